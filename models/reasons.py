@@ -215,7 +215,13 @@ class Reason(ReasonRow):
         Status.FAILED_PRECONDITION,
         "The session has no text yet from which a record could be built.",
     )
-    NO_PICTURE = "NO_PICTURE", Status.FAILED_PRECONDITION, "This upload has no redacted picture or recording."
+    NO_PICTURE = "NO_PICTURE", Status.FAILED_PRECONDITION, "This upload has no redacted picture."
+    NO_RECORDING = (
+        "NO_RECORDING",
+        Status.FAILED_PRECONDITION,
+        "This upload is a recording, and the server has no redacted form of it.",
+        "Read its redacted text. VESTIBULE_KEEP_REDACTED_RECORDINGS=true keeps recordings that were proven safe.",
+    )
     NO_SPEECH = "NO_SPEECH", Status.INVALID_ARGUMENT, "There is no recognisable speech in the audio."
     NO_SUCH_FILE = "NO_SUCH_FILE", Status.NOT_FOUND, "An offline command was given a file that is not there."
     OFFSET_GAP = "OFFSET_GAP", Status.OUT_OF_RANGE, "Audio is missing; go on from the offset acknowledged last."
@@ -320,6 +326,11 @@ class Reason(ReasonRow):
         "A secret was given on the command line, where every user of the machine sees it.",
     )
     SESSION_ENDED = "SESSION_ENDED", Status.FAILED_PRECONDITION, "The session has ended; start another one."
+    SESSION_ERASED = (
+        "SESSION_ERASED",
+        Status.FAILED_PRECONDITION,
+        "The session was erased while the stream was open; start another one.",
+    )
     SESSION_JOBS_FULL = (
         "SESSION_JOBS_FULL",
         Status.RESOURCE_EXHAUSTED,
@@ -470,6 +481,11 @@ class Reason(ReasonRow):
     UPLOAD_EMPTY = "UPLOAD_EMPTY", Status.INVALID_ARGUMENT, "The upload has no bytes."
     UPLOAD_ID_REUSED = "UPLOAD_ID_REUSED", Status.FAILED_PRECONDITION, "Another upload with other content has this id."
     UPLOAD_NOT_FOUND = "UPLOAD_NOT_FOUND", Status.NOT_FOUND, "There is no such upload."
+    UPLOAD_NOT_READ = (
+        "UPLOAD_NOT_READ",
+        Status.FAILED_PRECONDITION,
+        "The upload is not read yet; WatchUpload tells when it is.",
+    )
     UPLOAD_QUOTA = (
         "UPLOAD_QUOTA",
         Status.RESOURCE_EXHAUSTED,

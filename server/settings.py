@@ -78,7 +78,9 @@ class Settings(BaseSettings):
         False, description="Keep muted recordings, if a second recognition finds no personal words in them."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="json for machines, console for people; auto takes console if standard error is a terminal."
+    )
     drain_s: float = Field(4.0, gt=0, description="How long open calls may go on after SIGTERM.")
     idle_session_s: float = Field(
         1800.0, gt=0, description="Idle time after which a session is abandoned, unless its record waits for approval."

@@ -14,6 +14,7 @@ from server.cli.offline_run import (
     check_files,
     json_option,
     jsonl_option,
+    readable,
     run,
     scoped_redactor,
     settings_with,
@@ -64,7 +65,8 @@ def transcribe(
     """
     if not languages:
         check_files(files, jsonl)
-    given = [{"id": str(f), "audio": str(f), **({"lang": lang} if lang else {})} for f in files]
+    found = readable(files)
+    given = [{"id": str(f), "audio": str(f), **({"lang": lang} if lang else {})} for f in found]
     settings = settings_with(None)
     from models.speech.engines import build_engine
 
@@ -86,9 +88,8 @@ def transcribe(
     def answer(lines: Iterable[str], out: TextIO) -> None:
         transcribe_lines(lines, out, built, redactor)
 
-    run(
-        answer, given, jsonl=jsonl, show=as_json_line if as_json else with_headings(files, lambda row: str(row["text"]))
-    )
+    show = as_json_line if as_json else with_headings(files, lambda row: str(row["text"]))
+    run(answer, given, jsonl=jsonl, show=show, failed=len(found) < len(files))
 
 
 @click.command(short_help="Read the print in pictures and PDFs.")
@@ -115,7 +116,8 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, 
       vestibule read --jsonl --unredacted < pictures.jsonl
     """
     check_files(files, jsonl)
-    given = [{"id": str(f), "image": str(f)} for f in files]
+    found = readable(files)
+    given = [{"id": str(f), "image": str(f)} for f in found]
     settings = settings_with([] if unredacted else [*REDACTION_WEIGHTS])
     from models.vision.ocr import OcrOptions, RapidOcrEngine
 
@@ -133,7 +135,8 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, 
     def shown(row: dict[str, Any]) -> str:
         return "\n".join(str(line["text"]) for line in row["lines"])
 
-    run(answer, given, jsonl=jsonl, show=as_json_line if as_json else with_headings(files, shown))
+    show = as_json_line if as_json else with_headings(files, shown)
+    run(answer, given, jsonl=jsonl, show=show, failed=len(found) < len(files))
 
 
 def _show_languages(engine: SpeechEngine, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,36 @@ def error_answer(request_id: object, error: VestibuleError) -> dict[str, Any]:
     return {"id": request_id, "error": {"reason": error.reason, "message": error.message, "hint": error.hint}}
 
 
+def check_readable(path: Path) -> None:
+    """Make sure that a file can be read, without opening it: opening a pipe may have effects.
+
+    Raises:
+        NotFound: NO_SUCH_FILE: no such file. FILE_UNREADABLE: a folder, or no permission.
+    """
+    try:
+        path.stat()
+    except FileNotFoundError as exc:
+        raise _no_such_file() from exc
+    except (OSError, ValueError) as exc:  # ValueError: a path with a zero byte in it
+        raise _unreadable() from exc
+    if path.is_dir():
+        raise NotFound(
+            "This is a folder.", reason=Reason.FILE_UNREADABLE, hint="Name the files in it, for example with FOLDER/*."
+        )
+    if not os.access(path, os.R_OK):
+        raise _unreadable()
+
+
+def _no_such_file() -> NotFound:
+    return NotFound("There is no such file.", reason=Reason.NO_SUCH_FILE, hint="Check the path.")
+
+
+def _unreadable() -> NotFound:
+    return NotFound(
+        "The file cannot be read.", reason=Reason.FILE_UNREADABLE, hint="Is it a file, and may you read it?"
+    )
+
+
 def file_bytes(path: object, field: str, limit_bytes: int, too_large: Reason) -> bytes:
     """The bytes of a file; its size is checked before they are read.
 
@@ -53,16 +84,15 @@ def file_bytes(path: object, field: str, limit_bytes: int, too_large: Reason) ->
     if not isinstance(path, str) or not path:
         raise InvalidInput(f"{field} must be the path of a file.")
     try:
+        check_readable(Path(path))
         size = Path(path).stat().st_size
         if size > limit_bytes:
             raise TooLarge(f"The file has {size} bytes, {limit_bytes} are allowed.", reason=too_large)
         return Path(path).read_bytes()
     except FileNotFoundError as exc:
-        raise NotFound("There is no such file.", reason=Reason.NO_SUCH_FILE, hint="Check the path.") from exc
-    except (OSError, ValueError) as exc:  # ValueError: a path with a zero byte in it
-        raise NotFound(
-            "The file cannot be read.", reason=Reason.FILE_UNREADABLE, hint="Is it a file, and may you read it?"
-        ) from exc
+        raise _no_such_file() from exc
+    except (OSError, ValueError) as exc:
+        raise _unreadable() from exc
 
 
 def language_problem(code: object) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from models.errors import InvalidInput
+from models.errors import InvalidInput, VestibuleError
 from models.reasons import Reason
 from server.cli.output import FAILED, Failure
 
@@ -44,6 +44,27 @@ def check_files(files: tuple[Path, ...], jsonl: bool) -> None:
         raise click.UsageError(f"With --jsonl {LINES_COME_FROM_STDIN}; leave FILES out.")
     if not jsonl and not files:
         raise click.UsageError("Name FILES, or say --jsonl.")
+
+
+def readable(files: tuple[Path, ...]) -> list[Path]:
+    """Those of the files that can be opened. The others are told at once, before any model is loaded.
+
+    Raises:
+        click.exceptions.Exit: No file is left.
+    """
+    from server.cli.offline_input import check_readable
+
+    found = []
+    for file in files:
+        try:
+            check_readable(file)
+        except VestibuleError as error:
+            Failure.of(error, str(file)).show()
+        else:
+            found.append(file)
+    if files and not found:
+        raise click.exceptions.Exit(FAILED)
+    return found
 
 
 def text_given(text: str | None) -> str:
@@ -107,7 +128,14 @@ def scoped_redactor(settings: Settings) -> Redactor:
     return ScopedRedactor(local_redactor(settings, settings.redaction.threads), RedactionScope("", OFFLINE_SESSION))
 
 
-def run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Callable[[dict[str, Any]], str]) -> None:
+def run(
+    answer: Lines,
+    given: list[dict[str, Any]],
+    *,
+    jsonl: bool,
+    show: Callable[[dict[str, Any]], str],
+    failed: bool = False,
+) -> None:
     """Answer standard input line by line, or the given requests.
 
     With --jsonl, an error is an answer on standard output. Otherwise it goes to standard error and the exit code is 1.
@@ -117,6 +145,7 @@ def run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Callab
         given: Requests from the command line; unused with --jsonl.
         jsonl: Whether requests come from standard input.
         show: Turns an answer into text.
+        failed: Whether something failed before.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A lone surrogate in an id is written as a JSON escape instead of raising an error.
@@ -127,7 +156,6 @@ def run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Callab
         except UnicodeDecodeError as broken:
             raise _not_utf8() from broken
         return
-    failed = False
     for request in given:
         answered = io.StringIO()
         answer([json.dumps(request)], answered)

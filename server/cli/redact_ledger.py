@@ -36,6 +36,8 @@ def redact_stored_texts(
         InternalError: LEDGER_OLDER on a dry run, which migrates nothing.
         RedactionFailed: A text could not be redacted.
     """
+    from server.analytics.endpoint import SNAPSHOT_FOLDER
+    from server.analytics.snapshot import delete_snapshots
     from server.cli.analyst import ledger_settings
     from server.cli.weights import ensure_weights
     from server.ledger.rewrite import rewrite
@@ -60,6 +62,9 @@ def redact_stored_texts(
         )
     ledger = Ledger.open(settings.ledger_path, utc_now, migrates=not dry_run)
     try:
+        if not dry_run:
+            # A server that was killed leaves copies for analysts; they have the old texts.
+            delete_snapshots(settings.state_dir / SNAPSHOT_FOLDER)
         ensure_weights([*REDACTION_WEIGHTS], settings.weights_dir)
         redactor = _redactor(settings, threads)
         with _progress() as progress:

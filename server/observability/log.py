@@ -41,10 +41,16 @@ def get_logger(name: str) -> Logger:
 
 
 def configure(level: str, style: str) -> None:
-    """Configure the process to log to standard error, one line an event, as ``json`` or for a ``console``."""
+    """Configure the process to log to standard error, one line an event.
+
+    Args:
+        level: Least level that is logged.
+        style: ``json``, ``console`` for people, or ``auto``: console if standard error is a terminal.
+    """
+    terminal = sys.stderr.isatty()
     renderer: Any = structlog.processors.JSONRenderer()
-    if style == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    if style == "console" or (style == "auto" and terminal):
+        renderer = structlog.dev.ConsoleRenderer(colors=terminal)
     structlog.configure(
         processors=[
             LineBudget(time.monotonic, _summarize),

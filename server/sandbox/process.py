@@ -31,6 +31,7 @@ _ENVIRONMENT: Final = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 
+FILTERED: Final = "A filter of system calls (seccomp) keeps a decoder from files, connections and other processes."
 UNFILTERED: Final = (
     "The system does not filter the calls of the decoders (seccomp). One that is taken over could end processes of the "
     "server's user, and in a container without user namespaces delete its files. Use Linux on x86-64 or ARM64, and let "

@@ -16,7 +16,7 @@ from server.observability.log import get_logger
 from server.records.status import Component
 from server.sandbox.client import ChildLimits, CleanedFile, FileInChild, StreamInChild, WritePiece, is_recording
 from server.sandbox.places import PlaceLimits, Places
-from server.sandbox.process import UNFILTERED, ForkServerProcess
+from server.sandbox.process import FILTERED, UNFILTERED, ForkServerProcess
 
 log = get_logger("sandbox")
 
@@ -51,7 +51,8 @@ class Confinement:
     @property
     def component(self) -> Component:
         """The state now."""
-        return Component("sandbox", True, UNFILTERED if self._process.filtered is False else "")
+        detail = {None: "The decoders have not started yet.", True: FILTERED, False: UNFILTERED}
+        return Component("sandbox", True, detail[self._process.filtered])
 
 
 class MediaSandbox:
@@ -80,7 +81,11 @@ class MediaSandbox:
     def component(self) -> Component:
         """Its state, for the status report."""
         running = self.pid is not None
-        return Component("media_decoders", running, "" if running else "They are started by the next file.")
+        if not running:
+            return Component("media_decoders", False, "They are started by the next file.")
+        pictures, recordings = self._options.pictures.places, self._options.recordings.places
+        at_once = f"Up to {pictures} picture(s) and {recordings} recording(s) are decoded at a time."
+        return Component("media_decoders", True, at_once)
 
     @property
     def confinement(self) -> Confinement:

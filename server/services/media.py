@@ -69,7 +69,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     ) -> AsyncIterator[media_pb2.DownloadRedactedResponse]:
         row = await self._get(request.upload_id)
         if row.artifact is None:
-            raise Conflict("There is no redacted picture or recording of this upload.", reason=Reason.NO_PICTURE)
+            raise _no_artifact(row)
         try:
             content = await asyncio.to_thread((self._pictures / row.artifact.path).read_bytes)
         except FileNotFoundError as exc:
@@ -81,6 +81,21 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     async def _get(self, upload_id: str) -> UploadRow:
         caller = current_caller()
         return await self._ledger.read(lambda cursor: ownership.upload(cursor, upload_id, caller))
+
+
+def _no_artifact(row: UploadRow) -> Conflict:
+    """Why an upload has no redacted picture or recording."""
+    if row.state not in _FINAL_STATES:
+        return Conflict("The upload is not read yet.", reason=Reason.UPLOAD_NOT_READ, hint="Wait with WatchUpload.")
+    recording = row.kind == "recording" or row.media_type.startswith(("audio/", "video/"))
+    what, reason = ("recording", Reason.NO_RECORDING) if recording else ("picture", Reason.NO_PICTURE)
+    if row.state is UploadState.FAILED:
+        hint = "The upload has the reason as failure_reason. Send the file again once that is mended."
+        return Conflict(f"The upload failed, so there is no redacted {what}.", reason=reason, hint=hint)
+    if recording and row.text is not None:
+        return Conflict("The server has no redacted form of this recording.", reason=reason)
+    hint = "VESTIBULE_RETENTION__ARTIFACTS_DAYS says how long pictures and recordings are kept."
+    return Conflict(f"The redacted {what} was deleted by age.", reason=reason, hint=hint)
 
 
 def _description(message: media_pb2.UploadDescription) -> DeclaredUpload:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from models.errors import Conflict, Overloaded
+from models.errors import Conflict, Overloaded, VestibuleError
 from models.reasons import Reason
 from server.observability.metrics import Metrics
 from server.streaming.load_meter import SpeechLoadMeter
@@ -49,21 +49,39 @@ class AdmissionLimits:
     load: float
 
 
+class EndRequest:
+    """Asks a stream to end, and says why."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._error: VestibuleError = _taken_over()
+
+    def ask(self, error: VestibuleError) -> None:
+        """Ask for the end. The first error stays."""
+        if not self._asked.is_set():
+            self._error = error
+            self._asked.set()
+
+    async def wait(self) -> VestibuleError:
+        """The error with which the stream ends, once it is to end."""
+        await self._asked.wait()
+        return self._error
+
+
 @dataclass(slots=True, eq=False)
 class AdmissionTicket:
     """One admitted stream on one connection.
 
     Attributes:
         has_audio: Whether the stream counts towards the load of the speech workers.
-        release_requested: Set when the client resumed the stream on another connection, or the session was erased; this
-            one must end.
+        end_request: Set when the client resumed the stream on another connection, or the session was erased.
         released: Set when nothing runs on this connection any more.
     """
 
     session_id: str
     client_id: str
     has_audio: bool = False
-    release_requested: asyncio.Event = field(default_factory=asyncio.Event)
+    end_request: EndRequest = field(default_factory=EndRequest)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -121,9 +139,9 @@ class Admission:
             ticket.released.set()
 
     async def end_sessions(self, session_ids: frozenset[str]) -> None:
-        """End the open streams of these sessions, and wait for their end up to ``RELEASE_TIMEOUT_S``."""
-        ids = [stream_id for stream_id, ticket in self._tickets.items() if ticket.session_id in session_ids]
-        await asyncio.gather(*map(self.release, ids))
+        """End the open streams of these sessions, which are erased, and wait up to ``RELEASE_TIMEOUT_S``."""
+        ending = [ticket for ticket in self._tickets.values() if ticket.session_id in session_ids]
+        await asyncio.gather(*(_end(ticket, _erased()) for ticket in ending))
 
     async def release(self, stream_id: str) -> None:
         """End the older connection of a stream, and wait for its end up to ``RELEASE_TIMEOUT_S``.
@@ -132,9 +150,7 @@ class Admission:
         """
         ticket = self._tickets.get(stream_id)
         if ticket is not None:
-            ticket.release_requested.set()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(ticket.released.wait(), RELEASE_TIMEOUT_S)
+            await _end(ticket, _taken_over())
 
     def admit_audio(self, ticket: AdmissionTicket) -> None:
         """Count a new stream towards the load of the speech workers. Harmless when repeated.
@@ -166,3 +182,21 @@ class Admission:
     def _refusal(self, reason: Reason, message: str, retry_after_s: float = RETRY_AFTER_S) -> Overloaded:
         self._metrics.refused_streams.labels(reason).inc()
         return Overloaded(message, reason=reason, retry_after_s=retry_after_s)
+
+
+async def _end(ticket: AdmissionTicket, error: VestibuleError) -> None:
+    ticket.end_request.ask(error)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ticket.released.wait(), RELEASE_TIMEOUT_S)
+
+
+def _taken_over() -> Conflict:
+    return Conflict(
+        "The stream continues on another connection.",
+        reason=Reason.STREAM_TAKEN_OVER,
+        hint="Ignore this one. If no other client has the token, resume.",
+    )
+
+
+def _erased() -> Conflict:
+    return Conflict("The session was erased.", reason=Reason.SESSION_ERASED, hint="Start a new session.")

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from itertools import pairwise
 
-from models.errors import Conflict, DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
+from models.errors import DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
 from models.media.samples import Samples
 from models.reasons import Reason
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.acknowledger import Acknowledger
+from server.streaming.admission import EndRequest
 from server.streaming.audio_ingest import AudioIngest
 from server.streaming.events import AudioIn, EndMark, Input, Output, ProposeIn, TextIn
 from server.streaming.rate_limit import AudioQuota
@@ -38,7 +39,7 @@ class Conversation:
         replay: On a resumed stream, what the audio log holds.
         quota: Checks audio that comes, not audio that is replayed; None for no bounds.
         take_typed: Called for each typed text or request for a record; raises when they come too fast.
-        leave: Set when the client resumed the stream on another connection.
+        end_request: Ends the stream from outside.
 
     Attributes:
         finished: Whether the client half-closed and everything was answered; the audio log is then no longer needed.
@@ -58,7 +59,7 @@ class Conversation:
         replay: AudioLogContent = EMPTY_LOG,
         quota: AudioQuota | None = None,
         take_typed: Callable[[], None] = lambda: None,
-        leave: asyncio.Event | None = None,
+        end_request: EndRequest | None = None,
     ) -> None:
         self._audio_ingest = audio_ingest
         self._segmentation = segmentation
@@ -71,7 +72,7 @@ class Conversation:
         self._replay = replay
         self._quota = quota
         self._take_typed = take_typed
-        self._leave = leave or asyncio.Event()
+        self._end_request = end_request or EndRequest()
         self._received = Backlog()
         self._utterances: asyncio.Queue[Utterance | TypedUtterance | ProposalRequest | None] = asyncio.Queue(
             WAITING_UTTERANCES
@@ -125,24 +126,19 @@ class Conversation:
     async def _work(self, inputs: AsyncIterator[Input]) -> None:
         try:
             async with asyncio.TaskGroup() as outer:
-                takeover = outer.create_task(self._fail_on_takeover())
+                ending = outer.create_task(self._end_on_request())
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._receive(inputs))
                     group.create_task(self._acknowledger.run())
                     group.create_task(self._segment())
                     group.create_task(self._transcribe())
                     group.create_task(self._respond())
-                takeover.cancel()
+                ending.cancel()
         except* VestibuleError as found:
             raise _first(found) from None
 
-    async def _fail_on_takeover(self) -> None:
-        await self._leave.wait()
-        raise Conflict(
-            "The stream continues on another connection.",
-            reason=Reason.STREAM_TAKEN_OVER,
-            hint="Ignore this one. If no other client has the token, resume.",
-        )
+    async def _end_on_request(self) -> None:
+        raise await self._end_request.wait()
 
     async def _receive(self, inputs: AsyncIterator[Input]) -> None:
         """Take inputs in until the client is done or the server stops."""

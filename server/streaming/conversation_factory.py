@@ -80,7 +80,7 @@ class ConversationFactory:
             replay=stream.log,
             quota=AudioQuota(self.admission, ticket, RateLimiter(self.limits.rate, self.clock, row.create_time)),
             take_typed=partial(self.typed.take, session.id, session.client_id),
-            leave=ticket.release_requested,
+            end_request=ticket.end_request,
         )
 
     def _decoder(self, row: StreamRow) -> StreamDecoder:

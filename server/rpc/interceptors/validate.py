@@ -9,9 +9,10 @@ from typing import ClassVar
 import protovalidate
 from google.protobuf.message import Message
 
-from models.errors import FieldViolation, InvalidInput
+from models.errors import InvalidInput
 from models.reasons import Reason
 from server.rpc.interceptors.base import Call, CallHook
+from server.rpc.interceptors.rules_in_words import in_words
 
 OUR_PACKAGE = "vestibule."
 
@@ -40,16 +41,12 @@ class Validate(CallHook):
         violations = self._validator.collect_violations(message)
         if not violations:
             return
-        found = tuple(FieldViolation(_path(v), v.proto.message or v.proto.rule_id) for v in violations)
+        found = tuple(in_words(message, violation) for violation in violations)
         fields = ", ".join(sorted({f.field for f in found}))
+        first = f"{found[0].field} {found[0].description}."
         raise InvalidInput(
             f"The request breaks a rule: {fields}.",
             reason=Reason.INVALID_ARGUMENT,
-            hint="See the violations, and the comments in the proto.",
+            hint=first if len(found) == 1 else f"{first} The violations have the rules of the other fields.",
             violations=found,
         )
-
-
-def _path(violation: protovalidate.Violation) -> str:
-    elements = violation.proto.field.elements if violation.proto.field is not None else []
-    return ".".join(str(e.field_name) for e in elements) or "message"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -206,3 +206,45 @@ def test_transcribe_prints_redacted_text_by_default() -> None:
 def test_a_text_is_redacted_by_the_real_redactor() -> None:
     result = run("redact", "I am Maria Lopez, call me on 415-555-0132")
     assert (result.exit_code, result.stdout) == (0, "I am [REDACTED_NAME], call me on [REDACTED_PHONE]\n")
+
+
+@pytest.fixture
+def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for weights, which comes before loading models, fails."""
+
+    def load(names: object) -> NoReturn:
+        pytest.fail("models are loaded")
+
+    monkeypatch.setattr(offline, "settings_with", load)
+
+
+@pytest.mark.usefixtures("no_models")
+@pytest.mark.parametrize("command", ["transcribe", "read"])
+def test_a_file_that_cannot_be_read_is_told_before_models_are_loaded(command: str, tmp_path: Path) -> None:
+    missing = tmp_path / "none.jpg"
+    refused = run(command, str(missing), str(tmp_path))
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert f"Error: {missing}: There is no such file. [NO_SUCH_FILE]\nHint: Check the path." in refused.stderr
+    assert f"Error: {tmp_path}: This is a folder. [FILE_UNREADABLE]" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["transcribe", "read"])
+def test_a_missing_file_does_not_keep_the_others_from_being_read(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there.jpg"
+    there.touch()
+    asked: list[dict[str, Any]] = []
+
+    def note(_answer: object, given: list[dict[str, Any]], *, failed: bool, **_options: object) -> None:
+        asked.extend(given)
+        assert failed
+
+    monkeypatch.setattr(offline, "settings_with", lambda names: load_settings())
+    monkeypatch.setattr(offline, "run", note)
+    monkeypatch.setattr("models.speech.engines.build_engine", lambda *_: None)
+    monkeypatch.setattr("models.vision.ocr.RapidOcrEngine", lambda *_: None)
+    done = run(command, "--unredacted", str(tmp_path / "none.jpg"), str(there))
+    assert done.exit_code == 0, done.stderr
+    assert "[NO_SUCH_FILE]" in done.stderr
+    assert [request["id"] for request in asked] == [str(there)]

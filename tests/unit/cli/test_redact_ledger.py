@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -125,3 +126,20 @@ def test_it_counts_what_it_changes_and_prints_no_text(place: Path) -> None:
     assert again.stdout.endswith("Sessions that were done with the same rules before: 1.\n")
     assert not any("Lopez" in result.output for result in (counted, changed, again))
     assert b"Lopez" not in (place / "ledger.duckdb").read_bytes()
+
+
+@pytest.mark.models
+def test_copies_for_analysts_that_a_killed_server_left_are_deleted(
+    place: Path, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(weights_cache.parent))
+    copies = place / "analysts"
+    copies.mkdir()
+    for name in ("ledger.duckdb", "earlier.duckdb"):
+        shutil.copy(place / "ledger.duckdb", copies / name)
+    assert b"Lopez" in (copies / "earlier.duckdb").read_bytes()
+    assert run("--dry-run").exit_code == 0
+    assert len(list(copies.iterdir())) == 2
+    assert run().exit_code == 0
+    assert list(copies.iterdir()) == []
+    assert not any(b"Lopez" in file.read_bytes() for file in place.rglob("*.duckdb*"))

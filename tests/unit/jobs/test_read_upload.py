@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from vestibule.v1 import media_pb2
 
-from models.errors import BrokenMedia, InternalError, NoSpeech, TooLarge, VestibuleError, WorkerLost
+from models.errors import BrokenMedia, InternalError, InvalidInput, NoSpeech, TooLarge, VestibuleError, WorkerLost
+from models.reasons import Reason
 from models.retry import POLICIES
 from ray_tasks.types import RecordingResult
-from server.ledger import dead_letters
+from server.ledger import dead_letters, retention
 from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
+from server.rpc.interceptors.validate import Validate
 from server.runtime.lifecycle import Lifecycle
 from server.services.media import MediaService
 from server.uploads.encode_anew import EncodeAnew
@@ -98,6 +103,51 @@ async def test_a_recording_not_proven_safe_is_not_kept(world: World) -> None:
     assert (done.state, done.artifact) == (UploadState.DONE, None)
     assert not world.artifacts.exists()
     assert not convert.upload(done).has_redacted_recording
+
+
+async def refusal(world: World, upload_id: str) -> VestibuleError:
+    """Why an upload cannot be downloaded."""
+    media = MediaService(world.intake, world.ledger, world.pubsub, Lifecycle(), world.artifacts)
+    with pytest.raises(VestibuleError) as caught:
+        async for _ in media.DownloadRedacted(media_pb2.DownloadRedactedRequest(upload_id=upload_id), None):
+            pytest.fail("downloaded")
+    return caught.value
+
+
+async def test_a_download_tells_what_is_true_of_the_upload(world: World) -> None:
+    waiting = await world.upload(WAV, kind="recording")
+    assert (await refusal(world, waiting.id)).reason is Reason.UPLOAD_NOT_READ
+    world.gateway.will("read_picture", BrokenMedia("It does not decode."))
+    await world.start()
+    broken = await world.upload()
+    picture = await world.upload(JPEG + b"2")
+    await world.settle()
+    kept_none = await refusal(world, waiting.id)
+    assert (kept_none.reason, "recording" in kept_none.message) == (Reason.NO_RECORDING, True)
+    assert "VESTIBULE_KEEP_REDACTED_RECORDINGS" in kept_none.hint
+    failed = await refusal(world, broken.id)
+    assert (failed.reason, failed.message) == (
+        Reason.NO_PICTURE,
+        "The upload failed, so there is no redacted picture.",
+    )
+    await world.ledger.write(lambda cursor: retention.clear_artifacts(cursor, datetime.max.replace(tzinfo=UTC)))
+    for upload, reason in ((waiting, Reason.NO_RECORDING), (picture, Reason.NO_PICTURE)):
+        old = await refusal(world, upload.id)
+        assert (old.reason, old.message.endswith("was deleted by age.")) == (reason, True)
+
+
+async def test_an_empty_upload_passes_the_rules_of_the_proto_and_is_told_as_such(world: World) -> None:
+    described = media_pb2.UploadDescription(upload_id=str(uuid4()), session_id=world.session_id)
+    first = media_pb2.UploadRequest(description=described)
+    Validate().check_message(first)
+
+    async def requests() -> AsyncIterator[media_pb2.UploadRequest]:
+        yield first
+
+    media = MediaService(world.intake, world.ledger, world.pubsub, Lifecycle(), world.artifacts)
+    with pytest.raises(InvalidInput) as caught:
+        await media.Upload(requests(), None)
+    assert caught.value.reason is Reason.UPLOAD_EMPTY
 
 
 async def test_progress_is_published(world: World) -> None:

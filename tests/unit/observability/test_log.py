@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -74,3 +75,20 @@ def test_messages_of_libraries_are_not_logged(capsys: pytest.CaptureFixture[str]
     written = capsys.readouterr().err
     assert SECRET not in written
     assert json.loads(written)["library"] == "some.library"
+
+
+@pytest.mark.parametrize(("style", "terminal"), [("auto", True), ("auto", False), ("json", True), ("console", False)])
+def test_people_get_lines_to_read_and_machines_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, style: str, terminal: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    log.configure("info", style)
+    log.get_logger("test").info("server_ready", address="127.0.0.1:50051", said=SECRET)
+    written = capsys.readouterr().err
+    assert SECRET not in written
+    assert "\x1b[" in written if style == "auto" and terminal else "\x1b[" not in written
+    if style == "json" or (not terminal and style == "auto"):
+        assert json.loads(written)["event"] == "server_ready"
+    else:
+        assert "server_ready" in written
+        assert not written.lstrip().startswith("{")

@@ -187,6 +187,24 @@ async def test_rules_of_the_proto_are_checked_and_values_not_repeated() -> None:
     assert "Maria" not in str(caught.value)
 
 
+async def test_a_broken_rule_is_told_with_its_field_and_with_what_is_allowed() -> None:
+    async with serving() as channel:
+        stub = session_pb2_grpc.SessionServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as one:
+            await stub.GetSession(session_pb2.GetSessionRequest(session_id="x"))
+        with pytest.raises(grpc.aio.AioRpcError) as two:
+            await stub.StartSession(session_pb2.StartSessionRequest(client_id=SECRET, request_id=UUID, language="EN"))
+    told = [(v.field, v.description) for v in details(one.value)["BadRequest"].field_violations]
+    assert told == [("session_id", "must be a UUID, such as 3f0f6f0e-2f55-4c9e-9d0a-0f6f2b8c1d11")]
+    assert details(one.value)["ErrorInfo"].metadata["hint"] == ".".join(map(" ".join, told)) + "."
+    told = [(v.field, v.description) for v in details(two.value)["BadRequest"].field_violations]
+    assert told == [
+        ("client_id", "must be up to 64 letters, digits, dots, dashes and underscores"),
+        ("language", "must be a language code of two small letters such as en, or left out"),
+    ]
+    assert details(two.value)["ErrorInfo"].metadata["hint"].startswith("client_id must be up to 64 letters")
+
+
 async def test_every_message_of_a_stream_is_checked() -> None:
     async with serving() as channel:
         stub = media_pb2_grpc.MediaServiceStub(channel)

@@ -9,7 +9,7 @@ import pytest
 
 from server.records.status import Component
 from server.sandbox import seccomp
-from server.sandbox.process import UNFILTERED
+from server.sandbox.process import FILTERED, UNFILTERED
 from server.sandbox.sandbox import MediaSandbox
 
 CANNOT_BE_TRIED = 3
@@ -77,13 +77,14 @@ def started_where(refusal: str) -> str:
 
 
 @pytest.mark.skipif(seccomp.machine() is None, reason="there is no filter for this machine")
-def test_a_system_that_refuses_nothing_is_not_mentioned(sandbox: MediaSandbox) -> None:
-    assert sandbox.confinement.component == Component("sandbox", True, "")
+def test_a_system_that_refuses_nothing_filters_calls(sandbox: MediaSandbox) -> None:
+    assert sandbox.confinement.component == Component("sandbox", True, FILTERED)
+    assert sandbox.component.detail.startswith("Up to ")
 
 
 def test_a_system_without_namespaces_needs_none() -> None:
     output = started_where(NO_NAMESPACES)
-    assert "True 1 <>" in output
+    assert f"True 1 <{FILTERED}>" in output
     assert "sandbox_incomplete" not in output
 
 

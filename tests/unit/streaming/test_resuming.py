@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from models.errors import Conflict, InvalidInput, NotFound, WorkerLost
+from models.reasons import Reason
 from models.text import RawText
 from server.ledger import streams as stream_rows
 from server.ledger.columns import Cursor
@@ -151,6 +152,26 @@ async def test_resuming_takes_the_stream_over_from_an_older_connection(harness: 
     assert [turn.utterance for turn in again.missed] == [0]
     assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [1]
     assert [turn.utterance for turn in await harness.turns()] == [0, 1]
+
+
+async def test_erasing_its_session_ends_a_stream_with_the_true_reason(harness: StreamHarness) -> None:
+    opened = asyncio.Event()
+
+    async def stream() -> None:
+        async with harness.streams.open(harness.config) as stream:
+            opened.set()
+            async for _ in talk(stream).run(endless(quiet(0.5))):
+                pass
+
+    running = asyncio.create_task(stream())
+    await opened.wait()
+    await harness.streams.end_sessions(frozenset({str(uuid4())}))
+    assert harness.streams.count == 1
+    await harness.streams.end_sessions(frozenset({harness.config.session_id}))
+    with pytest.raises(Conflict) as caught:
+        await running
+    assert caught.value.reason is Reason.SESSION_ERASED
+    assert harness.streams.count == 0
 
 
 async def test_a_wrong_token_ends_no_connection(harness: StreamHarness) -> None:

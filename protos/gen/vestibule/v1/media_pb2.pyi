@@ -223,7 +223,7 @@ class UploadDescription(_message.Message):
     kind: Global___MediaKind.ValueType
     """What it shows."""
     size_bytes: _builtins.int
-    """Size of the file in bytes. At most 10 MB by default."""
+    """Size of the file in bytes. At most 10 MB by default; 0 is refused with UPLOAD_EMPTY."""
     sha256: _builtins.bytes
     """SHA-256 of the file, 32 bytes. May be left out."""
     media_type: _builtins.str

@@ -1,0 +1,68 @@
+"""What the rules in the protos allow, in words."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import protovalidate
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from models.errors import FieldViolation
+
+_NAME: Final = "letters, digits, dots, dashes and underscores"
+_WORD: Final = "small letters, digits and underscores"
+
+PATTERNS: Final = {
+    "^[A-Za-z0-9._-]{0,64}$": f"must be up to 64 {_NAME}",
+    "^[A-Za-z0-9._-]{1,64}$": f"must be 1 to 64 {_NAME}",
+    "^[a-z0-9_]{0,64}$": f"must be up to 64 {_WORD}",
+    "^[a-z0-9_]{1,64}$": f"must be 1 to 64 {_WORD}",
+    "^[a-z][a-z0-9_]{0,63}$": f"must be 1 to 64 {_WORD}, a letter first",
+    "^[a-z_]{0,64}$": "must be up to 64 small letters and underscores",
+    "^[a-z_]{1,64}$": "must be 1 to 64 small letters and underscores",
+    "^([a-z]{2})?$": "must be a language code of two small letters such as en, or left out",
+    "^[0-9a-f]{16}$": "must be 16 hexadecimal digits in small letters",
+    "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in small letters",
+    "^([0-9a-f]{64})?$": "must be 64 hexadecimal digits in small letters, or left out",
+}
+"""Every pattern of the protos. A test compares them."""
+
+_FIXED: Final = {
+    "required": "must be given",
+    "string.uuid": "must be a UUID, such as 3f0f6f0e-2f55-4c9e-9d0a-0f6f2b8c1d11",
+    "string.uuid_empty": "must be a UUID, and is empty",
+}
+
+
+def in_words(message: Message, violation: protovalidate.Violation) -> FieldViolation:
+    """The field that breaks a rule, and what the rule allows; never the value.
+
+    Args:
+        message: The message that was checked.
+        violation: The broken rule.
+    """
+    elements = violation.proto.field.elements if violation.proto.field is not None else []
+    path: list[str] = []
+    field: FieldDescriptor | None = None
+    inside: Any = message.DESCRIPTOR
+    for element in elements:
+        name = str(element.field_name)
+        index = element.subscript.value if element.subscript and element.subscript.field == "index" else None
+        path.append(name if index is None else f"{name}[{index}]")  # the key of a map may be somebody's word
+        if inside is not None and name in inside.oneofs_by_name:
+            members = ", ".join(member.name for member in inside.oneofs_by_name[name].fields)
+            return FieldViolation(".".join(path), f"must have exactly one of {members}")
+        field = inside.fields_by_name.get(name) if inside is not None else None
+        inside = field.message_type if field is not None else None
+    allowed = _allowed(field, violation)
+    return FieldViolation(".".join(path) or "message", f"each key {allowed}" if violation.proto.for_key else allowed)
+
+
+def _allowed(field: FieldDescriptor | None, violation: protovalidate.Violation) -> str:
+    rule = violation.proto.rule_id
+    if rule == "string.pattern" and violation.rule_value in PATTERNS:
+        return PATTERNS[violation.rule_value]
+    if rule.startswith("enum.") and field is not None and field.enum_type is not None:
+        return f"must be one of {', '.join(value.name for value in field.enum_type.values if value.number)}"
+    return _FIXED.get(rule) or violation.proto.message or rule
