@@ -123,12 +123,22 @@ def settings_page() -> str:
     groups = {name: value for name, value in defaults.items() if isinstance(value, BaseModel)}
     rows = {"": [_setting(name, value, Settings) for name, value in defaults.items() if name not in groups]}
     for group, values in groups.items():
-        kind = type(values)
-        rows[group] = [_setting(name, getattr(values, name), kind, prefix=f"{group}__") for name in kind.model_fields]
+        rows[group] = list(_settings(values, f"{group}__"))
     parts = [intro, table(("variable", "default", "what"), rows.pop(""))]
     for group, found in rows.items():
         parts += [f"## {group}", type(groups[group]).__doc__ or "", table(("variable", "default", "what"), found)]
     return page("Settings", "server/settings.py and server/setting_groups/", *parts)
+
+
+def _settings(values: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
+    kind = type(values)
+    for name, field in kind.model_fields.items():
+        value = getattr(values, name)
+        if isinstance(value, BaseModel):
+            for variable, default, description in _settings(value, f"{prefix}{name}__"):
+                yield variable, default, f"{(field.description or '').rstrip('.')}: {description}"
+        else:
+            yield _setting(name, value, kind, prefix)
 
 
 def _setting(name: str, default: object, model: type[BaseModel], prefix: str = "") -> tuple[str, str, str]:

@@ -1,12 +1,15 @@
 """Retry policies as data, and the backoff as a pure function.
 
-The table is the whole configuration: Ray options, the LLM client and the job runner all read it.
+The table is the whole configuration: the jobs, the calls to the workers and Ray's own options all read it. Settings
+change single figures of it, see ``server.setting_groups.retries``.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from models.errors import InvalidInput
 from models.reasons import Reason
@@ -41,32 +44,45 @@ class RetryPolicy:
 
     def delay(self, retry: int, chance: random.Random | None = None) -> float:
         """Seconds to wait before the given retry, counted from 0, jitter included."""
-        whole = min(self.longest_s, self.first_delay_s * self.factor**retry)
-        return whole * (chance or random).uniform(0.5, 1.0)
+        return self.whole_delay(retry) * (chance or random).uniform(0.5, 1.0)
+
+    def whole_delay(self, retry: int) -> float:
+        """Seconds to wait before the given retry, counted from 0, without jitter."""
+        try:
+            grown = self.first_delay_s * self.factor**retry
+        except OverflowError:
+            return self.longest_s
+        return min(self.longest_s, grown)
 
 
-POLICIES: dict[str, RetryPolicy] = {
-    p.name: p
-    for p in (
-        RetryPolicy("database", retries=3, first_delay_s=1.0, longest_s=30.0, factor=2.0, total_s=60.0),
-        RetryPolicy("network", retries=5, first_delay_s=3.0, longest_s=300.0, factor=2.0, total_s=900.0),
-        RetryPolicy("llm_api", retries=4, first_delay_s=5.0, longest_s=600.0, factor=3.0, total_s=1800.0),
-        # A caller waits for this one: a replica that died is replaced in a second or two.
-        RetryPolicy("interactive", retries=2, first_delay_s=0.25, longest_s=1.0, factor=2.0, total_s=5.0),
-    )
-}
+RetryPolicies = Mapping[str, RetryPolicy]
+"""Policies by name."""
+
+POLICIES: RetryPolicies = MappingProxyType(
+    {
+        p.name: p
+        for p in (
+            RetryPolicy("database", retries=3, first_delay_s=1.0, longest_s=30.0, factor=2.0, total_s=60.0),
+            RetryPolicy("network", retries=5, first_delay_s=3.0, longest_s=300.0, factor=2.0, total_s=900.0),
+            RetryPolicy("llm_api", retries=4, first_delay_s=5.0, longest_s=600.0, factor=3.0, total_s=1800.0),
+            # A caller waits for this one: a replica that died is replaced in a second or two.
+            RetryPolicy("interactive", retries=2, first_delay_s=0.25, longest_s=1.0, factor=2.0, total_s=5.0),
+        )
+    }
+)
+"""The policies as they are without settings."""
 
 
-def get_retry_policy(name: str) -> RetryPolicy:
+def get_retry_policy(name: str, policies: RetryPolicies = POLICIES) -> RetryPolicy:
     """Look a policy up.
 
     Raises:
         InvalidInput: There is none of that name.
     """
     try:
-        return POLICIES[name]
+        return policies[name]
     except KeyError as exc:
-        known = ", ".join(sorted(POLICIES))
+        known = ", ".join(sorted(policies))
         raise InvalidInput(
             f"There is no retry policy of that name; known: {known}.", reason=Reason.UNKNOWN_POLICY
         ) from exc

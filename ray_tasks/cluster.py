@@ -16,7 +16,6 @@ from ray.serve.schema import ApplicationStatusOverview
 
 from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
-from models.retry import get_retry_policy
 from ray_tasks.applications import Applications, why_it_did_not_start
 from ray_tasks.deployments import DEPLOYMENTS
 from ray_tasks.engine_info import EngineFacts
@@ -203,7 +202,7 @@ class Cluster:
         async def refresh(kind: str) -> None:
             describe = self._applications.handles[kind].describe.remote
             with contextlib.suppress(VestibuleError):
-                self._facts[kind] = await call(describe, timeout_s=timeout_s, policy=get_retry_policy("interactive"))
+                self._facts[kind] = await call(describe, timeout_s=timeout_s, policy=self.config.retry)
 
         await asyncio.gather(*(refresh(kind) for kind in kinds))
 

@@ -11,7 +11,7 @@ from ray.serve.schema import LoggingConfig
 
 from models.errors import Overloaded, RedactionFailed, VestibuleError, WorkersMismatch
 from models.redaction.types import Redaction, RedactionContext
-from models.retry import get_retry_policy
+from models.retry import RetryPolicy
 from models.text import RawText
 from ray_tasks.bind_address import bind_replica_to_node_address
 from ray_tasks.engine_info import fingerprint
@@ -33,8 +33,6 @@ HEALTH_PERIOD_S: Final = 1.0
 HEALTH_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 20.0
 """How long a replica that is being replaced may take to finish its calls."""
-BUILD_ATTEMPTS: Final = 2
-"""How often Serve tries to build a replica before the deployment fails."""
 
 
 def application_name(installation: str, kind: str) -> str:
@@ -80,7 +78,7 @@ def applications(config: ClusterConfig) -> dict[str, serve.RunTarget]:
     }
     return {
         kind: serve.RunTarget(
-            deployment(name, *workers[kind]).bind(config),
+            deployment(name, *workers[kind], config.retry).bind(config),
             name=application_name(config.installation, kind),
             route_prefix=None,
         )
@@ -88,8 +86,12 @@ def applications(config: ClusterConfig) -> dict[str, serve.RunTarget]:
     }
 
 
-def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -> Any:
-    """A Serve deployment with the resources, queue bounds and restarts that ``config`` sets."""
+def deployment(name: str, worker: Callable[..., object], config: WorkerConfig, retry: RetryPolicy) -> Any:
+    """A Serve deployment with the resources and queue bounds that ``config`` sets.
+
+    Serve starts a replica that died again without end, and takes neither ``max_restarts`` nor ``max_task_retries`` for
+    it. A call whose replica died is sent again by ``serve_client``, under the same policy as here.
+    """
     return serve.deployment(
         worker,
         name=name,
@@ -101,7 +103,7 @@ def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -
         health_check_timeout_s=HEALTH_TIMEOUT_S,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=STOP_TIMEOUT_S,
-        max_constructor_retry_count=BUILD_ATTEMPTS,
+        max_constructor_retry_count=max(1, retry.retries),  # Serve takes no 0
         logging_config=LoggingConfig(log_level="INFO", enable_access_log=False),
     )
 
@@ -110,12 +112,13 @@ def _redaction_from_inside(config: ClusterConfig) -> RedactAsync:
     """A function with which another worker has texts redacted. It fails closed: if there is no answer, it raises."""
     handle = handle_of(config.installation, "redaction")
     expected = fingerprint(config)
-    policy = get_retry_policy("interactive")
 
     async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
         try:
             return await call(
-                lambda: handle.redact.remote(expected, texts, context), timeout_s=REDACTION_TIMEOUT_S, policy=policy
+                lambda: handle.redact.remote(expected, texts, context),
+                timeout_s=REDACTION_TIMEOUT_S,
+                policy=config.retry,
             )
         except (Overloaded, RedactionFailed, WorkersMismatch):
             raise

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from models.errors import Overloaded, Unavailable
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
-from models.retry import RetryPolicy, get_retry_policy
+from models.retry import RetryPolicy
 from models.text import RawText
 from models.vision.types import RedactedPage
 from ray_tasks.deployments import DEPLOYMENTS
@@ -56,7 +56,7 @@ class RayGateway:
 
     Args:
         workers: The cluster, which need not be up yet.
-        policy: How a call is retried when its worker dies.
+        policy: How a call is sent again when its worker dies; None takes that of the cluster.
         sleep: Waits between attempts.
     """
 
@@ -67,7 +67,7 @@ class RayGateway:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._workers = workers
-        self._policy = policy or get_retry_policy("interactive")
+        self._policy = policy or workers.config.retry
         self._sleep = sleep
         self._open = dict.fromkeys(DEPLOYMENTS, 0)
         # Half of the shared memory. Ray would write anything that does not fit to disk, and this media is not redacted

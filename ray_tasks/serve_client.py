@@ -11,11 +11,11 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from ray import exceptions as core
 from ray.serve import exceptions as serving
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 
 from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError, WorkerLost
 from models.reasons import Reason
 from models.retry import RetryPolicy
+from models.retrying import repeat
 
 T = TypeVar("T")
 
@@ -131,20 +131,13 @@ async def call(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await _retries(policy, sleep)(_once, send)
+            return await repeat(lambda: _once(send), policy, again=_is_lost, sleep=sleep)
     except TimeoutError:
         raise DeadlineExceeded(f"The workers did not answer within {timeout_s:g} s.") from None
 
 
-def _retries(policy: RetryPolicy, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
-    """How often and when a call is sent again; only when its worker died."""
-    return AsyncRetrying(
-        retry=retry_if_exception_type(WorkerLost),
-        wait=lambda state: policy.delay(state.attempt_number - 1),
-        stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.total_s),
-        sleep=sleep,
-        reraise=True,
-    )
+def _is_lost(error: BaseException) -> bool:
+    return isinstance(error, WorkerLost)
 
 
 async def _once(send: Callable[[], Response[T]]) -> T:

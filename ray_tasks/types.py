@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
+from models.retry import POLICIES, RetryPolicy
 from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText
@@ -43,6 +44,7 @@ class ClusterConfig:
         allow_no_token: Whether a cluster may be joined that asks for no token.
         image_pixels: Largest picture that a worker decodes.
         redaction_policies: The policy file's text, checked; empty means the strict defaults for every client.
+        retry: How a call is sent again when its worker dies, and how often Serve builds a replica again.
     """
 
     speech: WorkerConfig
@@ -61,6 +63,7 @@ class ClusterConfig:
     object_store_bytes: int = 256 * 1024 * 1024
     image_pixels: int = 40_000_000
     redaction_policies: str = ""
+    retry: RetryPolicy = POLICIES["interactive"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         object_store_bytes=settings.ray.object_store_bytes,
         image_pixels=settings.limits.image_pixels,
         redaction_policies=checked_policies(settings.redaction.policy_file),
+        retry=settings.retry.policies["interactive"],
     )
 
 

@@ -41,6 +41,7 @@ from server.setting_groups import (
     RaySettings,
     RedactionSettings,
     RetentionSettings,
+    RetrySettings,
     SpeechSettings,
     TlsSettings,
     Url,
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         frozen=True,
         extra="ignore",
+        nested_model_default_partial_update=True,  # one variable of a group leaves the others at the group's defaults
         hide_input_in_errors=True,  # it may be a secret
     )
 
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
     vision: VisionSettings = VisionSettings()
     redaction: RedactionSettings = RedactionSettings()
     llm: LlmSettings = LlmSettings()
+    retry: RetrySettings = RetrySettings()
     limits: LimitSettings = LimitSettings()
     clamav: ClamavSettings = ClamavSettings()
     auth: AuthSettings = AuthSettings()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from server.cli.messages import as_dict
 from server.cli.output import FAILED, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+
+if TYPE_CHECKING:
+    from vestibule.v1.admin_pb2 import RetryPolicy
+
+RETRY_COLUMNS = ("retry policy", "attempts", "first delay (s)", "factor", "longest delay (s)", "none after (s)")
 
 
 @click.command(short_help="Show whether the server and its parts work.")
@@ -38,5 +45,16 @@ def status(address: str | None, as_json: bool) -> None:
             )
         )
         show_table(("part", "works", "detail"), [(c.name, c.healthy, c.detail) for c in reply.components])
+        if reply.retry_policies:  # an older server sends none
+            click.echo()
+            show_table(RETRY_COLUMNS, [_retry_row(policy) for policy in reply.retry_policies])
     if not all(c.healthy for c in reply.components):
         raise click.exceptions.Exit(FAILED)
+
+
+def _retry_row(policy: RetryPolicy) -> tuple[object, ...]:
+    first_s, longest_s, total_s = (
+        f"{length.ToTimedelta().total_seconds():g}"
+        for length in (policy.first_delay, policy.longest_delay, policy.total)
+    )
+    return policy.name, policy.attempt_count, first_s, f"{policy.factor:g}", longest_s, total_s

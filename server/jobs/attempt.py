@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from models.errors import DeadlineExceeded, InternalError, VestibuleError
+from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError
 from models.reasons import Reason
-from models.retry import get_retry_policy
+from models.retry import RetryPolicies, get_retry_policy
+from models.retrying import repeat
 from server.jobs.failure_policy import FailureKind, classify, next_attempt
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
@@ -57,6 +59,8 @@ class Attempts:
         ends: JobEnds,
         observer: JobObserver,
         chance: random.Random | None,
+        policies: RetryPolicies,
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -64,6 +68,8 @@ class Attempts:
         self._ends = ends
         self._observer = observer
         self._chance = chance
+        self._policies = policies
+        self._sleep = sleep
 
     async def make(self, job: JobRow, handler: Handler) -> None:
         """Try once and record the outcome. Raises nothing but CancelledError, which leaves the job as it is."""
@@ -95,7 +101,7 @@ class Attempts:
             if isinstance(result, VestibuleError):
                 return await self._record_failure(job, handler, result)
             try:
-                await self._ends.finish(job, result)
+                await self._write(lambda: self._ends.finish(job, result))
             except VestibuleError as error:  # a result that is not recorded is a failure of the attempt
                 return await self._record_failure(job, handler, error)
             return _End(JobOutcome.DONE)
@@ -109,21 +115,33 @@ class Attempts:
             return _End(JobOutcome.LOST, error.reason)
         failure = classify(error)
         if failure is FailureKind.CALLER:
-            await self._ends.finish(job, handler.on_fail(job, error, redrivable=False))
+            await self._write(lambda: self._ends.finish(job, handler.on_fail(job, error, redrivable=False)))
             return _End(JobOutcome.REFUSED, error.reason)
         now = self._clock()
-        at = next_attempt(job, error, get_retry_policy(job.policy), now, self._chance)
+        at = next_attempt(job, error, get_retry_policy(job.policy, self._policies), now, self._chance)
         if failure is FailureKind.TRANSIENT and at is not None:
-            await self._ledger.write(
-                lambda cursor: jobs.reschedule(cursor, job.id, at, error.reason, owner=self._owner)
+            await self._write(
+                lambda: self._ledger.write(
+                    lambda cursor: jobs.reschedule(cursor, job.id, at, error.reason, owner=self._owner)
+                )
             )
             return _End(JobOutcome.RETRY, error.reason, (at - now).total_seconds())
-        await self._ends.fail(job, handler, error, exhausted=failure is FailureKind.TRANSIENT)
+        exhausted = failure is FailureKind.TRANSIENT
+        await self._write(lambda: self._ends.fail(job, handler, error, exhausted=exhausted))
         return _End(JobOutcome.DEAD, error.reason)
+
+    async def _write(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Write, and again under the policy ``database``, so that work that was done is not done again."""
+        await repeat(write, self._policies["database"], again=_ledger_refused, sleep=self._sleep)
 
     def _observe(self, job: JobRow, end: _End, started: datetime) -> None:
         took_s = max(0.0, (self._clock() - started).total_seconds())
         self._observer(JobDetails(job.id, job.kind, job.attempts, end.outcome, end.reason, took_s, end.retry_in_s))
+
+
+def _ledger_refused(error: BaseException) -> bool:
+    """Whether the ledger could not take a write now; nothing of it was written then."""
+    return isinstance(error, Unavailable | Overloaded) and error.reason.startswith("LEDGER_")
 
 
 async def _run_bounded(handler: Handler, job: JobRow) -> Completion[Any]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
 from models.errors import Conflict, InternalError, VestibuleError
 from models.reasons import Reason
+from models.retry import POLICIES, RetryPolicies
 from server.access.audit import AuditTrail
 from server.jobs.attempt import Attempts, log_attempt
 from server.jobs.job_ends import JobEnds
@@ -79,6 +80,8 @@ class JobRunner:
         observer: Receives every attempt.
         lease_s: How long a claimed job is held without being renewed.
         chance: For the jitter of delays.
+        policies: The retry policies.
+        sleep: Waits before a write that the ledger did not take is repeated.
     """
 
     def __init__(
@@ -91,13 +94,15 @@ class JobRunner:
         observer: JobObserver = log_attempt,
         lease_s: float = LEASE_S,
         chance: random.Random | None = None,
+        policies: RetryPolicies = POLICIES,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._owner = owner
         self._lease_s = lease_s
         self._ends = JobEnds(ledger, clock, owner, audit)
-        self._attempts = Attempts(ledger, clock, owner, self._ends, observer, chance)
+        self._attempts = Attempts(ledger, clock, owner, self._ends, observer, chance, policies, sleep)
         self._handlers: dict[str, Handler] = {}
         self._running: dict[str, tuple[JobRow, asyncio.Task[None]]] = {}
         self._woken = asyncio.Event()

@@ -54,6 +54,12 @@ class Metrics:
         self.jobs = Counter(
             "vestibule_jobs", "Attempts at jobs by kind and outcome.", ["kind", "outcome"], registry=into
         )
+        self.retry_policy = Gauge(
+            "vestibule_retry_policy",
+            "Bounds of the retry policies, as the settings give them: attempts, and seconds.",
+            ["policy", "bound"],
+            registry=into,
+        )
         self.job_seconds = Histogram(
             "vestibule_job_seconds",
             "Duration of attempts at jobs.",

@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Protocol
 
 from models.errors import VestibuleError
+from models.retry import POLICIES, RetryPolicies, RetryPolicy
 from ray_tasks.types import EngineInfo, Gateway
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
@@ -36,6 +37,7 @@ class StatusReport:
     open_jobs: int
     open_streams: int
     dead_letters: int
+    retry_policies: tuple[RetryPolicy, ...]
 
 
 class StatusPart(Protocol):
@@ -53,6 +55,7 @@ class StatusReporter:
     Args:
         open_streams: Number of conversation streams now.
         parts: What reports its own state.
+        policies: The retry policies.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class StatusReporter:
         start_time: datetime,
         open_streams: Callable[[], int],
         parts: Sequence[StatusPart],
+        policies: RetryPolicies = POLICIES,
     ) -> None:
         self._gateway = gateway
         self._ledger = ledger
@@ -72,6 +76,7 @@ class StatusReporter:
         self._start_time = start_time
         self._open_streams = open_streams
         self._parts = tuple(parts)
+        self._policies = policies
 
     async def report(self) -> StatusReport:
         """Report the whole state. A part that is down is reported, not raised."""
@@ -90,6 +95,7 @@ class StatusReporter:
             open_jobs,
             self._open_streams(),
             letters,
+            tuple(policy for _, policy in sorted(self._policies.items())),
         )
 
     async def workers(self) -> list[Component]:

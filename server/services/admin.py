@@ -9,6 +9,7 @@ from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
 from models.errors import NotFound
 from models.reasons import Reason
+from models.retry import RetryPolicy
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.access.caller import current_caller
@@ -72,6 +73,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
             open_job_count=now.open_jobs,
             open_stream_count=now.open_streams,
             dead_letter_count=now.dead_letters,
+            retry_policies=[_retry_policy(policy) for policy in now.retry_policies],
         )
 
     async def ListDeadLetters(  # noqa: N802, D102
@@ -167,6 +169,17 @@ def _letter(row: DeadLetterRow) -> admin_pb2.DeadLetter:
         policy=row.policy,
         create_time=convert.timestamp(row.create_time),
         open=row.closed_time is None,
+    )
+
+
+def _retry_policy(policy: RetryPolicy) -> admin_pb2.RetryPolicy:
+    return admin_pb2.RetryPolicy(
+        name=policy.name,
+        attempt_count=policy.attempts,
+        first_delay=convert.duration(policy.first_delay_s),
+        longest_delay=convert.duration(policy.longest_s),
+        factor=policy.factor,
+        total=convert.duration(policy.total_s),
     )
 
 

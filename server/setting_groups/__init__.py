@@ -7,6 +7,7 @@ from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
 from server.setting_groups.limits import LimitSettings
 from server.setting_groups.llm import LlmSettings
 from server.setting_groups.media import ClamavSettings, MediaSettings
+from server.setting_groups.retries import RetrySettings
 from server.setting_groups.stored_data import QuackSettings, RetentionSettings
 from server.setting_groups.tls import ClientSettings, TlsSettings
 from server.setting_groups.workers import RaySettings, RedactionSettings, SpeechSettings, VisionSettings, WorkerSettings
@@ -28,6 +29,7 @@ __all__ = [
     "RaySettings",
     "RedactionSettings",
     "RetentionSettings",
+    "RetrySettings",
     "SpeechSettings",
     "TlsSettings",
     "Url",

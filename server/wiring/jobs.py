@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.retry import RetryPolicies
 from server.jobs.attempt import log_attempt
 from server.jobs.handlers import build_handlers
 from server.jobs.runner import JobRunner
@@ -34,7 +35,14 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
     ledger, spool, gateway, pubsub = shared.ledger, shared.spool, shared.gateway, shared.pubsub
     clock = shared.clock
     audit = shared.audit.trail
-    runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), audit=audit, observer=_count_jobs(shared.metrics))
+    runner = JobRunner(
+        ledger,
+        clock=clock,
+        owner=str(uuid.uuid4()),
+        audit=audit,
+        observer=_count_jobs(shared.metrics),
+        policies=settings.retry.policies,
+    )
     recommender = Recommender(
         ledger,
         gateway,
@@ -72,7 +80,20 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
     kinds = [handler.kind for handler in handlers]
     shared.metrics.show(shared.metrics.jobs, kinds, JobOutcome)
     shared.metrics.show(shared.metrics.job_seconds, kinds)
+    _show_policies(shared.metrics, settings.retry.policies)
     return Jobs(runner, recommender, uploads, handlers)
+
+
+def _show_policies(metrics: Metrics, policies: RetryPolicies) -> None:
+    for name, policy in policies.items():
+        bounds = {
+            "attempts": policy.attempts,
+            "first_delay_s": policy.first_delay_s,
+            "longest_delay_s": policy.longest_s,
+            "total_s": policy.total_s,
+        }
+        for bound, value in bounds.items():
+            metrics.retry_policy.labels(name, bound).set(value)
 
 
 def _count_jobs(metrics: Metrics) -> JobObserver:

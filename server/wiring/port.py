@@ -34,7 +34,16 @@ def build_services(
     scan = shared.scan or NoScan()
     reporting = (stored.analysts, stored.retention, shared.certificate, scan, sandbox, sandbox.confinement)
     parts = [part for part in reporting if part is not None]
-    status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, parts)
+    status = StatusReporter(
+        gateway,
+        ledger,
+        shared.assistant,
+        breaker,
+        clock(),
+        lambda: streams.count,
+        parts,
+        settings.retry.policies,
+    )
     return Services(
         session=SessionService(stored.sessions, pubsub, lifecycle, words),
         conversation=ConversationService(streams),

@@ -29,7 +29,7 @@ ONCE = RetryPolicy("once", retries=0, first_delay_s=0.1, longest_s=0.1, factor=1
 def run_probe(name: str, **resources: Any) -> Any:
     """Deploy a probe without waiting for it."""
     config = WorkerConfig(**{"cpus": 0.1, **resources})
-    target = serve.RunTarget(deployment("Probe", Probe, config).bind(), name=name, route_prefix=None)
+    target = serve.RunTarget(deployment("Probe", Probe, config, ONCE).bind(), name=name, route_prefix=None)
     serve.run_many([target], wait_for_applications_running=False)
     return DeploymentHandle("Probe", name)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from models.retry import POLICIES
 from server.settings import Settings, _has_avx512, forget_secrets, ray_token_is_turned_off, unknown_variables
 
 SESAME = "open sesame"
@@ -115,6 +117,19 @@ def test_groups_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert settings.speech.replicas == 3
     assert settings.vision.replicas == 1
     assert settings.spool_dir == tmp_path / "spool"
+
+
+def test_one_figure_of_a_retry_policy_changes_and_the_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().retry.policies == POLICIES
+    monkeypatch.setenv("VESTIBULE_RETRY__LLM_API__ATTEMPTS", "9")
+    changed = Settings().retry.policies
+    assert changed["llm_api"] == replace(POLICIES["llm_api"], retries=8)
+    assert {name: changed[name] for name in POLICIES if name != "llm_api"} == {
+        name: POLICIES[name] for name in POLICIES if name != "llm_api"
+    }
+    monkeypatch.setenv("VESTIBULE_RETRY__LLM_API__LONGEST_S", "4")
+    with pytest.raises(ValidationError, match="longest_s must not be less"):
+        Settings()
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,13 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
             admin_pb2.Component(name="ledger", healthy=True),
             admin_pb2.Component(name="quack", healthy=True, detail=self.quack),
         ]
-        return admin_pb2.GetStatusResponse(version="1.2.3", components=components, open_job_count=7)
+        policy = admin_pb2.RetryPolicy(name="llm_api", attempt_count=5, factor=3)
+        policy.first_delay.FromSeconds(5)
+        policy.longest_delay.FromSeconds(600)
+        policy.total.FromMilliseconds(1_800_500)
+        return admin_pb2.GetStatusResponse(
+            version="1.2.3", components=components, open_job_count=7, retry_policies=[policy]
+        )
 
     def ListDeadLetters(self, request: Any, context: Any) -> admin_pb2.ListDeadLettersResponse:
         """One letter a page, so that paging shows."""
@@ -164,6 +170,8 @@ def test_status() -> None:
     result = run("status")
     assert result.exit_code == 0
     assert "ctranslate2 on cpu" in result.stdout
+    [policy] = [line.strip("| ").split("|") for line in result.stdout.splitlines() if "llm_api" in line]
+    assert [cell.strip() for cell in policy] == ["llm_api", "5", "5", "3", "600", "1800.5"]
     assert json.loads(run("status", "--json").stdout)["open_job_count"] == 7
     admin.healthy = False
     assert run("status").exit_code == 1, "a part that does not work is a failure"

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from models.retry import POLICIES, RetryPolicies
 from server.access.audit import AuditTrail
 from server.jobs.handlers import build_handlers
 from server.jobs.runner import JobRunner
@@ -57,6 +58,8 @@ class World:
     attempts: list[JobDetails] = field(default_factory=list)
     more_handlers: list[Handler] = field(default_factory=list)
     keep_recordings: bool = False
+    policies: RetryPolicies = field(default_factory=lambda: POLICIES)
+    paused_s: list[float] = field(default_factory=list)
     approval: ApprovalSettings = field(default_factory=ApprovalSettings)
 
     def __post_init__(self) -> None:
@@ -66,6 +69,9 @@ class World:
         self.session_id = row.id
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
         self.boot()
+
+    async def pause(self, seconds: float) -> None:
+        self.paused_s.append(seconds)
 
     def boot(self) -> None:
         self.pubsub = PubSub()
@@ -79,6 +85,8 @@ class World:
             audit=self.audit,
             observer=self.attempts.append,
             chance=random.Random(7),
+            policies=self.policies,
+            sleep=self.pause,
         )
         self.recommender = Recommender(
             self.ledger,

@@ -11,6 +11,7 @@ from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
 from server.ledger.types import JobRow, JobState
+from server.settings import Settings
 from tests.eventually import eventually
 from tests.unit.jobs.conftest import World
 
@@ -141,6 +142,46 @@ async def test_when_the_ledger_fails_the_job_is_due_again_after_its_lease(
     world.clock.advance(2)
     await world.settle()
     assert await state_of(world, job) is JobState.DONE
+
+
+async def test_a_result_that_the_ledger_does_not_take_at_first_is_recorded_without_a_second_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = Scripted()
+    handler.free.clear()
+    await start(world, handler)
+    job = await enqueue(world)
+    await world.runner.claim()
+    write, refused = world.ledger.write, iter(range(2))
+
+    async def failing(fn: Any) -> Any:
+        if "JobEnds" in fn.__qualname__ and next(refused, None) is not None:
+            raise Unavailable("The disk did not take it.", reason=Reason.LEDGER_IO)
+        return await write(fn)
+
+    monkeypatch.setattr(world.ledger, "write", failing)
+    handler.free.set()
+    await asyncio.wait([task for _, task in world.runner._running.values()])
+    assert await state_of(world, job) is JobState.DONE
+    assert [(a.attempt, a.outcome) for a in world.attempts] == [(1, "done")]
+    first_s, second_s = world.paused_s
+    assert 0.5 <= first_s <= 1.0 <= second_s <= 2.0, "between half and all of 1 s and 2 s"
+
+
+async def test_the_policies_of_the_settings_hold(world: World) -> None:
+    policies = Settings.model_validate({"retry": {"network": {"attempts": 2, "first_delay_s": 60}}}).retry.policies
+    world.policies = policies
+    world.boot()
+    handler = Scripted(deadline_s=0.0)
+    handler.free.clear()
+    await start(world, handler)
+    await enqueue(world)
+    await world.settle()
+    assert world.attempts[0].retry_in_s is not None
+    assert 30 <= world.attempts[0].retry_in_s <= 60
+    world.clock.advance(60)
+    await world.settle()
+    assert [a.outcome for a in world.attempts] == ["retry", "dead"]
 
 
 async def test_a_lease_is_renewed_while_work_goes_on(world: World) -> None:

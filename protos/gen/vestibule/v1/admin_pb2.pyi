@@ -110,6 +110,7 @@ class GetStatusResponse(_message.Message):
     OPEN_JOB_COUNT_FIELD_NUMBER: _builtins.int
     OPEN_STREAM_COUNT_FIELD_NUMBER: _builtins.int
     DEAD_LETTER_COUNT_FIELD_NUMBER: _builtins.int
+    RETRY_POLICIES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     open_job_count: _builtins.int
@@ -126,6 +127,10 @@ class GetStatusResponse(_message.Message):
     def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___Component]:
         """What the server depends on."""
 
+    @_builtins.property
+    def retry_policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetryPolicy]:
+        """How often and with which delays the server tries again, ordered by name."""
+
     def __init__(
         self,
         *,
@@ -135,14 +140,65 @@ class GetStatusResponse(_message.Message):
         open_job_count: _builtins.int = ...,
         open_stream_count: _builtins.int = ...,
         dead_letter_count: _builtins.int = ...,
+        retry_policies: _abc.Iterable[Global___RetryPolicy] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components", "dead_letter_count", b"dead_letter_count", "open_job_count", b"open_job_count", "open_stream_count", b"open_stream_count", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components", "dead_letter_count", b"dead_letter_count", "open_job_count", b"open_job_count", "open_stream_count", b"open_stream_count", "retry_policies", b"retry_policies", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class RetryPolicy(_message.Message):
+    """A retry policy. Each delay is drawn between half and all of min(longest_delay, first_delay * factor ^ n), with n
+    counted from 0.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_DELAY_FIELD_NUMBER: _builtins.int
+    LONGEST_DELAY_FIELD_NUMBER: _builtins.int
+    FACTOR_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, for example network."""
+    attempt_count: _builtins.int
+    """Most attempts, the first one included."""
+    factor: _builtins.float
+    """Growth from one delay to the next."""
+    @_builtins.property
+    def first_delay(self) -> _duration_pb2.Duration:
+        """Delay before the first retry."""
+
+    @_builtins.property
+    def longest_delay(self) -> _duration_pb2.Duration:
+        """Longest delay."""
+
+    @_builtins.property
+    def total(self) -> _duration_pb2.Duration:
+        """No attempt starts later after the first one."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        attempt_count: _builtins.int = ...,
+        first_delay: _duration_pb2.Duration | None = ...,
+        longest_delay: _duration_pb2.Duration | None = ...,
+        factor: _builtins.float = ...,
+        total: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_delay", b"first_delay", "longest_delay", b"longest_delay", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "factor", b"factor", "first_delay", b"first_delay", "longest_delay", b"longest_delay", "name", b"name", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryPolicy: _TypeAlias = RetryPolicy  # noqa: Y015
 
 @_typing.final
 class Component(_message.Message):
