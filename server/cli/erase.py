@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
-from server.cli.output import show_json, show_table
+from server.cli.output import show_json, show_table, table_text
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
@@ -29,6 +30,7 @@ KINDS = {
 }
 """What is shown, and the table that it is counted in."""
 
+SUBJECT_HASH = re.compile("[0-9a-f]{64}")
 SCOPES = {"session": "session", "client": "client", "subject": "person"}
 
 
@@ -56,6 +58,7 @@ def erase(
 
     It returns when no byte of them is left in the ledger, its write-ahead log, the spool and the folder of pictures.
     The server writes its ledger anew for that; calls wait meanwhile. Delete copies that you made elsewhere yourself.
+    Without --yes it shows what it would erase, and asks.
     While no server runs, the command works on its files. What is counted is what was there when it began.
 
     \b
@@ -69,22 +72,54 @@ def erase(
     if len(given) != 1:
         raise click.UsageError("Name one of --session, --client and --subject-hash.")
     [(scope, value)] = given.items()
+    if subject_hash and not SUBJECT_HASH.fullmatch(subject_hash):
+        raise click.UsageError("--subject-hash takes the 64 hexadecimal digits that the app gave, in small letters.")
     stopped = stopped_server(address, state_dir, data_dir)
     if stopped is not None:
         stopped.require_ledger()
-    if not (dry_run or yes):
-        click.confirm(f"Erase everything of this {SCOPES[scope]} for good?", abort=True)
-    if stopped is not None:
-        counts = _erase_files(stopped, scope, value, dry_run=dry_run)
-    else:
-        counts = _erase_by_call(scope, value, address, state_dir, dry_run=dry_run)
+
+    def run(*, dry_run: bool) -> dict[str, Any]:
+        if stopped is not None:
+            return _erase_files(stopped, scope, value, dry_run=dry_run)
+        return _erase_by_call(scope, value, address, state_dir, dry_run=dry_run)
+
+    if dry_run or not yes:
+        counts = run(dry_run=True)
+        if dry_run or not _confirmed(counts, scope):
+            _show(counts, scope, dry_run=dry_run, as_json=as_json)
+            return
+    _show(run(dry_run=False), scope, dry_run=False, as_json=as_json)
+
+
+def _confirmed(counts: dict[str, Any], scope: str) -> bool:
+    """Show what would be erased and ask; false when there is nothing.
+
+    Raises:
+        click.Abort: The answer is no.
+    """
+    if not _any(counts):
+        return False
+    click.echo(table_text(("what", "would be erased"), _rows(counts)), err=True)
+    click.confirm(f"Erase all this of this {SCOPES[scope]} for good?", abort=True, err=True)
+    return True
+
+
+def _any(counts: dict[str, Any]) -> bool:
+    return any(counts[kind] for kind in KINDS)
+
+
+def _rows(counts: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(kind.replace("_", " "), counts[kind]) for kind in KINDS]
+
+
+def _show(counts: dict[str, Any], scope: str, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         show_json({"dry_run": dry_run, **counts})
         return
-    if not any(counts[kind] for kind in KINDS):
-        click.echo(f"Nothing is stored of this {SCOPES[scope]}.")
+    if _any(counts):
+        show_table(("what", "would be erased" if dry_run else "erased"), _rows(counts))
     else:
-        show_table(("what", "would be erased" if dry_run else "erased"), [(kind, counts[kind]) for kind in KINDS])
+        click.echo(f"Nothing is stored of this {SCOPES[scope]}.")
     if counts["erasure_id"]:
         click.echo(f"Erasure {counts['erasure_id']}.")
 

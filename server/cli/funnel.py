@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from server.cli.output import TIME_FORMATS, as_utc, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import FunnelStage, GetReportRequest
@@ -22,13 +25,23 @@ COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median
 @click.option("--to", "end", type=click.DateTime(TIME_FORMATS), help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @address_option
+@files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def funnel(start: datetime | None, end: datetime | None, client_id: str, address: str | None, as_json: bool) -> None:
+def funnel(
+    start: datetime | None,
+    end: datetime | None,
+    client_id: str,
+    address: str | None,
+    data_dir: Path | None,
+    state_dir: Path | None,
+    as_json: bool,
+) -> None:
     """Show how many sessions reached each stage, and where the others dropped out.
 
     A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
     session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
     sessions that ended before the stage, drop_off_rate is their share, median_s the time from the stage before.
+    While no server runs, the command reads its ledger file.
 
     \b
     Examples:
@@ -36,17 +49,31 @@ def funnel(start: datetime | None, end: datetime | None, client_id: str, address
       vestibule funnel --from 2026-11-01 --to 2026-12-01 --client site-7
       vestibule funnel --json | jq '.[] | select(.severity == "critical")'
     """
-    from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
-
     if start is not None and end is not None and as_utc(start) >= as_utc(end):
         raise click.UsageError("--from must be before --to.")
-    with connected(address) as channel:
-        reply = FunnelServiceStub(channel).GetReport(_request(start, end, client_id), timeout=CALL_TIMEOUT_S)
-    rows = [_row(stage) for stage in reply.stages]
+    stopped = stopped_server(address, state_dir, data_dir)
+    request = _request(start, end, client_id)
+    stages = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
+    rows = [_row(stage) for stage in stages]
     if as_json:
         show_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
     else:
         show_table(COLUMNS, rows, empty="There are no sessions yet.")
+
+
+def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | None) -> list[FunnelStage]:
+    from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
+
+    with connected(address, state_dir) as channel:
+        return list(FunnelServiceStub(channel).GetReport(request, timeout=CALL_TIMEOUT_S).stages)
+
+
+def _of_files(stopped: StoppedServer, request: GetReportRequest) -> list[FunnelStage]:
+    from server.services.funnel import stages_of
+
+    stopped.require_ledger()
+    with stopped.opened(migrates=False) as ledger:
+        return asyncio.run(stages_of(ledger, request))
 
 
 def _request(start: datetime | None, end: datetime | None, client_id: str) -> GetReportRequest:

@@ -25,6 +25,24 @@ LONGEST_BATCH_CHARACTERS = 100_000
 docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
 
 
+async def stages_of(
+    ledger: Ledger, request: funnel_pb2.GetReportRequest, *, visible_to: str = ""
+) -> list[funnel_pb2.FunnelStage]:
+    """The stages that a request asks for.
+
+    Args:
+        ledger: What is counted.
+        request: From when to when, and of which client.
+        visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+    """
+    start = convert.moment(request.start_time) if request.HasField("start_time") else None
+    end = convert.moment(request.end_time) if request.HasField("end_time") else None
+    found = await ledger.read(
+        lambda cursor: funnel_report(cursor, start, end, request.client_id, visible_to=visible_to)
+    )
+    return [convert.stage(stage) for stage in found]
+
+
 class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     """See protos/vestibule/v1/funnel.proto."""
 
@@ -48,13 +66,9 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def GetReport(  # noqa: N802, D102
         self, request: funnel_pb2.GetReportRequest, context: Any
     ) -> funnel_pb2.GetReportResponse:
-        start = convert.moment(request.start_time) if request.HasField("start_time") else None
-        end = convert.moment(request.end_time) if request.HasField("end_time") else None
-        visible_to = current_caller().client_id
-        stages = await self._ledger.read(
-            lambda cursor: funnel_report(cursor, start, end, request.client_id, visible_to=visible_to)
+        return funnel_pb2.GetReportResponse(
+            stages=await stages_of(self._ledger, request, visible_to=current_caller().client_id)
         )
-        return funnel_pb2.GetReportResponse(stages=[convert.stage(s) for s in stages])
 
     async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
         """The events with all property values redacted in one call, and without names in their words."""

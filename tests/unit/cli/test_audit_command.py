@@ -152,7 +152,7 @@ def test_verifying_never_makes_a_key(stopped: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["audit", "list"], 1), (["audit", "verify"], 1), (["erase", "--client", "a", "--yes"], 1)],
+    [(["audit", "list"], 1), (["audit", "verify"], 1), (["funnel"], 1), (["erase", "--client", "a", "--yes"], 1)],
 )
 def test_without_a_server_and_without_files_nothing_is_made(
     arguments: list[str], code: int, nobody: None, tmp_path: Path
@@ -170,7 +170,7 @@ def test_an_unknown_action_is_refused_with_the_actions() -> None:
     assert "erase, " in result.stderr
 
 
-COMMANDS = [["audit", "list"], ["audit", "verify"], ["erase", "--client", "a", "--yes"]]
+COMMANDS = [["audit", "list"], ["audit", "verify"], ["funnel"], ["erase", "--client", "a", "--yes"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -295,6 +295,18 @@ def test_an_erasure_of_a_stopped_server_leaves_a_chain_that_fits_its_head(stoppe
     counted = CliRunner().invoke(cli, ["erase", "--client", "a", "--dry-run"])
     assert (counted.exit_code, counted.stdout) == (0, "Nothing is stored of this client.\n"), counted.output
     assert run("verify").exit_code == 0
+
+
+def test_the_funnel_of_a_stopped_server_is_read_from_its_ledger(nobody: None, tmp_path: Path) -> None:
+    store = Store(tmp_path / "home")
+    store.fill("one")
+    store.ledger.close()
+    folders = ["--data-dir", str(store.home / "data"), "--state-dir", str(store.home / "state")]
+    result = CliRunner().invoke(cli, ["funnel", "--json", *folders])
+    assert result.exit_code == 0, result.output
+    assert {row["stage"]: row["sessions"] for row in json.loads(result.stdout)}["STARTED"] == 1
+    other = CliRunner().invoke(cli, ["funnel", "--json", "--client", "another", *folders])
+    assert {row["sessions"] for row in json.loads(other.stdout)} == {0}
 
 
 def test_the_target_of_a_call_is_short() -> None:

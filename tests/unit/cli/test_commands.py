@@ -213,10 +213,17 @@ def test_erasing_asks_first_and_names_one_target() -> None:
     refused = CliRunner().invoke(cli, ["erase", "--client", "old-app"], input="n\n")
     assert refused.exit_code == 1
     assert "Aborted" in refused.stderr
+    assert re.search(r"turns +\| +9 ", refused.stderr), "the counts come before the question"
+    agreed = CliRunner().invoke(cli, ["erase", "--client", "old-app", "--json"], input="y\n")
+    assert json.loads(agreed.stdout)["erasure_id"] == OPEN, "the question is no part of the document"
+    unasked = CliRunner().invoke(cli, ["erase", "--client", "typo"])
+    assert (unasked.exit_code, unasked.stdout) == (0, "Nothing is stored of this client.\n")
     assert f"Erasure {OPEN}." in run("erase", "--client", "old-app", "--yes").stdout
     nothing = run("erase", "--client", "typo", "--yes")
     assert (nothing.exit_code, nothing.stdout) == (0, "Nothing is stored of this client.\n")
-    unknown = run("erase", "--subject-hash", "9f86", "--dry-run")
+    wrong = run("erase", "--subject-hash", "9f86", "--dry-run")
+    assert (wrong.exit_code, "64 hexadecimal digits" in wrong.stderr) == (2, True)
+    unknown = run("erase", "--subject-hash", "9f86" * 16, "--dry-run")
     assert (unknown.exit_code, unknown.stdout) == (0, "Nothing is stored of this person.\n")
     assert run("erase", "--yes").exit_code == 2
     assert run("erase", "--client", "a", "--session", OPEN, "--yes").exit_code == 2
