@@ -7,6 +7,7 @@ serialised to JSON, and lives inside Ray workers (typed text passes through the 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -261,6 +262,14 @@ class RedactedText:
         value = separator.join(i.value for i in items if i.value)
         safe = all(i.safe_for_llm for i in items)
         return cls(value, dict(total), safe, _BUILT_BY_REDACTOR, tuple(identities))
+
+    def quoted(self, words: str) -> RedactedText | None:
+        """These words alone, if this text has them as whole words; None otherwise, and for words with a tag."""
+        if not words.strip() or "[" in words:
+            return None
+        if re.search(rf"(?<!\w){re.escape(words)}(?!\w)", self.value) is None:
+            return None
+        return replace(self, value=words, counts={}, identities=())
 
     def after(self, earlier: RedactedText) -> RedactedText:
         """This redaction of a text that was redacted before: counts add up, and it is safe only if both were."""

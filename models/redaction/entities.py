@@ -142,7 +142,9 @@ ENTITY_TYPES: Final = (
         end_may_show=True,
         is_number=True,
     ),
-    EntityType("CC", "Numbers of payment cards.", "Luhn, context", end_may_show=True, is_number=True),
+    EntityType(
+        "CC", "Numbers of payment cards, and when they expire.", "Luhn, context", end_may_show=True, is_number=True
+    ),
     EntityType("MAC", "Hardware addresses of network devices.", "shape", end_may_show=True),
     EntityType(
         "WALLET",

@@ -154,7 +154,8 @@ class Recommender:
         whole = with_other_readings(proposed.record, items)
         named = self._fields.apply(whole)
         parts = await redact_all(self._gateway, [named.summary], language, scope)
-        parts += await redact_values(self._gateway, values_of(named), language, scope)
+        sources = [item.text for item in items]
+        parts += await redact_values(self._gateway, values_of(named), language, scope, sources)
         # The hash of the record is that of what is shown, so its tags get their numbers first.
         parts = await number_tags(self._ledger, session_id, parts)
         record = with_strings(named, [part.value for part in parts])

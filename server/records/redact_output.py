@@ -26,6 +26,8 @@ async def redact_all(gateway: Gateway, texts: list[str], language: str, scope: R
 
 
 _A_NAME = "NAME"
+SITE = "site_name"
+"""The field with the name of a site."""
 
 
 def asked_by_field(name: str) -> tuple[str, ...]:
@@ -34,11 +36,23 @@ def asked_by_field(name: str) -> tuple[str, ...]:
 
 
 async def redact_values(
-    gateway: Gateway, values: Sequence[tuple[str, str]], language: str, scope: RedactionScope
+    gateway: Gateway,
+    values: Sequence[tuple[str, str]],
+    language: str,
+    scope: RedactionScope,
+    sources: Sequence[RedactedText] = (),
 ) -> list[RedactedText]:
     """Redact the values of fields in order, each as the answer to a question for its name.
 
-    A bare "04821" may be a telephone number; as the value of ``meter_reading`` it is not.
+    A bare "04821" may be a telephone number; as the value of ``meter_reading`` it is not. The name of a site that
+    stands in a source is kept: there it was read in its sentence, and a bare "Pendlewick" looks like a person.
+
+    Args:
+        gateway: Redacts.
+        values: Name and value of each field.
+        language: ISO 639-1.
+        scope: Whose policy is used.
+        sources: Redacted texts that the record was made of.
 
     Raises:
         Unavailable: The redactor cannot be reached, or failed; the texts must then go nowhere.
@@ -52,4 +66,11 @@ async def redact_values(
         texts = [RawText(values[number][1]) for number in numbers]
         redactions = await gateway.redact(texts, answering(context, kinds), timeout_s=REDACT_TIMEOUT_S)
         redacted |= {number: redaction.text for number, redaction in zip(numbers, redactions, strict=True)}
-    return [redacted[number] for number in range(len(values))]
+    return [
+        (_quoted(value, sources) if name == SITE else None) or redacted[number]
+        for number, (name, value) in enumerate(values)
+    ]
+
+
+def _quoted(value: str, sources: Sequence[RedactedText]) -> RedactedText | None:
+    return next((quote for source in sources if (quote := source.quoted(value))), None)

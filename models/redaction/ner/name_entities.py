@@ -31,6 +31,10 @@ _BRIDGE = re.compile(
 """What may stand between two parts of one name: a space, initials, particles, a hyphen."""
 
 
+_OR = re.compile(r" {1,2}(?:or|and|oder|und|o|y|ou|et) {1,2}", re.IGNORECASE)
+"""What may stand between two names that are listed."""
+
+
 def is_common_in_print(view: TextView, word: WordPrediction, thresholds: Thresholds) -> bool:
     """Whether a name in small letters is too unsure to count in a printed text that has capitals: "white tipping"."""
     lower = view.text[word.start].islower() and thresholds.name >= Thresholds().name
@@ -45,7 +49,7 @@ def names_of(
     *,
     capitalizes_nouns: bool,
 ) -> Iterator[Entity]:
-    """Words that are names, with likely names right beside them and the initials between.
+    """Words that are names, with likely names right beside them, the initials between, and what is listed after them.
 
     ``capitalizes_nouns`` says that the writer does, so that a lower-case word is unlikely to be a name.
     """
@@ -65,11 +69,30 @@ def names_of(
         else:
             groups.append([word])
     found = [group for group in groups if any(g.start in sure for g in group)]
+    if not capitalizes_nouns:
+        found = _with_listed(view, predictions, found, thresholds.name_suspected)
     for index, group in enumerate(found):
         if _is_only_a_brand(view, index, found):
             continue
         best = max(group, key=lambda g: g.score)
         yield Entity("NAME", group[0].start, group[-1].end, best.score, f"{CLASSIFIER}{best.label.lower()}")
+
+
+def _with_listed(
+    view: TextView, predictions: list[WordPrediction], found: list[list[WordPrediction]], threshold: float
+) -> list[list[WordPrediction]]:
+    """The names, and words that may be one after a name and "or" or "and": "ask for jo or sam"."""
+    words = {word.start: word for word in predictions if _is_name(view, word, threshold)}
+    known = {word.start for group in found for word in group}
+    listed: list[list[WordPrediction]] = []
+    for group in found:
+        listed.append(group)
+        end = group[-1].end
+        while (joint := _OR.match(view.text, end)) and joint.end() not in known and joint.end() in words:
+            word = words[joint.end()]
+            listed.append([word])
+            end = word.end
+    return listed
 
 
 def without_stop_words(

@@ -10,6 +10,7 @@ from models.redaction.recognizers.contact.ip import IPV4, IPV6
 from models.redaction.recognizers.contact.mac import MAC
 from models.redaction.recognizers.contact.phone import PHONE
 from models.redaction.recognizers.contact.url import URL
+from models.redaction.recognizers.finance.card_expiry import CARD_EXPIRY
 from models.redaction.recognizers.finance.credit_card import CARD
 from models.redaction.recognizers.finance.crypto_wallet import WALLET
 from models.redaction.recognizers.finance.iban import IBAN
@@ -29,13 +30,13 @@ from models.redaction.recognizers.spoken.truncated_entity import TRUNCATED_ENTIT
 
 ALL: tuple[Recognizer, ...] = (
     EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, INITIALS, PHONE, SHORT_PHONE, CARD,
-    IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, TOKEN, CODE, LAST_DIGITS, PASSWORD,
+    CARD_EXPIRY, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, TOKEN, CODE, LAST_DIGITS, PASSWORD,
     STREET, POSTCODE, INTERSECTION, BIRTH_DATE,
     AGE, MACHINE_READABLE, SPOKEN_DATE, *NATIONAL, *INTRODUCED, CASE_NUMBER, CODED,
     NUMBER, DICTATED_DIGITS, SPELLED_CAPITALS, BARE_ANSWER, TRUNCATED_ENTITY,
 )  # fmt: skip
 
-ON_NUMERALS = frozenset(r.name for r in (STREET, BIRTH_DATE, SPOKEN_DATE, AGE))
+ON_NUMERALS = frozenset(r.name for r in (STREET, BIRTH_DATE, SPOKEN_DATE, AGE, CARD_EXPIRY))
 """Names of the recognizers that also run on the numeral view, in which every spoken number is written in digits."""
 
 __all__ = ["ALL", "ON_NUMERALS", "Recognizer"]

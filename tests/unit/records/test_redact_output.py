@@ -8,7 +8,7 @@ import pytest
 
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext
-from models.text import RawText
+from models.text import RawText, TextSource
 from server.records.redact_output import redact_values
 from tests.fakes.gateway import FakeGateway
 
@@ -37,3 +37,18 @@ async def test_digits_are_kept_as_a_reading_and_redacted_as_a_telephone_number(w
     ]
     texts = [text.value for text in await redact_values(gateway, values, "en", NO_SCOPE)]
     assert texts == ["04821", "[REDACTED_PHONE]", "[REDACTED_NAME]", "call [REDACTED_PHONE]", "Riverside"]
+
+
+@pytest.mark.models
+async def test_a_site_is_hidden_in_the_record_if_and_only_if_it_is_in_the_turn(weights_cache: Path) -> None:
+    redactor = build_redactor(weights_cache)
+    said = [
+        redactor.redact(RawText(text), RedactionContext(TextSource.TYPED)).text
+        for text in ("we met at Pendlewick depot", "Ask for Maria Lopez.")
+    ]
+    assert "Pendlewick depot" in said[0].value
+    values = [("site_name", "Pendlewick"), ("site_name", "Maria Lopez"), ("visitor_name", "Pendlewick")]
+    texts = await redact_values(RedactingGateway(redactor), values, "en", NO_SCOPE, said)
+    assert [text.value for text in texts] == ["Pendlewick", "[REDACTED_NAME]", "[REDACTED_NAME]"]
+    without = await redact_values(RedactingGateway(redactor), values, "en", NO_SCOPE)
+    assert without[0].value == "[REDACTED_NAME]", "the sentence makes the difference"

@@ -30,6 +30,8 @@ def _redacted(redactor: LocalRedactor, text: str, language: str, source: TextSou
         ("en", "Priyanka told Bartholomew that the valve is closed.", ["Priyanka", "Bartholomew"]),
         ("en", "yesterday dmitri and yolanda walked round the plant", ["dmitri", "yolanda"]),
         ("en", "My manager Okwudili Nwosu signed the form.", ["Okwudili", "Nwosu"]),
+        ("en", "ask for jo or sam", ["jo", "sam"]),
+        ("en", "ask for jo and sam", ["jo", "sam"]),
         ("de", "Laut Brandt war das Ventil schon im Mai undicht.", ["Brandt"]),
         ("de", "Wiebke Petersen hat den Zähler gestern abgelesen.", ["Wiebke", "Petersen"]),
         ("de", "Annegrets Bericht liegt seit Montag im Büro.", ["Annegret"]),

@@ -1,0 +1,44 @@
+"""The month and year in which a payment card expires.
+
+Must NOT match: when a contract, a certificate or food expires. So a word for a card, or the number of one, must be
+near, except after "valid thru" and "good thru", which is printed on cards.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from models.redaction.lexicons.loader import alternatives
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
+
+_ON_CARDS: Final = r"(?:valid|good) thru"
+_CUE: Final = (
+    r"(?:expir(?:es?|ed|ing|y|ation|ación|a|é)|exp|(?:valid|good) (?:thru|through|until|till|to)|gültig bis"
+    r"|ablaufdatum|verfall(?:s?datum)?|caduca|caducidad|vence|vencimiento|valable jusqu['’](?:au|en)|scade|scadenza"
+    r"|validade|geldig tot)"
+)
+_FILLER: Final = r"(?:date|is|on|in|at|the|end|of|it|el|es|en|le|la|am|im|ist|il|é|è|em)"
+_BETWEEN: Final = rf"[ .:=-]{{0,3}}(?:{_FILLER}[ .:=-]{{1,3}}){{0,4}}"
+_YEAR: Final = r"(?:20)?[2-4]\d"
+_MONTH: Final = rf"(?:{alternatives('months', 'all')}|{alternatives('months', 'short')})"
+_VALUE: Final = (
+    rf"(?P<value>(?:[0-3]?\d[./-])?(?:0?[1-9]|1[0-2])(?: ?[/. -]? ?| of ){_YEAR}"
+    rf"|{_MONTH}[.,]? (?:of |de |del )?['’]?{_YEAR})(?![^\W_]|[./-]\d)"
+)
+
+
+def _pattern(cue: str, score: float, name: str = "") -> Pattern:
+    return Pattern(re.compile(rf"(?<![^\W_]){cue}{_BETWEEN}{_VALUE}", re.IGNORECASE), score, group="value", name=name)
+
+
+CARD_EXPIRY = PatternRecognizer(
+    entity="CC",
+    name="card-expiry",
+    needs="0",
+    patterns=(_pattern(_ON_CARDS, 0.6, "thru"), _pattern(_CUE, 0.3)),
+    context=re.compile(
+        r"(?<![^\W_])(?:cards?(?! readers?)|visa|mastercard|maestro|amex|american express|cvv|cvc|security code"
+        r"|tarjeta|carte|karte|kreditkarte|carta|cartão|\d(?:[ -]?\d){12,18})(?![^\W_])"
+    ),
+)
