@@ -106,6 +106,19 @@ class Cluster:
             raise _lost()
         return self._applications.handles[kind]
 
+    async def share(self, data: bytes) -> Any:
+        """Put bytes into the shared memory of this node; see ``gateway.Workers``.
+
+        Raises:
+            Overloaded: It is full.
+            Unavailable: The cluster is not up.
+        """
+        self._check_up()
+        try:
+            return await asyncio.to_thread(ray.put, data)
+        except RAY_ERRORS as exc:
+            raise translate(exc) from None
+
     @property
     def address(self) -> str:
         """The address at which other servers and Ray's command line reach the cluster; empty before it is up."""

@@ -14,8 +14,17 @@ from models.text import RawText
 from models.vision.types import RedactedPage
 from ray_tasks.deployments import DEPLOYMENTS
 from ray_tasks.engine_info import MISMATCH, EngineFacts
+from ray_tasks.room import Room
 from ray_tasks.serve_client import QUEUE_RETRY_AFTER_S, call
-from ray_tasks.types import ClusterConfig, EngineInfo, RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
+from ray_tasks.types import (
+    ClusterConfig,
+    EngineInfo,
+    RecordingResult,
+    RecordingSource,
+    SpeechStep,
+    SpeechWindow,
+    WorkerConfig,
+)
 
 STATUS_TIMEOUT_S: Final = 3.0
 
@@ -40,6 +49,12 @@ class Workers(Protocol):
 
     def handle(self, kind: str) -> Any:
         """The handle to a kind of worker. Raises Unavailable while there is none."""
+        ...
+
+    async def share(self, data: bytes) -> Any:
+        """Put bytes into the shared memory, once for all attempts of a call. They stay as long as what is returned,
+        which is an argument of a call in their place.
+        """
         ...
 
     async def refresh_facts(self, kinds: Iterable[str]) -> None:
@@ -70,9 +85,11 @@ class RayGateway:
         self._policy = policy or workers.config.retry
         self._sleep = sleep
         self._open = dict.fromkeys(DEPLOYMENTS, 0)
-        # Half of the shared memory. Ray would write anything that does not fit to disk, and this media is not redacted
-        # yet.
-        self._bytes_left = workers.config.object_store_bytes // 2
+        # Three quarters of the shared memory: two for recordings, which stay in it for minutes, and one for the rest.
+        # Ray would write what does not fit to disk, and these media are not redacted yet.
+        self._bytes_left = workers.config.object_store_bytes // 4
+        self._recordings = Room(workers.config.object_store_bytes // 2)
+        self._loading = asyncio.Lock()
 
     async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
         """Recognise and redact one window of a stream."""
@@ -81,7 +98,7 @@ class RayGateway:
 
     async def read_recording(
         self,
-        data: bytes,
+        recording: RecordingSource,
         *,
         language: str,
         timeout_s: float,
@@ -89,9 +106,16 @@ class RayGateway:
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording."""
-        arguments = (data, language, scope, keep_redacted)
-        result: RecordingResult = await self._call("speech", "recording", arguments, len(data), timeout_s)
+        async with self._recordings.reserved(recording.size_bytes):
+            shared = await self._shared(recording)
+            arguments = (shared, language, scope, keep_redacted)
+            result: RecordingResult = await self._call("speech", "recording", arguments, 0, timeout_s)
         return result
+
+    async def _shared(self, recording: RecordingSource) -> Any:
+        """A recording in the shared memory. One at a time is in the memory of this process, on its way there."""
+        async with self._loading:
+            return await self._workers.share(await recording.load())
 
     async def read_picture(
         self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE

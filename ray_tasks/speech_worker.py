@@ -127,6 +127,7 @@ class SpeechWorker:
             self._facts.require(expected)
             limits = AudioLimits(max_bytes=CLEAN_BYTES)
             samples = await self._helpers.run(decode, data, limits, formats=CLEAN_RECORDINGS)
+            del data
             options = SpeechOptions(language=language or None, word_times=keep_redacted, stop=threading.Event())
             transcript = await self._recognize(samples, options)
             context = _redaction_context(transcript.language)

@@ -5,6 +5,7 @@ No result can hold unredacted words: results consist of ``RedactedText`` and sea
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -119,6 +120,18 @@ class SpeechStep:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingSource:
+    """A recording that is loaded when there is room for it. Whoever loads it keeps no copy of it.
+
+    Attributes:
+        size_bytes: About as many bytes as ``load`` gives.
+    """
+
+    size_bytes: int
+    load: Callable[[], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingResult:
     """The result of a whole uploaded recording; segments hold (start_s, end_s, text).
 
@@ -166,14 +179,18 @@ class Gateway(Protocol):
 
     async def read_recording(
         self,
-        data: bytes,
+        recording: RecordingSource,
         *,
         language: str,
         timeout_s: float,
         scope: RedactionScope = NO_SCOPE,
         keep_redacted: bool = False,
     ) -> RecordingResult:
-        """Decode, recognise and redact a whole recording, and mute it where it is to be kept. Raises MediaError too."""
+        """Decode, recognise and redact a whole recording, and mute it where it is to be kept.
+
+        It waits for room in the shared memory; that does not count in the timeout. Raises MediaError too, and what
+        ``recording.load`` raises.
+        """
         ...
 
     async def read_picture(

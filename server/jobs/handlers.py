@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ray_tasks.types import Gateway
 from server.jobs.propose_record import ProposeRecord
-from server.jobs.read_upload import ReadUpload
+from server.jobs.read_upload import ReadPicture, ReadRecording
 from server.jobs.types import Handler
 from server.jobs.write_reply import WriteReply
 from server.ledger.types import Clock
@@ -28,6 +28,7 @@ def build_handlers(
     *,
     artifacts: Path,
     clock: Clock,
+    recordings_at_once: int = 2,
     keep_recordings: bool = False,
 ) -> Sequence[Handler]:
     """Build all handlers.
@@ -41,10 +42,13 @@ def build_handlers(
         pubsub: Publishes results.
         artifacts: Folder of the redacted pictures and recordings.
         clock: The time now.
+        recordings_at_once: Recordings that are read at a time.
         keep_recordings: Whether recordings are kept once they are muted.
     """
+    reading = (ledger, spool, gateway, pubsub, artifacts, clock)
     return (
-        ReadUpload(ledger, spool, gateway, pubsub, artifacts, clock, keep_recordings=keep_recordings),
+        ReadPicture(*reading),
+        ReadRecording(*reading, at_once=recordings_at_once, keep_recordings=keep_recordings),
         ProposeRecord(ledger, recommender),
         WriteReply(ledger, gateway, assistant, pubsub, clock),
     )

@@ -1,18 +1,18 @@
-"""The job that reads an upload, a picture or a recording."""
+"""The jobs that read uploads: one kind for pictures, one for recordings, each with places of its own."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from models.errors import VestibuleError
-from models.media.formats import MediaKind, detect
 from models.media.pages import unpack
 from models.private_files import make_private_folder, write_atomically
 from models.redaction.types import RedactionScope
 from models.text import RedactedText
-from ray_tasks.types import Gateway
+from ray_tasks.types import Gateway, RecordingSource
 from server.jobs.types import Completion, Handler
 from server.ledger import events, sessions, uploads
 from server.ledger.columns import Cursor
@@ -22,7 +22,7 @@ from server.records.events import make_event
 from server.records.pubsub import PubSub
 from server.uploads.disk import disk_errors
 from server.uploads.spool import Spool
-from server.uploads.transactions import READ_UPLOAD
+from server.uploads.transactions import READ_PICTURE, READ_RECORDING
 
 PICTURE_TIMEOUT_S = 60.0
 """For each page."""
@@ -46,21 +46,10 @@ class _ReadResult:
 
 
 class ReadUpload(Handler):
-    """Reads a picture or a recording. The content is deleted from the spool when the result is durable."""
-
-    kind = READ_UPLOAD
-    deadline_s = RECORDING_TIMEOUT_S + 60.0
+    """What the two kinds share. The content is deleted from the spool when the result is durable."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        spool: Spool,
-        gateway: Gateway,
-        pubsub: PubSub,
-        artifacts: Path,
-        clock: Clock,
-        *,
-        keep_recordings: bool = False,
+        self, ledger: Ledger, spool: Spool, gateway: Gateway, pubsub: PubSub, artifacts: Path, clock: Clock
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -68,19 +57,14 @@ class ReadUpload(Handler):
         self._pubsub = pubsub
         self._artifacts = artifacts
         self._clock = clock
-        self._keep_recordings = keep_recordings
 
     async def run(self, job: JobRow) -> Completion[UploadRow]:
         """See ``Handler``."""
         upload_id = job.payload["upload_id"]
         upload, language, scope = await self._ledger.write(lambda cursor: self._begin(cursor, upload_id))
         self._publish(upload)
-        content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
-        await self._progress(upload_id, DECRYPTED)
-        # The checks may have stored another type than the one that was uploaded: a document becomes a picture.
-        found = detect(content)
-        read = self._read_recording if found and found.kind is MediaKind.RECORDING else self._read_picture
-        result = await read(job, upload, content, language, scope)
+        result = await self._read(job, upload, language, scope)
+        await self._progress(upload_id, READ)
 
         async def after(row: UploadRow) -> None:
             self._publish(row)
@@ -126,33 +110,14 @@ class ReadUpload(Handler):
         session = sessions.get(cursor, row.session_id)
         return row, session.language, RedactionScope(session.client_id, session.id)
 
-    async def _read_picture(
-        self, job: JobRow, upload: UploadRow, content: bytes, _language: str, scope: RedactionScope
-    ) -> _ReadResult:
-        page = await self._gateway.read_picture(
-            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S * len(unpack(content)), scope=scope
-        )
-        await self._progress(upload.id, READ)
-        name = await self._keep(job, page.image_mime, page.image)
-        artifact = Artifact(name, page.image_mime, len(page.image), page.painted, page.width, page.height)
-        return _ReadResult(page.text, page.compute_s, artifact)
+    async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
+        """Have a worker read it, and keep what is to be kept."""
+        raise NotImplementedError
 
-    async def _read_recording(
-        self, job: JobRow, upload: UploadRow, content: bytes, language: str, scope: RedactionScope
-    ) -> _ReadResult:
-        result = await self._gateway.read_recording(
-            content,
-            language=language,
-            timeout_s=RECORDING_TIMEOUT_S,
-            scope=scope,
-            keep_redacted=self._keep_recordings,
-        )
-        await self._progress(upload.id, READ)
-        artifact = None
-        if (muted := result.redacted) is not None:
-            name = await self._keep(job, muted.media_type, muted.data)
-            artifact = Artifact(name, muted.media_type, len(muted.data), len(muted.muted))
-        return _ReadResult(result.text, result.compute_s, artifact)
+    async def _decrypted(self, job: JobRow) -> bytes:
+        content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
+        await self._progress(job.payload["upload_id"], DECRYPTED)
+        return content
 
     async def _keep(self, job: JobRow, media_type: str, content: bytes) -> str:
         # Named by the job, so that a repeated attempt overwrites the file of the one before.
@@ -181,6 +146,65 @@ class ReadUpload(Handler):
 
     def _publish(self, row: UploadRow) -> None:
         self._pubsub.publish(row, row.session_id, row.id)
+
+
+class ReadPicture(ReadUpload):
+    """Reads a picture, or the pages of a document."""
+
+    kind = READ_PICTURE
+    deadline_s = RECORDING_TIMEOUT_S + 60.0
+
+    async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
+        content = await self._decrypted(job)
+        page = await self._gateway.read_picture(
+            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S * len(unpack(content)), scope=scope
+        )
+        name = await self._keep(job, page.image_mime, page.image)
+        artifact = Artifact(name, page.image_mime, len(page.image), page.painted, page.width, page.height)
+        return _ReadResult(page.text, page.compute_s, artifact)
+
+
+class ReadRecording(ReadUpload):
+    """Reads a recording.
+
+    Args:
+        at_once: Recordings that are read at a time. An hour of sound has about 60 MB, and takes minutes.
+        keep_recordings: Whether recordings are kept once they are muted.
+    """
+
+    kind = READ_RECORDING
+    deadline_s = RECORDING_TIMEOUT_S + 60.0
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        gateway: Gateway,
+        pubsub: PubSub,
+        artifacts: Path,
+        clock: Clock,
+        *,
+        at_once: int,
+        keep_recordings: bool = False,
+    ) -> None:
+        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock)
+        self.concurrency = at_once
+        self._keep_recordings = keep_recordings
+
+    async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
+        size_bytes = await asyncio.to_thread(self._spool.size_bytes, [job.payload["spool_id"]])
+        result = await self._gateway.read_recording(
+            RecordingSource(size_bytes, partial(self._decrypted, job)),
+            language=language,
+            timeout_s=RECORDING_TIMEOUT_S,
+            scope=scope,
+            keep_redacted=self._keep_recordings,
+        )
+        artifact = None
+        if (muted := result.redacted) is not None:
+            name = await self._keep(job, muted.media_type, muted.data)
+            artifact = Artifact(name, muted.media_type, len(muted.data), len(muted.muted))
+        return _ReadResult(result.text, result.compute_s, artifact)
 
 
 def _write_file(folder: Path, name: str, content: bytes) -> None:

@@ -110,6 +110,11 @@ def know_owners_and_approvers(cursor: Cursor) -> None:
     _run(cursor, schema_changes.APPROVALS)
 
 
+def read_recordings_in_places_of_their_own(cursor: Cursor) -> None:
+    """Give the jobs that read uploads the kind of what they read: a picture or a recording."""
+    _run(cursor, schema_changes.KINDS_OF_READING)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -126,6 +131,7 @@ ALL: tuple[Migration, ...] = (
     keep_api_keys,
     name_uploads,
     know_owners_and_approvers,
+    read_recordings_in_places_of_their_own,
 )
 
 

@@ -82,3 +82,13 @@ APPROVALS = [
     comment_on("COLUMN", "recommendations.decided_by", "Who decided, as the console stated it; not verified."),
 ]
 """An approval expires, and records the credential that gave it."""
+
+KINDS_OF_READING = [
+    """UPDATE jobs SET kind = CASE WHEN EXISTS (FROM uploads
+        WHERE uploads.id = (jobs.payload->>'upload_id') AND uploads.media_type LIKE 'audio/%')
+    THEN 'read_recording' ELSE 'read_picture' END WHERE kind = 'read_upload'""",
+    """UPDATE dead_letters SET kind = (SELECT jobs.kind FROM jobs WHERE jobs.id = dead_letters.job_id)
+    WHERE kind = 'read_upload' AND job_id IN (SELECT id FROM jobs)""",
+    comment_on("COLUMN", "jobs.kind", "What is to be done, for example read_picture."),
+]
+"""Before, jobs of one kind read pictures and recordings, and shared their places."""

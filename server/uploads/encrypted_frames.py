@@ -19,6 +19,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import BinaryIO
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -121,6 +122,19 @@ class FrameCipher:
             frame = self._open(content, at, number)
             yield frame
             at, number = frame.end, number + 1
+
+    def open_each(self, file: BinaryIO) -> Iterator[OpenedFrame]:
+        """Open the frames of a file one by one; no more than one is in memory. The header was read before.
+
+        Raises:
+            TornFrame, InternalError: As ``open_all``.
+        """
+        number = 0
+        while prefix := file.read(_PREFIX_BYTES):
+            length = _LENGTH.unpack_from(prefix)[0] if len(prefix) == _PREFIX_BYTES else 0
+            length = min(length, MAX_FRAME_BYTES + _TAG_BYTES)
+            yield self._open(memoryview(prefix + file.read(length)), 0, number)
+            number += 1
 
     def _open(self, content: memoryview, at: int, number: int) -> OpenedFrame:
         if len(content) - at < _PREFIX_BYTES + _TAG_BYTES:

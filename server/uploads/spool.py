@@ -177,22 +177,18 @@ class Spool:
             InternalError: It is missing, damaged, or was written with another key.
         """
         uuid = checked_id(object_id)
-        with disk_errors():
-            content = (self._folder / str(uuid)).read_bytes()
-        return self._opened(memoryview(content), uuid)
-
-    def _opened(self, content: memoryview, uuid: UUID) -> bytes:
-        cipher = FrameCipher(self._key, FileKind.MEDIA, uuid, bytes(content[:HEADER_BYTES]))
         plain = io.BytesIO()  # one buffer: a recording has up to 115 MB, and its pieces would stay with the process
         ended = False
-        try:
-            for frame in cipher.open_all(content):
-                if ended:
-                    raise corrupt("something follows its last frame")
-                plain.write(frame.data)
-                ended = frame.last
-        except TornFrame as exc:
-            raise corrupt("it ends within a frame") from exc
+        with disk_errors(), (self._folder / str(uuid)).open("rb") as file:
+            cipher = FrameCipher(self._key, FileKind.MEDIA, uuid, file.read(HEADER_BYTES))
+            try:
+                for frame in cipher.open_each(file):
+                    if ended:
+                        raise corrupt("something follows its last frame")
+                    plain.write(frame.data)
+                    ended = frame.last
+            except TornFrame as exc:
+                raise corrupt("a frame is cut off or does not open") from exc
         if not ended:
             raise corrupt("its last frame is missing")
         return plain.getvalue()  # without a copy

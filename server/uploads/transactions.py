@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.errors import Conflict, NotFound
+from models.media.formats import MediaKind
 from models.reasons import Reason
 from models.text import RedactedText
 from server.access import ownership
@@ -19,8 +20,9 @@ from server.records.events import make_event
 from server.records.session_progress import note_new_input
 from server.uploads.types import DeclaredUpload, ReceivedBytes, Waiting
 
-READ_UPLOAD = "read_upload"
-"""Kind of the job that reads an upload."""
+READ_PICTURE = "read_picture"
+READ_RECORDING = "read_recording"
+"""Kinds of the jobs that read uploads. Each has places of its own, so that no recording holds up a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def _stored_as(stored_id: str, upload: UploadRow, job: JobRow) -> tuple[UploadRo
     payload = job.payload | {"upload_id": stored_id}
     return (
         replace(upload, id=stored_id, given_id=upload.id),
-        replace(job, key=f"{READ_UPLOAD}:{stored_id}", payload=payload),
+        replace(job, key=f"{job.kind}:{stored_id}", payload=payload),
     )
 
 
@@ -118,6 +120,7 @@ def rows_of(
     """The rows of an upload that passed every check, and of the job that reads it."""
     described = seen.description
     assert seen.found is not None
+    kind = READ_RECORDING if seen.found.kind is MediaKind.RECORDING else READ_PICTURE
     upload = UploadRow(
         id=described.upload_id,
         session_id=described.session_id,
@@ -132,8 +135,8 @@ def rows_of(
     )
     job = JobRow(
         id=str(uuid.uuid4()),
-        kind=READ_UPLOAD,
-        key=f"{READ_UPLOAD}:{upload.id}",
+        kind=kind,
+        key=f"{kind}:{upload.id}",
         session_id=upload.session_id,
         payload={"upload_id": upload.id, "spool_id": spool_id},
         state=JobState.QUEUED,

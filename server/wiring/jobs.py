@@ -75,6 +75,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         pubsub,
         artifacts=settings.pictures_dir,
         clock=clock,
+        recordings_at_once=max(2, settings.speech.places),
         keep_recordings=settings.keep_redacted_recordings,
     )
     kinds = [handler.kind for handler in handlers]

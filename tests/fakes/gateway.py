@@ -19,7 +19,7 @@ from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import RedactedWord
 from models.text import Entity, RawText, RedactedText
 from models.vision.types import RedactedLine, RedactedPage
-from ray_tasks.types import EngineInfo, RecordingResult, SpeechStep, SpeechWindow
+from ray_tasks.types import EngineInfo, RecordingResult, RecordingSource, SpeechStep, SpeechWindow
 
 BYTES_PER_SAMPLE = 4
 SPOKEN = "Hello, my name is [REDACTED_NAME]. The meter reads four eight two one seven."
@@ -39,6 +39,15 @@ def redacted(value: str) -> RedactedText:
         kind = piece.partition("]")[0]
         counts[kind] = counts.get(kind, 0) + 1
     return RedactedText.restore(value, counts, safe_for_llm=True)
+
+
+def recording_source(data: bytes) -> RecordingSource:
+    """A recording that is in memory already."""
+
+    async def load() -> bytes:
+        return data
+
+    return RecordingSource(len(data), load)
 
 
 def page(*lines: str, image: bytes = ONE_PIXEL_PNG) -> RedactedPage:
@@ -114,7 +123,7 @@ class FakeGateway:
 
     async def read_recording(
         self,
-        data: bytes,
+        recording: RecordingSource,
         *,
         language: str,
         timeout_s: float,
@@ -122,6 +131,7 @@ class FakeGateway:
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """See ``Gateway``."""
+        data = await recording.load()
         scripted = await self._arrive(Call("read_recording", data, timeout_s, language, scope))
         if isinstance(scripted, RecordingResult):
             return scripted

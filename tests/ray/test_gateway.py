@@ -23,6 +23,7 @@ from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from ray_tasks.types import SpeechWindow
 from tests.eventually import eventually
+from tests.fakes.gateway import recording_source
 from tests.ray.conftest import DATA, replica, truth, types_within
 
 METER = (DATA / "meter.jpg").read_bytes()
@@ -64,7 +65,7 @@ async def test_a_picture_comes_back_redacted(gateway: RayGateway) -> None:
 
 async def test_a_recording_comes_back_redacted(gateway: RayGateway) -> None:
     data = clean((DATA / "visit.webm").read_bytes(), MediaLimits()).content
-    result = await gateway.read_recording(data, language="", timeout_s=60)
+    result = await gateway.read_recording(recording_source(data), language="", timeout_s=60)
     assert_clean(result, "visit")
     assert result.redacted is None
     assert result.language == "en"
@@ -75,11 +76,11 @@ async def test_a_recording_comes_back_redacted(gateway: RayGateway) -> None:
 
 async def test_a_recording_to_keep_comes_back_muted(gateway: RayGateway) -> None:
     data = clean((DATA / "visit.wav").read_bytes(), MediaLimits()).content
-    result = await gateway.read_recording(data, language="en", timeout_s=120, keep_redacted=True)
+    result = await gateway.read_recording(recording_source(data), language="en", timeout_s=120, keep_redacted=True)
     assert_clean(result, "visit")
     assert result.redacted is not None
     assert len(result.redacted.muted) >= 2
-    again = await gateway.read_recording(result.redacted.data, language="en", timeout_s=60)
+    again = await gateway.read_recording(recording_source(result.redacted.data), language="en", timeout_s=60)
     assert not again.text.counts
 
 
@@ -126,7 +127,8 @@ async def test_silence_raises_no_speech(gateway: RayGateway) -> None:
         out.setframerate(16_000)
         out.writeframes(bytes(2 * 16_000))
     with pytest.raises(NoSpeech):
-        await gateway.read_recording(clean(quiet.getvalue(), MediaLimits()).content, language="en", timeout_s=20)
+        silence = recording_source(clean(quiet.getvalue(), MediaLimits()).content)
+        await gateway.read_recording(silence, language="en", timeout_s=20)
 
 
 async def test_engines_report_their_name_device_and_health(gateway: RayGateway) -> None:

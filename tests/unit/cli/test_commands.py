@@ -51,7 +51,7 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
 
     def ListDeadLetters(self, request: Any, context: Any) -> admin_pb2.ListDeadLettersResponse:
         """One letter a page, so that paging shows."""
-        letters = [admin_pb2.DeadLetter(id=OPEN, kind="read_upload", reason="WORKER_LOST", attempts=6, open=True)]
+        letters = [admin_pb2.DeadLetter(id=OPEN, kind="read_picture", reason="WORKER_LOST", attempts=6, open=True)]
         if request.include_closed:
             letters.append(admin_pb2.DeadLetter(id=CLOSED, kind="propose", reason="UPSTREAM_FAILED"))
         at = int(request.page_token or 0)

@@ -137,12 +137,19 @@ class World:
         """Wait until the workers have been asked."""
         await eventually(lambda: len(self.gateway.called(method)) >= times and self.gateway.running)
 
-    async def upload(self, content: bytes = JPEG, kind: str = "") -> UploadRow:
+    async def new_session(self) -> str:
+        """One more session; returns its id."""
+        now = self.clock()
+        row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now, language="en")
+        await self.ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))
+        return row.id
+
+    async def upload(self, content: bytes = JPEG, kind: str = "", session_id: str = "") -> UploadRow:
         async def chunks() -> AsyncIterator[bytes]:
             yield content
 
         description = DeclaredUpload(
-            str(uuid4()), self.session_id, kind, len(content), hashlib.sha256(content).digest()
+            str(uuid4()), session_id or self.session_id, kind, len(content), hashlib.sha256(content).digest()
         )
         return await self.intake.accept(description, chunks())
 

@@ -21,9 +21,7 @@ from server.rpc import convert
 from server.rpc.interceptors.validate import Validate
 from server.runtime.lifecycle import Lifecycle
 from server.services.media import MediaService
-from server.uploads.encode_anew import EncodeAnew
-from server.uploads.types import CheckStage, CheckStep
-from tests.fakes.cleaner import OtherBytes
+from tests.eventually import eventually
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.jobs.conftest import JPEG, WAV, World
 from tests.unit.ledger.stored import events_of_session
@@ -60,14 +58,19 @@ async def test_a_recording_becomes_text(world: World) -> None:
     assert world.gateway.called("read_recording")[0].argument == WAV
 
 
-@pytest.mark.parametrize(("stored", "method"), [(JPEG, "read_picture"), (WAV, "read_recording")])
-async def test_what_is_stored_decides_which_worker_reads_it(world: World, stored: bytes, method: str) -> None:
-    encode_anew = CheckStep(CheckStage.ARRIVED, EncodeAnew(OtherBytes(stored)), (), "")
-    world.intake._checks = (*world.intake._checks[:-1], encode_anew)
+async def test_recordings_hold_up_no_picture_and_each_other_beyond_two(world: World) -> None:
+    free = world.gateway.hold("read_recording")
     await world.start()
-    await world.upload(WAV if stored == JPEG else JPEG)
+    sessions = [await world.new_session() for _ in range(3)]
+    recordings = [await world.upload(WAV, kind="recording", session_id=session_id) for session_id in sessions]
+    await world.until_called("read_recording", times=2)
+    picture = await world.upload(session_id=sessions[0])
+    await eventually(lambda: world.outcomes == ["done"])
+    assert (await world.uploaded(picture.id)).state is UploadState.DONE
+    assert len(world.gateway.called("read_recording")) == 2
+    free.set()
     await world.settle()
-    assert [call.argument for call in world.gateway.called(method)] == [stored]
+    assert [(await world.uploaded(row.id)).state for row in recordings] == [UploadState.DONE] * 3
 
 
 async def test_a_muted_recording_is_kept_when_configured(world: World) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from models.errors import InternalError
-from server.ledger import streams, table_schema, uploads, views
+from server.ledger import jobs, streams, table_schema, uploads, views
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrations import ALL, migrate
 from server.ledger.types import Artifact
@@ -91,6 +93,40 @@ def test_an_upload_of_an_older_schema_keeps_its_artifact(
     assert read_now(ledger, lambda cursor: uploads.get(cursor, "u")).artifact == artifact
     assert read_now(ledger, lambda cursor: fetch_all(cursor, "SELECT upload_id FROM v_uploads")) == [{"upload_id": "u"}]
     assert read_now(ledger, _indexes) == {"uploads_session_id"}
+    ledger.close()
+
+
+def test_jobs_of_an_older_schema_are_found_by_the_handlers_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.duckdb"
+    with duckdb.connect(path) as connection:
+        migrate(connection, lambda: NOW, up_to=15)
+        for name, media_type in (("picture", "image/heic"), ("paper", "application/pdf"), ("sound", "audio/ogg")):
+            connection.execute(
+                """INSERT INTO uploads (id, session_id, kind, state, size_bytes, sha256, media_type, create_time,
+                    update_time, progress, attempts, failure_reason, artifact_path, artifact_mime, artifact_bytes,
+                    artifact_width, artifact_height, painted)
+                VALUES (?, ?, '', 'ACCEPTED', 1, '', ?, now()::TIMESTAMP, now()::TIMESTAMP, 0, 0, '', '', '', 0, 0, 0,
+                    0)""",
+                [name, name, media_type],
+            )
+            connection.execute(
+                """INSERT INTO jobs (id, kind, key, session_id, payload, state, policy, create_time,
+                    next_attempt_time, attempts, lease_owner, last_reason)
+                VALUES (?, 'read_upload', ?, ?, ?, 'QUEUED', 'network', ?, ?, 0, '', '')""",
+                [name, f"read_upload:{name}", name, json.dumps({"upload_id": name, "spool_id": name}), NOW, NOW],
+            )
+        connection.execute(
+            """INSERT INTO dead_letters (id, job_id, kind, session_id, reason, message, attempts, policy, create_time,
+                closed_as, closed_reason) VALUES ('l', 'sound', 'read_upload', 'sound', 'R', '', 1, '', ?, '', '')""",
+            [NOW],
+        )
+    ledger = Ledger.open(path, lambda: NOW)
+    for kind, expected in (("read_picture", ["paper", "picture"]), ("read_recording", ["sound"])):
+        claim = partial(jobs.claim, owner="me", now=NOW, lease_s=30, limit=9, kinds=(kind,))
+        assert sorted(job.id for job in ledger.write_now(claim)) == expected
+    assert read_now(ledger, lambda cursor: fetch_all(cursor, "SELECT kind FROM dead_letters")) == [
+        {"kind": "read_recording"}
+    ]
     ledger.close()
 
 

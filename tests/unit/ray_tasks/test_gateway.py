@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from models.errors import Overloaded, Unavailable
+from models.errors import InternalError, Overloaded, Unavailable
 from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.text import RawText
 from ray_tasks.engine_info import MISMATCH, EngineFacts
 from ray_tasks.gateway import RayGateway
-from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
+from ray_tasks.types import ClusterConfig, RecordingSource, SpeechWindow, WorkerConfig
+from tests.eventually import eventually
+from tests.fakes.gateway import recording_source
 
 CONFIG = ClusterConfig(
     speech=WorkerConfig(engine="ctranslate2", cpus=0.5, max_ongoing=1),
@@ -26,7 +28,7 @@ CONFIG = ClusterConfig(
     state_key_path="carry.key",
     installation="0123456789ab",
     state_dir="state",
-    object_store_bytes=2_000,
+    object_store_bytes=4_000,
 )
 
 
@@ -59,6 +61,7 @@ class ScriptedWorkers:
         self.known: dict[str, Any] = {}
         self.described: dict[str, EngineFacts] = {}
         self.refreshed: list[str] = []
+        self.shared: list[bytes] = []
 
     def handle(self, kind: str) -> Any:
         if not self.up:
@@ -72,6 +75,10 @@ class ScriptedWorkers:
             return SimpleNamespace(remote=remote)
 
         return SimpleNamespace(**{name: method(name) for name in ("step", "recording", "picture", "redact")})
+
+    async def share(self, data: bytes) -> Any:
+        self.shared.append(data)
+        return f"reference {len(self.shared)}"
 
     async def refresh_facts(self, kinds: Iterable[str]) -> None:
         self.refreshed = sorted(kinds)
@@ -101,19 +108,20 @@ async def test_each_call_goes_to_its_worker_with_the_expected_fingerprint(worker
     gateway = RayGateway(workers)
     window, texts, context = SpeechWindow(b"1234", final=True), [RawText("x")], RedactionContext()
     await gateway.speech_step(window, timeout_s=1)
-    await gateway.read_recording(b"sound", language="en", timeout_s=1)
+    await gateway.read_recording(recording_source(b"sound"), language="en", timeout_s=1)
     scope = RedactionScope("app", "session")
     await gateway.read_picture(b"picture", document_type="meter", timeout_s=1, scope=scope)
     await gateway.redact(texts, context, timeout_s=1)
     assert workers.asked == [
         ("speech", "step", ("expected", window)),
-        ("speech", "recording", ("expected", b"sound", "en", NO_SCOPE, False)),
+        ("speech", "recording", ("expected", "reference 1", "en", NO_SCOPE, False)),
         ("vision", "picture", ("expected", b"picture", "meter", scope)),
         ("redaction", "redact", ("expected", texts, context)),
     ]
+    assert workers.shared == [b"sound"]
 
 
-async def test_media_use_at_most_half_of_the_shared_memory(workers: ScriptedWorkers) -> None:
+async def test_media_use_at_most_a_quarter_of_the_shared_memory(workers: ScriptedWorkers) -> None:
     gateway = RayGateway(workers)
     first = asyncio.create_task(gateway.read_picture(bytes(800), document_type="", timeout_s=5))
     await asyncio.sleep(0)
@@ -127,6 +135,49 @@ async def test_media_use_at_most_half_of_the_shared_memory(workers: ScriptedWork
     workers.ready.set()
     await first
     await gateway.read_picture(bytes(1_000), document_type="", timeout_s=5)
+
+
+async def test_recordings_wait_for_room_and_leave_some_for_pictures(workers: ScriptedWorkers) -> None:
+    gateway = RayGateway(workers)
+    loaded: list[int] = []
+
+    def recording(size_bytes: int) -> RecordingSource:
+        async def load() -> bytes:
+            loaded.append(size_bytes)
+            return bytes(size_bytes)
+
+        return RecordingSource(size_bytes, load)
+
+    calls = [
+        asyncio.create_task(gateway.read_recording(recording(size), language="", timeout_s=5))
+        for size in (1_200, 900, 5_000)
+    ]
+    await eventually(lambda: workers.asked)
+    picture = asyncio.create_task(gateway.read_picture(bytes(800), document_type="", timeout_s=5))
+    await eventually(lambda: len(workers.asked) == 2)
+    assert loaded == [1_200]
+    workers.ready.set()
+    await asyncio.gather(picture, *calls)
+    assert loaded == [1_200, 900, 5_000]
+
+
+async def test_a_recording_that_does_not_load_or_is_given_up_leaves_its_room(workers: ScriptedWorkers) -> None:
+    gateway = RayGateway(workers)
+
+    async def load() -> bytes:
+        raise InternalError("A file of the spool is damaged.")
+
+    with pytest.raises(InternalError):
+        await gateway.read_recording(RecordingSource(2_000, load), language="", timeout_s=5)
+    held = asyncio.create_task(gateway.read_recording(recording_source(bytes(2_000)), language="", timeout_s=5))
+    await eventually(lambda: workers.asked)
+    waits = asyncio.create_task(gateway.read_recording(recording_source(bytes(2_000)), language="", timeout_s=5))
+    await asyncio.sleep(0)
+    for task in (waits, held):
+        task.cancel()
+    await asyncio.gather(waits, held, return_exceptions=True)
+    workers.ready.set()
+    await gateway.read_recording(recording_source(bytes(2_000)), language="", timeout_s=5)
 
 
 async def test_calls_are_refused_before_the_workers_are_up(workers: ScriptedWorkers) -> None:

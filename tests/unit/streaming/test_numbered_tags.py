@@ -20,7 +20,7 @@ from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
-from server.jobs.read_upload import ReadUpload
+from server.jobs.read_upload import ReadPicture
 from server.ledger import schema, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job
@@ -79,8 +79,8 @@ async def read_picture(harness: StreamHarness, *lines: str) -> RedactedText:
     harness.spool.put(spool_id, [b"pixels"])
     await harness.ledger.write(lambda cursor: uploads.insert_upload(cursor, row))
     out = harness.ledger.path.parent / "out"
-    handler = ReadUpload(harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW)
-    job = new_job("read_upload", row.id, row.session_id, {"upload_id": row.id, "spool_id": spool_id}, "network", NOW)
+    handler = ReadPicture(harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW)
+    job = new_job("read_picture", row.id, row.session_id, {"upload_id": row.id, "spool_id": spool_id}, "network", NOW)
     completion = await handler.run(job)
     stored = await harness.ledger.write(completion.record)
     assert stored.text is not None

@@ -47,8 +47,8 @@ async def test_an_accepted_upload_is_durable(harness: UploadHarness, piece: int)
     assert session.state is SessionState.IN_PROGRESS
     (job,) = await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.session.id))
     assert (job.kind, job.key, job.policy, job.state) == (
-        "read_upload",
-        f"read_upload:{row.id}",
+        "read_picture",
+        f"read_picture:{row.id}",
         "network",
         JobState.QUEUED,
     )

@@ -251,7 +251,7 @@ class DeadLetter(_message.Message):
     job_id: _builtins.str
     """UUID of the job."""
     kind: _builtins.str
-    """Kind of the job, for example read_upload."""
+    """Kind of the job, for example read_picture."""
     session_id: _builtins.str
     """UUID of the session."""
     reason: _builtins.str
