@@ -89,7 +89,6 @@ class RayGateway:
         # Ray would write what does not fit to disk, and these media are not redacted yet.
         self._bytes_left = workers.config.object_store_bytes // 4
         self._recordings = Room(workers.config.object_store_bytes // 2)
-        self._loading = asyncio.Lock()
 
     async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
         """Recognise and redact one window of a stream."""
@@ -107,15 +106,10 @@ class RayGateway:
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording."""
         async with self._recordings.reserved(recording.size_bytes):
-            shared = await self._shared(recording)
-            arguments = (shared, language, scope, keep_redacted)
+            shared = [await self._workers.share(piece) async for piece in recording.pieces()]
+            arguments = (language, scope, keep_redacted, *shared)
             result: RecordingResult = await self._call("speech", "recording", arguments, 0, timeout_s)
         return result
-
-    async def _shared(self, recording: RecordingSource) -> Any:
-        """A recording in the shared memory. One at a time is in the memory of this process, on its way there."""
-        async with self._loading:
-            return await self._workers.share(await recording.load())
 
     async def read_picture(
         self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE

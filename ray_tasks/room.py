@@ -17,7 +17,7 @@ class Room:
     def __init__(self, size_bytes: int) -> None:
         self._size_bytes = size_bytes
         self._left_bytes = size_bytes
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
 
     @asynccontextmanager
     async def reserved(self, wanted_bytes: int) -> AsyncIterator[None]:
@@ -36,8 +36,8 @@ class Room:
 
     async def _change(self) -> None:
         changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(changed)
+        self._waiting.append(changed)
         try:
             await changed
         finally:
-            self._waiting.discard(changed)
+            self._waiting.remove(changed)

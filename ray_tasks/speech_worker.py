@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -11,8 +12,9 @@ from typing import cast
 import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
-from models.media.audio_decoder import AudioLimits, decode
+from models.media.audio_decoder import AudioLimits
 from models.media.clean import CLEAN_BYTES
+from models.media.encoded_recording import EncodedRecording, ForwardReader
 from models.media.formats import CLEAN_RECORDINGS
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
@@ -22,8 +24,8 @@ from models.redaction.streaming.partials import PartialRedactor, PartialState, h
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.streaming.segments import redact_segments
 from models.redaction.streaming.word_timings import redacted_words
-from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
-from models.speech.endpointing.chunking import cut_windows
+from models.redaction.types import RedactionContext, RedactionScope
+from models.speech.endpointing.chunking import Window, cut_pieces, cut_windows
 from models.speech.endpointing.sentence_end import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.muting.redact_recording import RedactedRecording, Transcribe, redact_recording
@@ -117,19 +119,18 @@ class SpeechWorker:
     async def recording(
         self,
         expected: str,
-        data: bytes,
         language: str,
-        scope: RedactionScope = NO_SCOPE,
-        keep_redacted: bool = False,
+        scope: RedactionScope,
+        keep_redacted: bool,
+        *pieces: bytes,
     ) -> RecordingResult:
-        """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``."""
+        """Decode, recognise and redact a recording that comes in pieces; see ``Gateway.read_recording``."""
         with ErrorBoundary("speech"):
             self._facts.require(expected)
             limits = AudioLimits(max_bytes=CLEAN_BYTES)
-            samples = await self._helpers.run(decode, data, limits, formats=CLEAN_RECORDINGS)
-            del data
+            recording = EncodedRecording(pieces, limits, CLEAN_RECORDINGS)
             options = SpeechOptions(language=language or None, word_times=keep_redacted, stop=threading.Event())
-            transcript = await self._recognize(samples, options)
+            transcript = await self._recognize_pieces(recording, options)
             context = _redaction_context(transcript.language)
             texts = [segment.text for segment in transcript.segments]
             redactor = self._redactor(scope)
@@ -137,6 +138,7 @@ class SpeechWorker:
             muted: RedactedRecording | None = None
             if keep_redacted:
                 recognize = self._recognize_from_thread(asyncio.get_running_loop())
+                samples = await self._helpers.run(recording.samples)
                 muted = await self._muting.run(
                     redact_recording, samples, transcript.segments, redactor, context, recognize
                 )
@@ -160,16 +162,27 @@ class SpeechWorker:
             raise
 
     async def _recognize(self, samples: Samples, options: SpeechOptions) -> Transcript:
-        """Recognise a whole recording.
+        """Recognise samples that are in memory."""
+        windows = await self._helpers.run(cut_windows, self._vad, samples, everything=options.everything)
+        return await self._recognize_windows(windows, len(samples), lambda start, end: samples[start:end], options)
 
-        The engine gets one window at a time, so a live stream waits for one window at most.
-        """
+    async def _recognize_pieces(self, recording: EncodedRecording, options: SpeechOptions) -> Transcript:
+        """Recognise a recording of which only a piece is decoded at a time; it is decoded twice."""
+        windows, total = await self._helpers.run(
+            cut_pieces, self._vad, recording.pieces(), everything=options.everything
+        )
+        return await self._recognize_windows(windows, total, ForwardReader(recording).read, options)
+
+    async def _recognize_windows(
+        self, windows: Sequence[Window], total: int, read: Callable[[int, int], Samples], options: SpeechOptions
+    ) -> Transcript:
+        """The engine gets one window at a time, so a live stream waits for one window at most."""
         segments: list[Segment] = []
         compute_s = 0.0
-        windows = await self._helpers.run(cut_windows, self._vad, samples, everything=options.everything)
         for span in (window.span for window in windows):
             try:
-                transcript = await self._transcribe(samples[span.start : span.end], options)
+                samples = await self._helpers.run(read, span.start, span.end)
+                transcript = await self._transcribe(samples, options)
             except NoSpeech:
                 continue
             options = replace(options, language=transcript.language)
@@ -177,7 +190,7 @@ class SpeechWorker:
             segments += [_shifted(segment, span.start / SAMPLE_RATE_HZ) for segment in transcript.segments]
         if not segments:
             raise NoSpeech("Nobody speaks in the recording.")
-        return Transcript(tuple(segments), options.language or "", len(samples) / SAMPLE_RATE_HZ, compute_s)
+        return Transcript(tuple(segments), options.language or "", total / SAMPLE_RATE_HZ, compute_s)
 
     def _recognize_from_thread(self, loop: asyncio.AbstractEventLoop) -> Transcribe:
         """``_recognize`` for a helper thread."""

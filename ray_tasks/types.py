@@ -5,7 +5,7 @@ No result can hold unredacted words: results consist of ``RedactedText`` and sea
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -121,14 +121,15 @@ class SpeechStep:
 
 @dataclass(frozen=True, slots=True)
 class RecordingSource:
-    """A recording that is loaded when there is room for it. Whoever loads it keeps no copy of it.
+    """A recording that is loaded in pieces when there is room for it, so that it is never whole in this process.
 
     Attributes:
-        size_bytes: About as many bytes as ``load`` gives.
+        size_bytes: Of all pieces, about.
+        pieces: Loads it.
     """
 
     size_bytes: int
-    load: Callable[[], Awaitable[bytes]]
+    pieces: Callable[[], AsyncIterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class Gateway(Protocol):
         """Decode, recognise and redact a whole recording, and mute it where it is to be kept.
 
         It waits for room in the shared memory; that does not count in the timeout. Raises MediaError too, and what
-        ``recording.load`` raises.
+        ``recording.pieces`` raises.
         """
         ...
 

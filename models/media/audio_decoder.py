@@ -16,10 +16,11 @@ import numpy as np
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
 from models.media.audio_headers import AudioLimits, Mp4Layout, PcmFormat, WavPcm, mp4_layout, plain_wav
 from models.media.byte_pipe import PipedDecoder
-from models.media.foreign import ForeignSearch
+from models.media.foreign import ForeignSearch, foreign_content, holds_script
 from models.media.formats import AUDIO_NAMES, MediaFormat, MediaKind, detect, needed_bytes
 from models.media.pyav_frames import Collector, decode_container, pcm_to_frame
 from models.media.samples import SAMPLE_RATE_HZ, Samples
+from models.media.structure.layout import MAX_METADATA_BYTES
 from models.reasons import Reason
 
 __all__ = ["AudioLimits", "ContainerStream", "OpenContainer", "PcmFormat", "StreamDecoder", "decode", "open_in_process"]
@@ -59,7 +60,7 @@ def decode(
         raise BrokenMedia("The file is empty.", reason=Reason.EMPTY_FILE, hint="Send the recording again.")
     _check_bytes(len(data), limits)
     collector = Collector(limits)
-    decode_container(io.BytesIO(data), _audio_format(data, formats), collector)
+    decode_container(io.BytesIO(data), check_format(data, formats), collector)
     return _not_empty(collector.take())
 
 
@@ -131,7 +132,7 @@ class StreamDecoder:
         if self._stream is None:  # a short file, or an MP4 whose index was not found
             if not self._seen_bytes:
                 return np.zeros(0, np.float32)
-            self._stream = self._open_container(_audio_format(bytes(self._head)), self._limits, True)
+            self._stream = self._open_container(check_format(bytes(self._head)), self._limits, True)
             self._stream.feed(bytes(self._head))
         rest = self._count(self._stream.finish())
         if self._seen_bytes and not self._given_samples:
@@ -152,7 +153,7 @@ class StreamDecoder:
         self.close()
 
     def _choose(self, head: bytes) -> ContainerStream | None:
-        found = _audio_format(head)
+        found = check_format(head)
         if found is MediaFormat.WAV and (wav := plain_wav(head)) is not None:
             return _WavStream(wav, self._limits)
         layout = mp4_layout(head) if found is MediaFormat.MP4 else Mp4Layout.INDEX_FIRST
@@ -201,16 +202,33 @@ class _WavStream(_PcmStream):
         self._skip = wav.start
         self._left = wav.size_bytes
         self._search = ForeignSearch(MediaFormat.WAV)
+        self._texts = bytearray()
 
     def feed(self, data: bytes) -> Samples:
         self._search.feed(data)
         skipped = min(self._skip, len(data))
         self._skip -= skipped
-        data = data[skipped:]
+        samples = data[skipped:] if self._left is None else data[skipped : skipped + self._left]
         if self._left is not None:
-            data = data[: self._left]
-            self._left -= len(data)
-        return super().feed(data)
+            self._left -= len(samples)
+        self._note(data[:skipped], data[skipped + len(samples) :])
+        return super().feed(samples)
+
+    def finish(self) -> Samples:
+        if holds_script(bytes(self._texts)):
+            raise foreign_content(MediaFormat.WAV)
+        return super().finish()
+
+    def _note(self, *texts: bytes) -> None:
+        """Keep what is no sound, and search what came before the samples at once."""
+        before = len(self._texts)
+        self._texts += b"".join(texts)
+        if len(self._texts) > MAX_METADATA_BYTES:
+            raise TooLarge(
+                f"The file has more than {MAX_METADATA_BYTES} bytes of metadata.", reason=Reason.MEDIA_TOO_COMPLEX
+            )
+        if not before and holds_script(bytes(self._texts)):
+            raise foreign_content(MediaFormat.WAV)
 
 
 def open_in_process(found: MediaFormat, limits: AudioLimits, whole: bool) -> ContainerStream:
@@ -236,7 +254,12 @@ class _WholeAtEnd:
         self._pieces.clear()
 
 
-def _audio_format(head: bytes, formats: Set[MediaFormat] = RECORDINGS) -> MediaFormat:
+def check_format(head: bytes, formats: Set[MediaFormat] = RECORDINGS) -> MediaFormat:
+    """The format by the first bytes.
+
+    Raises:
+        UnsupportedMedia: It is none of these.
+    """
     found = detect(head)
     if found is None or found not in formats:
         raise UnsupportedMedia("The bytes are no audio format that we read.", hint=f"Send {AUDIO_NAMES}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,11 +115,6 @@ class ReadUpload(Handler):
         """Have a worker read it, and keep what is to be kept."""
         raise NotImplementedError
 
-    async def _decrypted(self, job: JobRow) -> bytes:
-        content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
-        await self._progress(job.payload["upload_id"], DECRYPTED)
-        return content
-
     async def _keep(self, job: JobRow, media_type: str, content: bytes) -> str:
         # Named by the job, so that a repeated attempt overwrites the file of the one before.
         name = f"{job.id}.{_EXTENSIONS.get(media_type, 'bin')}"
@@ -155,7 +151,8 @@ class ReadPicture(ReadUpload):
     deadline_s = RECORDING_TIMEOUT_S + 60.0
 
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
-        content = await self._decrypted(job)
+        content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
+        await self._progress(upload.id, DECRYPTED)
         page = await self._gateway.read_picture(
             content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S * len(unpack(content)), scope=scope
         )
@@ -194,7 +191,7 @@ class ReadRecording(ReadUpload):
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
         size_bytes = await asyncio.to_thread(self._spool.size_bytes, [job.payload["spool_id"]])
         result = await self._gateway.read_recording(
-            RecordingSource(size_bytes, partial(self._decrypted, job)),
+            RecordingSource(size_bytes, partial(self._pieces, job)),
             language=language,
             timeout_s=RECORDING_TIMEOUT_S,
             scope=scope,
@@ -205,6 +202,12 @@ class ReadRecording(ReadUpload):
             name = await self._keep(job, muted.media_type, muted.data)
             artifact = Artifact(name, muted.media_type, len(muted.data), len(muted.muted))
         return _ReadResult(result.text, result.compute_s, artifact)
+
+    async def _pieces(self, job: JobRow) -> AsyncIterator[bytes]:
+        pieces = self._spool.pieces(job.payload["spool_id"])
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield piece
+        await self._progress(job.payload["upload_id"], DECRYPTED)
 
 
 def _write_file(folder: Path, name: str, content: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -32,6 +32,9 @@ from server.uploads.usage import SpoolUsage
 
 _SEALED_AT_ONCE_BYTES = 64 * 1024
 """A piece of at least this size becomes a frame of its own; smaller ones are collected."""
+
+PIECE_BYTES = 4 * 1024 * 1024
+"""Of a file that is read in pieces."""
 
 _WRITE_BACK_BYTES = 2 * 1024 * 1024
 """Bytes after which the disk is asked to start writing, so that ``commit`` is short.
@@ -176,8 +179,28 @@ class Spool:
         Raises:
             InternalError: It is missing, damaged, or was written with another key.
         """
+        plain = io.BytesIO()  # one buffer: many small pieces would stay with the process
+        for data in self._frames(object_id):
+            plain.write(data)
+        return plain.getvalue()  # without a copy
+
+    def pieces(self, object_id: str) -> Iterator[bytes]:
+        """A whole file in pieces of about ``PIECE_BYTES``. That it is damaged may show at its end only.
+
+        Raises:
+            InternalError: As ``read``.
+        """
+        piece = bytearray()
+        for data in self._frames(object_id):
+            piece += data
+            if len(piece) >= PIECE_BYTES:
+                yield bytes(piece)
+                piece.clear()
+        if piece:
+            yield bytes(piece)
+
+    def _frames(self, object_id: str) -> Iterator[bytes]:
         uuid = checked_id(object_id)
-        plain = io.BytesIO()  # one buffer: a recording has up to 115 MB, and its pieces would stay with the process
         ended = False
         with disk_errors(), (self._folder / str(uuid)).open("rb") as file:
             cipher = FrameCipher(self._key, FileKind.MEDIA, uuid, file.read(HEADER_BYTES))
@@ -185,13 +208,12 @@ class Spool:
                 for frame in cipher.open_each(file):
                     if ended:
                         raise corrupt("something follows its last frame")
-                    plain.write(frame.data)
+                    yield frame.data
                     ended = frame.last
             except TornFrame as exc:
                 raise corrupt("a frame is cut off or does not open") from exc
         if not ended:
             raise corrupt("its last frame is missing")
-        return plain.getvalue()  # without a copy
 
     def delete(self, object_id: str) -> None:
         """Remove a file, if there is one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -44,10 +44,12 @@ def redacted(value: str) -> RedactedText:
 def recording_source(data: bytes) -> RecordingSource:
     """A recording that is in memory already."""
 
-    async def load() -> bytes:
-        return data
+    async def pieces() -> AsyncIterator[bytes]:
+        half = len(data) // 2
+        for piece in (data[:half], data[half:]):
+            yield piece
 
-    return RecordingSource(len(data), load)
+    return RecordingSource(len(data), pieces)
 
 
 def page(*lines: str, image: bytes = ONE_PIXEL_PNG) -> RedactedPage:
@@ -131,7 +133,7 @@ class FakeGateway:
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """See ``Gateway``."""
-        data = await recording.load()
+        data = b"".join([piece async for piece in recording.pieces()])
         scripted = await self._arrive(Call("read_recording", data, timeout_s, language, scope))
         if isinstance(scripted, RecordingResult):
             return scripted

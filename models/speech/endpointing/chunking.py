@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
-from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, Probabilities, Vad
+from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, WORD_SAMPLES, Probabilities, Vad
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,35 @@ def cut_windows(
         policy: How to cut.
     """
     probabilities = vad.probabilities(samples)
+    return _windows(probabilities, len(samples), policy, everything=everything)
+
+
+def cut_pieces(
+    vad: Vad,
+    pieces: Iterable[Samples],
+    *,
+    everything: bool = False,
+    policy: WindowPolicy = DEFAULT_POLICY.windows,
+) -> tuple[list[Window], int]:
+    """As ``cut_windows``, for a recording of which only a piece is in memory at a time.
+
+    Returns:
+        The windows, and the number of samples of the whole recording.
+    """
+    stream, found, total = vad.stream(), [], 0
+    begin: list[Samples] = []
+    for piece in pieces:
+        if total < WORD_SAMPLES:
+            begin.append(piece)
+        total += len(piece)
+        found.append(stream.feed(piece))
+    if total < WORD_SAMPLES:
+        return cut_windows(vad, np.concatenate(begin), everything=everything, policy=policy), total
+    found.append(stream.feed(np.zeros(-total % FRAME_SAMPLES, np.float32)))
+    return _windows(np.concatenate(found), total, policy, everything=everything), total
+
+
+def _windows(probabilities: Probabilities, total: int, policy: WindowPolicy, *, everything: bool) -> list[Window]:
     if everything:
         probabilities = np.maximum(probabilities, np.float32(policy.everything))
 
@@ -58,7 +87,7 @@ def cut_windows(
         frames = probabilities[span.start // FRAME_SAMPLES : -(-span.end // FRAME_SAMPLES)]
         return Window(span, float(frames.max(initial=0.0)))
 
-    return [window(span) for span in plan_windows(probabilities, len(samples), policy)]
+    return [window(span) for span in plan_windows(probabilities, total, policy)]
 
 
 def speech_spans(probabilities: Probabilities, policy: WindowPolicy = DEFAULT_POLICY.windows) -> list[Span]:

@@ -31,7 +31,7 @@ WARM_UP_FRAMES = 8
 Found in docs/evaluation/constants, "vad-warm-up".
 """
 
-_WORD_SAMPLES = SAMPLE_RATE_HZ
+WORD_SAMPLES = SAMPLE_RATE_HZ
 """Shorter clips may begin in the middle of speech, so silence is put before them to warm the VAD up."""
 
 Probabilities = npt.NDArray[np.float32]
@@ -79,7 +79,7 @@ class SileroVad:
     def probabilities(self, samples: Samples) -> Probabilities:
         """One for each frame of a whole clip; the last frame is filled up with silence."""
         missing = -len(samples) % FRAME_SAMPLES
-        lead_frames = WARM_UP_FRAMES if len(samples) < _WORD_SAMPLES else 0
+        lead_frames = WARM_UP_FRAMES if len(samples) < WORD_SAMPLES else 0
         lead = np.zeros(lead_frames * FRAME_SAMPLES, np.float32)
         found = self.stream().feed(np.concatenate([lead, samples, np.zeros(missing, np.float32)]))
         return found[lead_frames:]

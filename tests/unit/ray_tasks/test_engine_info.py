@@ -13,7 +13,7 @@ import pytest
 
 import models
 from models.errors import WorkersMismatch
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.types import NO_SCOPE, Redaction, RedactionContext
 from models.text import RawText
 from ray_tasks import engine_info, redaction_worker, speech_worker, vision_worker
 from ray_tasks.engine_info import code_hash, fingerprint
@@ -119,7 +119,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Call]:
     config = replace(CONFIG, state_key_path=str(tmp_path / "carry.key"), weights_dir=str(tmp_path))
     monkeypatch.setattr(speech_worker, "build_engine", lambda *_: ScriptedSpeech(["John Carter"]))
     monkeypatch.setattr(speech_worker, "build_vad", lambda *_: ScriptedVad())
-    monkeypatch.setattr(speech_worker, "decode", decode)
+    monkeypatch.setattr(speech_worker, "EncodedRecording", decode)
     monkeypatch.setattr(vision_worker, "YunetFaceDetector", decode)
     monkeypatch.setattr(vision_worker, "read_and_redact", decode)
     monkeypatch.setattr(redaction_worker, "build_classifier", lambda *_: WordListClassifier({}))
@@ -129,7 +129,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Call]:
     window = SpeechWindow(bytes(64_000), final=True)
     return {
         "step": lambda expected: speech.step(expected, window),
-        "recording": lambda expected: speech.recording(expected, b"sound", "en"),
+        "recording": lambda expected: speech.recording(expected, "en", NO_SCOPE, False, b"sound"),
         "picture": lambda expected: vision.picture(expected, b"picture", ""),
         "redact": lambda expected: redaction.redact(expected, [RawText("John Carter")], RedactionContext()),
         "reached": lambda _: asyncio.sleep(0, reached),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable
+from collections.abc import AsyncIterator, Generator, Iterable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -114,11 +114,11 @@ async def test_each_call_goes_to_its_worker_with_the_expected_fingerprint(worker
     await gateway.redact(texts, context, timeout_s=1)
     assert workers.asked == [
         ("speech", "step", ("expected", window)),
-        ("speech", "recording", ("expected", "reference 1", "en", NO_SCOPE, False)),
+        ("speech", "recording", ("expected", "en", NO_SCOPE, False, "reference 1", "reference 2")),
         ("vision", "picture", ("expected", b"picture", "meter", scope)),
         ("redaction", "redact", ("expected", texts, context)),
     ]
-    assert workers.shared == [b"sound"]
+    assert workers.shared == [b"so", b"und"]
 
 
 async def test_media_use_at_most_a_quarter_of_the_shared_memory(workers: ScriptedWorkers) -> None:
@@ -142,11 +142,11 @@ async def test_recordings_wait_for_room_and_leave_some_for_pictures(workers: Scr
     loaded: list[int] = []
 
     def recording(size_bytes: int) -> RecordingSource:
-        async def load() -> bytes:
+        async def pieces() -> AsyncIterator[bytes]:
             loaded.append(size_bytes)
-            return bytes(size_bytes)
+            yield bytes(size_bytes)
 
-        return RecordingSource(size_bytes, load)
+        return RecordingSource(size_bytes, pieces)
 
     calls = [
         asyncio.create_task(gateway.read_recording(recording(size), language="", timeout_s=5))
@@ -164,11 +164,12 @@ async def test_recordings_wait_for_room_and_leave_some_for_pictures(workers: Scr
 async def test_a_recording_that_does_not_load_or_is_given_up_leaves_its_room(workers: ScriptedWorkers) -> None:
     gateway = RayGateway(workers)
 
-    async def load() -> bytes:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"begin"
         raise InternalError("A file of the spool is damaged.")
 
     with pytest.raises(InternalError):
-        await gateway.read_recording(RecordingSource(2_000, load), language="", timeout_s=5)
+        await gateway.read_recording(RecordingSource(2_000, pieces), language="", timeout_s=5)
     held = asyncio.create_task(gateway.read_recording(recording_source(bytes(2_000)), language="", timeout_s=5))
     await eventually(lambda: workers.asked)
     waits = asyncio.create_task(gateway.read_recording(recording_source(bytes(2_000)), language="", timeout_s=5))

@@ -14,7 +14,7 @@ from models.errors import UnsupportedMedia
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.types import NO_SCOPE, Redaction, RedactionContext
 from models.speech.types import SpeechOptions, Transcript, TranscriptionCancelled
 from models.text import RawText, Recognition, RecognizedWord
 from ray_tasks import speech_worker
@@ -187,6 +187,8 @@ async def test_only_the_format_of_clean_recordings_is_decoded(
 ) -> None:
     harness = WorkerHarness(tmp_path, ["hello"], monkeypatch)
     flac, other = [(DATA / f"visit.{ending}").read_bytes() for ending in ("flac", name)]
-    assert (await harness.worker.recording(harness.fingerprint, flac, "en")).text.value.startswith("hello")
+    assert (await harness.worker.recording(harness.fingerprint, "en", NO_SCOPE, False, flac)).text.value.startswith(
+        "hello"
+    )
     with pytest.raises(UnsupportedMedia):
-        await harness.worker.recording(harness.fingerprint, other, "en")
+        await harness.worker.recording(harness.fingerprint, "en", NO_SCOPE, False, other)

@@ -13,7 +13,7 @@ import pytest
 
 from models.errors import InvalidInput
 from server.uploads.encrypted_frames import HEADER_BYTES
-from server.uploads.spool import Spool
+from server.uploads.spool import PIECE_BYTES, Spool
 from tests.unit.uploads.upload_harness import KIB, reason_at_once
 
 
@@ -31,6 +31,14 @@ def test_stored_content_is_read_back(spool: Spool, sizes: list[int]) -> None:
     spool.delete(object_id)
     spool.delete(object_id)
     assert spool.ids() == set()
+
+
+def test_content_is_read_back_in_pieces(spool: Spool) -> None:
+    content, object_id = os.urandom(2 * PIECE_BYTES + 5), str(uuid4())
+    spool.put(object_id, [content])
+    pieces = list(spool.pieces(object_id))
+    assert b"".join(pieces) == content
+    assert len(pieces) == 3
 
 
 def test_files_are_encrypted_and_private(spool: Spool, tmp_path: Path) -> None:
