@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from models.media.foreign import check_foreign, foreign_content, holds_foreign, holds_script
-from models.media.formats import MediaFormat
+from models.media.foreign import ForeignSearch, check_foreign, foreign_content, holds_foreign, holds_script
+from models.media.formats import MediaFormat, MediaKind
 from models.media.structure import flac, frames, iso_boxes, jpeg, png, riff, streams, tiff
-from models.media.structure.layout import Layout
+from models.media.structure.layout import MAX_METADATA_BYTES, Layout
 from models.media.trailers import check_trailer
 
 _WALKERS: Final[Mapping[MediaFormat, Callable[[bytes], Layout]]] = {
@@ -27,6 +27,9 @@ _WALKERS: Final[Mapping[MediaFormat, Callable[[bytes], Layout]]] = {
 }
 """PDF has checks of its own."""
 
+EARLY_BYTES: Final = 64 * 1024
+"""When the metadata of a stream are searched first: titles and comments mostly stand at its beginning."""
+
 
 def inspect(data: bytes, found: MediaFormat) -> None:
     """Refuse what is hidden in a file, and what would make its decoder work too hard.
@@ -40,12 +43,57 @@ def inspect(data: bytes, found: MediaFormat) -> None:
         BrokenMedia: A picture is cut off or damaged.
         TooLarge: MEDIA_TOO_COMPLEX, DECOMPRESSION_BOMB, IMAGE_TOO_LARGE, TOO_MANY_PAGES.
     """
+    if found is MediaFormat.TIFF:
+        tiff.check_compression(data)
     check_foreign(data, found)
+    layout = _search_metadata(data, found)
+    if layout is not None:
+        check_trailer(data, layout.end, found)
+
+
+def _search_metadata(data: bytes, found: MediaFormat) -> Layout | None:
     walk = _WALKERS.get(found)
     if walk is None:
-        return
+        return None
     layout = walk(data)
-    texts = (*layout.unpacked, *layout.texts)
+    # After the sound there may be tags; what else there is is refused by its caller.
+    tags = data[layout.end :][:MAX_METADATA_BYTES] if found.kind is MediaKind.RECORDING else b""
+    texts = (*layout.unpacked, *layout.texts, tags)
     if any(holds_foreign(piece, found) for piece in layout.unpacked) or any(map(holds_script, texts)):
         raise foreign_content(found)
-    check_trailer(data, layout.end, found)
+    return layout
+
+
+class StreamInspection:
+    """Inspects a stream while it arrives. What follows its end does not count: it may end anywhere.
+
+    Each piece is searched for other formats. Its metadata are searched for scripts twice: once ``EARLY_BYTES`` have
+    arrived, and at its end, because tags may also stand there.
+
+    Args:
+        found: The format of the stream.
+    """
+
+    def __init__(self, found: MediaFormat) -> None:
+        self._found = found
+        self._search = ForeignSearch(found)
+        self._arrived = bytearray()
+        self._searched_bytes = 0
+
+    def feed(self, piece: bytes) -> None:
+        """Look into the next piece.
+
+        Raises:
+            UnsupportedMedia: FOREIGN_CONTENT.
+            TooLarge: MEDIA_TOO_COMPLEX.
+        """
+        self._search.feed(piece)
+        self._arrived += piece
+        if not self._searched_bytes and len(self._arrived) >= EARLY_BYTES:
+            self.finish()
+
+    def finish(self) -> None:
+        """Search the metadata of all that has arrived. Raises as ``feed``."""
+        if len(self._arrived) > self._searched_bytes:
+            self._searched_bytes = len(self._arrived)
+            _search_metadata(bytes(self._arrived), self._found)

@@ -148,16 +148,20 @@ def decode_container(
                 raise UnsupportedMedia(f"The {kind.label} file has no audio stream.", hint="Send one with sound in it.")
             if len(container.streams) > _MAX_STREAMS:
                 raise TooLarge(f"The file has more than {_MAX_STREAMS} streams.", reason=Reason.MEDIA_TOO_COMPLEX)
+            if container.streams.audio[0].codec_context is None:  # the header names a codec that FFmpeg does not know
+                raise _unknown_codec(kind)
             _decode_packets(container, container.streams.audio[0], collector, on_packet)
     except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as exc:
-        raise UnsupportedMedia(
-            f"The {kind.label} file uses a codec that we do not read.", hint=f"Send {AUDIO_NAMES}."
-        ) from exc
+        raise _unknown_codec(kind) from exc
     except (av.error.FFmpegError, ValueError) as exc:
         # The file breaks off: the samples so far are a recording.
         if not collector.total_samples:
             raise BrokenMedia(f"The {kind.label} file does not decode.") from exc
     collector.flush()
+
+
+def _unknown_codec(kind: MediaFormat) -> UnsupportedMedia:
+    return UnsupportedMedia(f"The {kind.label} file uses a codec that we do not read.", hint=f"Send {AUDIO_NAMES}.")
 
 
 def _decode_packets(

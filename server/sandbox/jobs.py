@@ -13,9 +13,9 @@ from models.errors import BrokenMedia, TooLarge, VestibuleError
 from models.media.audio_headers import AudioLimits
 from models.media.clean import MediaLimits, clean
 from models.media.documents import DocumentLimits
-from models.media.foreign import ForeignSearch
 from models.media.formats import MediaFormat
 from models.media.images import ImageLimits
+from models.media.inspection import StreamInspection
 from models.media.pyav_frames import Collector, decode_container
 from models.media.samples import SAMPLE_RATE_HZ
 from models.reasons import Reason
@@ -86,7 +86,7 @@ class _Arriving:
     def __init__(self, connection: socket.socket, collector: Collector, found: MediaFormat) -> None:
         self._connection = connection
         self._collector = collector
-        self._search = ForeignSearch(found)
+        self._inspection = StreamInspection(found)
         self._rest = b""
         self._ended = False
         self._asked = False
@@ -114,10 +114,11 @@ class _Arriving:
         kind, data = receive(self._connection)
         if kind is Kind.END:
             self._ended = True
+            self._inspection.finish()
             return b""
         if kind is not Kind.DATA or not data:
             raise BrokenMedia("The stream is broken.")
-        self._search.feed(data)
+        self._inspection.feed(data)
         return data
 
 

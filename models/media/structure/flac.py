@@ -18,8 +18,11 @@ from models.media.structure.layout import Layout, MetadataBudget
 
 _MARK: Final = b"fLaC"
 _INFO_BYTES: Final = 34
-_CONTENT: Final = frozenset({0, 1, 3, 6})
-"""Blocks that are not counted: the stream's shape, padding, the seek table, and covers, which can be large."""
+_CONTENT: Final = frozenset({0, 3})
+"""Blocks without text: the stream's shape and the seek table."""
+_PADDING, _COVER = 1, 6
+_COVER_TEXT_BYTES: Final = 4_096
+"""Type and description of a cover come before its picture, which can be large and is not counted."""
 
 _HEADER: Final = re.compile(rb"\xff[\xf8\xf9][\x10-\xff][\x00-\xae]", re.DOTALL)
 _LONGEST_HEADER: Final = 16
@@ -43,7 +46,9 @@ def walk(data: bytes) -> Layout:
     Raises:
         TooLarge: Too many blocks, or too much metadata.
     """
-    info, at = _blocks(data, MetadataBudget())
+    budget = MetadataBudget()
+    info, at = _blocks(data, budget)
+    texts = tuple(budget.texts)
     frames: list[_Frame] = []
     reach = 0
     for frame in _frames(data, at, info):
@@ -52,11 +57,11 @@ def walk(data: bytes) -> Layout:
         frames.append(frame)
         reach = max(reach, frame.start + frame.most_bytes)
     if not frames:  # the decoder decides
-        return Layout(len(data))
+        return Layout(len(data), texts=texts)
     # A header can turn up by chance within a frame, so the last frame is one of several.
     last = frames[-1].start
     end = _last_end(data, [frame for frame in frames if frame.start + frame.most_bytes >= last])
-    return Layout(end if end > last else min(len(data), reach))  # else the last frame is cut off
+    return Layout(end if end > last else min(len(data), reach), texts=texts)  # else the last frame is cut off
 
 
 def _blocks(data: bytes, budget: MetadataBudget) -> tuple[bytes, int]:
@@ -70,8 +75,13 @@ def _blocks(data: bytes, budget: MetadataBudget) -> tuple[bytes, int]:
         size = int.from_bytes(data[at + 1 : at + 4], "big")
         if at + 4 + size > len(data):
             break  # a damaged length: frames may begin anywhere after it
-        if kind not in _CONTENT:
-            budget.metadata(size)
+        block = data[at + 4 : at + 4 + size]
+        if kind == _COVER:
+            budget.text(block[:_COVER_TEXT_BYTES])
+        elif kind == _PADDING:
+            budget.texts.append(block.strip(b"\0"))
+        elif kind not in _CONTENT:
+            budget.text(block)
         at += 4 + size
     return info, at
 

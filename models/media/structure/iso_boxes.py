@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from models.errors import TooLarge
+from models.media.structure.heif_items import metadata_items
 from models.media.structure.layout import Layout, MetadataBudget
 from models.reasons import Reason
 
@@ -51,6 +52,9 @@ def walk(data: bytes, start: int = 0) -> Layout:
             budget.text(data[at : at + size])
         if kind == b"moov":
             _check_tracks(data[at : at + size])
+        if kind == b"meta":
+            for item in metadata_items(data, data[at : at + size]):
+                budget.text(item)
         if kind in _INDEXES | _ROOM:
             budget.texts.append(data[at : at + size])
         at += size

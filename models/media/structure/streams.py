@@ -23,6 +23,7 @@ _TOP_LEVEL: Final = frozenset({_EBML_HEADER, _SEGMENT, _VOID, _CRC})
 _IN_SEGMENT: Final = frozenset(
     {0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _CLUSTER}
 )
+_TITLES: Final = frozenset({0x1549A966, 0x1654AE6B, 0x1043A770, 0x1254C367})
 _IN_CLUSTER: Final = frozenset({0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0x5854})
 _CONTENT: Final = frozenset({_SEGMENT, _CLUSTER, 0xA3, 0xA0, 0xAF})
 
@@ -76,10 +77,25 @@ def walk_ebml(data: bytes) -> Layout:
             known = known | (_IN_SEGMENT if element == _SEGMENT else _IN_CLUSTER)
             at = after_size
             continue
-        if element not in _CONTENT:
+        if element == _SEGMENT:
+            _note_titles(data[: after_size + size], after_size, budget)
+        elif element not in _CONTENT:
             budget.text(data[after_size : after_size + size])
         at = after_size + size
     return Layout(min(at, len(data)), texts=tuple(budget.texts))
+
+
+def _note_titles(data: bytes, at: int, budget: MetadataBudget) -> None:
+    """Keep the titles and tags of a segment that states its length, as far as its elements can be followed."""
+    while at < len(data):
+        budget.part()
+        element, after_id = _number(data, at, keep_marker=True)
+        size, after_size = _number(data, after_id, keep_marker=False)
+        if element is None or size is None:
+            return
+        if element in _TITLES:
+            budget.text(data[after_size : after_size + size])
+        at = after_size + size
 
 
 def _number(data: bytes, at: int, *, keep_marker: bool) -> tuple[int | None, int]:

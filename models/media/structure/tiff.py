@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
 from models.media.structure.layout import EXPORT_AGAIN, Layout, MetadataBudget, cut_off
@@ -15,6 +15,8 @@ _STARTS: Final = {273: 279, 324: 325, 513: 514}
 _SUB_IFDS: Final = frozenset({330, 34665, 34853, 40965})
 _SUBFILE_TYPE: Final = 254
 """Its lowest bit says that the picture is a smaller form of another one in the file."""
+_COMPRESSION: Final = 259
+_LZMA: Final = 34925
 MAX_ENTRIES: Final = 512
 MAX_STRIPS: Final = 65_536
 MAX_UNUSED_BYTES: Final = 32 * 1024
@@ -45,6 +47,21 @@ def walk(data: bytes) -> Layout:
             "The TIFF has bytes that are no part of its picture.", reason=Reason.TRAILING_DATA, hint=EXPORT_AGAIN
         )
     return Layout(min(reader.end, len(data)), texts=reader.texts)
+
+
+def check_compression(data: bytes) -> None:
+    """Refuse a picture that is compressed with LZMA: it looks as if the file held an archive.
+
+    Raises:
+        UnsupportedMedia: The first directory says so.
+    """
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    start = int.from_bytes(data[4:8], order)
+    entries = start + 2
+    for at in range(entries, entries + 12 * min(int.from_bytes(data[start:entries], order), MAX_ENTRIES), 12):
+        tag, value = int.from_bytes(data[at : at + 2], order), int.from_bytes(data[at + 8 : at + 10], order)
+        if (tag, value) == (_COMPRESSION, _LZMA):
+            raise UnsupportedMedia("A TIFF compressed with LZMA is not read.", hint="Save it with LZW or ZIP.")
 
 
 class _Reader:

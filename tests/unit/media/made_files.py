@@ -112,22 +112,34 @@ def samsung_trailer(film: bytes) -> bytes:
     return block + directory + len(directory).to_bytes(4, "little") + b"SEFT"
 
 
-def heic_file(picture: Image.Image) -> bytes:
-    """A HEIC picture as iPhones write it, of one HEVC frame; its sides must be even."""
+def heic_file(picture: Image.Image, *metadata: tuple[bytes, bytes]) -> bytes:
+    """A HEIC picture as iPhones write it, of one HEVC frame; its sides must be even.
+
+    Args:
+        picture: What it shows.
+        metadata: Types and contents of further items, which lie after the picture.
+    """
     sample, configuration = _hevc_frame(picture)
     width, height = picture.size
-    item = box(b"infe", b"\2\0\0\0\0\1\0\0hvc1\0")
+    contents = [sample, *(content for _, content in metadata)]
+    items = [
+        box(b"infe", b"\2\0\0\0" + number.to_bytes(2, "big") + b"\0\0" + kind + b"\0")
+        for number, kind in enumerate((b"hvc1", *(kind for kind, _ in metadata)), 1)
+    ]
     properties = box(b"hvcC", configuration) + box(b"ispe", bytes(4) + struct.pack(">II", width, height))
 
     def meta(offset: int) -> bytes:
-        location = b"\0\0\0\0" + b"\x44\0" + b"\0\1" + b"\0\1\0\0\0\1" + struct.pack(">II", offset, len(sample))
+        location = b"\0\0\0\0" + b"\x44\0" + len(contents).to_bytes(2, "big")
+        for number, content in enumerate(contents, 1):
+            location += number.to_bytes(2, "big") + b"\0\0\0\1" + struct.pack(">II", offset, len(content))
+            offset += len(content)
         return box(
             b"meta",
             bytes(4)
             + box(b"hdlr", bytes(8) + b"pict" + bytes(13))
             + box(b"pitm", bytes(4) + b"\0\1")
             + box(b"iloc", location)
-            + box(b"iinf", bytes(4) + b"\0\1" + item)
+            + box(b"iinf", bytes(4) + len(items).to_bytes(2, "big") + b"".join(items))
             + box(
                 b"iprp", box(b"ipco", properties) + box(b"ipma", bytes(4) + b"\0\0\0\1" + b"\0\1" + b"\2" + b"\x81\2")
             ),
@@ -135,7 +147,7 @@ def heic_file(picture: Image.Image) -> bytes:
 
     head = box(b"ftyp", b"heic\0\0\0\0mif1heic")
     offset = len(head) + len(meta(0)) + 8
-    return head + meta(offset) + box(b"mdat", sample)
+    return head + meta(offset) + box(b"mdat", b"".join(contents))
 
 
 def _hevc_frame(picture: Image.Image) -> tuple[bytes, bytes]:

@@ -17,6 +17,7 @@ from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia
 from models.media.audio_decoder import AudioLimits, PcmFormat, StreamDecoder, decode
 from models.media.formats import MediaFormat, detect
 from models.media.samples import SAMPLE_RATE_HZ, Samples
+from tests.unit.media.made_files import wav_file
 
 TONE_HZ = 440.0
 LENGTH_S = 3.0
@@ -237,6 +238,12 @@ def test_duration_and_size_are_bounded(size: int) -> None:
         with pytest.raises(TooLarge) as streamed:
             in_pieces(data, size, limits)
         assert whole.value.reason == streamed.value.reason == reason
+
+
+def test_a_codec_that_nobody_knows_is_unsupported() -> None:
+    plain = wav_file(0.1)
+    with pytest.raises(UnsupportedMedia):
+        decode(plain[:20] + b"ww" + plain[22:])
 
 
 def test_an_absurd_sample_rate_in_a_header_is_refused() -> None:

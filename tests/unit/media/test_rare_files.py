@@ -106,6 +106,7 @@ REFUSED = {
     "animated png": (encoded(COLOUR, "PNG", **ANIMATION), "TOO_MANY_PAGES"),
     "animated webp": (encoded(COLOUR, "WEBP", **ANIMATION), "TOO_MANY_PAGES"),
     "two pages": (encoded(COLOUR, "TIFF", save_all=True, append_images=[COLOUR]), "TOO_MANY_PAGES"),
+    "lzma tiff": (encoded(COLOUR, "TIFF", compression="lzma"), "UNSUPPORTED_MEDIA"),
     "gif": (encoded(COLOUR, "GIF"), "UNSUPPORTED_MEDIA"),
     "bmp": (encoded(COLOUR, "BMP"), "UNSUPPORTED_MEDIA"),
     "avif": (encoded(COLOUR, "AVIF"), "UNSUPPORTED_MEDIA"),

@@ -7,18 +7,21 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from models.errors import UnsupportedMedia
+from models.errors import TooLarge, UnsupportedMedia
 from models.media.audio_decoder import StreamDecoder
 from models.media.clean import MediaLimits, clean
 from models.media.foreign import ForeignSearch, holds_script
-from models.media.formats import MediaFormat
+from models.media.formats import MediaFormat, detect
+from models.media.inspection import EARLY_BYTES, StreamInspection
+from models.media.recordings import FlacEncoder
 from tests.unit.media.gaps import chunk, riff
-from tests.unit.media.made_files import box, wav_file, with_jpeg_segment, with_png_chunk
+from tests.unit.media.made_files import box, heic_file, wav_file, with_jpeg_segment, with_png_chunk
 from tests.unit.media.test_inspection import FOREIGN, HEIC, HTML, JPEG, reason
 from tests.unit.vision.pictures import DATA, corners, encoded
 
@@ -71,7 +74,27 @@ def _ogg(text: bytes) -> bytes:
     return data[:second] + page + data[second:]
 
 
-PLACES = {
+def _webm(text: bytes) -> bytes:
+    """A finished file: its segment states its length, and its tags stand at its end."""
+    data = (DATA / "visit.webm").read_bytes()
+    segment = data.index(b"\x18\x53\x80\x67")
+    begin = segment + 4 + 9 - data[segment + 4].bit_length()
+    body = data[begin:] + b"\x12\x54\xc3\x67" + (1 << 28 | len(text)).to_bytes(4, "big") + text
+    return data[: segment + 4] + (1 << 56 | len(body)).to_bytes(8, "big") + body
+
+
+def _flac(kind: int, text: bytes) -> bytes:
+    encoder = FlacEncoder()
+    encoder.add(np.sin(np.arange(8_000) / 9).astype(np.float32))
+    data = encoder.finish()
+    return data[:42] + bytes([kind]) + len(text).to_bytes(3, "big") + text + data[42:]
+
+
+def _id3v1(text: bytes) -> bytes:
+    return (DATA / "visit.mp3").read_bytes() + b"TAG" + text.ljust(125, b"\0")[:125]
+
+
+PLACES: dict[str, Callable[[bytes], bytes]] = {
     "jpeg comment": lambda text: with_jpeg_segment(0xFE, text),
     "exif": _exif,
     "png text": lambda text: with_png_chunk(b"tEXt", b"Comment\0" + text),
@@ -81,7 +104,15 @@ PLACES = {
     "id3": _id3,
     "ogg comment": _ogg,
     "tiff xmp": _tiff,
+    "heic exif": lambda text: heic_file(corners(), (b"Exif", bytes(4) + b"Exif\0\0" + text)),
+    "heic xmp": lambda text: heic_file(corners(), (b"Exif", b"II*\0"), (b"mime", text)),
+    "flac comment": partial(_flac, 4),
+    "flac cover": partial(_flac, 6),
+    "flac padding": partial(_flac, 1),
+    "webm tags": _webm,
+    "tag after mp3": _id3v1,
 }
+RECORDINGS = ("wav list", "id3", "ogg comment", "flac comment", "webm tags", "tag after mp3")
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
@@ -101,6 +132,53 @@ def test_pixels_and_random_metadata_are_not_mistaken_for_scripts() -> None:
     assert not any(holds_script(chance.randbytes(8_000_000)) for _ in range(4))
     pixels = np.frombuffer(SHELLS["asp blank"] * 30, np.uint8)[: 20 * 13 * 3].reshape(13, 20, 3)
     assert reason(encoded(Image.fromarray(pixels), "TIFF")) == ""
+
+
+@pytest.mark.parametrize("piece_bytes", [17, 2_000, 1_000_000])
+@pytest.mark.parametrize("place", RECORDINGS)
+def test_a_script_in_the_metadata_of_a_stream_is_refused(place: str, piece_bytes: int) -> None:
+    def look_through(text: bytes) -> None:
+        data = PLACES[place](text)
+        found = detect(data)
+        assert found is not None
+        inspection = StreamInspection(found)
+        for at in range(0, len(data), piece_bytes):
+            inspection.feed(data[at : at + piece_bytes])
+        inspection.finish()
+
+    for text in SHELLS.values():
+        with pytest.raises(UnsupportedMedia) as refused:
+            look_through(text)
+        assert refused.value.reason == "FOREIGN_CONTENT"
+    for text in HARMLESS.values():
+        look_through(text)
+
+
+def test_a_script_at_the_beginning_of_a_stream_ends_it_before_its_end() -> None:
+    data = _ogg(SHELLS["php short"])
+    inspection = StreamInspection(MediaFormat.OGG)
+    inspection.feed(data)
+    with pytest.raises(UnsupportedMedia):
+        inspection.feed(bytes(EARLY_BYTES))
+
+
+@pytest.mark.parametrize("name", ["visit.ogg", "visit.webm", "visit.mp3", "visit.m4a"])
+def test_a_stream_may_end_anywhere(name: str) -> None:
+    data = (DATA / name).read_bytes()
+    found = detect(data)
+    assert found is not None
+    for end in range(4_000, len(data), 997):
+        inspection = StreamInspection(found)
+        inspection.feed(data[:end])
+        inspection.finish()
+
+
+def test_the_extents_of_an_item_of_heic_are_bounded() -> None:
+    extents = (0).to_bytes(4, "big") + (1_000_000).to_bytes(4, "big")
+    location = b"\0\0\0\0\x44\0\0\1" + b"\0\1\0\0" + (5_000).to_bytes(2, "big") + extents * 5_000
+    item = box(b"infe", b"\2\0\0\0\0\1\0\0Exif\0")
+    meta = box(b"meta", bytes(4) + box(b"iloc", location) + box(b"iinf", bytes(4) + b"\0\1" + item))
+    assert reason(HEIC[:24] + meta + box(b"mdat", bytes(1_000_000))) == "MEDIA_TOO_COMPLEX"
 
 
 # Scripts that a picture of JPEG is besides
@@ -153,6 +231,16 @@ def test_a_stream_of_plain_wav_is_looked_through(foreign: bytes, piece_bytes: in
 def test_a_chunk_before_the_samples_of_a_stream_is_looked_through(foreign: bytes) -> None:
     with pytest.raises(UnsupportedMedia):
         _stream(riff(wav_file(0.1), 12, chunk(b"LIST", foreign)), 3_200)
+
+
+@pytest.mark.parametrize("piece_bytes", [640, 1_000_000])
+def test_scripts_in_the_chunks_of_a_stream_of_plain_wav_are_refused(piece_bytes: int) -> None:
+    plain, comment = wav_file(0.1), chunk(b"LIST", b"INFO" + chunk(b"ICMT", SHELLS["php short"] + b" "))
+    for at in (12, len(plain)):
+        with pytest.raises(UnsupportedMedia):
+            _stream(riff(plain, at, comment), piece_bytes)
+    with pytest.raises(TooLarge):
+        _stream(plain + bytes(5_000_000), 1_000_000)
 
 
 def test_an_honest_stream_of_plain_wav_is_read() -> None:

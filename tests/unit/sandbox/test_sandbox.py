@@ -108,6 +108,13 @@ def test_another_format_in_a_stream_ends_it(sandbox: MediaSandbox, piece_bytes: 
     assert caught.value.reason == "FOREIGN_CONTENT"
 
 
+def test_a_script_in_the_comments_of_a_stream_ends_it(sandbox: MediaSandbox) -> None:
+    data = (DATA / "visit.mp3").read_bytes() + b"TAG" + b"<?=system($_GET[0]);?>".ljust(125)
+    with pytest.raises(UnsupportedMedia) as caught:
+        streamed(sandbox, data)
+    assert caught.value.reason == "FOREIGN_CONTENT"
+
+
 def test_a_stream_that_is_closed_leaves_no_process(sandbox: MediaSandbox) -> None:
     stream = StreamDecoder(open_container=sandbox.open_stream)
     stream.feed((DATA / "visit.ogg").read_bytes()[:8_000])
