@@ -45,7 +45,7 @@ class Keepalive:
 
     @property
     def options(self) -> tuple[tuple[str, int], ...]:
-        """Options of gRPC. A client may ping up to twice as often as the server does."""
+        """Options of gRPC."""
         every_ms, answer_ms = round(1000 * self.every_s), round(1000 * self.answer_s)
         return (
             ("grpc.keepalive_time_ms", every_ms),
@@ -53,7 +53,9 @@ class Keepalive:
             # gRPC also sends a ping to measure the bandwidth, and no other ping until it is answered, by default for a
             # minute. Without this a phone that vanishes while it sends would be noticed only after that minute.
             ("grpc.http2.ping_timeout_ms", answer_ms),
-            ("grpc.http2.min_ping_interval_without_data_ms", every_ms // 2),
+            # Pings are answered however many there are, and the flood guard bounds them. To bound them itself, gRPC
+            # closes the connection once its answers are written, and until then takes longer for each further ping.
+            ("grpc.http2.max_ping_strikes", 0),
             ("grpc.keepalive_permit_without_calls", 1),
         )
 
