@@ -70,21 +70,27 @@ class Attack:
 
 
 def held(attack: Attack, number: int, openings: Iterator[bytes], drip: bytes, every_s: float) -> Callable[[], None]:
-    clients = [attack.connect(next(openings)) for _ in range(number)]
-    attack.sent = number
+    clients: list[RawClient | None] = [None] * number
+
+    def open_all() -> None:
+        """Open those that are not open, until the server refuses one: each further attempt would take its time."""
+        for place, client in enumerate(clients):
+            if client is None:
+                clients[place] = attack.connect(next(openings))
+                if clients[place] is None:
+                    return
 
     def step() -> None:
         time.sleep(every_s)
         for place, client in enumerate(clients):
-            if client is not None and _alive(client, drip):
-                continue
-            if client is not None:
+            if client is not None and not _alive(client, drip):
                 attack.drop(client)
                 attack.reopened += 1
-            clients[place] = attack.connect(next(openings))
-            if clients[place] is None:
-                return  # it is refused; each further attempt would take its time
+                clients[place] = None
+        open_all()
 
+    open_all()
+    attack.sent = len(attack.clients)
     return step
 
 
@@ -105,23 +111,31 @@ def flood(
     attack: Attack, pieces: Callable[[], Iterator[bytes]], connections: int = FLOODING, batch_bytes: int = BATCH_BYTES
 ) -> Callable[[], None]:
     """Write on some connections as fast as the server reads. One whose pieces end is left open."""
-    lines = {place: _Line(attack, pieces(), batch_bytes) for place in range(connections)}
+    lines: dict[int, _Line] = {}
+
+    def open_all() -> None:
+        """Open those that are not open, until the server refuses one."""
+        for place in range(connections):
+            known = lines.get(place)
+            if known is None or known.client is None:
+                lines[place] = _Line(attack, pieces(), batch_bytes)
+                if lines[place].client is None:
+                    return
+                attack.reopened += known is not None
 
     def step() -> None:
+        open_all()
         waiting, found = select.poll(), {}
-        for place, line in lines.items():
+        for line in lines.values():
             client = line.client
             if client is None:
-                again = lines[place] = _Line(attack, pieces(), batch_bytes)
-                if again.client is None:
-                    break  # it is refused; each further attempt would take its time
-                attack.reopened += 1
                 continue
             found[client.sock.fileno()] = line
             waiting.register(client.sock, select.POLLIN | (0 if line.done else select.POLLOUT))
         for descriptor, event in waiting.poll(100):
             found[descriptor].go_on(event)
 
+    open_all()
     return step
 
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import math
+import socket
 import statistics
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 import grpc.aio
 import psutil
@@ -23,8 +25,9 @@ from vestibule.v1 import access_pb2, access_pb2_grpc, media_pb2, media_pb2_grpc,
 
 from benchmarks._running import Bare, Running
 from server.cli.channel import open_aio_channel
+from server.rpc.port_sockets import PortSockets
 
-CALLS, UPLOADS = 75, 3
+CALLS, UPLOADS = 80, 10
 EVERY_S = 0.02
 MEBIBYTE = 1024 * 1024
 SETTLE_S = 3.0
@@ -46,11 +49,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Medians in milliseconds, the longest call of both kinds, and calls that failed."""
+    """Medians in milliseconds, the longest call of both kinds, CPU of the server in seconds, and calls that failed."""
 
     unary: float
     upload: float
     longest: float
+    cpu: float
     failed: int = 0
 
 
@@ -74,6 +78,7 @@ class Outcome:
             (self.before.unary + self.after.unary) / 2,
             (self.before.upload + self.after.upload) / 2,
             max(self.before.longest, self.after.longest),
+            (self.before.cpu + self.after.cpu) / 2,
             self.before.failed + self.after.failed,
         )
 
@@ -81,15 +86,16 @@ class Outcome:
 class NormalClient:
     """An app that asks for its session all the time and uploads small pictures."""
 
-    def __init__(self, channel: grpc.aio.Channel, session_id: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel, session_id: str, server: Running | Bare) -> None:
         self._sessions = session_pb2_grpc.SessionServiceStub(channel)
         self._media = media_pb2_grpc.MediaServiceStub(channel)
         self._session_id = session_id
+        self._process = psutil.Process(server.pid)
 
     async def measured(self) -> Latency:
         """Make the calls and wait until the pictures were read, so that no job disturbs the next measurement."""
         uploads: list[str] = []
-        unary, upload, failed = [], [], 0
+        unary, upload, failed, cpu = [], [], 0, self._cpu_s()
         for number in range(CALLS):
             await asyncio.sleep(EVERY_S)
             began = time.perf_counter()
@@ -102,11 +108,16 @@ class NormalClient:
                     upload.append(time.perf_counter() - began)
             except grpc.aio.AioRpcError:
                 failed += 1
+        cpu = self._cpu_s() - cpu
         for upload_id in uploads:
             async for _ in self._media.WatchUpload(media_pb2.WatchUploadRequest(upload_id=upload_id)):
                 pass
         longest = max([*unary, *upload], default=math.inf)
-        return Latency(1000 * _median(unary), 1000 * _median(upload), 1000 * longest, failed)
+        return Latency(1000 * _median(unary), 1000 * _median(upload), 1000 * longest, cpu, failed)
+
+    def _cpu_s(self) -> float:
+        times = self._process.cpu_times()
+        return times.user + times.system
 
     async def _upload(self) -> str:
         content = small_picture()
@@ -141,7 +152,7 @@ def small_picture() -> bytes:
 async def client_of_bare(server: Bare) -> AsyncIterator[NormalClient]:
     """The same client at a server that knows no sessions."""
     async with grpc.aio.insecure_channel(server.address) as channel:
-        yield NormalClient(channel, str(uuid.uuid4()))
+        yield NormalClient(channel, str(uuid.uuid4()), server)
 
 
 @contextlib.asynccontextmanager
@@ -151,7 +162,7 @@ async def normal_client(server: Running) -> AsyncIterator[NormalClient]:
     async with open_aio_channel(server.address, credential=key) as channel:
         request = session_pb2.StartSessionRequest(client_id="normal", request_id=str(uuid.uuid4()))
         session = (await session_pb2_grpc.SessionServiceStub(channel).StartSession(request)).session
-        yield NormalClient(channel, session.id)
+        yield NormalClient(channel, session.id, server)
 
 
 async def key_of(server: Running, client_id: str) -> str:
@@ -176,15 +187,35 @@ def attacked(name: str, address: str, source: str, key: str) -> Iterator[dict[st
         did.update(json.loads(said))
 
 
+@contextlib.contextmanager
+def dropping(source: str) -> Iterator[str]:
+    """The address of a port that drops whatever this address sends, as the server's does once it refuses it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with contextlib.closing(PortSockets(port)) as sockets:
+            sockets.refuse([IPv4Address(source)])
+            yield f"127.0.0.1:{port}"
+
+
 async def outcome(
-    name: str, server: Running | Bare, client: NormalClient, source: str, key: str, before: Latency
+    name: str,
+    server: Running | Bare,
+    client: NormalClient,
+    source: str,
+    key: str,
+    before: Latency,
+    *,
+    floor: bool = False,
 ) -> Outcome:
     """Measure during and after one attack; ``before`` is what was measured after the one before it.
 
     The attack comes from ``source``, an address of this machine. The server may refuse one that has attacked it.
+    ``floor`` turns it against a port that drops all of it.
     """
     held_before = Held.by(server)
-    with attacked(name, server.address, source, key) as did:
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(dropping(source)) if floor else server.address
+        did = stack.enter_context(attacked(name, address, source, key))
         during, held_during = await client.measured(), Held.by(server)
     await asyncio.sleep(SETTLE_S)
     after = await client.measured()
