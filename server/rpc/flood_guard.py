@@ -2,13 +2,13 @@
 
 gRPC's core answers SETTINGS, PING, calls that are reset at once and headers without an end by itself. None of them
 reaches Python, and the core bounds none of them by time. So the kernel is asked how many bytes each connection has
-brought. Calls whose credential is good account for most of them; of other calls only the messages do. What is left is
-the debt of the network address, which decays at a rate. An address that owes too much may not connect for a while. Each
-of its connections that owes more than ``CONNECTION_BYTES`` is ended; its other connections go on. The address owes
-nothing once the refusal is over.
+brought, also those that have ended since. Calls whose credential is good account for most of them; of other calls only
+the messages do. What is left is the debt of the network address, which decays at a rate. An address that owes too much
+may not connect for a while. Each of its connections that owes more than ``CONNECTION_BYTES`` is ended; its other
+connections go on. The address owes nothing once the refusal is over.
 
-Two kinds of calls add to the debt, because Python has had the work of them: those that are refused without a good
-credential, and those that their client leaves at once.
+Each connection adds to the debt, because it takes work to set up. So do three kinds of calls: those that are refused
+without a good credential, those that their client leaves at once, and uploads that are refused.
 """
 
 from __future__ import annotations
@@ -16,39 +16,34 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from ray_tasks.freed_memory import give_back_freed_memory
 from server.access.peer import Network
-from server.observability.log import get_logger
+from server.observability.log import describe, get_logger
 from server.observability.metrics import Metrics
-from server.rpc.call_accounts import Account, OpenCall
+from server.rpc.call_accounts import CALLERS_OF_A_PROXY, Account, OpenCall
 from server.rpc.endpoints import Endpoint, endpoint_of_peer
+from server.rpc.flood_debts import OPEN_CALL_BYTES, Connections, Debt, Share
 from server.setting_groups import LimitSettings
 
 EVERY_S: Final = 0.1
-"""Between two looks. A connection that opens and ends between them is not seen."""
+"""Between two looks."""
 SHARE_OF_TIME: Final = 0.05
 """Most of a thread's time that looking takes, whatever the number of connections is."""
 
-OPEN_CALL_BYTES: Final = 8 * 1024 * 1024
-"""What gRPC may have received for an open call and not yet given to it. 4.8 MiB were measured with a slow handler."""
 TIDY_AFTER_S: Final = 2.0
 """By then gRPC has freed what it held of a flood. The C library keeps it, hundreds of megabytes, until it is asked."""
-CONNECTION_BYTES: Final = 64 * 1024
-"""What a connection may owe without a call and go on, once its network address has sent too much."""
-WITHOUT_CALLS: Final = 4.0
-"""What a byte counts on a connection that has made no call: it needs a few thousand, and TLS is most of them. With the
-first call the byte counts once, since its request may have waited for a busy server."""
 log = get_logger("floods")
 
 
 class Sockets(Protocol):
     """The connections of the port: ``PortSockets``, or those of a test."""
+
+    def ended(self) -> Sequence[tuple[Endpoint, int]]:
+        """See ``PortSockets``."""
+        ...
 
     def received(self) -> dict[Endpoint, int]:
         """See ``PortSockets``."""
@@ -62,38 +57,9 @@ class Sockets(Protocol):
         """See ``PortSockets``."""
         ...
 
-
-@dataclass(slots=True)
-class _Connection:
-    received: int = 0
-    weighed: float = 0.0
-    accounted: float = 0.0
-    debt: float = 0.0
-    allowed: float = 0.0
-
-    def owes(self, received: int, accounted: float, weight: float) -> float:
-        """Add to the debt, and return, what has come since the last time and is not accounted for."""
-        if received < self.received:  # it is another connection, from the same port
-            self.weighed = 0.0
-        owed = weight * received - self.weighed - (accounted - self.accounted)
-        self.received, self.weighed, self.accounted = received, weight * received, accounted
-        self.debt = max(0.0, self.debt + owed)
-        return owed
-
-
-@dataclass(slots=True)
-class _Share:
-    """What one network has added since the last look."""
-
-    owed: float = 0.0
-    open_calls: int = 0
-    peers: list[Endpoint] = field(default_factory=list)
-
-    def add(self, peer: Endpoint, owed: float, open_calls: int) -> None:
-        """Add one of its connections."""
-        self.owed += owed
-        self.open_calls += open_calls
-        self.peers.append(peer)
+    def close(self) -> None:
+        """See ``PortSockets``."""
+        ...
 
 
 class FloodGuard:
@@ -119,22 +85,20 @@ class FloodGuard:
         self._metrics = metrics
         self._monotonic = monotonic
         self._sockets: Sockets | None = None
-        self._accounts: dict[str, Account] = {}
-        self._connections: dict[Endpoint, _Connection] = {}
-        self._debts: dict[Network, float] = {}
+        self._accounts: dict[Endpoint, Account] = {}
+        self._connections = Connections()
+        self._debts: dict[Network, Debt] = {}
         self._refused_until: dict[Network, float] = {}
         self._looked_at = monotonic()
         self._tidy_at = math.inf
+        self._proxy_seen = False
         self._stopped = threading.Event()
 
-    def call(self, peer: str) -> OpenCall:
-        """A call of this connection, named as gRPC does, begins."""
-        found = self._accounts.get(peer)
-        if found is None:
-            found = Account()
-            if endpoint_of_peer(peer) is not None:  # a Unix socket has no address to refuse
-                self._accounts[peer] = found
-        return OpenCall(found, self._monotonic())
+    def call(self, peer: str, *, streams: bool = False) -> OpenCall:
+        """A call of this connection, named as gRPC does, begins. Some stream their messages."""
+        endpoint = endpoint_of_peer(peer)  # a Unix socket has no address to refuse
+        account = Account() if endpoint is None else self._accounts.setdefault(endpoint, Account())
+        return OpenCall(account, self._monotonic(), streams=streams)
 
     def start(self, sockets: Sockets) -> None:
         """Watch these connections until ``stop``."""
@@ -151,56 +115,61 @@ class FloodGuard:
         self._stopped.set()
 
     def _run(self) -> None:
-        wait_s = EVERY_S
+        assert self._sockets is not None
+        wait_s, fails = EVERY_S, False
         while not self._stopped.wait(wait_s):
             began = time.thread_time()
-            with suppress(OSError):  # no descriptor is free
-                self.look()
+            fails = self._fails(fails)
             wait_s = max(EVERY_S, (time.thread_time() - began) / SHARE_OF_TIME)
+        self._sockets.close()
+
+    def _fails(self, before: bool) -> bool:
+        """Look, whatever happens; returns whether it failed, for example because no descriptor is free."""
+        try:
+            self.look()
+        except Exception as error:  # noqa: BLE001 - nobody waits for this thread, and without it a flood goes on
+            if not before:  # else it would be a line for each look
+                log.error("flood_look_failed", **describe(error))
+            return True
+        return False
 
     def look(self) -> None:
         """Look at all connections once."""
         assert self._sockets is not None
         # The order matters: what a message accounts for was received before.
-        now = self._monotonic()
-        accounts = {name: (a.bytes, a.owing(now)) for name, a in self._accounts.copy().items()}
-        received = self._sockets.received()
+        now, accounts = self._monotonic(), self._accounts.copy()
+        sums = {peer: account.sums(now) for peer, account in accounts.items()}
+        ended, received = self._sockets.ended(), self._sockets.received()
         decay = self._limits.flood_bytes_per_s * (now - self._looked_at)
         self._looked_at = now
-        names = {peer: name for name in accounts if (peer := endpoint_of_peer(name))}
-        shares: defaultdict[Network, _Share] = defaultdict(_Share)
-        for peer, total in received.items():
-            accounted, open_calls = accounts.get(names.get(peer, ""), (0.0, 0))
-            weight = 1.0 if peer in names else WITHOUT_CALLS
-            connection = self._connections.setdefault(peer, _Connection())
-            connection.debt = max(0.0, connection.debt - decay)
-            connection.allowed = CONNECTION_BYTES + OPEN_CALL_BYTES * open_calls
-            shares[peer.network].add(peer, connection.owes(total, accounted, weight), open_calls)
-        for peer in [peer for peer in self._connections if peer not in received]:  # it has ended
-            connection = self._connections.pop(peer)
-            accounted, _ = accounts.get(names.get(peer, ""), (connection.accounted, 0))
-            shares[peer.network].owed -= accounted - connection.accounted
-        for peer, name in names.items():
-            if peer not in received:
-                self._accounts.pop(name, None)
-        self._settle(shares, decay)
+        self._settle(self._connections.look(sums, ended, received, decay), decay)
+        for peer in accounts.keys() - received.keys():
+            self._accounts.pop(peer, None)
         self._end_refusals(now)
+        self._warn_of_proxies(accounts.values())
         if now >= self._tidy_at:
             self._tidy_at = math.inf
             self._tidy()
 
-    def _settle(self, shares: Mapping[Network, _Share], decay: float) -> None:
+    def _warn_of_proxies(self, accounts: Collection[Account]) -> None:
+        """Say once that clients seem to come through a proxy, all of which one of them could have refused."""
+        if not self._proxy_seen and any(len(account.callers) >= CALLERS_OF_A_PROXY for account in accounts):
+            self._proxy_seen = True
+            log.warning("proxy_seen", setting="VESTIBULE_LIMITS__FLOOD_REFUSED_S")
+
+    def _settle(self, shares: Mapping[Network, Share], decay: float) -> None:
         """Add what networks owe to their debts, and refuse those that owe too much."""
-        debts = {address: debt - decay for address, debt in self._debts.items()}
+        for debt in self._debts.values():
+            debt.decay(decay)
         for address, share in shares.items():
-            debt = max(0.0, debts.get(address, 0.0)) + share.owed
-            over = debt > self._limits.flood_bytes + OPEN_CALL_BYTES * share.open_calls
-            if over:
+            debt = self._debts.setdefault(address, Debt())
+            debt.add(share.more)
+            if debt.total > self._limits.flood_bytes + OPEN_CALL_BYTES * share.open_calls:
                 self._refuse(address)
-            if address in self._refused_until:  # else it would stay refused long after its flood
-                debt = min(debt - self._cut(share.peers), self._limits.flood_bytes)
-            debts[address] = debt
-        self._debts = {address: debt for address, debt in debts.items() if debt > 0}
+                del self._debts[address]  # else it would be refused for longer, although its flood is over
+            if address in self._refused_until:
+                self._cut(share.peers)
+        self._debts = {address: debt for address, debt in self._debts.items() if debt.total > 0}
 
     def _refuse(self, address: Network) -> None:
         """Do not let the network connect for a while, or for longer than was meant before."""
@@ -212,18 +181,13 @@ class FloodGuard:
             log.warning("flood_refused", seconds=self._limits.flood_refused_s)
             self._observe(str(address))
 
-    def _cut(self, peers: Sequence[Endpoint]) -> float:
-        """End those connections that owe more than one may; returns what they owed."""
+    def _cut(self, peers: Sequence[Endpoint]) -> None:
+        """End those connections that owe more than one may."""
         assert self._sockets is not None
-        connections = {peer: self._connections[peer] for peer in peers}
-        worst = {peer: connection for peer, connection in connections.items() if connection.debt > connection.allowed}
+        worst = self._connections.owing(peers)
         if worst:
             self._sockets.cut(worst)
             self._tidy_at = self._monotonic() + TIDY_AFTER_S
-        owed = sum(connection.debt for connection in worst.values())
-        for connection in worst.values():
-            connection.debt = 0.0
-        return owed
 
     def _end_refusals(self, now: float) -> None:
         over = [address for address, until in self._refused_until.items() if until <= now]

@@ -14,20 +14,19 @@ import struct
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
 from server.access.peer import Network
+from server.observability.log import get_logger
+from server.rpc.ended_connections import TCP_INFO_BYTES_RECEIVED, EndedConnections
 from server.rpc.endpoints import Endpoint, endpoint_of
+from server.rpc.kernel_filters import attach, without
 
 SUPPORTED: Final = sys.platform == "linux"
-MOST_NETWORKS: Final = 256
-"""Networks of one filter. The kernel takes 4,096 instructions, and 9 are needed for an address of IPv6."""
+log = get_logger("floods")
 
-_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
-_TCP_INFO_BYTES_RECEIVED: Final = 128
-"""Where ``tcpi_bytes_received`` is in the kernel's ``struct tcp_info``."""
+_SO_DETACH_FILTER: Final = 27
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _NOWHERE: Final = struct.pack("=H14x", socket.AF_UNSPEC)
 """A ``struct sockaddr``; connecting to it resets a TCP connection."""
@@ -38,6 +37,20 @@ class PortSockets:
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._ended: EndedConnections | None = None
+        try:
+            self._ended = EndedConnections(port)
+        except OSError:
+            log.warning("short_connections_unseen")
+
+    def close(self) -> None:
+        """Ask the kernel for nothing more. Nothing of gRPC's is closed."""
+        if self._ended is not None:
+            self._ended.close()
+
+    def ended(self) -> list[tuple[Endpoint, int]]:
+        """Connections that have ended since the last time, each with the bytes that it brought."""
+        return [] if self._ended is None else self._ended.take()
 
     def received(self) -> dict[Endpoint, int]:
         """Bytes that each open connection has brought, read or not.
@@ -48,9 +61,9 @@ class PortSockets:
         found = {}
         for sock, peer in self._connections():
             with suppress(OSError, struct.error):  # the connection has ended
-                info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES_RECEIVED + 8)
+                info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES_RECEIVED + 8)
                 if _peer(sock) == peer:  # the descriptor was not closed and used again meanwhile
-                    (found[peer],) = struct.unpack_from("=Q", info, _TCP_INFO_BYTES_RECEIVED)
+                    (found[peer],) = struct.unpack_from("=Q", info, TCP_INFO_BYTES_RECEIVED)
         return found
 
     def cut(self, peers: Collection[Endpoint]) -> None:
@@ -69,14 +82,12 @@ class PortSockets:
         Raises:
             OSError: The system does not do it.
         """
-        program = _program(list(networks)[-MOST_NETWORKS:])
-        code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
-        option = struct.pack("@HP", len(program), ctypes.addressof(code))
+        program = without(list(networks))
         for sock in self._sockets():
             if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 continue
             if networks:
-                sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+                attach(sock, program)
             else:
                 with suppress(FileNotFoundError):  # there is none
                     sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
@@ -99,28 +110,3 @@ class PortSockets:
 
 def _peer(sock: socket.socket) -> Endpoint:
     return endpoint_of(*sock.getpeername()[:2])
-
-
-_NETWORK_HEADER: Final = 0xFFF00000
-"""Where the IP header begins, for a filter of the kernel (``SKF_NET_OFF``)."""
-_LOAD_WORD, _LOAD_BYTE, _SHIFT_RIGHT, _EQUAL, _JUMP, _RETURN = 0x20, 0x30, 0x74, 0x15, 0x05, 0x06
-_DROP, _KEEP = (_RETURN, 0, 0, 0), (_RETURN, 0, 0, 0xFFFFFFFF)
-
-_Line = tuple[int, int, int, int]
-
-
-def _program(networks: list[Network]) -> list[_Line]:
-    """A filter in classic BPF that drops the packets of these networks: (code, jump if true, jump if false, value)."""
-    old = [(_LOAD_WORD, 0, 0, _NETWORK_HEADER + 12)]
-    new: list[_Line] = []
-    for network in networks:
-        if isinstance(network, IPv4Address):
-            old += [(_EQUAL, 0, 1, int(network)), _DROP]
-        else:
-            words = struct.unpack("!4I", network.network_address.packed)[: network.prefixlen // 32]
-            for at, word in enumerate(words):
-                to_next = 2 * (len(words) - at) - 1
-                new += [(_LOAD_WORD, 0, 0, _NETWORK_HEADER + 8 + 4 * at), (_EQUAL, 0, to_next, word)]
-            new.append(_DROP)
-    version = [(_LOAD_BYTE, 0, 0, _NETWORK_HEADER), (_SHIFT_RIGHT, 0, 0, 4), (_EQUAL, 1, 0, 4)]
-    return [*version, (_JUMP, 0, 0, len(old) + 1), *old, _KEEP, *new, _KEEP]

@@ -81,14 +81,14 @@ class LimitSettings(BaseModel):
         16 * MEBIBYTE,
         gt=0,
         description="Bytes that belong to no call, which one network address may send at once. Those of connections "
-        "without calls count fourfold. On Linux only.",
+        "without calls count fourfold, and each connection as 8 KiB. On Linux only.",
     )
     flood_bytes_per_s: int = Field(256 * 1024, gt=0, description="The same a second, for long.")
     flood_refused_s: float = Field(
         30.0,
         ge=0,
         description="How long an address that sent more may not connect. Set 0 behind a proxy or a NAT that has one "
-        "address for all clients: then nothing is counted.",
+        "address for all clients: then nothing is counted. The log says proxy_seen where that seems to be missing.",
     )
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ class Call:
     Attributes:
         method: Full name without the leading slash, for example ``vestibule.v1.SessionService/GetSession``.
         streaming: Whether the requests or the replies are a stream, so that the call may last.
+        request_streaming: Whether the requests are one.
         sending: Whether the handler waits until gRPC has taken a reply.
         ended: Set by a hook to end the call with this error as soon as the handler goes on.
     """
@@ -32,6 +33,7 @@ class Call:
     method: str
     context: grpc.aio.ServicerContext[Any, Any]
     streaming: bool = False
+    request_streaming: bool = False
     sending: bool = False
     ended: VestibuleError | None = None
 
@@ -99,7 +101,8 @@ class HookInterceptor(Interceptor):
 
     def _single(self, method: str, behavior: Behavior, request_streaming: bool) -> Behavior:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
-            async with self._hook.around(Call(method, context, streaming=request_streaming)):
+            call = Call(method, context, streaming=request_streaming, request_streaming=request_streaming)
+            async with self._hook.around(call):
                 reply: Message = await behavior(self._checked(request, request_streaming), context)
                 return reply
 
@@ -107,7 +110,7 @@ class HookInterceptor(Interceptor):
 
     def _streaming(self, method: str, behavior: Behavior, request_streaming: bool) -> Behavior:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
-            call = Call(method, context, streaming=True)
+            call = Call(method, context, streaming=True, request_streaming=request_streaming)
             async with self._hook.around(call):
                 replies = behavior(self._checked(request, request_streaming), context)
                 if hasattr(replies, "__aiter__"):

@@ -68,7 +68,7 @@ class CallLimits(CallHook):
         """
         metadata_bytes = _check_metadata(call)
         if current_caller() is not ANONYMOUS:
-            credential_is_good(metadata_bytes)
+            credential_is_good(current_caller().subject, metadata_bytes)
         if call.method == ALWAYS_ADMITTED:
             yield
             return

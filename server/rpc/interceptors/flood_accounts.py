@@ -28,10 +28,10 @@ _REFUSALS: Final = frozenset(
 _open_call: ContextVar[OpenCall] = ContextVar("open_call")
 
 
-def credential_is_good(metadata_bytes: int) -> None:
+def credential_is_good(caller: str, metadata_bytes: int) -> None:
     """Tell the guard, if there is one, that the credential of the current call is good."""
     with suppress(LookupError):
-        _open_call.get().known(metadata_bytes)
+        _open_call.get().known(caller, metadata_bytes)
 
 
 class _CountCalls(CallHook):
@@ -41,7 +41,7 @@ class _CountCalls(CallHook):
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Say how the call ends."""
-        counted = self._guard.call(call.context.peer())
+        counted = self._guard.call(call.context.peer(), streams=call.request_streaming)
         _open_call.set(counted)
         refused = left = False
         try:
@@ -74,15 +74,15 @@ class FloodAccounts(HookInterceptor):
         make, behavior = factory_and_behavior(handler)
         wrapped: Handler = make(
             behavior,
-            request_deserializer=_counting(handler.request_deserializer, bool(handler.request_streaming)),
+            request_deserializer=_counting(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return wrapped
 
 
-def _counting(deserialize: Callable[[bytes], Any] | None, of_stream: bool) -> Callable[[bytes], Any]:
+def _counting(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
     def count(data: bytes) -> Any:
-        _open_call.get().message(len(data), of_stream=of_stream)
+        _open_call.get().message(len(data))
         return data if deserialize is None else deserialize(data)
 
     return count

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 
 import pytest
+import structlog
 
 from server.access.peer import Network
 from server.rpc import call_accounts, flood_guard
-from server.rpc.endpoints import endpoint_of_peer
+from server.rpc.endpoints import Endpoint, endpoint_of_peer
+from server.rpc.flood_debts import CONNECTION_COST_BYTES
 from tests.unit.rpc.flood_world import (
     ALLOWED,
     MEBIBYTE,
     OTHER,
     PER_S,
     REFUSED_S,
+    ROOM,
     SECOND,
     STRANGER,
     STRANGERS,
@@ -25,8 +29,8 @@ from tests.unit.rpc.flood_world import (
 
 def test_an_address_that_sends_too_much_without_a_call_may_not_connect_for_a_while() -> None:
     world = World()
-    world.bring(STRANGER, ALLOWED // 4)
-    world.bring(OTHER, ALLOWED // 4 - 1)
+    world.bring(STRANGER, ROOM // 4)
+    world.bring(OTHER, ROOM // 4 - 1)
     world.look(0.0)
     assert world.connections.refused == []
     world.bring(STRANGER, TRICKLE)
@@ -42,8 +46,8 @@ def test_an_address_that_sends_too_much_without_a_call_may_not_connect_for_a_whi
 
 def test_who_goes_on_is_refused_for_longer_and_counted_once() -> None:
     world = World()
-    for _ in range(3):
-        world.bring(STRANGER, ALLOWED)
+    for port in range(3):
+        world.bring(f"ipv4:192.0.2.1:{port}", ALLOWED)
         world.look(REFUSED_S - 1)
     assert world.connections.refused == [STRANGERS]
     assert world.floods == 1
@@ -92,7 +96,7 @@ def test_what_is_on_its_way_to_an_open_call_is_no_flood() -> None:
 def test_a_large_first_message_may_take_its_time() -> None:
     world = World()
     call = world.guard.call(STRANGER)
-    call.known(0)
+    call.known("caller", 0)
     for _ in range(20):
         world.bring(STRANGER, MEBIBYTE)
         world.look(1.0)
@@ -105,7 +109,7 @@ def test_a_large_first_message_may_take_its_time() -> None:
 def test_calls_that_are_refused_or_left_at_once_count(refused: bool) -> None:
     world = World()
     world.bring(STRANGER, 0)
-    for _ in range(ALLOWED // call_accounts.WASTED_CALL_BYTES):
+    for _ in range(ROOM // call_accounts.WASTED_CALL_BYTES):
         world.call(refused=refused, left=not refused)
     world.look(0.0)
     assert world.connections.refused == []
@@ -186,6 +190,104 @@ def test_ended_connections_are_forgotten_but_their_debt_is_not() -> None:
         world.look(0.0)
         world.connections.open.clear()
     assert world.connections.refused == [STRANGERS]
+
+
+def test_connections_that_come_and_go_between_two_looks_count() -> None:
+    world = World()
+    for port in range(ALLOWED // CONNECTION_COST_BYTES):
+        world.came_and_went(f"ipv4:192.0.2.1:{port}", 0)
+    world.look(0.0)
+    assert world.connections.refused == []
+    world.came_and_went(STRANGER, 0)  # the number of the port was used before
+    world.look(0.0)
+    assert world.connections.refused == [STRANGERS]
+    assert not world.guard._connections
+
+
+def test_connections_that_all_come_from_one_port_count_each() -> None:
+    world = World()
+    for _ in range(ALLOWED // CONNECTION_COST_BYTES + 1):
+        world.came_and_went(STRANGER, 0)
+    world.look(0.0)
+    assert world.connections.refused == [STRANGERS]
+
+
+def test_what_a_short_connection_brought_counts_unless_its_call_accounts_for_it() -> None:
+    world = World()
+    for port in range(20):
+        peer = f"ipv4:192.0.2.1:{port}"
+        upload = world.guard.call(peer)
+        upload.known("caller", 100)
+        upload.message(MEBIBYTE)
+        upload.end(world.clock.now_s, refused=False, left=False)
+        world.came_and_went(peer, MEBIBYTE)
+        world.look()
+    assert world.connections.refused == []
+    assert not world.guard._accounts
+    for port in range(5):
+        world.came_and_went(f"ipv4:192.0.2.1:{port}", MEBIBYTE)
+    world.look()
+    assert world.connections.refused == [STRANGERS]
+
+
+def test_what_a_connection_without_a_call_brings_after_the_last_look_counts() -> None:
+    world = World()
+    for port in range(5):
+        world.bring(f"ipv4:192.0.2.1:{port}", 0)
+    world.look(0.0)
+    world.connections.open.clear()
+    for port in range(5):
+        world.came_and_went(f"ipv4:192.0.2.1:{port}", MEBIBYTE)
+    world.look(0.0)
+    assert world.connections.refused == [STRANGERS]
+
+
+def test_a_connection_that_was_seen_is_not_counted_again_when_it_ends() -> None:
+    world = World()
+    for port in range(1500):
+        world.bring(f"ipv4:192.0.2.1:{port}", 0)
+    world.look(0.0)
+    world.connections.open.clear()
+    for port in range(1500):
+        world.came_and_went(f"ipv4:192.0.2.1:{port}", 0)
+    world.look(0.0)
+    assert world.connections.refused == []
+
+
+def test_the_guard_goes_on_after_an_error_and_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, looks, recovered = World(), iter(range(20)), threading.Event()
+
+    def received() -> dict[Endpoint, int]:
+        if next(looks, None) is None:
+            recovered.set()
+            return {}
+        raise ValueError("not for the log")
+
+    monkeypatch.setattr(world.connections, "received", received)
+    monkeypatch.setattr(flood_guard, "EVERY_S", 0.001)
+    with structlog.testing.capture_logs() as lines:
+        world.guard.start(world.connections)
+        assert recovered.wait(10)
+        world.guard.stop()
+    assert [line["event"] for line in lines] == ["flood_look_failed"]
+    assert lines[0]["error_type"] == "ValueError"
+    assert "not for the log" not in str(lines)
+
+
+def test_several_callers_on_one_connection_are_taken_for_a_proxy_and_several_connections_are_not() -> None:
+    world = World()
+    with structlog.testing.capture_logs() as lines:
+        for number in range(10):
+            world.call(f"ipv4:192.0.2.1:{number}", known=True, caller=f"key:{number}")
+        for number in (1, 2):
+            world.call(known=True, caller=f"key:{number}")
+        world.look()
+        assert lines == []
+        for number in range(1000):
+            world.call(known=True, caller=f"key:{number}")
+        world.look()
+        world.look()
+    assert [line["event"] for line in lines] == ["proxy_seen"]
 
 
 def test_the_memory_of_a_flood_is_returned_once_it_is_over() -> None:

@@ -8,7 +8,17 @@ import pytest
 
 from server.rpc import call_accounts
 from server.rpc.endpoints import endpoint_of_peer
-from tests.unit.rpc.flood_world import ALLOWED, MEBIBYTE, REFUSED_S, SECOND, STRANGER, STRANGERS, TRICKLE, World
+from tests.unit.rpc.flood_world import (
+    ALLOWED,
+    MEBIBYTE,
+    REFUSED_S,
+    ROOM,
+    SECOND,
+    STRANGER,
+    STRANGERS,
+    TRICKLE,
+    World,
+)
 
 
 def test_phones_with_an_expired_key_do_not_lock_out_their_neighbours() -> None:
@@ -36,7 +46,7 @@ def test_calls_of_a_good_credential_that_a_bound_refuses_do_not_count() -> None:
     for _ in range(2 * ALLOWED // call_accounts.REFUSED_CALL_BYTES):
         world.call(refused=True, known=True)
     world.look(0.0)
-    world.bring(STRANGER, ALLOWED)  # nor do they pay for other bytes
+    world.bring(STRANGER, ROOM)  # nor do they pay for other bytes
     world.look(0.0)
     assert world.connections.refused == []
     world.bring(STRANGER, TRICKLE)
@@ -63,7 +73,7 @@ def test_calls_that_need_no_credential_pay_for_their_messages_only(open_s: float
     if not open_s:
         for check in checks:
             check.end(world.clock.now_s, refused=False, left=False)
-    world.bring(STRANGER, ALLOWED)
+    world.bring(STRANGER, ROOM)
     world.clock.now_s += open_s
     world.guard._looked_at = world.clock.now_s  # no time for the debt to decay
     world.look(0.0)
@@ -86,7 +96,7 @@ def test_no_debt_makes_a_refusal_longer_or_outlives_it(ended: bool) -> None:
     assert world.connections.refused == [STRANGERS]
     world.look(1.0)
     assert world.connections.refused == []
-    world.bring(SECOND, ALLOWED // 4 - 1)
+    world.bring(SECOND, ROOM // 4 - 1)
     world.look(0.0)
     assert world.connections.refused == []
 
@@ -124,13 +134,76 @@ def test_a_64_network_of_ipv6_is_one_address() -> None:
 def test_what_comes_after_the_server_has_refused_a_file_is_no_flood(refused: bool) -> None:
     world = World()
     for _ in range(50):
-        upload = world.guard.call(STRANGER)
-        upload.known(100)
+        upload = world.guard.call(STRANGER, streams=True)
+        upload.known("caller", 100)
         world.bring(STRANGER, 5 * MEBIBYTE)
-        upload.message(TRICKLE, of_stream=True)
+        upload.message(TRICKLE)
         world.look()
         upload.end(world.clock.now_s, refused=refused, left=False)
         world.look()
+    assert world.connections.refused == []
+
+
+def test_uploads_that_are_refused_before_their_first_message_cut_nobody_for_minutes_and_then_do() -> None:
+    world = World()
+    began = world.clock.now_s
+    while not world.connections.refused:
+        for _ in range(44):
+            upload = world.guard.call(STRANGER, streams=True)
+            upload.known("caller", 100)
+            world.bring(STRANGER, MEBIBYTE)
+            upload.end(world.clock.now_s, refused=True, left=False)
+        world.look(1.0)
+        assert world.clock.now_s - began < 600
+    assert world.clock.now_s - began > 120
+    assert world.connections.cuts == [endpoint_of_peer(STRANGER)]
+
+
+def test_thirty_refused_uploads_a_second_are_no_flood() -> None:
+    world = World()
+    for _ in range(1000):
+        for _ in range(30):
+            upload = world.guard.call(STRANGER, streams=True)
+            upload.known("caller", 100)
+            world.bring(STRANGER, MEBIBYTE)
+            upload.end(world.clock.now_s, refused=True, left=False)
+        world.look(1.0)
+    assert world.connections.refused == []
+
+
+def test_a_call_pays_for_no_flood_on_another_connection() -> None:
+    world = World()
+    for _ in range(5):
+        upload = world.guard.call(SECOND, streams=True)
+        upload.known("caller", 100)
+        upload.message(TRICKLE)
+        upload.end(world.clock.now_s, refused=False, left=False)
+        world.bring(SECOND, TRICKLE)
+        world.bring(STRANGER, MEBIBYTE)
+        world.look()
+    assert world.connections.refused == [STRANGERS]
+
+
+def test_an_upload_without_a_message_pays_for_nothing() -> None:
+    world = World()
+    for port in range(20):
+        upload = world.guard.call(f"ipv4:192.0.2.1:{port}", streams=True)
+        upload.known("caller", 100)
+        world.came_and_went(f"ipv4:192.0.2.1:{port}", MEBIBYTE)
+        upload.end(world.clock.now_s, refused=False, left=False)
+        world.look()
+    assert world.connections.refused == [STRANGERS]
+
+
+def test_an_office_that_connects_again_at_once_is_no_flood() -> None:
+    world = World()
+    for minute in range(5):
+        for port in range(100):
+            world.came_and_went(f"ipv4:192.0.2.1:{1000 * minute + port}", 2000)
+            world.bring(f"ipv4:192.0.2.1:{1000 * minute + 500 + port}", 6000)
+        world.look()
+        world.connections.open.clear()
+        world.look(60.0)
     assert world.connections.refused == []
 
 
@@ -138,10 +211,10 @@ def test_what_comes_after_the_server_has_refused_a_file_is_no_flood(refused: boo
 def test_a_stranger_and_a_client_that_leaves_at_once_get_nothing_for_it(known: bool, left: bool) -> None:
     world = World()
     for _ in range(50):
-        upload = world.guard.call(STRANGER)
+        upload = world.guard.call(STRANGER, streams=True)
         if known:
-            upload.known(100)
-        upload.message(TRICKLE, of_stream=True)
+            upload.known("caller", 100)
+        upload.message(TRICKLE)
         upload.end(world.clock.now_s, refused=not left, left=left)
     world.bring(STRANGER, 5 * ALLOWED)
     world.look(0.0)
