@@ -153,7 +153,9 @@ def _lookup(name: str) -> Weights:
     try:
         return ALL[name]
     except KeyError as exc:
-        raise WeightsError(f"There are no weights named '{name}'; known: {', '.join(sorted(ALL))}.") from exc
+        raise WeightsError(
+            f"There are no weights named '{name}'.", hint=f"Name one of {', '.join(sorted(ALL))}."
+        ) from exc
 
 
 def _folder(weights: Weights, cache: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import click
 
 from models.errors import Unavailable
+from models.reasons import Reason
 from server.cli.output import STARTING, Failure
 
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ def quack_token(settings: Settings) -> str:
         hint = (
             f"{STARTING} Else start `vestibule serve` once, or point VESTIBULE_STATE_DIR at the server's state folder."
         )
-        raise Failure("There is no Quack token in the state folder.", hint=hint) from None
+        raise Failure("The state folder has no token for analysts, quack.token.", hint=hint) from None
     except PermissionError:
-        raise Failure("The Quack token may not be read by this user.", hint="Ask the operator for it.") from None
+        hint = "Ask the operator for it, and set VESTIBULE_QUACK__TOKEN."
+        raise Failure("This user may not read the token for analysts, quack.token.", hint=hint) from None
 
 
 def attach_statements(port: int, token: str) -> str:
@@ -132,7 +134,14 @@ def _open(settings: Settings, live_only: bool) -> Reader:
 
 def _no_ledger(settings: Settings, error: Exception, live_only: bool) -> Failure:
     if isinstance(error, Failure):
-        return error
+        if live_only or settings.ledger_path.exists():
+            return error
+        return Failure(
+            f"There is no running server for {settings.state_dir}, and no ledger in {settings.data_dir}.",
+            reason=Reason.LEDGER_NOT_FOUND,
+            hint=f"{STARTING} Else start `vestibule serve` once, or name the server's folders with --state-dir and "
+            "--data-dir.",
+        )
     file = "" if live_only else ", and the file cannot be opened either"
     return Failure(
         f"No ledger answers at quack:localhost:{settings.quack.port}{file}.",

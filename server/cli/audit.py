@@ -13,7 +13,7 @@ import click
 
 from models.reasons import Reason
 from server.cli.messages import as_dict
-from server.cli.output import TIME_FORMATS, Failure, as_utc, show_fields, show_json, show_table
+from server.cli.output import Failure, Moment, as_utc, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
@@ -48,7 +48,7 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option("--since", type=click.DateTime(TIME_FORMATS), help="At or after this time, UTC.")
+@click.option("--since", type=Moment(), metavar="TIME", help="At or after this time, UTC.")
 @click.option("--subject", default="", help="Only what this credential did, for example key:9f3c41d2.")
 @click.option("--action", default="", help="Only this action, for example approve or key_created.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="At most this many.")

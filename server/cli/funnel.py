@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.output import TIME_FORMATS, as_utc, show_json, show_table
+from server.cli.output import Moment, as_utc, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
@@ -21,8 +21,8 @@ COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median
 
 
 @click.command(short_help="Show where people drop out.")
-@click.option("--from", "start", type=click.DateTime(TIME_FORMATS), help="Sessions opened at or after this time, UTC.")
-@click.option("--to", "end", type=click.DateTime(TIME_FORMATS), help="Sessions opened before this time, UTC.")
+@click.option("--from", "start", type=Moment(), metavar="TIME", help="Sessions opened at or after this time, UTC.")
+@click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @address_option
 @files_options
@@ -58,7 +58,8 @@ def funnel(
     if as_json:
         show_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
     else:
-        show_table(COLUMNS, rows, empty="There are no sessions yet.")
+        some = any(stage.session_count for stage in stages)
+        show_table(COLUMNS, rows if some else (), empty="There are no sessions.")
 
 
 def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | None) -> list[FunnelStage]:

@@ -92,9 +92,15 @@ def create(
     for name, value in (("--client", client), ("--label", label)):
         if not re.fullmatch(r"[A-Za-z0-9._-]{0,64}", value):
             raise click.UsageError(f"{name} takes up to 64 letters, digits, dots, dashes and underscores.")
+    if "app" in scopes and not client:
+        raise click.UsageError("A key with the scope app needs --client NAME: the app or site that it is for.")
+    if "operator" in scopes and client:
+        raise click.UsageError("A key with the scope operator belongs to no client: leave --client out.")
     with opened_key_store(address, state_dir, data_dir) as store:
         made, key = store.create(client, tuple(dict.fromkeys(scopes)), label, expires, checked=client_checked)
     _show_new(made, key, as_json)
+    if made.label != label:
+        click.echo(f"The label may name a person, so it is stored as `{made.label}`.", err=True)
 
 
 @keys.command("list")

@@ -18,8 +18,22 @@ FAILED = 1
 _FRAME = 3
 """Characters around each column of a table."""
 STARTING = "A server that was just started answers after about a minute: try again then."
-TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
-"""How times are given on the command line."""
+
+
+class Moment(click.DateTime):
+    """A day or a time on the command line. Without a zone it is UTC, see ``as_utc``."""
+
+    name = "time"
+
+    def __init__(self) -> None:
+        super().__init__(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail("it must be a day or a time, such as 2026-11-01 or 2026-11-01T08:00:00+0100.", param, ctx)
 
 
 class Failure(click.ClickException):

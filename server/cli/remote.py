@@ -170,7 +170,8 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str, tls: Client
             lines.append(f"try again after {retry.retry_delay.ToTimedelta().total_seconds():g} s")
     if reason in _OF_THE_KEY:
         hint = given_key_hint(target) or hint
-    return Failure(status.message or message, reason=reason, hint=hint, details=lines)
+    told = [line for line in lines if line.replace(": ", " ", 1) + "." != hint]
+    return Failure(status.message or message, reason=reason, hint=hint, details=told)
 
 
 def reachable(address: str) -> str:

@@ -49,14 +49,16 @@ def configure(level: str, style: str) -> None:
     """
     terminal = sys.stderr.isatty()
     renderer: Any = structlog.processors.JSONRenderer()
+    stamp = "iso"
     if style == "console" or (style == "auto" and terminal):
         renderer = structlog.dev.ConsoleRenderer(colors=terminal)
+        stamp = "%Y-%m-%d %H:%M:%SZ"
     structlog.configure(
         processors=[
             LineBudget(time.monotonic, _summarize),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.TimeStamper(fmt=stamp, utc=True),
             withhold,
             renderer,
         ],

@@ -285,3 +285,28 @@ def test_the_files_are_their_owners(installation: Installation) -> None:
     installation.made("--scope", "operator")
     for file in (*installation.data_dir.iterdir(), *installation.state_dir.iterdir()):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--scope", "app"), "needs --client NAME"),
+        (("--scope", "operator", "--client", "kiosk"), "leave --client out"),
+    ],
+)
+def test_a_client_that_is_missing_or_too_much_is_told_before_anything_is_made(
+    installation: Installation, arguments: tuple[str, ...], told: str
+) -> None:
+    refused = installation.run("create", *arguments)
+    assert (refused.exit_code, told in refused.stderr) == (2, True)
+    assert not installation.data_dir.exists()
+
+
+@pytest.mark.models
+def test_a_label_that_names_a_person_is_told_to_be_replaced(
+    installation: Installation, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(weights_cache.parent))
+    made = installation.run("create", "--scope", "operator", "--label", "maria-lopez")
+    assert "The label may name a person, so it is stored as `redacted`." in made.stderr
+    assert "label" not in installation.run("create", "--scope", "operator", "--label", "kiosk").stderr

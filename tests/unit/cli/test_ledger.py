@@ -182,3 +182,13 @@ def test_a_missing_ledger_gives_a_hint(tmp_path: Path, monkeypatch: pytest.Monke
     assert result.exit_code == 1
     assert "start `vestibule serve`" in result.stderr
     assert "about a minute: try again" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["sql", "FROM v_turns"], ["sessions", "list"]])
+def test_without_a_server_and_without_a_ledger_both_are_told(command: list[str], tmp_path: Path) -> None:
+    folders = ["--data-dir", str(tmp_path / "data"), "--state-dir", str(tmp_path / "state")]
+    refused = CliRunner().invoke(cli, [*command, *folders])
+    assert refused.exit_code == 1
+    told = f"There is no running server for {tmp_path / 'state'}, and no ledger in {tmp_path / 'data'}."
+    assert f"{told} [LEDGER_NOT_FOUND]" in refused.stderr
+    assert "vestibule serve" in refused.stderr

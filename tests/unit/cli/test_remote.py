@@ -77,6 +77,14 @@ def test_violations_and_retry_are_shown() -> None:
     assert failure.reason == "INVALID_ARGUMENT"
 
 
+def test_a_violation_that_the_hint_tells_is_not_told_twice() -> None:
+    rule = error_details_pb2.BadRequest.FieldViolation(field="client_id", description="must be a word")
+    info = error_details_pb2.ErrorInfo(reason="INVALID_ARGUMENT", metadata={"hint": "client_id must be a word."})
+    bad = error_details_pb2.BadRequest(field_violations=[rule])
+    failure = failure_of(rich(grpc.StatusCode.INVALID_ARGUMENT, "A rule is broken.", info, bad), "host:1")
+    assert (failure.details, failure.hint) == ((), "client_id must be a word.")
+
+
 def test_a_missing_server_gives_the_hint_to_start_one() -> None:
     failure = failure_of(EndedCall(grpc.StatusCode.UNAVAILABLE, "connection refused"), "127.0.0.1:5")
     assert "No server answers at 127.0.0.1:5." in failure.format_message()

@@ -244,8 +244,9 @@ def test_a_read_only_disk_allows_reading_and_refuses_writing(toy: Weights, tmp_p
 
 @pytest.mark.parametrize("ask", [locate, verify, place], ids=["locate", "verify", "place"])
 def test_unknown_names_are_refused(ask: Callable[[str, Path], Path], tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="whisper-base"):
+    with pytest.raises(WeightsError, match="whisper-enormous") as caught:
         ask("whisper-enormous", tmp_path)
+    assert "whisper-base" in caught.value.hint
 
 
 def test_every_pin_is_complete_and_listed_in_notice() -> None:
