@@ -25,7 +25,10 @@ def session(cursor: Cursor, session_id: str, caller: Caller) -> SessionRow:
     Raises:
         NotFound: SESSION_NOT_FOUND.
     """
-    return sessions.get(cursor, _visible_session(cursor, session_id, caller))
+    found = sessions.find(cursor, session_id)
+    if found is None or not caller.may_see(found.client_id):
+        raise sessions.not_found()
+    return found
 
 
 def open_session(cursor: Cursor, session_id: str, caller: Caller) -> SessionRow:
@@ -35,7 +38,9 @@ def open_session(cursor: Cursor, session_id: str, caller: Caller) -> SessionRow:
         NotFound: SESSION_NOT_FOUND.
         Conflict: SESSION_ENDED.
     """
-    return sessions.require_open(cursor, _visible_session(cursor, session_id, caller))
+    found = session(cursor, session_id, caller)
+    sessions.check_open(found)
+    return found
 
 
 def recommendation(cursor: Cursor, recommendation_id: str, caller: Caller) -> RecommendationRow:
@@ -62,10 +67,11 @@ def upload(cursor: Cursor, upload_id: str, caller: Caller) -> UploadRow:
     Raises:
         NotFound: UPLOAD_NOT_FOUND.
     """
-    first = _visible(cursor, "uploads", upload_id, caller)
-    second = _second_owners_id(caller.client_id, upload_id)
-    found = owners.session_of(cursor, "uploads", second) != ""
-    return uploads.get(cursor, first or (second if found else _NO_ID))
+    second_id = _second_owners_id(caller.client_id, upload_id)
+    first, second = owners.sessions_of_uploads(cursor, upload_id, second_id)
+    if _visible_session(cursor, first or _NO_ID, caller):
+        return uploads.get(cursor, upload_id)
+    return uploads.get(cursor, _NO_ID if second is None else second_id)
 
 
 def dead_letter(cursor: Cursor, letter_id: str, caller: Caller) -> DeadLetterRow:
@@ -84,14 +90,21 @@ def note_participant(cursor: Cursor, session_id: str, caller: Caller) -> None:
         participants.add(cursor, session_id, caller.subject)
 
 
-def stored_upload_id(cursor: Cursor, client_id: str, upload_id: str) -> str:
+def stored_upload_id(cursor: Cursor, client_id: str, upload_id: str) -> tuple[str, bool]:
     """The id under which an upload of a client is stored: the given one, unless another client has taken it.
 
     Ids of uploads are made by clients. One that sends the id of another client's upload must neither learn that it
     exists nor keep the other from using it.
+
+    Returns:
+        The id, and whether the client has an upload under it already.
     """
-    owner = owners.client_of(cursor, owners.session_of(cursor, "uploads", upload_id))
-    return upload_id if owner in (None, client_id) else _second_owners_id(client_id, upload_id)
+    second_id = _second_owners_id(client_id, upload_id)
+    first, second = owners.sessions_of_uploads(cursor, upload_id, second_id)
+    owner = owners.client_of(cursor, first or _NO_ID)
+    if owner in (None, client_id):
+        return upload_id, first is not None
+    return second_id, second is not None
 
 
 def _second_owners_id(client_id: str, upload_id: str) -> str:

@@ -61,7 +61,12 @@ class AppendResult:
 def append(cursor: Cursor, row: EventRow) -> None:
     """Insert an event with a fresh id; one of a session that was erased meanwhile is dropped."""
     if exists(cursor, "sessions", row.session_id):
-        _insert(cursor, [row])
+        insert_event(cursor, row)
+
+
+def insert_event(cursor: Cursor, row: EventRow) -> None:
+    """The same for a session that this transaction has read or written, so that it is there."""
+    _insert(cursor, [row])
 
 
 def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:

@@ -82,6 +82,12 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
     known = fetch_one(cursor, "SELECT * FROM jobs WHERE key = ?", [row.key])
     if known is not None:
         return _job(known), False
+    insert_job(cursor, row)
+    return row, True
+
+
+def insert_job(cursor: Cursor, row: JobRow) -> None:
+    """Store a job whose key is new."""
     insert(
         cursor,
         "jobs",
@@ -102,7 +108,6 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
             "last_reason": row.last_reason,
         },
     )
-    return row, True
 
 
 def get(cursor: Cursor, job_id: str) -> JobRow:
@@ -237,12 +242,6 @@ def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str) -> JobRow
 def count_open(cursor: Cursor) -> int:
     """Jobs that wait or run."""
     return count(cursor, "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
-
-
-def count_open_of_session(cursor: Cursor, session_id: str) -> int:
-    """Jobs of a session that wait or run."""
-    sql = "SELECT count(*) FROM jobs WHERE session_id = ? AND state IN ('QUEUED', 'RUNNING')"
-    return count(cursor, sql, [session_id])
 
 
 def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:

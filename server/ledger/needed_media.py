@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from server.ledger.columns import Cursor, Row, fetch_all
 
@@ -17,10 +18,26 @@ def needed_spool_ids(cursor: Cursor) -> set[str]:
     return _spool_ids(rows)
 
 
-def waiting_spool_ids(cursor: Cursor, session_id: str) -> set[str]:
-    """The ``spool_id`` of every job of a session that waits or runs."""
-    sql = "SELECT payload FROM jobs WHERE session_id = ? AND state IN ('QUEUED', 'RUNNING')"
-    return _spool_ids(fetch_all(cursor, sql, [session_id]))
+@dataclass(frozen=True, slots=True)
+class OpenJobs:
+    """Jobs that wait or run.
+
+    Attributes:
+        number: Of all sessions.
+        of_session: Of one session.
+        spool_ids: The ``spool_id`` of each of that session.
+    """
+
+    number: int
+    of_session: int
+    spool_ids: set[str]
+
+
+def open_jobs(cursor: Cursor, session_id: str) -> OpenJobs:
+    """What waits or runs, in all and for a session. One statement: the server bounds how many jobs are open."""
+    rows = fetch_all(cursor, "SELECT session_id, payload FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
+    own = [row for row in rows if row["session_id"] == session_id]
+    return OpenJobs(len(rows), len(own), _spool_ids(own))
 
 
 def _spool_ids(rows: list[Row]) -> set[str]:

@@ -68,7 +68,21 @@ def get(cursor: Cursor, session_id: str) -> SessionRow:
     Raises:
         NotFound: SESSION_NOT_FOUND.
     """
-    return _session(_row(cursor, session_id))
+    session = find(cursor, session_id)
+    if session is None:
+        raise not_found()
+    return session
+
+
+def find(cursor: Cursor, session_id: str) -> SessionRow | None:
+    """A session, if it is there."""
+    row = _row(cursor, session_id)
+    return None if row is None else _session(row)
+
+
+def not_found() -> NotFound:
+    """The error for a session that is not there."""
+    return NotFound("There is no such session.", reason=Reason.SESSION_NOT_FOUND)
 
 
 def list_idle(cursor: Cursor, before: datetime, now: datetime, limit: int = 100) -> list[SessionRow]:
@@ -108,6 +122,8 @@ def transition(cursor: Cursor, session_id: str, to: SessionState, now: datetime,
         Conflict: WRONG_STATE when the stage it is in forbids this one.
     """
     stored = _row(cursor, session_id)
+    if stored is None:
+        raise not_found()
     session = _session(stored)
     if session.state == to:
         return session
@@ -132,9 +148,18 @@ def require_open(cursor: Cursor, session_id: str) -> SessionRow:
         Conflict: SESSION_ENDED.
     """
     session = get(cursor, session_id)
+    check_open(session)
+    return session
+
+
+def check_open(session: SessionRow) -> None:
+    """Make sure that a session has not ended.
+
+    Raises:
+        Conflict: SESSION_ENDED.
+    """
     if session.state not in _OPEN:
         raise Conflict("The session has ended.", reason=Reason.SESSION_ENDED, hint="Start a new session.")
-    return session
 
 
 def _record_stage(
@@ -151,14 +176,11 @@ def _record_stage(
         took_s=took_s,
         properties={"reason": RedactedText.literal(reason)} if reason else {},
     )
-    events.append(cursor, event)
+    events.insert_event(cursor, event)
 
 
-def _row(cursor: Cursor, session_id: str) -> Row:
-    row = fetch_one(cursor, "SELECT * FROM sessions WHERE id = ?", [session_id])
-    if row is None:
-        raise NotFound("There is no such session.", reason=Reason.SESSION_NOT_FOUND)
-    return row
+def _row(cursor: Cursor, session_id: str) -> Row | None:
+    return fetch_one(cursor, "SELECT * FROM sessions WHERE id = ?", [session_id])
 
 
 def _session(row: dict[str, Any]) -> SessionRow:

@@ -10,25 +10,29 @@ from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, SessionState
 
 
-def note_new_input(cursor: Cursor, session_id: str, now: datetime) -> tuple[SessionRow, bool]:
+def note_new_input(cursor: Cursor, session: SessionRow, now: datetime) -> tuple[SessionRow, bool]:
     """Note that a turn or an upload came in.
 
     The first turn or upload moves the session to IN_PROGRESS. A record that waits for approval was built without the
     new one, so it is superseded and the session goes back to IN_PROGRESS.
 
+    Args:
+        cursor: Within a transaction of the writer.
+        session: As this transaction has read it.
+        now: When it came.
+
     Returns:
         The session as it is now, and whether its stage changed.
 
     Raises:
-        NotFound: SESSION_NOT_FOUND.
         Conflict: SESSION_ENDED.
     """
-    session = sessions.require_open(cursor, session_id)
+    sessions.check_open(session)
     if session.state is SessionState.IN_PROGRESS:
-        sessions.touch(cursor, session_id, now)
+        sessions.touch(cursor, session.id, now)
         return replace(session, update_time=now), False
     reason = ""
     if session.state is SessionState.AWAITING_APPROVAL:
-        recommendations.supersede_pending(cursor, session_id)
+        recommendations.supersede_pending(cursor, session.id)
         reason = "new_material"
-    return sessions.transition(cursor, session_id, SessionState.IN_PROGRESS, now, reason), True
+    return sessions.transition(cursor, session.id, SessionState.IN_PROGRESS, now, reason), True

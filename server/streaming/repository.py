@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.text import RedactedText
 from server.jobs.runner import JobQueue
-from server.ledger import events, streams, tag_numbers, turns
+from server.ledger import events, sessions, streams, tag_numbers, turns
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow, Origin, SessionRow, TurnRow
 from server.ledger.writer import Ledger
@@ -32,10 +32,11 @@ class StreamRepository:
         """Store a finished turn, the position of the stream after it, and the event; returns it with numbered tags."""
 
         def write(cursor: Cursor) -> tuple[TurnRow, SessionRow, bool]:
-            session, moved = note_new_input(cursor, self._session.id, self._clock())
+            session = sessions.require_open(cursor, self._session.id)
+            session, moved = note_new_input(cursor, session, self._clock())
             turn = tag_numbers.numbered_turn(cursor, recognized.turn)
             if turns.insert_turn(cursor, turn):
-                events.append(cursor, _turn_finished(session, turn, self._clock))
+                events.insert_event(cursor, _turn_finished(session, turn, self._clock))
             streams.save_progress(
                 cursor,
                 self._stream_id,

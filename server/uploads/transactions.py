@@ -12,9 +12,9 @@ from models.reasons import Reason
 from models.text import RedactedText
 from server.access import ownership
 from server.access.caller import Caller
-from server.ledger import events, jobs, sessions, tag_numbers, uploads
+from server.ledger import events, jobs, tag_numbers, uploads
 from server.ledger.columns import Cursor
-from server.ledger.needed_media import waiting_spool_ids
+from server.ledger.needed_media import open_jobs
 from server.ledger.types import JobRow, JobState, SessionRow, UploadRow, UploadState
 from server.records.events import make_event
 from server.records.session_progress import note_new_input
@@ -55,20 +55,10 @@ def facts_of(cursor: Cursor, description: DeclaredUpload, caller: Caller) -> Kno
     except NotFound:
         session = None
     client_id = session.client_id if session else caller.client_id
-    upload_id = ownership.stored_upload_id(cursor, client_id, description.upload_id)
-    waiting = Waiting(
-        jobs=jobs.count_open(cursor),
-        session_jobs=jobs.count_open_of_session(cursor, description.session_id),
-    )
-    spool_ids = waiting_spool_ids(cursor, description.session_id)
-    return KnownFacts(session, _find(cursor, upload_id), waiting, spool_ids)
-
-
-def _find(cursor: Cursor, upload_id: str) -> UploadRow | None:
-    try:
-        return uploads.get(cursor, upload_id)
-    except NotFound:
-        return None
+    upload_id, known = ownership.stored_upload_id(cursor, client_id, description.upload_id)
+    upload = uploads.get(cursor, upload_id) if known else None
+    opened = open_jobs(cursor, description.session_id)
+    return KnownFacts(session, upload, Waiting(opened.number, opened.of_session), opened.spool_ids)
 
 
 def record(cursor: Cursor, upload: UploadRow, job: JobRow, caller: Caller) -> Kept:
@@ -78,21 +68,21 @@ def record(cursor: Cursor, upload: UploadRow, job: JobRow, caller: Caller) -> Ke
         NotFound: SESSION_NOT_FOUND.
         Conflict: UPLOAD_ID_REUSED, or the session has ended meanwhile.
     """
-    client_id = ownership.session(cursor, upload.session_id, caller).client_id
-    stored_id = ownership.stored_upload_id(cursor, client_id, upload.id)
+    session = ownership.session(cursor, upload.session_id, caller)
+    stored_id, known = ownership.stored_upload_id(cursor, session.client_id, upload.id)
     upload, job = _stored_as(stored_id, upload, job)
-    known = _find(cursor, upload.id)
-    if known is not None:
-        if (known.session_id, known.sha256) != (upload.session_id, upload.sha256):
+    if known:
+        earlier = uploads.get(cursor, stored_id)
+        if (earlier.session_id, earlier.sha256) != (upload.session_id, upload.sha256):
             raise reused()
-        return Kept(known, sessions.get(cursor, known.session_id), new=False)
-    session, _moved = note_new_input(cursor, upload.session_id, upload.create_time)
+        return Kept(earlier, session, new=False)
+    session, _moved = note_new_input(cursor, session, upload.create_time)
     if upload.display_name is not None:
         [numbered] = tag_numbers.numbered(cursor, upload.session_id, [upload.display_name])
         upload = replace(upload, display_name=numbered)
     ownership.note_participant(cursor, session.id, caller)
     uploads.insert_upload(cursor, upload)
-    jobs.enqueue(cursor, job)
+    jobs.insert_job(cursor, job)
     accepted = make_event(
         session,
         "upload_accepted",
@@ -101,7 +91,7 @@ def record(cursor: Cursor, upload: UploadRow, job: JobRow, caller: Caller) -> Ke
         media_type=upload.media_type,
         size_bytes=upload.size_bytes,
     )
-    events.append(cursor, accepted)
+    events.insert_event(cursor, accepted)
     return Kept(upload, session, new=True)
 
 

@@ -250,7 +250,7 @@ async def test_an_event_id_that_another_client_used_first_still_counts(tmp_path:
 
 
 FETCHES: Final = {
-    "sessions": {"get", "require_open"},
+    "sessions": {"get", "find", "require_open"},
     "uploads": {"get"},
     "recommendations": {"get"},
     "streams": {"get"},
@@ -266,7 +266,6 @@ ACT_FOR_NO_CALLER: Final = {
     "server/jobs/write_reply.py",
     "server/records/recommender.py",  # builds and replaces records of a session that a stream or a job holds
     "server/records/redact_again.py",  # a command on the file
-    "server/records/session_progress.py",  # after a stream or an upload was accepted
     "server/streaming/repository.py",  # of an open stream
     "server/streaming/stream_registry.py",  # resume, after ownership.stream
     "server/uploads/transactions.py",  # after ownership.session and ownership.stored_upload_id

@@ -168,7 +168,7 @@ class World:
 
         def write(cursor: Cursor) -> None:
             turns.insert_turn(cursor, row)
-            note_new_input(cursor, self.session_id, self.clock())
+            note_new_input(cursor, sessions.get(cursor, self.session_id), self.clock())
 
         await self.ledger.write(write)
         return row

@@ -30,7 +30,8 @@ async def test_only_idle_sessions_are_ended(tmp_path: Path) -> None:
     with pubsub.subscribe(forgotten.id) as news:
         # Queued before the round, so not yet committed when it begins.
         _, ended = await asyncio.gather(
-            ledger.write(lambda cursor: note_new_input(cursor, busy.id, now)), all_of_them.abandon_idle(IDLE_S)
+            ledger.write(lambda cursor: note_new_input(cursor, rows.get(cursor, busy.id), now)),
+            all_of_them.abandon_idle(IDLE_S),
         )
         published = await anext(news)
     assert ended == 1
