@@ -6,19 +6,23 @@ A confined child cannot open a file, so it could not import them.
 from __future__ import annotations
 
 import io
+from typing import Final
 
 import numpy as np
 import pypdfium2 as pdfium
-from PIL import Image
+from PIL import Image, ImageFile
 
 from models.media.clean import MediaLimits, clean
 from models.media.recordings import FlacEncoder
 from models.media.samples import SAMPLE_RATE_HZ
 
+_FILE_BYTES: Final = 8 * 1024 * 1024
+
 
 def warm_up() -> None:
     """Make files of each kind clean."""
     Image.init()
+    ImageFile.MAXBLOCK = _FILE_BYTES  # Pillow reads and writes most files in one piece, without copies of its parts
     for data in (*_pictures(), _document(), _recording()):
         clean(data, MediaLimits())
 
