@@ -131,6 +131,8 @@ async def _start(
     swept = await components.uploads.sweep()
     await components.grpc_server.start()
     stack.push_async_callback(components.grpc_server.stop, 0.0)
+    looking = asyncio.create_task(components.room.watch())
+    stack.callback(looking.cancel)
     if components.certificate is not None:
         watching = asyncio.create_task(components.certificate.watch())
         stack.callback(watching.cancel)
@@ -150,7 +152,9 @@ async def _start(
     keeping = asyncio.create_task(components.housekeeping.run())
     stack.callback(keeping.cancel)
     await components.grpc_server.serving()
-    following = asyncio.create_task(components.grpc_server.report_health(lambda: components.cluster.ready))
+    following = asyncio.create_task(
+        components.grpc_server.report_health(lambda: components.cluster.ready and components.room.ok)
+    )
     stack.callback(following.cancel)
     log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
     return components.grpc_server.address, components.cluster.dashboard_url

@@ -21,6 +21,7 @@ from server.rpc.interceptors.base import CallHook
 from server.rpc.interceptors.call_limits import LARGEST_METADATA_BYTES
 from server.rpc.lasting_server import lasting_server
 from server.rpc.port_sockets import SUPPORTED, PortSockets
+from server.runtime.disk_room import DiskRoom
 from server.runtime.lifecycle import Lifecycle
 from server.services import SERVICE_NAMES, Services
 from server.setting_groups import LimitSettings
@@ -105,6 +106,7 @@ class GrpcServer:
         keepalive: When a connection counts as dead.
         credentials: TLS of the port; None serves plain text.
         limits: Bounds on connections and calls.
+        room: Refuses calls that bring new work while a disk lacks room; None refuses none.
         on_flood: Called with each network address that is refused because of a flood.
 
     Attributes:
@@ -121,6 +123,7 @@ class GrpcServer:
         keepalive: Keepalive = KEEPALIVE,
         credentials: grpc.ServerCredentials | None = None,
         limits: LimitSettings = LimitSettings(),  # noqa: B008 - nothing changes it
+        room: DiskRoom | None = None,
         on_flood: Callable[[str], None] = lambda network: None,
     ) -> None:
         self.address = address
@@ -131,7 +134,7 @@ class GrpcServer:
             self._guard = FloodGuard(limits, metrics, observe=on_flood)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
         self._server = lasting_server(
-            interceptors(lifecycle, metrics, authenticate, limits, self._guard),
+            interceptors(lifecycle, metrics, authenticate, limits, self._guard, room),
             (*_OPTIONS, *keepalive.options, *connection_options(limits)),
         )
         services.add_to(self._server)

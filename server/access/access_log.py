@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -64,16 +65,25 @@ class AccessLog:
     Args:
         window_s: Length of the window in seconds.
         allowed: Whether allowed calls are recorded too.
+        admit: Called before rows are written; raises while a disk lacks room. The counts are kept then.
     """
 
     def __init__(
-        self, ledger: Ledger, trail: AuditTrail, clock: Clock, *, window_s: float, allowed: bool = True
+        self,
+        ledger: Ledger,
+        trail: AuditTrail,
+        clock: Clock,
+        *,
+        window_s: float,
+        allowed: bool = True,
+        admit: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._trail = trail
         self._clock = clock
         self._window_s = window_s
         self._allowed = allowed
+        self._admit = admit
         self._seen: dict[_Decision, _Tally] = {}
         self._kinds = {Outcome.DENIED: 0, Outcome.ALLOWED: 0}
         self._lock = threading.Lock()
@@ -138,7 +148,7 @@ class AccessLog:
         """Write what was counted now. A call that is cancelled ends at once, and the write goes on.
 
         Raises:
-            Unavailable, Overloaded: The ledger took no write; the counts are kept for the next time.
+            Unavailable, Overloaded: The ledger took no write, or its disk lacks room; the counts are kept.
         """
         self._last_write = asyncio.create_task(self._write_counts())
         await asyncio.shield(self._last_write)
@@ -148,6 +158,7 @@ class AccessLog:
             await self._write_seen()
 
     async def _write_seen(self) -> None:
+        self._admit()
         with self._lock:
             seen, self._seen = self._seen, {}
             self._kinds = dict.fromkeys(self._kinds, 0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from models.errors import VestibuleError
+from models.errors import Overloaded, VestibuleError
 from server.access.access_log import AccessLog
 from server.access.audit import AuditAction, AuditTrail, load_or_create_key, load_or_create_subjects_key
 from server.access.audit_check import AuditReport, verify
@@ -29,18 +30,29 @@ class AuditBook:
     Args:
         state_dir: Holds the key and the head.
         version: Of the server.
+        admit: Raises while a disk lacks room; decisions about access are then counted, and written later.
 
     Attributes:
         trail: Appends entries in the transaction of what they record.
         access: Counts decisions about access.
     """
 
-    def __init__(self, ledger: Ledger, settings: AuditSettings, state_dir: Path, clock: Clock, version: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: AuditSettings,
+        state_dir: Path,
+        clock: Clock,
+        version: str,
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
         self._ledger = ledger
         self._state_dir = state_dir
         self._key = load_or_create_key(state_dir)
         self.trail = AuditTrail(self._key, load_or_create_subjects_key(state_dir), clock, keep_peers=settings.peers)
-        self.access = AccessLog(ledger, self.trail, clock, window_s=settings.window_s, allowed=settings.allowed)
+        self.access = AccessLog(
+            ledger, self.trail, clock, window_s=settings.window_s, allowed=settings.allowed, admit=admit
+        )
         self._head = AuditHead(ledger, self.trail, self._key, state_dir, version)
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -56,13 +68,16 @@ class AuditBook:
         await self._ledger.write(lambda cursor: self.trail.append(cursor, entry))
 
     async def list(self, wanted: AuditFilter, page_size: int, page_token: str) -> tuple[list[AuditRow], str]:
-        """Rows, newest first, those about access up to now included; see ``server.ledger.audit.list_rows``.
+        """Rows, newest first; see ``server.ledger.audit.list_rows``.
+
+        Those about access up to now are among them, unless the ledger cannot be written.
 
         Raises:
             InvalidInput: PAGE_TOKEN_INVALID.
         """
         if not page_token:
-            await self.access.flush()
+            with suppress(VestibuleError):
+                await self.access.flush()
         asked = replace(wanted, subjects=self.trail.known_as(wanted.subjects))
         return await self._ledger.read(
             partial(rows.list_rows, wanted=asked, page_size=page_size, page_token=page_token)
@@ -75,7 +90,8 @@ class AuditBook:
 
     async def _stop(self) -> None:
         try:
-            await self.access.flush()
+            with suppress(Overloaded):
+                await self.access.flush()
             await self._head.stop()
         except VestibuleError as error:
             log.error("audit_not_ended", **describe(error))

@@ -45,6 +45,7 @@ class AnalystEndpoint:
     Args:
         state_dir: Where a generated token is written, readable by its owner alone, and where snapshots are.
         on_decision: Counts decisions about access, for the audit.
+        least_free_bytes: What copies of the ledger must leave free on the disk.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class AnalystEndpoint:
         settings: QuackSettings,
         state_dir: Path,
         on_decision: Decisions = lambda door, denied: None,
+        least_free_bytes: int = 0,
     ) -> None:
+        self._least_free_bytes = least_free_bytes
         self._settings = settings
         self._state_dir = state_dir
         self._snapshots = state_dir / SNAPSHOT_FOLDER
@@ -82,6 +85,7 @@ class AnalystEndpoint:
             port=settings.port,
             token=self._token(),
             limits=QueryLimits(settings.query_s, settings.query_bytes, settings.total_bytes),
+            least_free_bytes=self._least_free_bytes,
         )
         endpoint = Supervisor(
             config,

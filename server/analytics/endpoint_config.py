@@ -34,6 +34,7 @@ class EndpointConfig:
         port: On loopback.
         token: What clients must present.
         limits: What queries may use.
+        least_free_bytes: What copies of the ledger must leave free on the disk.
     """
 
     ledger: str
@@ -41,6 +42,7 @@ class EndpointConfig:
     port: int
     token: str
     limits: QueryLimits = DEFAULT_LIMITS
+    least_free_bytes: int = 0
 
     @classmethod
     def of_message(cls, message: dict[str, Any]) -> EndpointConfig:

@@ -93,7 +93,9 @@ class _Endpoint:
         show_views(self._connection, ledger)
         self._snapshot: LiveSnapshot | None = None
         if live:
-            folder = SnapshotFolder(Path(config.ledger), Path(config.folder), self.marks.ask)
+            folder = SnapshotFolder(
+                Path(config.ledger), Path(config.folder), self.marks.ask, least_free_bytes=config.least_free_bytes
+            )
             self._snapshot = LiveSnapshot(folder, (trials, _Here(self._connection)))
         self._guard = QueryGuard(
             self._parse,
@@ -130,7 +132,8 @@ class _Endpoint:
             if self._snapshot is not None:
                 self._snapshot.ensure_fresh()
         except (VestibuleError, OSError, duckdb.Error) as error:
-            why = f"No snapshot can be made ({type(error).__name__})."
+            said = error.message if isinstance(error, VestibuleError) else f"({type(error).__name__})"
+            why = f"No snapshot can be made. {said}"
             self._guard.refuse(query, Refused(Cause.SNAPSHOT, why))
             return False
         return self._guard.allows(query)

@@ -21,10 +21,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.errors import Unavailable
+from models.errors import Overloaded, Unavailable
 from models.private_files import make_private_folder
 from models.reasons import Reason
 from server.analytics.file_copies import copy_changes, copy_whole
+from server.runtime.disk_room import free_bytes
 
 HEADER_BYTES = 3 * 4096
 """DuckDB's main header and the two that a checkpoint writes in turn, each with its number."""
@@ -85,9 +86,21 @@ class SnapshotFolder:
         ledger: The DuckDB file, held by another process.
         folder: For snapshots alone. One that lies there is taken for an earlier one, whatever is in it.
         ask_mark: Gets a mark of now from the process that holds the ledger.
+        least_free_bytes: What a copy must leave free on the disk.
+        free: Gives the free bytes of a folder.
     """
 
-    def __init__(self, ledger: Path, folder: Path, ask_mark: Callable[[], LedgerMark]) -> None:
+    def __init__(
+        self,
+        ledger: Path,
+        folder: Path,
+        ask_mark: Callable[[], LedgerMark],
+        *,
+        least_free_bytes: int = 0,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._least_free_bytes = least_free_bytes
+        self._free = free
         self._ledger = ledger
         self._folder = folder
         self._ask_mark = ask_mark
@@ -109,8 +122,10 @@ class SnapshotFolder:
 
         Raises:
             Unavailable: LEDGER_BUSY when checkpoints came between all attempts.
+            Overloaded: The disk has no room for a copy. There is none then.
             OSError: The disk refuses.
         """
+        self._require_room()
         try:
             for _ in range(ATTEMPTS):
                 with self._ledger.open("rb") as file:
@@ -126,6 +141,20 @@ class SnapshotFolder:
             raise
         self.clear()
         raise Unavailable("The ledger changes too fast to be copied.", reason=Reason.LEDGER_BUSY)
+
+    def _require_room(self) -> None:
+        """Give the copies up when the next one does not fit: what is free is for the server."""
+        if self._fits():
+            return
+        self.clear()
+        if not self._fits():
+            raise Overloaded("The disk has no room for a copy of the ledger.")
+
+    def _fits(self) -> bool:
+        whole = 0 if self._last is not None or self._earlier.exists() else self._ledger.stat().st_size
+        with suppress(FileNotFoundError):  # there is no WAL
+            whole += _wal(self._ledger).stat().st_size
+        return self._free(self._folder) >= whole + self._least_free_bytes
 
     def _keep(self, made: _Copy) -> Path:
         last, self._last = self._last, made

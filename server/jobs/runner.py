@@ -78,6 +78,7 @@ class JobRunner:
         owner: Name of this process in leases; a new one at each start.
         audit: Gets what is done to dead letters.
         observer: Receives every attempt.
+        admit: Called before jobs are claimed; raises while none may begin, as on a full disk.
         lease_s: How long a claimed job is held without being renewed.
         chance: For the jitter of delays.
         policies: The retry policies.
@@ -92,6 +93,7 @@ class JobRunner:
         owner: str,
         audit: AuditTrail,
         observer: JobObserver = log_attempt,
+        admit: Callable[[], None] = lambda: None,
         lease_s: float = LEASE_S,
         chance: random.Random | None = None,
         policies: RetryPolicies = POLICIES,
@@ -100,6 +102,7 @@ class JobRunner:
         self._ledger = ledger
         self._clock = clock
         self._owner = owner
+        self._admit = admit
         self._lease_s = lease_s
         self._ends = JobEnds(ledger, clock, owner, audit)
         self._attempts = Attempts(ledger, clock, owner, self._ends, observer, chance, policies, sleep)
@@ -182,11 +185,16 @@ class JobRunner:
             await asyncio.wait(tasks)
 
     async def claim(self) -> int:
-        """Start the due jobs for which there is room; returns how many."""
+        """Start the due jobs for which there is room; returns how many.
+
+        Raises:
+            VestibuleError: None may begin now, or the ledger took no write.
+        """
         async with self._claiming:  # two claims at once would both use the same room
             room = self._room()
             if not room:
                 return 0
+            self._admit()
             now = self._clock()
 
             def take(cursor: Cursor) -> list[JobRow]:

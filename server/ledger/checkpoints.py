@@ -7,7 +7,6 @@ nothing is checkpointed, and the WAL grows.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,18 +16,13 @@ from typing import Final
 import duckdb
 
 from server.ledger.columns import Cursor
+from server.runtime.disk_room import free_bytes
 
 MARGIN_BYTES: Final = 32 * 1024 * 1024
 """Room that must be left beside a second copy of file and WAL."""
 PAUSE_S: Final = 60.0
 """How long nothing is checkpointed after a failure that the free bytes did not foretell, such as a quota."""
 _NEVER: Final = "16TiB"
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes that this user may still write to the disk of a folder."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
 
 
 class Checkpoints:

@@ -91,6 +91,12 @@ class Metrics:
             ["certificate"],
             registry=into,
         )
+        self.disk_free_bytes = Gauge(
+            "vestibule_disk_free_bytes",
+            "Free bytes of the disks of the ledger and of the spool.",
+            ["disk"],
+            registry=into,
+        )
         self.lost_log_lines = Gauge(
             "vestibule_lost_log_lines",
             "Lines of the log since the start that could not be written: a full disk, or a pipe that nobody reads.",

@@ -45,6 +45,12 @@ class LimitSettings(BaseModel):
     spool_bytes: int = Field(
         10 * 1024 * MEBIBYTE, gt=0, description="Largest size of the spool: uploads that wait, and audio of streams."
     )
+    least_free_bytes: int = Field(
+        256 * MEBIBYTE,
+        ge=0,
+        description="Free bytes of the disks of the ledger and of the spool. With less, calls that bring new work are "
+        "refused with LEDGER_FULL or SPOOL_FULL and no job begins; what is left is for what was accepted.",
+    )
     arriving_bytes: int = Field(
         256 * MEBIBYTE, gt=0, description="Declared sizes of all uploads that arrive at a time; they are in memory."
     )

@@ -21,6 +21,7 @@ from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
+from server.runtime.disk_room import DiskRoom
 from server.settings import Settings
 from server.tls.reload import ServerCertificate
 from server.uploads.malware_scan import MalwareScan
@@ -45,6 +46,7 @@ class Components:
     analysts: AnalystEndpoint
     housekeeping: Housekeeping
     metrics: Metrics
+    room: DiskRoom
     access_log: AccessLog
     certificate: ServerCertificate | None
     scan: MalwareScan | None
@@ -72,6 +74,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         analysts=stored.analysts,
         housekeeping=stored.housekeeping,
         metrics=shared.metrics,
+        room=shared.room,
         access_log=shared.audit.access,
         certificate=shared.certificate,
         scan=shared.scan,

@@ -42,6 +42,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         audit=audit,
         observer=_count_jobs(shared.metrics),
         policies=settings.retry.policies,
+        admit=shared.room.require,
     )
     recommender = Recommender(
         ledger,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.access.authenticator import Access
 from server.grpc_server import GrpcServer
+from server.records.disk_status import DiskStatus
 from server.records.machine_words import MachineWords, as_device
 from server.records.status import StatusReporter
 from server.rpc.interceptors.authenticate import Authenticate, observer
@@ -32,7 +33,8 @@ def build_services(
     clock, breaker, sandbox = shared.clock, shared.assistant.breaker, shared.sandbox
     words = MachineWords(gateway)
     scan = shared.scan or NoScan()
-    reporting = (stored.analysts, stored.retention, shared.certificate, scan, sandbox, sandbox.confinement)
+    disks = [DiskStatus(shared.room, disk) for disk in shared.room.disks]
+    reporting = (*disks, stored.analysts, stored.retention, shared.certificate, scan, sandbox, sandbox.confinement)
     parts = [part for part in reporting if part is not None]
     status = StatusReporter(
         gateway,
@@ -68,5 +70,6 @@ def build_grpc_server(settings: Settings, services: Services, shared: Shared, ac
         authenticate,
         credentials=credentials,
         limits=settings.limits,
+        room=shared.room,
         on_flood=shared.audit.access.at_port,
     )

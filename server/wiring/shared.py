@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 
+from models.reasons import Reason
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from server.access.audit_book import AuditBook
@@ -21,6 +23,7 @@ from server.observability.log import get_logger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
+from server.runtime.disk_room import Disk, DiskRoom
 from server.runtime.lifecycle import Lifecycle
 from server.sandbox.build import build_sandbox
 from server.sandbox.sandbox import MediaSandbox
@@ -40,6 +43,7 @@ class Shared:
 
     ledger: Ledger
     spool: Spool
+    room: DiskRoom
     sealer: VocabularySealer
     cluster: Cluster
     gateway: RayGateway
@@ -59,7 +63,9 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     metrics = Metrics()
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     cluster = Cluster(cluster_config(settings))
-    audit = AuditBook(ledger, settings.audit, settings.state_dir, clock, metadata.version("vestibule"))
+    spool = Spool(settings.spool_dir, key, limit_bytes=settings.limits.spool_bytes)
+    room = _disk_room(settings, metrics)
+    audit = AuditBook(ledger, settings.audit, settings.state_dir, clock, metadata.version("vestibule"), room.require)
     await audit.start(stack)
     assistant = await _assistant(settings, metrics, ledger, stack, clock)
     sandbox = build_sandbox(settings.media, settings.limits, metrics)
@@ -67,7 +73,8 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     await sandbox.start()
     return Shared(
         ledger=ledger,
-        spool=Spool(settings.spool_dir, key, limit_bytes=settings.limits.spool_bytes),
+        spool=spool,
+        room=room,
         sealer=VocabularySealer(key),
         cluster=cluster,
         gateway=RayGateway(cluster),
@@ -81,6 +88,17 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, clock),
         audit=audit,
     )
+
+
+def _disk_room(settings: Settings, metrics: Metrics) -> DiskRoom:
+    disks = (
+        Disk("ledger", settings.ledger_path.parent, Reason.LEDGER_FULL),
+        Disk("spool", settings.spool_dir, Reason.SPOOL_FULL),
+    )
+    room = DiskRoom(disks, settings.limits.least_free_bytes)
+    for disk in disks:
+        metrics.disk_free_bytes.labels(disk.name).set_function(partial(room.free, disk))
+    return room
 
 
 async def _assistant(

@@ -32,7 +32,9 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     """Build it; nothing runs yet."""
     ledger, spool, clock, pictures = shared.ledger, shared.spool, shared.clock, settings.pictures_dir
     sessions = Sessions(ledger, shared.pubsub, shared.sealer, clock)
-    analysts = AnalystEndpoint(ledger, settings.quack, settings.state_dir, shared.audit.access.at_door)
+    analysts = AnalystEndpoint(
+        ledger, settings.quack, settings.state_dir, shared.audit.access.at_door, settings.limits.least_free_bytes
+    )
     work = LiveWork(streams.end_sessions, jobs.uploads.end_sessions, jobs.runner.end_sessions, sessions.abandon)
     forget = partial(asyncio.to_thread, analysts.forget_snapshot)
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)

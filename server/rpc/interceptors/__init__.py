@@ -6,8 +6,9 @@
 4. ``drain``     new calls are refused while the server stops, and calls that need the workers while it starts
 5. ``authenticate`` the credential becomes the current caller, and its scopes are checked, with bounds on refusals
 6. ``limits``    calls over a bound of the caller or the server are refused
-7. ``first_message`` the first message must come in time, and every message must be readable
-8. ``validate``  messages are checked against the rules in the protos
+7. ``disk_room`` calls that bring new work are refused while a disk lacks room
+8. ``first_message`` the first message must come in time, and every message must be readable
+9. ``validate``  messages are checked against the rules in the protos
 
 ``interceptors`` builds the list. The package grpc-interceptor does not fit: there one interceptor cannot serve RPCs
 with and without a response stream.
@@ -19,12 +20,14 @@ from server.observability.metrics import Metrics
 from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors.base import CallHook, HookInterceptor, Interceptor
 from server.rpc.interceptors.call_limits import CallLimits
+from server.rpc.interceptors.disk_room import NeedsRoom
 from server.rpc.interceptors.drain import Drain
 from server.rpc.interceptors.errors import MapErrors
 from server.rpc.interceptors.first_message import FirstMessage
 from server.rpc.interceptors.flood_accounts import FloodAccounts
 from server.rpc.interceptors.telemetry import Telemetry
 from server.rpc.interceptors.validate import Validate
+from server.runtime.disk_room import DiskRoom
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
 
@@ -35,8 +38,9 @@ def interceptors(
     authenticate: CallHook,
     limits: LimitSettings,
     guard: FloodGuard | None = None,
+    room: DiskRoom | None = None,
 ) -> list[Interceptor]:
-    """The list above, in its order. Without a guard the first one is left out."""
+    """The list above, in its order. Without a guard or a room theirs is left out."""
     return [
         *((FloodAccounts(guard),) if guard else ()),
         HookInterceptor(Telemetry(metrics)),
@@ -44,6 +48,7 @@ def interceptors(
         HookInterceptor(Drain(lifecycle)),
         HookInterceptor(authenticate),
         HookInterceptor(CallLimits(limits, metrics)),
+        *((HookInterceptor(NeedsRoom(room)),) if room else ()),
         FirstMessage(limits.first_message_s),
         HookInterceptor(Validate()),
     ]

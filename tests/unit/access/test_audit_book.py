@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import InvalidInput, Unavailable
+from models.errors import InvalidInput, Overloaded, Unavailable, VestibuleError
 from server.access.access_log import MANY, MOST_DENIED, AccessLog, Door
 from server.access.audit import AuditAction, AuditTrail
 from server.access.audit_book import AuditBook
@@ -124,6 +124,24 @@ async def test_a_list_shows_denied_calls_at_once_with_their_count(ledger: Ledger
         ("S/Other", "10.0.0.9", "denied", "CREDENTIALS_MISSING", 1),
         ("S/M", "10.0.0.9", "denied", "CREDENTIALS_MISSING", 3),
     ]
+
+
+async def test_rows_about_access_wait_for_room_on_the_disk_and_lists_do_not(ledger: Ledger, tmp_path: Path) -> None:
+    full: list[VestibuleError] = [Overloaded("Full.")]
+
+    def admit() -> None:
+        if full:
+            raise full[0]
+
+    audit = AuditBook(ledger, AuditSettings(), tmp_path / "state", lambda: NOW, "1.2.3", admit)
+    for _ in range(3):
+        audit.access.record(Caller("jwt:one", "", frozenset(), parse_peer("ipv4:10.0.0.9:1")), "S/M", denied="NO")
+    with pytest.raises(Overloaded):
+        await audit.access.flush()
+    assert await audit.list(AuditFilter(action="access"), 10, "") == ([], "")
+    full.clear()
+    found, _ = await audit.list(AuditFilter(action="access"), 10, "")
+    assert [row.count for row in found] == [3]
 
 
 async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledger) -> None:

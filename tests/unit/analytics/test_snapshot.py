@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from models.errors import Unavailable
+from models.errors import Overloaded, Unavailable
 from server.analytics import file_copies, snapshot
 from server.analytics.endpoint import mark_between_commits
 from server.analytics.snapshot import ATTEMPTS, BLOCK_BYTES, HEADER_BYTES, LedgerMark, SnapshotFolder
@@ -330,3 +330,25 @@ def test_a_full_disk_leaves_no_half_copy(
     assert list((tmp_path / "copies").iterdir()) == []
     write_pair(ledger, 1)
     assert numbers(renewed(copies)) == [1, 1]
+
+
+def test_copies_leave_the_room_that_the_server_needs(ledger: Ledger, tmp_path: Path) -> None:
+    least, room = 1000, 10**12
+    folder = tmp_path / "copies"
+
+    def free(_: Path) -> int:
+        return room - sum(file.stat().st_size for file in folder.iterdir())
+
+    copies = SnapshotFolder(
+        ledger.path, folder, lambda: mark_between_commits(ledger), least_free_bytes=least, free=free
+    )
+    write_pair(ledger, 1)
+    assert numbers(renewed(copies)) == [1, 1]
+    held = sum(file.stat().st_size for file in folder.iterdir())
+    room = held + least - 1
+    write_pair(ledger, 2)
+    with pytest.raises(Overloaded):
+        copies.renew()
+    assert not list(folder.iterdir())
+    room = 10**12
+    assert numbers(renewed(copies)) == [1, 1, 2, 2]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.errors import InvalidInput, NotFound, Unavailable
+from models.errors import InvalidInput, NotFound, Overloaded, Unavailable
 from models.reasons import Reason
 from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import dead_letters, jobs
@@ -71,6 +71,26 @@ async def test_a_key_runs_one_job_once(world: World) -> None:
     await enqueue(world)
     await world.settle()
     assert handler.begun == ["one"]
+
+
+async def test_no_job_begins_while_a_disk_is_full(world: World) -> None:
+    full = Overloaded("Full.", reason=Reason.LEDGER_FULL)
+    errors: list[Exception] = [full]
+
+    def admit() -> None:
+        if errors:
+            raise errors[0]
+
+    world.runner._admit = admit
+    handler = Scripted()
+    await start(world, handler)
+    job = await enqueue(world)
+    with pytest.raises(Overloaded):
+        await world.runner.claim()
+    assert (await world.read(lambda cursor: jobs.get(cursor, job.id))).attempts == 0
+    errors.clear()
+    await world.settle()
+    assert await state_of(world, job) is JobState.DONE
 
 
 async def test_concurrency_is_bounded_for_each_kind(world: World) -> None:
