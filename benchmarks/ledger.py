@@ -1,6 +1,7 @@
 """What a durable write costs, and how many events the ledger takes, next to a bare DuckDB loop.
 
     python -m benchmarks.ledger [--seconds 5] [--clients 32]
+    python -m benchmarks.ledger --kill 200 [--seed 13]
 
 Printed, each with its peer from the same run:
 
@@ -12,6 +13,9 @@ batches       events a second when every client sends batches of 100, as an app 
 written anew  what an erasure costs: all calls wait while the file is written anew.
 a million     one write, when the ledger holds a million events, against the peer's ON CONFLICT DO NOTHING.
 
+With --kill a process that writes is killed with SIGKILL at random moments. Every acknowledged write must be there, none
+in part, and the next start must take less than 2 s. It exits with 1 otherwise.
+
 What was predicted: docs/evaluation/constants/benchmarks.md, ledger.
 """
 
@@ -19,7 +23,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import statistics
+import sys
 import tempfile
 import time
 import uuid
@@ -27,6 +33,7 @@ from pathlib import Path
 
 import duckdb
 
+from benchmarks._killed_ledger import kill_often
 from models.text import RedactedText
 from server.ledger import events, sessions
 from server.ledger.columns import Cursor
@@ -37,6 +44,7 @@ from server.ledger.writer import Ledger
 
 BATCH = 100
 FULL = 1_000_000
+LONGEST_START_S = 2.0
 INSERT = f"INSERT INTO events VALUES ({', '.join('?' * 12)}) ON CONFLICT DO NOTHING"
 
 
@@ -167,13 +175,30 @@ def measure(folder: Path, seconds: float, number: int) -> list[tuple[str, str, s
     ]
 
 
+def killing(parent: Path | None, times: int, seed: int | None) -> int:
+    """Kill a writer again and again, and print what was found; returns the exit code."""
+    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    print(f"seed {seed}, {times} kills", flush=True)
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        kills = kill_often(Path(folder) / "data" / "ledger.duckdb", times, seed)
+    starts = sorted(kills.open_s)
+    print(f"acknowledged {kills.acknowledged:,}; missing {len(kills.missing)}; in part {len(kills.torn)}")
+    print(f"stored, but the kill came before the acknowledgement: {kills.unacknowledged}")
+    print(f"start: median {statistics.median(starts):.2f} s, longest {starts[-1]:.2f} s (allowed {LONGEST_START_S:g})")
+    return int(bool(kills.missing or kills.torn) or starts[-1] > LONGEST_START_S)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument("--clients", type=int, default=32, help="writers at the same time")
     parser.add_argument("--folder", type=Path, default=None, help="where the files go; default a temporary folder")
+    parser.add_argument("--kill", type=int, default=0, metavar="TIMES", help="kill a writer instead of measuring")
+    parser.add_argument("--seed", type=int, default=None, help="of the kills; printed")
     arguments = parser.parse_args()
+    if arguments.kill:
+        sys.exit(killing(arguments.folder, arguments.kill, arguments.seed))
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         rows = measure(Path(folder), arguments.seconds, arguments.clients)
     print(f"{'what':<28} {'Vestibule':<30} {'peer':<28} ratio")

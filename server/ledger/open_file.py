@@ -13,7 +13,7 @@ import duckdb
 from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
 from server.ledger.checkpoints import PAUSE_S, Checkpoints
-from server.ledger.columns import Cursor
+from server.ledger.columns import Cursor, RunAgain
 from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.group_commit import Settled, Write, settle
@@ -54,16 +54,17 @@ class OpenFile:
         self._memory_bytes = memory_bytes
         self._checkpoints = checkpoints or Checkpoints(path)
         self._monotonic = monotonic
-        self._next_try_s = 0.0
+        self._next_try_s: float | None = None
 
     def cursor(self) -> Cursor:
         """A connection of its own to the open file.
 
         Raises:
-            VestibuleError: The file is not open at the moment.
+            VestibuleError: The file cannot be opened at the moment.
+            RunAgain: It is about to be opened again.
         """
         if self.broken is not None:
-            raise copy.copy(self.broken)
+            raise RunAgain if self._next_try_s is None else copy.copy(self.broken)
         return self.connection.cursor()
 
     def settle(self, batch: list[Write[Any]]) -> Settled:
@@ -76,13 +77,13 @@ class OpenFile:
         settled = settle(self.connection, batch)
         if settled.fatal:
             self.broken = settled.refused
-            self._next_try_s = 0.0
+            self._next_try_s = None
         return settled
 
     @property
     def due(self) -> bool:
         """Whether the file is not open, and to be opened now."""
-        return self.broken is not None and self._monotonic() >= self._next_try_s
+        return self.broken is not None and (self._next_try_s is None or self._monotonic() >= self._next_try_s)
 
     def open_again(self) -> None:
         """Open the file after a fatal error. Nobody may have a cursor. After a failure it is due again in a while."""

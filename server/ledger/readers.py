@@ -12,7 +12,7 @@ from typing import TypeVar
 import duckdb
 
 from models.errors import VestibuleError
-from server.ledger.columns import Cursor
+from server.ledger.columns import Cursor, RunAgain
 from server.ledger.errors import translate
 
 T = TypeVar("T")
@@ -66,6 +66,8 @@ class Readers:
                 return fn(cursor)
             finally:
                 cursor.rollback()
+        except duckdb.FatalException:
+            raise RunAgain from None  # the writer met it too, and opens the file again
         except duckdb.Error as error:
             failure = translate(error)
         raise failure

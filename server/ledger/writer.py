@@ -21,7 +21,7 @@ import duckdb
 from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
 from models.private_files import make_private_folder
 from models.reasons import Reason
-from server.ledger.columns import Cursor
+from server.ledger.columns import Cursor, RunAgain
 from server.ledger.connection import MEMORY_BYTES, connect
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.group_commit import Settled, Write
@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 QUEUE_LENGTH = 4096
 BATCH_LENGTH = 256
+READ_ATTEMPTS = 20
+READ_PAUSE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -162,8 +164,17 @@ class Ledger:
         return self._submit(fn).result()
 
     async def read(self, fn: Callable[[Cursor], T]) -> T:
-        """Run a function on a snapshot, in a read-only transaction, beside the writer."""
-        return await asyncio.wrap_future(self._submit_read(fn))
+        """Run a function on a snapshot, in a read-only transaction, beside the writer.
+
+        Raises:
+            VestibuleError: What the function raised, or a translated error of DuckDB.
+        """
+        for _ in range(READ_ATTEMPTS):
+            try:
+                return await asyncio.wrap_future(self._submit_read(fn))
+            except RunAgain:  # the file is being opened again
+                await asyncio.sleep(READ_PAUSE_S)
+        raise Unavailable("The ledger is opened again.", reason=Reason.LEDGER_IO, hint=DISK_HINT)
 
     async def between_commits(self, fn: Callable[[], T]) -> T:
         """Run a function on the writer's thread while no transaction of a write is open; returns its result.

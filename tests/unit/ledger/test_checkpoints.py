@@ -10,7 +10,7 @@ import pytest
 from models.errors import Overloaded, VestibuleError
 from server.ledger import open_file
 from server.ledger.checkpoints import MARGIN_BYTES, PAUSE_S, Checkpoints
-from server.ledger.columns import Cursor
+from server.ledger.columns import Cursor, RunAgain
 from server.ledger.connection import connect
 from server.ledger.open_file import TRY_AGAIN_S, OpenFile
 
@@ -74,7 +74,7 @@ def test_the_file_is_opened_again_until_that_works(tmp_path: Path, disk: Disk, m
     file = OpenFile(connect(path), path, 10**8, Checkpoints(path, disk, disk.monotonic), disk.monotonic)
     file.broken = Overloaded("Full.")
     assert file.due
-    with pytest.raises(Overloaded):
+    with pytest.raises(RunAgain):
         file.cursor()
 
     for error in (duckdb.IOException("no"), OSError("no")):
@@ -83,6 +83,8 @@ def test_the_file_is_opened_again_until_that_works(tmp_path: Path, disk: Disk, m
         assert isinstance(file.broken, VestibuleError)
         assert file.broken.reason == "LEDGER_IO"
         assert not file.due
+        with pytest.raises(VestibuleError):
+            file.cursor()
         disk.now_s += TRY_AGAIN_S
         assert file.due
     monkeypatch.setattr(open_file, "connect", connect)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
-import signal
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,72 +15,25 @@ from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
 
-ROUNDS = 20
-ACKNOWLEDGED_AT_MOST = 40
-
-# Writes pairs of rows from eight tasks and prints the number of each pair once it is acknowledged.
-WRITER = """
-import asyncio, pathlib, sys
-from server.ledger.writer import Ledger
-
-ledger = Ledger.open(pathlib.Path(sys.argv[1]))
-TABLE = "CREATE TABLE IF NOT EXISTS pairs (n INTEGER, half INTEGER, filler VARCHAR)"
-ledger.write_now(lambda c: c.execute(TABLE) and None)
-first = int(sys.argv[2])
-ledger.write_now(lambda c: c.execute("SET wal_autocheckpoint = '64KB'") and None)
-
-def pair(n):
-    def write(cursor):
-        cursor.execute("INSERT INTO pairs VALUES (?, 0, repeat('x', 2000))", [n])
-        cursor.execute("INSERT INTO pairs VALUES (?, 1, repeat('y', 2000))", [n])
-    return write
-
-async def one(task):
-    for n in range(first + task, first + 100_000, 8):
-        await ledger.write(pair(n))
-        print(n, flush=True)
-
-async def main():
-    await asyncio.gather(*[one(task) for task in range(8)])
-
-asyncio.run(main())
-"""
-
-
-def _kill_while_it_writes(path: Path, first: int, chance: random.Random) -> list[int]:
-    """Start a writer, kill it after some acknowledgements; returns those that were read."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), str(first)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    wanted = chance.randrange(1, ACKNOWLEDGED_AT_MOST)
-    lines = [child.stdout.readline() for _ in range(wanted)]
-    child.send_signal(signal.SIGKILL)
-    # Not ``communicate``, which reads the pipe behind the back of what ``readline`` has taken out of it already.
-    lines += child.stdout.readlines()
-    _, problems = child.communicate(timeout=60)
-    assert all(lines), problems
-    assert child.returncode == -signal.SIGKILL
-    return [int(line) for line in lines if line.endswith("\n")]  # the kill may tear the last one
-
 
 def _pairs(cursor: Cursor) -> dict[int, int]:
     return dict(cursor.execute("SELECT n, count(DISTINCT half) FROM pairs GROUP BY n").fetchall())
 
 
 @pytest.mark.slow
-def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
-    path = tmp_path / "data" / "ledger.duckdb"
-    chance = random.Random(2)
-    acknowledged: list[int] = []
-    for turn in range(ROUNDS):
-        acknowledged += _kill_while_it_writes(path, turn * 1_000_000, chance)
-        ledger = Ledger.open(path, lambda: NOW)
-        stored = read_now(ledger, _pairs)
-        ledger.close()
-        assert set(acknowledged) <= set(stored)
-        assert set(stored.values()) == {2}
-    assert len(acknowledged) >= ROUNDS
+def test_every_acknowledged_write_survives_kill_9() -> None:
+    """``benchmarks.ledger --kill 200`` in short."""
+    child = subprocess.run(
+        [sys.executable, "-m", "benchmarks.ledger", "--kill", "20", "--seed", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert child.returncode == 0, child.stdout + child.stderr
+    found = re.search(r"acknowledged ([\d,]+); missing 0; in part 0", child.stdout)
+    assert found is not None
+    assert int(found[1].replace(",", "")) >= 20
 
 
 # A limit on the size of files stands for a full disk: the write that passes it fails in the same place.
