@@ -14,6 +14,7 @@ longest        its longest call during the attack; the server needs a moment to 
 failed         calls of the normal client that got no answer; none may
 descriptors    of the server's process before, during and after; 5 more may remain
 memory         of the server's process in MiB, before, during and after; the second round may add 100 MiB
+load           average of the machine in the last minute; ratios of latency say little where it is over 2 for each core
 
 The issuer of tokens, whose key ids strangers make up, may be asked every 10 s. All attacks run twice; the second round
 counts, when everything is loaded. Then the same once at a gRPC server without options, for comparison. Then the CPU of
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -48,7 +50,7 @@ MOST_CALL_US = 300.0
 MOST_PICTURE_MS = 120.0
 TITLES = (
     f"{'attack':20} {'unary':>16} {'upload':>16} {'CPU':>6} {'longest':>10} {'failed':>6}"
-    f" {'descriptors':>16} {'memory MiB':>18}  did"
+    f" {'descriptors':>16} {'memory MiB':>18} {'load':>5}  did"
 )
 NO_QUOTA = (
     "limits.client_uploads=1000000",
@@ -140,6 +142,7 @@ def _printed(one: Outcome) -> bool:
         f"{one.name:20} {one.during.unary:6.1f} ms x{unary:5.2f} {one.during.upload:6.1f} ms x{upload:5.2f}"
         f" x{one.during.cpu / one.quiet.cpu:5.2f} {one.during.longest:7.0f} ms {failed:6}"
         f" {'/'.join(map(str, descriptors)):>16} {'/'.join(f'{m:.0f}' for m in memory):>18}"
+        f" {os.getloadavg()[0]:5.1f}"
         f"  {one.did}{'' if holds else '  MISSED'}",
         flush=True,
     )
