@@ -75,7 +75,7 @@ def _received(report: bytes) -> int:
     at = _ATTRIBUTES
     while at + 4 <= len(report):
         length, kind = struct.unpack_from("=HH", report, at)
-        if kind == _INET_DIAG_INFO:
+        if kind == _INET_DIAG_INFO and length >= 4 + TCP_INFO_BYTES_RECEIVED + 8:  # an old kernel says less
             return int(struct.unpack_from("=Q", report, at + 4 + TCP_INFO_BYTES_RECEIVED)[0])
         at += max(4, (length + 3) & ~3)
     return 0
