@@ -35,7 +35,8 @@ from models.vision.document_kind import document_kind
 from models.vision.geometry import centre, rows
 from models.vision.line_redaction import UNREADABLE, redact_page_lines
 from models.vision.masking import word_boxes
-from models.vision.ocr import OcrOptions, RapidOcrEngine
+from models.vision.ocr import RapidOcrEngine
+from models.vision.ocr_models import OcrOptions
 from models.vision.types import Box, OcrLine, OcrPage
 from server.settings import Settings
 

@@ -23,6 +23,7 @@ The tree, one sentence a class::
     |   |-- RedactionFailed   text could not be redacted, so it is neither stored nor sent
     |   `-- ShuttingDown      the server is ending; call another one, or try again later
     |-- DeadlineExceeded      the timeout of the caller has passed
+    |   `-- WorkTooLong       the work took all the time that a work of its kind may take; it would take it again
     |-- WeightsError          model weights are missing, or not the pinned ones
     `-- InternalError         a defect of ours; the log has the correlation id
 
@@ -231,6 +232,12 @@ class DeadlineExceeded(VestibuleError):
 
     default_reason = Reason.DEADLINE_EXCEEDED
     default_hint = "Give the call more time, or send less at once."
+
+
+class WorkTooLong(DeadlineExceeded):
+    """The work took all the time that a work of its kind may take; it would take it again."""
+
+    default_hint = "Send less at once."
 
 
 class WeightsError(VestibuleError):

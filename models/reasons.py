@@ -233,6 +233,18 @@ class Reason(ReasonRow):
         "Approve with another credential. VESTIBULE_APPROVAL__OWN_SESSIONS changes the rule.",
     )
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", Status.INVALID_ARGUMENT, "The page token is not valid."
+    PAGE_TOO_DENSE = (
+        "PAGE_TOO_DENSE",
+        Status.INVALID_ARGUMENT,
+        "The picture shows more lines of print than one page may have.",
+        "Photograph the page in parts.",
+    )
+    PAGE_TOO_SLOW = (
+        "PAGE_TOO_SLOW",
+        Status.DEADLINE_EXCEEDED,
+        "Reading the page took more CPU than one page may take, so nothing of it is kept, and it is not tried again.",
+        "Photograph the page in parts.",
+    )
     PCM_INCOMPLETE = "PCM_INCOMPLETE", Status.INVALID_ARGUMENT, "Raw audio needs a sample rate and channels."
     PICTURE_GONE = "PICTURE_GONE", Status.NOT_FOUND, "The redacted picture or recording was removed from the disk."
     PLAINTEXT_REFUSED = "PLAINTEXT_REFUSED", Status.INVALID_ARGUMENT, "Without TLS the server listens on loopback only."

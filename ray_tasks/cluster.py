@@ -215,7 +215,9 @@ class Cluster:
         async def refresh(kind: str) -> None:
             describe = self._applications.handles[kind].describe.remote
             with contextlib.suppress(VestibuleError):
-                self._facts[kind] = await call(describe, timeout_s=timeout_s, policy=self.config.retry)
+                self._facts[kind] = await call(
+                    lambda _left_s: describe(), timeout_s=timeout_s, policy=self.config.retry
+                )
 
         await asyncio.gather(*(refresh(kind) for kind in kinds))
 

@@ -20,7 +20,7 @@ from ray_tasks.serve_client import call
 from ray_tasks.speech_worker import SpeechWorker
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from ray_tasks.vision_worker import VisionWorker
-from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, RedactAsync
+from ray_tasks.worker_runtime import RedactAsync
 
 DEPLOYMENTS: Final = {"redaction": "Redaction", "speech": "Speech", "vision": "Vision"}
 """Name of the deployment of each kind of worker, in the order in which they are needed."""
@@ -113,11 +113,11 @@ def _redaction_from_inside(config: ClusterConfig) -> RedactAsync:
     handle = handle_of(config.installation, "redaction")
     expected = fingerprint(config)
 
-    async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+    async def ask(texts: list[RawText], context: RedactionContext, timeout_s: float) -> list[Redaction]:
         try:
             return await call(
-                lambda: handle.redact.remote(expected, texts, context),
-                timeout_s=REDACTION_TIMEOUT_S,
+                lambda left_s: handle.redact.remote(expected, left_s, texts, context),
+                timeout_s=timeout_s,
                 policy=config.retry,
             )
         except (Overloaded, RedactionFailed, WorkersMismatch):

@@ -146,7 +146,10 @@ class RayGateway:
         expected = self._workers.fingerprint
         with self._memory_for(kind, size):
             return await call(
-                lambda: remote(expected, *arguments), timeout_s=timeout_s, policy=self._policy, sleep=self._sleep
+                lambda left_s: remote(expected, left_s, *arguments),
+                timeout_s=timeout_s,
+                policy=self._policy,
+                sleep=self._sleep,
             )
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
+from models.cancellation import Cancellation
 from models.redaction.ner.engine_choice import TRANSFORMERS, Device
 from models.redaction.ner.engines import build_classifier
 from models.redaction.policy.loader import parse_policies
@@ -48,8 +49,11 @@ class RedactionWorker:
         """Called by Serve every few seconds; an error makes it replace the replica."""
         self._texts.check()
 
-    async def redact(self, expected: str, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+    async def redact(
+        self, expected: str, left_s: float, texts: list[RawText], context: RedactionContext
+    ) -> list[Redaction]:
         """Redact a batch; see ``Gateway.redact``."""
+        cancellation = Cancellation(left_s)
         with ErrorBoundary("redaction"):
             self._facts.require(expected)
-            return await self._texts.run(self._redactor.redact_many, texts, context)
+            return await self._texts.run(cancellation, self._redactor.redact_many, texts, context, cancellation)

@@ -25,6 +25,12 @@ NOT_READY_RETRY_AFTER_S: Final = 5.0
 """Hint while workers start, which takes 10 to 60 seconds."""
 
 
+ANSWER_S: Final = 1.0
+"""Seconds before the deadline of a call at which a replica ends it by itself."""
+ANSWER_SHARE: Final = 0.1
+"""The same as a share of what is left, for short calls."""
+
+
 class Response(Protocol[T]):  # type: ignore[misc]  # Generator makes T invariant
     """The part of ``ray.serve.handle.DeploymentResponse`` that is used."""
 
@@ -105,7 +111,7 @@ def translate(exc: Exception) -> VestibuleError:
 
 
 async def call(
-    send: Callable[[], Response[T]],
+    send: Callable[[float], Response[T]],
     *,
     timeout_s: float,
     policy: RetryPolicy,
@@ -114,10 +120,11 @@ async def call(
     """Send a call and wait for its answer.
 
     A call is sent again only if its worker died: calls are stateless, so any replica can take them. When the caller is
-    cancelled or the deadline passes, the work in the replica is cancelled.
+    cancelled or the deadline passes, the work in the replica is cancelled. A replica also ends it by itself, a little
+    before the deadline, so that its own reason still arrives, and also when this process is gone.
 
     Args:
-        send: Hands the call to a deployment; used once per attempt.
+        send: Hands the call to a deployment, with the seconds that the replica has for it; used once per attempt.
         timeout_s: Seconds for everything, retries included.
         policy: How often and with which delays to try again.
         sleep: Waits between attempts.
@@ -129,9 +136,18 @@ async def call(
         Unavailable: The cluster is not there.
         VestibuleError: Whatever the worker raised.
     """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+
+    async def attempt() -> T:
+        left_s = deadline - loop.time()
+        if left_s <= 0:
+            raise TimeoutError
+        return await _once(lambda: send(left_s - min(ANSWER_S, ANSWER_SHARE * left_s)))
+
     try:
         async with asyncio.timeout(timeout_s):
-            return await repeat(lambda: _once(send), policy, again=_is_lost, sleep=sleep)
+            return await repeat(attempt, policy, again=_is_lost, sleep=sleep)
     except TimeoutError:
         raise DeadlineExceeded(f"The workers did not answer within {timeout_s:g} s.") from None
 

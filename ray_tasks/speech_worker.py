@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import concurrent.futures
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 
+from models.cancellation import Cancellation, Cancelled
 from models.errors import InvalidInput, NoSpeech
 from models.media.audio_decoder import AudioLimits
 from models.media.clean import CLEAN_BYTES
@@ -33,7 +34,7 @@ from models.speech.types import Segment, SpeechOptions, Transcript
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow
-from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
+from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
 NO_TEXT = RedactedText.literal("")
 
@@ -78,8 +79,9 @@ class SpeechWorker:
         """Called by Serve every few seconds; an error makes it replace the replica."""
         self._recognition.check()
 
-    async def step(self, expected: str, window: SpeechWindow) -> SpeechStep:
+    async def step(self, expected: str, left_s: float, window: SpeechWindow) -> SpeechStep:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
+        cancellation = Cancellation(left_s)
         with ErrorBoundary("speech"):
             self._facts.require(expected)
             samples = _samples(window.pcm)
@@ -94,7 +96,7 @@ class SpeechWorker:
                 vocabulary=window.vocabulary,
                 word_times=timed,
                 quick=not window.final,
-                stop=threading.Event(),
+                cancellation=cancellation,
             )
             try:
                 transcript = await self._transcribe(samples, options)
@@ -113,34 +115,43 @@ class SpeechWorker:
                 language_probability=transcript.language_probability,
             )
             if not window.final:
-                return await self._partial(step, transcript, state, context)
-            return await self._final(step, transcript, state, context, timed=timed)
+                return await self._partial(step, transcript, state, context, cancellation)
+            return await self._final(step, transcript, state, context, cancellation, timed=timed)
 
     async def recording(
         self,
         expected: str,
+        left_s: float,
         language: str,
         scope: RedactionScope,
         keep_redacted: bool,
         *pieces: bytes,
     ) -> RecordingResult:
         """Decode, recognise and redact a recording that comes in pieces; see ``Gateway.read_recording``."""
+        cancellation = Cancellation(left_s)
         with ErrorBoundary("speech"):
             self._facts.require(expected)
             limits = AudioLimits(max_bytes=CLEAN_BYTES)
             recording = EncodedRecording(pieces, limits, CLEAN_RECORDINGS)
-            options = SpeechOptions(language=language or None, word_times=keep_redacted, stop=threading.Event())
+            options = SpeechOptions(language=language or None, word_times=keep_redacted, cancellation=cancellation)
             transcript = await self._recognize_pieces(recording, options)
             context = _redaction_context(transcript.language)
             texts = [segment.text for segment in transcript.segments]
-            redactor = self._redactor(scope)
-            text, segment_texts = await self._helpers.run(redact_segments, texts, redactor, context)
+            redactor = self._redactor(scope, cancellation)
+            text, segment_texts = await self._helpers.run(cancellation, redact_segments, texts, redactor, context)
             muted: RedactedRecording | None = None
             if keep_redacted:
                 recognize = self._recognize_from_thread(asyncio.get_running_loop())
-                samples = await self._helpers.run(recording.samples)
+                samples = await self._helpers.run(cancellation, recording.samples)
                 muted = await self._muting.run(
-                    redact_recording, samples, transcript.segments, redactor, context, recognize
+                    cancellation,
+                    redact_recording,
+                    samples,
+                    transcript.segments,
+                    redactor,
+                    context,
+                    recognize,
+                    cancellation=cancellation,
                 )
             timed = zip(transcript.segments, segment_texts, strict=True)
             return RecordingResult(
@@ -153,23 +164,29 @@ class SpeechWorker:
             )
 
     async def _transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
-        """Call the engine once; when the caller is cancelled, the engine is told to stop."""
-        try:
-            return await self._recognition.run(self._engine.transcribe, samples, options)
-        except asyncio.CancelledError:
-            if options.stop is not None:
-                options.stop.set()
-            raise
+        return await self._recognition.run(options.cancellation, self._engine.transcribe, samples, options)
 
     async def _recognize(self, samples: Samples, options: SpeechOptions) -> Transcript:
         """Recognise samples that are in memory."""
-        windows = await self._helpers.run(cut_windows, self._vad, samples, everything=options.everything)
+        windows = await self._helpers.run(
+            options.cancellation,
+            cut_windows,
+            self._vad,
+            samples,
+            everything=options.everything,
+            cancellation=options.cancellation,
+        )
         return await self._recognize_windows(windows, len(samples), lambda start, end: samples[start:end], options)
 
     async def _recognize_pieces(self, recording: EncodedRecording, options: SpeechOptions) -> Transcript:
         """Recognise a recording of which only a piece is decoded at a time; it is decoded twice."""
         windows, total = await self._helpers.run(
-            cut_pieces, self._vad, recording.pieces(), everything=options.everything
+            options.cancellation,
+            cut_pieces,
+            self._vad,
+            recording.pieces(),
+            everything=options.everything,
+            cancellation=options.cancellation,
         )
         return await self._recognize_windows(windows, total, ForwardReader(recording).read, options)
 
@@ -181,7 +198,7 @@ class SpeechWorker:
         compute_s = 0.0
         for span in (window.span for window in windows):
             try:
-                samples = await self._helpers.run(read, span.start, span.end)
+                samples = await self._helpers.run(options.cancellation, read, span.start, span.end)
                 transcript = await self._transcribe(samples, options)
             except NoSpeech:
                 continue
@@ -196,15 +213,29 @@ class SpeechWorker:
         """``_recognize`` for a helper thread."""
 
         def recognize(samples: Samples, options: SpeechOptions) -> Transcript:
-            return asyncio.run_coroutine_threadsafe(self._recognize(samples, options), loop).result()
+            answer = asyncio.run_coroutine_threadsafe(self._recognize(samples, options), loop)
+            try:
+                with options.cancellation.calling(answer.cancel):
+                    return answer.result()
+            except concurrent.futures.CancelledError:
+                raise Cancelled from None
 
         return recognize
 
     async def _final(
-        self, step: SpeechStep, transcript: Transcript, state: PartialState, context: RedactionContext, *, timed: bool
+        self,
+        step: SpeechStep,
+        transcript: Transcript,
+        state: PartialState,
+        context: RedactionContext,
+        cancellation: Cancellation,
+        *,
+        timed: bool,
     ) -> SpeechStep:
         """Redact the whole utterance. Its end is kept in the state if the next utterance may continue it."""
-        redactions = await self._redact(texts_with_tail(state.tail, transcript.text), context)
+        redactions = await self._redact(
+            texts_with_tail(state.tail, transcript.text), context, min(REDACTION_TIMEOUT_S, cancellation.left_s)
+        )
         redaction = combine_with_tail(state.tail, transcript.text, redactions)
         sealed_state = self._sealed_tail(
             open_tail(transcript.text, redaction.entities, transcript.language, state.tail)
@@ -219,11 +250,16 @@ class SpeechWorker:
         )
 
     async def _partial(
-        self, step: SpeechStep, transcript: Transcript, state: PartialState, context: RedactionContext
+        self,
+        step: SpeechStep,
+        transcript: Transcript,
+        state: PartialState,
+        context: RedactionContext,
+        cancellation: Cancellation,
     ) -> SpeechStep:
         """Redact what may be shown of a running utterance; the rest stays in the sealed state."""
-        partials = PartialRedactor(self._redactor(context.scope))
-        shown, after = await self._helpers.run(partials.step, state, transcript.text, context)
+        partials = PartialRedactor(self._redactor(context.scope, cancellation))
+        shown, after = await self._helpers.run(cancellation, partials.step, state, transcript.text, context)
         return replace(
             step, text=shown, sealed_state=self._sealer.seal(after.to_payload()), held_back=held_back(state, after)
         )
@@ -231,8 +267,8 @@ class SpeechWorker:
     def _sealed_tail(self, tail: RawText) -> bytes:
         return self._sealer.seal(PartialState(tail=tail).to_payload()) if tail else b""
 
-    def _redactor(self, scope: RedactionScope) -> RemoteRedactor:
-        return RemoteRedactor(self._redact, asyncio.get_running_loop(), scope)
+    def _redactor(self, scope: RedactionScope, cancellation: Cancellation) -> RemoteRedactor:
+        return RemoteRedactor(self._redact, asyncio.get_running_loop(), scope, cancellation)
 
 
 def _samples(pcm: bytes) -> Samples:

@@ -44,6 +44,8 @@ class ClusterConfig:
         state_dir: Where a local cluster keeps its token, sockets and logs.
         allow_no_token: Whether a cluster may be joined that asks for no token.
         image_pixels: Largest picture that a worker decodes.
+        page_lines: Lines of print that one page may have.
+        page_cpu_s: Seconds of CPU that the OCR models may take for one page.
         redaction_policies: The policy file's text, checked; empty means the strict defaults for every client.
         retry: How a call is sent again when its worker dies, and how often Serve builds a replica again.
     """
@@ -63,6 +65,8 @@ class ClusterConfig:
     num_gpus: float | None = None
     object_store_bytes: int = 256 * 1024 * 1024
     image_pixels: int = 40_000_000
+    page_lines: int = 1_000
+    page_cpu_s: float = 120.0
     redaction_policies: str = ""
     retry: RetryPolicy = POLICIES["interactive"]
 
@@ -167,7 +171,7 @@ class Gateway(Protocol):
     """The only interface to the workers. Every method takes a timeout in seconds.
 
     Raises, from every method:
-        DeadlineExceeded: It took too long.
+        DeadlineExceeded: It took too long. The work stops, too.
         Overloaded: The queue of the workers is full; ``retry_after_s`` says when to try again.
         WorkerLost: A worker died and the retries of the ``interactive`` policy did not help.
         Unavailable: The cluster is not there.

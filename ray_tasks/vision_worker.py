@@ -6,12 +6,14 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from models.cancellation import Cancellation
 from models.media.clean import CLEAN_BYTES
 from models.media.images import ImageLimits
 from models.redaction.types import NO_SCOPE, RedactionScope
 from models.vision.barcodes import ZxingBarcodeReader
 from models.vision.faces import YunetFaceDetector
-from models.vision.ocr import OcrOptions, RapidOcrEngine
+from models.vision.ocr import RapidOcrEngine
+from models.vision.ocr_models import OcrOptions
 from models.vision.redact import Detectors, read_and_redact
 from models.vision.types import RedactedPage
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
@@ -31,15 +33,22 @@ class VisionWorker:
     def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync) -> None:
         vision = config.vision
         cuda = {"cpu": False, "cuda": True}.get(vision.device)
-        engine = RapidOcrEngine(OcrOptions(threads=vision.threads, cuda=cuda, reserve_memory=True))
+        options = OcrOptions(
+            threads=vision.threads,
+            cuda=cuda,
+            reserve_memory=True,
+            page_lines=config.page_lines,
+            page_cpu_s=config.page_cpu_s,
+        )
+        engine = RapidOcrEngine(options)
         self._detectors = Detectors(engine, YunetFaceDetector(Path(config.weights_dir)), ZxingBarcodeReader())
         self._facts = EngineFacts(
             engine.name, engine.device, fingerprint(config), on_cpu("Vision", engine.device, vision.device)
         )
         self._limits = replace(ImageLimits(), pixels=config.image_pixels, file_bytes=CLEAN_BYTES)
         self._ask = ask_redaction
-        # The engine takes one at a time. A second page is searched for faces meanwhile; more would only take memory.
-        self._pages = BoundedExecutor("vision", min(2, vision.max_ongoing))
+        # Every call has a thread, so that a small picture need not wait for large ones: the engine lets it go first.
+        self._pages = BoundedExecutor("vision", vision.max_ongoing)
 
     async def describe(self) -> EngineFacts:
         """The worker's description of itself."""
@@ -50,16 +59,19 @@ class VisionWorker:
         self._pages.check()
 
     async def picture(
-        self, expected: str, data: bytes, document_type: str, scope: RedactionScope = NO_SCOPE
+        self, expected: str, left_s: float, data: bytes, document_type: str, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """Decode, read and redact a picture; see ``Gateway.read_picture``."""
+        cancellation = Cancellation(left_s)
         with ErrorBoundary("vision"):
             self._facts.require(expected)
-            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope)
-            return await self._pages.run(self._read, data, redactor, document_type)
+            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope, cancellation)
+            return await self._pages.run(cancellation, self._read, data, redactor, document_type, cancellation)
 
-    def _read(self, data: bytes, redactor: RemoteRedactor, document_type: str) -> RedactedPage:
+    def _read(
+        self, data: bytes, redactor: RemoteRedactor, document_type: str, cancellation: Cancellation
+    ) -> RedactedPage:
         try:
-            return read_and_redact(data, self._limits, self._detectors, redactor, document_type)
+            return read_and_redact(data, self._limits, self._detectors, redactor, document_type, cancellation)
         finally:
             give_back_freed_memory()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Final, ParamSpec, TypeVar
 
+from models.cancellation import NEVER, Cancellation
 from models.errors import InternalError, RedactionFailed, VestibuleError
 from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
@@ -28,7 +29,7 @@ REDACTION_TIMEOUT_S: Final = 20.0
 """Longest wait of a worker for the redaction of one page or recording."""
 
 STUCK_S: Final = 300.0
-"""After this time on one call an engine counts as stuck. The longest call is a window of 30 s of audio or one page."""
+"""An engine counts as stuck when it works for so long without a look at the cancellation of its call."""
 
 
 class ErrorBoundary:
@@ -65,8 +66,8 @@ def _without_history(exc: VestibuleError) -> VestibuleError:
 class BoundedExecutor:
     """Threads for blocking work, so that the replica's event loop stays alive.
 
-    Calls wait in order of arrival. A call that is cancelled while it waits never runs. One that already runs goes on,
-    and its result is dropped.
+    Calls wait in order of arrival. A call that is cancelled while it waits, or whose time is over then, never runs. One
+    that already runs is told, and its result is dropped.
 
     Args:
         name: Of the threads.
@@ -78,37 +79,53 @@ class BoundedExecutor:
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._name = name
         self._clock = clock
-        self._began: dict[object, float] = {}
+        self._running: dict[object, tuple[float, Cancellation]] = {}
 
-    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run blocking work in a thread."""
+    async def run(self, cancellation: Cancellation, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking work in a thread.
+
+        Args:
+            cancellation: Of the call; set when the caller is cancelled. Long work gets it among its arguments too.
+            work: The function.
+            args: Its arguments.
+            kwargs: The same.
+
+        Raises:
+            DeadlineExceeded: The time of the call was over before a thread was free.
+        """
         # Serve keeps the request in context variables; a nested call made from the thread needs them.
         context = contextvars.copy_context()
-        bound = functools.partial(context.run, self._timed, functools.partial(work, *args, **kwargs))
-        return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
+        bound = functools.partial(context.run, self._timed, cancellation, functools.partial(work, *args, **kwargs))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
+        except asyncio.CancelledError:
+            cancellation.cancel()
+            raise
 
     def check(self) -> None:
         """Part of the health check of a replica; Serve replaces a replica whose check raises.
 
         Raises:
-            InternalError: A call runs for longer than ``STUCK_S``.
+            InternalError: A call hangs.
         """
         now = self._clock()
-        if any(now - began > STUCK_S for began in list(self._began.values())):
+        running = list(self._running.values())
+        if any(min(now - began, cancellation.idle_s) > STUCK_S for began, cancellation in running):
             log.error("The %s engine hangs; the replica asks to be replaced.", self._name)
             raise InternalError(f"The {self._name} engine hangs.", reason=Reason.WORKER_FAILED)
 
-    def _timed(self, work: Callable[[], T]) -> T:
+    def _timed(self, cancellation: Cancellation, work: Callable[[], T]) -> T:
+        cancellation.check()
         call = object()
-        self._began[call] = self._clock()
+        self._running[call] = self._clock(), cancellation
         try:
             return work()
         finally:
-            del self._began[call]
+            del self._running[call]
 
 
-RedactAsync = Callable[[list[RawText], RedactionContext], Awaitable[list[Redaction]]]
-"""Has a batch redacted by the Redaction workers, or raises ``RedactionFailed`` or ``Overloaded``."""
+RedactAsync = Callable[[list[RawText], RedactionContext, float], Awaitable[list[Redaction]]]
+"""Has a batch redacted by the Redaction workers, within so many seconds. Raises ``RedactionFailed``, ``Overloaded``."""
 
 
 class RemoteRedactor:
@@ -118,12 +135,20 @@ class RemoteRedactor:
         ask: Coroutine function that redacts a batch.
         loop: The event loop on which ``ask`` runs; never the calling thread's.
         scope: Client and session, written into every context, so that engines need not know them.
+        cancellation: Of the call for which the texts are redacted; its deadline is that of the redaction, too.
     """
 
-    def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop, scope: RedactionScope = NO_SCOPE) -> None:
+    def __init__(
+        self,
+        ask: RedactAsync,
+        loop: asyncio.AbstractEventLoop,
+        scope: RedactionScope = NO_SCOPE,
+        cancellation: Cancellation = NEVER,
+    ) -> None:
         self._ask = ask
         self._loop = loop
         self._scope = scope
+        self._cancellation = cancellation
 
     def redact(self, text: RawText, context: RedactionContext) -> Redaction:
         """Redact one text."""
@@ -135,16 +160,23 @@ class RemoteRedactor:
         Raises:
             RedactionFailed: A text could not be redacted.
             Overloaded: The queue of the Redaction workers is full.
+            Cancelled, DeadlineExceeded: As the cancellation says.
         """
         if not texts:
             return []
+        self._cancellation.check()
         context = replace(context, scope=self._scope)
         answer = asyncio.run_coroutine_threadsafe(self._batch(texts, context), self._loop)
         try:
-            return answer.result(2 * REDACTION_TIMEOUT_S)
+            with self._cancellation.calling(answer.cancel):
+                return answer.result(2 * REDACTION_TIMEOUT_S)
         except (TimeoutError, concurrent.futures.CancelledError):
             answer.cancel()
+            self._cancellation.check()
             raise RedactionFailed("The redaction workers did not answer.") from None
+        except RedactionFailed:
+            self._cancellation.check()  # where the time of the call was over, it is no failure of the redaction
+            raise
 
     async def _batch(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
-        return await self._ask(texts, context)
+        return await self._ask(texts, context, min(REDACTION_TIMEOUT_S, self._cancellation.left_s))

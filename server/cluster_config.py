@@ -39,6 +39,8 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         num_gpus=settings.ray.num_gpus,
         object_store_bytes=settings.ray.object_store_bytes,
         image_pixels=settings.limits.image_pixels,
+        page_lines=settings.vision.page_lines,
+        page_cpu_s=settings.vision.page_cpu_s,
         redaction_policies=checked_policies(settings.redaction.policy_file),
         retry=settings.retry.policies["interactive"],
     )

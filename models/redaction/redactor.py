@@ -7,11 +7,12 @@ never contains the text.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from models.cancellation import NEVER, Cancellation
 from models.errors import RedactionFailed
 from models.numbered_tags import TagIdentity
 from models.redaction.detection.compiled_policy import CompiledPolicy
@@ -53,6 +54,11 @@ STAGES: Final[tuple[Stage, ...]] = (
     locate_in_raw,
 )
 """The stages that follow ``normalize``, in order."""
+
+AT_ONCE: Final = 256
+"""Texts of a batch that pass the stages together. A page of dense print has 2,000, and all at once could not be stopped
+within a second.
+"""
 
 # Every error that a defect in a recognizer, in ONNX Runtime or in the tokenizer can raise. They are listed, so that an
 # interrupt, a lack of memory and our own errors pass through unchanged.
@@ -111,17 +117,18 @@ class LocalRedactor:
         """
         return self.redact_many([text], context)[0]
 
-    def redact_many(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+    def redact_many(
+        self, texts: list[RawText], context: RedactionContext, cancellation: Cancellation = NEVER
+    ) -> list[Redaction]:
         """Redact a batch. The results are the same as one by one.
 
         Raises:
             RedactionFailed: A stage failed. None of the texts may be stored or sent.
+            Cancelled, DeadlineExceeded: As ``cancellation`` says.
         """
         try:
             job = self._job(context)
-            drafts = normalize(texts)
-            for stage in STAGES:
-                stage(drafts, job)
+            drafts = [draft for part in _parts(texts) for draft in _redacted(part, job, cancellation)]
             return [_sealed(draft) for draft in drafts]
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
@@ -144,6 +151,19 @@ class LocalRedactor:
     def _key_of(self, context: RedactionContext) -> bytes:
         """The session's key; without a session, a random key for one use."""
         return session_key(self._worker_key, context.scope) if context.scope.session_id else secrets.token_bytes(32)
+
+
+def _parts(texts: list[RawText]) -> Iterator[list[RawText]]:
+    return (texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE))
+
+
+def _redacted(texts: list[RawText], job: Job, cancellation: Cancellation) -> list[Draft]:
+    """The drafts of some texts after all stages."""
+    drafts = normalize(texts)
+    for stage in STAGES:
+        cancellation.check()
+        stage(drafts, job)
+    return drafts
 
 
 def _sealed(draft: Draft) -> Redaction:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.cancellation import NEVER, Cancellation
 from models.media.samples import Samples
 from models.text import RawText, RedactedText
 
@@ -21,7 +21,7 @@ class SpeechOptions:
         beam_size: 1 is greedy.
         everything: Transcribe all of the clip, also where the VAD finds no speech.
         quick: One decoding pass only, for a partial that is soon replaced.
-        stop: Set by the caller to cancel.
+        cancellation: Of the call.
     """
 
     language: str | None = None
@@ -30,11 +30,7 @@ class SpeechOptions:
     beam_size: int = 1
     everything: bool = False
     quick: bool = False
-    stop: threading.Event | None = None
-
-
-class TranscriptionCancelled(Exception):
-    """The caller does not wait any more. Never leaves the worker."""
+    cancellation: Cancellation = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +122,6 @@ class SpeechEngine(Protocol):
 
         Raises:
             NoSpeech: Nobody speaks in it.
-            TranscriptionCancelled: ``options.stop`` was set.
+            Cancelled, DeadlineExceeded: As ``options.cancellation`` says.
         """
         ...

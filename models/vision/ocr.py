@@ -7,29 +7,22 @@ degrees. The recognizer's own columns and probabilities of characters have neith
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from models.errors import InternalError, WeightsError
+from models.errors import InternalError
 from models.media.pixels import Pixels
 from models.text import RawText
 from models.vision.detection import is_paper, read_steps, text_map
 from models.vision.geometry import rows, stretch
 from models.vision.line_crops import lines_from_boxes, lines_from_map
 from models.vision.meter_reader import MeterReader, MeterReading, reading_line, resolve_conflicts
-from models.vision.ocr_memory import FewLinesAtATime, normalize_in_bands, reserve
+from models.vision.ocr_models import OcrOptions, for_one_page, load, wants_cuda
+from models.vision.turns import PageWork, Turn, Turns
 from models.vision.types import Box, OcrLine, OcrPage, OcrWord
 
-DETECTOR: Final = "PP-OCRv6_det_small.onnx"
-CLASSIFIER: Final = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
-RECOGNIZER: Final = "PP-OCRv6_rec_small.onnx"
 MIN_SIDE_PX: Final = 48  # the recognizer's input height
 # Longest side to shortest. The detector enlarges the shorter side to 736 pixels, so a thinner picture is padded: one of
 # 3 x 4000 pixels would take a minute or fail.
@@ -38,28 +31,11 @@ MAX_ASPECT: Final = 6
 METER_DETECTION_SCALE: Final = 0.72
 
 
-@dataclass(frozen=True, slots=True)
-class OcrOptions:
-    """How to read pictures.
-
-    Attributes:
-        threads: Threads of one ONNX Runtime session; RapidOCR ignores more than there are processors.
-        cuda: Use the GPU; None means when ONNX Runtime has CUDA.
-        longest_side: Larger pictures are scaled down for detection and recognition, in pixels.
-        min_score: Lines with a lower mean probability are texture, not print, and are not reported.
-        reserve_memory: Take the detector's memory when it is loaded, 0.6 GB, and keep it; for a process that reads many
-            pictures. Does nothing on a GPU.
-    """
-
-    threads: int = 2
-    cuda: bool | None = None
-    longest_side: int = 2000
-    min_score: float = 0.3
-    reserve_memory: bool = False
+_Recognized = tuple[Pixels, dict[str, Any], Any, Any, Any, MeterReading | None]
 
 
 class RapidOcrEngine:
-    """Reads print with RapidOCR. Safe to call from several threads; calls run one after the other.
+    """Reads print with RapidOCR. Safe to call from several threads, which take turns at the models.
 
     Raises:
         WeightsError: A model file is missing from the package.
@@ -67,9 +43,9 @@ class RapidOcrEngine:
 
     def __init__(self, options: OcrOptions | None = None) -> None:
         self._options = options or OcrOptions()
-        self._lock = threading.Lock()
-        self._device = "cuda" if _wants_cuda(self._options) else "cpu"
-        self._ocr = _load(self._options, cuda=self._device == "cuda")
+        self._turns = Turns(self._options.page_cpu_s)
+        self._device = "cuda" if wants_cuda(self._options) else "cpu"
+        self._ocr = load(self._options, cuda=self._device == "cuda")
         self._meter_reader = MeterReader(self._options.threads)
 
     @property
@@ -92,15 +68,22 @@ class RapidOcrEngine:
         """
         return list(self.read_page(pixels).lines)
 
-    def read_page(self, pixels: Pixels) -> OcrPage:
+    def read_page(self, pixels: Pixels, work: PageWork | None = None) -> OcrPage:
         """Read one picture; the page also holds print that could not be read.
 
+        Args:
+            pixels: RGB.
+            work: Counts what the page uses, also of another look at it, and tells when to stop.
+
         Raises:
+            TooLarge: PAGE_TOO_DENSE.
+            WorkTooLong: PAGE_TOO_SLOW.
+            Cancelled, DeadlineExceeded: As ``work`` says.
             InternalError: ONNX Runtime failed.
         """
         padded = _padded(pixels)
         height, width = padded.shape[:2]
-        image, record, found, turned, texts, reading = self._recognize(padded)
+        image, record, found, turned, texts, reading = self._recognize(padded, work or PageWork())
         readings = [] if reading is None else [reading_line(reading, width / image.shape[1], height / image.shape[0])]
         if found.boxes is None or texts.txts is None:
             return OcrPage(tuple(readings))
@@ -113,21 +96,26 @@ class RapidOcrEngine:
             tuple(line for line in lines if line.score < min_score),
         )
 
-    def _recognize(self, padded: Pixels) -> tuple[Pixels, dict[str, Any], Any, Any, Any, MeterReading | None]:
+    def _recognize(self, padded: Pixels, work: PageWork) -> _Recognized:
         """Run the models: the prepared picture, its record, boxes, turns, texts, and the reading of a meter."""
         from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
 
         try:
-            with self._lock:
-                # The models were trained on OpenCV's channel order.
-                image, record = self._ocr.preprocess_img(np.ascontiguousarray(padded[..., ::-1]))
-                may_be_meter = not is_paper(image)
-                reading = self._reading(image) if may_be_meter else None
-                found, turned, texts = read_steps(self._ocr, image, record, METER_DETECTION_SCALE if reading else 1.0)
-                if may_be_meter and reading is None and found.boxes is not None:
-                    reading = self._meter_reader.read(image, lines_from_boxes(found.boxes))
+            with self._turns.page(work) as turn:
+                return self._recognize_in_turns(padded, turn)
         except ONNXRuntimeError as exc:
             raise InternalError("The OCR models failed on this picture.") from exc
+
+    def _recognize_in_turns(self, padded: Pixels, turn: Turn) -> _Recognized:
+        ocr = for_one_page(self._ocr, turn, self._options.page_lines, cuda=self._device == "cuda")
+        # The models were trained on OpenCV's channel order.
+        image, record = ocr.preprocess_img(np.ascontiguousarray(padded[..., ::-1]))
+        may_be_meter = not is_paper(image)
+        reading = self._reading(ocr, image, turn) if may_be_meter else None
+        found, turned, texts = read_steps(ocr, image, record, METER_DETECTION_SCALE if reading else 1.0)
+        if may_be_meter and reading is None and found.boxes is not None:
+            with turn():
+                reading = self._meter_reader.read(image, lines_from_boxes(found.boxes))
         return image, record, found, turned, texts, reading
 
     def _lines(
@@ -143,10 +131,12 @@ class RapidOcrEngine:
         blank = [OcrLine(RawText(""), _reading_box(box, False), 0.0) for text, box, *_ in results if not text.strip()]
         return [*lines, *blank]
 
-    def _reading(self, image: Pixels) -> MeterReading | None:
+    def _reading(self, ocr: Any, image: Pixels, turn: Turn) -> MeterReading | None:
         """The reading of a meter whose digits show in the small text map."""
         height, width = image.shape[:2]
-        return self._meter_reader.read(image, lines_from_map(text_map(self._ocr, image), width, height))
+        lines = lines_from_map(text_map(ocr, image), width, height)
+        with turn():
+            return self._meter_reader.read(image, lines)
 
 
 def _padded(pixels: Pixels) -> Pixels:
@@ -157,55 +147,6 @@ def _padded(pixels: Pixels) -> Pixels:
         return pixels
     more = ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0))
     return np.pad(pixels, more, mode="edge")
-
-
-def _wants_cuda(options: OcrOptions) -> bool:
-    import onnxruntime
-
-    available = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    return available and options.cuda is not False
-
-
-def _load(options: OcrOptions, *, cuda: bool) -> Any:
-    folder = Path(str(files("rapidocr"))) / "models"
-    missing = [name for name in (DETECTOR, CLASSIFIER, RECOGNIZER) if not (folder / name).is_file()]
-    if missing:
-        raise WeightsError(f"The rapidocr package lacks {', '.join(missing)}.", hint="Install rapidocr again.")
-    # Its loggers write to stderr with handlers of their own, and could quote what was read.
-    logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
-    from rapidocr import RapidOCR
-
-    ocr: Any = RapidOCR(
-        params={
-            "Global.log_level": "critical",
-            "Global.return_word_box": True,
-            "Global.max_side_len": options.longest_side,
-            # With a path given, RapidOCR never looks for a download.
-            "Det.model_path": str(folder / DETECTOR),
-            "Cls.model_path": str(folder / CLASSIFIER),
-            "Rec.model_path": str(folder / RECOGNIZER),
-            "EngineConfig.onnxruntime.intra_op_num_threads": options.threads,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            "EngineConfig.onnxruntime.use_cuda": cuda,
-        }
-    )
-    _warm_up(ocr)
-    normalize_in_bands(ocr)
-    if not cuda:
-        ocr.text_rec.session = FewLinesAtATime(ocr.text_rec.session)
-    if options.reserve_memory and not cuda:
-        reserve(ocr, folder / DETECTOR, options.threads)
-    return ocr
-
-
-def _warm_up(ocr: Any) -> None:
-    """Load the three models now. RapidOCR would load them at the first picture with print."""
-    import cv2
-
-    page = np.full((96, 320, 3), 255, np.uint8)
-    cv2.putText(page, "0123", (30, 70), cv2.FONT_HERSHEY_SIMPLEX, 2.0, (0, 0, 0), 4)
-    image, record = ocr.preprocess_img(page)
-    ocr.run_ocr_steps(image, record)
 
 
 def _upside_down(verdicts: Sequence[tuple[str, float]] | None, count: int, threshold: float) -> list[bool]:

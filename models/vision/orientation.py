@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from models.media.pixels import Pixels
+from models.vision.turns import PageWork
 from models.vision.types import OcrEngine, OcrLine, OcrPage
 
 _MIN_SHARE: Final = 0.6
@@ -25,18 +26,18 @@ _MIN_KEPT: Final = 0.9
 _METER_READING: Final = re.compile(r"reading \d")
 
 
-def read_upright(engine: OcrEngine, pixels: Pixels) -> tuple[Pixels, OcrPage]:
+def read_upright(engine: OcrEngine, pixels: Pixels, work: PageWork | None = None) -> tuple[Pixels, OcrPage]:
     """Read a picture, turned upright where its print says so; returns the picture that was read.
 
-    Turned pictures take two passes, upright ones take one. The picture of a meter is left as it is: its reading is
-    found in any direction.
+    Turned pictures take two passes, upright ones take one; both count for ``work``. The picture of a meter is left as
+    it is: its reading is found in any direction.
     """
-    page = engine.read_page(pixels)
+    page = engine.read_page(pixels, work)
     turns = quarter_turns(page.lines)
     if not turns:
         return pixels, page
     turned = np.ascontiguousarray(np.rot90(pixels, turns))
-    again = engine.read_page(turned)
+    again = engine.read_page(turned, work)
     if quarter_turns(again.lines) or _print(again.lines) < _MIN_KEPT * _print(page.lines):
         return pixels, page
     return turned, again

@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from models.cancellation import NEVER, Cancellation
 from models.media.formats import CLEAN_PICTURES
 from models.media.images import JPEG, ImageLimits, decode, encode, output_mime
 from models.media.pages import unpack
@@ -26,6 +27,7 @@ from models.vision.geometry import centre, rows, text_height
 from models.vision.line_redaction import UNREADABLE, redact_page_lines
 from models.vision.masking import barcode_boxes, face_boxes, paint_over, word_boxes
 from models.vision.orientation import read_upright
+from models.vision.turns import PageWork
 from models.vision.types import METER_DOCUMENT, Box, OcrEngine, OcrLine, RedactedLine, RedactedPage
 
 CLEAR_SCORE: Final = 0.8
@@ -61,7 +63,12 @@ _Mask = tuple[str, list[Box]]
 
 
 def read_and_redact(
-    data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str = ""
+    data: bytes,
+    limits: ImageLimits,
+    detectors: Detectors,
+    redactor: Redactor,
+    document_type: str = "",
+    cancellation: Cancellation = NEVER,
 ) -> RedactedPage:
     """Decode, read, redact and mask one picture, or the pages of a document. What lies on its side is turned upright.
 
@@ -70,12 +77,19 @@ def read_and_redact(
     The masked pictures of several pages come as one, one below the other.
 
     Raises:
-        TooLarge: A bound is passed.
+        TooLarge: A bound is passed; PAGE_TOO_DENSE.
+        WorkTooLong: PAGE_TOO_SLOW.
+        Cancelled, DeadlineExceeded: As ``cancellation`` says.
         MediaError: The bytes are no picture that can be read.
         RedactionFailed: The text could not be judged; nothing comes out.
     """
     began = time.perf_counter()
-    pages = [_read_page(page, limits, detectors, redactor, document_type) for page in unpack(data)]
+    pages: list[_MaskedPage] = []
+    work = PageWork(cancellation)
+    for data_of_page in unpack(data):
+        pages.append(_read_page(data_of_page, limits, detectors, redactor, document_type, work))
+        work = work.next_page()
+    cancellation.check()
     page = pages[0].encoded() if len(pages) == 1 else _joined(pages)
     return replace(page, compute_s=time.perf_counter() - began)
 
@@ -92,11 +106,15 @@ class _MaskedPage:
 
 
 def _read_page(
-    data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str
+    data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str, work: PageWork
 ) -> _MaskedPage:
     picture = decode(data, limits, CLEAN_PICTURES)
-    pixels, print_page = read_upright(detectors.ocr, picture.pixels)
-    others = OtherDetections(print_page.unread, detectors.faces.detect(pixels), detectors.barcodes.detect(pixels))
+    pixels, print_page = read_upright(detectors.ocr, picture.pixels, work)
+    work.cancellation.check()
+    faces = detectors.faces.detect(pixels)
+    work.cancellation.check()
+    others = OtherDetections(print_page.unread, faces, detectors.barcodes.detect(pixels))
+    work.cancellation.check()
     mime = output_mime(picture.mime)
     return _masked_page(pixels, print_page.lines, redactor, document_type, mime, others)
 

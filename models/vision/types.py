@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from models.media.pixels import Pixels
 from models.text import RawText, RedactedText
+from models.vision.turns import PageWork
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """Four corners (x, y) in pixels of the decoded picture, clockwise from the top left of the text."""
@@ -99,6 +100,11 @@ class OcrEngine(Protocol):
         """Read one picture, lines from top to bottom; empty when there is no print."""
         ...
 
-    def read_page(self, pixels: Pixels) -> OcrPage:
-        """Read one picture; the page also holds print that could not be read."""
+    def read_page(self, pixels: Pixels, work: PageWork | None = None) -> OcrPage:
+        """Read one picture; the page also holds print that could not be read.
+
+        Args:
+            pixels: RGB.
+            work: Counts what the page uses, also of another look at it, and tells when to stop.
+        """
         ...

@@ -119,7 +119,8 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, 
     found = readable(files)
     given = [{"id": str(f), "image": str(f)} for f in found]
     settings = settings_with([] if unredacted else [*REDACTION_WEIGHTS])
-    from models.vision.ocr import OcrOptions, RapidOcrEngine
+    from models.vision.ocr import RapidOcrEngine
+    from models.vision.ocr_models import OcrOptions
 
     cuda = {"auto": None, "cpu": False, "cuda": True}[settings.vision.device]
     engine = RapidOcrEngine(OcrOptions(threads=settings.vision.threads, cuda=cuda))

@@ -16,6 +16,7 @@ from models.errors import (
     Unavailable,
     VestibuleError,
     WeightsError,
+    WorkTooLong,
 )
 from models.retry import RetryPolicy
 from server.ledger.types import JobRow
@@ -36,6 +37,8 @@ _TABLE: tuple[tuple[type[VestibuleError], FailureKind], ...] = (
     (CallerError, FailureKind.PERMANENT),
     (WeightsError, FailureKind.PERMANENT),
     (InternalError, FailureKind.PERMANENT),
+    # Another attempt would take as long. On a faster or less busy machine it may succeed, so it can be redriven.
+    (WorkTooLong, FailureKind.PERMANENT),
     (Overloaded, FailureKind.TRANSIENT),
     (Unavailable, FailureKind.TRANSIENT),
     (DeadlineExceeded, FailureKind.TRANSIENT),

@@ -25,8 +25,9 @@ from server.uploads.disk import disk_errors
 from server.uploads.spool import Spool
 from server.uploads.transactions import READ_PICTURE, READ_RECORDING
 
-PICTURE_TIMEOUT_S = 60.0
-"""For each page."""
+PICTURE_TIMEOUT_S = 120.0
+"""For each page. Two CPUs need half of it for a page that takes all that it may, ``vision.page_cpu_s``. So it can also
+wait for other pages."""
 
 RECORDING_TIMEOUT_S = 600.0
 """A recording of 10 MB may last an hour; two cores transcribe it several times faster than it was spoken."""

@@ -48,6 +48,12 @@ class VisionSettings(WorkerSettings):
     """Reading of pictures."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
+    page_lines: int = Field(
+        1000, ge=1, le=4000, description="Lines of print that one page may have; a page with more is refused."
+    )
+    page_cpu_s: float = Field(
+        120.0, gt=0, description="Seconds of CPU that the models may take for one page; one that takes more is ended."
+    )
 
 
 class RedactionSettings(WorkerSettings):

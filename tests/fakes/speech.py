@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.cancellation import NEVER, Cancellation
 from models.errors import NoSpeech
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Probabilities
@@ -16,7 +17,8 @@ from models.text import RawText
 class ScriptedVad:
     """A VAD that takes the level of a frame as its probability of speech. Real side: ``SileroVad``."""
 
-    def probabilities(self, samples: Samples) -> Probabilities:
+    def probabilities(self, samples: Samples, cancellation: Cancellation = NEVER) -> Probabilities:
+        cancellation.check()
         missing = -len(samples) % FRAME_SAMPLES
         return self.stream().feed(np.concatenate([samples, np.zeros(missing, np.float32)]))
 

@@ -84,13 +84,13 @@ async def reaches(count: int, counter: Any) -> None:
 
 
 async def test_a_cancellation_reaches_the_worker(probe: Any) -> None:
-    waiting = asyncio.create_task(call(probe.wait.remote, timeout_s=30, policy=ONCE))
+    waiting = asyncio.create_task(call(lambda _left_s: probe.wait.remote(), timeout_s=30, policy=ONCE))
     await reaches(1, probe.waits)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     with pytest.raises(DeadlineExceeded):
-        await call(probe.wait.remote, timeout_s=0.3, policy=ONCE)
+        await call(lambda _left_s: probe.wait.remote(), timeout_s=0.3, policy=ONCE)
     await reaches(2, probe.cancellations)
 
 
@@ -98,16 +98,16 @@ async def test_the_message_of_an_engine_error_reaches_neither_the_caller_nor_the
     bare: Cluster, probe: Any
 ) -> None:
     with pytest.raises(InternalError) as caught:
-        await call(lambda: probe.fail.remote(SECRET), timeout_s=30, policy=ONCE)
+        await call(lambda _left_s: probe.fail.remote(SECRET), timeout_s=30, policy=ONCE)
     assert caught.value.reason == "WORKER_FAILED"
     # One more call, so that what the replica wrote about the first is out; that it tells the type alone is a unit test.
-    await call(probe.cancellations.remote, timeout_s=30, policy=ONCE)
+    await call(lambda _left_s: probe.cancellations.remote(), timeout_s=30, policy=ONCE)
     assert not logs_with(session_dir(bare), SECRET.encode())
 
 
 async def test_a_crash_without_retries_raises_worker_lost(probe: Any) -> None:
     with pytest.raises(WorkerLost):
-        await call(probe.die.remote, timeout_s=30, policy=ONCE)
+        await call(lambda _left_s: probe.die.remote(), timeout_s=30, policy=ONCE)
 
 
 def logs_with(folder: Path, words: bytes) -> list[str]:

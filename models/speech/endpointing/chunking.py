@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.cancellation import NEVER, Cancellation
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, WORD_SAMPLES, Probabilities, Vad
@@ -40,7 +41,12 @@ class Window:
 
 
 def cut_windows(
-    vad: Vad, samples: Samples, *, everything: bool = False, policy: WindowPolicy = DEFAULT_POLICY.windows
+    vad: Vad,
+    samples: Samples,
+    *,
+    everything: bool = False,
+    policy: WindowPolicy = DEFAULT_POLICY.windows,
+    cancellation: Cancellation = NEVER,
 ) -> list[Window]:
     """Cut a recording into the windows that are transcribed.
 
@@ -49,8 +55,12 @@ def cut_windows(
         samples: The recording.
         everything: Keep all of it, also where the VAD finds no speech; pauses still say where to cut.
         policy: How to cut.
+        cancellation: Of the call.
+
+    Raises:
+        Cancelled, DeadlineExceeded: As ``cancellation`` says.
     """
-    probabilities = vad.probabilities(samples)
+    probabilities = vad.probabilities(samples, cancellation)
     return _windows(probabilities, len(samples), policy, everything=everything)
 
 
@@ -60,6 +70,7 @@ def cut_pieces(
     *,
     everything: bool = False,
     policy: WindowPolicy = DEFAULT_POLICY.windows,
+    cancellation: Cancellation = NEVER,
 ) -> tuple[list[Window], int]:
     """As ``cut_windows``, for a recording of which only a piece is in memory at a time.
 
@@ -69,6 +80,7 @@ def cut_pieces(
     stream, found, total = vad.stream(), [], 0
     begin: list[Samples] = []
     for piece in pieces:
+        cancellation.check()
         if total < WORD_SAMPLES:
             begin.append(piece)
         total += len(piece)

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from models.cancellation import NEVER, Cancellation
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 
 FRAME_SAMPLES = 512
@@ -49,8 +50,12 @@ class VadStream(Protocol):
 class Vad(Protocol):
     """Detects speech. Safe for concurrent calls; a stream is not."""
 
-    def probabilities(self, samples: Samples) -> Probabilities:
-        """One for each frame of a whole clip; the last frame is filled up with silence."""
+    def probabilities(self, samples: Samples, cancellation: Cancellation = NEVER) -> Probabilities:
+        """One for each frame of a whole clip; the last frame is filled up with silence.
+
+        Raises:
+            Cancelled, DeadlineExceeded: As ``cancellation`` says.
+        """
         ...
 
     def stream(self) -> VadStream:
@@ -76,12 +81,17 @@ class SileroVad:
             str(folder / MODEL_FILE), sess_options=options, providers=["CPUExecutionProvider"]
         )
 
-    def probabilities(self, samples: Samples) -> Probabilities:
-        """One for each frame of a whole clip; the last frame is filled up with silence."""
+    def probabilities(self, samples: Samples, cancellation: Cancellation = NEVER) -> Probabilities:
+        """See ``Vad``."""
         missing = -len(samples) % FRAME_SAMPLES
         lead_frames = WARM_UP_FRAMES if len(samples) < WORD_SAMPLES else 0
         lead = np.zeros(lead_frames * FRAME_SAMPLES, np.float32)
-        found = self.stream().feed(np.concatenate([lead, samples, np.zeros(missing, np.float32)]))
+
+        def run(frames: Samples, hidden: Samples, cell: Samples) -> tuple[Probabilities, Samples, Samples]:
+            cancellation.check()
+            return self._run(frames, hidden, cell)
+
+        found = SileroStream(run).feed(np.concatenate([lead, samples, np.zeros(missing, np.float32)]))
         return found[lead_frames:]
 
     def stream(self) -> SileroStream:

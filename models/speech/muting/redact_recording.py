@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from models.cancellation import NEVER, Cancellation
 from models.errors import NoSpeech
 from models.media.audio_decoder import AudioLimits, decode
 from models.media.samples import SAMPLE_RATE_HZ, Samples
@@ -61,6 +62,7 @@ def redact_recording(
     context: RedactionContext,
     transcribe: Transcribe,
     policy: MutePolicy = DEFAULT_MUTE_POLICY,
+    cancellation: Cancellation = NEVER,
 ) -> RedactedRecording | None:
     """Mute what is personal, and check that none of it is left.
 
@@ -71,12 +73,14 @@ def redact_recording(
         context: Of the recording; the second transcript is in its language.
         transcribe: Makes the second transcript.
         policy: How much to mute around a word.
+        cancellation: Of the call; the second transcript gets it, too.
 
     Returns:
         The recording, or None when something personal is still left.
 
     Raises:
         RedactionFailed: Something could not be judged.
+        Cancelled, DeadlineExceeded: As ``cancellation`` says.
     """
     timeline = MuteTimeline(segments, policy)
     entities = _personal(timeline, redactor, context)
@@ -84,8 +88,10 @@ def redact_recording(
     muted = merge_intervals(timeline.word_intervals(entities), policy.join_s)
     for whole_segments in (False, True, True):
         data = encode_flac(mute(samples, muted))
+        cancellation.check()
         audio = UnmutedAudio(decode(data, AudioLimits(max_bytes=len(data))), muted)
-        again = _second_transcript(audio, context, transcribe)
+        cancellation.check()
+        again = _second_transcript(audio, context, transcribe, cancellation)
         left = [*_personal(again, redactor, context), *again.occurrences(distinctive)]
         if not left:
             return RedactedRecording(data, MEDIA_TYPE, len(samples) / SAMPLE_RATE_HZ, _within(muted, len(samples)))
@@ -98,9 +104,13 @@ def _personal(timeline: MuteTimeline, redactor: Redactor, context: RedactionCont
     return list(redactor.redact(timeline.raw, context).entities) if timeline.text else []
 
 
-def _second_transcript(audio: UnmutedAudio, context: RedactionContext, transcribe: Transcribe) -> MuteTimeline:
+def _second_transcript(
+    audio: UnmutedAudio, context: RedactionContext, transcribe: Transcribe, cancellation: Cancellation
+) -> MuteTimeline:
     """The transcript of the audio that is left, with times in the recording."""
-    options = SpeechOptions(language=context.language, word_times=True, beam_size=_BEAM, everything=True)
+    options = SpeechOptions(
+        language=context.language, word_times=True, beam_size=_BEAM, everything=True, cancellation=cancellation
+    )
     try:
         segments = transcribe(audio.samples, options).segments
     except NoSpeech:

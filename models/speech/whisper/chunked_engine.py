@@ -18,7 +18,7 @@ from models.reasons import Reason
 from models.speech.endpointing.chunking import Span, Window, cut_windows
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
-from models.speech.types import Segment, SpeechOptions, Transcript, TranscriptionCancelled, Word
+from models.speech.types import Segment, SpeechOptions, Transcript, Word
 from models.speech.whisper.hypothesis import Hypothesis, better, doubtful, recognized, repeats, silent
 from models.speech.whisper.single_digit import (
     MAX_DIGIT_S,
@@ -61,10 +61,9 @@ class DecodingRequest:
         """Call this between the steps of decoding.
 
         Raises:
-            TranscriptionCancelled: The caller does not wait any more.
+            Cancelled, DeadlineExceeded: The caller does not wait any more.
         """
-        if self.options.stop is not None and self.options.stop.is_set():
-            raise TranscriptionCancelled
+        self.options.cancellation.check()
 
 
 class ChunkedEngine(abc.ABC):
@@ -134,12 +133,20 @@ class ChunkedEngine(abc.ABC):
         Raises:
             NoSpeech: Nobody speaks in it.
             InvalidInput: The weights do not know the language.
-            TranscriptionCancelled: ``options.stop`` was set.
+            Cancelled, DeadlineExceeded: As ``options.cancellation`` says.
         """
         if options.language is not None and options.language not in self.languages:
             raise InvalidInput("The speech model does not know that language.", reason=Reason.UNKNOWN_LANGUAGE)
         began = self._clock()
-        windows = deque(cut_windows(self._vad, samples, everything=options.everything, policy=self._policy))
+        windows = deque(
+            cut_windows(
+                self._vad,
+                samples,
+                everything=options.everything,
+                policy=self._policy,
+                cancellation=options.cancellation,
+            )
+        )
         results: list[tuple[Span, Hypothesis]] = []
         beam_size = max(options.beam_size, self.recording_beam if len(windows) > 1 and not options.quick else 1)
 

@@ -11,7 +11,16 @@ from uuid import uuid4
 import pytest
 from vestibule.v1 import media_pb2
 
-from models.errors import BrokenMedia, InternalError, InvalidInput, NoSpeech, TooLarge, VestibuleError, WorkerLost
+from models.errors import (
+    BrokenMedia,
+    InternalError,
+    InvalidInput,
+    NoSpeech,
+    TooLarge,
+    VestibuleError,
+    WorkerLost,
+    WorkTooLong,
+)
 from models.reasons import Reason
 from models.retry import POLICIES
 from ray_tasks.types import RecordingResult
@@ -56,6 +65,26 @@ async def test_a_recording_becomes_text(world: World) -> None:
     assert "[REDACTED_NAME]" in done.text.value
     assert done.artifact is None
     assert world.gateway.called("read_recording")[0].argument == WAV
+
+
+@pytest.mark.parametrize(
+    ("error", "letters"),
+    [
+        (TooLarge("Too many lines.", reason=Reason.PAGE_TOO_DENSE), 0),
+        (WorkTooLong("It was ended after 60 s.", reason=Reason.PAGE_TOO_SLOW), 1),
+    ],
+)
+async def test_a_page_of_dense_print_is_tried_once(world: World, error: VestibuleError, letters: int) -> None:
+    world.gateway.will("read_picture", error)
+    await world.start()
+    upload = await world.upload()
+    await world.settle()
+    failed = await world.uploaded(upload.id)
+    assert (failed.state, failed.failure_reason, failed.attempts) == (UploadState.FAILED, error.reason, 1)
+    assert failed.artifact is None
+    assert not world.artifacts.exists(), "nothing of it is kept"
+    assert len(world.gateway.called("read_picture")) == 1
+    assert len(world.spool.ids()) == letters, "what can be redriven needs its content"
 
 
 async def test_recordings_hold_up_no_picture_and_each_other_beyond_two(world: World) -> None:

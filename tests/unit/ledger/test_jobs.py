@@ -88,6 +88,24 @@ def test_clients_take_turns(cursor: Cursor) -> None:
     assert small.id in _claim(cursor, at=60, limit=2)
 
 
+@pytest.mark.parametrize("sessions_of_the_busy", [1, 1_000])
+def test_a_thousand_uploads_of_a_client_delay_one_of_another_by_one_job(
+    cursor: Cursor, sessions_of_the_busy: int
+) -> None:
+    for number in range(sessions_of_the_busy):
+        sessions.insert_or_get(cursor, session(f"busy-{number}", client_id="busy"))
+    sessions.insert_or_get(cursor, session("quiet", client_id="quiet"))
+    _queue(cursor, *[job(f"busy-{n % sessions_of_the_busy}", at=n / 1_000) for n in range(1_000)])
+    running = _claim(cursor, at=10, limit=4)
+    for at in (20, 30, 40):  # also when both were served shortly before
+        (quiet,) = _queue(cursor, job("quiet", at=at))
+        job_ends.finish(cursor, running.pop(0), owner="me")
+        assert _claim(cursor, at=at + 1, limit=1) == [quiet.id], "it is the next, whatever else waits"
+        job_ends.finish(cursor, quiet.id, owner="me")
+        running += _claim(cursor, at=at + 2, limit=1)
+        assert len(running) == min(4, sessions_of_the_busy), "the other client goes on"
+
+
 def test_jobs_without_a_session_do_not_wait_for_each_other(cursor: Cursor) -> None:
     rows = _queue(cursor, job(""), job("", at=1))
     assert _claim(cursor) == [row.id for row in rows]

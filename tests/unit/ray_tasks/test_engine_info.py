@@ -109,7 +109,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Call]:
     """
     reached: list[str] = []
 
-    async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+    async def ask(texts: list[RawText], context: RedactionContext, _timeout_s: float) -> list[Redaction]:
         reached.append("redaction")
         return []
 
@@ -128,10 +128,10 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Call]:
     reached.clear()
     window = SpeechWindow(bytes(64_000), final=True)
     return {
-        "step": lambda expected: speech.step(expected, window),
-        "recording": lambda expected: speech.recording(expected, "en", NO_SCOPE, False, b"sound"),
-        "picture": lambda expected: vision.picture(expected, b"picture", ""),
-        "redact": lambda expected: redaction.redact(expected, [RawText("John Carter")], RedactionContext()),
+        "step": lambda expected: speech.step(expected, 60.0, window),
+        "recording": lambda expected: speech.recording(expected, 60.0, "en", NO_SCOPE, False, b"sound"),
+        "picture": lambda expected: vision.picture(expected, 60.0, b"picture", ""),
+        "redact": lambda expected: redaction.redact(expected, 60.0, [RawText("John Carter")], RedactionContext()),
         "reached": lambda _: asyncio.sleep(0, reached),
     }
 

@@ -56,6 +56,7 @@ class ScriptedWorkers:
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.asked: list[tuple[str, str, tuple[object, ...]]] = []
+        self.left_s: list[float] = []
         self.up = True
         self.facts = {"speech": EngineFacts("ctranslate2", "cpu", "expected", "No GPU.")}
         self.known: dict[str, Any] = {}
@@ -69,7 +70,10 @@ class ScriptedWorkers:
 
         def method(name: str) -> Any:
             def remote(*arguments: object) -> Answer:
-                self.asked.append((kind, name, arguments))
+                expected, left_s, *others = arguments
+                assert isinstance(left_s, float)
+                self.left_s.append(left_s)
+                self.asked.append((kind, name, (expected, *others)))
                 return Answer(self.ready, arguments)
 
             return SimpleNamespace(remote=remote)
@@ -119,6 +123,7 @@ async def test_each_call_goes_to_its_worker_with_the_expected_fingerprint(worker
         ("redaction", "redact", ("expected", texts, context)),
     ]
     assert workers.shared == [b"so", b"und"]
+    assert all(0.5 < left_s < 1.0 for left_s in workers.left_s), "the worker ends before the caller gives up"
 
 
 async def test_media_use_at_most_a_quarter_of_the_shared_memory(workers: ScriptedWorkers) -> None:

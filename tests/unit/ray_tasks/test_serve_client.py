@@ -54,8 +54,10 @@ class Replicas:
         self.answers = [Answer(outcome) for outcome in outcomes]
         self.sent: list[Answer] = []
         self.waits_s: list[float] = []
+        self.left_s: list[float] = []
 
-    def send(self) -> Answer:
+    def send(self, left_s: float) -> Answer:
+        self.left_s.append(left_s)
         self.sent.append(self.answers[len(self.sent)])
         return self.sent[-1]
 
@@ -159,6 +161,16 @@ async def test_a_deadline_cancels_the_work() -> None:
     with pytest.raises(DeadlineExceeded):
         await replicas.ask(timeout_s=0.01)
     assert replicas.sent[0].cancelled
+
+
+async def test_a_replica_ends_shortly_before_its_caller_and_a_later_attempt_has_less_time() -> None:
+    replicas = Replicas(core.ActorDiedError(), "heard")
+    await replicas.ask(timeout_s=30.0)
+    first_s, second_s = replicas.left_s
+    assert 28.0 < second_s < first_s <= 29.0
+    hasty = Replicas("heard")
+    await hasty.ask(timeout_s=2.0)
+    assert 1.7 < hasty.left_s[0] <= 1.8
 
 
 async def test_cancelling_the_caller_cancels_the_work() -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.cancellation import Cancelled
 from models.errors import UnsupportedMedia
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext
-from models.speech.types import SpeechOptions, Transcript, TranscriptionCancelled
+from models.speech.types import SpeechOptions, Transcript
 from models.text import RawText, Recognition, RecognizedWord
 from ray_tasks import speech_worker
 from ray_tasks.engine_info import fingerprint
@@ -35,7 +36,7 @@ class WorkerHarness:
         self.batches: list[list[RawText]] = []
         redactor = LocalRedactor(WordListClassifier({"tarn": "GIVEN_NAME"}))
 
-        async def ask(batch: list[RawText], context: RedactionContext) -> list[Redaction]:
+        async def ask(batch: list[RawText], context: RedactionContext, _timeout_s: float) -> list[Redaction]:
             self.contexts.append(context)
             self.batches.append(batch)
             return redactor.redact_many(batch, context)
@@ -66,7 +67,7 @@ class WorkerHarness:
         self, *, final: bool = True, asked_for: tuple[str, ...] = (), word_times: bool = False
     ) -> SpeechStep:
         window = SpeechWindow(PCM, final, self.sealed_state, language="en", asked_for=asked_for, word_times=word_times)
-        step = await self.worker.step(self.fingerprint, window)
+        step = await self.worker.step(self.fingerprint, 60.0, window)
         self.sealed_state = step.sealed_state
         return step
 
@@ -168,10 +169,9 @@ async def test_the_engine_is_stopped_when_the_caller_is_cancelled(
 
     def transcribe(_samples: Samples, options: SpeechOptions) -> Transcript:
         loop.call_soon_threadsafe(begun.set)
-        assert options.stop is not None
-        assert options.stop.wait(timeout=10.0)
+        assert options.cancellation.wait(10.0)
         loop.call_soon_threadsafe(told.set)
-        raise TranscriptionCancelled
+        raise Cancelled
 
     monkeypatch.setattr(ScriptedSpeech, "transcribe", staticmethod(transcribe))
     waiting = asyncio.create_task(harness.step(final=False))
@@ -187,8 +187,7 @@ async def test_only_the_format_of_clean_recordings_is_decoded(
 ) -> None:
     harness = WorkerHarness(tmp_path, ["hello"], monkeypatch)
     flac, other = [(DATA / f"visit.{ending}").read_bytes() for ending in ("flac", name)]
-    assert (await harness.worker.recording(harness.fingerprint, "en", NO_SCOPE, False, flac)).text.value.startswith(
-        "hello"
-    )
+    read = await harness.worker.recording(harness.fingerprint, 60.0, "en", NO_SCOPE, False, flac)
+    assert read.text.value.startswith("hello")
     with pytest.raises(UnsupportedMedia):
-        await harness.worker.recording(harness.fingerprint, "en", NO_SCOPE, False, other)
+        await harness.worker.recording(harness.fingerprint, 60.0, "en", NO_SCOPE, False, other)

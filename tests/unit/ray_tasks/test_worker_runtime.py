@@ -9,10 +9,11 @@ import traceback
 
 import pytest
 
-from models.errors import BrokenMedia, InternalError, Overloaded, RedactionFailed
+from models.cancellation import Cancellation, Cancelled
+from models.errors import BrokenMedia, DeadlineExceeded, InternalError, Overloaded, RedactionFailed
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
-from ray_tasks.worker_runtime import STUCK_S, BoundedExecutor, ErrorBoundary, RemoteRedactor
+from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, STUCK_S, BoundedExecutor, ErrorBoundary, RemoteRedactor
 from tests.fakes.gateway import FakeGateway
 
 SECRET = "John Carter"
@@ -54,7 +55,7 @@ async def test_the_executor_runs_calls_in_order_and_drops_cancelled_ones() -> No
         done.append(name)
         return name
 
-    first, second, third = (asyncio.create_task(executor.run(work, name)) for name in ("a", "b", "c"))
+    first, second, third = (asyncio.create_task(executor.run(Cancellation(), work, name)) for name in ("a", "b", "c"))
     await asyncio.sleep(0)
     second.cancel()
     await asyncio.sleep(0)
@@ -62,6 +63,42 @@ async def test_the_executor_runs_calls_in_order_and_drops_cancelled_ones() -> No
     assert await first == "a"
     assert await third == "c"
     assert done == ["a", "c"]
+
+
+async def test_a_running_call_is_told_that_its_caller_gave_up() -> None:
+    executor, cancellation = BoundedExecutor("test", 1), Cancellation()
+    begun, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        if cancellation.wait(10):
+            ended.set()
+
+    task = asyncio.create_task(executor.run(cancellation, work))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(ended.wait, 10)
+
+
+async def test_a_call_whose_time_was_over_while_it_waited_never_runs() -> None:
+    executor, now = BoundedExecutor("test", 1), [0.0]
+    go, done = threading.Event(), list[str]()
+
+    def work(name: str) -> None:
+        go.wait(10)
+        done.append(name)
+
+    first = asyncio.create_task(executor.run(Cancellation(), work, "first"))
+    second = asyncio.create_task(executor.run(Cancellation(5.0, lambda: now[0]), work, "second"))
+    await asyncio.sleep(0)
+    now[0] = 5.0
+    go.set()
+    await first
+    with pytest.raises(DeadlineExceeded):
+        await second
+    assert done == ["first"]
 
 
 async def test_a_hung_executor_is_reported() -> None:
@@ -73,13 +110,16 @@ async def test_a_hung_executor_is_reported() -> None:
         begun.set()
         go.wait(5)
 
-    task = asyncio.create_task(executor.run(work))
+    cancellation = Cancellation(clock=lambda: now[0])
+    task = asyncio.create_task(executor.run(cancellation, work))
     await asyncio.to_thread(begun.wait, 5)
     now[0] = STUCK_S
     executor.check()
     now[0] = STUCK_S + 1
     with pytest.raises(InternalError):
         executor.check()
+    cancellation.check()  # work that looks at its cancellation goes on
+    executor.check()
     go.set()
     await task
     executor.check()
@@ -88,7 +128,7 @@ async def test_a_hung_executor_is_reported() -> None:
 async def test_a_remote_redactor_can_be_called_from_a_thread() -> None:
     gateway = FakeGateway(secrets={SECRET: "NAME"})
 
-    async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+    async def ask(texts: list[RawText], context: RedactionContext, _timeout_s: float) -> list[Redaction]:
         return await gateway.redact(texts, context, timeout_s=1.0)
 
     redactor = RemoteRedactor(ask, asyncio.get_running_loop())
@@ -99,9 +139,46 @@ async def test_a_remote_redactor_can_be_called_from_a_thread() -> None:
 
 @pytest.mark.parametrize("error", [RedactionFailed("It broke."), Overloaded("Full.", retry_after_s=1.0)])
 async def test_a_remote_redactor_fails_closed(error: RedactionFailed | Overloaded) -> None:
-    async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+    async def ask(texts: list[RawText], context: RedactionContext, _timeout_s: float) -> list[Redaction]:
         raise error
 
     redactor = RemoteRedactor(ask, asyncio.get_running_loop())
     with pytest.raises(type(error)):
         await asyncio.to_thread(redactor.redact, RawText(SECRET), RedactionContext())
+
+
+async def test_a_thread_that_waits_for_the_redaction_stops_when_the_caller_gives_up() -> None:
+    asked, dropped = asyncio.Event(), asyncio.Event()
+
+    async def ask(texts: list[RawText], context: RedactionContext, _timeout_s: float) -> list[Redaction]:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dropped.set()
+        return []
+
+    cancellation = Cancellation()
+    redactor = RemoteRedactor(ask, asyncio.get_running_loop(), cancellation=cancellation)
+    thread = asyncio.create_task(asyncio.to_thread(redactor.redact, RawText(SECRET), RedactionContext()))
+    await asked.wait()
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        await thread
+    await asyncio.wait_for(dropped.wait(), 10)
+
+
+async def test_the_redaction_gets_the_time_that_the_call_has_left() -> None:
+    given: list[float] = []
+
+    async def ask(texts: list[RawText], context: RedactionContext, timeout_s: float) -> list[Redaction]:
+        given.append(timeout_s)
+        raise RedactionFailed("It broke.")
+
+    now = [0.0]
+    for left_s in (7.0, 1_000.0):
+        cancellation = Cancellation(left_s, lambda: now[0])
+        redactor = RemoteRedactor(ask, asyncio.get_running_loop(), cancellation=cancellation)
+        with pytest.raises(RedactionFailed):
+            await asyncio.to_thread(redactor.redact, RawText(SECRET), RedactionContext())
+    assert given == [7.0, REDACTION_TIMEOUT_S]

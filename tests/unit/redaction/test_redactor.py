@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.cancellation import Cancellation, Cancelled
 from models.errors import RedactionFailed
 from models.redaction.normalize.view import TextView
-from models.redaction.redactor import LocalRedactor, redacted_prefix, restore_redacted
+from models.redaction.redactor import AT_ONCE, LocalRedactor, redacted_prefix, restore_redacted
 from models.redaction.types import RedactionContext
 from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
@@ -185,3 +186,29 @@ def test_redaction_is_idempotent(text: str, context: RedactionContext) -> None:
 def test_the_word_in_a_tag_is_not_context() -> None:
     text = "[REDACTED_ADDRESS] 94110 and [REDACTED_ACCOUNT] 123456"
     assert PATTERNS.redact(RawText(text), RedactionContext()).text.value == text
+
+
+class _Gone(Cancellation):
+    """A caller who gives up while the work looks for the third time."""
+
+    looks = 0
+
+    def check(self) -> None:
+        self.looks += 1
+        if self.looks == 3:
+            self.cancel()
+        super().check()
+
+
+def test_a_batch_stops_between_stages_when_its_caller_gives_up() -> None:
+    caller = _Gone()
+    with pytest.raises(Cancelled):
+        REDACTOR.redact_many([RawText("maria is here")], OCR, caller)
+    assert caller.looks == 3
+
+
+def test_a_large_batch_is_redacted_as_each_of_its_texts() -> None:
+    texts = [RawText(f"{n} maria lopez {n}") for n in range(AT_ONCE + 3)]
+    together = REDACTOR.redact_many(texts, OCR)
+    assert len(together) == len(texts)
+    assert [r.text for r in together[-4:]] == [REDACTOR.redact(text, OCR).text for text in texts[-4:]]

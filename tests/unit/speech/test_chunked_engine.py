@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.cancellation import Cancellation, Cancelled
 from models.errors import NoSpeech
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import WindowPolicy
-from models.speech.types import SpeechOptions, TranscriptionCancelled
+from models.speech.types import SpeechOptions
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.hypothesis import Hypothesis
 from tests.fakes.speech import ScriptedVad
@@ -86,18 +87,18 @@ def test_a_quick_call_uses_one_slot() -> None:
 
 
 def test_a_cancelled_call_ends_between_windows() -> None:
-    stop = threading.Event()
+    cancellation = Cancellation()
     engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")}, at_once=1)
     decode = engine._decode
 
     def stopping(samples: Samples, request: DecodingRequest) -> Hypothesis:
         found = decode(samples, request)
-        stop.set()
+        cancellation.cancel()
         return found
 
     engine._decode = stopping  # type: ignore[method-assign]
-    with pytest.raises(TranscriptionCancelled):
-        engine.transcribe(clip(0.9, 0.8), SpeechOptions(language="en", stop=stop))
+    with pytest.raises(Cancelled):
+        engine.transcribe(clip(0.9, 0.8), SpeechOptions(language="en", cancellation=cancellation))
     assert len(engine.requests) == 1
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 import whisper
 
+from models.cancellation import Cancelled
 from models.media.audio_decoder import decode
-from models.speech.types import TranscriptionCancelled
 from models.speech.whisper.features import log_mel
 from models.speech.whisper.onnx_decoder import BLOCK_FRAMES, DecodingState, Floats, OnnxDecoder, TokenRules
 from models.speech.whisper.onnx_graph import decoder_files
@@ -125,9 +125,9 @@ def test_decoding_stops_at_the_token_limit_and_on_cancellation(tokens: WhisperTo
     assert len(window.decode(tokens.start("en"), 0, 3, check_cancelled).tokens) == 3
 
     def stop() -> None:
-        raise TranscriptionCancelled
+        raise Cancelled
 
-    with pytest.raises(TranscriptionCancelled):
+    with pytest.raises(Cancelled):
         window.decode(tokens.start("en"), 0, 50, stop)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.cancellation import Cancellation, Cancelled
 from models.errors import InvalidInput, NoSpeech, WeightsError
 from models.media.audio_decoder import decode
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import WindowPolicy
 from models.speech.engines import ENGINES, build_engine, build_vad
-from models.speech.types import SpeechEngine, SpeechOptions, Transcript, TranscriptionCancelled
+from models.speech.types import SpeechEngine, SpeechOptions, Transcript
 from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
 from models.weights.store import locate
 
@@ -240,7 +240,7 @@ def test_windows_are_recognized_concurrently_and_returned_in_order(weights_cache
 
 
 def test_a_cancelled_call_ends_early(engine: SpeechEngine, greeting: Samples) -> None:
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(TranscriptionCancelled):
-        engine.transcribe(greeting, replace(ENGLISH, stop=stop))
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        engine.transcribe(greeting, replace(ENGLISH, cancellation=cancellation))

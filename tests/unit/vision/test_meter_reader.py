@@ -19,7 +19,8 @@ from models.vision.geometry import lies_in, span_x
 from models.vision.line_crops import CROP_HEIGHT, CROP_WIDTH, Line, crop, lines_from_boxes, lines_from_map, to_input
 from models.vision.meter_digits import DIGIT_COUNT_WEIGHTS, decode_row, first_red, softmax
 from models.vision.meter_reader import WEIGHTS, MeterReader, MeterReading, reading_line, resolve_conflicts
-from models.vision.ocr import OcrOptions, RapidOcrEngine
+from models.vision.ocr import RapidOcrEngine
+from models.vision.ocr_models import OcrOptions
 from models.vision.types import OcrLine
 from tests.unit.vision.pictures import DATA, box
 

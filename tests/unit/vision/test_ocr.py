@@ -18,7 +18,8 @@ from models.media.pixels import Pixels
 from models.redaction.redactor import build_redactor
 from models.redaction.types import Redactor
 from models.vision.geometry import span_x, span_y
-from models.vision.ocr import OcrOptions, RapidOcrEngine
+from models.vision.ocr import RapidOcrEngine
+from models.vision.ocr_models import OcrOptions
 from models.vision.redact import redact_page
 from models.vision.types import OcrEngine, OcrLine
 from server.cli.config import load_settings

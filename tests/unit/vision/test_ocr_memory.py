@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.vision.ocr import OcrOptions, RapidOcrEngine
+from models.vision.ocr import RapidOcrEngine
 from models.vision.ocr_memory import FewLinesAtATime, normalize_in_bands
+from models.vision.ocr_models import OcrOptions
 from tests.unit.vision.pictures import DATA
 
 

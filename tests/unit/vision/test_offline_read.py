@@ -14,6 +14,7 @@ from models.media.images import ImageLimits
 from models.media.pages import unpack
 from models.media.pixels import Pixels
 from models.redaction.types import Redactor
+from models.vision.turns import PageWork
 from models.vision.types import OcrLine, OcrPage
 from server.cli.offline_decoders import decoders
 from server.cli.offline_input import PICTURE_KINDS
@@ -33,7 +34,7 @@ class _ScriptedEngine:
     def read(self, pixels: Pixels) -> list[OcrLine]:
         return [line("Visitor Maria Lopez", 10, 20)]
 
-    def read_page(self, pixels: Pixels) -> OcrPage:
+    def read_page(self, pixels: Pixels, work: PageWork | None = None) -> OcrPage:
         return OcrPage(tuple(self.read(pixels)))
 
 

@@ -12,6 +12,7 @@ from models.media.pixels import Pixels
 from models.text import RawText
 from models.vision.ocr import RapidOcrEngine
 from models.vision.orientation import quarter_turns, read_upright
+from models.vision.turns import PageWork
 from models.vision.types import Box, OcrLine, OcrPage
 from tests.unit.vision.pictures import DATA, box, line
 
@@ -66,7 +67,7 @@ class ScriptedEngine:
     def read(self, pixels: Pixels) -> list[OcrLine]:
         return list(self.read_page(pixels).lines)
 
-    def read_page(self, pixels: Pixels) -> OcrPage:
+    def read_page(self, pixels: Pixels, work: PageWork | None = None) -> OcrPage:
         self.seen.append(pixels)
         return self._pages[len(self.seen) - 1]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.cancellation import Cancellation, Cancelled
 from models.errors import BrokenMedia, RedactionFailed, TooLarge, UnsupportedMedia
 from models.media.images import PNG, ImageLimits, decode
 from models.media.pages import pack
@@ -18,6 +19,7 @@ from models.vision.faces import Face
 from models.vision.geometry import rows
 from models.vision.line_redaction import UNREADABLE, merge, redact_lines
 from models.vision.redact import Detectors, OtherDetections, read_and_redact, redact_page
+from models.vision.turns import PageWork
 from models.vision.types import OcrLine, OcrPage
 from tests.data.make_badge import AUTHOR, PLACE, PRODUCT, draw_badge, draw_face, with_metadata
 from tests.fakes.redactor import PhraseRedactor
@@ -40,7 +42,7 @@ class _ScriptedEngine:
     def read(self, pixels: Pixels) -> list[OcrLine]:
         return self._lines
 
-    def read_page(self, pixels: Pixels) -> OcrPage:
+    def read_page(self, pixels: Pixels, work: PageWork | None = None) -> OcrPage:
         return OcrPage(tuple(self._lines))
 
 
@@ -411,7 +413,7 @@ class _EngineOfSizes:
     def read(self, pixels: Pixels) -> list[OcrLine]:
         return [line(f"height {pixels.shape[0]} maria lopez", 4, 4)]
 
-    def read_page(self, pixels: Pixels) -> OcrPage:
+    def read_page(self, pixels: Pixels, work: PageWork | None = None) -> OcrPage:
         return OcrPage(tuple(self.read(pixels)))
 
 
@@ -426,3 +428,46 @@ def test_the_pages_of_a_document_become_one_text_and_one_picture() -> None:
     assert shown.shape == (110, 400, 3)
     assert _is_black(shown, 130, 8, 60, 8)
     assert _is_black(shown, 130, 68, 60, 8)
+
+
+class _Gone(Cancellation):
+    """A caller who gives up while the work looks for the nth time."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.looks, self.at = 0, at
+
+    def check(self) -> None:
+        self.looks += 1
+        if self.looks == self.at:
+            self.cancel()
+        super().check()
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_a_picture_that_nobody_waits_for_ends_between_any_two_steps(at: int) -> None:
+    data = encoded(Image.new("RGB", (400, 60), "white"), "JPEG")
+    detectors = Detectors(_EngineOfSizes(), _ScriptedFaces(), _ScriptedBarcodes())
+    with pytest.raises(Cancelled):
+        read_and_redact(data, ImageLimits(), detectors, PhraseRedactor(NAMES), cancellation=_Gone(at))
+
+
+def test_the_pages_of_a_document_share_their_call() -> None:
+    works: list[PageWork] = []
+
+    class Engine(_EngineOfSizes):
+        def read_page(self, pixels: Pixels, work: PageWork | None = None) -> OcrPage:
+            assert work is not None
+            works.append(work)
+            work.used_s += 2.0
+            return super().read_page(pixels, work)
+
+    pages = [encoded(Image.new("RGB", (400, 60), "white"), "JPEG")] * 3
+    caller = Cancellation()
+    detectors = Detectors(Engine(), _ScriptedFaces(), _ScriptedBarcodes())
+    read_and_redact(pack(pages), ImageLimits(), detectors, PhraseRedactor(NAMES), cancellation=caller)
+    assert [(work.cancellation, work.earlier_s, work.used_s) for work in works] == [
+        (caller, 0.0, 2.0),
+        (caller, 2.0, 2.0),
+        (caller, 4.0, 2.0),
+    ]

@@ -1,0 +1,116 @@
+"""Calls that nobody waits for any more stop in the real workers, and a dense page holds up no small picture."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from benchmarks._dense_pages import columns
+from models.errors import DeadlineExceeded
+from models.media.audio_decoder import decode
+from models.media.clean import MediaLimits, clean
+from models.speech.muting.timeline import encode_flac
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from ray_tasks.types import WorkerConfig
+from tests.eventually import eventually
+from tests.fakes.gateway import recording_source
+from tests.ray.conftest import DATA, replica, small_config
+
+METER = (DATA / "meter.jpg").read_bytes()
+IDLE_SHARE = 0.2
+"""CPUs that a worker takes which does nothing but report its health, at most."""
+STOPS_S = 3.0
+"""CPU that the two threads of a worker take until they stop, at most. The work itself takes over 10 s."""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Ray with the real workers, and as many calls at a time as in a server."""
+    vision = WorkerConfig(device="cpu", cpus=0.2, max_ongoing=4)
+    running = Cluster(small_config(tmp_path_factory.mktemp("cluster"), vision=vision))
+    try:
+        asyncio.run(running.start())
+        yield running
+    finally:
+        asyncio.run(running.stop())
+
+
+@pytest.fixture(scope="module")
+def dense() -> bytes:
+    return clean(columns(4, points=6.0), MediaLimits()).content
+
+
+@pytest.fixture(scope="module")
+def recording() -> bytes:
+    """A minute of speech."""
+    visit = decode((DATA / "visit.flac").read_bytes())
+    return encode_flac(np.resize(visit, 60 * 16_000))
+
+
+def cpu_s(worker: psutil.Process) -> float:
+    times = worker.cpu_times()
+    return float(times.user + times.system)
+
+
+async def works(worker: psutil.Process) -> None:
+    """Wait until a worker has taken a second of CPU."""
+    before = cpu_s(worker)
+    await eventually(lambda: cpu_s(worker) > before + 1.0, timeout_s=120)
+
+
+async def rests(worker: psutil.Process) -> float:
+    """Wait until a worker takes no CPU; returns the CPU that it took until then."""
+    first = before = cpu_s(worker)
+    async with asyncio.timeout(120):
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(1.0)
+            now = cpu_s(worker)
+            if now - before < IDLE_SHARE * (time.monotonic() - began):
+                return before - first
+            before = now
+
+
+def calls(gateway: RayGateway, kind: str, data: bytes, timeout_s: float) -> Coroutine[Any, Any, object]:
+    if kind == "vision":
+        return gateway.read_picture(data, document_type="", timeout_s=timeout_s)
+    return gateway.read_recording(recording_source(data), language="en", timeout_s=timeout_s, keep_redacted=True)
+
+
+@pytest.mark.parametrize("kind", ["vision", "speech"])
+async def test_work_stops_when_its_caller_gives_up(
+    cluster: Cluster, gateway: RayGateway, dense: bytes, recording: bytes, kind: str
+) -> None:
+    worker = replica(cluster, kind)
+    call = asyncio.create_task(calls(gateway, kind, dense if kind == "vision" else recording, 300))
+    await works(worker)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await rests(worker) < STOPS_S
+
+
+@pytest.mark.parametrize("kind", ["vision", "speech"])
+async def test_work_stops_when_the_time_of_its_caller_is_over(
+    cluster: Cluster, gateway: RayGateway, dense: bytes, recording: bytes, kind: str
+) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await calls(gateway, kind, dense if kind == "vision" else recording, 3.0)
+    assert await rests(replica(cluster, kind)) < STOPS_S
+
+
+async def test_small_pictures_are_read_while_a_dense_page_is(gateway: RayGateway, dense: bytes) -> None:
+    page = asyncio.create_task(calls(gateway, "vision", dense, 600))
+    alone = await gateway.read_picture(METER, document_type="meter", timeout_s=120)
+    pages = [await gateway.read_picture(METER, document_type="meter", timeout_s=120) for _ in range(2)]
+    assert not page.done(), "it takes longer than all of them"
+    page.cancel()
+    await asyncio.gather(page, return_exceptions=True)
+    assert {one.text.value for one in pages} == {alone.text.value}
