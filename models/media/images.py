@@ -36,6 +36,9 @@ PNG: Final = MediaFormat.PNG.mime
 JPEG_QUALITY: Final = 90
 LOSSLESS_PIXELS: Final = 9_000_000
 """A page of A4 at 300 dots per inch has 8.7 million."""
+READ_BYTES: Final = 64 * 1024
+"""What Pillow reads at a time. It reads as much for each strip of a TIFF, and thousands may lie in the same place."""
+
 SMALLER: Final = "Photograph it with a lower resolution."
 
 CLEAN_PNG_LEVEL: Final = 1
@@ -192,6 +195,7 @@ def _guarded(data: bytes, found: MediaFormat, limits: ImageLimits) -> tuple[Imag
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES.get(found, found.label),)) as picture:
+                picture.decodermaxblock = READ_BYTES
                 _check(picture, found, limits)
                 if found is MediaFormat.PNG and png_apple.is_apple(data):
                     with Image.open(io.BytesIO(png_apple.as_standard(data)), formats=("PNG",)) as standard:

@@ -16,13 +16,13 @@ from models.media.clean import MediaLimits, clean
 from models.media.recordings import FlacEncoder
 from models.media.samples import SAMPLE_RATE_HZ
 
-_FILE_BYTES: Final = 8 * 1024 * 1024
+_WRITTEN_BYTES: Final = 8 * 1024 * 1024
 
 
 def warm_up() -> None:
     """Make files of each kind clean."""
     Image.init()
-    ImageFile.MAXBLOCK = _FILE_BYTES  # Pillow reads and writes most files in one piece, without copies of its parts
+    ImageFile.MAXBLOCK = _WRITTEN_BYTES  # Pillow writes most files in one piece; see images.READ_BYTES for reading
     for data in (*_pictures(), _document(), _recording()):
         clean(data, MediaLimits())
 

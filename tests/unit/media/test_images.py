@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia, VestibuleError
 from models.media.formats import MediaFormat
-from models.media.images import JPEG, PNG, ImageLimits, decode, encode, output_mime
+from models.media.images import JPEG, MIB, PNG, READ_BYTES, ImageLimits, decode, encode, output_mime
 from tests.unit.vision.pictures import DATA, corners, encoded, red_corner
 
 LIMITS = ImageLimits()
@@ -211,3 +211,18 @@ def test_every_colour_mode_becomes_rgb(picture: Image.Image, grey: int) -> None:
 def test_cmyk_jpeg_becomes_rgb() -> None:
     pixels = decode(encoded(corners().convert("CMYK"), "JPEG"), LIMITS).pixels
     assert red_corner(pixels) == "upper left"
+
+
+def test_how_much_is_read_at_a_time_does_not_depend_on_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder writes large pieces. Pillow would read as much for each strip of a TIFF, wherever the strips lie."""
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 8 * MIB)
+    read: list[int] = []
+    load = ImageFile.ImageFile.load
+
+    def noting(picture: ImageFile.ImageFile) -> object:
+        read.append(picture.decodermaxblock)
+        return load(picture)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", noting)
+    decode(encoded(corners(), "TIFF"), LIMITS)
+    assert set(read) == {READ_BYTES}
