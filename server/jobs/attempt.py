@@ -17,6 +17,7 @@ from server.jobs.failure_policy import FailureKind, classify, next_attempt
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger import jobs
+from server.ledger.columns import Cursor
 from server.ledger.types import Clock, JobRow
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
@@ -49,12 +50,16 @@ class _End:
 
 
 class Attempts:
-    """Makes attempts for one owner of leases."""
+    """Makes attempts for one owner of leases.
+
+    Args:
+        steady: Times of attempts and leases; a clock that is never set.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
-        clock: Clock,
+        steady: Clock,
         owner: str,
         ends: JobEnds,
         observer: JobObserver,
@@ -63,7 +68,7 @@ class Attempts:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._ledger = ledger
-        self._clock = clock
+        self._steady = steady
         self._owner = owner
         self._ends = ends
         self._observer = observer
@@ -73,7 +78,7 @@ class Attempts:
 
     async def make(self, job: JobRow, handler: Handler) -> None:
         """Try once and record the outcome. Raises nothing but CancelledError, which leaves the job as it is."""
-        started = self._clock()
+        started = self._steady()
         work = asyncio.create_task(_run_bounded(handler, job))
         try:
             # Waited for, not awaited: a defect in a step becomes a dead letter and does not end this task.
@@ -89,12 +94,12 @@ class Attempts:
     async def release(self, job: JobRow) -> None:
         """Put back a job that cannot be finished before the server ends."""
         try:
-            await self._ledger.write(lambda cursor: jobs.release(cursor, job.id, self._clock(), owner=self._owner))
+            await self._ledger.write(lambda cursor: self._put_back(cursor, job))
         except VestibuleError as error:
             # It ended at the last moment, or the next start takes it over.
             log.info("release_unneeded", job=job.id, **describe(error))
             return
-        self._observe(job, _End(JobOutcome.RELEASED, Reason.SHUTTING_DOWN), self._clock())
+        self._observe(job, _End(JobOutcome.RELEASED, Reason.SHUTTING_DOWN), self._steady())
 
     async def _record(self, job: JobRow, handler: Handler, result: Completion[Any] | VestibuleError) -> _End:
         try:
@@ -117,13 +122,11 @@ class Attempts:
         if failure is FailureKind.CALLER:
             await self._write(lambda: self._ends.finish(job, handler.on_fail(job, error, redrivable=False)))
             return _End(JobOutcome.REFUSED, error.reason)
-        now = self._clock()
+        now = self._steady()
         at = next_attempt(job, error, get_retry_policy(job.policy, self._policies), now, self._chance)
         if failure is FailureKind.TRANSIENT and at is not None:
             await self._write(
-                lambda: self._ledger.write(
-                    lambda cursor: jobs.reschedule(cursor, job.id, at, error.reason, owner=self._owner)
-                )
+                lambda: self._ledger.write(lambda cursor: self._reschedule(cursor, job, at, error.reason))
             )
             return _End(JobOutcome.RETRY, error.reason, (at - now).total_seconds())
         exhausted = failure is FailureKind.TRANSIENT
@@ -134,8 +137,14 @@ class Attempts:
         """Write, and again under the policy ``database``, so that work that was done is not done again."""
         await repeat(write, self._policies["database"], again=_ledger_refused, sleep=self._sleep)
 
+    def _reschedule(self, cursor: Cursor, job: JobRow, at: datetime, reason: str) -> None:
+        jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts)
+
+    def _put_back(self, cursor: Cursor, job: JobRow) -> None:
+        jobs.release(cursor, job.id, self._steady(), owner=self._owner, attempt=job.attempts)
+
     def _observe(self, job: JobRow, end: _End, started: datetime) -> None:
-        took_s = max(0.0, (self._clock() - started).total_seconds())
+        took_s = max(0.0, (self._steady() - started).total_seconds())
         self._observer(JobDetails(job.id, job.kind, job.attempts, end.outcome, end.reason, took_s, end.retry_in_s))
 
 

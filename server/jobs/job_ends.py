@@ -39,7 +39,7 @@ class JobEnds:
         """End a job successfully, with its result."""
 
         def write(cursor: Cursor) -> Any:
-            job_ends.finish(cursor, job.id, owner=self._owner)
+            job_ends.finish(cursor, job.id, owner=self._owner, attempt=job.attempts)
             return completion.record(cursor)
 
         await _run_after(completion, await self._ledger.write(write))
@@ -57,8 +57,16 @@ class JobEnds:
         now = self._clock()
 
         def write(cursor: Cursor) -> Any:
-            reason, message = error.reason, error.message
-            job_ends.fail(cursor, job.id, now, reason=reason, message=message, owner=self._owner, exhausted=exhausted)
+            job_ends.fail(
+                cursor,
+                job.id,
+                now,
+                reason=error.reason,
+                message=error.message,
+                owner=self._owner,
+                attempt=job.attempts,
+                exhausted=exhausted,
+            )
             return completion.record(cursor)
 
         await _run_after(completion, await self._ledger.write(write))

@@ -21,7 +21,7 @@ from server.access.audit import AuditTrail
 from server.jobs.attempt import Attempts, log_attempt
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Handler, JobObserver
-from server.ledger import jobs
+from server.ledger import claims, jobs
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
 from server.ledger.types import Clock, DeadLetterRow, JobRow
@@ -75,6 +75,7 @@ class JobRunner:
     Args:
         ledger: Holds the jobs.
         clock: The time now.
+        steady: Times of attempts and leases; a clock that is never set. None takes ``clock``.
         owner: Name of this process in leases; a new one at each start.
         audit: Gets what is done to dead letters.
         observer: Receives every attempt.
@@ -98,14 +99,17 @@ class JobRunner:
         chance: random.Random | None = None,
         policies: RetryPolicies = POLICIES,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        steady: Clock | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._steady = steady or clock
         self._owner = owner
         self._admit = admit
+        self._longest_wait = timedelta(seconds=max(policy.longest_s for policy in policies.values()))
         self._lease_s = lease_s
         self._ends = JobEnds(ledger, clock, owner, audit)
-        self._attempts = Attempts(ledger, clock, owner, self._ends, observer, chance, policies, sleep)
+        self._attempts = Attempts(ledger, self._steady, owner, self._ends, observer, chance, policies, sleep)
         self._handlers: dict[str, Handler] = {}
         self._running: dict[str, tuple[JobRow, asyncio.Task[None]]] = {}
         self._woken = asyncio.Event()
@@ -117,7 +121,7 @@ class JobRunner:
         """Take over the jobs of a dead process and start claiming; returns the number of jobs taken over."""
         self._handlers = {handler.kind: handler for handler in handlers}
         taken_over = await self._ledger.write(
-            lambda cursor: jobs.release_leases_of_others(cursor, self._owner, self._clock())
+            lambda cursor: claims.take_over(cursor, self._steady(), self._longest_wait)
         )
         self._loops = [
             asyncio.create_task(self._claim_until_stopped()),
@@ -195,13 +199,13 @@ class JobRunner:
             if not room:
                 return 0
             self._admit()
-            now = self._clock()
+            now, held = self._steady(), list(self._running)
 
             def take(cursor: Cursor) -> list[JobRow]:
                 taken: list[JobRow] = []
                 # Kind by kind: a reply that waits for the LLM must not delay the reading of a picture.
                 for kind, free in room.items():
-                    taken += jobs.claim(cursor, self._owner, now, self._lease_s, free, (kind,))
+                    taken += claims.claim(cursor, self._owner, now, self._lease_s, free, (kind,), held)
                 return taken
 
             claimed = await self._ledger.write(take)
@@ -213,10 +217,12 @@ class JobRunner:
 
     async def renew(self) -> None:
         """Renew the leases of running jobs; stop an attempt whose job somebody else has taken."""
-        until = self._clock() + timedelta(seconds=self._lease_s)
+        until = self._steady() + timedelta(seconds=self._lease_s)
         for job, task in list(self._running.values()):
             try:
-                await self._ledger.write(partial(jobs.renew_lease, job_id=job.id, owner=self._owner, until=until))
+                await self._ledger.write(
+                    partial(jobs.renew_lease, job_id=job.id, owner=self._owner, until=until, attempt=job.attempts)
+                )
             except Conflict:
                 if job.id in self._running:
                     task.cancel()
@@ -236,9 +242,9 @@ class JobRunner:
 
     async def _until_next_due_s(self) -> float | None:
         # Jobs that are due already wait for room or for their session. The end of an attempt wakes this loop.
-        now = self._clock()
+        now = self._steady()
         due = await self._ledger.read(lambda cursor: jobs.next_due(cursor, after=now))
-        return None if due is None else max(0.0, (due - self._clock()).total_seconds())
+        return None if due is None else max(0.0, (due - self._steady()).total_seconds())
 
     async def _renew_until_cancelled(self) -> None:
         while True:

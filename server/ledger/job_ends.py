@@ -26,19 +26,27 @@ from server.ledger.jobs import require_lease
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 
 
-def finish(cursor: Cursor, job_id: str, *, owner: str) -> None:
+def finish(cursor: Cursor, job_id: str, *, owner: str, attempt: int | None = None) -> None:
     """End a job successfully.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
-        Conflict: LEASE_LOST when the owner no longer holds the job, so that a result counts once.
+        Conflict: LEASE_LOST when the owner no longer holds the job for this attempt, so that a result counts once.
     """
-    require_lease(cursor, job_id, owner)
+    require_lease(cursor, job_id, owner, attempt)
     _end(cursor, job_id, JobState.DONE)
 
 
 def fail(
-    cursor: Cursor, job_id: str, now: datetime, *, reason: str, message: str, owner: str, exhausted: bool = True
+    cursor: Cursor,
+    job_id: str,
+    now: datetime,
+    *,
+    reason: str,
+    message: str,
+    owner: str,
+    attempt: int | None = None,
+    exhausted: bool = True,
 ) -> DeadLetterRow:
     """End a job that failed permanently, and write its dead letter.
 
@@ -49,13 +57,14 @@ def fail(
         reason: Stable reason of the last failure.
         message: One sentence written by us.
         owner: Who holds the lease.
+        attempt: Number of the attempt that failed; None for any.
         exhausted: Whether its retry policy ran out; False for a failure that no retry can mend.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST when the owner no longer holds the job.
     """
-    job = require_lease(cursor, job_id, owner)
+    job = require_lease(cursor, job_id, owner, attempt)
     _end(cursor, job_id, JobState.DEAD)
     update(cursor, "jobs", job_id, {"last_reason": reason})
     letter = _letter_of(job, now, reason, message, exhausted=exhausted)

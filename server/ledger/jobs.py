@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from models.errors import Conflict, NotFound
+from models.errors import Conflict, InvalidInput, NotFound
 from models.reasons import Reason
 from models.retry import get_retry_policy
 from server.ledger.columns import (
@@ -16,7 +16,6 @@ from server.ledger.columns import (
     aware,
     aware_or_none,
     count,
-    fetch_all,
     fetch_one,
     insert,
     stored_time,
@@ -25,33 +24,17 @@ from server.ledger.columns import (
 )
 from server.ledger.types import JobRow, JobState
 
-FAIR_FOR = timedelta(hours=1)
-"""A client or session served longer ago than this counts as never served. It bounds the rows that claiming reads."""
 
-# The first open job of each session, if it is due and nobody holds it. Sessions of one client take turns, and so do
-# clients: whoever was served longest ago comes first, those never served before them. A job without a session has a
-# lane of its own.
-_CLAIMABLE = """
-WITH opened AS (
-    SELECT jobs.*, coalesce(sessions.client_id, '') AS client_id, coalesce(nullif(session_id, ''), jobs.id) AS lane
-    FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id
-    WHERE jobs.state IN ('QUEUED', 'RUNNING') AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds, kind))
-), served AS (
-    SELECT session_id, coalesce(client_id, '') AS client_id, max(claim_time) AS served_time
-    FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id WHERE claim_time >= $recent GROUP BY ALL
-), clients AS (
-    SELECT client_id, max(served_time) AS served_time FROM served GROUP BY client_id
-), heads AS (
-    SELECT * FROM opened QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
-), turns AS (
-    SELECT heads.id, create_time, heads.client_id, row_number() OVER (
-        PARTITION BY heads.client_id ORDER BY served.served_time NULLS FIRST, create_time, heads.id) AS turn
-    FROM heads LEFT JOIN served ON served.session_id = heads.session_id
-    WHERE (state = 'QUEUED' AND next_attempt_time <= $now) OR (state = 'RUNNING' AND lease_until <= $now)
-)
-SELECT id FROM turns LEFT JOIN clients USING (client_id)
-ORDER BY turn, clients.served_time NULLS FIRST, create_time, id LIMIT $number
-"""
+class _Newest:
+    """The newest time of an open job, as far as this process knows. Only an older one needs a look at the others."""
+
+    time = datetime.min.replace(tzinfo=UTC)
+
+
+def note_newest(cursor: Cursor) -> None:
+    """At the start, note the times of the jobs that are there: the clock may have been set back since."""
+    last = fetch_one(cursor, "SELECT max(create_time) AS last FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
+    _Newest.time = max(_Newest.time, (aware_or_none(last["last"]) if last else None) or _Newest.time)
 
 
 def new_job(kind: str, key: str, session_id: str, payload: dict[str, str], policy: str, now: datetime) -> JobRow:
@@ -78,16 +61,22 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
 
     Returns:
         The job, and whether it is new.
+
+    Raises:
+        InvalidInput: INVALID_ID without a key: all jobs without one would count as one.
     """
+    if not row.key:
+        raise InvalidInput("A job needs a key.", reason=Reason.INVALID_ID)
     known = fetch_one(cursor, "SELECT * FROM jobs WHERE key = ?", [row.key])
     if known is not None:
-        return _job(known), False
+        return job_of(known), False
     insert_job(cursor, row)
     return row, True
 
 
 def insert_job(cursor: Cursor, row: JobRow) -> None:
     """Store a job whose key is new."""
+    row = _after_earlier(cursor, row)
     insert(
         cursor,
         "jobs",
@@ -110,6 +99,22 @@ def insert_job(cursor: Cursor, row: JobRow) -> None:
     )
 
 
+def _after_earlier(cursor: Cursor, row: JobRow) -> JobRow:
+    """Keep the order of a session although the clock was set back since its last job."""
+    if not row.session_id or row.create_time >= _Newest.time:
+        _Newest.time = max(_Newest.time, row.create_time)
+        return row
+    last = fetch_one(
+        cursor,
+        "SELECT max(create_time) AS last FROM jobs WHERE session_id = ? AND state IN ('QUEUED', 'RUNNING')",
+        [row.session_id],
+    )
+    latest = aware_or_none(last["last"]) if last else None
+    if latest is None or latest < row.create_time:
+        return row
+    return replace(row, create_time=latest + timedelta(microseconds=1))
+
+
 def get(cursor: Cursor, job_id: str) -> JobRow:
     """Find a job.
 
@@ -119,84 +124,43 @@ def get(cursor: Cursor, job_id: str) -> JobRow:
     row = fetch_one(cursor, "SELECT * FROM jobs WHERE id = ?", [job_id])
     if row is None:
         raise NotFound("There is no such job.", reason=Reason.JOB_NOT_FOUND)
-    return _job(row)
+    return job_of(row)
 
 
-def claim(
-    cursor: Cursor, owner: str, now: datetime, lease_s: float, limit: int, kinds: Sequence[str] = ()
-) -> list[JobRow]:
-    """Take jobs that are due, at most one a session, and count an attempt for each.
-
-    Order is kept among the kinds that are asked for: while the first open job of a session runs or waits for its next
-    attempt, its later ones of these kinds wait too. A lease that ran out counts as free.
+def require_lease(cursor: Cursor, job_id: str, owner: str, attempt: int | None = None) -> JobRow:
+    """The job, held by this owner.
 
     Args:
-        cursor: Within a transaction of the writer.
-        owner: Name of the process that takes them.
-        now: The time now.
-        lease_s: Length of the lease in seconds.
-        limit: At most this many.
-        kinds: Only these; empty means all.
-
-    Returns:
-        The jobs, in the order in which to begin them.
-    """
-    moment = stored_time(now)
-    wanted = {"kinds": list(kinds), "now": moment, "recent": stored_time(now - FAIR_FOR), "number": limit}
-    ids = [row["id"] for row in fetch_all(cursor, _CLAIMABLE, wanted)]
-    if not ids:
-        return []
-    taken = fetch_all(
-        cursor,
-        """UPDATE jobs SET state = 'RUNNING', attempts = attempts + 1, lease_owner = ?, lease_until = ?,
-            claim_time = ?, first_attempt_time = coalesce(first_attempt_time, ?)
-        WHERE id IN (SELECT unnest(?::VARCHAR[])) RETURNING *""",
-        [owner, stored_time(now + timedelta(seconds=lease_s)), moment, moment, ids],
-    )
-    by_id = {row["id"]: _job(row) for row in taken}
-    return [by_id[job_id] for job_id in ids]
-
-
-def require_lease(cursor: Cursor, job_id: str, owner: str) -> JobRow:
-    """The job, held by this owner.
+        cursor: Within a transaction.
+        job_id: UUID of the job.
+        owner: Who claims to hold it.
+        attempt: Number of the attempt that it holds it for; None for any.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
-        Conflict: LEASE_LOST when it has ended, or somebody else has taken it.
+        Conflict: LEASE_LOST when it has ended, or was taken again since, by somebody else or by the owner itself.
     """
     job = get(cursor, job_id)
-    if job.lease_owner != owner:
-        raise Conflict("Another process has taken the job.", reason=Reason.LEASE_LOST)
+    if job.lease_owner != owner or (attempt is not None and job.attempts != attempt):
+        raise Conflict("Another attempt has taken the job.", reason=Reason.LEASE_LOST)
     return job
 
 
-def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime) -> JobRow:
+def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime, attempt: int | None = None) -> JobRow:
     """Extend the lease of a running job.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
-        Conflict: LEASE_LOST when somebody else has taken it.
+        Conflict: LEASE_LOST when another attempt has taken it.
     """
-    require_lease(cursor, job_id, owner)
+    require_lease(cursor, job_id, owner, attempt)
     update(cursor, "jobs", job_id, {"lease_until": stored_time(until)})
     return get(cursor, job_id)
 
 
-def release_leases_of_others(cursor: Cursor, owner: str, now: datetime) -> int:
-    """At the start, make the jobs of a dead process due at once. Only one server uses a ledger.
-
-    Returns:
-        How many jobs were taken over.
-    """
-    return count(
-        cursor,
-        """UPDATE jobs SET state = 'QUEUED', lease_owner = '', lease_until = NULL, next_attempt_time = ?
-        WHERE state = 'RUNNING' AND lease_owner <> ?""",
-        [stored_time(now), owner],
-    )
-
-
-def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner: str) -> JobRow:
+def reschedule(
+    cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner: str, attempt: int | None = None
+) -> JobRow:
     """Put a job back until its next attempt.
 
     Args:
@@ -205,12 +169,13 @@ def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner:
         at: Not before this time.
         reason: Stable reason of the failure.
         owner: Who holds the lease.
+        attempt: Number of the attempt that failed; None for any.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
-    require_lease(cursor, job_id, owner)
+    require_lease(cursor, job_id, owner, attempt)
     update(
         cursor,
         "jobs",
@@ -226,14 +191,14 @@ def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner:
     return get(cursor, job_id)
 
 
-def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str) -> JobRow:
+def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str, attempt: int | None = None) -> JobRow:
     """Put a job back that its owner cannot finish before it stops. The attempt does not count.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
-    job = require_lease(cursor, job_id, owner)
+    job = require_lease(cursor, job_id, owner, attempt)
     reschedule(cursor, job_id, now, job.last_reason, owner=owner)
     update(cursor, "jobs", job_id, {"attempts": max(0, job.attempts - 1)})
     return get(cursor, job_id)
@@ -263,7 +228,8 @@ def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:
     return aware_or_none(row["due"]) if row else None
 
 
-def _job(row: Row) -> JobRow:
+def job_of(row: Row) -> JobRow:
+    """The job of a row with all columns."""
     return JobRow(
         id=row["id"],
         kind=row["kind"],

@@ -29,12 +29,12 @@ def insert_attempt(cursor: Cursor, row: UploadAttempt) -> None:
     insert(cursor, "upload_attempts", values)
 
 
-def list_after(cursor: Cursor, client_id: str, after: datetime) -> list[UploadAttempt]:
-    """Attempts of a client that began later than this, oldest first."""
+def list_between(cursor: Cursor, client_id: str, after: datetime, until: datetime) -> list[UploadAttempt]:
+    """Attempts of a client that began later than one time, and not later than another; oldest first."""
     # With a second condition DuckDB would not use the index. Older attempts are few, because they are deleted.
     rows = fetch_all(cursor, "SELECT * FROM upload_attempts WHERE client_id = ?", [client_id])
     attempts = (UploadAttempt(row["id"], row["client_id"], aware(row["start_time"]), row["size_bytes"]) for row in rows)
-    return sorted((a for a in attempts if a.start_time > after), key=lambda a: (a.start_time, a.id))
+    return sorted((a for a in attempts if after < a.start_time <= until), key=lambda a: (a.start_time, a.id))
 
 
 def set_size(cursor: Cursor, attempt_id: str, size_bytes: int) -> None:

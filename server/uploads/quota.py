@@ -79,9 +79,14 @@ class UploadQuota:
         return wait
 
     def _wait(self, cursor: Cursor, attempt: UploadAttempt) -> timedelta | None:
-        """How long this attempt is over the quota; None if it is within."""
+        """How long this attempt is over the quota; None if it is within.
+
+        What lies more than a window ahead was counted before the clock was set back, and counts no more.
+        """
         window_start = attempt.start_time - self._window
-        earlier = upload_attempts.list_after(cursor, attempt.client_id, window_start)
+        earlier = upload_attempts.list_between(
+            cursor, attempt.client_id, window_start, attempt.start_time + self._window
+        )
         leave = self._must_leave(earlier, attempt.size_bytes)
         return earlier[leave - 1].start_time - window_start if leave else None
 

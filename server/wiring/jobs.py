@@ -14,6 +14,7 @@ from server.jobs.types import Handler, JobDetails, JobObserver, JobOutcome
 from server.llm.field_names import FieldNames
 from server.observability.metrics import Metrics
 from server.records.recommender import Recommender
+from server.runtime.steady_clock import SteadyClock
 from server.settings import Settings
 from server.uploads.build import build_upload_service
 from server.uploads.service import UploadService
@@ -43,6 +44,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         observer=_count_jobs(shared.metrics),
         policies=settings.retry.policies,
         admit=shared.room.require,
+        steady=SteadyClock(clock),
     )
     recommender = Recommender(
         ledger,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from models.errors import InvalidInput, NotFound, Overloaded, Unavailable
 from models.reasons import Reason
 from server.jobs.types import NOTHING, Completion, Handler
-from server.ledger import dead_letters, jobs
+from server.ledger import claims, dead_letters, jobs
 from server.ledger.columns import Cursor
 from server.ledger.types import JobRow, JobState
 from server.settings import Settings
@@ -229,8 +230,8 @@ async def test_an_attempt_whose_job_another_process_took_is_stopped(world: World
     (task,) = [task for _, task in world.runner._running.values()]
 
     def take(cursor: Cursor) -> None:
-        jobs.release_leases_of_others(cursor, "another", world.clock())
-        jobs.claim(cursor, "another", world.clock(), 30.0, 1, ("scripted",))
+        claims.take_over(cursor, world.clock(), timedelta(seconds=600))
+        claims.claim(cursor, "another", world.clock(), 30.0, 1, ("scripted",))
 
     await world.ledger.write(take)
     await world.runner.renew()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from models.errors import InternalError
-from server.ledger import jobs
+from server.ledger import claims
 from server.ledger.types import JobState, UploadState
 from server.uploads.spool import Spool
 from tests.unit.jobs.conftest import World
@@ -62,7 +63,7 @@ class TestKilled:
         upload = await world.upload()
         await world.until_called("read_picture")
         (job,) = await world.jobs()
-        await world.ledger.write(lambda cursor: jobs.release_leases_of_others(cursor, "another process", world.clock()))
+        await world.ledger.write(lambda cursor: claims.take_over(cursor, world.clock(), timedelta(seconds=600)))
         running = [task for _, task in world.runner._running.values()]
         free.set()
         await asyncio.wait(running)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from models.errors import Conflict, InvalidInput, NotFound
-from server.ledger import dead_letters, job_ends, jobs, sessions
+from server.ledger import claims, dead_letters, job_ends, jobs, sessions
 from server.ledger.columns import Cursor, count
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 from tests.unit.ledger.makers import after, job, new_id, session
@@ -20,7 +21,7 @@ def _queue(cursor: Cursor, *rows: JobRow) -> list[JobRow]:
 
 
 def _claim(cursor: Cursor, at: float = 0.0, limit: int = 10, kinds: tuple[str, ...] = ()) -> list[str]:
-    return [row.id for row in jobs.claim(cursor, "me", after(at), 30.0, limit, kinds)]
+    return [row.id for row in claims.claim(cursor, "me", after(at), 30.0, limit, kinds)]
 
 
 def test_a_key_enqueues_one_job(cursor: Cursor) -> None:
@@ -33,7 +34,7 @@ def test_a_key_enqueues_one_job(cursor: Cursor) -> None:
 
 def test_claiming_counts_an_attempt_and_takes_a_lease(cursor: Cursor) -> None:
     (row,) = _queue(cursor, job("s"))
-    (taken,) = jobs.claim(cursor, "me", after(1), 30.0, 10, ["read_upload"])
+    (taken,) = claims.claim(cursor, "me", after(1), 30.0, 10, ["read_upload"])
     assert taken == replace(
         row,
         state=JobState.RUNNING,
@@ -62,7 +63,8 @@ def test_jobs_of_a_session_keep_their_order(cursor: Cursor) -> None:
 
 
 def test_jobs_of_other_kinds_do_not_block_a_claim(cursor: Cursor) -> None:
-    reply, read = _queue(cursor, job("s", at=0, kind="reply", due=600), job("s", at=1, kind="read_upload"))
+    retried = replace(job("s", at=0, kind="reply", due=600), attempts=1)
+    reply, read = _queue(cursor, retried, job("s", at=1, kind="read_upload"))
     assert _claim(cursor) == []
     assert _claim(cursor, kinds=("read_upload",)) == [read.id]
     assert _claim(cursor, at=600, kinds=("reply",)) == [reply.id]
@@ -113,9 +115,9 @@ def test_jobs_without_a_session_do_not_wait_for_each_other(cursor: Cursor) -> No
 
 def test_a_new_process_takes_over_leased_jobs(cursor: Cursor) -> None:
     (row,) = _queue(cursor, job("s"))
-    jobs.claim(cursor, "dead", after(0), 3600.0, 1)
-    assert jobs.release_leases_of_others(cursor, "dead", after(5)) == 0
-    assert jobs.release_leases_of_others(cursor, "me", after(5)) == 1
+    claims.claim(cursor, "dead", after(0), 3600.0, 1)
+    assert claims.take_over(cursor, after(5), timedelta(seconds=600)) == 1
+    assert claims.take_over(cursor, after(5), timedelta(seconds=600)) == 0
     assert _claim(cursor, at=5) == [row.id]
     for late in (
         lambda: job_ends.finish(cursor, row.id, owner="dead"),

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from models.errors import InternalError
-from server.ledger import jobs, streams, table_schema, uploads, views
+from server.ledger import claims, streams, table_schema, uploads, views
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrations import ALL, migrate
 from server.ledger.types import Artifact
@@ -122,7 +122,7 @@ def test_jobs_of_an_older_schema_are_found_by_the_handlers_of_today(tmp_path: Pa
         )
     ledger = Ledger.open(path, lambda: NOW)
     for kind, expected in (("read_picture", ["paper", "picture"]), ("read_recording", ["sound"])):
-        claim = partial(jobs.claim, owner="me", now=NOW, lease_s=30, limit=9, kinds=(kind,))
+        claim = partial(claims.claim, owner="me", now=NOW, lease_s=30, limit=9, kinds=(kind,))
         assert sorted(job.id for job in ledger.write_now(claim)) == expected
     assert read_now(ledger, lambda cursor: fetch_all(cursor, "SELECT kind FROM dead_letters")) == [
         {"kind": "read_recording"}

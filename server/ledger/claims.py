@@ -1,0 +1,121 @@
+"""Which jobs a process takes: in order within a session, fair between sessions and clients, none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from server.ledger.columns import Cursor, count, fetch_all, stored_time
+from server.ledger.jobs import job_of, note_newest
+from server.ledger.types import JobRow
+
+FAIR_FOR: Final = timedelta(hours=1)
+"""A client or session served longer ago than this counts as never served. It bounds the rows that claiming reads."""
+
+# The first open job of each session, if it is due and nobody holds it. Sessions of one client take turns, and so do
+# clients: whoever was served longest ago comes first, those never served before them. A job without a session has a
+# lane of its own. A job that was never tried is due whatever the clock says: it may have been set back since.
+_CLAIMABLE: Final = """
+WITH opened AS (
+    SELECT jobs.*, coalesce(sessions.client_id, '') AS client_id, coalesce(nullif(session_id, ''), jobs.id) AS lane
+    FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id
+    WHERE jobs.state IN ('QUEUED', 'RUNNING') AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds, kind))
+), served AS (
+    SELECT session_id, coalesce(client_id, '') AS client_id, max(claim_time) AS served_time
+    FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id WHERE claim_time >= $recent GROUP BY ALL
+), clients AS (
+    SELECT client_id, max(served_time) AS served_time FROM served GROUP BY client_id
+), heads AS (
+    SELECT * FROM opened QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
+), turns AS (
+    SELECT heads.id, create_time, heads.client_id, row_number() OVER (
+        PARTITION BY heads.client_id ORDER BY served.served_time NULLS FIRST, create_time, heads.id) AS turn
+    FROM heads LEFT JOIN served ON served.session_id = heads.session_id
+    WHERE (state = 'QUEUED' AND (attempts = 0 OR next_attempt_time <= $now))
+        OR (state = 'RUNNING' AND lease_until <= $now AND NOT list_contains($held::VARCHAR[], heads.id))
+)
+SELECT id FROM turns LEFT JOIN clients USING (client_id)
+ORDER BY turn, clients.served_time NULLS FIRST, create_time, id LIMIT $number
+"""
+
+
+def claim(
+    cursor: Cursor,
+    owner: str,
+    now: datetime,
+    lease_s: float,
+    limit: int,
+    kinds: Sequence[str] = (),
+    held: Sequence[str] = (),
+) -> list[JobRow]:
+    """Take jobs that are due, at most one a session, and count an attempt for each.
+
+    Order is kept among the kinds that are asked for: while the first open job of a session runs or waits for its next
+    attempt, its later ones of these kinds wait too. A lease that ran out counts as free.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        owner: Name of the process that takes them.
+        now: The time now.
+        lease_s: Length of the lease in seconds.
+        limit: At most this many.
+        kinds: Only these; empty means all.
+        held: Ids of jobs that this process still works on. They are not taken again, even if their lease ran out while
+            the process or its clock stood still.
+
+    Returns:
+        The jobs, in the order in which to begin them.
+    """
+    moment = stored_time(now)
+    wanted = {
+        "kinds": list(kinds),
+        "now": moment,
+        "recent": stored_time(now - FAIR_FOR),
+        "number": limit,
+        "held": list(held),
+    }
+    ids = [row["id"] for row in fetch_all(cursor, _CLAIMABLE, wanted)]
+    if not ids:
+        return []
+    taken = fetch_all(
+        cursor,
+        """UPDATE jobs SET state = 'RUNNING', attempts = attempts + 1, lease_owner = ?, lease_until = ?,
+            claim_time = ?, first_attempt_time = coalesce(first_attempt_time, ?)
+        WHERE id IN (SELECT unnest(?::VARCHAR[])) RETURNING *""",
+        [owner, stored_time(now + timedelta(seconds=lease_s)), moment, moment, ids],
+    )
+    by_id = {row["id"]: job_of(row) for row in taken}
+    return [by_id[job_id] for job_id in ids]
+
+
+def take_over(cursor: Cursor, now: datetime, longest_wait: timedelta) -> int:
+    """At the start, make the jobs of a dead process due at once. Only one server uses a ledger.
+
+    It also brings times that lie too far ahead back: the clock was set back while no server ran. A longer wait that an
+    upstream asked for is cut with them.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        now: The time now.
+        longest_wait: Longest delay between two attempts.
+
+    Returns:
+        How many jobs were taken over.
+    """
+    moment = stored_time(now)
+    taken = count(
+        cursor,
+        """UPDATE jobs SET state = 'QUEUED', lease_owner = '', lease_until = NULL, next_attempt_time = ?
+        WHERE state = 'RUNNING'""",
+        [moment],
+    )
+    latest = stored_time(now + longest_wait)
+    cursor.execute(
+        """UPDATE jobs SET next_attempt_time = least(next_attempt_time, ?),
+            first_attempt_time = least(first_attempt_time, ?)
+        WHERE state = 'QUEUED' AND (next_attempt_time > ? OR first_attempt_time > ?)""",
+        [latest, moment, latest, moment],
+    )
+    note_newest(cursor)
+    return taken
