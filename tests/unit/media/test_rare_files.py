@@ -7,7 +7,7 @@ from PIL import Image
 
 from models.errors import VestibuleError
 from models.media.clean import MediaLimits, clean
-from tests.unit.media.made_files import wav_file
+from tests.unit.media.made_files import heic_file, wav_file
 from tests.unit.media.recordings_made import recording
 from tests.unit.vision.pictures import encoded
 
@@ -37,6 +37,16 @@ PICTURES = {
         for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "zstd")
     },
 }
+
+
+XMP = b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"/><?xpacket end="w"?>'
+PICTURES["heic with depth and a live photo"] = heic_file(
+    COLOUR,
+    (b"Exif", b"\0\0\0\6Exif\0\0MM\0\x2a\0\0\0\x08" + bytes(400)),
+    (b"mime", XMP),
+    (b"hvc1", bytes(range(256)) * 90),
+    (b"uri ", b"tag:apple.com,2023:photo:aux:livephoto"),
+)
 
 
 @pytest.mark.parametrize("data", PICTURES.values(), ids=PICTURES.keys())
