@@ -17,6 +17,7 @@ from models.redaction.redactor import build_redactor
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
 from ray_tasks.engine_info import fingerprint
+from ray_tasks.freed_memory import give_back_large_blocks_at_once
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from ray_tasks.vision_worker import VisionWorker
 from server.cli.config import load_settings
@@ -39,6 +40,7 @@ class Pages:
         async def ask(texts: list[RawText], context: RedactionContext, _timeout_s: float) -> list[Redaction]:
             return await asyncio.to_thread(redactor.redact_many, texts, context)
 
+        give_back_large_blocks_at_once()
         none, vision = WorkerConfig(), WorkerConfig(device="cpu")
         config = ClusterConfig(none, vision, none, str(weights), f"{folder}/carry.key", "0123456789ab", folder)
         self._worker = VisionWorker(config, ask)

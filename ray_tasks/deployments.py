@@ -15,6 +15,7 @@ from models.retry import RetryPolicy
 from models.text import RawText
 from ray_tasks.bind_address import bind_replica_to_node_address
 from ray_tasks.engine_info import fingerprint
+from ray_tasks.freed_memory import give_back_large_blocks_at_once
 from ray_tasks.redaction_worker import RedactionWorker
 from ray_tasks.serve_client import call
 from ray_tasks.speech_worker import SpeechWorker
@@ -66,6 +67,7 @@ class VisionDeployment(VisionWorker):
 
     def __init__(self, config: ClusterConfig) -> None:
         bind_replica_to_node_address()
+        give_back_large_blocks_at_once()
         super().__init__(config, _redaction_from_inside(config))
 
 
