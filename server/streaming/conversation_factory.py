@@ -44,6 +44,7 @@ class ConversationFactory:
     lifecycle: Lifecycle
     metrics: Metrics
     clock: Clock
+    elapsed_s: Callable[[], float]
     open_container: OpenContainer
 
     async def build(
@@ -78,10 +79,13 @@ class ConversationFactory:
             self.limits,
             reply=config.reply,
             replay=stream.log,
-            quota=AudioQuota(self.admission, ticket, RateLimiter(self.limits.rate, self.clock, row.create_time)),
+            quota=AudioQuota(self.admission, ticket, self._rate_limiter(row)),
             take_typed=partial(self.typed.take, session.id, session.client_id),
             end_request=ticket.end_request,
         )
+
+    def _rate_limiter(self, row: StreamRow) -> RateLimiter:
+        return RateLimiter(self.limits.rate, (self.clock() - row.create_time).total_seconds(), self.elapsed_s)
 
     def _decoder(self, row: StreamRow) -> StreamDecoder:
         return StreamDecoder(self.limits.audio, _pcm(row), self.open_container)

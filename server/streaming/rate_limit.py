@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from models.errors import Overloaded
 from models.reasons import Reason
-from server.ledger.types import Clock
 from server.runtime.token_bucket import Rate, TokenBuckets
 from server.streaming.admission import Admission, AdmissionTicket
 
@@ -33,13 +31,14 @@ class RateLimiter:
     """The bound of one stream.
 
     Args:
-        since: When the stream was first opened.
+        age_s: How long ago the stream was first opened, below 0 if the clock was set back since.
+        elapsed_s: Seconds of a clock that is never set.
     """
 
-    def __init__(self, limits: RateLimits, clock: Clock, since: datetime) -> None:
+    def __init__(self, limits: RateLimits, age_s: float, elapsed_s: Callable[[], float]) -> None:
         self._limits = limits
-        self._clock = clock
-        self._since = since
+        self._elapsed_s = elapsed_s
+        self._opened_s = elapsed_s() - max(0.0, age_s)
 
     def check(self, received_s: float) -> None:
         """Refuse audio that comes too fast.
@@ -51,8 +50,7 @@ class RateLimiter:
             Overloaded: AUDIO_TOO_FAST; after ``retry_after_s`` half of ``ahead_s`` is available again.
         """
         limits = self._limits
-        age_s = max(0.0, (self._clock() - self._since).total_seconds())
-        ahead_s = received_s - limits.times * age_s
+        ahead_s = received_s - limits.times * (self._elapsed_s() - self._opened_s)
         if ahead_s > limits.ahead_s:
             raise Overloaded(
                 f"The audio arrives more than {limits.times:g} times as fast as it is spoken.",

@@ -9,6 +9,7 @@ from functools import partial
 from models.speech.endpointing.policy import DEFAULT_POLICY
 from models.speech.endpointing.segmenter import segmenter_factory
 from models.speech.engines import build_vad
+from server.runtime.steady_clock import running_s
 from server.runtime.token_bucket import Rate
 from server.settings import Settings
 from server.streaming.admission import Admission, AdmissionLimits
@@ -50,6 +51,7 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
         lifecycle=shared.lifecycle,
         metrics=shared.metrics,
         clock=shared.clock,
+        elapsed_s=running_s,
         open_container=shared.sandbox.open_stream,
     )
     return StreamManager(registry, admission, conversations)

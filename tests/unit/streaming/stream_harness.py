@@ -97,6 +97,7 @@ class StreamHarness:
             lifecycle=Lifecycle(),
             metrics=self.metrics,
             clock=lambda: self.now,
+            elapsed_s=self.elapsed_s,
             open_container=open_in_process,
         )
         self.streams = StreamManager(registry, admission, conversations)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -216,8 +216,7 @@ async def test_finals_are_measured_and_partials_are_not(harness: AdmissionHarnes
     ],
 )
 def test_audio_may_be_ahead_of_the_clock_up_to_the_limit(age_s: float, received_s: float, wait_s: float | None) -> None:
-    now = NOW + timedelta(seconds=age_s)
-    rate_limiter = RateLimiter(RateLimits(times=10.0, ahead_s=60.0), lambda: now, NOW)
+    rate_limiter = RateLimiter(RateLimits(times=10.0, ahead_s=60.0), age_s, lambda: 7.0)
     if wait_s is None:
         rate_limiter.check(received_s)
         return
@@ -225,3 +224,13 @@ def test_audio_may_be_ahead_of_the_clock_up_to_the_limit(age_s: float, received_
         rate_limiter.check(received_s)
     assert caught.value.reason == "AUDIO_TOO_FAST"
     assert caught.value.retry_after_s == pytest.approx(wait_s)
+
+
+def test_a_clock_that_is_set_back_does_not_make_a_stream_too_fast() -> None:
+    elapsed = [1000.0]
+    rate_limiter = RateLimiter(RateLimits(times=10.0, ahead_s=60.0), -3600.0, lambda: elapsed[0])
+    rate_limiter.check(60.0)
+    elapsed[0] += 30.0
+    rate_limiter.check(360.0)
+    with pytest.raises(Overloaded):
+        rate_limiter.check(361.0)
