@@ -30,6 +30,9 @@ _WALKERS: Final[Mapping[MediaFormat, Callable[[bytes], Layout]]] = {
 EARLY_BYTES: Final = 64 * 1024
 """When the metadata of a stream are searched first: titles and comments mostly stand at its beginning."""
 
+MOST_KEPT_BYTES: Final = 8 * 1024 * 1024
+"""Of a stream that is in memory for this search: twice the metadata that a file may have."""
+
 
 def inspect(data: bytes, found: MediaFormat) -> None:
     """Refuse what is hidden in a file, and what would make its decoder work too hard.
@@ -67,8 +70,9 @@ def _search_metadata(data: bytes, found: MediaFormat) -> Layout | None:
 class StreamInspection:
     """Inspects a stream while it arrives. What follows its end does not count: it may end anywhere.
 
-    Each piece is searched for other formats. Its metadata are searched for scripts twice: once ``EARLY_BYTES`` have
-    arrived, and at its end, because tags may also stand there.
+    Each piece is searched for other formats. Its metadata are searched for scripts once ``EARLY_BYTES`` have arrived,
+    and at its end, because tags may also stand there. Of a stream longer than ``MOST_KEPT_BYTES`` that many bytes are
+    searched so, and the last ``EARLY_BYTES`` as if they were text: an hour of sound may have hundreds of megabytes.
 
     Args:
         found: The format of the stream.
@@ -77,8 +81,9 @@ class StreamInspection:
     def __init__(self, found: MediaFormat) -> None:
         self._found = found
         self._search = ForeignSearch(found)
-        self._arrived = bytearray()
+        self._kept = bytearray()
         self._searched_bytes = 0
+        self._is_long = False
 
     def feed(self, piece: bytes) -> None:
         """Look into the next piece.
@@ -88,12 +93,20 @@ class StreamInspection:
             TooLarge: MEDIA_TOO_COMPLEX.
         """
         self._search.feed(piece)
-        self._arrived += piece
-        if not self._searched_bytes and len(self._arrived) >= EARLY_BYTES:
+        self._kept += piece
+        if not self._is_long and len(self._kept) >= MOST_KEPT_BYTES:
             self.finish()
+            self._is_long = True
+        elif not self._searched_bytes and len(self._kept) >= EARLY_BYTES:
+            self.finish()
+        if self._is_long:
+            del self._kept[:-EARLY_BYTES]
 
     def finish(self) -> None:
-        """Search the metadata of all that has arrived. Raises as ``feed``."""
-        if len(self._arrived) > self._searched_bytes:
-            self._searched_bytes = len(self._arrived)
-            _search_metadata(bytes(self._arrived), self._found)
+        """Search the metadata of what is kept of the stream. Raises as ``feed``."""
+        if self._is_long:
+            if holds_script(bytes(self._kept)):
+                raise foreign_content(self._found)
+        elif len(self._kept) > self._searched_bytes:
+            self._searched_bytes = len(self._kept)
+            _search_metadata(bytes(self._kept), self._found)

@@ -22,6 +22,9 @@ MESSAGE_BYTES: Final = 256
 """What a message takes besides its own bytes: prefixes of gRPC, HTTP/2 and TLS, and the answers to them."""
 MESSAGE_SHARE: Final = 1.05
 """The same for a long message, for each of its bytes."""
+STRANGERS_MESSAGE_BYTES: Final = 1024
+"""What a message accounts for at most without a good credential. A health check has the name of a service; gRPC takes
+8 MiB, and no other bound holds for one."""
 CALLERS_OF_A_PROXY: Final = 3
 """Different callers on one connection. An app has one, so it is the connection of a proxy."""
 
@@ -52,7 +55,10 @@ class OpenCall:
     def message(self, size_bytes: int) -> None:
         """A message came."""
         self._has_message = True
-        self._account.bytes += MESSAGE_SHARE * size_bytes + MESSAGE_BYTES if self._known else size_bytes
+        if self._known:
+            self._account.bytes += MESSAGE_SHARE * size_bytes + MESSAGE_BYTES
+        else:
+            self._account.bytes += min(size_bytes, STRANGERS_MESSAGE_BYTES)
 
     def end(self, now_s: float, *, refused: bool, left: bool) -> None:
         """The call has ended: with an answer, with a refusal, or because its client left it."""

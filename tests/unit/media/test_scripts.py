@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -18,13 +19,14 @@ from models.media.audio_decoder import StreamDecoder
 from models.media.clean import MediaLimits, clean
 from models.media.foreign import ForeignSearch, holds_script
 from models.media.formats import MediaFormat, detect
-from models.media.inspection import EARLY_BYTES, StreamInspection
+from models.media.inspection import EARLY_BYTES, MOST_KEPT_BYTES, StreamInspection
 from models.media.recordings import FlacEncoder
 from tests.unit.media.gaps import chunk, riff
 from tests.unit.media.made_files import box, heic_file, wav_file, with_jpeg_segment, with_png_chunk
 from tests.unit.media.test_inspection import FOREIGN, HEIC, HTML, JPEG, reason
 from tests.unit.vision.pictures import DATA, corners, encoded
 
+MEBIBYTE = 1024 * 1024
 SHELLS = {
     "php short": b"<?=system($_GET[0]);?>",
     "php backquotes": b"<?=`$_GET[0]`?>",
@@ -160,6 +162,28 @@ def test_a_script_at_the_beginning_of_a_stream_ends_it_before_its_end() -> None:
     inspection.feed(data)
     with pytest.raises(UnsupportedMedia):
         inspection.feed(bytes(EARLY_BYTES))
+
+
+def _long_float_wav(size_bytes: int) -> bytes:
+    """The header of a recording of 32-bit samples, as browsers make them."""
+    shape = chunk(b"fmt ", struct.pack("<HHIIHH", 3, 1, 48_000, 192_000, 4, 32))
+    return b"RIFF" + struct.pack("<I", 100 + size_bytes) + b"WAVE" + shape + b"data" + struct.pack("<I", size_bytes)
+
+
+def test_a_long_stream_is_not_kept_in_memory_and_its_end_is_looked_through() -> None:
+    piece = random.Random(5).randbytes(MEBIBYTE)
+    tracemalloc.start()
+    inspection = StreamInspection(MediaFormat.WAV)
+    inspection.feed(_long_float_wav(1 << 30))
+    for _ in range(40):
+        inspection.feed(piece)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 3 * MOST_KEPT_BYTES
+    inspection.finish()
+    inspection.feed(SHELLS["php short"])
+    with pytest.raises(UnsupportedMedia):
+        inspection.finish()
 
 
 @pytest.mark.parametrize("name", ["visit.ogg", "visit.webm", "visit.mp3", "visit.m4a"])

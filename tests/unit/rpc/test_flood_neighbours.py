@@ -83,6 +83,14 @@ def test_calls_that_need_no_credential_pay_for_their_messages_only(open_s: float
     assert world.connections.refused == [STRANGERS]
 
 
+def test_long_messages_without_a_credential_are_a_flood() -> None:
+    world = World()
+    for _ in range(3):
+        world.message(world.guard.call(STRANGER), 8 * MEBIBYTE)
+        world.look(0.0)
+    assert world.connections.refused == [STRANGERS]
+
+
 @pytest.mark.parametrize("ended", [True, False])
 def test_no_debt_makes_a_refusal_longer_or_outlives_it(ended: bool) -> None:
     world = World()
