@@ -67,7 +67,7 @@ class Readers:
             finally:
                 cursor.rollback()
         except duckdb.FatalException:
-            raise RunAgain from None  # the writer met it too, and opens the file again
+            raise RunAgain from None  # the writer opens the file again
         except duckdb.Error as error:
             failure = translate(error)
         raise failure

@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -172,7 +173,9 @@ class Ledger:
         for _ in range(READ_ATTEMPTS):
             try:
                 return await asyncio.wrap_future(self._submit_read(fn))
-            except RunAgain:  # the file is being opened again
+            except RunAgain:  # after a fatal error; a write makes sure that the file is opened again
+                with suppress(VestibuleError):
+                    self._submit(lambda cursor: None)
                 await asyncio.sleep(READ_PAUSE_S)
         raise Unavailable("The ledger is opened again.", reason=Reason.LEDGER_IO, hint=DISK_HINT)
 

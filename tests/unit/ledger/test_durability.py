@@ -142,3 +142,36 @@ def test_a_checkpoint_that_finds_the_disk_full_ends_neither_reads_nor_writes(tmp
     stored = [n for (n,) in read_now(ledger, lambda cursor: cursor.execute("SELECT n FROM pairs").fetchall())]
     ledger.close()
     assert stored == found[2]
+
+
+# A fatal error that no write met: only the reads know of it.
+READER = """
+import asyncio, pathlib, resource, signal, sys
+from models.errors import VestibuleError
+from server.ledger.writer import Ledger
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+ledger = Ledger.open(pathlib.Path(sys.argv[1]))
+TABLE = "CREATE TABLE pairs AS SELECT n, random() AS half FROM range(100_000) t(n)"
+ledger.write_now(lambda c: c.execute(TABLE) and None)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+failed = ledger.submit_between_commits(lambda: ledger.cursor().execute("CHECKPOINT"))
+print(failed.exception(60).reason)
+print(asyncio.run(ledger.read(lambda c: c.execute("SELECT count(*) FROM pairs").fetchall()[0][0])))
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+ledger.close()
+"""
+
+
+def test_a_read_that_finds_the_ledger_unusable_has_it_opened_again(tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", READER, str(tmp_path / "data" / "ledger.duckdb")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert [line for line in child.stdout.splitlines() if "ledger_opened_again" not in line] == [
+        "LEDGER_FULL",
+        "100000",
+    ]
