@@ -14,7 +14,7 @@ from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
 from server.ledger import erasure
 from server.ledger.columns import Cursor
-from server.ledger.erasure import Erased, ErasureTarget
+from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.log import get_logger
@@ -80,10 +80,8 @@ class Eraser:
 
     async def preview(self, target: ErasureTarget) -> Erased:
         """What ``erase`` would delete."""
-        visible_to = current_caller().client_id
-        return await self._ledger.read(
-            lambda cursor: erasure.found(cursor, erasure.sessions_of(cursor, target, visible_to))
-        )
+        session_ids = await self._sessions_of(target)
+        return await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids))
 
     async def erase(self, target: ErasureTarget) -> tuple[str, Erased]:
         """Erase everything of a target; returns when no byte of it is left.
@@ -95,9 +93,8 @@ class Eraser:
         Raises:
             VestibuleError: The ledger or the disk refused. What was begun is completed by ``resume``.
         """
-        visible_to = current_caller().client_id
         async with self._one:
-            session_ids = await self._ledger.read(lambda cursor: erasure.sessions_of(cursor, target, visible_to))
+            session_ids = await self._sessions_of(target)
             before = await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids))
             if not session_ids:
                 return "", before
@@ -129,6 +126,12 @@ class Eraser:
         """Write the ledger anew after rows were deleted, and delete files that no row names."""
         async with self._one:
             await self._complete()
+
+    async def _sessions_of(self, target: ErasureTarget) -> frozenset[str]:
+        """The sessions of a target. A client of tokens is found by the id that its issuer gave it, too."""
+        pseudonym = self._audit.client_pseudonym(target.value) if target.scope is ErasureScope.CLIENT else target.value
+        visible_to = current_caller().client_id
+        return await self._ledger.read(lambda cursor: erasure.sessions_of(cursor, target, pseudonym, visible_to))
 
     async def _complete(self) -> None:
         files = await asyncio.to_thread(self._list_artifacts)

@@ -61,10 +61,11 @@ class Erased:
     job_ids: frozenset[str] = frozenset()
 
 
-def sessions_of(cursor: Cursor, target: ErasureTarget, visible_to: str = "") -> frozenset[str]:
-    """UUIDs of the sessions that belong to a target; of one client only, if it is given."""
-    sql = f"SELECT id FROM sessions WHERE {_COLUMN[target.scope]} = ? AND (? = '' OR client_id = ?)"  # noqa: S608 - ours
-    rows = fetch_all(cursor, sql, [target.value, visible_to, visible_to])
+def sessions_of(cursor: Cursor, target: ErasureTarget, pseudonym: str, visible_to: str = "") -> frozenset[str]:
+    """UUIDs of the sessions that belong to a target, or to its pseudonym; of one client only, if it is given."""
+    where = f"{_COLUMN[target.scope]} IN (?, ?) AND (? = '' OR client_id = ?)"
+    sql = f"SELECT id FROM sessions WHERE {where}"  # noqa: S608 - names are ours
+    rows = fetch_all(cursor, sql, [target.value, pseudonym, visible_to, visible_to])
     return frozenset(row["id"] for row in rows)
 
 

@@ -83,6 +83,16 @@ def test_a_client_or_a_person_has_several_sessions(store: Store, target: Erasure
     assert {name for name in "abcd" if store.marks(name)} == left
 
 
+def test_a_client_of_tokens_is_found_by_the_id_that_its_issuer_gave_it(store: Store) -> None:
+    hashed = trail(store).client_pseudonym("maria-lopez")
+    store.fill("gone", hashed)
+    store.fill("stays", "app")
+    target = ErasureTarget(ErasureScope.CLIENT, "maria-lopez")
+    assert asyncio.run(eraser(store).preview(target)).rows["sessions"] == 1
+    asyncio.run(eraser(store).erase(target))
+    assert (store.marks("gone"), bool(store.marks("stays"))) == (set(), True)
+
+
 def test_an_erasure_that_was_interrupted_is_completed_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = store.fill("gone")
     interrupted = eraser(store)
