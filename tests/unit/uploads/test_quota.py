@@ -60,6 +60,20 @@ async def test_the_eleventh_upload_is_refused(client: UploadHarness) -> None:
     assert len(client.files()) == 10
 
 
+@pytest.mark.parametrize(("step_s", "wait_s"), [(-3600, None), (-60, 360), (3600, None)])
+async def test_a_clock_that_is_set_holds_nobody_for_long(
+    client: UploadHarness, step_s: float, wait_s: float | None
+) -> None:
+    for _ in range(10):
+        await client.accept(LITTLE)
+    client.clock.advance(step_s)
+    if wait_s is None:
+        await client.accept(LITTLE)
+        return
+    error = await refusal(client)
+    assert (error.reason, error.retry_after_s) == ("UPLOAD_QUOTA", wait_s)
+
+
 async def test_the_retry_info_is_true_to_the_millisecond(client: UploadHarness) -> None:
     for _ in range(10):
         await client.accept(LITTLE)
