@@ -19,7 +19,7 @@ The tree, one sentence a class::
     |   |-- WorkerLost        the worker that held the call died
     |   |-- WorkersMismatch   the workers were built from other settings than this server's, so they refuse its calls
     |   |-- UpstreamFailed    the remote LLM gave no usable answer
-    |   |-- BreakerOpen       calls to the remote LLM are paused
+    |   |-- BreakerOpen       calls to an upstream are paused
     |   |-- RedactionFailed   text could not be redacted, so it is neither stored nor sent
     |   `-- ShuttingDown      the server is ending; call another one, or try again later
     |-- DeadlineExceeded      the timeout of the caller has passed
@@ -209,7 +209,7 @@ class UpstreamFailed(Unavailable):
 
 
 class BreakerOpen(Unavailable):
-    """Calls to the remote LLM are paused."""
+    """Calls to an upstream that failed are paused: a remote LLM, or the workers of a kind."""
 
     default_reason = Reason.BREAKER_OPEN
 

@@ -48,7 +48,11 @@ class Reason(ReasonRow):
     BAD_MEDIA = "BAD_MEDIA", Status.INVALID_ARGUMENT, "The bytes are no usable audio or picture."
     BAD_RAY_ADDRESS = "BAD_RAY_ADDRESS", Status.INVALID_ARGUMENT, "The address of a Ray cluster is not host:port."
     BREAKER_NOT_FOUND = "BREAKER_NOT_FOUND", Status.NOT_FOUND, "There is no circuit breaker of this name."
-    BREAKER_OPEN = "BREAKER_OPEN", Status.UNAVAILABLE, "The remote LLM failed several times, so calls to it are paused."
+    BREAKER_OPEN = (
+        "BREAKER_OPEN",
+        Status.UNAVAILABLE,
+        "A remote LLM, or the speech or vision workers, failed several times, so calls to them are paused.",
+    )
     BROKEN_MEDIA = "BROKEN_MEDIA", Status.INVALID_ARGUMENT, "The format is right, the content does not decode."
     CACHE_UNUSABLE = (
         "CACHE_UNUSABLE",
@@ -224,6 +228,11 @@ class Reason(ReasonRow):
     )
     NO_SPEECH = "NO_SPEECH", Status.INVALID_ARGUMENT, "There is no recognisable speech in the audio."
     NO_SUCH_FILE = "NO_SUCH_FILE", Status.NOT_FOUND, "An offline command was given a file that is not there."
+    NO_TIME_LEFT = (
+        "NO_TIME_LEFT",
+        Status.DEADLINE_EXCEEDED,
+        "The time that is left is too short for another attempt, so none was made.",
+    )
     OFFSET_GAP = "OFFSET_GAP", Status.OUT_OF_RANGE, "Audio is missing; go on from the offset acknowledged last."
     OVERLOADED = "OVERLOADED", Status.RESOURCE_EXHAUSTED, "A queue or quota is full; RetryInfo says when to try again."
     OWN_SESSION = (
@@ -295,6 +304,11 @@ class Reason(ReasonRow):
         "RESUME_TOKEN_INVALID",
         Status.INVALID_ARGUMENT,
         "The resume token does not belong to a stream of this session.",
+    )
+    RETRY_BUDGET_SPENT = (
+        "RETRY_BUDGET_SPENT",
+        Status.RESOURCE_EXHAUSTED,
+        "Too many attempts were repeated in the last minute, so this one was not made; see RetryInfo.",
     )
     SCANNER_BUSY = (
         "SCANNER_BUSY",
@@ -526,6 +540,11 @@ class Reason(ReasonRow):
     )
     UPSTREAM_KEY_REFUSED = "UPSTREAM_KEY_REFUSED", Status.UNAVAILABLE, "The remote LLM refuses the key."
     UPSTREAM_NOT_SET = "UPSTREAM_NOT_SET", Status.UNAVAILABLE, "No remote LLM is set."
+    UPSTREAM_PAUSED = (
+        "UPSTREAM_PAUSED",
+        Status.RESOURCE_EXHAUSTED,
+        "The remote LLM asked to be left alone for a while, so it was not asked; RetryInfo says for how long.",
+    )
     UPSTREAM_RATE_LIMITED = "UPSTREAM_RATE_LIMITED", Status.RESOURCE_EXHAUSTED, "The quota of the remote LLM is full."
     UPSTREAM_REFUSED_REQUEST = "UPSTREAM_REFUSED_REQUEST", Status.UNAVAILABLE, "The remote LLM refuses the request."
     UPSTREAM_TIMEOUT = "UPSTREAM_TIMEOUT", Status.DEADLINE_EXCEEDED, "The remote LLM did not answer in time."

@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from models.errors import Overloaded, Unavailable
+from models.deadline import time_left_s
+from models.errors import DeadlineExceeded, Overloaded, Unavailable
+from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
 from models.retry import RetryPolicy
+from models.retry_budget import RetryBudget
 from models.text import RawText
 from models.vision.types import RedactedPage
 from ray_tasks.deployments import DEPLOYMENTS
@@ -73,6 +76,7 @@ class RayGateway:
         workers: The cluster, which need not be up yet.
         policy: How a call is sent again when its worker dies; None takes that of the cluster.
         sleep: Waits between attempts.
+        budget: Makes the retry budget of one kind of worker.
     """
 
     def __init__(
@@ -80,10 +84,12 @@ class RayGateway:
         workers: Workers,
         policy: RetryPolicy | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        budget: Callable[[], RetryBudget] = RetryBudget,
     ) -> None:
         self._workers = workers
         self._policy = policy or workers.config.retry
         self._sleep = sleep
+        self._budgets = {kind: budget() for kind in DEPLOYMENTS}
         self._open = dict.fromkeys(DEPLOYMENTS, 0)
         # Three quarters of the shared memory: two for recordings, which stay in it for minutes, and one for the rest.
         # Ray would write what does not fit to disk, and these media are not redacted yet.
@@ -142,14 +148,25 @@ class RayGateway:
         return [self._info(kind, statuses.get(kind), detail) for kind in DEPLOYMENTS]
 
     async def _call(self, kind: str, method: str, arguments: tuple[object, ...], size: int, timeout_s: float) -> Any:
+        left_s = time_left_s()
+        if left_s <= 0:
+            raise DeadlineExceeded("No time is left to ask the workers.", reason=Reason.NO_TIME_LEFT)
         remote = getattr(self._workers.handle(kind), method).remote
-        expected = self._workers.fingerprint
+        expected, budget, sent = self._workers.fingerprint, self._budgets[kind], 0
+
+        def send(replica_s: float) -> Any:
+            nonlocal sent
+            budget.count(retry=sent > 0)
+            sent += 1
+            return remote(expected, replica_s, *arguments)
+
         with self._memory_for(kind, size):
             return await call(
-                lambda left_s: remote(expected, left_s, *arguments),
-                timeout_s=timeout_s,
+                send,
+                timeout_s=min(timeout_s, left_s),
                 policy=self._policy,
                 sleep=self._sleep,
+                may_repeat=lambda: budget.left > 0,
             )
 
     @contextmanager

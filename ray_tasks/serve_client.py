@@ -116,6 +116,7 @@ async def call(
     timeout_s: float,
     policy: RetryPolicy,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    may_repeat: Callable[[], bool] = lambda: True,
 ) -> T:
     """Send a call and wait for its answer.
 
@@ -128,6 +129,7 @@ async def call(
         timeout_s: Seconds for everything, retries included.
         policy: How often and with which delays to try again.
         sleep: Waits between attempts.
+        may_repeat: Whether the retry budget allows another attempt.
 
     Raises:
         DeadlineExceeded: ``timeout_s`` passed.
@@ -147,13 +149,14 @@ async def call(
 
     try:
         async with asyncio.timeout(timeout_s):
-            return await repeat(attempt, policy, again=_is_lost, sleep=sleep)
+            return await repeat(
+                attempt,
+                policy,
+                again=lambda error: isinstance(error, WorkerLost) and may_repeat(),
+                sleep=sleep,
+            )
     except TimeoutError:
         raise DeadlineExceeded(f"The workers did not answer within {timeout_s:g} s.") from None
-
-
-def _is_lost(error: BaseException) -> bool:
-    return isinstance(error, WorkerLost)
 
 
 async def _once(send: Callable[[], Response[T]]) -> T:

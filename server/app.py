@@ -149,6 +149,8 @@ async def _start(
     stack.push_async_callback(_end_work, components, settings.drain_s)
     await asyncio.to_thread(components.analysts.start)
     stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
+    probing = asyncio.create_task(components.prober.run())
+    stack.callback(probing.cancel)
     keeping = asyncio.create_task(components.housekeeping.run())
     stack.callback(keeping.cancel)
     await components.grpc_server.serving()

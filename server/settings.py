@@ -30,6 +30,7 @@ from server.setting_groups import (
     ApprovalSettings,
     AuditSettings,
     AuthSettings,
+    BreakersSettings,
     ClamavSettings,
     ClientSettings,
     Empty,
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     redaction: RedactionSettings = RedactionSettings()
     llm: LlmSettings = LlmSettings()
     retry: RetrySettings = RetrySettings()
+    breakers: BreakersSettings = BreakersSettings()
     limits: LimitSettings = LimitSettings()
     clamav: ClamavSettings = ClamavSettings()
     auth: AuthSettings = AuthSettings()

@@ -50,8 +50,8 @@ def test_imports_go_downwards_only() -> None:
         ("grpc_status", ("server/rpc/interceptors/", "server/cli/")),
         ("duckdb", ("server/ledger/", "server/analytics/", "server/cli/")),
         ("openai", ("server/llm/", "server/app.py")),
-        ("pybreaker", ("server/llm/",)),
-        ("vestibule", ("server/rpc/convert.py", "server/services/", "server/cli/")),
+        ("pybreaker", ("server/breakers/",)),
+        ("vestibule", ("server/rpc/convert.py", "server/services/", "server/cli/", "server/operations/")),
         ("pydantic_settings", ("server/settings.py",)),
         ("click", ("server/cli/",)),
         ("rich", ("server/cli/",)),
@@ -205,9 +205,9 @@ ORDER = {
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (
-        "validators observability runtime ledger llm setting_groups settings access rpc records tls preflight "
+        "validators observability runtime ledger breakers llm setting_groups settings access rpc records tls preflight "
         "cluster_config analytics sandbox uploads erasure housekeeping jobs streaming services grpc_server wiring app "
-        "cli"
+        "cli operations"
     ),
 }
 """The folders and files of a package from the lowest to the highest. One may import those before it only."""

@@ -55,6 +55,7 @@ class AuditAction(StrEnum):
     REDRIVE = "redrive"
     DISCARD = "discard"
     BREAKER_RESET = "breaker_reset"
+    BREAKER_TRIPPED = "breaker_tripped"
     ERASE = "erase"
     AUDIT_BROKEN = "audit_broken"
     SERVER_STARTED = "server_started"

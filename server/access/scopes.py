@@ -33,6 +33,7 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "AdminService/DiscardDeadLetter": (OPERATOR,),
         "AdminService/ListBreakers": (OPERATOR,),
         "AdminService/ResetBreaker": (OPERATOR,),
+        "AdminService/TripBreaker": (OPERATOR,),
         "AdminService/Erase": (OPERATOR,),
         "AdminService/ListAuditEntries": (OPERATOR,),
         "AdminService/VerifyAudit": (OPERATOR,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -13,25 +13,64 @@ from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 if TYPE_CHECKING:
     from vestibule.v1.admin_pb2 import Breaker
 
-COLUMNS = ("name", "state", "failures in a row", "opens at", "stays open for (s)")
+COLUMNS = ("name", "state", "failures in a row", "opens at", "stays open for (s)", "open for (s)", "last failure")
 
 
-@click.group(invoke_without_command=True, short_help="Show the circuit breakers, or close one.")
+class BreakerStatus(TypedDict):
+    """One breaker; times are ISO 8601 in UTC.
+
+    ``failure_count`` is the failures in a row, ``success_count`` the probes that succeeded in a row while it is half
+    open. ``open_for_s`` is 0 unless it is open.
+    """
+
+    name: str
+    state: str
+    failure_count: int
+    failure_threshold: int
+    reset_timeout_s: float
+    success_count: int
+    success_threshold: int
+    open_for_s: float
+    last_failure_time: str | None
+    last_failure_reason: str
+
+
+def breaker_status(breaker: Breaker) -> BreakerStatus:
+    """A message of the server as plain values."""
+    from vestibule.v1.admin_pb2 import BreakerState
+
+    failed = breaker.HasField("last_failure_time")
+    return BreakerStatus(
+        name=breaker.name,
+        state=BreakerState.Name(breaker.state).removeprefix("BREAKER_STATE_").lower().replace("_", "-"),
+        failure_count=breaker.failure_count,
+        failure_threshold=breaker.failure_threshold,
+        reset_timeout_s=breaker.reset_timeout.ToTimedelta().total_seconds(),
+        success_count=breaker.success_count,
+        success_threshold=breaker.success_threshold,
+        open_for_s=breaker.open_for.ToTimedelta().total_seconds(),
+        last_failure_time=f"{breaker.last_failure_time.ToDatetime():%Y-%m-%dT%H:%M:%SZ}" if failed else None,
+        last_failure_reason=breaker.last_failure_reason,
+    )
+
+
+@click.group(invoke_without_command=True, short_help="Show the circuit breakers, close or open one.")
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def breakers(context: click.Context, address: str | None, as_json: bool) -> None:
-    """The circuit breakers in front of remote services. Without a command, lists them.
+    """The circuit breakers: of the remote LLMs, and of the speech and vision workers. Without a command, lists them.
 
     \b
     Examples:
       vestibule breakers
       vestibule breakers reset llm_api
+      vestibule breakers trip llm_api
     """
     if context.invoked_subcommand is None:
         context.invoke(list_breakers, address=address, as_json=as_json)
     # Options before the command apply to it: `vestibule breakers --address ... reset NAME`.
-    context.default_map = {name: {"address": address, "as_json": as_json} for name in ("list", "reset")}
+    context.default_map = {name: {"address": address, "as_json": as_json} for name in ("list", "reset", "trip")}
 
 
 @breakers.command("list")
@@ -61,21 +100,35 @@ def reset(name: str, address: str | None, as_json: bool) -> None:
     _show([reply.breaker], as_json)
 
 
-def _show(found: Iterable[Breaker], as_json: bool) -> None:
-    from vestibule.v1.admin_pb2 import BreakerState
+@breakers.command()
+@click.argument("name")
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def trip(name: str, address: str | None, as_json: bool) -> None:
+    """Open the breaker NAME now, for its reset time. Health probes may close it earlier."""
+    from vestibule.v1.admin_pb2 import TripBreakerRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
+    with connected(address) as channel:
+        reply = AdminServiceStub(channel).TripBreaker(TripBreakerRequest(name=name), timeout=CALL_TIMEOUT_S)
+    _show([reply.breaker], as_json)
+
+
+def _show(found: Iterable[Breaker], as_json: bool) -> None:
+    states = [breaker_status(breaker) for breaker in found]
+    if as_json:
+        show_json(states)
+        return
     rows = [
         (
-            b.name,
-            BreakerState.Name(b.state).removeprefix("BREAKER_STATE_").lower().replace("_", "-"),
-            b.failure_count,
-            b.failure_threshold,
-            b.reset_timeout.ToTimedelta().total_seconds(),
+            s["name"],
+            s["state"],
+            s["failure_count"],
+            s["failure_threshold"],
+            s["reset_timeout_s"],
+            s["open_for_s"],
+            " ".join(filter(None, (s["last_failure_time"], s["last_failure_reason"]))),
         )
-        for b in found
+        for s in states
     ]
-    if as_json:
-        keys = ("name", "state", "failure_count", "failure_threshold", "reset_timeout_s")
-        show_json([dict(zip(keys, row, strict=True)) for row in rows])
-    else:
-        show_table(COLUMNS, rows, empty="There are no breakers.")
+    show_table(COLUMNS, rows, empty="There are no breakers.")

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from models.deadline import ending_in
 from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError
 from models.reasons import Reason
 from models.retry import RetryPolicies, get_retry_policy
 from models.retrying import repeat
-from server.jobs.failure_policy import FailureKind, classify, next_attempt
+from server.jobs.failure_policy import NOT_BEGUN, FailureKind, classify, next_attempt
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger import jobs
@@ -138,7 +139,8 @@ class Attempts:
         await repeat(write, self._policies["database"], again=_ledger_refused, sleep=self._sleep)
 
     def _reschedule(self, cursor: Cursor, job: JobRow, at: datetime, reason: str) -> None:
-        jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts)
+        begun = reason not in NOT_BEGUN
+        jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=begun)
 
     def _put_back(self, cursor: Cursor, job: JobRow) -> None:
         jobs.release(cursor, job.id, self._steady(), owner=self._owner, attempt=job.attempts)
@@ -156,7 +158,8 @@ def _ledger_refused(error: BaseException) -> bool:
 async def _run_bounded(handler: Handler, job: JobRow) -> Completion[Any]:
     try:
         async with asyncio.timeout(handler.deadline_s):
-            return await handler.run(job)
+            with ending_in(handler.deadline_s):
+                return await handler.run(job)
     except TimeoutError as exc:
         raise DeadlineExceeded(f"The attempt took longer than {handler.deadline_s:g} s.") from exc
 

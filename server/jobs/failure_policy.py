@@ -18,6 +18,7 @@ from models.errors import (
     WeightsError,
     WorkTooLong,
 )
+from models.reasons import Reason
 from models.retry import RetryPolicy
 from server.ledger.types import JobRow
 
@@ -50,6 +51,18 @@ def classify(error: VestibuleError) -> FailureKind:
     return next((failure for kind, failure in _TABLE if isinstance(error, kind)), FailureKind.PERMANENT)
 
 
+NOT_BEGUN = frozenset(
+    {
+        Reason.BREAKER_OPEN,
+        Reason.UPSTREAM_PAUSED,
+        Reason.RETRY_BUDGET_SPENT,
+        Reason.WORKERS_NOT_READY,
+        Reason.CLUSTER_LOST,
+    }
+)
+"""Reasons for which nobody was asked. Such an attempt does not count, so that an outage uses none of them up."""
+
+
 def next_attempt(
     job: JobRow, error: VestibuleError, policy: RetryPolicy, now: datetime, chance: random.Random | None = None
 ) -> datetime | None:
@@ -57,7 +70,8 @@ def next_attempt(
 
     Args:
         job: Its ``attempts`` include the one that failed.
-        error: A ``retry_after_s`` of it is honoured when it is longer than the policy's delay.
+        error: Its ``retry_after_s`` is waited for, and then a part of the policy's delay, so that jobs that wait for
+            the same thing do not come at once.
         policy: The job's.
         now: The time of the failure.
         chance: For the jitter.
@@ -65,9 +79,11 @@ def next_attempt(
     Returns:
         The time, or None when the policy is exhausted, in attempts or in seconds.
     """
-    if job.attempts >= policy.attempts:
+    if job.attempts >= policy.attempts and error.reason not in NOT_BEGUN:
         return None
-    delay_s = max(policy.delay(job.attempts - 1, chance), error.retry_after_s or 0.0)
+    delay_s, least_s = policy.delay(job.attempts - 1, chance), error.retry_after_s or 0.0
+    if delay_s < least_s:
+        delay_s = least_s + min(delay_s, least_s / 10)
     at = now + timedelta(seconds=delay_s)
     if at > (job.first_attempt_time or now) + timedelta(seconds=policy.total_s):
         return None

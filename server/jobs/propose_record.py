@@ -28,7 +28,7 @@ class ProposeRecord(Handler):
         if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
             return NOTHING  # decided or superseded: no better record is needed
         try:
-            better = await self._recommender.build(job.session_id, fallback=False)
+            better = await self._recommender.build(job.session_id, retry=job.attempts > 1)
         except Conflict:
             return NOTHING  # the session has ended meanwhile
 

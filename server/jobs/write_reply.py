@@ -40,7 +40,9 @@ class WriteReply(Handler):
         if turn.reply_origin is Origin.MODEL or not turn.text.safe_for_llm:
             return NOTHING
         language = turn.language or "en"
-        reply = await self._assistant.reply(turn.text, history, language=language, fallback=False)
+        reply = await self._assistant.reply(
+            turn.text, history, language=language, fallback=False, retry=job.attempts > 1
+        )
         whole = "".join([piece async for piece in reply.pieces])
         [text] = await redact_all(self._gateway, [whole], language, scope)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.ledger.columns import Cursor, aware_or_none, fetch_one, stored_time_or_none
+from server.ledger.columns import Cursor, Row, aware_or_none, fetch_all, fetch_one, stored_time_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,25 +16,45 @@ class BreakerRow:
         state: pybreaker's word: ``closed``, ``open`` or ``half-open``.
         failures: Failures in a row that led to the state.
         opened_at: When it opened; None in the other states.
+        change_time: When it changed; None in a row of an older release.
+        last_failure_time: When a call had failed last; None when none had.
     """
 
     name: str
     state: str
     failures: int
     opened_at: datetime | None = None
+    change_time: datetime | None = None
+    last_failure_time: datetime | None = None
 
 
 def load(cursor: Cursor, name: str) -> BreakerRow | None:
     """The stored state of one breaker; None when it has never changed."""
     row = fetch_one(cursor, "SELECT * FROM breakers WHERE name = ?", [name])
-    if row is None:
-        return None
-    return BreakerRow(row["name"], row["state"], row["failures"], aware_or_none(row["opened_at"]))
+    return None if row is None else _breaker(row)
+
+
+def load_all(cursor: Cursor) -> list[BreakerRow]:
+    """The stored states of all breakers that ever changed."""
+    return [_breaker(row) for row in fetch_all(cursor, "SELECT * FROM breakers ORDER BY name")]
 
 
 def store(cursor: Cursor, row: BreakerRow) -> None:
     """Store the state of one breaker."""
     cursor.execute(
-        "INSERT OR REPLACE INTO breakers (name, state, failures, opened_at) VALUES (?, ?, ?, ?)",
-        [row.name, row.state, row.failures, stored_time_or_none(row.opened_at)],
+        """INSERT OR REPLACE INTO breakers (name, state, failures, opened_at, change_time, last_failure_time)
+        VALUES (?, ?, ?, ?, ?, ?)""",
+        [
+            row.name,
+            row.state,
+            row.failures,
+            stored_time_or_none(row.opened_at),
+            stored_time_or_none(row.change_time),
+            stored_time_or_none(row.last_failure_time),
+        ],
     )
+
+
+def _breaker(row: Row) -> BreakerRow:
+    times = (aware_or_none(row[name]) for name in ("opened_at", "change_time", "last_failure_time"))
+    return BreakerRow(row["name"], row["state"], row["failures"], *times)

@@ -159,7 +159,14 @@ def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime, attemp
 
 
 def reschedule(
-    cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner: str, attempt: int | None = None
+    cursor: Cursor,
+    job_id: str,
+    at: datetime,
+    reason: str,
+    *,
+    owner: str,
+    attempt: int | None = None,
+    begun: bool = True,
 ) -> JobRow:
     """Put a job back until its next attempt.
 
@@ -170,12 +177,13 @@ def reschedule(
         reason: Stable reason of the failure.
         owner: Who holds the lease.
         attempt: Number of the attempt that failed; None for any.
+        begun: Whether the attempt counts.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
-    require_lease(cursor, job_id, owner, attempt)
+    job = require_lease(cursor, job_id, owner, attempt)
     update(
         cursor,
         "jobs",
@@ -186,6 +194,7 @@ def reschedule(
             "last_reason": reason,
             "lease_owner": "",
             "lease_until": None,
+            "attempts": job.attempts if begun else max(0, job.attempts - 1),
         },
     )
     return get(cursor, job_id)
@@ -199,9 +208,7 @@ def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str, attempt: 
         Conflict: LEASE_LOST.
     """
     job = require_lease(cursor, job_id, owner, attempt)
-    reschedule(cursor, job_id, now, job.last_reason, owner=owner)
-    update(cursor, "jobs", job_id, {"attempts": max(0, job.attempts - 1)})
-    return get(cursor, job_id)
+    return reschedule(cursor, job_id, now, job.last_reason, owner=owner, begun=False)
 
 
 def count_open(cursor: Cursor) -> int:

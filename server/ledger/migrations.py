@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import InternalError
 from models.reasons import Reason
-from server.ledger import schema, schema_changes, views
+from server.ledger import schema, schema_changes, server_events, views
 from server.ledger.columns import Cursor, count, insert, stored_time
 
 if TYPE_CHECKING:
@@ -115,6 +115,13 @@ def read_recordings_in_places_of_their_own(cursor: Cursor) -> None:
     _run(cursor, schema_changes.KINDS_OF_READING)
 
 
+def keep_server_events(cursor: Cursor) -> None:
+    """Create the table of what happens to the server, with its view, and store when a breaker changed."""
+    _run(cursor, server_events.SERVER_EVENTS.statements())
+    _run(cursor, schema_changes.BREAKER_CHANGES)
+    _run(cursor, views.V_SERVER_EVENTS.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -132,6 +139,7 @@ ALL: tuple[Migration, ...] = (
     name_uploads,
     know_owners_and_approvers,
     read_recordings_in_places_of_their_own,
+    keep_server_events,
 )
 
 

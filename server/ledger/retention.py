@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from server.ledger import server_events
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
 
 _ENDED = "session_id IN (SELECT id FROM sessions WHERE state IN ('COMPLETED', 'REJECTED', 'ABANDONED'))"
@@ -44,8 +45,10 @@ def clear_artifacts(cursor: Cursor, before: datetime) -> list[str]:
 
 
 def delete_events(cursor: Cursor, before: datetime) -> int:
-    """Delete events; returns how many."""
-    return count(cursor, "DELETE FROM events WHERE server_time < ?", [stored_time(before)])
+    """Delete events of sessions and of the server; returns how many."""
+    return count(cursor, "DELETE FROM events WHERE server_time < ?", [stored_time(before)]) + server_events.delete(
+        cursor, before
+    )
 
 
 def delete_letters(cursor: Cursor, before: datetime) -> OldLetters:

@@ -5,6 +5,7 @@ A released table never changes here: a later change is a new migration, see ``sc
 
 from __future__ import annotations
 
+from server.ledger.server_events import SERVER_EVENTS
 from server.ledger.table_schema import TableSchema
 
 
@@ -323,5 +324,6 @@ TABLES = (
     *FIRST_TABLES,
     *(TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS, API_KEYS),
     PARTICIPANTS,
+    SERVER_EVENTS,
 )
 """All tables, whichever migration made them."""

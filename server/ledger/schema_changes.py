@@ -67,6 +67,14 @@ RENAME_ARTIFACTS = [
     "DROP TABLE uploads_before",
 ]
 
+BREAKER_CHANGES = [
+    "ALTER TABLE breakers ADD COLUMN change_time TIMESTAMP",
+    "ALTER TABLE breakers ADD COLUMN last_failure_time TIMESTAMP",
+    comment_on("COLUMN", "breakers.change_time", "When it last changed its state, UTC; null for an older release."),
+    comment_on("COLUMN", "breakers.last_failure_time", "When a call had last failed then, UTC; null when none had."),
+]
+"""With the time of a change, a second server process on the ledger knows what is news."""
+
 SECOND_OWNERS = [
     "ALTER TABLE uploads ADD COLUMN given_id VARCHAR DEFAULT ''",
     comment_on("COLUMN", "uploads.given_id", "Id that its client gave; empty where it is the id of the row."),

@@ -248,5 +248,17 @@ V_AUDIT = SqlView(
     """SELECT number, time, subject, client_id, action, object_type, object_id, outcome, reason, "count" FROM audit""",
 )
 
-ALL_VIEWS = (*FIRST_VIEWS, V_AUDIT)
+V_SERVER_EVENTS = SqlView(
+    "v_server_events",
+    "One row for something that happened to the server or to an upstream, such as a breaker that opened.",
+    {
+        "time": "When it happened, UTC.",
+        "name": "Machine name, for example breaker_changed.",
+        "subject": "What it happened to, for example llm_api.",
+        "properties": "Names and values as JSON; of breaker_changed: old, new, failures, cause.",
+    },
+    "SELECT time, name, subject, properties FROM server_events",
+)
+
+ALL_VIEWS = (*FIRST_VIEWS, V_AUDIT, V_SERVER_EVENTS)
 """All views, whichever migration made them."""

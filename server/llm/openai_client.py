@@ -161,6 +161,22 @@ class ChatUpstream:
             raise failed(Reason.UPSTREAM_EMPTY, "The remote LLM's answer is empty.")
         return text
 
+    async def ping(self, timeout_s: float) -> None:
+        """Ask for one token; any well-formed answer will do.
+
+        Raises:
+            VestibuleError: As for ``complete``.
+        """
+        with translated():
+            async with asyncio.timeout(timeout_s):
+                answer: object = await self._client.chat.completions.create(
+                    model=self._model,
+                    messages=[{"role": "user", "content": "ping"}],
+                    max_completion_tokens=1,
+                    timeout=_timeouts(timeout_s),
+                )
+            _whole(answer)
+
 
 def _check_end(arrived: int, characters: int, finished: bool) -> None:
     if characters >= MAX_REPLY_CHARACTERS:

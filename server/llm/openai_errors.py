@@ -30,6 +30,7 @@ import openai
 
 from models.errors import CallerError, DeadlineExceeded, Overloaded, RedactionFailed, UpstreamFailed, VestibuleError
 from models.reasons import Reason
+from server.breakers.types import Outcome
 from server.ledger.types import Clock, utc_now
 
 MAX_RETRY_AFTER_S = 3600.0
@@ -45,11 +46,10 @@ class AnswerTooLarge(httpx2.TransportError):
     """The answer is larger than its bound."""
 
 
-def counts_against_upstream(error: Exception) -> bool:
-    """Whether the breaker counts an error: every one except a refused request and faults of our own."""
-    if isinstance(error, CallerError | RedactionFailed):
-        return False
-    return not (isinstance(error, VestibuleError) and error.reason in _OURS)
+def judge_llm_error(error: Exception) -> Outcome:
+    """What an error says about the upstream: every one is a failure except a refused request and faults of our own."""
+    ours = isinstance(error, VestibuleError) and error.reason in _OURS
+    return Outcome.NOTHING if ours or isinstance(error, CallerError | RedactionFailed) else Outcome.FAILURE
 
 
 @contextmanager

@@ -74,7 +74,7 @@ class Assistant(Protocol):
     no upstream is set, the deterministic fallback answers at once, and nothing is raised.
 
     ``fallback=False`` is for a background job: one attempt is made, and its error is raised: UpstreamFailed,
-    BreakerOpen, Overloaded (with ``retry_after_s``), DeadlineExceeded.
+    BreakerOpen, Overloaded (with ``retry_after_s``), DeadlineExceeded. ``retry`` says that it repeats a failed one.
     """
 
     @property
@@ -82,10 +82,14 @@ class Assistant(Protocol):
         """Whether an upstream is configured."""
         ...
 
-    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
+    async def reply(
+        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+    ) -> ReplyStream:
         """Answer one utterance; the first piece has arrived when this returns."""
         ...
 
-    async def propose(self, items: list[SourceItem], *, language: str, fallback: bool) -> WrittenRecord:
+    async def propose(
+        self, items: list[SourceItem], *, language: str, fallback: bool, retry: bool = False
+    ) -> WrittenRecord:
         """Build a record from everything so far."""
         ...

@@ -85,6 +85,12 @@ class Metrics:
         self.breaker_open = Gauge(
             "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into
         )
+        self.breaker_changes = Counter(
+            "vestibule_breaker_changes",
+            "Changes of state of a breaker, by the new state.",
+            ["breaker", "state"],
+            registry=into,
+        )
         self.certificate_days = Gauge(
             "vestibule_tls_certificate_days",
             "Whole days until the certificate of the port (server) or the last client CA (client_ca) expires.",

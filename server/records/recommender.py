@@ -136,11 +136,18 @@ class Recommender:
         self.publish(outdated)
         return outdated
 
-    async def build(self, session_id: str, *, fallback: bool) -> RecommendationRow:
-        """Write a record and redact it, without storing anything. Arguments and errors as for ``propose``."""
-        return (await self._build(session_id, fallback=fallback))[0]
+    async def build(self, session_id: str, *, retry: bool = False) -> RecommendationRow:
+        """Write a record in the background and redact it, without storing anything; errors as for ``propose``.
 
-    async def _build(self, session_id: str, *, fallback: bool) -> tuple[RecommendationRow, set[str]]:
+        Args:
+            session_id: UUID of the session.
+            retry: Whether it repeats a failed attempt.
+        """
+        return (await self._build(session_id, fallback=False, retry=retry))[0]
+
+    async def _build(
+        self, session_id: str, *, fallback: bool, retry: bool = False
+    ) -> tuple[RecommendationRow, set[str]]:
         """A record, and the ids of what it was built from."""
         session, items = await self._ledger.read(lambda cursor: _source_items(cursor, session_id))
         if not items:
@@ -150,7 +157,7 @@ class Recommender:
                 hint="Say or upload something.",
             )
         language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
-        proposed = await self._assistant.propose(items, language=language, fallback=fallback)
+        proposed = await self._assistant.propose(items, language=language, fallback=fallback, retry=retry)
         whole = with_other_readings(proposed.record, items)
         named = self._fields.apply(whole)
         parts = await redact_all(self._gateway, [named.summary], language, scope)

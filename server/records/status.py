@@ -11,11 +11,13 @@ from typing import Protocol
 from models.errors import VestibuleError
 from models.retry import POLICIES, RetryPolicies, RetryPolicy
 from ray_tasks.types import EngineInfo, Gateway
+from server.breakers.registry import Breakers
+from server.breakers.types import BreakerState
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger, WriterHealth
-from server.llm.breaker import AsyncBreaker
 from server.llm.types import Assistant
+from server.llm.upstream import LLM_API
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class StatusReporter:
         gateway: Gateway,
         ledger: Ledger,
         assistant: Assistant,
-        breaker: AsyncBreaker,
+        breakers: Breakers,
         start_time: datetime,
         open_streams: Callable[[], int],
         parts: Sequence[StatusPart],
@@ -72,7 +74,7 @@ class StatusReporter:
         self._gateway = gateway
         self._ledger = ledger
         self._assistant = assistant
-        self._breaker = breaker
+        self._breakers = breakers
         self._start_time = start_time
         self._open_streams = open_streams
         self._parts = tuple(parts)
@@ -108,8 +110,12 @@ class StatusReporter:
     def _llm(self) -> Component:
         if not self._assistant.configured:
             return Component("llm", True, "No upstream is configured; the local fallback answers.")
-        state = self._breaker.snapshot().state
-        return Component("llm", state == "closed", f"The breaker is {state}.")
+        states = {b.name: b.state for b in self._breakers.all if b.name.startswith(LLM_API)}
+        closed = all(state is BreakerState.CLOSED for state in states.values())
+        if len(states) == 1:
+            return Component("llm", closed, f"The breaker is {states[LLM_API]}.")
+        told = ", ".join(f"{name} is {state}" for name, state in states.items())
+        return Component("llm", closed, f"The breakers: {told}.")
 
 
 def _worker(info: EngineInfo) -> Component:

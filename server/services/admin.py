@@ -7,20 +7,18 @@ from typing import Any
 
 from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
-from models.errors import NotFound
-from models.reasons import Reason
 from models.retry import RetryPolicy
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.access.caller import current_caller
+from server.breakers.registry import Breakers
+from server.breakers.types import BreakerSnapshot
 from server.erasure.eraser import Eraser
 from server.jobs.runner import JobQueue
 from server.ledger import dead_letters
 from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
 from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
-from server.llm.breaker import AsyncBreaker
-from server.llm.breaker_types import BreakerSnapshot
 from server.records.machine_words import MachineWords
 from server.records.status import StatusReporter
 from server.rpc import convert
@@ -49,7 +47,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         status: StatusReporter,
         ledger: Ledger,
         jobs: JobQueue,
-        breakers: dict[str, AsyncBreaker],
+        breakers: Breakers,
         words: MachineWords,
         eraser: Eraser,
         audit: AuditBook,
@@ -108,19 +106,24 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def ListBreakers(  # noqa: N802, D102
         self, request: admin_pb2.ListBreakersRequest, context: Any
     ) -> admin_pb2.ListBreakersResponse:
-        found = [_breaker(b.snapshot()) for _, b in sorted(self._breakers.items())]
+        found = [_breaker(snapshot) for snapshot in self._breakers.snapshots()]
         return admin_pb2.ListBreakersResponse(breakers=found)
 
     async def ResetBreaker(  # noqa: N802, D102
         self, request: admin_pb2.ResetBreakerRequest, context: Any
     ) -> admin_pb2.ResetBreakerResponse:
         breaker = self._breakers.get(request.name)
-        if breaker is None:
-            hint = f"Known breakers: {', '.join(sorted(self._breakers))}."
-            raise NotFound("There is no breaker of this name.", reason=Reason.BREAKER_NOT_FOUND, hint=hint)
         await self._audit.record(AuditAction.BREAKER_RESET, ("breaker", breaker.name))
         breaker.reset()
         return admin_pb2.ResetBreakerResponse(breaker=_breaker(breaker.snapshot()))
+
+    async def TripBreaker(  # noqa: N802, D102
+        self, request: admin_pb2.TripBreakerRequest, context: Any
+    ) -> admin_pb2.TripBreakerResponse:
+        breaker = self._breakers.get(request.name)
+        await self._audit.record(AuditAction.BREAKER_TRIPPED, ("breaker", breaker.name))
+        breaker.trip()
+        return admin_pb2.TripBreakerResponse(breaker=_breaker(breaker.snapshot()))
 
     async def Erase(  # noqa: N802, D102
         self, request: admin_pb2.EraseRequest, context: Any
@@ -188,6 +191,11 @@ def _breaker(snapshot: BreakerSnapshot) -> admin_pb2.Breaker:
         name=snapshot.name,
         state=_STATES[snapshot.state],
         failure_count=snapshot.failures,
-        failure_threshold=snapshot.threshold,
-        reset_timeout=convert.duration(snapshot.reset_s),
+        failure_threshold=snapshot.bounds.failures,
+        reset_timeout=convert.duration(snapshot.bounds.reset_s),
+        success_count=snapshot.successes,
+        success_threshold=snapshot.bounds.successes,
+        open_for=convert.duration(snapshot.open_for_more_s),
+        last_failure_time=convert.timestamp(snapshot.last_failure_time) if snapshot.last_failure_time else None,
+        last_failure_reason=snapshot.last_failure_reason,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from server.setting_groups.access import ApprovalSettings, AuditSettings, AuthSettings
+from server.setting_groups.breakers import BreakerSettings, BreakersSettings
 from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
 from server.setting_groups.limits import LimitSettings
-from server.setting_groups.llm import LlmSettings
+from server.setting_groups.llm import LlmSettings, UpstreamSettings
 from server.setting_groups.media import ClamavSettings, MediaSettings
 from server.setting_groups.retries import RetrySettings
 from server.setting_groups.stored_data import QuackSettings, RetentionSettings
@@ -18,6 +19,8 @@ __all__ = [
     "ApprovalSettings",
     "AuditSettings",
     "AuthSettings",
+    "BreakerSettings",
+    "BreakersSettings",
     "ClamavSettings",
     "ClientSettings",
     "Empty",
@@ -32,6 +35,7 @@ __all__ = [
     "RetrySettings",
     "SpeechSettings",
     "TlsSettings",
+    "UpstreamSettings",
     "Url",
     "VisionSettings",
     "WorkerSettings",

@@ -48,11 +48,17 @@ class RetrySettings(BaseModel):
     interactive: RetryPolicySettings = Field(
         _defaults("interactive"), description="A call to a worker that died, while somebody waits."
     )
+    share: float = Field(
+        0.2, ge=0, le=1, description="Budget of each upstream: repeated attempts for each first attempt of a minute."
+    )
+    least: int = Field(
+        10, ge=0, le=10_000, description="Repeated attempts a minute that the budget of an upstream always allows."
+    )
 
     @property
     def policies(self) -> RetryPolicies:
         """The table that the server works with."""
-        found: dict[str, RetryPolicySettings] = {name: getattr(self, name) for name in type(self).model_fields}
+        found: dict[str, RetryPolicySettings] = {name: getattr(self, name) for name in POLICIES}
         return {
             name: RetryPolicy(name, s.attempts - 1, s.first_delay_s, s.longest_s, s.factor, s.total_s)
             for name, s in found.items()

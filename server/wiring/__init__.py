@@ -13,6 +13,7 @@ from ray_tasks.cluster import Cluster
 from server.access.access_log import AccessLog
 from server.access.authenticator import build_access
 from server.analytics.endpoint import AnalystEndpoint
+from server.breakers.prober import HealthProber
 from server.grpc_server import GrpcServer
 from server.housekeeping import Housekeeping
 from server.jobs.runner import JobRunner
@@ -45,6 +46,7 @@ class Components:
     pubsub: PubSub
     analysts: AnalystEndpoint
     housekeeping: Housekeeping
+    prober: HealthProber
     metrics: Metrics
     room: DiskRoom
     access_log: AccessLog
@@ -73,6 +75,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         pubsub=shared.pubsub,
         analysts=stored.analysts,
         housekeeping=stored.housekeeping,
+        prober=shared.prober,
         metrics=shared.metrics,
         room=shared.room,
         access_log=shared.audit.access,

@@ -30,7 +30,7 @@ def build_services(
 ) -> Services:
     """One servicer for each gRPC service."""
     ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
-    clock, breaker, sandbox = shared.clock, shared.assistant.breaker, shared.sandbox
+    clock, sandbox = shared.clock, shared.sandbox
     words = MachineWords(gateway)
     scan = shared.scan or NoScan()
     disks = [DiskStatus(shared.room, disk) for disk in shared.room.disks]
@@ -40,7 +40,7 @@ def build_services(
         gateway,
         ledger,
         shared.assistant,
-        breaker,
+        shared.breakers,
         clock(),
         lambda: streams.count,
         parts,
@@ -52,7 +52,7 @@ def build_services(
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
         funnel=FunnelService(ledger, gateway, clock),
-        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words, stored.eraser, shared.audit),
+        admin=AdminService(status, ledger, jobs.runner, shared.breakers, words, stored.eraser, shared.audit),
         access=AccessService(access.keys, MachineWords(gateway, as_device), clock),
     )
 

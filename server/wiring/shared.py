@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 
 from models.reasons import Reason
+from models.retry_budget import RetryBudget
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
+from ray_tasks.types import Gateway
 from server.access.audit_book import AuditBook
+from server.breakers.prober import HealthProber
+from server.breakers.registry import Breakers
 from server.cluster_config import cluster_config
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
-from server.llm.assistant import OpenAiAssistant, llm_breaker
-from server.llm.breaker_store import BreakerStore
-from server.llm.breaker_types import BreakerChange, BreakerState
-from server.llm.field_names import FieldNames
-from server.observability.log import get_logger
+from server.llm.assistant import OpenAiAssistant
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
@@ -33,8 +32,7 @@ from server.uploads.build import build_malware_scan
 from server.uploads.keys import load_or_create_spool_key
 from server.uploads.malware_scan import MalwareScan
 from server.uploads.spool import Spool
-
-log = get_logger("app")
+from server.wiring.upstreams import build_upstreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,9 @@ class Shared:
     room: DiskRoom
     sealer: VocabularySealer
     cluster: Cluster
-    gateway: RayGateway
+    gateway: Gateway
+    breakers: Breakers
+    prober: HealthProber
     assistant: OpenAiAssistant
     pubsub: PubSub
     lifecycle: Lifecycle
@@ -67,7 +67,8 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     room = _disk_room(settings, metrics)
     audit = AuditBook(ledger, settings.audit, settings.state_dir, clock, metadata.version("vestibule"), room.require)
     await audit.start(stack)
-    assistant = await _assistant(settings, metrics, ledger, stack, clock)
+    workers = RayGateway(cluster, budget=partial(RetryBudget, settings.retry.share, settings.retry.least))
+    upstreams = await build_upstreams(settings, ledger, metrics, workers, stack, clock)
     sandbox = build_sandbox(settings.media, settings.limits, metrics)
     stack.push_async_callback(sandbox.close)
     await sandbox.start()
@@ -77,8 +78,10 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         room=room,
         sealer=VocabularySealer(key),
         cluster=cluster,
-        gateway=RayGateway(cluster),
-        assistant=assistant,
+        gateway=upstreams.gateway,
+        breakers=upstreams.breakers,
+        prober=upstreams.prober,
+        assistant=upstreams.assistant,
         pubsub=PubSub(),
         lifecycle=Lifecycle(),
         metrics=metrics,
@@ -99,40 +102,3 @@ def _disk_room(settings: Settings, metrics: Metrics) -> DiskRoom:
     for disk in disks:
         metrics.disk_free_bytes.labels(disk.name).set_function(partial(room.free, disk))
     return room
-
-
-async def _assistant(
-    settings: Settings, metrics: Metrics, ledger: Ledger, stack: AsyncExitStack, clock: Clock
-) -> OpenAiAssistant:
-    upstream = settings.upstream
-    store = BreakerStore(ledger, clock)
-    stack.push_async_callback(store.drain)
-    breaker = llm_breaker(
-        failures=upstream.failures,
-        reset_s=upstream.reset_s,
-        successes=upstream.successes,
-        on_change=_on_breaker_change(metrics, store),
-    )
-    await store.restore(breaker)
-    metrics.show(metrics.breaker_open, [breaker.name])
-    metrics.breaker_open.labels(breaker.name).set(breaker.state is not BreakerState.CLOSED)
-    assistant = OpenAiAssistant(
-        base_url=upstream.base_url,
-        api_key=upstream.api_key.get_secret_value(),
-        model=upstream.model,
-        breaker=breaker,
-        timeout_s=upstream.timeout_s,
-        interactive_timeout_s=upstream.interactive_timeout_s,
-        fields=FieldNames(upstream.field_names),
-    )
-    stack.push_async_callback(assistant.aclose)
-    return assistant
-
-
-def _on_breaker_change(metrics: Metrics, store: BreakerStore) -> Callable[[BreakerChange], None]:
-    def on_change(change: BreakerChange) -> None:
-        log.warning("breaker_changed", breaker=change.name, state=change.new)
-        metrics.breaker_open.labels(change.name).set(change.new is not BreakerState.CLOSED)
-        store.store(change)
-
-    return on_change

@@ -25,6 +25,7 @@ class AskedReply:
     history: tuple[Exchange, ...]
     language: str
     fallback: bool
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class AskedRecord:
     materials: tuple[SourceItem, ...]
     language: str
     fallback: bool
+    retry: bool = False
 
 
 class FakeAssistant:
@@ -71,11 +73,13 @@ class FakeAssistant:
     def release(self) -> None:
         self._free.set()
 
-    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
+    async def reply(
+        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+    ) -> ReplyStream:
         unsafe = not _all_safe([said, *(text for turn in history for text in (turn.said, turn.answered) if text)])
         if unsafe and not fallback:
             raise RedactionFailed("A text is not safe for the assistant.")
-        self.asked_replies.append(AskedReply(said, tuple(history), language, fallback))
+        self.asked_replies.append(AskedReply(said, tuple(history), language, fallback, retry))
         await self._free.wait()
         if unsafe:
             return ReplyStream(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
@@ -86,10 +90,12 @@ class FakeAssistant:
             return ReplyStream(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
         raise _error(pieces[0] if pieces else None)
 
-    async def propose(self, materials: list[SourceItem], *, language: str, fallback: bool) -> WrittenRecord:
+    async def propose(
+        self, materials: list[SourceItem], *, language: str, fallback: bool, retry: bool = False
+    ) -> WrittenRecord:
         if not fallback and not _all_safe(m.text for m in materials):
             raise RedactionFailed("A text is not safe for the assistant.")
-        self.asked_records.append(AskedRecord(tuple(materials), language, fallback))
+        self.asked_records.append(AskedRecord(tuple(materials), language, fallback, retry))
         await self._free.wait()
         record = self._records.popleft() if self._records else _default_record(materials)
         if self.is_configured and isinstance(record, OnboardingRecord):

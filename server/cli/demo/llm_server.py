@@ -55,6 +55,7 @@ class Upstream:
 
     def __init__(self, record: Path | None = None, key: str = "") -> None:
         self.asked = 0
+        self.held = 0
         self._script = Script()
         self._left = 0
         self._changed = asyncio.Event()
@@ -118,7 +119,7 @@ class Upstream:
         return await self._get_script(request)
 
     async def _get_script(self, request: Request) -> Response:
-        return JSONResponse({**asdict(self._script), "asked": self.asked})
+        return JSONResponse({**asdict(self._script), "asked": self.asked, "held": self.held})
 
     async def _models(self, request: Request) -> Response:
         if not self._admits(request):
@@ -176,9 +177,11 @@ class Upstream:
 
     async def _hold(self, request: Request) -> None:
         """Wait until the client disconnects or the script changes."""
+        self.held += 1
         gone = asyncio.create_task(_gone(request))
         changed = asyncio.create_task(self._changed.wait())
         _, waiting = await asyncio.wait({gone, changed}, return_when=asyncio.FIRST_COMPLETED)
+        self.held -= 1
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

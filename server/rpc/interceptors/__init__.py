@@ -7,8 +7,9 @@
 5. ``authenticate`` the credential becomes the current caller, and its scopes are checked, with bounds on refusals
 6. ``limits``    calls over a bound of the caller or the server are refused
 7. ``disk_room`` calls that bring new work are refused while a disk lacks room
-8. ``first_message`` the first message must come in time, and every message must be readable
-9. ``validate``  messages are checked against the rules in the protos
+8. ``deadline``  the time that the client waits bounds the attempts at the workers and the remote LLM
+9. ``first_message`` the first message must come in time, and every message must be readable
+10. ``validate``  messages are checked against the rules in the protos
 
 ``interceptors`` builds the list. The package grpc-interceptor does not fit: there one interceptor cannot serve RPCs
 with and without a response stream.
@@ -20,6 +21,7 @@ from server.observability.metrics import Metrics
 from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors.base import CallHook, HookInterceptor, Interceptor
 from server.rpc.interceptors.call_limits import CallLimits
+from server.rpc.interceptors.deadline import ClientDeadline
 from server.rpc.interceptors.disk_room import NeedsRoom
 from server.rpc.interceptors.drain import Drain
 from server.rpc.interceptors.errors import MapErrors
@@ -49,6 +51,7 @@ def interceptors(
         HookInterceptor(authenticate),
         HookInterceptor(CallLimits(limits, metrics)),
         *((HookInterceptor(NeedsRoom(room)),) if room else ()),
+        HookInterceptor(ClientDeadline()),
         FirstMessage(limits.first_message_s),
         HookInterceptor(Validate()),
     ]

@@ -23,6 +23,8 @@ from server.access.api_keys import ApiKeys
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as, set_caller
 from server.access.peer import parse_peer
+from server.breakers.registry import Breakers
+from server.breakers.types import BreakerBounds
 from server.erasure.eraser import Eraser, LiveWork
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, jobs
@@ -30,7 +32,7 @@ from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job
 from server.ledger.schema import TABLES
 from server.ledger.types import DeadLetterRow, JobRow, SessionRow, UploadRow
-from server.llm.assistant import llm_breaker
+from server.observability.metrics import Metrics
 from server.records.machine_words import MachineWords
 from server.records.sessions import Sessions
 from server.records.status import StatusReporter
@@ -207,9 +209,10 @@ class TwoClients:
     def _services(self, folder: Path) -> Services:
         harness = self.harness
         words = MachineWords(harness.gateway)
-        breaker = llm_breaker(failures=3, reset_s=1.0, successes=1, on_change=lambda change: None)
+        breakers = Breakers(self.ledger, Metrics(), lambda: NOW)
+        breakers.build("llm_api", BreakerBounds(3, 1.0, 1))
         status = StatusReporter(
-            harness.gateway, self.ledger, harness.assistant, breaker, NOW, lambda: harness.streams.count, ()
+            harness.gateway, self.ledger, harness.assistant, breakers, NOW, lambda: harness.streams.count, ()
         )
         work = LiveWork(
             harness.streams.end_sessions,
@@ -224,7 +227,7 @@ class TwoClients:
             media=MediaService(self.uploads, self.ledger, harness.pubsub, self.lifecycle, folder / "pictures"),
             recommendation=RecommendationService(harness.recommender, words),
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW),
-            admin=AdminService(status, self.ledger, harness.runner, {"llm_api": breaker}, words, eraser, self.audit),
+            admin=AdminService(status, self.ledger, harness.runner, breakers, words, eraser, self.audit),
             access=AccessService(ApiKeys(self.ledger, lambda: NOW, self.audit.trail), words, lambda: NOW),
         )
 

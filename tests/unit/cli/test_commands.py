@@ -21,7 +21,9 @@ from vestibule.v1.common_pb2 import SESSION_STATE_COMPLETED
 from server.analytics.endpoint import AnalystEndpoint
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
+from server.cli.output import Failure
 from server.ledger.writer import Ledger
+from server.operations import get_status
 from server.setting_groups import QuackSettings
 
 OPEN, CLOSED = "0b0e5c1e-0000-4000-8000-000000000001", "0b0e5c1e-0000-4000-8000-000000000002"
@@ -77,6 +79,13 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
     def ResetBreaker(self, request: Any, context: Any) -> admin_pb2.ResetBreakerResponse:
         self.asked.append(f"reset {request.name}")
         return admin_pb2.ResetBreakerResponse(breaker=_breaker(admin_pb2.BREAKER_STATE_CLOSED))
+
+    def TripBreaker(self, request: Any, context: Any) -> admin_pb2.TripBreakerResponse:
+        self.asked.append(f"trip {request.name}")
+        breaker = _breaker(admin_pb2.BREAKER_STATE_OPEN)
+        breaker.last_failure_time.FromJsonString("2026-11-27T09:00:00Z")
+        breaker.last_failure_reason = "UPSTREAM_TIMEOUT"
+        return admin_pb2.TripBreakerResponse(breaker=breaker)
 
     def ListAuditEntries(self, request: Any, context: Any) -> admin_pb2.ListAuditEntriesResponse:
         raise NotImplementedError
@@ -238,9 +247,26 @@ def test_breakers() -> None:
         "failure_count": 1,
         "failure_threshold": 3,
         "reset_timeout_s": 120.0,
+        "success_count": 0,
+        "success_threshold": 0,
+        "open_for_s": 0.0,
+        "last_failure_time": None,
+        "last_failure_reason": "",
     }
     assert "closed" in run("breakers", "reset", "llm_api").stdout
-    assert admin.asked == ["reset llm_api"]
+    tripped = run("breakers", "trip", "llm_api").stdout
+    assert " open " in tripped
+    assert "2026-11-27T09:00:00Z UPSTREAM_TIMEOUT" in tripped
+    assert admin.asked == ["reset llm_api", "trip llm_api"]
+
+
+def test_the_status_of_breakers_for_scripts(address: str) -> None:
+    status = get_status(address)
+    assert list(status) == ["llm_api"]
+    assert (status["llm_api"]["state"], status["llm_api"]["failure_count"]) == ("half-open", 1)
+    with pytest.raises(Failure) as failed:
+        get_status("127.0.0.1:1")
+    assert failed.value.reason == "UNAVAILABLE"
 
 
 def test_breakers_take_the_address_before_or_after_the_subcommand(

@@ -24,10 +24,13 @@ import server.cli.weights
 import server.settings
 from models.errors import InternalError, InvalidInput, NotFound, Unavailable, VestibuleError
 from models.reasons import Reason
+from server.breakers.registry import Breakers
+from server.breakers.types import BreakerBounds
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
+from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
-from server.llm.assistant import llm_breaker
+from server.observability.metrics import Metrics
 from server.preflight import check_ports, check_settings
 from server.services.admin import AdminService
 from server.setting_groups import RedactionSettings, TlsSettings
@@ -298,8 +301,9 @@ def test_a_start_says_at_once_that_it_takes_a_while(
 
 def test_an_unknown_breaker_is_refused_with_the_known_names() -> None:
     nothing = cast(Any, None)
-    breaker = llm_breaker(failures=3, reset_s=1.0, successes=1, on_change=lambda change: None)
-    service = AdminService(nothing, nothing, nothing, {"llm_api": breaker}, nothing, nothing, nothing)
+    breakers = Breakers(nothing, Metrics(), utc_now)
+    breakers.build("llm_api", BreakerBounds())
+    service = AdminService(nothing, nothing, nothing, breakers, nothing, nothing, nothing)
     with pytest.raises(NotFound) as caught:
         asyncio.run(service.ResetBreaker(ResetBreakerRequest(name="foo"), None))
     assert caught.value.hint == "Known breakers: llm_api."

@@ -74,8 +74,24 @@ def test_total_time_is_bounded(elapsed_s: float, again: bool) -> None:
 
 def test_a_longer_retry_after_is_honoured() -> None:
     busy = errors.Overloaded("Later.", retry_after_s=90.0)
-    assert next_attempt(JOB, busy, POLICIES["llm_api"], NOW) == NOW + timedelta(seconds=90)
+    at = next_attempt(JOB, busy, POLICIES["llm_api"], NOW)
+    assert at is not None
+    assert NOW + timedelta(seconds=90) < at <= NOW + timedelta(seconds=99), "spread, and never earlier"
     hasty = errors.Overloaded("Later.", retry_after_s=0.001)
     at = next_attempt(JOB, hasty, POLICIES["llm_api"], NOW)
     assert at is not None
     assert at >= NOW + timedelta(seconds=2.5)
+
+
+def test_attempts_for_which_nobody_was_asked_are_bounded_by_time_alone() -> None:
+    tried = replace(JOB, attempts=6)
+    refused = errors.BreakerOpen("Paused.", retry_after_s=60)
+    assert next_attempt(tried, LOST, POLICIES["network"], NOW) is None
+    assert next_attempt(tried, refused, POLICIES["network"], NOW) is not None
+    assert next_attempt(tried, refused, POLICIES["network"], NOW + timedelta(seconds=880)) is None
+
+
+def test_jobs_that_wait_for_the_same_breaker_do_not_come_at_once() -> None:
+    refused = errors.BreakerOpen("Paused.", retry_after_s=120)
+    times = {next_attempt(JOB, refused, POLICIES["llm_api"], NOW, random.Random(seed)) for seed in range(50)}
+    assert len(times) == 50

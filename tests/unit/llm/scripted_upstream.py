@@ -34,6 +34,11 @@ class ScriptedUpstream:
         with NO_PROXY.open(f"{self.url}/script") as answer:
             return int(json.load(answer)["asked"])
 
+    def held(self) -> int:
+        """Calls that hang now."""
+        with NO_PROXY.open(f"{self.url}/script") as answer:
+            return int(json.load(answer)["held"])
+
 
 @contextmanager
 def run_upstream(record: Path) -> Iterator[ScriptedUpstream]:

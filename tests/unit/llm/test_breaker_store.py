@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,15 +13,21 @@ from pydantic import SecretStr
 
 from models.errors import BreakerOpen, Unavailable, UpstreamFailed
 from models.reasons import Reason
+from server.breakers.breaker import AsyncBreaker
+from server.breakers.registry import Breakers
+from server.breakers.store import BreakerStore
+from server.breakers.types import BreakerBounds, BreakerState
 from server.ledger import breakers
 from server.ledger.breakers import BreakerRow
+from server.ledger.columns import fetch_all
 from server.ledger.writer import Ledger
-from server.llm.assistant import OpenAiAssistant, llm_breaker
-from server.llm.breaker_store import BreakerStore
-from server.llm.breaker_types import BreakerState
+from server.llm.assistant import OpenAiAssistant
+from server.observability.metrics import Metrics
 from server.setting_groups import LlmSettings
 from server.settings import Settings
 from server.wiring.shared import Shared, build_shared
+from tests.unit.jobs.clock import HandClock
+from tests.unit.llm.assistants import llm_breaker
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import redacted
 
@@ -63,6 +70,10 @@ def installation(tmp_path: Path, scripted: ScriptedUpstream) -> Installation:
     return Installation(tmp_path, scripted)
 
 
+def breaker_of(assistant: OpenAiAssistant) -> AsyncBreaker:
+    return assistant.upstreams[0].breaker
+
+
 async def ask(assistant: OpenAiAssistant) -> str:
     reply = await assistant.reply(SAID, [], language="en", fallback=False)
     return "".join([piece async for piece in reply.pieces])
@@ -73,7 +84,7 @@ async def fail_until_it_opens(assistant: OpenAiAssistant, scripted: ScriptedUpst
     for _ in range(3):
         with pytest.raises(UpstreamFailed):
             await ask(assistant)
-    assert assistant.breaker.state is BreakerState.OPEN
+    assert breaker_of(assistant).state is BreakerState.OPEN
 
 
 async def test_an_open_breaker_stays_open_across_a_restart(
@@ -84,7 +95,7 @@ async def test_an_open_breaker_stays_open_across_a_restart(
     scripted.script("answer")
     asked = scripted.asked()
     async with installation.started(after_s=50) as assistant:
-        assert assistant.breaker.state is BreakerState.OPEN
+        assert breaker_of(assistant).state is BreakerState.OPEN
         with pytest.raises(BreakerOpen) as refused:
             await ask(assistant)
         assert refused.value.retry_after_s == pytest.approx(RESET_S - 50, abs=5)
@@ -92,9 +103,9 @@ async def test_an_open_breaker_stays_open_across_a_restart(
     async with installation.started(after_s=RESET_S) as assistant:
         assert await ask(assistant)
         assert scripted.asked() == asked + 1
-        assert assistant.breaker.state is BreakerState.CLOSED
+        assert breaker_of(assistant).state is BreakerState.CLOSED
     async with installation.started(after_s=RESET_S + 1) as assistant:
-        assert assistant.breaker.state is BreakerState.CLOSED
+        assert breaker_of(assistant).state is BreakerState.CLOSED
 
 
 async def test_the_metric_of_a_restored_breaker_says_open(
@@ -111,9 +122,9 @@ async def test_the_metric_of_a_restored_breaker_says_open(
 async def test_a_reset_by_hand_is_stored(installation: Installation, scripted: ScriptedUpstream) -> None:
     async with installation.started() as assistant:
         await fail_until_it_opens(assistant, scripted)
-        assistant.breaker.reset()
+        breaker_of(assistant).reset()
     async with installation.started(after_s=1) as assistant:
-        assert assistant.breaker.state is BreakerState.CLOSED
+        assert breaker_of(assistant).state is BreakerState.CLOSED
 
 
 async def test_calls_that_change_nothing_are_not_stored(installation: Installation, scripted: ScriptedUpstream) -> None:
@@ -125,12 +136,51 @@ async def test_calls_that_change_nothing_are_not_stored(installation: Installati
     ledger.close()
 
 
+async def test_each_change_is_an_event_a_metric_and_a_log_line(
+    installation: Installation, scripted: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with AsyncExitStack() as stack:
+        shared = await installation.build(stack)
+        await fail_until_it_opens(shared.assistant, scripted)
+        await shared.breakers.drain()
+        rows = await shared.ledger.read(lambda cursor: fetch_all(cursor, "SELECT * FROM v_server_events"))
+        counted = shared.metrics.registry.get_sample_value(
+            "vestibule_breaker_changes_total", {"breaker": "llm_api", "state": "open"}
+        )
+    assert [(row["name"], row["subject"], json.loads(row["properties"])) for row in rows] == [
+        ("breaker_changed", "llm_api", {"old": "closed", "new": "open", "failures": 3, "cause": "failures"})
+    ]
+    assert counted == 1.0
+    assert "breaker_changed" in capsys.readouterr().out
+
+
+async def test_two_processes_on_one_ledger_share_the_state(tmp_path: Path) -> None:
+    ledger, now = Ledger.open(tmp_path / "ledger.duckdb"), HandClock()
+    one, other = (Breakers(ledger, Metrics(), now) for _ in range(2))
+    mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
+    mine.trip()
+    await one.drain()
+    await other.follow()
+    assert theirs.state is BreakerState.OPEN
+    now.advance(20)
+    with pytest.raises(BreakerOpen) as refused:
+        async with theirs.guard():
+            raise AssertionError("The call must not be made.")
+    assert refused.value.retry_after_s == pytest.approx(RESET_S, abs=5)
+    theirs.reset()
+    await other.drain()
+    await one.follow()
+    await one.follow()
+    assert mine.state is BreakerState.CLOSED
+    ledger.close()
+
+
 async def test_a_clock_set_back_keeps_it_open_for_one_reset_time_at_most(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "ledger.duckdb")
     row = BreakerRow("llm_api", "open", 3, NOW + timedelta(days=365))
     await ledger.write(lambda cursor: breakers.store(cursor, row))
-    breaker = llm_breaker(reset_s=RESET_S)
-    await BreakerStore(ledger, lambda: NOW).restore(breaker)
+    breaker = llm_breaker(bounds=BreakerBounds(reset_s=RESET_S))
+    await BreakerStore(ledger, lambda: NOW).restore([breaker])
     with pytest.raises(BreakerOpen) as refused:
         async with breaker.guard():
             raise AssertionError("The call must not be made.")

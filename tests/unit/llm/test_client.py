@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.errors import DeadlineExceeded, Overloaded, RedactionFailed, UpstreamFailed, VestibuleError
+from server.breakers.types import BreakerBounds, BreakerChange, BreakerState
 from server.ledger.types import Origin
-from server.llm.assistant import OpenAiAssistant, llm_breaker
-from server.llm.breaker_types import BreakerChange, BreakerState
+from server.llm.assistant import OpenAiAssistant
 from server.llm.openai_client import MAX_REPLY_CHARACTERS
 from server.llm.types import Assistant, Exchange
 from tests.clocks import HandSeconds
 from tests.fakes.assistant import FakeAssistant
+from tests.unit.llm.assistants import assistant_at, llm_breaker
 from tests.unit.llm.wire import SAID, UNSAFE, Wire, assistant_on, events, token, whole
 
 
@@ -106,9 +107,8 @@ _ANSWERS = st.one_of(
     media_type=st.sampled_from(["text/event-stream", "application/json", "text/html; charset=x"]),
 )
 async def test_every_upstream_answer_ends_in_a_vestibule_error(content: bytes, status: int, media_type: str) -> None:
-    assistant = assistant_on(
-        Wire(content, status, headers={"content-type": media_type}), breaker=llm_breaker(failures=99)
-    )
+    breaker = llm_breaker(bounds=BreakerBounds(failures=99))
+    assistant = assistant_on(Wire(content, status, headers={"content-type": media_type}), breaker=breaker)
     for ask in (whole(assistant), assistant.propose([], language="en", fallback=False)):
         try:
             await ask
@@ -131,15 +131,7 @@ async def test_the_total_time_is_measured_by_the_clock() -> None:
         return httpx2.Response(200, content=tokens(), headers={"content-type": "text/event-stream"})
 
     transport = httpx2.MockTransport(answer)
-    assistant = OpenAiAssistant(
-        base_url="http://llm.test/v1",
-        api_key="",
-        model="m",
-        breaker=llm_breaker(clock=clock),
-        timeout_s=30,
-        clock=clock,
-        transport=transport,
-    )
+    assistant = assistant_at("http://llm.test/v1", clock=clock, transport=transport)
     reply = await assistant.reply(SAID, [], language="en", fallback=False)
     pieces = []
     with pytest.raises(DeadlineExceeded):
@@ -149,14 +141,13 @@ async def test_the_total_time_is_measured_by_the_clock() -> None:
 
 
 async def test_without_an_upstream_the_fallback_answers() -> None:
-    assistant = OpenAiAssistant(base_url="", api_key="", model="m", breaker=llm_breaker())
+    assistant = OpenAiAssistant([])
     assert not assistant.configured
     assert (await assistant.reply(SAID, [], language="en", fallback=True)).origin is Origin.FALLBACK
     assert (await assistant.propose([], language="en", fallback=True)).origin is Origin.FALLBACK
     with pytest.raises(UpstreamFailed) as failed:
         await assistant.propose([], language="en", fallback=False)
     assert failed.value.reason == "UPSTREAM_NOT_SET"
-    assert assistant.breaker.failure_count == 0
     await assistant.aclose()
 
 
@@ -164,7 +155,7 @@ async def test_failures_open_the_breaker_and_a_probe_closes_it() -> None:
     clock = HandSeconds()
     changes: list[BreakerChange] = []
     wire = Wire(b"", status=500)
-    breaker = llm_breaker(failures=2, reset_s=60, successes=1, clock=clock, on_change=changes.append)
+    breaker = llm_breaker(bounds=BreakerBounds(2, 60, 1), clock=clock, on_change=changes.append)
     assistant = assistant_on(wire, breaker=breaker, clock=clock)
     for _ in range(3):
         await whole(assistant, fallback=True)

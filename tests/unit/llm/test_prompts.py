@@ -39,7 +39,7 @@ async def test_unsafe_text_is_never_sent(said: RedactedText, history: list[Excha
     with pytest.raises(RedactionFailed):
         await assistant.propose([SourceItem("a", "turn", UNSAFE)], language="en", fallback=False)
     assert wire.sent == []
-    assert assistant.breaker.failure_count == 0
+    assert assistant.upstreams[0].breaker.failure_count == 0
 
 
 def test_the_reply_prompt_has_the_instructions_the_history_and_the_turn() -> None:

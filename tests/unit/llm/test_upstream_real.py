@@ -11,11 +11,14 @@ import httpx2
 import pytest
 
 from models.errors import BreakerOpen, DeadlineExceeded, Overloaded, UpstreamFailed, VestibuleError
+from server.breakers.breaker import AsyncBreaker
+from server.breakers.types import BreakerState
 from server.ledger.types import Origin
-from server.llm.assistant import BROKEN_OFF, OpenAiAssistant, llm_breaker
-from server.llm.breaker_types import BreakerState
+from server.llm.assistant import BROKEN_OFF, OpenAiAssistant
 from server.llm.types import Exchange, RecordField, SourceItem
+from server.llm.upstream import Patience
 from tests.eventually import eventually
+from tests.unit.llm.assistants import assistant_at
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 
@@ -45,17 +48,14 @@ async def hasty(scripted: ScriptedUpstream) -> AsyncIterator[OpenAiAssistant]:
 
 async def _assistant(scripted: ScriptedUpstream, patience_s: float) -> AsyncIterator[OpenAiAssistant]:
     scripted.script("answer")
-    assistant = OpenAiAssistant(
-        base_url=f"{scripted.url}/v1",
-        api_key=KEY,
-        model="any",
-        breaker=llm_breaker(),
-        timeout_s=patience_s,
-        interactive_timeout_s=patience_s,
-        gap_s=patience_s,
-    )
+    patience = Patience(patience_s, patience_s, patience_s)
+    assistant = assistant_at(f"{scripted.url}/v1", KEY, patience=patience, turn_s=patience_s)
     yield assistant
     await assistant.aclose()
+
+
+def breaker_of(assistant: OpenAiAssistant) -> AsyncBreaker:
+    return assistant.upstreams[0].breaker
 
 
 async def whole_reply(assistant: OpenAiAssistant, *, fallback: bool) -> tuple[str, Origin]:
@@ -124,7 +124,7 @@ async def test_a_failed_reply_raises_a_vestibule_error(
         await whole_reply(patient, fallback=False)
     assert failed.value.reason == reason
     assert failed.value.retry_after_s == (7.0 if mode == "rate_limit" else None)
-    assert patient.breaker.failure_count == (0 if mode == "bad_request" else 1)
+    assert breaker_of(patient).failure_count == (0 if mode == "bad_request" else 1)
     assert_no_text_of_theirs(failed.value)
 
 
@@ -136,7 +136,7 @@ async def test_a_failed_record_raises_a_vestibule_error(
     with pytest.raises(kind) as failed:
         await patient.propose(MATERIALS, language="en", fallback=False)
     assert failed.value.reason == reason
-    assert patient.breaker.failure_count == (0 if mode == "bad_request" else 1)
+    assert breaker_of(patient).failure_count == (0 if mode == "bad_request" else 1)
     assert_no_text_of_theirs(failed.value)
 
 
@@ -176,7 +176,7 @@ async def test_an_invalid_record_counts_as_a_failure(patient: OpenAiAssistant, s
     with pytest.raises(UpstreamFailed) as failed:
         await patient.propose(MATERIALS, language="en", fallback=False)
     assert failed.value.reason == "UPSTREAM_INVALID_RECORD"
-    assert patient.breaker.failure_count == 1
+    assert breaker_of(patient).failure_count == 1
 
 
 @pytest.mark.parametrize("mode", ["hang", "stall"])
@@ -187,7 +187,7 @@ async def test_a_hung_upstream_times_out(hasty: OpenAiAssistant, scripted: Scrip
     assert failed.value.reason == "UPSTREAM_TIMEOUT"
     with pytest.raises(DeadlineExceeded):
         await hasty.propose(MATERIALS, language="en", fallback=False)
-    assert hasty.breaker.failure_count == 2
+    assert breaker_of(hasty).failure_count == 2
 
 
 async def test_slow_tokens_end_at_the_total_time_limit(hasty: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
@@ -204,7 +204,7 @@ async def test_the_breaker_stops_calls_to_an_upstream_that_is_down(
     texts = [await whole_reply(patient, fallback=True) for _ in range(6)]
     assert texts == [(FALLBACK_TEXT, Origin.FALLBACK)] * 6
     assert scripted.asked() - before == 3
-    assert patient.breaker.state is BreakerState.OPEN
+    assert breaker_of(patient).state is BreakerState.OPEN
     with pytest.raises(BreakerOpen) as refused:
         await patient.propose(MATERIALS, language="en", fallback=False)
     assert refused.value.retry_after_s == pytest.approx(120, abs=5)
@@ -221,7 +221,7 @@ async def test_a_failure_mode_can_be_limited_to_a_number_of_calls(
 @pytest.mark.parametrize(("key", "reason"), [("wrong", "UPSTREAM_KEY_REFUSED"), ("", "UPSTREAM_KEY_REFUSED")])
 async def test_a_wrong_key_is_refused(scripted: ScriptedUpstream, key: str, reason: str) -> None:
     scripted.script("answer")
-    assistant = OpenAiAssistant(base_url=f"{scripted.url}/v1", api_key=key, model="any", breaker=llm_breaker())
+    assistant = assistant_at(f"{scripted.url}/v1", key)
     with pytest.raises(UpstreamFailed) as failed:
         await whole_reply(assistant, fallback=False)
     await assistant.aclose()
@@ -232,7 +232,7 @@ async def test_an_upstream_that_does_not_listen_is_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    assistant = OpenAiAssistant(base_url=f"http://127.0.0.1:{port}/v1", api_key="", model="m", breaker=llm_breaker())
+    assistant = assistant_at(f"http://127.0.0.1:{port}/v1")
     with pytest.raises(UpstreamFailed) as failed:
         await whole_reply(assistant, fallback=False)
     await assistant.aclose()
@@ -257,7 +257,7 @@ async def test_a_reader_that_leaves_does_not_count_as_a_failure(
     pieces = reply.pieces
     assert await anext(pieces) == "All "
     await pieces.aclose()  # type: ignore[attr-defined]
-    assert patient.breaker.failure_count == 0
+    assert breaker_of(patient).failure_count == 0
 
 
 async def test_the_stand_in_checks_the_key_and_its_requests(scripted: ScriptedUpstream) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import httpx2
 
 from models.text import RedactedText
-from server.llm.assistant import OpenAiAssistant, llm_breaker
+from server.llm.assistant import OpenAiAssistant
 from server.llm.types import Assistant
+from tests.unit.llm.assistants import assistant_at
 from tests.unit.llm.texts import redacted
 
 SAID = redacted("Hello")
@@ -34,9 +35,7 @@ class Wire:
 
 
 def assistant_on(wire: Wire, **options: Any) -> OpenAiAssistant:
-    options.setdefault("breaker", llm_breaker())
-    transport = httpx2.MockTransport(wire.answer)
-    return OpenAiAssistant(base_url="http://llm.test/v1", api_key="key", model="m", transport=transport, **options)
+    return assistant_at("http://llm.test/v1", "key", transport=httpx2.MockTransport(wire.answer), **options)
 
 
 def events(*chunks: object) -> bytes:

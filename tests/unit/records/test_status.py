@@ -6,8 +6,10 @@ import duckdb
 import pytest
 
 from models.errors import Overloaded
+from server.breakers.registry import Breakers
+from server.breakers.types import BreakerBounds
 from server.ledger.writer import Ledger
-from server.llm.assistant import llm_breaker
+from server.observability.metrics import Metrics
 from server.records.status import Component, StatusReporter
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
@@ -15,8 +17,9 @@ from tests.unit.ledger.makers import NOW
 
 
 async def _ledger_row(ledger: Ledger) -> Component:
-    breaker = llm_breaker(failures=3, reset_s=1.0, successes=1, on_change=lambda change: None)
-    reporter = StatusReporter(FakeGateway(), ledger, FakeAssistant(), breaker, NOW, lambda: 0, ())
+    breakers = Breakers(ledger, Metrics(), lambda: NOW)
+    breakers.build("llm_api", BreakerBounds())
+    reporter = StatusReporter(FakeGateway(), ledger, FakeAssistant(), breakers, NOW, lambda: 0, ())
     return next(part for part in (await reporter.report()).components if part.name == "ledger")
 
 

@@ -27,7 +27,9 @@ from tests.unit.streaming.conversation_harness import ConversationHarness, chunk
 class BreaksOff(FakeAssistant):
     """Its upstream fails in the second sentence."""
 
-    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
+    async def reply(
+        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+    ) -> ReplyStream:
         async def pieces() -> AsyncIterator[str]:
             yield "One. "
             yield "Two"

@@ -455,6 +455,11 @@ class Breaker(_message.Message):
     FAILURE_COUNT_FIELD_NUMBER: _builtins.int
     FAILURE_THRESHOLD_FIELD_NUMBER: _builtins.int
     RESET_TIMEOUT_FIELD_NUMBER: _builtins.int
+    SUCCESS_COUNT_FIELD_NUMBER: _builtins.int
+    SUCCESS_THRESHOLD_FIELD_NUMBER: _builtins.int
+    OPEN_FOR_FIELD_NUMBER: _builtins.int
+    LAST_FAILURE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_FAILURE_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for example llm_api."""
     state: Global___BreakerState.ValueType
@@ -463,9 +468,23 @@ class Breaker(_message.Message):
     """Failures in a row."""
     failure_threshold: _builtins.int
     """Failures in a row that open it."""
+    success_count: _builtins.int
+    """Tests that succeeded in a row while it is half open."""
+    success_threshold: _builtins.int
+    """Tests that must succeed in a row before it closes."""
+    last_failure_reason: _builtins.str
+    """Stable reason of that failure, or SLOW_ANSWER. Empty when it is not known."""
     @_builtins.property
     def reset_timeout(self) -> _duration_pb2.Duration:
         """How long it stays open before calls are tested."""
+
+    @_builtins.property
+    def open_for(self) -> _duration_pb2.Duration:
+        """How long it stays open from now on. Zero unless it is open."""
+
+    @_builtins.property
+    def last_failure_time(self) -> _timestamp_pb2.Timestamp:
+        """When a call failed last. Absent when none did, as far as the server knows."""
 
     def __init__(
         self,
@@ -475,10 +494,15 @@ class Breaker(_message.Message):
         failure_count: _builtins.int = ...,
         failure_threshold: _builtins.int = ...,
         reset_timeout: _duration_pb2.Duration | None = ...,
+        success_count: _builtins.int = ...,
+        success_threshold: _builtins.int = ...,
+        open_for: _duration_pb2.Duration | None = ...,
+        last_failure_time: _timestamp_pb2.Timestamp | None = ...,
+        last_failure_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reset_timeout", b"reset_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_failure_time", b"last_failure_time", "open_for", b"open_for", "reset_timeout", b"reset_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure_count", b"failure_count", "failure_threshold", b"failure_threshold", "name", b"name", "reset_timeout", b"reset_timeout", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure_count", b"failure_count", "failure_threshold", b"failure_threshold", "last_failure_reason", b"last_failure_reason", "last_failure_time", b"last_failure_time", "name", b"name", "open_for", b"open_for", "reset_timeout", b"reset_timeout", "state", b"state", "success_count", b"success_count", "success_threshold", b"success_threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -570,6 +594,52 @@ class ResetBreakerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResetBreakerResponse: _TypeAlias = ResetBreakerResponse  # noqa: Y015
+
+@_typing.final
+class TripBreakerRequest(_message.Message):
+    """Opens a breaker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the breaker."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TripBreakerRequest: _TypeAlias = TripBreakerRequest  # noqa: Y015
+
+@_typing.final
+class TripBreakerResponse(_message.Message):
+    """The breaker after it was opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BREAKER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def breaker(self) -> Global___Breaker:
+        """The breaker."""
+
+    def __init__(
+        self,
+        *,
+        breaker: Global___Breaker | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TripBreakerResponse: _TypeAlias = TripBreakerResponse  # noqa: Y015
 
 @_typing.final
 class EraseRequest(_message.Message):

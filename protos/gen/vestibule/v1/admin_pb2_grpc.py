@@ -65,6 +65,11 @@ class AdminServiceStub:
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.ResetBreakerRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_admin__pb2.ResetBreakerResponse.FromString,
                 _registered_method=True)
+        self.TripBreaker = channel.unary_unary(
+                '/vestibule.v1.AdminService/TripBreaker',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.FromString,
+                _registered_method=True)
         self.Erase = channel.unary_unary(
                 '/vestibule.v1.AdminService/Erase',
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.EraseRequest.SerializeToString,
@@ -128,6 +133,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TripBreaker(self, request, context):
+        """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Erase(self, request, context):
         """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
         files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
@@ -182,6 +194,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResetBreaker,
                     request_deserializer=vestibule_dot_v1_dot_admin__pb2.ResetBreakerRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_admin__pb2.ResetBreakerResponse.SerializeToString,
+            ),
+            'TripBreaker': grpc.unary_unary_rpc_method_handler(
+                    servicer.TripBreaker,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.SerializeToString,
             ),
             'Erase': grpc.unary_unary_rpc_method_handler(
                     servicer.Erase,
@@ -362,6 +379,33 @@ class AdminService:
             '/vestibule.v1.AdminService/ResetBreaker',
             vestibule_dot_v1_dot_admin__pb2.ResetBreakerRequest.SerializeToString,
             vestibule_dot_v1_dot_admin__pb2.ResetBreakerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TripBreaker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/TripBreaker',
+            vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.FromString,
             options,
             channel_credentials,
             insecure,

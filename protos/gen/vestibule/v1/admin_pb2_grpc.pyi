@@ -45,6 +45,8 @@ class AdminServiceStub:
     """Lists the circuit breakers."""
     ResetBreaker: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResetBreakerRequest, _admin_pb2.ResetBreakerResponse]
     """Closes a circuit breaker by hand."""
+    TripBreaker: _grpc.UnaryUnaryMultiCallable[_admin_pb2.TripBreakerRequest, _admin_pb2.TripBreakerResponse]
+    """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
     Erase: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]
     """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
     files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
@@ -71,6 +73,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lists the circuit breakers."""
     ResetBreaker: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResetBreakerRequest, _admin_pb2.ResetBreakerResponse]  # type: ignore[assignment]
     """Closes a circuit breaker by hand."""
+    TripBreaker: _aio.UnaryUnaryMultiCallable[_admin_pb2.TripBreakerRequest, _admin_pb2.TripBreakerResponse]  # type: ignore[assignment]
+    """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
     Erase: _aio.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]  # type: ignore[assignment]
     """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
     files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
@@ -130,6 +134,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ResetBreakerResponse, _abc.Awaitable[_admin_pb2.ResetBreakerResponse]]:
         """Closes a circuit breaker by hand."""
+
+    @_abc_1.abstractmethod
+    def TripBreaker(
+        self,
+        request: _admin_pb2.TripBreakerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.TripBreakerResponse, _abc.Awaitable[_admin_pb2.TripBreakerResponse]]:
+        """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
 
     @_abc_1.abstractmethod
     def Erase(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from models.errors import BreakerOpen, InvalidInput, UpstreamFailed
-from server.llm.breaker import AsyncBreaker, BreakerGuard
+from server.breakers.breaker import AsyncBreaker, BreakerGuard
+from server.breakers.types import BreakerBounds
 from tests.clocks import HandSeconds
 
 PROBES = 2
@@ -60,12 +61,10 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @initialize(failures=st.integers(1, 3), successes=st.integers(1, 3), reset_s=st.integers(1, 20))
     def build(self, failures: int, successes: int, reset_s: int) -> None:
-        self.breaker = AsyncBreaker(
-            "llm_api", failures=failures, reset_s=reset_s, successes=successes, probes=PROBES, clock=self.clock
-        )
+        self.breaker = AsyncBreaker("llm_api", BreakerBounds(failures, reset_s, successes, PROBES), clock=self.clock)
         self.periods = Periods()
         self.model = pybreaker.CircuitBreaker(
-            failures, reset_s, successes, [InvalidInput], [self.periods], throw_new_error_on_trip=False
+            failures, reset_s, successes, [], [self.periods], throw_new_error_on_trip=False
         )
         self.running: list[int] = []
 
@@ -113,20 +112,21 @@ class BreakerMachine(RuleBasedStateMachine):
             "cancelled": asyncio.CancelledError(),
         }[outcome]
         run(guard.__aexit__(type(error) if error else None, error, None))
-        if period == self.periods.count and isinstance(error, Exception | None):
+        # The caller's own fault and a cancellation are not told to the model: they count as nothing.
+        if period == self.periods.count and (error is None or isinstance(error, UpstreamFailed)):
             self.tell_model(error)
 
-    def tell_model(self, error: Exception | None) -> None:
+    def tell_model(self, error: UpstreamFailed | None) -> None:
         def outcome() -> None:
             if error is not None:
                 raise error
 
-        with contextlib.suppress(UpstreamFailed, InvalidInput):
+        with contextlib.suppress(UpstreamFailed):
             self.model.call(outcome)
 
     @rule()
     def wait_until_it_may_be_asked_again(self) -> None:
-        self.clock.advance(self.breaker.snapshot().reset_s)
+        self.clock.advance(self.breaker.bounds.reset_s)
 
     @rule(outcome=st.sampled_from(["success", "success", "failure", "cancelled"]))
     def call(self, outcome: str) -> None:
@@ -141,6 +141,17 @@ class BreakerMachine(RuleBasedStateMachine):
     def reset(self) -> None:
         self.breaker.reset()
         self.model.close()
+
+    @rule()
+    def trip(self) -> None:
+        self.breaker.trip()
+        self.model.open()
+
+    @rule()
+    def a_health_probe_is_answered(self) -> None:
+        self.breaker.let_probes_through()
+        if self.model.current_state == pybreaker.STATE_OPEN:
+            self.model.half_open()
 
     @invariant()
     def agree(self) -> None:

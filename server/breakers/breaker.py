@@ -9,7 +9,8 @@ What is added to pybreaker's rules:
 - A call belongs to the period between two changes of state in which it began. If the state has changed since, its
   outcome is ignored: a success from before it opened does not close it, a failure does not keep it open longer.
 - Half open, at most ``probes`` calls run at a time.
-- A cancelled call counts as nothing.
+- A cancelled call counts as nothing, and so does one that failed for the caller's own fault.
+- An answer that took longer than ``slow_s`` counts as a failure.
 - Time comes from ``clock``.
 """
 
@@ -22,18 +23,22 @@ from types import TracebackType
 
 import pybreaker
 
-from models.errors import BreakerOpen, CallerError
-from server.llm.breaker_types import BreakerChange, BreakerSnapshot, BreakerState
+from models.errors import BreakerOpen, CallerError, VestibuleError
+from server.breakers.types import BreakerBounds, BreakerChange, BreakerSnapshot, BreakerState, ChangeCause, Outcome
+from server.ledger.types import Clock, utc_now
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PROBE_WAIT_S = 1.0
 """Retry hint while all probes are taken. How long they run is unknown, and asking again is cheap."""
 
+SLOW_ANSWER = "SLOW_ANSWER"
+"""Stands for a reason where an answer was slow."""
 
-def counts_as_failure(error: Exception) -> bool:
-    """Whether the upstream is to blame: every error counts except the caller's own fault."""
-    return not isinstance(error, CallerError)
+
+def judge_error(error: Exception) -> Outcome:
+    """What an error says about the upstream: every one is a failure except the caller's own fault."""
+    return Outcome.NOTHING if isinstance(error, CallerError) else Outcome.FAILURE
 
 
 class _CallFailed(Exception):
@@ -68,72 +73,80 @@ class BreakerGuard:
     def __init__(self, breaker: AsyncBreaker) -> None:
         self._breaker = breaker
         self._period = 0
+        self._began_s = 0.0
+        self._took_s: float | None = None
+
+    def answered(self) -> None:
+        """Say that the answer has begun: what follows is not waited for, so it does not make the call slow."""
+        if self._took_s is None:
+            self._took_s = self._breaker._clock() - self._began_s
 
     async def __aenter__(self) -> BreakerGuard:
         self._period = self._breaker._admit()
+        self._began_s = self._breaker._clock()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._breaker._settle(self._period, self._outcome(error))
+        self.answered()
+        self._breaker._settle(self._period, *self._outcome(error))
 
-    def _outcome(self, error: BaseException | None) -> bool | None:
-        """True for a success, False for a failure, None when it is neither."""
+    def _outcome(self, error: BaseException | None) -> tuple[Outcome, str]:
+        """What the call says about the upstream, and the reason of a failure."""
         if error is None:
-            return True
-        # Neither: the call was cancelled, or the reader of a stream went away.
-        return not self._breaker._counts(error) if isinstance(error, Exception) else None
+            slow_s = self._breaker.bounds.slow_s
+            slow = 0 < slow_s < (self._took_s or 0.0)
+            return (Outcome.FAILURE, SLOW_ANSWER) if slow else (Outcome.ANSWER, "")
+        if not isinstance(error, Exception):  # it was cancelled, or the reader of a stream went away
+            return Outcome.NOTHING, ""
+        reason = error.reason if isinstance(error, VestibuleError) else type(error).__name__
+        return self._breaker._judge(error), reason
 
 
 class AsyncBreaker:
     """Refuses calls to an upstream that keeps failing.
 
     Args:
-        name: Key for operators, ``llm_api``; lower case and underscores.
-        failures: Failures in a row that open it.
-        reset_s: Seconds for which it stays open before probes are let through.
-        successes: Probes that must succeed in a row before it closes.
-        probes: Probes at a time while half open.
+        name: Key for operators, ``llm_api``; lower case, digits and underscores.
+        bounds: When it opens and closes.
         clock: Seconds, never going back.
-        counts: Whether an error counts as a failure; otherwise it counts as an answer.
+        now: The wall clock, for what operators see.
+        judge: What an error says about the upstream.
         on_change: Called after every change of state, outside pybreaker's lock, on the event loop; must not raise.
     """
 
     def __init__(
         self,
         name: str,
+        bounds: BreakerBounds = BreakerBounds(),  # noqa: B008 - it is frozen
         *,
-        failures: int = 3,
-        reset_s: float = 120.0,
-        successes: int = 2,
-        probes: int = 1,
         clock: Callable[[], float] = time.monotonic,
-        counts: Callable[[Exception], bool] = counts_as_failure,
+        now: Clock = utc_now,
+        judge: Callable[[Exception], Outcome] = judge_error,
         on_change: Callable[[BreakerChange], None] | None = None,
     ) -> None:
+        self.name = name
+        self.bounds = bounds
+        self.last_failure_time: datetime | None = None
+        self._last_failure_reason = ""
         self._clock = clock
-        self._counts = counts
+        self._now = now
+        self._judge = judge
         self._on_change = on_change
-        self._probes = probes
         self._probing = 0
         self._probing_period = -1
         self._recorder = _Recorder()
         self._storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
         self._machine = pybreaker.CircuitBreaker(
-            fail_max=failures,
-            reset_timeout=reset_s,
-            success_threshold=successes,
+            fail_max=bounds.failures,
+            reset_timeout=bounds.reset_s,
+            success_threshold=bounds.successes,
             listeners=[self._recorder],
             state_storage=self._storage,
             name=name,
             throw_new_error_on_trip=False,
         )
-
-    @property
-    def name(self) -> str:
-        """Key for operators."""
-        return self._machine.name or ""
 
     @property
     def state(self) -> BreakerState:
@@ -147,8 +160,23 @@ class AsyncBreaker:
 
     def snapshot(self) -> BreakerSnapshot:
         """What an operator sees."""
-        machine = self._machine
-        return BreakerSnapshot(self.name, self.state, self.failure_count, machine.fail_max, machine.reset_timeout)
+        return BreakerSnapshot(
+            self.name,
+            self.state,
+            self.failure_count,
+            int(self._machine.success_counter),
+            self.bounds,
+            max(0.0, self._open_for_more_s()) if self.state is BreakerState.OPEN else 0.0,
+            self.last_failure_time,
+            self._last_failure_reason,
+        )
+
+    @property
+    def admits(self) -> bool:
+        """Whether a call would be let through now."""
+        if self.state is BreakerState.OPEN:
+            return self._open_for_more_s() <= 0
+        return self.state is BreakerState.CLOSED or self._probes_now < self.bounds.probes
 
     def guard(self) -> BreakerGuard:
         """Wrap one call: ``async with breaker.guard(): ...``.
@@ -162,15 +190,30 @@ class AsyncBreaker:
         """Close it by hand and forget the failures; outcomes of calls that are running no longer count."""
         before = self.failure_count
         self._machine.close()
-        self._publish(before)
+        self._publish(before, ChangeCause.RESET_BY_HAND)
 
-    def restore(self, state: BreakerState, *, failures: int, open_for_s: float) -> None:
+    def trip(self) -> None:
+        """Open it by hand for a whole reset time; outcomes of calls that are running no longer count."""
+        before = self.failure_count
+        self._machine.open()
+        self._opened_now()
+        self._publish(before, ChangeCause.TRIPPED_BY_HAND)
+
+    def let_probes_through(self) -> None:
+        """Turn an open breaker half open before its reset time, because a health probe was answered."""
+        if self.state is BreakerState.OPEN:
+            self._half_open(ChangeCause.HEALTH_PROBE)
+
+    def restore(
+        self, state: BreakerState, *, failures: int, open_for_s: float, last_failure_time: datetime | None = None
+    ) -> None:
         """Continue from a stored state; ``on_change`` is not called.
 
         Args:
             state: The stored state. Half open, all probes have to succeed again.
             failures: Failures in a row that led to it.
             open_for_s: Seconds since it opened; counts for an open breaker only.
+            last_failure_time: When a call failed last.
         """
         self._storage.state = state.value
         self._storage.opened_at = _EPOCH + timedelta(seconds=self._clock() - open_for_s)
@@ -178,63 +221,79 @@ class AsyncBreaker:
         self._storage.reset_counter()
         for _ in range(failures):
             self._storage.increment_counter()
+        self.last_failure_time = last_failure_time
         self._recorder.changes.clear()
 
-    def _opened_at_s(self) -> float:
+    def _opened_now(self) -> None:
+        """Take the time of opening from our clock; pybreaker wrote that of the wall clock."""
+        self._storage.opened_at = _EPOCH + timedelta(seconds=self._clock())
+
+    def _open_for_more_s(self) -> float:
         opened = self._storage.opened_at
-        return self._clock() if opened is None else (opened - _EPOCH).total_seconds()
+        opened_s = self._clock() if opened is None else (opened - _EPOCH).total_seconds()
+        return opened_s + self.bounds.reset_s - self._clock()
 
     def _admit(self) -> int:
         """Let a call start; returns the period in which it begins."""
         if self.state is BreakerState.OPEN:
-            left_s = self._opened_at_s() + self._machine.reset_timeout - self._clock()
+            left_s = self._open_for_more_s()
             if left_s > 0:
                 raise self._refusal(left_s)
-            self._machine.half_open()
-            self._publish(self.failure_count)
+            self._half_open(ChangeCause.RESET_TIME_OVER)
         if self.state is BreakerState.HALF_OPEN:
             self._take_probe()
         return self._recorder.period
 
+    def _half_open(self, cause: ChangeCause) -> None:
+        self._machine.half_open()
+        self._publish(self.failure_count, cause)
+
+    @property
+    def _probes_now(self) -> int:
+        """Probes that run; those of an earlier period do not count."""
+        return self._probing if self._probing_period == self._recorder.period else 0
+
     def _take_probe(self) -> None:
-        if self._probing_period != self._recorder.period:
-            self._probing_period, self._probing = self._recorder.period, 0
-        if self._probing >= self._probes:
+        running = self._probes_now
+        if running >= self.bounds.probes:
             raise self._refusal(PROBE_WAIT_S)
-        self._probing += 1
+        self._probing_period, self._probing = self._recorder.period, running + 1
 
     def _refusal(self, retry_after_s: float) -> BreakerOpen:
         return BreakerOpen(
-            f"The upstream {self.name} failed {self.failure_count} times in a row and is left alone for now.",
+            f"Calls to {self.name} failed {self.failure_count} times in a row and are paused.",
             retry_after_s=retry_after_s,
         )
 
-    def _settle(self, period: int, succeeded: bool | None) -> None:
+    def _settle(self, period: int, outcome: Outcome, reason: str) -> None:
         """Report to pybreaker how a call ended, unless the period in which it began is over."""
         if period != self._recorder.period:
             return
         if period == self._probing_period:
             self._probing -= 1
         before = self.failure_count
-        if succeeded is True:
+        if outcome is Outcome.ANSWER:
             self._machine.call(_succeed)
-        elif succeeded is False:
-            self._fail()
-        self._publish(max(before, self.failure_count))
+            self._publish(before, ChangeCause.PROBES_SUCCEEDED)
+        elif outcome is Outcome.FAILURE:
+            half_open = self.state is BreakerState.HALF_OPEN
+            self._fail(reason)
+            cause = ChangeCause.PROBE_FAILED if half_open else ChangeCause.FAILURES
+            self._publish(max(before, self.failure_count), cause)
 
-    def _fail(self) -> None:
+    def _fail(self, reason: str) -> None:
+        self.last_failure_time, self._last_failure_reason = self._now(), reason
         try:
             self._machine.call(_raise_failed)
         except _CallFailed:
             if self.state is BreakerState.OPEN:
-                # pybreaker wrote the wall clock there.
-                self._storage.opened_at = _EPOCH + timedelta(seconds=self._clock())
+                self._opened_now()
 
-    def _publish(self, failures: int) -> None:
+    def _publish(self, failures: int, cause: ChangeCause) -> None:
         changes, self._recorder.changes = self._recorder.changes, []
         for old, new in changes:
             if self._on_change is not None:
-                self._on_change(BreakerChange(self.name, BreakerState(old), BreakerState(new), failures))
+                self._on_change(BreakerChange(self.name, BreakerState(old), BreakerState(new), failures, cause))
 
 
 def _succeed() -> None:

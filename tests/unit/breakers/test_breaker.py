@@ -6,17 +6,27 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
 
-from models.errors import BreakerOpen, CallerError, InvalidInput, Overloaded, UpstreamFailed, VestibuleError
-from server.llm.breaker import AsyncBreaker, BreakerGuard
-from server.llm.breaker_types import BreakerChange, BreakerSnapshot, BreakerState
+from models.errors import BreakerOpen, CallerError, InvalidInput, Overloaded, UpstreamFailed
+from server.breakers.breaker import SLOW_ANSWER, AsyncBreaker, BreakerGuard
+from server.breakers.types import (
+    BreakerBounds,
+    BreakerChange,
+    BreakerSnapshot,
+    BreakerState,
+    ChangeCause,
+    Outcome,
+)
 from tests.clocks import HandSeconds
 
 T = TypeVar("T")
 FAILURE = UpstreamFailed("It failed.")
+BOUNDS = BreakerBounds(failures=3, reset_s=120, successes=2)
+NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 
 
 class Watched(Exception):
@@ -35,7 +45,7 @@ def changes() -> list[BreakerChange]:
 
 @pytest.fixture
 def breaker(clock: HandSeconds, changes: list[BreakerChange]) -> AsyncBreaker:
-    return AsyncBreaker("llm_api", failures=3, reset_s=120, successes=2, clock=clock, on_change=changes.append)
+    return AsyncBreaker("llm_api", BOUNDS, clock=clock, now=lambda: NOW, on_change=changes.append)
 
 
 def state_of(breaker: AsyncBreaker) -> BreakerState:
@@ -107,7 +117,7 @@ async def test_closes_after_enough_successful_probes(
         (BreakerState.OPEN, BreakerState.HALF_OPEN),
         (BreakerState.HALF_OPEN, BreakerState.CLOSED),
     ]
-    assert changes[0] == BreakerChange("llm_api", BreakerState.CLOSED, BreakerState.OPEN, 3)
+    assert changes[0] == BreakerChange("llm_api", BreakerState.CLOSED, BreakerState.OPEN, 3, ChangeCause.FAILURES)
 
 
 async def test_a_failing_probe_opens_for_another_whole_reset_time(breaker: AsyncBreaker, clock: HandSeconds) -> None:
@@ -123,7 +133,7 @@ async def test_a_failing_probe_opens_for_another_whole_reset_time(breaker: Async
 
 @pytest.mark.parametrize("probes", [1, 2, 5])
 async def test_half_open_admits_a_bounded_number_of_probes(clock: HandSeconds, probes: int) -> None:
-    breaker = AsyncBreaker("llm_api", failures=1, reset_s=10, successes=probes, probes=probes, clock=clock)
+    breaker = AsyncBreaker("llm_api", BreakerBounds(1, 10, probes, probes), clock=clock)
     await fail(breaker)
     clock.advance(10)
     running = [await begin(breaker) for _ in range(probes)]
@@ -209,7 +219,7 @@ async def test_only_upstream_faults_count_as_failures(breaker: AsyncBreaker, err
 
 
 async def test_the_predicate_can_be_replaced(clock: HandSeconds) -> None:
-    breaker = AsyncBreaker("llm_api", clock=clock, counts=lambda error: isinstance(error, VestibuleError))
+    breaker = AsyncBreaker("llm_api", clock=clock, judge=lambda error: Outcome.ANSWER)
     await fail(breaker, 9, ValueError())
     assert breaker.failure_count == 0
 
@@ -241,8 +251,10 @@ async def test_reset_by_hand(breaker: AsyncBreaker, changes: list[BreakerChange]
     late = await begin(breaker)
     await fail(breaker, 3)
     breaker.reset()
-    assert breaker.snapshot() == BreakerSnapshot("llm_api", BreakerState.CLOSED, 0, 3, 120)
-    assert changes[-1] == BreakerChange("llm_api", BreakerState.OPEN, BreakerState.CLOSED, 3)
+    assert breaker.snapshot() == BreakerSnapshot(
+        "llm_api", BreakerState.CLOSED, 0, 0, BOUNDS, 0.0, NOW, "UPSTREAM_FAILED"
+    )
+    assert changes[-1] == BreakerChange("llm_api", BreakerState.OPEN, BreakerState.CLOSED, 3, ChangeCause.RESET_BY_HAND)
     await end(late, FAILURE)
     assert breaker.failure_count == 0, "a call from before the reset was counted"
     breaker.reset()
@@ -252,7 +264,7 @@ async def test_reset_by_hand(breaker: AsyncBreaker, changes: list[BreakerChange]
 async def test_the_hook_sees_the_new_state() -> None:
     seen: list[BreakerState] = []
     watched: list[AsyncBreaker] = []
-    watched.append(AsyncBreaker("llm_api", failures=1, on_change=lambda change: seen.append(watched[0].state)))
+    watched.append(AsyncBreaker("llm_api", BreakerBounds(1), on_change=lambda change: seen.append(watched[0].state)))
     await fail(watched[0])
     assert seen == [BreakerState.OPEN]
 
@@ -293,3 +305,79 @@ async def test_keeps_no_reference_to_an_error(breaker: AsyncBreaker) -> None:
     del error
     gc.collect()
     assert kept() is None
+
+
+async def test_a_trip_by_hand_opens_it_for_a_whole_reset_time(
+    breaker: AsyncBreaker, clock: HandSeconds, changes: list[BreakerChange]
+) -> None:
+    early = await begin(breaker)
+    breaker.trip()
+    assert changes == [BreakerChange("llm_api", BreakerState.CLOSED, BreakerState.OPEN, 0, ChangeCause.TRIPPED_BY_HAND)]
+    await end(early)
+    clock.advance(119)
+    assert not breaker.admits
+    with pytest.raises(BreakerOpen) as refused:
+        await call(breaker, succeed)
+    assert refused.value.retry_after_s == pytest.approx(1)
+    clock.advance(1)
+    assert breaker.admits
+    await call(breaker, succeed)
+
+
+async def test_a_second_trip_begins_the_reset_time_again(breaker: AsyncBreaker, clock: HandSeconds) -> None:
+    breaker.trip()
+    clock.advance(100)
+    breaker.trip()
+    assert breaker.snapshot().open_for_more_s == pytest.approx(120)
+
+
+@pytest.mark.parametrize(("slow_s", "took_s", "counted"), [(5, 5, 0), (5, 6, 1), (0, 600, 0)])
+async def test_slow_answers_count_past_the_threshold(
+    clock: HandSeconds, slow_s: float, took_s: float, counted: int
+) -> None:
+    breaker = AsyncBreaker("llm_api", BreakerBounds(3, 120, 2, slow_s=slow_s), clock=clock, now=lambda: NOW)
+    guard = await begin(breaker)
+    clock.advance(took_s)
+    await end(guard)
+    assert breaker.failure_count == counted
+    assert breaker.snapshot().last_failure_reason == (SLOW_ANSWER if counted else "")
+
+
+async def test_what_comes_after_the_answer_began_does_not_make_it_slow(clock: HandSeconds) -> None:
+    breaker = AsyncBreaker("llm_api", BreakerBounds(slow_s=5), clock=clock)
+    guard = await begin(breaker)
+    clock.advance(4)
+    guard.answered()
+    clock.advance(60)
+    await end(guard)
+    assert breaker.failure_count == 0
+
+
+async def test_a_health_probe_lets_probes_through_early(breaker: AsyncBreaker, changes: list[BreakerChange]) -> None:
+    breaker.let_probes_through()
+    assert changes == [], "nothing happens to a closed one"
+    await fail(breaker, 3)
+    breaker.let_probes_through()
+    assert changes[-1].cause is ChangeCause.HEALTH_PROBE
+    await call(breaker, succeed)
+    await call(breaker, succeed)
+    assert state_of(breaker) is BreakerState.CLOSED
+
+
+async def test_it_knows_when_and_why_a_call_failed_last(breaker: AsyncBreaker) -> None:
+    assert breaker.snapshot().last_failure_time is None
+    await fail(breaker, 1, TimeoutError())
+    snapshot = breaker.snapshot()
+    assert (snapshot.last_failure_time, snapshot.last_failure_reason) == (NOW, "TimeoutError")
+
+
+async def test_four_calls_of_half_a_second_take_half_a_second(breaker: AsyncBreaker) -> None:
+    """pybreaker's own call holds a lock meanwhile, so that they would take 2 s."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def wait() -> None:
+        await asyncio.sleep(0.5)
+
+    await asyncio.gather(*(call(breaker, wait) for _ in range(4)))
+    assert 0.5 <= loop.time() - began < 1.0

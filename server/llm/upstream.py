@@ -1,0 +1,183 @@
+"""One remote LLM with everything that guards it: breaker, retry budget, the pause that it asked for, deadlines."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from models.deadline import time_left_s
+from models.errors import DeadlineExceeded, InvalidInput, Overloaded, UpstreamFailed
+from models.reasons import Reason
+from models.retry_budget import RetryBudget
+from server.breakers.breaker import AsyncBreaker, BreakerGuard
+from server.llm.openai_client import ChatUpstream, ResponseLimits
+from server.llm.openai_errors import failed
+from server.llm.prompts import Message
+from server.llm.record_schema import record_from_model, wire_schema
+from server.llm.types import OnboardingRecord
+
+LLM_API = "llm_api"
+"""Name of the breaker of the first upstream."""
+
+NOT_ASKED = frozenset({Reason.BREAKER_OPEN, Reason.UPSTREAM_PAUSED, Reason.RETRY_BUDGET_SPENT, Reason.NO_TIME_LEFT})
+"""Reasons of attempts that were not made."""
+
+REMEMBERED = 20
+"""Answers whose times are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Bounds of one attempt, in seconds.
+
+    Attributes:
+        total_s: A background attempt, and a whole streamed reply.
+        interactive_s: What a person waits for: the first token of a reply, a whole record.
+        gap_s: Longest silence within a reply.
+    """
+
+    total_s: float = 30.0
+    interactive_s: float = 8.0
+    gap_s: float = 5.0
+
+
+class Upstream:
+    """Makes attempts at one endpoint. None is made that its guards refuse; a refusal counts as no failure.
+
+    Args:
+        chat: The endpoint.
+        breaker: Refuses attempts while the endpoint fails.
+        budget: Bounds attempts that repeat a failed one.
+        patience: Bounds of an attempt.
+        clock: Seconds, never going back.
+    """
+
+    def __init__(
+        self,
+        chat: ChatUpstream,
+        breaker: AsyncBreaker,
+        budget: RetryBudget,
+        patience: Patience = Patience(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.breaker = breaker
+        self.patience = patience
+        self._chat = chat
+        self._budget = budget
+        self._clock = clock
+        self._resume_at = 0.0
+        self._first_token_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._record_s: deque[float] = deque(maxlen=REMEMBERED)
+
+    @property
+    def name(self) -> str:
+        """That of its breaker."""
+        return self.breaker.name
+
+    @property
+    def willing(self) -> bool:
+        """Whether a first attempt would be made now."""
+        return self._resume_at <= self._clock() and self.breaker.admits
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._chat.aclose()
+
+    async def stream(self, messages: list[Message], *, most_s: float, retry: bool) -> AsyncGenerator[str, None]:
+        """Yield a reply as it comes; close it with ``aclosing``.
+
+        Args:
+            messages: The prompt.
+            most_s: Longest time until the first token.
+            retry: Whether an attempt for the same reply failed before.
+
+        Raises:
+            VestibuleError: See ``attempt``, and ``ChatUpstream.stream``.
+        """
+        async with self.attempt(self._first_token_s, retry=retry) as guard:
+            left_s = time_left_s()
+            total_s = min(self.patience.total_s, left_s)
+            limits = ResponseLimits(min(most_s, total_s), self.patience.gap_s, total_s)
+            began, arrived = self._clock(), False
+            async with aclosing(self._chat.stream(messages, limits)) as answer:
+                async for piece in answer:
+                    if not arrived:
+                        guard.answered()  # the rest comes as fast as it is read
+                        self._first_token_s.append(self._clock() - began)
+                    arrived = True
+                    yield piece
+
+    async def record(
+        self, messages: list[Message], source_ids: list[str], *, most_s: float, retry: bool
+    ) -> OnboardingRecord:
+        """Return a checked record. Arguments and errors as for ``stream``, and UPSTREAM_INVALID_RECORD."""
+        async with self.attempt(self._record_s, retry=retry):
+            began = self._clock()
+            timeout_s = min(most_s, time_left_s())
+            text = await self._chat.complete(messages, schema=wire_schema(source_ids), timeout_s=timeout_s)
+            try:
+                record = record_from_model(text, source_ids)
+            except InvalidInput as exc:
+                # Its message names the rule only, so it may be kept.
+                raise failed(
+                    Reason.UPSTREAM_INVALID_RECORD, f"The remote LLM's record is refused. {exc.message}"
+                ) from exc
+            self._record_s.append(self._clock() - began)
+            return record
+
+    async def probe(self) -> None:
+        """Ask for one word, without the prompt of anybody, to see whether the endpoint answers.
+
+        Raises:
+            VestibuleError: It does not, or it asked for a pause that is not over.
+        """
+        self._check_pause()
+        await self._chat.ping(self.patience.interactive_s)
+
+    @asynccontextmanager
+    async def attempt(self, took_s: deque[float], *, retry: bool) -> AsyncIterator[BreakerGuard]:
+        """Guard one attempt.
+
+        Args:
+            took_s: How long recent answers of the kind took.
+            retry: Whether it repeats a failed one.
+
+        Raises:
+            DeadlineExceeded: NO_TIME_LEFT, when even the fastest recent answer took longer than what is left.
+            Overloaded: UPSTREAM_PAUSED, RETRY_BUDGET_SPENT.
+            BreakerOpen: The breaker refuses.
+        """
+        self._check_time(took_s)
+        self._check_pause()
+        self._check_budget(retry)
+        try:
+            async with self.breaker.guard() as guard:
+                self._budget.count(retry=retry)
+                yield guard
+        except (Overloaded, UpstreamFailed) as error:
+            if error.retry_after_s:
+                self._resume_at = max(self._resume_at, self._clock() + error.retry_after_s)
+            raise
+
+    def _check_time(self, took_s: deque[float]) -> None:
+        if time_left_s() <= min(took_s, default=0.0):
+            raise DeadlineExceeded(
+                "The time that is left is shorter than any recent answer of the remote LLM took.",
+                reason=Reason.NO_TIME_LEFT,
+            )
+
+    def _check_pause(self) -> None:
+        left_s = self._resume_at - self._clock()
+        if left_s > 0:
+            raise Overloaded("The remote LLM asked for a pause.", reason=Reason.UPSTREAM_PAUSED, retry_after_s=left_s)
+
+    def _check_budget(self, retry: bool) -> None:
+        if retry and not self._budget.left:
+            raise Overloaded(
+                "Too many attempts at the remote LLM were repeated in the last minute.",
+                reason=Reason.RETRY_BUDGET_SPENT,
+                retry_after_s=self._budget.wait_s(),
+            )

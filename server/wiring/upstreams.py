@@ -1,0 +1,78 @@
+"""Builds what other programs and workers are called through: breakers, retry budgets, health probes, the assistant."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from models.retry_budget import RetryBudget
+from ray_tasks.types import Gateway
+from server.breakers.guarded_gateway import SPEECH_API, VISION_API, GuardedGateway, WorkerProbes, judge_worker_error
+from server.breakers.prober import HealthProbe, HealthProber
+from server.breakers.registry import Breakers
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.llm.assistant import OpenAiAssistant
+from server.llm.field_names import FieldNames
+from server.llm.openai_client import ChatUpstream
+from server.llm.openai_errors import judge_llm_error
+from server.llm.upstream import LLM_API, Patience, Upstream
+from server.observability.metrics import Metrics
+from server.setting_groups import RetrySettings, UpstreamSettings
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """What calls them."""
+
+    gateway: Gateway
+    assistant: OpenAiAssistant
+    breakers: Breakers
+    prober: HealthProber
+
+
+async def build_upstreams(
+    settings: Settings, ledger: Ledger, metrics: Metrics, workers: Gateway, stack: AsyncExitStack, clock: Clock
+) -> Upstreams:
+    """Build them, with the states that their breakers had before the start.
+
+    Args:
+        settings: All settings.
+        ledger: Keeps the states of the breakers.
+        metrics: Shows them.
+        workers: Calls the workers.
+        stack: Closes what holds a connection.
+        clock: The time now.
+    """
+    breakers = Breakers(ledger, metrics, clock)
+    stack.push_async_callback(breakers.drain)
+    speech, vision = settings.breakers.speech_api, settings.breakers.vision_api
+    gateway = GuardedGateway(
+        workers,
+        breakers.build(SPEECH_API, speech.bounds, judge_worker_error),
+        breakers.build(VISION_API, vision.bounds, judge_worker_error),
+    )
+    probes = WorkerProbes(workers)
+    health = [
+        HealthProbe(breakers.get(SPEECH_API), probes.speech, speech.probe_s),
+        HealthProbe(breakers.get(VISION_API), probes.vision, vision.probe_s),
+    ]
+    llm = settings.upstream
+    remote = [_upstream(LLM_API, llm, settings.retry, breakers)] if llm.base_url else []
+    if not remote:
+        breakers.build(LLM_API, llm.bounds, judge_llm_error)  # operators look for it
+    health += [HealthProbe(upstream.breaker, upstream.probe, llm.probe_s) for upstream in remote]
+    assistant = OpenAiAssistant(remote, turn_s=llm.turn_s, fields=FieldNames(llm.field_names))
+    stack.push_async_callback(assistant.aclose)
+    await breakers.restore()
+    return Upstreams(gateway, assistant, breakers, HealthProber(breakers, health))
+
+
+def _upstream(name: str, llm: UpstreamSettings, retry: RetrySettings, breakers: Breakers) -> Upstream:
+    return Upstream(
+        ChatUpstream(llm.base_url, llm.api_key.get_secret_value(), llm.model),
+        breakers.build(name, llm.bounds, judge_llm_error),
+        RetryBudget(retry.share, retry.least),
+        Patience(llm.timeout_s, llm.interactive_timeout_s),
+    )
