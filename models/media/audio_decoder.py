@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Set
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from models.reasons import Reason
 __all__ = ["AudioLimits", "ContainerStream", "OpenContainer", "PcmFormat", "StreamDecoder", "decode", "open_in_process"]
 
 DEFAULT_LIMITS = AudioLimits()
+
+MOST_HEAD_BYTES: Final = 64 * 1024
+"""Of an MP4 before its index and its samples. What has neither by then is decoded when it is complete."""
 
 RECORDINGS = frozenset(found for found in MediaFormat if found.kind is MediaKind.RECORDING)
 """All formats of recordings that we read."""
@@ -98,6 +101,7 @@ class StreamDecoder:
         self._limits = limits
         self._open_container = open_container or open_in_process
         self._head = bytearray()
+        self._look_bytes = 0
         self._seen_bytes = 0
         self._given_samples = 0
         self._stream: ContainerStream | None = _PcmStream(pcm, limits) if pcm else None
@@ -114,10 +118,11 @@ class StreamDecoder:
         _check_bytes(self._seen_bytes, self._limits)
         if self._stream is None:
             self._head += data
-            if len(self._head) < needed_bytes(self._head):
+            if len(self._head) < max(self._look_bytes, needed_bytes(self._head)):
                 return np.zeros(0, np.float32)
             self._stream = self._choose(bytes(self._head))
             if self._stream is None:
+                self._look_bytes = min(2 * len(self._head), MOST_HEAD_BYTES)  # not again with each small chunk
                 return np.zeros(0, np.float32)
             data = bytes(self._head)
             self._head.clear()
@@ -157,9 +162,9 @@ class StreamDecoder:
         if found is MediaFormat.WAV and (wav := plain_wav(head)) is not None:
             return _WavStream(wav, self._limits)
         layout = mp4_layout(head) if found is MediaFormat.MP4 else Mp4Layout.INDEX_FIRST
-        if layout is Mp4Layout.UNDECIDED:
+        if layout is Mp4Layout.UNDECIDED and len(head) < MOST_HEAD_BYTES:
             return None
-        return self._open_container(found, self._limits, layout is Mp4Layout.INDEX_LAST)
+        return self._open_container(found, self._limits, layout is not Mp4Layout.INDEX_FIRST)
 
     def _count(self, samples: Samples) -> Samples:
         self._given_samples += len(samples)

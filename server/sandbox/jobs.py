@@ -26,6 +26,9 @@ L = TypeVar("L", ImageLimits, DocumentLimits, AudioLimits)
 PART_SAMPLES: Final = 60 * SAMPLE_RATE_HZ
 """A child keeps no more samples than these, so that an hour of sound fits into its memory."""
 
+WHOLE_BYTES: Final = 32 * 1024 * 1024
+"""Of a stream that can only be decoded when it is complete, such as an hour of AAC at 64 kbit/s."""
+
 
 def run(connection: socket.socket, request: Mapping[str, Any]) -> None:
     """Do one job, and answer with a result or an error."""
@@ -101,10 +104,21 @@ class _Arriving:
         return piece
 
     def everything(self) -> bytes:
-        """All bytes up to the end."""
-        pieces = []
+        """All bytes up to the end.
+
+        Raises:
+            TooLarge: More than ``WHOLE_BYTES``.
+        """
+        pieces, size_bytes = [], 0
         while not self._ended:
             pieces.append(self._next())
+            size_bytes += len(pieces[-1])
+            if size_bytes > WHOLE_BYTES:
+                raise TooLarge(
+                    f"The index of the MP4 comes last, so it may have {WHOLE_BYTES // 1024**2} MiB at most.",
+                    reason=Reason.AUDIO_TOO_LARGE,
+                    hint="Record with the index first, or as Ogg or WebM, which are decoded as they come.",
+                )
         return b"".join(pieces)
 
     def _next(self) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import io
 import queue
 import signal
+import struct
 from dataclasses import replace
 
 import numpy as np
@@ -19,8 +20,9 @@ from models.media.formats import MediaFormat
 from models.media.pages import unpack
 from models.media.samples import Samples
 from server.sandbox import client
+from server.sandbox.jobs import WHOLE_BYTES
 from server.sandbox.sandbox import MediaSandbox
-from tests.unit.media.made_files import heic_file, long_m4a, pdf_file, with_jpeg_segment, zip_file
+from tests.unit.media.made_files import box, heic_file, long_m4a, pdf_file, with_jpeg_segment, zip_file
 from tests.unit.sandbox.sandboxes import MIB, OPTIONS, cleaned, fork_server
 from tests.unit.vision.pictures import DATA, corners, encoded
 
@@ -113,6 +115,17 @@ def test_a_script_in_the_comments_of_a_stream_ends_it(sandbox: MediaSandbox) -> 
     with pytest.raises(UnsupportedMedia) as caught:
         streamed(sandbox, data)
     assert caught.value.reason == "FOREIGN_CONTENT"
+
+
+def test_an_mp4_whose_index_comes_last_may_be_so_large_as_a_stream(sandbox: MediaSandbox) -> None:
+    begin = box(b"ftyp", b"M4A \0\0\0\0M4A ") + struct.pack(">I4s", 0x7FFF_FFFF, b"mdat")
+    with StreamDecoder(AudioLimits(), open_container=sandbox.open_stream) as stream:
+        stream.feed(begin)
+        for _ in range(WHOLE_BYTES // MIB - 1):
+            stream.feed(bytes(MIB))
+        with pytest.raises(TooLarge) as caught:
+            stream.feed(bytes(2 * MIB))
+    assert caught.value.reason == "AUDIO_TOO_LARGE"
 
 
 def test_a_stream_that_is_closed_leaves_no_process(sandbox: MediaSandbox) -> None:
