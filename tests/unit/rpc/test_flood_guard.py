@@ -117,12 +117,12 @@ def test_calls_that_are_refused_or_left_at_once_count(refused: bool) -> None:
     assert world.connections.refused == [STRANGERS]
 
 
-def test_calls_that_are_answered_or_left_later_do_not_count() -> None:
+def test_calls_of_a_good_credential_that_are_answered_or_left_later_do_not_count() -> None:
     world = World()
     world.bring(STRANGER, 0)
-    for _ in range(2000):
-        world.call()
-        world.call(after_s=1.0, left=True)
+    for _ in range(ROOM // call_accounts.STRANGERS_CALL_BYTES):
+        world.call(known=True)
+        world.call(after_s=1.0, left=True, known=True)
     world.look(0.0)
     assert world.connections.refused == []
 

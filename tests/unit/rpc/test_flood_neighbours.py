@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Network
+from ipaddress import IPv4Address, IPv6Network
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_one_phone_that_retries_without_a_pause_does_not_lock_out_its_neighbours
 def test_calls_of_a_good_credential_that_a_bound_refuses_do_not_count() -> None:
     world = World()
     world.bring(STRANGER, 0)
-    for _ in range(2 * ALLOWED // call_accounts.REFUSED_CALL_BYTES):
+    for _ in range(2 * ALLOWED // call_accounts.STRANGERS_CALL_BYTES):
         world.call(refused=True, known=True)
     world.look(0.0)
     world.bring(STRANGER, ROOM)  # nor do they pay for other bytes
@@ -65,15 +65,17 @@ def test_long_credentials_are_no_flood() -> None:
 
 
 @pytest.mark.parametrize("open_s", [0.0, 2.0])
-def test_calls_that_need_no_credential_pay_for_their_messages_only(open_s: float) -> None:
+def test_calls_that_need_no_credential_pay_for_their_messages_and_cost_something(open_s: float) -> None:
     world = World()
     checks = [world.guard.call(STRANGER) for _ in range(1000)]
+    cost = 0
     for check in checks:
         world.message(check, 100)
     if not open_s:
+        cost = len(checks) * call_accounts.STRANGERS_CALL_BYTES
         for check in checks:
             check.end(world.clock.now_s, refused=False, left=False)
-    world.bring(STRANGER, ROOM)
+    world.bring(STRANGER, ROOM - cost)
     world.clock.now_s += open_s
     world.guard._looked_at = world.clock.now_s  # no time for the debt to decay
     world.look(0.0)
@@ -81,6 +83,20 @@ def test_calls_that_need_no_credential_pay_for_their_messages_only(open_s: float
     world.bring(STRANGER, TRICKLE)
     world.look(0.0)
     assert world.connections.refused == [STRANGERS]
+
+
+@pytest.mark.parametrize(("checks_per_s", "refused"), [(200, []), (2000, [STRANGERS])])
+def test_load_balancers_check_the_health_and_a_flood_of_checks_is_refused(
+    checks_per_s: int, refused: list[IPv4Address]
+) -> None:
+    world = World()
+    for _ in range(60):
+        for _ in range(checks_per_s):
+            world.bring(STRANGER, 57)
+            world.call()
+        if not world.connections.refused:
+            world.look(1.0)
+    assert world.connections.refused == refused
 
 
 def test_long_messages_without_a_credential_are_a_flood() -> None:
