@@ -160,9 +160,10 @@ class Conversation:
             raise self._draining
 
     async def _replay_log(self) -> None:
-        marks = self._replay.marks
-        for number, (start, end) in enumerate(pairwise((0, *marks, len(self._replay.data)))):
-            async for samples in self._audio_ingest.replay(self._replay.data[start:end]):
+        log, self._replay = self._replay, EMPTY_LOG  # an hour of it has 115 MB or more
+        marks = log.marks
+        for number, (start, end) in enumerate(pairwise((0, *marks, len(log.data)))):
+            async for samples in self._audio_ingest.replay(log.data[start:end]):
                 await self._received.put(samples)
             if number < len(marks):
                 await self._received.put(EndMark())

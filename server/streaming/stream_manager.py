@@ -77,14 +77,15 @@ class StreamManager:
             stream_id = str(uuid.uuid4())
         with self._admission.admit(stream_id, session.id, session.client_id) as ticket:
             stream = await self._register(stream_id, config, session, ticket)
-            row = stream.row
+            row, token = stream.row, stream.token
             missed = await self._registry.missed_turns(row.id, config)
             if not row.open:
-                yield OpenStream(row.id, stream.token, row.next_offset, None, missed)
+                yield OpenStream(row.id, token, row.next_offset, None, missed)
                 return
             conversation = await self._conversations.build(config, session, stream, ticket)
+            del stream  # it has the audio that came before
             try:
-                yield OpenStream(row.id, stream.token, row.next_offset, conversation, missed)
+                yield OpenStream(row.id, token, row.next_offset, conversation, missed)
             finally:
                 await conversation.close()
                 await self._registry.left(row.id)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 from uuid import UUID
 
 from models.errors import Overloaded
@@ -28,14 +32,16 @@ class AudioLogContent:
     """The content of a log up to its last whole frame.
 
     Attributes:
-        data: The audio.
+        data: The audio, if it was kept.
         marks: Where in the audio ``mark`` was called, in order.
+        size_bytes: Of the audio.
         frames: Their number.
         end: Where in the file the last one ends.
     """
 
     data: bytes = b""
     marks: tuple[int, ...] = ()
+    size_bytes: int = 0
     frames: int = 0
     end: int = 0
 
@@ -50,18 +56,21 @@ class AudioLogFile:
     """
 
     def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int, usage: SpoolUsage) -> None:
-        content = path.read_bytes() if path.exists() else b""
-        found = AudioLogFile.parse(content, key, stream_id, durable_bytes)
-        header = content[:HEADER_BYTES] if found.end else None
+        found, header, size_bytes = AudioLogContent(), None, 0
+        if path.exists():
+            with path.open("rb") as file:
+                found = AudioLogFile.parse(file, key, stream_id, durable_bytes, keep=False)
+                header = os.pread(file.fileno(), HEADER_BYTES, 0) if found.end else None
+                size_bytes = os.fstat(file.fileno()).st_size
         self._cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
         self._frames = found.frames
         self._usage = usage
-        self.size_bytes = len(found.data)
+        self.size_bytes = found.size_bytes
         self._file = open(path, "ab", buffering=0, opener=open_private)  # noqa: SIM115
         self._end = found.end
         try:
             self._file.truncate(self._end)
-            usage.remove(len(content) - self._end)
+            usage.remove(size_bytes - self._end)
             if header is None:
                 self._write(memoryview(self._cipher.header))
                 sync_folder(path.parent)
@@ -126,27 +135,39 @@ class AudioLogFile:
         self._end += len(frame)
 
     @staticmethod
-    def parse(content: bytes, key: bytes, stream_id: UUID, durable_bytes: int) -> AudioLogContent:
-        """Read a log up to its last whole frame.
+    def parse(file: BinaryIO, key: bytes, stream_id: UUID, durable_bytes: int, *, keep: bool) -> AudioLogContent:
+        """Read a log up to its last whole frame, a frame at a time.
+
+        Args:
+            file: At its beginning.
+            key: Of the spool.
+            stream_id: Id of the stream.
+            durable_bytes: Audio that was synced.
+            keep: Whether the audio is kept in memory, or only looked through.
 
         Raises:
             InternalError: It is damaged, or holds less than ``durable_bytes`` of audio.
         """
-        pieces: list[bytes] = []
+        audio = io.BytesIO()
         marks: list[int] = []
-        size = end = 0
-        if len(content) >= HEADER_BYTES and any(content):
+        size = frames = end = 0
+        header = file.read(HEADER_BYTES)
+        if len(header) == HEADER_BYTES and (any(header) or _holds_something(file)):
             end = HEADER_BYTES
-            cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, content[:HEADER_BYTES])
-            try:
-                for frame in cipher.open_all(memoryview(content)):
-                    pieces.append(frame.data)
+            cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
+            with suppress(TornFrame):
+                for frame in cipher.open_each(file):
+                    if keep:
+                        audio.write(frame.data)
                     size += len(frame.data)
                     marks += [] if frame.data else [size]
-                    end = frame.end
-            except TornFrame:
-                pass
-        data = b"".join(pieces)
-        if len(data) < durable_bytes:
+                    frames += 1
+                    end += frame.size_bytes
+        if size < durable_bytes:
             raise corrupt("audio that was acknowledged is missing")
-        return AudioLogContent(data, tuple(marks), len(pieces), end)
+        return AudioLogContent(audio.getvalue(), tuple(marks), size, frames, end)
+
+
+def _holds_something(file: BinaryIO) -> bool:
+    """Whether anything but zeros follows."""
+    return any(any(piece) for piece in iter(partial(file.read, MAX_FRAME_BYTES), b""))

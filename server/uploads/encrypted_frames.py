@@ -17,6 +17,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import BinaryIO
@@ -53,11 +54,11 @@ class FileKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenedFrame:
-    """One frame: its plaintext, whether it is the last, and the offset in the file where the next one begins."""
+    """One frame: its plaintext, whether it is the last, and its size in the file."""
 
     data: bytes
     last: bool
-    end: int
+    size_bytes: int
 
 
 class TornFrame(Exception):
@@ -110,49 +111,50 @@ class FrameCipher:
         self._aead.encrypt_into(nonce, data, self._aad(number, last), into[_PREFIX_BYTES:end])
         return end
 
-    def open_all(self, content: memoryview) -> Iterator[OpenedFrame]:
-        """Open the frames of a file one by one, header included in ``content``.
+    def open_each(self, file: BinaryIO) -> Iterator[OpenedFrame]:
+        """Open the frames of a file one by one; no more than one is in memory. The header was read before.
 
         Raises:
             TornFrame: The file ends within a frame, or the rest was never written.
             InternalError: A frame is damaged.
         """
         at, number = HEADER_BYTES, 0
-        while at < len(content):
-            frame = self._open(content, at, number)
-            yield frame
-            at, number = frame.end, number + 1
-
-    def open_each(self, file: BinaryIO) -> Iterator[OpenedFrame]:
-        """Open the frames of a file one by one; no more than one is in memory. The header was read before.
-
-        Raises:
-            TornFrame, InternalError: As ``open_all``.
-        """
-        number = 0
         while prefix := file.read(_PREFIX_BYTES):
             length = _LENGTH.unpack_from(prefix)[0] if len(prefix) == _PREFIX_BYTES else 0
             length = min(length, MAX_FRAME_BYTES + _TAG_BYTES)
-            yield self._open(memoryview(prefix + file.read(length)), 0, number)
-            number += 1
+            try:
+                frame = self._open(memoryview(prefix + file.read(length)), number)
+            except TornFrame:
+                self._check_torn(file, at, number)
+                raise
+            yield frame
+            at, number = at + frame.size_bytes, number + 1
 
-    def _open(self, content: memoryview, at: int, number: int) -> OpenedFrame:
-        if len(content) - at < _PREFIX_BYTES + _TAG_BYTES:
+    def _check_torn(self, file: BinaryIO, at: int, number: int) -> None:
+        """Make sure that a frame which does not open is the last one: otherwise the file is damaged."""
+        file.seek(at)
+        with suppress(TornFrame):
+            self._open(memoryview(file.read(sealed_bytes(MAX_FRAME_BYTES) + 1)), number)
+        while more := file.read(MAX_FRAME_BYTES):
+            if any(more):
+                raise corrupt("a frame has an impossible length")
+
+    def _open(self, content: memoryview, number: int) -> OpenedFrame:
+        if len(content) < _PREFIX_BYTES + _TAG_BYTES:
             raise TornFrame
-        (length,) = _LENGTH.unpack_from(content, at)
-        begin = at + _PREFIX_BYTES
-        end = begin + length
+        (length,) = _LENGTH.unpack_from(content)
+        end = _PREFIX_BYTES + length
         if not _TAG_BYTES <= length <= MAX_FRAME_BYTES + _TAG_BYTES:
             # after a power cut the end of a file may be zeros
-            if not any(content[at:]):
+            if not any(content):
                 raise TornFrame
             raise corrupt("a frame has an impossible length")
         if end > len(content):
             raise TornFrame
-        nonce = content[at + _LENGTH.size : begin]
+        nonce = content[_LENGTH.size : _PREFIX_BYTES]
         for last in (False, True):
             try:
-                data = self._aead.decrypt(nonce, content[begin:end], self._aad(number, last))
+                data = self._aead.decrypt(nonce, content[_PREFIX_BYTES:end], self._aad(number, last))
             except InvalidTag:
                 continue
             return OpenedFrame(data, last, end)

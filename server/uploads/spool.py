@@ -253,9 +253,8 @@ class Spool:
             InternalError: The log is missing or damaged.
         """
         uuid = checked_id(stream_id)
-        with disk_errors():
-            content = self._log_path(uuid).read_bytes()
-        return AudioLogFile.parse(content, self._key, uuid, durable_bytes)
+        with disk_errors(), self._log_path(uuid).open("rb") as file:
+            return AudioLogFile.parse(file, self._key, uuid, durable_bytes, keep=True)
 
     def delete_log(self, stream_id: str) -> None:
         """Remove a log, if there is one."""

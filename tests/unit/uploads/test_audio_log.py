@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +13,8 @@ from models.errors import InternalError
 from server.uploads.encrypted_frames import HEADER_BYTES
 from server.uploads.spool import Spool
 from tests.unit.uploads.upload_harness import reason_at_once
+
+MEBIBYTE = 1024 * 1024
 
 
 def test_audio_can_be_appended_after_reopening(spool: Spool) -> None:
@@ -97,6 +100,35 @@ def test_damage_before_the_last_frame_is_an_error(spool: Spool, tmp_path: Path) 
     path.write_bytes(content)
     assert reason_at_once(lambda: spool.read_log(stream)) == "SPOOL_CORRUPT"
     assert reason_at_once(lambda: spool.open_log(stream)) == "SPOOL_CORRUPT"
+
+
+@pytest.mark.parametrize("zeros", [4096, 600_000])
+def test_bytes_after_zeros_are_damage(spool: Spool, tmp_path: Path, zeros: int) -> None:
+    stream = str(uuid4())
+    log = spool.open_log(stream)
+    log.append(b"a" * 100)
+    log.close()
+    with (tmp_path / "spool" / f"{stream}.log").open("ab") as file:
+        file.write(bytes(zeros) + b"x")
+    assert reason_at_once(lambda: spool.read_log(stream)) == "SPOOL_CORRUPT"
+    assert reason_at_once(lambda: spool.open_log(stream)) == "SPOOL_CORRUPT"
+
+
+def test_a_log_is_opened_without_its_audio_in_memory(spool: Spool) -> None:
+    stream, piece = str(uuid4()), bytes(MEBIBYTE)
+    with spool.open_log(stream) as log:
+        for _ in range(30):
+            log.append(piece)
+    tracemalloc.start()
+    with spool.open_log(stream) as log:
+        opened = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    content = spool.read_log(stream)
+    read = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (log.size_bytes, len(content.data), content.size_bytes) == (30 * MEBIBYTE,) * 3
+    assert opened < 2 * MEBIBYTE
+    assert read < 2.5 * 30 * MEBIBYTE, "once, and once more while its buffer grows"
 
 
 def test_missing_acknowledged_audio_raises_and_keeps_the_file(spool: Spool, tmp_path: Path) -> None:
