@@ -27,6 +27,11 @@ the lowest level a page keeps the models between its turns.
 MOST_PASSED_OVER: Final = 8
 """Turns of later pages after which the page that came first has one, so that small pictures do not stop a large one."""
 
+DENSE_SHARE: Final = 0.25
+"""Of the seconds that a page may take. A page that took so much by the end of its call is dense, and not only unlucky:
+a page of A4 with 250 lines takes 10 s.
+"""
+
 LOOK_S: Final = 0.25
 """How often a page that waits looks at its cancellation."""
 
@@ -36,7 +41,7 @@ Turn = Callable[[], AbstractContextManager[None]]
 
 Raises:
     Cancelled: The caller gave up.
-    DeadlineExceeded: Its time is over, and the page waited more than it was read.
+    DeadlineExceeded: Its time is over, and the page took little CPU.
     WorkTooLong: PAGE_TOO_SLOW, the page took too much CPU.
 """
 
@@ -141,8 +146,8 @@ class Turns:
         try:
             work.cancellation.check()
         except DeadlineExceeded:
-            # Another attempt would take as much again, and end in the same way.
-            if work.used_s >= self._seconds / 2:
+            # Another attempt would take as much again, and keep others waiting as long.
+            if work.used_s >= DENSE_SHARE * self._seconds:
                 raise _too_slow(work.used_s) from None
             raise
 

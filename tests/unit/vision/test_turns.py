@@ -10,7 +10,7 @@ import pytest
 
 from models.cancellation import Cancellation, Cancelled
 from models.errors import DeadlineExceeded, WorkTooLong
-from models.vision.turns import LEVELS_S, MOST_PASSED_OVER, PageWork, Turns
+from models.vision.turns import DENSE_SHARE, LEVELS_S, MOST_PASSED_OVER, PageWork, Turns
 
 BATCH_S = 0.25
 
@@ -147,12 +147,15 @@ def test_the_time_of_a_call_ends_a_page_that_only_waited() -> None:
     assert type(caught.value) is DeadlineExceeded, "it may be tried again when the models are less busy"
 
 
-def test_the_time_of_a_call_ends_a_page_that_was_read_for_most_of_it() -> None:
+@pytest.mark.parametrize(("share", "reason"), [(0.9, "DEADLINE_EXCEEDED"), (1.0, "PAGE_TOO_SLOW")])
+def test_the_time_of_a_call_ends_a_dense_page_for_good(share: float, reason: str) -> None:
     models = Models(seconds=60.0)
     page = PageWork(Cancellation(40.0, clock=lambda: models.now))
-    models.use(page, 40.0)
-    with pytest.raises(WorkTooLong):
+    models.use(page, share * DENSE_SHARE * 60.0)
+    models.now = 40.0
+    with pytest.raises(DeadlineExceeded) as caught:
         models.use(page)
+    assert caught.value.reason == reason
 
 
 def test_a_page_whose_caller_gave_up_ends_at_once() -> None:
