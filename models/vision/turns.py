@@ -21,7 +21,7 @@ from models.reasons import Reason
 
 LEVELS_S: Final = (1.0, 4.0)
 """Seconds of CPU. A page that took fewer comes before those that took more. Within a level, the first comes first. On
-the lowest level a page keeps the models between its turns.
+the lowest level a page keeps the models between its turns. Figures: docs/evaluation/server, "Pages of dense print".
 """
 
 MOST_PASSED_OVER: Final = 8
