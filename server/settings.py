@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Iterator, Set
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 import platformdirs
 from pydantic import BaseModel, Field, SecretStr
@@ -207,6 +207,10 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
         yield f"{prefix}{name.upper()}"  # of a group too, which may be given as JSON
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _variables(field.annotation, f"{prefix}{name.upper()}__")
+        if get_origin(field.annotation) is dict:
+            numbered = get_args(field.annotation)[1]
+            for number in range(10):
+                yield from _variables(numbered, f"{prefix}{name.upper()}__{number}__")
 
 
 def _from_kubernetes(name: str, value: str) -> bool:

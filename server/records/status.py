@@ -113,7 +113,7 @@ class StatusReporter:
         states = {b.name: b.state for b in self._breakers.all if b.name.startswith(LLM_API)}
         closed = all(state is BreakerState.CLOSED for state in states.values())
         if len(states) == 1:
-            return Component("llm", closed, f"The breaker is {states[LLM_API]}.")
+            return Component("llm", closed, f"The breaker is {next(iter(states.values()))}.")
         told = ", ".join(f"{name} is {state}" for name, state in states.items())
         return Component("llm", closed, f"The breakers: {told}.")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
+from models.reasons import Reason
 from server.setting_groups.breakers import BreakerSettings
 from server.setting_groups.fields import Url
 
@@ -32,7 +34,7 @@ class UpstreamSettings(BreakerSettings):
 
 
 class LlmSettings(UpstreamSettings):
-    """The remote LLM. Without a base URL the local fallback answers."""
+    """The remote LLMs. Without a base URL the local fallback answers."""
 
     turn_s: float = Field(
         8.0, gt=0, description="How long a person waits for all remote LLMs together before the local fallback answers."
@@ -42,6 +44,23 @@ class LlmSettings(UpstreamSettings):
         description="Names that the fields of a record may have beside the built-in ones, with commas between them; a "
         "model's field with another name becomes field_a, field_b and so on.",
     )
+
+    upstreams: dict[Annotated[int, Field(ge=2, le=9)], UpstreamSettings] = Field(
+        {},
+        description="Further remote LLMs by their place in the order, from 2 to 9. Each has the settings above but "
+        "turn_s and fields, for example VESTIBULE_LLM__UPSTREAMS__2__BASE_URL.",
+    )
+
+    @model_validator(mode="after")
+    def _each_has_an_address(self) -> LlmSettings:
+        if not all(upstream.base_url for upstream in self.upstreams.values()):
+            raise PydanticCustomError(Reason.INVALID_ARGUMENT, "Each remote LLM with a number needs a base_url.")
+        return self
+
+    @property
+    def in_order(self) -> dict[int, UpstreamSettings]:
+        """The remote LLMs by their place, in the order in which they are asked."""
+        return {place: llm for place, llm in sorted({1: self, **self.upstreams}.items()) if llm.base_url}
 
     @property
     def field_names(self) -> tuple[str, ...]:

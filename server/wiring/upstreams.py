@@ -59,10 +59,13 @@ async def build_upstreams(
         HealthProbe(breakers.get(VISION_API), probes.vision, vision.probe_s),
     ]
     llm = settings.upstream
-    remote = [_upstream(LLM_API, llm, settings.retry, breakers)] if llm.base_url else []
+    remote: list[Upstream] = []
+    for place, each in llm.in_order.items():
+        name = LLM_API if place == 1 else f"{LLM_API}_{place}"
+        remote.append(_upstream(name, each, settings.retry, breakers))
+        health.append(HealthProbe(remote[-1].breaker, remote[-1].probe, each.probe_s))
     if not remote:
         breakers.build(LLM_API, llm.bounds, judge_llm_error)  # operators look for it
-    health += [HealthProbe(upstream.breaker, upstream.probe, llm.probe_s) for upstream in remote]
     assistant = OpenAiAssistant(remote, turn_s=llm.turn_s, fields=FieldNames(llm.field_names))
     stack.push_async_callback(assistant.aclose)
     await breakers.restore()

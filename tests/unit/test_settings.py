@@ -119,6 +119,41 @@ def test_groups_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert settings.spool_dir == tmp_path / "spool"
 
 
+def test_remote_llms_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first keeps its names; what is not set has the defaults."""
+    for name, value in {
+        "LLM_BASE_URL": "http://first/v1",
+        "LLM__UPSTREAMS__3__BASE_URL": "http://third/v1",
+        "LLM__UPSTREAMS__2__BASE_URL": "http://second/v1",
+        "LLM__UPSTREAMS__2__MODEL": "small",
+        "LLM__UPSTREAMS__2__FAILURES": "7",
+        "SECRETS_DIR": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(f"VESTIBULE_{name}", value)
+    (tmp_path / "vestibule_llm__upstreams__2__api_key").write_text(SESAME, encoding="utf-8")
+    settings = Settings()
+    found = settings.upstream.in_order
+    assert [(place, llm.base_url, llm.failures) for place, llm in found.items()] == [
+        (1, "http://first/v1", 3),
+        (2, "http://second/v1", 7),
+        (3, "http://third/v1", 3),
+    ]
+    assert (found[2].model, found[2].api_key.get_secret_value()) == ("small", SESAME)
+    assert SESAME not in repr(settings) + str(settings)
+    assert unknown_variables(tmp_path) == {}
+    monkeypatch.setenv("VESTIBULE_LLM__UPSTREAMS__2__MODLE", "small")
+    assert unknown_variables(tmp_path) == {"VESTIBULE_LLM__UPSTREAMS__2__MODLE": "VESTIBULE_LLM__UPSTREAMS__2__MODEL"}
+
+
+@pytest.mark.parametrize(("name", "value"), [("2__MODEL", "small"), ("1__BASE_URL", "http://a/v1")])
+def test_a_numbered_llm_needs_an_address_and_a_number_from_2_on(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"VESTIBULE_LLM__UPSTREAMS__{name}", value)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
 def test_one_figure_of_a_retry_policy_changes_and_the_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().retry.policies == POLICIES
     monkeypatch.setenv("VESTIBULE_RETRY__LLM_API__ATTEMPTS", "9")

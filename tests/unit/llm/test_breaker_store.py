@@ -23,7 +23,7 @@ from server.ledger.columns import fetch_all
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.observability.metrics import Metrics
-from server.setting_groups import LlmSettings
+from server.setting_groups import LlmSettings, UpstreamSettings
 from server.settings import Settings
 from server.wiring.shared import Shared, build_shared
 from tests.unit.jobs.clock import HandClock
@@ -173,6 +173,24 @@ async def test_two_processes_on_one_ledger_share_the_state(tmp_path: Path) -> No
     await one.follow()
     assert mine.state is BreakerState.CLOSED
     ledger.close()
+
+
+async def test_each_upstream_of_the_settings_has_a_breaker_of_its_own(
+    installation: Installation, scripted: ScriptedUpstream
+) -> None:
+    llm = installation.settings.llm
+    second = UpstreamSettings(base_url=f"{scripted.url}/v1", api_key=SecretStr("wrong"), failures=1)
+    several = llm.model_copy(update={"upstreams": {2: second}})
+    installation.settings = installation.settings.model_copy(update={"llm": several})
+    async with AsyncExitStack() as stack:
+        shared = await installation.build(stack)
+        names = [breaker.name for breaker in shared.breakers.all]
+        assert names == ["llm_api", "llm_api_2", "speech_api", "vision_api"]
+        scripted.script("error", times=1)
+        with pytest.raises(UpstreamFailed):
+            await ask(shared.assistant)
+        assert [u.breaker.state for u in shared.assistant.upstreams] == [BreakerState.CLOSED, BreakerState.OPEN]
+        assert await ask(shared.assistant)
 
 
 async def test_a_clock_set_back_keeps_it_open_for_one_reset_time_at_most(tmp_path: Path) -> None:
