@@ -138,6 +138,7 @@ NAME_NOTHING: Final = {
     f"{V1}AdminService/ListDeadLetters",
     f"{V1}AdminService/ListBreakers",
     f"{V1}AdminService/ResetBreaker",
+    f"{V1}AdminService/TripBreaker",
     f"{V1}AdminService/ListAuditEntries",
     f"{V1}AdminService/VerifyAudit",
 }
@@ -187,7 +188,10 @@ async def test_ids_of_another_client_are_answered_as_ids_that_nobody_has(case: C
 async def test_what_names_nothing_shows_nothing_of_another_client(method: str, tmp_path: Path) -> None:
     world = TwoClients(tmp_path)
     owners, own = await world.fill()
-    requests: dict[str, Message] = {f"{V1}AdminService/ResetBreaker": admin_pb2.ResetBreakerRequest(name="llm_api")}
+    requests: dict[str, Message] = {
+        f"{V1}AdminService/ResetBreaker": admin_pb2.ResetBreakerRequest(name="llm_api"),
+        f"{V1}AdminService/TripBreaker": admin_pb2.TripBreakerRequest(name="llm_api"),
+    }
     service, name = method.removeprefix(V1).split("/")
     request = requests.get(method) or getattr(admin_pb2, f"{name}Request")()
     async with world.serving() as channel:
