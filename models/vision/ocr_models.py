@@ -22,8 +22,10 @@ from models.vision.turns import Turn
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
 CLASSIFIER: Final = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
 RECOGNIZER: Final = "PP-OCRv6_rec_small.onnx"
-MOST_REGIONS: Final = 4_000
-"""Regions that may be print, before the detector has judged them; texture has many. It ignores further ones."""
+ALL_REGIONS: Final = 10_000_000
+"""More than any picture has. By default RapidOCR judges the first 1,000 regions that may be print, so print beyond
+would be neither read nor painted over.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def load(options: OcrOptions, *, cuda: bool) -> Any:
     )
     _warm_up(ocr)
     normalize_in_bands(ocr)
-    _refuse_too_many_regions(ocr)
+    ocr.text_det.postprocess_op.max_candidates = ALL_REGIONS
     if options.reserve_memory and not cuda:
         reserve(ocr, folder / DETECTOR, options.threads)
     return ocr
@@ -100,24 +102,6 @@ def _warm_up(ocr: Any) -> None:
     cv2.putText(page, "0123", (30, 70), cv2.FONT_HERSHEY_SIMPLEX, 2.0, (0, 0, 0), 4)
     image, record = ocr.preprocess_img(page)
     ocr.run_ocr_steps(image, record)
-
-
-def _refuse_too_many_regions(ocr: Any) -> None:
-    """Have the detector refuse a page of which it would ignore a part: print there would stay legible.
-
-    RapidOCR looks at the first 1,000 regions only.
-    """
-    steps = ocr.text_det.postprocess_op
-    steps.max_candidates = MOST_REGIONS
-    judge = steps.boxes_from_bitmap
-
-    def judge_all(probability: Any, marked: Any, width: int, height: int) -> Any:
-        regions, _ = cv2.findContours((marked * 255).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-        if len(regions) > MOST_REGIONS:
-            raise _too_dense(MOST_REGIONS)
-        return judge(probability, marked, width, height)
-
-    steps.boxes_from_bitmap = judge_all
 
 
 def for_one_page(ocr: Any, turn: Turn, most_lines: int, *, cuda: bool) -> Any:

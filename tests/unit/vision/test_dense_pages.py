@@ -51,7 +51,7 @@ class EndsAfter(Cancellation):
         super().check()
 
 
-def test_a_page_with_more_words_than_the_detector_tells_is_refused(engine: RapidOcrEngine) -> None:
+def test_a_page_with_more_words_than_may_be_is_refused(engine: RapidOcrEngine) -> None:
     work = PageWork()
     with pytest.raises(TooLarge) as caught:
         engine.read_page(decode(words(4_000), ImageLimits()).pixels, work)
