@@ -33,6 +33,7 @@ from server.setting_groups import (
     BreakersSettings,
     ClamavSettings,
     ClientSettings,
+    DeadLetterSettings,
     Empty,
     LimitSettings,
     LlmSettings,
@@ -102,6 +103,7 @@ class Settings(BaseSettings):
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
     audit: AuditSettings = AuditSettings()
     approval: ApprovalSettings = ApprovalSettings()
     client: ClientSettings = ClientSettings()
@@ -208,9 +210,12 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _variables(field.annotation, f"{prefix}{name.upper()}__")
         if get_origin(field.annotation) is dict:
-            numbered = get_args(field.annotation)[1]
+            keys, value = get_args(field.annotation)
+            if not issubclass(value, BaseModel):
+                yield from (f"{prefix}{name.upper()}__{key.upper()}" for key in get_args(keys))
+                continue
             for number in range(10):
-                yield from _variables(numbered, f"{prefix}{name.upper()}__{number}__")
+                yield from _variables(value, f"{prefix}{name.upper()}__{number}__")
 
 
 def _from_kubernetes(name: str, value: str) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from server.ledger import retention
+from server.ledger import job_attempts, retention
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
@@ -46,6 +46,7 @@ class Retention:
     Args:
         artifacts: Folder of redacted pictures and recordings.
         purge: Writes the ledger anew after rows were deleted.
+        letter_days: Days that dead letters of some kinds of jobs are kept, in place of ``settings.letters_days``.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Retention:
         settings: RetentionSettings,
         clock: Clock,
         purge: Callable[[], Awaitable[None]],
+        letter_days: Mapping[str, float] | None = None,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -63,6 +65,7 @@ class Retention:
         self._settings = settings
         self._clock = clock
         self._purge = purge
+        self._letter_days = letter_days or {}
         self._applied: datetime | None = None
 
     @property
@@ -70,6 +73,7 @@ class Retention:
         """What is kept for how long, for the status report."""
         kept = self._settings.model_dump()
         limits = [f"{name.removesuffix('_days')} {days:g} days" for name, days in kept.items() if days is not None]
+        limits += [f"letters of {kind} {days:g} days" for kind, days in self._letter_days.items()]
         if not limits:
             return Component("retention", True, "Everything is kept until it is erased.")
         when = "not applied yet" if self._applied is None else f"last applied {self._applied:%Y-%m-%d %H:%M} UTC"
@@ -78,7 +82,7 @@ class Retention:
     async def round(self) -> int:
         """Delete what is too old, unless that was done within a day; returns how many rows and files went."""
         now = self._clock()
-        if not any(days is not None for days in self._settings.model_dump().values()):
+        if not self._letter_days and not any(days is not None for days in self._settings.model_dump().values()):
             return 0
         if self._applied is not None and now - self._applied < EVERY:
             return 0
@@ -108,8 +112,17 @@ class Retention:
             if kept.artifacts_days
             else (),
             events=retention.delete_events(cursor, before(kept.events_days)) if kept.events_days else 0,
-            letters=retention.delete_letters(cursor, before(kept.letters_days)) if kept.letters_days else NO_LETTERS,
+            letters=self._delete_letters(cursor, before),
         )
+
+    def _delete_letters(self, cursor: Cursor, before: Callable[[float], datetime]) -> retention.OldLetters:
+        apart, usual_days = self._letter_days, self._settings.letters_days
+        found = [retention.delete_letters(cursor, before(days), kinds=[kind]) for kind, days in apart.items()]
+        if usual_days:
+            found.append(retention.delete_letters(cursor, before(usual_days), but=list(apart)))
+            job_attempts.delete_ended(cursor, before(usual_days))
+        spool_ids = frozenset[str]().union(*(old.spool_ids for old in found))
+        return retention.OldLetters(sum(old.number for old in found), spool_ids)
 
     def _delete_files(self, deleted: _Deleted) -> None:
         for path in deleted.artifacts:

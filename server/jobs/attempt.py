@@ -17,7 +17,7 @@ from models.retrying import repeat
 from server.jobs.failure_policy import NOT_BEGUN, FailureKind, classify, next_attempt
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
-from server.ledger import jobs
+from server.ledger import job_attempts, jobs
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, JobRow
 from server.ledger.writer import Ledger
@@ -121,7 +121,8 @@ class Attempts:
             return _End(JobOutcome.LOST, error.reason)
         failure = classify(error)
         if failure is FailureKind.CALLER:
-            await self._write(lambda: self._ends.finish(job, handler.on_fail(job, error, redrivable=False)))
+            completion = handler.on_fail(job, error, redrivable=False)
+            await self._write(lambda: self._ends.finish(job, completion, refused=error.reason))
             return _End(JobOutcome.REFUSED, error.reason)
         now = self._steady()
         at = next_attempt(job, error, get_retry_policy(job.policy, self._policies), now, self._chance)
@@ -141,9 +142,13 @@ class Attempts:
     def _reschedule(self, cursor: Cursor, job: JobRow, at: datetime, reason: str) -> None:
         begun = reason not in NOT_BEGUN
         jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=begun)
+        if begun:
+            job_attempts.insert_attempt(cursor, job, self._steady(), JobOutcome.RETRY, reason)
 
     def _put_back(self, cursor: Cursor, job: JobRow) -> None:
-        jobs.release(cursor, job.id, self._steady(), owner=self._owner, attempt=job.attempts)
+        now = self._steady()
+        jobs.release(cursor, job.id, now, owner=self._owner, attempt=job.attempts)
+        job_attempts.insert_attempt(cursor, job, now, JobOutcome.RELEASED, Reason.SHUTTING_DOWN)
 
     def _observe(self, job: JobRow, end: _End, started: datetime) -> None:
         took_s = max(0.0, (self._steady() - started).total_seconds())

@@ -13,8 +13,9 @@ from models.errors import VestibuleError
 from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
-from server.jobs.types import Completion, Handler
-from server.ledger import dead_letters, job_ends, jobs
+from server.jobs.letter_rules import LetterRules, NewLetter
+from server.jobs.types import Completion, Handler, JobOutcome
+from server.ledger import dead_letters, job_attempts, job_ends, jobs
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, DeadLetterRow, JobRow, JobState
 from server.ledger.writer import Ledger
@@ -29,17 +30,30 @@ class JobEnds:
     All methods raise the errors of the ledger. After an error nothing has changed.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, owner: str, audit: AuditTrail) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, steady: Clock, owner: str, audit: AuditTrail, letters: LetterRules
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._steady = steady
         self._owner = owner
         self._audit = audit
+        self._letters = letters
 
-    async def finish(self, job: JobRow, completion: Completion[Any]) -> None:
-        """End a job successfully, with its result."""
+    async def finish(self, job: JobRow, completion: Completion[Any], refused: str = "") -> None:
+        """End a job with its result.
+
+        Args:
+            job: Held by this owner.
+            completion: The result.
+            refused: Why the caller's file is unusable, a stable reason; empty for a success.
+        """
+        ended = self._steady()
+        outcome = JobOutcome.REFUSED if refused else JobOutcome.DONE
 
         def write(cursor: Cursor) -> Any:
             job_ends.finish(cursor, job.id, owner=self._owner, attempt=job.attempts)
+            job_attempts.insert_attempt(cursor, job, ended, outcome, refused)
             return completion.record(cursor)
 
         await _run_after(completion, await self._ledger.write(write))
@@ -54,10 +68,10 @@ class JobEnds:
             exhausted: Whether the retry policy ran out; False when no retry can help.
         """
         completion = handler.on_fail(job, error, redrivable=True)
-        now = self._clock()
+        now, ended = self._clock(), self._steady()
 
-        def write(cursor: Cursor) -> Any:
-            job_ends.fail(
+        def write(cursor: Cursor) -> tuple[NewLetter, Any]:
+            letter = job_ends.fail(
                 cursor,
                 job.id,
                 now,
@@ -67,9 +81,13 @@ class JobEnds:
                 attempt=job.attempts,
                 exhausted=exhausted,
             )
-            return completion.record(cursor)
+            job_attempts.insert_attempt(cursor, job, ended, JobOutcome.DEAD, error.reason)
+            dropped = dead_letters.prune(cursor, self._letters.bounds)
+            return NewLetter(letter, dropped), completion.record(cursor)
 
-        await _run_after(completion, await self._ledger.write(write))
+        new, recorded = await self._ledger.write(write)
+        self._letters.observer(new)
+        await _run_after(completion, recorded)
 
     async def redrive(self, letter_id: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
         """Put the job of a dead letter back into its queue. See ``JobQueue``."""

@@ -20,6 +20,7 @@ from models.retry import POLICIES, RetryPolicies
 from server.access.audit import AuditTrail
 from server.jobs.attempt import Attempts, log_attempt
 from server.jobs.job_ends import JobEnds
+from server.jobs.letter_rules import LetterRules
 from server.jobs.types import Handler, JobObserver
 from server.ledger import claims, jobs
 from server.ledger.columns import Cursor
@@ -84,6 +85,7 @@ class JobRunner:
         chance: For the jitter of delays.
         policies: The retry policies.
         sleep: Waits before a write that the ledger did not take is repeated.
+        letters: Bounds of the dead letters, and who learns of a new one.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class JobRunner:
         policies: RetryPolicies = POLICIES,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         steady: Clock | None = None,
+        letters: LetterRules = LetterRules(),  # noqa: B008 - it is frozen
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -108,7 +111,7 @@ class JobRunner:
         self._admit = admit
         self._longest_wait = timedelta(seconds=max(policy.longest_s for policy in policies.values()))
         self._lease_s = lease_s
-        self._ends = JobEnds(ledger, clock, owner, audit)
+        self._ends = JobEnds(ledger, clock, self._steady, owner, audit, letters)
         self._attempts = Attempts(ledger, self._steady, owner, self._ends, observer, chance, policies, sleep)
         self._handlers: dict[str, Handler] = {}
         self._running: dict[str, tuple[JobRow, asyncio.Task[None]]] = {}

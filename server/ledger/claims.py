@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from server.ledger import job_attempts
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
 from server.ledger.jobs import job_of, note_newest
-from server.ledger.types import JobRow
+from server.ledger.types import JobRow, JobState
 
 FAIR_FOR: Final = timedelta(hours=1)
 """A client or session served longer ago than this counts as never served. It bounds the rows that claiming reads."""
@@ -29,13 +30,13 @@ WITH opened AS (
 ), heads AS (
     SELECT * FROM opened QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
 ), turns AS (
-    SELECT heads.id, create_time, heads.client_id, row_number() OVER (
+    SELECT heads.id, state, create_time, heads.client_id, row_number() OVER (
         PARTITION BY heads.client_id ORDER BY served.served_time NULLS FIRST, create_time, heads.id) AS turn
     FROM heads LEFT JOIN served ON served.session_id = heads.session_id
     WHERE (state = 'QUEUED' AND (attempts = 0 OR next_attempt_time <= $now))
         OR (state = 'RUNNING' AND lease_until <= $now AND NOT list_contains($held::VARCHAR[], heads.id))
 )
-SELECT id FROM turns LEFT JOIN clients USING (client_id)
+SELECT id, state FROM turns LEFT JOIN clients USING (client_id)
 ORDER BY turn, clients.served_time NULLS FIRST, create_time, id LIMIT $number
 """
 
@@ -75,9 +76,12 @@ def claim(
         "number": limit,
         "held": list(held),
     }
-    ids = [row["id"] for row in fetch_all(cursor, _CLAIMABLE, wanted)]
+    due = fetch_all(cursor, _CLAIMABLE, wanted)
+    ids = [row["id"] for row in due]
     if not ids:
         return []
+    if lost := [row["id"] for row in due if row["state"] == JobState.RUNNING]:
+        job_attempts.insert_lost(cursor, lost, now)
     taken = fetch_all(
         cursor,
         """UPDATE jobs SET state = 'RUNNING', attempts = attempts + 1, lease_owner = ?, lease_until = ?,
@@ -104,6 +108,9 @@ def take_over(cursor: Cursor, now: datetime, longest_wait: timedelta) -> int:
         How many jobs were taken over.
     """
     moment = stored_time(now)
+    running = [row["id"] for row in fetch_all(cursor, "SELECT id FROM jobs WHERE state = 'RUNNING'")]
+    if running:
+        job_attempts.insert_lost(cursor, running, now)
     taken = count(
         cursor,
         """UPDATE jobs SET state = 'QUEUED', lease_owner = '', lease_until = NULL, next_attempt_time = ?

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from models.errors import InvalidInput, NotFound
@@ -22,12 +25,27 @@ from server.ledger.columns import (
 from server.ledger.types import DeadLetterRow
 
 KEPT_LETTERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LetterBounds:
+    """How many letters are kept.
+
+    Attributes:
+        most: Of all kinds.
+        by_kind: Of a kind of job, where it has a bound of its own.
+    """
+
+    most: int = KEPT_LETTERS
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+
+
 REDRIVEN, DISCARDED = "retried", "discarded"
 """How a letter was closed, as the ledger, the API and the views write it."""
 
 
 def insert_letter(cursor: Cursor, row: DeadLetterRow) -> None:
-    """Store a letter, and delete the oldest ones past the bound."""
+    """Store a letter; ``prune`` follows."""
     insert(
         cursor,
         "dead_letters",
@@ -44,19 +62,28 @@ def insert_letter(cursor: Cursor, row: DeadLetterRow) -> None:
             "closed_time": stored_time_or_none(row.closed_time),
             "closed_as": row.closed_as,
             "closed_reason": row.closed_reason,
+            "correlation_id": row.correlation_id,
+            "build": row.build,
         },
     )
-    _prune(cursor)
 
 
-def _prune(cursor: Cursor) -> None:
-    """Delete the oldest letters beyond a thousand; closed ones go first. ``server.erasure.retention`` goes by age."""
-    count(
-        cursor,
-        """DELETE FROM dead_letters WHERE id IN (
-            SELECT id FROM dead_letters ORDER BY (closed_time IS NULL) DESC, create_time DESC, id OFFSET ?)""",
-        [KEPT_LETTERS],
-    )
+def prune(cursor: Cursor, bounds: LetterBounds) -> dict[str, int]:
+    """Delete the oldest letters beyond the bounds; closed ones go first. ``server.erasure.retention`` goes by age.
+
+    Returns:
+        How many open letters of each kind were deleted. Nobody has dealt with those.
+    """
+    gone: Counter[str] = Counter()
+    for kind, most in (*bounds.by_kind.items(), ("", bounds.most)):
+        rows = fetch_all(
+            cursor,
+            """DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE ? IN ('', kind)
+                ORDER BY (closed_time IS NULL) DESC, create_time DESC, id OFFSET ?) RETURNING kind, closed_as""",
+            [kind, most],
+        )
+        gone.update(row["kind"] for row in rows if not row["closed_as"])
+    return dict(gone)
 
 
 def get(cursor: Cursor, letter_id: str) -> DeadLetterRow:
@@ -148,4 +175,6 @@ def _letter(row: Row) -> DeadLetterRow:
         closed_time=aware_or_none(row["closed_time"]),
         closed_as=row["closed_as"],
         closed_reason=row["closed_reason"],
+        correlation_id=row["correlation_id"],
+        build=row["build"],
     )

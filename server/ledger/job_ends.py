@@ -22,6 +22,7 @@ from models.reasons import Reason
 from server.ledger import dead_letters
 from server.ledger.columns import Cursor, count, stored_time, update
 from server.ledger.dead_letters import DISCARDED, REDRIVEN
+from server.ledger.job_attempts import build_of
 from server.ledger.jobs import require_lease
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 
@@ -127,6 +128,8 @@ def _letter_of(job: JobRow, now: datetime, reason: str, message: str, *, exhaust
         attempts=job.attempts,
         policy=job.policy if exhausted else "",
         create_time=now,
+        correlation_id=job.correlation_id,
+        build=build_of(job.lease_owner),
     )
 
 

@@ -23,6 +23,7 @@ from server.ledger.columns import (
     update,
 )
 from server.ledger.types import JobRow, JobState
+from server.observability.log import correlation_id
 
 
 class _Newest:
@@ -75,7 +76,7 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
 
 
 def insert_job(cursor: Cursor, row: JobRow) -> None:
-    """Store a job whose key is new."""
+    """Store a job whose key is new, with the correlation id of the call that is served now."""
     row = _after_earlier(cursor, row)
     insert(
         cursor,
@@ -95,6 +96,7 @@ def insert_job(cursor: Cursor, row: JobRow) -> None:
             "lease_owner": row.lease_owner,
             "lease_until": stored_time_or_none(row.lease_until),
             "last_reason": row.last_reason,
+            "correlation_id": row.correlation_id or correlation_id(),
         },
     )
 
@@ -252,4 +254,6 @@ def job_of(row: Row) -> JobRow:
         lease_owner=row["lease_owner"],
         lease_until=aware_or_none(row["lease_until"]),
         last_reason=row["last_reason"],
+        claim_time=aware_or_none(row["claim_time"]),
+        correlation_id=row["correlation_id"],
     )

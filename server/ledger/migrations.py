@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import InternalError
 from models.reasons import Reason
-from server.ledger import schema, schema_changes, server_events, views
+from server.ledger import job_attempts, schema, schema_changes, server_events, views
 from server.ledger.columns import Cursor, count, insert, stored_time
 
 if TYPE_CHECKING:
@@ -122,6 +122,14 @@ def keep_server_events(cursor: Cursor) -> None:
     _run(cursor, views.V_SERVER_EVENTS.statements())
 
 
+def record_attempts(cursor: Cursor) -> None:
+    """Create the table of attempts at jobs, and store the call and the build of a dead letter."""
+    _run(cursor, job_attempts.JOB_ATTEMPTS.statements())
+    _run(cursor, schema_changes.LETTER_FIELDS)
+    for view in views.ATTEMPT_VIEWS:
+        _run(cursor, view.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -140,6 +148,7 @@ ALL: tuple[Migration, ...] = (
     know_owners_and_approvers,
     read_recordings_in_places_of_their_own,
     keep_server_events,
+    record_attempts,
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.ledger import server_events
+from server.ledger import job_attempts, server_events
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
 
 _ENDED = "session_id IN (SELECT id FROM sessions WHERE state IN ('COMPLETED', 'REJECTED', 'ABANDONED'))"
@@ -51,16 +52,26 @@ def delete_events(cursor: Cursor, before: datetime) -> int:
     )
 
 
-def delete_letters(cursor: Cursor, before: datetime) -> OldLetters:
-    """Delete dead letters and their jobs, unless a job was redriven."""
-    when = [stored_time(before)]
+def delete_letters(cursor: Cursor, before: datetime, kinds: Sequence[str] = (), but: Sequence[str] = ()) -> OldLetters:
+    """Delete dead letters and their jobs, unless a job was redriven.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        before: Letters that are older go.
+        kinds: Of these kinds of jobs only; empty means all.
+        but: Except those of these kinds.
+    """
+    old = "create_time < $1 AND (len($2::VARCHAR[]) = 0 OR list_contains($2, kind)) AND NOT list_contains($3, kind)"
+    which = [stored_time(before), list(kinds), list(but)]
     jobs = fetch_all(
         cursor,
-        """SELECT id, payload FROM jobs WHERE state = 'DEAD'
-        AND id IN (SELECT job_id FROM dead_letters WHERE create_time < ?)""",
-        when,
+        f"""SELECT id, payload FROM jobs WHERE state = 'DEAD'
+        AND id IN (SELECT job_id FROM dead_letters WHERE {old})""",  # noqa: S608 - literals of ours
+        which,
     )
-    number = count(cursor, "DELETE FROM dead_letters WHERE create_time < ?", when)
-    cursor.execute("DELETE FROM jobs WHERE id IN (SELECT unnest(?::VARCHAR[]))", [[job["id"] for job in jobs]])
+    ids = [job["id"] for job in jobs]
+    number = count(cursor, f"DELETE FROM dead_letters WHERE {old}", which)  # noqa: S608 - literals of ours
+    job_attempts.delete_of_jobs(cursor, ids)
+    cursor.execute("DELETE FROM jobs WHERE id IN (SELECT unnest(?::VARCHAR[]))", [ids])
     payloads = [json.loads(job["payload"]) for job in jobs]
     return OldLetters(number, frozenset(payload["spool_id"] for payload in payloads if "spool_id" in payload))

@@ -5,6 +5,7 @@ A released table never changes here: a later change is a new migration, see ``sc
 
 from __future__ import annotations
 
+from server.ledger.job_attempts import JOB_ATTEMPTS
 from server.ledger.server_events import SERVER_EVENTS
 from server.ledger.table_schema import TableSchema
 
@@ -323,7 +324,6 @@ PARTICIPANTS = TableSchema(
 TABLES = (
     *FIRST_TABLES,
     *(TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS, API_KEYS),
-    PARTICIPANTS,
-    SERVER_EVENTS,
+    *(PARTICIPANTS, SERVER_EVENTS, JOB_ATTEMPTS),
 )
 """All tables, whichever migration made them."""

@@ -100,3 +100,16 @@ KINDS_OF_READING = [
     comment_on("COLUMN", "jobs.kind", "What is to be done, for example read_picture."),
 ]
 """Before, jobs of one kind read pictures and recordings, and shared their places."""
+
+LETTER_FIELDS = [
+    "ALTER TABLE jobs ADD COLUMN correlation_id VARCHAR DEFAULT ''",
+    "ALTER TABLE dead_letters ADD COLUMN correlation_id VARCHAR DEFAULT ''",
+    "ALTER TABLE dead_letters ADD COLUMN build VARCHAR DEFAULT ''",
+    *(
+        comment_on("COLUMN", f"{table}.correlation_id", "Id of the call that brought the work; empty for none.")
+        for table in ("jobs", "dead_letters")
+    ),
+    comment_on("COLUMN", "dead_letters.build", "Version of the server that wrote the letter."),
+    comment_on("COLUMN", "dead_letters.closed_reason", "Why it was redriven or discarded, a machine word."),
+]
+"""A letter names the call and the build, so that a cause can be found in the log."""

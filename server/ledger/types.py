@@ -176,6 +176,8 @@ class JobRow:
         key: Idempotency key, unique; queueing the same key twice gives one job.
         payload: Ids only, never content.
         lease_until: Until then the owner holds the job.
+        claim_time: When the last attempt began.
+        correlation_id: Of the call that brought the work; empty when no call did.
     """
 
     id: str
@@ -192,6 +194,8 @@ class JobRow:
     lease_owner: str = ""
     lease_until: datetime | None = None
     last_reason: str = ""
+    claim_time: datetime | None = None
+    correlation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +246,14 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow:
-    """A job that failed permanently. ``message`` is a fixed sentence without personal text."""
+    """A job that failed permanently. ``message`` is a fixed sentence without personal text.
+
+    Attributes:
+        policy: Retry policy that was exhausted; empty when the failure was permanent.
+        closed_reason: Why it was redriven or discarded, a machine word.
+        correlation_id: Of the call that brought the work; empty when no call did.
+        build: Version of the server that wrote the letter.
+    """
 
     id: str
     job_id: str
@@ -256,6 +267,8 @@ class DeadLetterRow:
     closed_time: datetime | None = None
     closed_as: str = ""
     closed_reason: str = ""
+    correlation_id: str = ""
+    build: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,5 +260,49 @@ V_SERVER_EVENTS = SqlView(
     "SELECT time, name, subject, properties FROM server_events",
 )
 
-ALL_VIEWS = (*FIRST_VIEWS, V_AUDIT, V_SERVER_EVENTS)
+V_DEAD_LETTERS_WITH_BUILD = SqlView(
+    V_DEAD_LETTERS.name,
+    V_DEAD_LETTERS.comment,
+    V_DEAD_LETTERS.columns
+    | {
+        "closed_time": "When somebody dealt with it, UTC; null while it is open.",
+        "closed_reason": "Why it was redriven or discarded, a machine word.",
+        "correlation_id": "Id of the call that brought the work, as in the log; empty when no call did.",
+        "build": "Version of the server that wrote the letter; empty in letters of before.",
+        "first_attempt_time": "When the oldest attempt that is still stored began, UTC.",
+        "last_attempt_time": "When the newest attempt began, UTC.",
+        "attempt_s": "Seconds that the attempts took in all.",
+    },
+    """SELECT id AS dead_letter_id, d.job_id, session_id, kind, reason, message, attempts, policy, create_time,
+        closed_time IS NULL AS open, closed_as, closed_time, closed_reason, correlation_id, build,
+        a.first_attempt_time, a.last_attempt_time, a.attempt_s
+    FROM dead_letters AS d LEFT JOIN (
+        SELECT job_id, min(begin_time) AS first_attempt_time, max(begin_time) AS last_attempt_time,
+            sum(epoch(end_time - begin_time)) AS attempt_s
+        FROM job_attempts GROUP BY job_id) AS a ON a.job_id = d.job_id""",
+)
+
+V_JOB_ATTEMPTS = SqlView(
+    "v_job_attempts",
+    "One row for an attempt at a job that has ended.",
+    {
+        "job_id": "UUID of the job.",
+        "session_id": "UUID of its session; empty when there is none.",
+        "kind": "What is to be done.",
+        "attempt": "Number of the attempt, from 1 since the job was accepted or last redriven.",
+        "begin_time": "When it began, UTC.",
+        "end_time": "When it ended, UTC; for a lost one, when that was noticed.",
+        "took_s": "Seconds from begin to end.",
+        "outcome": "done, refused, retry, dead, released or lost.",
+        "reason": "Stable reason of the failure; empty when there is none.",
+        "build": "Version of the server that made it; empty when it is not known.",
+    },
+    """SELECT job_id, jobs.session_id, jobs.kind, number AS attempt, begin_time, end_time,
+        epoch(end_time - begin_time) AS took_s, outcome, reason, build
+    FROM job_attempts JOIN jobs ON jobs.id = job_attempts.job_id""",
+)
+
+ATTEMPT_VIEWS = (V_DEAD_LETTERS_WITH_BUILD, V_JOB_ATTEMPTS)
+
+ALL_VIEWS = (*(view for view in FIRST_VIEWS if view is not V_DEAD_LETTERS), V_AUDIT, V_SERVER_EVENTS, *ATTEMPT_VIEWS)
 """All views, whichever migration made them."""

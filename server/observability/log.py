@@ -40,6 +40,11 @@ def get_logger(name: str) -> Logger:
     return logger
 
 
+def correlation_id() -> str:
+    """The correlation id of the call that is served now; empty outside a call."""
+    return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
+
+
 def configure(level: str, style: str) -> None:
     """Configure the process to log to standard error, one line an event.
 

@@ -54,6 +54,15 @@ class Metrics:
         self.jobs = Counter(
             "vestibule_jobs", "Attempts at jobs by kind and outcome.", ["kind", "outcome"], registry=into
         )
+        self.dead_letters = Counter(
+            "vestibule_dead_letters", "Jobs that became dead letters, by kind.", ["kind"], registry=into
+        )
+        self.dropped_letters = Counter(
+            "vestibule_dropped_dead_letters",
+            "Open dead letters that were deleted because there were too many, by kind.",
+            ["kind"],
+            registry=into,
+        )
         self.retry_policy = Gauge(
             "vestibule_retry_policy",
             "Bounds of the retry policies, as the settings give them: attempts, and seconds.",

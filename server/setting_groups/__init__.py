@@ -9,7 +9,7 @@ from server.setting_groups.limits import LimitSettings
 from server.setting_groups.llm import LlmSettings, UpstreamSettings
 from server.setting_groups.media import ClamavSettings, MediaSettings
 from server.setting_groups.retries import RetrySettings
-from server.setting_groups.stored_data import QuackSettings, RetentionSettings
+from server.setting_groups.stored_data import DeadLetterSettings, JobKind, QuackSettings, RetentionSettings
 from server.setting_groups.tls import ClientSettings, TlsSettings
 from server.setting_groups.workers import RaySettings, RedactionSettings, SpeechSettings, VisionSettings, WorkerSettings
 
@@ -23,7 +23,9 @@ __all__ = [
     "BreakersSettings",
     "ClamavSettings",
     "ClientSettings",
+    "DeadLetterSettings",
     "Empty",
+    "JobKind",
     "LimitSettings",
     "LlmSettings",
     "MediaSettings",

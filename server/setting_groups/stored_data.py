@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
+from models.reasons import Reason
 from server.setting_groups.fields import MEBIBYTE, Empty, Port
 
 Days = Empty[Annotated[float, Field(gt=0)]]
@@ -17,7 +19,33 @@ class RetentionSettings(BaseModel):
     turns_days: Days = Field(None, description="Turns, replies and times of words, of sessions that have ended.")
     artifacts_days: Days = Field(None, description="Redacted pictures and recordings, and what was read in uploads.")
     events_days: Days = Field(None, description="Events of the funnel.")
-    letters_days: Days = Field(7.0, description="Dead letters, open ones too, with the media that they kept.")
+    letters_days: Days = Field(
+        7.0,
+        description="Dead letters, open ones too, with the media that they kept, and attempts at jobs that have ended.",
+    )
+
+
+JobKind = Literal["read_picture", "read_recording", "propose_record", "reply"]
+"""Kinds of jobs; a test compares them with the handlers."""
+
+
+class DeadLetterSettings(BaseModel):
+    """Dead letters. The keys of what is set by kind are read_picture, read_recording, propose_record and reply."""
+
+    most: int = Field(1000, ge=1, le=100_000, description="Letters that are kept; beyond, the oldest are deleted.")
+    most_by_kind: dict[JobKind, int] = Field(
+        {}, description='Letters of one kind of job that are kept, such as {"reply": 200}; others have no bound.'
+    )
+    days_by_kind: dict[JobKind, float] = Field(
+        {}, description="Days that letters of one kind are kept, in place of VESTIBULE_RETENTION__LETTERS_DAYS."
+    )
+
+    @field_validator("most_by_kind", "days_by_kind")
+    @classmethod
+    def _each_more_than_nothing(cls, given: dict[JobKind, float]) -> dict[JobKind, float]:
+        if any(value <= 0 for value in given.values()):
+            raise PydanticCustomError(Reason.INVALID_ARGUMENT, "Each value must be more than 0.")
+        return given
 
 
 class QuackSettings(BaseModel):

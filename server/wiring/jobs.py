@@ -5,16 +5,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 
 from models.retry import RetryPolicies
 from server.jobs.attempt import log_attempt
 from server.jobs.handlers import build_handlers
+from server.jobs.letter_rules import LetterRules, NewLetter, log_letter
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler, JobDetails, JobObserver, JobOutcome
+from server.ledger.dead_letters import LetterBounds
+from server.ledger.job_attempts import owner_name
 from server.llm.field_names import FieldNames
 from server.observability.metrics import Metrics
 from server.records.recommender import Recommender
 from server.runtime.steady_clock import SteadyClock
+from server.setting_groups import DeadLetterSettings
 from server.settings import Settings
 from server.uploads.build import build_upload_service
 from server.uploads.service import UploadService
@@ -39,12 +44,13 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
     runner = JobRunner(
         ledger,
         clock=clock,
-        owner=str(uuid.uuid4()),
+        owner=owner_name(metadata.version("vestibule"), str(uuid.uuid4())),
         audit=audit,
         observer=_count_jobs(shared.metrics),
         policies=settings.retry.policies,
         admit=shared.room.require,
         steady=SteadyClock(clock),
+        letters=_letter_rules(settings.dead_letters, shared.metrics),
     )
     recommender = Recommender(
         ledger,
@@ -84,6 +90,8 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
     kinds = [handler.kind for handler in handlers]
     shared.metrics.show(shared.metrics.jobs, kinds, JobOutcome)
     shared.metrics.show(shared.metrics.job_seconds, kinds)
+    shared.metrics.show(shared.metrics.dead_letters, kinds)
+    shared.metrics.show(shared.metrics.dropped_letters, kinds)
     _show_policies(shared.metrics, settings.retry.policies)
     return Jobs(runner, recommender, uploads, handlers)
 
@@ -98,6 +106,18 @@ def _show_policies(metrics: Metrics, policies: RetryPolicies) -> None:
         }
         for bound, value in bounds.items():
             metrics.retry_policy.labels(name, bound).set(value)
+
+
+def _letter_rules(settings: DeadLetterSettings, metrics: Metrics) -> LetterRules:
+    def observe(new: NewLetter) -> None:
+        log_letter(new)
+        metrics.dead_letters.labels(new.letter.kind).inc()
+        for kind, number in new.dropped.items():
+            metrics.dropped_letters.labels(kind).inc(number)
+
+    return LetterRules(
+        LetterBounds(settings.most, {str(kind): most for kind, most in settings.most_by_kind.items()}), observe
+    )
 
 
 def _count_jobs(metrics: Metrics) -> JobObserver:

@@ -38,7 +38,8 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     work = LiveWork(streams.end_sessions, jobs.uploads.end_sessions, jobs.runner.end_sessions, sessions.abandon)
     forget = partial(asyncio.to_thread, analysts.forget_snapshot)
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
-    retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser.purge)
+    letter_days = {str(kind): days for kind, days in settings.dead_letters.days_by_kind.items()}
+    retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser.purge, letter_days)
     rounds = (eraser.resume, retention.round)
     housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
     return StoredData(sessions, analysts, eraser, retention, housekeeping)

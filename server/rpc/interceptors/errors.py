@@ -13,14 +13,13 @@ from datetime import timedelta
 from typing import NoReturn
 
 import grpc
-import structlog
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from models import errors
-from server.observability.log import describe, get_logger
+from server.observability.log import correlation_id, describe, get_logger
 from server.rpc.interceptors.base import Call, CallHook
 
 DOMAIN = "vestibule"
@@ -80,8 +79,7 @@ class MapErrors(CallHook):
 
 
 async def _abort(call: Call, error: errors.VestibuleError) -> NoReturn:
-    correlation_id = str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
-    status = rpc_status.to_status(to_status(error, correlation_id))
+    status = rpc_status.to_status(to_status(error, correlation_id()))
     # Trailing metadata that ``Telemetry`` set would be replaced, so it is sent too.
     trailing = (*(call.context.trailing_metadata() or ()), *(status.trailing_metadata or ()))
     await call.context.abort(status.code, status.details, trailing)

@@ -13,6 +13,7 @@ from models.text import RedactedText
 from server.ledger import (
     dead_letters,
     events,
+    job_attempts,
     jobs,
     participants,
     recommendations,
@@ -31,7 +32,7 @@ from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
 
-SESSION_COLUMNS = {"session_id", "turn_id"}
+SESSION_COLUMNS = {"session_id", "turn_id", "job_id"}
 
 
 def mark_of(name: str) -> str:
@@ -86,6 +87,7 @@ class Store:
         events.append(cursor, makers.event(session_id, name=mark_of(f"{name}-event")))
         letter = DeadLetterRow(makers.new_id(), job.id, job.kind, session_id, "BROKEN_MEDIA", mark_of(name), 1, "", NOW)
         dead_letters.insert_letter(cursor, letter)
+        job_attempts.insert_attempt(cursor, job, NOW, "dead", "BROKEN_MEDIA")
         cursor.execute("INSERT INTO tag_numbers VALUES (?, 'NAME', ?, 1)", [session_id, mark_of(f"{name}-tag")])
         participants.add(cursor, session_id, mark_of(f"{name}-subject"))
         redactions.store(cursor, session_id, "rules", NOW)
@@ -110,6 +112,8 @@ class Store:
                 names = {name for name, _, _ in table.columns}
                 if "session_id" in names:
                     where = "session_id = $1"
+                elif "job_id" in names:
+                    where = "job_id IN (SELECT id FROM jobs WHERE session_id = $1)"
                 elif "turn_id" in names:
                     where = "turn_id IN (SELECT id FROM turns WHERE session_id = $1)"
                 elif table.name in ("sessions", "redactions"):

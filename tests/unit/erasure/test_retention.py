@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +13,12 @@ import pytest
 from server.access.audit import AuditTrail
 from server.erasure.eraser import Eraser
 from server.erasure.retention import Retention
+from server.ledger import job_attempts, jobs
+from server.ledger.columns import Cursor, Row, fetch_all
+from server.ledger.types import JobState
 from server.setting_groups import RetentionSettings
 from tests.unit.erasure.filled import Store, mark_of
+from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW
 
 EVERYTHING = RetentionSettings(turns_days=30, artifacts_days=30, events_days=30, letters_days=30)
@@ -26,10 +31,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.ledger.close()
 
 
-def retention(store: Store, settings: RetentionSettings) -> Retention:
+def retention(store: Store, settings: RetentionSettings, letter_days: Mapping[str, float] | None = None) -> Retention:
     audit = AuditTrail(bytes(32), bytes(32), lambda: store.now)
     eraser = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, audit)
-    return Retention(store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser.purge)
+    return Retention(store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser.purge, letter_days)
 
 
 def at(store: Store, days: float) -> None:
@@ -62,7 +67,7 @@ def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
         ("turns_days", {"turns", "turn_words"}),
         ("artifacts_days", set()),
         ("events_days", {"events"}),
-        ("letters_days", {"dead_letters", "jobs"}),
+        ("letters_days", {"dead_letters", "job_attempts", "jobs"}),
     ],
 )
 def test_each_kind_has_its_own_limit(store: Store, setting: str, gone: set[str]) -> None:
@@ -100,3 +105,42 @@ def test_the_status_says_what_is_kept(store: Store) -> None:
     assert limited.component.detail == "Kept: turns 30 days, events 0.5 days; not applied yet."
     asyncio.run(limited.round())
     assert limited.component.detail == "Kept: turns 30 days, events 0.5 days; last applied 2026-03-01 12:00 UTC."
+
+
+@pytest.mark.parametrize(
+    ("usual_days", "apart", "days", "left"),
+    [
+        (7, {"read_upload": 3}, 4, 0),
+        (3, {"read_upload": 7}, 4, 1),
+        (None, {"read_upload": 3}, 4, 0),
+        (3, {"reply": 7}, 4, 0),
+    ],
+)
+def test_letters_of_one_kind_are_kept_for_days_of_their_own(
+    store: Store, usual_days: float | None, apart: dict[str, float], days: float, left: int
+) -> None:
+    session_id = store.fill("old")
+    at(store, days)
+    asyncio.run(retention(store, RetentionSettings(letters_days=usual_days), apart).round())
+    rows = store.rows(session_id)
+    assert (rows["dead_letters"], rows["job_attempts"], rows["jobs"]) == (left, left, left)
+    assert len(store.spool.ids()) == left
+
+
+def test_attempts_at_jobs_that_have_ended_go_with_the_letters_age(store: Store) -> None:
+    done, waiting = makers.job("s"), makers.job("s")
+
+    def write(cursor: Cursor) -> None:
+        for row, state in ((done, JobState.DONE), (waiting, JobState.QUEUED)):
+            jobs.enqueue(cursor, replace(row, state=state))
+            job_attempts.insert_attempt(cursor, row, NOW, "retry", "WORKER_LOST")
+
+    store.ledger.write_now(write)
+    at(store, 8)
+    asyncio.run(retention(store, RetentionSettings()).round())
+    kept = asyncio.run(store.ledger.read(lambda cursor: [row["job_id"] for row in _attempts(cursor)]))
+    assert kept == [waiting.id]
+
+
+def _attempts(cursor: Cursor) -> list[Row]:
+    return fetch_all(cursor, "SELECT job_id FROM job_attempts")

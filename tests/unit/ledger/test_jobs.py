@@ -10,6 +10,7 @@ import pytest
 from models.errors import Conflict, InvalidInput, NotFound
 from server.ledger import claims, dead_letters, job_ends, jobs, sessions
 from server.ledger.columns import Cursor, count
+from server.ledger.dead_letters import LetterBounds
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 from tests.unit.ledger.makers import after, job, new_id, session
 
@@ -42,6 +43,7 @@ def test_claiming_counts_an_attempt_and_takes_a_lease(cursor: Cursor) -> None:
         first_attempt_time=after(1),
         lease_owner="me",
         lease_until=after(31),
+        claim_time=after(1),
     )
     assert _claim(cursor, at=2) == []
     assert jobs.renew_lease(cursor, row.id, "me", after(60)).lease_until == after(60)
@@ -192,13 +194,29 @@ def test_letters_come_in_pages(cursor: Cursor) -> None:
         dead_letters.list_letters(cursor, page_token="nonsense")
 
 
-def test_letters_are_bounded_in_number(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letters, "KEPT_LETTERS", 3)
+def test_letters_are_bounded_in_number(cursor: Cursor) -> None:
+    bounds = LetterBounds(3)
     rows = [_letter(at) for at in (1, 2, 3)]
     for row in rows:
         dead_letters.insert_letter(cursor, row)
+    assert dead_letters.prune(cursor, bounds) == {}
     job_ends.discard(cursor, rows[2].id, after(4), "old")
     dead_letters.insert_letter(cursor, _letter(5))
-    assert dead_letters.count_open(cursor) == 3  # the closed one made room
+    assert dead_letters.prune(cursor, bounds) == {}, "the closed one made room"
+    assert dead_letters.count_open(cursor) == 3
     dead_letters.insert_letter(cursor, _letter(6))
+    assert dead_letters.prune(cursor, bounds) == {"read_upload": 1}
     assert dead_letters.count_open(cursor) == count(cursor, "SELECT count(*) FROM dead_letters") == 3
+    assert rows[0].id not in {row.id for row in dead_letters.list_letters(cursor)[0]}, "the oldest went"
+
+
+def test_letters_of_one_kind_have_a_bound_of_their_own(cursor: Cursor) -> None:
+    for at in range(5):
+        dead_letters.insert_letter(cursor, replace(_letter(at), kind="reply" if at % 2 else "propose"))
+    assert dead_letters.prune(cursor, LetterBounds(4, {"propose": 2})) == {"propose": 1}
+    assert [(row.kind, row.create_time) for row in dead_letters.list_letters(cursor)[0]] == [
+        ("propose", after(4)),
+        ("reply", after(3)),
+        ("propose", after(2)),
+        ("reply", after(1)),
+    ]
