@@ -107,6 +107,6 @@ class Housekeeping:
     def _log_bytes(self, stream_id: str) -> int:
         """Bytes of audio in a log; 0 if it is damaged and cannot be read."""
         try:
-            return len(self._spool.read_log(stream_id).data)
+            return self._spool.log_bytes(stream_id)
         except InternalError:
             return 0

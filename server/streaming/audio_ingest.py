@@ -15,12 +15,10 @@ from models.errors import InvalidInput
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
 from server.streaming.events import AudioIn
+from server.uploads.audio_log import LogPieces
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-# Bytes of the log that are decoded at a time when a stream is resumed.
-REPLAY_BYTES = 64 * 1024
 
 _THREADS: Final = 2
 """Of one stream: one decodes while the other makes the log durable."""
@@ -61,6 +59,7 @@ class AudioIngest:
         self._samples = 0
         self._marked = next_offset
         self._threads = ThreadPoolExecutor(_THREADS, "stream-audio")
+        self._replayed: LogPieces | None = None
         self._working: set[asyncio.Future[Any]] = set()
         self.next_offset = next_offset
 
@@ -92,11 +91,11 @@ class AudioIngest:
         self.next_offset += len(fresh)
         return self._counted(samples)
 
-    async def replay(self, data: bytes) -> AsyncIterator[Samples]:
-        """Decode bytes that are in the log already, piece by piece."""
-        for start in range(0, len(data), REPLAY_BYTES):
-            piece = data[start : start + REPLAY_BYTES]
-            yield self._counted(await self._in_thread(self._decoder.feed, piece))
+    async def replay(self, pieces: LogPieces) -> AsyncIterator[Samples | None]:
+        """Decode what is in the log already, piece by piece; None stands for a mark. ``close`` closes ``pieces``."""
+        self._replayed = pieces
+        while (piece := await self._in_thread(next, pieces, None)) is not None:
+            yield self._counted(await self._in_thread(self._decoder.feed, piece)) if piece else None
 
     async def mark_end(self) -> None:
         """Note in the log that the client ended its utterance here; a resumed stream ends it at the same byte.
@@ -125,6 +124,8 @@ class AudioIngest:
         await asyncio.to_thread(self._free)
 
     def _free(self) -> None:
+        if self._replayed is not None:
+            self._replayed.close()
         self._decoder.close()
         self._log.close()
         self._threads.shutdown(wait=False)

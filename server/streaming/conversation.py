@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from itertools import pairwise
 
 from models.errors import DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
 from models.media.samples import Samples
@@ -18,10 +17,9 @@ from server.streaming.rate_limit import AudioQuota
 from server.streaming.responder import Answer, ProposalRequest, Responder
 from server.streaming.segmentation import Backlog, Part, Segmentation
 from server.streaming.stream_config import StreamLimits
-from server.streaming.stream_registry import EMPTY_LOG
 from server.streaming.transcriber import Transcriber, TypedUtterance
 from server.streaming.utterance import Utterance
-from server.uploads.audio_log import AudioLogContent
+from server.uploads.audio_log import LogPieces
 
 # Events that may wait for a slow client before the stream stops receiving.
 WAITING_OUTPUTS = 256
@@ -36,7 +34,7 @@ class Conversation:
 
     Args:
         reply: Whether finished turns get a reply.
-        replay: On a resumed stream, what the audio log holds.
+        replay: On a resumed stream, what the audio log holds; None when that is nothing.
         quota: Checks audio that comes, not audio that is replayed; None for no bounds.
         take_typed: Called for each typed text or request for a record; raises when they come too fast.
         end_request: Ends the stream from outside.
@@ -56,7 +54,7 @@ class Conversation:
         limits: StreamLimits,
         *,
         reply: bool,
-        replay: AudioLogContent = EMPTY_LOG,
+        replay: LogPieces | None = None,
         quota: AudioQuota | None = None,
         take_typed: Callable[[], None] = lambda: None,
         end_request: EndRequest | None = None,
@@ -79,7 +77,7 @@ class Conversation:
         )
         self._answers: asyncio.Queue[Answer | ProposalRequest | None] = asyncio.Queue(WAITING_ANSWERS)
         # The log may hold audio that arrived just before the break and was neither synced nor acknowledged.
-        acknowledged = 0 if replay.data else audio_ingest.next_offset
+        acknowledged = 0 if replay is not None else audio_ingest.next_offset
         self._acknowledger = Acknowledger(audio_ingest, outputs.put, acknowledged)
         self._draining: ShuttingDown | None = None
         self._responded = asyncio.Event()
@@ -142,9 +140,10 @@ class Conversation:
 
     async def _receive(self, inputs: AsyncIterator[Input]) -> None:
         """Take inputs in until the client is done or the server stops."""
-        if self._replay.data:
+        if self._replay is not None:
             self._acknowledger.received()
-            await self._replay_log()
+            async for samples in self._audio_ingest.replay(self._replay):
+                await self._received.put(EndMark() if samples is None else samples)
         try:
             while (item := await self._next(inputs)) is not None:
                 await self._take(item)
@@ -158,15 +157,6 @@ class Conversation:
             await self._responded.wait()
             await self._acknowledger.done.wait()
             raise self._draining
-
-    async def _replay_log(self) -> None:
-        log, self._replay = self._replay, EMPTY_LOG  # an hour of it has 115 MB or more
-        marks = log.marks
-        for number, (start, end) in enumerate(pairwise((0, *marks, len(log.data)))):
-            async for samples in self._audio_ingest.replay(log.data[start:end]):
-                await self._received.put(samples)
-            if number < len(marks):
-                await self._received.put(EndMark())
 
     async def _next(self, inputs: AsyncIterator[Input]) -> Input | None:
         try:

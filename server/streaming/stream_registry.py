@@ -18,10 +18,8 @@ from server.ledger.types import Clock, SessionRow, StreamRow, TurnRow
 from server.ledger.writer import Ledger
 from server.records.vocabulary import VocabularySealer
 from server.streaming.stream_config import StreamConfig
-from server.uploads.audio_log import AudioLogContent, AudioLogFile
+from server.uploads.audio_log import AudioLogFile, LogPieces
 from server.uploads.spool import Spool
-
-EMPTY_LOG = AudioLogContent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +27,14 @@ class RegisteredStream:
     """A stream as it was stored when it was opened.
 
     Attributes:
-        row: Its row; ``next_offset`` counts the bytes of ``log``.
+        row: Its row; ``next_offset`` counts the bytes of its log.
         token: With which it is resumed.
-        log: On a resumed stream, the audio that came before.
+        log: On a resumed stream, the audio that came before, read from its log as it is asked for.
     """
 
     row: StreamRow
     token: str
-    log: AudioLogContent = EMPTY_LOG
+    log: LogPieces | None = None
 
 
 class StreamRegistry:
@@ -120,8 +118,9 @@ class StreamRegistry:
             raise NotFound("The stream has ended.", reason=Reason.STREAM_NOT_FOUND)
         if not row.open:
             return RegisteredStream(row, config.resume_token)
-        log = await asyncio.to_thread(self._read_log, row.id)
-        return RegisteredStream(replace(row, next_offset=len(log.data)), config.resume_token, log)
+        size_bytes = await asyncio.to_thread(self._log_bytes, row.id)
+        log = self._spool.log_pieces(row.id) if size_bytes else None
+        return RegisteredStream(replace(row, next_offset=size_bytes), config.resume_token, log)
 
     async def missed_turns(self, stream_id: str, config: StreamConfig) -> list[TurnRow]:
         """Stored turns whose finals the client of a resumed stream has not seen."""
@@ -165,8 +164,8 @@ class StreamRegistry:
         await self._ledger.write(lambda cursor: streams.close(cursor, stream_id, self._clock(), next_offset))
         await asyncio.to_thread(self._spool.delete_log, stream_id)
 
-    def _read_log(self, stream_id: str) -> AudioLogContent:
-        return self._spool.read_log(stream_id) if stream_id in self._spool.log_ids() else EMPTY_LOG
+    def _log_bytes(self, stream_id: str) -> int:
+        return self._spool.log_bytes(stream_id) if stream_id in self._spool.log_ids() else 0
 
 
 def _close(opened: asyncio.Future[AudioLogFile]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from uuid import UUID
 
 from models.errors import Overloaded
@@ -26,21 +26,23 @@ from server.uploads.encrypted_frames import (
 )
 from server.uploads.usage import SpoolUsage
 
+LOG_PIECE_BYTES: Final = 64 * 1024
+"""Of a log that is read in pieces."""
+
+LogPieces = Generator[bytes, None, None]
+"""The audio of a log in pieces that are not empty, and an empty one where ``mark`` was called. Reads it as it goes."""
+
 
 @dataclass(frozen=True, slots=True)
-class AudioLogContent:
-    """The content of a log up to its last whole frame.
+class AudioLogSize:
+    """How long a log is up to its last whole frame.
 
     Attributes:
-        data: The audio, if it was kept.
-        marks: Where in the audio ``mark`` was called, in order.
         size_bytes: Of the audio.
         frames: Their number.
         end: Where in the file the last one ends.
     """
 
-    data: bytes = b""
-    marks: tuple[int, ...] = ()
     size_bytes: int = 0
     frames: int = 0
     end: int = 0
@@ -56,10 +58,10 @@ class AudioLogFile:
     """
 
     def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int, usage: SpoolUsage) -> None:
-        found, header, size_bytes = AudioLogContent(), None, 0
+        found, header, size_bytes = AudioLogSize(), None, 0
         if path.exists():
             with path.open("rb") as file:
-                found = AudioLogFile.parse(file, key, stream_id, durable_bytes, keep=False)
+                found = AudioLogFile.measure(file, key, stream_id, durable_bytes)
                 header = os.pread(file.fileno(), HEADER_BYTES, 0) if found.end else None
                 size_bytes = os.fstat(file.fileno()).st_size
         self._cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
@@ -135,37 +137,57 @@ class AudioLogFile:
         self._end += len(frame)
 
     @staticmethod
-    def parse(file: BinaryIO, key: bytes, stream_id: UUID, durable_bytes: int, *, keep: bool) -> AudioLogContent:
-        """Read a log up to its last whole frame, a frame at a time.
+    def measure(file: BinaryIO, key: bytes, stream_id: UUID, durable_bytes: int) -> AudioLogSize:
+        """Look through a log up to its last whole frame, a frame at a time.
 
         Args:
             file: At its beginning.
             key: Of the spool.
             stream_id: Id of the stream.
             durable_bytes: Audio that was synced.
-            keep: Whether the audio is kept in memory, or only looked through.
 
         Raises:
             InternalError: It is damaged, or holds less than ``durable_bytes`` of audio.
         """
-        audio = io.BytesIO()
-        marks: list[int] = []
         size = frames = end = 0
-        header = file.read(HEADER_BYTES)
-        if len(header) == HEADER_BYTES and (any(header) or _holds_something(file)):
+        if (cipher := _cipher(file, key, stream_id)) is not None:
             end = HEADER_BYTES
-            cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
             with suppress(TornFrame):
                 for frame in cipher.open_each(file):
-                    if keep:
-                        audio.write(frame.data)
                     size += len(frame.data)
-                    marks += [] if frame.data else [size]
                     frames += 1
                     end += frame.size_bytes
         if size < durable_bytes:
             raise corrupt("audio that was acknowledged is missing")
-        return AudioLogContent(audio.getvalue(), tuple(marks), size, frames, end)
+        return AudioLogSize(size, frames, end)
+
+    @staticmethod
+    def pieces(file: BinaryIO, key: bytes, stream_id: UUID) -> LogPieces:
+        """The audio of a log up to its last whole frame. About ``LOG_PIECE_BYTES`` and a frame are in memory.
+
+        Raises:
+            InternalError: It is damaged.
+        """
+        held = bytearray()
+        if (cipher := _cipher(file, key, stream_id)) is not None:
+            with suppress(TornFrame):
+                for frame in cipher.open_each(file):
+                    held += frame.data
+                    while len(held) >= (LOG_PIECE_BYTES if frame.data else 1):
+                        yield bytes(held[:LOG_PIECE_BYTES])
+                        del held[:LOG_PIECE_BYTES]
+                    if not frame.data:
+                        yield b""
+        if held:
+            yield bytes(held)
+
+
+def _cipher(file: BinaryIO, key: bytes, stream_id: UUID) -> FrameCipher | None:
+    """What opens the frames that follow the header; None in a file that was killed while it was made."""
+    header = file.read(HEADER_BYTES)
+    if len(header) < HEADER_BYTES or not (any(header) or _holds_something(file)):
+        return None
+    return FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
 
 
 def _holds_something(file: BinaryIO) -> bool:

@@ -16,7 +16,7 @@ from uuid import UUID
 from models.errors import InvalidInput, VestibuleError
 from models.private_files import PART, make_private_folder, open_private, sync_folder
 from models.reasons import Reason
-from server.uploads.audio_log import AudioLogContent, AudioLogFile
+from server.uploads.audio_log import AudioLogFile, LogPieces
 from server.uploads.disk import begin_write_back, disk_errors
 from server.uploads.encrypted_frames import (
     HEADER_BYTES,
@@ -246,15 +246,25 @@ class Spool:
         with disk_errors():
             return AudioLogFile(self._log_path(uuid), self._key, uuid, durable_bytes, self.usage)
 
-    def read_log(self, stream_id: str, *, durable_bytes: int = 0) -> AudioLogContent:
-        """The content of a log up to its last whole frame; arguments as for ``open_log``.
+    def log_bytes(self, stream_id: str, *, durable_bytes: int = 0) -> int:
+        """Bytes of audio in a log up to its last whole frame; arguments as for ``open_log``.
 
         Raises:
             InternalError: The log is missing or damaged.
         """
         uuid = checked_id(stream_id)
         with disk_errors(), self._log_path(uuid).open("rb") as file:
-            return AudioLogFile.parse(file, self._key, uuid, durable_bytes, keep=True)
+            return AudioLogFile.measure(file, self._key, uuid, durable_bytes).size_bytes
+
+    def log_pieces(self, stream_id: str) -> LogPieces:
+        """The audio of a log up to its last whole frame, in pieces; no more than that is in memory.
+
+        Raises:
+            InternalError: As ``log_bytes``, when the first or a later piece is asked for.
+        """
+        uuid = checked_id(stream_id)
+        with disk_errors(), self._log_path(uuid).open("rb") as file:
+            yield from AudioLogFile.pieces(file, self._key, uuid)
 
     def delete_log(self, stream_id: str) -> None:
         """Remove a log, if there is one."""

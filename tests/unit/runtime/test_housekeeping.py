@@ -19,7 +19,6 @@ from server.records.pubsub import PubSub
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
 from server.setting_groups import LimitSettings
-from server.uploads.audio_log import AudioLogContent
 from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
 from tests.fakes.cleaner import SameBytes
@@ -136,13 +135,13 @@ async def test_damaged_audio_is_deleted_too(house: House) -> None:
 async def test_a_stream_resumed_meanwhile_is_not_closed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     stream_id = await house.stream(await house.session())
     house.now += timedelta(seconds=IDLE_S + 1)
-    read_log = house.spool.read_log
+    log_bytes = house.spool.log_bytes
 
-    def slow(resumed: str) -> AudioLogContent:
+    def slow(resumed: str) -> int:
         house.open.ids = frozenset({resumed})
-        return read_log(resumed)
+        return log_bytes(resumed)
 
-    monkeypatch.setattr(house.spool, "read_log", slow)
+    monkeypatch.setattr(house.spool, "log_bytes", slow)
     await house.keeping.round()
     assert house.spool.log_ids() == {stream_id}
     assert (await house.row(stream_id)).open

@@ -28,7 +28,6 @@ from server.streaming.responder import ReplyBackend, Responder
 from server.streaming.segmentation import Segmentation
 from server.streaming.stream_config import StreamLimits
 from server.streaming.transcriber import RecognizedUtterance, Transcriber
-from server.uploads.audio_log import AudioLogContent
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.numbering import PlainTags
@@ -104,7 +103,7 @@ class ConversationHarness:
             outputs,
             self.limits,
             reply=reply,
-            replay=AudioLogContent(replay),
+            replay=(piece for piece in (replay,)) if replay else None,
         )
         async for output in self.conversation.run(inputs):
             self.seen.append(output)

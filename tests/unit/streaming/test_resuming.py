@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
@@ -22,6 +23,7 @@ from tests.eventually import eventually
 from tests.fakes.recognition import AskingSegmenter
 from tests.unit.streaming.conversation_harness import (
     A_MOMENT_S,
+    BYTES_A_SECOND,
     NOW,
     ConversationHarness,
     chunks,
@@ -31,6 +33,8 @@ from tests.unit.streaming.conversation_harness import (
     these,
 )
 from tests.unit.streaming.stream_harness import StreamHarness, endless, talk, until
+
+LOGGED_BYTES = 56 * BYTES_A_SECOND
 
 
 async def test_a_broken_stream_resumes_where_it_was_and_the_log_of_a_finished_one_is_deleted(
@@ -49,6 +53,22 @@ async def test_a_broken_stream_resumes_where_it_was_and_the_log_of_a_finished_on
     assert [t.utterance for t in await harness.turns()] == [0, 1]
     assert not harness.spool.log_ids()
     assert harness.streams.count == 0
+
+
+async def test_the_audio_of_a_resumed_stream_is_not_in_memory_as_a_whole(harness: StreamHarness) -> None:
+    async with harness.streams.open(harness.config) as stream:
+        await until(stream, endless(speech(1.0) + quiet(0.5)), events.Final)
+    with harness.spool.open_log(stream.id) as log:
+        while log.size_bytes < LOGGED_BYTES:
+            log.append(bytes(min(BYTES_A_SECOND, LOGGED_BYTES - log.size_bytes)))
+    tracemalloc.start()
+    async with harness.streams.open(replace(harness.config, resume_token=stream.token)) as again:
+        pieces = talk(again)._audio_ingest.replay(harness.spool.log_pieces(stream.id))
+        samples = sum([piece.size async for piece in pieces if piece is not None])
+        peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (again.next_offset, 2 * samples) == (LOGGED_BYTES, LOGGED_BYTES)
+    assert peak < LOGGED_BYTES / 2
 
 
 async def test_finals_that_were_stored_and_not_delivered_come_first_on_the_resumed_stream(

@@ -9,12 +9,19 @@ from uuid import uuid4
 
 import pytest
 
-from models.errors import InternalError
+from server.uploads.audio_log import LOG_PIECE_BYTES
 from server.uploads.encrypted_frames import HEADER_BYTES
 from server.uploads.spool import Spool
 from tests.unit.uploads.upload_harness import reason_at_once
 
 MEBIBYTE = 1024 * 1024
+
+
+def audio(spool: Spool, stream: str, durable_bytes: int = 0) -> bytes:
+    """What is in a log. Its length is checked too."""
+    read = b"".join(spool.log_pieces(stream))
+    assert spool.log_bytes(stream, durable_bytes=durable_bytes) == len(read)
+    return read
 
 
 def test_audio_can_be_appended_after_reopening(spool: Spool) -> None:
@@ -25,7 +32,7 @@ def test_audio_can_be_appended_after_reopening(spool: Spool) -> None:
         log.append(piece)
         log.sync()
         log.close()
-    assert spool.read_log(stream, durable_bytes=64_000).data == b"".join(pieces)
+    assert audio(spool, stream, 64_000) == b"".join(pieces)
     with spool.open_log(stream) as log:
         assert log.size_bytes == 64_000
     assert (spool.ids(), spool.log_ids()) == (set(), {stream})
@@ -40,9 +47,7 @@ def test_marks_keep_their_positions(spool: Spool) -> None:
             log.mark()
             log.append(piece)
             log.mark()
-    content = spool.read_log(stream)
-    assert content.data == b"a" * 100 + b"b" * 100
-    assert content.marks == (0, 100, 100, 200)
+    assert list(spool.log_pieces(stream)) == [b"", b"a" * 100, b"", b"", b"b" * 100, b""]
     with spool.open_log(stream) as log:
         assert log.size_bytes == 200
 
@@ -56,12 +61,12 @@ def test_a_torn_last_frame_is_cut_off_and_appending_works(spool: Spool, tmp_path
     log.close()
     path = tmp_path / "spool" / f"{stream}.log"
     path.write_bytes(path.read_bytes()[: HEADER_BYTES + 132 + kept])
-    assert spool.read_log(stream, durable_bytes=100).data == b"a" * 100
+    assert audio(spool, stream, 100) == b"a" * 100
     log = spool.open_log(stream)
     assert log.size_bytes == 100
     log.append(b"c" * 100)
     log.close()
-    assert spool.read_log(stream).data == b"a" * 100 + b"c" * 100
+    assert audio(spool, stream) == b"a" * 100 + b"c" * 100
 
 
 @pytest.mark.parametrize(
@@ -74,18 +79,18 @@ def test_a_file_that_grew_without_its_content_is_torn(spool: Spool, tmp_path: Pa
     log.close()
     with (tmp_path / "spool" / f"{stream}.log").open("ab") as file:
         file.write(tail)
-    assert spool.read_log(stream).data == b"a" * 100
+    assert audio(spool, stream) == b"a" * 100
 
 
 @pytest.mark.parametrize("content", [b"", b"VSP1", bytes(200)], ids=["empty", "cut header", "zeros"])
 def test_a_log_killed_while_it_was_created_starts_empty(spool: Spool, tmp_path: Path, content: bytes) -> None:
     stream = str(uuid4())
     (tmp_path / "spool" / f"{stream}.log").write_bytes(content)
-    assert spool.read_log(stream).data == b""
+    assert audio(spool, stream) == b""
     log = spool.open_log(stream)
     log.append(b"a")
     log.close()
-    assert spool.read_log(stream).data == b"a"
+    assert audio(spool, stream) == b"a"
 
 
 def test_damage_before_the_last_frame_is_an_error(spool: Spool, tmp_path: Path) -> None:
@@ -98,7 +103,8 @@ def test_damage_before_the_last_frame_is_an_error(spool: Spool, tmp_path: Path) 
     content = bytearray(path.read_bytes())
     content[HEADER_BYTES + 50] ^= 1
     path.write_bytes(content)
-    assert reason_at_once(lambda: spool.read_log(stream)) == "SPOOL_CORRUPT"
+    assert reason_at_once(lambda: spool.log_bytes(stream)) == "SPOOL_CORRUPT"
+    assert reason_at_once(lambda: list(spool.log_pieces(stream))) == "SPOOL_CORRUPT"
     assert reason_at_once(lambda: spool.open_log(stream)) == "SPOOL_CORRUPT"
 
 
@@ -110,25 +116,38 @@ def test_bytes_after_zeros_are_damage(spool: Spool, tmp_path: Path, zeros: int) 
     log.close()
     with (tmp_path / "spool" / f"{stream}.log").open("ab") as file:
         file.write(bytes(zeros) + b"x")
-    assert reason_at_once(lambda: spool.read_log(stream)) == "SPOOL_CORRUPT"
+    assert reason_at_once(lambda: spool.log_bytes(stream)) == "SPOOL_CORRUPT"
+    assert reason_at_once(lambda: list(spool.log_pieces(stream))) == "SPOOL_CORRUPT"
     assert reason_at_once(lambda: spool.open_log(stream)) == "SPOOL_CORRUPT"
 
 
-def test_a_log_is_opened_without_its_audio_in_memory(spool: Spool) -> None:
+def test_a_log_is_opened_measured_and_read_without_its_audio_in_memory(spool: Spool) -> None:
     stream, piece = str(uuid4()), bytes(MEBIBYTE)
     with spool.open_log(stream) as log:
         for _ in range(30):
             log.append(piece)
     tracemalloc.start()
     with spool.open_log(stream) as log:
-        opened = tracemalloc.get_traced_memory()[1]
-    tracemalloc.reset_peak()
-    content = spool.read_log(stream)
-    read = tracemalloc.get_traced_memory()[1]
+        pass
+    measured, read, longest = spool.log_bytes(stream), 0, 0
+    for part in spool.log_pieces(stream):
+        read, longest = read + len(part), max(longest, len(part))
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (log.size_bytes, len(content.data), content.size_bytes) == (30 * MEBIBYTE,) * 3
-    assert opened < 2 * MEBIBYTE
-    assert read < 2.5 * 30 * MEBIBYTE, "once, and once more while its buffer grows"
+    assert (log.size_bytes, measured, read) == (30 * MEBIBYTE,) * 3
+    assert longest == LOG_PIECE_BYTES
+    assert peak < 3 * MEBIBYTE
+
+
+def test_small_frames_are_read_together_up_to_the_next_mark(spool: Spool) -> None:
+    stream = str(uuid4())
+    with spool.open_log(stream) as log:
+        for number in range(LOG_PIECE_BYTES // 1000 + 1):
+            log.append(bytes([number]) * 1000)
+        log.mark()
+        log.append(b"z")
+    whole = b"".join(bytes([number]) * 1000 for number in range(LOG_PIECE_BYTES // 1000 + 1))
+    assert list(spool.log_pieces(stream)) == [whole[:LOG_PIECE_BYTES], whole[LOG_PIECE_BYTES:], b"", b"z"]
 
 
 def test_missing_acknowledged_audio_raises_and_keeps_the_file(spool: Spool, tmp_path: Path) -> None:
@@ -140,7 +159,7 @@ def test_missing_acknowledged_audio_raises_and_keeps_the_file(spool: Spool, tmp_
     path = tmp_path / "spool" / f"{stream}.log"
     path.write_bytes(path.read_bytes()[:-1])
     before = path.read_bytes()
-    assert reason_at_once(lambda: spool.read_log(stream, durable_bytes=200)) == "SPOOL_CORRUPT"
+    assert reason_at_once(lambda: spool.log_bytes(stream, durable_bytes=200)) == "SPOOL_CORRUPT"
     assert reason_at_once(lambda: spool.open_log(stream, durable_bytes=200)) == "SPOOL_CORRUPT"
     assert path.read_bytes() == before
 
@@ -170,10 +189,10 @@ def test_a_partly_written_frame_is_removed(spool: Spool, monkeypatch: pytest.Mon
     monkeypatch.setattr(log, "_file", real)
     log.append(b"c" * 100)
     log.close()
-    assert spool.read_log(stream).data == b"a" * 100 + b"c" * 100
+    assert audio(spool, stream) == b"a" * 100 + b"c" * 100
 
 
 def test_a_missing_log_raises(spool: Spool) -> None:
-    with pytest.raises(InternalError) as caught:
-        spool.read_log(str(uuid4()))
-    assert caught.value.reason == "SPOOL_MISSING"
+    missing = str(uuid4())
+    assert reason_at_once(lambda: spool.log_bytes(missing)) == "SPOOL_MISSING"
+    assert reason_at_once(lambda: next(spool.log_pieces(missing))) == "SPOOL_MISSING"

@@ -157,4 +157,4 @@ def test_a_full_spool_takes_neither_media_nor_audio(tmp_path: Path) -> None:
         log.append(bytes(60 * KIB))
         assert reason_at_once(lambda: log.append(bytes(60 * KIB))) == "SPOOL_FULL"
     assert spool.usage.used_bytes == folder_bytes(tmp_path) <= 100 * KIB
-    assert len(spool.read_log(stream).data) == 60 * KIB, "only whole frames are kept"
+    assert spool.log_bytes(stream) == 60 * KIB, "only whole frames are kept"
