@@ -72,7 +72,7 @@ def upload(cursor: Cursor, upload_id: str, caller: Caller) -> UploadRow:
     first, second = owners.sessions_of_uploads(cursor, upload_id, second_id)
     if _visible_session(cursor, first or _NO_ID, caller):
         return uploads.get(cursor, upload_id)
-    return uploads.get(cursor, _NO_ID if second is None else second_id)
+    return uploads.get(cursor, second_id if _visible_session(cursor, second or _NO_ID, caller) else _NO_ID)
 
 
 def dead_letter(cursor: Cursor, letter_id: str, caller: Caller) -> DeadLetterRow:

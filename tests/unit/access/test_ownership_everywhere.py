@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import admin_pb2, conversation_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
 
+from server.access import ownership
 from server.access.caller import acting_as
 from server.ledger import uploads as ledger_uploads
 from server.rpc import convert
@@ -217,6 +218,19 @@ async def test_an_upload_id_that_two_clients_gave_is_one_upload_of_each(tmp_path
         uploads = {who: await _get_upload(channel, who, owners.upload) for who in ("owner", "stranger")}
     assert {upload.id for upload in uploads.values()} == {owners.upload}, "each sees the id that it gave"
     assert [uploads[who].session_id for who in ("owner", "stranger")] == [owners.session, own.session]
+
+
+async def test_an_upload_under_the_second_id_of_another_client_is_not_shown_to_it(tmp_path: Path) -> None:
+    """The second id follows from the client and the upload's id, so that anybody may work it out and use it."""
+    world = TwoClients(tmp_path)
+    owners, _ = await world.fill()
+    wanted = unknown_ids().upload
+    guessed = ownership._second_owners_id("app-b", wanted)
+    async with world.serving() as channel:
+        assert (await call(channel, "owner", f"{V1}MediaService/Upload", _upload(guessed, owners.session))).code == "OK"
+        asked = media_pb2.GetUploadRequest(upload_id=wanted)
+        found = await call(channel, "stranger", f"{V1}MediaService/GetUpload", [asked])
+    assert found.code == "NOT_FOUND"
 
 
 async def test_a_caller_of_every_client_can_tell_uploads_with_one_id_apart(tmp_path: Path) -> None:
