@@ -130,7 +130,7 @@ class AccessLog:
         with self._lock:
             if decision not in self._seen:
                 if self._kinds[outcome] >= (MOST_DENIED if denied else MOST_ALLOWED):
-                    decision = replace(decision, subject=MANY, client_id="", host="")
+                    decision = _folded(decision)
                 else:
                     self._kinds[outcome] += 1
             self._seen.setdefault(decision, _Tally(self._clock())).count += 1
@@ -171,9 +171,20 @@ class AccessLog:
         except VestibuleError:
             with self._lock:
                 for decision, found in seen.items():
-                    if len(self._seen) < MOST_DENIED + MOST_ALLOWED:
-                        self._seen.setdefault(decision, _Tally(found.first)).count += found.count
+                    self._put_back(decision, found)
             raise
+
+    def _put_back(self, decision: _Decision, found: _Tally) -> None:
+        """Count again what could not be written; without room for one more row, in the row of ``MANY``."""
+        if decision not in self._seen and len(self._seen) >= MOST_DENIED + MOST_ALLOWED:
+            decision = _folded(decision)
+        tally = self._seen.setdefault(decision, _Tally(found.first))
+        tally.first = min(tally.first, found.first)
+        tally.count += found.count
+
+
+def _folded(decision: _Decision) -> _Decision:
+    return replace(decision, subject=MANY, client_id="", host="")
 
 
 def _entry(decision: _Decision, seen: _Tally) -> AuditEntry:

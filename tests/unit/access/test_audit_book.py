@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InvalidInput, Overloaded, Unavailable, VestibuleError
-from server.access.access_log import MANY, MOST_DENIED, AccessLog, Door
+from server.access.access_log import MANY, MOST_ALLOWED, MOST_DENIED, AccessLog, Door
 from server.access.audit import AuditAction, AuditTrail
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller
@@ -154,6 +154,29 @@ async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledge
     assert len(written) == MOST_DENIED + 1
     assert sum(row.count for row in written) == 20_000
     assert [row.peer for row in written if row.subject == MANY] == [""]
+
+
+async def test_what_cannot_be_written_for_long_is_counted_in_fewer_rows_and_none_is_lost(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+
+    async def refused(_write: object) -> None:
+        raise Unavailable("The ledger takes no write.")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(ledger, "write", refused)
+        for window in range(3):
+            for number in range(MOST_ALLOWED):
+                caller = Caller(f"key:{window}-{number}", "app", frozenset(), parse_peer("ipv4:10.0.0.1:7"))
+                log.record(caller, "S/M")
+            with pytest.raises(Unavailable):
+                await log.flush()
+    await log.flush()
+    written = await listed(ledger)
+    assert sum(row.count for row in written) == 3 * MOST_ALLOWED
+    assert [row.subject for row in written].count(MANY) == 1
+    assert len(written) <= MOST_ALLOWED + MOST_DENIED + 1
 
 
 async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: Ledger) -> None:
