@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,11 +104,13 @@ class KeySet:
             self._tried_at = self._clock()
             self._reading = asyncio.create_task(self._load())
             self._reading.add_done_callback(self._forget)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._reading), WAIT_S)
+        # Waited for, not awaited: a defect is logged and ends neither a call nor ``run``.
+        await asyncio.wait({self._reading}, timeout=WAIT_S)
 
-    def _forget(self, _done: asyncio.Task[None]) -> None:
+    def _forget(self, done: asyncio.Task[None]) -> None:
         self._reading = None
+        if not done.cancelled() and (defect := done.exception()) is not None:
+            log.error("jwks_defect", **describe(defect))
 
     async def _load(self) -> None:
         try:

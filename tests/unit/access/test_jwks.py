@@ -118,6 +118,24 @@ async def test_it_is_fetched_before_anybody_asks(server: KeySetServer) -> None:
     assert server.asked == 1
 
 
+async def test_a_defect_is_logged_and_the_set_is_read_again(capsys: pytest.CaptureFixture[str]) -> None:
+    clock, answers = HandSeconds(), iter([ZeroDivisionError("maria@example.org"), None])
+
+    async def read() -> bytes:
+        if (defect := next(answers)) is not None:
+            raise defect
+        return json.dumps({"keys": [public("good", keys()["ES256"])]}).encode()
+
+    cache = KeySet(read, clock)
+    with pytest.raises(Unavailable):
+        await cache.key("good", "ES256")
+    logged = capsys.readouterr()
+    assert "jwks_defect" in logged.out + logged.err
+    assert "maria" not in logged.out + logged.err
+    clock.now_s += LEAST_PAUSE_S
+    assert await cache.key("good", "ES256") is not None
+
+
 def entry(**changed: Any) -> dict[str, Any]:
     return public("k", keys()["RS256"]) | changed
 
