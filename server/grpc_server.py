@@ -54,14 +54,15 @@ class Keepalive:
             # gRPC also sends a ping to measure the bandwidth, and no other ping until it is answered, by default for a
             # minute. Without this a phone that vanishes while it sends would be noticed only after that minute.
             ("grpc.http2.ping_timeout_ms", answer_ms),
-            # Pings are answered however many there are, and the flood guard bounds them. To bound them itself, gRPC
-            # closes the connection once its answers are written, and until then takes longer for each further ping.
-            ("grpc.http2.max_ping_strikes", 0),
             ("grpc.keepalive_permit_without_calls", 1),
         )
 
 
 KEEPALIVE: Final = Keepalive()
+GUARDED: Final = (("grpc.http2.max_ping_strikes", 0),)
+"""Options of a port with a flood guard. Pings are answered however many there are, and the guard bounds them. To bound
+them itself, gRPC closes the connection once its answers are written, and until then takes longer for each further ping.
+"""
 WAITING_CALLS: Final = 20_000
 """Calls that wait for Python. With more, gRPC cancels new ones at random, whoever makes them. One address can make as
 many as gRPC allows by default, 1,000, before the flood guard ends it."""
@@ -135,7 +136,7 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
         self._server = lasting_server(
             interceptors(lifecycle, metrics, authenticate, limits, self._guard, room),
-            (*_OPTIONS, *keepalive.options, *connection_options(limits)),
+            (*_OPTIONS, *keepalive.options, *connection_options(limits), *(GUARDED if self._guard else ())),
         )
         services.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
