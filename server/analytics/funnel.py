@@ -31,7 +31,7 @@ SELECT count(*) AS reached_1,
     median(epoch(completed_time - awaiting_approval_time)) AS median_4
 FROM v_session_stages
 WHERE (?::TIMESTAMP IS NULL OR create_time >= ?) AND (?::TIMESTAMP IS NULL OR create_time < ?)
-    AND (? = '' OR client_id = ?) AND (? = '' OR client_id = ?)
+    AND (? = '' OR client_id IN (?, ?)) AND (? = '' OR client_id = ?)
 """
 
 
@@ -41,6 +41,7 @@ def funnel_report(
     end: datetime | None = None,
     client_id: str = "",
     *,
+    pseudonym: str = "",
     visible_to: str = "",
 ) -> list[StageReport]:
     """Count the default funnel.
@@ -50,6 +51,7 @@ def funnel_report(
         start: Sessions opened at or after this time; None for no bound.
         end: Sessions opened before this time; None for no bound.
         client_id: Only sessions of this client; empty means all.
+        pseudonym: Under which the client's sessions are stored, if not under its id.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
 
     Returns:
@@ -57,7 +59,8 @@ def funnel_report(
         ``NORMAL``; empty for the first stage and where fewer than 20 sessions could have made the step.
     """
     since, until = stored_time_or_none(start), stored_time_or_none(end)
-    (counts,) = fetch_all(cursor, _COUNTS, [since, since, until, until, client_id, client_id, visible_to, visible_to])
+    client = [client_id, client_id, pseudonym, visible_to, visible_to]
+    (counts,) = fetch_all(cursor, _COUNTS, [since, since, until, until, *client])
     return [_stage(counts, position) for position in range(1, len(STAGES) + 1)]
 
 

@@ -23,7 +23,12 @@ COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median
 @click.command(short_help="Show where people drop out.")
 @click.option("--from", "start", type=Moment(), metavar="TIME", help="Sessions opened at or after this time, UTC.")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
-@click.option("--client", "client_id", default="", help="Only sessions of this client.")
+@click.option(
+    "--client",
+    "client_id",
+    default="",
+    help="Only sessions of this client; a client of tokens by its issuer's id, too.",
+)
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -70,11 +75,19 @@ def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | N
 
 
 def _of_files(stopped: StoppedServer, request: GetReportRequest) -> list[FunnelStage]:
+    from server.access.audit import AuditTrail, load_or_create_key, load_or_create_subjects_key
+    from server.ledger.types import utc_now
     from server.services.funnel import stages_of
 
     stopped.require_ledger()
+
+    def pseudonym(client_id: str) -> str:
+        state_dir = stopped.settings.state_dir
+        keys = load_or_create_key(state_dir), load_or_create_subjects_key(state_dir)
+        return AuditTrail(*keys, utc_now).client_pseudonym(client_id)
+
     with stopped.opened(migrates=False) as ledger:
-        return asyncio.run(stages_of(ledger, request))
+        return asyncio.run(stages_of(ledger, request, pseudonym))
 
 
 def _request(start: datetime | None, end: datetime | None, client_id: str) -> GetReportRequest:

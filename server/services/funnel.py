@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
@@ -26,31 +27,39 @@ docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
 
 
 async def stages_of(
-    ledger: Ledger, request: funnel_pb2.GetReportRequest, *, visible_to: str = ""
+    ledger: Ledger, request: funnel_pb2.GetReportRequest, pseudonym: Callable[[str], str], *, visible_to: str = ""
 ) -> list[funnel_pb2.FunnelStage]:
     """The stages that a request asks for.
 
     Args:
         ledger: What is counted.
         request: From when to when, and of which client.
+        pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
     """
     start = convert.moment(request.start_time) if request.HasField("start_time") else None
     end = convert.moment(request.end_time) if request.HasField("end_time") else None
+    client_id = request.client_id
+    stored_as = pseudonym(client_id) if client_id else ""
     found = await ledger.read(
-        lambda cursor: funnel_report(cursor, start, end, request.client_id, visible_to=visible_to)
+        lambda cursor: funnel_report(cursor, start, end, client_id, pseudonym=stored_as, visible_to=visible_to)
     )
     return [convert.stage(stage) for stage in found]
 
 
 class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
-    """See protos/vestibule/v1/funnel.proto."""
+    """See protos/vestibule/v1/funnel.proto.
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, clock: Clock) -> None:
+    Args:
+        pseudonym: What the server calls a client of tokens; see ``AuditTrail.client_pseudonym``.
+    """
+
+    def __init__(self, ledger: Ledger, gateway: Gateway, clock: Clock, pseudonym: Callable[[str], str]) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._words = MachineWords(gateway)
         self._clock = clock
+        self._pseudonym = pseudonym
 
     async def RecordEvents(  # noqa: N802, D102
         self, request: funnel_pb2.RecordEventsRequest, context: Any
@@ -66,9 +75,9 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def GetReport(  # noqa: N802, D102
         self, request: funnel_pb2.GetReportRequest, context: Any
     ) -> funnel_pb2.GetReportResponse:
-        return funnel_pb2.GetReportResponse(
-            stages=await stages_of(self._ledger, request, visible_to=current_caller().client_id)
-        )
+        visible_to = current_caller().client_id
+        stages = await stages_of(self._ledger, request, self._pseudonym, visible_to=visible_to)
+        return funnel_pb2.GetReportResponse(stages=stages)
 
     async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
         """The events with all property values redacted in one call, and without names in their words."""

@@ -51,7 +51,7 @@ def build_services(
         conversation=ConversationService(streams),
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
-        funnel=FunnelService(ledger, gateway, clock),
+        funnel=FunnelService(ledger, gateway, clock, shared.audit.trail.client_pseudonym),
         admin=AdminService(status, ledger, jobs.runner, shared.breakers, words, stored.eraser, shared.audit),
         access=AccessService(access.keys, MachineWords(gateway, as_device), clock),
     )

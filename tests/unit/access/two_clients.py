@@ -226,7 +226,7 @@ class TwoClients:
             conversation=ConversationService(harness.streams),
             media=MediaService(self.uploads, self.ledger, harness.pubsub, self.lifecycle, folder / "pictures"),
             recommendation=RecommendationService(harness.recommender, words),
-            funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW),
+            funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail.client_pseudonym),
             admin=AdminService(status, self.ledger, harness.runner, breakers, words, eraser, self.audit),
             access=AccessService(ApiKeys(self.ledger, lambda: NOW, self.audit.trail), words, lambda: NOW),
         )

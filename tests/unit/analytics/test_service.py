@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import funnel_pb2
 
 from models.errors import InvalidInput, TooLarge
+from server.access.audit import AuditTrail
 from server.ledger import sessions
 from server.ledger.writer import Ledger
 from server.services.funnel import LONGEST_BATCH_CHARACTERS, FunnelService
@@ -43,7 +45,7 @@ def batch(*items: funnel_pb2.AppEvent) -> funnel_pb2.RecordEventsRequest:
 
 
 async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW)
+    service = FunnelService(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, str)
     seen = event(sequence=2**63 - 1, properties={"note": "for Maria Lopez", "button": "next"})
     first = await service.RecordEvents(batch(seen, event(session_id=str(uuid4()))), None)
     again = await service.RecordEvents(batch(seen), None)
@@ -59,22 +61,36 @@ async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Led
 
 
 async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> None:
-    report = await FunnelService(ledger, FakeGateway(), lambda: NOW).GetReport(funnel_pb2.GetReportRequest(), None)
+    report = await FunnelService(ledger, FakeGateway(), lambda: NOW, str).GetReport(funnel_pb2.GetReportRequest(), None)
     told = [(stage.session_count, stage.under_way_count, stage.dropped_count) for stage in report.stages]
     assert told == [(1, 1, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)]
+
+
+async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer_and_by_its_hash(ledger: Ledger) -> None:
+    trail = AuditTrail(bytes(32), bytes(32), lambda: NOW)
+    hashed = trail.client_pseudonym("maria-lopez")
+    row = replace(SESSION, id=str(uuid4()), client_id=hashed)
+    ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, trail.client_pseudonym)
+
+    async def counted(client_id: str) -> int:
+        report = await service.GetReport(funnel_pb2.GetReportRequest(client_id=client_id), None)
+        return report.stages[0].session_count
+
+    assert [await counted(name) for name in ("maria-lopez", hashed, "shop", "typo", "")] == [1, 1, 1, 0, 2]
 
 
 async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: Ledger) -> None:
     gateway = FakeGateway()
     long = batch(*(event(properties={"note": "x" * 500}) for _ in range(LONGEST_BATCH_CHARACTERS // 500 + 1)))
     with pytest.raises(TooLarge) as caught:
-        await FunnelService(ledger, gateway, lambda: NOW).RecordEvents(long, None)
+        await FunnelService(ledger, gateway, lambda: NOW, str).RecordEvents(long, None)
     assert caught.value.reason == "EVENTS_TOO_LARGE"
     assert not gateway.calls
 
 
 async def test_an_invalid_time_is_invalid_input(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW)
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, str)
     for call in (
         service.RecordEvents(batch(event(device_time=NO_TIME)), None),
         service.GetReport(funnel_pb2.GetReportRequest(start_time=NO_TIME), None),

@@ -20,7 +20,7 @@ from vestibule.v1.admin_pb2 import AuditEntry
 
 from models.errors import Unavailable
 from models.reasons import Reason
-from server.access.audit import AuditAction
+from server.access.audit import AuditAction, AuditTrail, load_or_create_key, load_or_create_subjects_key
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as
 from server.access.peer import parse_peer
@@ -299,12 +299,16 @@ def test_an_erasure_of_a_stopped_server_leaves_a_chain_that_fits_its_head(stoppe
 
 def test_the_funnel_of_a_stopped_server_is_read_from_its_ledger(nobody: None, tmp_path: Path) -> None:
     store = Store(tmp_path / "home")
+    state_dir = store.home / "state"
+    trail = AuditTrail(load_or_create_key(state_dir), load_or_create_subjects_key(state_dir), utc_now)
     store.fill("one")
+    store.fill("two", trail.client_pseudonym("maria-lopez"))
     store.ledger.close()
-    folders = ["--data-dir", str(store.home / "data"), "--state-dir", str(store.home / "state")]
-    result = CliRunner().invoke(cli, ["funnel", "--json", *folders])
-    assert result.exit_code == 0, result.output
-    assert {row["stage"]: row["sessions"] for row in json.loads(result.stdout)}["STARTED"] == 1
+    folders = ["--data-dir", str(store.home / "data"), "--state-dir", str(state_dir)]
+    for client, number in (((), 2), (("--client", "maria-lopez"), 1)):
+        result = CliRunner().invoke(cli, ["funnel", "--json", *client, *folders])
+        assert result.exit_code == 0, result.output
+        assert {row["stage"]: row["sessions"] for row in json.loads(result.stdout)}["STARTED"] == number
     other = CliRunner().invoke(cli, ["funnel", "--client", "another", *folders])
     assert (other.exit_code, other.stdout) == (0, "There are no sessions.\n")
 

@@ -138,7 +138,7 @@ async def test_events_keep_values_under_safe_names(tmp_path: Path) -> None:
         )
         for name, key in (("camera_opened", NAME), (NAME, "step"))
     ]
-    service = FunnelService(ledger, gateway(), lambda: NOW)
+    service = FunnelService(ledger, gateway(), lambda: NOW, str)
     await service.RecordEvents(funnel_pb2.RecordEventsRequest(events=app_events), None)
     stored = await ledger.read(
         lambda cursor: fetch_all(cursor, "SELECT name, properties FROM events WHERE device_time IS NOT NULL")
