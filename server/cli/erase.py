@@ -86,7 +86,7 @@ def erase(
     if dry_run or not yes:
         counts = run(dry_run=True)
         if dry_run or not _confirmed(counts, scope):
-            _show(counts, scope, dry_run=dry_run, as_json=as_json)
+            _show(counts, scope, dry_run=True, as_json=as_json)
             return
     _show(run(dry_run=False), scope, dry_run=False, as_json=as_json)
 

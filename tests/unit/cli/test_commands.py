@@ -227,6 +227,8 @@ def test_erasing_asks_first_and_names_one_target() -> None:
     assert json.loads(agreed.stdout)["erasure_id"] == OPEN, "the question is no part of the document"
     unasked = CliRunner().invoke(cli, ["erase", "--client", "typo"])
     assert (unasked.exit_code, unasked.stdout) == (0, "Nothing is stored of this client.\n")
+    told = json.loads(CliRunner().invoke(cli, ["erase", "--client", "typo", "--json"]).stdout)
+    assert (told["dry_run"], told["sessions"]) == (True, 0), "nothing was there to ask about, so no erasure ran"
     assert f"Erasure {OPEN}." in run("erase", "--client", "old-app", "--yes").stdout
     nothing = run("erase", "--client", "typo", "--yes")
     assert (nothing.exit_code, nothing.stdout) == (0, "Nothing is stored of this client.\n")
