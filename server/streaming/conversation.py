@@ -143,7 +143,7 @@ class Conversation:
         if self._replay is not None:
             self._acknowledger.received()
             async for samples in self._audio_ingest.replay(self._replay):
-                await self._received.put(EndMark() if samples is None else samples)
+                await self._received.put(EndMark() if samples is None else samples, replayed=True)
         try:
             while (item := await self._next(inputs)) is not None:
                 await self._take(item)

@@ -24,6 +24,8 @@ KEPT_SAMPLES = 2 * SAMPLE_RATE_HZ
 # What may wait for segmentation before the stream stops receiving.
 MAX_BACKLOG_SAMPLES = 30 * SAMPLE_RATE_HZ
 MAX_BACKLOG_ITEMS = 1024
+# The same for audio of the log that is replayed. A stream holds less than this that is not transcribed yet.
+MAX_REPLAYED_SAMPLES = 600 * SAMPLE_RATE_HZ
 
 
 class UtteranceSegmenter(Protocol):
@@ -148,33 +150,49 @@ Received = TextIn | EndMark | ProposeIn | Samples | None
 class Backlog:
     """What was received and is not segmented yet, in order. One task puts, another gets.
 
-    It lets a stream go on receiving and acknowledging audio while segmentation waits for the decision of a pause.
+    It lets a stream go on receiving and acknowledging audio while segmentation waits for the decision of a pause. What
+    is replayed has a bound of its own, so new audio is acknowledged while the replay still waits for recognition.
     """
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[Received] = asyncio.Queue(MAX_BACKLOG_ITEMS)
-        self._samples = 0
-        self._room = asyncio.Event()
-        self._room.set()
+        self._queue: asyncio.Queue[tuple[Received, _Room]] = asyncio.Queue(MAX_BACKLOG_ITEMS)
+        self._live = _Room(MAX_BACKLOG_SAMPLES)
+        self._replayed = _Room(MAX_REPLAYED_SAMPLES)
 
-    async def put(self, item: Received) -> None:
-        """Add an item; waits while the queue is full."""
-        await self._room.wait()
-        self._count(_samples(item))
-        await self._queue.put(item)
+    async def put(self, item: Received, *, replayed: bool = False) -> None:
+        """Add an item; waits while there is no room."""
+        room = self._replayed if replayed else self._live
+        await room.free.wait()
+        room.count(_samples(item))
+        await self._queue.put((item, room))
 
     async def get(self) -> Received:
         """Take the oldest item; waits while there is none."""
-        item = await self._queue.get()
-        self._count(-_samples(item))
+        item, room = await self._queue.get()
+        room.count(-_samples(item))
         return item
 
-    def _count(self, samples: int) -> None:
+
+class _Room:
+    """A bound on samples that wait.
+
+    Attributes:
+        free: Set while there is room.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._samples = 0
+        self.free = asyncio.Event()
+        self.free.set()
+
+    def count(self, samples: int) -> None:
+        """Note that more samples wait, or fewer."""
         self._samples += samples
-        if self._samples < MAX_BACKLOG_SAMPLES:
-            self._room.set()
+        if self._samples < self._most:
+            self.free.set()
         else:
-            self._room.clear()
+            self.free.clear()
 
 
 def _samples(item: Received) -> int:

@@ -8,7 +8,13 @@ import numpy as np
 
 from models.text import RawText
 from server.streaming.events import EndMark, TextIn
-from server.streaming.segmentation import MAX_BACKLOG_ITEMS, MAX_BACKLOG_SAMPLES, Backlog, Received
+from server.streaming.segmentation import (
+    MAX_BACKLOG_ITEMS,
+    MAX_BACKLOG_SAMPLES,
+    MAX_REPLAYED_SAMPLES,
+    Backlog,
+    Received,
+)
 
 
 async def test_items_keep_their_order() -> None:
@@ -28,6 +34,25 @@ async def test_audio_above_the_bound_waits_until_some_is_taken() -> None:
     assert not third.done()
     await backlog.get()
     await third
+
+
+async def test_new_audio_does_not_wait_for_room_behind_a_long_replay() -> None:
+    backlog, piece = Backlog(), np.zeros(MAX_BACKLOG_SAMPLES, np.float32)
+    for _ in range(3):
+        await backlog.put(piece, replayed=True)
+    async with asyncio.timeout(1):
+        await backlog.put(piece[:160])
+    assert [(await backlog.get()).size for _ in range(4)] == [piece.size] * 3 + [160]
+
+
+async def test_a_replay_is_bounded_too() -> None:
+    backlog = Backlog()
+    await backlog.put(np.zeros(MAX_REPLAYED_SAMPLES, np.float32), replayed=True)
+    more = asyncio.create_task(backlog.put(np.zeros(160, np.float32), replayed=True))
+    await asyncio.sleep(0)
+    assert not more.done()
+    await backlog.get()
+    await more
 
 
 async def test_items_without_audio_are_bounded_too() -> None:
