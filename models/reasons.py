@@ -79,7 +79,11 @@ class Reason(ReasonRow):
         Status.PERMISSION_DENIED,
         "The credential belongs to another client than the one that the request names.",
     )
-    CLUSTER_LOST = "CLUSTER_LOST", Status.UNAVAILABLE, "Ray has ended under the server; it has to be started again."
+    CLUSTER_LOST = (
+        "CLUSTER_LOST",
+        Status.UNAVAILABLE,
+        "Ray has ended, and the server starts or joins it again by itself; RetryInfo says when to try again.",
+    )
     CLUSTER_UNAVAILABLE = (
         "CLUSTER_UNAVAILABLE",
         Status.UNAVAILABLE,
@@ -562,5 +566,11 @@ class Reason(ReasonRow):
     )
     WORKERS_NOT_READY = "WORKERS_NOT_READY", Status.UNAVAILABLE, "The workers are not up yet, or did not start."
     WORKER_FAILED = "WORKER_FAILED", Status.INTERNAL, "A worker failed unexpectedly."
+    WORKER_KILLED = (
+        "WORKER_KILLED",
+        Status.UNAVAILABLE,
+        "The worker died twice while it worked on the item, so the item is set aside.",
+        "Look at the item before it is retried: it may kill the worker again.",
+    )
     WORKER_LOST = "WORKER_LOST", Status.UNAVAILABLE, "The worker that held the call died, and retries did not help."
     WRONG_STATE = "WRONG_STATE", Status.FAILED_PRECONDITION, "The thing exists, but its state forbids this step."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from models.deadline import time_left_s
@@ -74,7 +75,8 @@ class RayGateway:
 
     Args:
         workers: The cluster, which need not be up yet.
-        policy: How a call is sent again when its worker dies; None takes that of the cluster.
+        policy: How a call is sent again when its worker dies; None takes that of the cluster. The reading of a file is
+            not sent again: its job is tried again, and notes that a worker died.
         sleep: Waits between attempts.
         budget: Makes the retry budget of one kind of worker.
     """
@@ -88,6 +90,7 @@ class RayGateway:
     ) -> None:
         self._workers = workers
         self._policy = policy or workers.config.retry
+        self._once = replace(self._policy, retries=0)
         self._sleep = sleep
         self._budgets = {kind: budget() for kind in DEPLOYMENTS}
         self._open = dict.fromkeys(DEPLOYMENTS, 0)
@@ -114,14 +117,15 @@ class RayGateway:
         async with self._recordings.reserved(recording.size_bytes):
             shared = [await self._workers.share(piece) async for piece in recording.pieces()]
             arguments = (language, scope, keep_redacted, *shared)
-            result: RecordingResult = await self._call("speech", "recording", arguments, 0, timeout_s)
+            result: RecordingResult = await self._call("speech", "recording", arguments, 0, timeout_s, self._once)
         return result
 
     async def read_picture(
         self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """Decode, read and redact a picture."""
-        result: RedactedPage = await self._call("vision", "picture", (data, document_type, scope), len(data), timeout_s)
+        arguments = (data, document_type, scope)
+        result: RedactedPage = await self._call("vision", "picture", arguments, len(data), timeout_s, self._once)
         return result
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
@@ -147,7 +151,15 @@ class RayGateway:
             detail = "The cluster does not answer."
         return [self._info(kind, statuses.get(kind), detail) for kind in DEPLOYMENTS]
 
-    async def _call(self, kind: str, method: str, arguments: tuple[object, ...], size: int, timeout_s: float) -> Any:
+    async def _call(
+        self,
+        kind: str,
+        method: str,
+        arguments: tuple[object, ...],
+        size: int,
+        timeout_s: float,
+        policy: RetryPolicy | None = None,
+    ) -> Any:
         left_s = time_left_s()
         if left_s <= 0:
             raise DeadlineExceeded("No time is left to ask the workers.", reason=Reason.NO_TIME_LEFT)
@@ -164,7 +176,7 @@ class RayGateway:
             return await call(
                 send,
                 timeout_s=min(timeout_s, left_s),
-                policy=self._policy,
+                policy=policy or self._policy,
                 sleep=self._sleep,
                 may_repeat=lambda: budget.left > 0,
             )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from models.deadline import ending_in
-from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError
+from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError, WorkerLost
 from models.reasons import Reason
 from models.retry import RetryPolicies, get_retry_policy
 from models.retrying import repeat
-from server.jobs.failure_policy import NOT_BEGUN, FailureKind, classify, next_attempt
+from server.jobs.failure_policy import AWAY_S, NOT_BEGUN, FailureKind, classify, next_attempt
+from server.jobs.isolation import Isolation
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger import job_attempts, jobs
@@ -76,9 +78,18 @@ class Attempts:
         self._chance = chance
         self._policies = policies
         self._sleep = sleep
+        self._isolation: defaultdict[str, Isolation] = defaultdict(Isolation)
 
     async def make(self, job: JobRow, handler: Handler) -> None:
-        """Try once and record the outcome. Raises nothing but CancelledError, which leaves the job as it is."""
+        """Try once and record the outcome. Raises nothing but CancelledError, which leaves the job as it is.
+
+        A job whose last attempt ended with the death of its worker is tried alone among those of its kind, since the
+        attempts of one worker die together.
+        """
+        async with self._isolation[job.kind].enter(alone=_lost_its_worker(job)):
+            await self._make(job, handler)
+
+    async def _make(self, job: JobRow, handler: Handler) -> None:
         started = self._steady()
         work = asyncio.create_task(_run_bounded(handler, job))
         try:
@@ -119,7 +130,11 @@ class Attempts:
     async def _record_failure(self, job: JobRow, handler: Handler, error: VestibuleError) -> _End:
         if error.reason == Reason.LEASE_LOST:
             return _End(JobOutcome.LOST, error.reason)
+        if error.reason == Reason.WORKER_LOST and _lost_its_worker(job):
+            return await self._set_aside(job, handler)
         failure = classify(error)
+        if failure is FailureKind.AWAY:
+            return await self._postpone(job, error)
         if failure is FailureKind.CALLER:
             completion = handler.on_fail(job, error, redrivable=False)
             await self._write(lambda: self._ends.finish(job, completion, refused=error.reason))
@@ -150,6 +165,21 @@ class Attempts:
         jobs.release(cursor, job.id, now, owner=self._owner, attempt=job.attempts)
         job_attempts.insert_attempt(cursor, job, now, JobOutcome.RELEASED, Reason.SHUTTING_DOWN)
 
+    def _put_off(self, cursor: Cursor, job: JobRow, at: datetime) -> None:
+        jobs.postpone(cursor, job.id, at, owner=self._owner, attempt=job.attempts)
+
+    async def _set_aside(self, job: JobRow, handler: Handler) -> _End:
+        message = "Its worker died twice in a row, the second time while it ran alone."
+        killed = WorkerLost(message, reason=Reason.WORKER_KILLED)
+        await self._write(lambda: self._ends.fail(job, handler, killed, exhausted=False))
+        return _End(JobOutcome.DEAD, killed.reason)
+
+    async def _postpone(self, job: JobRow, error: VestibuleError) -> _End:
+        wait_s = error.retry_after_s or AWAY_S
+        at = self._steady() + timedelta(seconds=wait_s)
+        await self._write(lambda: self._ledger.write(lambda cursor: self._put_off(cursor, job, at)))
+        return _End(JobOutcome.POSTPONED, error.reason, wait_s)
+
     def _observe(self, job: JobRow, end: _End, started: datetime) -> None:
         took_s = max(0.0, (self._steady() - started).total_seconds())
         self._observer(JobDetails(job.id, job.kind, job.attempts, end.outcome, end.reason, took_s, end.retry_in_s))
@@ -158,6 +188,11 @@ class Attempts:
 def _ledger_refused(error: BaseException) -> bool:
     """Whether the ledger could not take a write now; nothing of it was written then."""
     return isinstance(error, Unavailable | Overloaded) and error.reason.startswith("LEDGER_")
+
+
+def _lost_its_worker(job: JobRow) -> bool:
+    """Whether the attempt before this one ended with the death of its worker."""
+    return job.last_reason == Reason.WORKER_LOST
 
 
 async def _run_bounded(handler: Handler, job: JobRow) -> Completion[Any]:

@@ -27,6 +27,7 @@ class FailureKind(Enum):
     """What follows a failure."""
 
     TRANSIENT = auto()  # tried again, as the retry policy says
+    AWAY = auto()  # the workers are not there, so nothing was tried: the attempt does not count
     PERMANENT = auto()  # trying again cannot help: a dead letter at once
     CALLER = auto()  # the file itself is unusable: the upload fails, and there is nothing to redrive
 
@@ -46,8 +47,17 @@ _TABLE: tuple[tuple[type[VestibuleError], FailureKind], ...] = (
 )
 
 
+_AWAY: frozenset[Reason] = frozenset({Reason.CLUSTER_LOST, Reason.WORKERS_NOT_READY})
+"""Reasons that say that the whole cluster is away, not that something failed on it."""
+
+AWAY_S = 5.0
+"""When to try again if the error does not say when the workers should be back."""
+
+
 def classify(error: VestibuleError) -> FailureKind:
     """Look an error up; one that is not in the table is permanent."""
+    if error.reason in _AWAY:
+        return FailureKind.AWAY
     return next((failure for kind, failure in _TABLE if isinstance(error, kind)), FailureKind.PERMANENT)
 
 

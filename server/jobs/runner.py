@@ -34,6 +34,8 @@ log = get_logger("jobs")
 LEASE_S = 30.0
 RENEWALS_PER_LEASE = 3
 LEDGER_ERROR_PAUSE_S = 1.0
+AWAY_PAUSE_S = 0.5
+"""How often it is looked whether the workers are there again."""
 
 
 class JobQueue(Protocol):
@@ -86,6 +88,7 @@ class JobRunner:
         policies: The retry policies.
         sleep: Waits before a write that the ledger did not take is repeated.
         letters: Bounds of the dead letters, and who learns of a new one.
+        workers_up: Whether the workers take calls. While they do not, no job is claimed.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class JobRunner:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         steady: Clock | None = None,
         letters: LetterRules = LetterRules(),  # noqa: B008 - it is frozen
+        workers_up: Callable[[], bool] = lambda: True,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -111,6 +115,7 @@ class JobRunner:
         self._admit = admit
         self._longest_wait = timedelta(seconds=max(policy.longest_s for policy in policies.values()))
         self._lease_s = lease_s
+        self._workers_up = workers_up
         self._ends = JobEnds(ledger, clock, self._steady, owner, audit, letters)
         self._attempts = Attempts(ledger, self._steady, owner, self._ends, observer, chance, policies, sleep)
         self._handlers: dict[str, Handler] = {}
@@ -235,6 +240,9 @@ class JobRunner:
     async def _claim_until_stopped(self) -> None:
         while not self._stopping:
             self._woken.clear()
+            if not self._workers_up():
+                await asyncio.sleep(AWAY_PAUSE_S)
+                continue
             try:
                 await self.claim()
                 pause_s = await self._until_next_due_s()

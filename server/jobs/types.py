@@ -74,6 +74,7 @@ class JobOutcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"  # the caller's file is unusable; the job is done
     RETRY = "retry"
+    POSTPONED = "postponed"  # the workers are away; the attempt does not count
     DEAD = "dead"
     RELEASED = "released"  # the server is stopping; the job waits for the next start
     LOST = "lost"  # somebody else holds the job, or the ledger failed; the job is due when its lease ends
@@ -87,7 +88,7 @@ class JobDetails:
         attempt: Number of the attempt, from 1.
         reason: Stable reason of the failure, empty when there is none.
         took_s: Duration of the attempt.
-        retry_in_s: Seconds until the next attempt, for ``RETRY``.
+        retry_in_s: Seconds until the next attempt, for ``RETRY`` and ``POSTPONED``.
     """
 
     job_id: str

@@ -213,6 +213,19 @@ def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str, attempt: 
     return reschedule(cursor, job_id, now, job.last_reason, owner=owner, begun=False)
 
 
+def postpone(cursor: Cursor, job_id: str, at: datetime, *, owner: str, attempt: int | None = None) -> JobRow:
+    """Put a job back whose attempt could not be made, because what it needs is away. The attempt does not count, and
+    the time in which the job may be tried again begins anew.
+
+    Raises:
+        NotFound: JOB_NOT_FOUND.
+        Conflict: LEASE_LOST.
+    """
+    release(cursor, job_id, at, owner=owner, attempt=attempt)
+    update(cursor, "jobs", job_id, {"first_attempt_time": None})
+    return get(cursor, job_id)
+
+
 def count_open(cursor: Cursor) -> int:
     """Jobs that wait or run."""
     return count(cursor, "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")

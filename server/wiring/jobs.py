@@ -51,6 +51,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         admit=shared.room.require,
         steady=SteadyClock(clock),
         letters=_letter_rules(settings.dead_letters, shared.metrics),
+        workers_up=lambda: shared.cluster.ready,
     )
     recommender = Recommender(
         ledger,

@@ -61,6 +61,7 @@ class World:
     policies: RetryPolicies = field(default_factory=lambda: POLICIES)
     paused_s: list[float] = field(default_factory=list)
     approval: ApprovalSettings = field(default_factory=ApprovalSettings)
+    workers_up: bool = True
 
     def __post_init__(self) -> None:
         self.ledger = open_ledger(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
@@ -87,6 +88,7 @@ class World:
             chance=random.Random(7),
             policies=self.policies,
             sleep=self.pause,
+            workers_up=lambda: self.workers_up,
         )
         self.recommender = Recommender(
             self.ledger,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models import errors
+from models.reasons import Reason
 from models.retry import POLICIES
 from server.jobs.failure_policy import FailureKind, classify, next_attempt
 from server.ledger.types import JobRow, JobState
@@ -51,6 +52,11 @@ def test_the_table_covers_every_error_class() -> None:
     ]
     leaves = {kind for kind in ours if not any(other in kind.__subclasses__() for other in ours)}
     assert set(CLASSES) == leaves | {errors.DeadlineExceeded}, "which is raised itself, too"
+
+
+@pytest.mark.parametrize("reason", [Reason.CLUSTER_LOST, Reason.WORKERS_NOT_READY])
+def test_workers_that_are_away_are_no_failure_of_the_job(reason: Reason) -> None:
+    assert classify(errors.Unavailable("Away.", reason=reason)) is FailureKind.AWAY
 
 
 @pytest.mark.parametrize(

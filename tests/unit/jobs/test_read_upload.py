@@ -13,12 +13,12 @@ from vestibule.v1 import media_pb2
 
 from models.errors import (
     BrokenMedia,
+    DeadlineExceeded,
     InternalError,
     InvalidInput,
     NoSpeech,
     TooLarge,
     VestibuleError,
-    WorkerLost,
     WorkTooLong,
 )
 from models.reasons import Reason
@@ -200,6 +200,9 @@ async def test_progress_is_published(world: World) -> None:
     assert seen == [0.0, 0.1, 0.5, 0.9, 1.0]
 
 
+LATE = DeadlineExceeded("The workers did not answer in time.")
+
+
 @pytest.mark.parametrize(
     "error", [BrokenMedia("It does not decode."), NoSpeech("Nobody speaks."), TooLarge("Too many pixels.")]
 )
@@ -216,8 +219,8 @@ async def test_a_bad_file_fails_without_a_dead_letter(world: World, error: Vesti
     assert world.outcomes == ["refused"]
 
 
-async def test_a_lost_worker_is_retried_by_the_policy(world: World) -> None:
-    world.gateway.will("read_picture", *[WorkerLost("It died.")] * 2)
+async def test_a_transient_failure_is_retried_by_the_policy(world: World) -> None:
+    world.gateway.will("read_picture", *[LATE] * 2)
     await world.start()
     upload = await world.upload()
     await world.settle()
@@ -247,15 +250,15 @@ async def exhaust(world: World) -> None:
 
 
 async def test_exhaustion_ends_in_a_dead_letter_that_can_be_redriven(world: World) -> None:
-    world.gateway.will("read_picture", *[WorkerLost("It died.")] * 6)
+    world.gateway.will("read_picture", *[LATE] * 6)
     await world.start()
     upload = await world.upload()
     await exhaust(world)
     assert world.outcomes == ["retry"] * 5 + ["dead"]
     failed = await world.uploaded(upload.id)
-    assert (failed.state, failed.failure_reason) == (UploadState.FAILED, "WORKER_LOST")
+    assert (failed.state, failed.failure_reason) == (UploadState.FAILED, "DEADLINE_EXCEEDED")
     (letter,), _ = await world.read(dead_letters.list_letters)
-    assert (letter.reason, letter.attempts, letter.policy) == ("WORKER_LOST", 6, "network")
+    assert (letter.reason, letter.attempts, letter.policy) == ("DEADLINE_EXCEEDED", 6, "network")
     assert await world.intake.sweep() == 0
     assert len(world.spool.ids()) == 1
 
