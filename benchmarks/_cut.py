@@ -109,6 +109,12 @@ class KillableServer:
         return int(self._running.address.rpartition(":")[2]) if self._running else None
 
     @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        assert self._running is not None
+        return self._running.pid
+
+    @property
     def operator_key(self) -> str:
         """What the first start generated for clients on this machine; later ones keep it."""
         return operator_key(self._home / "state")

@@ -6,13 +6,17 @@ change single figures of it, see ``server.setting_groups.retries``.
 
 from __future__ import annotations
 
+import math
 import random
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+
+FOREVER = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class RetryPolicy:
 
     Attributes:
         name: Key in the table.
-        retries: Further attempts after the first.
+        retries: Further attempts after the first; ``FOREVER`` for no bound.
         first_delay_s: Seconds before the first retry, before jitter.
         longest_s: Upper bound of one delay, before jitter.
         factor: Growth from one delay to the next.
@@ -71,6 +75,11 @@ POLICIES: RetryPolicies = MappingProxyType(
     }
 )
 """The policies as they are without settings."""
+
+CLUSTER_POLICY = RetryPolicy(
+    "cluster", retries=FOREVER, first_delay_s=1.0, longest_s=60.0, factor=2.0, total_s=math.inf
+)
+"""Of starting or joining Ray again. Without Ray nothing is read or recognised, so it has no bound, and no setting."""
 
 
 def get_retry_policy(name: str, policies: RetryPolicies = POLICIES) -> RetryPolicy:

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import psutil
@@ -25,7 +24,7 @@ from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.resources import check_fit
 from ray_tasks.serve_client import RAY_ERRORS, call, translate, workers_not_ready
-from ray_tasks.types import ClusterConfig
+from ray_tasks.types import ClusterConfig, Step
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +36,6 @@ JOIN_S: Final = 5.0
 STOP_S: Final = 3.0
 """How long Ray may take to stop by itself. Then its processes are killed."""
 KILL_AFTER_S: Final = 0.7
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A finished step of the start: ``ray``, ``serve``, or a kind of worker."""
-
-    name: str
-    seconds: float
 
 
 class Cluster:
@@ -127,6 +118,10 @@ class Cluster:
     def processes(self) -> list[psutil.Process]:
         """All processes of a local cluster."""
         return self._runtime.processes()
+
+    def lost(self) -> set[str]:
+        """Programs of a local cluster that have ended, and without which it cannot work."""
+        return self._runtime.lost()
 
     async def connect(self) -> None:
         """Start or join Ray, without any worker.
@@ -269,7 +264,6 @@ def _lost() -> Unavailable:
     return Unavailable(
         "The Ray cluster of this server died.",
         reason=Reason.CLUSTER_LOST,
-        hint="Start the server again; what was acknowledged is kept.",
     )
 
 

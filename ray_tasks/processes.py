@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -67,6 +70,28 @@ def orphans_of(raylet_pid: int) -> list[psutil.Process]:
         except psutil.Error:  # of another user, or ended meanwhile
             continue
     return found
+
+
+def users_of(folder: Path) -> list[psutil.Process]:
+    """Processes of this user, other than this one, that have a file below a folder open to write to it.
+
+    Every process of a local cluster writes its log to the cluster's folder, so these are the cluster's, also after
+    their parents have ended.
+    """
+    inside = f"{folder}{os.sep}"
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = process.pid != os.getpid() and process.uids().effective == os.geteuid()
+            if ours and any(_writes(file) and file.path.startswith(inside) for file in process.open_files()):
+                found.append(process)
+        except psutil.Error:  # of another user, or ended meanwhile
+            continue
+    return found
+
+
+def _writes(file: Any) -> bool:
+    return bool(getattr(file, "mode", "w") != "r")  # only Linux tells the mode
 
 
 def end(processes: Iterable[psutil.Process], timeout_s: float) -> int:

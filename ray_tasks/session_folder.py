@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,12 +15,17 @@ from typing import Final
 from models.errors import InvalidInput
 from models.private_files import make_private_folder, narrow_tree, open_private
 from models.reasons import Reason
+from ray_tasks.processes import end, users_of
 
 NAME: Final = "ray"
 LOCK: Final = "ray.lock"
 
 LONGEST_SOCKET: Final = "session_2026-11-27_03-01-01_012871_4194304/sockets/dash_MetricsHead"
 """The longest path of a socket below Ray's folder. A path of more than 107 bytes cannot be a Unix socket."""
+
+HANDOVER_S: Final = 3.0
+"""How long the process that owned the cluster of a killed server may take to end it."""
+POLL_S: Final = 0.05
 
 SHORT_PARENT: Final = "/tmp"  # noqa: S108 - mkdtemp makes a private folder in it
 """Where the folder is made when the state folder's path is too long for a socket. TMPDIR may be too long as well."""
@@ -49,7 +55,8 @@ class SessionFolder:
         return self._parent / NAME
 
     def open(self) -> Path:
-        """Make the folder, empty; removes what killed servers of this installation left.
+        """Make the folder, empty; ends the processes and removes the files that killed servers of this installation
+        left.
 
         Raises:
             InvalidInput: FOLDER_UNUSABLE, sockets can be made in neither place.
@@ -57,6 +64,7 @@ class SessionFolder:
         for left in self._below_tmp():
             lock = _locked(left)
             if lock is not None:
+                end(users_of(left), 0.0)
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(lock)
         make_private_folder(self._state_dir)
@@ -90,9 +98,10 @@ class SessionFolder:
         self._lock = None
 
     def _use(self, parent: Path) -> bool:
-        lock = _locked(parent)
+        lock = _locked(parent, HANDOVER_S)
         if lock is None:
             return False
+        end(users_of(parent / NAME), 0.0)
         shutil.rmtree(parent / NAME, ignore_errors=True)
         make_private_folder(parent / NAME)
         if not _takes_sockets(parent / NAME):
@@ -107,15 +116,23 @@ class SessionFolder:
                 yield path
 
 
-def _locked(parent: Path) -> int | None:
+def _locked(parent: Path, patience_s: float = 0.0) -> int | None:
     """The descriptor of the lock in a folder; None if it cannot be had."""
     lock = open_private(str(parent / LOCK), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # it is held, or the file system has no locks
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # it is held
+            if time.monotonic() < give_up_at:
+                time.sleep(POLL_S)
+                continue
+        except OSError:  # the file system has no locks
+            pass
+        else:
+            return lock
         os.close(lock)
         return None
-    return lock
 
 
 def _takes_sockets(folder: Path) -> bool:

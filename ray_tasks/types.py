@@ -69,6 +69,16 @@ class ClusterConfig:
     page_cpu_s: float = 120.0
     redaction_policies: str = ""
     retry: RetryPolicy = POLICIES["interactive"]
+    retry_share: float = 0.2
+    retry_least: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A finished step of the start of a cluster: ``ray``, ``serve``, or a kind of worker."""
+
+    name: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from server.runtime.malloc import keep_freed_memory
 from server.settings import Settings, forget_secrets
 
 if TYPE_CHECKING:
-    from ray_tasks.cluster import Step
+    from ray_tasks.types import Step
     from server.wiring import Components
 
 log = get_logger("app")
@@ -84,7 +84,7 @@ async def _serve(settings: Settings, ledger: Ledger) -> None:
     end_requested = asyncio.Event()
     _install_signal_handlers(end_requested)
     async with AsyncExitStack() as stack:
-        starting = asyncio.ensure_future(_start(settings, ledger, stack, end_requested))
+        starting = asyncio.ensure_future(_start(settings, ledger, stack))
         ending = asyncio.ensure_future(end_requested.wait())
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
@@ -106,23 +106,18 @@ def _install_signal_handlers(end_requested: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, end_requested.set)
 
 
-async def _start(
-    settings: Settings, ledger: Ledger, stack: AsyncExitStack, end_requested: asyncio.Event
-) -> tuple[str, str]:
+async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> tuple[str, str]:
     """Build and start everything; the stack stops in reverse order what was started.
 
     Returns:
         Where the server listens, and the address of the Ray dashboard.
     """
-    from server.wiring import build_components  # imports Ray and the engines
+    from server.wiring import build_components  # imports the engines
 
     components = await build_components(settings, ledger, stack)
 
     def on_step(step: Step) -> None:
         log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
-        # Ray's core installs a handler of its own, which prints a trace and aborts the process 3 s after SIGTERM.
-        # Installing ours again removes it.
-        _install_signal_handlers(end_requested)
 
     if components.scan is not None:
         await components.scan.start()
@@ -141,7 +136,6 @@ async def _start(
         registry, on_refused = components.metrics.registry, components.access_log.at_metrics
         stop_metrics = serve_metrics(registry, settings.metrics_port, token, on_refused)
         stack.push_async_callback(asyncio.to_thread, stop_metrics)
-    stack.push_async_callback(components.cluster.stop)
     await components.cluster.start(on_step)
     if folder := components.cluster.folder:
         log.info("ray_folder", folder=folder, in_state_folder=Path(folder).parent == settings.state_dir.absolute())

@@ -43,6 +43,8 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         page_cpu_s=settings.vision.page_cpu_s,
         redaction_policies=checked_policies(settings.redaction.policy_file),
         retry=settings.retry.policies["interactive"],
+        retry_share=settings.retry.share,
+        retry_least=settings.retry.least,
     )
 
 

@@ -145,13 +145,12 @@ class GrpcServer:
         )
 
     async def start(self) -> None:
-        """Listen. Until ``serving`` is called, health is NOT_SERVING, and calls that need the workers are refused.
+        """Listen. Until ``serving`` is called, health is NOT_SERVING. Calls are taken; what needs the workers waits.
 
         Raises:
             Unavailable: ADDRESS_IN_USE.
         """
         await self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._lifecycle.begin_start()
         try:
             if self._credentials is None:
                 port = self._server.add_insecure_port(self.address)
@@ -167,8 +166,7 @@ class GrpcServer:
             self._guard.start(PortSockets(port))
 
     async def serving(self) -> None:
-        """Report SERVING, and accept calls that need the workers."""
-        self._lifecycle.end_start()
+        """Report SERVING."""
         await self._set(health_pb2.HealthCheckResponse.SERVING)
 
     async def report_health(self, ready: Callable[[], bool], every_s: float = HEALTH_EVERY_S) -> None:

@@ -90,6 +90,16 @@ class Metrics:
             "Processes that a file or a stream of a client made fail or use too much; only that input was refused.",
             registry=into,
         )
+        self.cluster_up = Gauge(
+            "vestibule_cluster_up", "1 while the Ray cluster is up and its workers take calls.", registry=into
+        )
+        self.cluster_losses = Counter("vestibule_cluster_losses", "How often the Ray cluster was lost.", registry=into)
+        self.cluster_restarts = Counter(
+            "vestibule_cluster_restarts", "How often the Ray cluster came up again after it was lost.", registry=into
+        )
+        self.cluster_down_seconds = Gauge(
+            "vestibule_cluster_down_seconds", "Seconds since the Ray cluster was lost; 0 while it is up.", registry=into
+        )
         self.entities = Counter("vestibule_redacted_entities", "Entities that were redacted.", ["type"], registry=into)
         self.breaker_open = Gauge(
             "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into

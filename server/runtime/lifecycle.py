@@ -1,4 +1,4 @@
-"""Whether the server starts, serves or ends."""
+"""Whether the server serves or ends."""
 
 from __future__ import annotations
 
@@ -12,24 +12,10 @@ T = TypeVar("T")
 
 
 class Lifecycle:
-    """Two flags that all long-lived parts of the server read."""
+    """A flag that all long-lived parts of the server read."""
 
     def __init__(self) -> None:
         self._draining = asyncio.Event()
-        self._starting = False
-
-    @property
-    def starting(self) -> bool:
-        """True from the first open port until the workers take calls."""
-        return self._starting
-
-    def begin_start(self) -> None:
-        """The ports are open, the workers are not up yet."""
-        self._starting = True
-
-    def end_start(self) -> None:
-        """The workers take calls."""
-        self._starting = False
 
     @property
     def draining(self) -> bool:

@@ -19,7 +19,8 @@ from server.streaming.events import Emit, Final, Notice
 from server.streaming.partials import AskedFor, InterimTranscriber, has_speech
 from server.streaming.utterance import Utterance
 
-TYPED_TIMEOUT_S = 10.0
+TYPED_TIMEOUT_S = 30.0
+"""Redaction takes milliseconds. The rest is for a cluster that is started again meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from ray_tasks.cluster import Cluster
+from ray_tasks.supervisor import ClusterSupervisor
 from server.access.access_log import AccessLog
 from server.access.authenticator import build_access
 from server.analytics.endpoint import AnalystEndpoint
@@ -38,7 +38,7 @@ from server.wiring.streams import build_streams
 class Components:
     """What ``server.app`` starts and stops."""
 
-    cluster: Cluster
+    cluster: ClusterSupervisor
     grpc_server: GrpcServer
     runner: JobRunner
     handlers: Sequence[Handler]

@@ -34,7 +34,8 @@ def build_services(
     words = MachineWords(gateway)
     scan = shared.scan or NoScan()
     disks = [DiskStatus(shared.room, disk) for disk in shared.room.disks]
-    reporting = (*disks, stored.analysts, stored.retention, shared.certificate, scan, sandbox, sandbox.confinement)
+    own = (shared.cluster_report, *disks, stored.analysts, stored.retention, shared.certificate)
+    reporting = (*own, scan, sandbox, sandbox.confinement)
     parts = [part for part in reporting if part is not None]
     status = StatusReporter(
         gateway,

@@ -8,9 +8,8 @@ from functools import partial
 from importlib import metadata
 
 from models.reasons import Reason
-from models.retry_budget import RetryBudget
-from ray_tasks.cluster import Cluster
-from ray_tasks.gateway import RayGateway
+from ray_tasks.supervised_gateway import SupervisedGateway
+from ray_tasks.supervisor import ClusterSupervisor
 from ray_tasks.types import Gateway
 from server.access.audit_book import AuditBook
 from server.breakers.prober import HealthProber
@@ -20,6 +19,7 @@ from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.observability.metrics import Metrics
+from server.records.cluster_report import ClusterReport
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
 from server.runtime.disk_room import Disk, DiskRoom
@@ -43,7 +43,8 @@ class Shared:
     spool: Spool
     room: DiskRoom
     sealer: VocabularySealer
-    cluster: Cluster
+    cluster: ClusterSupervisor
+    cluster_report: ClusterReport
     gateway: Gateway
     breakers: Breakers
     prober: HealthProber
@@ -62,13 +63,16 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     """Build it. The stack closes what holds a connection or a process."""
     metrics = Metrics()
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
-    cluster = Cluster(cluster_config(settings))
+    report = ClusterReport(metrics)
+    cluster = ClusterSupervisor(cluster_config(settings), observe=report.observe)
+    report.follow(cluster)
+    cluster.prepare()
+    stack.push_async_callback(cluster.stop)
     spool = Spool(settings.spool_dir, key, limit_bytes=settings.limits.spool_bytes)
     room = _disk_room(settings, metrics)
     audit = AuditBook(ledger, settings.audit, settings.state_dir, clock, metadata.version("vestibule"), room.require)
     await audit.start(stack)
-    workers = RayGateway(cluster, budget=partial(RetryBudget, settings.retry.share, settings.retry.least))
-    upstreams = await build_upstreams(settings, ledger, metrics, workers, stack, clock)
+    upstreams = await build_upstreams(settings, ledger, metrics, SupervisedGateway(cluster), stack, clock)
     sandbox = build_sandbox(settings.media, settings.limits, metrics)
     stack.push_async_callback(sandbox.close)
     await sandbox.start()
@@ -78,6 +82,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         room=room,
         sealer=VocabularySealer(key),
         cluster=cluster,
+        cluster_report=report,
         gateway=upstreams.gateway,
         breakers=upstreams.breakers,
         prober=upstreams.prober,

@@ -30,7 +30,8 @@ from server.wiring.shared import Shared
 async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> StreamManager:
     """Load the voice activity detector and build what every stream is opened with."""
     limits, places = settings.limits, settings.speech.places
-    load = SpeechLoadMeter(places, time.monotonic)
+    # While the cluster is away, finals wait. That is no load of the workers, so new streams are still admitted.
+    load = SpeechLoadMeter(places, shared.cluster.worked_s)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
     registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock)
     admission_limits = AdmissionLimits(

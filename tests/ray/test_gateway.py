@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from models.errors import BrokenMedia, DeadlineExceeded, InvalidInput, MediaError, NoSpeech, Overloaded
+from models.errors import BrokenMedia, DeadlineExceeded, InvalidInput, MediaError, NoSpeech, Overloaded, WorkerLost
 from models.media.audio_decoder import decode
 from models.media.clean import MediaLimits, clean
 from models.media.samples import SAMPLE_RATE_HZ
@@ -147,12 +147,15 @@ async def works(worker: psutil.Process) -> None:
     await eventually(lambda: worker.cpu_times().user > idle_s + 0.1)
 
 
-async def test_a_killed_worker_costs_one_retry(gateway: RayGateway, cluster: Cluster) -> None:
+async def test_a_worker_that_is_killed_while_it_reads_is_replaced(gateway: RayGateway, cluster: Cluster) -> None:
+    """The job that asked is told: it counts how many workers died on it."""
     victim = replica(cluster, "vision")
     reading = asyncio.create_task(gateway.read_picture(METER, document_type="meter", timeout_s=60))
     await works(victim)
     victim.send_signal(signal.SIGKILL)
-    page = await reading
+    with pytest.raises(WorkerLost):
+        await reading
+    page = await gateway.read_picture(METER, document_type="meter", timeout_s=60)
     assert "WATER METER" in page.text.value
     assert replica(cluster, "vision").pid != victim.pid
 

@@ -80,7 +80,7 @@ async def test_the_time_for_retries_begins_anew_after_an_outage(world: World) ->
     world.clock.advance(10 * POLICIES["network"].total_s)
     await world.settle()
     await once_more(world)
-    assert world.outcomes == ["postponed", "retry", "done"]
+    assert world.outcomes == ["postponed", "retry", "done"], world.attempts
 
 
 async def test_a_death_before_an_outage_is_not_forgotten(world: World) -> None:

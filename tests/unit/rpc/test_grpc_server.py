@@ -1,11 +1,10 @@
-"""The gRPC port itself: what its health says, and what it refuses while the workers start."""
+"""The gRPC port itself: what its health says."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import cast
 
 import grpc
@@ -20,9 +19,6 @@ from server.rpc.call_accounts import GOOD_CALL_BYTES
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from tests.fakes.access import OpenAccess
-from tests.unit.rpc.server_harness import Conversations, Stream
-from tests.unit.rpc.test_interceptors import details
-from tests.unit.streaming.stream_harness import StreamHarness
 
 UP = health_pb2.HealthCheckResponse.SERVING
 DOWN = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -51,32 +47,6 @@ async def test_health_follows_the_workers() -> None:
     following.cancel()
     await listener.stop(0)
     assert seen == [UP, DOWN, UP]
-
-
-async def test_a_stream_resumed_while_the_workers_start_gets_retry_info(tmp_path: Path) -> None:
-    harness, lifecycle = StreamHarness(tmp_path), Lifecycle()
-    listener = GrpcServer(
-        "127.0.0.1:0", cast(Services, Conversations(harness)), lifecycle, harness.metrics, OpenAccess()
-    )
-    await listener.start()
-    try:
-        async with grpc.aio.insecure_channel(listener.address) as channel:
-            await listener.serving()
-            stream = Stream(channel)
-            await stream.configure(harness.config.session_id)
-            stream.vanish()
-            lifecycle.begin_start()  # as if the server had been started again
-            too_early = await Stream(channel).refusal()
-            lifecycle.end_start()
-            again = Stream(channel)
-            await again.configure(harness.config.session_id, resume_token=stream.token)
-            again.vanish()
-    finally:
-        await listener.stop(0)
-        harness.ledger.close()
-    assert too_early.code() is grpc.StatusCode.UNAVAILABLE
-    assert details(too_early)["ErrorInfo"].reason == "WORKERS_NOT_READY"
-    assert details(too_early)["RetryInfo"].retry_delay.seconds == 5
 
 
 @asynccontextmanager

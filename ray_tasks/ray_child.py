@@ -1,0 +1,259 @@
+"""The server's side of the process that owns Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import psutil
+
+from models.errors import Unavailable, VestibuleError
+from models.reasons import Reason
+from ray_tasks.process_messages import (
+    Answer,
+    Beat,
+    Begin,
+    Call,
+    Cancel,
+    Logged,
+    Lost,
+    NextPiece,
+    Piece,
+    SourceSize,
+    Started,
+    StepDone,
+    receive,
+    send,
+)
+from ray_tasks.processes import end, users_of, with_descendants
+from ray_tasks.types import ClusterConfig, RecordingSource, Step
+
+log = logging.getLogger(__name__)
+
+MODULE: Final = "ray_tasks.ray_process"
+BUFFER_BYTES: Final = 4 * 1024 * 1024
+BEAT_EVERY_S: Final = 5.0
+MISSED_BEATS: Final = 9
+"""After so many looks without an answer of Ray, which is 45 s, the cluster counts as lost. Serve's controller needs
+up to 20 s to come back after it was killed."""
+STOP_S: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why Ray is lost.
+
+    Attributes:
+        cause: A word for the log: the programs that ended, or one of our own words.
+        sentence: The same for a person.
+    """
+
+    cause: str
+    sentence: str
+
+
+PROCESS_ENDED: Final = Loss("owner", "The process that owns Ray ended.")
+SILENT: Final = Loss("silence", "Ray does not answer.")
+ENDED_BY_US: Final = Loss("server", "The server ended the process that owns Ray.")
+
+
+class RayChild(Protocol):
+    """One run of Ray; ``RayChildProcess`` is the real one."""
+
+    async def start(self, config: ClusterConfig, on_step: Callable[[Step], None]) -> Started:
+        """Start or join Ray and deploy the workers. Raises what ``Cluster.start`` raises, or CLUSTER_LOST."""
+        ...
+
+    async def call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Call the gateway. Raises what the gateway raises, or CLUSTER_LOST."""
+        ...
+
+    async def lost(self) -> Loss:
+        """Wait until Ray is lost; returns why."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop or leave Ray, and end the process."""
+        ...
+
+    async def kill(self) -> None:
+        """End the process and all of Ray that it started, at once."""
+        ...
+
+
+class RayChildProcess:
+    """Implements ``RayChild`` by a process. Use ``launch``."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, source: asyncio.StreamReader, sink: asyncio.StreamWriter
+    ) -> None:
+        self._process = process
+        self._source = source
+        self._sink = sink
+        self._numbers = count()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._pieces: dict[int, AsyncIterator[bytes]] = {}
+        self._lost: asyncio.Future[Loss] = asyncio.get_running_loop().create_future()
+        self._on_step: Callable[[Step], None] = lambda _step: None
+        self._folder = ""
+        self._beats = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._spawn(self._receive())
+
+    @classmethod
+    async def launch(cls) -> RayChildProcess:
+        """Start the process; it imports Ray and waits."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", MODULE, str(theirs.fileno())),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        source, sink = await asyncio.open_connection(sock=ours, limit=BUFFER_BYTES)
+        return cls(process, source, sink)
+
+    async def start(self, config: ClusterConfig, on_step: Callable[[Step], None]) -> Started:
+        """See ``RayChild``."""
+        self._on_step = on_step
+        await self._send(Begin(config))
+        started: Started = await self.call("start")
+        self._folder = started.folder
+        self._spawn(self._watch_beats())
+        return started
+
+    async def call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """See ``RayChild``. A call that is cancelled is cancelled in the worker, too."""
+        if self._lost.done():
+            raise cluster_lost()
+        number = next(self._numbers)
+        arguments = tuple(self._offer(number, one) if isinstance(one, RecordingSource) else one for one in arguments)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(Call(number, method, arguments, options))
+            return await answer
+        except asyncio.CancelledError:
+            await self._send(Cancel(number))
+            raise
+        finally:
+            self._waiting.pop(number, None)
+            self._pieces.pop(number, None)
+
+    def _offer(self, number: int, source: RecordingSource) -> SourceSize:
+        self._pieces[number] = source.pieces()
+        return SourceSize(source.size_bytes)
+
+    async def _hand_over_piece(self, number: int) -> None:
+        if (pieces := self._pieces.get(number)) is None:
+            return
+        try:
+            piece = Piece(number, await anext(pieces, None))
+        except VestibuleError as error:
+            piece = Piece(number, error=error)
+        await self._send(piece)
+
+    async def lost(self) -> Loss:
+        """See ``RayChild``."""
+        return await asyncio.shield(self._lost)
+
+    async def stop(self) -> None:
+        """See ``RayChild``."""
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.call("stop")
+        except (Unavailable, TimeoutError):
+            log.warning("Ray did not stop by itself; its processes are killed.")
+        await self.kill()
+
+    async def kill(self) -> None:
+        """See ``RayChild``."""
+        self._note_lost(ENDED_BY_US)
+        await asyncio.to_thread(self._kill_family)
+        await self._process.wait()
+        self._sink.close()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _kill_family(self) -> None:
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself
+            end(with_descendants([psutil.Process(self._process.pid)]), 0.0)
+        if self._folder:
+            end(users_of(Path(self._folder)), 0.0)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, message: object) -> None:
+        try:
+            await send(self._sink, message)
+        except OSError:
+            self._note_lost(PROCESS_ENDED)
+
+    async def _receive(self) -> None:
+        try:
+            while (message := await receive(self._source)) is not None:
+                self._handle(message)
+        finally:
+            self._note_lost(PROCESS_ENDED)
+
+    def _handle(self, message: object) -> None:
+        match message:
+            case Answer():
+                self._take(message)
+            case StepDone():
+                self._on_step(message.step)
+            case Beat():
+                self._beats += 1
+            case Lost():
+                ended = f"A process of Ray ended: {', '.join(message.names)}."
+                self._note_lost(Loss("-".join(message.names), ended))
+            case NextPiece():
+                self._spawn(self._hand_over_piece(message.id))
+            case Logged():
+                log.log(message.level, "%s", message.text)
+
+    def _take(self, answer: Answer) -> None:
+        waiting = self._waiting.get(answer.id)
+        if waiting is None or waiting.done():
+            return
+        if answer.error is not None:
+            waiting.set_exception(answer.error)
+        else:
+            waiting.set_result(answer.result)
+
+    async def _watch_beats(self) -> None:
+        """Looks are counted, not seconds: a server that was stopped for a while is not to blame Ray for it."""
+        missed = 0
+        while missed < MISSED_BEATS:
+            before = self._beats
+            await asyncio.sleep(BEAT_EVERY_S)
+            missed = missed + 1 if self._beats == before else 0
+        self._note_lost(SILENT)
+
+    def _note_lost(self, why: Loss) -> None:
+        if not self._lost.done():
+            self._lost.set_result(why)
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(cluster_lost())
+
+
+def cluster_lost(retry_after_s: float | None = None) -> Unavailable:
+    """The error of a call while a cluster that was up is away."""
+    return Unavailable(
+        "The Ray cluster of this server is away; the server starts or joins it again by itself.",
+        reason=Reason.CLUSTER_LOST,
+        retry_after_s=retry_after_s,
+    )

@@ -1,0 +1,215 @@
+"""The process that owns Ray. Run as a module; its argument is the descriptor of a socket to the server.
+
+Ray's native code ends the process it runs in when the node process dies, so it must not run in the server. This
+process may end in any way: the server starts a new one. It ends all of Ray when the server is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any, Final
+
+from models.errors import InternalError, VestibuleError
+from models.retry_budget import RetryBudget
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from ray_tasks.process_messages import (
+    Answer,
+    Beat,
+    Begin,
+    Call,
+    Cancel,
+    Logged,
+    Lost,
+    NextPiece,
+    Piece,
+    SourceSize,
+    Started,
+    StepDone,
+    receive,
+    send,
+)
+from ray_tasks.processes import end
+from ray_tasks.types import RecordingSource, Step
+
+log = logging.getLogger("ray_tasks.ray_process")
+
+WATCH_S: Final = 0.2
+"""How often the processes of a local cluster are looked at."""
+BEAT_S: Final = 3.0
+"""How often Ray is asked whether it answers."""
+BUFFER_BYTES: Final = 4 * 1024 * 1024
+GATEWAY_CALLS: Final = frozenset({"speech_step", "read_recording", "read_picture", "redact", "engines"})
+
+
+class RayProcess:
+    """Runs a cluster and its gateway for the server at the other end.
+
+    Args:
+        source: Messages of the server.
+        sink: Messages to the server.
+    """
+
+    def __init__(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        self._source = source
+        self._sink = sink
+        self._loop = asyncio.get_running_loop()
+        self._calls: dict[int, asyncio.Task[Any]] = {}
+        self._pieces: dict[int, asyncio.Queue[Piece]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: list[asyncio.Task[None]] = []
+        self._cluster: Cluster | None = None
+        self._gateway: RayGateway | None = None
+
+    async def serve(self) -> None:
+        """Answer until the server is gone, then end what is left of a local cluster at once."""
+        ours = logging.getLogger("ray_tasks")
+        ours.addHandler(_ToServer(self._log))
+        ours.propagate = False
+        while (message := await receive(self._source)) is not None:
+            match message:
+                case Begin():
+                    self._cluster = Cluster(message.config)
+                    budget = partial(RetryBudget, message.config.retry_share, message.config.retry_least)
+                    self._gateway = RayGateway(self._cluster, budget=budget)
+                case Call():
+                    self._calls[message.id] = asyncio.create_task(self._run(message))
+                    self._spawn(self._answer(message.id))
+                case Cancel() if message.id in self._calls:
+                    self._calls[message.id].cancel()
+                case Piece() if message.id in self._pieces:
+                    self._pieces[message.id].put_nowait(message)
+        if self._cluster is not None:
+            end(self._cluster.processes(), 0.0)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, call: Call) -> Any:
+        if call.method in GATEWAY_CALLS:
+            arguments = [
+                RecordingSource(one.size_bytes, partial(self._load, call.id)) if isinstance(one, SourceSize) else one
+                for one in call.arguments
+            ]
+            return await getattr(self._gateway, call.method)(*arguments, **call.options)
+        return await {"start": self._start, "stop": self._stop}[call.method]()
+
+    async def _load(self, number: int) -> AsyncIterator[bytes]:
+        """The pieces of the recording of a call, from the server; one at a time is on its way."""
+        arrived = self._pieces[number] = asyncio.Queue[Piece]()
+        try:
+            while True:
+                await self._send(NextPiece(number))
+                piece = await arrived.get()
+                if piece.error is not None:
+                    raise piece.error
+                if piece.data is None:
+                    return
+                yield piece.data
+        finally:
+            del self._pieces[number]
+
+    async def _answer(self, number: int) -> None:
+        """Wait for a call and send how it ended. A defect in it must not end this process."""
+        task = self._calls[number]
+        await asyncio.wait({task})
+        del self._calls[number]
+        if task.cancelled():
+            return
+        raised = task.exception()
+        if raised is None:
+            answer = Answer(number, task.result())
+        elif isinstance(raised, VestibuleError):
+            answer = Answer(number, error=raised)
+        else:
+            log.error("A call of the gateway failed with %s.", type(raised).__qualname__)
+            answer = Answer(number, error=InternalError("A defect in the server ended the call."))
+        await self._send(answer)
+
+    async def _start(self) -> Started:
+        assert self._cluster is not None
+        await self._cluster.start(self._step_done)
+        self._watching = [
+            asyncio.create_task(self._watch_processes(self._cluster)),
+            asyncio.create_task(self._watch_answers(self._cluster)),
+        ]
+        return Started(self._cluster.dashboard_url, self._cluster.folder)
+
+    async def _stop(self) -> None:
+        assert self._cluster is not None
+        for task in self._watching:
+            task.cancel()
+        await self._cluster.stop()
+
+    def _step_done(self, step: Step) -> None:
+        # Ray's core installs a handler of its own, which aborts the process 3 s after SIGTERM.
+        outlive_signals(self._loop)
+        self._spawn(self._send(StepDone(step)))
+
+    async def _watch_processes(self, cluster: Cluster) -> None:
+        while not (lost := cluster.lost()):  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(WATCH_S)
+        await self._send(Lost(tuple(sorted(lost))))
+
+    async def _watch_answers(self, cluster: Cluster) -> None:
+        while True:
+            try:
+                await cluster.statuses()
+                await self._send(Beat())
+            except VestibuleError as error:
+                log.warning("Ray does not answer (%s).", error.reason)
+            await asyncio.sleep(BEAT_S)
+
+    async def _send(self, message: object) -> None:
+        try:
+            await send(self._sink, message)
+        except OSError:
+            return  # ``serve`` notices that the server is gone
+
+    def _log(self, level: int, text: str) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._spawn(self._send(Logged(level, text))))
+
+
+class _ToServer(logging.Handler):
+    """Hands log records over."""
+
+    def __init__(self, take: Any) -> None:
+        super().__init__(logging.INFO)
+        self._take = take
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See ``logging.Handler``."""
+        self._take(record.levelno, record.getMessage())
+
+
+def outlive_signals(loop: asyncio.AbstractEventLoop) -> None:
+    """Ignore what a terminal or a service manager sends to all processes: the server says when to stop.
+
+    A handler, since children would inherit that a signal is ignored.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: None)
+
+
+async def main(descriptor: int) -> None:
+    """Serve the server at the other end of a socket."""
+    outlive_signals(asyncio.get_running_loop())
+    source, sink = await asyncio.open_connection(sock=socket.socket(fileno=descriptor), limit=BUFFER_BYTES)
+    await RayProcess(source, sink).serve()
+
+
+if __name__ == "__main__":
+    number = int(sys.argv[1])
+    os.set_inheritable(number, False)
+    os.dup2(2, 1)  # the standard output is the server's own
+    asyncio.run(main(number))
+    os._exit(0)  # without what Ray's native code does at an exit

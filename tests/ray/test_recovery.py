@@ -1,0 +1,146 @@
+"""Ray comes back by itself, whatever of it is killed, and calls that were under way get their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from models.redaction.types import RedactionContext
+from models.text import RawText
+from ray_tasks.processes import users_of
+from ray_tasks.supervised_gateway import SupervisedGateway
+from ray_tasks.supervisor import ClusterState, ClusterSupervisor
+from tests.eventually import eventually
+from tests.ray.conftest import DATA, small_config
+from tests.ray.test_lifecycle import gone
+
+BACK_S = 120.0
+METER = (DATA / "meter.jpg").read_bytes()
+
+OWNER = """
+import asyncio, pathlib, sys
+from ray_tasks.supervisor import ClusterSupervisor
+from tests.ray.conftest import small_config
+
+async def main():
+    cluster = ClusterSupervisor(small_config(pathlib.Path(sys.argv[1]), dashboard=False))
+    await cluster.start()
+    print(cluster.folder, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+class Supervised:
+    """A supervised cluster with the real workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.states: list[ClusterState] = []
+        self.cluster = ClusterSupervisor(small_config(folder, dashboard=False), observe=self.states.append)
+        self.gateway = SupervisedGateway(self.cluster)
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """The processes of Ray by their titles, the process that owns it among them."""
+        found = {}
+        for process in psutil.Process().children(recursive=True):
+            words = process.cmdline()
+            owner = "ray_tasks.ray_process" in words
+            found["owner" if owner else process.name() if not words[0].startswith("ray::") else words[0]] = process
+        return found
+
+    def kill(self, *titles: str) -> None:
+        """Send SIGKILL to all processes whose title begins so."""
+        victims = [process for title, process in self.processes().items() if title.startswith(titles)]
+        assert len(victims) >= len(titles)
+        for process in victims:
+            process.kill()
+
+    async def redacted(self, timeout_s: float = BACK_S) -> str:
+        """Have a sentence redacted."""
+        [redaction] = await self.gateway.redact([RawText("I am John Carter")], RedactionContext(), timeout_s=timeout_s)
+        return redaction.text.value
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def supervised(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Supervised]:
+    made = Supervised(tmp_path_factory.mktemp("supervised"))
+    try:
+        await made.cluster.start()
+        yield made
+    finally:
+        await made.cluster.stop()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    "titles",
+    [("raylet",), ("gcs_server",), ("owner",), ("raylet", "gcs_server", "ray::", "owner")],
+    ids=["raylet", "gcs", "owner", "all"],
+)
+async def test_a_killed_part_of_ray_brings_all_of_it_back(supervised: Supervised, titles: tuple[str, ...]) -> None:
+    before = supervised.processes()
+    restarts = supervised.cluster.state.restarts
+    reading = asyncio.create_task(supervised.gateway.read_picture(METER, document_type="meter", timeout_s=2 * BACK_S))
+    await asyncio.sleep(0.1)
+    supervised.kill(*titles)
+    await eventually(lambda: not supervised.cluster.ready, 10)
+    assert supervised.cluster.state.reason == "CLUSTER_LOST"
+    assert await supervised.redacted() == "I am [REDACTED_NAME]"
+    assert "WATER METER" in (await reading).text.value
+    assert supervised.cluster.state.restarts == restarts + 1
+    assert all(gone(process) for process in before.values())
+    assert not set(before.values()) & set(users_of(Path(supervised.cluster.folder)))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_killed_controller_is_started_again_by_ray_while_calls_go_on(supervised: Supervised) -> None:
+    def controllers() -> set[psutil.Process]:
+        return {p for title, p in supervised.processes().items() if title.startswith("ray::ServeController")}
+
+    restarts, before = supervised.cluster.state.restarts, controllers()
+    supervised.kill("ray::ServeController")
+    assert await supervised.redacted() == "I am [REDACTED_NAME]"
+    await eventually(lambda: controllers() - before, BACK_S)
+    assert await supervised.redacted() == "I am [REDACTED_NAME]"
+    assert supervised.cluster.state.restarts == restarts
+
+
+async def test_a_killed_server_leaves_no_process_and_the_next_one_starts(tmp_path: Path) -> None:
+    for _ in range(2):
+        server = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", OWNER, str(tmp_path), stdout=subprocess.PIPE
+        )
+        assert server.stdout is not None
+        folder = Path((await asyncio.wait_for(server.stdout.readline(), BACK_S)).decode().strip())
+        assert folder == tmp_path / "ray"
+        family = psutil.Process(server.pid).children(recursive=True)
+        assert len(family) > 8
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait()
+    await eventually(lambda: all(gone(process) for process in family), 5)
+
+
+async def test_processes_that_outlived_their_owner_are_ended_by_the_next_start(tmp_path: Path) -> None:
+    first = Supervised(tmp_path)
+    await first.cluster.start()
+    left = {title: process for title, process in first.processes().items() if title.startswith("ray::")}
+    for process in first.processes().values():
+        process.suspend() if process in left.values() else process.kill()
+    second = Supervised(tmp_path)
+    try:
+        await second.cluster.start()
+        assert all(gone(process) for process in left.values())
+        assert await second.redacted() == "I am [REDACTED_NAME]"
+    finally:
+        await second.cluster.stop()
+        await first.cluster.stop()
