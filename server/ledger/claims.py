@@ -33,7 +33,7 @@ WITH opened AS (
     SELECT heads.id, state, create_time, heads.client_id, row_number() OVER (
         PARTITION BY heads.client_id ORDER BY served.served_time NULLS FIRST, create_time, heads.id) AS turn
     FROM heads LEFT JOIN served ON served.session_id = heads.session_id
-    WHERE (state = 'QUEUED' AND (heads.claim_time IS NULL OR next_attempt_time <= $now))
+    WHERE (state = 'QUEUED' AND ((attempts = 0 AND heads.claim_time IS NULL) OR next_attempt_time <= $now))
         OR (state = 'RUNNING' AND lease_until <= $now AND NOT list_contains($held::VARCHAR[], heads.id))
 )
 SELECT id, state FROM turns LEFT JOIN clients USING (client_id)
