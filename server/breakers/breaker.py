@@ -130,6 +130,7 @@ class AsyncBreaker:
         self.bounds = bounds
         self.last_failure_time: datetime | None = None
         self._last_failure_reason = ""
+        self._tripped = False
         self._clock = clock
         self._now = now
         self._judge = judge
@@ -189,6 +190,7 @@ class AsyncBreaker:
     def reset(self) -> None:
         """Close it by hand and forget the failures; outcomes of calls that are running no longer count."""
         before = self.failure_count
+        self._tripped = False
         self._machine.close()
         self._publish(before, ChangeCause.RESET_BY_HAND)
 
@@ -197,7 +199,13 @@ class AsyncBreaker:
         before = self.failure_count
         self._machine.open()
         self._opened_now()
+        self._tripped = True
         self._publish(before, ChangeCause.TRIPPED_BY_HAND)
+
+    @property
+    def wants_health_probes(self) -> bool:
+        """Whether it is not closed, and nobody opened it by hand for a time that is not over."""
+        return self.state is not BreakerState.CLOSED and not (self._tripped and self._open_for_more_s() > 0)
 
     def let_probes_through(self) -> None:
         """Turn an open breaker half open before its reset time, because a health probe was answered."""
@@ -245,6 +253,7 @@ class AsyncBreaker:
         return self._recorder.period
 
     def _half_open(self, cause: ChangeCause) -> None:
+        self._tripped = False
         self._machine.half_open()
         self._publish(self.failure_count, cause)
 
@@ -260,10 +269,8 @@ class AsyncBreaker:
         self._probing_period, self._probing = self._recorder.period, running + 1
 
     def _refusal(self, retry_after_s: float) -> BreakerOpen:
-        return BreakerOpen(
-            f"Calls to {self.name} failed {self.failure_count} times in a row and are paused.",
-            retry_after_s=retry_after_s,
-        )
+        why = f"failed {self.failure_count} times in a row and " if self.failure_count else ""
+        return BreakerOpen(f"Calls to {self.name} {why}are paused.", retry_after_s=retry_after_s)
 
     def _settle(self, period: int, outcome: Outcome, reason: str) -> None:
         """Report to pybreaker how a call ended, unless the period in which it began is over."""

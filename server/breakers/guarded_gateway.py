@@ -118,7 +118,7 @@ async def _guarded(breaker: AsyncBreaker, timeout_s: float, *, late_counts: bool
 def _with_breaker(info: EngineInfo, breaker: AsyncBreaker | None) -> EngineInfo:
     if breaker is None or breaker.state is BreakerState.CLOSED:
         return info
-    detail = f"The breaker {breaker.name} is {breaker.state}: calls failed {breaker.failure_count} times in a row."
+    detail = f"The breaker {breaker.name} is {breaker.state}, after {breaker.failure_count} failures in a row."
     return replace(info, healthy=False, detail=f"{info.detail} {detail}".strip())
 
 

@@ -67,7 +67,7 @@ class HealthProber:
 
     def _is_due(self, probe: HealthProbe) -> bool:
         name, now = probe.breaker.name, self._clock()
-        if probe.breaker.state is BreakerState.CLOSED:
+        if not probe.breaker.wants_health_probes:
             self._due_at.pop(name, None)
             return False
         due = self._due_at.setdefault(name, now + probe.every_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from models.errors import NotFound
@@ -33,10 +34,14 @@ class Breakers:
         self._breakers: dict[str, AsyncBreaker] = {}
 
     def build(
-        self, name: str, bounds: BreakerBounds, judge: Callable[[Exception], Outcome] = judge_error
+        self,
+        name: str,
+        bounds: BreakerBounds,
+        judge: Callable[[Exception], Outcome] = judge_error,
+        clock: Callable[[], float] = time.monotonic,
     ) -> AsyncBreaker:
         """Make a breaker; call ``restore`` when all are made."""
-        breaker = AsyncBreaker(name, bounds, now=self._clock, judge=judge, on_change=self._on_change)
+        breaker = AsyncBreaker(name, bounds, clock=clock, now=self._clock, judge=judge, on_change=self._on_change)
         self._breakers[name] = breaker
         self._metrics.show(self._metrics.breaker_open, [name])
         self._metrics.show(self._metrics.breaker_changes, [name], BreakerState)

@@ -105,7 +105,7 @@ def reset(name: str, address: str | None, as_json: bool) -> None:
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def trip(name: str, address: str | None, as_json: bool) -> None:
-    """Open the breaker NAME now, for its reset time. Health probes may close it earlier."""
+    """Open the breaker NAME now, for its whole reset time. Health probes begin after it."""
     from vestibule.v1.admin_pb2 import TripBreakerRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 

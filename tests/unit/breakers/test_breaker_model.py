@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from typing import Any
 from unittest import mock
 
@@ -20,6 +23,7 @@ from server.breakers.types import BreakerBounds
 from tests.clocks import HandSeconds
 
 PROBES = 2
+CROWD = 10_000
 
 
 def run(step: Coroutine[Any, Any, Any]) -> Any:
@@ -66,7 +70,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.model = pybreaker.CircuitBreaker(
             failures, reset_s, successes, [], [self.periods], throw_new_error_on_trip=False
         )
-        self.running: list[int] = []
+        self.running: Counter[int] = Counter()
 
     @rule(target=calls)
     def begin_one(self) -> tuple[BreakerGuard, int] | None:
@@ -81,7 +85,7 @@ class BreakerMachine(RuleBasedStateMachine):
                 return None
             raise AssertionError("pybreaker refuses this call")
         run(guard.__aenter__())
-        self.running.append(self.periods.count)
+        self.running[self.periods.count] += 1
         return guard, self.periods.count
 
     def model_admits(self) -> bool:
@@ -93,7 +97,7 @@ class BreakerMachine(RuleBasedStateMachine):
                 return False
             self.model.half_open()
         if self.model.current_state == pybreaker.STATE_HALF_OPEN:
-            return self.running.count(self.periods.count) < PROBES
+            return self.running[self.periods.count] < PROBES
         return True
 
     @rule(call=consumes(calls), outcome=st.sampled_from(["success", "failure", "excluded", "cancelled"]))
@@ -104,7 +108,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if call is None:
             return
         guard, period = call
-        self.running.remove(period)
+        self.running[period] -= 1
         error: BaseException | None = {
             "success": None,
             "failure": UpstreamFailed("It failed."),
@@ -161,6 +165,24 @@ class BreakerMachine(RuleBasedStateMachine):
         assert self.breaker.failure_count == self.model.fail_counter
         assert self.breaker._machine.success_counter == self.model.success_counter
 
+
+class CrowdedMachine(BreakerMachine):
+    """The same with ten thousand calls that run at once and end in any order."""
+
+    @rule(
+        outcomes=st.lists(st.sampled_from(["success", "failure", "excluded", "cancelled"]), min_size=1, max_size=12),
+        seed=st.integers(0, 2**16),
+    )
+    def ten_thousand_calls(self, outcomes: list[str], seed: int) -> None:
+        running = [self.begin() for _ in range(CROWD)]
+        random.Random(seed).shuffle(running)
+        for call, outcome in zip(running, cycle(outcomes), strict=False):
+            self.finish(call, outcome)
+        self.agree()
+
+
+TestTenThousandCallsAtOnce = CrowdedMachine.TestCase
+TestTenThousandCallsAtOnce.settings = settings(max_examples=10, stateful_step_count=8, deadline=None)
 
 TestBreakerAgreesWithPybreaker = BreakerMachine.TestCase
 TestBreakerAgreesWithPybreaker.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

@@ -140,7 +140,7 @@ async def test_status_says_which_breaker_is_open(world: World) -> None:
     await world.fail(LOST, 5)
     [vision] = [info for info in await world.gateway.engines() if info.kind == "vision"]
     assert not vision.healthy
-    assert vision.detail.endswith("The breaker vision_api is open: calls failed 5 times in a row.")
+    assert vision.detail.endswith("The breaker vision_api is open, after 5 failures in a row.")
 
 
 async def test_health_probes_are_small_real_calls(world: World) -> None:

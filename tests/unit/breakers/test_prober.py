@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ class World:
         self.works = False
         self.asked = 0
         self.breakers = Breakers(ledger, Metrics(), utc_now)
-        self.breaker = self.breakers.build("llm_api", BreakerBounds(3, 120, 2))
+        self.breaker = self.breakers.build("llm_api", BreakerBounds(3, 120, 2), clock=self.clock)
         probe = HealthProbe(self.breaker, self.ask, every_s)
         self.prober = HealthProber(self.breakers, [probe], self.clock)
 
@@ -32,6 +33,12 @@ class World:
         self.asked += 1
         if not self.works:
             raise UpstreamFailed("It does not answer.")
+
+    async def fail(self) -> None:
+        for _ in range(3):
+            with suppress(UpstreamFailed):
+                async with self.breaker.guard():
+                    raise UpstreamFailed("It does not answer.")
 
     async def pass_time(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -55,7 +62,7 @@ async def test_nothing_is_asked_while_it_is_closed(world: World) -> None:
 
 
 async def test_recovery_is_noticed_before_the_reset_time_and_no_person_tries_first(world: World) -> None:
-    world.breaker.trip()
+    await world.fail()
     await world.pass_time(60)
     assert (world.asked, world.breaker.state) == (3, BreakerState.OPEN)
     world.works = True
@@ -66,7 +73,7 @@ async def test_recovery_is_noticed_before_the_reset_time_and_no_person_tries_fir
 
 
 async def test_probes_that_fail_do_not_keep_it_open_for_longer(world: World) -> None:
-    world.breaker.trip()
+    await world.fail()
     before_s = world.breaker.snapshot().open_for_more_s
     await world.pass_time(45)
     assert world.breaker.snapshot().open_for_more_s <= before_s
@@ -77,7 +84,7 @@ async def test_probes_that_fail_do_not_keep_it_open_for_longer(world: World) -> 
 
 
 async def test_an_upstream_that_answers_once_and_fails_again_opens_it_again(world: World) -> None:
-    world.breaker.trip()
+    await world.fail()
     await world.pass_time(14)
 
     async def once() -> None:
@@ -91,9 +98,19 @@ async def test_an_upstream_that_answers_once_and_fails_again_opens_it_again(worl
     await world.breakers.drain()
 
 
+async def test_a_breaker_that_was_opened_by_hand_stays_open_for_its_whole_reset_time(world: World) -> None:
+    world.works = True
+    world.breaker.trip()
+    await world.pass_time(119)
+    assert (world.asked, world.breaker.state) == (0, BreakerState.OPEN)
+    await world.pass_time(20)
+    assert world.breaker.state is BreakerState.CLOSED
+    await world.breakers.drain()
+
+
 async def test_probes_can_be_turned_off(ledger: Ledger) -> None:
     world = World(ledger, every_s=0.0)
-    world.breaker.trip()
+    await world.fail()
     await world.pass_time(300)
     assert world.asked == 0
     await world.breakers.drain()
