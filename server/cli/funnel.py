@@ -23,12 +23,7 @@ COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median
 @click.command(short_help="Show where people drop out.")
 @click.option("--from", "start", type=Moment(), metavar="TIME", help="Sessions opened at or after this time, UTC.")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
-@click.option(
-    "--client",
-    "client_id",
-    default="",
-    help="Only sessions of this client; a client of tokens by its issuer's id, too.",
-)
+@click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -46,6 +41,7 @@ def funnel(
     A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
     session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
     sessions that ended before the stage, drop_off_rate is their share, median_s the time from the stage before.
+    --client finds a client of tokens by the id that the issuer gave it, too.
     While no server runs, the command reads its ledger file.
 
     \b

@@ -240,8 +240,11 @@ async def test_pings_are_answered_however_many_there_are_where_the_guard_runs(re
 def _gone_after_pings(address: str, number: int) -> bool:
     """Whether the server closes the connection; otherwise it must answer a call on it."""
     with RawClient(address) as client:
-        client.sock.sendall(number * frame(PING, 0, 0, bytes(8)))
-        answer = client.answer(client.open(GET, grpc_message(REQUEST.SerializeToString()), end=True))
+        try:
+            client.sock.sendall(number * frame(PING, 0, 0, bytes(8)))
+            answer = client.answer(client.open(GET, grpc_message(REQUEST.SerializeToString()), end=True))
+        except ConnectionError:  # it was closed before all was sent
+            return True
         assert answer.gone or answer.status == grpc.StatusCode.OK.value[0]
         return answer.gone
 
