@@ -214,6 +214,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The content is not what was declared, or does not fit the kind of the upload.",
     )
+    MESSAGES_TOO_FAST = (
+        "MESSAGES_TOO_FAST",
+        Status.RESOURCE_EXHAUSTED,
+        "Messages with little or no new audio come too fast; resume the stream after RetryInfo, with larger chunks.",
+    )
     METADATA_TOO_LARGE = "METADATA_TOO_LARGE", Status.INVALID_ARGUMENT, "The metadata of the call have too many bytes."
     METHOD_CLOSED = "METHOD_CLOSED", Status.PERMISSION_DENIED, "No scope opens this method; a defect of ours."
     METRICS_TOKEN_SHORT = "METRICS_TOKEN_SHORT", Status.INVALID_ARGUMENT, "The token of the metrics is too short."

@@ -13,7 +13,7 @@ from server.streaming.acknowledger import Acknowledger
 from server.streaming.admission import EndRequest
 from server.streaming.audio_ingest import AudioIngest
 from server.streaming.events import AudioIn, EndMark, Input, Output, ProposeIn, TextIn
-from server.streaming.rate_limit import AudioQuota
+from server.streaming.rate_limit import SMALL_BYTES, AudioQuota
 from server.streaming.responder import Answer, ProposalRequest, Responder
 from server.streaming.segmentation import Backlog, Part, Segmentation
 from server.streaming.stream_config import StreamLimits
@@ -37,6 +37,7 @@ class Conversation:
         replay: On a resumed stream, what the audio log holds; None when that is nothing.
         quota: Checks audio that comes, not audio that is replayed; None for no bounds.
         take_typed: Called for each typed text or request for a record; raises when they come too fast.
+        take_small: The same for each end mark, and each chunk with less than ``SMALL_BYTES`` of new audio.
         end_request: Ends the stream from outside.
 
     Attributes:
@@ -57,6 +58,7 @@ class Conversation:
         replay: LogPieces | None = None,
         quota: AudioQuota | None = None,
         take_typed: Callable[[], None] = lambda: None,
+        take_small: Callable[[], None] = lambda: None,
         end_request: EndRequest | None = None,
     ) -> None:
         self._audio_ingest = audio_ingest
@@ -70,6 +72,7 @@ class Conversation:
         self._replay = replay
         self._quota = quota
         self._take_typed = take_typed
+        self._take_small = take_small
         self._end_request = end_request or EndRequest()
         self._received = Backlog()
         self._utterances: asyncio.Queue[Utterance | TypedUtterance | ProposalRequest | None] = asyncio.Queue(
@@ -173,16 +176,17 @@ class Conversation:
         if isinstance(item, AudioIn):
             await self._received.put(await self._take_audio(item))
             return
-        if not isinstance(item, EndMark):
-            self._take_typed()
+        (self._take_small if isinstance(item, EndMark) else self._take_typed)()
         if not isinstance(item, TextIn):
             await self._audio_ingest.mark_end()
         await self._received.put(item)
 
     async def _take_audio(self, chunk: AudioIn) -> Samples:
-        before_s = self._audio_ingest.received_s
+        before_s, before_bytes = self._audio_ingest.received_s, self._audio_ingest.next_offset
+        if chunk.offset + len(chunk.data) < before_bytes + SMALL_BYTES:
+            self._take_small()
         if self._quota is not None:
-            self._quota.before_chunk(before_s)
+            self._quota.before_chunk(before_s, before_bytes)
         try:
             samples = await self._audio_ingest.feed(chunk)
         except TooLarge:  # the decoder has the same bound; what it refuses stays out of the log
@@ -192,7 +196,7 @@ class Conversation:
         if received_s > self._limits.stream_s:
             raise self._too_long()
         if self._quota is not None:
-            self._quota.after_chunk(received_s - before_s, received_s)
+            self._quota.after_chunk(received_s - before_s, received_s, self._audio_ingest.next_offset)
         return samples
 
     def _too_long(self) -> TooLarge:

@@ -17,7 +17,7 @@ from server.streaming.audio_ingest import AudioIngest
 from server.streaming.conversation import WAITING_OUTPUTS, Conversation
 from server.streaming.events import Emit, Output
 from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
-from server.streaming.rate_limit import AudioQuota, RateLimiter, TypedRates
+from server.streaming.rate_limit import AudioQuota, MessageRates, RateLimiter, TypedRates
 from server.streaming.repository import StreamRepository
 from server.streaming.responder import ReplyBackend, Responder
 from server.streaming.segmentation import Segmentation, SegmenterFactory
@@ -41,6 +41,7 @@ class ConversationFactory:
     repositories: RepositoryFactory
     limits: StreamLimits
     typed: TypedRates
+    messages: MessageRates
     lifecycle: Lifecycle
     metrics: Metrics
     clock: Clock
@@ -81,6 +82,7 @@ class ConversationFactory:
             replay=stream.log,
             quota=AudioQuota(self.admission, ticket, self._rate_limiter(row)),
             take_typed=partial(self.typed.take, session.id, session.client_id),
+            take_small=partial(self.messages.take, row.id),
             end_request=ticket.end_request,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.media.audio_decoder import AudioLimits
-from server.streaming.rate_limit import RateLimits
+from server.streaming.rate_limit import LARGEST_BYTES_PER_S, RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +55,4 @@ class StreamLimits:
     @property
     def audio(self) -> AudioLimits:
         """Limits of the decoder. The most that a second can take is 16-bit stereo PCM at 48 kHz."""
-        return AudioLimits(max_bytes=int(self.stream_s * 48_000 * 2 * 2), max_s=self.stream_s)
+        return AudioLimits(max_bytes=int(self.stream_s * LARGEST_BYTES_PER_S), max_s=self.stream_s)

@@ -17,7 +17,7 @@ from server.streaming.conversation_factory import ConversationFactory
 from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
-from server.streaming.rate_limit import RateLimits, TypedRates
+from server.streaming.rate_limit import MessageRates, RateLimits, TypedRates
 from server.streaming.repository import StreamRepository
 from server.streaming.responder import ReplyBackend
 from server.streaming.stream_config import StreamLimits
@@ -49,6 +49,7 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
         typed=TypedRates(
             Rate.per_minute(limits.typed_per_minute), Rate.per_minute(limits.client_typed_per_minute), time.monotonic
         ),
+        messages=MessageRates(time.monotonic),
         lifecycle=shared.lifecycle,
         metrics=shared.metrics,
         clock=shared.clock,

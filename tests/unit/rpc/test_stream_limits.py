@@ -23,7 +23,7 @@ from tests.eventually import eventually
 from tests.unit.rpc.server_harness import Stream, listening
 from tests.unit.rpc.test_interceptors import details
 from tests.unit.streaming.conversation_harness import NOW, quiet
-from tests.unit.streaming.stream_harness import ADMISSION, STREAM_S, StreamHarness
+from tests.unit.streaming.stream_harness import ADMISSION, SMALL, STREAM_S, StreamHarness
 
 Overstep = Callable[[StreamHarness, Stream], Awaitable[None]]
 
@@ -76,6 +76,24 @@ async def typed_texts_and_requests_for_a_record(harness: StreamHarness, stream: 
     await stream.send(propose=pb.Propose())
 
 
+async def one_byte_at_a_time(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
+    for offset in range(round(SMALL.burst) + 1):
+        await stream.send(audio=pb.AudioChunk(offset=offset, data=b"."))
+
+
+async def chunks_that_came_before(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
+    for _ in range(round(SMALL.burst) + 2):
+        await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(640)))
+
+
+async def end_marks(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
+    for _ in range(round(SMALL.burst) + 1):
+        await stream.send(end_of_utterance=pb.EndOfUtterance())
+
+
 async def a_chunk_too_large(harness: StreamHarness, stream: Stream) -> None:
     await stream.configure(harness.config.session_id)
     await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(65_537)))
@@ -123,6 +141,9 @@ CASES = (
     Case(too_much_audio, WRONG, "STREAM_TOO_LONG"),
     Case(too_many_typed_texts, FULL, "TEXT_TOO_FAST", 1.0),
     Case(typed_texts_and_requests_for_a_record, FULL, "TEXT_TOO_FAST", 1.0),
+    Case(one_byte_at_a_time, FULL, "MESSAGES_TOO_FAST", 10.0),
+    Case(chunks_that_came_before, FULL, "MESSAGES_TOO_FAST", 10.0),
+    Case(end_marks, FULL, "MESSAGES_TOO_FAST", 10.0),
     Case(a_chunk_too_large, WRONG, "INVALID_ARGUMENT"),
     Case(a_rate_too_low, WRONG, "INVALID_SAMPLE_RATE"),
     Case(a_rate_that_is_not_given, WRONG, "PCM_INCOMPLETE"),

@@ -29,7 +29,7 @@ from server.streaming.events import Input, Output
 from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
-from server.streaming.rate_limit import RateLimits, TypedRates
+from server.streaming.rate_limit import MessageRates, RateLimits, TypedRates
 from server.streaming.repository import StreamRepository
 from server.streaming.responder import ReplyBackend
 from server.streaming.stream_config import StreamConfig, StreamLimits
@@ -43,6 +43,7 @@ from tests.unit.ledger.migrated import open_ledger
 from tests.unit.streaming.conversation_harness import NOW, chunks
 
 STREAM_S, IDLE_S = 60.0, 30.0
+SMALL = Rate(per_s=60.0, burst=300.0)
 ADMISSION = AdmissionLimits(streams=10, client_streams=10, session_streams=10, floor=2, load=0.8)
 
 
@@ -94,6 +95,7 @@ class StreamHarness:
             repositories=partial(StreamRepository, self.ledger, pubsub, runner, lambda: self.now),
             limits=StreamLimits(STREAM_S, IDLE_S, RateLimits(times=4.0, ahead_s=30.0)),
             typed=TypedRates(Rate.per_minute(60), Rate.per_minute(600), self.elapsed_s),
+            messages=MessageRates(self.elapsed_s, SMALL),
             lifecycle=Lifecycle(),
             metrics=self.metrics,
             clock=lambda: self.now,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,7 +17,7 @@ from server.streaming.admission import Admission, AdmissionLimits, AdmissionTick
 from server.streaming.load_meter import INITIAL_FACTOR, SpeechLoadMeter
 from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
-from server.streaming.rate_limit import RateLimiter, RateLimits
+from server.streaming.rate_limit import LARGEST_BYTES_PER_S, SOUNDLESS_BYTES, RateLimiter, RateLimits
 from tests.fakes.gateway import FakeGateway, Result
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -224,6 +225,21 @@ def test_audio_may_be_ahead_of_the_clock_up_to_the_limit(age_s: float, received_
         rate_limiter.check(received_s)
     assert caught.value.reason == "AUDIO_TOO_FAST"
     assert caught.value.retry_after_s == pytest.approx(wait_s)
+
+
+@pytest.mark.parametrize(
+    ("received_s", "soundless", "refused"),
+    [
+        (0.0, 0, False),  # an MP4 whose index comes last, whole
+        (0.0, 60 * LARGEST_BYTES_PER_S, False),
+        (0.0, 61 * LARGEST_BYTES_PER_S, True),
+        (59.0, 59 * LARGEST_BYTES_PER_S - SOUNDLESS_BYTES, False),  # the largest audio that there is
+    ],
+)
+def test_bytes_that_bring_no_sound_have_a_pace_too(received_s: float, soundless: int, refused: bool) -> None:
+    rate_limiter = RateLimiter(RateLimits(times=10.0, ahead_s=60.0), 0.0, lambda: 7.0)
+    with pytest.raises(Overloaded) if refused else nullcontext():
+        rate_limiter.check(received_s, SOUNDLESS_BYTES + soundless)
 
 
 def test_a_clock_that_is_set_back_does_not_make_a_stream_too_fast() -> None:
