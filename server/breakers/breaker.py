@@ -23,7 +23,7 @@ from types import TracebackType
 
 import pybreaker
 
-from models.errors import BreakerOpen, CallerError, VestibuleError
+from models.errors import BreakerOpen, CallerError, DeadlineExceeded, VestibuleError
 from server.breakers.types import BreakerBounds, BreakerChange, BreakerSnapshot, BreakerState, ChangeCause, Outcome
 from server.ledger.types import Clock, utc_now
 
@@ -68,9 +68,15 @@ class _Recorder(pybreaker.CircuitBreakerListener):
 
 
 class BreakerGuard:
-    """One admitted call; made by ``AsyncBreaker.guard``. Use it once, with ``async with``."""
+    """One admitted call; made by ``AsyncBreaker.guard``. Use it once, with ``async with``.
+
+    Attributes:
+        late_counts: Whether a deadline that passes says something about the upstream; set it to False for one of the
+            caller that is shorter than the usual timeout.
+    """
 
     def __init__(self, breaker: AsyncBreaker) -> None:
+        self.late_counts = True
         self._breaker = breaker
         self._period = 0
         self._began_s = 0.0
@@ -99,6 +105,8 @@ class BreakerGuard:
             slow = 0 < slow_s < (self._took_s or 0.0)
             return (Outcome.FAILURE, SLOW_ANSWER) if slow else (Outcome.ANSWER, "")
         if not isinstance(error, Exception):  # it was cancelled, or the reader of a stream went away
+            return Outcome.NOTHING, ""
+        if isinstance(error, DeadlineExceeded) and not self.late_counts:
             return Outcome.NOTHING, ""
         reason = error.reason if isinstance(error, VestibuleError) else type(error).__name__
         return self._breaker._judge(error), reason

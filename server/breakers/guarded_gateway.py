@@ -39,13 +39,6 @@ def judge_worker_error(error: Exception) -> Outcome:
     return Outcome.FAILURE if failed or unreachable else Outcome.NOTHING
 
 
-class _OutOfTime(BaseException):
-    """Leaves a guard without counting, for a deadline that was not the workers' fault."""
-
-    def __init__(self, error: DeadlineExceeded) -> None:
-        self.error = error
-
-
 class GuardedGateway:
     """Implements ``ray_tasks.types.Gateway`` on another one. Every guarded method raises BreakerOpen too.
 
@@ -101,18 +94,10 @@ class GuardedGateway:
 
 @asynccontextmanager
 async def _guarded(breaker: AsyncBreaker, timeout_s: float, *, late_counts: bool = True) -> AsyncIterator[None]:
-    # A deadline of the caller that is shorter than the usual timeout says nothing about the workers.
-    late_counts = late_counts and time_left_s() > timeout_s
-    try:
-        async with breaker.guard():
-            try:
-                yield
-            except DeadlineExceeded as error:
-                if late_counts:
-                    raise
-                raise _OutOfTime(error) from None
-    except _OutOfTime as late:
-        raise late.error from None
+    async with breaker.guard() as guard:
+        # A deadline of the caller that is shorter than the usual timeout says nothing about the workers.
+        guard.late_counts = late_counts and time_left_s() > timeout_s
+        yield
 
 
 def _with_breaker(info: EngineInfo, breaker: AsyncBreaker | None) -> EngineInfo:

@@ -99,6 +99,7 @@ class Upstream:
         """
         async with self.attempt(self._first_token_s, retry=retry) as guard:
             left_s = time_left_s()
+            guard.late_counts = left_s > most_s  # a short deadline of the client is no fault of the upstream
             total_s = min(self.patience.total_s, left_s)
             limits = ResponseLimits(min(most_s, total_s), self.patience.gap_s, total_s)
             began, arrived = self._clock(), False
@@ -114,10 +115,10 @@ class Upstream:
         self, messages: list[Message], source_ids: list[str], *, most_s: float, retry: bool
     ) -> OnboardingRecord:
         """Return a checked record. Arguments and errors as for ``stream``, and UPSTREAM_INVALID_RECORD."""
-        async with self.attempt(self._record_s, retry=retry):
-            began = self._clock()
-            timeout_s = min(most_s, time_left_s())
-            text = await self._chat.complete(messages, schema=wire_schema(source_ids), timeout_s=timeout_s)
+        async with self.attempt(self._record_s, retry=retry) as guard:
+            began, left_s = self._clock(), time_left_s()
+            guard.late_counts = left_s > most_s
+            text = await self._chat.complete(messages, schema=wire_schema(source_ids), timeout_s=min(most_s, left_s))
             try:
                 record = record_from_model(text, source_ids)
             except InvalidInput as exc:

@@ -164,6 +164,7 @@ async def test_an_attempt_ends_with_the_time_that_is_left(scripted: ScriptedUpst
     with ending_in(0.3):
         await refused(assistant)
     assert asyncio.get_running_loop().time() - began < 10, "an attempt alone would wait for 20 s"
+    assert assistant.upstreams[0].breaker.failure_count == 0, "a client with short deadlines opens no breaker"
     scripted.script("answer")
     await assistant.aclose()
 
