@@ -243,6 +243,11 @@ class Reason(ReasonRow):
         "The time that is left is too short for another attempt, so none was made.",
     )
     OFFSET_GAP = "OFFSET_GAP", Status.OUT_OF_RANGE, "Audio is missing; go on from the offset acknowledged last."
+    OPERATION_ID_USED = (
+        "OPERATION_ID_USED",
+        Status.FAILED_PRECONDITION,
+        "The operation id belongs to another operation, or to one with another reason; make a new one.",
+    )
     OVERLOADED = "OVERLOADED", Status.RESOURCE_EXHAUSTED, "A queue or quota is full; RetryInfo says when to try again."
     OWN_SESSION = (
         "OWN_SESSION",

@@ -12,7 +12,7 @@ import click
 from server.cli.dev_certificate import dev_certificate
 from server.cli.key_store import opened_key_store
 from server.cli.messages import as_dict
-from server.cli.output import show_json, show_table
+from server.cli.output import Period, show_json, show_table
 from server.cli.remote import address_option
 from server.cli.stopped_server import files_options
 
@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 
 SCOPES = ("app", "reviewer", "analyst", "operator")
 KEY_ID = re.compile(r"(?:vst_)?([0-9a-f]{16})(?:_[0-9a-f]{64})?")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class Period(click.ParamType[timedelta]):
-    """A number with a unit: ``30m``, ``24h``, ``90d``."""
-
-    name = "period"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it."""
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"(\d{1,6})([smhd])", value)
-        if found is None:
-            self.fail("it must be a number with s, m, h or d, such as 24h or 90d.", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 class KeyId(click.ParamType[str]):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ import click
 from models.errors import VestibuleError
 
 FAILED = 1
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _FRAME = 3
 """Characters around each column of a table."""
 STARTING = "A server that was just started answers after about a minute: try again then."
@@ -34,6 +36,21 @@ class Moment(click.DateTime):
             return super().convert(value, param, ctx)
         except click.BadParameter:
             self.fail("it must be a day or a time, such as 2026-11-01 or 2026-11-01T08:00:00+0100.", param, ctx)
+
+
+class Period(click.ParamType[timedelta]):
+    """A number with a unit: ``30m``, ``24h``, ``90d``."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,6})([smhd])", value)
+        if found is None:
+            self.fail("it must be a number with s, m, h or d, such as 24h or 90d.", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 class Failure(click.ClickException):

@@ -89,15 +89,15 @@ class JobEnds:
         self._letters.observer(new)
         await _run_after(completion, recorded)
 
-    async def redrive(self, letter_id: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
+    async def redrive(self, letter_id: str, reason: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
         """Put the job of a dead letter back into its queue. See ``JobQueue``."""
         job = await self._job_of(letter_id)
         completion = handler_of(job).on_redrive(job)
-        entry = self._audit.entry(AuditAction.REDRIVE, ("dead_letter", letter_id))
+        entry = self._audit.entry(AuditAction.REDRIVE, ("dead_letter", letter_id), reason=reason)
 
         def write(cursor: Cursor) -> tuple[DeadLetterRow, bool, Any]:
             was_open = not dead_letters.get(cursor, letter_id).closed_as
-            letter = job_ends.redrive(cursor, letter_id, self._clock())
+            letter = job_ends.redrive(cursor, letter_id, self._clock(), reason)
             if was_open:
                 self._audit.append(cursor, entry)
             return letter, was_open, completion.record(cursor) if was_open else None

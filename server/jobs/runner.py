@@ -49,8 +49,12 @@ class JobQueue(Protocol):
         """
         ...
 
-    async def redrive(self, letter_id: str) -> DeadLetterRow:
+    async def redrive(self, letter_id: str, reason: str = "") -> DeadLetterRow:
         """Put the job of a dead letter back into its queue. Repeating it changes nothing.
+
+        Args:
+            letter_id: UUID of the letter.
+            reason: Why, a machine word.
 
         Raises:
             NotFound: DEAD_LETTER_NOT_FOUND.
@@ -178,9 +182,9 @@ class JobRunner:
         self.wake()
         return stored
 
-    async def redrive(self, letter_id: str) -> DeadLetterRow:
+    async def redrive(self, letter_id: str, reason: str = "") -> DeadLetterRow:
         """See ``JobQueue``."""
-        letter = await self._ends.redrive(letter_id, self._handler)
+        letter = await self._ends.redrive(letter_id, reason, self._handler)
         self.wake()
         return letter
 

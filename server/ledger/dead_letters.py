@@ -22,6 +22,7 @@ from server.ledger.columns import (
     stored_time_or_none,
     update,
 )
+from server.ledger.letter_filter import EVERY_LETTER, MATCHES, LetterFilter
 from server.ledger.types import DeadLetterRow
 
 KEPT_LETTERS = 1000
@@ -104,7 +105,7 @@ def list_letters(
     page_size: int = 100,
     page_token: str = "",
     include_closed: bool = False,
-    client_id: str = "",
+    which: LetterFilter = EVERY_LETTER,
 ) -> tuple[list[DeadLetterRow], str]:
     """Letters, newest first.
 
@@ -113,7 +114,7 @@ def list_letters(
         page_size: At most this many.
         page_token: What the page before gave; empty for the first.
         include_closed: Also those that were redriven or discarded.
-        client_id: Only those of this client; empty means all.
+        which: Only those that match.
 
     Returns:
         The letters, and the token of the next page; empty at the end.
@@ -124,11 +125,10 @@ def list_letters(
     at, after = _read_token(page_token)
     rows = fetch_all(
         cursor,
-        """SELECT * FROM dead_letters WHERE (? OR closed_time IS NULL)
-            AND (? IS NULL OR create_time < ? OR (create_time = ? AND id > ?))
-            AND (? = '' OR session_id IN (SELECT id FROM sessions WHERE client_id = ?))
-        ORDER BY create_time DESC, id LIMIT ?""",
-        [include_closed, at, at, at, after, client_id, client_id, page_size + 1],
+        f"""SELECT * FROM dead_letters WHERE ($closed_too OR closed_time IS NULL) AND {MATCHES}
+            AND ($at::TIMESTAMP IS NULL OR create_time < $at OR (create_time = $at AND id > $after))
+        ORDER BY create_time DESC, id LIMIT $most""",  # noqa: S608 - literals of ours
+        which.parameters | {"closed_too": include_closed, "at": at, "after": after, "most": page_size + 1},
     )
     letters = [_letter(row) for row in rows[:page_size]]
     more = len(rows) > page_size

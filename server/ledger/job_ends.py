@@ -73,8 +73,14 @@ def fail(
     return letter
 
 
-def redrive(cursor: Cursor, letter_id: str, now: datetime) -> DeadLetterRow:
+def redrive(cursor: Cursor, letter_id: str, now: datetime, reason: str = "") -> DeadLetterRow:
     """Put the job of a dead letter back into its queue with all its attempts. Repeating it changes nothing.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        letter_id: UUID of the letter.
+        now: The time now.
+        reason: Why, a machine word.
 
     Raises:
         NotFound: DEAD_LETTER_NOT_FOUND.
@@ -90,7 +96,7 @@ def redrive(cursor: Cursor, letter_id: str, now: datetime) -> DeadLetterRow:
         WHERE id = ? AND state = 'DEAD'""",
         [stored_time(now), letter.job_id],
     )
-    return dead_letters.close(cursor, letter_id, now, REDRIVEN)
+    return dead_letters.close(cursor, letter_id, now, REDRIVEN, reason)
 
 
 def discard(cursor: Cursor, letter_id: str, now: datetime, reason: str) -> DeadLetterRow:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import InternalError
 from models.reasons import Reason
-from server.ledger import job_attempts, schema, schema_changes, server_events, views
+from server.ledger import job_attempts, letter_operations, schema, schema_changes, server_events, views
 from server.ledger.columns import Cursor, count, insert, stored_time
 
 if TYPE_CHECKING:
@@ -130,6 +130,12 @@ def record_attempts(cursor: Cursor) -> None:
         _run(cursor, view.statements())
 
 
+def remember_letter_operations(cursor: Cursor) -> None:
+    """Create the table of operations on many dead letters, and mark the letters of each."""
+    _run(cursor, letter_operations.LETTER_OPERATIONS.statements())
+    _run(cursor, letter_operations.MARKS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -149,6 +155,7 @@ ALL: tuple[Migration, ...] = (
     read_recordings_in_places_of_their_own,
     keep_server_events,
     record_attempts,
+    remember_letter_operations,
 )
 
 

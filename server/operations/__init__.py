@@ -4,5 +4,6 @@ A failure raises ``server.cli.output.Failure``, with the attributes ``message``,
 """
 
 from server.operations.breakers import get_status
+from server.operations.dead_letters import clear_older_than, list_letters, retry_letters
 
-__all__ = ["get_status"]
+__all__ = ["clear_older_than", "get_status", "list_letters", "retry_letters"]

@@ -8,21 +8,30 @@ from typing import Any
 from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
 from models.retry import RetryPolicy
+from server.access import ownership
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.access.caller import current_caller
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerSnapshot
 from server.erasure.eraser import Eraser
+from server.jobs.letter_operations import LetterOperations
 from server.jobs.runner import JobQueue
-from server.ledger import dead_letters
+from server.ledger import dead_letters, job_attempts, jobs
+from server.ledger.columns import Cursor
 from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
-from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
 from server.records.machine_words import MachineWords
 from server.records.status import StatusReporter
 from server.rpc import convert
 from server.services.audit_messages import audit_filter, audit_page, audit_report
+from server.services.letter_messages import (
+    discarded,
+    letter_filter,
+    letter_message,
+    letter_with_attempts,
+    redriven,
+)
 
 DEFAULT_PAGE = 100
 _STATES = {
@@ -51,6 +60,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         words: MachineWords,
         eraser: Eraser,
         audit: AuditBook,
+        operations: LetterOperations,
     ) -> None:
         self._status = status
         self._ledger = ledger
@@ -59,6 +69,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self._words = words
         self._eraser = eraser
         self._audit = audit
+        self._operations = operations
 
     async def GetStatus(  # noqa: N802, D102
         self, request: admin_pb2.GetStatusRequest, context: Any
@@ -77,31 +88,61 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def ListDeadLetters(  # noqa: N802, D102
         self, request: admin_pb2.ListDeadLettersRequest, context: Any
     ) -> admin_pb2.ListDeadLettersResponse:
-        client_id = current_caller().client_id
+        which = letter_filter(request.filter, current_caller().client_id)
         rows, next_token = await self._ledger.read(
             lambda cursor: dead_letters.list_letters(
                 cursor,
                 page_size=request.page_size or DEFAULT_PAGE,
                 page_token=request.page_token,
                 include_closed=request.include_closed,
-                client_id=client_id,
+                which=which,
             )
         )
         return admin_pb2.ListDeadLettersResponse(
-            dead_letters=[_letter(row) for row in rows], next_page_token=next_token
+            dead_letters=[letter_message(row) for row in rows], next_page_token=next_token
         )
 
     async def RetryDeadLetter(  # noqa: N802, D102
         self, request: admin_pb2.RetryDeadLetterRequest, context: Any
     ) -> admin_pb2.RetryDeadLetterResponse:
         row = await self._jobs.redrive(request.dead_letter_id)
-        return admin_pb2.RetryDeadLetterResponse(dead_letter=_letter(row))
+        return admin_pb2.RetryDeadLetterResponse(dead_letter=letter_message(row))
 
     async def DiscardDeadLetter(  # noqa: N802, D102
         self, request: admin_pb2.DiscardDeadLetterRequest, context: Any
     ) -> admin_pb2.DiscardDeadLetterResponse:
         row = await self._jobs.discard(request.dead_letter_id, await self._words.replaced(request.reason))
-        return admin_pb2.DiscardDeadLetterResponse(dead_letter=_letter(row))
+        return admin_pb2.DiscardDeadLetterResponse(dead_letter=letter_message(row))
+
+    async def GetDeadLetter(  # noqa: N802, D102
+        self, request: admin_pb2.GetDeadLetterRequest, context: Any
+    ) -> admin_pb2.GetDeadLetterResponse:
+        caller = current_caller()
+
+        def read(cursor: Cursor) -> admin_pb2.GetDeadLetterResponse:
+            row = ownership.dead_letter(cursor, request.dead_letter_id, caller)
+            attempts = job_attempts.list_of_job(cursor, row.job_id)
+            return letter_with_attempts(row, attempts, jobs.get(cursor, row.job_id).payload)
+
+        return await self._ledger.read(read)
+
+    async def RedriveDeadLetters(  # noqa: N802, D102
+        self, request: admin_pb2.RedriveDeadLettersRequest, context: Any
+    ) -> admin_pb2.RedriveDeadLettersResponse:
+        which = letter_filter(request.filter, current_caller().client_id)
+        if request.dry_run:
+            return redriven(await self._operations.preview(which))
+        reason = await self._words.replaced(request.reason)
+        return redriven(await self._operations.redrive(which, request.operation_id, reason))
+
+    async def DiscardDeadLetters(  # noqa: N802, D102
+        self, request: admin_pb2.DiscardDeadLettersRequest, context: Any
+    ) -> admin_pb2.DiscardDeadLettersResponse:
+        which = letter_filter(request.filter, current_caller().client_id)
+        if request.dry_run:
+            return discarded(await self._operations.preview(which))
+        reason = await self._words.replaced(request.reason)
+        return discarded(await self._operations.discard(which, request.operation_id, reason))
 
     async def ListBreakers(  # noqa: N802, D102
         self, request: admin_pb2.ListBreakersRequest, context: Any
@@ -157,21 +198,6 @@ def _erased(erasure_id: str, erased: Erased) -> admin_pb2.EraseResponse:
         record_count=rows.get("recommendations", 0),
         event_count=rows.get("events", 0),
         dead_letter_count=rows.get("dead_letters", 0),
-    )
-
-
-def _letter(row: DeadLetterRow) -> admin_pb2.DeadLetter:
-    return admin_pb2.DeadLetter(
-        id=row.id,
-        job_id=row.job_id,
-        kind=row.kind,
-        session_id=row.session_id,
-        reason=row.reason,
-        message=row.message,
-        attempts=row.attempts,
-        policy=row.policy,
-        create_time=convert.timestamp(row.create_time),
-        open=row.closed_time is None,
     )
 
 

@@ -36,6 +36,9 @@ class DeadLetterSettings(BaseModel):
     most_by_kind: dict[JobKind, int] = Field(
         {}, description='Letters of one kind of job that are kept, such as {"reply": 200}; others have no bound.'
     )
+    redrive_per_s: float = Field(
+        10.0, gt=0, le=1000, description="Letters that are redriven in a second when many are redriven at once."
+    )
     days_by_kind: dict[JobKind, float] = Field(
         {}, description="Days that letters of one kind are kept, in place of VESTIBULE_RETENTION__LETTERS_DAYS."
     )

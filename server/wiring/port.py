@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.access.authenticator import Access
 from server.grpc_server import GrpcServer
+from server.jobs.letter_operations import LetterOperations
 from server.records.disk_status import DiskStatus
 from server.records.machine_words import MachineWords, as_device
 from server.records.status import StatusReporter
@@ -47,13 +48,17 @@ def build_services(
         parts,
         settings.retry.policies,
     )
+    rate = settings.dead_letters.redrive_per_s
+    operations = LetterOperations(ledger, jobs.runner, shared.audit.trail, clock, rate)
     return Services(
         session=SessionService(stored.sessions, pubsub, lifecycle, words),
         conversation=ConversationService(streams),
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
         funnel=FunnelService(ledger, gateway, clock, shared.audit.trail.client_pseudonym),
-        admin=AdminService(status, ledger, jobs.runner, shared.breakers, words, stored.eraser, shared.audit),
+        admin=AdminService(
+            status, ledger, jobs.runner, shared.breakers, words, stored.eraser, shared.audit, operations
+        ),
         access=AccessService(access.keys, MachineWords(gateway, as_device), clock),
     )
 

@@ -17,6 +17,7 @@ BRING_WORK: Final = frozenset(
         "MediaService/Upload",
         "FunnelService/RecordEvents",
         "AdminService/RetryDeadLetter",
+        "AdminService/RedriveDeadLetters",
     )
 )
 """Methods that store something new. The others read, decide about what is there, or make room."""

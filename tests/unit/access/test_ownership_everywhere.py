@@ -78,6 +78,15 @@ def _decision(kind: type[Any], ids: Ids) -> list[Message]:
     return [kind(recommendation_id=ids.recommendation, content_hash=b"h" * 32, decided_by="staff-7")]
 
 
+def _letters(kind: type[Any], dry_run: bool = False, **which: Any) -> Message:
+    """An operation on dead letters, with an id of its own."""
+    operation_id = unknown_ids().request
+    request: Message = kind(
+        filter=admin_pb2.DeadLetterFilter(**which), reason="fixed", operation_id=operation_id, dry_run=dry_run
+    )
+    return request
+
+
 V1: Final = "vestibule.v1."
 CASES: Final = (
     Case("SessionService/StartSession", "request_id", lambda ids, own: [
@@ -125,6 +134,21 @@ CASES: Final = (
     ]),
     Case("AdminService/DiscardDeadLetter", "letter", lambda ids, own: [
         admin_pb2.DiscardDeadLetterRequest(dead_letter_id=ids.letter, reason="duplicate")
+    ]),
+    Case("AdminService/GetDeadLetter", "letter", lambda ids, own: [
+        admin_pb2.GetDeadLetterRequest(dead_letter_id=ids.letter)
+    ]),
+    Case("AdminService/RedriveDeadLetters", "letter", lambda ids, own: [
+        _letters(admin_pb2.RedriveDeadLettersRequest, dead_letter_ids=[ids.letter])
+    ]),
+    Case("AdminService/RedriveDeadLetters", "client", lambda ids, own: [
+        _letters(admin_pb2.RedriveDeadLettersRequest, client_id=ids.client)
+    ]),
+    Case("AdminService/RedriveDeadLetters", "session, dry run", lambda ids, own: [
+        _letters(admin_pb2.RedriveDeadLettersRequest, dry_run=True, session_id=ids.session)
+    ]),
+    Case("AdminService/DiscardDeadLetters", "letter", lambda ids, own: [
+        _letters(admin_pb2.DiscardDeadLettersRequest, dead_letter_ids=[ids.letter])
     ]),
     Case("AdminService/Erase", "session", lambda ids, own: [admin_pb2.EraseRequest(session_id=ids.session)]),
     Case("AdminService/Erase", "client", lambda ids, own: [admin_pb2.EraseRequest(client_id=ids.client)]),

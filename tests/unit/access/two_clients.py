@@ -26,6 +26,7 @@ from server.access.peer import parse_peer
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
 from server.erasure.eraser import Eraser, LiveWork
+from server.jobs.letter_operations import LetterOperations
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor, fetch_all
@@ -227,9 +228,14 @@ class TwoClients:
             media=MediaService(self.uploads, self.ledger, harness.pubsub, self.lifecycle, folder / "pictures"),
             recommendation=RecommendationService(harness.recommender, words),
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail.client_pseudonym),
-            admin=AdminService(status, self.ledger, harness.runner, breakers, words, eraser, self.audit),
+            admin=AdminService(
+                status, self.ledger, harness.runner, breakers, words, eraser, self.audit, self._operations()
+            ),
             access=AccessService(ApiKeys(self.ledger, lambda: NOW, self.audit.trail), words, lambda: NOW),
         )
+
+    def _operations(self) -> LetterOperations:
+        return LetterOperations(self.ledger, self.harness.runner, self.audit.trail, lambda: NOW, 1000.0)
 
     async def _of(self, client_id: str, person: str) -> Ids:
         request = str(uuid4())

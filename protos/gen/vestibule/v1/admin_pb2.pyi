@@ -246,6 +246,11 @@ class DeadLetter(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    CLOSED_AS_FIELD_NUMBER: _builtins.int
+    CLOSE_REASON_FIELD_NUMBER: _builtins.int
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    BUILD_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the letter."""
     job_id: _builtins.str
@@ -264,9 +269,21 @@ class DeadLetter(_message.Message):
     """Retry policy that was exhausted. Empty when the failure was permanent."""
     open: _builtins.bool
     """Whether it was neither retried nor discarded."""
+    closed_as: _builtins.str
+    """How it was closed: retried or discarded. Empty while it is open."""
+    close_reason: _builtins.str
+    """Why it was closed, as a machine word."""
+    correlation_id: _builtins.str
+    """Correlation id of the call that brought the work, as in the log. Empty when no call did."""
+    build: _builtins.str
+    """Version of the server that wrote the letter. Empty in letters of earlier versions."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it became a dead letter."""
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was retried or discarded. Absent while it is open."""
 
     def __init__(
         self,
@@ -281,14 +298,371 @@ class DeadLetter(_message.Message):
         policy: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         open: _builtins.bool = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        closed_as: _builtins.str = ...,
+        close_reason: _builtins.str = ...,
+        correlation_id: _builtins.str = ...,
+        build: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "id", b"id", "job_id", b"job_id", "kind", b"kind", "message", b"message", "open", b"open", "policy", b"policy", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "build", b"build", "close_reason", b"close_reason", "close_time", b"close_time", "closed_as", b"closed_as", "correlation_id", b"correlation_id", "create_time", b"create_time", "id", b"id", "job_id", b"job_id", "kind", b"kind", "message", b"message", "open", b"open", "policy", b"policy", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
+
+@_typing.final
+class DeadLetterFilter(_message.Message):
+    """Which dead letters are meant. All conditions must hold; one that is left out holds for every letter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEAD_LETTER_IDS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    CREATE_BEFORE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Kind of the job, for example read_picture."""
+    reason: _builtins.str
+    """Stable reason of the last failure, for example WORKER_LOST."""
+    session_id: _builtins.str
+    """UUID of the session."""
+    client_id: _builtins.str
+    """App or site of the session."""
+    @_builtins.property
+    def dead_letter_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """UUIDs of letters."""
+
+    @_builtins.property
+    def create_before(self) -> _timestamp_pb2.Timestamp:
+        """Letters that were written before this time."""
+
+    def __init__(
+        self,
+        *,
+        dead_letter_ids: _abc.Iterable[_builtins.str] | None = ...,
+        kind: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        client_id: _builtins.str = ...,
+        create_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_before", b"create_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "create_before", b"create_before", "dead_letter_ids", b"dead_letter_ids", "kind", b"kind", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetterFilter: _TypeAlias = DeadLetterFilter  # noqa: Y015
+
+@_typing.final
+class JobAttempt(_message.Message):
+    """An attempt at a job that has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    BUILD_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number, from 1 since the job was accepted or last redriven."""
+    outcome: _builtins.str
+    """How it ended: done, refused, retry, dead, released or lost."""
+    reason: _builtins.str
+    """Stable reason of the failure. Empty when there is none."""
+    build: _builtins.str
+    """Version of the server that made it. Empty when it is not known."""
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended. For one that was lost with its process, when that was noticed."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        outcome: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        build: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "build", b"build", "end_time", b"end_time", "number", b"number", "outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobAttempt: _TypeAlias = JobAttempt  # noqa: Y015
+
+@_typing.final
+class GetDeadLetterRequest(_message.Message):
+    """Asks for a dead letter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
+    dead_letter_id: _builtins.str
+    """UUID of the letter."""
+    def __init__(
+        self,
+        *,
+        dead_letter_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_id", b"dead_letter_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeadLetterRequest: _TypeAlias = GetDeadLetterRequest  # noqa: Y015
+
+@_typing.final
+class GetDeadLetterResponse(_message.Message):
+    """A dead letter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ReferencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEAD_LETTER_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dead_letter(self) -> Global___DeadLetter:
+        """The letter."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobAttempt]:
+        """Attempts at its job, oldest first. At most the newest 100 are kept."""
+
+    @_builtins.property
+    def references(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the job works on: names such as upload_id, and ids."""
+
+    def __init__(
+        self,
+        *,
+        dead_letter: Global___DeadLetter | None = ...,
+        attempts: _abc.Iterable[Global___JobAttempt] | None = ...,
+        references: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dead_letter", b"dead_letter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter", b"dead_letter", "references", b"references"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeadLetterResponse: _TypeAlias = GetDeadLetterResponse  # noqa: Y015
+
+@_typing.final
+class DeadLetterCount(_message.Message):
+    """How many of the letters have a kind and a reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Kind of the job."""
+    reason: _builtins.str
+    """Stable reason of the last failure."""
+    count: _builtins.int
+    """Letters."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetterCount: _TypeAlias = DeadLetterCount  # noqa: Y015
+
+@_typing.final
+class RedriveDeadLettersRequest(_message.Message):
+    """Puts jobs back into their queues."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, as a machine word such as worker_fixed. One with personal data in it is stored as "redacted"."""
+    operation_id: _builtins.str
+    """UUID that the caller makes. A call with an id that is known goes on with that operation."""
+    dry_run: _builtins.bool
+    """Only count the letters."""
+    @_builtins.property
+    def filter(self) -> Global___DeadLetterFilter:
+        """Which letters. Those that are closed are left out. Without a filter all open ones are meant."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___DeadLetterFilter | None = ...,
+        reason: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "filter", b"filter", "operation_id", b"operation_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedriveDeadLettersRequest: _TypeAlias = RedriveDeadLettersRequest  # noqa: Y015
+
+@_typing.final
+class RedriveDeadLettersResponse(_message.Message):
+    """What was redriven, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATCHED_COUNT_FIELD_NUMBER: _builtins.int
+    DONE_COUNT_FIELD_NUMBER: _builtins.int
+    REMAINING_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    matched_count: _builtins.int
+    """Letters that the operation is about."""
+    done_count: _builtins.int
+    """Letters that it has closed so far."""
+    remaining_count: _builtins.int
+    """Letters that it has not closed yet."""
+    failed_count: _builtins.int
+    """Letters of this call that could not be redriven, for example because this version knows no such job."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLetterCount]:
+        """The letters that are not closed yet by kind and reason, the most frequent first."""
+
+    def __init__(
+        self,
+        *,
+        matched_count: _builtins.int = ...,
+        done_count: _builtins.int = ...,
+        remaining_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        counts: _abc.Iterable[Global___DeadLetterCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "done_count", b"done_count", "failed_count", b"failed_count", "matched_count", b"matched_count", "remaining_count", b"remaining_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedriveDeadLettersResponse: _TypeAlias = RedriveDeadLettersResponse  # noqa: Y015
+
+@_typing.final
+class DiscardDeadLettersRequest(_message.Message):
+    """Closes letters without a retry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, as a machine word such as duplicate. One with personal data in it is stored as "redacted"."""
+    operation_id: _builtins.str
+    """UUID that the caller makes. A call with an id that is known goes on with that operation."""
+    dry_run: _builtins.bool
+    """Only count the letters."""
+    @_builtins.property
+    def filter(self) -> Global___DeadLetterFilter:
+        """Which letters. Those that are closed are left out. Without a filter all open ones are meant."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___DeadLetterFilter | None = ...,
+        reason: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "filter", b"filter", "operation_id", b"operation_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardDeadLettersRequest: _TypeAlias = DiscardDeadLettersRequest  # noqa: Y015
+
+@_typing.final
+class DiscardDeadLettersResponse(_message.Message):
+    """What was discarded, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATCHED_COUNT_FIELD_NUMBER: _builtins.int
+    DONE_COUNT_FIELD_NUMBER: _builtins.int
+    REMAINING_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    matched_count: _builtins.int
+    """Letters that the operation is about."""
+    done_count: _builtins.int
+    """Letters that it has closed so far."""
+    remaining_count: _builtins.int
+    """Letters that it has not closed yet."""
+    failed_count: _builtins.int
+    """Letters of this call that could not be discarded."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLetterCount]:
+        """The letters that are not closed yet by kind and reason, the most frequent first."""
+
+    def __init__(
+        self,
+        *,
+        matched_count: _builtins.int = ...,
+        done_count: _builtins.int = ...,
+        remaining_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        counts: _abc.Iterable[Global___DeadLetterCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "done_count", b"done_count", "failed_count", b"failed_count", "matched_count", b"matched_count", "remaining_count", b"remaining_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardDeadLettersResponse: _TypeAlias = DiscardDeadLettersResponse  # noqa: Y015
 
 @_typing.final
 class ListDeadLettersRequest(_message.Message):
@@ -299,22 +673,28 @@ class ListDeadLettersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     INCLUDE_CLOSED_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Largest number of letters, 1 to 1000. 0 means 100."""
     page_token: _builtins.str
     """next_page_token of the response before. Empty for the first page."""
     include_closed: _builtins.bool
     """Whether letters that were retried or discarded are listed too."""
+    @_builtins.property
+    def filter(self) -> Global___DeadLetterFilter:
+        """Which letters. Without it all are meant."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         include_closed: _builtins.bool = ...,
+        filter: Global___DeadLetterFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_closed", b"include_closed", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "include_closed", b"include_closed", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -55,6 +55,21 @@ class AdminServiceStub:
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.DiscardDeadLetterRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_admin__pb2.DiscardDeadLetterResponse.FromString,
                 _registered_method=True)
+        self.GetDeadLetter = channel.unary_unary(
+                '/vestibule.v1.AdminService/GetDeadLetter',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.GetDeadLetterRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.GetDeadLetterResponse.FromString,
+                _registered_method=True)
+        self.RedriveDeadLetters = channel.unary_unary(
+                '/vestibule.v1.AdminService/RedriveDeadLetters',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.RedriveDeadLettersRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.RedriveDeadLettersResponse.FromString,
+                _registered_method=True)
+        self.DiscardDeadLetters = channel.unary_unary(
+                '/vestibule.v1.AdminService/DiscardDeadLetters',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.DiscardDeadLettersRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.DiscardDeadLettersResponse.FromString,
+                _registered_method=True)
         self.ListBreakers = channel.unary_unary(
                 '/vestibule.v1.AdminService/ListBreakers',
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.ListBreakersRequest.SerializeToString,
@@ -114,6 +129,28 @@ class AdminServiceServicer:
 
     def DiscardDeadLetter(self, request, context):
         """Closes a dead letter without a retry. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDeadLetter(self, request, context):
+        """Returns a dead letter with the attempts at its job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedriveDeadLetters(self, request, context):
+        """Puts the jobs of many dead letters back into their queues, at a bounded rate. A call ends after some seconds; repeat
+        it with the same operation_id until remaining_count is 0. Safe to repeat: a letter that comes later is not part of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardDeadLetters(self, request, context):
+        """Closes many dead letters without a retry. It is repeated as RedriveDeadLetters is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,6 +221,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DiscardDeadLetter,
                     request_deserializer=vestibule_dot_v1_dot_admin__pb2.DiscardDeadLetterRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_admin__pb2.DiscardDeadLetterResponse.SerializeToString,
+            ),
+            'GetDeadLetter': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeadLetter,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.GetDeadLetterRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.GetDeadLetterResponse.SerializeToString,
+            ),
+            'RedriveDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedriveDeadLetters,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.RedriveDeadLettersRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.RedriveDeadLettersResponse.SerializeToString,
+            ),
+            'DiscardDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardDeadLetters,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.DiscardDeadLettersRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.DiscardDeadLettersResponse.SerializeToString,
             ),
             'ListBreakers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBreakers,
@@ -325,6 +377,87 @@ class AdminService:
             '/vestibule.v1.AdminService/DiscardDeadLetter',
             vestibule_dot_v1_dot_admin__pb2.DiscardDeadLetterRequest.SerializeToString,
             vestibule_dot_v1_dot_admin__pb2.DiscardDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeadLetter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/GetDeadLetter',
+            vestibule_dot_v1_dot_admin__pb2.GetDeadLetterRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.GetDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedriveDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/RedriveDeadLetters',
+            vestibule_dot_v1_dot_admin__pb2.RedriveDeadLettersRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.RedriveDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/DiscardDeadLetters',
+            vestibule_dot_v1_dot_admin__pb2.DiscardDeadLettersRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.DiscardDeadLettersResponse.FromString,
             options,
             channel_credentials,
             insecure,

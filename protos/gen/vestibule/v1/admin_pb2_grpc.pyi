@@ -41,6 +41,14 @@ class AdminServiceStub:
     """Puts the job of a dead letter back into its queue. Safe to repeat."""
     DiscardDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLetterRequest, _admin_pb2.DiscardDeadLetterResponse]
     """Closes a dead letter without a retry. Safe to repeat."""
+    GetDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetDeadLetterRequest, _admin_pb2.GetDeadLetterResponse]
+    """Returns a dead letter with the attempts at its job."""
+    RedriveDeadLetters: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RedriveDeadLettersRequest, _admin_pb2.RedriveDeadLettersResponse]
+    """Puts the jobs of many dead letters back into their queues, at a bounded rate. A call ends after some seconds; repeat
+    it with the same operation_id until remaining_count is 0. Safe to repeat: a letter that comes later is not part of it.
+    """
+    DiscardDeadLetters: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLettersRequest, _admin_pb2.DiscardDeadLettersResponse]
+    """Closes many dead letters without a retry. It is repeated as RedriveDeadLetters is."""
     ListBreakers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListBreakersRequest, _admin_pb2.ListBreakersResponse]
     """Lists the circuit breakers."""
     ResetBreaker: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResetBreakerRequest, _admin_pb2.ResetBreakerResponse]
@@ -69,6 +77,14 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Puts the job of a dead letter back into its queue. Safe to repeat."""
     DiscardDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLetterRequest, _admin_pb2.DiscardDeadLetterResponse]  # type: ignore[assignment]
     """Closes a dead letter without a retry. Safe to repeat."""
+    GetDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetDeadLetterRequest, _admin_pb2.GetDeadLetterResponse]  # type: ignore[assignment]
+    """Returns a dead letter with the attempts at its job."""
+    RedriveDeadLetters: _aio.UnaryUnaryMultiCallable[_admin_pb2.RedriveDeadLettersRequest, _admin_pb2.RedriveDeadLettersResponse]  # type: ignore[assignment]
+    """Puts the jobs of many dead letters back into their queues, at a bounded rate. A call ends after some seconds; repeat
+    it with the same operation_id until remaining_count is 0. Safe to repeat: a letter that comes later is not part of it.
+    """
+    DiscardDeadLetters: _aio.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLettersRequest, _admin_pb2.DiscardDeadLettersResponse]  # type: ignore[assignment]
+    """Closes many dead letters without a retry. It is repeated as RedriveDeadLetters is."""
     ListBreakers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListBreakersRequest, _admin_pb2.ListBreakersResponse]  # type: ignore[assignment]
     """Lists the circuit breakers."""
     ResetBreaker: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResetBreakerRequest, _admin_pb2.ResetBreakerResponse]  # type: ignore[assignment]
@@ -118,6 +134,32 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DiscardDeadLetterResponse, _abc.Awaitable[_admin_pb2.DiscardDeadLetterResponse]]:
         """Closes a dead letter without a retry. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def GetDeadLetter(
+        self,
+        request: _admin_pb2.GetDeadLetterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetDeadLetterResponse, _abc.Awaitable[_admin_pb2.GetDeadLetterResponse]]:
+        """Returns a dead letter with the attempts at its job."""
+
+    @_abc_1.abstractmethod
+    def RedriveDeadLetters(
+        self,
+        request: _admin_pb2.RedriveDeadLettersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RedriveDeadLettersResponse, _abc.Awaitable[_admin_pb2.RedriveDeadLettersResponse]]:
+        """Puts the jobs of many dead letters back into their queues, at a bounded rate. A call ends after some seconds; repeat
+        it with the same operation_id until remaining_count is 0. Safe to repeat: a letter that comes later is not part of it.
+        """
+
+    @_abc_1.abstractmethod
+    def DiscardDeadLetters(
+        self,
+        request: _admin_pb2.DiscardDeadLettersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DiscardDeadLettersResponse, _abc.Awaitable[_admin_pb2.DiscardDeadLettersResponse]]:
+        """Closes many dead letters without a retry. It is repeated as RedriveDeadLetters is."""
 
     @_abc_1.abstractmethod
     def ListBreakers(
