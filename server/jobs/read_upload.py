@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from models.errors import VestibuleError
+from models.errors import DeadlineExceeded, VestibuleError
 from models.media.pages import unpack
 from models.private_files import make_private_folder, write_atomically
 from models.redaction.types import RedactionScope
@@ -171,7 +171,9 @@ class ReadRecording(ReadUpload):
     """
 
     kind = READ_RECORDING
-    deadline_s = RECORDING_TIMEOUT_S + 60.0
+    deadline_s = math.inf  # it may wait for room behind other recordings, each of which takes minutes
+    reading_s = RECORDING_TIMEOUT_S + 60.0
+    """Bound of an attempt from when there is room."""
 
     def __init__(
         self,
@@ -190,19 +192,32 @@ class ReadRecording(ReadUpload):
         self._keep_recordings = keep_recordings
 
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
-        size_bytes = await asyncio.to_thread(self._spool.size_bytes, [job.payload["spool_id"]])
-        result = await self._gateway.read_recording(
-            RecordingSource(size_bytes, partial(self._pieces, job)),
-            language=language,
-            timeout_s=RECORDING_TIMEOUT_S,
-            scope=scope,
-            keep_redacted=self._keep_recordings,
-        )
+        try:
+            async with asyncio.timeout(None) as bound:
+                result = await self._gateway.read_recording(
+                    await self._source(job, bound),
+                    language=language,
+                    timeout_s=RECORDING_TIMEOUT_S,
+                    scope=scope,
+                    keep_redacted=self._keep_recordings,
+                )
+        except TimeoutError as exc:
+            raise DeadlineExceeded(f"The recording was not read within {self.reading_s:g} s.") from exc
         artifact = None
         if (muted := result.redacted) is not None:
             name = await self._keep(job, muted.media_type, muted.data)
             artifact = Artifact(name, muted.media_type, len(muted.data), len(muted.muted))
         return _ReadResult(result.text, result.compute_s, artifact)
+
+    async def _source(self, job: JobRow, bound: asyncio.Timeout) -> RecordingSource:
+        """The recording. When it is loaded, there is room for it, and its time begins."""
+
+        def pieces() -> AsyncIterator[bytes]:
+            bound.reschedule(asyncio.get_running_loop().time() + self.reading_s)
+            return self._pieces(job)
+
+        size_bytes = await asyncio.to_thread(self._spool.size_bytes, [job.payload["spool_id"]])
+        return RecordingSource(size_bytes, pieces)
 
     async def _pieces(self, job: JobRow) -> AsyncIterator[bytes]:
         pieces = self._spool.pieces(job.payload["spool_id"])

@@ -40,7 +40,7 @@ class Handler:
 
     Attributes:
         kind: Name of the kind.
-        deadline_s: Bound of one attempt.
+        deadline_s: Bound of one attempt; infinite when the handler bounds it itself.
         concurrency: Attempts at a time.
     """
 

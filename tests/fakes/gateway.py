@@ -111,7 +111,7 @@ class FakeGateway:
         self._scripts.setdefault(method, deque()).extend(outcomes)
 
     def hold(self, method: str) -> asyncio.Event:
-        """Make calls of a method wait until the event is set."""
+        """Make calls of a method wait until the event is set, or recordings for "room" before they are loaded."""
         return self._holds.setdefault(method, asyncio.Event())
 
     def called(self, method: str) -> list[Call]:
@@ -133,6 +133,8 @@ class FakeGateway:
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """See ``Gateway``."""
+        if (room := self._holds.get("room")) is not None:
+            await room.wait()
         data = b"".join([piece async for piece in recording.pieces()])
         scripted = await self._arrive(Call("read_recording", data, timeout_s, language, scope))
         if isinstance(scripted, RecordingResult):

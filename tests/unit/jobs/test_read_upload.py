@@ -24,6 +24,7 @@ from models.errors import (
 from models.reasons import Reason
 from models.retry import POLICIES
 from ray_tasks.types import RecordingResult
+from server.jobs.read_upload import ReadRecording
 from server.ledger import dead_letters, retention
 from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
@@ -100,6 +101,22 @@ async def test_recordings_hold_up_no_picture_and_each_other_beyond_two(world: Wo
     free.set()
     await world.settle()
     assert [(await world.uploaded(row.id)).state for row in recordings] == [UploadState.DONE] * 3
+
+
+async def test_the_wait_for_room_is_left_out_of_the_deadline_of_a_recording(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReadRecording, "reading_s", 0.0)
+    room, _never = world.gateway.hold("room"), world.gateway.hold("read_recording")
+    await world.start()
+    await world.upload(WAV, kind="recording")
+    await eventually(lambda: world.runner.running)
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert not world.outcomes
+    room.set()
+    await eventually(lambda: world.outcomes)
+    assert [(one.outcome, one.reason) for one in world.attempts] == [("retry", "DEADLINE_EXCEEDED")]
 
 
 async def test_a_muted_recording_is_kept_when_configured(world: World) -> None:
