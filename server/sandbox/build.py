@@ -18,7 +18,7 @@ def build_sandbox(media: MediaSettings, limits: LimitSettings, metrics: Metrics)
     options = SandboxOptions(
         PlaceLimits(media.pictures_at_once, media.client_pictures_at_once, media.wait_s),
         PlaceLimits(media.recordings_at_once, media.client_recordings_at_once, media.wait_s),
-        ChildLimits(media.memory_bytes, media.picture_cpu_s, media.recording_cpu_s),
+        ChildLimits(media.memory_bytes, media.stream_memory_bytes, media.picture_cpu_s, media.recording_cpu_s),
         replace(
             bounds,
             images=replace(bounds.images, pixels=limits.image_pixels, file_bytes=limits.upload_bytes),

@@ -38,11 +38,13 @@ class ChildLimits:
 
     Attributes:
         memory_bytes: Memory on top of what the fork server has.
+        stream_memory_bytes: The same for a stream. All streams may run at a time, and each has a child.
         picture_cpu_s: CPU seconds for a picture or a document.
         recording_cpu_s: CPU seconds for a recording or a stream.
     """
 
     memory_bytes: int
+    stream_memory_bytes: int
     picture_cpu_s: int
     recording_cpu_s: int
 
@@ -149,7 +151,7 @@ class StreamInChild:
     ) -> None:
         request = {
             "job": "stream",
-            "memory_bytes": child.memory_bytes,
+            "memory_bytes": child.stream_memory_bytes,
             "cpu_s": child.recording_cpu_s,
             "threads": False,
             "found": found.name,

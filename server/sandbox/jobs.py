@@ -77,7 +77,7 @@ def _decode_stream(connection: socket.socket, request: Mapping[str, Any]) -> Non
         if collector.waiting_samples > PART_SAMPLES:
             send(connection, Kind.PART, collector.take().tobytes())
 
-    file = io.BytesIO(source.everything()) if request["whole"] else source
+    file = source.everything() if request["whole"] else source
     decode_container(file, found, collector, on_packet=send_part)
     send_json(connection, Kind.RESULT, {})
     send(connection, Kind.DATA, collector.take().tobytes())
@@ -103,23 +103,23 @@ class _Arriving:
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
 
-    def everything(self) -> bytes:
-        """All bytes up to the end.
+    def everything(self) -> io.BytesIO:
+        """All bytes up to the end, which are in memory once.
 
         Raises:
             TooLarge: More than ``WHOLE_BYTES``.
         """
-        pieces, size_bytes = [], 0
+        whole = io.BytesIO()
         while not self._ended:
-            pieces.append(self._next())
-            size_bytes += len(pieces[-1])
-            if size_bytes > WHOLE_BYTES:
+            whole.write(self._next())
+            if whole.tell() > WHOLE_BYTES:
                 raise TooLarge(
                     f"The index of the MP4 comes last, so it may have {WHOLE_BYTES // 1024**2} MiB at most.",
                     reason=Reason.AUDIO_TOO_LARGE,
                     hint="Record with the index first, or as Ogg or WebM, which are decoded as they come.",
                 )
-        return b"".join(pieces)
+        whole.seek(0)
+        return whole
 
     def _next(self) -> bytes:
         if self._asked:

@@ -29,6 +29,12 @@ class MediaSettings(BaseModel):
     memory_bytes: int = Field(
         288 * MEBIBYTE, ge=64 * MEBIBYTE, description="Memory of one such process; a file that needs more is refused."
     )
+    stream_memory_bytes: int = Field(
+        64 * MEBIBYTE,
+        ge=48 * MEBIBYTE,
+        description="The same for a stream that is no plain PCM. Each has a process, so all streams have as many times "
+        "this.",
+    )
     picture_cpu_s: int = Field(5, ge=1, description="CPU seconds for a picture or a PDF; then it is refused.")
     recording_cpu_s: int = Field(60, ge=1, description="CPU seconds for a recording or the audio of a stream.")
 

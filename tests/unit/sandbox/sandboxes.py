@@ -15,7 +15,7 @@ MIB = 1024 * 1024
 OPTIONS = SandboxOptions(
     PlaceLimits(2, 2, 60.0),
     PlaceLimits(2, 1, 60.0),
-    ChildLimits(memory_bytes=288 * MIB, picture_cpu_s=5, recording_cpu_s=60),
+    ChildLimits(memory_bytes=288 * MIB, stream_memory_bytes=64 * MIB, picture_cpu_s=5, recording_cpu_s=60),
     MediaLimits(),
 )
 

@@ -54,7 +54,7 @@ from server.sandbox.sandbox import MediaSandbox, SandboxOptions
 
 async def main():
     place = PlaceLimits(1, 1, 60.0)
-    sandbox = MediaSandbox(SandboxOptions(place, place, ChildLimits(288 << 20, 10, 60), MediaLimits()))
+    sandbox = MediaSandbox(SandboxOptions(place, place, ChildLimits(288 << 20, 64 << 20, 10, 60), MediaLimits()))
     await sandbox.start()
     await sandbox.start()
     picture = io.BytesIO()

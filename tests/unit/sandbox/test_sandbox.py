@@ -128,6 +128,19 @@ def test_an_mp4_whose_index_comes_last_may_be_so_large_as_a_stream(sandbox: Medi
     assert caught.value.reason == "AUDIO_TOO_LARGE"
 
 
+def test_streams_have_a_memory_of_their_own_and_the_largest_mp4_fits_into_it(sandbox: MediaSandbox) -> None:
+    recording = long_m4a(2)
+    whole = recording + box(b"free", bytes(WHOLE_BYTES - len(recording) - 8))
+    assert len(streamed(sandbox, whole, MIB)) == len(decode(recording))
+    least = MediaSandbox(replace(OPTIONS, child=replace(OPTIONS.child, stream_memory_bytes=24 * MIB)))
+    try:
+        with pytest.raises(VestibuleError) as caught:
+            streamed(least, whole, MIB)
+    finally:
+        asyncio.run(least.close())
+    assert caught.value.reason == "MEDIA_NOT_DECODABLE"
+
+
 def test_a_stream_that_is_closed_leaves_no_process(sandbox: MediaSandbox) -> None:
     stream = StreamDecoder(open_container=sandbox.open_stream)
     stream.feed((DATA / "visit.ogg").read_bytes()[:8_000])
