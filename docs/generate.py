@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -147,7 +148,9 @@ def _setting(name: str, default: object, model: type[BaseModel], prefix: str = "
     if isinstance(default, SecretStr):
         return variable, "*secret*", description
     value = LINUX_FOLDERS.get(name, default)
-    shown = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+    if isinstance(value, bool | list | dict):
+        value = json.dumps(value)  # as the variable takes it
+    shown = "" if value is None else str(value)
     return variable, f"`{shown}`" if shown else "", description
 
 

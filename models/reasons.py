@@ -23,6 +23,8 @@ class Reason(ReasonRow):
         Status.UNAVAILABLE,
         "Another process listens on the address, or on the port of the metrics or of the Ray dashboard.",
     )
+    ALERT_NOT_SENT = "ALERT_NOT_SENT", Status.UNAVAILABLE, "An alert was not taken by its receiver; it is sent again."
+    ALERT_REFUSED = "ALERT_REFUSED", Status.INTERNAL, "The receiver of alerts refuses them; the log has its status."
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", Status.NOT_FOUND, "There is no such API key."
     AUDIO_TOO_FAST = (
         "AUDIO_TOO_FAST",

@@ -139,6 +139,8 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
     await components.cluster.start(on_step)
     if folder := components.cluster.folder:
         log.info("ray_folder", folder=folder, in_state_folder=Path(folder).parent == settings.state_dir.absolute())
+    for alerter in components.alerters:
+        stack.callback(asyncio.create_task(alerter.run()).cancel)
     taken_over = await components.runner.start(components.handlers)
     stack.push_async_callback(_end_work, components, settings.drain_s)
     await asyncio.to_thread(components.analysts.start)

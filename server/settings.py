@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from server.setting_groups import (
     Address,
+    AlertSettings,
     ApprovalSettings,
     AuditSettings,
     AuthSettings,
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
+    alerts: AlertSettings = AlertSettings()
     audit: AuditSettings = AuditSettings()
     approval: ApprovalSettings = ApprovalSettings()
     client: ClientSettings = ClientSettings()

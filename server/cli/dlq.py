@@ -256,9 +256,11 @@ def _operate(action: Action, address: str | None, which: Which, given: dict[str,
             _show_preview(letter_calls.preview(channel, action, which, operation_id), given["as_json"])
             return
 
+        click.echo(f"Operation {operation_id}", err=True)  # before the first call, which may be interrupted
+
         def tell(progress: Progress) -> None:
             if progress.remaining_count:
-                click.echo(f"{progress.done_count} of {progress.matched_count}, operation {operation_id}", err=True)
+                click.echo(f"{progress.done_count} of {progress.matched_count}", err=True)
 
         done = letter_calls.operate(
             channel, action, which, reason=given["reason"], operation_id=operation_id, on_progress=tell
@@ -267,7 +269,7 @@ def _operate(action: Action, address: str | None, which: Which, given: dict[str,
         show_json(as_dict(done) | {"operation_id": operation_id})
     else:
         what = "back in their queues" if action == "redrive" else "discarded"
-        click.echo(f"{done.done_count} of {done.matched_count} letters: {what}. Operation {operation_id}.")
+        click.echo(f"{done.done_count} of {done.matched_count} letters: {what}.")
     if done.remaining_count:
         raise Failure(
             f"{done.remaining_count} letters could not be closed.",

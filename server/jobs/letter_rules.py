@@ -44,6 +44,11 @@ def log_letter(new: NewLetter) -> None:
         log.warning("dead_letters_dropped", kind=kind, letters=number)
 
 
+def log_critical(letter: DeadLetterRow) -> None:
+    """Write the line of the log that an operator is to be woken by."""
+    log.error("critical_dead_letter", letter=letter.id, kind=letter.kind, reason=letter.reason)
+
+
 @dataclass(frozen=True, slots=True)
 class LetterRules:
     """The bounds, and the observer."""

@@ -57,6 +57,15 @@ class Metrics:
         self.dead_letters = Counter(
             "vestibule_dead_letters", "Jobs that became dead letters, by kind.", ["kind"], registry=into
         )
+        self.critical_letters = Counter(
+            "vestibule_critical_dead_letters", "Dead letters of critical kinds, by kind.", ["kind"], registry=into
+        )
+        self.alerts = Counter(
+            "vestibule_alerts",
+            "Alerts about critical dead letters, by channel and whether they were sent.",
+            ["channel", "outcome"],
+            registry=into,
+        )
         self.dropped_letters = Counter(
             "vestibule_dropped_dead_letters",
             "Open dead letters that were deleted because there were too many, by kind.",

@@ -20,6 +20,7 @@ from server.jobs.runner import JobQueue
 from server.ledger import dead_letters, job_attempts, jobs
 from server.ledger.columns import Cursor
 from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
+from server.ledger.letter_filter import LetterFilter
 from server.ledger.writer import Ledger
 from server.records.machine_words import MachineWords
 from server.records.status import StatusReporter
@@ -88,7 +89,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def ListDeadLetters(  # noqa: N802, D102
         self, request: admin_pb2.ListDeadLettersRequest, context: Any
     ) -> admin_pb2.ListDeadLettersResponse:
-        which = letter_filter(request.filter, current_caller().client_id)
+        which = self._letters_of(request.filter)
         rows, next_token = await self._ledger.read(
             lambda cursor: dead_letters.list_letters(
                 cursor,
@@ -114,6 +115,9 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         row = await self._jobs.discard(request.dead_letter_id, await self._words.replaced(request.reason))
         return admin_pb2.DiscardDeadLetterResponse(dead_letter=letter_message(row))
 
+    def _letters_of(self, request: admin_pb2.DeadLetterFilter) -> LetterFilter:
+        return letter_filter(request, current_caller().client_id, self._audit.trail.client_pseudonym)
+
     async def GetDeadLetter(  # noqa: N802, D102
         self, request: admin_pb2.GetDeadLetterRequest, context: Any
     ) -> admin_pb2.GetDeadLetterResponse:
@@ -129,7 +133,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def RedriveDeadLetters(  # noqa: N802, D102
         self, request: admin_pb2.RedriveDeadLettersRequest, context: Any
     ) -> admin_pb2.RedriveDeadLettersResponse:
-        which = letter_filter(request.filter, current_caller().client_id)
+        which = self._letters_of(request.filter)
         if request.dry_run:
             return redriven(await self._operations.preview(which))
         reason = await self._words.replaced(request.reason)
@@ -138,7 +142,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def DiscardDeadLetters(  # noqa: N802, D102
         self, request: admin_pb2.DiscardDeadLettersRequest, context: Any
     ) -> admin_pb2.DiscardDeadLettersResponse:
-        which = letter_filter(request.filter, current_caller().client_id)
+        which = self._letters_of(request.filter)
         if request.dry_run:
             return discarded(await self._operations.preview(which))
         reason = await self._words.replaced(request.reason)

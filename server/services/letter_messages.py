@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vestibule.v1 import admin_pb2
 
@@ -16,12 +16,15 @@ NOT_SHOWN = frozenset({"spool_id"})
 """References of a job that mean nothing outside the server."""
 
 
-def letter_filter(request: admin_pb2.DeadLetterFilter, visible_to: str) -> LetterFilter:
+def letter_filter(
+    request: admin_pb2.DeadLetterFilter, visible_to: str, pseudonym: Callable[[str], str]
+) -> LetterFilter:
     """The conditions of a request.
 
     Args:
         request: Checked by the rules of the proto.
         visible_to: Client of the caller; empty for every client.
+        pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
     """
     before = convert.moment(request.create_before) if request.HasField("create_before") else None
     return LetterFilter(
@@ -29,7 +32,7 @@ def letter_filter(request: admin_pb2.DeadLetterFilter, visible_to: str) -> Lette
         request.kind,
         request.reason,
         request.session_id,
-        request.client_id,
+        (request.client_id, pseudonym(request.client_id)) if request.client_id else (),
         before,
         visible_to,
     )

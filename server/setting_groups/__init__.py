@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.setting_groups.access import ApprovalSettings, AuditSettings, AuthSettings
+from server.setting_groups.alerts import AlertSettings
 from server.setting_groups.breakers import BreakerSettings, BreakersSettings
 from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
 from server.setting_groups.limits import LimitSettings
@@ -16,6 +17,7 @@ from server.setting_groups.workers import RaySettings, RedactionSettings, Speech
 __all__ = [
     "MEBIBYTE",
     "Address",
+    "AlertSettings",
     "ApprovalSettings",
     "AuditSettings",
     "AuthSettings",

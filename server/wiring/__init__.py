@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ray_tasks.supervisor import ClusterSupervisor
 from server.access.access_log import AccessLog
 from server.access.authenticator import build_access
+from server.alerts.alerter import Alerter
 from server.analytics.endpoint import AnalystEndpoint
 from server.breakers.prober import HealthProber
 from server.grpc_server import GrpcServer
@@ -42,6 +43,7 @@ class Components:
     grpc_server: GrpcServer
     runner: JobRunner
     handlers: Sequence[Handler]
+    alerters: Sequence[Alerter]
     uploads: UploadService
     pubsub: PubSub
     analysts: AnalystEndpoint
@@ -71,6 +73,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         grpc_server=build_grpc_server(settings, services, shared, access),
         runner=jobs.runner,
         handlers=jobs.handlers,
+        alerters=jobs.alerters,
         uploads=jobs.uploads,
         pubsub=shared.pubsub,
         analysts=stored.analysts,

@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from models.retry import RetryPolicies
+from server.alerts.alerter import Alerter
 from server.jobs.attempt import log_attempt
 from server.jobs.handlers import build_handlers
-from server.jobs.letter_rules import LetterRules, NewLetter, log_letter
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler, JobDetails, JobObserver, JobOutcome
-from server.ledger.dead_letters import LetterBounds
 from server.ledger.job_attempts import owner_name
 from server.llm.field_names import FieldNames
 from server.observability.metrics import Metrics
 from server.records.recommender import Recommender
 from server.runtime.steady_clock import SteadyClock
-from server.setting_groups import DeadLetterSettings
 from server.settings import Settings
 from server.uploads.build import build_upload_service
 from server.uploads.service import UploadService
+from server.wiring.letters import build_alerters, build_letter_rules
 from server.wiring.shared import Shared
 
 
@@ -34,6 +33,7 @@ class Jobs:
     recommender: Recommender
     uploads: UploadService
     handlers: Sequence[Handler]
+    alerters: Sequence[Alerter]
 
 
 def build_jobs(settings: Settings, shared: Shared) -> Jobs:
@@ -41,6 +41,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
     ledger, spool, gateway, pubsub = shared.ledger, shared.spool, shared.gateway, shared.pubsub
     clock = shared.clock
     audit = shared.audit.trail
+    alerters = build_alerters(settings, shared.metrics, clock)
     runner = JobRunner(
         ledger,
         clock=clock,
@@ -50,7 +51,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         policies=settings.retry.policies,
         admit=shared.room.require,
         steady=SteadyClock(clock),
-        letters=_letter_rules(settings.dead_letters, shared.metrics),
+        letters=build_letter_rules(settings, shared.metrics, alerters),
         workers_up=lambda: shared.cluster.ready,
     )
     recommender = Recommender(
@@ -94,7 +95,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
     shared.metrics.show(shared.metrics.dead_letters, kinds)
     shared.metrics.show(shared.metrics.dropped_letters, kinds)
     _show_policies(shared.metrics, settings.retry.policies)
-    return Jobs(runner, recommender, uploads, handlers)
+    return Jobs(runner, recommender, uploads, handlers, alerters)
 
 
 def _show_policies(metrics: Metrics, policies: RetryPolicies) -> None:
@@ -107,18 +108,6 @@ def _show_policies(metrics: Metrics, policies: RetryPolicies) -> None:
         }
         for bound, value in bounds.items():
             metrics.retry_policy.labels(name, bound).set(value)
-
-
-def _letter_rules(settings: DeadLetterSettings, metrics: Metrics) -> LetterRules:
-    def observe(new: NewLetter) -> None:
-        log_letter(new)
-        metrics.dead_letters.labels(new.letter.kind).inc()
-        for kind, number in new.dropped.items():
-            metrics.dropped_letters.labels(kind).inc(number)
-
-    return LetterRules(
-        LetterBounds(settings.most, {str(kind): most for kind, most in settings.most_by_kind.items()}), observe
-    )
 
 
 def _count_jobs(metrics: Metrics) -> JobObserver:

@@ -113,8 +113,8 @@ async def test_letters_are_retried_over_several_calls_and_discarded(
     reply = await served.letters.add("reply")
     operation = str(uuid4())
     done = await served.run("retry", "--kind", "read_picture", "--reason", "worker_fixed", "--operation-id", operation)
-    assert (done.exit_code, done.stdout) == (0, f"85 of 85 letters: back in their queues. Operation {operation}.\n")
-    assert done.stderr == f"80 of 85, operation {operation}\n"
+    assert (done.exit_code, done.stdout) == (0, "85 of 85 letters: back in their queues.\n")
+    assert done.stderr == f"Operation {operation}\n80 of 85\n"
     assert (await served.read("discard", reply, "--reason", "duplicate"))["done_count"] == 1
     closed = await served.letters.get(reply)
     assert (closed.closed_as, closed.closed_reason) == ("discarded", "duplicate")
