@@ -20,6 +20,7 @@ from itertools import count, cycle, repeat
 from hpack import Encoder
 
 from benchmarks._attack_lines import GREETING, Attack, flood, held
+from benchmarks._attack_streams import mp4_streams
 from benchmarks._raw_http2 import (
     ACK,
     CONTINUATION,
@@ -39,6 +40,7 @@ MOST_HEADERS = 15 * 1024 * 1024
 """gRPC ends a connection that sends 16 MiB before it answers the settings."""
 UPLOAD = "/vestibule.v1.MediaService/Upload"
 GET = "/vestibule.v1.SessionService/GetSession"
+HEALTH = "/grpc.health.v1.Health/Check"
 ISSUER, AUDIENCE = "https://issuer.example", "vestibule"
 
 
@@ -139,6 +141,18 @@ def bad_credentials(attack: Attack) -> Callable[[], None]:
     return flood(attack, pieces, FORGING, batch_bytes=4096)
 
 
+def health_checks(attack: Attack) -> Callable[[], None]:
+    """Health checks, which need no credential, as small as they can be."""
+    block, request = attack.headers(HEALTH, ()), grpc_message(b"")
+
+    def pieces() -> Iterator[bytes]:
+        yield frame(SETTINGS, ACK, 0)
+        for stream in count(1, 2):
+            yield frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM, stream, request)
+
+    return flood(attack, pieces)
+
+
 def forged_token() -> str:
     """A token like those of an issuer, with a random signature."""
     head = {"alg": "RS256", "typ": "JWT", "kid": secrets.token_hex(8)}
@@ -158,6 +172,8 @@ ATTACKS: dict[str, Callable[[Attack], Callable[[], None]]] = {
     "connect flood": connect_flood,
     "header flood": header_flood,
     "bad credentials": bad_credentials,
+    "health checks": health_checks,
+    "mp4 streams": mp4_streams,
 }
 
 

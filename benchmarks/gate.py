@@ -3,7 +3,8 @@
     python -m benchmarks.gate [--only NAME ...] [--floor]
 
 Attackers have a valid key of another client, come from other addresses of this machine, one for each attack, and have
-the lowest priority, since in earnest they have machines of their own. benchmarks/_attacks.py says what each does. For
+the lowest priority, since in earnest they have machines of their own ("mp4 streams" come from the address of the normal
+client). benchmarks/_attacks.py says what each does. For
 each attack this prints:
 
 unary, upload  medians of the normal client during the attack, and their ratio to the mean of before and after it; the

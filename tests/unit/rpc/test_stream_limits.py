@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import repeat
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,9 +16,11 @@ import grpc.aio
 import pytest
 from vestibule.v1 import conversation_pb2 as pb
 
+from benchmarks._attack_streams import BEGIN, FREE
 from server.grpc_server import LARGEST_MESSAGE_BYTES
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState
+from server.streaming import rate_limit
 from server.streaming.admission import AdmissionLimits
 from tests.eventually import eventually
 from tests.unit.rpc.server_harness import Stream, listening
@@ -182,6 +185,25 @@ async def test_exceeding_a_limit_gives_a_reason_and_keeps_the_open_stream(tmp_pa
         retry = found.get("RetryInfo")
         retry_s = retry.retry_delay.ToMilliseconds() / 1000 if retry else None
         assert retry_s == (None if case.retry_s is None else pytest.approx(case.retry_s, rel=0.1))
+
+
+async def test_an_mp4_of_free_boxes_is_too_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that bring no sound count for the pace of audio."""
+    monkeypatch.setattr(rate_limit, "SOUNDLESS_BYTES", 0)
+    monkeypatch.setattr(rate_limit, "LARGEST_BYTES_PER_S", 10_000)
+    harness = StreamHarness(tmp_path)
+    async with listening(harness) as address, grpc.aio.insecure_channel(address) as channel:
+        stream, offset = Stream(channel), 0
+        await stream.configure(
+            harness.config.session_id, encoding=pb.AUDIO_ENCODING_CONTAINER, sample_rate_hz=0, channels=0
+        )
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            for data in (BEGIN, *repeat(FREE, 30)):
+                await stream.send(audio=pb.AudioChunk(offset=offset, data=data))
+                offset += len(data)
+        refused = await stream.refusal()
+    harness.ledger.close()
+    assert details(refused)["ErrorInfo"].reason == "AUDIO_TOO_FAST"
 
 
 async def test_a_client_that_was_too_fast_resumes_after_the_accepted_audio(tmp_path: Path) -> None:
