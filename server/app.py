@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,16 +121,13 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
 
     if components.scan is not None:
         await components.scan.start()
-        scanning = asyncio.create_task(components.scan.watch())
-        stack.callback(scanning.cancel)
+        _in_background(stack, components.scan.watch())
     swept = await components.uploads.sweep()
     await components.grpc_server.start()
     stack.push_async_callback(components.grpc_server.stop, 0.0)
-    looking = asyncio.create_task(components.room.watch())
-    stack.callback(looking.cancel)
+    _in_background(stack, components.room.watch())
     if components.certificate is not None:
-        watching = asyncio.create_task(components.certificate.watch())
-        stack.callback(watching.cancel)
+        _in_background(stack, components.certificate.watch())
     if settings.metrics_port:
         token = metrics_token(settings.metrics_token.get_secret_value(), settings.state_dir)
         registry, on_refused = components.metrics.registry, components.access_log.at_metrics
@@ -145,17 +142,17 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
     stack.push_async_callback(_end_work, components, settings.drain_s)
     await asyncio.to_thread(components.analysts.start)
     stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
-    probing = asyncio.create_task(components.prober.run())
-    stack.callback(probing.cancel)
-    keeping = asyncio.create_task(components.housekeeping.run())
-    stack.callback(keeping.cancel)
+    _in_background(stack, components.prober.run())
+    _in_background(stack, components.housekeeping.run())
     await components.grpc_server.serving()
-    following = asyncio.create_task(
-        components.grpc_server.report_health(lambda: components.cluster.ready and components.room.ok)
-    )
-    stack.callback(following.cancel)
+    _in_background(stack, components.grpc_server.report_health(lambda: components.cluster.ready and components.room.ok))
     log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
     return components.grpc_server.address, components.cluster.dashboard_url
+
+
+def _in_background(stack: AsyncExitStack, work: Coroutine[object, object, None]) -> None:
+    """Begin work that the stack cancels."""
+    stack.callback(asyncio.create_task(work).cancel)
 
 
 async def _end_work(components: Components, drain_s: float) -> None:
