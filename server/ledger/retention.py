@@ -53,7 +53,7 @@ def delete_events(cursor: Cursor, before: datetime) -> int:
 
 
 def delete_letters(cursor: Cursor, before: datetime, kinds: Sequence[str] = (), but: Sequence[str] = ()) -> OldLetters:
-    """Delete dead letters and their jobs, unless a job was redriven.
+    """Delete dead letters and their jobs, unless a job was redriven or has a newer letter.
 
     Args:
         cursor: Within a transaction of the writer.
@@ -66,7 +66,8 @@ def delete_letters(cursor: Cursor, before: datetime, kinds: Sequence[str] = (), 
     jobs = fetch_all(
         cursor,
         f"""SELECT id, payload FROM jobs WHERE state = 'DEAD'
-        AND id IN (SELECT job_id FROM dead_letters WHERE {old})""",  # noqa: S608 - literals of ours
+        AND id IN (SELECT job_id FROM dead_letters WHERE {old})
+        AND id NOT IN (SELECT job_id FROM dead_letters WHERE NOT ({old}))""",  # noqa: S608 - literals of ours
         which,
     )
     ids = [job["id"] for job in jobs]

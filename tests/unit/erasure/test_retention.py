@@ -13,7 +13,7 @@ import pytest
 from server.access.audit import AuditTrail
 from server.erasure.eraser import Eraser
 from server.erasure.retention import Retention
-from server.ledger import job_attempts, jobs
+from server.ledger import dead_letters, job_attempts, jobs
 from server.ledger.columns import Cursor, Row, fetch_all
 from server.ledger.types import JobState
 from server.setting_groups import RetentionSettings
@@ -125,6 +125,25 @@ def test_letters_of_one_kind_are_kept_for_days_of_their_own(
     rows = store.rows(session_id)
     assert (rows["dead_letters"], rows["job_attempts"], rows["jobs"]) == (left, left, left)
     assert len(store.spool.ids()) == left
+
+
+def test_a_job_that_failed_again_after_a_redrive_is_kept_as_long_as_its_newest_letter(store: Store) -> None:
+    session_id = store.fill("again")
+
+    def fail_again(cursor: Cursor) -> None:
+        (first,), _ = dead_letters.list_letters(cursor)
+        dead_letters.close(cursor, first.id, store.now, dead_letters.REDRIVEN)
+        dead_letters.insert_letter(cursor, replace(first, id=makers.new_id(), create_time=NOW + timedelta(days=5)))
+
+    store.ledger.write_now(fail_again)
+    at(store, 8)
+    asyncio.run(retention(store, RetentionSettings()).round())
+    rows = store.rows(session_id)
+    assert (rows["dead_letters"], rows["job_attempts"], rows["jobs"], len(store.spool.ids())) == (1, 1, 1, 1)
+    at(store, 13)
+    asyncio.run(retention(store, RetentionSettings()).round())
+    rows = store.rows(session_id)
+    assert (rows["dead_letters"], rows["job_attempts"], rows["jobs"], len(store.spool.ids())) == (0, 0, 0, 0)
 
 
 def test_attempts_at_jobs_that_have_ended_go_with_the_letters_age(store: Store) -> None:
