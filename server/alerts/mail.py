@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Final, Literal
 
-from models.errors import InternalError, Unavailable
+from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.alerts.types import Alert
 from server.ledger.types import Clock
 
 TIMEOUT_S: Final = 10.0
+"""Bound of each step of SMTP."""
+WHOLE_S: Final = 60.0
+"""Bound of all steps."""
 FIRST_PERMANENT: Final = 500
 """SMTP statuses from here on are permanent (RFC 5321, 4.2.1)."""
 
@@ -58,15 +63,35 @@ class MailChannel:
     async def send(self, alert: Alert, alert_id: str) -> None:
         """See ``Channel``."""
         message = self._message(alert, alert_id)
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[VestibuleError | None] = loop.create_future()
+
+        def work() -> None:
+            error = self._try(message)
+            with suppress(RuntimeError):  # the server has ended
+                loop.call_soon_threadsafe(_settle, ended, error)
+
+        # A server that ends does not wait for a daemon thread, as it would for one of the loop.
+        threading.Thread(target=work, name="alert-mail", daemon=True).start()
         try:
-            await asyncio.to_thread(self._deliver, message)
+            error = await asyncio.wait_for(ended, WHOLE_S)
+        except TimeoutError as exc:
+            raise Unavailable("The mail server is too slow.", reason=Reason.ALERT_NOT_SENT) from exc
+        if error is not None:
+            raise error
+
+    def _try(self, message: EmailMessage) -> VestibuleError | None:
+        """Deliver a message; returns why that failed."""
+        try:
+            self._deliver(message)
         except smtplib.SMTPResponseException as exc:
-            raise _failure(exc.smtp_code) from exc
+            return _failure(exc.smtp_code)
         except smtplib.SMTPRecipientsRefused as exc:
-            raise _failure(next(iter(exc.recipients.values()))[0]) from exc
+            return _failure(next(iter(exc.recipients.values()))[0])
         except (smtplib.SMTPException, OSError) as exc:
             name = type(exc).__name__
-            raise Unavailable(f"The mail server cannot be reached ({name}).", reason=Reason.ALERT_NOT_SENT) from exc
+            return Unavailable(f"The mail server cannot be reached ({name}).", reason=Reason.ALERT_NOT_SENT)
+        return None
 
     def _message(self, alert: Alert, alert_id: str) -> EmailMessage:
         message = EmailMessage()
@@ -97,6 +122,11 @@ class MailChannel:
             if server.user:
                 connection.login(server.user, server.password)
             connection.send_message(message)
+
+
+def _settle(ended: asyncio.Future[VestibuleError | None], error: VestibuleError | None) -> None:
+    if not ended.done():
+        ended.set_result(error)
 
 
 def _failure(code: int) -> Unavailable | InternalError:

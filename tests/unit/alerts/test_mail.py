@@ -101,3 +101,22 @@ async def test_no_mail_is_sent_in_plain_text_where_encryption_is_asked_for() -> 
             await channel(MailServer(server.host, server.port, "starttls")).send(alert(), new_id())
     assert sink.mails == []
     assert not any(command.upper().startswith("MAIL") for command in sink.commands)
+
+
+async def test_a_server_that_says_nothing_does_not_hold_up_the_end_of_ours() -> None:
+    reached = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        sending = asyncio.create_task(channel(MailServer("127.0.0.1", port, "none")).send(alert(), new_id()))
+        await reached.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        async with asyncio.timeout(5):  # less than a step of SMTP may take
+            await asyncio.get_running_loop().shutdown_default_executor()

@@ -73,6 +73,20 @@ async def test_lists_are_filtered(served: Served) -> None:
     assert "UPSTREAM_FAILED" in shown
 
 
+async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer(served: Served) -> None:
+    letter_id = await served.letters.add()
+    world = served.letters.world
+    stored_as = served.letters.audit.trail.client_pseudonym("shop-7")
+    assert stored_as != "shop-7"
+
+    def belong(cursor: Cursor) -> None:
+        cursor.execute("UPDATE sessions SET client_id = ? WHERE id = ?", [stored_as, world.session_id])
+
+    await world.ledger.write(belong)
+    for client, found in (("shop-7", [letter_id]), (stored_as, [letter_id]), ("shop-8", [])):
+        assert [row["id"] for row in await served.read("list", "--client", client)] == found
+
+
 async def test_show_has_every_attempt_and_what_the_job_works_on(served: Served) -> None:
     letter_id = await served.letters.add()
     job_id = (await served.letters.get(letter_id)).job_id
