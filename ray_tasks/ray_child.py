@@ -117,6 +117,9 @@ class RayChildProcess:
                 *(sys.executable, "-m", MODULE, str(theirs.fileno())),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
+                # Ray's messages may hold tracebacks. It has logs of its own; what we log comes over the socket.
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
             )
         source, sink = await asyncio.open_connection(sock=ours, limit=BUFFER_BYTES)
         return cls(process, source, sink)

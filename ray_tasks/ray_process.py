@@ -210,6 +210,5 @@ async def main(descriptor: int) -> None:
 if __name__ == "__main__":
     number = int(sys.argv[1])
     os.set_inheritable(number, False)
-    os.dup2(2, 1)  # the standard output is the server's own
     asyncio.run(main(number))
     os._exit(0)  # without what Ray's native code does at an exit
