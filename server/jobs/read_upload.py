@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from models.errors import DeadlineExceeded, VestibuleError
@@ -210,16 +211,13 @@ class ReadRecording(ReadUpload):
         return _ReadResult(result.text, result.compute_s, artifact)
 
     async def _source(self, job: JobRow, bound: asyncio.Timeout) -> RecordingSource:
-        """The recording. When it is loaded, there is room for it, and its time begins."""
-
-        def pieces() -> AsyncIterator[bytes]:
-            bound.reschedule(asyncio.get_running_loop().time() + self.reading_s)
-            return self._pieces(job)
-
         size_bytes = await asyncio.to_thread(self._spool.size_bytes, [job.payload["spool_id"]])
-        return RecordingSource(size_bytes, pieces)
+        return RecordingSource(size_bytes, partial(self._pieces, job, bound))
 
-    async def _pieces(self, job: JobRow) -> AsyncIterator[bytes]:
+    async def _pieces(self, job: JobRow, bound: asyncio.Timeout) -> AsyncIterator[bytes]:
+        """The recording. Once its first piece is asked for, there is room for it, and its time begins."""
+        if not bound.expired():
+            bound.reschedule(asyncio.get_running_loop().time() + self.reading_s)
         pieces = self._spool.pieces(job.payload["spool_id"])
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             yield piece

@@ -133,9 +133,9 @@ class FakeGateway:
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """See ``Gateway``."""
-        if (room := self._holds.get("room")) is not None:
-            await room.wait()
-        data = b"".join([piece async for piece in recording.pieces()])
+        pieces = recording.pieces()  # before there is room, as the gateway to Ray's process does
+        await self._room()
+        data = b"".join([piece async for piece in pieces])
         scripted = await self._arrive(Call("read_recording", data, timeout_s, language, scope))
         if isinstance(scripted, RecordingResult):
             return scripted
@@ -145,6 +145,18 @@ class FakeGateway:
         muted = RedactedRecording(b"fLaC muted", "audio/flac", 4.0, ((1.0, 2.0),)) if keep_redacted else None
         segments = ((0.0, 4.0, text),)
         return RecordingResult(text, language or "en", audio_s=4.0, compute_s=0.1, segments=segments, redacted=muted)
+
+    async def _room(self) -> None:
+        if (room := self._holds.get("room")) is None:
+            return
+        self.running += 1
+        try:
+            await room.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append("room")
+            raise
+        finally:
+            self.running -= 1
 
     async def read_picture(
         self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
