@@ -17,7 +17,7 @@ from models.media.images import ImageLimits
 from models.media.images import decode as decode_picture
 from models.media.pages import unpack
 from server.sandbox.sandbox import MediaSandbox
-from tests.e2e.harness import App, reason
+from tests.e2e.harness import LOST_STATUS, App, reason
 
 CHUNK_BYTES = 16_000
 NO_SPEECH = "NO_SPEECH"
@@ -63,15 +63,22 @@ class OverTheWire:
         return [f"{names[end.id]}: {end.failure_reason}" for end in ends if end.failure_reason not in ("", NO_SPEECH)]
 
     async def stream(self, content: bytes) -> str:
-        """See ``Caller``."""
+        """See ``Caller``; sends again when the client of grpc.aio loses the status."""
+        for _ in range(20):
+            try:
+                return await self._stream_once(content)
+            except grpc.aio.AioRpcError as error:
+                if error.details() != LOST_STATUS:
+                    return reason(error)
+        raise AssertionError("The status was lost twenty times.")
+
+    async def _stream_once(self, content: bytes) -> str:
         session = await self._app.open_session()
         call = cast(Any, self._app.conversations).Converse()
         writing = asyncio.ensure_future(_write(call, session, content))
         try:
             async for _ in call:
                 pass
-        except grpc.aio.AioRpcError as error:
-            return reason(error)
         finally:
             await writing
         return ""
