@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from models.errors import DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
+from models.errors import DeadlineExceeded, InternalError, Overloaded, ShuttingDown, TooLarge, VestibuleError
 from models.media.samples import Samples
 from models.reasons import Reason
 from server.runtime.lifecycle import Lifecycle
@@ -82,7 +82,7 @@ class Conversation:
         # The log may hold audio that arrived just before the break and was neither synced nor acknowledged.
         acknowledged = 0 if replay is not None else audio_ingest.next_offset
         self._acknowledger = Acknowledger(audio_ingest, outputs.put, acknowledged)
-        self._draining: ShuttingDown | None = None
+        self._ended_early: VestibuleError | None = None
         self._responded = asyncio.Event()
         self.finished = False
 
@@ -142,7 +142,7 @@ class Conversation:
         raise await self._end_request.wait()
 
     async def _receive(self, inputs: AsyncIterator[Input]) -> None:
-        """Take inputs in until the client is done or the server stops."""
+        """Take inputs in until the client is done, types too fast, or the server stops."""
         if self._replay is not None:
             self._acknowledger.received()
             async for samples in self._audio_ingest.replay(self._replay):
@@ -152,14 +152,18 @@ class Conversation:
                 await self._take(item)
             await self._received.put(await self._audio_ingest.finish())
         except ShuttingDown as error:
-            self._draining = error
+            self._ended_early = error
+        except Overloaded as error:
+            if error.reason != Reason.TEXT_TOO_FAST:
+                raise
+            self._ended_early = error  # else a client that sends all its texts at once would never get on
         self._acknowledger.complete()
         await self._received.put(None)
-        if self._draining is not None:
-            # Utterances that ended are still answered; the drain time of the server bounds that.
+        if self._ended_early is not None:
+            # What was taken is still answered; the drain time of a stopping server bounds that.
             await self._responded.wait()
             await self._acknowledger.done.wait()
-            raise self._draining
+            raise self._ended_early
 
     async def _next(self, inputs: AsyncIterator[Input]) -> Input | None:
         try:
@@ -220,7 +224,7 @@ class Conversation:
                 case _:
                     async for part in self._segmentation.feed(item):
                         await self._hand_on(part)
-        if self._draining is not None:
+        if self._ended_early is not None:
             self._segmentation.suspend()
         else:
             await self._hand_on(self._segmentation.end_utterance())

@@ -187,6 +187,18 @@ async def test_exceeding_a_limit_gives_a_reason_and_keeps_the_open_stream(tmp_pa
         assert retry_s == (None if case.retry_s is None else pytest.approx(case.retry_s, rel=0.1))
 
 
+async def test_texts_within_the_limit_are_answered_before_a_client_that_was_too_fast_is_told(tmp_path: Path) -> None:
+    harness = StreamHarness(tmp_path)
+    async with listening(harness) as address, grpc.aio.insecure_channel(address) as channel:
+        stream = Stream(channel)
+        with contextlib.suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
+            await too_many_typed_texts(harness, stream)
+        refused = await stream.refusal()
+    harness.ledger.close()
+    assert details(refused)["ErrorInfo"].reason == "TEXT_TOO_FAST"
+    assert stream.finals == list(range(60))
+
+
 async def test_an_mp4_of_free_boxes_is_too_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes that bring no sound count for the pace of audio."""
     monkeypatch.setattr(rate_limit, "SOUNDLESS_BYTES", 0)
