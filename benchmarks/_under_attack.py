@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
@@ -84,16 +84,23 @@ class Outcome:
 
 
 class NormalClient:
-    """An app that asks for its session all the time and uploads small pictures."""
+    """An app that asks for its session all the time and uploads small pictures.
 
-    def __init__(self, channel: grpc.aio.Channel, session_id: str, server: Running | Bare) -> None:
+    Each measurement has a session of its own, because the answer lists the uploads of the session.
+    """
+
+    def __init__(
+        self, channel: grpc.aio.Channel, open_session: Callable[[], Awaitable[str]], server: Running | Bare
+    ) -> None:
         self._sessions = session_pb2_grpc.SessionServiceStub(channel)
         self._media = media_pb2_grpc.MediaServiceStub(channel)
-        self._session_id = session_id
+        self._open_session = open_session
+        self._session_id = ""
         self._process = psutil.Process(server.pid)
 
     async def measured(self) -> Latency:
         """Make the calls and wait until the pictures were read, so that no job disturbs the next measurement."""
+        self._session_id = await self._open_session()
         uploads: list[str] = []
         unary, upload, failed, cpu = [], [], 0, self._cpu_s()
         for number in range(CALLS):
@@ -152,17 +159,25 @@ def small_picture() -> bytes:
 async def client_of_bare(server: Bare) -> AsyncIterator[NormalClient]:
     """The same client at a server that knows no sessions."""
     async with grpc.aio.insecure_channel(server.address) as channel:
-        yield NormalClient(channel, str(uuid.uuid4()), server)
+
+        async def no_session() -> str:
+            return str(uuid.uuid4())
+
+        yield NormalClient(channel, no_session, server)
 
 
 @contextlib.asynccontextmanager
 async def normal_client(server: Running) -> AsyncIterator[NormalClient]:
-    """A client with a session of its own."""
+    """A client with sessions of its own."""
     key = await key_of(server, "normal")
     async with open_aio_channel(server.address, credential=key) as channel:
-        request = session_pb2.StartSessionRequest(client_id="normal", request_id=str(uuid.uuid4()))
-        session = (await session_pb2_grpc.SessionServiceStub(channel).StartSession(request)).session
-        yield NormalClient(channel, session.id, server)
+        sessions = session_pb2_grpc.SessionServiceStub(channel)
+
+        async def open_session() -> str:
+            request = session_pb2.StartSessionRequest(client_id="normal", request_id=str(uuid.uuid4()))
+            return str((await sessions.StartSession(request)).session.id)
+
+        yield NormalClient(channel, open_session, server)
 
 
 async def key_of(server: Running, client_id: str) -> str:
