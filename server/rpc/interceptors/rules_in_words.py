@@ -13,6 +13,7 @@ from models.errors import FieldViolation
 _NAME: Final = "letters, digits, dots, dashes and underscores"
 _WORD: Final = "small letters, digits and underscores"
 
+_UUID: Final = "must be a UUID, such as 3f0f6f0e-2f55-4c9e-9d0a-0f6f2b8c1d11"
 PATTERNS: Final = {
     "^[A-Za-z0-9._-]{0,64}$": f"must be up to 64 {_NAME}",
     "^[A-Za-z0-9._-]{1,64}$": f"must be 1 to 64 {_NAME}",
@@ -20,8 +21,9 @@ PATTERNS: Final = {
     "^[a-z0-9_]{1,64}$": f"must be 1 to 64 {_WORD}",
     "^[a-z][a-z0-9_]{0,63}$": f"must be 1 to 64 {_WORD}, a letter first",
     "^[a-z_]{0,64}$": "must be up to 64 small letters and underscores",
-    "^[a-z_]{1,64}$": "must be 1 to 64 small letters and underscores",
+    "^[A-Z0-9_]{0,64}$": "must be up to 64 capital letters, digits and underscores",
     "^([a-z]{2})?$": "must be a language code of two small letters such as en, or left out",
+    "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$": f"{_UUID}, or left out",
     "^[0-9a-f]{16}$": "must be 16 hexadecimal digits in small letters",
     "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in small letters",
     "^([0-9a-f]{64})?$": "must be 64 hexadecimal digits in small letters, or left out",
@@ -30,7 +32,7 @@ PATTERNS: Final = {
 
 _FIXED: Final = {
     "required": "must be given",
-    "string.uuid": "must be a UUID, such as 3f0f6f0e-2f55-4c9e-9d0a-0f6f2b8c1d11",
+    "string.uuid": _UUID,
     "string.uuid_empty": "must be a UUID, and is empty",
 }
 

@@ -25,6 +25,7 @@ class Sink:
     commands: list[str] = field(default_factory=list)
     mails: list[str] = field(default_factory=list)
     port: int = 0
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[MailServer]:
@@ -32,9 +33,11 @@ class Sink:
         async with server:
             port = server.sockets[0].getsockname()[1]
             yield MailServer("127.0.0.1", port, "none")
+            await closed(self.writers)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         usual = {"EHLO": "250 sink", "MAIL": "250 ok", "RCPT": "250 ok", "DATA": "354 go on", "QUIT": "221 bye"}
+        self.writers.append(writer)
         writer.write(b"220 sink\r\n")
         with contextlib.suppress(ConnectionError):
             while line := (await reader.readline()).decode().strip():
@@ -48,6 +51,14 @@ class Sink:
                 if word == "QUIT":
                     break
         writer.close()
+
+
+async def closed(writers: list[asyncio.StreamWriter]) -> None:
+    """Close the connections before the event loop ends."""
+    for writer in writers:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def channel(server: MailServer) -> MailChannel:
@@ -104,12 +115,12 @@ async def test_no_mail_is_sent_in_plain_text_where_encryption_is_asked_for() -> 
 
 
 async def test_a_server_that_says_nothing_does_not_hold_up_the_end_of_ours() -> None:
-    reached = asyncio.Event()
+    reached, writers = asyncio.Event(), list[asyncio.StreamWriter]()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         reached.set()
         await reader.read()
-        writer.close()
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
@@ -120,3 +131,4 @@ async def test_a_server_that_says_nothing_does_not_hold_up_the_end_of_ours() -> 
             await sending
         async with asyncio.timeout(5):  # less than a step of SMTP may take
             await asyncio.get_running_loop().shutdown_default_executor()
+        await closed(writers)

@@ -139,7 +139,7 @@ def test_a_terminal_shows_each_text_once(
 def test_a_missing_file_gives_the_error_of_transcribe(tmp_path: Path, began: list[str], name: str, reason: str) -> None:
     result = run("talk", str(tmp_path / name), "--address", NOBODY)
     assert result.exit_code == 1
-    assert f"Error: {tmp_path / name}: The" in result.stderr
+    assert f"Error: {tmp_path / name}: Th" in result.stderr
     assert f"[{reason}]\nHint: " in result.stderr
     assert began == []
 
