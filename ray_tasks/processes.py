@@ -73,16 +73,18 @@ def orphans_of(raylet_pid: int) -> list[psutil.Process]:
 
 
 def users_of(folder: Path) -> list[psutil.Process]:
-    """Processes of this user, other than this one, that have a file below a folder open to write to it.
+    """Processes of this user, other than this one and those that started it, that write to a file below a folder.
 
     Every process of a local cluster writes its log to the cluster's folder, so these are the cluster's, also after
     their parents have ended.
     """
     inside = f"{folder}{os.sep}"
+    this = psutil.Process()
+    own = {this.pid, *(process.pid for process in this.parents())}
     found = []
     for process in psutil.process_iter():
         try:
-            ours = process.pid != os.getpid() and process.uids().effective == os.geteuid()
+            ours = process.pid not in own and process.uids().effective == os.geteuid()
             if ours and any(_writes(file) and file.path.startswith(inside) for file in process.open_files()):
                 found.append(process)
         except psutil.Error:  # of another user, or ended meanwhile

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -66,3 +67,15 @@ def test_workers_without_their_raylet_are_found() -> None:
         assert [process.pid for process in orphans_of(999999999)] == [worker.pid]
         assert end(orphans_of(999999999), 0.0) == 1
     assert orphans_of(999999999) == []
+
+
+def test_the_processes_that_started_this_one_are_no_left_ones(tmp_path: Path) -> None:
+    """Else a start would kill the program that it runs in, if that writes to a folder of Ray."""
+    ask = (
+        "import pathlib, sys; from ray_tasks.processes import users_of; print(len(users_of(pathlib.Path(sys.argv[1]))))"
+    )
+    with (tmp_path / "log").open("w"):
+        done = subprocess.run(
+            [sys.executable, "-c", ask, str(tmp_path)], check=True, capture_output=True, text=True, timeout=60
+        )
+    assert done.stdout.strip() == "0"
