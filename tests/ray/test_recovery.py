@@ -137,19 +137,3 @@ async def test_a_killed_server_leaves_no_process_and_the_next_one_starts(tmp_pat
         os.kill(server.pid, signal.SIGKILL)
         await server.wait()
     await eventually(lambda: all(gone(process) for process in family), 5)
-
-
-async def test_processes_that_outlived_their_owner_are_ended_by_the_next_start(tmp_path: Path) -> None:
-    first = Supervised(tmp_path)
-    await first.cluster.start()
-    left = {title: process for title, process in first.processes().items() if title.startswith("ray::")}
-    for process in first.processes().values():
-        process.suspend() if process in left.values() else process.kill()
-    second = Supervised(tmp_path)
-    try:
-        await second.cluster.start()
-        assert all(gone(process) for process in left.values())
-        assert await second.redacted() == "I am [REDACTED_NAME]"
-    finally:
-        await second.cluster.stop()
-        await first.cluster.stop()
