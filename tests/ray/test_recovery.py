@@ -45,6 +45,7 @@ class Supervised:
     """A supervised cluster with the real workers."""
 
     def __init__(self, folder: Path) -> None:
+        self._earlier = set(psutil.Process().children(recursive=True))
         self.states: list[ClusterState] = []
         self.cluster = ClusterSupervisor(small_config(folder, dashboard=False), observe=self.states.append)
         self.gateway = SupervisedGateway(self.cluster)
@@ -54,7 +55,7 @@ class Supervised:
         found = {}
         for process in psutil.Process().children(recursive=True):
             words = _words(process)
-            if not words:  # it has ended
+            if not words or process in self._earlier:  # it has ended, or is of another test
                 continue
             owner = "ray_tasks.ray_process" in words
             found["owner" if owner else process.name() if not words[0].startswith("ray::") else words[0]] = process

@@ -14,6 +14,9 @@ _MOST_WORDS: Final = 12
 _MOST_PLAIN_WORDS: Final = 4
 """Most words of an address in which no sign was recognized."""
 
+_SETTLED_WORDS: Final = 5
+"""Words after an address from which on it counts as ended."""
+
 
 def address_of(text: SpokenWords, slot: Announcement) -> Iterator[tuple[int, int]]:
     """Where the address after an announcement lies, if there is one.
@@ -59,6 +62,16 @@ def address_end(text: SpokenWords, begin: int) -> int:
         if stop or (word in MARKS and not _is_inside(text, at)):
             return at
     return min(len(text.tokens), begin + _MOST_WORDS)
+
+
+def may_be_address(text: SpokenWords, slot: Announcement) -> bool:
+    """Whether what follows the announcement may still become an address with misheard words: "reach me at roof and that
+    Delgado at ...". It ends with its sentence.
+    """
+    begin = text.at(slot.end)
+    ends = (at for at in range(begin, len(text.tokens)) if text.tokens[at].text in MARKS and not _is_inside(text, at))
+    end = min(next(ends, len(text.tokens)), begin + _MOST_WORDS)
+    return sum(text.word_at[end:]) < _SETTLED_WORDS
 
 
 def _is_signed(text: SpokenWords, said: Sequence[int]) -> bool:

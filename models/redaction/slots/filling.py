@@ -16,7 +16,7 @@ from models.redaction.itn.lexicon import HOMOPHONES, INNER_DIGITS, TOP_LEVEL
 from models.redaction.itn.tokens import Token
 from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import has_digit
-from models.redaction.slots.addresses import address_of, mailbox_of
+from models.redaction.slots.addresses import address_of, mailbox_of, may_be_address
 from models.redaction.slots.announcements import Announcement
 from models.redaction.slots.entities import NUMBERS, RECOGNIZER
 from models.redaction.slots.explanations import is_explained
@@ -24,7 +24,7 @@ from models.redaction.slots.openings import announced, suspected
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
 from models.redaction.slots.types import SlotWord
 from models.redaction.slots.value_types import recognizer_of
-from models.redaction.slots.values import MOST_PHRASE_WORDS, may_go_on, value_of
+from models.redaction.slots.values import MOST_PHRASE_WORDS, forward, may_go_on, value_of
 from models.redaction.spans.merge import ANNOUNCED
 from models.redaction.types import CLASSIFIER, RedactionContext
 from models.text import Entity
@@ -198,7 +198,7 @@ def outside_pauses(text: SpokenWords, tagged: Sequence[SlotWord]) -> list[SlotWo
 
 def unsettled_from(text: SpokenWords) -> int | None:
     """Start of a value that further words may still change; None if there is none."""
-    open_slots = [slot.end for slot in text.announcements if not slot.back and may_go_on(text, slot)]
+    open_slots = [slot.end for slot in text.announcements if not slot.back and _is_open(text, slot)]
     words = [at for at in range(len(text.tokens)) if text.is_word(at)]
     near = words[-_POINTED_WORDS] if len(words) >= _POINTED_WORDS else 0
     return min((*open_slots, *(_start(text, run) for run in text.runs if run.last >= near)), default=None)
@@ -209,6 +209,12 @@ def open_slot(raw: str, language: str) -> int | None:
     text = SpokenWords(original(raw), language)
     slots = (slot for slot in text.announcements if not slot.back and slot.told)
     return min((slot.start for slot in slots if may_go_on(text, slot)), default=None)
+
+
+def _is_open(text: SpokenWords, slot: Announcement) -> bool:
+    """Whether further words may still become the value of a slot. An address may begin with words that look settled."""
+    called = slot.requested and forward(text, slot).first is None
+    return may_go_on(text, slot) or ((slot.type == "EMAIL" or called) and may_be_address(text, slot))
 
 
 def _start(text: SpokenWords, run: Run) -> int:
