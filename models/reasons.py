@@ -71,6 +71,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The sealed state of a stream was not made by these workers; open another stream.",
     )
+    CLIENT_AUDIO_FULL = (
+        "CLIENT_AUDIO_FULL",
+        Status.RESOURCE_EXHAUSTED,
+        "Too much audio of the client's streams is kept; half-close those that are done, also those that broke.",
+    )
     CLIENT_ID_PERSONAL = (
         "CLIENT_ID_PERSONAL",
         Status.INVALID_ARGUMENT,

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.errors import NotFound
 from models.reasons import Reason
-from server.ledger.columns import Cursor, Row, aware, fetch_one, insert, stored_time, update
+from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, update
 from server.ledger.types import StreamRow
 
 
@@ -46,6 +46,12 @@ def get(cursor: Cursor, stream_id: str) -> StreamRow:
     if row is None:
         raise NotFound("There is no such stream.", reason=Reason.STREAM_NOT_FOUND)
     return _stream(row)
+
+
+def clients_of_open(cursor: Cursor) -> dict[str, str]:
+    """The client of each stream that is open or can be resumed, by stream."""
+    sql = "SELECT s.id, sessions.client_id FROM streams s JOIN sessions ON sessions.id = s.session_id WHERE s.open"
+    return {row["id"]: row["client_id"] for row in fetch_all(cursor, sql)}
 
 
 def save_progress(

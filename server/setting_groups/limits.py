@@ -45,6 +45,16 @@ class LimitSettings(BaseModel):
     spool_bytes: int = Field(
         10 * 1024 * MEBIBYTE, gt=0, description="Largest size of the spool: uploads that wait, and audio of streams."
     )
+    client_audio_share: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Share of spool_bytes for the audio of one client's streams, which is kept until a stream is "
+        "finished or can no longer be resumed.",
+    )
+    client_kept_streams: int = Field(
+        1000, ge=1, description="Streams of one client whose audio is kept: open ones, and those that can be resumed."
+    )
     least_free_bytes: int = Field(
         256 * MEBIBYTE,
         ge=0,

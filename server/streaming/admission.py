@@ -26,6 +26,7 @@ _REASONS: Final = (
     Reason.TOO_MANY_STREAMS,
     Reason.TOO_MANY_CLIENT_STREAMS,
     Reason.TOO_MANY_SESSION_STREAMS,
+    Reason.CLIENT_AUDIO_FULL,
     Reason.SPEECH_BUSY,
 )
 
@@ -174,14 +175,18 @@ class Admission:
         """Tell the load meter that one of the streams received new audio, in seconds."""
         self._load.audio_received(audio_s, self._audio_streams)
 
+    def counted(self, error: Overloaded) -> Overloaded:
+        """Count the refusal of a stream."""
+        self._metrics.refused_streams.labels(error.reason).inc()
+        return error
+
     @property
     def _audio_streams(self) -> int:
         # Counted anew each time, and over a copy: scrapes of the metrics come from a thread of their own.
         return sum(ticket.has_audio for ticket in list(self._tickets.values()))
 
     def _refusal(self, reason: Reason, message: str, retry_after_s: float = RETRY_AFTER_S) -> Overloaded:
-        self._metrics.refused_streams.labels(reason).inc()
-        return Overloaded(message, reason=reason, retry_after_s=retry_after_s)
+        return self.counted(Overloaded(message, reason=reason, retry_after_s=retry_after_s))
 
 
 async def _end(ticket: AdmissionTicket, error: VestibuleError) -> None:

@@ -55,6 +55,7 @@ class ConversationFactory:
 
         Raises:
             InternalError: SPOOL_CORRUPT, the audio log or the vocabulary cannot be read.
+            Overloaded: CLIENT_AUDIO_FULL, SPOOL_FULL.
         """
         row = stream.row
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
@@ -71,7 +72,7 @@ class ConversationFactory:
         transcriber = self._transcriber(config, session, row, repository, responder, outputs.put)
         segmentation, decoder = self._segmentation(config, row), self._decoder(row)
         return Conversation(
-            AudioIngest(await self.registry.open_log(row.id), decoder, row.next_offset),
+            AudioIngest(await self.registry.open_log(row.id, session.client_id), decoder, row.next_offset),
             segmentation,
             transcriber,
             responder,

@@ -64,7 +64,8 @@ class StreamManager:
         """Set a stream up. When the context ends, the stream is closed; its audio is kept unless the client was done.
 
         Raises:
-            Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS, TOO_MANY_SESSION_STREAMS, SPEECH_BUSY.
+            Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS, TOO_MANY_SESSION_STREAMS, CLIENT_AUDIO_FULL,
+                SPEECH_BUSY, SPOOL_FULL.
             NotFound: SESSION_NOT_FOUND, or STREAM_NOT_FOUND for a token that is not known any more.
             Conflict: SESSION_ENDED, STREAM_IN_USE when an older connection does not end soon.
             InvalidInput: RESUME_TOKEN_INVALID.
@@ -96,6 +97,8 @@ class StreamManager:
         self, stream_id: str, config: StreamConfig, session: SessionRow, ticket: AdmissionTicket
     ) -> RegisteredStream:
         if not config.resume_token:
+            if (error := self._registry.audio_problem(session.client_id)) is not None:
+                raise self._admission.counted(error)
             if config.has_audio:
                 self._admission.admit_audio(ticket)
             return await self._registry.begin(stream_id, config, session)

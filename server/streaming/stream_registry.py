@@ -8,7 +8,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, replace
 
-from models.errors import InvalidInput, NotFound
+from models.errors import InvalidInput, NotFound, Overloaded
 from models.reasons import Reason
 from server.access import ownership
 from server.access.caller import current_caller
@@ -74,6 +74,10 @@ class StreamRegistry:
             raise InvalidInput("The resume token is not valid.", reason=Reason.RESUME_TOKEN_INVALID)
         return stream_id
 
+    def audio_problem(self, client_id: str) -> Overloaded | None:
+        """Why a client may not open another stream: too much audio of its streams is kept. None if it may."""
+        return self._spool.logs.problem(client_id)
+
     async def begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> RegisteredStream:
         """Store a new stream."""
         caller = current_caller()
@@ -133,8 +137,20 @@ class StreamRegistry:
         """All turns of a session, oldest first."""
         return await self._ledger.read(lambda cursor: turns.list_of_session(cursor, session_id))
 
-    async def open_log(self, stream_id: str) -> AudioLogFile:
-        """The audio log of a stream, to be appended to. A caller that is cancelled meanwhile leaves no file open."""
+    async def count_logs(self) -> None:
+        """Count the audio logs of an earlier run of the server for the clients that they belong to."""
+        owners = await self._ledger.read(streams.clients_of_open)
+        for stream_id in owners.keys() & await asyncio.to_thread(self._spool.log_ids):
+            self._spool.logs.assign(stream_id, owners[stream_id])
+
+    async def open_log(self, stream_id: str, client_id: str) -> AudioLogFile:
+        """The audio log of a stream, to be appended to. A caller that is cancelled meanwhile leaves no file open.
+
+        Raises:
+            Overloaded: CLIENT_AUDIO_FULL or SPOOL_FULL, there is no room for a new log.
+            InternalError: SPOOL_CORRUPT.
+        """
+        self._spool.logs.assign(stream_id, client_id)
         opening = asyncio.ensure_future(asyncio.to_thread(self._spool.open_log, stream_id))
         try:
             return await asyncio.shield(opening)

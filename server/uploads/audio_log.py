@@ -24,7 +24,7 @@ from server.uploads.encrypted_frames import (
     corrupt,
     sealed_bytes,
 )
-from server.uploads.usage import SpoolUsage
+from server.uploads.usage import OneLogUsage
 
 LOG_PIECE_BYTES: Final = 64 * 1024
 """Of a log that is read in pieces."""
@@ -57,7 +57,7 @@ class AudioLogFile:
         size_bytes: Audio in the log so far.
     """
 
-    def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int, usage: SpoolUsage) -> None:
+    def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int, usage: OneLogUsage) -> None:
         found, header, size_bytes = AudioLogSize(), None, 0
         if path.exists():
             with path.open("rb") as file:
@@ -92,7 +92,8 @@ class AudioLogFile:
         """Append audio. It survives a kill of the process at once, and a power cut after ``sync``.
 
         Raises:
-            Overloaded: The disk or the spool is full; only whole frames of ``data`` were kept.
+            Overloaded: The disk, the spool or the client's share of it is full; only whole frames of ``data`` were
+                kept.
         """
         with disk_errors():
             for start in range(0, len(data), MAX_FRAME_BYTES):
@@ -102,7 +103,7 @@ class AudioLogFile:
         """Append a mark: a frame without audio, as durable as what ``append`` adds.
 
         Raises:
-            Overloaded: The disk or the spool is full.
+            Overloaded: As ``append``.
         """
         with disk_errors():
             self._add(b"")

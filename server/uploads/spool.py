@@ -28,7 +28,7 @@ from server.uploads.encrypted_frames import (
     corrupt,
     sealed_bytes,
 )
-from server.uploads.usage import SpoolUsage
+from server.uploads.usage import NO_BOUNDS, LogBounds, LogUsage, OneLogUsage, SpoolUsage
 
 _SEALED_AT_ONCE_BYTES = 64 * 1024
 """A piece of at least this size becomes a frame of its own; smaller ones are collected."""
@@ -144,12 +144,16 @@ class Spool:
         folder: Made with mode 0700 when missing.
         key: 32 bytes.
         limit_bytes: Largest size of all files together; None for no bound.
+        client_logs: Bounds on the audio logs of one client.
 
     Attributes:
         usage: Bytes of all files.
+        logs: Bytes of the audio logs, and whose they are.
     """
 
-    def __init__(self, folder: Path, key: bytes, *, limit_bytes: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, key: bytes, *, limit_bytes: int | None = None, client_logs: LogBounds = NO_BOUNDS
+    ) -> None:
         if len(key) != KEY_BYTES:
             raise InvalidInput(f"The spool key must have {KEY_BYTES} bytes.", reason=Reason.SPOOL_KEY_INVALID)
         self._folder = folder
@@ -157,6 +161,7 @@ class Spool:
         with disk_errors():
             make_private_folder(folder)
             self.usage = SpoolUsage(folder, limit_bytes)
+            self.logs = LogUsage(self.usage, self._log_sizes(), client_logs)
 
     def writer(self, object_id: str) -> SpoolWriter:
         """Start a file."""
@@ -244,7 +249,7 @@ class Spool:
         """
         uuid = checked_id(stream_id)
         with disk_errors():
-            return AudioLogFile(self._log_path(uuid), self._key, uuid, durable_bytes, self.usage)
+            return AudioLogFile(self._log_path(uuid), self._key, uuid, durable_bytes, OneLogUsage(self.logs, str(uuid)))
 
     def log_bytes(self, stream_id: str, *, durable_bytes: int = 0) -> int:
         """Bytes of audio in a log up to its last whole frame; arguments as for ``open_log``.
@@ -268,7 +273,9 @@ class Spool:
 
     def delete_log(self, stream_id: str) -> None:
         """Remove a log, if there is one."""
-        self._remove(self._log_path(checked_id(stream_id)).name)
+        uuid = checked_id(stream_id)
+        self._remove(self._log_path(uuid).name)
+        self.logs.forget(str(uuid))
 
     def log_ids(self) -> set[str]:
         """Ids of all streams that have a log."""
@@ -286,6 +293,9 @@ class Spool:
 
     def _log_path(self, uuid: UUID) -> Path:
         return self._folder / f"{uuid}{_LOG}"
+
+    def _log_sizes(self) -> dict[str, int]:
+        return {stream_id: self._log_path(UUID(stream_id)).stat().st_size for stream_id in self.log_ids()}
 
     def _remove(self, name: str) -> None:
         file = self._folder / name

@@ -32,6 +32,7 @@ from server.uploads.build import build_malware_scan
 from server.uploads.keys import load_or_create_spool_key
 from server.uploads.malware_scan import MalwareScan
 from server.uploads.spool import Spool
+from server.uploads.usage import LogBounds
 from server.wiring.upstreams import build_upstreams
 
 
@@ -68,7 +69,9 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     report.follow(cluster)
     cluster.prepare()
     stack.push_async_callback(cluster.stop)
-    spool = Spool(settings.spool_dir, key, limit_bytes=settings.limits.spool_bytes)
+    limits = settings.limits
+    kept = LogBounds(int(limits.spool_bytes * limits.client_audio_share), limits.client_kept_streams)
+    spool = Spool(settings.spool_dir, key, limit_bytes=limits.spool_bytes, client_logs=kept)
     room = _disk_room(settings, metrics)
     audit = AuditBook(ledger, settings.audit, settings.state_dir, clock, metadata.version("vestibule"), room.require)
     await audit.start(stack)

@@ -36,6 +36,7 @@ from server.streaming.stream_config import StreamConfig, StreamLimits
 from server.streaming.stream_manager import OpenStream, StreamManager
 from server.streaming.stream_registry import StreamRegistry
 from server.uploads.spool import Spool
+from server.uploads.usage import NO_BOUNDS, LogBounds
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.recognition import LoudnessSegmenter
@@ -56,16 +57,15 @@ class StreamHarness:
         limits: AdmissionLimits = ADMISSION,
         language: str = "en",
         gateway: FakeGateway | None = None,
+        client_logs: LogBounds = NO_BOUNDS,
     ) -> None:
         self.ledger = open_ledger(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
-        self.spool = Spool(folder / "spool", bytes(32))
+        self.spool = Spool(folder / "spool", bytes(32), client_logs=client_logs)
         self.gateway = gateway or FakeGateway()
         self.resumed_at: list[int] = []
         self.endings: list[tuple[float | None, float | None]] = []
         self.segmenter_type: type[LoudnessSegmenter] = LoudnessSegmenter
-        row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language=language)
-        self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
-        self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+        self.config = self.session_of("app", language)
         self.assistant, self.pubsub, self.metrics = FakeAssistant(), PubSub(), Metrics()
         pubsub = self.pubsub
         self.now = NOW
@@ -104,6 +104,12 @@ class StreamHarness:
         )
         self.streams = StreamManager(registry, admission, conversations)
         self.recommender, self.runner = recommender, runner
+
+    def session_of(self, client_id: str, language: str = "en") -> StreamConfig:
+        """Start a session; returns the configuration of a stream of it."""
+        row = SessionRow(str(uuid4()), client_id, str(uuid4()), SessionState.STARTED, NOW, NOW, language=language)
+        self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+        return StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
 
     def elapsed_s(self) -> float:
         return (self.now - NOW).total_seconds()

@@ -86,7 +86,7 @@ async def test_a_stream_cut_while_its_log_is_opened_leaves_no_file_open(
     async with harness.streams.open(harness.config) as stream:
         pass
     monkeypatch.setattr(harness.spool, "open_log", slowly)
-    opening = asyncio.ensure_future(harness.registry.open_log(stream.id))
+    opening = asyncio.ensure_future(harness.registry.open_log(stream.id, "app"))
     await asyncio.to_thread(begun.wait)
     opening.cancel()
     await asyncio.wait([opening])

@@ -15,6 +15,7 @@ from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState
 from server.setting_groups import MEBIBYTE, LimitSettings
 from server.uploads.spool import Spool
+from server.uploads.usage import LogBounds
 from tests.eventually import eventually
 from tests.fakes.cleaner import OtherBytes
 from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness, pieces, reason_at_once, reason_of
@@ -158,3 +159,24 @@ def test_a_full_spool_takes_neither_media_nor_audio(tmp_path: Path) -> None:
         assert reason_at_once(lambda: log.append(bytes(60 * KIB))) == "SPOOL_FULL"
     assert spool.usage.used_bytes == folder_bytes(tmp_path) <= 100 * KIB
     assert spool.log_bytes(stream) == 60 * KIB, "only whole frames are kept"
+
+
+def test_the_logs_of_a_client_are_counted_as_long_as_they_are_there(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, bytes(32), client_logs=LogBounds(size_bytes=100 * KIB, logs=2))
+    first, second = str(uuid4()), str(uuid4())
+    for stream in (first, second):
+        spool.logs.assign(stream, "app")
+        with spool.open_log(stream) as log:
+            log.append(bytes(40 * KIB))
+            if stream == second:
+                assert reason_at_once(lambda: log.append(bytes(40 * KIB))) == "CLIENT_AUDIO_FULL"
+    assert spool.log_bytes(second) == 40 * KIB, "only whole frames are kept"
+    assert spool.logs.problem("app") is not None
+    with spool.open_log(str(uuid4())) as of_nobody:
+        of_nobody.append(bytes(200 * KIB))
+    spool.delete_log(first)
+    spool.delete_log(first)
+    assert spool.logs.problem("app") is None
+    with spool.open_log(second) as log:
+        log.append(bytes(50 * KIB))
+    assert spool.usage.used_bytes == folder_bytes(tmp_path)
