@@ -108,9 +108,17 @@ def show(session_id: UUID, address: str | None, as_json: bool) -> None:
     from vestibule.v1.session_pb2 import GetSessionRequest
     from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
+    request = GetSessionRequest(session_id=str(session_id))
     with connected(address) as channel:
-        request = GetSessionRequest(session_id=str(session_id))
-        session = SessionServiceStub(channel).GetSession(request, timeout=CALL_TIMEOUT_S).session
+        stub = SessionServiceStub(channel)
+        reply = stub.GetSession(request, timeout=CALL_TIMEOUT_S)
+        session, uploads = reply.session, list(reply.session.uploads)
+        while reply.next_upload_page_token:
+            request.upload_page_token = reply.next_upload_page_token
+            reply = stub.GetSession(request, timeout=CALL_TIMEOUT_S)
+            uploads[:0] = reply.session.uploads
+    session.ClearField("uploads")
+    session.uploads.extend(uploads)
     if as_json:
         show_json(as_dict(session))
     else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from models.errors import InvalidInput, NotFound
+from models.errors import NotFound
 from models.reasons import Reason
 from server.ledger.columns import (
     Cursor,
@@ -23,6 +23,7 @@ from server.ledger.columns import (
     update,
 )
 from server.ledger.letter_filter import EVERY_LETTER, MATCHES, LetterFilter
+from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import DeadLetterRow
 
 KEPT_LETTERS = 1000
@@ -122,7 +123,7 @@ def list_letters(
     Raises:
         InvalidInput: PAGE_TOKEN_INVALID.
     """
-    at, after = _read_token(page_token)
+    at, after = read_page_token(page_token)
     rows = fetch_all(
         cursor,
         f"""SELECT * FROM dead_letters WHERE ($closed_too OR closed_time IS NULL) AND {MATCHES}
@@ -132,7 +133,7 @@ def list_letters(
     )
     letters = [_letter(row) for row in rows[:page_size]]
     more = len(rows) > page_size
-    return letters, _token(letters[-1]) if more else ""
+    return letters, page_token_after(letters[-1].create_time, letters[-1].id) if more else ""
 
 
 def count_open(cursor: Cursor) -> int:
@@ -145,20 +146,6 @@ def close(cursor: Cursor, letter_id: str, now: datetime, closed_as: str, reason:
     changes: Row = {"closed_time": stored_time(now), "closed_as": closed_as, "closed_reason": reason}
     update(cursor, "dead_letters", letter_id, changes)
     return get(cursor, letter_id)
-
-
-def _token(letter: DeadLetterRow) -> str:
-    return f"{stored_time(letter.create_time).isoformat()}~{letter.id}"
-
-
-def _read_token(token: str) -> tuple[datetime | None, str]:
-    if not token:
-        return None, ""
-    moment, _, letter_id = token.partition("~")
-    try:
-        return datetime.fromisoformat(moment).replace(tzinfo=None), letter_id
-    except ValueError:
-        raise InvalidInput("The page token is not valid.", reason=Reason.PAGE_TOKEN_INVALID) from None
 
 
 def _letter(row: Row) -> DeadLetterRow:

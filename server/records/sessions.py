@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from server.access import ownership
 from server.access.caller import current_caller
@@ -21,13 +22,22 @@ from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
 
+UPLOADS_SHOWN: Final = 100
+"""With a session, unless the request asks for another number. The protos name it too."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session with its uploads and recommendations."""
+    """A session with its newest recommendation, and a page of its uploads.
+
+    Attributes:
+        uploads: Oldest first.
+        older_uploads: Token of the page of uploads that are older; empty if there are none.
+    """
 
     session: SessionRow
     uploads: list[UploadRow]
+    older_uploads: str
     recommendation: RecommendationRow | None
 
 
@@ -73,20 +83,24 @@ class Sessions:
 
         return await self._ledger.write(write)
 
-    async def view(self, session_id: str) -> SessionView:
+    async def view(self, session_id: str, page_size: int = UPLOADS_SHOWN, page_token: str = "") -> SessionView:
         """A session of the current caller as it is now.
+
+        Args:
+            session_id: The session.
+            page_size: How many uploads to show at most.
+            page_token: Of a page of older uploads; empty for the newest.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
+            InvalidInput: PAGE_TOKEN_INVALID.
         """
         caller = current_caller()
 
         def read(cursor: Cursor) -> SessionView:
-            return SessionView(
-                ownership.session(cursor, session_id, caller),
-                uploads.list_of_session(cursor, session_id),
-                recommendations.latest_of_session(cursor, session_id),
-            )
+            session = ownership.session(cursor, session_id, caller)
+            page, older = uploads.page_of_session(cursor, session_id, page_size, page_token)
+            return SessionView(session, page, older, recommendations.latest_of_session(cursor, session_id))
 
         return await self._ledger.read(read)
 

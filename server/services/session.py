@@ -11,7 +11,7 @@ from server.access.caller import current_caller
 from server.ledger.types import RecommendationRow, SessionRow, UploadRow
 from server.records.machine_words import MachineWords
 from server.records.pubsub import LateReply, PubSub, Update
-from server.records.sessions import Sessions, SessionView
+from server.records.sessions import UPLOADS_SHOWN, Sessions, SessionView
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
 
@@ -41,7 +41,10 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     async def GetSession(  # noqa: N802, D102
         self, request: session_pb2.GetSessionRequest, context: Any
     ) -> session_pb2.GetSessionResponse:
-        return session_pb2.GetSessionResponse(session=_message(await self._sessions.view(request.session_id)))
+        view = await self._sessions.view(
+            request.session_id, request.upload_page_size or UPLOADS_SHOWN, request.upload_page_token
+        )
+        return session_pb2.GetSessionResponse(session=_message(view), next_upload_page_token=view.older_uploads)
 
     async def WatchSession(  # noqa: N802, D102
         self, request: session_pb2.WatchSessionRequest, context: Any

@@ -26,6 +26,7 @@ from server.ledger.writer import Ledger
 from server.operations import get_status
 from server.setting_groups import QuackSettings
 
+OLDER = "a token"
 OPEN, CLOSED = "0b0e5c1e-0000-4000-8000-000000000001", "0b0e5c1e-0000-4000-8000-000000000002"
 
 
@@ -140,11 +141,14 @@ class Sessions(session_pb2_grpc.SessionServiceServicer):
             status.details.add().Pack(info)
             context.abort_with_status(rpc_status.to_status(status))
         session = session_pb2.Session(id=OPEN, client_id="demo-app", state=SESSION_STATE_COMPLETED, turn_count=4)
+        if request.upload_page_token == OLDER:
+            session.uploads.add(id=CLOSED, media_type="image/png").text.value = "The first upload"
+            return session_pb2.GetSessionResponse(session=session)
         session.uploads.add(id=CLOSED, media_type="image/jpeg").text.value = "[REDACTED_NAME] 08:15"
         session.recommendation.record.summary = "A visit."
         session.recommendation.record.fields.add(name="meter_reading", value="04821")
         session.recommendation.record.fields.add(name="other_meter_reading", value="4831")
-        return session_pb2.GetSessionResponse(session=session)
+        return session_pb2.GetSessionResponse(session=session, next_upload_page_token=OLDER)
 
     def StartSession(self, request: Any, context: Any) -> session_pb2.StartSessionResponse:
         raise NotImplementedError
@@ -333,7 +337,9 @@ def test_one_session() -> None:
         "different meter readings: 04821, 4831.",
     ):
         assert part in shown
-    assert json.loads(run("sessions", "show", OPEN, "--json").stdout)["turn_count"] == 4
+    shown = json.loads(run("sessions", "show", OPEN, "--json").stdout)
+    assert shown["turn_count"] == 4
+    assert [upload["text"]["value"] for upload in shown["uploads"]] == ["The first upload", "[REDACTED_NAME] 08:15"]
 
 
 def test_an_error_of_the_server_is_shown_with_reason_and_hint() -> None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from models.errors import Conflict, NotFound
+from models.errors import Conflict, InvalidInput, NotFound
 from models.speech.types import RedactedWord
 from server.ledger import breakers, events, recommendations, sessions, streams, turns, uploads
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.events import AppendResult
-from server.ledger.types import Artifact, Origin, RecommendationState, SessionState, UploadState
+from server.ledger.types import Artifact, Origin, RecommendationState, SessionState, UploadRow, UploadState
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import after, event, new_id, recommendation, redacted, session, stream, turn, upload
 from tests.unit.ledger.stored import events_of_session, read_now
@@ -85,6 +85,23 @@ def test_uploads_are_stored_and_updated(cursor: Cursor) -> None:
         artifact=artifact,
     )
     assert uploads.list_of_session(cursor, "s") == [done]
+
+
+def test_uploads_of_a_session_come_in_pages_the_newest_first(cursor: Cursor) -> None:
+    stored = [replace(upload("s"), create_time=after(i // 3)) for i in range(10)]
+    for row in (*stored, upload("other")):
+        uploads.insert_upload(cursor, row)
+    pages: list[list[UploadRow]] = []
+    token = ""
+    while not pages or token:
+        page, token = uploads.page_of_session(cursor, "s", 4, token)
+        pages.append(page)
+    assert [len(page) for page in pages] == [4, 4, 2]
+    assert [row for page in reversed(pages) for row in page] == uploads.list_of_session(cursor, "s")
+    assert uploads.page_of_session(cursor, "s", 10) == (uploads.list_of_session(cursor, "s"), "")
+    assert uploads.page_of_session(cursor, "nobody's", 10) == ([], "")
+    with pytest.raises(InvalidInput):
+        uploads.page_of_session(cursor, "s", 4, "yesterday")
 
 
 def test_a_newer_recommendation_supersedes(cursor: Cursor) -> None:

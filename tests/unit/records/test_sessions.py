@@ -1,17 +1,27 @@
-"""Idle sessions."""
+"""Sessions as the services show and end them."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from vestibule.v1.session_pb2 import GetSessionRequest, WatchSessionRequest
+
 from server.ledger import sessions as rows
+from server.ledger import uploads
 from server.ledger.types import SessionRow, SessionState
+from server.records.machine_words import MachineWords
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
-from server.records.sessions import Sessions
+from server.records.sessions import UPLOADS_SHOWN, Sessions
 from server.records.vocabulary import VocabularySealer
+from server.runtime.lifecycle import Lifecycle
+from server.services.session import SessionService
+from tests.fakes.gateway import FakeGateway
+from tests.unit.ledger.makers import after, upload
 from tests.unit.ledger.migrated import open_ledger
 
 IDLE_S = 1800.0
@@ -38,4 +48,27 @@ async def test_only_idle_sessions_are_ended(tmp_path: Path) -> None:
     assert isinstance(published, SessionRow)
     states = await ledger.read(lambda cursor: [rows.get(cursor, s.id).state for s in (forgotten, busy)])
     assert states == [SessionState.ABANDONED, SessionState.IN_PROGRESS]
+    ledger.close()
+
+
+async def test_a_session_shows_its_newest_uploads_and_the_others_in_pages(tmp_path: Path) -> None:
+    ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
+    row = await _start(all_of_them, "one")
+    stored = [replace(upload(row.id), create_time=after(number)) for number in range(UPLOADS_SHOWN + 30)]
+    for one in stored:
+        await ledger.write(partial(uploads.insert_upload, row=one))
+    request = GetSessionRequest(session_id=row.id)
+    newest = await service.GetSession(request, None)
+    assert [u.id for u in newest.session.uploads] == [u.id for u in stored[30:]]
+    request.upload_page_token, request.upload_page_size = newest.next_upload_page_token, 20
+    older = await service.GetSession(request, None)
+    assert [u.id for u in older.session.uploads] == [u.id for u in stored[10:30]]
+    request.upload_page_token = older.next_upload_page_token
+    oldest = await service.GetSession(request, None)
+    assert [u.id for u in oldest.session.uploads] == [u.id for u in stored[:10]]
+    assert oldest.next_upload_page_token == ""
+    first = await anext(service.WatchSession(WatchSessionRequest(session_id=row.id), None))
+    assert len(first.session.uploads) == UPLOADS_SHOWN
     ledger.close()

@@ -60,7 +60,9 @@ class Session(_message.Message):
 
     @_builtins.property
     def uploads(self) -> _containers.RepeatedCompositeFieldContainer[_media_pb2.Upload]:
-        """Uploads of this session, oldest first."""
+        """The newest uploads of this session, oldest first: 100 of them, or as many as GetSession was asked for. GetSession
+        gives older ones in pages.
+        """
 
     @_builtins.property
     def recommendation(self) -> _recommendation_pb2.Recommendation:
@@ -167,16 +169,24 @@ class GetSessionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    UPLOAD_PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    UPLOAD_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session."""
+    upload_page_size: _builtins.int
+    """Largest number of uploads, 1 to 1000. 0 means 100."""
+    upload_page_token: _builtins.str
+    """next_upload_page_token of the response before, for older uploads. Empty for the newest."""
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
+        upload_page_size: _builtins.int = ...,
+        upload_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id", "upload_page_size", b"upload_page_size", "upload_page_token", b"upload_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,18 +199,22 @@ class GetSessionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_FIELD_NUMBER: _builtins.int
+    NEXT_UPLOAD_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_upload_page_token: _builtins.str
+    """Token of the page with older uploads. Empty if there are none."""
     @_builtins.property
     def session(self) -> Global___Session:
-        """The session as it is now."""
+        """The session as it is now, with one page of its uploads."""
 
     def __init__(
         self,
         *,
         session: Global___Session | None = ...,
+        next_upload_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_upload_page_token", b"next_upload_page_token", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
