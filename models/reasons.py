@@ -394,7 +394,12 @@ class Reason(ReasonRow):
     SPOOL_CORRUPT = "SPOOL_CORRUPT", Status.INTERNAL, "A file of the spool was changed or cut."
     SPOOL_FAILED = "SPOOL_FAILED", Status.UNAVAILABLE, "The disk of the spool refuses."
     SPOOL_FULL = "SPOOL_FULL", Status.RESOURCE_EXHAUSTED, "The disk of the spool is full."
-    SPOOL_KEY_INVALID = "SPOOL_KEY_INVALID", Status.INVALID_ARGUMENT, "The key of the spool is not base64 of 32 bytes."
+    SPOOL_KEY_GIVEN = (
+        "SPOOL_KEY_GIVEN",
+        Status.FAILED_PRECONDITION,
+        "The key of the spool is given by a setting, so the server can make no other.",
+    )
+    SPOOL_KEY_INVALID = "SPOOL_KEY_INVALID", Status.INVALID_ARGUMENT, "A key of the spool is not base64 of 32 bytes."
     SPOOL_KEY_UNKNOWN = "SPOOL_KEY_UNKNOWN", Status.INTERNAL, "A file of the spool was written with another key."
     SPOOL_MISSING = "SPOOL_MISSING", Status.INTERNAL, "A file of the spool is gone."
     SQL_REFUSED = (

@@ -77,7 +77,9 @@ class Settings(BaseSettings):
         None, description="Folder with a file for each secret, called as its variable; the environment wins over it."
     )
     spool_key: SecretStr = Field(
-        SecretStr(""), description="Base64 of 32 bytes; empty generates one into the state folder."
+        SecretStr(""),
+        description="Base64 of 32 bytes, and after commas earlier keys that still decrypt; empty generates one into "
+        "the state folder.",
     )
     keep_redacted_recordings: bool = Field(
         False, description="Keep muted recordings, if a second recognition finds no personal words in them."

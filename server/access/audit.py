@@ -57,6 +57,7 @@ class AuditAction(StrEnum):
     BREAKER_RESET = "breaker_reset"
     BREAKER_TRIPPED = "breaker_tripped"
     ERASE = "erase"
+    SPOOL_KEY_ROTATED = "spool_key_rotated"
     AUDIT_BROKEN = "audit_broken"
     SERVER_STARTED = "server_started"
     SERVER_STOPPED = "server_stopped"

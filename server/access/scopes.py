@@ -37,6 +37,7 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "AdminService/ListBreakers": (OPERATOR,),
         "AdminService/ResetBreaker": (OPERATOR,),
         "AdminService/TripBreaker": (OPERATOR,),
+        "AdminService/RotateSpoolKey": (OPERATOR,),
         "AdminService/Erase": (OPERATOR,),
         "AdminService/ListAuditEntries": (OPERATOR,),
         "AdminService/VerifyAudit": (OPERATOR,),

@@ -154,11 +154,11 @@ def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: boo
     from server.erasure.eraser import Eraser, NoWork
     from server.ledger.erasure import ErasureScope, ErasureTarget
     from server.ledger.types import utc_now
-    from server.uploads.keys import load_or_create_spool_key
+    from server.uploads.keys import KEY_FILE, load_or_create_spool_keys
     from server.uploads.spool import Spool
 
     settings = stopped.settings
-    key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
+    keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
     target = ErasureTarget(ErasureScope(scope), value)
 
     async def forget_copies() -> None:
@@ -169,7 +169,7 @@ def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: boo
         audit_key = load_or_create_key(settings.state_dir)
         subjects_key = load_or_create_subjects_key(settings.state_dir)
         audit = AuditTrail(audit_key, subjects_key, utc_now, keep_peers=settings.audit.peers)
-        spool = Spool(settings.spool_dir, key)
+        spool = Spool(settings.spool_dir, keys)
         eraser = Eraser(ledger, spool, settings.pictures_dir, NoWork(), utc_now, audit, forget_copies)
         async with head_kept(ledger, audit_key, settings.state_dir):
             erasure_id, erased = ("", await eraser.preview(target)) if dry_run else await eraser.erase(target)

@@ -14,6 +14,7 @@ from server.cli.key_store import opened_key_store
 from server.cli.messages import as_dict
 from server.cli.output import Period, show_json, show_table
 from server.cli.remote import address_option
+from server.cli.rotate_spool import rotate_spool
 from server.cli.stopped_server import files_options
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class KeyId(click.ParamType[str]):
         return str(found[1])
 
 
-@click.group(short_help="Make, list, rotate and revoke API keys, and make a certificate for development.")
+@click.group(short_help="Make, list, rotate and revoke API keys, change the key of the spool.")
 def keys() -> None:
     """API keys: what apps, reviewers, analysts and operators call the server with.
 
@@ -48,6 +49,7 @@ def keys() -> None:
       vestibule keys create --scope app --client my-app --expires 365d
       vestibule keys rotate 5f0c7a52d1e94b60 --grace 24h
       vestibule keys revoke 5f0c7a52d1e94b60
+      vestibule keys rotate-spool
       vestibule keys dev-certificate
     """
 
@@ -174,4 +176,5 @@ def _time(at: Timestamp) -> str:
     return f"{at.ToDatetime():%Y-%m-%d %H:%M}"
 
 
+keys.add_command(rotate_spool)
 keys.add_command(dev_certificate)

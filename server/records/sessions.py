@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -70,14 +70,14 @@ class Sessions:
             create_time=now,
             update_time=now,
             language=language,
-            sealed_vocabulary=self._sealer.seal(vocabulary),
             variant=variant,
             subject_hash=subject_hash,
         )
         caller = current_caller()
 
         def write(cursor: Cursor) -> SessionRow:
-            session, _ = sessions.insert_or_get(cursor, row)
+            sealed = self._sealer.seal(vocabulary)
+            session, _ = sessions.insert_or_get(cursor, replace(row, sealed_vocabulary=sealed))
             ownership.note_participant(cursor, session.id, caller)
             return session
 

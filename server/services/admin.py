@@ -33,6 +33,7 @@ from server.services.letter_messages import (
     letter_with_attempts,
     redriven,
 )
+from server.uploads.key_rotation import SpoolKeyRotation
 
 DEFAULT_PAGE = 100
 _STATES = {
@@ -62,6 +63,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         eraser: Eraser,
         audit: AuditBook,
         operations: LetterOperations,
+        spool_key: SpoolKeyRotation,
     ) -> None:
         self._status = status
         self._ledger = ledger
@@ -71,6 +73,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self._eraser = eraser
         self._audit = audit
         self._operations = operations
+        self._spool_key = spool_key
 
     async def GetStatus(  # noqa: N802, D102
         self, request: admin_pb2.GetStatusRequest, context: Any
@@ -169,6 +172,14 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         await self._audit.record(AuditAction.BREAKER_TRIPPED, ("breaker", breaker.name))
         breaker.trip()
         return admin_pb2.TripBreakerResponse(breaker=_breaker(breaker.snapshot()))
+
+    async def RotateSpoolKey(  # noqa: N802, D102
+        self, request: admin_pb2.RotateSpoolKeyRequest, context: Any
+    ) -> admin_pb2.RotateSpoolKeyResponse:
+        now = await asyncio.shield(self._spool_key.rotate(request.key_id))
+        return admin_pb2.RotateSpoolKeyResponse(
+            key_id=now.key_id, done_count=now.done, remaining_count=now.remaining, finished=now.finished
+        )
 
     async def Erase(  # noqa: N802, D102
         self, request: admin_pb2.EraseRequest, context: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from models.errors import Overloaded
 from models.private_files import open_private, sync_folder
+from server.runtime.keyring import Keyring
 from server.uploads.disk import disk_errors
 from server.uploads.encrypted_frames import (
     HEADER_BYTES,
@@ -57,14 +58,23 @@ class AudioLogFile:
         size_bytes: Audio in the log so far.
     """
 
-    def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int, usage: OneLogUsage) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keys: Keyring,
+        stream_id: UUID,
+        durable_bytes: int,
+        usage: OneLogUsage,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_close = on_close
         found, header, size_bytes = AudioLogSize(), None, 0
         if path.exists():
             with path.open("rb") as file:
-                found = AudioLogFile.measure(file, key, stream_id, durable_bytes)
+                found = AudioLogFile.measure(file, keys, stream_id, durable_bytes)
                 header = os.pread(file.fileno(), HEADER_BYTES, 0) if found.end else None
                 size_bytes = os.fstat(file.fileno()).st_size
-        self._cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
+        self._cipher = FrameCipher(keys, FileKind.AUDIO_LOG, stream_id, header)
         self._frames = found.frames
         self._usage = usage
         self.size_bytes = found.size_bytes
@@ -116,6 +126,7 @@ class AudioLogFile:
     def close(self) -> None:
         """Close the file, which stays. Safe to repeat."""
         self._file.close()
+        self._on_close()
 
     def _add(self, piece: bytes) -> None:
         frame = memoryview(bytearray(sealed_bytes(len(piece))))
@@ -138,12 +149,12 @@ class AudioLogFile:
         self._end += len(frame)
 
     @staticmethod
-    def measure(file: BinaryIO, key: bytes, stream_id: UUID, durable_bytes: int) -> AudioLogSize:
+    def measure(file: BinaryIO, keys: Keyring, stream_id: UUID, durable_bytes: int) -> AudioLogSize:
         """Look through a log up to its last whole frame, a frame at a time.
 
         Args:
             file: At its beginning.
-            key: Of the spool.
+            keys: Of the spool.
             stream_id: Id of the stream.
             durable_bytes: Audio that was synced.
 
@@ -151,7 +162,7 @@ class AudioLogFile:
             InternalError: It is damaged, or holds less than ``durable_bytes`` of audio.
         """
         size = frames = end = 0
-        if (cipher := _cipher(file, key, stream_id)) is not None:
+        if (cipher := log_cipher(file, keys, stream_id)) is not None:
             end = HEADER_BYTES
             with suppress(TornFrame):
                 for frame in cipher.open_each(file):
@@ -163,14 +174,14 @@ class AudioLogFile:
         return AudioLogSize(size, frames, end)
 
     @staticmethod
-    def pieces(file: BinaryIO, key: bytes, stream_id: UUID) -> LogPieces:
+    def pieces(file: BinaryIO, keys: Keyring, stream_id: UUID) -> LogPieces:
         """The audio of a log up to its last whole frame. About ``LOG_PIECE_BYTES`` and a frame are in memory.
 
         Raises:
             InternalError: It is damaged.
         """
         held = bytearray()
-        if (cipher := _cipher(file, key, stream_id)) is not None:
+        if (cipher := log_cipher(file, keys, stream_id)) is not None:
             with suppress(TornFrame):
                 for frame in cipher.open_each(file):
                     held += frame.data
@@ -183,12 +194,12 @@ class AudioLogFile:
             yield bytes(held)
 
 
-def _cipher(file: BinaryIO, key: bytes, stream_id: UUID) -> FrameCipher | None:
+def log_cipher(file: BinaryIO, keys: Keyring, stream_id: UUID) -> FrameCipher | None:
     """What opens the frames that follow the header; None in a file that was killed while it was made."""
     header = file.read(HEADER_BYTES)
     if len(header) < HEADER_BYTES or not (any(header) or _holds_something(file)):
         return None
-    return FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
+    return FrameCipher(keys, FileKind.AUDIO_LOG, stream_id, header)
 
 
 def _holds_something(file: BinaryIO) -> bool:

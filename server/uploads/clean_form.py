@@ -6,7 +6,8 @@ import threading
 
 from models.errors import Unavailable
 from models.reasons import Reason
-from server.uploads.spool import Spool, SpoolWriter
+from server.uploads.spool import Spool
+from server.uploads.spool_writer import SpoolWriter
 
 
 class CleanForm:

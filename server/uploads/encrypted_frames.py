@@ -13,7 +13,6 @@ changed, swapped, dropped or taken from another file does not open, and a file w
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 from collections.abc import Iterator
@@ -30,8 +29,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from models.errors import InternalError
 from models.reasons import Reason
+from server.runtime.keyring import KEY_BYTES, Keyring, key_id
 
-KEY_BYTES = 32
 MAX_FRAME_BYTES = 256 * 1024
 """Largest plaintext of one frame; as large as the largest message of an upload, so that one needs no copying."""
 
@@ -70,11 +69,6 @@ def corrupt(detail: str) -> InternalError:
     return InternalError(f"A file of the spool is damaged: {detail}.", reason=Reason.SPOOL_CORRUPT)
 
 
-def key_id(key: bytes) -> bytes:
-    """Eight bytes that identify a key without revealing it; they distinguish a wrong key from a damaged file."""
-    return hashlib.sha256(b"vestibule spool key id" + key).digest()[:8]
-
-
 def sealed_bytes(plain_bytes: int) -> int:
     """Size of a frame in the file."""
     return _PREFIX_BYTES + plain_bytes + _TAG_BYTES
@@ -84,7 +78,7 @@ class FrameCipher:
     """Seals and opens the frames of one file.
 
     Args:
-        key: Key of the spool, 32 bytes.
+        keys: Those of the spool: a new file takes the newest, an existing one that of its header.
         kind: What the file is.
         object_id: Id of the file.
         header: Header of an existing file; None makes a new one.
@@ -93,12 +87,12 @@ class FrameCipher:
         InternalError: The header is damaged (``SPOOL_CORRUPT``) or names another key (``SPOOL_KEY_UNKNOWN``).
     """
 
-    def __init__(self, key: bytes, kind: FileKind, object_id: UUID, header: bytes | None = None) -> None:
+    def __init__(self, keys: Keyring, kind: FileKind, object_id: UUID, header: bytes | None = None) -> None:
         if header is None:
-            header = _HEADER.pack(_MAGIC, kind, key_id(key), os.urandom(16))
-        salt = _check_header(header, kind, key)
+            header = _HEADER.pack(_MAGIC, kind, key_id(keys.current), os.urandom(16))
+        salt, used = _check_header(header, kind)
         info = b"vestibule spool file" + bytes([kind]) + object_id.bytes
-        self._aead = AESGCM(HKDF(SHA256(), KEY_BYTES, salt, info).derive(key))
+        self._aead = AESGCM(HKDF(SHA256(), KEY_BYTES, salt, info).derive(keys.find(used)))
         self._id = object_id.bytes
         self.header = header
 
@@ -166,16 +160,18 @@ class FrameCipher:
         return self.header + _AAD_TAIL.pack(self._id, number, last)
 
 
-def _check_header(header: bytes, kind: FileKind, key: bytes) -> bytes:
+def key_id_of(header: bytes) -> bytes | None:
+    """Id of the key that a file was written with; None for bytes that are no header."""
+    if len(header) != HEADER_BYTES or not header.startswith(_MAGIC):
+        return None
+    return bytes(_HEADER.unpack(header)[2])
+
+
+def _check_header(header: bytes, kind: FileKind) -> tuple[bytes, bytes]:
+    """The salt of a file, and the id of its key."""
     if len(header) != HEADER_BYTES:
         raise corrupt("its header is cut off")
     magic, found_kind, found_key, salt = _HEADER.unpack(header)
     if magic != _MAGIC or found_kind != kind:
         raise corrupt("its header is not one of this kind")
-    if found_key != key_id(key):
-        raise InternalError(
-            "A file of the spool was written with another key.",
-            reason=Reason.SPOOL_KEY_UNKNOWN,
-            hint="Start the server with the spool key that it had before.",
-        )
-    return bytes(salt)
+    return bytes(salt), bytes(found_key)

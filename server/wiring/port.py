@@ -57,7 +57,15 @@ def build_services(
         recommendation=RecommendationService(jobs.recommender, words),
         funnel=FunnelService(ledger, gateway, clock, shared.audit.trail.client_pseudonym),
         admin=AdminService(
-            status, ledger, jobs.runner, shared.breakers, words, stored.eraser, shared.audit, operations
+            status,
+            ledger,
+            jobs.runner,
+            shared.breakers,
+            words,
+            stored.eraser,
+            shared.audit,
+            operations,
+            stored.spool_key,
         ),
         access=AccessService(access.keys, MachineWords(gateway, as_device), clock),
     )

@@ -29,7 +29,7 @@ from server.sandbox.sandbox import MediaSandbox
 from server.settings import Settings
 from server.tls.reload import ServerCertificate
 from server.uploads.build import build_malware_scan
-from server.uploads.keys import load_or_create_spool_key
+from server.uploads.keys import KEY_FILE, load_or_create_spool_keys
 from server.uploads.malware_scan import MalwareScan
 from server.uploads.spool import Spool
 from server.uploads.usage import LogBounds
@@ -63,7 +63,7 @@ class Shared:
 async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack, clock: Clock) -> Shared:
     """Build it. The stack closes what holds a connection or a process."""
     metrics = Metrics()
-    key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
+    keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
     report = ClusterReport(metrics)
     cluster = ClusterSupervisor(cluster_config(settings), observe=report.observe)
     report.follow(cluster)
@@ -71,7 +71,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     stack.push_async_callback(cluster.stop)
     limits = settings.limits
     kept = LogBounds(int(limits.spool_bytes * limits.client_audio_share), limits.client_kept_streams)
-    spool = Spool(settings.spool_dir, key, limit_bytes=limits.spool_bytes, client_logs=kept)
+    spool = Spool(settings.spool_dir, keys, limit_bytes=limits.spool_bytes, client_logs=kept)
     room = _disk_room(settings, metrics)
     audit = AuditBook(ledger, settings.audit, settings.state_dir, clock, metadata.version("vestibule"), room.require)
     await audit.start(stack)
@@ -83,7 +83,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         ledger=ledger,
         spool=spool,
         room=room,
-        sealer=VocabularySealer(key),
+        sealer=VocabularySealer(keys),
         cluster=cluster,
         cluster_report=report,
         gateway=upstreams.gateway,

@@ -13,6 +13,7 @@ from server.housekeeping import Housekeeping
 from server.records.sessions import Sessions
 from server.settings import Settings
 from server.streaming.stream_manager import StreamManager
+from server.uploads.key_rotation import SpoolKeyRotation
 from server.wiring.jobs import Jobs
 from server.wiring.shared import Shared
 
@@ -26,6 +27,7 @@ class StoredData:
     eraser: Eraser
     retention: Retention
     housekeeping: Housekeeping
+    spool_key: SpoolKeyRotation
 
 
 def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: StreamManager) -> StoredData:
@@ -40,6 +42,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
     letter_days = {str(kind): days for kind, days in settings.dead_letters.days_by_kind.items()}
     retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser.purge, letter_days)
-    rounds = (eraser.resume, retention.round)
+    spool_key = SpoolKeyRotation(spool, ledger, shared.sealer, shared.audit.trail, asyncio.Lock())
+    rounds = (eraser.resume, retention.round, spool_key.round)
     housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
-    return StoredData(sessions, analysts, eraser, retention, housekeeping)
+    return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key)

@@ -164,6 +164,7 @@ NAME_NOTHING: Final = {
     f"{V1}AdminService/ListBreakers",
     f"{V1}AdminService/ResetBreaker",
     f"{V1}AdminService/TripBreaker",
+    f"{V1}AdminService/RotateSpoolKey",
     f"{V1}AdminService/ListAuditEntries",
     f"{V1}AdminService/VerifyAudit",
 }

@@ -54,6 +54,9 @@ from server.setting_groups import AuditSettings, LimitSettings
 from server.streaming.events import Final
 from server.streaming.stream_config import StreamConfig
 from server.uploads.build import build_upload_service
+from server.uploads.key_rotation import SpoolKeyRotation
+from server.uploads.keys import load_or_create_spool_keys
+from server.uploads.spool import Spool
 from server.uploads.types import DeclaredUpload
 from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway
@@ -138,6 +141,7 @@ class TwoClients:
     """The world of these tests."""
 
     def __init__(self, folder: Path, gateway: FakeGateway | None = None) -> None:
+        self.folder = folder
         self.harness = StreamHarness(folder, gateway=gateway)
         self.ledger = self.harness.ledger
         self.statements: list[str] = []
@@ -229,10 +233,22 @@ class TwoClients:
             recommendation=RecommendationService(harness.recommender, words),
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail.client_pseudonym),
             admin=AdminService(
-                status, self.ledger, harness.runner, breakers, words, eraser, self.audit, self._operations()
+                status,
+                self.ledger,
+                harness.runner,
+                breakers,
+                words,
+                eraser,
+                self.audit,
+                self._operations(),
+                self._spool_key(),
             ),
             access=AccessService(ApiKeys(self.ledger, lambda: NOW, self.audit.trail), words, lambda: NOW),
         )
+
+    def _spool_key(self) -> SpoolKeyRotation:
+        spool = Spool(self.folder / "spool", load_or_create_spool_keys("", self.folder / "spool.key"))
+        return SpoolKeyRotation(spool, self.ledger, VocabularySealer(spool.keys), self.audit.trail, asyncio.Lock())
 
     def _operations(self) -> LetterOperations:
         return LetterOperations(self.ledger, self.harness.runner, self.audit.trail, lambda: NOW, 1000.0)

@@ -98,6 +98,9 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
     def ListAuditEntries(self, request: Any, context: Any) -> admin_pb2.ListAuditEntriesResponse:
         raise NotImplementedError
 
+    def RotateSpoolKey(self, request: Any, context: Any) -> admin_pb2.RotateSpoolKeyResponse:
+        raise NotImplementedError
+
     def VerifyAudit(self, request: Any, context: Any) -> admin_pb2.VerifyAuditResponse:
         raise NotImplementedError
 

@@ -59,12 +59,12 @@ async def test_a_stream_ends_when_its_client_has_filled_its_share_and_the_neighb
 ) -> None:
     for _ in range(2):
         await broken_talk(bounded, bounded.config)
-    kept = sum(file.stat().st_size for file in bounded.spool._folder.iterdir())
+    kept = sum(file.stat().st_size for file in bounded.spool.folder.iterdir())
     error = await refusal(bounded, bounded.config)
     assert (error.reason, error.retry_after_s) == (Reason.CLIENT_AUDIO_FULL, 60.0)
     assert "half-close" in error.hint
     assert TWO_TALKS.size_bytes is not None
-    assert kept < sum(file.stat().st_size for file in bounded.spool._folder.iterdir()) <= TWO_TALKS.size_bytes
+    assert kept < sum(file.stat().st_size for file in bounded.spool.folder.iterdir()) <= TWO_TALKS.size_bytes
     neighbour = bounded.session_of("neighbour")
     for _ in range(2):
         assert await whole_talk(bounded, neighbour) == 1

@@ -14,7 +14,7 @@ import pytest
 from models.errors import BrokenMedia, Overloaded, Unavailable
 from models.reasons import Reason
 from server.uploads.encode_anew import MediaCleaner
-from server.uploads.spool import SpoolWriter
+from server.uploads.spool_writer import SpoolWriter
 from server.uploads.types import CheckStage, CheckStep, ReceivedBytes, UploadCheck
 from tests.fakes.cleaner import OtherBytes
 from tests.unit.ledger.stored import jobs_of_session

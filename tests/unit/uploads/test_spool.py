@@ -162,7 +162,9 @@ def test_only_uuids_are_accepted_as_names(spool: Spool, name: str) -> None:
 
 def test_a_full_disk_raises_overloaded(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     # /dev/full answers every write as a full disk does.
-    monkeypatch.setattr("server.uploads.spool.open_private", lambda _path, flags: os.open("/dev/full", os.O_WRONLY))
+    monkeypatch.setattr(
+        "server.uploads.spool_writer.open_private", lambda _path, _flags: os.open("/dev/full", os.O_WRONLY)
+    )
     assert reason_at_once(lambda: spool.writer(str(uuid4()))) == "SPOOL_FULL"
 
 

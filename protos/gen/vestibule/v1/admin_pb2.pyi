@@ -1022,6 +1022,62 @@ class TripBreakerResponse(_message.Message):
 Global___TripBreakerResponse: _TypeAlias = TripBreakerResponse  # noqa: Y015
 
 @_typing.final
+class RotateSpoolKeyRequest(_message.Message):
+    """Begins a change of the spool's key, or goes on with one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """key_id of the response before. Empty makes a new key, unless an earlier change is unfinished."""
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateSpoolKeyRequest: _TypeAlias = RotateSpoolKeyRequest  # noqa: Y015
+
+@_typing.final
+class RotateSpoolKeyResponse(_message.Message):
+    """How far the change is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    DONE_COUNT_FIELD_NUMBER: _builtins.int
+    REMAINING_COUNT_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """Id of the newest key, 16 hexadecimal digits. It does not reveal the key."""
+    done_count: _builtins.int
+    """Files and vocabularies that this call encrypted with the newest key."""
+    remaining_count: _builtins.int
+    """Files that still need an earlier key: not reached yet, being written, or damaged."""
+    finished: _builtins.bool
+    """Whether nothing needs an earlier key any more. One that the server had made is deleted."""
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+        done_count: _builtins.int = ...,
+        remaining_count: _builtins.int = ...,
+        finished: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done_count", b"done_count", "finished", b"finished", "key_id", b"key_id", "remaining_count", b"remaining_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateSpoolKeyResponse: _TypeAlias = RotateSpoolKeyResponse  # noqa: Y015
+
+@_typing.final
 class EraseRequest(_message.Message):
     """Names what to erase."""
 

@@ -85,6 +85,11 @@ class AdminServiceStub:
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.FromString,
                 _registered_method=True)
+        self.RotateSpoolKey = channel.unary_unary(
+                '/vestibule.v1.AdminService/RotateSpoolKey',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyResponse.FromString,
+                _registered_method=True)
         self.Erase = channel.unary_unary(
                 '/vestibule.v1.AdminService/Erase',
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.EraseRequest.SerializeToString,
@@ -177,6 +182,15 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateSpoolKey(self, request, context):
+        """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
+        call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
+        itself if nobody does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Erase(self, request, context):
         """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
         files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
@@ -251,6 +265,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.TripBreaker,
                     request_deserializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.SerializeToString,
+            ),
+            'RotateSpoolKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSpoolKey,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyResponse.SerializeToString,
             ),
             'Erase': grpc.unary_unary_rpc_method_handler(
                     servicer.Erase,
@@ -539,6 +558,33 @@ class AdminService:
             '/vestibule.v1.AdminService/TripBreaker',
             vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.SerializeToString,
             vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateSpoolKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/RotateSpoolKey',
+            vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,11 @@ class AdminServiceStub:
     """Closes a circuit breaker by hand."""
     TripBreaker: _grpc.UnaryUnaryMultiCallable[_admin_pb2.TripBreakerRequest, _admin_pb2.TripBreakerResponse]
     """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
+    RotateSpoolKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateSpoolKeyRequest, _admin_pb2.RotateSpoolKeyResponse]
+    """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
+    call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
+    itself if nobody does.
+    """
     Erase: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]
     """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
     files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
@@ -91,6 +96,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Closes a circuit breaker by hand."""
     TripBreaker: _aio.UnaryUnaryMultiCallable[_admin_pb2.TripBreakerRequest, _admin_pb2.TripBreakerResponse]  # type: ignore[assignment]
     """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
+    RotateSpoolKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateSpoolKeyRequest, _admin_pb2.RotateSpoolKeyResponse]  # type: ignore[assignment]
+    """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
+    call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
+    itself if nobody does.
+    """
     Erase: _aio.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]  # type: ignore[assignment]
     """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
     files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
@@ -184,6 +194,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.TripBreakerResponse, _abc.Awaitable[_admin_pb2.TripBreakerResponse]]:
         """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def RotateSpoolKey(
+        self,
+        request: _admin_pb2.RotateSpoolKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RotateSpoolKeyResponse, _abc.Awaitable[_admin_pb2.RotateSpoolKeyResponse]]:
+        """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
+        call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
+        itself if nobody does.
+        """
 
     @_abc_1.abstractmethod
     def Erase(

@@ -1,0 +1,20 @@
+"""The sealed vocabularies of sessions, for the change of the key that they are sealed with."""
+
+from __future__ import annotations
+
+from server.ledger.columns import Cursor, fetch_all
+
+
+def sealed_after(cursor: Cursor, session_id: str, limit: int) -> list[tuple[str, str]]:
+    """Ids and sealed vocabularies of sessions that have one, in the order of the ids, after one of them."""
+    rows = fetch_all(
+        cursor,
+        "SELECT id, sealed_vocabulary FROM sessions WHERE sealed_vocabulary <> '' AND id > ? ORDER BY id LIMIT ?",
+        [session_id, limit],
+    )
+    return [(row["id"], row["sealed_vocabulary"]) for row in rows]
+
+
+def replace(cursor: Cursor, session_id: str, sealed: str) -> None:
+    """Store a vocabulary that was sealed anew."""
+    cursor.execute("UPDATE sessions SET sealed_vocabulary = ? WHERE id = ?", [sealed, session_id])

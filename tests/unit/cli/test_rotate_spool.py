@@ -1,0 +1,151 @@
+"""``vestibule keys rotate-spool``, against a real port with the real service, and against the files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import grpc.aio
+import pytest
+from click.testing import CliRunner, Result
+from vestibule.v1 import admin_pb2_grpc
+
+from server.access.audit import AuditTrail
+from server.cli.main import cli
+from server.cli.rotate_spool import Progress, until_still
+from server.ledger.types import utc_now
+from server.ledger.writer import Ledger
+from server.records.vocabulary import VocabularySealer
+from server.services.admin import AdminService
+from server.uploads.key_rotation import SpoolKeyRotation
+from server.uploads.keys import load_or_create_spool_keys
+from server.uploads.spool import Spool
+from tests.unit.ledger.migrated import open_ledger
+
+
+class Home:
+    """The folders of a server whose spool has two files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.state = folder / "data", folder / "state"
+        open_ledger(self.data / "ledger.duckdb").close()
+        self.names = [str(uuid4()), str(uuid4())]
+        for name in self.names:
+            self.spool().put(name, [name.encode()])
+        self.before = self.keys()
+
+    def spool(self) -> Spool:
+        return Spool(self.state / "spool", load_or_create_spool_keys("", self.state / "spool.key"))
+
+    def keys(self) -> list[bytes]:
+        return (self.state / "spool.key").read_bytes().splitlines()
+
+    def check(self) -> None:
+        """Everything can be read, with a new key alone."""
+        spool = self.spool()
+        assert [spool.read(name) for name in self.names] == [name.encode() for name in self.names]
+        [key] = self.keys()
+        assert key not in self.before
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """The address of a port with the admin service, in a thread of its own, because the commands block."""
+        ready, ended, found = Event(), asyncio.Event(), list[Any]()
+
+        async def serve() -> None:
+            nothing: Any = None
+            ledger = Ledger.open(self.data / "ledger.duckdb")
+            spool = self.spool()
+            trail = AuditTrail(bytes(32), bytes(32), utc_now)
+            rotation = SpoolKeyRotation(spool, ledger, VocabularySealer(spool.keys), trail, asyncio.Lock())
+            service = AdminService(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, rotation)
+            server = grpc.aio.server()
+            admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
+            port = server.add_insecure_port("127.0.0.1:0")
+            await server.start()
+            found.extend((asyncio.get_running_loop(), f"127.0.0.1:{port}"))
+            ready.set()
+            await ended.wait()
+            await server.stop(0)
+            ledger.close()
+
+        thread = Thread(target=asyncio.run, args=(serve(),))
+        thread.start()
+        assert ready.wait(10)
+        yield found[1]
+        found[0].call_soon_threadsafe(ended.set)
+        thread.join(10)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
+    return Home(tmp_path)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, [*arguments])
+
+
+def test_the_key_of_a_running_server_is_changed(home: Home) -> None:
+    with home.serving() as address:
+        done = run("keys", "rotate-spool", "--json", "--address", address)
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert (report["done"], report["remaining"], report["finished"]) == (2, 0, True)
+    assert report["key_id"] == home.spool().keys.current_id
+    home.check()
+
+
+def test_the_key_of_a_stopped_server_is_changed_and_the_audit_stays_whole(home: Home) -> None:
+    files = ("--data-dir", str(home.data), "--state-dir", str(home.state))
+    done = run("keys", "rotate-spool", *files)
+    assert done.exit_code == 0, done.output
+    key_id = home.spool().keys.current_id
+    assert done.stdout.splitlines() == [
+        f"The key of the spool is {key_id}. Encrypted anew: 2.",
+        "Nothing needs an earlier key.",
+    ]
+    home.check()
+    verified = run("audit", "verify", *files)
+    assert (verified.exit_code, verified.stdout.splitlines()[-1].split()) == (0, ["intact", "yes"])
+    listed = json.loads(run("audit", "list", "--json", "--action", "spool_key_rotated", *files).stdout)
+    assert [row["object_id"] for row in listed] == [key_id]
+
+
+def test_a_file_that_cannot_be_encrypted_is_told_and_ends_the_command(home: Home) -> None:
+    (home.state / "spool" / home.names[0]).write_bytes(b"no file of the spool")
+    file = home.state / "spool" / home.names[1]
+    file.write_bytes(file.read_bytes()[:-1])
+    done = run("keys", "rotate-spool", "--data-dir", str(home.data), "--state-dir", str(home.state))
+    assert done.exit_code == 0, done.output
+    assert "1 files still need an earlier key" in done.stdout
+    assert len(home.keys()) == 2
+
+
+def test_a_key_that_a_setting_gives_is_not_changed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_SPOOL_KEY", home.before[0].decode())
+    done = run("keys", "rotate-spool", "--data-dir", str(home.data), "--state-dir", str(home.state))
+    assert done.exit_code == 1
+    assert "SPOOL_KEY_GIVEN" in done.stderr
+    assert "VESTIBULE_SPOOL_KEY" in done.stderr
+    assert home.keys() == home.before
+
+
+def test_the_command_goes_on_until_nothing_more_can_be_done(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+    answers = iter([Progress("a", 3, 2, False), Progress("a", 1, 1, False), Progress("a", 0, 1, False)])
+
+    def step(key_id: str) -> Progress:
+        asked.append(key_id)
+        return next(answers)
+
+    assert until_still(step) == Progress("a", 4, 1, False)
+    assert asked == ["", "a", "a"]
+    assert capsys.readouterr().err.splitlines() == ["3 encrypted anew, 2 left.", "4 encrypted anew, 1 left."]
