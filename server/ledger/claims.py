@@ -14,9 +14,10 @@ from server.ledger.types import JobRow, JobState
 FAIR_FOR: Final = timedelta(hours=1)
 """A client or session served longer ago than this counts as never served. It bounds the rows that claiming reads."""
 
-# The first open job of each session, if it is due and nobody holds it. Sessions of one client take turns, and so do
-# clients: whoever was served longest ago comes first, those never served before them. A job without a session has a
-# lane of its own. A job that was never tried is due whatever the clock says: it may have been set back since.
+# The first open job of each session, if it is due and nobody holds it. The client with the fewest running jobs comes
+# first; among equal ones, and among the sessions of one client, whoever was served longest ago, those never served
+# before them. A job without a session has a lane of its own. A job that was never tried is due whatever the clock
+# says: it may have been set back since.
 _CLAIMABLE: Final = """
 WITH opened AS (
     SELECT jobs.*, coalesce(sessions.client_id, '') AS client_id, coalesce(nullif(session_id, ''), jobs.id) AS lane
@@ -29,6 +30,9 @@ WITH opened AS (
     SELECT client_id, max(served_time) AS served_time FROM served GROUP BY client_id
 ), heads AS (
     SELECT * FROM opened QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
+), running AS (
+    SELECT client_id, count(*) AS jobs FROM opened
+    WHERE state = 'RUNNING' AND (lease_until > $now OR list_contains($held::VARCHAR[], id)) GROUP BY client_id
 ), turns AS (
     SELECT heads.id, state, create_time, heads.client_id, row_number() OVER (
         PARTITION BY heads.client_id ORDER BY served.served_time NULLS FIRST, create_time, heads.id) AS turn
@@ -36,8 +40,8 @@ WITH opened AS (
     WHERE (state = 'QUEUED' AND ((attempts = 0 AND heads.claim_time IS NULL) OR next_attempt_time <= $now))
         OR (state = 'RUNNING' AND lease_until <= $now AND NOT list_contains($held::VARCHAR[], heads.id))
 )
-SELECT id, state FROM turns LEFT JOIN clients USING (client_id)
-ORDER BY turn, clients.served_time NULLS FIRST, create_time, id LIMIT $number
+SELECT id, state FROM turns LEFT JOIN clients USING (client_id) LEFT JOIN running USING (client_id)
+ORDER BY turn + coalesce(running.jobs, 0), clients.served_time NULLS FIRST, create_time, id LIMIT $number
 """
 
 
