@@ -9,6 +9,7 @@ import click
 from models.reasons import Reason
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
     from server.settings import Settings
@@ -43,7 +44,7 @@ def load_settings(overrides: dict[str, Any] | None = None) -> Settings:
 
 
 def nest(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """Turn ``("quack.port=0", "log_level=debug")`` into nested keyword arguments of Settings.
+    """Turn ``("retry.network.attempts=3", "log_level=debug")`` into nested keyword arguments of Settings.
 
     Raises:
         click.UsageError: One has no ``=``, does not name a setting, or gives a secret.
@@ -63,27 +64,32 @@ def nest(assignments: tuple[str, ...]) -> dict[str, Any]:
                 f"Set {variable}, or write a file of this name into VESTIBULE_SECRETS_DIR. "
                 f"[{Reason.SECRET_ON_COMMAND_LINE}]"
             )
-        group, dot, field = name.partition(".")
-        if dot:
-            nested.setdefault(group, {})[field] = value
-        else:
-            nested[group] = value
+        *groups, last = name.split(".")
+        inner = nested
+        for group in groups:
+            inner = inner.setdefault(group, {})
+        inner[last] = value
     return nested
 
 
 def _setting(name: str) -> FieldInfo | None:
     """The setting of a name such as ``quack.port``; None where there is none, and for a whole group."""
-    from pydantic import BaseModel
-
     from server.settings import Settings
 
-    group, dot, rest = name.partition(".")
-    field = Settings.model_fields.get(group)
-    inner = field.annotation if field else None
-    grouped = isinstance(inner, type) and issubclass(inner, BaseModel)
-    if dot:
-        return inner.model_fields.get(rest) if grouped else None  # type: ignore[union-attr]
-    return None if grouped else field
+    *groups, last = name.split(".")
+    inside: type[BaseModel] | None = Settings
+    for group in groups:
+        inside = _group(inside.model_fields.get(group)) if inside else None
+    field = inside.model_fields.get(last) if inside else None
+    return field if _group(field) is None else None
+
+
+def _group(field: FieldInfo | None) -> type[BaseModel] | None:
+    """The settings in a group of them; None for a single setting."""
+    from pydantic import BaseModel
+
+    kind = field.annotation if field else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _reason(kind: str) -> str:

@@ -23,11 +23,30 @@ def test_assignments_win_over_the_environment_one_field_at_a_time(monkeypatch: p
     assert settings.log_level == "error"
 
 
+def test_a_setting_within_two_groups_leaves_the_others_at_their_defaults() -> None:
+    retry = load_settings(nest(("retry.llm_api.attempts=2", "retry.llm_api.factor=5", "retry.least=7"))).retry
+    assert (retry.llm_api.attempts, retry.llm_api.factor, retry.llm_api.longest_s, retry.least) == (2, 5.0, 600.0, 7)
+    assert retry.network.attempts == 6
+
+
 def test_a_value_may_hold_an_equals_sign() -> None:
     assert nest(("llm_base_url=http://host/v1?a=b",)) == {"llm_base_url": "http://host/v1?a=b"}
 
 
-@pytest.mark.parametrize("wrong", ["quack.port", "nonsense=1", "quack.nonsense=1", "quack=1", "address.port=1", "=1"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "quack.port",
+        "nonsense=1",
+        "quack.nonsense=1",
+        "quack=1",
+        "address.port=1",
+        "=1",
+        "retry.llm_api=1",
+        "retry.llm_api.x=1",
+        "a.b.c=1",
+    ],
+)
 def test_an_unknown_setting_is_refused(wrong: str) -> None:
     with pytest.raises(click.UsageError, match="NAME=VALUE"):
         nest((wrong,))
