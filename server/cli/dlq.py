@@ -16,6 +16,7 @@ import click
 
 from server.cli import letter_calls
 from server.cli.letter_calls import Action, Which
+from server.cli.letter_output import COLUMNS, counted, row, show_preview, time_of, told
 from server.cli.messages import as_dict
 from server.cli.output import Failure, Period, show_fields, show_json, show_table
 from server.cli.remote import address_option, connected
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 POLL_S: Final = 2.0
 """How often `watch` asks for new letters."""
 _REASON: Final = re.compile(r"[a-z0-9_]{1,64}")
-_COLUMNS: Final = ("id", "kind", "reason", "attempts", "when (UTC)", "open", "message")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -117,7 +117,11 @@ def list_letters(address: str | None, closed_too: bool, limit: int, as_json: boo
     if as_json:
         show_json([as_dict(letter) for letter in found])
         return
-    show_table(_COLUMNS, map(_row, found), empty="There are no dead letters.")
+    if _which(filters).everything:
+        nothing = "There are no dead letters." if closed_too else "There are no open dead letters."
+    else:
+        nothing = "No dead letter matches."
+    show_table(COLUMNS, map(row, found), empty=nothing)
 
 
 @dlq.command()
@@ -139,7 +143,7 @@ def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
     rows = [
         (
             a.number,
-            _time(a.begin_time),
+            time_of(a.begin_time),
             (a.end_time.ToDatetime() - a.begin_time.ToDatetime()).total_seconds(),
             a.outcome,
             a.reason,
@@ -208,7 +212,7 @@ def stats(address: str | None, as_json: bool, **filters: Any) -> None:
         for letter in letter_calls.letters(channel, _which(filters), closed_too=True):
             group = (letter.kind, letter.reason)
             (open_ones if letter.open else closed_ones)[group] += 1
-            newest.setdefault(group, _time(letter.create_time))
+            newest.setdefault(group, time_of(letter.create_time))
     columns = ("kind", "reason", "open", "closed", "newest (UTC)")
     groups = sorted(newest, key=lambda group: (-open_ones[group], -closed_ones[group], group))
     rows = [(*group, open_ones[group], closed_ones[group], newest[group]) for group in groups]
@@ -231,7 +235,7 @@ def watch(address: str | None, seconds: float | None, as_json: bool, **filters: 
             if as_json:
                 click.echo(json.dumps(as_dict(letter), ensure_ascii=False))
             else:
-                when = _time(letter.create_time)
+                when = time_of(letter.create_time)
                 click.echo(f"{when}  {letter.kind}  {letter.reason}  attempts {letter.attempts}  {letter.id}")
 
 
@@ -253,7 +257,7 @@ def _operate(action: Action, address: str | None, which: Which, given: dict[str,
     operation_id = str(given["operation_id"] or uuid.uuid4())
     with connected(address) as channel:
         if given["dry_run"]:
-            _show_preview(letter_calls.preview(channel, action, which, operation_id), given["as_json"])
+            show_preview(letter_calls.preview(channel, action, which, operation_id), given["as_json"])
             return
 
         click.echo(f"Operation {operation_id}", err=True)  # before the first call, which may be interrupted
@@ -268,27 +272,9 @@ def _operate(action: Action, address: str | None, which: Which, given: dict[str,
     if given["as_json"]:
         show_json(as_dict(done) | {"operation_id": operation_id})
     else:
-        what = "back in their queues" if action == "redrive" else "discarded"
-        click.echo(f"{done.done_count} of {done.matched_count} letters: {what}.")
+        click.echo(told(action, done))
     if done.remaining_count:
         raise Failure(
-            f"{done.remaining_count} letters could not be closed.",
+            f"{counted(done.remaining_count)} could not be closed.",
             hint="The log of the server says why: letter_not_closed.",
         )
-
-
-def _show_preview(found: Progress, as_json: bool) -> None:
-    if as_json:
-        show_json(as_dict(found))
-        return
-    show_table(("kind", "reason", "letters"), [(c.kind, c.reason, c.count) for c in found.counts], empty="")
-    click.echo(f"{found.matched_count} letters match. Nothing was changed.")
-
-
-def _row(letter: DeadLetter) -> tuple[object, ...]:
-    when = _time(letter.create_time)
-    return letter.id, letter.kind, letter.reason, letter.attempts, when, letter.open, letter.message
-
-
-def _time(moment: Any) -> str:
-    return f"{moment.ToDatetime():%Y-%m-%d %H:%M:%S}"

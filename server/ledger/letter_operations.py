@@ -89,7 +89,11 @@ def begin(cursor: Cursor, operation: LetterOperation, which: LetterFilter, now: 
     known = _find(cursor, operation)
     if known is not None:
         if (known["action"], known["reason"]) != (operation.action, operation.reason):
-            raise Conflict("The operation id was used for something else.", reason=Reason.OPERATION_ID_USED)
+            raise Conflict(
+                "The operation id was used for something else.",
+                reason=Reason.OPERATION_ID_USED,
+                hint="Give the action and the reason of that operation, or make a new id.",
+            )
         return False
     marked = cursor.execute(
         f"UPDATE dead_letters SET operation_id = $operation WHERE closed_time IS NULL AND {MATCHES}",  # noqa: S608 - ours

@@ -127,7 +127,7 @@ async def test_letters_are_retried_over_several_calls_and_discarded(
     reply = await served.letters.add("reply")
     operation = str(uuid4())
     done = await served.run("retry", "--kind", "read_picture", "--reason", "worker_fixed", "--operation-id", operation)
-    assert (done.exit_code, done.stdout) == (0, "85 of 85 letters: back in their queues.\n")
+    assert (done.exit_code, done.stdout) == (0, "85 letters were put back into their queues.\n")
     assert done.stderr == f"Operation {operation}\n80 of 85\n"
     assert (await served.read("discard", reply, "--reason", "duplicate"))["done_count"] == 1
     closed = await served.letters.get(reply)
@@ -139,7 +139,8 @@ async def test_what_cannot_be_redriven_is_a_failure_that_ends(served: Served) ->
     await served.letters.add("of_another_release")
     failed = await served.run("retry", "--all", "--reason", "worker_fixed")
     assert failed.exit_code == 1
-    assert "1 letters could not be closed" in failed.stderr
+    assert failed.stdout.splitlines()[-1] == "0 of 1 letter was put back into its queue."
+    assert "1 letter could not be closed" in failed.stderr
 
 
 @pytest.mark.parametrize(
@@ -153,8 +154,24 @@ async def test_wrong_usage_is_refused_before_any_call(given: str) -> None:
 
 async def test_clear_discards_what_is_older(served: Served) -> None:
     await served.letters.add()
-    assert (await served.run("clear", "--older-than", "9999d")).stdout.startswith("0 of 0 letters")
-    assert (await served.run("clear", "--older-than", "1h")).stdout.startswith("1 of 1 letters: discarded.")
+    assert (
+        await served.run("clear", "--older-than", "9999d")
+    ).stdout == "No open letter matches. Nothing was changed.\n"
+    assert (await served.run("clear", "--older-than", "1h", "--dry-run")).stdout.splitlines()[-1] == (
+        "1 letter matches. Nothing was changed."
+    )
+    assert (await served.run("clear", "--older-than", "1h")).stdout == "1 letter was discarded.\n"
+    assert (await served.run("clear", "--older-than", "1h", "--dry-run")).stdout == "No open letter matches.\n"
+
+
+async def test_a_list_says_what_became_of_each_letter_and_why_it_is_empty(served: Served) -> None:
+    assert (await served.run("list")).stdout == "There are no open dead letters.\n"
+    for action in ("retry", "discard"):
+        await served.run(action, await served.letters.add(), "--reason", "done")
+    await served.letters.add("reply")
+    assert (await served.run("list", "--kind", "read_picture")).stdout == "No dead letter matches.\n"
+    listed = (await served.run("list", "--all")).stdout
+    assert all(re.search(rf"\b{state}\b", listed) for state in ("open", "retried", "discarded"))
 
 
 async def test_stats_count_by_kind_and_reason(served: Served) -> None:
