@@ -6,16 +6,14 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from models.errors import InternalError, Unavailable
 from server.alerts.webhook import WebhookChannel
 from server.setting_groups import AlertSettings
+from tests.receivers import Receiver
 from tests.unit.alerts.letters import HIDDEN, alert
 from tests.unit.ledger.makers import NOW, new_id
 
@@ -23,42 +21,11 @@ KEY = b"0123456789abcdef01234567"
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 
 
-class Receiver(ThreadingHTTPServer):
-    """Answers with the status that a test wants, and keeps what came."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.status = 204
-        self.came: list[tuple[str, dict[str, str], bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/alerts"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        receiver: Any = self.server
-        body = self.rfile.read(int(self.headers["content-length"]))
-        receiver.came.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(receiver.status)
-        self.send_header("location", "/elsewhere")
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with server.running():
+        yield server
 
 
 async def test_an_alert_is_signed_and_holds_ids_and_reasons_alone(receiver: Receiver) -> None:

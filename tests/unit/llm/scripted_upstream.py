@@ -62,8 +62,10 @@ def run_upstream(record: Path) -> Iterator[ScriptedUpstream]:
     thread = threading.Thread(target=run)
     thread.start()
     made.wait()
-    yield ScriptedUpstream(f"http://127.0.0.1:{listening.getsockname()[1]}", record)
-    stop[0].should_exit = True
-    thread.join(10)
-    listening.close()
+    try:
+        yield ScriptedUpstream(f"http://127.0.0.1:{listening.getsockname()[1]}", record)
+    finally:
+        stop[0].should_exit = True
+        thread.join(10)
+        listening.close()
     assert not thread.is_alive()
