@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,8 +19,11 @@ from ray_tasks.types import ClusterConfig, Step
 
 START_LIMIT_S: Final = 300.0
 """Longest time of one start, workers included. Then its processes are ended, and the next attempt begins."""
-STABLE_S: Final = 60.0
-"""A cluster that was up for so long starts again without a delay; one that is lost sooner waits."""
+AT_ONCE: Final = 5
+"""So many losses within ``WINDOW_S`` are each followed by a start at once; further ones wait before it, longer and
+longer. A start takes a quarter of a minute, so a cluster that is lost as soon as it is up does not use up the machine.
+"""
+WINDOW_S: Final = 600.0
 USUAL_START_S: Final = 20.0
 """Length of a start until one was measured."""
 
@@ -41,7 +45,7 @@ class ClusterState:
         why: Why it was lost or an attempt failed, in one sentence; empty while it is up.
         reason: CLUSTER_LOST, or the reason for which the last attempt failed; empty while it is up.
         cause: What was lost first, as a word for the log; see ``Loss``.
-        attempt: Number of the running attempt to start it again, from 1; 0 while it is up.
+        attempt: Number of the running or the last attempt to start it again in this outage, from 1; 0 while it is up.
         restarts: How often it came up again.
         down_s: Seconds since it was lost; 0 while it is up.
         retry_in_s: Seconds until the next attempt; 0 while one runs.
@@ -103,6 +107,7 @@ class ClusterSupervisor:
         self._why = self._reason = self._cause = ""
         self._attempt = self._restarts = 0
         self._lost_at = self._up_at = self._worked_s = 0.0
+        self._losses: deque[float] = deque()
         self._next_at = self._last_outage_s = 0.0
         self._start_s = USUAL_START_S
         self._on_step: Callable[[Step], None] = lambda _step: None
@@ -214,8 +219,6 @@ class ClusterSupervisor:
         while True:
             assert self._child is not None
             loss = await self._child.lost()
-            stable = self._clock() - self._up_at > STABLE_S
-            self._attempt = 0 if stable else self._attempt
             self._note_lost(loss)
             await self._child.kill()
             await self._bring_up_again()
@@ -223,8 +226,8 @@ class ClusterSupervisor:
     async def _bring_up_again(self) -> None:
         """Try until Ray is up."""
         while True:
-            if self._attempt:
-                delay_s = self._policy.delay(self._attempt - 1)
+            if retries := self._attempt + self._losses_too_many():
+                delay_s = self._policy.delay(retries - 1)
                 self._next_at = self._clock() + delay_s
                 self._observe(self.state)
                 await self._sleep(delay_s)
@@ -237,6 +240,12 @@ class ClusterSupervisor:
                 self._why, self._reason = error.message, error.reason
                 continue
             return
+
+    def _losses_too_many(self) -> int:
+        """By how much the losses of the last minutes are more than those that are followed by a start at once."""
+        while self._losses and self._losses[0] <= self._clock() - WINDOW_S:
+            self._losses.popleft()
+        return max(0, len(self._losses) - AT_ONCE)
 
     async def _bring_up(self) -> None:
         began = self._clock()
@@ -262,7 +271,7 @@ class ClusterSupervisor:
         if self._phase is ClusterPhase.RESTARTING:
             self._restarts += 1
             self._last_outage_s = self._up_at - self._lost_at
-        self._phase, self._why, self._reason, self._cause = ClusterPhase.UP, "", "", ""
+        self._phase, self._why, self._reason, self._cause, self._attempt = ClusterPhase.UP, "", "", "", 0
         self._down.clear()
         self._up.set()
         self._observe(self.state)
@@ -276,6 +285,7 @@ class ClusterSupervisor:
     def _note_lost(self, loss: Loss) -> None:
         self._worked_s = self.worked_s()
         self._lost_at = self._clock()
+        self._losses.append(self._lost_at)
         self._phase, self._why = ClusterPhase.RESTARTING, loss.sentence
         self._reason, self._cause = Reason.CLUSTER_LOST, loss.cause
         self._up.clear()

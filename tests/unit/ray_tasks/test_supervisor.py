@@ -12,7 +12,7 @@ import pytest_asyncio
 from models.errors import Unavailable, WeightsError
 from models.reasons import Reason
 from models.retry import CLUSTER_POLICY, FOREVER
-from ray_tasks.supervisor import STABLE_S, USUAL_START_S, ClusterPhase, ClusterState, ClusterSupervisor
+from ray_tasks.supervisor import AT_ONCE, USUAL_START_S, WINDOW_S, ClusterPhase, ClusterState, ClusterSupervisor
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from tests.clocks import HandSeconds
 from tests.eventually import eventually
@@ -59,7 +59,6 @@ async def test_a_lost_ray_is_ended_and_started_again_at_once(supervised: Supervi
     cluster = supervised.cluster
     await cluster.start()
     first = await cluster.child()
-    supervised.clock.advance(STABLE_S + 1)
     await supervised.lose("gcs_server")
     assert [child.ended for child in supervised.ray.children] == ["killed", ""]
     assert not supervised.slept
@@ -78,7 +77,6 @@ async def test_a_lost_ray_is_ended_and_started_again_at_once(supervised: Supervi
 
 async def test_attempts_go_on_for_ever_with_longer_and_longer_pauses(supervised: Supervised) -> None:
     await supervised.cluster.start()
-    supervised.clock.advance(STABLE_S + 1)
     supervised.ray.errors.extend([NOT_THERE] * 100)
     await supervised.lose()
     assert len(supervised.slept) == 100
@@ -92,17 +90,34 @@ async def test_attempts_go_on_for_ever_with_longer_and_longer_pauses(supervised:
     assert supervised.cluster.state.last_outage_s == pytest.approx(sum(supervised.slept))
 
 
-async def test_a_ray_that_is_lost_soon_after_its_start_waits(supervised: Supervised) -> None:
+async def test_a_ray_that_is_lost_again_and_again_waits_from_the_sixth_loss_of_ten_minutes_on(
+    supervised: Supervised,
+) -> None:
     await supervised.cluster.start()
-    supervised.clock.advance(STABLE_S + 1)
-    await supervised.lose()
+    for _ in range(AT_ONCE):
+        supervised.clock.advance(1.0)
+        await supervised.lose()
     assert not supervised.slept
-    await supervised.lose()
-    await supervised.lose()
-    assert len(supervised.slept) == 2
-    supervised.clock.advance(STABLE_S + 1)
-    await supervised.lose()
-    assert len(supervised.slept) == 2
+    for _ in range(10):
+        await supervised.lose()
+    assert supervised.slept[0] <= CLUSTER_POLICY.first_delay_s
+    assert supervised.slept[-1] >= CLUSTER_POLICY.longest_s / 2
+    supervised.slept.clear()
+    supervised.clock.advance(WINDOW_S)
+    for _ in range(AT_ONCE):
+        await supervised.lose()
+    assert not supervised.slept
+
+
+async def test_the_attempts_of_each_outage_are_counted_from_one(supervised: Supervised) -> None:
+    await supervised.cluster.start()
+    for failures in (2, 0, 1):
+        supervised.states.clear()
+        supervised.ray.errors.extend([NOT_THERE] * failures)
+        await supervised.lose()
+        assert max(state.attempt for state in supervised.states) == failures + 1
+        assert supervised.cluster.state.attempt == 0
+    assert len(supervised.slept) == 3
 
 
 async def test_a_first_start_that_cannot_work_is_an_error(supervised: Supervised) -> None:
