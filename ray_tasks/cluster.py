@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
+import numpy as np
 import psutil
 import ray
 from ray.serve.schema import ApplicationStatusOverview
@@ -98,7 +99,7 @@ class Cluster:
         return self._applications.handles[kind]
 
     async def share(self, data: bytes) -> Any:
-        """Put bytes into the shared memory of this node; see ``gateway.Workers``.
+        """Put bytes into the shared memory of this node, as an array; see ``gateway.Workers``.
 
         Raises:
             Overloaded: It is full.
@@ -106,7 +107,7 @@ class Cluster:
         """
         self._check_up()
         try:
-            return await asyncio.to_thread(ray.put, data)
+            return await asyncio.to_thread(ray.put, np.frombuffer(data, np.uint8))
         except RAY_ERRORS as exc:
             raise translate(exc) from None
 

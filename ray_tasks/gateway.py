@@ -57,7 +57,7 @@ class Workers(Protocol):
 
     async def share(self, data: bytes) -> Any:
         """Put bytes into the shared memory, once for all attempts of a call. They stay as long as what is returned,
-        which is an argument of a call in their place.
+        which is an argument of a call in their place. The worker gets an array of them, which is not copied.
         """
         ...
 

@@ -7,9 +7,10 @@ import concurrent.futures
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from models.cancellation import Cancellation, Cancelled
 from models.errors import InvalidInput, NoSpeech
@@ -33,8 +34,16 @@ from models.speech.muting.redact_recording import RedactedRecording, Transcribe,
 from models.speech.types import Segment, SpeechOptions, Transcript
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
+from ray_tasks.freed_memory import give_back_freed_memory
 from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow
 from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
+
+Bytes = npt.NDArray[np.uint8]
+
+TIDY_EVERY: Final = 16
+"""Windows of a recording after which freed memory is given back: each thread keeps some. It takes 10 ms.
+
+docs/evaluation/server, "Recordings in the Speech worker"."""
 
 NO_TEXT = RedactedText.literal("")
 
@@ -125,14 +134,17 @@ class SpeechWorker:
         language: str,
         scope: RedactionScope,
         keep_redacted: bool,
-        *pieces: bytes,
+        *pieces: Bytes,
     ) -> RecordingResult:
-        """Decode, recognise and redact a recording that comes in pieces; see ``Gateway.read_recording``."""
+        """Decode, recognise and redact a recording; see ``Gateway.read_recording``.
+
+        Its bytes come in pieces, as arrays because Ray does not copy those out of its shared memory.
+        """
         cancellation = Cancellation(left_s)
         with ErrorBoundary("speech"):
             self._facts.require(expected)
             limits = AudioLimits(max_bytes=CLEAN_BYTES)
-            recording = EncodedRecording(pieces, limits, CLEAN_RECORDINGS)
+            recording = EncodedRecording([piece.data for piece in pieces], limits, CLEAN_RECORDINGS)
             options = SpeechOptions(language=language or None, word_times=keep_redacted, cancellation=cancellation)
             transcript = await self._recognize_pieces(recording, options)
             context = _redaction_context(transcript.language)
@@ -196,7 +208,9 @@ class SpeechWorker:
         """The engine gets one window at a time, so a live stream waits for one window at most."""
         segments: list[Segment] = []
         compute_s = 0.0
-        for span in (window.span for window in windows):
+        for number, span in enumerate(window.span for window in windows):
+            if number % TIDY_EVERY == 0:
+                await self._helpers.run(options.cancellation, give_back_freed_memory)
             try:
                 samples = await self._helpers.run(options.cancellation, read, span.start, span.end)
                 transcript = await self._transcribe(samples, options)
@@ -205,6 +219,7 @@ class SpeechWorker:
             options = replace(options, language=transcript.language)
             compute_s += transcript.compute_s
             segments += [_shifted(segment, span.start / SAMPLE_RATE_HZ) for segment in transcript.segments]
+        await self._helpers.run(options.cancellation, give_back_freed_memory)
         if not segments:
             raise NoSpeech("Nobody speaks in the recording.")
         return Transcript(tuple(segments), options.language or "", total / SAMPLE_RATE_HZ, compute_s)

@@ -19,7 +19,7 @@ class EncodedRecording:
     """Decodes a recording a piece at a time, as often as it is asked for.
 
     Args:
-        file: The file, in pieces of any size.
+        file: The file, in pieces of any size. Nothing of it is copied, so they may lie in shared memory.
         limits: Bounds on bytes and seconds.
         formats: Those that are accepted.
 
@@ -27,8 +27,8 @@ class EncodedRecording:
         UnsupportedMedia: It has another format.
     """
 
-    def __init__(self, file: Sequence[bytes], limits: AudioLimits, formats: Set[MediaFormat]) -> None:
-        check_format(file[0][:HEAD_BYTES] if file else b"", formats)
+    def __init__(self, file: Sequence[bytes | memoryview], limits: AudioLimits, formats: Set[MediaFormat]) -> None:
+        check_format(bytes(file[0][:HEAD_BYTES]) if file else b"", formats)
         self._file = file
         self._limits = limits
 
@@ -37,7 +37,7 @@ class EncodedRecording:
         with StreamDecoder(self._limits) as decoder:
             for part in self._file:
                 for at in range(0, len(part), PIECE_BYTES):
-                    yield decoder.feed(part[at : at + PIECE_BYTES])
+                    yield decoder.feed(bytes(part[at : at + PIECE_BYTES]))
             yield decoder.finish()
 
     def samples(self) -> Samples:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import models
@@ -21,6 +22,7 @@ from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
 
+SOUND = np.frombuffer(b"sound", np.uint8)
 CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab", "state")
 KEEPS_NAMES = "clients: {app: {operators: {NAME: keep}}}"
 
@@ -129,7 +131,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Call]:
     window = SpeechWindow(bytes(64_000), final=True)
     return {
         "step": lambda expected: speech.step(expected, 60.0, window),
-        "recording": lambda expected: speech.recording(expected, 60.0, "en", NO_SCOPE, False, b"sound"),
+        "recording": lambda expected: speech.recording(expected, 60.0, "en", NO_SCOPE, False, SOUND),
         "picture": lambda expected: vision.picture(expected, 60.0, b"picture", ""),
         "redact": lambda expected: redaction.redact(expected, 60.0, [RawText("John Carter")], RedactionContext()),
         "reached": lambda _: asyncio.sleep(0, reached),

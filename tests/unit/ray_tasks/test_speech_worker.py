@@ -186,7 +186,7 @@ async def test_only_the_format_of_clean_recordings_is_decoded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = WorkerHarness(tmp_path, ["hello"], monkeypatch)
-    flac, other = [(DATA / f"visit.{ending}").read_bytes() for ending in ("flac", name)]
+    flac, other = [np.fromfile(DATA / f"visit.{ending}", np.uint8) for ending in ("flac", name)]
     read = await harness.worker.recording(harness.fingerprint, 60.0, "en", NO_SCOPE, False, flac)
     assert read.text.value.startswith("hello")
     with pytest.raises(UnsupportedMedia):
