@@ -25,11 +25,13 @@ from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.resources import check_fit
 from ray_tasks.serve_client import RAY_ERRORS, call, translate, workers_not_ready
-from ray_tasks.types import ClusterConfig, Step
+from ray_tasks.types import BUSY_HINT, ClusterConfig, Step
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.1
+WORKERS_S: Final = 240.0
+"""How long the workers may take to come up. They need 20 s on an idle machine, and many times that on a busy one."""
 CALL_S: Final = 30.0
 DESCRIBE_S: Final = 2.0
 """How long a worker may take to describe itself; shorter than the time limit of a status call."""
@@ -136,7 +138,7 @@ class Cluster:
             await asyncio.to_thread(check_listens, self.config.address, JOIN_S)
         await self._on_ray_thread(self._runtime.start)
 
-    async def start(self, on_step: Callable[[Step], None] | None = None, timeout_s: float = 120.0) -> None:
+    async def start(self, on_step: Callable[[Step], None] | None = None, timeout_s: float = WORKERS_S) -> None:
         """Start Ray and the workers; returns when all workers take calls. Call ``stop`` also after a failure.
 
         Args:
@@ -165,7 +167,7 @@ class Cluster:
             raise Unavailable(
                 f"The workers were not up after {timeout_s:g} s.",
                 reason=Reason.WORKERS_NOT_READY,
-                hint="The Ray dashboard shows what each replica waits for.",
+                hint=f"The Ray dashboard shows what each replica waits for. {BUSY_HINT}",
             ) from None
         await asyncio.to_thread(self._runtime.narrow_folder)
         self._ready = True

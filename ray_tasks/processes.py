@@ -39,7 +39,9 @@ def check_listens(address: str, timeout_s: float) -> None:
             return
     except OSError as exc:
         raise Unavailable(
-            "Nobody listens at the address of the Ray cluster.", reason=Reason.CLUSTER_UNAVAILABLE
+            "Nobody listens at the address of the Ray cluster.",
+            reason=Reason.CLUSTER_UNAVAILABLE,
+            hint="Start the cluster, or correct VESTIBULE_RAY__ADDRESS; `ray status` prints the address.",
         ) from exc
 
 

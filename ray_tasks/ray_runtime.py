@@ -19,7 +19,7 @@ from ray_tasks.auth_token import FILE, LocalToken, require_token
 from ray_tasks.bind_address import LOOPBACK, is_on_loopback_alone, keep_cluster_on_loopback, turn_exporters_off
 from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
 from ray_tasks.session_folder import SessionFolder
-from ray_tasks.types import ClusterConfig
+from ray_tasks.types import BUSY_HINT, ClusterConfig
 
 NODE_PROCESS: Final = "raylet"
 HEAD_PROCESS: Final = "gcs_server"
@@ -82,7 +82,7 @@ class RayRuntime:
             raise Unavailable(
                 f"Ray could not be {'started' if self.local else 'joined'} ({type(exc).__name__}).",
                 reason=Reason.CLUSTER_UNAVAILABLE,
-                hint=None if self.local else _token_hint(),
+                hint=BUSY_HINT if self.local else _token_hint(),
             ) from exc
         finally:
             self._roots = self._started()

@@ -15,7 +15,7 @@ from models.reasons import Reason
 from models.retry import CLUSTER_POLICY, RetryPolicy
 from ray_tasks.process_messages import Started
 from ray_tasks.ray_child import Loss, RayChild, RayChildProcess, cluster_lost
-from ray_tasks.types import ClusterConfig, Step
+from ray_tasks.types import BUSY_HINT, ClusterConfig, Step
 
 START_LIMIT_S: Final = 300.0
 """Longest time of one start, workers included. Then its processes are ended, and the next attempt begins."""
@@ -256,11 +256,15 @@ class ClusterSupervisor:
                 self._started = await self._child.start(self._config, self._on_step)
         except TimeoutError:
             await self._end_child()
-            raise Unavailable(f"Ray was not up after {START_LIMIT_S:g} s.", reason=Reason.CLUSTER_UNAVAILABLE) from None
+            raise Unavailable(
+                f"Ray was not up after {START_LIMIT_S:g} s.", reason=Reason.CLUSTER_UNAVAILABLE, hint=BUSY_HINT
+            ) from None
         except OSError as error:
             await self._end_child()
             raise Unavailable(
-                f"The process for Ray could not be started ({type(error).__name__}).", reason=Reason.CLUSTER_UNAVAILABLE
+                f"The process for Ray could not be started ({type(error).__name__}).",
+                reason=Reason.CLUSTER_UNAVAILABLE,
+                hint="The system refuses a new process: look at its memory, and at the limits of the user.",
             ) from error
         except BaseException as error:
             lost = isinstance(error, Unavailable) and error.reason == Reason.CLUSTER_LOST

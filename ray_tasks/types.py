@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
 from models.retry import POLICIES, RetryPolicy
@@ -15,6 +15,12 @@ from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText
 from models.vision.types import RedactedPage
+
+BUSY_HINT: Final = (
+    "A machine that is too busy, or has too little memory, is the usual cause: start again when it is idle. "
+    "The logs of Ray are in the state folder until the next start."
+)
+"""For an operator whose Ray did not come up."""
 
 
 @dataclass(frozen=True, slots=True)

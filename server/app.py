@@ -13,21 +13,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.errors import CallerError, VestibuleError
-from models.reasons import Reason
 from server.ledger.writer import Ledger
-from server.observability.log import configure, describe, get_logger
+from server.observability.log import configure, get_logger
 from server.observability.metrics_endpoint import metrics_token, serve_metrics
 from server.observability.standard_error import say
 from server.preflight import check_ports, check_settings
 from server.runtime.descriptors import allow_descriptors
+from server.runtime.end_reason import EndReason
 from server.runtime.malloc import keep_freed_memory
 from server.settings import Settings, forget_secrets
 
@@ -46,9 +44,6 @@ USUAL_START_S = 60
 JOBS_STOP_S = 3.5
 """How long jobs may take to stop. With the time that Ray needs, the server ends within ten seconds."""
 
-_SET_TWICE = frozenset({Reason.ADDRESS_IN_USE, Reason.INSTALLATION_IN_USE, Reason.LEDGER_LOCKED})
-"""Errors that waiting cannot mend: two servers have the same setting, so the operator must change one."""
-
 
 def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code. Prints one line when ready.
@@ -62,6 +57,7 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
     if not allow_descriptors(settings.limits.connections):
         log.warning("few_descriptors", connections=settings.limits.connections)
     keep_freed_memory()
+    end_reason = EndReason()
     try:
         check_settings(settings)
         with closing(Ledger.open(settings.ledger_path)) as ledger:
@@ -69,17 +65,13 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
             log.info("starting", ready_in_about_s=USUAL_START_S)
             fetch_weights()
             forget_secrets()
-            asyncio.run(_serve(settings, ledger))
-    except VestibuleError as error:
-        # A mistake of the operator is one line on standard error; a line in the log would only repeat it.
-        if not isinstance(error, CallerError) and error.reason not in _SET_TWICE:
-            log.error("server_failed", **describe(error))
-        sys.stderr.write(f"{error.message} [{error.reason}] {error.hint}\n")
-        return 1
-    return 0
+            asyncio.run(_serve(settings, ledger, end_reason))
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the operator is told
+        end_reason.note(error)
+    return end_reason.tell()
 
 
-async def _serve(settings: Settings, ledger: Ledger) -> None:
+async def _serve(settings: Settings, ledger: Ledger, end_reason: EndReason) -> None:
     began = time.monotonic()
     end_requested = asyncio.Event()
     _install_signal_handlers(end_requested)
@@ -88,7 +80,11 @@ async def _serve(settings: Settings, ledger: Ledger) -> None:
         ending = asyncio.ensure_future(end_requested.wait())
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            address, dashboard = starting.result()
+            try:
+                address, dashboard = starting.result()
+            except (Exception, asyncio.CancelledError) as error:
+                end_reason.note(error)  # before the parts stop, which may fail or hang in their turn
+                raise
             tls, after_s = settings.tls.enabled, round(time.monotonic() - began, 1)
             log.info("ready", address=address, tls=tls, dashboard=dashboard, after_s=after_s)
             way = " with TLS" if tls else ""

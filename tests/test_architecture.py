@@ -15,6 +15,7 @@ from tests.source_tree import LAYERS, ROOT, STUBS, Module, first, imports, modul
 
 # Where a broad except is the point of the code: an edge at which anything at all becomes an answer or a log line.
 BROAD_EXCEPT_EDGES = {
+    "server/app.py",  # whatever ends the server is its last line, with a reason
     "server/rpc/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
     "server/ledger/writer.py",  # the writer's thread hands whatever a function raised to whoever waits for it
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction

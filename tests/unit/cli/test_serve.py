@@ -9,8 +9,8 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +22,7 @@ from vestibule.v1.admin_pb2 import ResetBreakerRequest
 import server.app
 import server.cli.weights
 import server.settings
+import server.wiring
 from models.errors import InternalError, InvalidInput, NotFound, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.breakers.registry import Breakers
@@ -32,6 +33,7 @@ from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.preflight import check_ports, check_settings
+from server.runtime.end_reason import EndReason
 from server.services.admin import AdminService
 from server.setting_groups import RedactionSettings, TlsSettings
 from server.settings import Settings
@@ -249,25 +251,80 @@ def test_a_ledger_that_another_server_holds_fails_before_ray_is_imported(tmp_pat
     ("error", "logged"),
     [
         (InternalError("Broken."), True),
+        (OSError(28, "No space left on device", "/a/path"), True),
+        (RuntimeError("can't start new thread"), True),
+        (MemoryError(), True),
+        (asyncio.CancelledError(), True),
         (Unavailable("No Ray.", reason=Reason.CLUSTER_UNAVAILABLE), True),
         (Unavailable("The address is in use.", reason=Reason.ADDRESS_IN_USE), False),
     ],
 )
 def test_an_internal_failure_of_the_start_is_logged(
-    error: VestibuleError,
+    error: BaseException,
     logged: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def fails(settings: Settings, ledger: Ledger) -> None:
+    async def fails(settings: Settings, ledger: Ledger, end_reason: EndReason) -> None:
         raise error
 
     monkeypatch.setattr(server.app, "_serve", fails)
     assert server.app.run(settings_in(tmp_path)) == 1
     out, err = capsys.readouterr()
     assert ("server_failed" in out + err) is logged
-    assert error.message in err
+    last = err.splitlines()[-1]
+    if isinstance(error, VestibuleError):
+        assert last == f"{error.message} [{error.reason}] {error.hint}"
+    else:
+        assert "[INTERNAL] The line server_failed of the log has the place." in last
+        assert type(error).__name__ in last
+        assert "/a/path" not in err
+
+
+class BadEnd:
+    """Components whose cluster does not start, and parts that fail when they stop."""
+
+    def __init__(self, stops: Callable[[], Awaitable[None]]) -> None:
+        self._stops = stops
+
+    async def build(self, _settings: Settings, _ledger: Ledger, stack: AsyncExitStack) -> Any:
+        stack.push_async_callback(self._stops)
+        raise Unavailable("Ray was not up.", reason=Reason.CLUSTER_UNAVAILABLE, hint="Do this.")
+
+
+async def _fails_to_stop() -> None:
+    raise RuntimeError("a part that stops badly")
+
+
+async def _never_stops() -> None:
+    await asyncio.Event().wait()
+
+
+def test_the_reason_of_a_failed_start_is_the_last_line_if_a_part_fails_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server.wiring, "build_components", BadEnd(_fails_to_stop).build)
+    assert server.app.run(settings_in(tmp_path)) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "Ray was not up. [CLUSTER_UNAVAILABLE] Do this."
+    [failed] = [json.loads(line) for line in lines if "server_failed" in line]
+    assert failed["reason"] == "CLUSTER_UNAVAILABLE"
+
+
+def test_the_reason_of_a_failed_start_is_the_last_line_if_a_part_never_stops(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, pathlib, sys; import server.app, server.wiring; from server.runtime import end_reason\n"
+        "from tests.unit.cli import test_serve as t\n"
+        "end_reason.EndReason.__init__.__defaults__ = (0.5, *end_reason.EndReason.__init__.__defaults__[1:])\n"
+        "server.wiring.build_components = t.BadEnd(t._never_stops).build\n"
+        "server.app.run(t.settings_in(pathlib.Path(sys.argv[1])))\n"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert child.returncode == 1
+    assert child.stderr.splitlines()[-1] == "Ray was not up. [CLUSTER_UNAVAILABLE] Do this."
 
 
 def test_a_running_server_makes_private_files_and_has_no_secrets_in_its_environment(
@@ -275,7 +332,7 @@ def test_a_running_server_makes_private_files_and_has_no_secrets_in_its_environm
 ) -> None:
     seen: list[object] = []
 
-    async def serves(settings: Settings, ledger: Ledger) -> None:
+    async def serves(settings: Settings, ledger: Ledger, end_reason: EndReason) -> None:
         (tmp_path / "file").touch()
         seen.extend([stat.S_IMODE((tmp_path / "file").stat().st_mode), "VESTIBULE_LLM_API_KEY" in os.environ])
 
@@ -290,7 +347,7 @@ def test_a_start_says_at_once_that_it_takes_a_while(
 ) -> None:
     said: list[str] = []
 
-    async def serves(settings: Settings, ledger: Ledger) -> None:
+    async def serves(settings: Settings, ledger: Ledger, end_reason: EndReason) -> None:
         """Nothing."""
 
     monkeypatch.setattr(server.app, "_serve", serves)
