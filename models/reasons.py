@@ -44,6 +44,33 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The settings of authentication contradict each other, or leave out one that is needed.",
     )
+    BACKUP_BUSY = (
+        "BACKUP_BUSY",
+        Status.RESOURCE_EXHAUSTED,
+        "An erasure, a change of the spool's key or another backup runs; try again.",
+    )
+    BACKUP_DAMAGED = (
+        "BACKUP_DAMAGED",
+        Status.INTERNAL,
+        "A file of the backup is missing, or is not as the manifest says.",
+    )
+    BACKUP_EXISTS = "BACKUP_EXISTS", Status.FAILED_PRECONDITION, "Something is where the backup or its keys would go."
+    BACKUP_FAILED = "BACKUP_FAILED", Status.UNAVAILABLE, "The disk refuses to read or write a file of the backup."
+    BACKUP_INVALID = (
+        "BACKUP_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The folder is no backup, or the file has no keys of one.",
+    )
+    BACKUP_KEYS_MISSING = (
+        "BACKUP_KEYS_MISSING",
+        Status.NOT_FOUND,
+        "The state folder lacks a key for the backup.",
+    )
+    BACKUP_KEYS_WRONG = (
+        "BACKUP_KEYS_WRONG",
+        Status.INVALID_ARGUMENT,
+        "The keys are not those of the backup, or its manifest was changed.",
+    )
     BAD_AUDIO = "BAD_AUDIO", Status.INVALID_ARGUMENT, "Audio inside the server is malformed; a defect of ours."
     BAD_INPUT_STREAM = "BAD_INPUT_STREAM", Status.INVALID_ARGUMENT, "Standard input of an offline command is not UTF-8."
     BAD_JSON = "BAD_JSON", Status.INVALID_ARGUMENT, "A line on standard input of an offline command is no JSON object."
@@ -320,6 +347,12 @@ class Reason(ReasonRow):
         "REQUEST_UNREADABLE",
         Status.INVALID_ARGUMENT,
         "A message is not of the type that the method takes.",
+    )
+    RESTORE_NOT_EMPTY = "RESTORE_NOT_EMPTY", Status.FAILED_PRECONDITION, "A folder to restore into holds something."
+    RESTORE_UNFINISHED = (
+        "RESTORE_UNFINISHED",
+        Status.FAILED_PRECONDITION,
+        "A restore into the folder was interrupted; it is to be repeated.",
     )
     RESUME_TOKEN_INVALID = (
         "RESUME_TOKEN_INVALID",

@@ -16,7 +16,7 @@ from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
 from ray_tasks.resources import check_fit, most_cpus, most_gpus
 from server.ledger.types import utc_now
-from server.runtime.folders import make_folder, make_private_folder
+from server.runtime.folders import make_folder, make_private_folder, refuse_unfinished_restore
 from server.runtime.installation import ID_FILE, load_or_create_installation_id
 from server.settings import Settings, ray_token_is_turned_off
 from server.tls.files import check_files, read_files
@@ -47,6 +47,7 @@ def check_settings(settings: Settings) -> None:
         InvalidInput: PLAINTEXT_REFUSED, AUTH_SETTINGS_INVALID, ADDRESS_INVALID, RAY_WITHOUT_TOKEN, POLICY_INVALID,
             WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE, FOLDER_SHARED, INSTALLATION_ID_INVALID, or a reason that begins with
             TLS.
+        Conflict: RESTORE_UNFINISHED.
     """
     check_address(settings.address, allow_plaintext=settings.allow_plaintext or settings.tls.enabled)
     if settings.tls.enabled:
@@ -61,6 +62,7 @@ def check_settings(settings: Settings) -> None:
             cpus=most_cpus() if cpus is None else cpus,
             gpus=most_gpus() if gpus is None else gpus,
         )
+    refuse_unfinished_restore(settings.data_dir, settings.state_dir)
     make_private_folder(settings.data_dir, "VESTIBULE_DATA_DIR", settings.ledger_path.name)
     make_private_folder(settings.state_dir, "VESTIBULE_STATE_DIR", ID_FILE)
     make_folder(settings.pictures_dir, "VESTIBULE_DATA_DIR")

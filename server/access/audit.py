@@ -56,6 +56,7 @@ class AuditAction(StrEnum):
     DISCARD = "discard"
     BREAKER_RESET = "breaker_reset"
     BREAKER_TRIPPED = "breaker_tripped"
+    BACKUP = "backup"
     ERASE = "erase"
     SPOOL_KEY_ROTATED = "spool_key_rotated"
     AUDIT_BROKEN = "audit_broken"

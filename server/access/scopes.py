@@ -38,6 +38,7 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "AdminService/ResetBreaker": (OPERATOR,),
         "AdminService/TripBreaker": (OPERATOR,),
         "AdminService/RotateSpoolKey": (OPERATOR,),
+        "AdminService/HoldForBackup": (OPERATOR,),
         "AdminService/Erase": (OPERATOR,),
         "AdminService/ListAuditEntries": (OPERATOR,),
         "AdminService/VerifyAudit": (OPERATOR,),

@@ -10,6 +10,7 @@ import click
 from models.errors import VestibuleError
 from server.cli import (
     audit,
+    backup,
     breakers,
     demo_command,
     dlq,
@@ -18,6 +19,7 @@ from server.cli import (
     keys,
     offline,
     redact_command,
+    restore_command,
     serve,
     sessions,
     sql,
@@ -62,6 +64,7 @@ def cli() -> None:
     Talk to it:        vestibule talk
     Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers, audit, erase
     Let others in:     vestibule keys
+    Keep it:           vestibule backup, restore
     Without a server:  vestibule redact, transcribe, read
     """
 
@@ -70,6 +73,7 @@ for command in (
     *(serve.serve, demo_command.demo, weights.models),
     *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
     *(audit.audit, erase.erase, keys.keys),
+    *(backup.backup, restore_command.restore_backup),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),
 ):

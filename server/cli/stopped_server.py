@@ -108,8 +108,10 @@ def stopped_server(address: str | None, state_dir: Path | None, data_dir: Path |
     Raises:
         click.UsageError: Both a server and files were named.
         InvalidInput: FOLDER_UNNAMED.
+        Conflict: RESTORE_UNFINISHED.
     """
     from server.cli.analyst import ledger_settings
+    from server.runtime.folders import refuse_unfinished_restore
 
     if address is not None and data_dir is not None:
         raise click.UsageError("--address names a server and --data-dir files: give one of them.")
@@ -124,7 +126,9 @@ def stopped_server(address: str | None, state_dir: Path | None, data_dir: Path |
         if state_dir is not None:
             raise _one_folder("--state-dir", "--data-dir")
         click.echo(f"No server answers at {server.target}. Trying its ledger file.", err=True)
-    return StoppedServer(ledger_settings(None, state_dir, data_dir), server.target, named=data_dir is not None)
+    settings = ledger_settings(None, state_dir, data_dir)
+    refuse_unfinished_restore(settings.data_dir, settings.state_dir)
+    return StoppedServer(settings, server.target, named=data_dir is not None)
 
 
 def _one_folder(given: str, missing: str) -> InvalidInput:

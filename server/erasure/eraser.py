@@ -57,6 +57,9 @@ class Eraser:
         work: Ends what works on a session.
         audit: Gets each erasure, by its id and its scope.
         after_rewrite: Called when the ledger was written anew, so that copies of it are made anew too.
+
+    Attributes:
+        alone: Held while files of the server are deleted or replaced, and while a backup needs them as they are.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Eraser:
         self._clock = clock
         self._audit = audit
         self._after_rewrite = after_rewrite
-        self._one = asyncio.Lock()
+        self.alone = asyncio.Lock()
 
     async def preview(self, target: ErasureTarget) -> Erased:
         """What ``erase`` would delete."""
@@ -93,7 +96,7 @@ class Eraser:
         Raises:
             VestibuleError: The ledger or the disk refused. What was begun is completed by ``resume``.
         """
-        async with self._one:
+        async with self.alone:
             session_ids = await self._sessions_of(target)
             before = await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids))
             if not session_ids:
@@ -115,17 +118,18 @@ class Eraser:
             return erasure_id, replace(erased, rows=before.rows)
 
     async def resume(self) -> bool:
-        """Complete erasures that were interrupted; returns whether there were any."""
-        async with self._one:
+        """Complete erasures that were interrupted; returns whether there were any. None while others need the files."""
+        if self.alone.locked():
+            return False
+        async with self.alone:
             if not await self._ledger.read(erasure.unfinished):
                 return False
             await self._complete()
             return True
 
     async def purge(self) -> None:
-        """Write the ledger anew after rows were deleted, and delete files that no row names."""
-        async with self._one:
-            await self._complete()
+        """Write the ledger anew after rows were deleted, and delete files that no row names. ``alone`` must be held."""
+        await self._complete()
 
     async def _sessions_of(self, target: ErasureTarget) -> frozenset[str]:
         """The sessions of a target. A client of tokens is found by the id that its issuer gave it, too."""

@@ -46,6 +46,7 @@ class Retention:
     Args:
         artifacts: Folder of redacted pictures and recordings.
         purge: Writes the ledger anew after rows were deleted.
+        alone: Held while rows and files are deleted; while others hold it, nothing is, and a later round does it.
         letter_days: Days that dead letters of some kinds of jobs are kept, in place of ``settings.letters_days``.
     """
 
@@ -57,6 +58,7 @@ class Retention:
         settings: RetentionSettings,
         clock: Clock,
         purge: Callable[[], Awaitable[None]],
+        alone: asyncio.Lock,
         letter_days: Mapping[str, float] | None = None,
     ) -> None:
         self._ledger = ledger
@@ -65,6 +67,7 @@ class Retention:
         self._settings = settings
         self._clock = clock
         self._purge = purge
+        self._alone = alone
         self._letter_days = letter_days or {}
         self._applied: datetime | None = None
 
@@ -86,6 +89,12 @@ class Retention:
             return 0
         if self._applied is not None and now - self._applied < EVERY:
             return 0
+        if self._alone.locked():
+            return 0
+        async with self._alone:
+            return await self._apply(now)
+
+    async def _apply(self, now: datetime) -> int:
         deleted = await self._ledger.write(lambda cursor: self._delete(cursor, now))
         if deleted.number:
             await asyncio.to_thread(self._delete_files, deleted)

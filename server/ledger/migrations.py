@@ -176,7 +176,7 @@ def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:
     if not count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'"):
         _in_transaction(cursor, lambda c: _run(c, schema.MIGRATIONS.statements()))
     done = count(cursor, "SELECT max(number) FROM migrations")
-    _refuse_newer(done)
+    refuse_newer(done)
     for number in range(done + 1, up_to + 1):
         _in_transaction(cursor, partial(_apply, number=number, clock=clock))
     return max(0, up_to - done)
@@ -190,7 +190,7 @@ def require_newest(cursor: Cursor) -> None:
     """
     known = count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'")
     done = count(cursor, "SELECT max(number) FROM migrations") if known else 0
-    _refuse_newer(done)
+    refuse_newer(done)
     if done < len(ALL):
         raise InternalError(
             f"The ledger has schema {done}, this release has {len(ALL)}.",
@@ -199,7 +199,12 @@ def require_newest(cursor: Cursor) -> None:
         )
 
 
-def _refuse_newer(done: int) -> None:
+def refuse_newer(done: int) -> None:
+    """Make sure that this release knows the last migration of a ledger.
+
+    Raises:
+        InternalError: LEDGER_NEWER.
+    """
     if done > len(ALL):
         raise InternalError(
             f"The ledger has schema {done}, this release knows {len(ALL)}.",

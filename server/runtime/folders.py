@@ -6,9 +6,28 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
-from models.errors import InvalidInput
+from models.errors import Conflict, InvalidInput
 from models.reasons import Reason
+
+UNFINISHED_RESTORE: Final = "restore.unfinished"
+"""Name of a file that is in both folders while a backup is put there."""
+
+
+def refuse_unfinished_restore(*folders: Path) -> None:
+    """Refuse folders that hold a part of a backup.
+
+    Raises:
+        Conflict: RESTORE_UNFINISHED.
+    """
+    for folder in folders:
+        if (folder / UNFINISHED_RESTORE).exists():
+            raise Conflict(
+                f"A restore into the folder {folder} was interrupted.",
+                reason=Reason.RESTORE_UNFINISHED,
+                hint="Run `vestibule restore` again with the same folders: it begins anew.",
+            )
 
 
 def make_private_folder(folder: Path, setting: str, mark: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from vestibule.v1 import admin_pb2, admin_pb2_grpc
@@ -12,6 +13,7 @@ from server.access import ownership
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.access.caller import current_caller
+from server.backup.hold import FilesHold
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerSnapshot
 from server.erasure.eraser import Eraser
@@ -64,6 +66,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         audit: AuditBook,
         operations: LetterOperations,
         spool_key: SpoolKeyRotation,
+        hold: FilesHold,
     ) -> None:
         self._status = status
         self._ledger = ledger
@@ -74,6 +77,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self._audit = audit
         self._operations = operations
         self._spool_key = spool_key
+        self._hold = hold
 
     async def GetStatus(  # noqa: N802, D102
         self, request: admin_pb2.GetStatusRequest, context: Any
@@ -180,6 +184,15 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         return admin_pb2.RotateSpoolKeyResponse(
             key_id=now.key_id, done_count=now.done, remaining_count=now.remaining, finished=now.finished
         )
+
+    async def HoldForBackup(  # noqa: N802, D102
+        self, request_iterator: AsyncIterator[admin_pb2.HoldForBackupRequest], context: Any
+    ) -> AsyncIterator[admin_pb2.HoldForBackupResponse]:
+        async with self._hold.held() as marks:
+            async for mark in marks(request_iterator):
+                yield admin_pb2.HoldForBackupResponse(
+                    ledger_inode=mark.file, wal_inode=mark.wal, wal_bytes=mark.wal_bytes
+                )
 
     async def Erase(  # noqa: N802, D102
         self, request: admin_pb2.EraseRequest, context: Any

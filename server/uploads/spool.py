@@ -17,6 +17,7 @@ from models.private_files import PART, make_private_folder
 from models.reasons import Reason
 from server.runtime.keyring import Keyring
 from server.uploads.audio_log import AudioLogFile, LogPieces
+from server.uploads.deferred import DeferredDeletions
 from server.uploads.disk import disk_errors
 from server.uploads.encrypted_frames import (
     HEADER_BYTES,
@@ -81,6 +82,7 @@ class Spool:
         self.folder = folder
         self.keys = Keyring([keys]) if isinstance(keys, bytes) else keys
         self.in_use = FilesInUse(self.keys)
+        self._deferred = DeferredDeletions()
         with disk_errors():
             make_private_folder(folder)
             for half in folder.glob(f"*{ANEW}"):
@@ -234,7 +236,18 @@ class Spool:
     def _log_sizes(self) -> dict[str, int]:
         return {stream_id: self._log_path(UUID(stream_id)).stat().st_size for stream_id in self.log_ids()}
 
+    def keep(self) -> None:
+        """Delete no file that was committed, and no log, until ``let_go``."""
+        self._deferred.begin()
+
+    def let_go(self) -> None:
+        """Delete what was to be deleted since ``keep``."""
+        for name in self._deferred.end():
+            self._remove(name)
+
     def _remove(self, name: str) -> None:
+        if not name.endswith(PART) and self._deferred.takes(name):
+            return
         file = self.folder / name
         end = self.in_use.take(name)  # a copy under another key would bring it back
         try:

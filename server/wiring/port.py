@@ -66,6 +66,7 @@ def build_services(
             shared.audit,
             operations,
             stored.spool_key,
+            stored.hold,
         ),
         access=AccessService(access.keys, MachineWords(gateway, as_device), clock),
     )

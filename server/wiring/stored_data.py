@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from server.analytics.endpoint import AnalystEndpoint
+from server.backup.hold import FilesHold
 from server.erasure.eraser import Eraser, LiveWork
 from server.erasure.retention import Retention
 from server.housekeeping import Housekeeping
@@ -28,6 +29,7 @@ class StoredData:
     retention: Retention
     housekeeping: Housekeeping
     spool_key: SpoolKeyRotation
+    hold: FilesHold
 
 
 def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: StreamManager) -> StoredData:
@@ -41,8 +43,9 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     forget = partial(asyncio.to_thread, analysts.forget_snapshot)
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
     letter_days = {str(kind): days for kind, days in settings.dead_letters.days_by_kind.items()}
-    retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser.purge, letter_days)
-    spool_key = SpoolKeyRotation(spool, ledger, shared.sealer, shared.audit.trail, asyncio.Lock())
+    retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser.purge, eraser.alone, letter_days)
+    spool_key = SpoolKeyRotation(spool, ledger, shared.sealer, shared.audit.trail, eraser.alone)
+    hold = FilesHold(spool, ledger, shared.audit, eraser.alone)
     rounds = (eraser.resume, retention.round, spool_key.round)
     housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
-    return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key)
+    return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold)

@@ -165,6 +165,7 @@ NAME_NOTHING: Final = {
     f"{V1}AdminService/ResetBreaker",
     f"{V1}AdminService/TripBreaker",
     f"{V1}AdminService/RotateSpoolKey",
+    f"{V1}AdminService/HoldForBackup",
     f"{V1}AdminService/ListAuditEntries",
     f"{V1}AdminService/VerifyAudit",
 }

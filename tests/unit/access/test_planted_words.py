@@ -59,6 +59,7 @@ def base_requests(ids: Ids) -> dict[str, list[Message]]:
         "AdminService/ResetBreaker": admin_pb2.ResetBreakerRequest(name="llm_api"),
         "AdminService/TripBreaker": admin_pb2.TripBreakerRequest(name="llm_api"),
         "AdminService/RotateSpoolKey": admin_pb2.RotateSpoolKeyRequest(),
+        "AdminService/HoldForBackup": admin_pb2.HoldForBackupRequest(),
         "AdminService/ListAuditEntries": admin_pb2.ListAuditEntriesRequest(),
         "AdminService/VerifyAudit": admin_pb2.VerifyAuditRequest(),
         "AccessService/CreateApiKey": access_pb2.CreateApiKeyRequest(

@@ -23,6 +23,7 @@ from server.access.api_keys import ApiKeys
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as, set_caller
 from server.access.peer import parse_peer
+from server.backup.hold import FilesHold
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
 from server.erasure.eraser import Eraser, LiveWork
@@ -242,6 +243,7 @@ class TwoClients:
                 self.audit,
                 self._operations(),
                 self._spool_key(),
+                FilesHold(harness.spool, self.ledger, self.audit, eraser.alone),
             ),
             access=AccessService(ApiKeys(self.ledger, lambda: NOW, self.audit.trail), words, lambda: NOW),
         )

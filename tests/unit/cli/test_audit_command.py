@@ -47,7 +47,7 @@ def serving(ledger: Ledger, state_dir: Path) -> Iterator[str]:
         nothing: Any = None
         book = AuditBook(ledger, AuditSettings(), state_dir, utc_now, "1.2.3")
         server = grpc.aio.server()
-        service = AdminService(nothing, ledger, nothing, nothing, nothing, nothing, book, nothing, nothing)
+        service = AdminService(nothing, ledger, nothing, nothing, nothing, nothing, book, nothing, nothing, nothing)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -101,6 +101,9 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
     def RotateSpoolKey(self, request: Any, context: Any) -> admin_pb2.RotateSpoolKeyResponse:
         raise NotImplementedError
 
+    def HoldForBackup(self, request_iterator: Any, context: Any) -> Iterator[admin_pb2.HoldForBackupResponse]:
+        raise NotImplementedError
+
     def VerifyAudit(self, request: Any, context: Any) -> admin_pb2.VerifyAuditResponse:
         raise NotImplementedError
 

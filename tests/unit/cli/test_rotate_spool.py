@@ -64,7 +64,9 @@ class Home:
             spool = self.spool()
             trail = AuditTrail(bytes(32), bytes(32), utc_now)
             rotation = SpoolKeyRotation(spool, ledger, VocabularySealer(spool.keys), trail, asyncio.Lock())
-            service = AdminService(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, rotation)
+            service = AdminService(
+                nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, rotation, nothing
+            )
             server = grpc.aio.server()
             admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
             port = server.add_insecure_port("127.0.0.1:0")

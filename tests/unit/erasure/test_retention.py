@@ -34,7 +34,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def retention(store: Store, settings: RetentionSettings, letter_days: Mapping[str, float] | None = None) -> Retention:
     audit = AuditTrail(bytes(32), bytes(32), lambda: store.now)
     eraser = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, audit)
-    return Retention(store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser.purge, letter_days)
+    return Retention(
+        store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser.purge, eraser.alone, letter_days
+    )
 
 
 def at(store: Store, days: float) -> None:

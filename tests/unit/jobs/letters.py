@@ -80,7 +80,16 @@ class Letters:
         nothing: Any = None
         words = MachineWords(self.world.gateway)
         service = AdminService(
-            nothing, self.world.ledger, self.world.runner, nothing, words, nothing, self.audit, self.operations, nothing
+            nothing,
+            self.world.ledger,
+            self.world.runner,
+            nothing,
+            words,
+            nothing,
+            self.audit,
+            self.operations,
+            nothing,
+            nothing,
         )
         server = grpc.aio.server(interceptors=[HookInterceptor(hook) for hook in (MapErrors(), Validate())])
         admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)

@@ -1078,6 +1078,53 @@ class RotateSpoolKeyResponse(_message.Message):
 Global___RotateSpoolKeyResponse: _TypeAlias = RotateSpoolKeyResponse  # noqa: Y015
 
 @_typing.final
+class HoldForBackupRequest(_message.Message):
+    """Asks for a mark."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldForBackupRequest: _TypeAlias = HoldForBackupRequest  # noqa: Y015
+
+@_typing.final
+class HoldForBackupResponse(_message.Message):
+    """The files of the ledger between two commits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_INODE_FIELD_NUMBER: _builtins.int
+    WAL_INODE_FIELD_NUMBER: _builtins.int
+    WAL_BYTES_FIELD_NUMBER: _builtins.int
+    ledger_inode: _builtins.int
+    """Inode of the ledger."""
+    wal_inode: _builtins.int
+    """Inode of its write-ahead log. 0 when there is none."""
+    wal_bytes: _builtins.int
+    """Length of the log in bytes, which is the end of the last commit."""
+    def __init__(
+        self,
+        *,
+        ledger_inode: _builtins.int = ...,
+        wal_inode: _builtins.int = ...,
+        wal_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_inode", b"ledger_inode", "wal_bytes", b"wal_bytes", "wal_inode", b"wal_inode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldForBackupResponse: _TypeAlias = HoldForBackupResponse  # noqa: Y015
+
+@_typing.final
 class EraseRequest(_message.Message):
     """Names what to erase."""
 

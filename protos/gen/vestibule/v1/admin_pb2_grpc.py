@@ -90,6 +90,11 @@ class AdminServiceStub:
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyResponse.FromString,
                 _registered_method=True)
+        self.HoldForBackup = channel.stream_stream(
+                '/vestibule.v1.AdminService/HoldForBackup',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.HoldForBackupRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.HoldForBackupResponse.FromString,
+                _registered_method=True)
         self.Erase = channel.unary_unary(
                 '/vestibule.v1.AdminService/Erase',
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.EraseRequest.SerializeToString,
@@ -191,6 +196,15 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HoldForBackup(self, request_iterator, context):
+        """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
+        half an hour. Each request is answered with a mark of the ledger. Calls and jobs go on; what they delete is deleted
+        afterwards, and erasures wait.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Erase(self, request, context):
         """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
         files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
@@ -270,6 +284,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RotateSpoolKey,
                     request_deserializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyResponse.SerializeToString,
+            ),
+            'HoldForBackup': grpc.stream_stream_rpc_method_handler(
+                    servicer.HoldForBackup,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.HoldForBackupRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.HoldForBackupResponse.SerializeToString,
             ),
             'Erase': grpc.unary_unary_rpc_method_handler(
                     servicer.Erase,
@@ -585,6 +604,33 @@ class AdminService:
             '/vestibule.v1.AdminService/RotateSpoolKey',
             vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyRequest.SerializeToString,
             vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldForBackup(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/vestibule.v1.AdminService/HoldForBackup',
+            vestibule_dot_v1_dot_admin__pb2.HoldForBackupRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.HoldForBackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,11 @@ class AdminServiceStub:
     call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
     itself if nobody does.
     """
+    HoldForBackup: _grpc.StreamStreamMultiCallable[_admin_pb2.HoldForBackupRequest, _admin_pb2.HoldForBackupResponse]
+    """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
+    half an hour. Each request is answered with a mark of the ledger. Calls and jobs go on; what they delete is deleted
+    afterwards, and erasures wait.
+    """
     Erase: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]
     """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
     files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
@@ -100,6 +105,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
     call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
     itself if nobody does.
+    """
+    HoldForBackup: _aio.StreamStreamMultiCallable[_admin_pb2.HoldForBackupRequest, _admin_pb2.HoldForBackupResponse]  # type: ignore[assignment]
+    """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
+    half an hour. Each request is answered with a mark of the ledger. Calls and jobs go on; what they delete is deleted
+    afterwards, and erasures wait.
     """
     Erase: _aio.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]  # type: ignore[assignment]
     """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
@@ -204,6 +214,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
         call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
         itself if nobody does.
+        """
+
+    @_abc_1.abstractmethod
+    def HoldForBackup(
+        self,
+        request_iterator: _MaybeAsyncIterator[_admin_pb2.HoldForBackupRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.HoldForBackupResponse], _abc.AsyncIterator[_admin_pb2.HoldForBackupResponse]]:
+        """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
+        half an hour. Each request is answered with a mark of the ledger. Calls and jobs go on; what they delete is deleted
+        afterwards, and erasures wait.
         """
 
     @_abc_1.abstractmethod

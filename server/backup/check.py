@@ -1,0 +1,135 @@
+"""Reads a backup, and finds what is wrong with it. Nothing in it is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import InvalidInput, VestibuleError
+from models.reasons import Reason
+from server.access.audit_check import ROWS_AT_A_TIME, ChainChecker
+from server.access.audit_head import read_head
+from server.backup import layout
+from server.backup.files import damaged, disk_of_backup, hashed, opened_plain
+from server.backup.layout import BackupKeys, Manifest, invalid, parsed
+from server.ledger.audit import rows_after
+from server.ledger.columns import Cursor
+from server.ledger.copied import LedgerContents, contents, opened_copy
+from server.ledger.migrations import refuse_newer
+from server.runtime.keyring import key_id
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBackup:
+    """A backup whose manifest was read.
+
+    Attributes:
+        keys: Its keys; None when none were given.
+    """
+
+    folder: Path
+    manifest: Manifest
+    keys: BackupKeys | None
+
+    def problems(self, given_spool_keys: list[bytes]) -> Iterator[str]:
+        """Everything that is wrong, a sentence each. Reads all files.
+
+        Args:
+            given_spool_keys: Keys of the spool that a setting gives.
+        """
+        for entry in self.manifest.files:
+            try:
+                if hashed(self.folder / entry.path, entry.path) != entry:
+                    yield f"{entry.path} was changed."
+            except FileNotFoundError:
+                yield f"{entry.path} is missing."
+            except VestibuleError as error:
+                yield f"{entry.path}: {error.message}"
+        if self.keys is not None:
+            known = {key_id(key).hex() for key in (*self.keys.spool_keys(), *given_spool_keys)}
+            lacking = [key for key in self.manifest.spool_keys if key not in known]
+            yield from (f"The key {key} of the spool is not among the keys." for key in lacking)
+        try:
+            with opened_copy(self.folder / layout.LEDGER) as cursor:
+                yield from self._problems_of_ledger(cursor)
+        except VestibuleError as error:
+            yield f"The ledger cannot be read: {error.message}"
+
+    def _problems_of_ledger(self, cursor: Cursor) -> Iterator[str]:
+        found = contents(cursor)
+        if found.schema_number != self.manifest.schema_number:
+            yield "The ledger has another schema than the manifest says."
+        there = {entry.path for entry in self.manifest.files} | set(self.manifest.missing)
+        yield from (f"{path} is needed, and is not in the manifest." for path in _needed(found) if path not in there)
+        if self.keys is not None and found.is_newest:
+            yield from self._problems_of_audit(cursor, self.keys.audit_key)
+
+    def _problems_of_audit(self, cursor: Cursor, key: bytes) -> Iterator[str]:
+        checker = ChainChecker(key, read_head(self.folder, key))
+        while batch := rows_after(cursor, checker.report.end.number, ROWS_AT_A_TIME):
+            checker.feed(batch)
+        report = checker.finish()
+        yield from (f"Audit: {fault.message}" for fault in report.faults)
+
+
+def _needed(found: LedgerContents) -> Iterator[str]:
+    yield from (f"{layout.PICTURES}/{name}" for name in sorted(found.artifacts))
+    yield from (f"{layout.SPOOL}/{name}" for name in sorted(found.spool_ids))
+
+
+def open_backup(folder: Path, keys_file: Path | None) -> OpenedBackup:
+    """Read the manifest of a backup, and its keys if they are given.
+
+    Raises:
+        InvalidInput: BACKUP_INVALID, BACKUP_KEYS_WRONG.
+        InternalError: BACKUP_DAMAGED, a path of the manifest is none of a backup, or a folder is a link.
+            LEDGER_NEWER, a newer release made it.
+        Unavailable: BACKUP_FAILED.
+    """
+    manifest = parsed(Manifest, _read(folder / layout.MANIFEST), "The manifest")
+    paths = [entry.path for entry in manifest.files]
+    if not all(map(layout.is_known_path, paths)) or len(set(paths)) != len(paths) or layout.LEDGER not in paths:
+        raise damaged("its manifest names files that no backup has, or lacks the ledger")
+    if any((folder / name).is_symlink() for name in (layout.PICTURES, layout.SPOOL)):
+        raise damaged("a folder is a link")
+    refuse_newer(manifest.schema_number)
+    if keys_file is None:
+        return OpenedBackup(folder, manifest, None)
+    keys = parsed(BackupKeys, _read(keys_file), "The file of keys")
+    _require_fit(manifest, keys)
+    return OpenedBackup(folder, manifest, keys)
+
+
+def _require_fit(manifest: Manifest, keys: BackupKeys) -> None:
+    if manifest.keys_id != layout.keys_id(keys.audit_key):
+        raise InvalidInput(
+            "These are the keys of another server.",
+            reason=Reason.BACKUP_KEYS_WRONG,
+            hint="Name the file that `vestibule backup --keys` made for this server.",
+        )
+    if not manifest.is_sealed_with(keys.audit_key):
+        raise InvalidInput(
+            "The manifest was changed after the backup was made.",
+            reason=Reason.BACKUP_KEYS_WRONG,
+            hint="Do not use this backup; take another copy of it, or another one.",
+        )
+
+
+def _read(path: Path) -> bytes:
+    with _translated(path.name), disk_of_backup(), opened_plain(path) as file:
+        content = file.read(layout.MOST_BYTES + 1)
+    if len(content) > layout.MOST_BYTES:
+        raise invalid(f"{path.name} is too long.")
+    return content
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except VestibuleError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise invalid(f"There is no {name}.") from None
+        raise

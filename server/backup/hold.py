@@ -1,0 +1,90 @@
+"""Keeps the files of a running server as they are, while the command copies them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+from models.errors import Overloaded
+from models.reasons import Reason
+from server.access.audit import AuditAction
+from server.access.audit_book import AuditBook
+from server.analytics.snapshot import LedgerMark, mark_of
+from server.ledger.writer import Ledger
+from server.uploads.spool import Spool
+
+WAIT_S: Final = 30.0
+"""How long a backup waits until an erasure, a change of keys or another backup has ended."""
+
+LONGEST_S: Final = 1800.0
+"""After this time the files are let go, because erasures wait."""
+
+
+class FilesHold:
+    """Everything that the ledger refers to stays there while this is held: deletions of the spool wait until its end.
+
+    Erasures, retention and changes of the spool's key wait, too. Uploads, streams and jobs go on.
+
+    Args:
+        alone: Held by whatever deletes or replaces files.
+        wait_s: How long to wait for it.
+        monotonic: Seconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        ledger: Ledger,
+        audit: AuditBook,
+        alone: asyncio.Lock,
+        wait_s: float = WAIT_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spool = spool
+        self._ledger = ledger
+        self._audit = audit
+        self._alone = alone
+        self._wait_s = wait_s
+        self._monotonic = monotonic
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[Callable[[AsyncIterator[object]], AsyncIterator[LedgerMark]]]:
+        """Hold the files within the block; gives a function that answers each request with a mark of the ledger.
+
+        What is deleted meanwhile is deleted at the end of the block.
+
+        Raises:
+            Overloaded: BACKUP_BUSY.
+        """
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._alone.acquire()
+        except TimeoutError:
+            raise Overloaded(
+                "An erasure, a change of the spool's key or another backup runs.",
+                reason=Reason.BACKUP_BUSY,
+                retry_after_s=self._wait_s,
+            ) from None
+        try:
+            await self._audit.record(AuditAction.BACKUP, ("ledger", ""))
+            self._spool.keep()
+            try:
+                yield self._marks
+            finally:
+                await asyncio.shield(asyncio.to_thread(self._spool.let_go))
+        finally:
+            self._alone.release()
+
+    async def _marks(self, requests: AsyncIterator[object]) -> AsyncIterator[LedgerMark]:
+        """Marks until the requests end, or for the longest time."""
+        until_s = self._monotonic() + LONGEST_S
+        while True:
+            try:
+                await asyncio.wait_for(anext(requests), max(0.0, until_s - self._monotonic()))
+            except (StopAsyncIteration, TimeoutError):
+                return
+            yield await self._ledger.between_commits(partial(mark_of, self._ledger.path))

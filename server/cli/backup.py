@@ -1,0 +1,155 @@
+"""`vestibule backup`."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from models.amounts import size_text
+from server.cli.output import show_fields, show_json
+from server.cli.remote import address_option, connected
+from server.cli.stopped_server import files_options, stopped_server
+
+if TYPE_CHECKING:
+    from vestibule.v1.admin_pb2 import HoldForBackupRequest
+
+    from server.analytics.snapshot import LedgerMark
+    from server.backup.layout import Manifest
+    from server.settings import Settings
+
+HOLD_TIMEOUT_S = 1800.0
+"""How long the server keeps its files as they are; see ``server.backup.hold.LONGEST_S``."""
+
+
+@click.command(short_help="Copy the ledger, pictures and waiting media of a server into a folder.")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.option("--keys", "keys_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the keys there.")
+@address_option
+@files_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def backup(
+    folder: Path,
+    keys_file: Path | None,
+    address: str | None,
+    state_dir: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a backup in FOLDER, which must not exist, while the server runs or is stopped.
+
+    It has the ledger, the redacted pictures and recordings, the media that jobs still need, and the audio of streams
+    that can be resumed, all of one moment. Uploads, streams and jobs go on meanwhile; erasures wait.
+
+    It has no keys. Without them nobody can read waiting media and vocabularies, resume a stream, or verify the audit.
+    --keys writes them to a file of their own: keep that elsewhere. It has no settings, certificates and weights either.
+
+    The command reads the server's files, so it runs on the same machine, with the same VESTIBULE_DATA_DIR and
+    VESTIBULE_STATE_DIR. `vestibule restore --check` verifies a backup.
+
+    \b
+    Examples:
+      vestibule backup /backups/2026-11-27 --keys /safe/vestibule-keys.json
+      vestibule backup ./copy --data-dir ./data --state-dir ./state
+    """
+    from server.backup.sources import ServerFiles
+    from server.backup.take import BackupWriter
+    from server.cli.analyst import ledger_settings
+    from server.ledger.types import utc_now
+
+    stopped = stopped_server(address, state_dir, data_dir)
+    settings = ledger_settings(None, state_dir, data_dir) if stopped is None else stopped.settings
+    if stopped is not None:
+        stopped.require_ledger()
+    with _marks(settings, address, state_dir) if stopped is None else _marks_of_files(settings) as ask_mark:
+        writer = BackupWriter(
+            ServerFiles.of(settings),
+            ask_mark,
+            folder,
+            keys_file,
+            metadata.version("vestibule"),
+            least_free_bytes=settings.limits.least_free_bytes,
+        )
+        manifest = writer.write(utc_now())
+    _show(manifest, keys_file, given=bool(settings.spool_key.get_secret_value()), as_json=as_json)
+
+
+@contextmanager
+def _marks(settings: Settings, address: str | None, state_dir: Path | None) -> Iterator[Callable[[], LedgerMark]]:
+    """Holds the files of a running server, and asks it for marks."""
+    from vestibule.v1.admin_pb2 import HoldForBackupRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    from server.analytics.snapshot import LedgerMark
+
+    asked: queue.SimpleQueue[HoldForBackupRequest | None] = queue.SimpleQueue()
+    with connected(address, state_dir) as channel:
+        marks = AdminServiceStub(channel).HoldForBackup(iter(asked.get, None), timeout=HOLD_TIMEOUT_S)
+
+        def ask_mark() -> LedgerMark:
+            asked.put(HoldForBackupRequest())
+            for mark in marks:
+                return LedgerMark(mark.ledger_inode, mark.wal_inode, mark.wal_bytes)
+            raise _let_go()
+
+        try:
+            yield ask_mark
+        finally:
+            asked.put(None)
+            marks.cancel()  # type: ignore[no-untyped-call]  # grpc has no types for it
+
+
+@contextmanager
+def _marks_of_files(settings: Settings) -> Iterator[Callable[[], LedgerMark]]:
+    from server.backup.take import StoppedLedger
+
+    yield StoppedLedger.of(settings.ledger_path).mark
+
+
+def _let_go() -> Exception:
+    from models.errors import Unavailable
+    from models.reasons import Reason
+
+    return Unavailable(
+        "The server holds its files no longer.",
+        reason=Reason.BACKUP_FAILED,
+        hint="It ended, or the backup took longer than half an hour. Nothing was kept; try again.",
+    )
+
+
+def _show(manifest: Manifest, keys_file: Path | None, *, given: bool, as_json: bool) -> None:
+    if as_json:
+        document = manifest.model_dump(mode="json", exclude={"files"})
+        show_json(document | {"files": len(manifest.files), "size_bytes": _size_bytes(manifest)})
+        return
+    show_fields([*counts(manifest), ("size", size_text(_size_bytes(manifest)))])
+    for path in manifest.missing:
+        click.echo(f"{path} was gone before: the ledger refers to it.")
+    if keys_file is None:
+        click.echo("It has no keys. Keep them too: `vestibule backup --keys FILE` writes them.")
+    elif given:
+        click.echo("Keep the file of keys elsewhere, and the spool key that VESTIBULE_SPOOL_KEY gives.")
+    else:
+        click.echo("Keep the file of keys elsewhere: who has both can read everything.")
+
+
+def counts(manifest: Manifest) -> list[tuple[str, object]]:
+    """What is in a backup, for a person."""
+    paths = [entry.path for entry in manifest.files]
+    return [
+        ("made", f"{manifest.create_time:%Y-%m-%d %H:%M:%S} UTC"),
+        ("build", manifest.build),
+        ("schema", manifest.schema_number),
+        ("pictures and recordings", sum(path.startswith("pictures/") for path in paths)),
+        ("waiting media", sum(path.startswith("spool/") and not path.endswith(".log") for path in paths)),
+        ("audio of open streams", sum(path.endswith(".log") for path in paths)),
+    ]
+
+
+def _size_bytes(manifest: Manifest) -> int:
+    return sum(entry.size_bytes for entry in manifest.files)

@@ -1,0 +1,88 @@
+"""`vestibule restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from models.reasons import Reason
+from server.cli.backup import counts
+from server.cli.output import Failure, show_fields
+
+if TYPE_CHECKING:
+    from server.backup.check import OpenedBackup
+    from server.settings import Settings
+
+MOST_SHOWN = 20
+UNREADABLE = (
+    "media that wait: their jobs end as dead letters",
+    "the words that apps expect in sessions",
+    "the state of streams: none can be resumed with its earlier words",
+    "the audit: its rows count as changed, and the server notes that when it starts",
+    "pseudonyms of people: those of new rows differ from those of old ones",
+)
+
+
+@click.command("restore", short_help="Make the folders of a server from a backup, or check a backup.")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER")
+@click.option("--keys", "keys_file", type=click.Path(path_type=Path), metavar="FILE", help="The keys of the backup.")
+@click.option("--without-keys", is_flag=True, help="Go on without them; some of it cannot be read then.")
+@click.option("--check", is_flag=True, help="Only verify the backup. Nothing is written.")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Default: the setting.")
+@click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Default: the setting.")
+def restore_backup(
+    folder: Path, keys_file: Path | None, without_keys: bool, check: bool, data_dir: Path | None, state_dir: Path | None
+) -> None:
+    """Put the backup in FOLDER into the folders of a server, which must be empty or not exist. Then start the server.
+
+    The keys are asked for: they are in the file that `vestibule backup --keys` wrote. Every file is compared with the
+    manifest. A restore that fails leaves the folders empty; one that was killed is begun anew by running it again.
+
+    What was erased after the backup was made is back: erase it again. Do not run the old server and the new one at the
+    same time.
+
+    \b
+    Examples:
+      vestibule restore /backups/2026-11-27 --keys /safe/vestibule-keys.json --check
+      vestibule restore /backups/2026-11-27 --keys /safe/vestibule-keys.json --data-dir ./data --state-dir ./state
+    """
+    from server.backup.check import open_backup
+    from server.backup.install import install
+    from server.backup.sources import ServerFiles
+    from server.cli.analyst import ledger_settings
+
+    if (keys_file is None) is not without_keys:
+        raise click.UsageError("Name the keys with --keys FILE, or give --without-keys.")
+    settings = ledger_settings(None, state_dir, data_dir)
+    opened = open_backup(folder, keys_file)
+    _refuse_problems(opened, settings)
+    if not check:
+        install(opened, ServerFiles.of(settings))
+    show_fields([*counts(opened.manifest), ("checked with keys", not without_keys)])
+    for path in opened.manifest.missing:
+        click.echo(f"{path} was gone when the backup was made.")
+    if without_keys:
+        click.echo("Without the keys nobody can read:")
+        for what in UNREADABLE:
+            click.echo(f"- {what}")
+        click.echo("Whether somebody changed the manifest is not known either.")
+    if not check:
+        click.echo("Restored. What was erased after the backup was made is back: erase it again.")
+
+
+def _refuse_problems(opened: OpenedBackup, settings: Settings) -> None:
+    from server.uploads.keys import KEY_FILE, load_or_create_spool_keys
+
+    given = settings.spool_key.get_secret_value()
+    known = load_or_create_spool_keys(given, settings.state_dir / KEY_FILE).kept if given else ()
+    problems = list(opened.problems(list(known)))
+    if problems:
+        more = [f"{len(problems) - MOST_SHOWN} more"] if len(problems) > MOST_SHOWN else []
+        raise Failure(
+            "The backup is not whole.",
+            reason=Reason.BACKUP_DAMAGED,
+            hint="Nothing was written. Take another copy of it, or another backup.",
+            details=[*problems[:MOST_SHOWN], *more],
+        )

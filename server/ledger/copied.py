@@ -1,0 +1,102 @@
+"""Reads a copy of the ledger that nobody writes: for backups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from models.errors import VestibuleError
+from server.ledger.columns import Cursor, count, fetch_all
+from server.ledger.connection import connect
+from server.ledger.errors import translate
+from server.ledger.migrations import ALL, refuse_newer
+from server.ledger.needed_media import needed_spool_ids
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerContents:
+    """What a ledger refers to.
+
+    Attributes:
+        schema_number: Its last migration.
+        spool_ids: Media that jobs need.
+        stream_ids: Streams that can be resumed.
+        artifacts: Names of redacted pictures and recordings.
+    """
+
+    schema_number: int
+    spool_ids: frozenset[str]
+    stream_ids: frozenset[str]
+    artifacts: frozenset[str]
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether it needs no migration."""
+        return self.schema_number == len(ALL)
+
+
+def fold_wal(path: Path) -> None:
+    """Write the write-ahead log beside a copy into it.
+
+    Raises:
+        VestibuleError: The file is damaged, or the disk refuses.
+    """
+    with _translated():
+        connection = connect(path)
+        try:
+            connection.execute("CHECKPOINT")
+        finally:
+            connection.close()
+
+
+@contextmanager
+def opened_copy(path: Path) -> Iterator[Cursor]:
+    """A connection to a copy that changes nothing.
+
+    Raises:
+        VestibuleError: It is no ledger, or is damaged. From the block too, for errors of DuckDB there.
+    """
+    with _translated():
+        connection = duckdb.connect(str(path), read_only=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def contents(cursor: Cursor) -> LedgerContents:
+    """What a ledger refers to, of any schema up to the newest.
+
+    Raises:
+        InternalError: LEDGER_NEWER.
+    """
+    schema_number = count(cursor, "SELECT max(number) FROM migrations")
+    refuse_newer(schema_number)
+    columns = {row["column_name"] for row in fetch_all(cursor, _COLUMNS_OF_UPLOADS)}
+    path = "artifact_path" if "artifact_path" in columns else "picture_path"
+    artifacts = fetch_all(cursor, f"SELECT {path} AS path FROM uploads WHERE {path} <> ''")  # noqa: S608 - ours
+    streams = fetch_all(cursor, "SELECT id FROM streams WHERE open")
+    return LedgerContents(
+        schema_number,
+        frozenset(needed_spool_ids(cursor)),
+        frozenset(row["id"] for row in streams),
+        frozenset(row["path"] for row in artifacts),
+    )
+
+
+_COLUMNS_OF_UPLOADS = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'uploads'"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    failure: VestibuleError
+    try:
+        yield
+        return
+    except duckdb.Error as error:
+        failure = translate(error)
+    raise failure

@@ -1,0 +1,146 @@
+"""The hold on the files of a running server, while they are copied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from models.errors import Overloaded
+from server.access.audit import AuditAction
+from server.access.audit_book import AuditBook
+from server.access.caller import OFFLINE, acting_as
+from server.analytics.snapshot import mark_of
+from server.backup.hold import LONGEST_S, FilesHold
+from server.erasure.eraser import Eraser, NoWork
+from server.erasure.retention import Retention
+from server.ledger import audit as audit_rows
+from server.ledger.audit import AuditFilter
+from server.ledger.erasure import ErasureScope, ErasureTarget
+from server.ledger.types import utc_now
+from server.setting_groups import AuditSettings, RetentionSettings
+from tests.unit.backup.conftest import Home
+
+
+class Held:
+    """A hold, and what waits for its end."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.now_s = 0.0
+        state = home.files.state_dir
+        self.audit = AuditBook(home.ledger, AuditSettings(), state, utc_now, "1.2.3")
+        self.eraser = Eraser(home.ledger, home.spool, home.pictures, NoWork(), utc_now, self.audit.trail)
+        self.hold = FilesHold(home.spool, home.ledger, self.audit, self.eraser.alone, 0.0, lambda: self.now_s)
+
+
+@pytest.fixture
+def held(home: Home) -> Held:
+    return Held(home)
+
+
+async def test_what_is_deleted_meanwhile_is_deleted_at_the_end(held: Held, home: Home) -> None:
+    [name] = home.needed
+    [stream] = home.spool.log_ids()
+    with acting_as(OFFLINE):
+        async with held.hold.held():
+            home.spool.delete(name)
+            home.spool.delete_log(stream)
+            home.spool.delete(name)
+            assert home.spool.read(name) == b"content"
+            assert home.spooled() == 2
+    assert home.spooled() == 0
+    assert home.spool.usage.used_bytes == 0
+
+
+async def test_half_files_are_deleted_at_once(held: Held, home: Home) -> None:
+    [name] = home.needed
+    (home.files.spool / f"{name}.part").write_bytes(b"")
+    with acting_as(OFFLINE):
+        async with held.hold.held():
+            home.spool.delete_part(name)
+            assert home.spool.part_ids() == set()
+
+
+async def test_erasures_wait_and_the_housekeeping_leaves_the_files_alone(held: Held, home: Home) -> None:
+    settings = RetentionSettings(artifacts_days=1, turns_days=1)
+    later = utc_now() + timedelta(days=1000)
+    retention = Retention(
+        home.ledger, home.spool, home.pictures, settings, lambda: later, held.eraser.purge, held.eraser.alone
+    )
+    with acting_as(OFFLINE):
+        async with held.hold.held():
+            assert await retention.round() == 0
+            assert not await held.eraser.resume()
+            target = ErasureTarget(ErasureScope.SESSION, home.session)
+            erasing = asyncio.ensure_future(held.eraser.erase(target))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not erasing.done()
+            assert len(list(home.pictures.iterdir())) == 1
+        await erasing
+    assert home.marks("jane") == set()
+    assert home.spooled() == 0
+
+
+async def test_one_backup_at_a_time(held: Held) -> None:
+    with acting_as(OFFLINE):
+        async with held.hold.held():
+            with pytest.raises(Overloaded, match="another backup runs") as refused:
+                async with held.hold.held():
+                    pass
+        async with held.hold.held():
+            pass
+    assert refused.value.reason == "BACKUP_BUSY"
+
+
+async def test_each_request_gets_a_mark_until_the_longest_time_is_over(held: Held, home: Home) -> None:
+    answered = 0
+
+    async def requests() -> AsyncIterator[object]:
+        while True:
+            yield object()
+
+    with acting_as(OFFLINE):
+        async with held.hold.held() as marks:
+            async for mark in marks(requests()):
+                assert mark == mark_of(home.files.ledger)
+                answered += 1
+                held.now_s = LONGEST_S * answered / 3
+    assert answered == 3
+    assert not held.eraser.alone.locked()
+
+
+async def test_a_caller_that_goes_away_lets_the_files_go(held: Held, home: Home) -> None:
+    waits = asyncio.Event()
+
+    async def nothing() -> AsyncIterator[object]:
+        waits.set()
+        await asyncio.Event().wait()
+        yield object()
+
+    async def hold() -> None:
+        with acting_as(OFFLINE):
+            async with held.hold.held() as marks:
+                async for _ in marks(nothing()):
+                    pass
+
+    holding = asyncio.ensure_future(hold())
+    await waits.wait()
+    holding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await holding
+    assert not held.eraser.alone.locked()
+    home.spool.delete(home.needed.pop())
+    assert home.spool.ids() == set()
+
+
+async def test_a_backup_is_audited(held: Held, home: Home) -> None:
+    with acting_as(OFFLINE):
+        async with held.hold.held():
+            pass
+    wanted = AuditFilter(action=AuditAction.BACKUP)
+    rows, _ = await home.ledger.read(lambda cursor: audit_rows.list_rows(cursor, wanted, page_size=9, page_token=""))
+    assert [row.object_type for row in rows] == ["ledger"]
