@@ -22,6 +22,7 @@ from server.cli.output import Failure
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.25
 LAST_LINES = 15
+TELL_EVERY_S = 20.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -112,7 +113,14 @@ class Child:
         self.process.wait()
 
 
-def wait_until(ready: Callable[[], bool], child: Child, timeout_s: float, what: str) -> None:
+def wait_until(
+    ready: Callable[[], bool],
+    child: Child,
+    timeout_s: float,
+    what: str,
+    *,
+    tell: Callable[[float], None] = lambda _seconds: None,
+) -> None:
     """Poll until ``ready`` returns true.
 
     Args:
@@ -120,15 +128,20 @@ def wait_until(ready: Callable[[], bool], child: Child, timeout_s: float, what: 
         child: Must stay alive meanwhile.
         timeout_s: Longest wait.
         what: Begin of the error message, such as "The server was not ready".
+        tell: Called every ``TELL_EVERY_S`` with the seconds so far.
 
     Raises:
         Failure: It took longer, or the child ended.
     """
-    give_up_at = time.monotonic() + timeout_s
+    began = told = time.monotonic()
     while not ready():
         child.require_alive()
-        if time.monotonic() > give_up_at:
+        now = time.monotonic()
+        if now - began > timeout_s:
             raise Failure(f"{what} within {timeout_s:.0f} s.", details=child.last_lines())
+        if now - told >= TELL_EVERY_S:
+            told = now
+            tell(now - began)
         child.descendants()
         time.sleep(POLL_S)
 

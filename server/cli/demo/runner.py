@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from server.settings import Settings
 
 UPSTREAM_TIMEOUT_S = 20.0
-SERVER_TIMEOUT_S = 120.0
+SERVER_TIMEOUT_S = 600.0
+"""Longest start on a slow machine. A server that cannot start ends by itself before."""
 ANALYST_TIMEOUT_S = 60.0
+_STEP = re.compile(r"""\bstep["']?[:=] ?["']?(\w+)""")
+"""In a line of the log about a step of the start, as JSON or as text."""
 _ADDRESS = re.compile(r"http://[\w.:]+")
 
 
@@ -96,10 +99,26 @@ def _start(environment: Environment, settings: Settings, reporter: Reporter) -> 
     server = Child.start("server", arguments, environment.home / "server.log")
     environment.children.append(server)
     reporter.line(f"Server: process {server.process.pid}, gRPC on {environment.address}, log in {server.log}")
-    wait_until(lambda: serving(environment.address), server, SERVER_TIMEOUT_S, "The server was not ready")
+
+    def tell(waited_s: float) -> None:
+        up = steps_up(server.log.read_text(encoding="utf-8", errors="replace"))
+        reporter.line(f"Waiting for the server, {waited_s:.0f} of at most {SERVER_TIMEOUT_S:.0f} s. Up so far: {up}.")
+
+    wait_until(
+        lambda: serving(environment.address),
+        server,
+        SERVER_TIMEOUT_S,
+        "The server was not ready",
+        tell=tell,
+    )
     reporter.line("Server: SERVING")
     scanner = settings.clamav.mode
     reporter.line(f"Malware scanner: {scanner}{' (VESTIBULE_CLAMAV__MODE turns it on)' if scanner == 'off' else ''}")
+
+
+def steps_up(log: str) -> str:
+    """The steps of a start that are done, as its log has them."""
+    return ", ".join(_STEP.findall(log)) or "nothing"
 
 
 def _start_upstream(environment: Environment, reporter: Reporter) -> str:

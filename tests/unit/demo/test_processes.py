@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from server.cli.demo import processes
 from server.cli.demo.processes import Child, free_ports, wait_until
+from server.cli.demo.runner import steps_up
 from server.cli.output import Failure
+from server.observability.log import configure, get_logger
 
 PARENT = """
 import signal, subprocess, sys
@@ -51,6 +55,30 @@ def test_waiting_is_bounded(tmp_path: Path) -> None:
     finally:
         child.kill_with_descendants()
     assert not child.alive
+
+
+def test_a_long_wait_is_told_from_time_to_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "TELL_EVERY_S", 0.0)
+    child = Child.start("server", ["-c", "import signal; signal.pause()"], tmp_path / "log")
+    told: list[float] = []
+    try:
+        wait_until(lambda: len(told) == 2, child, 20, "It was not up", tell=told.append)
+    finally:
+        child.kill_with_descendants()
+    assert told == sorted(told)
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_the_steps_of_a_start_are_found_in_its_log(
+    log_format: Literal["json", "console"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("info", log_format)
+    log = get_logger("app")
+    log.info("starting", ready_in_about_s=60)
+    for step in ("ray", "serve", "speech"):
+        log.info("start_step", step=step, after_s=1.5)
+    assert steps_up(capsys.readouterr().err) == "ray, serve, speech"
+    assert steps_up("") == "nothing"
 
 
 def test_free_ports_differ() -> None:
