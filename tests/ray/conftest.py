@@ -77,10 +77,15 @@ def truth(name: str) -> dict[str, Any]:
     return described
 
 
+def replicas(cluster: Cluster, kind: str) -> list[psutil.Process]:
+    """The processes of all replicas of a kind."""
+    title = f"ray::ServeReplica:{application_name(cluster.config.installation, kind)}:"
+    return [p for p in cluster.processes() if lives(p) and "".join(p.cmdline()).startswith(title)]
+
+
 def replica(cluster: Cluster, kind: str) -> psutil.Process:
     """The process of the one replica of a kind."""
-    title = f"ray::ServeReplica:{application_name(cluster.config.installation, kind)}:"
-    (process,) = [p for p in cluster.processes() if lives(p) and "".join(p.cmdline()).startswith(title)]
+    (process,) = replicas(cluster, kind)
     return process
 
 

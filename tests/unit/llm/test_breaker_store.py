@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,19 +14,23 @@ from pydantic import SecretStr
 
 from models.errors import BreakerOpen, Unavailable, UpstreamFailed
 from models.reasons import Reason
+from server.breakers import prober
 from server.breakers.breaker import AsyncBreaker
+from server.breakers.prober import HealthProber
 from server.breakers.registry import Breakers
 from server.breakers.store import BreakerStore
 from server.breakers.types import BreakerBounds, BreakerState
 from server.ledger import breakers
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import fetch_all
+from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.observability.metrics import Metrics
 from server.setting_groups import LlmSettings, UpstreamSettings
 from server.settings import Settings
 from server.wiring.shared import Shared, build_shared
+from tests.eventually import eventually
 from tests.unit.jobs.clock import HandClock
 from tests.unit.llm.assistants import llm_breaker
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
@@ -154,7 +159,7 @@ async def test_each_change_is_an_event_a_metric_and_a_log_line(
     assert "breaker_changed" in capsys.readouterr().out
 
 
-async def test_two_processes_on_one_ledger_share_the_state(tmp_path: Path) -> None:
+async def test_two_registries_on_one_ledger_share_the_state(tmp_path: Path) -> None:
     ledger, now = Ledger.open(tmp_path / "ledger.duckdb"), HandClock()
     one, other = (Breakers(ledger, Metrics(), now) for _ in range(2))
     mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
@@ -173,6 +178,28 @@ async def test_two_processes_on_one_ledger_share_the_state(tmp_path: Path) -> No
     await one.follow()
     assert mine.state is BreakerState.CLOSED
     ledger.close()
+
+
+async def test_a_change_is_taken_over_within_one_tick_of_the_prober_without_any_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each registry has a connection of its own. Another process cannot have one: see test_writer.py, LEDGER_LOCKED."""
+    assert prober.TICK_S <= 2.0
+    monkeypatch.setattr(prober, "TICK_S", 0.0)
+    ledgers = [Ledger.open(tmp_path / "ledger.duckdb") for _ in range(2)]
+    one, other = (Breakers(ledger, Metrics(), utc_now) for ledger in ledgers)
+    mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
+    following = [asyncio.create_task(HealthProber(breakers, []).run()) for breakers in (one, other)]
+    mine.trip()
+    await eventually(lambda: theirs.state is BreakerState.OPEN)
+    theirs.reset()
+    await eventually(lambda: mine.state is BreakerState.CLOSED)
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
+    for registry, ledger in zip((one, other), ledgers, strict=True):
+        await registry.drain()
+        ledger.close()
 
 
 async def test_each_upstream_of_the_settings_has_a_breaker_of_its_own(
