@@ -142,6 +142,11 @@ def _no_ledger(settings: Settings, error: Exception, live_only: bool) -> Failure
             hint=f"{STARTING} Else start `vestibule serve` once, or name the server's folders with --state-dir and "
             "--data-dir.",
         )
+    if "Authorization failed" in str(error):
+        return Failure(
+            f"The server at quack:localhost:{settings.quack.port} lets nobody attach.",
+            hint="The disk of its state folder may have no room for a copy of the ledger: see `vestibule status`.",
+        )
     file = "" if live_only else ", and the file cannot be opened either"
     return Failure(
         f"No ledger answers at quack:localhost:{settings.quack.port}{file}.",

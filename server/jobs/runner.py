@@ -242,6 +242,7 @@ class JobRunner:
                 log.warning("renewal_failed", job=job.id, **describe(error))
 
     async def _claim_until_stopped(self) -> None:
+        told = ""
         while not self._stopping:
             self._woken.clear()
             if not self._workers_up():
@@ -249,10 +250,11 @@ class JobRunner:
                 continue
             try:
                 await self.claim()
-                pause_s = await self._until_next_due_s()
+                pause_s, told = await self._until_next_due_s(), ""
             except VestibuleError as error:
-                log.warning("claim_failed", **describe(error))
-                pause_s = LEDGER_ERROR_PAUSE_S
+                if error.reason != told:  # a full disk refuses for hours, and the log may be on it
+                    log.warning("claim_failed", **describe(error))
+                pause_s, told = LEDGER_ERROR_PAUSE_S, str(error.reason)
             await _wait(self._woken, pause_s)
 
     async def _until_next_due_s(self) -> float | None:

@@ -17,8 +17,8 @@ LOCKED_HINT = (
 )
 DISK_HINT = "Check free space and permissions of the data folder."
 FULL_HINT = (
-    "Make room on the disk of the data folder. What was accepted is kept, and the server goes on by itself; try again "
-    "then."
+    "Make room on the disk of the data folder. What was accepted is kept. A running server goes on by itself; one that "
+    "has ended must be started again."
 )
 FULL_RETRY_S = 30.0
 _LOCK_WORDS = "could not set lock"

@@ -119,11 +119,14 @@ class Ledger:
                 and nothing may be migrated.
         """
         failure: VestibuleError
+        is_new = not path.exists()
         try:
             make_private_folder(path.parent)
             connection = connect(path, memory_bytes)
         except duckdb.Error as error:
             failure = translate(error)
+            if is_new and failure.reason != Reason.LEDGER_LOCKED:
+                path.unlink(missing_ok=True)  # a part of a header, such as on a full disk; it could not be opened again
         except OSError as error:
             name = type(error).__name__
             failure = Unavailable(

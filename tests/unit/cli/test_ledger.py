@@ -10,12 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
 from models.errors import InvalidInput
 from server.analytics.client import open_file
+from server.analytics.endpoint import AnalystEndpoint
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger import sessions
+from server.setting_groups import QuackSettings
 from tests.unit.analytics.endpoints import endpoint_of
 from tests.unit.analytics.queries import BAD
 from tests.unit.ledger.makers import NOW, session
@@ -54,6 +57,23 @@ def served(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def run(*arguments: str, stdin: str | None = None) -> Result:
     return CliRunner().invoke(cli, list(arguments), input=stdin)
+
+
+def test_a_server_without_room_for_a_copy_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_ports(1)[0]
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(port))
+    ledger = open_ledger(place / "ledger.duckdb", lambda: NOW)
+    settings = QuackSettings(port=port, token=SecretStr(""))
+    endpoint = AnalystEndpoint(ledger, settings, place, least_free_bytes=2**62)
+    endpoint.start()
+    try:
+        refused = run("sql", "SELECT 1 FROM v_sessions", "--port", str(port))
+    finally:
+        endpoint.stop()
+        ledger.close()
+    assert refused.exit_code == 1
+    assert f"The server at quack:localhost:{port} lets nobody attach." in refused.stderr
+    assert "state folder may have no room" in refused.stderr
 
 
 QUERY = "SELECT state, count(*) AS number FROM v_sessions GROUP BY state"

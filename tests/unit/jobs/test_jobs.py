@@ -94,6 +94,22 @@ async def test_no_job_begins_while_a_disk_is_full(world: World) -> None:
     assert await state_of(world, job) is JobState.DONE
 
 
+async def test_a_disk_that_stays_full_is_logged_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused: list[int] = []
+
+    def admit() -> None:
+        refused.append(1)
+        raise Overloaded("Full.", reason=Reason.LEDGER_FULL)
+
+    monkeypatch.setattr("server.jobs.runner.LEDGER_ERROR_PAUSE_S", 0.001)
+    world.runner._admit = admit
+    await start(world, Scripted())
+    await eventually(lambda: len(refused) > 5)
+    assert capsys.readouterr().out.count("claim_failed") == 1
+
+
 async def test_concurrency_is_bounded_for_each_kind(world: World) -> None:
     handler = Scripted(concurrency=2)
     handler.free.clear()

@@ -75,6 +75,35 @@ def test_a_full_disk_fails_only_the_write_that_did_not_fit(tmp_path: Path) -> No
     ledger.close()
 
 
+STARTER = """
+import pathlib, resource, signal, sys
+from models.errors import VestibuleError
+from server.ledger.writer import Ledger
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for most in (*map(int, sys.argv[2:]), resource.RLIM_INFINITY):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    try:
+        Ledger.open(pathlib.Path(sys.argv[1])).close()
+    except VestibuleError as error:
+        print(error.reason)
+    else:
+        print("open")
+"""
+
+
+def test_a_first_start_on_a_full_disk_leaves_nothing_that_the_next_one_cannot_open(tmp_path: Path) -> None:
+    sizes = ["0", "5000", "9000", "20000", "60000"]  # a header has three parts of 4096 bytes; then come the tables
+    child = subprocess.run(
+        [sys.executable, "-c", STARTER, str(tmp_path / "data" / "ledger.duckdb"), *sizes],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert child.stdout.splitlines() == ["LEDGER_FULL"] * len(sizes) + ["open"], child.stderr
+
+
 # Here a checkpoint finds the disk full. DuckDB then refuses everything until the file is opened again.
 CHECKPOINTER = """
 import asyncio, json, pathlib, resource, signal, sys
