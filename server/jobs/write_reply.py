@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 from models.redaction.types import RedactionScope
@@ -43,7 +44,8 @@ class WriteReply(Handler):
         reply = await self._assistant.reply(
             turn.text, history, language=language, fallback=False, retry=job.attempts > 1
         )
-        whole = "".join([piece async for piece in reply.pieces])
+        async with aclosing(reply.pieces):
+            whole = "".join([piece async for piece in reply.pieces])
         [text] = await redact_all(self._gateway, [whole], language, scope)
 
         def record(cursor: Cursor) -> TurnRow:

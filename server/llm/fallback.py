@@ -5,7 +5,7 @@ The result is deterministic and immediate. It is marked ``Origin.FALLBACK`` and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from models.text import RedactedText
 from server.ledger.types import Origin
@@ -57,7 +57,7 @@ def fallback_record(items: list[SourceItem], *, language: str) -> WrittenRecord:
     return WrittenRecord(OnboardingRecord(summary, tuple(fields), missing), Origin.FALLBACK)
 
 
-async def _stream(sentences: Iterable[str]) -> AsyncIterator[str]:
+async def _stream(sentences: Iterable[str]) -> AsyncGenerator[str, None]:
     for sentence in sentences:
         yield sentence
 

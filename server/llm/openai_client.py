@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -130,9 +130,11 @@ class ChatUpstream:
         )
         if not isinstance(answer, openai.AsyncStream):
             raise TypeError("no stream")
-        async with answer:
-            async for chunk in answer:
+        try:
+            while (chunk := await anext(answer, None)) is not None:
                 yield chunk
+        finally:
+            await _end(answer)
 
     async def complete(self, messages: Sequence[Message], *, schema: dict[str, Any], timeout_s: float) -> str:
         """Return a whole answer, which should be JSON of the schema; the caller must check it.
@@ -176,6 +178,18 @@ class ChatUpstream:
                     timeout=_timeouts(timeout_s),
                 )
             _whole(answer)
+
+
+async def _end(answer: openai.AsyncStream[Any]) -> None:
+    """Close a stream, and have its generators end one after the other in this task.
+
+    The library leaves them to the garbage collector. asyncio then closes them in tasks of its own, in any order, and
+    logs what goes wrong.
+    """
+    await answer.close()  # from now on ``_BoundedStream`` gives nothing
+    with suppress(openai.OpenAIError, ValueError):  # an event that was cut in half
+        while await anext(answer, None) is not None:
+            pass
 
 
 def _check_end(arrived: int, characters: int, finished: bool) -> None:
@@ -225,20 +239,29 @@ def _whole(answer: object) -> tuple[str, object]:
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    """Counts the bytes of an answer while they are read, and stops at the bound."""
+    """Counts the bytes of an answer while they are read, and stops at the bound. Ends once it is closed."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
+        self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size_bytes = 0
-        async for part in self._stream:
-            size_bytes += len(part)
-            if size_bytes > MAX_ANSWER_BYTES:
-                raise AnswerTooLarge("An answer is too large.")
-            yield part
+        async with aclosing(cast("AsyncGenerator[bytes, None]", aiter(self._stream))) as parts:
+            async for part in parts:
+                size_bytes += len(part)
+                if size_bytes > MAX_ANSWER_BYTES:
+                    raise AnswerTooLarge("An answer is too large.")
+                yield part
+                if self._closed:
+                    break
+            # After ``aclose``: what reads from a closed connection fails, and so the library's generators end.
+            with suppress(httpx2.HTTPError):
+                async for _rest in parts:
+                    pass
 
     async def aclose(self) -> None:
+        self._closed = True
         await self._stream.aclose()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,9 +53,13 @@ class OnboardingRecord:
 
 @dataclass(frozen=True, slots=True)
 class ReplyStream:
-    """A reply as a stream of pieces, and who writes it."""
+    """A reply as a stream of pieces, and who writes it.
 
-    pieces: AsyncIterator[str]
+    Attributes:
+        pieces: Read it within ``aclosing``.
+    """
+
+    pieces: AsyncGenerator[str, None]
     origin: Origin
 
 

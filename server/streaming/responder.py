@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -138,11 +139,13 @@ class Responder:
         sent: list[RedactedText] = []
         origin = reply.origin
         try:
-            async for sentence in sentences(reply.pieces):
-                safe = await self._redact(sentence, language)
-                sent.append(safe)
-                self._last_reply = "".join(piece.value for piece in sent)
-                await self._emit(ReplyPiece(turn.id, safe))
+            # A client may leave at any await. What the garbage collector must close is closed later, in other tasks.
+            async with aclosing(reply.pieces), aclosing(sentences(reply.pieces)) as whole_sentences:
+                async for sentence in whole_sentences:
+                    safe = await self._redact(sentence, language)
+                    sent.append(safe)
+                    self._last_reply = "".join(piece.value for piece in sent)
+                    await self._emit(ReplyPiece(turn.id, safe))
         except VestibuleError as error:
             # The LLM or redaction failed within the reply. What was sent is kept, and a job tries for a whole reply.
             log.warning("reply_broke_off", **describe(error))
@@ -168,7 +171,7 @@ class Responder:
         return await self._store.number_tags(redaction.text)
 
 
-async def sentences(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+async def sentences(pieces: AsyncIterator[str]) -> AsyncGenerator[str, None]:
     """Regroup pieces of text into sentences, each with the white space after it."""
     waiting = ""
     async for piece in pieces:

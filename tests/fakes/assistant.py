@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 from models.errors import RedactionFailed, UpstreamFailed, VestibuleError
@@ -118,7 +118,7 @@ def _default_record(materials: list[SourceItem]) -> OnboardingRecord:
     return OnboardingRecord("A visit.", fields, ("meter_reading",))
 
 
-async def _stream(pieces: Iterable[str | VestibuleError], fallback: bool) -> AsyncIterator[str]:
+async def _stream(pieces: Iterable[str | VestibuleError], fallback: bool) -> AsyncGenerator[str, None]:
     for piece in pieces:
         if isinstance(piece, VestibuleError):
             if not fallback:

@@ -256,7 +256,7 @@ async def test_a_reader_that_leaves_does_not_count_as_a_failure(
     reply = await patient.reply(SAID, [], language="en", fallback=True)
     pieces = reply.pieces
     assert await anext(pieces) == "All "
-    await pieces.aclose()  # type: ignore[attr-defined]
+    await pieces.aclose()
     assert breaker_of(patient).failure_count == 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
@@ -30,7 +30,7 @@ class BreaksOff(FakeAssistant):
     async def reply(
         self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
     ) -> ReplyStream:
-        async def pieces() -> AsyncIterator[str]:
+        async def pieces() -> AsyncGenerator[str, None]:
             yield "One. "
             yield "Two"
             raise UpstreamFailed("Broke.")
