@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -249,18 +249,19 @@ class JobRunner:
                 await asyncio.sleep(AWAY_PAUSE_S)
                 continue
             try:
+                began = self._steady()
                 await self.claim()
-                pause_s, told = await self._until_next_due_s(), ""
+                pause_s, told = await self._until_next_due_s(began), ""
             except VestibuleError as error:
                 if error.reason != told:  # a full disk refuses for hours, and the log may be on it
                     log.warning("claim_failed", **describe(error))
                 pause_s, told = LEDGER_ERROR_PAUSE_S, str(error.reason)
             await _wait(self._woken, pause_s)
 
-    async def _until_next_due_s(self) -> float | None:
-        # Jobs that are due already wait for room or for their session. The end of an attempt wakes this loop.
-        now = self._steady()
-        due = await self._ledger.read(lambda cursor: jobs.next_due(cursor, after=now))
+    async def _until_next_due_s(self, claim_began: datetime) -> float | None:
+        # Jobs that were due when the claim began wait for room or for their session. The end of an attempt wakes this
+        # loop. One that became due since may have been too late for the claim.
+        due = await self._ledger.read(lambda cursor: jobs.next_due(cursor, after=claim_began))
         return None if due is None else max(0.0, (due - self._steady()).total_seconds())
 
     async def _renew_until_cancelled(self) -> None:

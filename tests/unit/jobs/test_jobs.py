@@ -275,13 +275,13 @@ async def test_the_runner_sleeps_until_the_next_attempt_is_due(world: World) -> 
     await start(world, handler)
     await enqueue(world)
     await world.settle()
-    pause_s = await world.runner._until_next_due_s()
+    pause_s = await world.runner._until_next_due_s(world.clock())
     assert pause_s is not None
     assert 40 < pause_s <= 44
     world.clock.advance(pause_s)
     await world.settle()
     assert world.outcomes == ["retry", "done"]
-    assert await world.runner._until_next_due_s() is None
+    assert await world.runner._until_next_due_s(world.clock()) is None
 
 
 async def test_a_discarded_letter_stays_discarded(world: World) -> None:
@@ -300,3 +300,13 @@ async def test_a_discarded_letter_stays_discarded(world: World) -> None:
 async def test_an_unknown_policy_is_refused(world: World) -> None:
     with pytest.raises(InvalidInput):
         await world.runner.enqueue(kind="scripted", key="k", session_id="", payload={}, policy="hopeful")
+
+
+async def test_a_job_that_became_due_while_others_were_claimed_is_not_overlooked(world: World) -> None:
+    handler = Scripted(Unavailable("Later.", retry_after_s=40.0))
+    await start(world, handler)
+    await enqueue(world)
+    await world.settle()
+    claim_began = world.clock()
+    world.clock.advance(60.0)  # the claim has found nothing, and the job is due by now
+    assert await world.runner._until_next_due_s(claim_began) == 0.0
