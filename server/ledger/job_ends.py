@@ -92,7 +92,9 @@ def redrive(cursor: Cursor, letter_id: str, now: datetime, reason: str = "") -> 
     _require_open(letter)
     count(
         cursor,
-        """UPDATE jobs SET state = 'QUEUED', attempts = 0, first_attempt_time = NULL, next_attempt_time = ?
+        # As a job that was never tried it is due at once, whatever the clock says.
+        """UPDATE jobs SET state = 'QUEUED', attempts = 0, first_attempt_time = NULL, claim_time = NULL,
+            next_attempt_time = ?
         WHERE id = ? AND state = 'DEAD'""",
         [stored_time(now), letter.job_id],
     )

@@ -15,7 +15,7 @@ from models.errors import Conflict, InvalidInput, Unavailable
 from models.retry import POLICIES
 from server.jobs.runner import JobRunner
 from server.jobs.types import Completion, Handler
-from server.ledger import claims, job_ends, jobs
+from server.ledger import claims, dead_letters, job_ends, jobs
 from server.ledger.columns import Cursor, count
 from server.ledger.types import JobRow, JobState
 from server.ledger.writer import Ledger
@@ -176,6 +176,16 @@ class TestClock:
             it.runner.wake()
             await it.until_state(job, JobState.DONE)
             assert it.effects.begun == ["one", "one"]
+
+    async def test_set_forward_a_redriven_job_begins_at_once(self, tmp_path: Path) -> None:
+        async with _Stepping(tmp_path) as it:
+            it.effects.errors = [InvalidInput("Broken.")]
+            job = await it.enqueue("one")
+            await it.until_state(job, JobState.DEAD)
+            it.wall.advance(6 * 3600)
+            [letter], _ = await it.world.read(dead_letters.list_letters)
+            await it.runner.redrive(letter.id, "mended")
+            await it.until_state(job, JobState.DONE)
 
     async def test_set_back_while_no_server_ran_a_retry_waits_no_longer_than_its_policy(
         self, world: World, effects: Effects
