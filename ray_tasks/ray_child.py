@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import psutil
 
-from models.errors import Unavailable, VestibuleError
+from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
 from ray_tasks.process_messages import (
     Answer,
@@ -96,6 +96,7 @@ class RayChildProcess:
         self, process: asyncio.subprocess.Process, source: asyncio.StreamReader, sink: asyncio.StreamWriter
     ) -> None:
         self._process = process
+        self._root = _running(process.pid)
         self._source = source
         self._sink = sink
         self._numbers = count()
@@ -161,6 +162,8 @@ class RayChildProcess:
             piece = Piece(number, await anext(pieces, None))
         except VestibuleError as error:
             piece = Piece(number, error=error)
+        except OSError:
+            piece = Piece(number, error=InternalError("A piece of the recording could not be read."))
         await self._send(piece)
 
     async def lost(self) -> Loss:
@@ -180,6 +183,8 @@ class RayChildProcess:
         """See ``RayChild``."""
         self._note_lost(ENDED_BY_US)
         await asyncio.to_thread(self._kill_family)
+        with suppress(ProcessLookupError):  # it has ended
+            self._process.kill()
         await self._process.wait()
         self._sink.close()
         tasks = list(self._tasks)
@@ -188,10 +193,12 @@ class RayChildProcess:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _kill_family(self) -> None:
-        with suppress(psutil.NoSuchProcess):  # it has ended by itself
-            end(with_descendants([psutil.Process(self._process.pid)]), 0.0)
-        if self._folder:
-            end(users_of(Path(self._folder)), 0.0)
+        try:
+            end(with_descendants(self._root), 0.0)
+            if self._folder:
+                end(users_of(Path(self._folder)), 0.0)
+        except (OSError, psutil.Error) as error:
+            log.warning("Some processes of Ray could not be ended (%s).", type(error).__qualname__)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -251,6 +258,14 @@ class RayChildProcess:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(cluster_lost())
+
+
+def _running(pid: int) -> list[psutil.Process]:
+    """The process with this number, which also knows when it began: the number may be another's later."""
+    try:
+        return [psutil.Process(pid)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def cluster_lost(retry_after_s: float | None = None) -> Unavailable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -123,9 +124,7 @@ class RayProcess:
         task = self._calls[number]
         await asyncio.wait({task})
         del self._calls[number]
-        if task.cancelled():
-            return
-        raised = task.exception()
+        raised = InternalError("The call was cancelled.") if task.cancelled() else task.exception()
         if raised is None:
             answer = Answer(number, task.result())
         elif isinstance(raised, VestibuleError):
@@ -133,7 +132,11 @@ class RayProcess:
         else:
             log.error("A call of the gateway failed with %s.", type(raised).__qualname__)
             answer = Answer(number, error=InternalError("A defect in the server ended the call."))
-        await self._send(answer)
+        try:
+            await self._send(answer)
+        except (pickle.PicklingError, TypeError, AttributeError):  # what pickle raises; nothing was written
+            log.error("The result of a call of the gateway cannot be sent.")
+            await self._send(Answer(number, error=InternalError("A defect in the server ended the call.")))
 
     async def _start(self) -> Started:
         assert self._cluster is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,8 @@ from models.retry import CLUSTER_POLICY, RetryPolicy
 from ray_tasks.process_messages import Started
 from ray_tasks.ray_child import Loss, RayChild, RayChildProcess, cluster_lost
 from ray_tasks.types import BUSY_HINT, ClusterConfig, Step
+
+log = logging.getLogger(__name__)
 
 START_LIMIT_S: Final = 300.0
 """Longest time of one start, workers included. Then its processes are ended, and the next attempt begins."""
@@ -198,14 +201,15 @@ class ClusterSupervisor:
                 raise
             self._note_lost(Loss("start", error.message))
             await self._bring_up_again()
-        self._keeping = asyncio.create_task(self._keep_up())
+        self._keep()
 
     async def stop(self) -> None:
         """Stop a local cluster, or leave a joined one. May be called twice."""
+        was_up, self._phase = self.ready, ClusterPhase.STOPPED
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
-        was_up, self._phase = self.ready, ClusterPhase.STOPPED
+            self._phase = ClusterPhase.STOPPED  # it may just have come up
         self._up.set()  # who waits is told
         self._down.set()
         prepared, self._prepared = self._prepared, None
@@ -215,12 +219,24 @@ class ClusterSupervisor:
         if child is not None:
             await (child.stop() if was_up else child.kill())
 
+    def _keep(self) -> None:
+        self._keeping = asyncio.create_task(self._keep_up())
+        self._keeping.add_done_callback(self._keep_on)
+
+    def _keep_on(self, ended: asyncio.Task[None]) -> None:
+        """Go on after an error that nobody expected, such as no descriptor left: nothing else would start Ray again."""
+        if self._phase is ClusterPhase.STOPPED or ended.cancelled():
+            return
+        log.error("Keeping Ray up failed with %s; it goes on.", type(ended.exception()).__qualname__)
+        self._keep()
+
     async def _keep_up(self) -> None:
         while True:
-            assert self._child is not None
-            loss = await self._child.lost()
-            self._note_lost(loss)
-            await self._child.kill()
+            if (child := self._child) is not None:
+                loss = await child.lost()
+                self._note_lost(loss)
+                self._child = None
+                await child.kill()
             await self._bring_up_again()
 
     async def _bring_up_again(self) -> None:

@@ -192,3 +192,20 @@ async def test_a_stop_stops_ray_in_order(supervised: Supervised) -> None:
     await supervised.cluster.stop()
     assert [child.ended for child in supervised.ray.children] == ["stopped"]
     assert supervised.cluster.state.phase is ClusterPhase.STOPPED
+
+
+async def test_an_error_while_a_lost_ray_is_ended_does_not_keep_the_next_one_from_starting(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await supervised.cluster.start()
+
+    async def fail() -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(supervised.ray.children[-1], "kill", fail)
+    await supervised.lose()
+    assert supervised.cluster.ready
+    assert [child.ended for child in supervised.ray.children] == ["", ""]
+    assert "OSError" in caplog.text
+    await supervised.lose()
+    assert supervised.cluster.state.restarts == 2
