@@ -13,14 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.cancellation import Cancellation, Cancelled
-from models.errors import InvalidInput, NoSpeech
+from models.errors import NoSpeech
 from models.media.audio_decoder import AudioLimits
 from models.media.clean import CLEAN_BYTES
 from models.media.encoded_recording import EncodedRecording, ForwardReader
 from models.media.formats import CLEAN_RECORDINGS
 from models.media.samples import SAMPLE_RATE_HZ, Samples
-from models.reasons import Reason
-from models.redaction.dialogue_context import answering
 from models.redaction.streaming.open_tail import combine_with_tail, open_tail, texts_with_tail
 from models.redaction.streaming.partials import PartialRedactor, PartialState, held_back
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
@@ -32,9 +30,17 @@ from models.speech.endpointing.sentence_end import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.muting.redact_recording import RedactedRecording, Transcribe, redact_recording
 from models.speech.types import Segment, SpeechOptions, Transcript
-from models.text import RawText, RedactedText, TextSource
+from models.text import RawText
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.freed_memory import give_back_freed_memory
+from ray_tasks.speech_steps import (
+    NO_TEXT,
+    mean_confidence,
+    redaction_context,
+    samples_of,
+    shifted,
+    step_without_speech,
+)
 from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow
 from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
@@ -44,8 +50,6 @@ TIDY_EVERY: Final = 16
 """Windows of a recording after which freed memory is given back: each thread keeps some. It takes 10 ms.
 
 docs/evaluation/server, "Recordings in the Speech worker"."""
-
-NO_TEXT = RedactedText.literal("")
 
 
 class SpeechWorker:
@@ -93,7 +97,7 @@ class SpeechWorker:
         cancellation = Cancellation(left_s)
         with ErrorBoundary("speech"):
             self._facts.require(expected)
-            samples = _samples(window.pcm)
+            samples = samples_of(window.pcm)
             state = (
                 PartialState.from_payload(self._sealer.open(window.sealed_state))
                 if window.sealed_state
@@ -111,12 +115,12 @@ class SpeechWorker:
                 transcript = await self._transcribe(samples, options)
             except NoSpeech:
                 sealed_state = self._sealed_tail(state.tail) if window.final else window.sealed_state
-                return _step_without_speech(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ)
-            context = _redaction_context(transcript.language, window)
+                return step_without_speech(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ)
+            context = redaction_context(transcript.language, window)
             step = SpeechStep(
                 text=NO_TEXT,
                 sealed_state=b"",
-                confidence=_confidence(transcript.segments),
+                confidence=mean_confidence(transcript.segments),
                 language=transcript.language,
                 no_speech=False,
                 audio_s=transcript.audio_s,
@@ -147,7 +151,7 @@ class SpeechWorker:
             recording = EncodedRecording([piece.data for piece in pieces], limits, CLEAN_RECORDINGS)
             options = SpeechOptions(language=language or None, word_times=keep_redacted, cancellation=cancellation)
             transcript = await self._recognize_pieces(recording, options)
-            context = _redaction_context(transcript.language)
+            context = redaction_context(transcript.language)
             texts = [segment.text for segment in transcript.segments]
             redactor = self._redactor(scope, cancellation)
             text, segment_texts = await self._helpers.run(cancellation, redact_segments, texts, redactor, context)
@@ -218,7 +222,7 @@ class SpeechWorker:
                 continue
             options = replace(options, language=transcript.language)
             compute_s += transcript.compute_s
-            segments += [_shifted(segment, span.start / SAMPLE_RATE_HZ) for segment in transcript.segments]
+            segments += [shifted(segment, span.start / SAMPLE_RATE_HZ) for segment in transcript.segments]
         await self._helpers.run(options.cancellation, give_back_freed_memory)
         if not segments:
             raise NoSpeech("Nobody speaks in the recording.")
@@ -284,45 +288,3 @@ class SpeechWorker:
 
     def _redactor(self, scope: RedactionScope, cancellation: Cancellation) -> RemoteRedactor:
         return RemoteRedactor(self._redact, asyncio.get_running_loop(), scope, cancellation)
-
-
-def _samples(pcm: bytes) -> Samples:
-    """Mono float32 samples. They are checked here because the engines do not check them."""
-    if len(pcm) % 4:
-        raise InvalidInput("The length of the window is not a multiple of 4 bytes.", reason=Reason.BAD_AUDIO)
-    samples = np.frombuffer(pcm, dtype="<f4")
-    if not np.isfinite(samples).all():
-        raise InvalidInput("The window holds samples that are not finite numbers.", reason=Reason.BAD_AUDIO)
-    return samples
-
-
-def _redaction_context(language: str | None, window: SpeechWindow | None = None) -> RedactionContext:
-    """What the redaction knows about an utterance: language, scope and what was asked for."""
-    context = RedactionContext(source=TextSource.SPEECH, language=language or "en")
-    if window is None:
-        return context
-    return answering(replace(context, scope=window.scope), window.asked_for)
-
-
-def _step_without_speech(window: SpeechWindow, state: PartialState, sealed_state: bytes, audio_s: float) -> SpeechStep:
-    """The result of a window without speech; a partial keeps the text that it showed before."""
-    return SpeechStep(
-        text=NO_TEXT if window.final else state.shown,
-        sealed_state=sealed_state,
-        confidence=0.0,
-        language=window.language,
-        no_speech=True,
-        audio_s=audio_s,
-        compute_s=0.0,
-    )
-
-
-def _confidence(segments: tuple[Segment, ...]) -> float:
-    """Mean over the segments, weighted by their length."""
-    lengths = [max(segment.end_s - segment.start_s, 1e-3) for segment in segments]
-    return sum(s.confidence * length for s, length in zip(segments, lengths, strict=True)) / sum(lengths)
-
-
-def _shifted(segment: Segment, by_s: float) -> Segment:
-    words = tuple(replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in segment.words)
-    return replace(segment, start_s=segment.start_s + by_s, end_s=segment.end_s + by_s, words=words)

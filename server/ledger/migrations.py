@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import InternalError
 from models.reasons import Reason
-from server.ledger import job_attempts, letter_operations, schema, schema_changes, server_events, views
+from server.ledger import access_schema, job_attempts, letter_operations, schema, schema_changes, server_events, views
 from server.ledger.columns import Cursor, count, insert, stored_time
 
 if TYPE_CHECKING:
@@ -79,23 +79,23 @@ def remember_redactions(cursor: Cursor) -> None:
 def remember_subjects_and_erasures(cursor: Cursor) -> None:
     """Store the hash of the person of a session, and what was erased."""
     _run(cursor, schema_changes.SUBJECTS)
-    _run(cursor, schema.ERASURES.statements())
+    _run(cursor, access_schema.ERASURES.statements())
 
 
 def record_audit(cursor: Cursor) -> None:
     """Create the audit and its view."""
-    _run(cursor, schema.AUDIT.statements())
+    _run(cursor, access_schema.AUDIT.statements())
     _run(cursor, views.V_AUDIT.statements())
 
 
 def count_upload_attempts(cursor: Cursor) -> None:
     """Create the table of attempts to upload, so that a restart forgets no quota."""
-    _run(cursor, schema.UPLOAD_ATTEMPTS.statements())
+    _run(cursor, access_schema.UPLOAD_ATTEMPTS.statements())
 
 
 def keep_api_keys(cursor: Cursor) -> None:
     """Create the table of the API keys."""
-    _run(cursor, schema.API_KEYS.statements())
+    _run(cursor, access_schema.API_KEYS.statements())
 
 
 def name_uploads(cursor: Cursor) -> None:
@@ -105,7 +105,7 @@ def name_uploads(cursor: Cursor) -> None:
 
 def know_owners_and_approvers(cursor: Cursor) -> None:
     """Store who took part in a session and who approved, when a record expires, and ids that two clients gave."""
-    _run(cursor, schema.PARTICIPANTS.statements())
+    _run(cursor, access_schema.PARTICIPANTS.statements())
     _run(cursor, schema_changes.SECOND_OWNERS)
     _run(cursor, schema_changes.APPROVALS)
 
