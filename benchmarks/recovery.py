@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import statistics
 import tempfile
 import time
@@ -107,6 +108,7 @@ async def measured(kind: str, rounds: int) -> list[float]:
             for _ in range(rounds):
                 await asyncio.sleep(REST_S)
                 took.append(await killed(server, kind))
+                print(f"{kind}: {took[-1]:.1f} s, load average {os.getloadavg()[0]:.0f}", flush=True)
     return took
 
 
