@@ -10,6 +10,7 @@ import click
 from models.reasons import Reason
 from server.cli.backup import counts
 from server.cli.output import Failure, show_fields
+from server.cli.stopped_server import one_folder
 
 if TYPE_CHECKING:
     from server.backup.check import OpenedBackup
@@ -55,6 +56,8 @@ def restore_backup(
 
     if (keys_file is None) is not without_keys:
         raise click.UsageError("Name the keys with --keys FILE, or give --without-keys.")
+    if (data_dir is None) is not (state_dir is None):
+        raise one_folder(*(("--state-dir", "--data-dir") if data_dir is None else ("--data-dir", "--state-dir")))
     settings = ledger_settings(None, state_dir, data_dir)
     opened = open_backup(folder, keys_file)
     _refuse_problems(opened, settings)
@@ -68,7 +71,9 @@ def restore_backup(
         for what in UNREADABLE:
             click.echo(f"- {what}")
         click.echo("Whether somebody changed the manifest is not known either.")
-    if not check:
+    if check:
+        click.echo("Each file is as the manifest says.")
+    else:
         click.echo("Restored. What was erased after the backup was made is back: erase it again.")
 
 

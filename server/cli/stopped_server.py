@@ -118,20 +118,21 @@ def stopped_server(address: str | None, state_dir: Path | None, data_dir: Path |
     if address is not None:
         return None
     if data_dir is not None and state_dir is None:
-        raise _one_folder("--data-dir", "--state-dir")
+        raise one_folder("--data-dir", "--state-dir")
     server = endpoint(address)
     if data_dir is None:
         if _answers(server):
             return None
         if state_dir is not None:
-            raise _one_folder("--state-dir", "--data-dir")
+            raise one_folder("--state-dir", "--data-dir")
         click.echo(f"No server answers at {server.target}. Trying its ledger file.", err=True)
     settings = ledger_settings(None, state_dir, data_dir)
     refuse_unfinished_restore(settings.data_dir, settings.state_dir)
     return StoppedServer(settings, server.target, named=data_dir is not None)
 
 
-def _one_folder(given: str, missing: str) -> InvalidInput:
+def one_folder(given: str, missing: str) -> InvalidInput:
+    """The error for one of the two folders of a server that was named without the other."""
     return InvalidInput(
         f"{given} was given without {missing}.",
         reason=Reason.FOLDER_UNNAMED,

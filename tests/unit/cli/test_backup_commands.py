@@ -81,6 +81,7 @@ def test_a_running_server_is_backed_up_and_restored_in_another_folder(home: Home
     checked = run("restore", tmp_path / "b", "--keys", tmp_path / "keys.json", "--check")
     assert checked.exit_code == 0, checked.output
     assert "waiting media" in checked.stdout
+    assert "Each file is as the manifest says." in checked.stdout
     restored = run("restore", tmp_path / "b", "--keys", tmp_path / "keys.json", *folders(tmp_path))
     assert restored.exit_code == 0, restored.output
     assert "erase it again" in restored.stdout
@@ -115,6 +116,8 @@ def test_the_keys_are_asked_for(home: Home, tmp_path: Path) -> None:
     assert run("restore", tmp_path / "b", *folders(tmp_path)).exit_code == 2
     both = run("restore", tmp_path / "b", "--keys", tmp_path / "keys.json", "--without-keys", *folders(tmp_path))
     assert both.exit_code == 2
+    for one in (folders(tmp_path)[:2], folders(tmp_path)[2:]):
+        assert "FOLDER_UNNAMED" in run("restore", tmp_path / "b", "--keys", tmp_path / "keys.json", *one).stderr
     done = run("restore", tmp_path / "b", "--without-keys", *folders(tmp_path))
     assert done.exit_code == 0, done.output
     assert "- media that wait: their jobs end as dead letters" in done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 from server.ledger import job_ends
@@ -12,6 +13,8 @@ from server.ledger.columns import Cursor
 from server.ledger.types import utc_now
 from tests.unit.ledger.stored import jobs_of_session
 from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness
+
+HOUR = timedelta(hours=1)
 
 
 async def test_a_crash_between_spool_and_ledger_leaves_no_orphan(harness: UploadHarness) -> None:
@@ -65,3 +68,24 @@ async def test_content_is_deleted_unless_its_job_can_still_run(harness: UploadHa
     await harness.ledger.write(end)
     assert await harness.intake.sweep() == 2
     assert harness.files() == [dead.payload["spool_id"]]
+
+
+async def test_a_sweep_keeps_what_any_job_needs_that_can_still_run(harness: UploadHarness) -> None:
+    """Jobs that were never tried, run, wait for their next attempt, or were redriven; and one whose lease ran out."""
+    harness = harness.with_limits(open_jobs=10, session_jobs=10)
+    for _ in range(5):
+        await harness.accept()
+    found = await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.session.id))
+    _, running, waiting, redriven, lost = found
+    now = utc_now()
+
+    def move(cursor: Cursor) -> None:
+        for job, until in ((running, now + HOUR), (lost, now - HOUR)):
+            cursor.execute("UPDATE jobs SET state = 'RUNNING', lease_until = ? WHERE id = ?", [until, job.id])
+        cursor.execute("UPDATE jobs SET attempts = 3, next_attempt_time = ? WHERE id = ?", [now + HOUR, waiting.id])
+        letter = job_ends.fail(cursor, redriven.id, now, reason="WORKER_LOST", message="It died.", owner="")
+        job_ends.redrive(cursor, letter.id, now)
+
+    await harness.ledger.write(move)
+    assert await harness.intake.sweep() == 0
+    assert set(harness.files()) == {job.payload["spool_id"] for job in found}
