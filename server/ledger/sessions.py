@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -106,25 +107,30 @@ def touch(cursor: Cursor, session_id: str, now: datetime) -> None:
 
 
 def transition(cursor: Cursor, session_id: str, to: SessionState, now: datetime, reason: str = "") -> SessionRow:
+    """Move the session with this UUID to a stage; see ``move``.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+        Conflict: WRONG_STATE when the stage it is in forbids this one.
+    """
+    return move(cursor, get(cursor, session_id), to, now, reason)
+
+
+def move(cursor: Cursor, session: SessionRow, to: SessionState, now: datetime, reason: str = "") -> SessionRow:
     """Move a session to a stage and write the event with the time that the stage before took.
 
     Repeating the last move changes nothing.
 
     Args:
         cursor: Within a transaction of the writer.
-        session_id: UUID of the session.
+        session: As this transaction has read it.
         to: The stage to enter.
         now: When it does.
         reason: Why, as a machine word; empty when the stage says it all.
 
     Raises:
-        NotFound: SESSION_NOT_FOUND.
         Conflict: WRONG_STATE when the stage it is in forbids this one.
     """
-    stored = _row(cursor, session_id)
-    if stored is None:
-        raise not_found()
-    session = _session(stored)
     if session.state == to:
         return session
     if to not in ALLOWED[session.state]:
@@ -132,12 +138,12 @@ def transition(cursor: Cursor, session_id: str, to: SessionState, now: datetime,
     update(
         cursor,
         "sessions",
-        session_id,
+        session.id,
         {"state": to, "update_time": stored_time(now), "stage_time": stored_time(now)},
     )
-    took_s = max(0.0, (now - aware(stored["stage_time"])).total_seconds())
+    took_s = max(0.0, (now - (session.stage_time or session.create_time)).total_seconds())
     _record_stage(cursor, session, to, now, took_s=took_s, reason=reason)
-    return get(cursor, session_id)
+    return replace(session, state=to, update_time=now, stage_time=now)
 
 
 def require_open(cursor: Cursor, session_id: str) -> SessionRow:
@@ -191,6 +197,7 @@ def _session(row: dict[str, Any]) -> SessionRow:
         state=SessionState(row["state"]),
         create_time=aware(row["create_time"]),
         update_time=aware(row["update_time"]),
+        stage_time=aware(row["stage_time"]),
         language=row["language"],
         sealed_vocabulary=row["sealed_vocabulary"],
         variant=row["variant"],

@@ -71,7 +71,11 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """One session; ``sealed_vocabulary`` is opened by ``server.records.vocabulary`` alone."""
+    """One session; ``sealed_vocabulary`` is opened by ``server.records.vocabulary`` alone.
+
+    Attributes:
+        stage_time: When it entered its stage; None for its creation.
+    """
 
     id: str
     client_id: str
@@ -84,6 +88,7 @@ class SessionRow:
     variant: str = ""
     turn_count: int = 0
     subject_hash: str = ""
+    stage_time: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,4 +35,4 @@ def note_new_input(cursor: Cursor, session: SessionRow, now: datetime) -> tuple[
     if session.state is SessionState.AWAITING_APPROVAL:
         recommendations.supersede_pending(cursor, session.id)
         reason = "new_material"
-    return sessions.transition(cursor, session.id, SessionState.IN_PROGRESS, now, reason), True
+    return sessions.move(cursor, session, SessionState.IN_PROGRESS, now, reason), True
