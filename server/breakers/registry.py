@@ -47,6 +47,10 @@ class Breakers:
         self._metrics.show(self._metrics.breaker_changes, [name], BreakerState)
         return breaker
 
+    def wake_when_closed(self, wake_jobs: Callable[[], None]) -> None:
+        """Have the job runner look for due jobs after a breaker has closed: those that it refused are due then."""
+        self._store.wake_jobs = wake_jobs
+
     async def restore(self) -> None:
         """Give all breakers the states that they had before the start."""
         await self._store.restore(self._breakers.values())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from models.errors import VestibuleError
 from server.breakers.breaker import AsyncBreaker
 from server.breakers.types import BreakerChange, BreakerState
-from server.ledger import breakers, server_events
+from server.ledger import breakers, jobs, server_events
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock
@@ -25,11 +25,15 @@ CHANGED = "breaker_changed"
 class BreakerStore:
     """Stores each change of state in the background, with an event, and takes over those of other processes.
 
-    Calls do not wait for the ledger, and a ledger that fails does not fail them; it is logged.
+    Calls do not wait for the ledger, and a ledger that fails does not fail them; it is logged. When a breaker closes,
+    jobs that were refused meanwhile become due, so that they do not wait for the rest of the reset time.
 
     Args:
         ledger: Where the states are.
         clock: Wall clock: the time that passes between two starts counts for an open breaker.
+
+    Attributes:
+        wake_jobs: Called when jobs have become due.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
@@ -37,6 +41,7 @@ class BreakerStore:
         self._clock = clock
         self._known: dict[str, datetime | None] = {}
         self._writes: set[asyncio.Task[None]] = set()
+        self.wake_jobs: Callable[[], None] = lambda: None
 
     async def restore(self, found: Iterable[AsyncBreaker]) -> None:
         """Give breakers the states in which they were stored. An open one stays open for the rest of its time."""
@@ -94,11 +99,19 @@ class BreakerStore:
             "cause": change.cause.value,
         }
 
+        now = row.change_time or self._clock()
+        closed = change.new is BreakerState.CLOSED
+
         def write(cursor: Cursor) -> None:
             breakers.store(cursor, row)
-            server_events.append(cursor, CHANGED, row.name, properties, row.change_time or self._clock())
+            server_events.append(cursor, CHANGED, row.name, properties, now)
+            if closed:
+                jobs.return_refused(cursor, now)
 
         try:
             await self._ledger.write(write)
         except VestibuleError as error:
             log.warning("breaker_not_stored", breaker=row.name, state=row.state, **describe(error))
+            return
+        if closed:
+            self.wake_jobs()

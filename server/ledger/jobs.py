@@ -25,6 +25,9 @@ from server.ledger.columns import (
 from server.ledger.types import JobRow, JobState
 from server.observability.log import correlation_id
 
+RETURN_S = 5
+"""Jobs that a breaker refused come back within this time after it has closed."""
+
 
 class _Newest:
     """The newest time of an open job, as far as this process knows. Only an older one needs a look at the others."""
@@ -200,6 +203,16 @@ def reschedule(
         },
     )
     return get(cursor, job_id)
+
+
+def return_refused(cursor: Cursor, now: datetime) -> None:
+    """Let jobs that an open breaker refused come back within RETURN_S, not all at once, and none later than before."""
+    latest = now + timedelta(seconds=RETURN_S)
+    cursor.execute(
+        """UPDATE jobs SET next_attempt_time = ?::TIMESTAMP + to_milliseconds((random() * ?)::BIGINT)
+        WHERE state = 'QUEUED' AND last_reason = ? AND next_attempt_time > ?""",
+        [stored_time(now), 1000 * RETURN_S, Reason.BREAKER_OPEN, stored_time(latest)],
+    )
 
 
 def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str, attempt: int | None = None) -> JobRow:

@@ -54,6 +54,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         letters=build_letter_rules(settings, shared.metrics, alerters),
         workers_up=lambda: shared.cluster.ready,
     )
+    shared.breakers.wake_when_closed(runner.wake)
     recommender = Recommender(
         ledger,
         gateway,

@@ -20,9 +20,9 @@ from server.breakers.prober import HealthProber
 from server.breakers.registry import Breakers
 from server.breakers.store import BreakerStore
 from server.breakers.types import BreakerBounds, BreakerState
-from server.ledger import breakers
+from server.ledger import breakers, claims, jobs
 from server.ledger.breakers import BreakerRow
-from server.ledger.columns import fetch_all
+from server.ledger.columns import Cursor, aware, fetch_all
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
@@ -200,6 +200,42 @@ async def test_a_change_is_taken_over_within_one_tick_of_the_prober_without_any_
     for registry, ledger in zip((one, other), ledgers, strict=True):
         await registry.drain()
         ledger.close()
+
+
+async def test_jobs_that_were_refused_come_back_when_a_breaker_closes_and_others_do_not(tmp_path: Path) -> None:
+    ledger, now = Ledger.open(tmp_path / "ledger.duckdb"), HandClock()
+    registry, woken = Breakers(ledger, Metrics(), now), []
+    registry.wake_when_closed(lambda: woken.append(now()))
+    breaker = registry.build("llm_api", BreakerBounds(2, RESET_S, 1))
+    waits = {
+        "refused": (Reason.BREAKER_OPEN, RESET_S),
+        "soon": (Reason.BREAKER_OPEN, 2.0),
+        "lost": (Reason.WORKER_LOST, 60.0),
+    }
+
+    def wait_for_something(cursor: Cursor) -> None:
+        for key in waits:
+            jobs.enqueue(cursor, jobs.new_job("reply", key, key, {}, "llm_api", now()))
+        for job in claims.claim(cursor, "me", now(), 30.0, len(waits)):
+            reason, wait_s = waits[job.key]
+            jobs.reschedule(cursor, job.id, now() + timedelta(seconds=wait_s), reason, owner="me", begun=False)
+
+    async def due_in_s() -> dict[str, float]:
+        rows = await ledger.read(lambda cursor: fetch_all(cursor, "SELECT key, next_attempt_time FROM jobs"))
+        return {row["key"]: (aware(row["next_attempt_time"]) - now()).total_seconds() for row in rows}
+
+    await ledger.write(wait_for_something)
+    breaker.trip()
+    await registry.drain()
+    assert await due_in_s() == {key: wait_s for key, (_, wait_s) in waits.items()}
+    assert not woken
+    breaker.reset()
+    await registry.drain()
+    due = await due_in_s()
+    assert 0 <= due["refused"] <= jobs.RETURN_S
+    assert (due["soon"], due["lost"]) == (2.0, 60.0)
+    assert len(woken) == 1
+    ledger.close()
 
 
 async def test_each_upstream_of_the_settings_has_a_breaker_of_its_own(
