@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from models.errors import CallerError, InternalError, VestibuleError
@@ -49,7 +50,8 @@ class EndReason:
             log.error("server_failed", **describe(error))
         self._watchdog = threading.Timer(self._longest_end_s, self._give_up)
         self._watchdog.daemon = True
-        self._watchdog.start()
+        with suppress(RuntimeError):  # the system may refuse a thread, which may be the very reason
+            self._watchdog.start()
 
     def tell(self) -> int:
         """Write the last line, once everything has stopped; returns the exit code."""

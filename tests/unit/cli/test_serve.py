@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, closing
 from datetime import timedelta
@@ -310,6 +311,19 @@ def test_the_reason_of_a_failed_start_is_the_last_line_if_a_part_fails_to_stop(
     assert lines[-1] == "Ray was not up. [CLUSTER_UNAVAILABLE] Do this."
     [failed] = [json.loads(line) for line in lines if "server_failed" in line]
     assert failed["reason"] == "CLUSTER_UNAVAILABLE"
+
+
+def test_the_reason_is_told_when_the_system_refuses_threads(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    end_reason = EndReason()
+    end_reason.note(RuntimeError("can't start new thread"))
+    assert end_reason.tell() == 1
+    assert "(RuntimeError). [INTERNAL]" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_the_reason_of_a_failed_start_is_the_last_line_if_a_part_never_stops(tmp_path: Path) -> None:
