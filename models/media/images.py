@@ -37,7 +37,8 @@ JPEG_QUALITY: Final = 90
 LOSSLESS_PIXELS: Final = 9_000_000
 """A page of A4 at 300 dots per inch has 8.7 million."""
 READ_BYTES: Final = 64 * 1024
-"""What Pillow reads at a time. It reads as much for each strip of a TIFF, and thousands may lie in the same place."""
+"""What Pillow reads at a time; it gets a JPEG whole. It reads as much for each strip of a TIFF, and thousands may lie
+in the same place."""
 
 SMALLER: Final = "Photograph it with a lower resolution."
 
@@ -183,10 +184,26 @@ def clean(data: bytes, found: MediaFormat, limits: ImageLimits) -> bytes:
         rgb.save(out, "PNG", compress_level=CLEAN_PNG_LEVEL)
     elif rgb.width * rgb.height <= LOSSLESS_PIXELS:
         rgb.copy().save(out, "TIFF")  # a copy, because an opened TIFF has tags that Pillow would write again
-    if not 0 < out.tell() <= MAX_CLEAN_PNG_BYTES:
-        out = io.BytesIO()
-        rgb.save(out, "JPEG", quality=quality)
-    return out.getvalue()
+    return out.getvalue() if 0 < out.tell() <= MAX_CLEAN_PNG_BYTES else _jpeg(rgb, quality)
+
+
+class _Chunks(io.BytesIO):
+    """A file that keeps what is written as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chunks: list[bytes] = []
+
+    def write(self, chunk: bytes, /) -> int:  # type: ignore[override]  # Pillow writes nothing but bytes
+        self.chunks.append(chunk)
+        return len(chunk)
+
+
+def _jpeg(picture: Image.Image, quality: int) -> bytes:
+    """The picture as a JPEG, which is not copied if Pillow writes it in one piece."""
+    file = _Chunks()
+    picture.save(file, "JPEG", quality=quality)
+    return b"".join(file.chunks)
 
 
 def _guarded(data: bytes, found: MediaFormat, limits: ImageLimits) -> tuple[Image.Image, tuple[int, int]]:
@@ -195,7 +212,7 @@ def _guarded(data: bytes, found: MediaFormat, limits: ImageLimits) -> tuple[Imag
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES.get(found, found.label),)) as picture:
-                picture.decodermaxblock = READ_BYTES
+                picture.decodermaxblock = len(data) if found is MediaFormat.JPEG else READ_BYTES
                 _check(picture, found, limits)
                 if found is MediaFormat.PNG and png_apple.is_apple(data):
                     with Image.open(io.BytesIO(png_apple.as_standard(data)), formats=("PNG",)) as standard:
@@ -220,11 +237,11 @@ def encode(pixels: Pixels, mime: str) -> bytes:
     """
     if mime not in {JPEG, PNG}:
         raise InvalidInput("Pictures are encoded as image/jpeg or image/png.", reason=Reason.UNSUPPORTED_OUTPUT)
-    out = io.BytesIO()
+    picture = Image.fromarray(pixels)
     if mime == JPEG:
-        Image.fromarray(pixels).save(out, "JPEG", quality=JPEG_QUALITY)
-    else:
-        Image.fromarray(pixels).save(out, "PNG")
+        return _jpeg(picture, JPEG_QUALITY)
+    out = io.BytesIO()
+    picture.save(out, "PNG")
     return out.getvalue()
 
 

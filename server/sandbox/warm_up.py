@@ -13,16 +13,23 @@ import pypdfium2 as pdfium
 from PIL import Image, ImageFile
 
 from models.media.clean import MediaLimits, clean
+from models.media.foreign import check_foreign
+from models.media.formats import MediaFormat
 from models.media.recordings import FlacEncoder
 from models.media.samples import SAMPLE_RATE_HZ
 
-_WRITTEN_BYTES: Final = 8 * 1024 * 1024
+_WRITTEN_BYTES: Final = 8 * 1024 * 1024 - 128
+"""With what Python and the C library add, a whole number of large pages. Else the kernel begins with small ones."""
+_SEARCHED_BYTES: Final = 256 * 1024
+_SEED: Final = 5
 
 
 def warm_up() -> None:
-    """Make files of each kind clean."""
+    """Make files of each kind clean, and search noise for other formats."""
     Image.init()
     ImageFile.MAXBLOCK = _WRITTEN_BYTES  # Pillow writes most files in one piece; see images.READ_BYTES for reading
+    # The search for other formats keeps the states that it has met. Compressed bytes look like noise.
+    check_foreign(np.random.default_rng(_SEED).bytes(_SEARCHED_BYTES), MediaFormat.JPEG)
     for data in (*_pictures(), _document(), _recording()):
         clean(data, MediaLimits())
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia, VestibuleError
+from models.media import images
 from models.media.formats import MediaFormat
 from models.media.images import JPEG, MIB, PNG, READ_BYTES, ImageLimits, decode, encode, output_mime
 from tests.unit.vision.pictures import DATA, corners, encoded, red_corner
@@ -213,6 +214,14 @@ def test_cmyk_jpeg_becomes_rgb() -> None:
     assert red_corner(pixels) == "upper left"
 
 
+@pytest.mark.parametrize("piece_bytes", [4_096, 8 * MIB])
+def test_a_jpeg_is_the_same_in_many_pieces_and_in_one(monkeypatch: pytest.MonkeyPatch, piece_bytes: int) -> None:
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (200, 300, 3), np.uint8))
+    expected = encoded(noise, "JPEG", quality=images.JPEG_QUALITY)
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", piece_bytes)
+    assert encode(np.asarray(noise), JPEG) == expected
+
+
 def test_how_much_is_read_at_a_time_does_not_depend_on_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder writes large pieces. Pillow would read as much for each strip of a TIFF, wherever the strips lie."""
     monkeypatch.setattr(ImageFile, "MAXBLOCK", 8 * MIB)
@@ -226,3 +235,7 @@ def test_how_much_is_read_at_a_time_does_not_depend_on_what_is_written(monkeypat
     monkeypatch.setattr(ImageFile.ImageFile, "load", noting)
     decode(encoded(corners(), "TIFF"), LIMITS)
     assert set(read) == {READ_BYTES}
+    read.clear()
+    jpeg = encoded(corners(), "JPEG")
+    decode(jpeg, LIMITS)
+    assert set(read) == {len(jpeg)}, "it has no strips"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import zlib
+from contextlib import suppress
 
 import pytest
 
-from models.errors import VestibuleError
+from models.errors import BrokenMedia, VestibuleError
 from models.media.formats import detect
 from models.media.inspection import inspect
-from models.media.structure import streams, tiff
+from models.media.structure import jpeg, streams, tiff
 from models.media.structure.layout import MAX_METADATA_BYTES
 from tests.unit.media.made_files import (
     box,
@@ -151,6 +152,18 @@ def test_a_stray_end_mark_within_a_scan_with_restarts_passes() -> None:
     data = encoded(corners().resize((640, 480)), "JPEG", restart_marker_blocks=8)
     middle = data.index(b"\xff\xd1") + 2
     assert reason(data[:middle] + b"\xff\xd9" + data[middle:]) == ""
+
+
+def test_a_scan_ends_at_the_next_marker() -> None:
+    """FF 00 is a byte of the scan, FF D0 to D7 are restarts, and any number of FF may stand before a marker."""
+    scan = b"\xff\xd8\xff\xda\x00\x02scan\xff"
+    rest = b"\x7f\xff\xff\xd9"  # after a marker, this begins with a length that is too large
+    ends: dict[int, int] = {}
+    for byte in range(256):
+        with suppress(BrokenMedia):
+            ends[byte] = jpeg.walk(scan + bytes([byte]) + rest).end
+    whole = len(scan) + 1 + len(rest)
+    assert ends == dict.fromkeys((0x00, *range(0xD0, 0xD8)), whole) | {0xD9: len(scan) + 1}
 
 
 def test_a_tag_after_the_sound_passes() -> None:
