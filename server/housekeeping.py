@@ -73,7 +73,7 @@ class Housekeeping:
         """Do everything once."""
         abandoned = await self._sessions.abandon_idle(self._idle_s, self._streams.session_ids)
         deleted = await self._uploads.sweep()
-        for stream_id in await asyncio.to_thread(self._spool.log_ids):
+        for stream_id in await self._old_logs():
             if stream_id not in self._streams.ids and await self._stale(stream_id):
                 await asyncio.to_thread(self._spool.delete_log, stream_id)
                 deleted += 1
@@ -81,6 +81,12 @@ class Housekeeping:
             log.info("housekeeping", sessions_abandoned=abandoned, spool_files_deleted=deleted)
         for work in self._also:
             await work()
+
+    async def _old_logs(self) -> frozenset[str]:
+        """Streams with a log that may be stale. One question answers for all that can be resumed: there are many."""
+        logs = await asyncio.to_thread(self._spool.log_ids)  # first: a log that is there by now has its row
+        since = self._clock() - timedelta(seconds=self._idle_s)
+        return frozenset(logs) - await self._ledger.read(lambda cursor: stream_rows.resumable_since(cursor, since))
 
     async def _stale(self, stream_id: str) -> bool:
         """Whether the stream cannot be resumed any more. If its row is still open, it is closed."""

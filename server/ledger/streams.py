@@ -54,6 +54,12 @@ def clients_of_open(cursor: Cursor) -> dict[str, str]:
     return {row["id"]: row["client_id"] for row in fetch_all(cursor, sql)}
 
 
+def resumable_since(cursor: Cursor, since: datetime) -> frozenset[str]:
+    """Streams that have not ended and that something happened on at that time or later."""
+    rows = fetch_all(cursor, "SELECT id FROM streams WHERE open AND update_time >= ?", [stored_time(since)])
+    return frozenset(row["id"] for row in rows)
+
+
 def save_progress(
     cursor: Cursor,
     stream_id: str,

@@ -53,7 +53,10 @@ class LimitSettings(BaseModel):
         "finished or can no longer be resumed.",
     )
     client_kept_streams: int = Field(
-        1000, ge=1, description="Streams of one client whose audio is kept: open ones, and those that can be resumed."
+        20_000,
+        ge=1,
+        description="Streams of one client whose audio is kept: open ones, and those that can be resumed. Streams "
+        "without audio do not count.",
     )
     least_free_bytes: int = Field(
         256 * MEBIBYTE,

@@ -97,9 +97,9 @@ class StreamManager:
         self, stream_id: str, config: StreamConfig, session: SessionRow, ticket: AdmissionTicket
     ) -> RegisteredStream:
         if not config.resume_token:
-            if (error := self._registry.audio_problem(session.client_id)) is not None:
-                raise self._admission.counted(error)
             if config.has_audio:
+                if (error := self._registry.audio_problem(session.client_id)) is not None:
+                    raise self._admission.counted(error)
                 self._admission.admit_audio(ticket)
             return await self._registry.begin(stream_id, config, session)
         stream = await self._registry.resume(stream_id, config)

@@ -75,7 +75,7 @@ class StreamRegistry:
         return stream_id
 
     def audio_problem(self, client_id: str) -> Overloaded | None:
-        """Why a client may not open another stream: too much audio of its streams is kept. None if it may."""
+        """Why a client may not open another stream for audio: too much of its streams is kept. None if it may."""
         return self._spool.logs.problem(client_id)
 
     async def begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> RegisteredStream:
@@ -167,8 +167,12 @@ class StreamRegistry:
         return self._sealer.open(session.sealed_vocabulary)
 
     async def left(self, stream_id: str) -> None:
-        """Record that a stream lost its connection. The time in which it can be resumed starts now."""
+        """Record that a stream lost its connection. The time in which it can be resumed starts now.
+
+        A log without audio is deleted; a resumed stream begins another one.
+        """
         await self._ledger.write(lambda cursor: streams.save_progress(cursor, stream_id, self._clock()))
+        await asyncio.to_thread(self._spool.delete_empty_log, stream_id)
 
     async def finish(self, stream_id: str, next_offset: int) -> None:
         """Close a stream whose client is done, and delete its audio log.

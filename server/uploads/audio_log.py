@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Final
 from uuid import UUID
 
-from models.errors import Overloaded
+from models.errors import VestibuleError
 from models.private_files import open_private, sync_folder
 from server.runtime.keyring import Keyring
 from server.uploads.disk import disk_errors
@@ -74,6 +74,7 @@ class AudioLogFile:
                 found = AudioLogFile.measure(file, keys, stream_id, durable_bytes)
                 header = os.pread(file.fileno(), HEADER_BYTES, 0) if found.end else None
                 size_bytes = os.fstat(file.fileno()).st_size
+        usage.begin()
         self._cipher = FrameCipher(keys, FileKind.AUDIO_LOG, stream_id, header)
         self._frames = found.frames
         self._usage = usage
@@ -86,7 +87,7 @@ class AudioLogFile:
             if header is None:
                 self._write(memoryview(self._cipher.header))
                 sync_folder(path.parent)
-        except (OSError, Overloaded):
+        except (OSError, VestibuleError):
             self._file.close()
             raise
 
@@ -104,6 +105,7 @@ class AudioLogFile:
         Raises:
             Overloaded: The disk, the spool or the client's share of it is full; only whole frames of ``data`` were
                 kept.
+            NotFound: STREAM_NOT_FOUND, the file was deleted.
         """
         with disk_errors():
             for start in range(0, len(data), MAX_FRAME_BYTES):
@@ -113,7 +115,7 @@ class AudioLogFile:
         """Append a mark: a frame without audio, as durable as what ``append`` adds.
 
         Raises:
-            Overloaded: As ``append``.
+            VestibuleError: As ``append``.
         """
         with disk_errors():
             self._add(b"")

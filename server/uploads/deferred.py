@@ -25,6 +25,16 @@ class DeferredDeletions:
             names, self._names = self._names, set()
             return names
 
+    @property
+    def deferring(self) -> bool:
+        """Whether deletions wait."""
+        return self._deferring
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is to be deleted."""
+        return bool(self._names)
+
     def takes(self, name: str) -> bool:
         """Whether the deletion of a file waits; it is remembered then."""
         with self._lock:

@@ -179,6 +179,7 @@ class Spool:
 
         Raises:
             InternalError: The log is damaged.
+            Overloaded: CLIENT_AUDIO_FULL or SPOOL_FULL, there is no room for it.
         """
         uuid = checked_id(stream_id)
         path, usage = self._log_path(uuid), OneLogUsage(self.logs, str(uuid))
@@ -212,9 +213,14 @@ class Spool:
 
     def delete_log(self, stream_id: str) -> None:
         """Remove a log, if there is one."""
-        uuid = checked_id(stream_id)
-        self._remove(self._log_path(uuid).name)
-        self.logs.forget(str(uuid))
+        self._remove(self._log_path(checked_id(stream_id)).name)
+
+    def delete_empty_log(self, stream_id: str) -> None:
+        """Remove a log that holds no audio. Its stream may be open again soon, so this is never put off."""
+        path = self._log_path(checked_id(stream_id))
+        with disk_errors(), suppress(FileNotFoundError):
+            if path.stat().st_size <= HEADER_BYTES and not self._deferred.deferring:
+                self._remove(path.name)
 
     def log_ids(self) -> set[str]:
         """Ids of all streams that have a log."""
@@ -240,6 +246,11 @@ class Spool:
         """Delete no file that was committed, and no log, until ``let_go``."""
         self._deferred.begin()
 
+    @property
+    def needs_room(self) -> bool:
+        """Whether it is nearly full while files that are no longer needed are kept."""
+        return self.usage.nearly_full and self._deferred.waiting
+
     def let_go(self) -> None:
         """Delete what was to be deleted since ``keep``."""
         for name in self._deferred.end():
@@ -251,12 +262,21 @@ class Spool:
         file = self.folder / name
         end = self.in_use.take(name)  # a copy under another key would bring it back
         try:
-            with disk_errors(), suppress(FileNotFoundError):
-                size_bytes = file.stat().st_size
-                file.unlink()
-                self.usage.remove(size_bytes)
+            with disk_errors():
+                self._unlink(file)
         finally:
             end()
+
+    def _unlink(self, file: Path) -> None:
+        """Delete a file that may be missing, and count it no more."""
+        if file.suffix == LOG:
+            file.unlink(missing_ok=True)
+            self.logs.forget(file.stem)
+            return
+        with suppress(FileNotFoundError):
+            size_bytes = file.stat().st_size
+            file.unlink()
+            self.usage.remove(size_bytes)
 
 
 def is_uuid(name: str) -> bool:

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.errors import Overloaded
+from models.errors import NotFound, Overloaded
 from models.reasons import Reason
+from server.uploads.encrypted_frames import HEADER_BYTES
 
 _RETRY_AFTER_S: Final = 60.0
-"""For a caller who finds no room; when there is some again is not known."""
+"""For a caller who finds the spool full; when there is room again is not known."""
+
+_NEARLY_FULL: Final = 0.85
+"""Share of its bound."""
 
 
 class SpoolUsage:
@@ -35,6 +39,11 @@ class SpoolUsage:
     def used_bytes(self) -> int:
         """Bytes of all files now."""
         return self._used_bytes
+
+    @property
+    def nearly_full(self) -> bool:
+        """Whether more than 85 % of the bound are used."""
+        return self._limit_bytes is not None and self._used_bytes > self._limit_bytes * _NEARLY_FULL
 
     def add(self, size_bytes: int) -> None:
         """Count bytes that are about to be written.
@@ -59,7 +68,7 @@ class LogBounds:
 
     Attributes:
         size_bytes: Of all of them together.
-        logs: Their number.
+        logs: Number of those that hold audio.
     """
 
     size_bytes: int | None = None
@@ -71,7 +80,7 @@ NO_BOUNDS: Final = LogBounds()
 
 @dataclass(slots=True)
 class _Held:
-    """What the logs of one client come to."""
+    """What the logs of one client come to; ``logs`` are those that hold audio."""
 
     size_bytes: int = 0
     logs: int = 0
@@ -79,6 +88,8 @@ class _Held:
 
 class LogUsage:
     """Counts the audio logs, and keeps those of each client within bounds. Threads may share it.
+
+    A log counts from ``begin`` to ``forget``. What is written to a deleted file in between does not.
 
     Args:
         spool: Counts their bytes too, with all other files.
@@ -98,52 +109,64 @@ class LogUsage:
         with self._lock:
             if stream_id not in self._clients:
                 self._clients[stream_id] = client_id
-                if stream_id in self._sizes:
-                    self._count(stream_id, self._sizes[stream_id], logs=1)
+                self._count(client_id, 0, self._sizes.get(stream_id, 0))
 
     def problem(self, client_id: str) -> Overloaded | None:
         """Why a client may not open another stream now; None if it may."""
         with self._lock:
             return self._beyond(client_id, size_bytes=1, logs=1)
 
+    def begin(self, stream_id: str) -> None:
+        """Count what is written to a log from now on. Harmless when repeated."""
+        with self._lock:
+            self._sizes.setdefault(stream_id, 0)
+
     def add(self, stream_id: str, size_bytes: int) -> None:
-        """Count bytes that are about to be written.
+        """Count bytes that are about to be written. A log without audio is within every bound of its client.
 
         Raises:
             Overloaded: CLIENT_AUDIO_FULL or SPOOL_FULL, they would not fit; nothing is counted.
+            NotFound: STREAM_NOT_FOUND, the log was deleted.
         """
         with self._lock:
-            logs = 0 if stream_id in self._sizes else 1
-            client_id = self._clients.get(stream_id)
-            if client_id is not None and (error := self._beyond(client_id, size_bytes, logs)) is not None:
-                raise error
+            before = self._sizes.get(stream_id)
+            if before is None:
+                raise NotFound("The audio of this stream was deleted.", reason=Reason.STREAM_NOT_FOUND)
+            after, client_id = before + size_bytes, self._clients.get(stream_id)
+            if client_id is not None and _holds_audio(after):
+                logs = _holds_audio(after) - _holds_audio(before)
+                if (error := self._beyond(client_id, size_bytes, logs)) is not None:
+                    raise error
             self._spool.add(size_bytes)
-            self._sizes[stream_id] = self._sizes.get(stream_id, 0) + size_bytes
-            self._count(stream_id, size_bytes, logs)
+            self._resize(stream_id, before, after)
 
     def remove(self, stream_id: str, size_bytes: int) -> None:
-        """Count bytes that were cut off, or not written after all."""
+        """Count bytes that were cut off, or not written after all. Those of a deleted log are removed already."""
         with self._lock:
-            self._spool.remove(size_bytes)
-            if stream_id in self._sizes:
-                self._sizes[stream_id] -= size_bytes
-                self._count(stream_id, -size_bytes)
+            if (before := self._sizes.get(stream_id)) is not None:
+                self._spool.remove(size_bytes)
+                self._resize(stream_id, before, before - size_bytes)
 
     def forget(self, stream_id: str) -> None:
-        """A log was deleted; its bytes were removed from the spool's."""
+        """A log was deleted: nothing of it counts any more, in the spool neither."""
         with self._lock:
-            size_bytes = self._sizes.pop(stream_id, None)
-            if size_bytes is not None:
-                self._count(stream_id, -size_bytes, logs=-1)
+            if (before := self._sizes.get(stream_id)) is not None:
+                self._spool.remove(before)
+                self._resize(stream_id, before, 0)
+                del self._sizes[stream_id]
             self._clients.pop(stream_id, None)
 
-    def _count(self, stream_id: str, size_bytes: int, logs: int = 0) -> None:
+    def _resize(self, stream_id: str, before: int, after: int) -> None:
+        self._sizes[stream_id] = after
         if (client_id := self._clients.get(stream_id)) is not None:
-            held = self._held[client_id]
-            held.size_bytes += size_bytes
-            held.logs += logs
-            if not held.logs:
-                del self._held[client_id]
+            self._count(client_id, before, after)
+
+    def _count(self, client_id: str, before: int, after: int) -> None:
+        held = self._held[client_id]
+        held.size_bytes += after - before
+        held.logs += _holds_audio(after) - _holds_audio(before)
+        if not held.size_bytes:
+            del self._held[client_id]
 
     def _beyond(self, client_id: str, size_bytes: int, logs: int) -> Overloaded | None:
         held, bounds = self._held.get(client_id, _Held()), self._bounds
@@ -154,9 +177,14 @@ class LogUsage:
         return Overloaded(
             "Too much audio of this client's streams is kept until they are finished.",
             reason=Reason.CLIENT_AUDIO_FULL,
-            hint="Half-close each stream that is done. Resume one that broke with its token, then half-close it.",
-            retry_after_s=_RETRY_AFTER_S,
+            hint="Half-close each stream that is done. Resume one that broke with its token, then half-close it. Then "
+            "try again. A stream that is not half-closed makes room when it can no longer be resumed.",
         )
+
+
+def _holds_audio(size_bytes: int) -> bool:
+    """Whether a log of this size has more than its header."""
+    return size_bytes > HEADER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +193,10 @@ class OneLogUsage:
 
     logs: LogUsage
     stream_id: str
+
+    def begin(self) -> None:
+        """See ``LogUsage.begin``."""
+        self.logs.begin(self.stream_id)
 
     def add(self, size_bytes: int) -> None:
         """See ``LogUsage.add``."""

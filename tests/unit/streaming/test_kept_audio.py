@@ -61,7 +61,7 @@ async def test_a_stream_ends_when_its_client_has_filled_its_share_and_the_neighb
         await broken_talk(bounded, bounded.config)
     kept = sum(file.stat().st_size for file in bounded.spool.folder.iterdir())
     error = await refusal(bounded, bounded.config)
-    assert (error.reason, error.retry_after_s) == (Reason.CLIENT_AUDIO_FULL, 60.0)
+    assert (error.reason, error.retry_after_s) == (Reason.CLIENT_AUDIO_FULL, None), "waiting alone makes no room soon"
     assert "half-close" in error.hint
     assert TWO_TALKS.size_bytes is not None
     assert kept < sum(file.stat().st_size for file in bounded.spool.folder.iterdir()) <= TWO_TALKS.size_bytes
@@ -97,6 +97,43 @@ async def test_a_stream_over_the_share_is_resumed_and_finished_without_new_audio
     assert any(isinstance(o, events.Final) for o in outputs)
     assert not bounded.spool.log_ids()
     assert await whole_talk(bounded, bounded.config) == 1
+
+
+async def test_streams_without_audio_take_none_of_the_places(tmp_path: Path) -> None:
+    harness = StreamHarness(tmp_path, client_logs=LogBounds(size_bytes=int(1.5 * len(SAID)), logs=1))
+    typed = replace(harness.config, encoding="UNSPECIFIED")
+    tokens = []
+    for _ in range(3):
+        async with harness.streams.open(harness.config) as stream:
+            assert harness.spool.log_ids()
+            tokens.append(stream.token)
+    assert not harness.spool.log_ids(), "a phone that closes before it said anything leaves nothing"
+    assert harness.spool.usage.used_bytes == 0
+    await broken_talk(harness, harness.config)
+    assert (await refusal(harness, harness.config)).reason == Reason.CLIENT_AUDIO_FULL
+    hello = events.TextIn(RawText("Hello."))
+    for config in (typed, replace(harness.config, resume_token=tokens[0])):
+        async with harness.streams.open(config) as stream:
+            outputs = [o async for o in talk(stream).run(these(hello))]
+        assert any(isinstance(o, events.Final) for o in outputs), "typed words need no room"
+    async with harness.streams.open(replace(harness.config, resume_token=tokens[1])) as stream:
+        assert stream.next_offset == 0
+        with pytest.raises(Overloaded, match="Too much audio"):
+            [o async for o in talk(stream).run(chunks(SAID))]
+    harness.ledger.close()
+
+
+async def test_a_stream_without_audio_that_breaks_during_a_backup_keeps_what_is_said_later(tmp_path: Path) -> None:
+    harness = StreamHarness(tmp_path)
+    harness.spool.keep()
+    async with harness.streams.open(harness.config) as stream:
+        token = stream.token
+    resumed = replace(harness.config, resume_token=token)
+    await broken_talk(harness, resumed)
+    harness.spool.let_go()
+    async with harness.streams.open(resumed) as stream:
+        assert stream.next_offset == len(SAID)
+    harness.ledger.close()
 
 
 async def test_logs_of_an_earlier_run_count_for_their_clients(tmp_path: Path) -> None:

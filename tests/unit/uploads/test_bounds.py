@@ -161,6 +161,60 @@ def test_a_full_spool_takes_neither_media_nor_audio(tmp_path: Path) -> None:
     assert spool.log_bytes(stream) == 60 * KIB, "only whole frames are kept"
 
 
+def test_logs_that_a_backup_keeps_count_until_they_are_deleted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, bytes(32), limit_bytes=1000 * KIB, client_logs=LogBounds(size_bytes=200 * KIB))
+    spool.keep()
+
+    def stream_and_finish() -> None:
+        stream = str(uuid4())
+        spool.logs.assign(stream, "greedy")
+        try:
+            with spool.open_log(stream) as log:
+                log.append(bytes(60 * KIB))
+        finally:
+            spool.delete_log(stream)
+
+    for _ in range(3):
+        stream_and_finish()
+    assert reason_at_once(stream_and_finish) == "CLIENT_AUDIO_FULL"
+    assert spool.usage.used_bytes == folder_bytes(tmp_path) <= 200 * KIB, "its neighbours have the rest"
+    with spool.open_log(str(uuid4())) as neighbour:
+        neighbour.append(bytes(600 * KIB))
+    spool.let_go()
+    stream_and_finish()
+    assert spool.usage.used_bytes == folder_bytes(tmp_path)
+
+
+def test_what_is_written_after_a_log_was_deleted_does_not_count(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, bytes(32), client_logs=LogBounds(size_bytes=100 * KIB, logs=1))
+    stream = str(uuid4())
+    spool.logs.assign(stream, "app")
+    log = spool.open_log(stream)
+    log.append(bytes(1000))
+    spool.delete_log(stream)
+    assert reason_at_once(lambda: log.append(bytes(1000))) == "STREAM_NOT_FOUND"
+    log.close()
+    assert (spool.usage.used_bytes, list(tmp_path.iterdir())) == (0, [])
+    assert spool.logs.problem("app") is None
+    spool.logs.assign(other := str(uuid4()), "app")
+    with spool.open_log(other) as log:
+        log.append(bytes(50 * KIB))
+    spool.delete_log(other)
+    assert spool.usage.used_bytes == 0
+
+
+def test_an_append_that_fails_after_its_log_was_deleted_takes_nothing_from_the_count(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, bytes(32))
+    kept, stream = str(uuid4()), str(uuid4())
+    spool.put(kept, [JPEG])
+    used = spool.usage.used_bytes
+    with spool.open_log(stream) as log:
+        log.append(bytes(1000))
+        spool.delete_log(stream)
+        spool.logs.remove(stream, 1000)
+    assert spool.usage.used_bytes == used
+
+
 def test_the_logs_of_a_client_are_counted_as_long_as_they_are_there(tmp_path: Path) -> None:
     spool = Spool(tmp_path, bytes(32), client_logs=LogBounds(size_bytes=100 * KIB, logs=2))
     first, second = str(uuid4()), str(uuid4())
