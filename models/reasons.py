@@ -47,7 +47,7 @@ class Reason(ReasonRow):
     BACKUP_BUSY = (
         "BACKUP_BUSY",
         Status.RESOURCE_EXHAUSTED,
-        "An erasure, a change of the spool's key or another backup runs; try again.",
+        "An erasure, a change of the spool's key or a backup runs; try again.",
     )
     BACKUP_DAMAGED = (
         "BACKUP_DAMAGED",
@@ -70,6 +70,11 @@ class Reason(ReasonRow):
         "BACKUP_KEYS_WRONG",
         Status.INVALID_ARGUMENT,
         "The keys are not those of the backup, or its manifest was changed.",
+    )
+    BACKUP_SPOOL_FULL = (
+        "BACKUP_SPOOL_FULL",
+        Status.RESOURCE_EXHAUSTED,
+        "The spool got nearly full with files that a backup kept from deletion, so the backup ended; run it again.",
     )
     BAD_AUDIO = "BAD_AUDIO", Status.INVALID_ARGUMENT, "Audio inside the server is malformed; a defect of ours."
     BAD_INPUT_STREAM = "BAD_INPUT_STREAM", Status.INVALID_ARGUMENT, "Standard input of an offline command is not UTF-8."

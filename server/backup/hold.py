@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -23,16 +23,21 @@ WAIT_S: Final = 30.0
 LONGEST_S: Final = 1800.0
 """After this time the files are let go, because erasures wait."""
 
+LOOK_S: Final = 1.0
+"""How often it looks whether the spool has room."""
+
 
 class FilesHold:
     """Everything that the ledger refers to stays there while this is held: deletions of the spool wait until its end.
 
-    Erasures, retention and changes of the spool's key wait, too. Uploads, streams and jobs go on.
+    Erasures, retention and changes of the spool's key wait, too. Uploads, streams and jobs go on. What they would
+    delete takes room meanwhile, so the hold ends early when the spool is nearly full.
 
     Args:
         alone: Held by whatever deletes or replaces files.
         wait_s: How long to wait for it.
         monotonic: Seconds of a clock that never goes back.
+        look_s: See ``LOOK_S``.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class FilesHold:
         alone: asyncio.Lock,
         wait_s: float = WAIT_S,
         monotonic: Callable[[], float] = time.monotonic,
+        look_s: float = LOOK_S,
     ) -> None:
         self._spool = spool
         self._ledger = ledger
@@ -50,6 +56,7 @@ class FilesHold:
         self._alone = alone
         self._wait_s = wait_s
         self._monotonic = monotonic
+        self._look_s = look_s
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Callable[[AsyncIterator[object]], AsyncIterator[LedgerMark]]]:
@@ -80,11 +87,42 @@ class FilesHold:
             self._alone.release()
 
     async def _marks(self, requests: AsyncIterator[object]) -> AsyncIterator[LedgerMark]:
-        """Marks until the requests end, or for the longest time."""
+        """Marks until the requests end, or for the longest time.
+
+        Raises:
+            Overloaded: BACKUP_SPOOL_FULL.
+        """
         until_s = self._monotonic() + LONGEST_S
-        while True:
-            try:
-                await asyncio.wait_for(anext(requests), max(0.0, until_s - self._monotonic()))
-            except (StopAsyncIteration, TimeoutError):
-                return
+        while await self._next(requests, until_s):
             yield await self._ledger.between_commits(partial(mark_of, self._ledger.path))
+
+    async def _next(self, requests: AsyncIterator[object], until_s: float) -> bool:
+        """Wait for the next request; False if there is none in time."""
+        request = asyncio.ensure_future(_one_more(requests))
+        try:
+            while (left_s := until_s - self._monotonic()) > 0:
+                if self._spool.needs_room:
+                    raise _spool_full()
+                await asyncio.wait((request,), timeout=min(self._look_s, left_s))
+                if request.done():
+                    return request.result()
+            return False
+        finally:
+            request.cancel()
+            with suppress(asyncio.CancelledError):
+                await request
+
+
+async def _one_more(requests: AsyncIterator[object]) -> bool:
+    async for _ in requests:
+        return True
+    return False
+
+
+def _spool_full() -> Overloaded:
+    return Overloaded(
+        "The spool is nearly full, and the backup kept files that are no longer needed.",
+        reason=Reason.BACKUP_SPOOL_FULL,
+        hint="They are deleted now; nothing of the backup was kept. Run it again. If that repeats, raise "
+        "VESTIBULE_LIMITS__SPOOL_BYTES, or write the backup to a faster disk.",
+    )

@@ -199,12 +199,16 @@ class BackupWriter:
 
     def _copied(self, path: str) -> Iterator[FileEntry]:
         """Copy a file, if there is one."""
-        if layout.is_known_path(path) and self._files.place_of(path).exists():
-            yield copy_hashed(self._files.place_of(path), self._part / path, path)
+        if layout.is_known_path(path):
+            try:
+                entry = copy_hashed(self._files.place_of(path), self._part / path, path)
+            except FileNotFoundError:
+                return  # if it went because the files are not held any more, the last mark says so
+            yield entry
 
     def _require_room(self, paths: list[str]) -> None:
         places = [self._files.place_of(path) for path in paths if layout.is_known_path(path)]
-        needed_bytes = sum(place.stat().st_size for place in places if place.exists())
+        needed_bytes = sum(_size_bytes(place) for place in places)
         if self._free(self._part) < needed_bytes + self._margin_bytes:
             raise Unavailable(
                 f"The disk has no room for {size_text(needed_bytes)} more.",
@@ -240,6 +244,13 @@ def _write(file: BufferedWriter, content: bytes) -> None:
     file.write(content)
     file.flush()
     os.fsync(file.fileno())
+
+
+def _size_bytes(place: Path) -> int:
+    try:
+        return place.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _is_there(path: Path) -> bool:

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import Conflict, NotFound, Unavailable, VestibuleError
+from models.errors import Conflict, NotFound, Overloaded, Unavailable, VestibuleError
+from models.reasons import Reason
 from server.analytics.snapshot import LedgerMark, mark_of
 from server.backup import files as backup_files
+from server.backup import take
 from server.backup.check import open_backup
+from server.backup.files import copy_hashed
 from server.backup.install import install
-from server.backup.layout import Manifest, is_known_path
+from server.backup.layout import FileEntry, Manifest, is_known_path
 from server.backup.take import BackupWriter
 from server.ledger import dead_letters, sessions
 from server.ledger.columns import count
@@ -198,6 +201,25 @@ def test_a_disk_without_room_is_refused_before_it_is_full(home: Home, tmp_path: 
     enough_for_the_ledger = BackupWriter(home.files, mark, tmp_path / "b", None, BUILD, free=lambda _: next(sizes))
     with pytest.raises(Unavailable, match="no room for"):
         enough_for_the_ledger.write(NOW)
+    assert left_in(tmp_path) == {"home"}
+
+
+def test_files_that_go_because_the_hold_ended_give_its_reason(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mark() -> LedgerMark:
+        if (tmp_path / "b.part" / "spool").exists():
+            raise Overloaded("The spool is nearly full.", reason=Reason.BACKUP_SPOOL_FULL)
+        return mark_of(home.files.ledger)
+
+    def too_late(source: Path, target: Path, path: str) -> FileEntry:
+        if source.parent == home.files.spool:
+            source.unlink()
+        return copy_hashed(source, target, path)
+
+    monkeypatch.setattr(take, "copy_hashed", too_late)
+    with pytest.raises(Overloaded, match="nearly full"):
+        BackupWriter(home.files, mark, tmp_path / "b", None, BUILD).write(NOW)
     assert left_in(tmp_path) == {"home"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -21,6 +22,7 @@ from server.ledger.audit import AuditFilter
 from server.ledger.erasure import ErasureScope, ErasureTarget
 from server.ledger.types import utc_now
 from server.setting_groups import AuditSettings, RetentionSettings
+from server.uploads.spool import Spool
 from tests.unit.backup.conftest import Home
 
 
@@ -111,6 +113,41 @@ async def test_each_request_gets_a_mark_until_the_longest_time_is_over(held: Hel
                 held.now_s = LONGEST_S * answered / 3
     assert answered == 3
     assert not held.eraser.alone.locked()
+
+
+async def test_a_hold_ends_when_what_it_keeps_fills_the_spool(held: Held, home: Home) -> None:
+    spool = Spool(home.files.spool, home.spool.keys, limit_bytes=home.spool.usage.used_bytes + 100_000)
+    hold = FilesHold(spool, home.ledger, held.audit, held.eraser.alone, 0.0, lambda: held.now_s, look_s=0.0)
+    asked, gets_nearly_full = asyncio.Event(), 90_000
+
+    async def requests() -> AsyncIterator[object]:
+        yield object()
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def back_up() -> None:
+        with acting_as(OFFLINE):
+            async with hold.held() as marks:
+                async for _ in marks(requests()):
+                    pass
+
+    backing_up = asyncio.ensure_future(back_up())
+    await asked.wait()
+    spool.put(str(uuid4()), [bytes(gets_nearly_full)])
+    assert spool.usage.nearly_full
+    await _turns()
+    assert not backing_up.done(), "there is nothing that could be deleted"
+    spool.delete(home.needed.pop())
+    with pytest.raises(Overloaded) as ended:
+        await backing_up
+    assert ended.value.reason == "BACKUP_SPOOL_FULL"
+    assert home.needed.isdisjoint(spool.ids()), "it is deleted now"
+    assert not held.eraser.alone.locked()
+
+
+async def _turns() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 async def test_a_caller_that_goes_away_lets_the_files_go(held: Held, home: Home) -> None:
