@@ -99,6 +99,7 @@ def open_backup(folder: Path, keys_file: Path | None) -> OpenedBackup:
         return OpenedBackup(folder, manifest, None)
     keys = parsed(BackupKeys, _read(keys_file), "The file of keys")
     _require_fit(manifest, keys)
+    keys.spool_keys(), keys.streams_key()  # before anything is written
     return OpenedBackup(folder, manifest, keys)
 
 

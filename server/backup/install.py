@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.errors import Conflict, VestibuleError
+from models.errors import Conflict
 from models.private_files import make_private_folder, sync_folder
 from models.reasons import Reason
 from server.backup.check import OpenedBackup
@@ -43,7 +43,7 @@ def install(backup: OpenedBackup, files: ServerFiles) -> None:
             for folder in folders:
                 (folder / UNFINISHED_RESTORE).unlink()
                 sync_folder(folder)
-        except (OSError, VestibuleError):
+        except BaseException:
             for folder in folders:
                 _empty(folder)
                 (folder / UNFINISHED_RESTORE).unlink(missing_ok=True)

@@ -124,13 +124,25 @@ class BackupKeys(_Strict):
         Raises:
             InvalidInput: BACKUP_INVALID.
         """
-        try:
-            keys = [base64.b64decode(key, validate=True) for key in self.spool]
-        except ValueError:
-            keys = [b""]
+        keys = [_decoded(key) for key in self.spool]
         if any(len(key) != KEY_BYTES for key in keys):
-            raise invalid("The file of keys holds no key of a spool.")
+            raise invalid("A key of the spool in the file of keys cannot be read.")
         return keys
+
+    def streams_key(self) -> bytes:
+        """The key of the sealed state of streams; empty when there is none.
+
+        Raises:
+            InvalidInput: BACKUP_INVALID.
+        """
+        return _decoded(self.streams)
+
+
+def _decoded(key: str) -> bytes:
+    try:
+        return base64.b64decode(key, validate=True)
+    except ValueError:
+        raise invalid("A key in the file of keys cannot be read.") from None
 
 
 def keys_id(audit_key: bytes) -> str:

@@ -96,6 +96,6 @@ class ServerFiles:
         if spool_keys := keys.spool_keys():
             lines = b"".join(base64.b64encode(key) + b"\n" for key in spool_keys)
             write_atomically(self.state_dir / SPOOL_KEY_FILE, lines)
-        if keys.streams:
+        if streams_key := keys.streams_key():
             make_private_folder(self.streams_key.parent)
-            write_atomically(self.streams_key, base64.b64decode(keys.streams))
+            write_atomically(self.streams_key, streams_key)

@@ -28,8 +28,14 @@ HOLD_TIMEOUT_S = 1800.0
 
 
 @click.command(short_help="Copy the ledger, pictures and waiting media of a server into a folder.")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
-@click.option("--keys", "keys_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the keys there.")
+@click.argument("folder", type=click.Path(path_type=Path, resolve_path=True), metavar="FOLDER")
+@click.option(
+    "--keys",
+    "keys_file",
+    type=click.Path(path_type=Path, resolve_path=True),
+    metavar="FILE",
+    help="Write the keys there.",
+)
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")

@@ -34,6 +34,8 @@ class Home(Store):
         self.pictures.mkdir()
         self.spool = Spool(self.files.spool, load_or_create_spool_keys("", self.files.state_dir / "spool.key"))
         self.trail = AuditTrail(self._audit_key, load_or_create_subjects_key(self.files.state_dir), utc_now)
+        self.files.streams_key.parent.mkdir()
+        self.files.streams_key.write_bytes(bytes(range(32)))
         self.session = self.fill("jane")
         asyncio.run(self.audit())
 

@@ -51,6 +51,7 @@ def test_everything_is_in_the_backup_and_readable_in_another_folder(home: Home, 
     assert len(letters[0]) == 1
     assert {file.name for file in there.pictures.iterdir()} == {file.name for file in home.pictures.iterdir()}
     ledger.close()
+    assert there.streams_key.read_bytes() == bytes(range(32))
     assert not list((tmp_path / "there").rglob("restore.unfinished"))
 
 

@@ -130,7 +130,14 @@ def _install_until(step: int, made: Made, monkeypatch: pytest.MonkeyPatch) -> bo
         return call
 
     with monkeypatch.context() as patch:
-        for owner, name in ((os, "fsync"), (installing, "copy_hashed"), (Path, "unlink"), (Path, "replace")):
+        steps = (
+            (os, "fsync"),
+            (installing, "copy_hashed"),
+            (installing, "_empty"),
+            (Path, "unlink"),
+            (Path, "replace"),
+        )
+        for owner, name in steps:
             patch.setattr(owner, name, counted(getattr(owner, name)))
         with suppress(Killed):
             install(made.open(), made.there)
@@ -253,8 +260,16 @@ def test_a_key_of_the_spool_that_is_missing_is_told(made: Made, home: Home) -> N
     assert list(made.open().problems([home.spool.keys.current])) == [], "a setting gives it"
     keys["spool"] = [mine[0][:-4]]
     made.keys.write_text(json.dumps(keys))
-    with pytest.raises(InvalidInput, match="no key of a spool"):
-        list(made.open().problems([]))
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        made.open()
+
+
+@pytest.mark.parametrize("changes", [{"spool": ["?"]}, {"spool": ["QQ=="]}, {"streams": "?"}])
+def test_keys_that_are_none_are_refused_before_anything_is_written(made: Made, changes: dict[str, Any]) -> None:
+    made.keys.write_text(json.dumps(json.loads(made.keys.read_bytes()) | changes))
+    with pytest.raises(InvalidInput, match="cannot be read") as refused:
+        made.open()
+    assert refused.value.reason == "BACKUP_INVALID"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"format": 2}', b"[" * 100_000])
