@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from server.ledger.dead_letters import LetterBounds
+from server.ledger.dead_letters import DroppedLetters, LetterBounds
 from server.ledger.types import DeadLetterRow
 from server.observability.log import get_logger
 
@@ -17,11 +17,11 @@ class NewLetter:
     """A dead letter that was just stored.
 
     Attributes:
-        dropped: Open letters of each kind that were deleted because there are too many.
+        dropped: Open letters that were deleted because there are too many.
     """
 
     letter: DeadLetterRow
-    dropped: Mapping[str, int]
+    dropped: Sequence[DroppedLetters]
 
 
 LetterObserver = Callable[[NewLetter], None]
@@ -40,8 +40,8 @@ def log_letter(new: NewLetter) -> None:
         attempts=letter.attempts,
         call=letter.correlation_id,
     )
-    for kind, number in new.dropped.items():
-        log.warning("dead_letters_dropped", kind=kind, letters=number)
+    for dropped in new.dropped:
+        log.warning("dead_letters_dropped", client=dropped.client_id, kind=dropped.kind, letters=dropped.number)
 
 
 def log_critical(letter: DeadLetterRow) -> None:

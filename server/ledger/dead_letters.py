@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from models.errors import NotFound
 from models.reasons import Reason
+from server.ledger import job_attempts
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -42,6 +44,20 @@ class LetterBounds:
     by_kind: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class DroppedLetters:
+    """Open letters of one client and kind that were deleted because there are too many.
+
+    Attributes:
+        client_id: Empty for jobs without a session.
+        number: How many.
+    """
+
+    client_id: str
+    kind: str
+    number: int
+
+
 REDRIVEN, DISCARDED = "retried", "discarded"
 """How a letter was closed, as the ledger, the API and the views write it."""
 
@@ -70,22 +86,55 @@ def insert_letter(cursor: Cursor, row: DeadLetterRow) -> None:
     )
 
 
-def prune(cursor: Cursor, bounds: LetterBounds) -> dict[str, int]:
-    """Delete the oldest letters beyond the bounds; closed ones go first. ``server.erasure.retention`` goes by age.
+# Closed ones come last. Among open ones, each client keeps as many as every other before any keeps more, and so does
+# each kind of a client.
+_BEYOND: Final = """
+WITH owned AS (
+    SELECT letters.*, coalesce(client_id, '') AS client_id, letters.closed_time IS NULL AS is_open
+    FROM dead_letters AS letters LEFT JOIN sessions ON sessions.id = letters.session_id WHERE $kind IN ('', kind)
+), of_kind AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY is_open, client_id, kind ORDER BY create_time DESC, id) AS place_of_kind FROM owned
+), of_client AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY is_open, client_id ORDER BY place_of_kind, create_time DESC, id) AS place FROM of_kind
+)
+SELECT id, job_id, kind, client_id, is_open FROM of_client
+ORDER BY is_open DESC, place, create_time DESC, id OFFSET $most
+"""
+
+
+def prune(cursor: Cursor, bounds: LetterBounds) -> list[DroppedLetters]:
+    """Delete letters beyond the bounds, with their jobs. ``server.erasure.retention`` goes by age.
+
+    Closed letters go first. After them go those of the client that has most, and of its kind that has most, oldest
+    first: a client cannot push out the letters of another.
 
     Returns:
-        How many open letters of each kind were deleted. Nobody has dealt with those.
+        The open letters that were deleted, by client and kind. Nobody has dealt with those.
     """
-    gone: Counter[str] = Counter()
+    gone: list[Row] = []
     for kind, most in (*bounds.by_kind.items(), ("", bounds.most)):
-        rows = fetch_all(
-            cursor,
-            """DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE ? IN ('', kind)
-                ORDER BY (closed_time IS NULL) DESC, create_time DESC, id OFFSET ?) RETURNING kind, closed_as""",
-            [kind, most],
-        )
-        gone.update(row["kind"] for row in rows if not row["closed_as"])
-    return dict(gone)
+        if count(cursor, "SELECT count(*) FROM dead_letters WHERE ? IN ('', kind)", [kind]) > most:
+            beyond = fetch_all(cursor, _BEYOND, {"kind": kind, "most": most})
+            _delete(cursor, beyond)
+            gone += (row for row in beyond if row["is_open"])
+    numbers = Counter((row["client_id"], row["kind"]) for row in gone)
+    return [DroppedLetters(client_id, kind, number) for (client_id, kind), number in sorted(numbers.items())]
+
+
+def _delete(cursor: Cursor, letters: list[Row]) -> None:
+    """Delete letters, and their jobs unless they were redriven or have a newer letter."""
+    cursor.execute(
+        "DELETE FROM dead_letters WHERE id IN (SELECT unnest(?::VARCHAR[]))", [[row["id"] for row in letters]]
+    )
+    jobs = fetch_all(
+        cursor,
+        """DELETE FROM jobs WHERE state = 'DEAD' AND id IN (SELECT unnest(?::VARCHAR[]))
+        AND id NOT IN (SELECT job_id FROM dead_letters) RETURNING id""",
+        [[row["job_id"] for row in letters]],
+    )
+    job_attempts.delete_of_jobs(cursor, [row["id"] for row in jobs])
 
 
 def get(cursor: Cursor, letter_id: str) -> DeadLetterRow:

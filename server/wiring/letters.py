@@ -37,8 +37,8 @@ def build_letter_rules(settings: Settings, metrics: Metrics, alerters: Sequence[
         kind = new.letter.kind
         log_letter(new)
         metrics.dead_letters.labels(kind).inc()
-        for dropped, number in new.dropped.items():
-            metrics.dropped_letters.labels(dropped).inc(number)
+        for dropped in new.dropped:
+            metrics.dropped_letters.labels(dropped.kind).inc(dropped.number)
         if kind in critical:
             log_critical(new.letter)
             metrics.critical_letters.labels(kind).inc()

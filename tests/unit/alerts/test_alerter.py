@@ -14,6 +14,7 @@ from models.retry import POLICIES
 from server.alerts.alerter import SHOWN, Alerter
 from server.alerts.types import Alert
 from server.jobs.letter_rules import NewLetter
+from server.ledger.dead_letters import DroppedLetters
 from server.observability.metrics import Metrics
 from server.settings import Settings
 from server.wiring.letters import build_alerters, build_letter_rules
@@ -119,7 +120,7 @@ async def test_critical_kinds_are_counted_and_sent_to_the_channels_that_are_set(
     metrics, world = Metrics(), World(Recorded())
     rules = build_letter_rules(Settings(), metrics, [world.alerter])
     for kind in ("read_picture", "reply"):
-        rules.observer(NewLetter(letter(kind), {"reply": 2}))
+        rules.observer(NewLetter(letter(kind), [DroppedLetters("app", "reply", 2)]))
     await world.run_until(1)
     assert [alert.counts for alert in world.channel.sent] == [{("read_picture", "WORKER_LOST"): 1}]
 

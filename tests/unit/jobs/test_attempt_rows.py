@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
@@ -16,7 +17,7 @@ from server.jobs.letter_rules import LetterRules, NewLetter, log_letter
 from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import claims, dead_letters, job_attempts, jobs
 from server.ledger.columns import Cursor, fetch_all
-from server.ledger.dead_letters import LetterBounds
+from server.ledger.dead_letters import DroppedLetters, LetterBounds
 from server.ledger.job_attempts import JobAttemptRow, owner_name
 from server.ledger.types import DeadLetterRow, JobRow
 from server.setting_groups import JobKind
@@ -164,10 +165,10 @@ async def test_whoever_watches_learns_of_new_letters_and_of_dropped_ones(
         await world.upload()
         await world.settle()
         world.clock.advance(1)
-    assert [dict(new.dropped) for new in seen] == [{}, {"read_picture": 1}]
+    assert [list(new.dropped) for new in seen] == [[], [DroppedLetters("app", "read_picture", 1)]]
     assert await the_letter(world) == seen[1].letter
     log_letter(seen[1])
-    assert "dead_letters_dropped" in capsys.readouterr().out
+    assert re.search("dead_letters_dropped.* client=app ", capsys.readouterr().out)
 
 
 async def test_the_settings_know_every_kind_of_job(world: World) -> None:

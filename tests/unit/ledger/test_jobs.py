@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from models.errors import Conflict, InvalidInput, NotFound
-from server.ledger import claims, dead_letters, job_ends, jobs, sessions
-from server.ledger.columns import Cursor, count
-from server.ledger.dead_letters import LetterBounds
+from server.ledger import claims, dead_letters, job_attempts, job_ends, jobs, sessions
+from server.ledger.columns import Cursor, count, fetch_all, update
+from server.ledger.dead_letters import DroppedLetters, LetterBounds
+from server.ledger.needed_media import needed_spool_ids
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 from tests.unit.ledger.makers import after, job, new_id, session
 
@@ -199,21 +200,77 @@ def test_letters_are_bounded_in_number(cursor: Cursor) -> None:
     rows = [_letter(at) for at in (1, 2, 3)]
     for row in rows:
         dead_letters.insert_letter(cursor, row)
-    assert dead_letters.prune(cursor, bounds) == {}
+    assert dead_letters.prune(cursor, bounds) == []
     job_ends.discard(cursor, rows[2].id, after(4), "old")
     dead_letters.insert_letter(cursor, _letter(5))
-    assert dead_letters.prune(cursor, bounds) == {}, "the closed one made room"
+    assert dead_letters.prune(cursor, bounds) == [], "the closed one made room"
     assert dead_letters.count_open(cursor) == 3
     dead_letters.insert_letter(cursor, _letter(6))
-    assert dead_letters.prune(cursor, bounds) == {"read_upload": 1}
+    assert dead_letters.prune(cursor, bounds) == [DroppedLetters("", "read_upload", 1)]
     assert dead_letters.count_open(cursor) == count(cursor, "SELECT count(*) FROM dead_letters") == 3
     assert rows[0].id not in {row.id for row in dead_letters.list_letters(cursor)[0]}, "the oldest went"
+
+
+def _dead(cursor: Cursor, session_id: str, kind: str, at: float) -> JobRow:
+    """A job of the session that has failed, with its letter and one attempt."""
+    row = replace(job(session_id, kind=kind), payload={"spool_id": new_id()}, attempts=1, claim_time=after(at))
+    jobs.insert_job(cursor, row)
+    update(cursor, "jobs", row.id, {"state": JobState.DEAD})
+    dead_letters.insert_letter(cursor, replace(_letter(at), job_id=row.id, kind=kind, session_id=session_id))
+    job_attempts.insert_attempt(cursor, row, after(at), "dead", "R")
+    return row
+
+
+def _of_client(cursor: Cursor, client_id: str) -> str:
+    """A session of a client; returns its id."""
+    row = session(client_id=client_id)
+    sessions.insert_or_get(cursor, row)
+    return row.id
+
+
+def test_a_client_with_many_letters_pushes_out_its_own_and_no_others(cursor: Cursor) -> None:
+    """Nor does it push out its letters of another kind. What is pushed out is gone with its job."""
+    busy, quiet = _of_client(cursor, "busy"), _of_client(cursor, "quiet")
+    picture, own_picture = _dead(cursor, quiet, "read_picture", 1), _dead(cursor, busy, "read_picture", 2)
+    replies = [_dead(cursor, busy, "reply", 3 + at) for at in range(7)]
+    assert dead_letters.prune(cursor, LetterBounds(5)) == [DroppedLetters("busy", "reply", 4)]
+    kept = {row.job_id for row in dead_letters.list_letters(cursor)[0]}
+    assert kept == {picture.id, own_picture.id, *(row.id for row in replies[4:])}
+    assert needed_spool_ids(cursor) >= {picture.payload["spool_id"], own_picture.payload["spool_id"]}
+    left = {row["id"] for row in fetch_all(cursor, "SELECT id FROM jobs")}
+    assert left == kept == {row["job_id"] for row in fetch_all(cursor, "SELECT job_id FROM job_attempts")}
+
+
+def test_a_client_with_letters_of_many_kinds_keeps_no_more_than_another(cursor: Cursor) -> None:
+    busy, quiet = _of_client(cursor, "busy"), _of_client(cursor, "quiet")
+    kept = {_dead(cursor, quiet, "reply", at).id for at in range(3)}
+    kinds = ("propose", "read_picture", "reply")
+    of_busy = [_dead(cursor, busy, kind, at).id for at in (5, 6) for kind in kinds]
+    assert dead_letters.prune(cursor, LetterBounds(6)) == [DroppedLetters("busy", kind, 1) for kind in kinds]
+    assert {row.job_id for row in dead_letters.list_letters(cursor)[0]} == kept | set(of_busy[3:])
+
+
+def test_the_job_of_a_dropped_letter_stays_while_it_can_still_run(cursor: Cursor) -> None:
+    """One that was redriven has a closed letter, and a newer one if it failed again."""
+    of_client = _of_client(cursor, "app")
+    queued, failed_again, discarded = (_dead(cursor, of_client, "reply", at) for at in (1, 2, 3))
+    for letter in dead_letters.list_letters(cursor)[0]:
+        if letter.job_id == discarded.id:
+            job_ends.discard(cursor, letter.id, after(4), "old")
+        else:
+            job_ends.redrive(cursor, letter.id, after(4))
+    update(cursor, "jobs", failed_again.id, {"state": JobState.DEAD})
+    again = replace(_letter(5), job_id=failed_again.id, kind="reply", session_id=of_client)
+    dead_letters.insert_letter(cursor, again)
+    assert dead_letters.prune(cursor, LetterBounds(1)) == [], "only closed ones went"
+    assert dead_letters.list_letters(cursor, include_closed=True)[0] == [again]
+    assert {row["id"] for row in fetch_all(cursor, "SELECT id FROM jobs")} == {queued.id, failed_again.id}
 
 
 def test_letters_of_one_kind_have_a_bound_of_their_own(cursor: Cursor) -> None:
     for at in range(5):
         dead_letters.insert_letter(cursor, replace(_letter(at), kind="reply" if at % 2 else "propose"))
-    assert dead_letters.prune(cursor, LetterBounds(4, {"propose": 2})) == {"propose": 1}
+    assert dead_letters.prune(cursor, LetterBounds(4, {"propose": 2})) == [DroppedLetters("", "propose", 1)]
     assert [(row.kind, row.create_time) for row in dead_letters.list_letters(cursor)[0]] == [
         ("propose", after(4)),
         ("reply", after(3)),
