@@ -123,6 +123,11 @@ class Reason(ReasonRow):
         Status.UNAVAILABLE,
         "Ray has ended, and the server starts or joins it again by itself; RetryInfo says when to try again.",
     )
+    CLUSTER_LOST_TWICE = (
+        "CLUSTER_LOST_TWICE",
+        Status.UNAVAILABLE,
+        "Ray ended twice during the call, so the call, or another one beside it, may be the cause.",
+    )
     CLUSTER_UNAVAILABLE = (
         "CLUSTER_UNAVAILABLE",
         Status.UNAVAILABLE,
@@ -629,7 +634,7 @@ class Reason(ReasonRow):
     WORKER_KILLED = (
         "WORKER_KILLED",
         Status.UNAVAILABLE,
-        "The worker died twice while it worked on the item, so the item is set aside.",
+        "The worker, or all of Ray, died twice while it worked on the item, so the item is set aside.",
         "Look at the item before it is retried: it may kill the worker again.",
     )
     WORKER_LOST = "WORKER_LOST", Status.UNAVAILABLE, "The worker that held the call died, and retries did not help."

@@ -100,7 +100,7 @@ class SupervisedGateway:
         """Make a call. Its time begins when the cluster is there, for which it waits for ``WAIT_S`` at most.
 
         Raises:
-            WorkerLost: The cluster was lost twice during the call.
+            WorkerLost: CLUSTER_LOST_TWICE.
             Unavailable: CLUSTER_LOST or WORKERS_NOT_READY, the cluster was away for all that time.
             DeadlineExceeded: NO_TIME_LEFT.
         """
@@ -114,7 +114,7 @@ class SupervisedGateway:
             except Unavailable as error:
                 if not await self._was_lost(child, error):
                     raise
-        raise WorkerLost("The cluster was lost twice during the call.")
+        raise WorkerLost("The cluster was lost twice during the call.", reason=Reason.CLUSTER_LOST_TWICE)
 
     async def _child(self, timeout_s: float) -> RayChild:
         try:

@@ -73,10 +73,13 @@ class BreakerGuard:
     Attributes:
         late_counts: Whether a deadline that passes says something about the upstream; set it to False for one of the
             caller that is shorter than the usual timeout.
+        failure_counts: Whether any failure says something about the upstream; set it to False for a call that may
+            itself be the cause.
     """
 
     def __init__(self, breaker: AsyncBreaker) -> None:
         self.late_counts = True
+        self.failure_counts = True
         self._breaker = breaker
         self._period = 0
         self._began_s = 0.0
@@ -104,7 +107,8 @@ class BreakerGuard:
             slow_s = self._breaker.bounds.slow_s
             slow = 0 < slow_s < (self._took_s or 0.0)
             return (Outcome.FAILURE, SLOW_ANSWER) if slow else (Outcome.ANSWER, "")
-        if not isinstance(error, Exception):  # it was cancelled, or the reader of a stream went away
+        # An error that is no Exception: the call was cancelled, or the reader of a stream went away.
+        if not self.failure_counts or not isinstance(error, Exception):
             return Outcome.NOTHING, ""
         if isinstance(error, DeadlineExceeded) and not self.late_counts:
             return Outcome.NOTHING, ""

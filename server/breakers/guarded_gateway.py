@@ -18,6 +18,7 @@ from models.text import RawText
 from models.vision.types import RedactedPage
 from ray_tasks.types import EngineInfo, Gateway, RecordingResult, RecordingSource, SpeechStep, SpeechWindow
 from server.breakers.breaker import AsyncBreaker
+from server.breakers.suspects import is_suspected
 from server.breakers.types import BreakerState, Outcome
 
 SPEECH_API = "speech_api"
@@ -97,6 +98,7 @@ async def _guarded(breaker: AsyncBreaker, timeout_s: float, *, late_counts: bool
     async with breaker.guard() as guard:
         # A deadline of the caller that is shorter than the usual timeout says nothing about the workers.
         guard.late_counts = late_counts and time_left_s() > timeout_s
+        guard.failure_counts = not is_suspected()
         yield
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +14,9 @@ from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailab
 from models.reasons import Reason
 from models.retry import RetryPolicies, get_retry_policy
 from models.retrying import repeat
+from server.breakers.suspects import suspecting
 from server.jobs.failure_policy import AWAY_S, NOT_BEGUN, FailureKind, classify, next_attempt
-from server.jobs.isolation import Isolation
+from server.jobs.isolation import Alone, Isolations, alone_after, is_to_blame
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger import job_attempts, jobs
@@ -78,16 +78,17 @@ class Attempts:
         self._chance = chance
         self._policies = policies
         self._sleep = sleep
-        self._isolation: defaultdict[str, Isolation] = defaultdict(Isolation)
+        self._isolations = Isolations()
 
     async def make(self, job: JobRow, handler: Handler) -> None:
         """Try once and record the outcome. Raises nothing but CancelledError, which leaves the job as it is.
 
         A job whose last attempt ended with the death of its worker is tried alone among those of its kind, since the
-        attempts of one worker die together.
+        attempts of one worker die together. After the loss of the cluster it is tried alone among all.
         """
-        async with self._isolation[job.kind].enter(alone=_lost_its_worker(job)):
-            await self._make(job, handler)
+        async with self._isolations.enter(job):
+            with suspecting(_is_suspect(job)):
+                await self._make(job, handler)
 
     async def _make(self, job: JobRow, handler: Handler) -> None:
         started = self._steady()
@@ -130,7 +131,7 @@ class Attempts:
     async def _record_failure(self, job: JobRow, handler: Handler, error: VestibuleError) -> _End:
         if error.reason == Reason.LEASE_LOST:
             return _End(JobOutcome.LOST, error.reason)
-        if error.reason == Reason.WORKER_LOST and _lost_its_worker(job):
+        if is_to_blame(alone_after(job.last_reason), error.reason):
             return await self._set_aside(job, handler)
         failure = classify(error)
         if failure is FailureKind.AWAY:
@@ -156,6 +157,8 @@ class Attempts:
 
     def _reschedule(self, cursor: Cursor, job: JobRow, at: datetime, reason: str) -> None:
         begun = reason not in NOT_BEGUN
+        if not begun and _is_suspect(job):
+            reason = job.last_reason  # its next attempt must be alone, too
         jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=begun)
         if begun:
             job_attempts.insert_attempt(cursor, job, self._steady(), JobOutcome.RETRY, reason)
@@ -169,7 +172,8 @@ class Attempts:
         jobs.postpone(cursor, job.id, at, owner=self._owner, attempt=job.attempts)
 
     async def _set_aside(self, job: JobRow, handler: Handler) -> _End:
-        message = "Its worker died twice in a row, the second time while it ran alone."
+        among = "" if alone_after(job.last_reason) is Alone.OF_ALL else " of its kind"
+        message = f"Its workers died twice in a row, the second time while no other job{among} ran."
         killed = WorkerLost(message, reason=Reason.WORKER_KILLED)
         await self._write(lambda: self._ends.fail(job, handler, killed, exhausted=False))
         return _End(JobOutcome.DEAD, killed.reason)
@@ -190,9 +194,9 @@ def _ledger_refused(error: BaseException) -> bool:
     return isinstance(error, Unavailable | Overloaded) and error.reason.startswith("LEDGER_")
 
 
-def _lost_its_worker(job: JobRow) -> bool:
-    """Whether the attempt before this one ended with the death of its worker."""
-    return job.last_reason == Reason.WORKER_LOST
+def _is_suspect(job: JobRow) -> bool:
+    """Whether the job may be what ended its last attempt, so that it runs alone."""
+    return alone_after(job.last_reason) is not None
 
 
 async def _run_bounded(handler: Handler, job: JobRow) -> Completion[Any]:

@@ -1,42 +1,90 @@
-"""Lets an attempt at a job run alone among those of its kind, to see whether it is what kills the worker."""
+"""Lets an attempt at a job run alone, to see whether it is what kills the worker or the cluster."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from enum import Enum, auto
+from typing import Final
+
+from models.reasons import Reason
+from server.ledger.types import JobRow
+
+
+class Alone(Enum):
+    """Among which jobs an attempt runs alone."""
+
+    OF_KIND = auto()  # its worker died, and with it all attempts of that kind
+    OF_ALL = auto()  # the cluster was lost, and with it the attempts of every kind
+
+
+_ALONE_AFTER: Final[Mapping[str, Alone]] = {
+    Reason.WORKER_LOST: Alone.OF_KIND,
+    Reason.CLUSTER_LOST_TWICE: Alone.OF_ALL,
+}
+
+
+def alone_after(reason: str) -> Alone | None:
+    """How to run a job whose last attempt ended for this reason; None for one that need not run alone."""
+    return _ALONE_AFTER.get(reason)
+
+
+def is_to_blame(before: Alone | None, reason: str) -> bool:
+    """Whether an attempt that ran so shows, by the reason of its failure, that its own job is the cause."""
+    lost = alone_after(reason)
+    return lost is not None and (before is Alone.OF_ALL or before is lost)
 
 
 class Isolation:
-    """For one kind of job: many attempts at once, or one alone. Whoever wants to be alone goes first."""
+    """Many attempts at once, or one alone.
+
+    Whoever wants to be alone goes before those that come later. After it those that wait go before the next one that
+    wants to be alone: a client whose jobs kill the worker holds up another client's job for one of them, not for all.
+    """
 
     def __init__(self) -> None:
         self._together = 0
         self._alone = False
         self._want_alone = 0
+        self._want_together: set[object] = set()
+        self._next: set[object] = set()
+        """Those that waited when the last one that was alone ended."""
         self._waiting: list[asyncio.Future[None]] = []
 
     @asynccontextmanager
     async def enter(self, *, alone: bool) -> AsyncIterator[None]:
         """Wait for the turn of an attempt, and hold it."""
-        if alone:
-            self._want_alone += 1
-            try:
-                await self._until(lambda: not self._together and not self._alone)
-                self._alone = True
-            finally:
-                self._want_alone -= 1
-                self._wake()
-        else:
-            await self._until(lambda: not self._want_alone and not self._alone)
-            self._together += 1
+        await (self._until_alone() if alone else self._until_together())
         try:
             yield
         finally:
             if alone:
                 self._alone = False
+                self._next = set(self._want_together)
             else:
                 self._together -= 1
+            self._wake()
+
+    async def _until_alone(self) -> None:
+        self._want_alone += 1
+        try:
+            await self._until(lambda: not self._together and not self._alone and not self._next)
+            self._alone = True
+        finally:
+            self._want_alone -= 1
+            self._wake()
+
+    async def _until_together(self) -> None:
+        me = object()
+        self._want_together.add(me)
+        try:
+            await self._until(lambda: not self._alone and (not self._want_alone or me in self._next))
+            self._together += 1
+        finally:
+            self._want_together.discard(me)
+            self._next.discard(me)
             self._wake()
 
     async def _until(self, free: Callable[[], bool]) -> None:
@@ -52,3 +100,21 @@ class Isolation:
         for turn in self._waiting:
             if not turn.done():
                 turn.set_result(None)
+
+
+class Isolations:
+    """One isolation over all jobs, and within it one for each kind. They are always entered in this order."""
+
+    def __init__(self) -> None:
+        self._all = Isolation()
+        self._kinds: defaultdict[str, Isolation] = defaultdict(Isolation)
+
+    @asynccontextmanager
+    async def enter(self, job: JobRow) -> AsyncIterator[None]:
+        """Wait for the turn of an attempt, and hold it."""
+        alone = alone_after(job.last_reason)
+        async with (
+            self._all.enter(alone=alone is Alone.OF_ALL),
+            self._kinds[job.kind].enter(alone=alone is Alone.OF_KIND),
+        ):
+            yield

@@ -24,6 +24,7 @@ from models.reasons import Reason
 from ray_tasks.types import SpeechWindow
 from server.breakers.breaker import AsyncBreaker
 from server.breakers.guarded_gateway import GuardedGateway, WorkerProbes, judge_worker_error
+from server.breakers.suspects import suspecting
 from server.breakers.types import BreakerBounds, BreakerState
 from tests.clocks import HandSeconds
 from tests.fakes.gateway import FakeGateway
@@ -113,6 +114,17 @@ async def test_a_deadline_of_the_caller_says_nothing_about_the_workers(world: Wo
     with ending_in(1):
         await world.fail(LATE, 9)
     assert world.vision.failure_count == 0
+
+
+async def test_a_job_that_may_kill_the_worker_itself_cannot_open_the_breaker(world: World) -> None:
+    with suspecting(True):
+        await world.fail(LOST, 9)
+    assert world.vision.failure_count == 0
+    await world.fail(LOST, 5)
+    world.clock.advance(60)
+    with suspecting(True):
+        await world.fail(LOST, 9)
+    assert world.vision.state is BreakerState.HALF_OPEN, "nor does it keep it open as a probe, or hold its place"
 
 
 async def test_a_late_partial_counts_as_nothing_and_a_late_final_counts(world: World) -> None:

@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from models.errors import Unavailable, VestibuleError, WorkerLost
+from models.errors import BreakerOpen, Unavailable, VestibuleError, WorkerLost
 from models.reasons import Reason
 from models.retry import POLICIES
+from server.breakers.suspects import is_suspected
 from server.jobs import runner as runner_module
-from server.jobs.isolation import Isolation
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, jobs
 from server.ledger.types import JobRow, JobState, UploadState
@@ -19,6 +19,7 @@ from tests.eventually import eventually
 from tests.unit.jobs.conftest import World
 
 DIED = WorkerLost("It died.")
+LOST_TWICE = WorkerLost("The cluster was lost twice.", reason=Reason.CLUSTER_LOST_TWICE)
 AWAY = Unavailable("Away.", reason=Reason.CLUSTER_LOST, retry_after_s=20.0)
 
 
@@ -95,11 +96,21 @@ async def test_a_death_before_an_outage_is_not_forgotten(world: World) -> None:
 
 async def test_no_job_is_claimed_while_the_workers_are_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner_module, "AWAY_PAUSE_S", 0.001)
+    rounds = 0
+
+    def workers_up() -> bool:
+        nonlocal rounds
+        rounds += 1
+        return world.workers_up
+
+    world.runner._workers_up = workers_up
     world.workers_up = False
     await world.start()
     await world.upload()
-    await asyncio.sleep(0.01)
-    assert not world.gateway.calls
+    first = rounds
+    await eventually(lambda: rounds >= first + 5)
+    [job] = await world.jobs()
+    assert (job.state, job.attempts, world.gateway.calls) == (JobState.QUEUED, 0, [])
     world.workers_up = True
     await eventually(lambda: world.outcomes == ["done"])
 
@@ -107,14 +118,15 @@ async def test_no_job_is_claimed_while_the_workers_are_away(world: World, monkey
 class Beside(Handler):
     """Notes which jobs run at the same time; each attempt waits until the test ends it."""
 
-    kind = "beside"
-
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "beside") -> None:
+        self.kind = kind
         self.running: dict[str, asyncio.Future[VestibuleError | None]] = {}
         self.together: list[frozenset[str]] = []
+        self.suspected: list[bool] = []
 
     async def run(self, job: JobRow) -> Completion[None]:
         """See ``Handler``."""
+        self.suspected.append(is_suspected())
         self.running[job.key] = asyncio.get_running_loop().create_future()
         self.together.append(frozenset(self.running))
         try:
@@ -159,41 +171,61 @@ async def test_jobs_that_died_together_are_tried_one_at_a_time(world: World) -> 
     )
     states = {key: (await world.read(partial(jobs.get, job_id=job_id))).state for key, job_id in ids.items()}
     assert states == {"guilty": JobState.DEAD, "innocent": JobState.DONE}
+    assert handler.suspected == [False, False, True, True], "what a job does alone says nothing about the workers"
 
 
-async def test_who_wants_to_be_alone_goes_before_later_ones() -> None:
-    isolation, order = Isolation(), list[str]()
-    release = asyncio.Event()
-
-    async def run(name: str, *, alone: bool) -> None:
-        async with isolation.enter(alone=alone):
-            order.append(name)
-            if name == "first":
-                await release.wait()
-
-    tasks = []
-    for name, alone in (("first", False), ("alone", True), ("later", False)):
-        tasks.append(asyncio.create_task(run(name, alone=alone)))
-        await asyncio.sleep(0)
-    assert order == ["first"]
-    release.set()
-    await asyncio.gather(*tasks)
-    assert order == ["first", "alone", "later"]
+async def next_attempts(world: World) -> None:
+    """Move the clock to the last of the next attempts, and have them begun."""
+    world.clock.advance(max(one.retry_in_s or 0.0 for one in world.attempts))
+    world.runner.wake()
 
 
-async def test_who_stops_waiting_to_be_alone_lets_others_pass() -> None:
-    isolation, done = Isolation(), list[str]()
+@pytest.mark.parametrize("again", [LOST_TWICE, DIED])
+async def test_a_job_beside_one_of_another_kind_that_ends_the_cluster_is_done(
+    world: World, again: VestibuleError
+) -> None:
+    """All kinds lose their attempts with the cluster, so the suspects of all kinds run one at a time."""
+    guilty, innocent = Beside("guilty"), Beside("innocent")
+    world.more_handlers += [guilty, innocent]
+    await world.start()
+    for kind in ("guilty", "innocent"):
+        await world.runner.enqueue(kind=kind, key=kind, session_id="", payload={}, policy="network")
+    await eventually(lambda: guilty.running and innocent.running)
+    for handler in (guilty, innocent):
+        handler.running[handler.kind].set_result(LOST_TWICE)
+    await eventually(lambda: world.outcomes == ["retry", "retry"])
+    await next_attempts(world)
+    for _ in range(2):
+        await eventually(lambda: guilty.running or innocent.running)
+        await eventually(lambda: world.runner.running == 4 - len(world.attempts))
+        [(key, attempt)] = [*guilty.running.items(), *innocent.running.items()]
+        attempt.set_result(again if key == "guilty" else None)
+        await eventually(lambda: key not in guilty.running and key not in innocent.running)  # noqa: B023 - at once
+    await eventually(lambda: len(world.attempts) == 4)
+    assert {one.kind: one.outcome for one in world.attempts[2:]} == {"guilty": "dead", "innocent": "done"}
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    assert (letter.reason, letter.message) == (
+        "WORKER_KILLED",
+        "Its workers died twice in a row, the second time while no other job ran.",
+    )
 
-    async def run(name: str, *, alone: bool) -> None:
-        async with isolation.enter(alone=alone):
-            done.append(name)
 
-    async with isolation.enter(alone=False):
-        waiting = asyncio.create_task(run("alone", alone=True))
-        await asyncio.sleep(0)
-        behind = asyncio.create_task(run("behind", alone=False))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        async with asyncio.timeout(1):
-            await behind
-    assert done == ["behind"]
+async def test_a_cluster_that_is_lost_while_a_suspect_runs_beside_other_kinds_blames_nobody(world: World) -> None:
+    world.gateway.will("read_picture", DIED, LOST_TWICE)
+    await world.start()
+    await world.upload()
+    await world.settle()
+    await once_more(world)
+    await once_more(world)
+    assert world.outcomes == ["retry", "retry", "done"]
+
+
+async def test_a_suspect_whose_attempt_was_not_begun_stays_one(world: World) -> None:
+    """Otherwise an open breaker would let it run beside others again."""
+    world.gateway.will("read_picture", DIED, BreakerOpen("It is open.", retry_after_s=60.0), DIED)
+    await world.start()
+    await world.upload()
+    await world.settle()
+    await once_more(world)
+    await once_more(world)
+    assert world.outcomes == ["retry", "retry", "dead"]

@@ -92,8 +92,9 @@ async def test_a_call_that_loses_two_clusters_is_not_made_a_third_time(
     for _ in range(2):
         await eventually(lambda: supervised.ray.children[-1].calls)
         await supervised.lose()
-    with pytest.raises(WorkerLost):
+    with pytest.raises(WorkerLost) as lost:
         await reading
+    assert lost.value.reason == "CLUSTER_LOST_TWICE", "a job then runs alone among those of all kinds"
 
 
 @pytest.mark.parametrize("sign", [WorkerLost("Died."), Unavailable("Silent.", reason=Reason.CLUSTER_UNAVAILABLE)])
