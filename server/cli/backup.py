@@ -47,7 +47,7 @@ def backup(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a backup in FOLDER, which must not exist, while the server runs or is stopped.
+    """Make a backup in FOLDER, which is made, while the server runs or is stopped.
 
     It has the ledger, the redacted pictures and recordings, the media that jobs still need, and the audio of streams
     that can be resumed, all of one moment. Uploads, streams and jobs go on meanwhile; erasures wait.
