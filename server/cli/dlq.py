@@ -242,6 +242,7 @@ def watch(address: str | None, seconds: float | None, as_json: bool, **filters: 
 def _new_letters(channel: grpc.Channel, which: Which, until: float | None) -> Iterator[DeadLetter]:
     """Letters that are written from now on, oldest first."""
     known = {letter.id for letter in letter_calls.letters(channel, which, closed_too=True)}
+    click.echo("Waiting for new dead letters. Ctrl+C ends.", err=True)
     while until is None or time.monotonic() < until:
         time.sleep(POLL_S if until is None else max(0.0, min(POLL_S, until - time.monotonic())))
         found = {letter.id: letter for letter in letter_calls.letters(channel, which, closed_too=True)}

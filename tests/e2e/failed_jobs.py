@@ -36,7 +36,7 @@ from tests.receivers import MailSink, Receiver
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream, run_upstream
 
 VISITORS: Final = 5
-ON_THE_PAGE: Final = 8
+ON_THE_PAGE: Final = 12
 PER_S: Final = 2.5
 """Letters that are redriven in a second."""
 WEBHOOK_KEY: Final = b"0123456789abcdef01234567"
@@ -56,7 +56,7 @@ SETTINGS: Final = (
 VISION: Final = re.compile(r"ray::ServeReplica:vestibule-\w+-vision:")
 READING_S: Final = 0.5
 """CPU time of a Vision worker that is up, after which it surely reads the page."""
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 90.0
 GARBAGE, KILLED = "UPSTREAM_GARBAGE", "WORKER_KILLED"
 FAILED: Final = Counter(
     {("propose_record", GARBAGE): VISITORS, ("reply", GARBAGE): VISITORS, ("read_picture", KILLED): 1}
@@ -197,12 +197,11 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 async def fail(stage: Stage) -> None:
-    """Let a page kill its worker twice, while visitors get replies and records of the fallback."""
-    session_id = await stage.app.open_session()
-    content = page_of(stage.persons[VISITORS:])
-    stage.page = (await stage.app.upload(session_id, content, media_pb2.MEDIA_KIND_UNSPECIFIED, "image/png")).id
+    """Let visitors get replies and records of the fallback, and then let a page kill its worker twice."""
     for person in stage.persons[:VISITORS]:
         await visit(stage, person)
+    session_id, content = await stage.app.open_session(), page_of(stage.persons[VISITORS:])
+    stage.page = (await stage.app.upload(session_id, content, media_pb2.MEDIA_KIND_UNSPECIFIED, "image/png")).id
     killed: set[psutil.Process] = set()
     for _ in range(2):
         await kill_while_it_reads(stage, killed)
@@ -221,11 +220,16 @@ async def watched_fail(stage: Stage) -> None:
     """The same while an operator watches."""
     command = ["dlq", "watch", "--json", "--address", stage.server.address]
     watching = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server.cli", *command), stdout=subprocess.PIPE, env=stage.server.environment
+        *(sys.executable, "-m", "server.cli", *command),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=stage.server.environment,
     )
     try:
-        await fail(stage)
         assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert (await watching.stderr.readline()).startswith(b"Waiting for new dead letters.")
+        await fail(stage)
         async with asyncio.timeout(PATIENCE_S):
             while len(stage.watched) < FAILED.total():
                 line = (await watching.stdout.readline()).decode()
