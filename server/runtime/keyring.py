@@ -61,7 +61,8 @@ class Keyring:
     @property
     def known(self) -> tuple[bytes, ...]:
         """Every key of this process, the newest first."""
-        return (*self._kept, *(key for key in self._known.values() if key not in self._kept))
+        kept = self._kept
+        return (*kept, *(key for key in self._known.values() if key not in kept))
 
     @property
     def given(self) -> bool:
@@ -124,5 +125,6 @@ class Keyring:
         with self._lock:
             changed = change(self._kept)
             write_atomically(path, b"".join(base64.b64encode(key) + b"\n" for key in changed))
-            self._known |= {key_id(key): key for key in changed}
+            # a new dictionary: another thread may iterate the present one
+            self._known = self._known | {key_id(key): key for key in changed}
             self._kept = changed
