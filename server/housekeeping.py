@@ -75,8 +75,7 @@ class Housekeeping:
         deleted = await self._uploads.sweep()
         for stream_id in await self._old_logs():
             if stream_id not in self._streams.ids and await self._stale(stream_id):
-                await asyncio.to_thread(self._spool.delete_log, stream_id)
-                deleted += 1
+                deleted += await asyncio.to_thread(self._spool.delete_log, stream_id)
         if abandoned or deleted:
             log.info("housekeeping", sessions_abandoned=abandoned, spool_files_deleted=deleted)
         for work in self._also:

@@ -118,18 +118,19 @@ class UploadService:
         Content is needed while its job waits or runs, or while its dead letter can be redriven.
 
         Returns:
-            The number of files deleted.
+            The number of files deleted. Those that a backup makes wait are not counted.
         """
         # Files first, then jobs: a listed file that is not being stored either has its job already or never gets one.
         await self._quota.sweep()
         files = await asyncio.to_thread(self._spool.ids) - self._storing
         files -= await self._ledger.read(needed_spool_ids)
+        deleted = 0
         for spool_id in files:
-            await asyncio.to_thread(self._spool.delete, spool_id)
+            deleted += await asyncio.to_thread(self._spool.delete, spool_id)
         parts = await asyncio.to_thread(self._spool.part_ids) - self._storing
         for spool_id in parts:
-            await asyncio.to_thread(self._spool.delete_part, spool_id)
-        return len(files) + len(parts)
+            deleted += await asyncio.to_thread(self._spool.delete_part, spool_id)
+        return deleted
 
     async def drain(self) -> None:
         """Wait for uploads that are being stored or refused, whether their callers wait or not."""

@@ -153,9 +153,9 @@ class Spool:
         if not ended:
             raise corrupt("its last frame is missing")
 
-    def delete(self, object_id: str) -> None:
-        """Remove a file, if there is one."""
-        self._remove(str(checked_id(object_id)))
+    def delete(self, object_id: str) -> bool:
+        """Remove a file, if there is one; returns whether it is removed now. A backup makes it wait."""
+        return self._remove(str(checked_id(object_id)))
 
     def ids(self) -> set[str]:
         """Ids of all files that were committed."""
@@ -211,9 +211,9 @@ class Spool:
         with disk_errors(), self._log_path(uuid).open("rb") as file:
             yield from AudioLogFile.pieces(file, self.keys, uuid)
 
-    def delete_log(self, stream_id: str) -> None:
-        """Remove a log, if there is one."""
-        self._remove(self._log_path(checked_id(stream_id)).name)
+    def delete_log(self, stream_id: str) -> bool:
+        """Remove a log, if there is one; returns as ``delete``."""
+        return self._remove(self._log_path(checked_id(stream_id)).name)
 
     def delete_empty_log(self, stream_id: str) -> None:
         """Remove a log that holds no audio. Its stream may be open again soon, so this is never put off."""
@@ -232,9 +232,9 @@ class Spool:
         with disk_errors():
             return {p.stem for p in self.folder.iterdir() if p.suffix == PART}
 
-    def delete_part(self, object_id: str) -> None:
-        """Remove a file that is no longer written, if there is one."""
-        self._remove(f"{checked_id(object_id)}{PART}")
+    def delete_part(self, object_id: str) -> bool:
+        """Remove a file that is no longer written, if there is one; returns whether there was."""
+        return self._remove(f"{checked_id(object_id)}{PART}")
 
     def _log_path(self, uuid: UUID) -> Path:
         return self.folder / f"{uuid}{LOG}"
@@ -256,27 +256,29 @@ class Spool:
         for name in self._deferred.end():
             self._remove(name)
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str) -> bool:
         if not name.endswith(PART) and self._deferred.takes(name):
-            return
+            return False
         file = self.folder / name
         end = self.in_use.take(name)  # a copy under another key would bring it back
         try:
             with disk_errors():
-                self._unlink(file)
+                return self._unlink(file)
         finally:
             end()
 
-    def _unlink(self, file: Path) -> None:
-        """Delete a file that may be missing, and count it no more."""
-        if file.suffix == LOG:
-            file.unlink(missing_ok=True)
-            self.logs.forget(file.stem)
-            return
-        with suppress(FileNotFoundError):
+    def _unlink(self, file: Path) -> bool:
+        """Delete a file that may be missing, and count it no more; returns whether it was there."""
+        try:
             size_bytes = file.stat().st_size
             file.unlink()
+        except FileNotFoundError:
+            size_bytes = None
+        if file.suffix == LOG:
+            self.logs.forget(file.stem)
+        elif size_bytes is not None:
             self.usage.remove(size_bytes)
+        return size_bytes is not None
 
 
 def is_uuid(name: str) -> bool:

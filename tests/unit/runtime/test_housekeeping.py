@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.housekeeping import Housekeeping
 from server.ledger import sessions as session_rows
@@ -151,3 +152,15 @@ async def test_foreign_files_in_the_spool_are_kept(house: House) -> None:
     (house.folder / "spool" / "notes.log").write_text("not ours")
     await house.keeping.round()
     assert (house.folder / "spool" / "notes.log").exists()
+
+
+async def test_audio_whose_deletion_waits_for_a_backup_is_not_logged_in_each_round(house: House) -> None:
+    await house.stream(await house.session())
+    house.now += timedelta(seconds=IDLE_S + 1)
+    house.spool.keep()
+    with capture_logs() as logged:
+        for _ in range(3):
+            await house.keeping.round()
+    house.spool.let_go()
+    assert [(entry["sessions_abandoned"], entry["spool_files_deleted"]) for entry in logged] == [(1, 0)]
+    assert not house.spool.log_ids()

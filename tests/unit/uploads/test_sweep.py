@@ -89,3 +89,14 @@ async def test_a_sweep_keeps_what_any_job_needs_that_can_still_run(harness: Uplo
     await harness.ledger.write(move)
     assert await harness.intake.sweep() == 0
     assert set(harness.files()) == {job.payload["spool_id"] for job in found}
+
+
+async def test_only_what_is_deleted_now_counts(harness: UploadHarness) -> None:
+    harness.spool.put(str(uuid4()), [JPEG])
+    harness.spool.keep()  # a backup copies the files
+    for _ in range(2):
+        assert await harness.intake.sweep() == 0
+    assert len(harness.files()) == 1
+    harness.spool.let_go()
+    assert harness.files() == []
+    assert await harness.intake.sweep() == 0
