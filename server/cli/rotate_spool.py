@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from server.cli.output import show_json
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
-
-if TYPE_CHECKING:
-    from server.ledger.writer import Ledger
 
 CALL_TIMEOUT_S = 120.0
 """Timeout of one call. The server works for some seconds, and finishes the file that it is at."""
@@ -27,8 +23,13 @@ class Progress:
 
     key_id: str
     done: int
-    remaining: int
-    finished: bool
+    remaining: int = 0
+    in_use: int = 0
+    damaged: int = 0
+    no_room: int = 0
+    more: bool = False
+    finished: bool = False
+    given: bool = False
 
 
 @click.command("rotate-spool", short_help="Make a new key for the spool, and encrypt what waits there with it.")
@@ -43,7 +44,8 @@ def rotate_spool(address: str | None, state_dir: Path | None, data_dir: Path | N
     it until they end; the server does the rest by itself. Safe to interrupt and to repeat.
 
     A key that VESTIBULE_SPOOL_KEY gives cannot be changed here: put a new one before it, with a comma between them,
-    start the server again, run this command, and take the old one away.
+    start the server again, and run this command until it says that nothing needs an earlier key. Until then it exits
+    with 1. Then take the old one away.
 
     \b
     Examples:
@@ -53,23 +55,32 @@ def rotate_spool(address: str | None, state_dir: Path | None, data_dir: Path | N
     stopped = stopped_server(address, state_dir, data_dir)
     total = _rotate_by_calls(address, state_dir) if stopped is None else _rotate_files(stopped)
     if as_json:
-        show_json(
-            {
-                "key_id": total.key_id,
-                "done": total.done,
-                "remaining": total.remaining,
-                "finished": total.finished,
-            }
-        )
-        return
-    click.echo(f"The key of the spool is {total.key_id}. Encrypted anew: {total.done}.")
-    if total.finished:
-        click.echo("Nothing needs an earlier key.")
+        show_json(asdict(total))
     else:
-        click.echo(
-            f"{total.remaining} files still need an earlier key: they are being written, or are damaged. It is kept "
-            "for them; a running server goes on by itself, and deletes it when nothing needs it."
-        )
+        for line in _told(total):
+            click.echo(line)
+    if total.given and not total.finished:
+        raise SystemExit(1)
+
+
+def _told(total: Progress) -> Iterator[str]:
+    """The lines for a person."""
+    yield f"The key of the spool is {total.key_id}. Encrypted anew: {total.done}."
+    if total.finished:
+        yield "Nothing needs an earlier key."
+        return
+    yield f"Files that still need an earlier key: {total.remaining}."
+    for count, why in (
+        (total.in_use, "Being written, by an open stream or an upload"),
+        (total.damaged, "Damaged, so that they cannot be encrypted anew"),
+        (total.no_room, "Too large for the room that is left on the disk"),
+    ):
+        if count:
+            yield f"  {why}: {count}."
+    if total.given:
+        yield "Run this command again before you take the earlier key out of VESTIBULE_SPOOL_KEY."
+    else:
+        yield "It is kept for them. A running server goes on by itself, and deletes it when nothing needs it."
 
 
 def until_still(step: Callable[[str], Progress]) -> Progress:
@@ -78,9 +89,9 @@ def until_still(step: Callable[[str], Progress]) -> Progress:
     while True:
         now = step(key_id)
         key_id, done = now.key_id, done + now.done
-        if now.finished or not now.done:
-            return Progress(key_id, done, now.remaining, now.finished)
-        click.echo(f"{done} encrypted anew, {now.remaining} left.", err=True)
+        if not now.more:
+            return replace(now, done=done)
+        click.echo(f"{done} encrypted anew, {now.remaining} files left.", err=True)
 
 
 def _rotate_by_calls(address: str | None, state_dir: Path | None) -> Progress:
@@ -92,7 +103,17 @@ def _rotate_by_calls(address: str | None, state_dir: Path | None) -> Progress:
 
         def step(key_id: str) -> Progress:
             reply = stub.RotateSpoolKey(RotateSpoolKeyRequest(key_id=key_id), timeout=CALL_TIMEOUT_S)
-            return Progress(reply.key_id, reply.done_count, reply.remaining_count, reply.finished)
+            return Progress(
+                key_id=reply.key_id,
+                done=reply.done_count,
+                remaining=reply.remaining_count,
+                in_use=reply.in_use_count,
+                damaged=reply.damaged_count,
+                no_room=reply.no_room_count,
+                more=reply.more,
+                finished=reply.finished,
+                given=reply.given,
+            )
 
         return until_still(step)
 
@@ -110,16 +131,22 @@ def _rotate_files(stopped: StoppedServer) -> Progress:
     settings = stopped.settings
     stopped.require_ledger()
 
-    async def run(ledger: Ledger, key_id: str) -> Progress:
+    with stopped.opened() as ledger, acting_as(OFFLINE), asyncio.Runner() as runner:
         audit_key = load_or_create_key(settings.state_dir)
         subjects_key = load_or_create_subjects_key(settings.state_dir)
         audit = AuditTrail(audit_key, subjects_key, utc_now, keep_peers=settings.audit.peers)
         keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
-        spool = Spool(settings.spool_dir, keys)
-        rotation = SpoolKeyRotation(spool, ledger, VocabularySealer(keys), audit, asyncio.Lock())
-        async with head_kept(ledger, audit_key, settings.state_dir):
-            now = await rotation.rotate(key_id)
-        return Progress(now.key_id, now.done, now.remaining, now.finished)
+        rotation = SpoolKeyRotation(
+            Spool(settings.spool_dir, keys),
+            ledger,
+            VocabularySealer(keys),
+            audit,
+            asyncio.Lock(),
+            least_free_bytes=settings.limits.least_free_bytes,
+        )
 
-    with stopped.opened() as ledger, acting_as(OFFLINE):
-        return until_still(lambda key_id: asyncio.run(run(ledger, key_id)))
+        async def run(key_id: str) -> Progress:
+            async with head_kept(ledger, audit_key, settings.state_dir):
+                return Progress(**asdict(await rotation.rotate(key_id)))
+
+        return until_still(lambda key_id: runner.run(run(key_id)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from server.ledger.columns import Cursor, fetch_all
 
 
@@ -15,6 +17,10 @@ def sealed_after(cursor: Cursor, session_id: str, limit: int) -> list[tuple[str,
     return [(row["id"], row["sealed_vocabulary"]) for row in rows]
 
 
-def replace(cursor: Cursor, session_id: str, sealed: str) -> None:
-    """Store a vocabulary that was sealed anew."""
-    cursor.execute("UPDATE sessions SET sealed_vocabulary = ? WHERE id = ?", [sealed, session_id])
+def replace(cursor: Cursor, sealed: Mapping[str, str]) -> None:
+    """Store vocabularies that were sealed anew, by the ids of their sessions."""
+    cursor.execute(
+        """UPDATE sessions SET sealed_vocabulary = anew.sealed
+        FROM (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS sealed) AS anew WHERE sessions.id = anew.id""",
+        [list(sealed), list(sealed.values())],
+    )

@@ -180,9 +180,17 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def RotateSpoolKey(  # noqa: N802, D102
         self, request: admin_pb2.RotateSpoolKeyRequest, context: Any
     ) -> admin_pb2.RotateSpoolKeyResponse:
-        now = await asyncio.shield(self._spool_key.rotate(request.key_id))
+        now = await self._spool_key.rotate(request.key_id)
         return admin_pb2.RotateSpoolKeyResponse(
-            key_id=now.key_id, done_count=now.done, remaining_count=now.remaining, finished=now.finished
+            key_id=now.key_id,
+            done_count=now.done,
+            remaining_count=now.remaining,
+            finished=now.finished,
+            in_use_count=now.in_use,
+            damaged_count=now.damaged,
+            no_room_count=now.no_room,
+            more=now.more,
+            given=now.given,
         )
 
     async def HoldForBackup(  # noqa: N802, D102

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
 from models.errors import InternalError
 from models.private_files import open_private, sync_folder
+from server.runtime.disk_room import free_bytes
 from server.runtime.keyring import key_id
 from server.uploads.audio_log import log_cipher
 from server.uploads.disk import disk_errors
@@ -27,11 +30,37 @@ from server.uploads.encrypted_frames import (
 from server.uploads.spool import ANEW, LOG, Spool, is_uuid
 
 
-class SpoolEncryption:
-    """Finds the files that an earlier key is needed for, and encrypts them with the newest. Methods block."""
+class Outcome(Enum):
+    """What became of a file.
 
-    def __init__(self, spool: Spool) -> None:
+    Attributes:
+        ENCRYPTED: It needs the newest key alone, or is gone.
+        IN_USE: It is being written.
+        DAMAGED: It cannot be read, or its key is not known.
+        NO_ROOM: The disk has too little room for a copy now.
+    """
+
+    ENCRYPTED = auto()
+    IN_USE = auto()
+    DAMAGED = auto()
+    NO_ROOM = auto()
+
+
+class SpoolEncryption:
+    """Finds the files that an earlier key is needed for, and encrypts them with the newest. Methods block.
+
+    A damaged file is read once: its name is remembered until the file changes.
+
+    Args:
+        least_free_bytes: What a copy must leave free on the disk.
+        free: Gives the free bytes of a folder.
+    """
+
+    def __init__(self, spool: Spool, least_free_bytes: int = 0, free: Callable[[Path], int] = free_bytes) -> None:
         self._spool = spool
+        self._least_free_bytes = least_free_bytes
+        self._free = free
+        self._damaged: dict[str, _Version] = {}
 
     def outdated(self) -> list[str]:
         """Names of the files that need an earlier key, or may come to: those that are being written with one, too."""
@@ -45,32 +74,48 @@ class SpoolEncryption:
             used = self._key_of(name) or written.get(name, newest)
             if used != newest:
                 found.append(name)
+        self._damaged = {name: self._damaged[name] for name in found if name in self._damaged}
         return found
 
-    def encrypt(self, name: str) -> bool:
-        """Encrypt a file with the newest key; returns False if that cannot be done now, because it is used or damaged.
+    def encrypt(self, name: str) -> Outcome:
+        """Encrypt a file with the newest key, if that can be done now.
 
         Raises:
             VestibuleError: The disk refuses; the file is as it was.
         """
         with self._spool.in_use.alone(name) as alone:
             if not alone:
-                return False
+                return Outcome.IN_USE
             path = self._spool.folder / name
-            anew = path.with_name(name + ANEW)
+            with disk_errors():
+                try:
+                    version = _Version.of(path)
+                except FileNotFoundError:
+                    return Outcome.ENCRYPTED
+            if self._damaged.get(name) == version:
+                return Outcome.DAMAGED
+            if self._free(path.parent) < version.size_bytes + self._least_free_bytes:
+                return Outcome.NO_ROOM
             try:
-                with disk_errors(), suppress(FileNotFoundError), path.open("rb") as source:
-                    self._copy(source, anew, name)
-                    before, after = path.stat().st_size, anew.stat().st_size
-                    anew.replace(path)
-                    sync_folder(path.parent)
-                    self._uncount(name, before - after)
+                self._replace(path)
             except InternalError:
-                return False
-            finally:
-                with disk_errors():
-                    anew.unlink(missing_ok=True)
-        return True
+                self._damaged[name] = version
+                return Outcome.DAMAGED
+        self._damaged.pop(name, None)
+        return Outcome.ENCRYPTED
+
+    def _replace(self, path: Path) -> None:
+        anew = path.with_name(path.name + ANEW)
+        try:
+            with disk_errors(), path.open("rb") as source:
+                self._copy(source, anew, path.name)
+                before, after = path.stat().st_size, anew.stat().st_size
+                anew.replace(path)
+                sync_folder(path.parent)
+                self._uncount(path.name, before - after)
+        finally:
+            with disk_errors():
+                anew.unlink(missing_ok=True)
 
     def _copy(self, source: BinaryIO, anew: Path, name: str) -> None:
         """Write a copy durably.
@@ -111,6 +156,20 @@ class SpoolEncryption:
                 return key_id_of(file.read(HEADER_BYTES))
         except FileNotFoundError:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """Differs when a file was changed or replaced."""
+
+    inode: int
+    size_bytes: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Version:
+        found = path.stat()
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 _NOTHING: Iterable[OpenedFrame] = ()

@@ -2,7 +2,8 @@
 
 The order makes an interruption harmless. The new key is on the disk, beside the earlier one, before anything is
 encrypted with it. Each file and each vocabulary is replaced in one step. The earlier key is deleted when nothing is
-left that needs it; until then each round of the housekeeping goes on, after a restart too.
+left that needs it; until then each round of the housekeeping goes on, after a restart too. Keys that a setting gives
+are never changed here, but what an earlier one of them encrypted is encrypted with the newest in the same way.
 """
 
 from __future__ import annotations
@@ -10,26 +11,35 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final
 
+from models.errors import Overloaded
+from models.reasons import Reason
 from server.access.audit import AuditAction, AuditTrail
 from server.ledger import vocabularies
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.records.vocabulary import VocabularySealer
+from server.runtime.disk_room import free_bytes
 from server.runtime.keyring import KEY_BYTES, key_id
 from server.uploads.disk import disk_errors
-from server.uploads.encrypt_anew import SpoolEncryption
+from server.uploads.encrypt_anew import Outcome, SpoolEncryption
 from server.uploads.spool import Spool
 
 log = get_logger("spool_key")
 
 CALL_S: Final = 8.0
-"""How long one call works."""
+"""How long one call works. It finishes the file that it is at."""
+WAIT_S: Final = 30.0
+"""How long a call waits until an erasure, a backup or another call has ended."""
 SESSIONS_AT_ONCE: Final = 500
+"""The ledger writes nothing else meanwhile: some hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +49,37 @@ class RotationProgress:
     Attributes:
         key_id: Of the newest key.
         done: Files and vocabularies that it encrypted with the newest key.
-        remaining: Files that still need an earlier key, as far as it has looked.
+        remaining: Files that still need an earlier key.
+        in_use: How many of them are being written.
+        damaged: How many of them cannot be read, or have a key that is not known.
+        no_room: How many of them the disk has no room to copy.
+        more: Whether the time was over, so that another call goes on at once.
         finished: Whether nothing needs an earlier key. One that was generated is deleted.
+        given: Whether a setting gives the keys.
     """
 
     key_id: str
     done: int
     remaining: int
+    in_use: int
+    damaged: int
+    no_room: int
+    more: bool
     finished: bool
+    given: bool
+
+
+@dataclass(slots=True)
+class _Sealing:
+    """How far the vocabularies are sealed with a key.
+
+    Attributes:
+        last: The session before was the last one that was looked at.
+    """
+
+    key_id: str
+    last: str = ""
+    complete: bool = False
 
 
 class SpoolKeyRotation:
@@ -54,6 +87,9 @@ class SpoolKeyRotation:
 
     Args:
         alone: Held while files of the spool are replaced.
+        least_free_bytes: What a copy of a file must leave free on the disk.
+        free: Gives the free bytes of a folder.
+        wait_s: How long to wait for ``alone``.
         monotonic: Seconds of a clock that never goes back.
     """
 
@@ -64,42 +100,70 @@ class SpoolKeyRotation:
         sealer: VocabularySealer,
         audit: AuditTrail,
         alone: asyncio.Lock,
+        *,
+        least_free_bytes: int = 0,
+        free: Callable[[Path], int] = free_bytes,
+        wait_s: float = WAIT_S,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._spool = spool
         self._keys = spool.keys
         self._ledger = ledger
         self._sealer = sealer
         self._audit = audit
         self._alone = alone
+        self._wait_s = wait_s
         self._monotonic = monotonic
-        self._encryption = SpoolEncryption(spool)
+        self._encryption = SpoolEncryption(spool, least_free_bytes, free)
+        self._sealing = _Sealing(self._keys.current_id)
+        self._finished_for = ""
 
     async def rotate(self, newest: str) -> RotationProgress:
-        """Make a new key, unless an earlier change is unfinished or the newest key has the given id; then work.
+        """Work; if no id is given and no change is unfinished, make a new key first.
+
+        Several calls that wait at the same time make one key. One whose caller goes away while it waits makes none; one
+        that works goes on.
 
         Raises:
+            Overloaded: BACKUP_BUSY, the files are held by somebody else.
             Conflict: SPOOL_KEY_GIVEN.
             VestibuleError: The disk or the ledger refuses. What was begun is still readable, and goes on later.
         """
-        async with self._alone:
-            if newest != self._keys.current_id and len(self._keys.kept) == 1:
+        seen = self._keys.current_id
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._alone.acquire()
+        except TimeoutError:
+            raise Overloaded(
+                "An erasure, a backup or another change of the spool's key runs.",
+                reason=Reason.BACKUP_BUSY,
+                retry_after_s=self._wait_s,
+            ) from None
+        begins = not newest and seen == self._keys.current_id and len(self._keys.kept) == 1
+        return await asyncio.shield(asyncio.ensure_future(self._rotate(begins)))
+
+    async def _rotate(self, begins: bool) -> RotationProgress:
+        try:
+            if begins:
                 await self._begin()
             return await self._work()
+        finally:
+            self._alone.release()
 
     async def round(self) -> bool:
         """Go on with a change that is unfinished; returns whether there is one. One that works is left alone."""
-        if self._keys.given or len(self._keys.kept) == 1 or self._alone.locked():
+        if len(self._keys.kept) == 1 or self._finished_for == self._keys.current_id or self._alone.locked():
             return False
         async with self._alone:
             progress = await self._work()
         if progress.finished:
-            log.info("earlier_spool_key_deleted", kept=progress.key_id)
+            what = "earlier_spool_key_not_needed" if progress.given else "earlier_spool_key_deleted"
+            log.info(what, newest=progress.key_id)
         return True
 
     async def _begin(self) -> None:
         self._keys.require_own()
         key = os.urandom(KEY_BYTES)
+        # Before the key: no key is used that the audit does not name.
         entry = self._audit.entry(AuditAction.SPOOL_KEY_ROTATED, ("spool_key", key_id(key).hex()))
         await self._ledger.write(lambda cursor: self._audit.append(cursor, entry))
         with disk_errors():
@@ -107,37 +171,58 @@ class SpoolKeyRotation:
 
     async def _work(self) -> RotationProgress:
         until_s = self._monotonic() + CALL_S
-        done = await self._seal_anew()
+        sealed_anew = await self._seal_anew(until_s)
         outdated = await asyncio.to_thread(self._encryption.outdated)
-        remaining = len(outdated)
+        became: Counter[Outcome] = Counter()
         for name in outdated:
-            if self._monotonic() > until_s:
+            if became and self._monotonic() > until_s:
                 break
-            encrypted = await asyncio.to_thread(self._encryption.encrypt, name)
-            done, remaining = done + encrypted, remaining - encrypted
-        finished = not remaining and not await asyncio.to_thread(self._encryption.outdated)
-        if finished and len(self._keys.kept) > 1 and not self._keys.given:
+            became[await asyncio.to_thread(self._encryption.encrypt, name)] += 1
+        encrypted = became.pop(Outcome.ENCRYPTED, 0)
+        remaining = len(outdated) - encrypted or len(await asyncio.to_thread(self._encryption.outdated))
+        more = remaining > became.total() or not self._sealing.complete
+        finished = not remaining and not more
+        if finished:
+            await self._finish()
+        return RotationProgress(
+            key_id=self._keys.current_id,
+            done=sealed_anew + encrypted,
+            remaining=remaining,
+            in_use=became[Outcome.IN_USE],
+            damaged=became[Outcome.DAMAGED],
+            no_room=became[Outcome.NO_ROOM],
+            more=more,
+            finished=finished,
+            given=self._keys.given,
+        )
+
+    async def _finish(self) -> None:
+        if len(self._keys.kept) > 1 and not self._keys.given:
             with disk_errors():
                 await asyncio.to_thread(self._keys.forget_earlier)
-        return RotationProgress(self._keys.current_id, done, remaining, finished)
+        self._finished_for = self._keys.current_id
 
-    async def _seal_anew(self) -> int:
-        """Seal every vocabulary with the newest key; returns how many were sealed with an earlier one.
+    async def _seal_anew(self, until_s: float) -> int:
+        """Seal vocabularies with the newest key; returns how many were sealed with an earlier one.
 
         Vocabularies are sealed in the transaction that stores them. So those that were sealed before the newest key was
-        there are all found here, on the thread of the writer, and none follows.
+        there are all found here, on the thread of the writer, and none follows: all are looked at once for a key.
         """
-        last, done = "", 0
-
-        def seal(cursor: Cursor) -> tuple[str, int]:
-            rows = vocabularies.sealed_after(cursor, last, SESSIONS_AT_ONCE)
-            outdated = [row for row in rows if self._sealer.outdated(row[1])]
-            for session_id, sealed in outdated:
-                vocabularies.replace(cursor, session_id, self._sealer.seal(self._sealer.open(sealed)))
-            return rows[-1][0] if rows else "", len(outdated)
-
-        while True:
-            last, sealed_anew = await self._ledger.write(seal)
-            if not last:
-                return done
+        if self._sealing.key_id != self._keys.current_id:
+            self._sealing = _Sealing(self._keys.current_id)
+        sealing, done = self._sealing, 0
+        while not sealing.complete:
+            sealing.last, sealed_anew = await self._ledger.write(partial(self._seal_some, after=sealing.last))
+            sealing.complete = not sealing.last
             done += sealed_anew
+            if self._monotonic() > until_s:
+                break
+        return done
+
+    def _seal_some(self, cursor: Cursor, after: str) -> tuple[str, int]:
+        """Seal those of some sessions after one; returns the last one that was looked at, empty if none is left."""
+        rows = vocabularies.sealed_after(cursor, after, SESSIONS_AT_ONCE)
+        anew = {row[0]: self._sealer.seal(self._sealer.open(row[1])) for row in rows if self._sealer.outdated(row[1])}
+        if anew:
+            vocabularies.replace(cursor, anew)
+        return rows[-1][0] if len(rows) == SESSIONS_AT_ONCE else "", len(anew)

@@ -44,7 +44,14 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
     letter_days = {str(kind): days for kind, days in settings.dead_letters.days_by_kind.items()}
     retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser.purge, eraser.alone, letter_days)
-    spool_key = SpoolKeyRotation(spool, ledger, shared.sealer, shared.audit.trail, eraser.alone)
+    spool_key = SpoolKeyRotation(
+        spool,
+        ledger,
+        shared.sealer,
+        shared.audit.trail,
+        eraser.alone,
+        least_free_bytes=settings.limits.least_free_bytes,
+    )
     hold = FilesHold(spool, ledger, shared.audit, eraser.alone)
     rounds = (eraser.resume, retention.round, spool_key.round)
     housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +40,15 @@ class Home:
         for name in self.names:
             self.spool().put(name, [name.encode()])
         self.before = self.keys()
+        self.files = ("--data-dir", str(self.data), "--state-dir", str(self.state))
 
-    def spool(self) -> Spool:
-        return Spool(self.state / "spool", load_or_create_spool_keys("", self.state / "spool.key"))
+    def spool(self, setting: str = "") -> Spool:
+        return Spool(self.state / "spool", load_or_create_spool_keys(setting, self.state / "spool.key"))
+
+    def damage(self, name: str) -> None:
+        """Cut off the end of a file."""
+        file = self.state / "spool" / name
+        file.write_bytes(file.read_bytes()[:-1])
 
     def keys(self) -> list[bytes]:
         return (self.state / "spool.key").read_bytes().splitlines()
@@ -54,14 +61,14 @@ class Home:
         assert key not in self.before
 
     @contextmanager
-    def serving(self) -> Iterator[str]:
+    def serving(self, setting: str = "") -> Iterator[str]:
         """The address of a port with the admin service, in a thread of its own, because the commands block."""
         ready, ended, found = Event(), asyncio.Event(), list[Any]()
 
         async def serve() -> None:
             nothing: Any = None
             ledger = Ledger.open(self.data / "ledger.duckdb")
-            spool = self.spool()
+            spool = self.spool(setting)
             trail = AuditTrail(bytes(32), bytes(32), utc_now)
             rotation = SpoolKeyRotation(spool, ledger, VocabularySealer(spool.keys), trail, asyncio.Lock())
             service = AdminService(
@@ -106,8 +113,7 @@ def test_the_key_of_a_running_server_is_changed(home: Home) -> None:
 
 
 def test_the_key_of_a_stopped_server_is_changed_and_the_audit_stays_whole(home: Home) -> None:
-    files = ("--data-dir", str(home.data), "--state-dir", str(home.state))
-    done = run("keys", "rotate-spool", *files)
+    done = run("keys", "rotate-spool", *home.files)
     assert done.exit_code == 0, done.output
     key_id = home.spool().keys.current_id
     assert done.stdout.splitlines() == [
@@ -115,25 +121,50 @@ def test_the_key_of_a_stopped_server_is_changed_and_the_audit_stays_whole(home: 
         "Nothing needs an earlier key.",
     ]
     home.check()
-    verified = run("audit", "verify", *files)
+    verified = run("audit", "verify", *home.files)
     assert (verified.exit_code, verified.stdout.splitlines()[-1].split()) == (0, ["intact", "yes"])
-    listed = json.loads(run("audit", "list", "--json", "--action", "spool_key_rotated", *files).stdout)
+    listed = json.loads(run("audit", "list", "--json", "--action", "spool_key_rotated", *home.files).stdout)
     assert [row["object_id"] for row in listed] == [key_id]
 
 
 def test_a_file_that_cannot_be_encrypted_is_told_and_ends_the_command(home: Home) -> None:
     (home.state / "spool" / home.names[0]).write_bytes(b"no file of the spool")
-    file = home.state / "spool" / home.names[1]
-    file.write_bytes(file.read_bytes()[:-1])
-    done = run("keys", "rotate-spool", "--data-dir", str(home.data), "--state-dir", str(home.state))
+    home.damage(home.names[1])
+    done = run("keys", "rotate-spool", *home.files)
     assert done.exit_code == 0, done.output
-    assert "1 files still need an earlier key" in done.stdout
+    assert done.stdout.splitlines()[1:] == [
+        "Files that still need an earlier key: 1.",
+        "  Damaged, so that they cannot be encrypted anew: 1.",
+        "It is kept for them. A running server goes on by itself, and deletes it when nothing needs it.",
+    ]
     assert len(home.keys()) == 2
+
+
+def test_the_earlier_key_of_a_setting_must_stay_until_nothing_needs_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, old = b64encode(bytes(32)).decode(), home.before[0].decode()
+    monkeypatch.setenv("VESTIBULE_SPOOL_KEY", f"{new},{old}")
+    home.damage(home.names[0])
+    told = run("keys", "rotate-spool", *home.files)
+    assert told.exit_code == 1
+    assert told.stdout.splitlines()[1:] == [
+        "Files that still need an earlier key: 1.",
+        "  Damaged, so that they cannot be encrypted anew: 1.",
+        "Run this command again before you take the earlier key out of VESTIBULE_SPOOL_KEY.",
+    ]
+    with home.serving(f"{new},{old}") as address:
+        called = run("keys", "rotate-spool", "--address", address)
+        assert (called.exit_code, called.stdout) == (1, told.stdout.replace("anew: 1", "anew: 0", 1))
+        (home.state / "spool" / home.names[0]).unlink()
+        finished = run("keys", "rotate-spool", "--address", address)
+    assert finished.exit_code == 0, finished.output
+    assert finished.stdout.splitlines()[1:] == ["Nothing needs an earlier key."]
 
 
 def test_a_key_that_a_setting_gives_is_not_changed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_SPOOL_KEY", home.before[0].decode())
-    done = run("keys", "rotate-spool", "--data-dir", str(home.data), "--state-dir", str(home.state))
+    done = run("keys", "rotate-spool", *home.files)
     assert done.exit_code == 1
     assert "SPOOL_KEY_GIVEN" in done.stderr
     assert "VESTIBULE_SPOOL_KEY" in done.stderr
@@ -142,12 +173,18 @@ def test_a_key_that_a_setting_gives_is_not_changed(home: Home, monkeypatch: pyte
 
 def test_the_command_goes_on_until_nothing_more_can_be_done(capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[str] = []
-    answers = iter([Progress("a", 3, 2, False), Progress("a", 1, 1, False), Progress("a", 0, 1, False)])
+    answers = iter(
+        [
+            Progress("a", 3, remaining=2, more=True),
+            Progress("a", 0, remaining=2, more=True),
+            Progress("a", 1, remaining=1, in_use=1),
+        ]
+    )
 
     def step(key_id: str) -> Progress:
         asked.append(key_id)
         return next(answers)
 
-    assert until_still(step) == Progress("a", 4, 1, False)
+    assert until_still(step) == Progress("a", 4, remaining=1, in_use=1)
     assert asked == ["", "a", "a"]
-    assert capsys.readouterr().err.splitlines() == ["3 encrypted anew, 2 left.", "4 encrypted anew, 1 left."]
+    assert capsys.readouterr().err.splitlines() == ["3 encrypted anew, 2 files left."] * 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -15,71 +14,18 @@ import pytest
 
 from models import private_files
 from models.errors import Conflict
-from server.access.audit import AuditAction, AuditTrail
+from server.access.audit import AuditAction
 from server.access.caller import OFFLINE, acting_as
 from server.ledger import audit as audit_rows
-from server.ledger import sessions
 from server.ledger.audit import AuditFilter
-from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
 from server.records.vocabulary import VocabularySealer
 from server.runtime.keyring import Keyring, key_id
 from server.uploads import encrypt_anew
-from server.uploads.encrypt_anew import SpoolEncryption
-from server.uploads.encrypted_frames import HEADER_BYTES, MAX_FRAME_BYTES, key_id_of
-from server.uploads.key_rotation import SpoolKeyRotation
-from server.uploads.keys import load_or_create_spool_keys
-from server.uploads.spool import Spool
+from server.uploads.encrypt_anew import Outcome, SpoolEncryption
+from tests.unit.uploads.rotation_world import WORDS, World
 
 T = TypeVar("T")
-MEDIA = (os.urandom(MAX_FRAME_BYTES + 1000), b"")
-WORDS = ("Maple Street", "Okonkwo")
-TRAIL = AuditTrail(bytes(32), bytes(32), utc_now)
-
-
-class World:
-    """A spool with some files and a session with a vocabulary, as a process finds them on the disk."""
-
-    def __init__(self, ledger: Ledger, folder: Path, setting: str = "") -> None:
-        self.ledger = ledger
-        self.path = folder / "spool.key"
-        self.keys = load_or_create_spool_keys(setting, self.path)
-        self.spool = Spool(folder / "spool", self.keys)
-        self.sealer = VocabularySealer(self.keys)
-        self.rotation = SpoolKeyRotation(self.spool, ledger, self.sealer, TRAIL, asyncio.Lock())
-
-    def fill(self) -> None:
-        self.media = {str(uuid4()): content for content in MEDIA}
-        for name, content in self.media.items():
-            self.spool.put(name, [content])
-        self.log = str(uuid4())
-        with self.spool.open_log(self.log) as log:
-            log.append(b"sound")
-            log.mark()
-            log.append(b"more sound")
-        self.session = str(uuid4())
-        now = utc_now()
-        sealed = self.sealer.seal(WORDS)
-        row = SessionRow(self.session, "app", str(uuid4()), SessionState.STARTED, now, now, sealed_vocabulary=sealed)
-        self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-
-    def same(self, filled: World) -> None:
-        """Everything that was filled in can be read."""
-        for name, content in filled.media.items():
-            assert self.spool.read(name) == content
-        assert list(self.spool.log_pieces(filled.log)) == [b"sound", b"", b"more sound"]
-        row = self.ledger.write_now(lambda cursor: sessions.get(cursor, filled.session))
-        assert self.sealer.open(row.sealed_vocabulary) == WORDS
-
-    @property
-    def stored_keys(self) -> int:
-        return len(self.path.read_bytes().splitlines())
-
-    @property
-    def needed_keys(self) -> set[bytes | None]:
-        """Ids of the keys in the headers of all files."""
-        files = [path.read_bytes()[:HEADER_BYTES] for path in self.spool.folder.iterdir()]
-        return {key_id_of(header) for header in files}
 
 
 class Killed(BaseException):
@@ -217,7 +163,7 @@ def test_a_file_that_is_deleted_meanwhile_does_not_come_back(ledger: Ledger, tmp
         assert alone
         assert deleting.is_alive(), "it waits for the copy"
     deleting.join(10)
-    assert SpoolEncryption(world.spool).encrypt(name), "there is nothing to do"
+    assert SpoolEncryption(world.spool).encrypt(name) is Outcome.ENCRYPTED, "there is nothing to do"
     assert not (world.spool.folder / name).exists()
 
 

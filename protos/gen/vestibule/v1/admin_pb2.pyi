@@ -1029,7 +1029,9 @@ class RotateSpoolKeyRequest(_message.Message):
 
     KEY_ID_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
-    """key_id of the response before. Empty makes a new key, unless an earlier change is unfinished."""
+    """key_id of the response before. Empty makes a new key, unless an earlier change is unfinished or another call made one
+    while this one waited.
+    """
     def __init__(
         self,
         *,
@@ -1053,14 +1055,29 @@ class RotateSpoolKeyResponse(_message.Message):
     DONE_COUNT_FIELD_NUMBER: _builtins.int
     REMAINING_COUNT_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    IN_USE_COUNT_FIELD_NUMBER: _builtins.int
+    DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
+    NO_ROOM_COUNT_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    GIVEN_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """Id of the newest key, 16 hexadecimal digits. It does not reveal the key."""
     done_count: _builtins.int
     """Files and vocabularies that this call encrypted with the newest key."""
     remaining_count: _builtins.int
-    """Files that still need an earlier key: not reached yet, being written, or damaged."""
+    """Files that still need an earlier key, whether this call reached them or not."""
     finished: _builtins.bool
     """Whether nothing needs an earlier key any more. One that the server had made is deleted."""
+    in_use_count: _builtins.int
+    """How many of the remaining files are being written."""
+    damaged_count: _builtins.int
+    """How many of the remaining files are damaged, so that they cannot be encrypted anew."""
+    no_room_count: _builtins.int
+    """How many of the remaining files the disk has no room to copy."""
+    more: _builtins.bool
+    """Whether the time of this call was over, so that another one goes on at once."""
+    given: _builtins.bool
+    """Whether a setting gives the keys. Then the earlier ones must stay there until finished is set."""
     def __init__(
         self,
         *,
@@ -1068,10 +1085,15 @@ class RotateSpoolKeyResponse(_message.Message):
         done_count: _builtins.int = ...,
         remaining_count: _builtins.int = ...,
         finished: _builtins.bool = ...,
+        in_use_count: _builtins.int = ...,
+        damaged_count: _builtins.int = ...,
+        no_room_count: _builtins.int = ...,
+        more: _builtins.bool = ...,
+        given: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["done_count", b"done_count", "finished", b"finished", "key_id", b"key_id", "remaining_count", b"remaining_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "done_count", b"done_count", "finished", b"finished", "given", b"given", "in_use_count", b"in_use_count", "key_id", b"key_id", "more", b"more", "no_room_count", b"no_room_count", "remaining_count", b"remaining_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

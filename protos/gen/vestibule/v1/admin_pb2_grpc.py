@@ -189,8 +189,9 @@ class AdminServiceServicer:
 
     def RotateSpoolKey(self, request, context):
         """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
-        call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
-        itself if nobody does.
+        call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
+        itself if nobody does. Keys that a setting gives are not changed; what an earlier one of them encrypted is encrypted
+        with the first. Refused with BACKUP_BUSY while a backup or an erasure needs the files.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

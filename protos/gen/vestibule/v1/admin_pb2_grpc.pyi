@@ -57,8 +57,9 @@ class AdminServiceStub:
     """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
     RotateSpoolKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateSpoolKeyRequest, _admin_pb2.RotateSpoolKeyResponse]
     """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
-    call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
-    itself if nobody does.
+    call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
+    itself if nobody does. Keys that a setting gives are not changed; what an earlier one of them encrypted is encrypted
+    with the first. Refused with BACKUP_BUSY while a backup or an erasure needs the files.
     """
     HoldForBackup: _grpc.StreamStreamMultiCallable[_admin_pb2.HoldForBackupRequest, _admin_pb2.HoldForBackupResponse]
     """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
@@ -103,8 +104,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
     RotateSpoolKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateSpoolKeyRequest, _admin_pb2.RotateSpoolKeyResponse]  # type: ignore[assignment]
     """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
-    call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
-    itself if nobody does.
+    call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
+    itself if nobody does. Keys that a setting gives are not changed; what an earlier one of them encrypted is encrypted
+    with the first. Refused with BACKUP_BUSY while a backup or an erasure needs the files.
     """
     HoldForBackup: _aio.StreamStreamMultiCallable[_admin_pb2.HoldForBackupRequest, _admin_pb2.HoldForBackupResponse]  # type: ignore[assignment]
     """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
@@ -212,8 +214,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RotateSpoolKeyResponse, _abc.Awaitable[_admin_pb2.RotateSpoolKeyResponse]]:
         """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
-        call ends after some seconds; repeat it with the key_id of the response until finished is set. The server goes on by
-        itself if nobody does.
+        call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
+        itself if nobody does. Keys that a setting gives are not changed; what an earlier one of them encrypted is encrypted
+        with the first. Refused with BACKUP_BUSY while a backup or an erasure needs the files.
         """
 
     @_abc_1.abstractmethod
