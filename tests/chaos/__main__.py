@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -24,7 +25,7 @@ from models.errors import VestibuleError
 from server.analytics.client import connect
 from server.observability.log import configure
 from tests.chaos.clients import PERSONAL, Clients
-from tests.chaos.plan import Act, Fault, planned
+from tests.chaos.plan import WORKERS, Act, Fault, planned
 from tests.chaos.recovery import Prober, Recoveries
 from tests.chaos.seen import Seen
 from tests.chaos.stage import Stage
@@ -68,9 +69,10 @@ async def run(home: Path, seed: int, acts: list[Act], seconds: float, jobs: int)
     async with Stage(home, random.Random(f"{seed}/targets")) as stage:
         clients = Clients(stage.address, stage.credential, seen, over)
         reference = await _without_faults(stage)
-        prober = Prober(clients, seen)
+        prober = Prober(clients, seen, visit_pcm())
         async with asyncio.TaskGroup() as group:
-            group.create_task(clients.work(prober.once))
+            for worker in WORKERS:
+                group.create_task(clients.work(partial(prober.once, worker)))
             group.create_task(clients.work(lambda _: clients.speak(visit_pcm())))
             for _ in range(TYPISTS):
                 group.create_task(clients.work(clients.type))
@@ -88,7 +90,8 @@ async def run(home: Path, seed: int, acts: list[Act], seconds: float, jobs: int)
     report = [
         f"accepted: {len(seen.uploads)} uploads, {len(seen.typed)} typed turns, {len(seen.proposals)} records,"
         f" {len(seen.approved)} approvals, {sum(map(len, seen.spoken.values()))} spoken turns",
-        f"the server was started {stage.starts} times; without a fault a round takes {prober.usual_s:.1f} s",
+        f"the server was started {stage.starts} times",
+        "median round: " + ", ".join(f"{worker} {seconds:.1f} s" for worker, seconds in prober.usual_s.items()),
         *recoveries.lines(),
         f"errors that clients saw: {dict(seen.errors.most_common())}",
     ]
@@ -117,13 +120,13 @@ async def _break(stage: Stage, acts: list[Act], seconds: float, prober: Prober, 
         say(f"  {number}/{len(acts)} {act.fault} {act.target}", quiet=True)
         at = time.monotonic()
         if not await stage.do(act):
-            recoveries.missed[act.fault] += 1
+            recoveries.missed[act.name] += 1
             continue
-        recoveries.done[act.fault] += 1
+        recoveries.happened(act)
         if act.fault in (Fault.STOPPED, Fault.DISK, Fault.UPSTREAM):  # it is over now
             at = time.monotonic()
         if not act.at_once:
-            recoveries.note(act, await prober.wait(at))
+            recoveries.note(act, await prober.wait(at, act.workers))
         await asyncio.sleep(act.pause_s)
     return len(acts)
 

@@ -173,26 +173,47 @@ class Clients:
             self._seen.approved.add(proposal.id)
 
     async def speak(self, pcm: bytes) -> None:
-        """Speak a clip on one stream, as fast as the server takes it."""
+        """Speak a clip on one stream, as fast as the server takes it, and note its finals."""
         async with self.app() as (app, channel):
             session = await self.session(app, "speaker")
-            finals = self._seen.spoken.setdefault(session, [])
+            await self.say(channel, session, pcm, self._seen.spoken.setdefault(session, []))
 
-            def take(response: conversation_pb2.ConverseResponse) -> None:
-                if response.HasField("final"):
-                    final = response.final
-                    finals.append((final.turn_id, final.utterance, final.text.value))
+    async def probe_speech(self, pcm: bytes) -> None:
+        """Speak a short clip until it is recognised. Nobody compares its finals.
 
-            def broke(reason: str, pause_s: float) -> None:
-                self._seen.errors[reason] += 1
+        Raises:
+            GaveUp: Nothing was heard.
+        """
+        finals: list[tuple[str, int, str]] = []
+        async with self.app() as (app, channel):
+            await self.say(channel, await self.session(app, "prober"), pcm, finals)
+        if not finals:
+            raise GaveUp("probe speech: nothing was heard")
 
-            audio = Audio()
-            audio.add(pcm)
-            audio.finish()
-            try:
-                await Talker(channel, TalkOptions(session, "en", give_up_s=GIVE_UP_S), audio, take, broke).run()
-            except grpc.aio.AioRpcError as error:
-                raise GaveUp(f"speak: {details(error)[0]}") from None
+    async def say(
+        self, channel: grpc.aio.Channel, session: str, pcm: bytes, finals: list[tuple[str, int, str]]
+    ) -> None:
+        """Speak a clip on a stream of the session.
+
+        Args:
+            finals: Gets the id of the turn, the number and the text of each final.
+        """
+
+        def take(response: conversation_pb2.ConverseResponse) -> None:
+            if response.HasField("final"):
+                final = response.final
+                finals.append((final.turn_id, final.utterance, final.text.value))
+
+        def broke(reason: str, pause_s: float) -> None:
+            self._seen.errors[reason] += 1
+
+        audio = Audio()
+        audio.add(pcm)
+        audio.finish()
+        try:
+            await Talker(channel, TalkOptions(session, "en", give_up_s=GIVE_UP_S), audio, take, broke).run()
+        except grpc.aio.AioRpcError as error:
+            raise GaveUp(f"speak: {details(error)[0]}") from None
 
 
 class Typed:

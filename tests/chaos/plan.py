@@ -14,7 +14,7 @@ class Fault(StrEnum):
     """What is done to a part of the running system."""
 
     REPLICA = "replica killed"
-    CONTROLLER = "Serve controller killed"
+    CONTROLLER = "Serve controller and a replica killed"
     SERVER = "server killed"
     RAY = "all of Ray killed"
     RAYLET = "raylet killed"
@@ -50,7 +50,9 @@ class Act:
     """One fault.
 
     Attributes:
-        target: Kind of worker, mode of the upstream, or name of the process; empty where there is only one.
+        target: Kind of worker, mode of the upstream, or name of the process; empty where there is only one. With the
+            controller one replica of this kind is killed: calls do not pass through the controller, so only a replica
+            that must be replaced shows that there is one again.
         hold_s: How long a fault that passes lasts, in seconds.
         pause_s: Seconds from the recovery to the next act.
         at_once: Whether the next act does not wait for the recovery.
@@ -61,6 +63,16 @@ class Act:
     hold_s: float
     pause_s: float
     at_once: bool
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """Kinds of workers that it hits, whose work shows when it is over; all kinds where it hits another part."""
+        return (self.target,) if self.target in WORKERS else WORKERS
+
+    @property
+    def name(self) -> str:
+        """The fault, with the kind of worker where it hits one."""
+        return f"{self.fault}: {self.target}" if self.target in WORKERS else str(self.fault)
 
 
 def planned(seed: int, share: float = 1.0) -> list[Act]:
@@ -85,7 +97,12 @@ def planned(seed: int, share: float = 1.0) -> list[Act]:
 
 
 def _act(fault: Fault, number: int, chance: random.Random) -> Act:
-    targets = {Fault.REPLICA: WORKERS, Fault.UPSTREAM: UPSTREAM_MODES, Fault.STOPPED: STOPPABLE}.get(fault, ("",))
+    targets = {
+        Fault.REPLICA: WORKERS,
+        Fault.CONTROLLER: WORKERS,
+        Fault.UPSTREAM: UPSTREAM_MODES,
+        Fault.STOPPED: STOPPABLE,
+    }.get(fault, ("",))
     return Act(
         fault,
         targets[number % len(targets)],

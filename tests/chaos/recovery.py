@@ -7,86 +7,119 @@ import statistics
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from server.cli.talk.client import BYTES_A_SECOND
 from tests.chaos.clients import Clients, Typed, text
-from tests.chaos.plan import Act, Fault
+from tests.chaos.plan import WORKERS, Act, Fault
 from tests.chaos.seen import Seen
 
 BETWEEN_S: Final = 0.5
+CLIP_S: Final = 4.0
+"""Seconds of the clip that are spoken to see whether speech works; a sentence ends within them."""
 WAIT_S: Final = 180.0
 POLL_S: Final = 0.1
 
 
 class Prober:
-    """An app that types a text and sends a picture, again and again, and notes when both were done.
+    """Three apps: one types a text, one sends a picture, one speaks, each again and again.
+
+    So there is one for each kind of worker, and what a killed worker of one kind does to its own work is seen.
 
     Args:
-        clients: To act as one of them.
+        clients: To act as some of them.
+        pcm: A clip, of which the first seconds are spoken.
         clock: Seconds, monotonic.
     """
 
-    def __init__(self, clients: Clients, seen: Seen, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clients: Clients, seen: Seen, pcm: bytes, clock: Callable[[], float] = time.monotonic) -> None:
         self._clients = clients
         self._seen = seen
+        self._clip = pcm[: int(CLIP_S * BYTES_A_SECOND)]
         self._clock = clock
-        self.rounds: list[tuple[float, float]] = []
+        self.rounds: dict[str, list[tuple[float, float]]] = {worker: [] for worker in WORKERS}
 
-    async def once(self, number: int) -> None:
-        """One round."""
+    async def once(self, worker: str, number: int) -> None:
+        """One round of the work of one kind of worker."""
+        work = {"redaction": self._type, "speech": self._speak, "vision": self._photograph}[worker]
         began = self._clock()
-        async with self._clients.app() as (app, _):
-            session = await self._clients.session(app, "prober")
-            await Typed(app, session, {str(uuid.uuid4()): text(f"probe {number}")}, self._seen, propose=False).run(
-                self._clients
-            )
-            await self._clients.read(app, await self._clients.upload(app, session, 0))
-        self.rounds.append((began, self._clock()))
+        await work(number)
+        self.rounds[worker].append((began, self._clock()))
         await asyncio.sleep(BETWEEN_S)
 
-    def recovered_after(self, at: float) -> float | None:
-        """Seconds from then to the end of the first round that began later; None when there is none yet."""
-        return next((ended - at for began, ended in self.rounds if began >= at), None)
+    async def _type(self, number: int) -> None:
+        async with self._clients.app() as (app, _):
+            session = await self._clients.session(app, "prober")
+            typed = Typed(app, session, {str(uuid.uuid4()): text(f"probe {number}")}, self._seen, propose=False)
+            await typed.run(self._clients)
 
-    async def wait(self, at: float) -> float | None:
+    async def _speak(self, _number: int) -> None:
+        await self._clients.probe_speech(self._clip)
+
+    async def _photograph(self, _number: int) -> None:
+        async with self._clients.app() as (app, _):
+            session = await self._clients.session(app, "prober")
+            await self._clients.read(app, await self._clients.upload(app, session, 0))
+
+    def recovered_after(self, at: float, workers: Sequence[str]) -> float | None:
+        """Seconds from then until all these kinds of workers have done a round that began later; None before that."""
+        ends = [next((ended for began, ended in self.rounds[worker] if began >= at), None) for worker in workers]
+        known = [ended - at for ended in ends if ended is not None]
+        return max(known) if len(known) == len(ends) else None
+
+    async def wait(self, at: float, workers: Sequence[str]) -> float | None:
         """The same; waits for it, but not for ever."""
         give_up_at = self._clock() + WAIT_S
-        while (took := self.recovered_after(at)) is None and self._clock() < give_up_at:  # noqa: ASYNC110 - of others
-            await asyncio.sleep(POLL_S)
+        while (took := self.recovered_after(at, workers)) is None and self._clock() < give_up_at:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)  # what ends the wait is done by other tasks, which set no event
         return took
 
     @property
-    def usual_s(self) -> float:
-        """Median of all rounds."""
-        return statistics.median(ended - began for began, ended in self.rounds) if self.rounds else 0.0
+    def usual_s(self) -> dict[str, float]:
+        """Median of all rounds of each kind of worker."""
+        return {
+            worker: statistics.median(ended - began for began, ended in rounds)
+            for worker, rounds in self.rounds.items()
+            if rounds
+        }
 
 
 @dataclass(slots=True)
 class Recoveries:
-    """How often each fault happened, and the seconds to recover where they were measured."""
+    """How often each fault happened, and the seconds to recover where they were measured.
 
-    seconds: defaultdict[Fault, list[float]] = field(default_factory=lambda: defaultdict(list))
+    Attributes:
+        seconds: By the name of the act, so each kind of worker is apart.
+    """
+
+    seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     done: Counter[Fault] = field(default_factory=Counter)
-    missed: Counter[Fault] = field(default_factory=Counter)
+    names: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
     stuck: list[str] = field(default_factory=list)
+
+    def happened(self, act: Act) -> None:
+        """Count an act that hit something."""
+        self.done[act.fault] += 1
+        self.names[act.name] += 1
 
     def note(self, act: Act, took: float | None) -> None:
         """Note how long one took; None when nothing worked any more."""
         if took is None:
-            self.stuck.append(f"after '{act.fault}' nothing worked for {WAIT_S:.0f} s")
+            self.stuck.append(f"after '{act.name}' it did not work for {WAIT_S:.0f} s: {', '.join(act.workers)}")
         else:
-            self.seconds[act.fault].append(took)
+            self.seconds[act.name].append(took)
 
     def lines(self) -> list[str]:
-        """A line for each fault."""
+        """A line for each fault and kind of worker."""
         found = []
-        for fault in Fault:
-            line = f"{fault:28} {self.done[fault]:3} times"
-            if took := self.seconds.get(fault):
+        for name in sorted(self.names | self.missed):
+            line = f"{name:48} {self.names[name]:3} times"
+            if took := self.seconds.get(name):
                 line += f", works again after {statistics.median(took):5.1f} s (median), {max(took):5.1f} s at most"
-            if self.missed[fault]:
-                line += f", {self.missed[fault]} times there was nothing to break"
+            if self.missed[name]:
+                line += f", {self.missed[name]} times there was nothing to break"
             found.append(line)
         return found

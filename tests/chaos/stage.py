@@ -140,7 +140,7 @@ class Stage:
         """Do it; one that passes is over on return. Returns whether there was something to do it to."""
         ways: dict[Fault, Callable[[], Awaitable[bool]]] = {
             Fault.REPLICA: lambda: self._kill(act.target),
-            Fault.CONTROLLER: lambda: self._kill("controller"),
+            Fault.CONTROLLER: lambda: self._kill_controller(act.target),
             Fault.SERVER: self._kill_server,
             Fault.RAY: self._kill_ray,
             Fault.RAYLET: lambda: self._kill("raylet"),
@@ -199,6 +199,9 @@ class Stage:
         if found:
             self._chance.choice(sorted(found, key=lambda process: process.pid)).kill()
         return bool(found)
+
+    async def _kill_controller(self, replica: str) -> bool:
+        return await self._kill("controller") and await self._kill(replica)
 
     async def _kill_ray(self) -> bool:
         found = list(self._processes())

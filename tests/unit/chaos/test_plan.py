@@ -24,5 +24,5 @@ def test_a_short_run_tries_every_fault_before_any_comes_twice() -> None:
 
 def test_every_worker_and_every_failure_of_the_upstream_has_its_turn() -> None:
     targets = {fault: {act.target for act in planned(2) if act.fault is fault} for fault in Fault}
-    assert targets[Fault.REPLICA] == set(WORKERS)
+    assert targets[Fault.REPLICA] == targets[Fault.CONTROLLER] == set(WORKERS)
     assert targets[Fault.UPSTREAM] == set(UPSTREAM_MODES)
