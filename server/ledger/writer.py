@@ -26,6 +26,7 @@ from server.ledger.columns import Cursor, RunAgain
 from server.ledger.connection import MEMORY_BYTES, connect
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.group_commit import Settled, Write
+from server.ledger.half_made import delete_half_made
 from server.ledger.migrations import migrate, require_newest
 from server.ledger.open_file import TRY_AGAIN_S, OpenFile
 from server.ledger.readers import Readers
@@ -119,14 +120,14 @@ class Ledger:
                 and nothing may be migrated.
         """
         failure: VestibuleError
-        is_new = not path.exists()
+        is_new = not (path.exists() or path.is_symlink())
         try:
             make_private_folder(path.parent)
             connection = connect(path, memory_bytes)
         except duckdb.Error as error:
             failure = translate(error)
             if is_new and failure.reason != Reason.LEDGER_LOCKED:
-                path.unlink(missing_ok=True)  # a part of a header, such as on a full disk; it could not be opened again
+                delete_half_made(path)
         except OSError as error:
             name = type(error).__name__
             failure = Unavailable(
