@@ -36,7 +36,7 @@ class Housekeeping:
 
     Args:
         streams: The open streams; their sessions and audio logs are left alone.
-        also: Further work of each round.
+        also: Further work. Each piece may wait for the files of the server without holding up the rest of a round.
         idle_s: Seconds without activity after which a session is abandoned, and a broken stream cannot be resumed.
     """
 
@@ -61,16 +61,13 @@ class Housekeeping:
         self._also = also
 
     async def run(self) -> None:
-        """Do a round every ``ROUND_S`` until cancelled. A round that fails is logged and tried again with the next."""
-        while True:
-            try:
-                await self.round()
-            except VestibuleError as error:
-                log.warning("housekeeping_failed", **describe(error))
-            await asyncio.sleep(ROUND_S)
+        """Do a round every ``ROUND_S`` until cancelled. What fails is logged and tried again with the next round."""
+        async with asyncio.TaskGroup() as group:
+            for work in (self.round, *self._also):
+                group.create_task(_repeat(work))
 
     async def round(self) -> None:
-        """Do everything once."""
+        """End idle sessions, and delete media and audio that is no longer needed."""
         abandoned = await self._sessions.abandon_idle(self._idle_s, self._streams.session_ids)
         deleted = await self._uploads.sweep()
         for stream_id in await self._old_logs():
@@ -78,8 +75,6 @@ class Housekeeping:
                 deleted += await asyncio.to_thread(self._spool.delete_log, stream_id)
         if abandoned or deleted:
             log.info("housekeeping", sessions_abandoned=abandoned, spool_files_deleted=deleted)
-        for work in self._also:
-            await work()
 
     async def _old_logs(self) -> frozenset[str]:
         """Streams with a log that may be stale. One question answers for all that can be resumed: there are many."""
@@ -115,3 +110,12 @@ class Housekeeping:
             return self._spool.log_bytes(stream_id)
         except InternalError:
             return 0
+
+
+async def _repeat(work: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await work()
+        except VestibuleError as error:
+            log.warning("housekeeping_failed", **describe(error))
+        await asyncio.sleep(ROUND_S)

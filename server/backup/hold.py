@@ -15,10 +15,8 @@ from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.analytics.snapshot import LedgerMark, mark_of
 from server.ledger.writer import Ledger
+from server.runtime.file_lock import WAIT_S, held_soon
 from server.uploads.spool import Spool
-
-WAIT_S: Final = 30.0
-"""How long a backup waits until an erasure, a change of keys or another backup has ended."""
 
 LONGEST_S: Final = 1800.0
 """After this time the files are let go, because erasures wait."""
@@ -58,6 +56,11 @@ class FilesHold:
         self._monotonic = monotonic
         self._look_s = look_s
 
+    @property
+    def spool_inode(self) -> int:
+        """Of the folder of the spool."""
+        return self._spool.folder.stat().st_ino
+
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Callable[[AsyncIterator[object]], AsyncIterator[LedgerMark]]]:
         """Hold the files within the block; gives a function that answers each request with a mark of the ledger.
@@ -67,24 +70,13 @@ class FilesHold:
         Raises:
             Overloaded: BACKUP_BUSY.
         """
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await self._alone.acquire()
-        except TimeoutError:
-            raise Overloaded(
-                "An erasure, a change of the spool's key or another backup runs.",
-                reason=Reason.BACKUP_BUSY,
-                retry_after_s=self._wait_s,
-            ) from None
-        try:
+        async with held_soon(self._alone, self._wait_s):
             await self._audit.record(AuditAction.BACKUP, ("ledger", ""))
             self._spool.keep()
             try:
                 yield self._marks
             finally:
                 await asyncio.shield(asyncio.to_thread(self._spool.let_go))
-        finally:
-            self._alone.release()
 
     async def _marks(self, requests: AsyncIterator[object]) -> AsyncIterator[LedgerMark]:
         """Marks until the requests end, or for the longest time.

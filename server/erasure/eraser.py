@@ -18,6 +18,7 @@ from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.log import get_logger
+from server.runtime.file_lock import WAIT_S, held_soon
 from server.uploads.spool import Spool, is_uuid
 
 log = get_logger("erasure")
@@ -57,6 +58,7 @@ class Eraser:
         work: Ends what works on a session.
         audit: Gets each erasure, by its id and its scope.
         after_rewrite: Called when the ledger was written anew, so that copies of it are made anew too.
+        wait_s: How long an erasure waits for ``alone``.
 
     Attributes:
         alone: Held while files of the server are deleted or replaced, and while a backup needs them as they are.
@@ -71,6 +73,7 @@ class Eraser:
         clock: Clock,
         audit: AuditTrail,
         after_rewrite: Callable[[], Awaitable[None]] = _nothing,
+        wait_s: float = WAIT_S,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -79,6 +82,7 @@ class Eraser:
         self._clock = clock
         self._audit = audit
         self._after_rewrite = after_rewrite
+        self._wait_s = wait_s
         self.alone = asyncio.Lock()
 
     async def preview(self, target: ErasureTarget) -> Erased:
@@ -94,9 +98,10 @@ class Eraser:
             those of the moment at which it began: ending the sessions writes more events, which are deleted too.
 
         Raises:
+            Overloaded: BACKUP_BUSY; nothing was begun.
             VestibuleError: The ledger or the disk refused. What was begun is completed by ``resume``.
         """
-        async with self.alone:
+        async with held_soon(self.alone, self._wait_s):
             session_ids = await self._sessions_of(target)
             before = await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids))
             if not session_ids:
@@ -118,8 +123,8 @@ class Eraser:
             return erasure_id, replace(erased, rows=before.rows)
 
     async def resume(self) -> bool:
-        """Complete erasures that were interrupted; returns whether there were any. None while others need the files."""
-        if self.alone.locked():
+        """Complete erasures that were interrupted, when it is their turn; returns whether there were any."""
+        if not await self._ledger.read(erasure.unfinished):
             return False
         async with self.alone:
             if not await self._ledger.read(erasure.unfinished):

@@ -46,7 +46,7 @@ class Retention:
     Args:
         artifacts: Folder of redacted pictures and recordings.
         purge: Writes the ledger anew after rows were deleted.
-        alone: Held while rows and files are deleted; while others hold it, nothing is, and a later round does it.
+        alone: Held while rows and files are deleted. A round waits for its turn, also between two backups.
         letter_days: Days that dead letters of some kinds of jobs are kept, in place of ``settings.letters_days``.
     """
 
@@ -89,10 +89,8 @@ class Retention:
             return 0
         if self._applied is not None and now - self._applied < EVERY:
             return 0
-        if self._alone.locked():
-            return 0
         async with self._alone:
-            return await self._apply(now)
+            return await self._apply(self._clock())
 
     async def _apply(self, now: datetime) -> int:
         deleted = await self._ledger.write(lambda cursor: self._delete(cursor, now))

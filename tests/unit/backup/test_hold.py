@@ -18,11 +18,13 @@ from server.backup.hold import LONGEST_S, FilesHold
 from server.erasure.eraser import Eraser, NoWork
 from server.erasure.retention import Retention
 from server.ledger import audit as audit_rows
+from server.ledger import erasure
 from server.ledger.audit import AuditFilter
 from server.ledger.erasure import ErasureScope, ErasureTarget
 from server.ledger.types import utc_now
 from server.setting_groups import AuditSettings, RetentionSettings
 from server.uploads.spool import Spool
+from tests.eventually import eventually
 from tests.unit.backup.conftest import Home
 
 
@@ -36,6 +38,11 @@ class Held:
         self.audit = AuditBook(home.ledger, AuditSettings(), state, utc_now, "1.2.3")
         self.eraser = Eraser(home.ledger, home.spool, home.pictures, NoWork(), utc_now, self.audit.trail)
         self.hold = FilesHold(home.spool, home.ledger, self.audit, self.eraser.alone, 0.0, lambda: self.now_s)
+
+    async def backed_up(self) -> None:
+        """Hold the files for a moment, when it is its turn."""
+        async with FilesHold(self.home.spool, self.home.ledger, self.audit, self.eraser.alone).held():
+            pass
 
 
 @pytest.fixture
@@ -66,7 +73,7 @@ async def test_half_files_are_deleted_at_once(held: Held, home: Home) -> None:
             assert home.spool.part_ids() == set()
 
 
-async def test_erasures_wait_and_the_housekeeping_leaves_the_files_alone(held: Held, home: Home) -> None:
+async def test_erasures_and_the_housekeeping_wait_for_their_turn(held: Held, home: Home) -> None:
     settings = RetentionSettings(artifacts_days=1, turns_days=1)
     later = utc_now() + timedelta(days=1000)
     retention = Retention(
@@ -74,23 +81,55 @@ async def test_erasures_wait_and_the_housekeeping_leaves_the_files_alone(held: H
     )
     with acting_as(OFFLINE):
         async with held.hold.held():
-            assert await retention.round() == 0
-            assert not await held.eraser.resume()
+            deleting = asyncio.ensure_future(retention.round())
+            await _turns()
             target = ErasureTarget(ErasureScope.SESSION, home.session)
             erasing = asyncio.ensure_future(held.eraser.erase(target))
-            for _ in range(10):
-                await asyncio.sleep(0)
+            await _turns()
+            assert not deleting.done()
             assert not erasing.done()
             assert len(list(home.pictures.iterdir())) == 1
+            following = asyncio.ensure_future(held.backed_up())
+            await _turns()
+        assert await deleting, "the next backup does not come first"
         await erasing
+        await following
     assert home.marks("jane") == set()
     assert home.spooled() == 0
+
+
+async def test_an_erasure_says_when_a_backup_runs_for_longer_than_it_waits(held: Held, home: Home) -> None:
+    eraser = Eraser(home.ledger, home.spool, home.pictures, NoWork(), utc_now, held.audit.trail, wait_s=0.0)
+    eraser.alone = held.eraser.alone
+    target = ErasureTarget(ErasureScope.SESSION, home.session)
+    with acting_as(OFFLINE):
+        async with held.hold.held():
+            with pytest.raises(Overloaded, match="backup runs") as refused:
+                await eraser.erase(target)
+        assert (refused.value.reason, home.marks("jane") == set()) == ("BACKUP_BUSY", False)
+        await eraser.erase(target)
+    assert home.marks("jane") == set()
+
+
+async def test_interrupted_erasures_are_completed_between_two_backups(held: Held, home: Home) -> None:
+    target = ErasureTarget(ErasureScope.SESSION, home.session)
+    await home.ledger.write(lambda cursor: erasure.begin(cursor, str(uuid4()), target, 1, utc_now()))
+    with acting_as(OFFLINE):
+        async with held.hold.held():
+            resuming = asyncio.ensure_future(held.eraser.resume())
+            await eventually(lambda: bool(held.eraser.alone._waiters))  # it reads the ledger first
+            following = asyncio.ensure_future(held.backed_up())
+            await _turns()
+            assert not resuming.done()
+        assert await resuming
+        await following
+    assert not await home.ledger.read(erasure.unfinished)
 
 
 async def test_one_backup_at_a_time(held: Held) -> None:
     with acting_as(OFFLINE):
         async with held.hold.held():
-            with pytest.raises(Overloaded, match="another backup runs") as refused:
+            with pytest.raises(Overloaded, match="backup runs") as refused:
                 async with held.hold.held():
                     pass
         async with held.hold.held():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from models.errors import InternalError
 from server.housekeeping import Housekeeping
 from server.ledger import sessions as session_rows
 from server.ledger import streams as stream_rows
@@ -146,6 +148,27 @@ async def test_a_stream_resumed_meanwhile_is_not_closed(house: House, monkeypatc
     await house.keeping.round()
     assert house.spool.log_ids() == {stream_id}
     assert (await house.row(stream_id)).open
+
+
+async def test_work_that_waits_for_the_files_holds_up_nothing_else(house: House) -> None:
+    waits, worked = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        worked.set()
+        raise InternalError("It failed.")
+
+    house.keeping._also = (wait, work)
+    running = asyncio.ensure_future(house.keeping.run())
+    async with asyncio.timeout(10):
+        await asyncio.gather(waits.wait(), worked.wait())
+    assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_foreign_files_in_the_spool_are_kept(house: House) -> None:
