@@ -450,6 +450,7 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The endpoint for analysts takes one SELECT on the documented views only.",
     )
+    STATE_FOLDER_WRONG = "STATE_FOLDER_WRONG", Status.NOT_FOUND, "The state folder is not that of the running server."
     STATE_KEY_NOT_FOUND = "STATE_KEY_NOT_FOUND", Status.NOT_FOUND, "The state folder has no key of the workers."
     STREAM_IDLE = "STREAM_IDLE", Status.DEADLINE_EXCEEDED, "The client sent nothing for too long; resume the stream."
     STREAM_IN_USE = (

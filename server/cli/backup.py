@@ -36,12 +36,14 @@ HOLD_TIMEOUT_S = 1800.0
     metavar="FILE",
     help="Write the keys there.",
 )
+@click.option("--allow-missing", is_flag=True, help="Exit with 0 though files are missing that the ledger refers to.")
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def backup(
     folder: Path,
     keys_file: Path | None,
+    allow_missing: bool,
     address: str | None,
     state_dir: Path | None,
     data_dir: Path | None,
@@ -57,6 +59,9 @@ def backup(
 
     The command reads the server's files, so it runs on the same machine, with the same VESTIBULE_DATA_DIR and
     VESTIBULE_STATE_DIR. `vestibule restore --check` verifies a backup.
+
+    If pictures, recordings or media are gone that the ledger refers to, the command names them, the backup is kept, and
+    the exit code is 1.
 
     \b
     Examples:
@@ -83,6 +88,17 @@ def backup(
         )
         manifest = writer.write(utc_now())
     _show(manifest, keys_file, given=bool(settings.spool_key.get_secret_value()), as_json=as_json)
+    if manifest.missing and not allow_missing:
+        click.echo(_missing(len(manifest.missing)), err=True)
+        click.get_current_context().exit(1)
+
+
+def _missing(number: int) -> str:
+    files = "1 file is" if number == 1 else f"{number} files are"
+    return (
+        f"The backup was made, but {files} missing that the ledger refers to. Is VESTIBULE_STATE_DIR that of the "
+        "server? With --allow-missing this is no failure."
+    )
 
 
 @contextmanager
@@ -100,6 +116,7 @@ def _marks(settings: Settings, address: str | None, state_dir: Path | None) -> I
         def ask_mark() -> LedgerMark:
             asked.put(HoldForBackupRequest())
             for mark in marks:
+                _require_spool(settings, mark.spool_inode)
                 return LedgerMark(mark.ledger_inode, mark.wal_inode, mark.wal_bytes)
             raise _let_go()
 
@@ -115,6 +132,19 @@ def _marks_of_files(settings: Settings) -> Iterator[Callable[[], LedgerMark]]:
     from server.backup.take import StoppedLedger
 
     yield StoppedLedger.of(settings.ledger_path).mark
+
+
+def _require_spool(settings: Settings, inode: int) -> None:
+    from models.errors import NotFound
+    from models.reasons import Reason
+
+    spool = settings.spool_dir
+    if not spool.exists() or spool.stat().st_ino != inode:
+        raise NotFound(
+            f"The server has another state folder than {settings.state_dir}.",
+            reason=Reason.STATE_FOLDER_WRONG,
+            hint="Set VESTIBULE_STATE_DIR to the folder of the server. Nothing was kept.",
+        )
 
 
 def _let_go() -> Exception:

@@ -199,7 +199,10 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         async with self._hold.held() as marks:
             async for mark in marks(request_iterator):
                 yield admin_pb2.HoldForBackupResponse(
-                    ledger_inode=mark.file, wal_inode=mark.wal, wal_bytes=mark.wal_bytes
+                    ledger_inode=mark.file,
+                    wal_inode=mark.wal,
+                    wal_bytes=mark.wal_bytes,
+                    spool_inode=self._hold.spool_inode,
                 )
 
     async def Erase(  # noqa: N802, D102

@@ -111,6 +111,37 @@ def test_the_folders_of_another_server_are_told(home: Home, tmp_path: Path, monk
     assert not (tmp_path / "b.part").exists()
 
 
+def test_the_state_folder_of_another_server_is_told(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("nothing", "other"):
+        (tmp_path / "other" / "spool").mkdir(parents=True, exist_ok=True)
+        monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path / folder))
+        with serving(home) as address:
+            done = run("backup", tmp_path / "b", "--address", address)
+        assert done.exit_code == 1
+        assert "STATE_FOLDER_WRONG" in done.stderr
+        assert not (tmp_path / "b").exists()
+        assert not (tmp_path / "b.part").exists()
+
+
+@pytest.mark.parametrize("output", [(), ("--json",)])
+def test_media_that_is_missing_is_a_failure_unless_that_is_known(
+    home: Home, tmp_path: Path, output: tuple[str, ...]
+) -> None:
+    [name] = home.needed
+    (home.files.spool / name).unlink()
+    with serving(home) as address:
+        done = run("backup", tmp_path / "b", "--address", address, *output)
+        known = run("backup", tmp_path / "c", "--address", address, "--allow-missing", *output)
+    assert (done.exit_code, known.exit_code) == (1, 0)
+    assert "1 file is missing" in done.stderr
+    assert "missing" not in known.stderr
+    for found in (done, known):
+        assert f"spool/{name}" in found.stdout
+    assert run("restore", tmp_path / "b", "--without-keys", "--check").exit_code == 0, "it is a whole backup otherwise"
+
+
 def test_the_keys_are_asked_for(home: Home, tmp_path: Path) -> None:
     home.backup(tmp_path / "b", tmp_path / "keys.json")
     assert run("restore", tmp_path / "b", *folders(tmp_path)).exit_code == 2

@@ -1125,22 +1125,26 @@ class HoldForBackupResponse(_message.Message):
     LEDGER_INODE_FIELD_NUMBER: _builtins.int
     WAL_INODE_FIELD_NUMBER: _builtins.int
     WAL_BYTES_FIELD_NUMBER: _builtins.int
+    SPOOL_INODE_FIELD_NUMBER: _builtins.int
     ledger_inode: _builtins.int
     """Inode of the ledger."""
     wal_inode: _builtins.int
     """Inode of its write-ahead log. 0 when there is none."""
     wal_bytes: _builtins.int
     """Length of the log in bytes, which is the end of the last commit."""
+    spool_inode: _builtins.int
+    """Inode of the folder of the spool."""
     def __init__(
         self,
         *,
         ledger_inode: _builtins.int = ...,
         wal_inode: _builtins.int = ...,
         wal_bytes: _builtins.int = ...,
+        spool_inode: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_inode", b"ledger_inode", "wal_bytes", b"wal_bytes", "wal_inode", b"wal_inode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_inode", b"ledger_inode", "spool_inode", b"spool_inode", "wal_bytes", b"wal_bytes", "wal_inode", b"wal_inode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -200,7 +200,7 @@ class AdminServiceServicer:
     def HoldForBackup(self, request_iterator, context):
         """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
         half an hour. Each request is answered with a mark of the ledger. Calls and jobs go on; what they delete is deleted
-        afterwards, and erasures wait.
+        afterwards. When that fills the spool, the stream ends with BACKUP_SPOOL_FULL. Erasures wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,7 +208,8 @@ class AdminServiceServicer:
 
     def Erase(self, request, context):
         """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
-        files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
+        files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes. While a backup runs
+        it ends with BACKUP_BUSY after half a minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -64,11 +64,12 @@ class AdminServiceStub:
     HoldForBackup: _grpc.StreamStreamMultiCallable[_admin_pb2.HoldForBackupRequest, _admin_pb2.HoldForBackupResponse]
     """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
     half an hour. Each request is answered with a mark of the ledger. Calls and jobs go on; what they delete is deleted
-    afterwards, and erasures wait.
+    afterwards. When that fills the spool, the stream ends with BACKUP_SPOOL_FULL. Erasures wait.
     """
     Erase: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]
     """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
-    files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
+    files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes. While a backup runs
+    it ends with BACKUP_BUSY after half a minute.
     """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListAuditEntriesRequest, _admin_pb2.ListAuditEntriesResponse]
     """Lists rows of the audit, newest first."""
@@ -111,11 +112,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     HoldForBackup: _aio.StreamStreamMultiCallable[_admin_pb2.HoldForBackupRequest, _admin_pb2.HoldForBackupResponse]  # type: ignore[assignment]
     """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
     half an hour. Each request is answered with a mark of the ledger. Calls and jobs go on; what they delete is deleted
-    afterwards, and erasures wait.
+    afterwards. When that fills the spool, the stream ends with BACKUP_SPOOL_FULL. Erasures wait.
     """
     Erase: _aio.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]  # type: ignore[assignment]
     """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
-    files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
+    files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes. While a backup runs
+    it ends with BACKUP_BUSY after half a minute.
     """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListAuditEntriesRequest, _admin_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
     """Lists rows of the audit, newest first."""
@@ -227,7 +229,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.HoldForBackupResponse], _abc.AsyncIterator[_admin_pb2.HoldForBackupResponse]]:
         """Keeps the files of the server as they are while a command on the same machine copies them, until the stream ends or for
         half an hour. Each request is answered with a mark of the ledger. Calls and jobs go on; what they delete is deleted
-        afterwards, and erasures wait.
+        afterwards. When that fills the spool, the stream ends with BACKUP_SPOOL_FULL. Erasures wait.
         """
 
     @_abc_1.abstractmethod
@@ -237,7 +239,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.EraseResponse, _abc.Awaitable[_admin_pb2.EraseResponse]]:
         """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
-        files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
+        files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes. While a backup runs
+        it ends with BACKUP_BUSY after half a minute.
         """
 
     @_abc_1.abstractmethod
