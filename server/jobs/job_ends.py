@@ -109,18 +109,17 @@ class JobEnds:
 
     async def discard(self, letter_id: str, reason: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
         """Discard a dead letter permanently. See ``JobQueue``."""
-        job = await self._job_of(letter_id)
+        await self._job_of(letter_id)  # the caller may see it
         entry = self._audit.entry(AuditAction.DISCARD, ("dead_letter", letter_id), reason=reason)
 
-        def write(cursor: Cursor) -> DeadLetterRow:
+        def write(cursor: Cursor) -> tuple[DeadLetterRow, JobRow]:
             was_open = not dead_letters.get(cursor, letter_id).closed_as
             letter = job_ends.discard(cursor, letter_id, self._clock(), reason)
             if was_open:
                 self._audit.append(cursor, entry)
-            return letter
+            return letter, jobs.get(cursor, letter.job_id)  # both may be pruned as soon as this is written
 
-        letter = await self._ledger.write(write)
-        job = await self._ledger.read(lambda cursor: jobs.get(cursor, job.id))
+        letter, job = await self._ledger.write(write)
         if job.state is JobState.DEAD:
             await handler_of(job).on_discard(job)
         return letter

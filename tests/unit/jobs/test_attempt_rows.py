@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
@@ -169,6 +170,25 @@ async def test_whoever_watches_learns_of_new_letters_and_of_dropped_ones(
     assert await the_letter(world) == seen[1].letter
     log_letter(seen[1])
     assert re.search("dead_letters_dropped.* client=app ", capsys.readouterr().out)
+
+
+async def test_a_letter_that_is_pruned_as_soon_as_it_is_discarded_takes_its_media_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.gateway.will("read_picture", InternalError("A defect."))
+    await world.start()
+    await world.upload()
+    await world.settle()
+    letter, write = await the_letter(world), world.ledger.write
+
+    async def write_and_prune(change: Callable[[Cursor], Any]) -> Any:
+        result = await write(change)
+        await write(lambda cursor: dead_letters.prune(cursor, LetterBounds(0)))
+        return result
+
+    monkeypatch.setattr(world.ledger, "write", write_and_prune)
+    await world.runner.discard(letter.id, "old")
+    assert not world.spool.ids()
 
 
 async def test_the_settings_know_every_kind_of_job(world: World) -> None:
