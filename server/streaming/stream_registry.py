@@ -185,7 +185,7 @@ class StreamRegistry:
         await asyncio.to_thread(self._spool.delete_log, stream_id)
 
     def _log_bytes(self, stream_id: str) -> int:
-        return self._spool.log_bytes(stream_id) if stream_id in self._spool.log_ids() else 0
+        return self._spool.log_bytes(stream_id) if self._spool.has_log(stream_id) else 0
 
 
 def _close(opened: asyncio.Future[AudioLogFile]) -> None:

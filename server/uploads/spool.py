@@ -222,6 +222,10 @@ class Spool:
             if path.stat().st_size <= HEADER_BYTES and not self._deferred.deferring:
                 self._remove(path.name)
 
+    def has_log(self, stream_id: str) -> bool:
+        """Whether a stream has a log."""
+        return self._log_path(checked_id(stream_id)).exists()
+
     def log_ids(self) -> set[str]:
         """Ids of all streams that have a log."""
         with disk_errors():

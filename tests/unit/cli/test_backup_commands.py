@@ -19,9 +19,12 @@ from server.access.audit_book import AuditBook
 from server.backup.hold import FilesHold
 from server.cli.main import cli
 from server.ledger.types import utc_now
+from server.rpc.interceptors.base import HookInterceptor
+from server.rpc.interceptors.errors import MapErrors
 from server.runtime.folders import UNFINISHED_RESTORE
 from server.services.admin import AdminService
 from server.setting_groups import AuditSettings
+from server.uploads.spool import Spool
 from tests.unit.backup.conftest import Home
 
 
@@ -45,7 +48,7 @@ def serving(home: Home) -> Iterator[str]:
         book = AuditBook(home.ledger, AuditSettings(), home.files.state_dir, utc_now, "1.2.3")
         hold = FilesHold(home.spool, home.ledger, book, asyncio.Lock())
         service = AdminService(nothing, nothing, nothing, nothing, nothing, nothing, book, nothing, nothing, hold)
-        server = grpc.aio.server()
+        server = grpc.aio.server(interceptors=[HookInterceptor(MapErrors())])
         admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -123,6 +126,19 @@ def test_the_state_folder_of_another_server_is_told(
         assert "STATE_FOLDER_WRONG" in done.stderr
         assert not (tmp_path / "b").exists()
         assert not (tmp_path / "b.part").exists()
+
+
+def test_a_hold_that_ends_because_the_spool_is_nearly_full_says_so(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Spool, "needs_room", property(lambda spool: True))
+    with serving(home) as address:
+        done = run("backup", tmp_path / "b", "--address", address)
+    assert done.exit_code == 1
+    assert "BACKUP_SPOOL_FULL" in done.stderr
+    assert "Run it again" in done.stderr
+    assert not (tmp_path / "b").exists()
+    assert not (tmp_path / "b.part").exists()
 
 
 @pytest.mark.parametrize("output", [(), ("--json",)])
