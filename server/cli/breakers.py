@@ -13,7 +13,7 @@ from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 if TYPE_CHECKING:
     from vestibule.v1.admin_pb2 import Breaker
 
-COLUMNS = ("name", "state", "failures in a row", "opens at", "stays open for (s)", "open for (s)", "last failure")
+COLUMNS = ("name", "state", "failures in a row", "opens at", "stays open for (s)", "half-open in (s)", "last failure")
 
 
 class BreakerStatus(TypedDict):

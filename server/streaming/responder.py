@@ -142,7 +142,7 @@ class Responder:
             # A client may leave at any await. What the garbage collector must close is closed later, in other tasks.
             async with aclosing(reply.pieces), aclosing(sentences(reply.pieces)) as whole_sentences:
                 async for sentence in whole_sentences:
-                    safe = await self._redact(sentence, language)
+                    safe = await self._safe(sentence, reply.origin, language)
                     sent.append(safe)
                     self._last_reply = "".join(piece.value for piece in sent)
                     await self._emit(ReplyPiece(turn.id, safe))
@@ -164,6 +164,12 @@ class Responder:
         """Have the LLM reply in the background, if there is one and it may see the turn."""
         if self._backend.assistant.configured and turn.text.safe_for_llm:
             await self._store.enqueue_retry(turn)
+
+    async def _safe(self, sentence: str, origin: Origin, language: str) -> RedactedText:
+        """A sentence that may be shown. Those of the fallback are all written in ``server.llm.phrases``."""
+        if origin is Origin.FALLBACK:
+            return RedactedText.literal(sentence)
+        return await self._redact(sentence, language)
 
     async def _redact(self, sentence: str, language: str) -> RedactedText:
         context = RedactionContext(TextSource.ASSISTANT, language, scope=self._scope)

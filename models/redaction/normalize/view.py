@@ -219,12 +219,16 @@ _LETTERED = re.compile(r"(?<![\w+(])[+(]{0,2}[\dOoIl](?:[ ().-]{0,2}[\dOoIl]){6,
 _LEAST_LETTERED = 5
 """Least digits of such a number: seven characters of which at most a third are letters."""
 
+_DOTS, _ELLIPSIS = "..", "\u2026"
+_DOTTED = re.compile(r"(?<=\d)\s{0,2}(?:\.{2,8}|\u2026)\s{0,2}(?=\d)")
+"""A pause between two groups of digits: "0161 ... 496 ... 0733"."""
+
 _GROUP = re.compile(r"[\dOoIl]+")
 _LETTER = re.compile("[OoIl]")
 
 
 def disguised(text: str) -> TextView | None:
-    """The text without obfuscation (signs in brackets, letters for digits); None if there is none."""
+    """The text without signs in brackets, letters for digits and dots between groups of digits; None without any."""
     bracketed = _BRACKETED.finditer(text) if any(map(text.__contains__, _BRACKETS)) else ()
     edits = [(m.start(), m.end(), "@" if m["at"] else ".") for m in bracketed]
     for match in _LETTERED.finditer(text) if _has_digits(text, _LEAST_LETTERED) else ():
@@ -232,6 +236,8 @@ def disguised(text: str) -> TextView | None:
         letters, digits = len(_LETTER.findall(match.group())), len(_DIGIT.findall(match.group()))
         if letters and digits >= 2 * letters and all(_DIGIT.search(group) for group in groups):
             edits.append((match.start(), match.end(), match.group().translate(_MISREAD_DIGITS)))
+    if _DOTS in text or _ELLIPSIS in text:
+        edits += [(match.start(), match.end(), " ") for match in _DOTTED.finditer(text)]
     return _edited(text, edits)
 
 

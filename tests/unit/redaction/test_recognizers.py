@@ -41,6 +41,9 @@ TYPED = [
     # wallet, secret, url
     ("pay 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", [("WALLET", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa")]),
     ("the password is hunter2!", [("SECRET", "hunter2!")]),
+    ("and pw is Correct-Horse-9", [("SECRET", "Correct-Horse-9")]),
+    ("pass: Tr0ub4dour&Pie", [("SECRET", "Tr0ub4dour&Pie")]),
+    ("pass 17 houses, then 2 more", []),
     ("the pin is fine but the password is refused", []),
     ("key AKIAIOSFODNN7EXAMPLE", [("SECRET", "AKIAIOSFODNN7EXAMPLE")]),
     ("https://linkedin.com/in/jane-roe-77", [("URL", "https://linkedin.com/in/jane-roe-77")]),

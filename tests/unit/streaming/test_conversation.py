@@ -14,6 +14,7 @@ from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import SpeechWindow
 from server.ledger.types import Origin
+from server.llm.fallback import fallback_reply
 from server.llm.types import Exchange, ReplyStream
 from server.streaming import events
 from server.streaming.conversation import Conversation
@@ -162,6 +163,23 @@ async def test_a_reply_that_breaks_off_is_stored_and_retried_by_a_job() -> None:
     assert notice.reason == "UPSTREAM_FAILED"
     assert harness.replies[0][2] is Origin.FALLBACK
     assert len(harness.retries) == 1
+
+
+class Spanish(FakeAssistant):
+    """Answers as the fallback does."""
+
+    async def reply(
+        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+    ) -> ReplyStream:
+        return fallback_reply(said, history, language="es")
+
+
+async def test_our_own_sentences_are_not_redacted() -> None:
+    harness = ConversationHarness(assistant=Spanish())
+    outputs = await harness.run(these(events.TextIn(RawText("hola"))))
+    said = "".join(o.text.value for o in outputs if isinstance(o, events.ReplyPiece))
+    assert said.startswith("Gracias, lo he anotado.")
+    assert [call.detail for call in harness.gateway.called("redact")] == [TextSource.TYPED]
 
 
 async def test_the_question_of_a_reply_applies_to_the_next_turn_only() -> None:

@@ -89,7 +89,8 @@ SECRET = PatternRecognizer(
         ),
         Pattern(
             re.compile(
-                r"(?<!\w)(?:pass ?word|passwd|passcode|pwd|passphrase|api[ _-]?key|secret(?:[ _-]key)?"
+                r"(?<!\w)(?:pass ?word|passwd|passcode|pwd?|passphrase|api[ _-]?key|secret(?:[ _-]key)?"
+                r"|pass(?=\s{0,2}[:=])"
                 r"|access[ _-]?token"
                 r"|contraseña|passwort|mot de passe)\s{0,2}(?:is|was|es|ist|est|:|=)\s{0,2}[\"']?"
                 r"(?P<value>(?=[^\s]{0,60}[\d!@#$%^&*_+=~])[^\s\"',;]{3,128})",
@@ -98,7 +99,7 @@ SECRET = PatternRecognizer(
             0.85,
             group="value",
             name="assigned",
-            hints=("pass", "pwd", "key", "secret", "token", "contrase"),
+            hints=("pass", "pw", "key", "secret", "token", "contrase"),
         ),
         Pattern(
             re.compile(

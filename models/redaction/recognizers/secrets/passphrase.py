@@ -39,7 +39,7 @@ _TOLD = re.compile(
     re.IGNORECASE,
 )
 _HINTS = (
-    "pass", "pwd", " key", "kennwort", "losungswort", "schlüssel", "contraseña", "clave", "mdp", "senha", "पासवर्ड",
+    "pass", "pw", " key", "kennwort", "losungswort", "schlüssel", "contraseña", "clave", "mdp", "senha", "पासवर्ड",
     "sword", "parola", "chiave",
 )  # fmt: skip
 """A text without one of these mentions no password."""
@@ -48,7 +48,7 @@ _BEFORE_VERB = re.compile(
 )
 """In Hindi the verb comes last."""
 _DIRECTLY = re.compile(
-    r"(?<![^\W_])(?:pass ?word|passwd|pwd|passwort|kennwort|contraseña|mot de passe|पासवर्ड)\s{1,2}"
+    r"(?<![^\W_])(?:pass ?word|passwd|pwd?|passwort|kennwort|contraseña|mot de passe|पासवर्ड)\s{1,2}"
     r"(?P<value>(?=[^\s\d]{0,40}\d)(?=[^\s]{0,40}[^\W\d_])[^\s,;!?\"']{5,64})",
     re.IGNORECASE,
 )
