@@ -25,6 +25,7 @@ PATTERNS: Final = {
     "^([a-z]{2})?$": "must be a language code of two small letters such as en, or left out",
     "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$": f"{_UUID}, or left out",
     "^[0-9a-f]{16}$": "must be 16 hexadecimal digits in small letters",
+    "^([0-9a-f]{16})?$": "must be 16 hexadecimal digits in small letters, or left out",
     "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in small letters",
     "^([0-9a-f]{64})?$": "must be 64 hexadecimal digits in small letters, or left out",
 }

@@ -245,7 +245,7 @@ def test_a_query_that_was_short_when_it_was_tried_out_and_runs_on_is_killed(
         while not killed.is_set():
             attack(analyst, COIN)
             assert next(attempts) < 60, "one in four was expected to run on"
-    assert reasons == ["cpu_exceeded"]
+    assert set(reasons) == {"cpu_exceeded"}  # the next query may begin before the end of the first is told
 
 
 SERVER = """

@@ -106,7 +106,7 @@ def test_a_first_start_on_a_full_disk_leaves_nothing_that_the_next_one_cannot_op
 
 # Here a checkpoint finds the disk full. DuckDB then refuses everything until the file is opened again.
 CHECKPOINTER = """
-import asyncio, json, pathlib, resource, signal, sys
+import asyncio, json, pathlib, resource, signal, sys, time
 from models.errors import Overloaded
 from server.ledger.writer import Ledger
 
@@ -135,8 +135,11 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
 numbers = iter(range(1_000_000))
 while write(next(numbers), 30_000):  # until a checkpoint does not fit
     pass
-found.append(stored())
+until = time.monotonic() + 10
+while ledger.health.refused_since is None and time.monotonic() < until:  # it is noted after the caller was told
+    time.sleep(0.001)
 failing = ledger.health.refused_since is not None
+found.append(stored())  # this may make the writer open the file again, and commit
 write(next(numbers), 10)
 while write(next(numbers), 30_000):  # until the WAL does not fit
     pass
