@@ -14,9 +14,8 @@ WAIT_S: Final = 30.0
 """How long a caller waits for its turn. A backup may hold the files for half an hour."""
 
 
-@asynccontextmanager
-async def held_soon(lock: asyncio.Lock, wait_s: float = WAIT_S) -> AsyncIterator[None]:
-    """Hold the lock within the block.
+async def acquire_soon(lock: asyncio.Lock, wait_s: float = WAIT_S) -> None:
+    """Acquire the lock; the caller releases it.
 
     Raises:
         Overloaded: BACKUP_BUSY, others held it for all of the time.
@@ -31,6 +30,16 @@ async def held_soon(lock: asyncio.Lock, wait_s: float = WAIT_S) -> AsyncIterator
             hint="Nothing was changed. Repeat the call when it has ended; a backup takes half an hour at most.",
             retry_after_s=wait_s,
         ) from None
+
+
+@asynccontextmanager
+async def held_soon(lock: asyncio.Lock, wait_s: float = WAIT_S) -> AsyncIterator[None]:
+    """Hold the lock within the block.
+
+    Raises:
+        Overloaded: See ``acquire_soon``.
+    """
+    await acquire_soon(lock, wait_s)
     try:
         yield
     finally:

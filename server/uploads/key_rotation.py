@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from models.errors import Overloaded
-from models.reasons import Reason
 from server.access.audit import AuditAction, AuditTrail
 from server.ledger import vocabularies
 from server.ledger.columns import Cursor
@@ -27,6 +25,7 @@ from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.records.vocabulary import VocabularySealer
 from server.runtime.disk_room import free_bytes
+from server.runtime.file_lock import WAIT_S, acquire_soon
 from server.runtime.keyring import KEY_BYTES, key_id
 from server.uploads.disk import disk_errors
 from server.uploads.encrypt_anew import Outcome, SpoolEncryption
@@ -36,8 +35,6 @@ log = get_logger("spool_key")
 
 CALL_S: Final = 8.0
 """How long one call works. It finishes the file that it is at."""
-WAIT_S: Final = 30.0
-"""How long a call waits until an erasure, a backup or another call has ended."""
 SESSIONS_AT_ONCE: Final = 500
 """The ledger writes nothing else meanwhile: some hundredths of a second."""
 
@@ -129,15 +126,7 @@ class SpoolKeyRotation:
             VestibuleError: The disk or the ledger refuses. What was begun is still readable, and goes on later.
         """
         seen = self._keys.current_id
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await self._alone.acquire()
-        except TimeoutError:
-            raise Overloaded(
-                "An erasure, a backup or another change of the spool's key runs.",
-                reason=Reason.BACKUP_BUSY,
-                retry_after_s=self._wait_s,
-            ) from None
+        await acquire_soon(self._alone, self._wait_s)
         begins = not newest and seen == self._keys.current_id and len(self._keys.kept) == 1
         return await asyncio.shield(asyncio.ensure_future(self._rotate(begins)))
 
