@@ -31,7 +31,7 @@ CLEAN_BYTES = 128 * 1024 * 1024
 """Largest clean form: an hour of noise as FLAC has 115 MB."""
 
 CLEAN_SIDE = 6_400
-"""Longest side of a clean picture: twice that of the OCR, so that most pictures of phones are not scaled twice."""
+"""Longest side of a clean picture. It may be three times that of the OCR, so that few pictures are scaled twice."""
 
 
 @dataclass(frozen=True, slots=True)

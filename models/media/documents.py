@@ -10,6 +10,7 @@ import pypdfium2 as pdfium
 from PIL import Image
 
 from models.errors import BrokenMedia, TooLarge
+from models.media.images import SHOWN_SIDE
 from models.media.structure import pdf
 from models.reasons import Reason
 
@@ -31,7 +32,7 @@ class DocumentLimits:
 
     pages: int = 5
     dots_per_inch: int = 200
-    side: int = 3_200
+    side: int = SHOWN_SIDE
     quality: int = 95
 
 

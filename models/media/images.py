@@ -40,6 +40,13 @@ READ_BYTES: Final = 64 * 1024
 """What Pillow reads at a time; it gets a JPEG whole. It reads as much for each strip of a TIFF, and thousands may lie
 in the same place."""
 
+READ_SIDE: Final = 2_000
+"""Longest side of a picture while the OCR looks for print and reads it, in pixels."""
+SHOWN_SIDE: Final = 2_048
+"""Longest side of a picture that a person sees. What is too small for the OCR must be too small for a person as well:
+of names and numbers 4 to 6 pixels high, 48 of 320 could be read in masked pictures of 3,200 pixels, and 4 in these.
+A little more than ``READ_SIDE``, because half a phone's 4,032 or 4,080 pixels need not be scaled again."""
+
 SMALLER: Final = "Photograph it with a lower resolution."
 
 CLEAN_PNG_LEVEL: Final = 1
@@ -86,18 +93,16 @@ class ImageLimits:
         pixels: Width times height of the encoded picture; 64 million covers the large mode of current phones.
         side: Longest side of the encoded picture.
         frames: Pages or animation frames.
-        working_side: Larger pictures are scaled down to this longest side. Print stays legible.
-        large_pixels: Pictures with more pixels are scaled down to ``large_side`` at once, which saves memory and time.
-        large_side: Longest side of those.
+        working_side: Larger pictures are scaled down to this longest side.
+        large_pixels: Pictures with more pixels are scaled down to ``SHOWN_SIDE`` at once, which saves memory and time.
     """
 
     file_bytes: int = 25 * MIB
     pixels: int = 64_000_000
     side: int = 16_384
     frames: int = 1
-    working_side: int = 3_200
+    working_side: int = SHOWN_SIDE
     large_pixels: int = 16_000_000
-    large_side: int = 3_200
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +170,8 @@ def clean(data: bytes, found: MediaFormat, limits: ImageLimits) -> bytes:
     """Decode a picture, and encode it anew: upright, without metadata.
 
     PNG stays PNG. Other pictures of up to ``LOSSLESS_PIXELS``, such as scans, become TIFF, which loses nothing: of
-    receipts that were JPEG once more, the OCR read 0.6 % fewer words. Larger ones become JPEG with the quality that
-    they came with; they are scaled down for the OCR.
+    receipts that were JPEG once more, the OCR read 0.6 % fewer words. Larger ones become JPEG, with the quality that
+    they came with if they are not scaled down here.
 
     Args:
         data: The file; ``inspect`` has seen it.
@@ -182,7 +187,7 @@ def clean(data: bytes, found: MediaFormat, limits: ImageLimits) -> bytes:
     out = io.BytesIO()
     if found is MediaFormat.PNG:
         rgb.save(out, "PNG", compress_level=CLEAN_PNG_LEVEL)
-    elif rgb.width * rgb.height <= LOSSLESS_PIXELS:
+    elif full[0] * full[1] <= LOSSLESS_PIXELS:
         rgb.copy().save(out, "TIFF")  # a copy, because an opened TIFF has tags that Pillow would write again
     return out.getvalue() if 0 < out.tell() <= MAX_CLEAN_PNG_BYTES else _jpeg(rgb, quality)
 
@@ -270,10 +275,10 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
 def _upright(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> tuple[Image.Image, tuple[int, int]]:
     full = picture.size
     large = full[0] * full[1] > limits.large_pixels
-    side = min(limits.working_side, limits.large_side) if large else limits.working_side
+    side = min(limits.working_side, SHOWN_SIDE) if large else limits.working_side
     if found is MediaFormat.JPEG:
         # libjpeg decodes fast at 1/2, 1/4 or 1/8 of the size; it stays at least as large as needed.
-        picture.draft("RGB", fit(full, side))
+        picture.draft("RGB", fit(full, min(side, READ_SIDE)))
     picture.load()
     if found is MediaFormat.TIFF:
         full = picture.size  # Pillow turns TIFF while loading

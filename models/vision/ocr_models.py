@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from models.errors import TooLarge, WeightsError
+from models.media.images import READ_SIDE
 from models.media.pixels import Pixels
 from models.reasons import Reason
 from models.vision.ocr_memory import FewLinesAtATime, normalize_in_bands, reserve
@@ -45,7 +46,7 @@ class OcrOptions:
 
     threads: int = 2
     cuda: bool | None = None
-    longest_side: int = 2000
+    longest_side: int = READ_SIDE
     min_score: float = 0.3
     reserve_memory: bool = False
     page_lines: int = 1_000

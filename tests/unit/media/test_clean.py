@@ -102,6 +102,11 @@ def test_a_large_jpeg_keeps_its_quality(made_with: int, kept: int) -> None:
     assert quality_of(opened(scaled)) == HIGHEST, "scaled down, the old steps mean nothing"
 
 
+def test_a_picture_of_a_phone_is_halved_while_it_is_decoded() -> None:
+    made = opened(clean(encoded(Image.new("RGB", (4_032, 3_024)), "JPEG"), LIMITS))
+    assert (made.format, made.size) == ("JPEG", (2_016, 1_512))
+
+
 def test_a_large_picture_becomes_smaller() -> None:
     limits = replace(LIMITS, images=replace(LIMITS.images, working_side=200))
     assert opened(clean(encoded(Image.new("RGB", (900, 300)), "JPEG"), limits)).size == (200, 67)

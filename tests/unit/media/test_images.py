@@ -11,8 +11,10 @@ from PIL import Image, ImageFile
 
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia, VestibuleError
 from models.media import images
+from models.media.documents import DocumentLimits
 from models.media.formats import MediaFormat
-from models.media.images import JPEG, MIB, PNG, READ_BYTES, ImageLimits, decode, encode, output_mime
+from models.media.images import JPEG, MIB, PNG, READ_BYTES, SHOWN_SIDE, ImageLimits, decode, encode, output_mime
+from models.vision.ocr_models import OcrOptions
 from tests.unit.vision.pictures import DATA, corners, encoded, red_corner
 
 LIMITS = ImageLimits()
@@ -90,6 +92,23 @@ def test_large_pictures_are_scaled_to_the_working_size(size: tuple[int, int]) ->
         decoded = decode(encoded(Image.new("RGB", size, (9, 9, 9)), kind), limits)
         assert (decoded.width, decoded.height) == size
         assert max(decoded.pixels.shape) == 1000
+
+
+@pytest.mark.parametrize(
+    ("camera", "shown"),
+    [((4032, 3024), 2016), ((4000, 3000), 2000), ((3264, 2448), 2048), ((4624, 3468), 2048), ((1600, 1200), 1600)],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_no_picture_shows_more_than_the_ocr_can_see(camera: tuple[int, int], shown: int, turned: bool) -> None:
+    photo = Image.new("RGB", camera[::-1] if turned else camera, (9, 9, 9))
+    for kind in ("JPEG", "PNG"):
+        longest = shown if kind == "JPEG" else min(SHOWN_SIDE, max(camera))
+        assert max(decode(encoded(photo, kind), LIMITS).pixels.shape) == longest
+
+
+def test_the_ocr_looks_at_nearly_all_that_is_shown() -> None:
+    assert 1.03 * OcrOptions().longest_side >= SHOWN_SIDE
+    assert DocumentLimits().side <= SHOWN_SIDE
 
 
 def _png_of_size(width: int, height: int) -> bytes:
