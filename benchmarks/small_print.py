@@ -1,11 +1,12 @@
 """What a person who enlarges a masked picture can still read: small print, and small barcodes.
 
-    python -m benchmarks.small_print [--sides 2048 3200]
+    python -m benchmarks.small_print [--sides 2048 3200] [--font FILE]
 
 Pages as a phone takes them, of 4,000 x 3,000 pixels, with 40 names and 40 telephone numbers each, or with one barcode.
 Each goes through the sandbox's decoder, the OCR, the redactor and the masks, and is then read once more by somebody who
 looks at one part after the other, enlarged. SIDES are longest sides of the picture that is searched for barcodes and
-shown; the first is ours. The OCR itself looks for print at 2,000 pixels, whatever is shown.
+shown; the first is ours. The OCR itself looks for print at 2,000 pixels, whatever is shown. FILE is a TrueType font; by
+default it is that of Pillow.
 """
 
 from __future__ import annotations
@@ -54,14 +55,16 @@ def main() -> None:
     """Print, for each size of print and of barcodes, what stays readable."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sides", type=int, nargs="+", default=[SHOWN_SIDE, 3_200], metavar="PIXELS")
-    sides = parser.parse_args().sides
+    parser.add_argument("--font", metavar="FILE")
+    arguments = parser.parse_args()
+    sides: list[int] = arguments.sides
     weights = Settings().weights_dir
     ocr, codes = RapidOcrEngine(), ZxingBarcodeReader()
     detectors = Detectors(ocr, YunetFaceDetector(Path(weights)), codes)
     redactor = build_redactor(weights)
     print("print, height in the picture that came: values of 80 that can be read, once masked and without masks")
     for height in PRINT_PX:
-        page, values = printed(height)
+        page, values = printed(height, arguments.font)
         for side in sides:
             hidden = readable(masked(page, side, detectors, redactor), values, ocr)
             print(
@@ -78,11 +81,12 @@ def main() -> None:
             print(f"  {name}, {module} pixels: " + "; ".join(counts), flush=True)
 
 
-def printed(height: int) -> tuple[bytes, list[str]]:
+def printed(height: int, font_file: str | None) -> tuple[bytes, list[str]]:
     """A JPEG of a page with print of this height, and its values."""
+    font = ImageFont.truetype(font_file, height) if font_file else ImageFont.load_default(height)
     rng = random.Random(height)
     page = Image.new("RGB", (4_000, 3_000), (236, 233, 226))
-    draw, font, values = ImageDraw.Draw(page), ImageFont.load_default(height), []
+    draw, values = ImageDraw.Draw(page), []
     for row in range(2 * ROWS):
         name = f"{rng.choice(FIRST)} {rng.choice(LAST)}"
         number = f"+44 7{rng.randint(100, 999)} {rng.randint(100_000, 999_999)}"

@@ -200,7 +200,7 @@ def _stacked(grey: Grey, tilt: float) -> list[Barcode]:
     cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
     size = (round(height * sin + width * cos), round(height * cos + width * sin))
     matrix[:, 2] += ((size[0] - width) / 2, (size[1] - height) / 2)
-    level = cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    level = np.asarray(cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
     back = cv2.invertAffineTransform(matrix)
     pdf417 = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.PDF417)
     barcodes = _read(level, formats=pdf417, try_rotate=False, try_invert=False)

@@ -135,7 +135,7 @@ def _hull(boxes: list[Box]) -> tuple[float, float, float, float]:
 )
 def test_a_barcode_that_is_legible_only_enlarged_is_found(text: str, kind: BarcodeFormat, module: float) -> None:
     code = draw_code(text, kind, 1)
-    large = cv2.resize(code, None, fx=module, fy=module, interpolation=cv2.INTER_AREA)
+    large = np.asarray(cv2.resize(code, None, fx=module, fy=module, interpolation=cv2.INTER_AREA), np.uint8)
     photo = np.full((3000, 4000, 3), 235, np.uint8)
     left, top, right, bottom = (side / 2 for side in put(photo, large, 2000, 1900))
     [found] = READER.detect(decode(encode(photo, JPEG), ImageLimits()).pixels)
