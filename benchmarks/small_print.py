@@ -39,7 +39,7 @@ from models.vision.ocr import RapidOcrEngine
 from models.vision.redact import Detectors, read_and_redact
 from server.settings import Settings
 
-PRINT_PX: Final = (12, 10, 9, 8, 7)
+PRINT_PX: Final = (10, 9, 8, 7)
 MODULE_PX: Final = (2.0, 2.5, 3.0, 3.5, 4.0, 6.0)
 FORMATS: Final = ("QRCode", "Code128", "DataMatrix")
 CARD: Final = "BEGIN:VCARD\nFN:Anna Kowalski\nTEL:+447700900123\nEND:VCARD"
