@@ -24,6 +24,7 @@ from types import TracebackType
 import pybreaker
 
 from models.errors import BreakerOpen, CallerError, DeadlineExceeded, VestibuleError
+from server.breakers.recorder import Recorder
 from server.breakers.types import BreakerBounds, BreakerChange, BreakerSnapshot, BreakerState, ChangeCause, Outcome
 from server.ledger.types import Clock, utc_now
 
@@ -43,28 +44,6 @@ def judge_error(error: Exception) -> Outcome:
 
 class _CallFailed(Exception):
     """Tells pybreaker that a call failed, without keeping the real error and its frames alive."""
-
-
-class _Recorder(pybreaker.CircuitBreakerListener):
-    """Collects changes of state.
-
-    pybreaker notifies before its storage has the new state, so ``on_change`` must not run inside the notification.
-    """
-
-    def __init__(self) -> None:
-        self.period = 0
-        self.changes: list[tuple[str, str]] = []
-
-    def state_change(
-        self,
-        cb: pybreaker.CircuitBreaker,
-        old_state: pybreaker.CircuitBreakerState | None,
-        new_state: pybreaker.CircuitBreakerState,
-    ) -> None:
-        """Begin a new period."""
-        self.period += 1
-        if old_state is not None and old_state.name != new_state.name:
-            self.changes.append((old_state.name, new_state.name))
 
 
 class BreakerGuard:
@@ -126,6 +105,10 @@ class AsyncBreaker:
         now: The wall clock, for what operators see.
         judge: What an error says about the upstream.
         on_change: Called after every change of state, outside pybreaker's lock, on the event loop; must not raise.
+
+    Attributes:
+        last_failure_reason: Reason of the failure that came last.
+        observers: Called after ``on_change``, under the same rules. A call in flight adds one and takes it away again.
     """
 
     def __init__(
@@ -141,7 +124,8 @@ class AsyncBreaker:
         self.name = name
         self.bounds = bounds
         self.last_failure_time: datetime | None = None
-        self._last_failure_reason = ""
+        self.last_failure_reason = ""
+        self.observers: set[Callable[[BreakerChange], None]] = set()
         self._tripped = False
         self._clock = clock
         self._now = now
@@ -149,7 +133,7 @@ class AsyncBreaker:
         self._on_change = on_change
         self._probing = 0
         self._probing_period = -1
-        self._recorder = _Recorder()
+        self._recorder = Recorder()
         self._storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
         self._machine = pybreaker.CircuitBreaker(
             fail_max=bounds.failures,
@@ -181,7 +165,7 @@ class AsyncBreaker:
             self.bounds,
             max(0.0, self._open_for_more_s()) if self.state is BreakerState.OPEN else 0.0,
             self.last_failure_time,
-            self._last_failure_reason,
+            self.last_failure_reason,
         )
 
     @property
@@ -301,7 +285,7 @@ class AsyncBreaker:
             self._publish(max(before, self.failure_count), cause)
 
     def _fail(self, reason: str) -> None:
-        self.last_failure_time, self._last_failure_reason = self._now(), reason
+        self.last_failure_time, self.last_failure_reason = self._now(), reason
         try:
             self._machine.call(_raise_failed)
         except _CallFailed:
@@ -311,8 +295,11 @@ class AsyncBreaker:
     def _publish(self, failures: int, cause: ChangeCause) -> None:
         changes, self._recorder.changes = self._recorder.changes, []
         for old, new in changes:
+            change = BreakerChange(self.name, BreakerState(old), BreakerState(new), failures, cause)
             if self._on_change is not None:
-                self._on_change(BreakerChange(self.name, BreakerState(old), BreakerState(new), failures, cause))
+                self._on_change(change)
+            for observe in tuple(self.observers):
+                observe(change)
 
 
 def _succeed() -> None:

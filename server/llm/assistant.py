@@ -1,14 +1,15 @@
 """The assistant: builds the prompt, asks the upstreams in their order, and falls back where a person waits.
 
-There is no retry loop here. A person who waits gets one bounded attempt at each upstream, then the local fallback. A
-background job makes the same attempts each time it runs; the job runner owns the retry policy.
+There is no retry loop here. A person who waits gets one bounded attempt at each upstream, then the local fallback. An
+attempt that waits for its first word ends early when its upstream falls silent. A background job makes the same
+attempts each time it runs, to their end; the job runner owns the retry policy.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import TypeVar
 
 from models.errors import VestibuleError
@@ -126,7 +127,8 @@ class OpenAiAssistant:
                 willing = sum(later.willing for later in self.upstreams[step + 1 :])
                 most_s = min(most_s, upstream.patience.interactive_s, (ends_at - self._clock()) / (1 + willing))
             try:
-                return await ask(upstream, most_s)
+                async with upstream.until_silent() if interactive else nullcontext():
+                    return await ask(upstream, most_s)
             except VestibuleError as error:
                 log.info("upstream_failed", upstream=upstream.name, **describe(error))
                 errors.append(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -9,10 +10,11 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from models.deadline import time_left_s
-from models.errors import DeadlineExceeded, InvalidInput, Overloaded, UpstreamFailed
+from models.errors import BreakerOpen, DeadlineExceeded, InvalidInput, Overloaded, UpstreamFailed
 from models.reasons import Reason
 from models.retry_budget import RetryBudget
 from server.breakers.breaker import AsyncBreaker, BreakerGuard
+from server.breakers.types import BreakerChange, BreakerState, ChangeCause
 from server.llm.openai_client import ChatUpstream, ResponseLimits
 from server.llm.openai_errors import failed
 from server.llm.prompts import Message
@@ -24,6 +26,9 @@ LLM_API = "llm_api"
 
 NOT_ASKED = frozenset({Reason.BREAKER_OPEN, Reason.UPSTREAM_PAUSED, Reason.RETRY_BUDGET_SPENT, Reason.NO_TIME_LEFT})
 """Reasons of attempts that were not made."""
+
+FAILED_CAUSES = frozenset({ChangeCause.FAILURES, ChangeCause.PROBE_FAILED})
+"""Causes of a breaker that opens by itself."""
 
 REMEMBERED = 20
 """Answers whose times are remembered."""
@@ -128,6 +133,35 @@ class Upstream:
                 ) from exc
             self._record_s.append(self._clock() - began)
             return record
+
+    @asynccontextmanager
+    async def until_silent(self) -> AsyncIterator[None]:
+        """Cancel the block when the breaker opens because an answer did not come in time.
+
+        A call that waits for its first word would wait for its whole time, too. After other errors it may still be
+        answered: an upstream whose quota is full refuses new calls at once and works on those that it has accepted.
+
+        Raises:
+            BreakerOpen: The block was cancelled.
+        """
+        loop = asyncio.get_running_loop()
+
+        def leave(change: BreakerChange) -> None:
+            silent = change.cause in FAILED_CAUSES and self.breaker.last_failure_reason == Reason.UPSTREAM_TIMEOUT
+            if change.new is BreakerState.OPEN and silent:
+                block.reschedule(loop.time())
+
+        try:
+            async with asyncio.timeout(None) as block:
+                self.breaker.observers.add(leave)
+                try:
+                    yield
+                finally:
+                    self.breaker.observers.discard(leave)
+        except TimeoutError:
+            if not block.expired():
+                raise
+            raise BreakerOpen(f"{self.name} fell silent while this call waited for it.") from None
 
     async def probe(self) -> None:
         """Ask for one word, without the prompt of anybody, to see whether the endpoint answers.
