@@ -20,15 +20,16 @@ class Alone(Enum):
     OF_ALL = auto()  # the cluster was lost, and with it the attempts of every kind
 
 
-_ALONE_AFTER: Final[Mapping[str, Alone]] = {
+ALONE_AFTER: Final[Mapping[str, Alone]] = {
     Reason.WORKER_LOST: Alone.OF_KIND,
     Reason.CLUSTER_LOST_TWICE: Alone.OF_ALL,
 }
+"""How a job whose last attempt ended for one of these reasons runs."""
 
 
 def alone_after(reason: str) -> Alone | None:
     """How to run a job whose last attempt ended for this reason; None for one that need not run alone."""
-    return _ALONE_AFTER.get(reason)
+    return ALONE_AFTER.get(reason)
 
 
 def is_to_blame(before: Alone | None, reason: str) -> bool:

@@ -19,6 +19,7 @@ from models.reasons import Reason
 from models.retry import POLICIES, RetryPolicies
 from server.access.audit import AuditTrail
 from server.jobs.attempt import Attempts, log_attempt
+from server.jobs.isolation import ALONE_AFTER
 from server.jobs.job_ends import JobEnds
 from server.jobs.letter_rules import LetterRules
 from server.jobs.types import Handler, JobObserver
@@ -217,7 +218,7 @@ class JobRunner:
                 taken: list[JobRow] = []
                 # Kind by kind: a reply that waits for the LLM must not delay the reading of a picture.
                 for kind, free in room.items():
-                    taken += claims.claim(cursor, self._owner, now, self._lease_s, free, (kind,), held)
+                    taken += claims.claim(cursor, self._owner, now, self._lease_s, free, (kind,), held, ALONE_AFTER)
                 return taken
 
             claimed = await self._ledger.write(take)

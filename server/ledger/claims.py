@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,7 +17,8 @@ FAIR_FOR: Final = timedelta(hours=1)
 # The first open job of each session, if it is due and nobody holds it. The client with the fewest running jobs comes
 # first; among equal ones, and among the sessions of one client, whoever was served longest ago, those never served
 # before them. A job without a session has a lane of its own. A job that was never tried is due whatever the clock
-# says: it may have been set back since.
+# says: it may have been set back since. Of the jobs that run alone only the first is taken, and none while one is held.
+# Otherwise they would fill the places of a kind, where they can only wait for each other.
 _CLAIMABLE: Final = """
 WITH opened AS (
     SELECT jobs.*, coalesce(sessions.client_id, '') AS client_id, coalesce(nullif(session_id, ''), jobs.id) AS lane
@@ -30,18 +31,27 @@ WITH opened AS (
     SELECT client_id, max(served_time) AS served_time FROM served GROUP BY client_id
 ), heads AS (
     SELECT * FROM opened QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
+), taken AS (
+    SELECT client_id, list_contains($alone::VARCHAR[], last_reason) AS alone FROM opened
+    WHERE state = 'RUNNING' AND (lease_until > $now OR list_contains($held::VARCHAR[], id))
 ), running AS (
-    SELECT client_id, count(*) AS jobs FROM opened
-    WHERE state = 'RUNNING' AND (lease_until > $now OR list_contains($held::VARCHAR[], id)) GROUP BY client_id
+    SELECT client_id, count(*) AS jobs FROM taken GROUP BY client_id
 ), turns AS (
-    SELECT heads.id, state, create_time, heads.client_id, row_number() OVER (
-        PARTITION BY heads.client_id ORDER BY served.served_time NULLS FIRST, create_time, heads.id) AS turn
+    SELECT heads.id, state, create_time, heads.client_id, list_contains($alone::VARCHAR[], last_reason) AS alone,
+        row_number() OVER (
+            PARTITION BY heads.client_id ORDER BY served.served_time NULLS FIRST, create_time, heads.id) AS turn
     FROM heads LEFT JOIN served ON served.session_id = heads.session_id
     WHERE (state = 'QUEUED' AND ((attempts = 0 AND heads.claim_time IS NULL) OR next_attempt_time <= $now))
         OR (state = 'RUNNING' AND lease_until <= $now AND NOT list_contains($held::VARCHAR[], heads.id))
+), queue AS (
+    SELECT id, state, alone, row_number() OVER (
+        ORDER BY turn + coalesce(running.jobs, 0), clients.served_time NULLS FIRST, create_time, id) AS place
+    FROM turns LEFT JOIN clients USING (client_id) LEFT JOIN running USING (client_id)
 )
-SELECT id, state FROM turns LEFT JOIN clients USING (client_id) LEFT JOIN running USING (client_id)
-ORDER BY turn + coalesce(running.jobs, 0), clients.served_time NULLS FIRST, create_time, id LIMIT $number
+SELECT id, state FROM queue
+QUALIFY NOT alone
+    OR (row_number() OVER (PARTITION BY alone ORDER BY place) = 1 AND NOT EXISTS (SELECT 1 FROM taken WHERE alone))
+ORDER BY place LIMIT $number
 """
 
 
@@ -53,6 +63,7 @@ def claim(
     limit: int,
     kinds: Sequence[str] = (),
     held: Sequence[str] = (),
+    alone: Collection[str] = (),
 ) -> list[JobRow]:
     """Take jobs that are due, at most one a session, and count an attempt for each.
 
@@ -68,6 +79,8 @@ def claim(
         kinds: Only these; empty means all.
         held: Ids of jobs that this process still works on. They are not taken again, even if their lease ran out while
             the process or its clock stood still.
+        alone: Reasons of a last attempt after which a job runs alone. At most one such job of these kinds is held at a
+            time.
 
     Returns:
         The jobs, in the order in which to begin them.
@@ -79,6 +92,7 @@ def claim(
         "recent": stored_time(now - FAIR_FOR),
         "number": limit,
         "held": list(held),
+        "alone": list(alone),
     }
     due = fetch_all(cursor, _CLAIMABLE, wanted)
     ids = [row["id"] for row in due]

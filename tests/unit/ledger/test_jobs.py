@@ -73,6 +73,25 @@ def test_jobs_of_other_kinds_do_not_block_a_claim(cursor: Cursor) -> None:
     assert _claim(cursor, at=600, kinds=("reply",)) == [reply.id]
 
 
+def test_one_job_that_runs_alone_is_held_at_a_time(cursor: Cursor) -> None:
+    def claim(at: float, held: list[str]) -> list[str]:
+        return [
+            row.id for row in claims.claim(cursor, "me", after(at), 30.0, 10, ["read_upload"], held, ["WORKER_LOST"])
+        ]
+
+    first, second, third = _queue(cursor, job("s-1", at=0), job("s-2", at=1), job("s-3", at=2))
+    other = job("s-4", at=3, kind="reply")
+    _queue(cursor, other)
+    for row in (first, second, other):
+        update(cursor, "jobs", row.id, {"last_reason": "WORKER_LOST"})
+    assert claim(10, []) == [first.id, third.id]
+    assert claim(39, []) == []
+    assert claim(41, [first.id, third.id]) == [], "its lease ran out, and it is still held"
+    assert claim(42, [third.id]) == [second.id], "nobody holds the first one, and this one was never served"
+    job_ends.finish(cursor, second.id, owner="me")
+    assert claim(43, [third.id]) == [first.id]
+
+
 def test_sessions_take_turns(cursor: Cursor) -> None:
     many = _queue(cursor, *[job("busy", at=n) for n in range(20)])
     (one,) = _queue(cursor, job("quiet", at=100))
