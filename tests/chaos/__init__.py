@@ -1,1 +1,5 @@
 """Kills what can be killed while real clients work, and counts afterwards what was lost, done twice, or leaked."""
+
+from server.settings import prepare_process
+
+prepare_process()  # as every command does, before anything imports gRPC: else it writes a line for each broken connection
