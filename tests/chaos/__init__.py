@@ -2,4 +2,4 @@
 
 from server.settings import prepare_process
 
-prepare_process()  # as every command does, before anything imports gRPC: else it writes a line for each broken connection
+prepare_process()  # before anything imports gRPC, which else writes a line for each broken connection

@@ -1,10 +1,8 @@
-"""One cluster with the real workers for as many tests as can share it."""
+"""What the tests of Ray share: a small cluster, its processes, and what the test data hold."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ import pytest
 
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import application_name
-from ray_tasks.gateway import RayGateway
 from ray_tasks.processes import lives
 from ray_tasks.types import ClusterConfig, WorkerConfig
 
@@ -36,11 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def small_config(folder: Path, **changes: Any) -> ClusterConfig:
-    """The three workers with few resources. The queue for pictures is short, so that a test can fill it."""
+    """The three workers with few resources. As many pictures at a time are read as in a server; the queue for more of
+    them is short, so that a test can fill it.
+    """
     return ClusterConfig(
         **{
             "speech": WorkerConfig(engine="ctranslate2", weights="whisper-base", device="cpu", cpus=0.2),
-            "vision": WorkerConfig(device="cpu", cpus=0.2, max_ongoing=1, max_queued=1),
+            "vision": WorkerConfig(device="cpu", cpus=0.2, max_ongoing=4, max_queued=1),
             "redaction": WorkerConfig(engine="ctranslate2", threads=1, cpus=0.2, max_ongoing=16, max_queued=256),
             "weights_dir": str(WEIGHTS),
             "state_key_path": str(folder / "workers" / "carry.key"),
@@ -52,23 +51,6 @@ def small_config(folder: Path, **changes: Any) -> ClusterConfig:
             **changes,
         }
     )
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Ray with the real workers."""
-    running = Cluster(small_config(tmp_path_factory.mktemp("cluster")))
-    try:
-        asyncio.run(running.start())
-        yield running
-    finally:
-        asyncio.run(running.stop())
-
-
-@pytest.fixture
-def gateway(cluster: Cluster) -> RayGateway:
-    """A new gateway, so that calls which another test left open do not count."""
-    return RayGateway(cluster)
 
 
 def truth(name: str) -> dict[str, Any]:

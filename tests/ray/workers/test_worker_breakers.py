@@ -28,7 +28,7 @@ from server.settings import Settings
 from server.wiring.upstreams import Upstreams, build_upstreams
 from tests.eventually import eventually
 from tests.ray.conftest import DATA, replica, replicas
-from tests.ray.test_gateway import works
+from tests.ray.workers.test_gateway import works
 
 METER = (DATA / "meter.jpg").read_bytes()
 FAILURES = 3

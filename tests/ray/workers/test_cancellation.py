@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 import numpy as np
@@ -18,28 +18,15 @@ from models.media.clean import MediaLimits, clean
 from models.speech.muting.timeline import encode_flac
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
-from ray_tasks.types import WorkerConfig
 from tests.eventually import eventually
 from tests.fakes.gateway import recording_source
-from tests.ray.conftest import DATA, replica, small_config
+from tests.ray.conftest import DATA, replica
 
 METER = (DATA / "meter.jpg").read_bytes()
 IDLE_SHARE = 0.2
 """CPUs that a worker takes which does nothing but report its health, at most."""
 STOPS_S = 3.0
 """CPU that the two threads of a worker take until they stop, at most. The work itself takes over 10 s."""
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Ray with the real workers, and as many calls at a time as in a server."""
-    vision = WorkerConfig(device="cpu", cpus=0.2, max_ongoing=4)
-    running = Cluster(small_config(tmp_path_factory.mktemp("cluster"), vision=vision))
-    try:
-        asyncio.run(running.start())
-        yield running
-    finally:
-        asyncio.run(running.stop())
 
 
 @pytest.fixture(scope="module")

@@ -169,14 +169,14 @@ async def test_a_redaction_worker_killed_during_a_call_is_replaced(gateway: RayG
 
 
 async def test_a_full_queue_gives_a_retry_delay(gateway: RayGateway) -> None:
-    calls = [gateway.read_picture(METER, document_type="meter", timeout_s=60) for _ in range(5)]
+    calls = [gateway.read_picture(METER, document_type="meter", timeout_s=60) for _ in range(8)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     refused = [result for result in results if isinstance(result, Overloaded)]
     assert refused
     assert all(error.retry_after_s for error in refused)
     answered = [result for result in results if not isinstance(result, BaseException)]
     assert answered
-    assert len(refused) + len(answered) == 5
+    assert len(refused) + len(answered) == 8
 
 
 async def test_a_call_ends_at_its_deadline(gateway: RayGateway) -> None:

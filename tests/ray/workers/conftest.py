@@ -1,0 +1,29 @@
+"""The cluster of all tests of this folder. It starts with the first of them, and ends with the last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from tests.ray.conftest import small_config
+
+
+@pytest.fixture(scope="package")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Ray with the real workers."""
+    running = Cluster(small_config(tmp_path_factory.mktemp("cluster")))
+    try:
+        asyncio.run(running.start())
+        yield running
+    finally:
+        asyncio.run(running.stop())
+
+
+@pytest.fixture
+def gateway(cluster: Cluster) -> RayGateway:
+    """A new gateway, so that calls which another test left open do not count."""
+    return RayGateway(cluster)
