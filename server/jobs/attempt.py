@@ -135,7 +135,7 @@ class Attempts:
             return await self._set_aside(job, handler)
         failure = classify(error)
         if failure is FailureKind.AWAY:
-            return await self._postpone(job, error)
+            return await self._postpone(job, handler, error)
         if failure is FailureKind.CALLER:
             completion = handler.on_fail(job, error, redrivable=False)
             await self._write(lambda: self._ends.finish(job, completion, refused=error.reason))
@@ -143,9 +143,7 @@ class Attempts:
         now = self._steady()
         at = next_attempt(job, error, get_retry_policy(job.policy, self._policies), now, self._chance)
         if failure is FailureKind.TRANSIENT and at is not None:
-            await self._write(
-                lambda: self._ledger.write(lambda cursor: self._reschedule(cursor, job, at, error.reason))
-            )
+            await self._write(lambda: self._reschedule(job, handler, at, error.reason))
             return _End(JobOutcome.RETRY, error.reason, (at - now).total_seconds())
         exhausted = failure is FailureKind.TRANSIENT
         await self._write(lambda: self._ends.fail(job, handler, error, exhausted=exhausted))
@@ -155,13 +153,17 @@ class Attempts:
         """Write, and again under the policy ``database``, so that work that was done is not done again."""
         await repeat(write, self._policies["database"], again=_ledger_refused, sleep=self._sleep)
 
-    def _reschedule(self, cursor: Cursor, job: JobRow, at: datetime, reason: str) -> None:
+    async def _reschedule(self, job: JobRow, handler: Handler, at: datetime, reason: str) -> None:
         begun = reason not in NOT_BEGUN
         if not begun and _is_suspect(job):
             reason = job.last_reason  # its next attempt must be alone, too
-        jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=begun)
-        if begun:
-            job_attempts.insert_attempt(cursor, job, self._steady(), JobOutcome.RETRY, reason)
+
+        def write(cursor: Cursor) -> None:
+            jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=begun)
+            if begun:
+                job_attempts.insert_attempt(cursor, job, self._steady(), JobOutcome.RETRY, reason)
+
+        await (self._ledger.write(write) if begun else self._ends.put_back(job, handler, write))
 
     def _put_back(self, cursor: Cursor, job: JobRow) -> None:
         now = self._steady()
@@ -178,10 +180,10 @@ class Attempts:
         await self._write(lambda: self._ends.fail(job, handler, killed, exhausted=False))
         return _End(JobOutcome.DEAD, killed.reason)
 
-    async def _postpone(self, job: JobRow, error: VestibuleError) -> _End:
+    async def _postpone(self, job: JobRow, handler: Handler, error: VestibuleError) -> _End:
         wait_s = error.retry_after_s or AWAY_S
         at = self._steady() + timedelta(seconds=wait_s)
-        await self._write(lambda: self._ledger.write(lambda cursor: self._put_off(cursor, job, at)))
+        await self._write(lambda: self._ends.put_back(job, handler, lambda cursor: self._put_off(cursor, job, at)))
         return _End(JobOutcome.POSTPONED, error.reason, wait_s)
 
     def _observe(self, job: JobRow, end: _End, started: datetime) -> None:

@@ -13,6 +13,7 @@ from models.errors import VestibuleError
 from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
+from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.letter_rules import LetterRules, NewLetter
 from server.jobs.types import Completion, Handler, JobOutcome
 from server.ledger import dead_letters, job_attempts, job_ends, jobs
@@ -58,17 +59,28 @@ class JobEnds:
 
         await _run_after(completion, await self._ledger.write(write))
 
+    async def put_back(self, job: JobRow, handler: Handler, put_back: Callable[[Cursor], object]) -> None:
+        """Have a job wait whose attempt asked nobody; ``put_back`` changes its row."""
+        completion = handler.on_not_begun(job)
+
+        def write(cursor: Cursor) -> Any:
+            put_back(cursor)
+            return completion.record(cursor)
+
+        await _run_after(completion, await self._ledger.write(write))
+
     async def fail(self, job: JobRow, handler: Handler, error: VestibuleError, *, exhausted: bool) -> None:
         """End a job that failed permanently, and write its dead letter.
 
         Args:
             job: Held by this owner.
             handler: The job's.
-            error: The last failure.
+            error: The last failure. If nobody was asked, that was no attempt.
             exhausted: Whether the retry policy ran out; False when no retry can help.
         """
         completion = handler.on_fail(job, error, redrivable=True)
         now, ended = self._clock(), self._steady()
+        begun = error.reason not in NOT_BEGUN
 
         def write(cursor: Cursor) -> tuple[NewLetter, Any]:
             letter = job_ends.fail(
@@ -80,8 +92,10 @@ class JobEnds:
                 owner=self._owner,
                 attempt=job.attempts,
                 exhausted=exhausted,
+                begun=begun,
             )
-            job_attempts.insert_attempt(cursor, job, ended, JobOutcome.DEAD, error.reason)
+            if begun:
+                job_attempts.insert_attempt(cursor, job, ended, JobOutcome.DEAD, error.reason)
             dropped = dead_letters.prune(cursor, self._letters.bounds)
             return NewLetter(letter, dropped), completion.record(cursor)
 

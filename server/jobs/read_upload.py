@@ -15,6 +15,7 @@ from models.private_files import make_private_folder, write_atomically
 from models.redaction.types import RedactionScope
 from models.text import RedactedText
 from ray_tasks.types import Gateway, RecordingSource
+from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.types import Completion, Handler
 from server.ledger import events, sessions, uploads
 from server.ledger.columns import Cursor
@@ -80,6 +81,8 @@ class ReadUpload(Handler):
 
         def record(cursor: Cursor) -> UploadRow:
             now = self._clock()
+            if error.reason in NOT_BEGUN:
+                uploads.undo_attempt(cursor, job.payload["upload_id"], now)
             row = uploads.fail(cursor, job.payload["upload_id"], now, error.reason)
             session = sessions.get(cursor, row.session_id)
             events.append(cursor, make_event(session, "upload_failed", now, reason=error.reason.lower()))
@@ -92,13 +95,15 @@ class ReadUpload(Handler):
 
         return Completion(record, after)
 
+    def on_not_begun(self, job: JobRow) -> Completion[UploadRow]:
+        """See ``Handler``."""
+        return Completion(
+            lambda cursor: uploads.undo_attempt(cursor, job.payload["upload_id"], self._clock()), self._tell
+        )
+
     def on_redrive(self, job: JobRow) -> Completion[UploadRow]:
         """See ``Handler``."""
-
-        async def after(row: UploadRow) -> None:
-            self._publish(row)
-
-        return Completion(lambda cursor: uploads.redrive(cursor, job.payload["upload_id"], self._clock()), after)
+        return Completion(lambda cursor: uploads.redrive(cursor, job.payload["upload_id"], self._clock()), self._tell)
 
     async def on_discard(self, job: JobRow) -> None:
         """See ``Handler``."""
@@ -140,6 +145,9 @@ class ReadUpload(Handler):
 
     async def _progress(self, upload_id: str, progress: float) -> None:
         row = await self._ledger.write(lambda cursor: uploads.set_progress(cursor, upload_id, self._clock(), progress))
+        self._publish(row)
+
+    async def _tell(self, row: UploadRow) -> None:
         self._publish(row)
 
     def _publish(self, row: UploadRow) -> None:

@@ -60,6 +60,10 @@ class Handler:
         """What to record when a job failed permanently; ``redrivable`` when it has a dead letter."""
         return NOTHING
 
+    def on_not_begun(self, job: JobRow) -> Completion[Any]:
+        """What to record when a job waits again, because its attempt asked nobody and does not count."""
+        return NOTHING
+
     def on_redrive(self, job: JobRow) -> Completion[Any]:
         """What to record when a job comes back from the dead letters."""
         return NOTHING

@@ -15,6 +15,7 @@ Each runs in one transaction of the writer, together with what the job's handler
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 from models.errors import Conflict
@@ -48,6 +49,7 @@ def fail(
     owner: str,
     attempt: int | None = None,
     exhausted: bool = True,
+    begun: bool = True,
 ) -> DeadLetterRow:
     """End a job that failed permanently, and write its dead letter.
 
@@ -60,6 +62,7 @@ def fail(
         owner: Who holds the lease.
         attempt: Number of the attempt that failed; None for any.
         exhausted: Whether its retry policy ran out; False for a failure that no retry can mend.
+        begun: Whether the attempt counts.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
@@ -67,8 +70,9 @@ def fail(
     """
     job = require_lease(cursor, job_id, owner, attempt)
     _end(cursor, job_id, JobState.DEAD)
-    update(cursor, "jobs", job_id, {"last_reason": reason})
-    letter = _letter_of(job, now, reason, message, exhausted=exhausted)
+    attempts = job.attempts if begun else max(0, job.attempts - 1)
+    update(cursor, "jobs", job_id, {"last_reason": reason, "attempts": attempts})
+    letter = _letter_of(replace(job, attempts=attempts), now, reason, message, exhausted=exhausted)
     dead_letters.insert_letter(cursor, letter)
     return letter
 

@@ -122,6 +122,22 @@ def begin_attempt(cursor: Cursor, upload_id: str, now: datetime) -> UploadRow:
     return get(cursor, upload_id)
 
 
+def undo_attempt(cursor: Cursor, upload_id: str, now: datetime) -> UploadRow:
+    """Take back what ``begin_attempt`` did, because nobody was asked: the upload waits again.
+
+    Raises:
+        NotFound: UPLOAD_NOT_FOUND.
+    """
+    changes: Row = {
+        "state": UploadState.ACCEPTED,
+        "progress": 0.0,
+        "attempts": max(0, get(cursor, upload_id).attempts - 1),
+        "update_time": stored_time(now),
+    }
+    update(cursor, "uploads", upload_id, changes)
+    return get(cursor, upload_id)
+
+
 def finish(
     cursor: Cursor,
     upload_id: str,

@@ -12,20 +12,23 @@ import pytest
 from vestibule.v1 import media_pb2
 
 from models.errors import (
+    BreakerOpen,
     BrokenMedia,
     DeadlineExceeded,
     InternalError,
     InvalidInput,
     NoSpeech,
     TooLarge,
+    Unavailable,
     VestibuleError,
+    WorkerLost,
     WorkTooLong,
 )
 from models.reasons import Reason
 from models.retry import POLICIES
 from ray_tasks.types import RecordingResult
 from server.jobs.read_upload import ReadRecording
-from server.ledger import dead_letters, retention
+from server.ledger import dead_letters, job_attempts, retention
 from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
 from server.rpc.interceptors.validate import Validate
@@ -66,6 +69,49 @@ async def test_a_recording_becomes_text(world: World) -> None:
     assert "[REDACTED_NAME]" in done.text.value
     assert done.artifact is None
     assert world.gateway.called("read_recording")[0].argument == WAV
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        BreakerOpen("Paused.", retry_after_s=60.0),
+        Unavailable("Away.", reason=Reason.WORKERS_NOT_READY, retry_after_s=60.0),
+    ],
+    ids=["breaker", "workers"],
+)
+async def test_a_refusal_is_no_attempt_at_an_upload(world: World, refused: VestibuleError) -> None:
+    lost = WorkerLost("It died.")
+    world.gateway.will("read_picture", refused, lost, refused)
+    await world.start()
+    upload = await world.upload()
+    seen = []
+    for _ in range(4):
+        await world.settle()
+        row = await world.uploaded(upload.id)
+        seen.append((row.state, row.attempts))
+        world.clock.advance(70)
+    assert seen == [
+        (UploadState.ACCEPTED, 0),
+        (UploadState.PROCESSING, 1),
+        (UploadState.ACCEPTED, 1),
+        (UploadState.DONE, 2),
+    ]
+    assert len(world.gateway.called("read_picture")) == 4
+
+
+async def test_an_upload_that_nobody_could_read_in_time_has_no_attempts(world: World) -> None:
+    wait_s = POLICIES["network"].total_s / 2
+    world.gateway.will("read_picture", *[BreakerOpen("Paused.", retry_after_s=wait_s)] * 3)
+    await world.start()
+    upload = await world.upload()
+    for _ in range(3):
+        await world.settle()
+        world.clock.advance(wait_s * 1.2)
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    assert (letter.reason, letter.attempts) == (Reason.BREAKER_OPEN, 0)
+    failed = await world.uploaded(upload.id)
+    assert (failed.state, failed.attempts) == (UploadState.FAILED, 0)
+    assert await world.read(lambda cursor: job_attempts.list_of_job(cursor, letter.job_id)) == []
 
 
 @pytest.mark.parametrize(

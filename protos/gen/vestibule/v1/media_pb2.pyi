@@ -125,7 +125,9 @@ class Upload(_message.Message):
     has_redacted_image: _builtins.bool
     """Whether DownloadRedacted has a picture."""
     attempts: _builtins.int
-    """Number of attempts so far."""
+    """Number of attempts so far. One for which nobody was asked, because a breaker was open or the workers were away,
+    does not count.
+    """
     failure_reason: _builtins.str
     """Stable reason of the failure, as in ErrorInfo. Empty unless it failed."""
     has_redacted_recording: _builtins.bool
