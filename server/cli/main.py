@@ -67,6 +67,9 @@ def cli() -> None:
     Keep it:           vestibule backup, restore
     Without a server:  vestibule redact, transcribe, read
     """
+    from server.observability.log import configure_for_command
+
+    configure_for_command()
 
 
 for command in (

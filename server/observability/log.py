@@ -52,6 +52,17 @@ def configure(level: str, style: str) -> None:
         level: Least level that is logged.
         style: ``json``, ``console`` for people, or ``auto``: console if standard error is a terminal.
     """
+    _log_to_standard_error(level, style)
+    # Messages of libraries may hold anything, so only their logger's name is kept.
+    logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
+
+
+def configure_for_command() -> None:
+    """Log warnings alone, and to standard error: what a command prints on standard output is its result."""
+    _log_to_standard_error("warning", "auto")
+
+
+def _log_to_standard_error(level: str, style: str) -> None:
     terminal = sys.stderr.isatty()
     renderer: Any = structlog.processors.JSONRenderer()
     stamp = "iso"
@@ -72,8 +83,6 @@ def configure(level: str, style: str) -> None:
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # Messages of libraries may hold anything, so only their logger's name is kept.
-    logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
 
 
 def _summarize(lines: int, kind: Kind) -> None:

@@ -1,0 +1,176 @@
+"""With ``--json`` a command prints JSON alone on standard output; whatever else it says is on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from models.redaction.streaming.sealed_state import load_or_create_key
+from server.cli.demo.processes import free_ports
+from server.cli.main import cli
+from server.erasure import eraser
+from tests.unit.backup.conftest import Home
+from tests.unit.ledger.migrated import open_ledger
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+KEY_ID = "0123456789abcdef"
+SOME_ID = str(uuid4())
+
+Arguments = Callable[[Home], list[str]]
+
+
+def of_files(*arguments: str) -> Arguments:
+    """Arguments of a command that works on the files of a stopped server, with the options that name them."""
+
+    def with_folders(home: Home) -> list[str]:
+        return [*arguments, "--data-dir", str(home.files.data_dir), "--state-dir", str(home.files.state_dir)]
+
+    return with_folders
+
+
+def plain(*arguments: str) -> Arguments:
+    """Arguments of a command that needs no server's files."""
+    return lambda home: [*arguments]
+
+
+def erased(home: Home) -> list[str]:
+    return of_files("--session", home.session, "--yes")(home)
+
+
+def rotated(home: Home) -> list[str]:
+    made = CliRunner().invoke(cli, ["keys", "create", *of_files("--scope", "operator", "--json")(home)])
+    return of_files(json.loads(made.stdout)["id"])(home)
+
+
+def copied(home: Home) -> list[str]:
+    return of_files(str(home.home / "backup"), "--keys", str(home.home / "keys.json"))(home)
+
+
+def new(home: Home) -> list[str]:
+    """A ledger without a row, and the key of the workers."""
+    data, state = home.home / "new" / "data", home.home / "new" / "state"
+    open_ledger(data / "ledger.duckdb").close()
+    load_or_create_key(state / "workers" / "carry.key")
+    return ["--ledger", "--dry-run", "--data-dir", str(data), "--state-dir", str(state)]
+
+
+WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
+    "audit list": (of_files(),),
+    "audit verify": (of_files(),),
+    "backup": (copied,),
+    "erase": (erased, of_files("--client", "app", "--dry-run")),
+    "funnel": (of_files(),),
+    "keys create": (of_files("--scope", "operator", "--label", "night"),),
+    "keys list": (of_files(),),
+    "keys rotate": (rotated,),
+    "keys rotate-spool": (of_files(),),
+    "models list": (plain(),),
+    "sessions list": (of_files(),),
+    "sql": (of_files("SELECT state FROM v_sessions"),),
+}
+"""Commands that work without a server, and what each is called with."""
+
+WITH_MODELS: dict[str, tuple[Arguments, ...]] = {
+    "read": (plain(str(DATA / "meter.jpg"), "--unredacted"),),
+    "redact": (plain("I am Maria Lopez."), new),
+    "transcribe": (plain(str(DATA / "visit.flac"), "--unredacted"),),
+}
+"""Those that load models, too."""
+
+OF_A_SERVER: dict[str, list[str]] = {
+    "breakers list": [],
+    "breakers reset": ["llm_api"],
+    "breakers trip": ["llm_api"],
+    "dlq clear": ["--older-than", "1d", "--reason", "old"],
+    "dlq discard": [SOME_ID, "--reason", "old"],
+    "dlq list": [],
+    "dlq redrive": [SOME_ID, "--reason", "mended"],
+    "dlq retry": [SOME_ID, "--reason", "mended"],
+    "dlq show": [SOME_ID],
+    "dlq stats": [],
+    "dlq watch": [],
+    "sessions show": [SOME_ID],
+    "status": [],
+}
+"""Those that can only call one."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """The files of a server that does not run, nor does any other."""
+    made = Home(tmp_path / "home")
+    made.ledger.close()
+    port, quack_port = free_ports(2)
+    monkeypatch.setenv("VESTIBULE_ADDRESS", f"127.0.0.1:{port}")
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(quack_port))
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(made.files.data_dir))
+    monkeypatch.setenv("VESTIBULE_STATE_DIR", str(made.files.state_dir))
+    yield made
+
+
+def commands_with_json(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from commands_with_json(inner, (*path, name))
+    elif any("--json" in parameter.opts for parameter in command.params):
+        yield " ".join(path)
+
+
+def check(home: Home, name: str, arguments: Arguments, capfd: pytest.CaptureFixture[str]) -> None:
+    done = CliRunner().invoke(cli, [*name.split(), *arguments(home), "--json"])
+    assert done.exit_code == 0, done.output
+    json.loads(done.stdout)
+    assert capfd.readouterr().out == "", "nor does a library print anything there"
+
+
+def test_every_command_with_the_option_is_in_a_table() -> None:
+    assert set(commands_with_json()) == {*WITHOUT_A_SERVER, *WITH_MODELS, *OF_A_SERVER}
+
+
+@pytest.mark.parametrize(("name", "arguments"), [(n, a) for n, each in WITHOUT_A_SERVER.items() for a in each])
+def test_standard_output_is_json_alone(
+    home: Home, name: str, arguments: Arguments, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check(home, name, arguments, capfd)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("name", "arguments"), [(n, a) for n, each in WITH_MODELS.items() for a in each])
+def test_standard_output_is_json_alone_with_models(
+    home: Home, name: str, arguments: Arguments, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check(home, name, arguments, capfd)
+
+
+@pytest.mark.parametrize("name", [*OF_A_SERVER])
+def test_without_the_server_that_it_needs_a_command_prints_nothing_there(
+    home: Home, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = CliRunner().invoke(cli, [*name.split(), *OF_A_SERVER[name], "--json"])
+    assert done.exit_code == 1, done.output
+    assert done.stdout == capfd.readouterr().out == ""
+    assert "No server answers at" in done.stderr
+
+
+def test_the_log_of_a_command_is_on_standard_error(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings are for whoever runs it; what a server would note of its work is not."""
+    noted: list[str] = []
+
+    class Log:
+        def info(self, event: str, **values: object) -> None:
+            noted.append(event)
+            real.info("as_a_server_would", **values)
+            real.warning("for_a_person", **values)
+
+    real = eraser.log
+    monkeypatch.setattr(eraser, "log", Log())
+    done = CliRunner().invoke(cli, ["erase", *erased(home), "--json"])
+    assert noted == ["erased"]
+    assert json.loads(done.stdout)["sessions"] == 1
+    assert ("for_a_person" in done.stderr, "as_a_server_would" in done.stderr) == (True, False)
