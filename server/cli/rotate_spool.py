@@ -27,6 +27,7 @@ class Progress:
     in_use: int = 0
     damaged: int = 0
     no_room: int = 0
+    refused: int = 0
     more: bool = False
     finished: bool = False
     given: bool = False
@@ -42,6 +43,9 @@ def rotate_spool(address: str | None, state_dir: Path | None, data_dir: Path | N
     From now on everything new is encrypted with a new key. Media that wait, audio of broken streams and the
     vocabularies of sessions are encrypted with it, too. Then the earlier key is deleted. Streams that are open keep
     it until they end; the server does the rest by itself. Safe to interrupt and to repeat.
+
+    A file that the disk refuses to read or to copy is told, and the exit code is 1. The others are done. The server
+    tries it again every ten minutes, and this command at once.
 
     A key that VESTIBULE_SPOOL_KEY gives cannot be changed here: put a new one before it, with a comma between them,
     start the server again, and run this command until it says that nothing needs an earlier key. Until then it exits
@@ -59,7 +63,7 @@ def rotate_spool(address: str | None, state_dir: Path | None, data_dir: Path | N
     else:
         for line in _told(total):
             click.echo(line)
-    if total.given and not total.finished:
+    if total.refused or (total.given and not total.finished):
         raise SystemExit(1)
 
 
@@ -74,6 +78,7 @@ def _told(total: Progress) -> Iterator[str]:
         (total.in_use, "Being written, by an open stream or an upload"),
         (total.damaged, "Damaged, so that they cannot be encrypted anew"),
         (total.no_room, "Too large for the room that is left on the disk"),
+        (total.refused, "Refused by the disk; the log names them (spool_file_refused)"),
     ):
         if count:
             yield f"  {why}: {count}."
@@ -110,6 +115,7 @@ def _rotate_by_calls(address: str | None, state_dir: Path | None) -> Progress:
                 in_use=reply.in_use_count,
                 damaged=reply.damaged_count,
                 no_room=reply.no_room_count,
+                refused=reply.refused_count,
                 more=reply.more,
                 finished=reply.finished,
                 given=reply.given,

@@ -189,6 +189,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
             in_use_count=now.in_use,
             damaged_count=now.damaged,
             no_room_count=now.no_room,
+            refused_count=now.refused,
             more=now.more,
             given=now.given,
         )

@@ -23,6 +23,7 @@ from server.ledger import vocabularies
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from server.observability.log import get_logger
+from server.records.status import Component
 from server.records.vocabulary import VocabularySealer
 from server.runtime.disk_room import free_bytes
 from server.runtime.file_lock import WAIT_S, acquire_soon
@@ -50,6 +51,7 @@ class RotationProgress:
         in_use: How many of them are being written.
         damaged: How many of them cannot be read, or have a key that is not known.
         no_room: How many of them the disk has no room to copy.
+        refused: How many of them the disk refuses to read or to copy.
         more: Whether the time was over, so that another call goes on at once.
         finished: Whether nothing needs an earlier key. One that was generated is deleted.
         given: Whether a setting gives the keys.
@@ -61,6 +63,7 @@ class RotationProgress:
     in_use: int
     damaged: int
     no_room: int
+    refused: int
     more: bool
     finished: bool
     given: bool
@@ -110,39 +113,69 @@ class SpoolKeyRotation:
         self._alone = alone
         self._wait_s = wait_s
         self._monotonic = monotonic
-        self._encryption = SpoolEncryption(spool, least_free_bytes, free)
+        self._encryption = SpoolEncryption(spool, least_free_bytes, free, monotonic)
         self._sealing = _Sealing(self._keys.current_id)
         self._finished_for = ""
+        self._progress: RotationProgress | None = None
+
+    @property
+    def component(self) -> Component:
+        """How far a change is, for the status report. What needs a person is a fault."""
+        now = self._progress
+        if self._is_finished:
+            return Component("spool_key", True, "Nothing needs an earlier key.")
+        if now is None:
+            return Component("spool_key", True, "A change of the key is unfinished; it goes on within half a minute.")
+        files = "1 file needs" if now.remaining == 1 else f"{now.remaining} files need"
+        counts = (
+            (now.in_use, "being written"),
+            (now.damaged, "damaged"),
+            (now.no_room, "too large for the room on the disk"),
+            (now.refused, "refused by the disk, see spool_file_refused in the log"),
+        )
+        why = ", ".join(f"{count} {what}" for count, what in counts if count)
+        healthy = not (now.damaged or now.no_room or now.refused)
+        return Component("spool_key", healthy, f"{files} an earlier key{': ' * bool(why)}{why}.")
+
+    @property
+    def _is_finished(self) -> bool:
+        """Whether it is known that nothing needs an earlier key."""
+        return len(self._keys.kept) == 1 or self._finished_for == self._keys.current_id
 
     async def rotate(self, newest: str) -> RotationProgress:
         """Work; if no id is given and no change is unfinished, make a new key first.
 
         Several calls that wait at the same time make one key. One whose caller goes away while it waits makes none; one
-        that works goes on.
+        that works goes on. A call without an id tries at once what the disk refused before.
 
         Raises:
             Overloaded: BACKUP_BUSY, the files are held by somebody else.
             Conflict: SPOOL_KEY_GIVEN.
-            VestibuleError: The disk or the ledger refuses. What was begun is still readable, and goes on later.
+            VestibuleError: The disk refuses the keys or the folder, or the ledger refuses. What was begun is still
+                readable, and goes on later. A file that the disk refuses is counted.
         """
         seen = self._keys.current_id
         await acquire_soon(self._alone, self._wait_s)
         begins = not newest and seen == self._keys.current_id and len(self._keys.kept) == 1
-        return await asyncio.shield(asyncio.ensure_future(self._rotate(begins)))
+        return await asyncio.shield(asyncio.ensure_future(self._rotate(begins, again=not newest)))
 
-    async def _rotate(self, begins: bool) -> RotationProgress:
+    async def _rotate(self, begins: bool, *, again: bool) -> RotationProgress:
         try:
             if begins:
                 await self._begin()
+            if again:
+                self._encryption.forget_refusals()
             return await self._work()
         finally:
             self._alone.release()
 
     async def round(self) -> bool:
-        """Go on with a change that is unfinished; returns whether there is one. One that works is left alone."""
-        if len(self._keys.kept) == 1 or self._finished_for == self._keys.current_id or self._alone.locked():
+        """Go on with a change that is unfinished, when it is its turn; returns whether there is one."""
+        if self._is_finished:
             return False
         async with self._alone:
+            if self._is_finished:  # by a call that had its turn before
+                return False
             progress = await self._work()
         if progress.finished:
             what = "earlier_spool_key_not_needed" if progress.given else "earlier_spool_key_deleted"
@@ -164,7 +197,7 @@ class SpoolKeyRotation:
         outdated = await asyncio.to_thread(self._encryption.outdated)
         became: Counter[Outcome] = Counter()
         for name in outdated:
-            if became and self._monotonic() > until_s:
+            if became and self._monotonic() > until_s and not self._encryption.is_refused(name):
                 break
             became[await asyncio.to_thread(self._encryption.encrypt, name)] += 1
         encrypted = became.pop(Outcome.ENCRYPTED, 0)
@@ -173,19 +206,22 @@ class SpoolKeyRotation:
         finished = not remaining and not more
         if finished:
             await self._finish()
-        return RotationProgress(
+        self._progress = RotationProgress(
             key_id=self._keys.current_id,
             done=sealed_anew + encrypted,
             remaining=remaining,
             in_use=became[Outcome.IN_USE],
             damaged=became[Outcome.DAMAGED],
             no_room=became[Outcome.NO_ROOM],
+            refused=became[Outcome.REFUSED],
             more=more,
             finished=finished,
             given=self._keys.given,
         )
+        return self._progress
 
     async def _finish(self) -> None:
+        await asyncio.to_thread(self._encryption.sync)  # or a loss of power could bring a file back that needs the key
         if len(self._keys.kept) > 1 and not self._keys.given:
             with disk_errors():
                 await asyncio.to_thread(self._keys.forget_earlier)

@@ -35,7 +35,7 @@ def build_services(
     words = MachineWords(gateway)
     scan = shared.scan or NoScan()
     disks = [DiskStatus(shared.room, disk) for disk in shared.room.disks]
-    own = (shared.cluster_report, *disks, stored.analysts, stored.retention, shared.certificate)
+    own = (shared.cluster_report, *disks, stored.analysts, stored.retention, stored.spool_key, shared.certificate)
     reporting = (*own, scan, sandbox, sandbox.confinement)
     parts = [part for part in reporting if part is not None]
     status = StatusReporter(

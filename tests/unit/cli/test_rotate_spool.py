@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from base64 import b64encode
 from collections.abc import Iterator
@@ -138,6 +139,40 @@ def test_a_file_that_cannot_be_encrypted_is_told_and_ends_the_command(home: Home
         "It is kept for them. A running server goes on by itself, and deletes it when nothing needs it.",
     ]
     assert len(home.keys()) == 2
+
+
+def test_a_file_that_the_disk_refuses_is_told_by_name_and_is_a_failure(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, real = home.names[0], Path.open
+
+    def refuse(path: Path, *given: Any, **named: Any) -> Any:
+        if path.name == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, *given, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    done = run("keys", "rotate-spool", *home.files)
+    with home.serving() as address:
+        called = run("keys", "rotate-spool", "--address", address)
+    assert (done.exit_code, called.exit_code) == (1, 1)
+    assert (
+        done.stdout.splitlines()[1:]
+        == called.stdout.splitlines()[1:]
+        == [
+            "Files that still need an earlier key: 1.",
+            "  Refused by the disk; the log names them (spool_file_refused): 1.",
+            "It is kept for them. A running server goes on by itself, and deletes it when nothing needs it.",
+        ]
+    )
+    assert "Encrypted anew: 1." in done.stdout
+    assert "Encrypted anew: 0." in called.stdout
+    assert '"code": "EIO"' in done.stderr
+    assert f'"file": "{bad}"' in done.stderr
+    monkeypatch.undo()
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(home.state))
+    assert run("keys", "rotate-spool", *home.files).exit_code == 0
+    home.check()
 
 
 def test_the_earlier_key_of_a_setting_must_stay_until_nothing_needs_it(

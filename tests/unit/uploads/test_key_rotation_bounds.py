@@ -148,6 +148,38 @@ async def test_a_call_is_refused_while_a_backup_holds_the_files(ledger: Ledger, 
     assert (await rotate(world)).finished
 
 
+async def test_a_round_waits_for_its_turn(ledger: Ledger, tmp_path: Path) -> None:
+    world = World(ledger, tmp_path)
+    world.fill()
+    log = world.spool.open_log(world.log)
+    await rotate(world)
+    log.close()
+    async with world.alone:
+        a_round = asyncio.ensure_future(world.rotation.round())
+        await asyncio.sleep(0)
+        assert not a_round.done(), "a backup after a backup would keep it from working for ever"
+    next_backup = asyncio.ensure_future(world.alone.acquire())
+    assert await a_round
+    await next_backup
+    assert world.stored_keys == 1
+
+
+async def test_a_round_that_waited_for_the_end_of_the_change_does_nothing(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(ledger, tmp_path)
+    world.fill()
+    log = world.spool.open_log(world.log)
+    await rotate(world)
+    log.close()
+    looks = Calls(monkeypatch, SpoolEncryption, "outdated")
+    call = asyncio.ensure_future(rotate(world))
+    await asyncio.sleep(0)
+    assert not await world.rotation.round()
+    assert (await call).finished
+    assert looks.count == 2, "of the call alone: before and after its work"
+
+
 async def test_calls_that_wait_together_make_one_key(ledger: Ledger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     async with world.alone:

@@ -1060,6 +1060,7 @@ class RotateSpoolKeyResponse(_message.Message):
     NO_ROOM_COUNT_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     GIVEN_FIELD_NUMBER: _builtins.int
+    REFUSED_COUNT_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """Id of the newest key, 16 hexadecimal digits. It does not reveal the key."""
     done_count: _builtins.int
@@ -1078,6 +1079,8 @@ class RotateSpoolKeyResponse(_message.Message):
     """Whether the time of this call was over, so that another one goes on at once."""
     given: _builtins.bool
     """Whether a setting gives the keys. Then the earlier ones must stay there until finished is set."""
+    refused_count: _builtins.int
+    """How many of the remaining files the disk refused to read or to copy. The log has their names (spool_file_refused)."""
     def __init__(
         self,
         *,
@@ -1090,10 +1093,11 @@ class RotateSpoolKeyResponse(_message.Message):
         no_room_count: _builtins.int = ...,
         more: _builtins.bool = ...,
         given: _builtins.bool = ...,
+        refused_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "done_count", b"done_count", "finished", b"finished", "given", b"given", "in_use_count", b"in_use_count", "key_id", b"key_id", "more", b"more", "no_room_count", b"no_room_count", "remaining_count", b"remaining_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "done_count", b"done_count", "finished", b"finished", "given", b"given", "in_use_count", b"in_use_count", "key_id", b"key_id", "more", b"more", "no_room_count", b"no_room_count", "refused_count", b"refused_count", "remaining_count", b"remaining_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
