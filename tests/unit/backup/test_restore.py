@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -192,6 +193,50 @@ def test_a_file_that_was_changed_is_found_and_not_restored(made: Made, pattern: 
         install(backup, made.there)
     assert refused.value.reason == "BACKUP_DAMAGED"
     assert list(made.there.data_dir.iterdir()) == list(made.there.state_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (_flip, "was changed"),
+        (Path.unlink, "is missing"),
+        (lambda path: path.write_bytes(b""), "was changed"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1000]), "was changed"),
+        (lambda path: path.write_bytes(b"no ledger" * 5000), "was changed"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ledger.duckdb", "audit.head"])
+def test_what_is_wrong_with_a_file_is_told_once(made: Made, name: str, change: Change, what: str) -> None:
+    change(made.folder / name)
+    assert list(made.open().problems([])) == [f"{name} {what}."]
+
+
+def test_a_file_that_the_disk_does_not_read_is_told(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = next(made.folder.glob("spool/*"))
+    bad, real = {spool, made.folder / "ledger.duckdb"}, os.open
+
+    def refuse(path: Any, *given: Any, **named: Any) -> int:
+        if path in bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, *given, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert list(made.open().problems([])) == [
+        "ledger.duckdb cannot be read (EIO).",
+        f"spool/{spool.name} cannot be read (EIO).",
+    ]
+
+
+def test_a_ledger_that_is_none_though_the_manifest_has_it_does_not_blame_the_disk(made: Made) -> None:
+    ledger = made.folder / "ledger.duckdb"
+    ledger.write_bytes(b"no ledger" * 5000)
+    manifest = made.manifest()
+    [entry] = [entry for entry in manifest["files"] if entry["path"] == ledger.name]
+    entry |= json.loads(backup_files.hashed(ledger, ledger.name).model_dump_json())
+    made.write_manifest(manifest)
+    assert list(open_backup(made.folder, None).problems([])) == [
+        "ledger.duckdb is as the manifest says, but it is no ledger that this release can open."
+    ]
 
 
 def test_a_folder_that_is_a_link_is_refused(made: Made) -> None:
