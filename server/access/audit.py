@@ -57,6 +57,7 @@ class AuditAction(StrEnum):
     BREAKER_RESET = "breaker_reset"
     BREAKER_TRIPPED = "breaker_tripped"
     BACKUP = "backup"
+    RESTORE = "restore"
     ERASE = "erase"
     SPOOL_KEY_ROTATED = "spool_key_rotated"
     AUDIT_BROKEN = "audit_broken"

@@ -16,7 +16,7 @@ from typing import Final
 
 from models.errors import VestibuleError
 from models.private_files import make_private_folder, write_atomically
-from server.access.audit import AuditAction, AuditTrail, Outcome, head_seal
+from server.access.audit import AuditAction, AuditEntry, AuditTrail, Outcome, head_seal
 from server.access.caller import INTERNAL
 from server.ledger import audit as rows
 from server.ledger.audit import START, AuditPosition
@@ -59,6 +59,21 @@ async def head_kept(ledger: Ledger, key: bytes, state_dir: Path) -> AsyncIterato
     yield
     if fitted:
         write_head(state_dir, key, await ledger.read(rows.last))
+
+
+def append_and_keep(cursor: Cursor, trail: AuditTrail, key: bytes, state_dir: Path, entry: AuditEntry) -> None:
+    """Append an entry and keep the head, for a command that alone has the ledger; each statement commits.
+
+    Nothing is kept if the chain did not fit the head before, as with ``head_kept``.
+    """
+    fitted = not _difference(cursor, read_head(state_dir, key))
+    end = trail.append(cursor, entry)
+    if not fitted:
+        return
+    try:
+        write_head(state_dir, key, end)
+    except OSError as error:  # the chain fits the head before, too
+        log.warning("audit_head_not_kept", error=type(error).__name__)
 
 
 class AuditHead:

@@ -6,6 +6,7 @@ into them begins anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from models.errors import Conflict
@@ -17,8 +18,14 @@ from server.backup.sources import ServerFiles
 from server.runtime.folders import UNFINISHED_RESTORE
 
 
-def install(backup: OpenedBackup, files: ServerFiles) -> None:
+def install(backup: OpenedBackup, files: ServerFiles, finish: Callable[[], None] = lambda: None) -> None:
     """Copy everything, comparing each file with the manifest, and the keys if there are some.
+
+    Args:
+        backup: What to copy.
+        files: Where it goes.
+        finish: Called when everything is there, and before a server may start from it. If it raises, the folders are
+            empty again.
 
     Raises:
         Conflict: RESTORE_NOT_EMPTY.
@@ -40,6 +47,7 @@ def install(backup: OpenedBackup, files: ServerFiles) -> None:
             for folder in folders:
                 _empty(folder)
             _fill(backup, files)
+            finish()
             for folder in folders:
                 (folder / UNFINISHED_RESTORE).unlink()
                 sync_folder(folder)

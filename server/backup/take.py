@@ -48,13 +48,18 @@ class StoppedLedger:
             Unavailable: LEDGER_LOCKED, somebody wrote to the ledger meanwhile.
         """
         if _state_of(self.ledger) != self.before:
-            raise Unavailable(
-                "A server works on these files.",
-                reason=Reason.LEDGER_LOCKED,
-                hint="Leave --data-dir out, and set VESTIBULE_DATA_DIR and VESTIBULE_STATE_DIR to its folders. If "
-                "the server starts just now, try again.",
-            )
+            raise server_works()
         return self.before[0]
+
+
+def server_works() -> Unavailable:
+    """The error for files that are not those of a stopped server."""
+    return Unavailable(
+        "A server works on these files.",
+        reason=Reason.LEDGER_LOCKED,
+        hint="Leave --data-dir out, and set VESTIBULE_DATA_DIR and VESTIBULE_STATE_DIR to its folders. If the server "
+        "starts just now, try again.",
+    )
 
 
 def _state_of(ledger: Path) -> tuple[LedgerMark, bytes]:

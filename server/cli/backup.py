@@ -129,9 +129,43 @@ def _marks(settings: Settings, address: str | None, state_dir: Path | None) -> I
 
 @contextmanager
 def _marks_of_files(settings: Settings) -> Iterator[Callable[[], LedgerMark]]:
+    """Marks the ledger of a stopped server, after the audit got its row, so that the copy has it too."""
     from server.backup.take import StoppedLedger
 
-    yield StoppedLedger.of(settings.ledger_path).mark
+    ledger: StoppedLedger | None = None
+
+    def ask_mark() -> LedgerMark:
+        nonlocal ledger
+        if ledger is None:
+            _note(settings)
+            ledger = StoppedLedger.of(settings.ledger_path)
+        return ledger.mark()
+
+    yield ask_mark
+
+
+def _note(settings: Settings) -> None:
+    """Add the backup to the audit. A disk that takes no row does not keep the data from being saved."""
+    from models.errors import VestibuleError
+    from models.reasons import Reason
+    from server.access.audit import AuditAction
+    from server.backup.noted import note
+    from server.backup.sources import ServerFiles
+    from server.ledger.types import utc_now
+
+    try:
+        why = note(ServerFiles.of(settings), AuditAction.BACKUP, ("ledger", ""), utc_now)
+    except VestibuleError as error:
+        if error.reason is Reason.LEDGER_LOCKED:
+            raise
+        why = error.message.rstrip(".")
+    tell_unless_noted(why)
+
+
+def tell_unless_noted(why: str) -> None:
+    """Tell on standard error why the audit has no row; nothing when it has one."""
+    if why:
+        click.echo(f"The audit has no row of this: {why}.", err=True)
 
 
 def _require_spool(settings: Settings, inode: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from models.reasons import Reason
-from server.cli.backup import counts
+from server.cli.backup import counts, tell_unless_noted
 from server.cli.output import Failure, show_fields
 from server.cli.stopped_server import one_folder
 
@@ -49,10 +50,13 @@ def restore_backup(
       vestibule restore /backups/2026-11-27 --keys /safe/vestibule-keys.json --check
       vestibule restore /backups/2026-11-27 --keys /safe/vestibule-keys.json --data-dir ./data --state-dir ./state
     """
+    from server.access.audit import AuditAction
     from server.backup.check import open_backup
     from server.backup.install import install
+    from server.backup.noted import note
     from server.backup.sources import ServerFiles
     from server.cli.analyst import ledger_settings
+    from server.ledger.types import utc_now
 
     if (keys_file is None) is not without_keys:
         raise click.UsageError("Name the keys with --keys FILE, or give --without-keys.")
@@ -62,7 +66,9 @@ def restore_backup(
     opened = open_backup(folder, keys_file)
     _refuse_problems(opened, settings)
     if not check:
-        install(opened, ServerFiles.of(settings))
+        files = ServerFiles.of(settings)
+        made = ("backup", f"{opened.manifest.create_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        install(opened, files, lambda: tell_unless_noted(note(files, AuditAction.RESTORE, made, utc_now)))
     show_fields([*counts(opened.manifest), ("checked with keys", not without_keys)])
     for path in opened.manifest.missing:
         click.echo(f"{path} was gone when the backup was made.")

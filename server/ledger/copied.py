@@ -1,4 +1,4 @@
-"""Reads a copy of the ledger that nobody writes: for backups."""
+"""Opens a ledger that no server uses, whatever its schema: a copy, or that of a stopped server. For backups."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import duckdb
 
-from models.errors import VestibuleError
+from models.errors import Unavailable, VestibuleError
+from models.reasons import Reason
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.connection import connect
-from server.ledger.errors import translate
+from server.ledger.errors import DISK_HINT, translate
 from server.ledger.migrations import ALL, refuse_newer
 from server.ledger.needed_media import needed_spool_ids
 
@@ -62,6 +63,25 @@ def opened_copy(path: Path) -> Iterator[Cursor]:
     """
     with _translated():
         connection = duckdb.connect(str(path), read_only=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextmanager
+def opened_stopped(path: Path) -> Iterator[Cursor]:
+    """A connection to the ledger of a stopped server. It migrates nothing; each statement commits.
+
+    Raises:
+        VestibuleError: LEDGER_LOCKED, a server uses it. From the block too, for errors of DuckDB there.
+    """
+    with _translated():
+        try:
+            connection = connect(path)
+        except OSError as error:
+            message = f"The ledger's file cannot be used ({type(error).__name__})."
+            raise Unavailable(message, reason=Reason.LEDGER_IO, hint=DISK_HINT) from error
         try:
             yield connection
         finally:
