@@ -25,7 +25,8 @@ from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.resources import check_fit
 from ray_tasks.serve_client import RAY_ERRORS, call, translate, workers_not_ready
-from ray_tasks.types import BUSY_HINT, ClusterConfig, Step
+from ray_tasks.types import BUSY_HINT, ClusterConfig, Step, WorkerEnd
+from ray_tasks.worker_ends import WorkerEnds
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Cluster:
         self._thread = RayThread()
         self._runtime = RayRuntime(config)
         self._applications = Applications(config)
+        self._ends = WorkerEnds(config.installation)
         self._lease: object | None = None
         self._facts: dict[str, EngineFacts] = {}
         self._ready = False
@@ -204,6 +206,20 @@ class Cluster:
         except RAY_ERRORS as exc:
             raise translate(exc) from None
         return statuses
+
+    async def worker_ends(self) -> list[WorkerEnd]:
+        """Workers of this installation that ended since the last call; the first call finds none.
+
+        Raises:
+            Unavailable: The cluster is not up, or does not answer.
+        """
+        self._check_up()
+        if self._runtime.lost():
+            raise _lost()
+        try:
+            return await asyncio.to_thread(self._ends.look)
+        except (*RAY_ERRORS, RuntimeError, ValueError) as exc:  # the last two are how Ray says that the GCS is away
+            raise translate(exc) from None
 
     async def refresh_facts(self, kinds: Iterable[str], timeout_s: float = DESCRIBE_S) -> None:
         """Ask workers to describe themselves again, because another program may have replaced them. Without an answer

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from models.errors import VestibuleError
-from ray_tasks.types import ClusterConfig, Step
+from ray_tasks.types import ClusterConfig, Step, WorkerEnd
 
 _LENGTH: Final = struct.Struct("!Q")
 
@@ -91,6 +91,13 @@ class StepDone:
 @dataclass(frozen=True, slots=True)
 class Beat:
     """Ray answered a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded:
+    """A worker ended; Serve starts another one."""
+
+    end: WorkerEnd
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,12 @@ from ray_tasks.process_messages import (
     SourceSize,
     Started,
     StepDone,
+    WorkerEnded,
     receive,
     send,
 )
 from ray_tasks.processes import end, users_of, with_descendants
-from ray_tasks.types import ClusterConfig, RecordingSource, Step
+from ray_tasks.types import ClusterConfig, RecordingSource, Step, WorkerEnd
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,12 @@ ENDED_BY_US: Final = Loss("server", "The server ended the process that owns Ray.
 class RayChild(Protocol):
     """One run of Ray; ``RayChildProcess`` is the real one."""
 
-    async def start(self, config: ClusterConfig, on_step: Callable[[Step], None]) -> Started:
+    async def start(
+        self,
+        config: ClusterConfig,
+        on_step: Callable[[Step], None],
+        on_worker_end: Callable[[WorkerEnd], None],
+    ) -> Started:
         """Start or join Ray and deploy the workers. Raises what ``Cluster.start`` raises, or CLUSTER_LOST."""
         ...
 
@@ -104,6 +110,7 @@ class RayChildProcess:
         self._pieces: dict[int, AsyncIterator[bytes]] = {}
         self._lost: asyncio.Future[Loss] = asyncio.get_running_loop().create_future()
         self._on_step: Callable[[Step], None] = lambda _step: None
+        self._on_worker_end: Callable[[WorkerEnd], None] = lambda _end: None
         self._folder = ""
         self._beats = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,9 +132,14 @@ class RayChildProcess:
         source, sink = await asyncio.open_connection(sock=ours, limit=BUFFER_BYTES)
         return cls(process, source, sink)
 
-    async def start(self, config: ClusterConfig, on_step: Callable[[Step], None]) -> Started:
+    async def start(
+        self,
+        config: ClusterConfig,
+        on_step: Callable[[Step], None],
+        on_worker_end: Callable[[WorkerEnd], None],
+    ) -> Started:
         """See ``RayChild``."""
-        self._on_step = on_step
+        self._on_step, self._on_worker_end = on_step, on_worker_end
         await self._send(Begin(config))
         started: Started = await self.call("start")
         self._folder = started.folder
@@ -226,6 +238,8 @@ class RayChildProcess:
                 self._on_step(message.step)
             case Beat():
                 self._beats += 1
+            case WorkerEnded():
+                self._on_worker_end(message.end)
             case Lost():
                 ended = f"A process of Ray ended: {', '.join(message.names)}."
                 self._note_lost(Loss("-".join(message.names), ended))

@@ -34,6 +34,7 @@ from ray_tasks.process_messages import (
     SourceSize,
     Started,
     StepDone,
+    WorkerEnded,
     receive,
     send,
 )
@@ -45,7 +46,7 @@ log = logging.getLogger("ray_tasks.ray_process")
 WATCH_S: Final = 0.2
 """How often the processes of a local cluster are looked at."""
 BEAT_S: Final = 3.0
-"""How often Ray is asked whether it answers."""
+"""How often Ray is asked whether it answers, and which workers ended."""
 BUFFER_BYTES: Final = 4 * 1024 * 1024
 GATEWAY_CALLS: Final = frozenset({"speech_step", "read_recording", "read_picture", "redact", "engines"})
 
@@ -144,6 +145,7 @@ class RayProcess:
         self._watching = [
             asyncio.create_task(self._watch_processes(self._cluster)),
             asyncio.create_task(self._watch_answers(self._cluster)),
+            asyncio.create_task(self._watch_workers(self._cluster)),
         ]
         return Started(self._cluster.dashboard_url, self._cluster.folder)
 
@@ -170,6 +172,15 @@ class RayProcess:
                 await self._send(Beat())
             except VestibuleError as error:
                 log.warning("Ray does not answer (%s).", error.reason)
+            await asyncio.sleep(BEAT_S)
+
+    async def _watch_workers(self, cluster: Cluster) -> None:
+        while True:
+            try:
+                for end in await cluster.worker_ends():
+                    await self._send(WorkerEnded(end))
+            except VestibuleError as error:
+                log.info("Ray does not say which workers ended (%s).", error.reason)
             await asyncio.sleep(BEAT_S)
 
     async def _send(self, message: object) -> None:

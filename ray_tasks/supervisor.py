@@ -16,7 +16,7 @@ from models.reasons import Reason
 from models.retry import CLUSTER_POLICY, RetryPolicy
 from ray_tasks.process_messages import Started
 from ray_tasks.ray_child import Loss, RayChild, RayChildProcess, cluster_lost
-from ray_tasks.types import BUSY_HINT, ClusterConfig, Step
+from ray_tasks.types import BUSY_HINT, ClusterConfig, Step, WorkerEnd
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class ClusterSupervisor:
         clock: Seconds, monotonic.
         sleep: Waits between attempts.
         observe: Told of each change.
+        observe_worker: Told of each worker that ended while Ray was up.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class ClusterSupervisor:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         observe: ClusterObserver = lambda _state: None,
+        observe_worker: Callable[[WorkerEnd], None] = lambda _end: None,
     ) -> None:
         self._config = config
         self._launch = launch
@@ -102,6 +104,7 @@ class ClusterSupervisor:
         self._clock = clock
         self._sleep = sleep
         self._observe = observe
+        self._observe_worker = observe_worker
         self._child: RayChild | None = None
         self._started = Started("", "")
         self._up = asyncio.Event()
@@ -269,7 +272,7 @@ class ClusterSupervisor:
             async with asyncio.timeout(START_LIMIT_S):
                 launching, self._prepared = self._prepared or self._launch(), None
                 self._child = await launching
-                self._started = await self._child.start(self._config, self._on_step)
+                self._started = await self._child.start(self._config, self._on_step, self._observe_worker)
         except TimeoutError:
             await self._end_child()
             raise Unavailable(

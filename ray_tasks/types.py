@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Final, Protocol
 
 from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
@@ -181,6 +183,27 @@ class EngineInfo:
     detail: str = ""
     queued: int = 0
     extra: dict[str, str] = field(default_factory=dict)
+
+
+class WorkerEndReason(StrEnum):
+    """Why a worker ended, as far as Ray knows."""
+
+    PROCESS_ENDED = "process_ended"  # it crashed or was killed, perhaps by the system for lack of memory
+    OUT_OF_MEMORY = "out_of_memory"  # Ray ended it, because the machine lacked memory
+    REPLACED = "replaced"  # Serve ended it, because it failed its health checks
+    NODE_LOST = "node_lost"  # its machine left the cluster
+    NOT_STARTED = "not_started"  # it ended while it was built
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnd:
+    """One process of a worker that ended. Serve starts another one by itself."""
+
+    kind: str
+    reason: WorkerEndReason
+    pid: int
+    end_time: datetime
 
 
 class Gateway(Protocol):

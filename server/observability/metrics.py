@@ -109,6 +109,12 @@ class Metrics:
         self.cluster_down_seconds = Gauge(
             "vestibule_cluster_down_seconds", "Seconds since the Ray cluster was lost; 0 while it is up.", registry=into
         )
+        self.worker_ends = Counter(
+            "vestibule_worker_ends",
+            "Processes of workers that ended while the cluster was up, by kind and reason. Serve starts another one.",
+            ["kind", "reason"],
+            registry=into,
+        )
         self.entities = Counter("vestibule_redacted_entities", "Entities that were redacted.", ["type"], registry=into)
         self.breaker_open = Gauge(
             "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into

@@ -58,6 +58,7 @@ class StatusReporter:
         open_streams: Number of conversation streams now.
         parts: What reports its own state.
         policies: The retry policies.
+        worker_ends: A sentence about the workers of a kind that ended, or nothing.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class StatusReporter:
         open_streams: Callable[[], int],
         parts: Sequence[StatusPart],
         policies: RetryPolicies = POLICIES,
+        worker_ends: Callable[[str], str] = lambda _kind: "",
     ) -> None:
         self._gateway = gateway
         self._ledger = ledger
@@ -79,6 +81,7 @@ class StatusReporter:
         self._open_streams = open_streams
         self._parts = tuple(parts)
         self._policies = policies
+        self._worker_ends = worker_ends
 
     async def report(self) -> StatusReport:
         """Report the whole state. A part that is down is reported, not raised."""
@@ -103,9 +106,14 @@ class StatusReporter:
     async def workers(self) -> list[Component]:
         """The kinds of worker."""
         try:
-            return [_worker(info) for info in await self._gateway.engines()]
+            return [self._worker(info) for info in await self._gateway.engines()]
         except VestibuleError as error:
             return [Component(name, False, error.message) for name in ("speech", "vision", "redaction")]
+
+    def _worker(self, info: EngineInfo) -> Component:
+        running = f"{info.engine} on {info.device}, {info.replicas} replica(s)." if info.device else ""
+        told = (running, info.detail, self._worker_ends(info.kind))
+        return Component(info.kind, info.healthy, " ".join(part for part in told if part))
 
     def _llm(self) -> Component:
         if not self._assistant.configured:
@@ -116,11 +124,6 @@ class StatusReporter:
             return Component("llm", closed, f"The breaker is {next(iter(states.values()))}.")
         told = ", ".join(f"{name} is {state}" for name, state in states.items())
         return Component("llm", closed, f"The breakers: {told}.")
-
-
-def _worker(info: EngineInfo) -> Component:
-    running = f"{info.engine} on {info.device}, {info.replicas} replica(s)." if info.device else ""
-    return Component(info.kind, info.healthy, " ".join(part for part in (running, info.detail) if part))
 
 
 def _ledger(health: WriterHealth) -> Component:

@@ -47,6 +47,7 @@ def build_services(
         lambda: streams.count,
         parts,
         settings.retry.policies,
+        shared.worker_report.sentence,
     )
     rate = settings.dead_letters.redrive_per_s
     operations = LetterOperations(ledger, jobs.runner, shared.audit.trail, clock, rate)

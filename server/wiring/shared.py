@@ -22,6 +22,7 @@ from server.observability.metrics import Metrics
 from server.records.cluster_report import ClusterReport
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
+from server.records.worker_report import WorkerReport
 from server.runtime.disk_room import Disk, DiskRoom
 from server.runtime.lifecycle import Lifecycle
 from server.sandbox.build import build_sandbox
@@ -46,6 +47,7 @@ class Shared:
     sealer: VocabularySealer
     cluster: ClusterSupervisor
     cluster_report: ClusterReport
+    worker_report: WorkerReport
     gateway: Gateway
     breakers: Breakers
     prober: HealthProber
@@ -65,7 +67,9 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     metrics = Metrics()
     keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
     report = ClusterReport(metrics)
-    cluster = ClusterSupervisor(cluster_config(settings), observe=report.observe)
+    workers = WorkerReport(ledger, metrics)
+    stack.push_async_callback(workers.drain)
+    cluster = ClusterSupervisor(cluster_config(settings), observe=report.observe, observe_worker=workers.observe)
     report.follow(cluster)
     cluster.prepare()
     stack.push_async_callback(cluster.stop)
@@ -86,6 +90,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         sealer=VocabularySealer(keys),
         cluster=cluster,
         cluster_report=report,
+        worker_report=workers,
         gateway=upstreams.gateway,
         breakers=upstreams.breakers,
         prober=upstreams.prober,

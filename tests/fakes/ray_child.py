@@ -14,7 +14,7 @@ from typing import Any
 from models.errors import VestibuleError
 from ray_tasks.process_messages import Started
 from ray_tasks.ray_child import Loss, cluster_lost
-from ray_tasks.types import ClusterConfig, Step
+from ray_tasks.types import ClusterConfig, Step, WorkerEnd
 
 
 class FakeRayChild:
@@ -33,8 +33,14 @@ class FakeRayChild:
         self.ended = ""
         self._lost: asyncio.Future[Loss] = asyncio.get_running_loop().create_future()
 
-    async def start(self, config: ClusterConfig, on_step: Callable[[Step], None]) -> Started:
+    async def start(
+        self,
+        config: ClusterConfig,
+        on_step: Callable[[Step], None],
+        on_worker_end: Callable[[WorkerEnd], None],
+    ) -> Started:
         """See ``RayChild``."""
+        self.tell_worker_end = on_worker_end
         on_step(Step("ray", 1.0))
         if self.error is not None:
             raise self.error

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -16,11 +17,13 @@ import pytest_asyncio
 
 from models.redaction.types import RedactionContext
 from models.text import RawText
+from ray_tasks.deployments import application_name
 from ray_tasks.processes import users_of
 from ray_tasks.supervised_gateway import SupervisedGateway
 from ray_tasks.supervisor import ClusterState, ClusterSupervisor
+from ray_tasks.types import WorkerEnd, WorkerEndReason
 from tests.eventually import eventually
-from tests.ray.conftest import DATA, small_config
+from tests.ray.conftest import DATA, INSTALLATION, small_config
 from tests.ray.test_lifecycle import gone
 
 BACK_S = 120.0
@@ -47,7 +50,12 @@ class Supervised:
     def __init__(self, folder: Path) -> None:
         self._earlier = set(psutil.Process().children(recursive=True))
         self.states: list[ClusterState] = []
-        self.cluster = ClusterSupervisor(small_config(folder, dashboard=False), observe=self.states.append)
+        self.worker_ends: list[WorkerEnd] = []
+        self.cluster = ClusterSupervisor(
+            small_config(folder, dashboard=False),
+            observe=self.states.append,
+            observe_worker=self.worker_ends.append,
+        )
         self.gateway = SupervisedGateway(self.cluster)
 
     def processes(self) -> dict[str, psutil.Process]:
@@ -90,6 +98,19 @@ async def supervised(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         yield made
     finally:
         await made.cluster.stop()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_killed_worker_is_told_with_its_time_and_reason(supervised: Supervised) -> None:
+    title = f"ray::ServeReplica:{application_name(INSTALLATION, 'vision')}:"
+    [victim] = [process for name, process in supervised.processes().items() if name.startswith(title)]
+    killed = datetime.now(UTC)
+    victim.kill()
+    await eventually(lambda: bool(supervised.worker_ends), 30)
+    [end] = supervised.worker_ends
+    assert (end.kind, end.reason, end.pid) == ("vision", WorkerEndReason.PROCESS_ENDED, victim.pid)
+    assert abs((end.end_time - killed).total_seconds()) < 5
+    assert supervised.cluster.ready, "the cluster itself is not lost"
 
 
 @pytest.mark.asyncio(loop_scope="module")

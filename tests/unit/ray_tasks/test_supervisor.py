@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
@@ -13,7 +14,7 @@ from models.errors import Unavailable, WeightsError
 from models.reasons import Reason
 from models.retry import CLUSTER_POLICY, FOREVER
 from ray_tasks.supervisor import AT_ONCE, USUAL_START_S, WINDOW_S, ClusterPhase, ClusterState, ClusterSupervisor
-from ray_tasks.types import ClusterConfig, WorkerConfig
+from ray_tasks.types import ClusterConfig, WorkerConfig, WorkerEnd, WorkerEndReason
 from tests.clocks import HandSeconds
 from tests.eventually import eventually
 from tests.fakes.ray_child import FakeRay
@@ -30,10 +31,16 @@ class Supervised:
     clock: HandSeconds = field(default_factory=HandSeconds)
     slept: list[float] = field(default_factory=list)
     states: list[ClusterState] = field(default_factory=list)
+    worker_ends: list[WorkerEnd] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.cluster = ClusterSupervisor(
-            CONFIG, launch=self.ray.launch, clock=self.clock, sleep=self.sleep, observe=self.states.append
+            CONFIG,
+            launch=self.ray.launch,
+            clock=self.clock,
+            sleep=self.sleep,
+            observe=self.states.append,
+            observe_worker=self.worker_ends.append,
         )
 
     async def sleep(self, seconds: float) -> None:
@@ -185,6 +192,15 @@ async def test_a_process_that_was_prepared_in_vain_is_ended(supervised: Supervis
     supervised.cluster.prepare()
     await supervised.cluster.stop()
     assert [child.ended for child in supervised.ray.children] == ["killed"]
+
+
+async def test_a_worker_that_ends_is_told_also_after_a_restart(supervised: Supervised) -> None:
+    end = WorkerEnd("vision", WorkerEndReason.PROCESS_ENDED, 42, datetime(2026, 11, 27, 9, tzinfo=UTC))
+    await supervised.cluster.start()
+    supervised.ray.children[-1].tell_worker_end(end)
+    await supervised.lose()
+    supervised.ray.children[-1].tell_worker_end(end)
+    assert supervised.worker_ends == [end, end]
 
 
 async def test_a_stop_stops_ray_in_order(supervised: Supervised) -> None:

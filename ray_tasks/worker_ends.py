@@ -1,0 +1,71 @@
+"""Notices that workers ended, and why. Serve replaces them without telling anybody; Ray keeps a table of its actors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ray._private.state import state
+from ray.serve._private.common import REPLICA_ID_FULL_ID_STR_PREFIX
+
+from ray_tasks.deployments import DEPLOYMENTS, application_name
+from ray_tasks.types import WorkerEnd, WorkerEndReason
+
+_DIED: Final = {
+    "WORKER_DIED": WorkerEndReason.PROCESS_ENDED,
+    "NODE_DIED": WorkerEndReason.NODE_LOST,
+    "RAY_KILL": WorkerEndReason.REPLACED,
+}
+_OTHER: Final = {
+    "oom_context": WorkerEndReason.OUT_OF_MEMORY,
+    "creation_task_failure_context": WorkerEndReason.NOT_STARTED,
+    "actor_unschedulable_context": WorkerEndReason.NOT_STARTED,
+    "runtime_env_failed_context": WorkerEndReason.NOT_STARTED,
+}
+
+
+def dead_actors() -> Mapping[str, Mapping[str, Any]]:
+    """Ray's table of actors that ended, by id. Ray's public interface to it needs the dashboard."""
+    table: Mapping[str, Mapping[str, Any]] = state.actor_table(None, actor_state_name="DEAD")
+    return table
+
+
+class WorkerEnds:
+    """The workers of one installation that ended.
+
+    Args:
+        installation: Id of the installation.
+        read: The table.
+    """
+
+    def __init__(self, installation: str, read: Callable[[], Mapping[str, Mapping[str, Any]]] = dead_actors) -> None:
+        self._kinds = {
+            f"{REPLICA_ID_FULL_ID_STR_PREFIX}{application_name(installation, kind)}#": kind for kind in DEPLOYMENTS
+        }
+        self._read = read
+        self._seen: set[str] | None = None
+
+    def look(self) -> list[WorkerEnd]:
+        """Those that ended since the last look; the first one finds none. Blocks."""
+        table = self._read()
+        new = [] if self._seen is None else [table[key] for key in table if key not in self._seen]
+        self._seen = set(table)
+        return [end for row in new if (end := self._end(row)) is not None]
+
+    def _end(self, row: Mapping[str, Any]) -> WorkerEnd | None:
+        kind = next((kind for prefix, kind in self._kinds.items() if row["Name"].startswith(prefix)), None)
+        if kind is None:
+            return None
+        return WorkerEnd(
+            kind, _reason(row["DeathCause"]), row["Pid"], datetime.fromtimestamp(row["EndTime"] / 1000, UTC)
+        )
+
+
+def _reason(cause: Any) -> WorkerEndReason:
+    """A word for Ray's cause. The text of Ray is not kept: it may hold anything."""
+    context = cause.WhichOneof("context")
+    if context == "actor_died_error_context":
+        died = cause.actor_died_error_context
+        return _DIED.get(died.Reason.Name(died.reason), WorkerEndReason.UNKNOWN)
+    return _OTHER.get(context, WorkerEndReason.UNKNOWN)
