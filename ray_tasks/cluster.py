@@ -125,7 +125,7 @@ class Cluster:
         return self._runtime.processes()
 
     def lost(self) -> set[str]:
-        """Programs of a local cluster that have ended, and without which it cannot work."""
+        """Programs of Ray on this machine that have ended, and without which it cannot work."""
         return self._runtime.lost()
 
     async def connect(self) -> None:
@@ -187,7 +187,7 @@ class Cluster:
         stopping = self._thread.submit(self._stop_ray)
         done, _late = await asyncio.wait({asyncio.wrap_future(stopping)}, timeout=STOP_S)
         if not done:
-            log.warning("Ray did not stop by itself; its processes are killed.")
+            log.warning("ray_did_not_stop")
         await asyncio.to_thread(end, family, KILL_AFTER_S if done else 0.0)
         await asyncio.to_thread(self._runtime.close, keep_folder=failed)
         self._thread.close()
@@ -254,7 +254,7 @@ class Cluster:
         self._lease = take_lease(self.config.installation)
         self._applications.deploy()
         if not self._runtime.local and (abandoned := self._applications.abandoned(leased_installations())):
-            log.warning("No server uses these applications on the Ray cluster: %s", ", ".join(abandoned))
+            log.warning("unused_applications", extra={"values": {"applications": abandoned}})
 
     async def _wait_for_workers(self, done: Callable[[str], None]) -> None:
         waiting = dict.fromkeys(DEPLOYMENTS)

@@ -109,10 +109,11 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A line for the server's log."""
+    """A line for the server's log: a word for the event, and values by name."""
 
     level: int
-    text: str
+    event: str
+    values: dict[str, object]
 
 
 class Sink(Protocol):

@@ -62,6 +62,18 @@ def with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
     return list(found.values())
 
 
+def raylet_at(socket_name: str) -> psutil.Process | None:
+    """The process of the Ray node with this socket. None if it cannot be seen, as from a container of its own."""
+    option = f"--raylet_socket_name={socket_name}"
+    for process in psutil.process_iter():
+        try:
+            if process.name() == "raylet" and option in process.cmdline():
+                return process
+        except psutil.Error:  # ended meanwhile
+            continue
+    return None
+
+
 def orphans_of(raylet_pid: int) -> list[psutil.Process]:
     """Workers whose raylet died. Their parent is gone, but the raylet's process id is in their environment."""
     found = []

@@ -188,7 +188,7 @@ class RayChildProcess:
             async with asyncio.timeout(STOP_S):
                 await self.call("stop")
         except (Unavailable, TimeoutError):
-            log.warning("Ray did not stop by itself; its processes are killed.")
+            log.warning("ray_did_not_stop")
         await self.kill()
 
     async def kill(self) -> None:
@@ -205,12 +205,19 @@ class RayChildProcess:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _kill_family(self) -> None:
+        """End the process and its descendants. Only asyncio waits for the process: psutil would take its exit status
+        away, and asyncio would log a warning.
+        """
         try:
-            end(with_descendants(self._root), 0.0)
+            family = with_descendants(self._root)
+            with suppress(psutil.NoSuchProcess):
+                for process in self._root:
+                    process.kill()
+            end(set(family) - set(self._root), 0.0)
             if self._folder:
-                end(users_of(Path(self._folder)), 0.0)
+                end(set(users_of(Path(self._folder))) - set(self._root), 0.0)
         except (OSError, psutil.Error) as error:
-            log.warning("Some processes of Ray could not be ended (%s).", type(error).__qualname__)
+            log.warning("processes_not_ended", extra={"values": {"error_type": type(error).__qualname__}})
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -246,7 +253,7 @@ class RayChildProcess:
             case NextPiece():
                 self._spawn(self._hand_over_piece(message.id))
             case Logged():
-                log.log(message.level, "%s", message.text)
+                log.log(message.level, message.event, extra={"values": message.values})
 
     def _take(self, answer: Answer) -> None:
         waiting = self._waiting.get(answer.id)

@@ -44,7 +44,7 @@ from ray_tasks.types import RecordingSource, Step
 log = logging.getLogger("ray_tasks.ray_process")
 
 WATCH_S: Final = 0.2
-"""How often the processes of a local cluster are looked at."""
+"""How often Ray's processes on this machine are looked at."""
 BEAT_S: Final = 3.0
 """How often Ray is asked whether it answers, and which workers ended."""
 BUFFER_BYTES: Final = 4 * 1024 * 1024
@@ -131,12 +131,12 @@ class RayProcess:
         elif isinstance(raised, VestibuleError):
             answer = Answer(number, error=raised)
         else:
-            log.error("A call of the gateway failed with %s.", type(raised).__qualname__)
+            log.error("gateway_call_failed", extra={"values": {"error_type": type(raised).__qualname__}})
             answer = Answer(number, error=InternalError("A defect in the server ended the call."))
         try:
             await self._send(answer)
         except (pickle.PicklingError, TypeError, AttributeError):  # what pickle raises; nothing was written
-            log.error("The result of a call of the gateway cannot be sent.")
+            log.error("gateway_result_not_sent")
             await self._send(Answer(number, error=InternalError("A defect in the server ended the call.")))
 
     async def _start(self) -> Started:
@@ -171,7 +171,7 @@ class RayProcess:
                 await cluster.statuses()
                 await self._send(Beat())
             except VestibuleError as error:
-                log.warning("Ray does not answer (%s).", error.reason)
+                log.warning("ray_does_not_answer", extra={"values": {"reason": error.reason}})
             await asyncio.sleep(BEAT_S)
 
     async def _watch_workers(self, cluster: Cluster) -> None:
@@ -189,8 +189,8 @@ class RayProcess:
         except OSError:
             return  # ``serve`` notices that the server is gone
 
-    def _log(self, level: int, text: str) -> None:
-        self._loop.call_soon_threadsafe(lambda: self._spawn(self._send(Logged(level, text))))
+    def _log(self, line: Logged) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._spawn(self._send(line)))
 
 
 class _ToServer(logging.Handler):
@@ -202,7 +202,7 @@ class _ToServer(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See ``logging.Handler``."""
-        self._take(record.levelno, record.getMessage())
+        self._take(Logged(record.levelno, record.msg, getattr(record, "values", {})))
 
 
 def outlive_signals(loop: asyncio.AbstractEventLoop) -> None:

@@ -17,7 +17,7 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from ray_tasks.auth_token import FILE, LocalToken, require_token
 from ray_tasks.bind_address import LOOPBACK, is_on_loopback_alone, keep_cluster_on_loopback, turn_exporters_off
-from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
+from ray_tasks.processes import children, free_port, lives, orphans_of, raylet_at, with_descendants
 from ray_tasks.session_folder import SessionFolder
 from ray_tasks.types import BUSY_HINT, ClusterConfig
 
@@ -86,22 +86,21 @@ class RayRuntime:
             ) from exc
         finally:
             self._roots = self._started()
-        if self.local:
-            self.narrow_folder()
-        self._essential = {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
+        self.narrow_folder()
+        self._essential = self._local_essential() if self.local else _joined_essential()
         if self._config.dashboard and context.dashboard_url:
             self.dashboard_url = f"http://{context.dashboard_url}"
         self.address = str(ray.get_runtime_context().gcs_address)
 
     def processes(self) -> list[psutil.Process]:
-        """All processes of a local cluster, also while it starts."""
+        """All processes of a local cluster, also while it starts; none of a joined one, which is not ours to end."""
         family = with_descendants(self._roots or self._started())
-        if NODE_PROCESS in self.lost():
+        if self.local and NODE_PROCESS in self.lost():
             family += orphans_of(self._essential[NODE_PROCESS].pid)
         return family
 
     def lost(self) -> set[str]:
-        """Names of the essential processes of a local cluster that have died."""
+        """Names of the essential processes that have died. Of a joined cluster it is the node of this machine."""
         return {name for name, process in self._essential.items() if not lives(process)}
 
     @property
@@ -132,6 +131,9 @@ class RayRuntime:
     def _started(self) -> set[psutil.Process]:
         return children() - self._before if self.local and self._before is not None else set()
 
+    def _local_essential(self) -> dict[str, psutil.Process]:
+        return {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
+
     def _local_options(self) -> dict[str, Any]:
         return {
             "include_dashboard": self._config.dashboard,
@@ -146,6 +148,12 @@ class RayRuntime:
                 "enable_metrics_collection": False,  # another exporter without the token
             },
         }
+
+
+def _joined_essential() -> dict[str, psutil.Process]:
+    """The node through which this process is connected. Calls hang when it is stopped in order."""
+    node = raylet_at(vars(ray._private.worker)["_global_node"].raylet_socket_name)
+    return {NODE_PROCESS: node} if node is not None else {}
 
 
 def _token_hint() -> str:

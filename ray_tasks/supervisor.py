@@ -230,7 +230,7 @@ class ClusterSupervisor:
         """Go on after an error that nobody expected, such as no descriptor left: nothing else would start Ray again."""
         if self._phase is ClusterPhase.STOPPED or ended.cancelled():
             return
-        log.error("Keeping Ray up failed with %s; it goes on.", type(ended.exception()).__qualname__)
+        log.error("keeping_ray_up_failed", extra={"values": {"error_type": type(ended.exception()).__qualname__}})
         self._keep()
 
     async def _keep_up(self) -> None:

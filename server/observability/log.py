@@ -53,8 +53,7 @@ def configure(level: str, style: str) -> None:
         style: ``json``, ``console`` for people, or ``auto``: console if standard error is a terminal.
     """
     _log_to_standard_error(level, style)
-    # Messages of libraries may hold anything, so only their logger's name is kept.
-    logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[_StandardHandler()], level=logging.WARNING, force=True)
 
 
 def configure_for_command() -> None:
@@ -131,13 +130,20 @@ def describe(error: BaseException) -> dict[str, object]:
     return described
 
 
-class _LibraryHandler(logging.Handler):
-    """Logs records of libraries without their message."""
+class _StandardHandler(logging.Handler):
+    """Logs records of Python's own logging.
+
+    Messages of libraries may hold anything, so only their logger's name is kept. ``ray_tasks``, which cannot import
+    this module, logs as the server does: the message is a word, and the extra ``values`` holds the rest.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        if record.name.startswith("ray_tasks.") and _MACHINE_WORD.match(record.msg):
+            getattr(get_logger("ray"), level)(record.msg, **getattr(record, "values", {}))
+            return
         extra: dict[str, object] = {"library": record.name, "at": f"{record.filename}:{record.lineno}"}
         if record.exc_info and record.exc_info[1] is not None:
             extra |= describe(record.exc_info[1])
-        log = get_logger("library")
-        (log.error if record.levelno >= logging.ERROR else log.warning)("library_message", **extra)
+        getattr(get_logger("library"), level)("library_message", **extra)

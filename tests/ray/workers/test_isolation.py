@@ -230,13 +230,13 @@ async def test_a_second_installation_does_not_affect_the_first(
     finally:
         other.kill()
         _out, logged = await other.communicate()
-    assert "No server uses" not in logged.decode()
+    assert "unused_applications" not in logged.decode()
     left_behind = sorted(application_name(OTHER, kind) for kind in DEPLOYMENTS)
     await eventually(lambda: abandoned(cluster) == left_behind)
     # What it left behind is replaced by the next start, and taken away by the stop after it.
     again, shown = await second_server(cluster, tmp_path, "")
     assert shown == HIDDEN
-    assert "No server uses" not in await stop(again)
+    assert "unused_applications" not in await stop(again)
     await eventually(lambda: states_of(OTHER) == [], 60)
     assert {kind: replica(cluster, kind).pid for kind in before} == before
     assert await redacted(gateway) == HIDDEN

@@ -77,6 +77,19 @@ def test_messages_of_libraries_are_not_logged(capsys: pytest.CaptureFixture[str]
     assert json.loads(written)["library"] == "some.library"
 
 
+def test_what_ray_tasks_logs_is_a_line_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "json")
+    values = {"applications": ["vestibule-0123456789ab-speech"], "said": SECRET}
+    logging.getLogger("ray_tasks.ray_child").warning("unused_applications", extra={"values": values})
+    logging.getLogger("ray_tasks.cluster").error(f"failed on {SECRET}")
+    written = capsys.readouterr().err
+    assert SECRET not in written
+    ours, sentence = map(json.loads, written.splitlines())
+    assert (ours["event"], ours["module"], ours["level"]) == ("unused_applications", "ray", "warning")
+    assert ours["applications"] == ["vestibule-0123456789ab-speech"]
+    assert (sentence["event"], sentence["level"]) == ("library_message", "error")
+
+
 @pytest.mark.parametrize(("style", "terminal"), [("auto", True), ("auto", False), ("json", True), ("console", False)])
 def test_people_get_lines_to_read_and_machines_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, style: str, terminal: bool

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from models.errors import InvalidInput, Unavailable
-from ray_tasks.processes import check_listens, end, free_port, memory_bytes, orphans_of, with_descendants
+from ray_tasks.processes import check_listens, end, free_port, memory_bytes, orphans_of, raylet_at, with_descendants
 
 PARENT_OF_ONE = """
 import subprocess, sys
@@ -42,6 +42,22 @@ def test_an_address_is_checked_before_ray_tries_it(listener: int) -> None:
 def test_other_forms_of_address_are_refused(address: str) -> None:
     with pytest.raises(InvalidInput):
         check_listens(address, 1.0)
+
+
+@pytest.mark.parametrize(("program", "found"), [("raylet", True), ("tail", False)])
+def test_the_node_of_a_joined_cluster_is_found_by_its_socket(tmp_path: Path, program: str, found: bool) -> None:
+    path = tmp_path / program
+    path.symlink_to("/bin/sh")
+    socket_name = f"{tmp_path}/sockets/raylet"
+    command = [str(path), "-c", "echo; read _", f"--raylet_socket_name={socket_name}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        node = raylet_at(socket_name)
+        assert (node is not None and node.pid == process.pid) is found
+        assert raylet_at(f"{socket_name}.1") is None
+        process.communicate(b"\n")
+    assert raylet_at(socket_name) is None
 
 
 def test_a_process_ends_with_its_descendants() -> None:

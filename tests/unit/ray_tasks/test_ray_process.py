@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from models.errors import InternalError, Overloaded
-from ray_tasks.process_messages import Answer, receive
-from ray_tasks.ray_process import RayProcess
+from ray_tasks.process_messages import Answer, Logged, receive
+from ray_tasks.ray_process import RayProcess, _ToServer
 
 
 class Sink:
@@ -62,3 +63,15 @@ async def test_a_defect_and_a_cancelled_call_are_errors_without_their_text() -> 
     assert isinstance(answer.error, InternalError)
     assert "maria" not in str(answer.error)
     assert isinstance((await _answer_of(asyncio.sleep(60), cancelled=True)).error, InternalError)
+
+
+def test_what_is_logged_goes_to_the_server_with_its_values() -> None:
+    lines: list[Logged] = []
+    logger = logging.Logger("ray_tasks.cluster")
+    logger.addHandler(_ToServer(lines.append))
+    logger.warning("unused_applications", extra={"values": {"applications": ["one"]}})
+    logger.warning("ray_did_not_stop")
+    assert lines == [
+        Logged(logging.WARNING, "unused_applications", {"applications": ["one"]}),
+        Logged(logging.WARNING, "ray_did_not_stop", {}),
+    ]

@@ -222,6 +222,7 @@ async def test_an_error_while_a_lost_ray_is_ended_does_not_keep_the_next_one_fro
     await supervised.lose()
     assert supervised.cluster.ready
     assert [child.ended for child in supervised.ray.children] == ["", ""]
-    assert "OSError" in caplog.text
+    [told] = caplog.records
+    assert (told.msg, vars(told)["values"]) == ("keeping_ray_up_failed", {"error_type": "OSError"})
     await supervised.lose()
     assert supervised.cluster.state.restarts == 2

@@ -1,0 +1,85 @@
+"""The server's side of the process that owns Ray; in its place a process runs that waits, and no Ray is started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from ray_tasks import processes as processes_module
+from ray_tasks import ray_child
+from ray_tasks.process_messages import Logged
+from ray_tasks.processes import lives
+from ray_tasks.ray_child import RayChildProcess
+
+PARENT_OF_ONE = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+class Waiting:
+    """A ``RayChildProcess`` for a process with one descendant."""
+
+    async def launch(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT_OF_ONE, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.descendant = psutil.Process(int(await self.process.stdout.readline()))
+        ours, self.theirs = socket.socketpair()
+        source, sink = await asyncio.open_connection(sock=ours)
+        self.child = RayChildProcess(self.process, source, sink)
+
+
+@pytest_asyncio.fixture
+async def waiting() -> AsyncIterator[Waiting]:
+    made = Waiting()
+    await made.launch()
+    yield made
+    await made.child.kill()
+    made.theirs.close()
+
+
+async def test_the_process_and_its_descendants_are_ended_and_asyncio_alone_waits_for_it(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+
+    def end(processes: Iterable[psutil.Process], timeout_s: float) -> int:
+        processes = list(processes)
+        ended.extend(process.pid for process in processes)
+        return processes_module.end(processes, timeout_s)
+
+    monkeypatch.setattr(ray_child, "end", end)
+    await waiting.child.kill()
+    assert waiting.process.returncode == -9
+    assert ended == [waiting.descendant.pid]
+    assert not lives(waiting.descendant)
+
+
+async def test_a_process_that_has_ended_by_itself_is_no_error(
+    waiting: Waiting, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting.process.kill()
+    await waiting.process.wait()
+    waiting.descendant.kill()
+    await waiting.child.kill()
+    assert caplog.records == []
+
+
+def test_a_line_of_the_process_is_logged_with_its_values(caplog: pytest.LogCaptureFixture) -> None:
+    RayChildProcess._handle(None, Logged(logging.WARNING, "unused_applications", {"applications": ["one"]}))  # type: ignore[arg-type]
+    [line] = caplog.records
+    assert (line.name, line.msg, vars(line)["values"]) == (
+        "ray_tasks.ray_child",
+        "unused_applications",
+        {"applications": ["one"]},
+    )
