@@ -52,13 +52,13 @@ class BreakerGuard:
     Attributes:
         late_counts: Whether a deadline that passes says something about the upstream; set it to False for one of the
             caller that is shorter than the usual timeout.
-        failure_counts: Whether any failure says something about the upstream; set it to False for a call that may
-            itself be the cause.
+        failure_counts: Asked once a call has failed: whether that says something about the upstream. It does not if
+            the call may itself be the cause.
     """
 
     def __init__(self, breaker: AsyncBreaker) -> None:
         self.late_counts = True
-        self.failure_counts = True
+        self.failure_counts: Callable[[], bool] = lambda: True
         self._breaker = breaker
         self._period = 0
         self._began_s = 0.0
@@ -78,7 +78,8 @@ class BreakerGuard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.answered()
-        self._breaker._settle(self._period, *self._outcome(error))
+        if self._period == self._breaker.period:
+            self._breaker._settle(*self._outcome(error))
 
     def _outcome(self, error: BaseException | None) -> tuple[Outcome, str]:
         """What the call says about the upstream, and the reason of a failure."""
@@ -87,12 +88,15 @@ class BreakerGuard:
             slow = 0 < slow_s < (self._took_s or 0.0)
             return (Outcome.FAILURE, SLOW_ANSWER) if slow else (Outcome.ANSWER, "")
         # An error that is no Exception: the call was cancelled, or the reader of a stream went away.
-        if not self.failure_counts or not isinstance(error, Exception):
+        if not isinstance(error, Exception):
             return Outcome.NOTHING, ""
         if isinstance(error, DeadlineExceeded) and not self.late_counts:
             return Outcome.NOTHING, ""
         reason = error.reason if isinstance(error, VestibuleError) else type(error).__name__
-        return self._breaker._judge(error), reason
+        outcome = self._breaker._judge(error)
+        if outcome is Outcome.FAILURE and not self.failure_counts():
+            outcome = Outcome.NOTHING
+        return outcome, reason
 
 
 class AsyncBreaker:
@@ -154,6 +158,15 @@ class AsyncBreaker:
     def failure_count(self) -> int:
         """Failures in a row."""
         return int(self._machine.fail_counter)
+
+    @property
+    def period(self) -> int:
+        """Number of the time between two changes of state."""
+        return self._recorder.period
+
+    def forget_failures(self) -> None:
+        """Count the failures in a row from 0 again."""
+        self._storage.reset_counter()
 
     def snapshot(self) -> BreakerSnapshot:
         """What an operator sees."""
@@ -268,11 +281,9 @@ class AsyncBreaker:
         why = f"failed {self.failure_count} times in a row and " if self.failure_count else ""
         return BreakerOpen(f"Calls to {self.name} {why}are paused.", retry_after_s=retry_after_s)
 
-    def _settle(self, period: int, outcome: Outcome, reason: str) -> None:
-        """Report to pybreaker how a call ended, unless the period in which it began is over."""
-        if period != self._recorder.period:
-            return
-        if period == self._probing_period:
+    def _settle(self, outcome: Outcome, reason: str) -> None:
+        """Report to pybreaker how a call ended that began in this period."""
+        if self._recorder.period == self._probing_period:
             self._probing -= 1
         before = self.failure_count
         if outcome is Outcome.ANSWER:

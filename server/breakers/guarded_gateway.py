@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from io import BytesIO
 
@@ -17,10 +17,12 @@ from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, Redact
 from models.text import RawText
 from models.vision.types import RedactedPage
 from ray_tasks.types import EngineInfo, Gateway, RecordingResult, RecordingSource, SpeechStep, SpeechWindow
-from server.breakers.breaker import AsyncBreaker
-from server.breakers.suspects import is_suspected
+from server.breakers.client_pauses import ClientPauses
+from server.breakers.suspects import current_suspicion
 from server.breakers.types import BreakerState, Outcome
+from server.breakers.worker_calls import WorkerCall, WorkerCalls
 
+SPEECH, VISION, REDACTION = "speech", "vision", "redaction"
 SPEECH_API = "speech_api"
 VISION_API = "vision_api"
 PROBE_TIMEOUT_S = 15.0
@@ -47,18 +49,18 @@ class GuardedGateway:
 
     Args:
         gateway: Calls the workers.
-        speech: Guards recognition, of streams and of recordings.
-        vision: Guards the reading of pictures.
+        speech: With the breaker that guards recognition, of streams and of recordings.
+        vision: With the breaker that guards the reading of pictures.
     """
 
-    def __init__(self, gateway: Gateway, speech: AsyncBreaker, vision: AsyncBreaker) -> None:
+    def __init__(self, gateway: Gateway, speech: ClientPauses, vision: ClientPauses) -> None:
         self._gateway = gateway
-        self._speech = speech
-        self._vision = vision
+        self._pauses = {SPEECH: speech, VISION: vision}
+        self._calls = WorkerCalls()
 
     async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
         """Recognise and redact one window of a stream. A partial that is late counts as nothing: it is optional."""
-        async with _guarded(self._speech, timeout_s, late_counts=window.final):
+        async with self._guarded(SPEECH, window.scope, timeout_s, late_counts=window.final):
             return await self._gateway.speech_step(window, timeout_s=timeout_s)
 
     async def read_recording(
@@ -71,7 +73,7 @@ class GuardedGateway:
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording."""
-        async with _guarded(self._speech, timeout_s):
+        async with self._guarded(SPEECH, scope, timeout_s):
             return await self._gateway.read_recording(
                 recording, language=language, timeout_s=timeout_s, scope=scope, keep_redacted=keep_redacted
             )
@@ -80,33 +82,60 @@ class GuardedGateway:
         self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """Decode, read and redact a picture."""
-        async with _guarded(self._vision, timeout_s):
+        async with self._guarded(VISION, scope, timeout_s):
             return await self._gateway.read_picture(data, document_type=document_type, timeout_s=timeout_s, scope=scope)
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
         """Redact a batch of texts."""
-        return await self._gateway.redact(texts, context, timeout_s=timeout_s)
+        with self._noted(REDACTION, context.scope):
+            return await self._gateway.redact(texts, context, timeout_s=timeout_s)
 
     async def engines(self) -> list[EngineInfo]:
         """State of the kinds of worker; one whose breaker is not closed does not work."""
-        breakers = {"speech": self._speech, "vision": self._vision}
-        return [_with_breaker(info, breakers.get(info.kind)) for info in await self._gateway.engines()]
+        return [_with_breaker(info, self._pauses.get(info.kind)) for info in await self._gateway.engines()]
+
+    @asynccontextmanager
+    async def _guarded(
+        self, kind: str, scope: RedactionScope, timeout_s: float, *, late_counts: bool = True
+    ) -> AsyncIterator[None]:
+        pauses = self._pauses[kind]
+        pauses.require(scope.client_id)
+        async with pauses.breaker.guard() as guard:
+            # A deadline of the caller that is shorter than the usual timeout says nothing about the workers.
+            guard.late_counts = late_counts and time_left_s() > timeout_s
+            with self._noted(kind, scope) as call:
+                guard.failure_counts = lambda: current_suspicion() is None and pauses.counts(call.clients)
+                yield
+        pauses.end()
+
+    @contextmanager
+    def _noted(self, kind: str, scope: RedactionScope) -> Iterator[WorkerCall]:
+        """Note a call while it runs, and, when its worker is lost, for a job that may be the cause, who else called."""
+        with self._calls.running(kind, scope) as call:
+            try:
+                yield call
+            except WorkerLost as error:
+                if (suspicion := current_suspicion()) is not None:
+                    suspicion.beside = self._calls.beside(call, everywhere=_lost_with_all(kind, error))
+                raise
 
 
-@asynccontextmanager
-async def _guarded(breaker: AsyncBreaker, timeout_s: float, *, late_counts: bool = True) -> AsyncIterator[None]:
-    async with breaker.guard() as guard:
-        # A deadline of the caller that is shorter than the usual timeout says nothing about the workers.
-        guard.late_counts = late_counts and time_left_s() > timeout_s
-        guard.failure_counts = not is_suspected()
-        yield
+def _lost_with_all(kind: str, error: WorkerLost) -> bool:
+    """Whether calls to any kind of worker may be the cause: the cluster was lost, or the redaction, which all use."""
+    return kind == REDACTION or error.reason == Reason.CLUSTER_LOST_TWICE
 
 
-def _with_breaker(info: EngineInfo, breaker: AsyncBreaker | None) -> EngineInfo:
-    if breaker is None or breaker.state is BreakerState.CLOSED:
+def _with_breaker(info: EngineInfo, pauses: ClientPauses | None) -> EngineInfo:
+    if pauses is None:
         return info
-    detail = f"The breaker {breaker.name} is {breaker.state}, after {breaker.failure_count} failures in a row."
-    return replace(info, healthy=False, detail=f"{info.detail} {detail}".strip())
+    breaker, paused = pauses.breaker, len(pauses.clients)
+    if breaker.state is not BreakerState.CLOSED:
+        detail = f"The breaker {breaker.name} is {breaker.state}, after {breaker.failure_count} failures in a row."
+        return replace(info, healthy=False, detail=f"{info.detail} {detail}".strip())
+    if paused:
+        detail = f"The calls of {paused} client(s) failed {breaker.bounds.failures} times in a row and are paused."
+        return replace(info, detail=f"{info.detail} {detail}".strip())
+    return info
 
 
 class WorkerProbes:

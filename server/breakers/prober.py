@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from models.errors import VestibuleError
 from server.breakers.breaker import AsyncBreaker
+from server.breakers.client_pauses import ClientPauses
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerState
 from server.observability.log import describe, get_logger
@@ -27,15 +28,22 @@ class HealthProbe:
         breaker: Its breaker.
         ask: A small call that succeeds when the upstream works; it bounds its own time.
         every_s: Seconds between two probes while the breaker is open; 0 means none.
+        pauses: The clients whose calls are paused until the upstream answers a probe; None where there are none.
     """
 
     breaker: AsyncBreaker
     ask: Callable[[], Awaitable[object]]
     every_s: float
+    pauses: ClientPauses | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether clients wait for an answer to it."""
+        return self.pauses is not None and bool(self.pauses.clients)
 
 
 class HealthProber:
-    """Probes while a breaker is not closed. A probe that fails keeps nothing open for longer.
+    """Probes while a breaker is not closed, or clients are paused. A probe that fails keeps nothing open for longer.
 
     Args:
         breakers: All breakers; what other processes stored is taken over with each tick.
@@ -66,6 +74,8 @@ class HealthProber:
         await asyncio.gather(*(self._probe(probe) for probe in self._probes if self._is_due(probe)))
 
     def _is_due(self, probe: HealthProbe) -> bool:
+        if probe.is_awaited:
+            return True
         name, now = probe.breaker.name, self._clock()
         if not probe.breaker.wants_health_probes:
             self._due_at.pop(name, None)
@@ -79,6 +89,10 @@ class HealthProber:
     async def _probe(self, probe: HealthProbe) -> None:
         breaker = probe.breaker
         try:
+            if probe.pauses is not None and probe.is_awaited:
+                async with breaker.guard():
+                    await probe.ask()
+                probe.pauses.end()
             if breaker.state is BreakerState.OPEN:
                 await probe.ask()
                 breaker.let_probes_through()

@@ -5,20 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-_suspected: ContextVar[bool] = ContextVar("suspected", default=False)
+from server.breakers.worker_calls import WorkerCall
 
 
-def is_suspected() -> bool:
-    """Whether the calls of the current task are marked."""
-    return _suspected.get()
+@dataclass(slots=True)
+class Suspicion:
+    """What is found out about a job that may be what kills the worker.
+
+    Attributes:
+        beside: When its last call lost the worker, or the cluster: the other calls that were under way there.
+    """
+
+    beside: frozenset[WorkerCall] = frozenset()
+
+
+_suspicion: ContextVar[Suspicion | None] = ContextVar("suspicion", default=None)
+
+
+def current_suspicion() -> Suspicion | None:
+    """What the calls of the current task are to be noted in; None when they are not marked."""
+    return _suspicion.get()
 
 
 @contextmanager
-def suspecting(suspected: bool) -> Iterator[None]:
+def suspecting(suspected: bool) -> Iterator[Suspicion]:
     """Mark the calls of the block, also those of tasks that it starts, or take the mark away."""
-    before = _suspected.set(suspected)
+    suspicion = Suspicion()
+    before = _suspicion.set(suspicion if suspected else None)
     try:
-        yield
+        yield suspicion
     finally:
-        _suspected.reset(before)
+        _suspicion.reset(before)

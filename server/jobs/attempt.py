@@ -14,9 +14,9 @@ from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailab
 from models.reasons import Reason
 from models.retry import RetryPolicies, get_retry_policy
 from models.retrying import repeat
-from server.breakers.suspects import suspecting
+from server.breakers.suspects import Suspicion, suspecting
 from server.jobs.failure_policy import AWAY_S, NOT_BEGUN, FailureKind, classify, next_attempt
-from server.jobs.isolation import Alone, Isolations, alone_after, is_to_blame
+from server.jobs.isolation import Alone, Blame, Isolations, alone_after, no_other_job_can_be
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger import job_attempts, jobs
@@ -79,6 +79,7 @@ class Attempts:
         self._policies = policies
         self._sleep = sleep
         self._isolations = Isolations()
+        self._blame = Blame()
 
     async def make(self, job: JobRow, handler: Handler) -> None:
         """Try once and record the outcome. Raises nothing but CancelledError, which leaves the job as it is.
@@ -87,10 +88,10 @@ class Attempts:
         attempts of one worker die together. After the loss of the cluster it is tried alone among all.
         """
         async with self._isolations.enter(job):
-            with suspecting(_is_suspect(job)):
-                await self._make(job, handler)
+            with suspecting(_is_suspect(job)) as suspicion:
+                await self._make(job, handler, suspicion)
 
-    async def _make(self, job: JobRow, handler: Handler) -> None:
+    async def _make(self, job: JobRow, handler: Handler, suspicion: Suspicion) -> None:
         started = self._steady()
         work = asyncio.create_task(_run_bounded(handler, job))
         try:
@@ -99,9 +100,13 @@ class Attempts:
         except asyncio.CancelledError:
             work.cancel()
             await asyncio.wait({work})
+            self._blame.forget(job.id)
             raise
         raised = work.exception()
-        end = await self._record(job, handler, work.result() if raised is None else _translate(raised, job))
+        result = work.result() if raised is None else _translate(raised, job)
+        end = await self._record(job, handler, result, suspicion)
+        if end.outcome not in (JobOutcome.RETRY, JobOutcome.POSTPONED):
+            self._blame.forget(job.id)
         self._observe(job, end, started)
 
     async def release(self, job: JobRow) -> None:
@@ -114,24 +119,27 @@ class Attempts:
             return
         self._observe(job, _End(JobOutcome.RELEASED, Reason.SHUTTING_DOWN), self._steady())
 
-    async def _record(self, job: JobRow, handler: Handler, result: Completion[Any] | VestibuleError) -> _End:
+    async def _record(
+        self, job: JobRow, handler: Handler, result: Completion[Any] | VestibuleError, suspicion: Suspicion
+    ) -> _End:
         try:
             if isinstance(result, VestibuleError):
-                return await self._record_failure(job, handler, result)
+                return await self._record_failure(job, handler, result, suspicion)
             try:
                 await self._write(lambda: self._ends.finish(job, result))
             except VestibuleError as error:  # a result that is not recorded is a failure of the attempt
-                return await self._record_failure(job, handler, error)
+                return await self._record_failure(job, handler, error, suspicion)
             return _End(JobOutcome.DONE)
         except VestibuleError as unrecorded:
             # The ledger recorded nothing. The job is due again when its lease ends.
             log.error("attempt_not_recorded", job=job.id, **describe(unrecorded))
             return _End(JobOutcome.LOST, unrecorded.reason)
 
-    async def _record_failure(self, job: JobRow, handler: Handler, error: VestibuleError) -> _End:
+    async def _record_failure(self, job: JobRow, handler: Handler, error: VestibuleError, suspicion: Suspicion) -> _End:
         if error.reason == Reason.LEASE_LOST:
             return _End(JobOutcome.LOST, error.reason)
-        if is_to_blame(alone_after(job.last_reason), error.reason):
+        alone = no_other_job_can_be(alone_after(job.last_reason), error.reason)
+        if alone and self._blame.is_shown(job.id, suspicion.beside):
             return await self._set_aside(job, handler)
         failure = classify(error)
         if failure is FailureKind.AWAY:
@@ -175,7 +183,7 @@ class Attempts:
 
     async def _set_aside(self, job: JobRow, handler: Handler) -> _End:
         among = "" if alone_after(job.last_reason) is Alone.OF_ALL else " of its kind"
-        message = f"Its workers died twice in a row, the second time while no other job{among} ran."
+        message = f"Its workers died each time it was tried, the last time while no other job{among} ran."
         killed = WorkerLost(message, reason=Reason.WORKER_KILLED)
         await self._write(lambda: self._ends.fail(job, handler, killed, exhausted=False))
         return _End(JobOutcome.DEAD, killed.reason)

@@ -1,4 +1,7 @@
-"""Lets an attempt at a job run alone, to see whether it is what kills the worker or the cluster."""
+"""Lets an attempt at a job run alone among jobs, to see whether it is what kills the worker or the cluster.
+
+Streams go on meanwhile, and their calls may kill it as well.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from models.reasons import Reason
+from server.breakers.worker_calls import WorkerCall
 from server.ledger.types import JobRow
 
 
@@ -32,10 +37,55 @@ def alone_after(reason: str) -> Alone | None:
     return ALONE_AFTER.get(reason)
 
 
-def is_to_blame(before: Alone | None, reason: str) -> bool:
-    """Whether an attempt that ran so shows, by the reason of its failure, that its own job is the cause."""
+def no_other_job_can_be(before: Alone | None, reason: str) -> bool:
+    """Whether an attempt that ran so and failed for this reason shows that no other job is the cause."""
     lost = alone_after(reason)
     return lost is not None and (before is Alone.OF_ALL or before is lost)
+
+
+MOST_DEATHS: Final = 3
+"""After so many deaths while it ran alone a job is set aside, whoever else may be the cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Deaths:
+    """Those of the worker while a job ran alone, and the calls of others that may be the cause of the last one."""
+
+    number: int
+    beside: frozenset[WorkerCall]
+
+
+class Blame:
+    """Finds out whether the jobs that ran alone when their worker died are the cause.
+
+    It is in memory only: after a restart a job may be tried more often before it is set aside.
+    """
+
+    def __init__(self) -> None:
+        self._deaths: dict[str, _Deaths] = {}
+
+    def is_shown(self, job_id: str, beside: frozenset[WorkerCall]) -> bool:
+        """Whether the job is to be set aside after one more death.
+
+        It is not while a call of somebody else may be the cause: its session had calls under way at each of the
+        deaths. A call that was answered later did not kill the worker.
+
+        Args:
+            job_id: Id of the job.
+            beside: The other calls that were under way at this death.
+        """
+        sessions = {call.scope.session_id for call in beside}
+        before = self._deaths.get(job_id)
+        if before is not None:
+            sessions &= {call.scope.session_id for call in before.beside if not call.answered}
+        number = before.number + 1 if before is not None else 1
+        left = frozenset(call for call in beside if call.scope.session_id in sessions)
+        self._deaths[job_id] = _Deaths(number, left)
+        return not left or number >= MOST_DEATHS
+
+    def forget(self, job_id: str) -> None:
+        """The job has ended."""
+        self._deaths.pop(job_id, None)
 
 
 class Isolation:

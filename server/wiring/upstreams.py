@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from models.retry_budget import RetryBudget
 from ray_tasks.types import Gateway
+from server.breakers.client_pauses import ClientPauses
 from server.breakers.guarded_gateway import SPEECH_API, VISION_API, GuardedGateway, WorkerProbes, judge_worker_error
 from server.breakers.prober import HealthProbe, HealthProber
 from server.breakers.registry import Breakers
@@ -48,15 +49,15 @@ async def build_upstreams(
     breakers = Breakers(ledger, metrics, clock)
     stack.push_async_callback(breakers.drain)
     speech, vision = settings.breakers.speech_api, settings.breakers.vision_api
-    gateway = GuardedGateway(
-        workers,
-        breakers.build(SPEECH_API, speech.bounds, judge_worker_error),
-        breakers.build(VISION_API, vision.bounds, judge_worker_error),
+    speech_pauses, vision_pauses = (
+        ClientPauses(breakers.build(name, each.bounds, judge_worker_error), probed=each.probe_s > 0)
+        for name, each in ((SPEECH_API, speech), (VISION_API, vision))
     )
+    gateway = GuardedGateway(workers, speech_pauses, vision_pauses)
     probes = WorkerProbes(workers)
     health = [
-        HealthProbe(breakers.get(SPEECH_API), probes.speech, speech.probe_s),
-        HealthProbe(breakers.get(VISION_API), probes.vision, vision.probe_s),
+        HealthProbe(speech_pauses.breaker, probes.speech, speech.probe_s, speech_pauses),
+        HealthProbe(vision_pauses.breaker, probes.vision, vision.probe_s, vision_pauses),
     ]
     llm = settings.upstream
     remote: list[Upstream] = []

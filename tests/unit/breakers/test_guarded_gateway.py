@@ -23,6 +23,7 @@ from models.errors import (
 from models.reasons import Reason
 from ray_tasks.types import SpeechWindow
 from server.breakers.breaker import AsyncBreaker
+from server.breakers.client_pauses import ClientPauses
 from server.breakers.guarded_gateway import GuardedGateway, WorkerProbes, judge_worker_error
 from server.breakers.suspects import suspecting
 from server.breakers.types import BreakerBounds, BreakerState
@@ -44,7 +45,7 @@ class World:
             AsyncBreaker(name, BOUNDS, clock=self.clock, judge=judge_worker_error)
             for name in ("speech_api", "vision_api")
         )
-        self.gateway = GuardedGateway(self.workers, self.speech, self.vision)
+        self.gateway = GuardedGateway(self.workers, ClientPauses(self.speech), ClientPauses(self.vision))
 
     async def read(self, error: VestibuleError | None = None) -> None:
         if error is not None:

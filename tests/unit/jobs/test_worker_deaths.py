@@ -10,7 +10,7 @@ import pytest
 from models.errors import BreakerOpen, Unavailable, VestibuleError, WorkerLost
 from models.reasons import Reason
 from models.retry import POLICIES
-from server.breakers.suspects import is_suspected
+from server.breakers.suspects import current_suspicion
 from server.jobs import runner as runner_module
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, jobs
@@ -126,7 +126,7 @@ class Beside(Handler):
 
     async def run(self, job: JobRow) -> Completion[None]:
         """See ``Handler``."""
-        self.suspected.append(is_suspected())
+        self.suspected.append(current_suspicion() is not None)
         self.running[job.key] = asyncio.get_running_loop().create_future()
         self.together.append(frozenset(self.running))
         try:
@@ -206,7 +206,7 @@ async def test_a_job_beside_one_of_another_kind_that_ends_the_cluster_is_done(
     (letter,), _ = await world.read(dead_letters.list_letters)
     assert (letter.reason, letter.message) == (
         "WORKER_KILLED",
-        "Its workers died twice in a row, the second time while no other job ran.",
+        "Its workers died each time it was tried, the last time while no other job ran.",
     )
 
 
