@@ -44,7 +44,8 @@ READ_SIDE: Final = 2_000
 """Longest side of a picture while the OCR looks for print and reads it, in pixels."""
 SHOWN_SIDE: Final = 2_048
 """Longest side of a picture that a person sees. What is too small for the OCR must be too small for a person as well:
-of names and numbers 4 to 6 pixels high, 48 of 320 could be read in masked pictures of 3,200 pixels, and 4 in these.
+of 320 names and numbers in tiny print, 34 could be read in masked pictures of 3,200 pixels, and 4 in these
+(docs/evaluation/pictures.md).
 A little more than ``READ_SIDE``, because half a phone's 4,032 or 4,080 pixels need not be scaled again."""
 
 SMALLER: Final = "Photograph it with a lower resolution."
