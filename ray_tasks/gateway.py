@@ -143,7 +143,7 @@ class RayGateway:
         try:
             async with asyncio.timeout(STATUS_TIMEOUT_S):
                 statuses = await self._workers.statuses()
-                idle = [kind for kind, app in statuses.items() if _running(kind, app) and not self._open[kind]]
+                idle = [kind for kind, app in statuses.items() if running_replicas(kind, app) and not self._open[kind]]
                 await self._workers.refresh_facts(idle)
         except Unavailable as exc:
             detail = exc.message
@@ -205,7 +205,7 @@ class RayGateway:
         if application is None:
             return EngineInfo(kind, healthy=False, detail=detail)
         status = application.deployments[DEPLOYMENTS[kind]]
-        running = _running(kind, application)
+        running = running_replicas(kind, application)
         facts = self._workers.facts.get(kind)
         if facts and facts.fingerprint != self._workers.fingerprint:
             return EngineInfo(kind, healthy=False, detail=MISMATCH)
@@ -222,7 +222,7 @@ class RayGateway:
         )
 
 
-def _running(kind: str, application: Any) -> int:
+def running_replicas(kind: str, application: Any) -> int:
     """Number of replicas that take calls."""
     count: int = application.deployments[DEPLOYMENTS[kind]].replica_states.get("RUNNING", 0)
     return count

@@ -90,7 +90,9 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Ray answered a moment ago."""
+    """Ray answered a moment ago; ``running`` is how many replicas of each kind take calls."""
+
+    running: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -69,6 +69,11 @@ ENDED_BY_US: Final = Loss("server", "The server ended the process that owns Ray.
 class RayChild(Protocol):
     """One run of Ray; ``RayChildProcess`` is the real one."""
 
+    @property
+    def running(self) -> Mapping[str, int]:
+        """Replicas that take calls, by kind of worker, as of the last answer of Ray."""
+        ...
+
     async def start(
         self,
         config: ClusterConfig,
@@ -113,6 +118,7 @@ class RayChildProcess:
         self._on_worker_end: Callable[[WorkerEnd], None] = lambda _end: None
         self._folder = ""
         self._beats = 0
+        self._running: Mapping[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn(self._receive())
 
@@ -145,6 +151,11 @@ class RayChildProcess:
         self._folder = started.folder
         self._spawn(self._watch_beats())
         return started
+
+    @property
+    def running(self) -> Mapping[str, int]:
+        """See ``RayChild``."""
+        return self._running
 
     async def call(self, method: str, *arguments: Any, **options: Any) -> Any:
         """See ``RayChild``. A call that is cancelled is cancelled in the worker, too."""
@@ -245,6 +256,7 @@ class RayChildProcess:
                 self._on_step(message.step)
             case Beat():
                 self._beats += 1
+                self._running = message.running
             case WorkerEnded():
                 self._on_worker_end(message.end)
             case Lost():

@@ -20,7 +20,7 @@ from typing import Any, Final
 from models.errors import InternalError, VestibuleError
 from models.retry_budget import RetryBudget
 from ray_tasks.cluster import Cluster
-from ray_tasks.gateway import RayGateway
+from ray_tasks.gateway import RayGateway, running_replicas
 from ray_tasks.process_messages import (
     Answer,
     Beat,
@@ -168,8 +168,8 @@ class RayProcess:
     async def _watch_answers(self, cluster: Cluster) -> None:
         while True:
             try:
-                await cluster.statuses()
-                await self._send(Beat())
+                statuses = await cluster.statuses()
+                await self._send(Beat({kind: running_replicas(kind, app) for kind, app in statuses.items()}))
             except VestibuleError as error:
                 log.warning("ray_does_not_answer", extra={"values": {"reason": error.reason}})
             await asyncio.sleep(BEAT_S)

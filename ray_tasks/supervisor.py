@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -124,6 +124,11 @@ class ClusterSupervisor:
     def ready(self) -> bool:
         """Whether the workers take calls."""
         return self._phase is ClusterPhase.UP
+
+    @property
+    def running(self) -> Mapping[str, int]:
+        """Replicas that take calls, by kind of worker, a few seconds ago; nothing while the cluster is away."""
+        return self._child.running if self.ready and self._child is not None else {}
 
     @property
     def dashboard_url(self) -> str:

@@ -141,9 +141,15 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
     _in_background(stack, components.prober.run())
     _in_background(stack, components.housekeeping.run())
     await components.grpc_server.serving()
-    _in_background(stack, components.grpc_server.report_health(lambda: components.cluster.ready and components.room.ok))
+    _in_background(stack, _report_health(components))
     log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
     return components.grpc_server.address, components.cluster.dashboard_url
+
+
+async def _report_health(components: Components) -> None:
+    await components.grpc_server.report_health(
+        lambda: components.cluster.ready and components.room.ok, components.worker_health
+    )
 
 
 def _in_background(stack: AsyncExitStack, work: Coroutine[object, object, None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from models.errors import Unavailable
 from models.reasons import Reason
+from server.breakers.worker_health import WORKER_SERVICES
 from server.observability.metrics import Metrics
 from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors import interceptors
@@ -150,7 +151,9 @@ class GrpcServer:
         Raises:
             Unavailable: ADDRESS_IN_USE.
         """
-        await self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._set(_status(False))
+        for name in WORKER_SERVICES.values():
+            await self._health.set(name, _status(False))
         try:
             if self._credentials is None:
                 port = self._server.add_insecure_port(self.address)
@@ -167,13 +170,25 @@ class GrpcServer:
 
     async def serving(self) -> None:
         """Report SERVING."""
-        await self._set(health_pb2.HealthCheckResponse.SERVING)
+        await self._set(_status(True))
 
-    async def report_health(self, ready: Callable[[], bool], every_s: float = HEALTH_EVERY_S) -> None:
-        """Report the health of the workers until cancelled, so that a load balancer can send calls elsewhere."""
+    async def report_health(
+        self,
+        ready: Callable[[], bool],
+        workers: Callable[[], Mapping[str, bool]] = dict,
+        every_s: float = HEALTH_EVERY_S,
+    ) -> None:
+        """Report health until cancelled, so that a load balancer can send calls elsewhere.
+
+        Args:
+            ready: Whether the server takes calls: what the services say, and the server as a whole.
+            workers: Whether each kind of worker works, by its name in health.
+            every_s: Longest delay.
+        """
         while True:
-            serving = health_pb2.HealthCheckResponse
-            await self._set(serving.SERVING if ready() else serving.NOT_SERVING)
+            await self._set(_status(ready()))
+            for name, works in workers().items():
+                await self._health.set(name, _status(works))
             await asyncio.sleep(every_s)
 
     async def stop(self, grace_s: float) -> None:
@@ -187,3 +202,7 @@ class GrpcServer:
     async def _set(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", *SERVICE_NAMES):
             await self._health.set(name, status)
+
+
+def _status(serving: bool) -> health_pb2.HealthCheckResponse.ServingStatus:
+    return health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING

@@ -15,6 +15,7 @@ from server.access.authenticator import build_access
 from server.alerts.alerter import Alerter
 from server.analytics.endpoint import AnalystEndpoint
 from server.breakers.prober import HealthProber
+from server.breakers.worker_health import WorkerHealth
 from server.grpc_server import GrpcServer
 from server.housekeeping import Housekeeping
 from server.jobs.runner import JobRunner
@@ -49,6 +50,7 @@ class Components:
     analysts: AnalystEndpoint
     housekeeping: Housekeeping
     prober: HealthProber
+    worker_health: WorkerHealth
     metrics: Metrics
     room: DiskRoom
     access_log: AccessLog
@@ -79,6 +81,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         analysts=stored.analysts,
         housekeeping=stored.housekeeping,
         prober=shared.prober,
+        worker_health=WorkerHealth(shared.cluster, shared.breakers),
         metrics=shared.metrics,
         room=shared.room,
         access_log=shared.audit.access,

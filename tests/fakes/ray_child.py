@@ -31,6 +31,7 @@ class FakeRayChild:
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.answers: deque[Any] = deque()
         self.ended = ""
+        self.running = {"redaction": 1, "speech": 1, "vision": 1}
         self._lost: asyncio.Future[Loss] = asyncio.get_running_loop().create_future()
 
     async def start(

@@ -104,6 +104,7 @@ async def supervised(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 async def test_a_killed_worker_is_told_with_its_time_and_reason(supervised: Supervised) -> None:
     title = f"ray::ServeReplica:{application_name(INSTALLATION, 'vision')}:"
     [victim] = [process for name, process in supervised.processes().items() if name.startswith(title)]
+    await eventually(lambda: supervised.cluster.running == {"redaction": 1, "speech": 1, "vision": 1}, 30)
     killed = datetime.now(UTC)
     victim.kill()
     await eventually(lambda: bool(supervised.worker_ends), 30)
@@ -111,6 +112,8 @@ async def test_a_killed_worker_is_told_with_its_time_and_reason(supervised: Supe
     assert (end.kind, end.reason, end.pid) == ("vision", WorkerEndReason.PROCESS_ENDED, victim.pid)
     assert abs((end.end_time - killed).total_seconds()) < 5
     assert supervised.cluster.ready, "the cluster itself is not lost"
+    await eventually(lambda: supervised.cluster.running == {"redaction": 1, "speech": 1, "vision": 0}, 30)
+    await eventually(lambda: supervised.cluster.running["vision"] == 1, BACK_S)
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -194,6 +194,15 @@ async def test_a_process_that_was_prepared_in_vain_is_ended(supervised: Supervis
     assert [child.ended for child in supervised.ray.children] == ["killed"]
 
 
+async def test_no_replica_is_said_to_run_while_the_cluster_is_away(supervised: Supervised) -> None:
+    assert supervised.cluster.running == {}
+    await supervised.cluster.start()
+    supervised.ray.children[-1].running["vision"] = 0
+    assert supervised.cluster.running == {"redaction": 1, "speech": 1, "vision": 0}
+    await supervised.cluster.stop()
+    assert supervised.cluster.running == {}
+
+
 async def test_a_worker_that_ends_is_told_also_after_a_restart(supervised: Supervised) -> None:
     end = WorkerEnd("vision", WorkerEndReason.PROCESS_ENDED, 42, datetime(2026, 11, 27, 9, tzinfo=UTC))
     await supervised.cluster.start()

@@ -13,11 +13,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.access.caller import ANONYMOUS, INTERNAL, Caller
+from server.breakers.worker_health import WORKER_SERVICES
 from server.grpc_server import GrpcServer
 from server.observability.metrics import Metrics
 from server.rpc.call_accounts import GOOD_CALL_BYTES, STRANGERS_CALL_BYTES
 from server.runtime.lifecycle import Lifecycle
-from server.services import Services
+from server.services import SERVICE_NAMES, Services
 from tests.eventually import eventually
 from tests.fakes.access import OpenAccess
 
@@ -48,6 +49,29 @@ async def test_health_follows_the_workers() -> None:
     following.cancel()
     await listener.stop(0)
     assert seen == [UP, DOWN, UP]
+
+
+async def test_a_worker_that_does_not_work_has_a_name_of_its_own_in_health() -> None:
+    name, vision_works = WORKER_SERVICES["vision"], False
+    listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), Metrics(), OpenAccess())
+    await listener.start()
+    async with grpc.aio.insecure_channel(listener.address) as channel, asyncio.timeout(10):
+        stub = health_pb2_grpc.HealthStub(channel)
+
+        async def now(service: str) -> int:
+            return int((await stub.Check(health_pb2.HealthCheckRequest(service=service))).status)
+
+        assert [await now(service) for service in ("", *SERVICE_NAMES, name)] == [DOWN] * 9, "it is starting"
+        await listener.serving()
+        following = asyncio.create_task(listener.report_health(lambda: True, lambda: {name: vision_works}, 0.01))
+        replies = aiter(stub.Watch(health_pb2.HealthCheckRequest(service=name)))
+        seen = [(await anext(replies)).status]
+        assert [await now(service) for service in ("", *SERVICE_NAMES)] == [UP] * 8
+        vision_works = True
+        seen.append((await anext(replies)).status)
+    following.cancel()
+    await listener.stop(0)
+    assert seen == [DOWN, UP]
 
 
 @asynccontextmanager
