@@ -21,8 +21,8 @@ from models.text import RawText
 from models.vision.types import METER_DOCUMENT, Box
 
 ZOOM: Final = 2.0
-"""A picture is searched as it is, and enlarged so much, because a person can enlarge what is shown. Of 18 small barcodes
-17 are found so, and 10 before (docs/evaluation/pictures.md)."""
+"""A picture is searched as it is, and enlarged so much, because a person can enlarge what is shown. Of 18 small
+barcodes 17 are found so, and 10 before (docs/evaluation/pictures.md)."""
 MAX_NUMBER_DIGITS: Final = 40
 """Digits of the longest GS1 element string in common use; Aadhaar's QR barcode has thousands."""
 MAX_OPAQUE_CHARACTERS: Final = 64
