@@ -14,7 +14,7 @@ import psutil
 import ray
 from ray.serve.schema import ApplicationStatusOverview
 
-from models.errors import Unavailable, VestibuleError
+from models.errors import Unavailable, VestibuleError, WorkersMismatch
 from models.reasons import Reason
 from ray_tasks.applications import Applications, why_it_did_not_start
 from ray_tasks.deployments import DEPLOYMENTS
@@ -150,6 +150,7 @@ class Cluster:
         Raises:
             InvalidInput: The workers ask for more CPUs or GPUs than the cluster has.
             WeightsError: A worker does not find its weights.
+            WorkersMismatch: The nodes of a joined cluster run another release than this server.
             Unavailable: Ray, or a worker, does not come up.
         """
         began = self._clock()
@@ -166,11 +167,7 @@ class Cluster:
             async with asyncio.timeout(timeout_s):
                 await self._wait_for_workers(done)
         except TimeoutError:
-            raise Unavailable(
-                f"The workers were not up after {timeout_s:g} s.",
-                reason=Reason.WORKERS_NOT_READY,
-                hint=f"The Ray dashboard shows what each replica waits for. {BUSY_HINT}",
-            ) from None
+            raise self._not_up(timeout_s) from None
         await asyncio.to_thread(self._runtime.narrow_folder)
         self._ready = True
 
@@ -270,6 +267,18 @@ class Cluster:
                     del waiting[kind]
                     done(kind)
             await asyncio.sleep(POLL_S)
+
+    def _not_up(self, timeout_s: float) -> Unavailable:
+        if any(facts.fingerprint != self.fingerprint for facts in self._facts.values()):
+            return WorkersMismatch(
+                f"After {timeout_s:g} s the workers still run with other code or settings than this server.",
+                hint="Install this release on every node of the Ray cluster, and start the cluster again.",
+            )
+        return Unavailable(
+            f"The workers were not up after {timeout_s:g} s.",
+            reason=Reason.WORKERS_NOT_READY,
+            hint=f"The Ray dashboard shows what each replica waits for. {BUSY_HINT}",
+        )
 
     def _stop_ray(self) -> None:
         if not self._runtime.lost():

@@ -6,43 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import grpc.aio
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from vestibule.v1 import admin_pb2, conversation_pb2, media_pb2
 
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import DATA, App, Server, config, start_server, stop_server
+from tests.e2e.outages import BACK_S, ray, said, until
 
 pytestmark = pytest.mark.e2e
 
-BACK_S = 150.0
 METER = (DATA / "meter.jpg").read_bytes()
-
-
-async def ray(app: App) -> admin_pb2.Component:
-    """The line of the status about Ray."""
-    status = await app.admin.GetStatus(admin_pb2.GetStatusRequest())
-    [found] = [part for part in status.components if part.name == "ray"]
-    return found
-
-
-async def health(channel: grpc.aio.Channel) -> int:
-    """What health says now."""
-    reply = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
-    return int(reply.status)
-
-
-async def until(channel: grpc.aio.Channel, wanted: int) -> None:
-    """Wait until health says so."""
-    async with asyncio.timeout(BACK_S):
-        while await health(channel) != wanted:  # noqa: ASYNC110 - of another process
-            await asyncio.sleep(0.2)
-
-
-def said(text: str) -> conversation_pb2.ConverseRequest:
-    """A typed text."""
-    return conversation_pb2.ConverseRequest(text=conversation_pb2.TypedText(text=text))
 
 
 def kill_raylet(server: Server) -> None:

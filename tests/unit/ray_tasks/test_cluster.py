@@ -77,6 +77,24 @@ async def test_the_start_waits_until_old_workers_are_replaced(cluster: Cluster) 
     assert done[2:] == ["redaction"]
 
 
+@pytest.mark.parametrize(("status", "reason"), [("RUNNING", "WORKERS_MISMATCH"), ("DEPLOYING", "WORKERS_NOT_READY")])
+async def test_a_start_that_takes_too_long_names_another_release_as_the_cause(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, status: str, reason: str
+) -> None:
+    async def nothing(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(cluster, "connect", nothing)
+    monkeypatch.setattr(cluster, "_on_ray_thread", nothing)
+    scripted: Any = cluster._applications
+    scripted.built_from["vision"] = "another release"
+    scripted.status["vision"] = status
+    with pytest.raises(Unavailable) as late:
+        await cluster.start(timeout_s=0.05)
+    assert late.value.reason == reason
+    assert not cluster.ready
+
+
 async def test_workers_replaced_after_the_start_are_noticed(cluster: Cluster) -> None:
     await cluster._wait_for_workers(lambda _: None)
     scripted: Any = cluster._applications
