@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +14,7 @@ import duckdb
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.endpoint_config import DEFAULT_LIMITS, EndpointConfig, QueryLimits
-from server.analytics.quack import address_of, load_extensions
+from server.analytics.quack import address_of, free_port, load_extensions
 from server.analytics.query_guard import ask_for_refusal
 from server.analytics.refusals import Cause, Refused
 from server.analytics.sql_errors import problem_of
@@ -126,7 +125,7 @@ def open_file(path: Path, limits: QueryLimits = DEFAULT_LIMITS) -> LiveConnectio
         Unavailable: QUACK_UNAVAILABLE when it is no ledger, or a server holds it.
         duckdb.Error: The process that reads it does not answer.
     """
-    port, token = _free_port(), secrets.token_urlsafe(32)
+    port, token = free_port(), secrets.token_urlsafe(32)
     endpoint = Supervisor(EndpointConfig(str(path), "", port, token, limits), None)
     endpoint.start()
     try:
@@ -134,12 +133,6 @@ def open_file(path: Path, limits: QueryLimits = DEFAULT_LIMITS) -> LiveConnectio
     except duckdb.Error:
         endpoint.stop()
         raise
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _rows(local: duckdb.DuckDBPyConnection, statement: str) -> duckdb.DuckDBPyConnection:

@@ -11,6 +11,7 @@ from models.errors import VestibuleError
 from models.private_files import read_or_create
 from server.access.access_log import Door
 from server.analytics.endpoint_config import EndpointConfig, QueryLimits
+from server.analytics.quack import free_port
 from server.analytics.snapshot import LedgerMark, delete_snapshots, mark_of
 from server.analytics.supervisor import Decisions, Supervisor
 from server.ledger.writer import Ledger
@@ -82,7 +83,7 @@ class AnalystEndpoint:
         config = EndpointConfig(
             ledger=str(self._ledger.path),
             folder=str(self._snapshots),
-            port=settings.port,
+            port=settings.port or free_port(),
             token=self._token(),
             limits=QueryLimits(settings.query_s, settings.query_bytes, settings.total_bytes),
             least_free_bytes=self._least_free_bytes,
@@ -100,7 +101,7 @@ class AnalystEndpoint:
             log.error("quack_failed", **describe(error))
             return
         self._endpoint = endpoint
-        self._detail = f"Analysts attach on port {settings.port} of loopback."
+        self._detail = f"Analysts attach on port {config.port} of loopback."
 
     def stop(self) -> None:
         """Stop listening. Queries that run end. Blocking."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import socket
 from collections.abc import Callable
 from importlib import resources
 
@@ -60,6 +61,13 @@ def _installed(name: str) -> str | None:
         return None
     file = package / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
     return str(file) if file.is_file() else None
+
+
+def free_port() -> int:
+    """A port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def address_of(port: int) -> str:

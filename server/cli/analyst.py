@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,20 +12,29 @@ import click
 
 from models.errors import Unavailable
 from models.reasons import Reason
+from server.cli.credentials import host_of
 from server.cli.output import STARTING, Failure
+from server.cli.remote import CALL_TIMEOUT_S, connected, reachable
+from server.validators import is_loopback
 
 if TYPE_CHECKING:
     import duckdb
+    from vestibule.v1.admin_pb2 import GetStatusResponse
 
     from server.settings import Settings
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_PORT = re.compile(r"\bport (\d+)")
+"""Finds the port in the server's status of its endpoint for analysts."""
+
 
 def ledger_options(command: Command) -> Command:
     """Add the options that locate the ledger; their values go to ``ledger_settings``."""
-    port = click.option("--port", type=click.IntRange(1, 65535), help="Port of the live ledger. Default: quack.port.")
+    port = click.option(
+        "--port", type=click.IntRange(1, 65535), help="Port of the live ledger. Default: as set, or as the server says."
+    )
     return port(folder_options(command))
 
 
@@ -43,6 +53,61 @@ def ledger_settings(port: int | None, state_dir: Path | None, data_dir: Path | N
     overrides: dict[str, Any] = {} if port is None else {"quack": {"port": port}}
     folders = {"state_dir": state_dir, "data_dir": data_dir}
     return load_settings(overrides | {name: path for name, path in folders.items() if path is not None})
+
+
+def analyst_settings(
+    port: int | None, state_dir: Path | None, data_dir: Path | None, address: str | None = None
+) -> Settings:
+    """The settings with the port of the live ledger.
+
+    It is that of the option, of the server at ``address``, or of the settings. If they give an address on loopback
+    and no port, or 0, the server there is asked.
+
+    Raises:
+        Failure: The server at ``address`` does not answer, or the one that was asked has no endpoint for analysts.
+    """
+    settings = ledger_settings(port, state_dir, data_dir)
+    if port is not None:
+        return settings
+    if address is not None:
+        return ledger_settings(_port_of_server(_status_of(address, state_dir)), state_dir, data_dir)
+    if not _asks(settings):
+        return settings
+    try:
+        status = _status_of(settings.address, state_dir)
+    except Failure:
+        return settings  # nobody answers, or this analyst may not ask
+    return ledger_settings(_port_of_server(status), state_dir, data_dir)
+
+
+def _asks(settings: Settings) -> bool:
+    """Whether the settings leave it to the server where analysts attach, and the server can be asked."""
+    given = "port" in settings.quack.model_fields_set
+    if settings.quack.port if given else "address" not in settings.model_fields_set:
+        return False
+    try:
+        target = reachable(settings.address)
+    except click.UsageError:
+        return False  # it has port 0, which means any: nobody knows which
+    return is_loopback(host_of(target))  # the port of another machine is not one of this machine
+
+
+def _status_of(address: str, state_dir: Path | None) -> GetStatusResponse:
+    from vestibule.v1.admin_pb2 import GetStatusRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    with connected(address, state_dir) as channel:
+        return AdminServiceStub(channel).GetStatus(GetStatusRequest(), timeout=CALL_TIMEOUT_S)
+
+
+def _port_of_server(status: GetStatusResponse) -> int:
+    for component in status.components:
+        found = _PORT.search(component.detail)
+        if component.name == "quack" and found:
+            return int(found[1])
+    raise Failure(
+        "That server has no endpoint for analysts.", hint="See `vestibule status`, or name the ledger with --port."
+    )
 
 
 class Reader(Protocol):
@@ -147,9 +212,12 @@ def _no_ledger(settings: Settings, error: Exception, live_only: bool) -> Failure
             f"The server at quack:localhost:{settings.quack.port} lets nobody attach.",
             hint="The disk of its state folder may have no room for a copy of the ledger: see `vestibule status`.",
         )
-    file = "" if live_only else ", and the file cannot be opened either"
+    file = "" if live_only else ", and the ledger file cannot be opened either"
+    nobody = f"No ledger answers at quack:localhost:{settings.quack.port}"
+    if not settings.quack.port:
+        nobody = f"No server answers at {settings.address}"
     return Failure(
-        f"No ledger answers at quack:localhost:{settings.quack.port}{file}.",
+        f"{nobody}{file}.",
         hint=f"{STARTING} Else: is it running with quack.enabled? See `vestibule status`; --port and --state-dir, or "
         "VESTIBULE_QUACK__PORT and VESTIBULE_STATE_DIR, must be those of the server.",
         details=[str(error).strip().splitlines()[0]],

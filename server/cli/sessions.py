@@ -9,9 +9,9 @@ from uuid import UUID
 
 import click
 
-from server.cli.analyst import ledger_options, ledger_settings, opened_ledger
+from server.cli.analyst import analyst_settings, ledger_options, opened_ledger
 from server.cli.messages import as_dict, contradiction
-from server.cli.output import Failure, show_fields, show_json, show_table
+from server.cli.output import show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from vestibule.v1.session_pb2 import Session
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{0,64}")
-LEDGER_PORT = re.compile(r"\bport (\d+)")
-"""Finds the port in the server's status of its endpoint for analysts."""
 STATES = ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED", "ABANDONED", "REJECTED")
 
 
@@ -62,10 +60,8 @@ def list_sessions(
         raise click.UsageError("--client takes letters, digits, dot, dash and underscore.")
 
     columns = ("id", "client", "state", "opened (UTC)", "changed (UTC)", "turns")
-    if address is not None and port is None:
-        port = _ledger_port(address, state_dir)
-    settings = ledger_settings(port, state_dir, data_dir)
-    with opened_ledger(settings, live_only=port is not None) as connection:
+    settings = analyst_settings(port, state_dir, data_dir, address)
+    with opened_ledger(settings, live_only=port is not None or address is not None) as connection:
         found = connection.execute(_query(client, state, limit)).fetchall()
     rows = [(i, c, s, f"{o:%Y-%m-%d %H:%M:%S}", f"{u:%Y-%m-%d %H:%M:%S}", n) for i, c, s, o, u, n in found]
     if as_json:
@@ -73,22 +69,6 @@ def list_sessions(
         show_json([dict(zip(keys, row, strict=True)) for row in rows])
     else:
         show_table(columns, rows, empty="There are no such sessions.")
-
-
-def _ledger_port(address: str, state_dir: Path | None) -> int:
-    """The port for analysts of the server at the address."""
-    from vestibule.v1.admin_pb2 import GetStatusRequest
-    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
-
-    with connected(address, state_dir) as channel:
-        reply = AdminServiceStub(channel).GetStatus(GetStatusRequest(), timeout=CALL_TIMEOUT_S)
-    for component in reply.components:
-        found = LEDGER_PORT.search(component.detail)
-        if component.name == "quack" and found:
-            return int(found.group(1))
-    raise Failure(
-        "That server has no endpoint for analysts.", hint="See `vestibule status`, or name the ledger with --port."
-    )
 
 
 def _query(client: str, state: str | None, limit: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from models.errors import VestibuleError
-from server.cli.analyst import attach_statements, ledger_options, ledger_settings, opened_ledger, quack_token
+from server.cli.analyst import analyst_settings, attach_statements, ledger_options, opened_ledger, quack_token
 from server.cli.output import Failure, show_json, show_table
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def sql(
     """
     if as_json and as_csv:
         raise click.UsageError("Give --json or --csv, not both.")
-    settings = ledger_settings(port, state_dir, data_dir)
+    settings = analyst_settings(port, state_dir, data_dir)
     if show_attach:
         click.echo(attach_statements(settings.quack.port, quack_token(settings)))
         return

@@ -55,7 +55,7 @@ class QuackSettings(BaseModel):
     """The live endpoint for analysts."""
 
     enabled: bool = Field(True, description="Whether analysts may attach.")
-    port: Port = Field(9494, description="Port on loopback.")
+    port: Port = Field(9494, description="Port on loopback; 0 picks one, which `vestibule status` tells.")
     token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
     query_s: float = Field(
         10.0,

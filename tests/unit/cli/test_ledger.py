@@ -134,7 +134,7 @@ def test_a_file_that_is_no_ledger_is_no_crash(place: Path) -> None:
     (place / "quack.token").write_text(TOKEN)
     result = run("sql", "SELECT 1")
     assert result.exit_code == 1
-    assert "the file cannot be opened either" in result.stderr
+    assert "the ledger file cannot be opened either" in result.stderr
 
 
 @pytest.mark.usefixtures("place")
