@@ -202,9 +202,9 @@ class RayGateway:
             self._open[kind] -= 1
 
     def _info(self, kind: str, application: Any, detail: str) -> EngineInfo:
-        if application is None:
+        status = application and application.deployments.get(DEPLOYMENTS[kind])
+        if status is None:
             return EngineInfo(kind, healthy=False, detail=detail)
-        status = application.deployments[DEPLOYMENTS[kind]]
         running = running_replicas(kind, application)
         facts = self._workers.facts.get(kind)
         if facts and facts.fingerprint != self._workers.fingerprint:
@@ -224,5 +224,7 @@ class RayGateway:
 
 def running_replicas(kind: str, application: Any) -> int:
     """Number of replicas that take calls."""
-    count: int = application.deployments[DEPLOYMENTS[kind]].replica_states.get("RUNNING", 0)
+    # While its controller comes back, Serve may show an application without its deployment.
+    deployment = application.deployments.get(DEPLOYMENTS[kind])
+    count: int = deployment.replica_states.get("RUNNING", 0) if deployment else 0
     return count

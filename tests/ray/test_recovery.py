@@ -19,6 +19,7 @@ from models.redaction.types import RedactionContext
 from models.text import RawText
 from ray_tasks.deployments import application_name
 from ray_tasks.processes import users_of
+from ray_tasks.ray_process import BEAT_S
 from ray_tasks.supervised_gateway import SupervisedGateway
 from ray_tasks.supervisor import ClusterState, ClusterSupervisor
 from ray_tasks.types import WorkerEnd, WorkerEndReason
@@ -151,7 +152,8 @@ async def test_a_killed_controller_is_started_again_by_ray_while_calls_go_on(sup
 
 
 async def test_a_killed_server_leaves_no_process_and_the_next_one_starts(tmp_path: Path) -> None:
-    for _ in range(2):
+    """The second time the process that owns Ray waits for a GCS that hangs."""
+    for hangs in (False, True):
         server = await asyncio.create_subprocess_exec(
             sys.executable, "-c", OWNER, str(tmp_path), stdout=subprocess.PIPE
         )
@@ -159,6 +161,10 @@ async def test_a_killed_server_leaves_no_process_and_the_next_one_starts(tmp_pat
         assert await asyncio.wait_for(server.stdout.readline(), BACK_S)
         family = psutil.Process(server.pid).children(recursive=True)
         assert len(family) > 8
+        if hangs:
+            [gcs] = [process for process in family if process.name() == "gcs_server"]
+            gcs.suspend()
+            await asyncio.sleep(BEAT_S + 1.0)
         os.kill(server.pid, signal.SIGKILL)
         await server.wait()
     await eventually(lambda: all(gone(process) for process in family), 5)

@@ -15,7 +15,7 @@ from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.text import RawText
 from ray_tasks.engine_info import MISMATCH, EngineFacts
-from ray_tasks.gateway import RayGateway
+from ray_tasks.gateway import RayGateway, running_replicas
 from ray_tasks.types import ClusterConfig, RecordingSource, SpeechWindow, WorkerConfig
 from tests.eventually import eventually
 from tests.fakes.gateway import recording_source
@@ -218,6 +218,14 @@ async def test_engines_report_the_number_of_waiting_calls(workers: ScriptedWorke
     workers.ready.set()
     await asyncio.gather(*open_calls)
     assert (await gateway.engines())[1].queued == 0
+
+
+async def test_an_application_without_its_deployment_runs_nothing(workers: ScriptedWorkers) -> None:
+    """So Serve may show it while its controller comes back."""
+    workers.known = {"speech": SimpleNamespace(deployments={})}
+    assert running_replicas("speech", workers.known["speech"]) == 0
+    speech = (await RayGateway(workers).engines())[1]
+    assert (speech.healthy, speech.replicas, speech.detail) == (False, 0, "It is not deployed yet.")
 
 
 async def test_workers_replaced_by_another_server_are_unhealthy(workers: ScriptedWorkers) -> None:
