@@ -17,13 +17,15 @@ from pathlib import Path
 import pytest
 
 from models.errors import BreakerOpen, WorkerLost
+from models.media.audio_decoder import decode
 from models.media.clean import MediaLimits, clean
 from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from models.text import RedactedText
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
-from ray_tasks.types import EngineInfo
+from ray_tasks.types import EngineInfo, SpeechWindow
+from server.breakers.suspects import suspecting
 from server.breakers.types import BreakerState
 from server.ledger.columns import fetch_all
 from server.ledger.types import utc_now
@@ -196,3 +198,26 @@ async def test_workers_that_die_under_one_client_pause_that_client_until_they_pa
         await workers.read(ONE)
         await workers.read()
         assert await workers.changes() == []
+
+
+async def test_a_call_of_a_stream_beside_a_suspect_is_known_and_answered_by_the_next_worker(
+    cluster: Cluster, gateway: RayGateway, tmp_path: Path
+) -> None:
+    async with guarded("speech", gateway, tmp_path) as workers:
+        await until_replaced(cluster, workers, set())
+        victim = replica(cluster, "speech")
+        with suspecting(True) as suspicion:
+            reading = asyncio.create_task(workers.read())
+        await works(victim)
+        window = SpeechWindow(
+            decode((DATA / "visit.wav").read_bytes()).tobytes(), final=True, scope=RedactionScope("app", "stream")
+        )
+        hearing = asyncio.create_task(workers.gateway.speech_step(window, timeout_s=READ_S))
+        await asyncio.sleep(0)
+        victim.send_signal(signal.SIGKILL)
+        with pytest.raises(WorkerLost):
+            await reading
+        assert workers.breaker.failure_count == 0, "a suspect counts as nothing"
+        assert [(call.scope.session_id, call.answered) for call in suspicion.beside] == [("stream", False)]
+        assert "water meter" in (await hearing).text.value.lower()
+        assert [call.answered for call in suspicion.beside] == [True]
