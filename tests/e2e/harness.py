@@ -47,6 +47,8 @@ HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
 READY_TIMEOUT_S = 90.0
 CHUNK_BYTES = 3200  # 100 ms
+NO_DASHBOARD = "ray.dashboard=false"
+"""For a server whose test does not look at what Ray's dashboard does, nor at what it leaves: it takes 5 s of CPU."""
 
 
 @dataclass(slots=True)
