@@ -198,16 +198,25 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 async def fail(stage: Stage) -> None:
-    """Let visitors get replies and records of the fallback, and then let a page kill its worker twice."""
+    """Let visitors get replies and records of the fallback, while a page kills its worker twice."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_visits(stage))
+        group.create_task(_killing_page(stage))
+    await until(lambda: len(stage.log_lines("dead_letter")) == FAILED.total(), "Not all jobs have failed.")
+    await until(lambda: told(stage) == (VISITORS + 1, VISITORS + 1), "Not all alerts came.")
+
+
+async def _visits(stage: Stage) -> None:
     for person in stage.persons[:VISITORS]:
         await visit(stage, person)
+
+
+async def _killing_page(stage: Stage) -> None:
     session_id, content = await stage.app.open_session(), page_of(stage.persons[VISITORS:])
     stage.page = (await stage.app.upload(session_id, content, media_pb2.MEDIA_KIND_UNSPECIFIED, "image/png")).id
     killed: set[psutil.Process] = set()
     for _ in range(2):
         await kill_while_it_reads(stage, killed)
-    await until(lambda: len(stage.log_lines("dead_letter")) == FAILED.total(), "Not all jobs have failed.")
-    await until(lambda: told(stage) == (VISITORS + 1, VISITORS + 1), "Not all alerts came.")
 
 
 def told(stage: Stage) -> tuple[int, int]:

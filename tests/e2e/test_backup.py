@@ -17,7 +17,7 @@ from vestibule.v1 import admin_pb2, conversation_pb2, media_pb2
 
 from server.cli.channel import open_aio_channel
 from tests.e2e.failed_jobs import page_of
-from tests.e2e.harness import DATA, NO_DASHBOARD, App, Server, config, propose, start_server, stop_server
+from tests.e2e.harness import DATA, App, Server, config, propose, start_server, stop_server
 from tests.e2e.planted_values import people
 from tests.unit.llm.scripted_upstream import KEY, run_upstream
 
@@ -27,7 +27,6 @@ PAGES: Final = 6
 """Pages of print, which take the Vision worker some seconds each, so that jobs wait."""
 PATIENCE_S: Final = 90.0
 SETTINGS: Final = (
-    NO_DASHBOARD,
     "llm.failures=1000",  # the breaker stays closed
     "retry.least=1000",
     "retry.llm_api.attempts=2",
