@@ -180,7 +180,7 @@ class RayProcess:
                 for end in await cluster.worker_ends():
                     await self._send(WorkerEnded(end))
             except VestibuleError as error:
-                log.info("Ray does not say which workers ended (%s).", error.reason)
+                log.info("workers_not_looked_at", extra={"values": {"reason": error.reason}})
             await asyncio.sleep(BEAT_S)
 
     async def _send(self, message: object) -> None:

@@ -148,7 +148,7 @@ class Upstream:
 
         def leave(change: BreakerChange) -> None:
             silent = change.cause in FAILED_CAUSES and self.breaker.last_failure_reason == Reason.UPSTREAM_TIMEOUT
-            if change.new is BreakerState.OPEN and silent:
+            if change.new is BreakerState.OPEN and silent and not block.expired():
                 block.reschedule(loop.time())
 
         try:

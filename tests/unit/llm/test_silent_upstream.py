@@ -37,6 +37,8 @@ class Call:
     def __init__(self) -> None:
         self.answer: asyncio.Future[httpx2.Response] = asyncio.get_running_loop().create_future()
         self.left = asyncio.Event()
+        self.may_leave = asyncio.Event()
+        self.may_leave.set()
 
     def say(self, text: str) -> None:
         self.answer.set_result(httpx2.Response(200, content=events(token(text), token("", "stop")), headers=EVENTS))
@@ -75,6 +77,7 @@ class Endpoint:
             return await call.answer
         except asyncio.CancelledError:
             call.left.set()
+            await call.may_leave.wait()
             raise
 
     async def next_call(self) -> Call:
@@ -126,6 +129,15 @@ async def fall_silent(assistant: OpenAiAssistant, at: Endpoint, next_one: Endpoi
             (await next_one.next_call()).say("From the second.")
         await whole(await task)
     assert at.state is BreakerState.OPEN
+
+
+async def open_at_once(endpoint: Endpoint) -> None:
+    """Open the breaker without giving other tasks a turn."""
+    for _ in range(FAILURES):
+        with suppress(DeadlineExceeded):
+            async with endpoint.breaker.guard():
+                raise DeadlineExceeded("It was silent.", reason=Reason.UPSTREAM_TIMEOUT)
+    assert endpoint.state is BreakerState.OPEN
 
 
 async def whole(reply: ReplyStream) -> str:
@@ -247,16 +259,26 @@ async def test_a_probe_beside_one_that_timed_out_moves_on(clock: HandSeconds, se
     await assistant.aclose()
 
 
+async def test_a_breaker_that_opens_again_while_a_call_ends(
+    assistant: OpenAiAssistant, first: Endpoint, second: Endpoint
+) -> None:
+    waiting, call = await begin(assistant, first)
+    call.may_leave.clear()
+    await open_at_once(first)
+    await call.left.wait()
+    first.breaker.reset()
+    await open_at_once(first)
+    call.may_leave.set()
+    (await second.next_call()).say("From the second.")
+    assert await whole(await waiting) == "From the second."
+
+
 async def test_a_client_that_leaves_is_not_moved_on(
     assistant: OpenAiAssistant, first: Endpoint, second: Endpoint
 ) -> None:
     """Not even when it leaves at the moment at which the breaker opens."""
     waiting, call = await begin(assistant, first)
-    for _ in range(FAILURES):
-        with suppress(DeadlineExceeded):
-            async with first.breaker.guard():
-                raise DeadlineExceeded("It was silent.", reason=Reason.UPSTREAM_TIMEOUT)
-    assert first.state is BreakerState.OPEN
+    await open_at_once(first)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
