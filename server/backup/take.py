@@ -138,7 +138,7 @@ class BackupWriter:
         empty = self._target.is_dir() and not self._target.is_symlink() and not any(self._target.iterdir())
         for path, there in ((self._target, not empty and _is_there(self._target)), (self._keys_file, None)):
             if path is not None and (_is_there(path) if there is None else there):
-                raise Conflict(f"There is {path.name} already.", reason=Reason.BACKUP_EXISTS, hint="Name another one.")
+                raise Conflict(f"{path.name} exists already.", reason=Reason.BACKUP_EXISTS, hint="Name another one.")
 
     def _fill(self, now: datetime) -> Manifest:
         # The end of the audit first: the ledger may have more rows than it, and never fewer.

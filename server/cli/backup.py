@@ -17,7 +17,8 @@ from server.cli.remote import address_option, connected
 from server.cli.stopped_server import files_options, stopped_server
 
 if TYPE_CHECKING:
-    from vestibule.v1.admin_pb2 import HoldForBackupRequest
+    import grpc
+    from vestibule.v1.admin_pb2 import HoldForBackupRequest, HoldForBackupResponse
 
     from server.analytics.snapshot import LedgerMark
     from server.backup.layout import Manifest
@@ -103,7 +104,7 @@ def _missing(number: int) -> str:
 
 @contextmanager
 def _marks(settings: Settings, address: str | None, state_dir: Path | None) -> Iterator[Callable[[], LedgerMark]]:
-    """Holds the files of a running server, and asks it for marks."""
+    """Holds the files of a running server from the first mark on, and asks it for marks."""
     from vestibule.v1.admin_pb2 import HoldForBackupRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
@@ -111,10 +112,13 @@ def _marks(settings: Settings, address: str | None, state_dir: Path | None) -> I
 
     asked: queue.SimpleQueue[HoldForBackupRequest | None] = queue.SimpleQueue()
     with connected(address, state_dir) as channel:
-        marks = AdminServiceStub(channel).HoldForBackup(iter(asked.get, None), timeout=HOLD_TIMEOUT_S)
+        marks: grpc.CallIterator[HoldForBackupResponse] | None = None
 
         def ask_mark() -> LedgerMark:
+            nonlocal marks
             asked.put(HoldForBackupRequest())
+            if marks is None:
+                marks = AdminServiceStub(channel).HoldForBackup(iter(asked.get, None), timeout=HOLD_TIMEOUT_S)
             for mark in marks:
                 _require_spool(settings, mark.spool_inode)
                 return LedgerMark(mark.ledger_inode, mark.wal_inode, mark.wal_bytes)
@@ -124,7 +128,8 @@ def _marks(settings: Settings, address: str | None, state_dir: Path | None) -> I
             yield ask_mark
         finally:
             asked.put(None)
-            marks.cancel()  # type: ignore[no-untyped-call]  # grpc has no types for it
+            if marks is not None:
+                marks.cancel()  # type: ignore[no-untyped-call]  # grpc has no types for it
 
 
 @contextmanager
@@ -159,13 +164,13 @@ def _note(settings: Settings) -> None:
         if error.reason is Reason.LEDGER_LOCKED:
             raise
         why = error.message.rstrip(".")
-    tell_unless_noted(why)
+    tell_unless_noted("backup", why)
 
 
-def tell_unless_noted(why: str) -> None:
+def tell_unless_noted(what: str, why: str) -> None:
     """Tell on standard error why the audit has no row; nothing when it has one."""
     if why:
-        click.echo(f"The audit has no row of this: {why}.", err=True)
+        click.echo(f"The audit has no row of this {what}: {why}.", err=True)
 
 
 def _require_spool(settings: Settings, inode: int) -> None:

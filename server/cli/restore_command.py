@@ -68,7 +68,7 @@ def restore_backup(
     if not check:
         files = ServerFiles.of(settings)
         made = ("backup", f"{opened.manifest.create_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
-        install(opened, files, lambda: tell_unless_noted(note(files, AuditAction.RESTORE, made, utc_now)))
+        install(opened, files, lambda: tell_unless_noted("restore", note(files, AuditAction.RESTORE, made, utc_now)))
     show_fields([*counts(opened.manifest), ("checked with keys", not without_keys)])
     for path in opened.manifest.missing:
         click.echo(f"{path} was gone when the backup was made.")
@@ -81,6 +81,7 @@ def restore_backup(
         click.echo("Each file is as the manifest says.")
     else:
         click.echo("Restored. What was erased after the backup was made is back: erase it again.")
+        click.echo("Start it with `vestibule serve` and these folders, while the server of the backup does not run.")
 
 
 def _refuse_problems(opened: OpenedBackup, settings: Settings) -> None:

@@ -122,8 +122,10 @@ class SpoolKeyRotation:
     def component(self) -> Component:
         """How far a change is, for the status report. What needs a person is a fault."""
         now = self._progress
+        if len(self._keys.kept) == 1:
+            return Component("spool_key", True, "Everything is encrypted with one key.")
         if self._is_finished:
-            return Component("spool_key", True, "Nothing needs an earlier key.")
+            return Component("spool_key", True, "Nothing needs an earlier key, and VESTIBULE_SPOOL_KEY has one.")
         if now is None:
             return Component("spool_key", True, "A change of the key is unfinished; it goes on within half a minute.")
         files = "1 file needs" if now.remaining == 1 else f"{now.remaining} files need"

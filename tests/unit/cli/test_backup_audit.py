@@ -82,7 +82,7 @@ def test_a_restore_without_keys_says_that_the_audit_has_no_row(home: Home, tmp_p
     run("backup", tmp_path / "b", *of(home.home))
     done = run("restore", tmp_path / "b", "--without-keys", *of(tmp_path / "there"))
     assert done.exit_code == 0, done.output
-    assert "The audit has no row of this: there is no key of the audit." in done.stderr
+    assert "The audit has no row of this restore: there is no key of the audit." in done.stderr
     assert not (tmp_path / "there" / "state" / "audit.key").exists()
 
 
@@ -93,7 +93,7 @@ def test_a_backup_of_a_ledger_without_an_audit_says_so_and_migrates_nothing(home
     connection.close()
     done = run("backup", tmp_path / "b", "--keys", tmp_path / "keys.json", *of(home.home))
     assert done.exit_code == 0, done.output
-    assert "The audit has no row of this: the ledger is of a release without it." in done.stderr
+    assert "The audit has no row of this backup: the ledger is of a release without it." in done.stderr
     restored = run("restore", tmp_path / "b", "--keys", tmp_path / "keys.json", *of(tmp_path / "there"))
     assert restored.exit_code == 0, restored.output
     for place in (home.home, tmp_path / "there"):
@@ -123,7 +123,7 @@ def test_a_disk_that_takes_no_row_does_not_keep_the_data_from_being_saved(
     monkeypatch.setattr(copied, "connect", full)
     done = run("backup", tmp_path / "b", "--keys", tmp_path / "keys.json", *of(home.home))
     assert done.exit_code == 0, done.output
-    assert "The audit has no row of this: The disk of the ledger is full." in done.stderr
+    assert "The audit has no row of this backup: The disk of the ledger is full." in done.stderr
     refused = run("restore", tmp_path / "b", "--keys", tmp_path / "keys.json", *of(tmp_path / "there"))
     assert refused.exit_code == 1
     assert "LEDGER_FULL" in refused.stderr

@@ -18,6 +18,7 @@ from vestibule.v1 import admin_pb2_grpc
 from server.access.audit_book import AuditBook
 from server.backup.hold import FilesHold
 from server.cli.main import cli
+from server.ledger.columns import count
 from server.ledger.types import utc_now
 from server.rpc.interceptors.base import HookInterceptor
 from server.rpc.interceptors.errors import MapErrors
@@ -92,6 +93,18 @@ def test_a_running_server_is_backed_up_and_restored_in_another_folder(home: Home
     assert (verified.exit_code, verified.stdout.splitlines()[-1].split()) == (0, ["intact", "yes"])
     listed = run("audit", "list", "--action", "backup", "--json", *folders(tmp_path))
     assert len(json.loads(listed.stdout)) == 1, "the first is in its own copy, the second is not"
+
+
+def test_a_backup_that_is_refused_before_it_begins_is_not_in_the_audit(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "mine").touch()
+    with serving(home) as address:
+        done = run("backup", tmp_path / "b", "--address", address)
+    assert done.exit_code == 1
+    assert "b exists already. [BACKUP_EXISTS]" in done.stderr
+    assert (
+        home.ledger.write_now(lambda cursor: count(cursor, "SELECT count(*) FROM audit WHERE action = 'backup'")) == 0
+    )
 
 
 def test_a_stopped_server_is_backed_up(home: Home, tmp_path: Path) -> None:

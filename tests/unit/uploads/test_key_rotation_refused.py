@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 from collections.abc import Callable
@@ -177,7 +178,7 @@ async def test_no_key_is_deleted_before_the_folder_is_on_the_disk(world: World, 
 async def test_the_status_says_how_far_the_change_is(world: World, disk: BadDisk) -> None:
     rotation = world.rotation
     assert (rotation.component.name, rotation.component.healthy) == ("spool_key", True)
-    assert rotation.component.detail == "Nothing needs an earlier key."
+    assert rotation.component.detail == "Everything is encrypted with one key."
     log = world.spool.open_log(world.log)
     await rotate(world)
     assert rotation.component.healthy
@@ -191,7 +192,7 @@ async def test_the_status_says_how_far_the_change_is(world: World, disk: BadDisk
     log.close()
     disk.names = set()
     await rotate(world)
-    assert rotation.component.detail == "Nothing needs an earlier key."
+    assert rotation.component.detail == "Everything is encrypted with one key."
 
 
 async def test_a_change_that_a_start_found_unfinished_is_no_fault(world: World) -> None:
@@ -209,3 +210,10 @@ def test_the_headers_of_refused_files_are_not_read_again_at_once(world: World, d
     for _ in range(3):
         assert encryption.outdated() == [first_of(world)]
     assert disk.reads == 1
+
+
+async def test_a_setting_may_still_have_a_key_that_nothing_needs(ledger: Ledger, tmp_path: Path) -> None:
+    world = World(ledger, tmp_path, ",".join(base64.b64encode(bytes([n] * 32)).decode() for n in (1, 2)))
+    assert world.rotation.component.detail == "A change of the key is unfinished; it goes on within half a minute."
+    assert await world.rotation.round()
+    assert world.rotation.component.detail == "Nothing needs an earlier key, and VESTIBULE_SPOOL_KEY has one."
