@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,11 +32,27 @@ GPU_WAY = "ctranslate2, as on a GPU"
 """Without cached silence and the optional ONNX decoder."""
 
 
+@pytest.fixture(scope="module")
+def built(weights_cache: Path) -> Callable[[str], SpeechEngine]:
+    """Loads an engine, at most once."""
+
+    @cache
+    def build(name: str) -> SpeechEngine:
+        if name == GPU_WAY:
+            return CTranslate2Engine(locate("whisper-base", weights_cache), build_vad(weights_cache), "cpu")
+        return build_engine(name, weights_cache, device="cpu", threads=1)
+
+    return build
+
+
 @pytest.fixture(scope="module", params=[*ENGINES, GPU_WAY])
-def engine(request: pytest.FixtureRequest, weights_cache: Path) -> SpeechEngine:
-    if request.param == GPU_WAY:
-        return CTranslate2Engine(locate("whisper-base", weights_cache), build_vad(weights_cache), "cpu")
-    return build_engine(request.param, weights_cache, device="cpu", threads=1)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def engine(built: Callable[[str], SpeechEngine], name: str) -> SpeechEngine:
+    return built(name)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +66,25 @@ def greeting(data: Path) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def heard_visit(engine: SpeechEngine, visit: Samples) -> Transcript:
+def visit_by(built: Callable[[str], SpeechEngine], visit: Samples) -> Callable[[str], Transcript]:
     """The visit as an engine hears it. It takes seconds, so tests share it."""
-    return engine.transcribe(visit, ENGLISH)
+    return cache(lambda name: built(name).transcribe(visit, ENGLISH))
+
+
+@pytest.fixture(scope="module")
+def greeting_by(built: Callable[[str], SpeechEngine], greeting: Samples) -> Callable[[str], Transcript]:
+    """The same of the short clip."""
+    return cache(lambda name: built(name).transcribe(greeting, ENGLISH))
+
+
+@pytest.fixture(scope="module")
+def heard_visit(visit_by: Callable[[str], Transcript], name: str) -> Transcript:
+    return visit_by(name)
+
+
+@pytest.fixture(scope="module")
+def heard_greeting(greeting_by: Callable[[str], Transcript], name: str) -> Transcript:
+    return greeting_by(name)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +111,8 @@ def test_a_word_is_recognized_with_a_beam_and_without_vad(engine: SpeechEngine, 
     assert heard.segments[0].words
 
 
-def test_a_short_clip_is_recognized(engine: SpeechEngine, greeting: Samples, said: dict[str, str]) -> None:
-    heard = engine.transcribe(greeting, ENGLISH)
+def test_a_short_clip_is_recognized(heard_greeting: Transcript, greeting: Samples, said: dict[str, str]) -> None:
+    heard = heard_greeting
     assert word_error(said["short_say"], heard.text.reveal()) <= 0.2
     assert heard.language == "en"
     assert heard.audio_s == pytest.approx(len(greeting) / SAMPLE_RATE_HZ)
@@ -184,8 +218,8 @@ def test_words_under_noise_are_less_sure(engine: SpeechEngine, visit: Samples, h
     assert median(engine.transcribe(noisy, ENGLISH)) < median(heard_visit)
 
 
-def test_both_engines_rate_the_same_words_alike(weights_cache: Path, greeting: Samples) -> None:
-    texts = [build_engine(n, weights_cache, "cpu").transcribe(greeting, ENGLISH).text for n in ENGINES]
+def test_both_engines_rate_the_same_words_alike(greeting_by: Callable[[str], Transcript]) -> None:
+    texts = [greeting_by(name).text for name in ENGINES]
     ours, theirs = ({text.reveal()[w.start : w.end]: w.confidence for w in text.recognition.words} for text in texts)
     shared = ours.keys() & theirs.keys()
     assert len(shared) >= 5
@@ -202,13 +236,12 @@ def test_the_longest_vocabulary_leaves_room_for_the_transcript(engine: SpeechEng
     assert engine.transcribe(visit[: 15 * SAMPLE_RATE_HZ], options).text.reveal()
 
 
-def test_the_same_clip_gives_the_same_text(engine: SpeechEngine, greeting: Samples) -> None:
-    first, second = (engine.transcribe(greeting, ENGLISH).text.reveal() for _ in range(2))
-    assert first == second
+def test_the_same_clip_gives_the_same_text(engine: SpeechEngine, greeting: Samples, heard_greeting: Transcript) -> None:
+    assert engine.transcribe(greeting, ENGLISH).text.reveal() == heard_greeting.text.reveal()
 
 
-def test_both_engines_give_the_same_words(weights_cache: Path, visit: Samples) -> None:
-    texts = [build_engine(n, weights_cache, "cpu").transcribe(visit, ENGLISH).text.reveal() for n in ENGINES]
+def test_both_engines_give_the_same_words(visit_by: Callable[[str], Transcript]) -> None:
+    texts = [visit_by(name).text.reveal() for name in ENGINES]
     assert word_error(texts[0], texts[1]) <= 0.1
 
 
