@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
-from models.errors import Unavailable
+from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
 from server.cli.credentials import host_of
 from server.cli.output import STARTING, Failure
@@ -75,7 +75,7 @@ def analyst_settings(
         return settings
     try:
         status = _status_of(settings.address, state_dir)
-    except Failure:
+    except (click.ClickException, VestibuleError):
         return settings  # nobody answers, or this analyst may not ask
     return ledger_settings(_port_of_server(status), state_dir, data_dir)
 

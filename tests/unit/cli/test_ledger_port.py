@@ -118,6 +118,14 @@ def test_an_analyst_who_may_not_ask_gets_the_default(admin: Admin) -> None:
     assert (port_for(), admin.asked) == (DEFAULT, 1)
 
 
+def test_a_certificate_that_cannot_be_read_does_not_keep_an_analyst_from_the_ledger(
+    admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings may be those of the server, whose files this user may not read."""
+    monkeypatch.setenv("VESTIBULE_CLIENT__CA", str(tmp_path / "none.pem"))
+    assert (port_for(), admin.asked) == (DEFAULT, 0)
+
+
 @pytest.mark.parametrize("address", ["server.example:50051", "198.51.100.7:50051", "127.0.0.1:0"])
 def test_only_a_server_of_this_machine_is_asked(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its endpoint listens on loopback: the port of another machine is not one of this machine."""
