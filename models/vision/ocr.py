@@ -8,6 +8,7 @@ degrees. The recognizer's own columns and probabilities of characters have neith
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from models.errors import InternalError
 from models.media.pixels import Pixels
 from models.text import RawText
+from models.vision.columns import split_at_columns
 from models.vision.detection import is_paper, read_steps, text_map
 from models.vision.geometry import rows, stretch
 from models.vision.line_crops import lines_from_boxes, lines_from_map
@@ -90,7 +92,7 @@ class RapidOcrEngine:
         lines = self._lines(found.boxes, record, turned, texts, (height, width))
         readings, lines = resolve_conflicts(readings, lines)
         min_score = self._options.min_score
-        legible = [line for line in lines if line.score >= min_score]
+        legible = split_at_columns([line for line in lines if line.score >= min_score])
         return OcrPage(
             (*readings, *(legible[i] for row in rows(legible) for i in row)),
             tuple(line for line in lines if line.score < min_score),
@@ -184,30 +186,29 @@ def _line(text: str, box: Box, info: Any) -> OcrLine:
             steps of the line (``line_txt_len``) and the probability of each character, spaces included (``confs``).
     """
     steps = [step for word in info.word_cols for step in word]
-    places = _character_places(text, steps, float(info.line_txt_len or 0))
+    middles = _character_middles(text, steps, float(info.line_txt_len or 0))
+    edges = [0.0, *((a + b) / 2 for a, b in pairwise(middles)), 1.0]
     scores = info.confs if len(info.confs) == len(text) else [float(np.mean(info.confs))] * len(text)
     words = []
     for start, end in word_spans(text):
         # A word reaches to the middle of the space around it, because the recognizer's steps are coarse.
-        left = float(np.mean(places[start - 1])) if start else 0.0
-        right = float(np.mean(places[end])) if end < len(text) else 1.0
+        left = (edges[start - 1] + edges[start]) / 2 if start else 0.0
+        right = (edges[end] + edges[end + 1]) / 2 if end < len(text) else 1.0
         score = float(np.mean(scores[start:end]))
         words.append(OcrWord(RawText(text[start:end]), stretch(box, left, right), score))
-    return OcrLine(RawText(text), box, float(np.mean(scores)), tuple(words))
+    return OcrLine(RawText(text), box, float(np.mean(scores)), tuple(words), tuple(middles))
 
 
-def _character_places(text: str, steps: Sequence[int], length: float) -> list[tuple[float, float]]:
-    """Where each character starts and ends along the line, as shares of its length.
+def _character_middles(text: str, steps: Sequence[int], length: float) -> list[float]:
+    """Where the middle of each character lies along the line, as a share of its length.
 
-    The recognizer gives one step for each character, near its middle; the edge is halfway to the next one.
-    Without usable steps the line is divided evenly.
+    The recognizer gives one step for each character, near its middle. Without usable steps the line is divided evenly.
     """
     printed = [i for i, char in enumerate(text) if not char.isspace()]
     if length <= 0 or len(steps) != len(printed):
-        return [(i / len(text), (i + 1) / len(text)) for i in range(len(text))]
-    middle = np.interp(np.arange(len(text)), printed, [(step + 0.5) / length for step in steps])
-    edges = np.concatenate([[0.0], (middle[1:] + middle[:-1]) / 2, [1.0]]).clip(0.0, 1.0)
-    return [(float(edges[i]), float(edges[i + 1])) for i in range(len(text))]
+        return [(i + 0.5) / len(text) for i in range(len(text))]
+    middles = np.interp(np.arange(len(text)), printed, [(step + 0.5) / length for step in steps])
+    return [float(middle) for middle in middles.clip(0.0, 1.0)]
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
 from models.redaction.lexicons.loader import languages, word_lists
-from models.vision.geometry import centre, span_x, text_height
+from models.vision.geometry import centre, page_slope, span_x, text_height
 from models.vision.types import Box, OcrLine
 
 _SUBJECT: Final = "labels"
@@ -93,7 +93,7 @@ def _cells_under_headers(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]
     headers: list[_Header] = []
     cells: list[Cell] = []
     distances: list[float] = []
-    above = 0.0
+    above, slope = 0.0, page_slope(lines)
     for row in rows:
         here = median(centre(lines[i].box)[1] for i in row)
         if found := _headers(lines, row):
@@ -104,7 +104,8 @@ def _cells_under_headers(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]
                 headers = []
                 continue
             distances.append(here - above)
-            cells += [c for i in row if not aligned or _below(lines[i], headers) for c in _cells(i, lines[i], headers)]
+            below = [i for i in row if not aligned or _below(lines[i], headers)]
+            cells += [cell for i in below for cell in _cells(i, lines[i], headers, slope)]
         above = here
     return cells
 
@@ -123,22 +124,39 @@ def folded(text: str) -> str:
     return " ".join(re.findall(r"[a-z]+", "".join(c for c in plain if not unicodedata.combining(c))))
 
 
-def _cells(index: int, line: OcrLine, headers: Sequence[_Header]) -> list[Cell]:
+def _cells(index: int, line: OcrLine, headers: Sequence[_Header], slope: float) -> list[Cell]:
     text = line.text.reveal()
     if not any(c.isalnum() for c in text):
         return []
     left, right = span_x(line.box)
+    words = list(_spans(line))
     covered = [h for h in headers if left < centre(h.box)[0] < right]
-    if len(covered) < 2 or not line.words:
-        kind = _column(line.box, headers).type
+    kind = _column(line.box, headers).type
+    is_entered = kind in (None, COMPANY) and any(_entered(box, headers, slope) for _, _, box in words)
+    if not words or not (len(covered) > 1 or is_entered):
         return [Cell(index, 0, len(text), kind)] if kind else []
-    cells, position = [], 0  # the detector joined two columns
+    kinds = ((start, end, _entered(box, headers, slope) or _column(box, headers).type) for start, end, box in words)
+    return [Cell(index, start, end, kind) for start, end, kind in kinds if kind]
+
+
+def _spans(line: OcrLine) -> Iterator[tuple[int, int, Box]]:
+    """Start and end of each word, and its box."""
+    text, position = line.text.reveal(), 0
     for word in line.words:
         start = text.index(word.text.reveal(), position)
         position = start + len(word.text)
-        if kind := _column(word.box, headers).type:
-            cells.append(Cell(index, start, position, kind))
-    return cells
+        yield start, position, word.box
+
+
+def _entered(box: Box, headers: Sequence[_Header], slope: float) -> str | None:
+    """The type of the personal column into which a word runs from the left, as in "10:1Ana"."""
+    left, right = span_x(box)
+    margin = text_height(box) / 2
+    for header in headers:
+        starts = span_x(header.box)[0] + slope * (centre(header.box)[1] - centre(box)[1])
+        if header.type not in (None, COMPANY) and left < starts - margin and starts + margin < right:
+            return header.type
+    return None
 
 
 def _below(line: OcrLine, headers: Sequence[_Header]) -> bool:
@@ -150,9 +168,14 @@ def _below(line: OcrLine, headers: Sequence[_Header]) -> bool:
 
 
 def _column(box: Box, headers: Sequence[_Header]) -> _Header:
-    """The header of a cell: the nearest by left edge or by centre."""
+    """The header of a cell: the nearest by left edge or by centre.
+
+    A cell that ends before a harmless header starts may also be the end of the personal column before it.
+    """
 
     def distance(header: _Header) -> float:
         return min(abs(span_x(box)[0] - span_x(header.box)[0]), abs(centre(box)[0] - centre(header.box)[0]))
 
-    return min(headers, key=distance)
+    nearest = min(headers, key=distance)
+    begun = [h for h in headers if span_x(h.box)[0] < span_x(box)[1]]
+    return min(begun, key=distance) if nearest.type in (None, COMPANY) and begun else nearest

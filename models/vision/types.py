@@ -28,12 +28,18 @@ class OcrWord:
 
 @dataclass(frozen=True, slots=True)
 class OcrLine:
-    """One line of print as read, score in [0, 1]."""
+    """One line of print as read.
+
+    Attributes:
+        score: In [0, 1].
+        middles: Where the middle of each character lies, as a share of the line's length; empty if not known.
+    """
 
     text: RawText
     box: Box
     score: float
     words: tuple[OcrWord, ...] = ()
+    middles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,20 @@ def test_pictures_without_print_are_empty(engine: OcrEngine, pixels: Pixels) -> 
     assert engine.read(pixels) == []
 
 
+def test_a_name_that_touches_the_next_column_is_a_cell_of_its_own(engine: OcrEngine) -> None:
+    picture = Image.new("RGB", (640, 320), (250, 250, 245))
+    canvas, font = ImageDraw.Draw(picture), ImageFont.load_default(24)
+    names = ("Name", "Ana Ho", "Mai Nguyen", "J. Pike", "Tom Lee")
+    column = 41 + round(font.getlength("Mai Nguyen"))  # one pixel after the longest name
+    for row, (name, company) in enumerate(
+        zip(names, ("Company", "Acme Ltd", "Bolt GmbH", "Tooltown", "Granary"), strict=True)
+    ):
+        canvas.text((40, 40 + 45 * row), name, (20, 20, 30), font)
+        canvas.text((column, 40 + 45 * row), company, (20, 20, 30), font)
+    read = [line.text.reveal() for line in engine.read(np.asarray(picture))]
+    assert {"Mai Nguyen", "Bolt GmbH", "Ana Ho", "Acme Ltd"} <= set(read), read
+
+
 def test_nothing_is_downloaded_or_logged(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

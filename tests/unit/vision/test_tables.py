@@ -35,6 +35,17 @@ def test_cells_have_the_type_of_their_header(below: list[OcrLine], expected: lis
     assert _found([*HEADER, *below]) == expected
 
 
+def test_a_word_that_runs_into_a_personal_column_is_hidden_whole() -> None:
+    header = [line("In", 0, 0), line("Name", 60, 0), line("Reason", 200, 0)]
+    glued = [line("at 11:4BXq Zt", -20, 40), line("11:40", 0, 80), line("Audit", 200, 80)]
+    assert _found([*header, *glued]) == [("11:4BXq", "NAME"), ("Zt", "NAME")]
+
+
+def test_a_part_of_a_number_belongs_to_the_column_before_the_next_header() -> None:
+    lines = [line("Phone", 0, 0), line("Date", 110, 0), line("030", 0, 40), line("222", 40, 40), line("333", 75, 40)]
+    assert _found(lines) == [("030", "PHONE"), ("222", "PHONE"), ("333", "PHONE")]
+
+
 @pytest.mark.parametrize(
     "lines",
     [
