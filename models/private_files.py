@@ -52,10 +52,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that its name never shows half of it, durably, mode 0600."""
+    """Write a file so that its name never shows half of it, durably, mode 0600.
+
+    A file that is replaced keeps its owner, where this user may give files away: a command that root runs must not take
+    a file from the user of the server.
+    """
     part = path.with_name(path.name + PART)
+    part.unlink(missing_ok=True)  # it may be what a killed process left, or a link
     try:
-        with open(part, "wb", opener=open_private) as file:
+        with open(part, "xb", opener=open_private) as file:
+            _take_owner(file.fileno(), path)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -63,6 +69,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _take_owner(fd: int, replaced: Path) -> None:
+    """Give an open file the owner and the group of the one that it replaces, if there is one."""
+    with suppress(FileNotFoundError, PermissionError):
+        old, new = replaced.lstat(), os.fstat(fd)
+        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            os.fchown(fd, old.st_uid, old.st_gid)
 
 
 def read_or_create(path: Path, content: bytes) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from models.private_files import make_private_folder, narrow_tree, read_or_create
+from models.private_files import make_private_folder, narrow_tree, read_or_create, write_atomically
 
 
 def mode(path: Path) -> int:
@@ -61,3 +62,37 @@ def test_a_folder_becomes_private_unless_it_is_shared(tmp_path: Path, before: in
     folder.chmod(before)
     make_private_folder(folder)
     assert mode(folder) == after
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_is_replaced_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "audit.head"
+    path.write_bytes(b"first")
+    os.chown(path, 4321, 4322)
+    write_atomically(path, b"second")
+    found = path.stat()
+    assert (path.read_bytes(), found.st_uid, found.st_gid, mode(path)) == (b"second", 4321, 4322, 0o600)
+
+
+def test_who_may_not_give_files_away_replaces_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audit.head"
+    path.write_bytes(b"first")
+    asked: list[tuple[int, int]] = []
+
+    def refuse(_fd: int, uid: int, gid: int) -> None:
+        asked.append((uid, gid))
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    monkeypatch.setattr(os, "fstat", lambda _fd: os.stat_result((0o600, 0, 0, 1, 77, 88, 0, 0, 0, 0)))
+    write_atomically(path, b"second")
+    old = path.stat()
+    assert (asked, path.read_bytes()) == ([(old.st_uid, old.st_gid)], b"second")
+
+
+def test_a_link_in_place_of_the_unfinished_file_is_not_followed(tmp_path: Path) -> None:
+    path, other = tmp_path / "audit.head", tmp_path / "other"
+    other.write_bytes(b"of somebody else")
+    (tmp_path / "audit.head.part").symlink_to(other)
+    write_atomically(path, b"ours")
+    assert (path.read_bytes(), other.read_bytes(), path.is_symlink()) == (b"ours", b"of somebody else", False)

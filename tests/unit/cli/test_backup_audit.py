@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,16 @@ def test_a_backup_of_a_stopped_server_is_audited_in_the_ledger_and_in_the_copy(h
     assert intact(home.home)
     run("restore", tmp_path / "b", "--keys", tmp_path / "keys.json", *of(tmp_path / "there"))
     assert len(audited(tmp_path / "there", "backup")) == 1, "its own row, and not that of the second"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_backup_by_root_leaves_all_files_to_the_user_of_the_server(home: Home, tmp_path: Path) -> None:
+    for path in (home.home, *home.home.rglob("*")):
+        os.chown(path, 4321, 4322)
+    done = run("backup", tmp_path / "b", *of(home.home))
+    assert done.exit_code == 0, done.output
+    assert len(audited(home.home, "backup")) == 1
+    assert [path for path in home.home.rglob("*") if (path.stat().st_uid, path.stat().st_gid) != (4321, 4322)] == []
 
 
 def test_a_restore_is_audited_with_the_time_of_its_backup(home: Home, tmp_path: Path) -> None:
