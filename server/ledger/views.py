@@ -255,7 +255,8 @@ V_SERVER_EVENTS = SqlView(
         "time": "When it happened, UTC.",
         "name": "Machine name, for example breaker_changed.",
         "subject": "What it happened to, for example llm_api.",
-        "properties": "Names and values as JSON; of breaker_changed: old, new, failures, cause.",
+        "properties": "Names and values as JSON. Of breaker_changed: old, new, failures, cause. "
+        "Of worker_ended: reason, pid.",
     },
     "SELECT time, name, subject, properties FROM server_events",
 )

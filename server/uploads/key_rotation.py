@@ -125,7 +125,7 @@ class SpoolKeyRotation:
         if len(self._keys.kept) == 1:
             return Component("spool_key", True, "Everything is encrypted with one key.")
         if self._is_finished:
-            return Component("spool_key", True, "Nothing needs an earlier key, and VESTIBULE_SPOOL_KEY has one.")
+            return Component("spool_key", True, "Nothing needs an earlier key. VESTIBULE_SPOOL_KEY still lists one.")
         if now is None:
             return Component("spool_key", True, "A change of the key is unfinished; it goes on within half a minute.")
         files = "1 file needs" if now.remaining == 1 else f"{now.remaining} files need"

@@ -216,4 +216,4 @@ async def test_a_setting_may_still_have_a_key_that_nothing_needs(ledger: Ledger,
     world = World(ledger, tmp_path, ",".join(base64.b64encode(bytes([n] * 32)).decode() for n in (1, 2)))
     assert world.rotation.component.detail == "A change of the key is unfinished; it goes on within half a minute."
     assert await world.rotation.round()
-    assert world.rotation.component.detail == "Nothing needs an earlier key, and VESTIBULE_SPOOL_KEY has one."
+    assert world.rotation.component.detail == "Nothing needs an earlier key. VESTIBULE_SPOOL_KEY still lists one."
