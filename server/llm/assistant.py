@@ -127,7 +127,7 @@ class OpenAiAssistant:
                 willing = sum(later.willing for later in self.upstreams[step + 1 :])
                 most_s = min(most_s, upstream.patience.interactive_s, (ends_at - self._clock()) / (1 + willing))
             try:
-                async with upstream.until_silent() if interactive else nullcontext():
+                async with upstream.leave_when_silent() if interactive else nullcontext():
                     return await ask(upstream, most_s)
             except VestibuleError as error:
                 log.info("upstream_failed", upstream=upstream.name, **describe(error))

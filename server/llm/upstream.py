@@ -135,7 +135,7 @@ class Upstream:
             return record
 
     @asynccontextmanager
-    async def until_silent(self) -> AsyncIterator[None]:
+    async def leave_when_silent(self) -> AsyncIterator[None]:
         """Cancel the block when the breaker opens because an answer did not come in time.
 
         A call that waits for its first word would wait for its whole time, too. After other errors it may still be
