@@ -16,7 +16,7 @@ from models.retry import RetryPolicies, get_retry_policy
 from models.retrying import repeat
 from server.breakers.suspects import Suspicion, suspecting
 from server.jobs.failure_policy import AWAY_S, NOT_BEGUN, FailureKind, classify, next_attempt
-from server.jobs.isolation import Alone, Blame, Isolations, alone_after, no_other_job_can_be
+from server.jobs.isolation import ALONE_AFTER, Alone, Blame, Isolations, alone_after, rules_out_other_jobs
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger import job_attempts, jobs
@@ -138,7 +138,7 @@ class Attempts:
     async def _record_failure(self, job: JobRow, handler: Handler, error: VestibuleError, suspicion: Suspicion) -> _End:
         if error.reason == Reason.LEASE_LOST:
             return _End(JobOutcome.LOST, error.reason)
-        alone = no_other_job_can_be(alone_after(job.last_reason), error.reason)
+        alone = rules_out_other_jobs(alone_after(job.last_reason), error.reason)
         if alone and self._blame.is_shown(job.id, suspicion.beside):
             return await self._set_aside(job, handler)
         failure = classify(error)
@@ -183,7 +183,9 @@ class Attempts:
 
     async def _set_aside(self, job: JobRow, handler: Handler) -> _End:
         among = "" if alone_after(job.last_reason) is Alone.OF_ALL else " of its kind"
-        message = f"Its workers died each time it was tried, the last time while no other job{among} ran."
+        deaths = 1 + await self._ledger.read(lambda cursor: job_attempts.count_failed(cursor, job.id, ALONE_AFTER))
+        tried = f"{deaths} of {job.attempts} attempts"
+        message = f"Its workers died in {tried}, the last time while no other job{among} ran."
         killed = WorkerLost(message, reason=Reason.WORKER_KILLED)
         await self._write(lambda: self._ends.fail(job, handler, killed, exhausted=False))
         return _End(JobOutcome.DEAD, killed.reason)

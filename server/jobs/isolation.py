@@ -37,7 +37,7 @@ def alone_after(reason: str) -> Alone | None:
     return ALONE_AFTER.get(reason)
 
 
-def no_other_job_can_be(before: Alone | None, reason: str) -> bool:
+def rules_out_other_jobs(before: Alone | None, reason: str) -> bool:
     """Whether an attempt that ran so and failed for this reason shows that no other job is the cause."""
     lost = alone_after(reason)
     return lost is not None and (before is Alone.OF_ALL or before is lost)

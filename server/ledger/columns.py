@@ -89,7 +89,7 @@ def fetch_one(cursor: Cursor, sql: str, params: list[Any] | None = None) -> Row 
     return rows[0] if rows else None
 
 
-def count(cursor: Cursor, sql: str, params: list[Any] | None = None) -> int:
+def count(cursor: Cursor, sql: str, params: list[Any] | dict[str, Any] | None = None) -> int:
     """Run a query of ours whose first column of the first row is a number."""
     row = cursor.execute(sql, params or []).fetchone()
     return int(row[0]) if row and row[0] is not None else 0

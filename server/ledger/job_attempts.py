@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ KEPT_ATTEMPTS: Final = 100
 """Attempts at one job that are kept, the newest ones."""
 
 DONE: Final = "done"
+DEAD: Final = "dead"
 LOST: Final = "lost"
 
 JOB_ATTEMPTS = TableSchema(
@@ -117,6 +118,18 @@ def list_of_job(cursor: Cursor, job_id: str) -> list[JobAttemptRow]:
         )
         for row in rows
     ]
+
+
+def count_failed(cursor: Cursor, job_id: str, reasons: Iterable[str]) -> int:
+    """How many attempts failed for one of these reasons since the job was accepted or last redriven."""
+    return count(
+        cursor,
+        """SELECT count(*) FROM job_attempts WHERE job_id = $job AND list_contains($reasons::VARCHAR[], reason)
+        AND begin_time > coalesce(
+            (SELECT max(begin_time) FROM job_attempts WHERE job_id = $job AND outcome = $dead), '-infinity'::TIMESTAMP
+        )""",
+        {"job": job_id, "reasons": [str(reason) for reason in reasons], "dead": DEAD},
+    )
 
 
 def delete_of_jobs(cursor: Cursor, job_ids: Sequence[str]) -> None:

@@ -47,6 +47,25 @@ async def test_an_item_whose_worker_dies_twice_is_set_aside(world: World) -> Non
     assert (await world.uploaded(upload.id)).state is UploadState.DONE
 
 
+async def test_its_letter_says_in_how_many_attempts_the_workers_died(world: World) -> None:
+    """An attempt between failed otherwise, and a redriven job begins anew."""
+    world.gateway.will("read_picture", DIED, Unavailable("It failed."), DIED, DIED)
+    await world.start()
+    await world.upload()
+    await world.settle()
+    for _ in range(3):
+        await once_more(world)
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    assert letter.message.startswith("Its workers died in 3 of 4 attempts, ")
+    world.clock.advance(1)
+    world.gateway.will("read_picture", DIED, DIED)
+    await world.runner.redrive(letter.id)
+    await world.settle()
+    await once_more(world)
+    letters, _ = await world.read(dead_letters.list_letters)
+    assert letters[0].message.startswith("Its workers died in 2 of 2 attempts, ")
+
+
 async def test_one_death_costs_one_attempt(world: World) -> None:
     world.gateway.will("read_picture", DIED)
     await world.start()
@@ -206,7 +225,7 @@ async def test_a_job_beside_one_of_another_kind_that_ends_the_cluster_is_done(
     (letter,), _ = await world.read(dead_letters.list_letters)
     assert (letter.reason, letter.message) == (
         "WORKER_KILLED",
-        "Its workers died each time it was tried, the last time while no other job ran.",
+        "Its workers died in 2 of 2 attempts, the last time while no other job ran.",
     )
 
 
