@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -51,12 +52,19 @@ class GuardedGateway:
         gateway: Calls the workers.
         speech: With the breaker that guards recognition, of streams and of recordings.
         vision: With the breaker that guards the reading of pictures.
+        clock: Seconds, never going back.
     """
 
-    def __init__(self, gateway: Gateway, speech: ClientPauses, vision: ClientPauses) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        speech: ClientPauses,
+        vision: ClientPauses,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._gateway = gateway
         self._pauses = {SPEECH: speech, VISION: vision}
-        self._calls = WorkerCalls()
+        self._calls = WorkerCalls(clock)
 
     async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
         """Recognise and redact one window of a stream. A partial that is late counts as nothing: it is optional."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from models.errors import Unavailable, VestibuleError
+from models.errors import VestibuleError, WorkerLost
+from models.reasons import Reason
 from models.redaction.types import RedactionScope
+
+TOGETHER_S = 15.0
+"""Calls of which one ended so long before another did not die together."""
+
+_CLUSTER_LOST = frozenset({Reason.CLUSTER_LOST, Reason.CLUSTER_UNAVAILABLE})
 
 
 @dataclass(eq=False, slots=True)
@@ -25,14 +32,19 @@ class WorkerCall:
     scope: RedactionScope
     answered: bool = False
     clients: frozenset[str] = frozenset()
-    _lost: set[WorkerCall] = field(default_factory=set)
-    """Calls that ended while this one ran, because workers or the cluster were lost."""
+    _lost: dict[WorkerCall, float] = field(default_factory=dict)
+    """Calls that ended while this one ran, because workers or the cluster were lost, and when each did."""
 
 
 class WorkerCalls:
-    """Knows the calls of this server."""
+    """Knows the calls of this server.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Seconds, never going back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._open: set[WorkerCall] = set()
 
     @contextmanager
@@ -45,9 +57,9 @@ class WorkerCalls:
             call.answered = True
         except VestibuleError as error:
             call.clients = frozenset(one.scope.client_id for one in (call, *self.beside(call))) - {""}
-            if isinstance(error, Unavailable):
+            if isinstance(error, WorkerLost) or error.reason in _CLUSTER_LOST:
                 for other in self._open - {call}:
-                    other._lost.add(call)
+                    other._lost = self._recent(other) | {call: self._clock()}
             raise
         finally:
             self._open.discard(call)
@@ -56,12 +68,16 @@ class WorkerCalls:
     def beside(self, call: WorkerCall, *, everywhere: bool = False) -> frozenset[WorkerCall]:
         """The other calls that may have been under way when this one failed; to be asked before its block ends.
 
-        Calls that die together end one after the other. So those that ended before because workers were lost are
-        among them.
+        Calls that die together end one after the other. So those that ended shortly before because workers were
+        lost are among them.
 
         Args:
             call: The call.
             everywhere: Whether calls to other kinds of worker are meant, too.
         """
-        others = (self._open | call._lost) - {call}
+        others = (self._open | self._recent(call).keys()) - {call}
         return frozenset(other for other in others if everywhere or other.kind == call.kind)
+
+    def _recent(self, call: WorkerCall) -> dict[WorkerCall, float]:
+        now = self._clock()
+        return {other: ended for other, ended in call._lost.items() if now - ended < TOGETHER_S}
