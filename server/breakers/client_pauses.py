@@ -7,6 +7,10 @@ second: that client's calls are paused, and the server has the worker do a small
 
 from __future__ import annotations
 
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 from models.errors import BreakerOpen
 from server.breakers.breaker import AsyncBreaker
 from server.breakers.types import BreakerState
@@ -17,6 +21,9 @@ log = get_logger("breakers")
 RETRY_AFTER_S = 5.0
 """Hint for a client whose calls are paused. A worker that died is replaced in 10 to 20 seconds."""
 
+REPLACED_S = 20.0
+"""Ray needs 10 to 20 seconds to replace a worker that died. Until then a check also fails where nothing is broken."""
+
 
 class ClientPauses:
     """The clients whose calls to a kind of worker are paused.
@@ -25,14 +32,21 @@ class ClientPauses:
         breaker: Of that kind.
         probed: Whether health probes are made, which end a pause. Without them nobody is paused, and every failure
             counts.
+        clock: Seconds, never going back.
     """
 
-    def __init__(self, breaker: AsyncBreaker, *, probed: bool = True) -> None:
+    def __init__(
+        self, breaker: AsyncBreaker, *, probed: bool = True, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.breaker = breaker
         self._probed = probed
+        self._clock = clock
         self._in_every_failure: frozenset[str] = frozenset()
         self._paused: frozenset[str] = frozenset()
         self._period = breaker.period
+        self._since_s = 0.0
+        self._check_failed = False
+        """Whether a check that counts failed since the pause began: the workers are broken, whoever calls them."""
 
     @property
     def clients(self) -> frozenset[str]:
@@ -57,22 +71,54 @@ class ClientPauses:
 
     def end(self) -> None:
         """The workers gave an answer: end the pause."""
+        if self._paused:
+            paused_s = round(self._clock() - self._since_s, 1)
+            log.warning("clients_resumed", breaker=self.breaker.name, clients=sorted(self._paused), paused_s=paused_s)
         self._paused = frozenset()
 
-    def counts(self, clients: frozenset[str]) -> bool:
-        """Whether a failure counts for the breaker.
+    def refresh(self) -> None:
+        """Note the end of a pause that a change of the breaker has ended."""
+        if not self.clients:
+            self.end()
+
+    @asynccontextmanager
+    async def check(self) -> AsyncIterator[None]:
+        """Wrap a small task for the workers during a pause. An answer ends the pause.
+
+        A failure counts for the breaker, unless the task began before a worker that died could be replaced.
+        """
+        counts = self._clock() >= self._since_s + REPLACED_S
+
+        def record() -> bool:
+            self._check_failed |= counts
+            return counts
+
+        async with self.breaker.guard() as guard:
+            guard.failure_counts = record
+            yield
+        self.end()
+
+    def record_failure(self, clients: frozenset[str]) -> bool:
+        """Pause the clients that may be the cause of a failure that would open the breaker.
 
         Args:
             clients: Those that had calls under way at that kind of worker.
+
+        Returns:
+            Whether the failure counts for the breaker. After a check that failed, each one does until the pause ends.
         """
+        self.refresh()
         if not self.breaker.failure_count:
             self._in_every_failure = clients
         self._in_every_failure &= clients
         closed = self.breaker.state is BreakerState.CLOSED
         opens = closed and self.breaker.failure_count + 1 >= self.breaker.bounds.failures
-        if not (self._probed and opens and self._in_every_failure):
+        broken = bool(self._paused) and self._check_failed
+        if broken or not (self._probed and opens and self._in_every_failure):
             return True
-        self._paused = self.clients | self._in_every_failure
+        if not self._paused:
+            self._since_s, self._check_failed = self._clock(), False
+        self._paused |= self._in_every_failure
         self._period = self.breaker.period
         self.breaker.forget_failures()
         log.warning("clients_paused", breaker=self.breaker.name, clients=sorted(self._paused))

@@ -112,7 +112,7 @@ class GuardedGateway:
             # A deadline of the caller that is shorter than the usual timeout says nothing about the workers.
             guard.late_counts = late_counts and time_left_s() > timeout_s
             with self._noted(kind, scope) as call:
-                guard.failure_counts = lambda: current_suspicion() is None and pauses.counts(call.clients)
+                guard.failure_counts = lambda: current_suspicion() is None and pauses.record_failure(call.clients)
                 yield
         pauses.end()
 

@@ -74,6 +74,8 @@ class HealthProber:
         await asyncio.gather(*(self._probe(probe) for probe in self._probes if self._is_due(probe)))
 
     def _is_due(self, probe: HealthProbe) -> bool:
+        if probe.pauses is not None:
+            probe.pauses.refresh()
         if probe.is_awaited:
             return True
         name, now = probe.breaker.name, self._clock()
@@ -90,9 +92,8 @@ class HealthProber:
         breaker = probe.breaker
         try:
             if probe.pauses is not None and probe.is_awaited:
-                async with breaker.guard():
+                async with probe.pauses.check():
                     await probe.ask()
-                probe.pauses.end()
             if breaker.state is BreakerState.OPEN:
                 await probe.ask()
                 breaker.let_probes_through()

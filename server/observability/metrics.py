@@ -125,6 +125,12 @@ class Metrics:
             ["breaker", "state"],
             registry=into,
         )
+        self.paused_clients = Gauge(
+            "vestibule_paused_clients",
+            "Clients whose calls to a kind of worker are paused, since they may be what makes it fail.",
+            ["breaker"],
+            registry=into,
+        )
         self.certificate_days = Gauge(
             "vestibule_tls_certificate_days",
             "Whole days until the certificate of the port (server) or the last client CA (client_ca) expires.",

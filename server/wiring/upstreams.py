@@ -20,6 +20,7 @@ from server.llm.openai_errors import judge_llm_error
 from server.llm.upstream import LLM_API, Patience, Upstream
 from server.observability.metrics import Metrics
 from server.setting_groups import RetrySettings, UpstreamSettings
+from server.setting_groups.breakers import BreakerSettings
 from server.settings import Settings
 
 
@@ -49,10 +50,8 @@ async def build_upstreams(
     breakers = Breakers(ledger, metrics, clock)
     stack.push_async_callback(breakers.drain)
     speech, vision = settings.breakers.speech_api, settings.breakers.vision_api
-    speech_pauses, vision_pauses = (
-        ClientPauses(breakers.build(name, each.bounds, judge_worker_error), probed=each.probe_s > 0)
-        for name, each in ((SPEECH_API, speech), (VISION_API, vision))
-    )
+    speech_pauses = _pauses(SPEECH_API, speech, breakers, metrics)
+    vision_pauses = _pauses(VISION_API, vision, breakers, metrics)
     gateway = GuardedGateway(workers, speech_pauses, vision_pauses)
     probes = WorkerProbes(workers)
     health = [
@@ -71,6 +70,12 @@ async def build_upstreams(
     stack.push_async_callback(assistant.aclose)
     await breakers.restore()
     return Upstreams(gateway, assistant, breakers, HealthProber(breakers, health))
+
+
+def _pauses(name: str, bounds: BreakerSettings, breakers: Breakers, metrics: Metrics) -> ClientPauses:
+    pauses = ClientPauses(breakers.build(name, bounds.bounds, judge_worker_error), probed=bounds.probe_s > 0)
+    metrics.paused_clients.labels(name).set_function(lambda: len(pauses.clients))
+    return pauses
 
 
 def _upstream(name: str, llm: UpstreamSettings, retry: RetrySettings, breakers: Breakers) -> Upstream:

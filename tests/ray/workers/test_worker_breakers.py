@@ -193,6 +193,7 @@ async def test_workers_that_die_under_one_client_pause_that_client_until_they_pa
         assert workers.breaker.state is BreakerState.CLOSED
         with pytest.raises(BreakerOpen, match="while this client used it"):
             await workers.read(ONE)
+        assert workers.measured("vestibule_paused_clients") == 1
         await until_replaced(cluster, workers, killed)
         await workers.prober.tick()
         await workers.read(ONE)

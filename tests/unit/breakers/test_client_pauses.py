@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest_asyncio
 
 from models.errors import BreakerOpen, DeadlineExceeded, InternalError, VestibuleError, WorkerLost
 from models.redaction.types import RedactionScope
-from server.breakers.client_pauses import RETRY_AFTER_S, ClientPauses
+from server.breakers.client_pauses import REPLACED_S, RETRY_AFTER_S, ClientPauses
 from server.breakers.guarded_gateway import GuardedGateway, WorkerProbes, judge_worker_error
 from server.breakers.prober import HealthProbe, HealthProber
 from server.breakers.registry import Breakers
@@ -20,6 +21,8 @@ from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.setting_groups.breakers import BreakersSettings
+from server.settings import Settings
+from server.wiring.upstreams import build_upstreams
 from tests.clocks import HandSeconds
 from tests.fakes.gateway import FakeGateway
 
@@ -36,10 +39,12 @@ class World:
         self.breakers = Breakers(ledger, Metrics(), utc_now)
         settings = BreakersSettings()
         speech, vision = (
-            ClientPauses(self.breakers.build(name, each.bounds, judge_worker_error, self.clock), probed=probed)
+            ClientPauses(
+                self.breakers.build(name, each.bounds, judge_worker_error, self.clock), probed=probed, clock=self.clock
+            )
             for name, each in (("speech_api", settings.speech_api), ("vision_api", settings.vision_api))
         )
-        self.gateway = GuardedGateway(self.workers, speech, vision)
+        self.gateway = GuardedGateway(self.workers, speech, vision, self.clock)
         self.vision = vision.breaker
         ask = WorkerProbes(self.workers).vision
         every_s = settings.vision_api.probe_s if probed else 0.0
@@ -114,6 +119,7 @@ async def test_the_pause_ends_when_the_workers_pass_a_check(world: World, capsys
     with pytest.raises(BreakerOpen):
         await world.read("poisoner")
     await world.probe()
+    assert "clients_resumed" in capsys.readouterr().out
     await world.read("poisoner")
     assert not await world.detail()
     await world.probe()
@@ -131,6 +137,7 @@ async def test_an_answer_to_another_client_ends_it_too(world: World) -> None:
 async def test_workers_that_fail_the_checks_as_well_are_broken(world: World) -> None:
     """Also when a single client uses the server."""
     await world.fail("only one", FAILURES)
+    world.clock.advance(REPLACED_S)
     for failures in range(1, FAILURES + 1):
         assert not world.is_open
         await world.probe(LOST)
@@ -141,6 +148,47 @@ async def test_workers_that_fail_the_checks_as_well_are_broken(world: World) -> 
     for _ in range(world.vision.bounds.successes):
         await world.read("only one")
     assert not world.is_open
+
+
+async def test_a_check_before_a_dead_worker_can_be_replaced_counts_only_if_it_is_answered(world: World) -> None:
+    """Otherwise one client's file opens a breaker of few failures."""
+    await world.fail("poisoner", FAILURES)
+    for _ in range(int(REPLACED_S / 2) - 1):
+        await world.probe(LOST)
+        assert world.vision.failure_count == 0
+    await world.probe(LOST)
+    assert world.vision.failure_count == 1, "the worker had its time"
+    await world.probe()
+    await world.read("poisoner")
+
+
+@pytest.mark.parametrize("calls", [1, 4, 5, 9])
+async def test_a_call_that_hangs_does_not_hide_broken_workers(world: World, calls: int) -> None:
+    """It is under way in each failure, and could be the cause of each. That the checks fail shows that it is not."""
+    world.workers.hold("read_picture")
+    hanging = asyncio.create_task(world.read("hanging"))
+    await asyncio.sleep(0)
+    world.workers._holds.clear()
+    await world.fail("first", FAILURES)
+    began = world.clock()
+    while not world.is_open:
+        await world.probe(LOST)
+        for n in range(calls):
+            if not world.is_open:
+                await world.fail(f"client {world.clock()} {n}")
+        assert world.clock() - began <= REPLACED_S + 2 * FAILURES
+    hanging.cancel()
+
+
+async def test_after_a_check_that_was_answered_one_client_is_paused_again(world: World) -> None:
+    await world.fail("poisoner", FAILURES)
+    world.clock.advance(REPLACED_S)
+    await world.probe(LOST)
+    await world.probe()
+    await world.fail("poisoner", FAILURES)
+    assert not world.is_open
+    await world.probe(LOST)
+    assert world.vision.failure_count == 0, "a new pause, a new time to replace the worker"
 
 
 async def test_failures_of_two_clients_open_it(world: World) -> None:
@@ -171,9 +219,11 @@ async def test_calls_without_a_client_explain_nothing(world: World) -> None:
     assert world.is_open
 
 
-async def test_a_change_by_hand_ends_a_pause(world: World) -> None:
+async def test_a_change_by_hand_ends_a_pause(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     await world.fail("poisoner", FAILURES)
     world.vision.reset()
+    await world.prober.tick()
+    assert "clients_resumed" in capsys.readouterr().out
     await world.read("poisoner")
     await world.fail("poisoner", FAILURES)
     world.vision.trip()
@@ -186,6 +236,28 @@ async def test_without_probes_every_failure_counts(ledger: Ledger) -> None:
     await world.fail("only one", FAILURES)
     assert world.is_open
     await world.breakers.drain()
+
+
+async def test_the_server_shows_how_many_clients_are_paused(ledger: Ledger, tmp_path: Path) -> None:
+    settings, metrics, workers = Settings(data_dir=tmp_path, state_dir=tmp_path), Metrics(), FakeGateway()
+
+    def paused(breaker: str) -> float | None:
+        return metrics.registry.get_sample_value("vestibule_paused_clients", {"breaker": breaker})
+
+    async def read(client: str) -> None:
+        scope = RedactionScope(client, "session")
+        await upstreams.gateway.read_picture(b"picture", document_type="", timeout_s=5, scope=scope)
+
+    async with AsyncExitStack() as stack:
+        upstreams = await build_upstreams(settings, ledger, metrics, workers, stack, utc_now)
+        workers.will("read_picture", *[LOST] * FAILURES)
+        for _ in range(FAILURES):
+            assert paused("vision_api") == 0
+            with pytest.raises(WorkerLost):
+                await read("poisoner")
+        assert (paused("vision_api"), paused("speech_api")) == (1, 0)
+        upstreams.breakers.get("vision_api").reset()
+        assert paused("vision_api") == 0
 
 
 async def test_a_call_from_before_a_change_pauses_nobody(world: World) -> None:
