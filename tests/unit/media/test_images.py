@@ -99,7 +99,7 @@ def test_large_pictures_are_scaled_to_the_working_size(size: tuple[int, int]) ->
     [((4032, 3024), 2016), ((4000, 3000), 2000), ((3264, 2448), 2048), ((4624, 3468), 2048), ((1600, 1200), 1600)],
 )
 @pytest.mark.parametrize("turned", [False, True])
-def test_no_picture_shows_more_than_the_ocr_can_see(camera: tuple[int, int], shown: int, turned: bool) -> None:
+def test_a_picture_shows_hardly_more_than_the_ocr_can_see(camera: tuple[int, int], shown: int, turned: bool) -> None:
     photo = Image.new("RGB", camera[::-1] if turned else camera, (9, 9, 9))
     for kind in ("JPEG", "PNG"):
         longest = shown if kind == "JPEG" else min(SHOWN_SIDE, max(camera))

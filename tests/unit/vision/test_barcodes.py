@@ -6,9 +6,10 @@ import pytest
 import zxingcpp
 from zxingcpp import BarcodeFormat
 
-from models.errors import RedactionFailed
+from models.errors import RedactionFailed, WorkTooLong
 from models.media.images import JPEG, ImageLimits, decode, encode
 from models.media.pixels import Pixels
+from models.reasons import Reason
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText, TextSource
 from models.vision.barcodes import Barcode, ZxingBarcodeReader, personal_barcodes
@@ -144,6 +145,28 @@ def test_a_barcode_that_is_legible_only_enlarged_is_found(text: str, kind: Barco
     x0, y0, x1, y1 = _hull([found.box])
     assert left < x0 < x1 < right
     assert top <= y0 <= y1 < bottom
+
+
+@pytest.mark.parametrize(
+    "kind", [BarcodeFormat.Code128, BarcodeFormat.Code39, BarcodeFormat.PDF417, BarcodeFormat.QRCode]
+)
+@pytest.mark.parametrize("shift", [0, 30, 120])
+def test_copies_of_a_barcode_that_lie_close_are_all_covered(kind: BarcodeFormat, shift: int) -> None:
+    page = np.full((900, 1100, 3), 255, np.uint8)
+    code = draw_code("KOWALSKI77", kind, 2)[:90]
+    for row in range(3):
+        put(page, code, 100 + shift * row, 100 + (len(code) + 16) * row)
+    painted = paint_over(page, [barcode_boxes(page, found) for found in READER.detect(page)])
+    assert READER.detect(painted) == []
+
+
+def test_a_picture_full_of_false_barcodes_ends_soon() -> None:
+    finder = np.full((8, 8), 255, np.uint8)
+    finder[:7, :7], finder[1:6, 1:6], finder[2:5, 2:5] = 0, 255, 0
+    page = np.repeat(np.tile(finder, (256, 256))[:, :, None], 3, axis=2)
+    with pytest.raises(WorkTooLong) as refused:
+        READER.detect(page)
+    assert refused.value.reason is Reason.PAGE_TOO_SLOW
 
 
 def test_a_failing_redactor_fails_the_classification() -> None:
