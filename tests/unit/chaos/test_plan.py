@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 from tests.chaos.plan import FULL, UPSTREAM_MODES, WORKERS, Fault, planned
+
+CI = Path(__file__).parents[3] / ".ci" / "run"
 
 
 def test_the_same_seed_gives_the_same_acts() -> None:
@@ -20,6 +24,14 @@ def test_a_short_run_tries_every_fault_before_any_comes_twice() -> None:
     short = planned(3, 0.1)
     assert {act.fault for act in short[: len(FULL)]} == set(Fault)
     assert len(short) < len(planned(3)) / 3
+
+
+def test_the_run_of_ci_has_every_fault_once() -> None:
+    arguments = next(line for line in CI.read_text().splitlines() if line.startswith("make chaos"))
+    [share] = re.findall(r"CHAOS_SHARE=(\S+)", arguments)
+    [seed] = re.findall(r"SEED=(\S+)", arguments)
+    assert sorted(act.fault for act in planned(int(seed), float(share))) == sorted(Fault)
+    assert "CHAOS_MINUTES" not in arguments, "it would leave faults out on a slow machine"
 
 
 def test_every_worker_and_every_failure_of_the_upstream_has_its_turn() -> None:
