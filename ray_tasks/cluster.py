@@ -26,7 +26,7 @@ from ray_tasks.ray_thread import RayThread
 from ray_tasks.resources import check_fit
 from ray_tasks.serve_client import RAY_ERRORS, call, translate, workers_not_ready
 from ray_tasks.types import BUSY_HINT, ClusterConfig, Step, WorkerEnd
-from ray_tasks.worker_ends import WorkerEnds
+from ray_tasks.worker_ends import LOOK_ERRORS, WorkerEnds
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ class Cluster:
             raise _lost()
         try:
             return await asyncio.to_thread(self._ends.look)
-        except (*RAY_ERRORS, RuntimeError, ValueError) as exc:  # the last two are how Ray says that the GCS is away
+        except LOOK_ERRORS as exc:
             raise translate(exc) from None
 
     async def refresh_facts(self, kinds: Iterable[str], timeout_s: float = DESCRIBE_S) -> None:

@@ -46,7 +46,9 @@ log = logging.getLogger("ray_tasks.ray_process")
 WATCH_S: Final = 0.2
 """How often Ray's processes on this machine are looked at."""
 BEAT_S: Final = 3.0
-"""How often Ray is asked whether it answers, and which workers ended."""
+"""How often Ray is asked whether it answers, and a local one also which workers ended."""
+JOINED_ENDS_S: Final = 30.0
+"""How often a joined Ray is asked which workers ended. It answers with all dead actors of all its users."""
 BUFFER_BYTES: Final = 4 * 1024 * 1024
 GATEWAY_CALLS: Final = frozenset({"speech_step", "read_recording", "read_picture", "redact", "engines"})
 
@@ -175,13 +177,14 @@ class RayProcess:
             await asyncio.sleep(BEAT_S)
 
     async def _watch_workers(self, cluster: Cluster) -> None:
+        pause_s = JOINED_ENDS_S if cluster.config.address else BEAT_S
         while True:
             try:
                 for end in await cluster.worker_ends():
                     await self._send(WorkerEnded(end))
             except VestibuleError as error:
                 log.info("workers_not_looked_at", extra={"values": {"reason": error.reason}})
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(pause_s)
 
     async def _send(self, message: object) -> None:
         try:

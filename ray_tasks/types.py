@@ -190,7 +190,7 @@ class WorkerEndReason(StrEnum):
 
     PROCESS_ENDED = "process_ended"  # it crashed or was killed, perhaps by the system for lack of memory
     OUT_OF_MEMORY = "out_of_memory"  # Ray ended it, because the machine lacked memory
-    REPLACED = "replaced"  # Serve ended it, because it failed its health checks
+    REPLACED = "replaced"  # Serve ended it: a failed health check, or an update
     NODE_LOST = "node_lost"  # its machine left the cluster
     NOT_STARTED = "not_started"  # it ended while it was built
     UNKNOWN = "unknown"

@@ -10,12 +10,13 @@ from ray._private.state import state
 from ray.serve._private.common import REPLICA_ID_FULL_ID_STR_PREFIX
 
 from ray_tasks.deployments import DEPLOYMENTS, application_name
+from ray_tasks.serve_client import RAY_ERRORS
 from ray_tasks.types import WorkerEnd, WorkerEndReason
 
 _DIED: Final = {
     "WORKER_DIED": WorkerEndReason.PROCESS_ENDED,
     "NODE_DIED": WorkerEndReason.NODE_LOST,
-    "RAY_KILL": WorkerEndReason.REPLACED,
+    "RAY_KILL": WorkerEndReason.REPLACED,  # Serve ended it: a failed health check, or an update
 }
 _OTHER: Final = {
     "oom_context": WorkerEndReason.OUT_OF_MEMORY,
@@ -23,6 +24,10 @@ _OTHER: Final = {
     "actor_unschedulable_context": WorkerEndReason.NOT_STARTED,
     "runtime_env_failed_context": WorkerEndReason.NOT_STARTED,
 }
+
+LOOK_ERRORS: Final = (*RAY_ERRORS, RuntimeError, ValueError, KeyError, AttributeError, TypeError)
+"""What a look may raise. RuntimeError and ValueError are how Ray says that the GCS is away. The last three come from a
+row of another form, such as one of another release of Ray."""
 
 
 def dead_actors() -> Mapping[str, Mapping[str, Any]]:

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from models.errors import Unavailable
+from models.errors import Unavailable, VestibuleError
 from ray_tasks import cluster as cluster_module
 from ray_tasks.cluster import Cluster
+from ray_tasks.deployments import application_name
 from ray_tasks.engine_info import EngineFacts
 from ray_tasks.types import ClusterConfig, WorkerConfig
+from ray_tasks.worker_ends import WorkerEnds
 
 CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab", "state")
+OURS = f"SERVE_REPLICA::{application_name(CONFIG.installation, 'vision')}#Vision#a1b2c3"
 
 
 class Described:
@@ -108,3 +111,16 @@ async def test_a_worker_that_fails_to_start_fails_the_server_start(cluster: Clus
     scripted.status["vision"] = "DEPLOY_FAILED"
     with pytest.raises(Unavailable, match="vision worker did not start"):
         await asyncio.wait_for(cluster._wait_for_workers(lambda _: None), 10)
+
+
+@pytest.mark.parametrize(
+    "row", [{}, {"Name": None}, {"Name": OURS, "DeathCause": None}], ids=["key", "type", "attribute"]
+)
+async def test_a_dead_actor_of_a_form_that_is_not_known_does_not_end_the_looks(cluster: Cluster, row: Any) -> None:
+    table: dict[str, Any] = {}
+    cluster._ends = WorkerEnds(CONFIG.installation, lambda: dict(table))
+    assert await cluster.worker_ends() == []
+    table["a"] = row
+    with pytest.raises(VestibuleError):
+        await cluster.worker_ends()
+    assert await cluster.worker_ends() == []

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from models.errors import InternalError, Overloaded
 from ray_tasks.process_messages import Answer, Logged, receive
-from ray_tasks.ray_process import RayProcess, _ToServer
+from ray_tasks.ray_process import BEAT_S, JOINED_ENDS_S, RayProcess, _ToServer
 
 
 class Sink:
@@ -75,3 +76,24 @@ def test_what_is_logged_goes_to_the_server_with_its_values() -> None:
         Logged(logging.WARNING, "unused_applications", {"applications": ["one"]}),
         Logged(logging.WARNING, "ray_did_not_stop", {}),
     ]
+
+
+@pytest.mark.parametrize(("address", "pause_s"), [("", BEAT_S), ("203.0.113.7:6379", JOINED_ENDS_S)])
+async def test_ends_of_workers_are_looked_for_again_after_an_error_and_less_often_on_a_joined_cluster(
+    monkeypatch: pytest.MonkeyPatch, address: str, pause_s: float
+) -> None:
+    slept: list[float] = []
+
+    async def worker_ends() -> None:
+        raise Overloaded("Full.")
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    cluster: Any = SimpleNamespace(config=SimpleNamespace(address=address), worker_ends=worker_ends)
+    with pytest.raises(asyncio.CancelledError):
+        await RayProcess(asyncio.StreamReader(), Sink())._watch_workers(cluster)  # type: ignore[arg-type]
+    assert slept == [pause_s, pause_s]
