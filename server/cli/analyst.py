@@ -56,26 +56,42 @@ def ledger_settings(port: int | None, state_dir: Path | None, data_dir: Path | N
 
 
 def analyst_settings(
-    port: int | None, state_dir: Path | None, data_dir: Path | None, address: str | None = None
+    port: int | None,
+    state_dir: Path | None,
+    data_dir: Path | None,
+    address: str | None = None,
+    *,
+    must_know: bool = False,
 ) -> Settings:
     """The settings with the port of the live ledger.
 
     It is that of the option, of the server at ``address``, or of the settings. If they give an address on loopback
-    and no port, or 0, the server there is asked.
+    and no port, or 0, the server there is asked. If it does not answer, that of the settings stays, unless it
+    is 0 and the port must be known (``must_know``).
 
     Raises:
         Failure: The server at ``address`` does not answer, or the one that was asked has no endpoint for analysts.
+        click.ClickException: The port must be known and is 0, and no server tells it.
+        VestibuleError: The same; the files of TLS cannot be read.
     """
     settings = ledger_settings(port, state_dir, data_dir)
     if port is not None:
         return settings
     if address is not None:
         return ledger_settings(_port_of_server(_status_of(address, state_dir)), state_dir, data_dir)
+    must_ask = must_know and not settings.quack.port
     if not _asks(settings):
+        if must_ask:
+            raise Failure(
+                f"The port for analysts is set to 0, and the server at {settings.address} cannot be asked for it.",
+                hint="Run `vestibule status` on the server's machine: the line quack has it. Give it with --port.",
+            )
         return settings
     try:
         status = _status_of(settings.address, state_dir)
     except (click.ClickException, VestibuleError):
+        if must_ask:
+            raise
         return settings  # nobody answers, or this analyst may not ask
     return ledger_settings(_port_of_server(status), state_dir, data_dir)
 

@@ -49,7 +49,7 @@ def sql(
     """
     if as_json and as_csv:
         raise click.UsageError("Give --json or --csv, not both.")
-    settings = analyst_settings(port, state_dir, data_dir)
+    settings = analyst_settings(port, state_dir, data_dir, must_know=show_attach)
     if show_attach:
         click.echo(attach_statements(settings.quack.port, quack_token(settings)))
         return

@@ -145,6 +145,19 @@ def test_no_server_and_no_port_is_told_with_the_address(admin: Admin, monkeypatc
     assert f"No server answers at {address}, and the ledger file cannot be opened either." in told.stderr
 
 
+def test_statements_for_a_port_that_nobody_knows_are_not_printed(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", "0")
+    monkeypatch.setenv("VESTIBULE_QUACK__TOKEN", "a-token-for-tests-0123")
+    for address in (f"127.0.0.1:{free_ports(1)[0]}", "server.example:50051", "127.0.0.1:0"):
+        monkeypatch.setenv("VESTIBULE_ADDRESS", address)
+        told = run("sql", "--attach")
+        assert (told.exit_code, told.stdout) == (1, ""), address
+        assert address in told.stderr
+    assert "ATTACH 'quack:localhost:6004'" in run("sql", "--attach", "--port", "6004").stdout
+    monkeypatch.delenv("VESTIBULE_QUACK__PORT")
+    assert f"ATTACH 'quack:localhost:{DEFAULT}'" in run("sql", "--attach").stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", ["0", ""])
 def test_a_real_ledger_on_a_port_that_it_picked_is_found_by_the_address(
