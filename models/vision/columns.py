@@ -250,6 +250,10 @@ def _part(line: OcrLine, start: int, end: int) -> OcrLine | None:
     if start >= end:
         return None
     left, right = _share(line, start), _share(line, end)
+    if start and text[start - 1].isspace():  # words reach to the middle of the space around them
+        left = (left + _share(line, start - 1)) / 2
+    if end < len(text) and text[end].isspace():
+        right = (right + _share(line, end + 1)) / 2
     words, position = [], 0
     for word in line.words:
         first = text.index(word.text.reveal(), position)
