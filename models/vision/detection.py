@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import cv2
@@ -41,25 +42,35 @@ def text_map(ocr: Any, image: Pixels) -> npt.NDArray[np.float32]:
     return probability
 
 
-def read_steps(ocr: Any, image: Pixels, record: dict[str, Any], scale: float) -> tuple[Any, Any, Any]:
+def read_steps(
+    ocr: Any, image: Pixels, record: dict[str, Any], scale: float, *, is_paper: bool
+) -> tuple[Any, Any, Any]:
     """RapidOCR's three steps, with detection on a smaller picture.
 
     Args:
         ocr: RapidOCR.
         image: BGR, as ``preprocess_img`` gave it.
         record: What preprocessing did; the steps add to it.
+        is_paper: Whether it is a sheet, on which no line alone is upside down. The classifier is often wrong there.
         scale: Factor of each side for detection. Lines are still cropped from the large picture.
 
     Returns:
         Boxes, turns and texts; boxes or texts are None when there is no print.
     """
-    if scale == 1:
-        found, turned, texts, _ = ocr.run_ocr_steps(image, record)
-        return found, turned, texts
-    found = ocr.text_det(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    looked_at = image if scale == 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    found = ocr.text_det(looked_at)
     if found.boxes is None:
         return found, None, found
     found.boxes = found.boxes.astype(np.float32) / scale
     crops = ocr.crop_text_regions(image, found.boxes)
     upright, turned = ocr.cls_and_rotate(crops)
+    if is_paper and _mostly_upright(crops, turned):
+        upright, turned.cls_res = crops, [("0", 1.0)] * len(crops)
     return found, turned, ocr.recognize_txt(upright)
+
+
+def _mostly_upright(crops: Sequence[Pixels], turned: Any) -> bool:
+    """Whether most of the print of a page, by its length, was not turned by 180 degrees."""
+    lengths = [(crop.shape[1], "180" in label) for crop, (label, _) in zip(crops, turned.cls_res, strict=True)]
+    turned_length = sum(length for length, is_turned in lengths if is_turned)
+    return bool(2 * turned_length < sum(length for length, _ in lengths))

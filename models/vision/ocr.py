@@ -114,7 +114,9 @@ class RapidOcrEngine:
         image, record = ocr.preprocess_img(np.ascontiguousarray(padded[..., ::-1]))
         may_be_meter = not is_paper(image)
         reading = self._reading(ocr, image, turn) if may_be_meter else None
-        found, turned, texts = read_steps(ocr, image, record, METER_DETECTION_SCALE if reading else 1.0)
+        found, turned, texts = read_steps(
+            ocr, image, record, METER_DETECTION_SCALE if reading else 1.0, is_paper=not may_be_meter
+        )
         if may_be_meter and reading is None and found.boxes is not None:
             with turn():
                 reading = self._meter_reader.read(image, lines_from_boxes(found.boxes))
