@@ -72,8 +72,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _take_owner(fd: int, replaced: Path) -> None:
-    """Give an open file the owner and the group of the one that it replaces, if there is one."""
-    with suppress(FileNotFoundError, PermissionError):
+    """Give an open file the owner and the group of the one that it replaces, where there is one and that is allowed."""
+    with suppress(OSError):  # also EINVAL, in a container that does not know the owner
         old, new = replaced.lstat(), os.fstat(fd)
         if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
             os.fchown(fd, old.st_uid, old.st_gid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -74,14 +75,15 @@ def test_a_file_that_is_replaced_keeps_its_owner(tmp_path: Path) -> None:
     assert (path.read_bytes(), found.st_uid, found.st_gid, mode(path)) == (b"second", 4321, 4322, 0o600)
 
 
-def test_who_may_not_give_files_away_replaces_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EINVAL])
+def test_who_may_not_give_files_away_replaces_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     path = tmp_path / "audit.head"
     path.write_bytes(b"first")
     asked: list[tuple[int, int]] = []
 
     def refuse(_fd: int, uid: int, gid: int) -> None:
         asked.append((uid, gid))
-        raise PermissionError
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fchown", refuse)
     monkeypatch.setattr(os, "fstat", lambda _fd: os.stat_result((0o600, 0, 0, 1, 77, 88, 0, 0, 0, 0)))
