@@ -119,12 +119,12 @@ def jpeg(grey: npt.NDArray[np.uint8]) -> bytes:
 @contextmanager
 def shown_at(side: int) -> Iterator[ImageLimits]:
     """Limits for pictures of this side. Above ours, a picture of a phone is not halved while it is decoded."""
-    read_side = images.READ_SIDE
-    images.READ_SIDE = max(read_side, side) if side > SHOWN_SIDE else read_side  # type: ignore[misc]
+    halved_side = images.HALVED_SIDE
+    images.HALVED_SIDE = side if side > SHOWN_SIDE else halved_side  # type: ignore[misc]
     try:
         yield replace(ImageLimits(), working_side=side)
     finally:
-        images.READ_SIDE = read_side  # type: ignore[misc]
+        images.HALVED_SIDE = halved_side  # type: ignore[misc]
 
 
 def scaled(page: bytes, side: int) -> Pixels:

@@ -42,6 +42,9 @@ in the same place."""
 
 READ_SIDE: Final = 2_000
 """Longest side of a picture while the OCR looks for print and reads it, in pixels."""
+HALVED_SIDE: Final = 1_920
+"""A JPEG is decoded at a half or a quarter of its size while its longest side stays as long as this: of cameras, 3,840
+pixels and more. ``READ_SIDE`` would leave out those that have a little less than twice as much."""
 SHOWN_SIDE: Final = 2_048
 """Longest side of a picture that a person sees. What is too small for the OCR must be too small for a person as well:
 of 320 names and numbers in tiny print, 34 could be read in masked pictures of 3,200 pixels, and 4 in these
@@ -278,8 +281,7 @@ def _upright(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> t
     large = full[0] * full[1] > limits.large_pixels
     side = min(limits.working_side, SHOWN_SIDE) if large else limits.working_side
     if found is MediaFormat.JPEG:
-        # libjpeg decodes fast at 1/2, 1/4 or 1/8 of the size; it stays at least as large as needed.
-        picture.draft("RGB", fit(full, min(side, READ_SIDE)))
+        picture.draft("RGB", fit(full, min(side, HALVED_SIDE)))  # libjpeg is fast at 1/2, 1/4 or 1/8 of the size
     picture.load()
     if found is MediaFormat.TIFF:
         full = picture.size  # Pillow turns TIFF while loading

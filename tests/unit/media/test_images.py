@@ -96,7 +96,14 @@ def test_large_pictures_are_scaled_to_the_working_size(size: tuple[int, int]) ->
 
 @pytest.mark.parametrize(
     ("camera", "shown"),
-    [((4032, 3024), 2016), ((4000, 3000), 2000), ((3264, 2448), 2048), ((4624, 3468), 2048), ((1600, 1200), 1600)],
+    [
+        ((4032, 3024), 2016),
+        ((3968, 2976), 1984),
+        ((8064, 6048), 2016),
+        ((3264, 2448), 2048),
+        ((4624, 3468), 2048),
+        ((1600, 1200), 1600),
+    ],
 )
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_picture_shows_hardly_more_than_the_ocr_can_see(camera: tuple[int, int], shown: int, turned: bool) -> None:
