@@ -21,7 +21,8 @@ from ray_tasks.ray_child import RayChildProcess
 
 PARENT_OF_ONE = """
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+child = subprocess.Popen(sleep, stdout=subprocess.DEVNULL)  # asyncio waits for the end of the pipe, too
 print(child.pid, flush=True)
 child.wait()
 """
