@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -118,7 +119,8 @@ async def work_through_an_outage(head: Head, server: Server) -> None:
         assert (await ray(app)).detail == "Restarted 1 time(s)."
         status = await app.admin.GetStatus(admin_pb2.GetStatusRequest())
         assert status.dead_letter_count == 0
-    assert '"cause": "raylet", "event": "cluster_lost"' in server.log
+    # Ray also ends a driver whose raylet is gone, so ours may be what is noticed first.
+    assert re.search(r'"cause": "(raylet|owner)", "event": "cluster_lost"', server.log)
 
 
 async def test_a_joined_cluster_is_joined_again_and_left_as_it_was(head: Head, home: Path) -> None:
