@@ -46,10 +46,9 @@ HALVED_SIDE: Final = 1_920
 """A JPEG is decoded at a half or a quarter of its size while its longest side stays as long as this: of cameras, 3,840
 pixels and more. ``READ_SIDE`` would leave out those that have a little less than twice as much."""
 SHOWN_SIDE: Final = 2_048
-"""Longest side of a picture that a person sees. What is too small for the OCR must be too small for a person as well:
-of 320 names and numbers in tiny print, 34 could be read in masked pictures of 3,200 pixels, and 4 in these
-(docs/evaluation/pictures.md).
-A little more than ``READ_SIDE``, because half a phone's 4,032 or 4,080 pixels need not be scaled again."""
+"""Longest side of a picture that a person sees. What is too small for the OCR must be too small for a person as well
+(docs/evaluation/pictures, "Small print and small codes"). It is a little more than ``READ_SIDE``, because half of a
+phone's 4,032 or 4,080 pixels need not be scaled again."""
 
 SMALLER: Final = "Photograph it with a lower resolution."
 

@@ -24,8 +24,8 @@ from models.vision.bars import Grey, whole_bars
 from models.vision.types import METER_DOCUMENT, Box
 
 ZOOM: Final = 2.0
-"""A picture is searched as it is, and enlarged so much, because a person can enlarge what is shown. Of 18 small
-barcodes 17 are found so, and 10 before (docs/evaluation/pictures.md)."""
+"""A picture is searched as it is, and enlarged so much, because a person can enlarge what is shown
+(docs/evaluation/pictures, "Small print and small codes")."""
 MOST_CPU_S: Final = 4.0
 """Of one search in the enlarged picture. It usually takes 0.06 s, which is four times that in the picture as it is."""
 MOST_ROUNDS: Final = 6
@@ -188,7 +188,7 @@ def _to_barcode(read: Any) -> Barcode | None:
 
     name = str(read.format)
     p = read.position
-    box = _scaled([(q.x, q.y) for q in (p.top_left, p.top_right, p.bottom_right, p.bottom_left)], 1.0)
+    box = _scaled([(q.x, q.y) for q in (p.top_left, p.top_right, p.bottom_right, p.bottom_left)])
     linear = not any(matrix in name for matrix in _MATRIX_NAMES)
     if read.error is not None and read.error.type != zxingcpp.ErrorType.NONE:
         whole = len(set(box)) == 4  # ZXing gives corners that it did not find the same place
@@ -239,7 +239,7 @@ def _stacked(grey: Grey, tilt: float) -> list[Barcode]:
     barcodes = _read(level, formats=pdf417, try_rotate=False, try_invert=False)
     quads = [np.array(barcode.box) @ back[:, :2].T + back[:, 2] for barcode in barcodes]
     return [
-        replace(barcode, box=_scaled([(float(x), float(y)) for x, y in quad], 1.0))
+        replace(barcode, box=_scaled([(float(x), float(y)) for x, y in quad]))
         for barcode, quad in zip(barcodes, quads, strict=True)
     ]
 
@@ -248,7 +248,7 @@ def _linear_boxes(grey: Grey) -> list[Box]:
     found, corners = cv2.barcode.BarcodeDetector().detectMulti(grey)
     if not found or corners is None:
         return []
-    return [_scaled([(float(x), float(y)) for x, y in quad], 1.0) for quad in np.asarray(corners).reshape(-1, 4, 2)]
+    return [_scaled([(float(x), float(y)) for x, y in quad]) for quad in np.asarray(corners).reshape(-1, 4, 2)]
 
 
 def _straightened(grey: Grey, box: Box) -> Barcode:
@@ -272,7 +272,7 @@ def _straightened(grey: Grey, box: Box) -> Barcode:
     return Barcode(box, "", None, linear=True)
 
 
-def _scaled(corners: Sequence[tuple[float, float]], scale: float) -> Box:
+def _scaled(corners: Sequence[tuple[float, float]], scale: float = 1.0) -> Box:
     a, b, c, d = ((x / scale, y / scale) for x, y in corners)
     return a, b, c, d
 
