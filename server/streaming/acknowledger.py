@@ -15,6 +15,8 @@ ACKNOWLEDGE_EVERY_S = 0.25
 class Acknowledger:
     """Syncs the audio log from time to time, and acknowledges what is in it.
 
+    After ``complete`` one more acknowledgement follows, also when there is nothing new.
+
     Args:
         acknowledged: Bytes that the client knows to be on disk.
 
@@ -44,9 +46,12 @@ class Acknowledger:
         while True:
             await self._received.wait()
             self._received.clear()
+            completing = self._complete.is_set()
             if (offset := self._audio_ingest.next_offset) > self._acknowledged:
                 await self._audio_ingest.sync()
                 self._acknowledged = offset
+                await self._emit(Acknowledged(offset))
+            elif completing:
                 await self._emit(Acknowledged(offset))
             if self._complete.is_set() and not self._received.is_set():  # more may have come during the sync
                 self.done.set()

@@ -119,6 +119,7 @@ class Conversation:
                 await asyncio.wait({waiting, work}, return_when=asyncio.FIRST_COMPLETED)
                 if waiting.done():
                     yield waiting.result()
+                    self._outputs.task_done()  # gRPC took it, else it would have closed this generator
             finally:
                 waiting.cancel()
         while not self._outputs.empty():
@@ -150,6 +151,7 @@ class Conversation:
         try:
             while (item := await self._next(inputs)) is not None:
                 await self._take(item)
+            await self._confirm_half_close()
             await self._received.put(await self._audio_ingest.finish())
         except ShuttingDown as error:
             self._ended_early = error
@@ -164,6 +166,16 @@ class Conversation:
             await self._responded.wait()
             await self._acknowledger.done.wait()
             raise self._ended_early
+
+    async def _confirm_half_close(self) -> None:
+        """Return once the client has been sent an acknowledgement after its last input.
+
+        gRPC ends the inputs of a lost connection before it cancels the call, so their end alone does not say that the
+        client is done. To a lost connection nothing can be sent.
+        """
+        self._acknowledger.complete()
+        await self._acknowledger.done.wait()
+        await self._outputs.join()
 
     async def _next(self, inputs: AsyncIterator[Input]) -> Input | None:
         try:

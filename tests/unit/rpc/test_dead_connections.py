@@ -18,6 +18,7 @@ from benchmarks._raw_http2 import RawClient, grpc_message
 from server.cli.talk.client import KEEPALIVE as KEEPALIVE_OF_TALK
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.grpc_server import KEEPALIVE, Keepalive
+from server.ledger.columns import Cursor
 from tests.eventually import eventually
 from tests.unit.rpc.server_harness import Stream, listening
 from tests.unit.rpc.test_interceptors import details
@@ -172,7 +173,12 @@ async def test_cut_streams_free_tasks_descriptors_tickets_and_files(tmp_path: Pa
         for _ in range(3):
             await cut(address)
         await eventually(lambda: Process().num_fds() <= descriptors)
+    assert await harness.ledger.read(finished_streams) == 0
     harness.ledger.close()
+
+
+def finished_streams(cursor: Cursor) -> int:
+    return int(cursor.execute("SELECT count(*) FROM streams WHERE NOT open").fetchall()[0][0])
 
 
 def all_answered(client: RawClient, streams: list[int]) -> None:

@@ -17,7 +17,6 @@ from server.ledger.types import Origin
 from server.llm.fallback import fallback_reply
 from server.llm.types import Exchange, ReplyStream
 from server.streaming import events
-from server.streaming.conversation import Conversation
 from server.streaming.events import Input
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
@@ -65,21 +64,20 @@ async def test_acknowledged_offsets_grow_up_to_the_end_and_never_run_ahead_of_th
     assert offsets[-1] == len(audio) == harness.log.synced_bytes
 
 
-async def test_audio_that_comes_during_a_sync_is_acknowledged_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    over, receive = threading.Event(), Conversation._receive
-
-    async def receive_and_tell(self: Conversation, inputs: AsyncIterator[Input]) -> None:
-        await receive(self, inputs)
-        over.set()
+async def test_audio_that_comes_during_a_sync_is_acknowledged_too() -> None:
+    over, audio = threading.Event(), speech(1.0) + quiet(0.5)
 
     class SlowLog(MemoryLog):
         def sync(self) -> None:
             over.wait()
             super().sync()
 
-    monkeypatch.setattr(Conversation, "_receive", receive_and_tell)
-    audio = speech(1.0) + quiet(0.5)
-    outputs = await ConversationHarness(log=SlowLog()).run(chunks(audio))
+    async def to_the_end() -> AsyncIterator[Input]:
+        async for chunk in chunks(audio):
+            yield chunk
+        over.set()
+
+    outputs = await ConversationHarness(log=SlowLog()).run(to_the_end())
     assert [o.offset for o in outputs if isinstance(o, events.Acknowledged)][-1] == len(audio)
 
 

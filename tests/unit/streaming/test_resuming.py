@@ -55,6 +55,21 @@ async def test_a_broken_stream_resumes_where_it_was_and_the_log_of_a_finished_on
     assert harness.streams.count == 0
 
 
+async def test_a_lost_connection_is_not_taken_for_a_half_close(harness: StreamHarness) -> None:
+    """gRPC ends the inputs of both. To a lost connection nothing can be sent, so ``until`` leaves at the first event."""
+    said, rest = speech(1.0), speech(1.0) + quiet(0.5)
+    async with harness.streams.open(harness.config) as stream:
+        assert kinds(await until(stream, these(), events.Output)) == ["Acknowledged"]
+    resumed = replace(harness.config, resume_token=stream.token)
+    async with harness.streams.open(resumed) as again:
+        await until(again, chunks(said), events.Acknowledged)
+    assert not await harness.turns()
+    async with harness.streams.open(resumed) as again:
+        outputs = [o async for o in talk(again).run(chunks(said + rest, start=again.next_offset))]
+    finals = [o.turn for o in outputs if isinstance(o, events.Final)]
+    assert [(t.utterance, t.end_s) for t in finals] == [(0, pytest.approx(2.0, abs=0.1))]
+
+
 async def test_the_audio_of_a_resumed_stream_is_not_in_memory_as_a_whole(harness: StreamHarness) -> None:
     async with harness.streams.open(harness.config) as stream:
         await until(stream, endless(speech(1.0) + quiet(0.5)), events.Final)

@@ -389,7 +389,7 @@ Global___Configured: _TypeAlias = Configured  # noqa: Y015
 
 @_typing.final
 class Acknowledged(_message.Message):
-    """Audio is on disk."""
+    """Audio is on disk. One follows the half-close in any case: a client that is still there receives it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
