@@ -56,7 +56,7 @@ async def test_a_broken_stream_resumes_where_it_was_and_the_log_of_a_finished_on
 
 
 async def test_a_lost_connection_is_not_taken_for_a_half_close(harness: StreamHarness) -> None:
-    """gRPC ends the inputs of both. To a lost connection nothing can be sent, so ``until`` leaves at the first event."""
+    """gRPC ends the inputs of both. Nothing can be sent to a lost connection, so ``until`` ends at the first event."""
     said, rest = speech(1.0), speech(1.0) + quiet(0.5)
     async with harness.streams.open(harness.config) as stream:
         assert kinds(await until(stream, these(), events.Output)) == ["Acknowledged"]
