@@ -207,7 +207,7 @@ ORDER = {
     "models.speech": "types muting endpointing whisper engines",
     "server": (
         "validators observability runtime ledger alerts breakers llm setting_groups settings access rpc records tls "
-        "preflight cluster_config analytics sandbox uploads erasure backup housekeeping jobs streaming services "
+        "preflight cluster_config analytics funnel sandbox uploads erasure backup housekeeping jobs streaming services "
         "grpc_server wiring app cli operations"
     ),
 }

@@ -1,0 +1,202 @@
+"""What the search for causes reads and what it answers. Plain values, without ledger and without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Column = npt.NDArray[np.bool_] | npt.NDArray[np.object_] | npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Operator = Literal["is", "=", ">", "<="]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTable:
+    """One row a session: what is known of it, and how far it went.
+
+    Attributes:
+        features: A column for each feature, by name. Booleans say that something happened. Objects are texts of a few
+            levels, ``None`` where unknown. Floats are numbers, NaN where unknown.
+        reached: The number of steps that each session reached, from 1 to ``len(steps)``.
+        ended: False for a session that is still under way. It counts for the steps that it reached, and neither as
+            left nor as gone on at the next one.
+        steps: The names of the steps, the first of which every session reached.
+        known_at: The step, from 1, at which a feature has its value. It explains only what happens after that step.
+            Features that are not named here are known at step 1. A feature that goes on growing with the length of the
+            session, such as its number of events, says only how far the session came and does not belong here.
+    """
+
+    features: Mapping[str, Column]
+    reached: npt.NDArray[np.int64]
+    ended: Flags
+    steps: tuple[str, ...]
+    known_at: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.steps) < 2 or len(set(self.steps)) < len(self.steps):
+            raise ValueError("a funnel has two steps or more, each with a name of its own")
+        lengths = {len(self.reached), len(self.ended), *(len(column) for column in self.features.values())}
+        if len(lengths) > 1:
+            raise ValueError("the columns of a session table have one value for each session")
+        if self.sessions and (self.reached.min() < 1 or self.reached.max() > len(self.steps)):
+            raise ValueError("each session reached between 1 and all of the steps")
+        for name, column in self.features.items():
+            if column.dtype.kind not in "bOf":
+                raise ValueError(f"the column {name} holds neither booleans nor texts nor floats")
+
+    @property
+    def sessions(self) -> int:
+        """The number of rows."""
+        return len(self.reached)
+
+    def at_risk(self, step: int) -> Flags:
+        """The sessions that reached step number ``step`` and of which it is known whether they reached the next."""
+        known: Flags = (self.reached > step) | ((self.reached == step) & self.ended)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with the bounds of its interval."""
+
+    low: float
+    mid: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What holds for some sessions: a thing happened, a level is the one named, or a number is beyond a bound."""
+
+    feature: str
+    operator: Operator = "is"
+    value: str | float | None = None
+
+    @property
+    def level(self) -> str:
+        """The condition without the feature, such as ``= hi`` or ``> 8``; empty for a thing that happened."""
+        if self.operator == "is":
+            return ""
+        if isinstance(self.value, float):
+            return f"{self.operator} {self.value:.3g}"
+        return f"{self.operator} {'unknown' if self.value is None else self.value}"
+
+    def __str__(self) -> str:
+        return f"{self.feature} {self.level}".strip()
+
+    def holds(self, table: SessionTable) -> Flags:
+        """For each session, whether the condition holds. An unknown number is beyond no bound."""
+        column = table.features[self.feature]
+        result: Flags
+        if self.operator == "is":
+            result = column.astype(bool)
+        elif self.value is None:
+            result = unknown(column)
+        elif self.operator == "=":
+            result = np.asarray(column == self.value, dtype=bool)
+        else:
+            numbers, bound = column.astype(np.float64), float(self.value)
+            result = numbers > bound if self.operator == ">" else numbers <= bound
+        return result
+
+
+def unknown(column: Column) -> Flags:
+    """The rows at which a column has no value."""
+    if column.dtype.kind == "f":
+        return np.isnan(column.astype(np.float64))
+    if column.dtype.kind == "O":
+        return np.fromiter((value is None for value in column), dtype=bool, count=len(column))
+    return np.zeros(len(column), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Something that goes with leaving at one step when all other features are held equal: a correlation.
+
+    Attributes:
+        conditions: One, or two of which only both together go with leaving.
+        step: The name of the step that was not reached.
+        step_number: The place of ``step`` in the table's steps, from 0, so that the first one possible is 1.
+        log_odds: How much it raises the log-odds of leaving, with a 95 % interval.
+        affected: The sessions at this step for which the conditions hold.
+        left: Of these, the ones that left.
+        rate_with: The share of the affected that left.
+        rate_without: The share of the others that left.
+        correlated: Other features that go together with this one so often that one of them may be meant instead.
+    """
+
+    conditions: tuple[Condition, ...]
+    step: str
+    step_number: int
+    log_odds: Interval
+    affected: int
+    left: int
+    rate_with: float
+    rate_without: float
+    correlated: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Literal["one", "together"]:
+        """Whether one condition is enough or two have to hold together."""
+        return "one" if len(self.conditions) == 1 else "together"
+
+    @property
+    def feature(self) -> str:
+        """The name of the feature, or both names joined by `` & ``."""
+        return " & ".join(condition.feature for condition in self.conditions)
+
+    @property
+    def level(self) -> str:
+        """What holds for the feature, or for both, joined by `` & ``."""
+        return " & ".join(condition.level for condition in self.conditions)
+
+    @property
+    def text(self) -> str:
+        """The whole condition, such as ``network = 3g`` or ``wait_s > 8``."""
+        return " and ".join(map(str, self.conditions))
+
+    def holds(self, table: SessionTable) -> Flags:
+        """For each session, whether all conditions hold."""
+        flags = np.ones(table.sessions, dtype=bool)
+        for condition in self.conditions:
+            flags &= condition.holds(table)
+        return flags
+
+
+@dataclass(frozen=True, slots=True)
+class TooLittle:
+    """A step for which the data is too little to name a cause."""
+
+    step: str
+    sessions: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class CauseReport:
+    """The causes, the strongest first; the steps with too little data; and how many comparisons were made."""
+
+    causes: tuple[Cause, ...]
+    too_little: tuple[TooLittle, ...]
+    tested: int
+
+
+@dataclass(frozen=True, slots=True)
+class Improvement:
+    """What would be if the affected had left as seldom as the others, all else equal; 95 % intervals.
+
+    Attributes:
+        rate: The share of sessions that complete as things are, from 0 to 1.
+        rate_then: The share that would complete.
+        points: The difference of the two, in percentage points.
+        completions: The further completions among the sessions of the table.
+    """
+
+    rate: Interval
+    rate_then: Interval
+    points: Interval
+    completions: Interval
