@@ -206,8 +206,8 @@ ORDER = {
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (
-        "validators observability runtime ledger alerts breakers llm setting_groups settings access rpc records tls "
-        "preflight cluster_config analytics funnel sandbox uploads erasure backup housekeeping jobs streaming services "
+        "validators observability runtime ledger experiments alerts breakers llm setting_groups settings access rpc "
+        "records tls preflight cluster_config analytics funnel sandbox uploads erasure backup housekeeping jobs streaming services "
         "grpc_server wiring app cli operations"
     ),
 }

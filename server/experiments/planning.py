@@ -1,0 +1,71 @@
+"""How many sessions and days an experiment needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log, sqrt
+
+from scipy import stats
+
+from server.experiments.samples import Sample
+from server.experiments.sequences import ALPHA, FEWEST_UNITS, mixture_width, unit_variance
+
+PLANNED_POWER = 0.8
+_MANY = 1_000_000
+"""Units for which variances are computed, so that corrections for small numbers vanish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an experiment would need.
+
+    Attributes:
+        sessions: Of both variants, when anybody may look at any time.
+        fixed_sessions: Of both variants, for a test with a single look at the end.
+        days: Until the last of them counts; None where no sessions arrive.
+    """
+
+    sessions: int
+    fixed_sessions: int
+    days: float | None
+
+
+def plan(
+    rate: float,
+    effect: float,
+    *,
+    share: float = 0.5,
+    per_day: float,
+    settle_days: float = 0.0,
+    power: float = PLANNED_POWER,
+    alpha: float = ALPHA,
+) -> Plan:
+    """Sessions with which an effect is found with the given power, at the latest.
+
+    The number for looks at any time asks that the last look alone finds the effect; earlier looks add to the power.
+
+    Args:
+        rate: Share of sessions that are completed now, 0 to 1.
+        effect: Smallest change of the rate that is worth finding, such as 0.05 for five points.
+        share: Part of the sessions that the variant gets; the control gets the others.
+        per_day: Sessions that arrive in a day.
+        settle_days: Until a session counts.
+        power: Chance to find the effect if it is there.
+        alpha: Chance to claim one that is not there.
+    """
+    other = min(1.0, max(0.0, rate + effect))
+    variance = unit_variance(
+        Sample(int(_MANY * share), other, other * (1 - other)),
+        Sample(int(_MANY * (1 - share)), rate, rate * (1 - rate)),
+    )
+    wanted = float(stats.norm.ppf(power))
+    spread = mixture_width(1.0, alpha) + 1  # after as many units as were planned
+    critical = sqrt(2 * spread / (spread - 1) * log(sqrt(spread) / alpha))
+    fixed = float(stats.norm.ppf(1 - alpha / 2))
+    fewest = FEWEST_UNITS / min(share, 1 - share)
+    sessions = ceil(max(fewest, variance * ((critical + wanted) / effect) ** 2))
+    return Plan(
+        sessions=sessions,
+        fixed_sessions=ceil(variance * ((fixed + wanted) / effect) ** 2),
+        days=sessions / per_day + settle_days if per_day > 0 else None,
+    )

@@ -1,0 +1,58 @@
+"""What is known of one variant, as units, mean and variance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+"""One number for each unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One quantity in one variant.
+
+    Attributes:
+        units: Sessions that were counted.
+        mean: Of the quantity.
+        variance: Of the quantity of one unit.
+    """
+
+    units: int
+    mean: float
+    variance: float
+
+
+def proportion(successes: int, units: int) -> Sample:
+    """A share. Half a success is added to the variance, so that a share of 0 or 1 is not taken for certain."""
+    mean = successes / units if units else 0.0
+    smoothed = (successes + 0.5) / (units + 1)
+    return Sample(units, mean, smoothed * (1 - smoothed))
+
+
+def mean_of(values: Values) -> Sample:
+    """A mean."""
+    units = len(values)
+    mean = float(values.mean()) if units else 0.0
+    variance = float(values.var(ddof=1)) if units > 1 else 0.0
+    return Sample(units, mean, variance)
+
+
+def ratio_of(numerators: Values, denominators: Values) -> Sample:
+    """A ratio of two sums over units, such as failed uploads of all uploads. Its variance comes from the delta method.
+
+    Args:
+        numerators: One for each unit.
+        denominators: One for each unit, in the same order. Units that have 0 in both count as units.
+    """
+    total = float(denominators.sum())
+    if not total:
+        return Sample(0, 0.0, 0.0)
+    ratio = float(numerators.sum()) / total
+    linear = (numerators - ratio * denominators) / (total / len(denominators))
+    # As with a share: where nothing was counted yet, something may still come.
+    least = 0.5 / (total + 1) * len(denominators) / total
+    return Sample(len(denominators), ratio, max(mean_of(linear).variance, least))

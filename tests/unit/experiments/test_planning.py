@@ -1,0 +1,48 @@
+"""How many sessions an experiment needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from server.experiments.planning import plan
+from server.experiments.samples import proportion
+from server.experiments.sequences import difference
+
+
+def test_the_number_for_a_single_look_is_that_of_the_textbook() -> None:
+    # 2 * (1.96 + 0.8416)² * pooled variance / effect², for each of two halves.
+    each = (1.95996 + 0.84162) ** 2 * 2 * 0.425 * 0.575 / 0.05**2
+    assert plan(0.40, 0.05, per_day=100).fixed_sessions == pytest.approx(2 * each, rel=0.002)
+
+
+def test_looks_at_any_time_cost_less_than_twice_as_many_sessions() -> None:
+    for rate, effect in ((0.4, 0.05), (0.1, 0.02), (0.7, -0.1)):
+        found = plan(rate, effect, per_day=100)
+        assert 1.5 < found.sessions / found.fixed_sessions < 2
+
+
+def test_days_follow_from_the_sessions_that_arrive() -> None:
+    found = plan(0.4, 0.05, per_day=250, settle_days=1)
+    assert found.days == pytest.approx(found.sessions / 250 + 1)
+    assert plan(0.4, 0.05, per_day=0).days is None
+
+
+def test_an_uneven_split_needs_more() -> None:
+    assert plan(0.4, 0.05, share=0.1, per_day=100).sessions > 2.5 * plan(0.4, 0.05, per_day=100).sessions
+
+
+def test_a_large_effect_still_needs_the_fewest_sessions_of_each_variant() -> None:
+    assert plan(0.2, 0.6, per_day=100).sessions == 200
+
+
+def test_the_planned_sessions_find_the_effect_as_often_as_was_asked() -> None:
+    found = plan(0.4, 0.1, per_day=100)
+    random = np.random.default_rng(31)
+    half = found.sessions // 2
+    hits = 0
+    for _ in range(1000):
+        variant, control = random.binomial(half, 0.5), random.binomial(half, 0.4)
+        interval = difference(proportion(int(variant), half), proportion(int(control), half), found.sessions)
+        hits += interval is not None and interval.above_zero
+    assert 0.77 < hits / 1000 < 0.86
