@@ -207,8 +207,8 @@ ORDER = {
     "models.speech": "types muting endpointing whisper engines",
     "server": (
         "validators observability runtime ledger experiments alerts breakers llm setting_groups settings access rpc "
-        "records tls preflight cluster_config analytics funnel sandbox uploads erasure backup housekeeping jobs streaming services "
-        "grpc_server wiring app cli operations"
+        "records tls preflight cluster_config analytics funnel sandbox uploads erasure backup housekeeping jobs "
+        "streaming services grpc_server wiring app cli operations"
     ),
 }
 """The folders and files of a package from the lowest to the highest. One may import those before it only."""
