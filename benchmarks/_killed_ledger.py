@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from models.text import RedactedText
-from server.ledger import events, jobs, sessions
+from server.ledger import app_events, jobs, sessions
 from server.ledger.columns import Cursor
 from server.ledger.types import EventRow, SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
@@ -154,7 +154,7 @@ def _one(number: int, size: int) -> Callable[[Cursor], None]:
     )
 
     def write(cursor: Cursor) -> None:
-        events.AppendEvents(rows)(cursor)
+        app_events.AppendEvents(rows)(cursor)
         jobs.enqueue(cursor, job)
 
     return write

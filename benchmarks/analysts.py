@@ -42,7 +42,7 @@ from server.analytics.live_snapshot import LONGEST_LAG_S
 from server.analytics.snapshot import EARLIER, LedgerMark, mark_of
 from server.analytics.supervisor import Supervisor
 from server.cli.demo.processes import free_ports
-from server.ledger import events, sessions
+from server.ledger import app_events, sessions
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
@@ -57,8 +57,8 @@ def fill(cursor: Cursor) -> None:
     """Store rows of about 1 KB that compress badly."""
     cursor.execute(
         """INSERT INTO events SELECT uuid(), 'other', 'app', 'camera_opened', now()::TIMESTAMP, NULL, NULL, 0, '', NULL,
-        to_json({'note': array_to_string([md5(random()::VARCHAR) FOR i IN range(32)], '')}), '{}'
-        FROM range(?) t(r)""",
+        to_json({'note': array_to_string([md5(random()::VARCHAR) FOR i IN range(32)], '')}), '{}',
+        now()::TIMESTAMP, 'server' FROM range(?) t(r)""",
         [ROWS],
     )
 
@@ -67,7 +67,7 @@ def write(ledger: Ledger) -> float:
     """Seconds of one durable write."""
     rows = make_events(1)
     began = time.perf_counter()
-    ledger.write_now(events.AppendEvents(rows))
+    ledger.write_now(app_events.AppendEvents(rows))
     return time.perf_counter() - began
 
 

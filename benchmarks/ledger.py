@@ -35,7 +35,7 @@ import duckdb
 
 from benchmarks._killed_ledger import kill_often
 from models.text import RedactedText
-from server.ledger import events, sessions
+from server.ledger import app_events, sessions
 from server.ledger.columns import Cursor
 from server.ledger.connection import THREADS
 from server.ledger.migrations import migrate
@@ -45,7 +45,7 @@ from server.ledger.writer import Ledger
 BATCH = 100
 FULL = 1_000_000
 LONGEST_START_S = 2.0
-INSERT = f"INSERT INTO events VALUES ({', '.join('?' * 12)}) ON CONFLICT DO NOTHING"
+INSERT = f"INSERT INTO events VALUES ({', '.join('?' * 14)}) ON CONFLICT DO NOTHING"
 
 
 def make_events(number: int) -> list[EventRow]:
@@ -69,7 +69,7 @@ def bare_loop(connection: Cursor, batch: int, seconds: float) -> tuple[float, fl
     """Insert and commit in one thread; returns median seconds a commit, and events a second."""
     took: list[float] = []
     while sum(took) < seconds:
-        record = events.AppendEvents(make_events(batch))
+        record = app_events.AppendEvents(make_events(batch))
         began = time.perf_counter()
         connection.begin()
         record(connection)
@@ -83,7 +83,10 @@ def bare_insert(connection: Cursor, batch: int, seconds: float) -> tuple[float, 
     took: list[float] = []
     while sum(took) < seconds:
         rows = [
-            [e.id, e.session_id, e.client_id, e.name, e.server_time, None, e.device_time, 0, "", None, "{}", "{}"]
+            [
+                *(e.id, e.session_id, e.client_id, e.name, e.server_time, None, e.device_time, 0, "", None, "{}", "{}"),
+                *(e.device_time, e.clock),
+            ]
             for e in make_events(batch)
         ]
         began = time.perf_counter()
@@ -98,7 +101,7 @@ def fill(connection: Cursor) -> None:
     """Store a million events."""
     connection.execute(
         """INSERT INTO events SELECT uuid(), 'other', 'app', 'camera_opened', now()::TIMESTAMP, NULL, NULL, 0, '', NULL,
-        '{}', '{}' FROM range(?)""",
+        '{}', '{}', now()::TIMESTAMP, 'server' FROM range(?)""",
         [FULL],
     )
 
@@ -119,7 +122,7 @@ async def clients(ledger: Ledger, number: int, batch: int, seconds: float) -> tu
         while time.perf_counter() < end:
             rows = batches.pop() if batches else make_events(batch)
             began = time.perf_counter()
-            await ledger.write(events.AppendEvents(rows))
+            await ledger.write(app_events.AppendEvents(rows))
             took.append(time.perf_counter() - began)
 
     began = time.perf_counter()

@@ -76,6 +76,15 @@ def text_of(row: Row, name: str) -> RedactedText:
     return text
 
 
+def text_literal(text: str) -> str:
+    """A text as a literal of SQL.
+
+    With a list of literals after IN, DuckDB looks each one up in the index. With parameters, or with a list as one
+    parameter, it reads the whole table. Found in docs/evaluation/constants/jobs.md, literals-after-in.
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
 def fetch_all(cursor: Cursor, sql: str, params: list[Any] | dict[str, Any] | None = None) -> list[Row]:
     """Run a query of ours and return its rows by column name."""
     cursor.execute(sql, params or [])

@@ -136,6 +136,11 @@ def remember_letter_operations(cursor: Cursor) -> None:
     _run(cursor, letter_operations.MARKS)
 
 
+def correct_device_clocks(cursor: Cursor) -> None:
+    """Store when each event happened with the clock of its device corrected, and by which clock."""
+    _run(cursor, schema_changes.EVENT_TIMES)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -156,6 +161,7 @@ ALL: tuple[Migration, ...] = (
     keep_server_events,
     record_attempts,
     remember_letter_operations,
+    correct_device_clocks,
 )
 
 

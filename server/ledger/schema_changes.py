@@ -113,3 +113,36 @@ LETTER_FIELDS = [
     comment_on("COLUMN", "dead_letters.closed_reason", "Why it was redriven or discarded, a machine word."),
 ]
 """A letter names the call and the build, so that a cause can be found in the log."""
+
+_CANNOT_BE_TRUE = """events.device_time IS NOT NULL AND NOT events.device_time
+    BETWEEN sessions.create_time - INTERVAL 1 DAY AND events.server_time + INTERVAL 1 DAY"""
+
+EVENT_TIMES = [
+    "ALTER TABLE events ADD COLUMN event_time TIMESTAMP",
+    "ALTER TABLE events ADD COLUMN clock VARCHAR DEFAULT 'server'",
+    "ALTER TABLE sessions ADD COLUMN clock_ahead_s BIGINT DEFAULT 0",
+    "UPDATE events SET event_time = server_time",
+    f"""UPDATE events SET event_time = device_time, clock = 'device' FROM sessions
+    WHERE sessions.id = events.session_id AND device_time IS NOT NULL
+        AND NOT ({_CANNOT_BE_TRUE})""",  # noqa: S608 - literals of ours
+    f"""UPDATE sessions SET clock_ahead_s = wrong.ahead_s FROM (
+        SELECT session_id, floor(max(epoch(device_time) - epoch(server_time)))::BIGINT AS ahead_s
+        FROM events JOIN sessions ON sessions.id = events.session_id WHERE {_CANNOT_BE_TRUE} GROUP BY session_id
+    ) AS wrong WHERE wrong.session_id = sessions.id""",  # noqa: S608 - literals of ours
+    f"""UPDATE events SET event_time = device_time - to_seconds(clock_ahead_s), clock = 'corrected' FROM sessions
+    WHERE sessions.id = events.session_id AND {_CANNOT_BE_TRUE} AND device_time - to_seconds(clock_ahead_s)
+        BETWEEN create_time - INTERVAL 366 DAY AND server_time + INTERVAL 1 DAY""",  # noqa: S608 - literals of ours
+    comment_on(
+        "COLUMN",
+        "events.event_time",
+        "When it happened, UTC: device_time, corrected if that clock was over a day off; else server_time.",
+    ),
+    comment_on("COLUMN", "events.clock", "Where event_time is from: device, corrected or server."),
+    comment_on("COLUMN", "events.device_time", "When it happened by the clock of the device, as the app gave it, UTC."),
+    comment_on(
+        "COLUMN",
+        "sessions.clock_ahead_s",
+        "Seconds that the times of its device are shifted back by where they cannot be true; 0 for none.",
+    ),
+]
+"""Wrong clocks of devices are corrected; see ``device_clock``."""

@@ -234,6 +234,8 @@ class EventRow:
     Attributes:
         took_s: Seconds in the stage before, for a change of stage; duration of the thing otherwise.
         properties: Machine words and numbers as text, or redacted values.
+        event_time: When it happened, see ``server.ledger.device_clock``; None means at ``server_time``.
+        clock: Where ``event_time`` is from: device, corrected or server.
     """
 
     id: str
@@ -247,6 +249,8 @@ class EventRow:
     variant: str = ""
     took_s: float | None = None
     properties: dict[str, RedactedText] = field(default_factory=dict)
+    event_time: datetime | None = None
+    clock: str = "server"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.access.caller import current_caller
 from server.analytics.funnel import funnel_report
-from server.ledger import events
+from server.ledger.app_events import AppendEvents
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
 from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
@@ -65,7 +65,8 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self, request: funnel_pb2.RecordEventsRequest, context: Any
     ) -> funnel_pb2.RecordEventsResponse:
         rows = await self._rows(list(request.events))
-        recorded = await self._ledger.write(events.AppendEvents(rows, current_caller().client_id))
+        sent = convert.moment(request.sent_time) if request.HasField("sent_time") else None
+        recorded = await self._ledger.write(AppendEvents(rows, current_caller().client_id, sent))
         return funnel_pb2.RecordEventsResponse(
             recorded_count=recorded.new,
             duplicate_count=recorded.duplicates,
@@ -99,8 +100,8 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         now = self._clock()
         return [
             EventRow(
-                id=item.event_id,
-                session_id=item.session_id,
+                id=item.event_id.lower(),  # UUIDs are equal in any letter case
+                session_id=item.session_id.lower(),
                 client_id="",  # the ledger fills it in from the session
                 name=REDACTED if item.name in personal else item.name,
                 server_time=now,

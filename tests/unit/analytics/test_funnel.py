@@ -36,8 +36,8 @@ def _fill(cursor: Cursor, *reached: int, state: S = S.ABANDONED, name: str = "")
         for position, stage in enumerate(("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")[:depth]):
             cursor.execute(
                 """INSERT INTO events SELECT concat(?, '-', ?, '-', i), concat(?, '-', i), 'app', 'stage_entered', ?, ?,
-                    NULL, 0, '', NULL, '{}', '{}' FROM range(?) AS r(i)""",
-                [key, position, key, after(10.0 * position).replace(tzinfo=None), stage, number],
+                    NULL, 0, '', NULL, '{}', '{}', ?, 'server' FROM range(?) AS r(i)""",
+                [key, position, key, at := after(10.0 * position).replace(tzinfo=None), stage, at, number],
             )
 
 

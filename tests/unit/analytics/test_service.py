@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,9 @@ from vestibule.v1 import funnel_pb2
 from models.errors import InvalidInput, TooLarge
 from server.access.audit import AuditTrail
 from server.ledger import sessions
+from server.ledger.columns import aware, fetch_all
 from server.ledger.writer import Ledger
+from server.rpc import convert
 from server.services.funnel import LONGEST_BATCH_CHARACTERS, FunnelService
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW, session
@@ -58,6 +61,27 @@ async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Led
         "note": "for [REDACTED_NAME]",
         "button": "next",
     }
+
+
+async def test_ids_in_capitals_are_the_same_ids(ledger: Ledger) -> None:
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, str)
+    seen = event()
+    capitals = event(event_id=seen.event_id.upper(), session_id=SESSION.id.upper())
+    protovalidate.validate(batch(capitals))
+    first = await service.RecordEvents(batch(capitals, seen), None)
+    again = await service.RecordEvents(batch(seen, event(session_id=SESSION.id.upper())), None)
+    counts = [(told.recorded_count, told.duplicate_count, told.unknown_session_count) for told in (first, again)]
+    assert counts == [(1, 1, 0), (1, 1, 0)]
+
+
+async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: Ledger) -> None:
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, str)
+    behind, happened = timedelta(days=3), NOW - timedelta(hours=1)
+    request = batch(event(device_time=convert.timestamp(happened - behind)))
+    request.sent_time.CopyFrom(convert.timestamp(NOW - behind))
+    await service.RecordEvents(request, None)
+    [row] = await ledger.read(lambda c: fetch_all(c, "FROM events WHERE clock = 'corrected'"))
+    assert [aware(row[name]) for name in ("event_time", "device_time")] == [happened, happened - behind]
 
 
 async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -128,6 +129,38 @@ def test_jobs_of_an_older_schema_are_found_by_the_handlers_of_today(tmp_path: Pa
         {"kind": "read_recording"}
     ]
     ledger.close()
+
+
+def test_events_of_an_older_schema_get_the_time_at_which_they_happened(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.duckdb"
+    now = NOW.replace(tzinfo=None)
+    devices: dict[str, datetime | None] = {"right": now, "late": now - timedelta(days=3), "first": datetime(9999, 1, 1)}
+    devices |= {"second": datetime(9999, 1, 2), "year_1": datetime(1, 1, 1), "server": None}
+    with duckdb.connect(path) as connection:
+        migrate(connection, lambda: NOW, up_to=19)
+        connection.execute(
+            "INSERT INTO sessions VALUES ('s', 'app', '', 'STARTED', $1, $1, $1, '', '', '', 0, '')",
+            [now - timedelta(days=4)],
+        )
+        for name, device in devices.items():
+            connection.execute(
+                "INSERT INTO events VALUES (?, 's', 'app', ?, ?, NULL, ?, 0, '', NULL, '{}', '{}')",
+                [name, name, now, device],
+            )
+    ledger = Ledger.open(path, lambda: NOW)
+    found = read_now(
+        ledger, lambda cursor: fetch_all(cursor, "SELECT name, event_time, clock, device_time FROM events")
+    )
+    ledger.close()
+    assert {row["name"]: (row["event_time"], row["clock"]) for row in found} == {
+        "right": (now, "device"),
+        "late": (now - timedelta(days=3), "device"),
+        "first": (now - timedelta(days=1), "corrected"),
+        "second": (now, "corrected"),
+        "year_1": (now, "server"),
+        "server": (now, "server"),
+    }
+    assert {row["name"]: row["device_time"] for row in found} == devices
 
 
 def _indexes(cursor: Cursor) -> set[str]:

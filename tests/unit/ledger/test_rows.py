@@ -9,6 +9,7 @@ import pytest
 from models.errors import Conflict, InvalidInput, NotFound
 from models.speech.types import RedactedWord
 from server.ledger import breakers, events, recommendations, sessions, streams, turns, uploads
+from server.ledger.app_events import AppendEvents
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.events import AppendResult
@@ -157,7 +158,7 @@ def test_batches_of_every_size_are_stored_unchanged(cursor: Cursor, number: int)
 def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor) -> None:
     owner, _ = sessions.insert_or_get(cursor, session(client_id="site-9"))
     mine = event(owner.id)
-    recorded = events.insert_of_known_sessions(cursor, [mine, event("nobody"), mine])
+    recorded = AppendEvents([mine, event("nobody"), mine])(cursor)
     assert recorded == AppendResult(new=1, duplicates=1, unknown_sessions=1)
     stored = events_of_session(cursor, owner.id)
     assert stored[1] == replace(mine, id=stored[1].id, client_id="site-9", variant="b")
@@ -166,10 +167,10 @@ def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor)
 def test_append_events_stores_each_id_once(ledger: Ledger) -> None:
     owner, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-9")))
     first, second, third = (event(owner.id, at=at) for at in (1, 2, 3))
-    assert ledger.write_now(events.AppendEvents([first, second, event("nobody")])) == AppendResult(2, 0, 1)
-    assert ledger.write_now(events.AppendEvents([second, third])) == AppendResult(1, 1)
-    assert ledger.write_now(events.AppendEvents([third, third])) == AppendResult(0, 2)
-    assert ledger.write_now(events.AppendEvents([])) == AppendResult(0, 0)
+    assert ledger.write_now(AppendEvents([first, second, event("nobody")])) == AppendResult(2, 0, 1)
+    assert ledger.write_now(AppendEvents([second, third])) == AppendResult(1, 1)
+    assert ledger.write_now(AppendEvents([third, third])) == AppendResult(0, 2)
+    assert ledger.write_now(AppendEvents([])) == AppendResult(0, 0)
     stored = [e for e in read_now(ledger, lambda c: events_of_session(c, owner.id)) if e.name == first.name]
     assert [e.server_time for e in stored] == [first.server_time, second.server_time, third.server_time]
 
@@ -179,11 +180,11 @@ def test_an_event_id_of_one_client_does_not_stand_for_that_of_another(ledger: Le
     other, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-8")))
     seen = event(mine.id)
     taken = replace(seen, session_id=other.id)
-    assert ledger.write_now(events.AppendEvents([taken], "site-8")) == AppendResult(1, 0)
-    assert ledger.write_now(events.AppendEvents([seen], "site-9")) == AppendResult(1, 0)
-    assert ledger.write_now(events.AppendEvents([seen], "site-9")) == AppendResult(0, 1)
-    assert ledger.write_now(events.AppendEvents([seen], "site-8")) == AppendResult(0, 0, 1)
-    assert ledger.write_now(events.AppendEvents([seen, taken, seen], "site-8")) == AppendResult(0, 1, 2)
+    assert ledger.write_now(AppendEvents([taken], "site-8")) == AppendResult(1, 0)
+    assert ledger.write_now(AppendEvents([seen], "site-9")) == AppendResult(1, 0)
+    assert ledger.write_now(AppendEvents([seen], "site-9")) == AppendResult(0, 1)
+    assert ledger.write_now(AppendEvents([seen], "site-8")) == AppendResult(0, 0, 1)
+    assert ledger.write_now(AppendEvents([seen, taken, seen], "site-8")) == AppendResult(0, 1, 2)
 
 
 def test_the_timeline_lists_every_kind_of_row(cursor: Cursor) -> None:

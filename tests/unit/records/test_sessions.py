@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from vestibule.v1.funnel_pb2 import AppEvent, RecordEventsRequest
 from vestibule.v1.session_pb2 import GetSessionRequest, WatchSessionRequest
 
 from server.ledger import sessions as rows
@@ -18,7 +20,9 @@ from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
 from server.records.sessions import UPLOADS_SHOWN, Sessions
 from server.records.vocabulary import VocabularySealer
+from server.rpc.convert import timestamp
 from server.runtime.lifecycle import Lifecycle
+from server.services.funnel import FunnelService
 from server.services.session import SessionService
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import after, upload
@@ -48,6 +52,24 @@ async def test_only_idle_sessions_are_ended(tmp_path: Path) -> None:
     assert isinstance(published, SessionRow)
     states = await ledger.read(lambda cursor: [rows.get(cursor, s.id).state for s in (forgotten, busy)])
     assert states == [SessionState.ABANDONED, SessionState.IN_PROGRESS]
+    ledger.close()
+
+
+async def test_an_app_that_only_sends_events_for_an_hour_keeps_its_session(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: now)
+    service = FunnelService(ledger, FakeGateway(), lambda: now, str)
+    used, forgotten = [await _start(all_of_them, name) for name in ("one", "two")]
+    for _ in range(6):
+        now += timedelta(minutes=10)
+        sent = AppEvent(event_id=str(uuid.uuid4()), session_id=used.id, name="page_shown", device_time=timestamp(now))
+        await service.RecordEvents(RecordEventsRequest(events=[sent]), None)
+        await all_of_them.abandon_idle(IDLE_S)
+    states = await ledger.read(lambda cursor: [rows.get(cursor, s.id).state for s in (used, forgotten)])
+    assert states == [SessionState.STARTED, SessionState.ABANDONED]
+    now += timedelta(seconds=IDLE_S + 1)
+    assert await all_of_them.abandon_idle(IDLE_S) == 1
     ledger.close()
 
 

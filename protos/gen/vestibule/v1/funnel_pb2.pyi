@@ -82,16 +82,16 @@ class AppEvent(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     PROPERTIES_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
-    """UUID made by the client."""
+    """UUID made by the client. Letter case does not matter."""
     session_id: _builtins.str
-    """UUID of the session."""
+    """UUID of the session. Letter case does not matter."""
     name: _builtins.str
     """Machine name in lower snake case, for example camera_opened. One with personal data in it is stored as "redacted"."""
     sequence: _builtins.int
     """Position within the session, counted by the app from 1. 0 when the app does not count."""
     @_builtins.property
     def device_time(self) -> _timestamp_pb2.Timestamp:
-        """When it happened, by the clock of the device."""
+        """When it happened, by the clock of the device. It may be days ago: an app that was offline sends later."""
 
     @_builtins.property
     def properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -124,18 +124,27 @@ class RecordEventsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: _builtins.int
+    SENT_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppEvent]:
         """At most 500 events. Their property values and different names may have 100,000 characters in total."""
+
+    @_builtins.property
+    def sent_time(self) -> _timestamp_pb2.Timestamp:
+        """When this request is sent, by the clock of the device, set anew with each attempt. With it the server knows how far
+        the clock is off, and corrects the times of the events by that if it is more than a day. Without it, only times
+        that cannot be true are corrected: more than a day before the session was opened, or more than a day in the future.
+        """
 
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___AppEvent] | None = ...,
+        sent_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sent_time", b"sent_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "sent_time", b"sent_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,21 @@
+"""The order of the events of a session, for every funnel, window and timeline.
+
+**The rule.** Events are in the order of their ``event_time``, see ``device_clock``. An event that the app counted
+(``sequence`` above 0) never comes before one that the app counted before it, whatever their times say: it counts as
+having happened no earlier. Of events at the same time, those without a number come first, then the lower number, then
+the one that the server learnt of first, then the lower id. A window between two events is the time between them by the
+same times.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ORDER_TIME: Final = """CASE WHEN sequence = 0 THEN event_time ELSE
+    max(CASE WHEN sequence > 0 THEN event_time END) OVER (PARTITION BY session_id
+        ORDER BY sequence, event_time, server_time, id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) END"""
+"""SQL expression over rows of ``events``: the time by which an event is placed. It is ``event_time`` wherever the
+times of counted events agree with their numbers."""
+
+ORDER_BY: Final = "order_time, sequence, server_time, id"
+"""After ``ORDER BY``, where ``ORDER_TIME`` has the name ``order_time``."""

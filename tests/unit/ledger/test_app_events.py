@@ -1,0 +1,108 @@
+"""Batches of apps: how many queries they cost, that they keep sessions alive, and in which order events are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.ledger import events, sessions
+from server.ledger.app_events import TOUCH_AFTER, AppendEvents
+from server.ledger.columns import Cursor, fetch_all
+from server.ledger.event_order import ORDER_BY, ORDER_TIME
+from server.ledger.types import EventRow, SessionState
+from tests.unit.ledger.makers import NOW, after, event, new_id, session
+
+
+class Counting:
+    """A cursor that counts its statements."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self.statements: list[str] = []
+
+    def execute(self, sql: str, parameters: Any = ()) -> Any:
+        self.statements.append(sql)
+        return self.cursor.execute(sql, parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.cursor, name)
+
+
+def app_event(session_id: str, at: float = 0.0, **given: Any) -> EventRow:
+    return EventRow(new_id(), session_id, "", "step", after(at), **{"device_time": after(at), **given})
+
+
+def statements(cursor: Cursor, rows: list[EventRow]) -> int:
+    counting = Counting(cursor)
+    assert AppendEvents(rows)(counting).new == len(rows)  # type: ignore[arg-type]  # all that is used of a cursor
+    return len(counting.statements)
+
+
+@pytest.mark.parametrize("number", [1, 25, 500])
+def test_a_batch_costs_the_same_statements_whatever_its_number_of_sessions(cursor: Cursor, number: int) -> None:
+    owners = [sessions.insert_or_get(cursor, session())[0].id for _ in range(number)]
+    late = TOUCH_AFTER.total_seconds() + 1
+    first = [app_event(owners[i % number], late) for i in range(500)]
+    assert statements(cursor, first) == 3  # look up, insert, keep alive
+    again = [app_event(owners[i % number], late + 1) for i in range(500)]
+    assert statements(cursor, again) == 2  # they are known to be alive
+
+
+def test_wrong_clocks_of_500_sessions_cost_one_statement_more_and_two_where_a_shift_grows(cursor: Cursor) -> None:
+    owners = [sessions.insert_or_get(cursor, session())[0].id for _ in range(500)]
+    for year, expected in ((2036, 3), (2036, 2), (2037, 4)):
+        rows = [app_event(owner, device_time=NOW.replace(year=year)) for owner in owners]
+        assert statements(cursor, rows) == expected
+    found = fetch_all(cursor, "SELECT DISTINCT event_time FROM events WHERE clock = 'corrected' ORDER BY event_time")
+    assert [row["event_time"].year for row in found] == [2025, 2026]
+
+
+def _update_time(cursor: Cursor, session_id: str) -> Any:
+    return sessions.get(cursor, session_id).update_time
+
+
+def test_events_keep_a_session_alive_and_never_set_its_time_back(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    AppendEvents([app_event(owner.id, 5)])(cursor)
+    assert _update_time(cursor, owner.id) == NOW  # seconds ago is recent enough
+    AppendEvents([app_event(owner.id, 11), app_event(owner.id, 11)])(cursor)
+    assert _update_time(cursor, owner.id) == after(11)
+    AppendEvents([app_event(owner.id, -100)])(cursor)
+    assert _update_time(cursor, owner.id) == after(11)
+
+
+def test_events_do_not_change_a_session_that_has_ended_or_belongs_to_another_client(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    AppendEvents([app_event(owner.id, 60)], visible_to="site-8")(cursor)
+    assert _update_time(cursor, owner.id) == NOW
+    sessions.transition(cursor, owner.id, SessionState.ABANDONED, after(20))
+    AppendEvents([app_event(owner.id, 60)])(cursor)
+    assert _update_time(cursor, owner.id) == after(20)
+
+
+def _in_order(cursor: Cursor) -> list[str]:
+    found = fetch_all(
+        cursor,
+        f"SELECT name FROM (SELECT *, {ORDER_TIME} AS order_time FROM events WHERE name <> 'stage_entered') "
+        f"ORDER BY {ORDER_BY}",
+    )
+    return [row["name"] for row in found]
+
+
+def test_events_are_in_the_order_in_which_the_app_counted_them(cursor: Cursor) -> None:
+    """The clock of the device was set back between the second and the third; the server saw one thing meanwhile."""
+    owner, _ = sessions.insert_or_get(cursor, session())
+    counted = [("one", 10, 1), ("two", 50, 2), ("three", 20, 3), ("four", 70, 4)]
+    rows = [EventRow(new_id(), owner.id, "", name, after(80), None, after(at), n) for name, at, n in reversed(counted)]
+    AppendEvents(rows)(cursor)
+    events.append(cursor, EventRow(new_id(), owner.id, "app", "seen", after(60)))
+    assert _in_order(cursor) == ["one", "two", "three", "seen", "four"]
+
+
+def test_uncounted_events_of_one_time_are_in_the_order_of_their_receipt_and_ids(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    for name, received, event_id in (("c", 3, "1"), ("b", 2, "9"), ("a", 2, "8")):
+        row = event(owner.id, event_id, received, name)
+        events.insert_many(cursor, [EventRow(row.id, owner.id, "", name, after(received), event_time=NOW)])
+    assert _in_order(cursor) == ["a", "b", "c"]

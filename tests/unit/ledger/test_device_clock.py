@@ -1,0 +1,100 @@
+"""Times of devices whose clocks are right, late, ahead, behind or absurd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.ledger import sessions
+from server.ledger.app_events import AppendEvents
+from server.ledger.columns import Cursor, fetch_all
+from server.ledger.device_clock import event_time, microseconds, receipt, shift_s
+from server.ledger.types import EventRow
+from tests.unit.ledger.makers import NOW, event, session
+
+DAY = timedelta(days=1)
+YEARS = timedelta(days=3652)
+OPENED = NOW - timedelta(days=4)
+
+
+def times(*device: datetime, sent: datetime | None = None, known_s: int = 0) -> list[tuple[datetime, str]]:
+    """What is taken of the times of one session in one batch that came at NOW."""
+    batch, opened = receipt(NOW, sent), microseconds(OPENED)
+    shift = shift_s([microseconds(at) for at in device], opened, batch, known_s)
+    found = [event_time(microseconds(at), opened, batch, shift) for at in device]
+    return [(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row.at_us), row.clock) for row in found]
+
+
+@pytest.mark.parametrize(
+    "device",
+    [NOW, NOW - timedelta(days=3), OPENED - timedelta(hours=23), NOW + timedelta(hours=2)],
+    ids=["now", "offline for three days", "hours behind", "hours ahead"],
+)
+def test_a_time_that_can_be_true_is_kept(device: datetime) -> None:
+    assert times(device) == [(device, "device")]
+
+
+@pytest.mark.parametrize(
+    "off",
+    [YEARS, -YEARS, timedelta(days=2), timedelta(days=-7), datetime.max.replace(tzinfo=UTC) - NOW],
+    ids=["ten years ahead", "ten years behind", "days ahead", "days behind", "year 9999"],
+)
+def test_times_of_a_wrong_clock_are_shifted_together(off: timedelta) -> None:
+    found = times(NOW - timedelta(hours=5) + off, NOW + off)
+    first, last = (at for at, _ in found)
+    assert [clock for _, clock in found] == ["corrected", "corrected"]
+    assert abs(last - NOW) <= timedelta(seconds=1)
+    assert last - first == timedelta(hours=5)
+
+
+def test_with_a_time_of_sending_a_clock_is_corrected_though_its_times_can_be_true() -> None:
+    behind = timedelta(days=2)
+    offline = NOW - timedelta(days=1, hours=5)
+    assert times(offline - behind, sent=NOW - behind) == [(offline, "corrected")]
+    assert times(offline, sent=NOW + timedelta(hours=3)) == [(offline, "device")]
+    assert times(offline, sent=datetime(9999, 1, 1, tzinfo=UTC)) == [(offline, "device")]
+
+
+def test_what_no_shift_mends_gets_the_time_of_receipt() -> None:
+    first, last = times(datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+    assert first == (NOW, "server")
+    assert last[1] == "corrected"
+
+
+def test_right_times_of_a_batch_are_kept_beside_wrong_ones() -> None:
+    kept, wrong = times(NOW - DAY, NOW + YEARS)
+    assert (kept, wrong[1]) == ((NOW - DAY, "device"), "corrected")
+
+
+def _stored(cursor: Cursor, rows: Sequence[EventRow]) -> dict[int, tuple[datetime, str]]:
+    """Store each event in a batch of its own; returns time and clock by sequence."""
+    for row in rows:
+        AppendEvents([row])(cursor)
+    found = fetch_all(cursor, "SELECT sequence, event_time, clock FROM events WHERE device_time IS NOT NULL")
+    return {row["sequence"]: (row["event_time"].replace(tzinfo=UTC), row["clock"]) for row in found}
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+def test_times_between_events_stay_right_over_batches_in_any_order(cursor: Cursor, order: tuple[int, ...]) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    at = {1: NOW + YEARS, 2: NOW + YEARS + timedelta(days=5), 3: NOW + YEARS + timedelta(days=9)}
+    rows = {n: EventRow(event("").id, owner.id, "", "step", NOW, device_time=at[n], sequence=n) for n in at}
+    stored = _stored(cursor, [rows[n] for n in order])
+    assert {clock for _, clock in stored.values()} == {"corrected"}
+    assert stored[2][0] - stored[1][0] == timedelta(days=5)
+    assert stored[3][0] - stored[1][0] == timedelta(days=9)
+    assert abs(stored[3][0] - NOW) <= timedelta(seconds=1)
+
+
+def test_each_session_of_a_batch_is_looked_at_alone(cursor: Cursor) -> None:
+    right, wrong = (sessions.insert_or_get(cursor, session())[0] for _ in range(2))
+    rows = [
+        EventRow(event("").id, right.id, "", "step", NOW, device_time=NOW - timedelta(hours=1), sequence=1),
+        EventRow(event("").id, wrong.id, "", "step", NOW, device_time=NOW - YEARS, sequence=2),
+    ]
+    AppendEvents(rows)(cursor)
+    found = fetch_all(cursor, "SELECT clock, event_time, device_time FROM events WHERE sequence > 0 ORDER BY sequence")
+    assert [row["clock"] for row in found] == ["device", "corrected"]
+    assert [row["device_time"].replace(tzinfo=UTC) for row in found] == [NOW - timedelta(hours=1), NOW - YEARS]
