@@ -14,7 +14,8 @@ from typing import Final
 from server.access.caller import INTERNAL, Caller
 from server.ledger import dead_letters, owners, participants, recommendations, sessions, streams, uploads
 from server.ledger.columns import Cursor
-from server.ledger.types import DeadLetterRow, RecommendationRow, SessionRow, StreamRow, UploadRow
+from server.ledger.streams import StreamRow
+from server.ledger.types import DeadLetterRow, RecommendationRow, SessionRow, UploadRow
 
 _NO_ID: Final = ""
 _SECOND_OWNERS: Final = uuid.UUID("8c0f3a52-6f0d-4a3e-9a63-3f6b0e1f7f10")

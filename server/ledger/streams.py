@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from models.errors import NotFound
 from models.reasons import Reason
 from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, update
-from server.ledger.types import StreamRow
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """A conversation stream, so that it can be resumed.
+
+    Attributes:
+        token_hash: SHA-256 hex of the resume token.
+        language: Language of the recognition now; empty while it is detected each time.
+        next_offset: Bytes of audio received; 0 while the stream is open, when only the spool knows it.
+        finalized_samples: The finals of all samples (mono, 16 kHz) before this one are stored.
+        next_utterance: Number that the next utterance gets.
+        sealed_state: State of the workers, encrypted by them.
+        detects: Whether no language was given when it was opened.
+    """
+
+    id: str
+    session_id: str
+    token_hash: str
+    encoding: str
+    sample_rate_hz: int
+    channels: int
+    language: str
+    create_time: datetime
+    update_time: datetime
+    next_offset: int = 0
+    finalized_samples: int = 0
+    next_utterance: int = 0
+    sealed_state: bytes = b""
+    open: bool = True
+    detects: bool = False
 
 
 def insert_stream(cursor: Cursor, row: StreamRow) -> None:

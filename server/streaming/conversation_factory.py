@@ -9,7 +9,8 @@ from functools import partial
 
 from models.media.audio_decoder import OpenContainer, PcmFormat, StreamDecoder
 from models.redaction.types import RedactionScope
-from server.ledger.types import Clock, SessionRow, StreamRow
+from server.ledger.streams import StreamRow
+from server.ledger.types import Clock, SessionRow
 from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.admission import Admission, AdmissionTicket

@@ -14,7 +14,8 @@ from server.access import ownership
 from server.access.caller import current_caller
 from server.ledger import streams, turns
 from server.ledger.columns import Cursor
-from server.ledger.types import Clock, SessionRow, StreamRow, TurnRow
+from server.ledger.streams import StreamRow
+from server.ledger.types import Clock, SessionRow, TurnRow
 from server.ledger.writer import Ledger
 from server.records.vocabulary import VocabularySealer
 from server.streaming.stream_config import StreamConfig

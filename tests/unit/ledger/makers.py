@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from models.text import RedactedText
+from server.ledger.streams import StreamRow
 from server.ledger.types import (
     EventRow,
     JobRow,
@@ -15,7 +16,6 @@ from server.ledger.types import (
     RecommendationState,
     SessionRow,
     SessionState,
-    StreamRow,
     TurnRow,
     UploadRow,
     UploadState,

@@ -16,7 +16,8 @@ from models.errors import InternalError
 from server.housekeeping import Housekeeping
 from server.ledger import sessions as session_rows
 from server.ledger import streams as stream_rows
-from server.ledger.types import SessionState, StreamRow
+from server.ledger.streams import StreamRow
+from server.ledger.types import SessionState
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.sessions import Sessions
