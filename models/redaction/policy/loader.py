@@ -15,9 +15,9 @@ from models.redaction.policy.custom_recognizers import CustomRecognizer, context
 from models.redaction.policy.messages import problems
 from models.redaction.policy.policy import STRICT, AllowList, Policies, RedactionPolicy
 from models.redaction.spans.operators import MASKABLE, MAX_SHOWN, Operator, Treatment
+from models.strict_yaml import load_strictly, where_wrong
 
 MAX_FILE_BYTES: Final = 1024 * 1024
-TWICE: Final = "a key is there twice"
 
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,20}(_[A-Z]{2,20}){0,2}$")]
 Phrase = Annotated[str, StringConstraints(min_length=2, max_length=100, strip_whitespace=True)]
@@ -152,12 +152,9 @@ def parse_policies(text: str, file: str = "") -> Policies:
     """
     named = f"The policy file {file}".rstrip()
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader that also refuses repeated keys
+        content = load_strictly(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark is not None else ""
-        why = f": {TWICE}" if getattr(error, "problem", "") == TWICE else ""
-        raise _invalid(f"{named} is no YAML{where}{why}.") from None
+        raise _invalid(f"{named} is no YAML{where_wrong(error)}.") from None
     try:
         whole = PolicyFile.model_validate({} if content is None else content)
         default = _policy(whole.default, "default", RedactionPolicy())
@@ -200,13 +197,3 @@ def _treatment(label: str, operator: Operator | MaskOption) -> Treatment:
 
 def _invalid(message: str) -> InvalidInput:
     return InvalidInput(message, reason=Reason.POLICY_INVALID, hint="Correct the file and start again.")
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses duplicate keys. YAML would silently use the last one, so a rule would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _value in node.value]
-        if len(keys) != len(set(map(str, keys))):
-            raise yaml.constructor.ConstructorError(None, None, TWICE, node.start_mark)
-        return super().construct_mapping(node, deep)
