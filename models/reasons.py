@@ -174,6 +174,12 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The properties of a batch of events are too long together.",
     )
+    EXPERIMENTS_INVALID = (
+        "EXPERIMENTS_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The file of experiments has errors; the message names the places.",
+    )
+    EXPERIMENT_NOT_FOUND = "EXPERIMENT_NOT_FOUND", Status.NOT_FOUND, "There is no such experiment for the caller."
     FILE_UNREADABLE = (
         "FILE_UNREADABLE",
         Status.NOT_FOUND,

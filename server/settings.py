@@ -36,6 +36,7 @@ from server.setting_groups import (
     ClientSettings,
     DeadLetterSettings,
     Empty,
+    ExperimentSettings,
     LimitSettings,
     LlmSettings,
     MediaSettings,
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
+    experiments: ExperimentSettings = ExperimentSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     alerts: AlertSettings = AlertSettings()
     audit: AuditSettings = AuditSettings()

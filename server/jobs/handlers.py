@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ray_tasks.types import Gateway
+from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.jobs.propose_record import ProposeRecord
 from server.jobs.read_upload import ReadPicture, ReadRecording
 from server.jobs.types import Handler
@@ -30,6 +31,7 @@ def build_handlers(
     clock: Clock,
     recordings_at_once: int = 2,
     keep_recordings: bool = False,
+    experiments: Experiments = NO_EXPERIMENTS,
 ) -> Sequence[Handler]:
     """Build all handlers.
 
@@ -44,11 +46,12 @@ def build_handlers(
         clock: The time now.
         recordings_at_once: Recordings that are read at a time.
         keep_recordings: Whether recordings are kept once they are muted.
+        experiments: Say what the assistant is told for a session.
     """
     reading = (ledger, spool, gateway, pubsub, artifacts, clock)
     return (
         ReadPicture(*reading),
         ReadRecording(*reading, at_once=recordings_at_once, keep_recordings=keep_recordings),
         ProposeRecord(ledger, recommender),
-        WriteReply(ledger, gateway, assistant, pubsub, clock),
+        WriteReply(ledger, gateway, assistant, pubsub, clock, experiments),
     )

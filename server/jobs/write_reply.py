@@ -7,10 +7,11 @@ from typing import Any
 
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
+from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import events, sessions, turns
 from server.ledger.columns import Cursor
-from server.ledger.types import Clock, JobRow, Origin, TurnRow
+from server.ledger.types import Clock, JobRow, Origin, SessionRow, TurnRow
 from server.ledger.writer import Ledger
 from server.llm.history import history_of
 from server.llm.types import Assistant, Exchange
@@ -27,26 +28,40 @@ class WriteReply(Handler):
 
     kind = WRITE_REPLY
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, assistant: Assistant, pubsub: PubSub, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: Gateway,
+        assistant: Assistant,
+        pubsub: PubSub,
+        clock: Clock,
+        experiments: Experiments = NO_EXPERIMENTS,
+    ) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._assistant = assistant
         self._pubsub = pubsub
         self._clock = clock
+        self._experiments = experiments
 
     async def run(self, job: JobRow) -> Completion[Any]:
         """See ``Handler``."""
         turn_id = job.payload["turn_id"]
-        turn, history, scope = await self._ledger.read(lambda cursor: _turn_with_history(cursor, turn_id))
+        turn, history, session = await self._ledger.read(lambda cursor: _turn_with_history(cursor, turn_id))
         if turn.reply_origin is Origin.MODEL or not turn.text.safe_for_llm:
             return NOTHING
         language = turn.language or "en"
         reply = await self._assistant.reply(
-            turn.text, history, language=language, fallback=False, retry=job.attempts > 1
+            turn.text,
+            history,
+            language=language,
+            fallback=False,
+            retry=job.attempts > 1,
+            instruction=self._experiments.changes(session.variant).reply_instruction,
         )
         async with aclosing(reply.pieces):
             whole = "".join([piece async for piece in reply.pieces])
-        [text] = await redact_all(self._gateway, [whole], language, scope)
+        [text] = await redact_all(self._gateway, [whole], language, RedactionScope(session.client_id, session.id))
 
         def record(cursor: Cursor) -> TurnRow:
             row = turns.set_reply(cursor, turn_id, text, reply.origin)
@@ -63,9 +78,8 @@ class WriteReply(Handler):
         return Completion(record, after)
 
 
-def _turn_with_history(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Exchange], RedactionScope]:
+def _turn_with_history(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Exchange], SessionRow]:
     turn = turns.get(cursor, turn_id)
     rows = turns.list_of_session(cursor, turn.session_id)
     earlier = rows[: next(n for n, row in enumerate(rows) if row.id == turn_id)]
-    session = sessions.get(cursor, turn.session_id)
-    return turn, history_of(earlier), RedactionScope(session.client_id, session.id)
+    return turn, history_of(earlier), sessions.get(cursor, turn.session_id)

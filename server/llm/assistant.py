@@ -67,7 +67,14 @@ class OpenAiAssistant:
             await upstream.aclose()
 
     async def reply(
-        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+        self,
+        said: RedactedText,
+        history: list[Exchange],
+        *,
+        language: str,
+        fallback: bool,
+        retry: bool = False,
+        instruction: RedactedText | None = None,
     ) -> ReplyStream:
         """Answer one utterance; the first piece has arrived when this returns.
 
@@ -82,7 +89,7 @@ class OpenAiAssistant:
             return await anext(pieces), pieces
 
         try:
-            messages: list[Message] = reply_prompt(said, history, language=language)
+            messages: list[Message] = reply_prompt(said, history, language=language, instruction=instruction)
             first, pieces = await self._first(begin, fallback)
         except VestibuleError:
             if not fallback:

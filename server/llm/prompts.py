@@ -90,9 +90,19 @@ def prompt(role: str, *parts: RedactedText) -> Message:
     return Message(role, RedactedText.join(parts).value)
 
 
-def reply_prompt(said: RedactedText, history: list[Exchange], *, language: str) -> list[Message]:
-    """The prompt of a reply: the conversation so far and what was said now."""
-    messages = [prompt("system", _CLERK, _answer_in(language))]
+def reply_prompt(
+    said: RedactedText, history: list[Exchange], *, language: str, instruction: RedactedText | None = None
+) -> list[Message]:
+    """The prompt of a reply: the conversation so far and what was said now.
+
+    Args:
+        said: What was said now.
+        history: The conversation so far.
+        language: Of the reply.
+        instruction: What an experiment tells the model besides.
+    """
+    told = () if instruction is None else (instruction,)
+    messages = [prompt("system", _CLERK, *told, _answer_in(language))]
     for exchange in history[-MAX_EXCHANGES:]:
         messages.append(prompt("user", exchange.said))
         if exchange.answered:

@@ -87,9 +87,25 @@ class Assistant(Protocol):
         ...
 
     async def reply(
-        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+        self,
+        said: RedactedText,
+        history: list[Exchange],
+        *,
+        language: str,
+        fallback: bool,
+        retry: bool = False,
+        instruction: RedactedText | None = None,
     ) -> ReplyStream:
-        """Answer one utterance; the first piece has arrived when this returns."""
+        """Answer one utterance; the first piece has arrived when this returns.
+
+        Args:
+            said: The utterance.
+            history: What came before it.
+            language: Of the reply.
+            fallback: See above.
+            retry: See above.
+            instruction: Told to the model after the server's own, where an experiment tries one.
+        """
         ...
 
     async def propose(

@@ -9,6 +9,7 @@ from typing import Final
 
 from server.access import ownership
 from server.access.caller import current_caller
+from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.ledger import recommendations, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
@@ -42,13 +43,25 @@ class SessionView:
 
 
 class Sessions:
-    """All sessions of a ledger."""
+    """All sessions of a ledger.
 
-    def __init__(self, ledger: Ledger, pubsub: PubSub, sealer: VocabularySealer, clock: Clock) -> None:
+    Args:
+        experiments: Give a new session its variant, where the client gives none.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        pubsub: PubSub,
+        sealer: VocabularySealer,
+        clock: Clock,
+        experiments: Experiments = NO_EXPERIMENTS,
+    ) -> None:
         self._ledger = ledger
         self._pubsub = pubsub
         self._sealer = sealer
         self._clock = clock
+        self._experiments = experiments
 
     async def start(
         self,
@@ -62,6 +75,7 @@ class Sessions:
     ) -> SessionRow:
         """Open a session, or find the one that the same request opened."""
         now = self._clock()
+        variant = variant or self._experiments.variant_for(client_id, subject_hash or request_id, now)
         row = SessionRow(
             id=str(uuid.uuid4()),
             client_id=client_id,

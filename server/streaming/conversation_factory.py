@@ -9,6 +9,8 @@ from functools import partial
 
 from models.media.audio_decoder import OpenContainer, PcmFormat, StreamDecoder
 from models.redaction.types import RedactionScope
+from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
+from server.experiments.types import Changes
 from server.ledger.streams import StreamRow
 from server.ledger.types import Clock, SessionRow
 from server.observability.metrics import Metrics
@@ -48,6 +50,7 @@ class ConversationFactory:
     clock: Clock
     elapsed_s: Callable[[], float]
     open_container: OpenContainer
+    experiments: Experiments = NO_EXPERIMENTS
 
     async def build(
         self, config: StreamConfig, session: SessionRow, stream: RegisteredStream, ticket: AdmissionTicket
@@ -61,6 +64,7 @@ class ConversationFactory:
         row = stream.row
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
         repository = self.repositories(session, row.id)
+        changes = self.experiments.changes(session.variant)
         responder = Responder(
             self.replies,
             repository,
@@ -69,9 +73,10 @@ class ConversationFactory:
             earlier=await self.registry.earlier_turns(session.id),
             emit=outputs.put,
             metrics=self.metrics,
+            instruction=changes.reply_instruction,
         )
         transcriber = self._transcriber(config, session, row, repository, responder, outputs.put)
-        segmentation, decoder = self._segmentation(config, row), self._decoder(row)
+        segmentation, decoder = self._segmentation(config, row, changes), self._decoder(row)
         return Conversation(
             AudioIngest(await self.registry.open_log(row.id, session.client_id), decoder, row.next_offset),
             segmentation,
@@ -94,9 +99,10 @@ class ConversationFactory:
     def _decoder(self, row: StreamRow) -> StreamDecoder:
         return StreamDecoder(self.limits.audio, _pcm(row), self.open_container)
 
-    def _segmentation(self, config: StreamConfig, row: StreamRow) -> Segmentation:
+    def _segmentation(self, config: StreamConfig, row: StreamRow, changes: Changes) -> Segmentation:
+        end_silence_s = changes.end_silence_s if config.end_silence_s is None else config.end_silence_s
         return Segmentation(
-            self.segmenters(row.finalized_samples, config.end_silence_s, config.max_utterance_s),
+            self.segmenters(row.finalized_samples, end_silence_s, config.max_utterance_s),
             next_utterance=row.next_utterance,
             finalized_samples=row.finalized_samples,
         )

@@ -76,6 +76,7 @@ class Responder:
         language: Language of a reply to a turn whose language is unknown.
         earlier: Turns of the session so far, oldest first.
         emit: Sends an event to the client.
+        instruction: What an experiment tells the assistant with each reply.
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class Responder:
         earlier: Sequence[TurnRow],
         emit: Emit,
         metrics: Metrics,
+        instruction: RedactedText | None = None,
     ) -> None:
         self._backend = backend
+        self._instruction = instruction
         self._store = store
         self._scope = scope
         self._language = language
@@ -135,7 +138,9 @@ class Responder:
 
     async def _reply(self, turn: TurnRow) -> None:
         language = turn.language or self._language or "en"
-        reply = await self._backend.assistant.reply(turn.text, self._history, language=language, fallback=True)
+        reply = await self._backend.assistant.reply(
+            turn.text, self._history, language=language, fallback=True, instruction=self._instruction
+        )
         sent: list[RedactedText] = []
         origin = reply.origin
         try:

@@ -15,6 +15,8 @@ from server.access.audit_book import AuditBook
 from server.breakers.prober import HealthProber
 from server.breakers.registry import Breakers
 from server.cluster_config import cluster_config
+from server.experiments.catalogue import Experiments
+from server.experiments.loader import load_experiments
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
@@ -60,6 +62,7 @@ class Shared:
     certificate: ServerCertificate | None
     scan: MalwareScan | None
     audit: AuditBook
+    experiments: Experiments
 
 
 async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack, clock: Clock) -> Shared:
@@ -103,6 +106,9 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         certificate=ServerCertificate(settings.tls, clock, metrics) if settings.tls.enabled else None,
         scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, clock),
         audit=audit,
+        experiments=load_experiments(settings.experiments.file, settings.idle_session_s).stored_as(
+            audit.trail.client_pseudonym
+        ),
     )
 
 

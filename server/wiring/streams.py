@@ -56,5 +56,6 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
         clock=shared.clock,
         elapsed_s=running_s,
         open_container=shared.sandbox.open_stream,
+        experiments=shared.experiments,
     )
     return StreamManager(registry, admission, conversations)

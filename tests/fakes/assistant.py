@@ -26,6 +26,7 @@ class AskedReply:
     language: str
     fallback: bool
     retry: bool = False
+    instruction: RedactedText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,19 @@ class FakeAssistant:
         self._free.set()
 
     async def reply(
-        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+        self,
+        said: RedactedText,
+        history: list[Exchange],
+        *,
+        language: str,
+        fallback: bool,
+        retry: bool = False,
+        instruction: RedactedText | None = None,
     ) -> ReplyStream:
         unsafe = not _all_safe([said, *(text for turn in history for text in (turn.said, turn.answered) if text)])
         if unsafe and not fallback:
             raise RedactionFailed("A text is not safe for the assistant.")
-        self.asked_replies.append(AskedReply(said, tuple(history), language, fallback, retry))
+        self.asked_replies.append(AskedReply(said, tuple(history), language, fallback, retry, instruction))
         await self._free.wait()
         if unsafe:
             return ReplyStream(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)

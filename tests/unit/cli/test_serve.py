@@ -36,7 +36,7 @@ from server.observability.metrics import Metrics
 from server.preflight import check_ports, check_settings
 from server.runtime.end_reason import EndReason
 from server.services.admin import AdminService
-from server.setting_groups import RedactionSettings, TlsSettings
+from server.setting_groups import ExperimentSettings, RedactionSettings, TlsSettings
 from server.settings import Settings
 from tests.certificates import issue
 
@@ -134,6 +134,17 @@ def test_an_invalid_policy_ends_the_start_before_anything_is_created(
     assert "clients.acme.operators.NAME" in err
     assert "burn" not in err
     assert "[POLICY_INVALID]" in err
+    assert not (tmp_path / "data").exists()
+
+
+def test_wrong_experiments_end_the_start_before_anything_is_created(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "experiments.yaml"
+    file.write_text("experiments: {flow: {start: 2026-12-01, variants: {old: {}}}}", encoding="utf-8")
+    err = refused_with(settings_in(tmp_path, experiments=ExperimentSettings(file=file)), capsys)
+    assert "experiments.flow.variants" in err
+    assert "[EXPERIMENTS_INVALID]" in err
     assert not (tmp_path / "data").exists()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from models.retry import POLICIES, RetryPolicies
 from server.access.audit import AuditTrail
+from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.jobs.handlers import build_handlers
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler, JobDetails
@@ -62,6 +63,7 @@ class World:
     paused_s: list[float] = field(default_factory=list)
     approval: ApprovalSettings = field(default_factory=ApprovalSettings)
     workers_up: bool = True
+    experiments: Experiments = NO_EXPERIMENTS
 
     def __post_init__(self) -> None:
         self.ledger = open_ledger(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
@@ -123,6 +125,7 @@ class World:
             artifacts=self.artifacts,
             clock=self.clock,
             keep_recordings=self.keep_recordings,
+            experiments=self.experiments,
         )
         return await self.runner.start([*built, *self.more_handlers])
 

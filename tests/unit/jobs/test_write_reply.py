@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from models.errors import UpstreamFailed
+from models.text import RedactedText
+from server.experiments.catalogue import Experiments
+from server.experiments.types import Changes, Experiment, Variant
 from server.ledger import turns
+from server.ledger.columns import update
 from server.ledger.types import (
     Origin,
 )
@@ -46,6 +50,19 @@ class TestLateReply:
         (asked,) = world.assistant.asked_replies
         assert [(e.said, e.answered) for e in asked.history] == [(earlier.text, earlier.reply)]
         assert not asked.fallback
+
+    async def test_a_late_reply_is_told_what_the_variant_of_its_session_tells(self, world: World) -> None:
+        ask = RedactedText.literal("Ask for the meter first.")
+        told = Variant("told", changes=Changes(reply_instruction=ask))
+        world.experiments = Experiments(Experiment("prompt", (Variant("usual"), told), world.clock()))
+        await world.ledger.write(
+            lambda cursor: update(cursor, "sessions", world.session_id, {"variant": "prompt.told"})
+        )
+        turn = await world.say("Hello.")
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        assert [asked.instruction for asked in world.assistant.asked_replies] == [ask]
 
     async def test_a_reply_that_breaks_off_is_retried(self, world: World) -> None:
         turn = await world.say("Hello.")

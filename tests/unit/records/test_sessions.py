@@ -8,10 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from vestibule.v1.funnel_pb2 import AppEvent, RecordEventsRequest
-from vestibule.v1.session_pb2 import GetSessionRequest, WatchSessionRequest
+from vestibule.v1.session_pb2 import GetSessionRequest, Session, StartSessionRequest, WatchSessionRequest
 
+from server.experiments.catalogue import Experiments
+from server.experiments.types import Experiment, Variant
 from server.ledger import sessions as rows
 from server.ledger import uploads
 from server.ledger.types import SessionRow, SessionState
@@ -93,4 +96,34 @@ async def test_a_session_shows_its_newest_uploads_and_the_others_in_pages(tmp_pa
     assert oldest.next_upload_page_token == ""
     first = await anext(service.WatchSession(WatchSessionRequest(session_id=row.id), None))
     assert len(first.session.uploads) == UPLOADS_SHOWN
+    ledger.close()
+
+
+async def test_the_server_chooses_a_variant_where_the_client_gives_none(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
+    experiments = Experiments(Experiment("flow", (Variant("old"), Variant("new")), now, now + timedelta(days=1)))
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now, experiments)
+    service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
+
+    async def opened(**given: str) -> Session:
+        request = StartSessionRequest(**{"client_id": "app", "request_id": str(uuid4()), **given})
+        return (await service.StartSession(request, None)).session
+
+    chosen = {(await opened()).variant for _ in range(30)}
+    assert chosen == {"flow.old", "flow.new"}
+    assert (await opened(variant="mine")).variant == "mine"
+    persons = [str(number) * 64 for number in range(10)]
+    first = [(await opened(subject_hash=person)).variant for person in persons]
+    assert first == [(await opened(subject_hash=person)).variant for person in persons]
+    assert set(first) == {"flow.old", "flow.new"}
+
+    repeated = str(uuid4())
+    before = await opened(request_id=repeated)
+    now += timedelta(days=2)
+    after_the_end = await opened(request_id=repeated)
+    assert (after_the_end.id, after_the_end.variant) == (before.id, before.variant)
+    assert (await opened()).variant == ""
+    stored = await ledger.read(lambda cursor: rows.get(cursor, before.id).variant)
+    assert stored == before.variant
     ledger.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,7 @@ from uuid import uuid4
 from models.media.audio_decoder import open_in_process
 from models.media.samples import SAMPLE_RATE_HZ
 from server.access.audit import AuditTrail
+from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.jobs.runner import JobRunner
 from server.ledger import sessions, turns
 from server.ledger.types import SessionRow, SessionState, TurnRow
@@ -58,6 +60,7 @@ class StreamHarness:
         language: str = "en",
         gateway: FakeGateway | None = None,
         client_logs: LogBounds = NO_BOUNDS,
+        experiments: Experiments = NO_EXPERIMENTS,
     ) -> None:
         self.ledger = open_ledger(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(folder / "spool", bytes(32), client_logs=client_logs)
@@ -101,13 +104,15 @@ class StreamHarness:
             clock=lambda: self.now,
             elapsed_s=self.elapsed_s,
             open_container=open_in_process,
+            experiments=experiments,
         )
         self.streams = StreamManager(registry, admission, conversations)
         self.recommender, self.runner = recommender, runner
 
-    def session_of(self, client_id: str, language: str = "en") -> StreamConfig:
+    def session_of(self, client_id: str, language: str = "en", variant: str = "") -> StreamConfig:
         """Start a session; returns the configuration of a stream of it."""
         row = SessionRow(str(uuid4()), client_id, str(uuid4()), SessionState.STARTED, NOW, NOW, language=language)
+        row = replace(row, variant=variant)
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
         return StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
 

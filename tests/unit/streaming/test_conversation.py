@@ -28,7 +28,14 @@ class BreaksOff(FakeAssistant):
     """Its upstream fails in the second sentence."""
 
     async def reply(
-        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+        self,
+        said: RedactedText,
+        history: list[Exchange],
+        *,
+        language: str,
+        fallback: bool,
+        retry: bool = False,
+        instruction: RedactedText | None = None,
     ) -> ReplyStream:
         async def pieces() -> AsyncGenerator[str, None]:
             yield "One. "
@@ -167,7 +174,14 @@ class Spanish(FakeAssistant):
     """Answers as the fallback does."""
 
     async def reply(
-        self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool, retry: bool = False
+        self,
+        said: RedactedText,
+        history: list[Exchange],
+        *,
+        language: str,
+        fallback: bool,
+        retry: bool = False,
+        instruction: RedactedText | None = None,
     ) -> ReplyStream:
         return fallback_reply(said, history, language="es")
 

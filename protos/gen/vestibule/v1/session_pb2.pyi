@@ -49,7 +49,9 @@ class Session(_message.Message):
     turn_count: _builtins.int
     """Number of turns so far."""
     variant: _builtins.str
-    """Name of the experiment variant. Empty when there is none."""
+    """Experiment variant: what the app gave, or what the server chose, as name of the experiment, dot, name of the
+    variant. Empty when there is none.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -111,7 +113,9 @@ class StartSessionRequest(_message.Message):
     language: _builtins.str
     """ISO 639-1 code of the expected language. Empty means that it is detected."""
     variant: _builtins.str
-    """Name of the experiment variant, for the funnel. One with personal data in it is stored as "redacted"."""
+    """Name of the experiment variant, for the funnel. One with personal data in it is stored as "redacted". Leave it empty
+    for the server's experiments: it then chooses one, the same for each session with the same subject_hash.
+    """
     subject_hash: _builtins.str
     """Hash of the person in the app's own systems, so that everything of this person can be erased: 64 hexadecimal
     digits, such as an HMAC-SHA-256 of a user id. Empty when there is none.

@@ -1,0 +1,76 @@
+"""The experiments that are declared, and the variant of each session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from models.errors import NotFound
+from models.reasons import Reason
+from server.experiments.assignment import choose
+from server.experiments.types import NO_CHANGES, Changes, Experiment
+
+
+class Experiments:
+    """All experiments of the server.
+
+    Args:
+        declared: No two of which a session could take part in.
+    """
+
+    def __init__(self, *declared: Experiment) -> None:
+        self._by_name = {experiment.name: experiment for experiment in declared}
+        self._changes = {
+            experiment.label(variant): variant.changes for experiment in declared for variant in experiment.variants
+        }
+
+    def __iter__(self) -> Iterator[Experiment]:
+        return iter(self._by_name.values())
+
+    def stored_as(self, pseudonym: Callable[[str], str]) -> Experiments:
+        """The same, with each client known under the name that the server gives a client of tokens, too.
+
+        Args:
+            pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
+        """
+        return Experiments(
+            *(replace(each, clients=each.clients | {pseudonym(name) for name in each.clients}) for each in self)
+        )
+
+    def variant_for(self, client_id: str, unit: str, at: datetime) -> str:
+        """The mark of a new session, such as ``pause_length.short``; empty when it takes part in nothing.
+
+        Args:
+            client_id: Who opens the session.
+            unit: Id of what is assigned as a whole: the hash of the person, or the id of the request.
+            at: When.
+        """
+        for experiment in self:
+            if experiment.takes(client_id, at):
+                variants = experiment.variants
+                number = choose(experiment.name, unit, [variant.weight for variant in variants])
+                return experiment.label(variants[number])
+        return ""
+
+    def changes(self, mark: str) -> Changes:
+        """What the server does otherwise for a session with this mark."""
+        return self._changes.get(mark, NO_CHANGES)
+
+    def find(self, name: str) -> Experiment:
+        """An experiment.
+
+        Raises:
+            NotFound: EXPERIMENT_NOT_FOUND.
+        """
+        found = self._by_name.get(name)
+        if found is None:
+            raise NotFound(
+                "There is no such experiment.",
+                reason=Reason.EXPERIMENT_NOT_FOUND,
+                hint="`vestibule experiments list` names those that there are.",
+            )
+        return found
+
+
+NO_EXPERIMENTS = Experiments()

@@ -1,0 +1,99 @@
+"""An experiment as its file declares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from models.text import RedactedText
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What the server itself does otherwise for the sessions of a variant.
+
+    Attributes:
+        end_silence_s: Silence that ends an utterance, where the client chooses none; None takes the server's.
+        reply_instruction: Told to the assistant with each reply; None tells it nothing more.
+    """
+
+    end_silence_s: float | None = None
+    reply_instruction: RedactedText | None = None
+
+
+NO_CHANGES: Final = Changes()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of the ways that are compared.
+
+    Attributes:
+        weight: Its part of the sessions, against those of the other variants.
+    """
+
+    name: str
+    weight: float = 1.0
+    changes: Changes = NO_CHANGES
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """How much worse than the control a variant may be. More than this is a harm.
+
+    Attributes:
+        unsafe_texts: Share of texts that are not safe for the LLM.
+        recognition_s: Median of the seconds that recognizing a text took.
+        failed_uploads: Share of uploads that failed.
+    """
+
+    unsafe_texts: float = 0.01
+    recognition_s: float = 0.25
+    failed_uploads: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Variants that are compared.
+
+    Attributes:
+        variants: The first is the control.
+        start: Sessions opened at or after this time take part.
+        end: Sessions opened before this time take part; None has no end.
+        clients: The only clients whose sessions take part; empty takes all.
+        planned_sessions: After which the intervals are to be narrowest.
+        counts_after_s: Seconds from opening until a session counts. One that is completed later is not completed.
+    """
+
+    name: str
+    variants: tuple[Variant, ...]
+    start: datetime
+    end: datetime | None = None
+    clients: frozenset[str] = frozenset()
+    planned_sessions: int = 5000
+    counts_after_s: float = 86_400.0
+    tolerances: Tolerances = field(default_factory=Tolerances)
+
+    @property
+    def control(self) -> Variant:
+        """What the others are compared with."""
+        return self.variants[0]
+
+    def takes(self, client_id: str, at: datetime) -> bool:
+        """Whether a session that this client opens at this time takes part."""
+        return self.has_client(client_id) and self.start <= at and (self.end is None or at < self.end)
+
+    def has_client(self, client_id: str) -> bool:
+        """Whether sessions of this client take part."""
+        return not self.clients or client_id in self.clients
+
+    def label(self, variant: Variant) -> str:
+        """How sessions of a variant are marked: both names, with a dot."""
+        return f"{self.name}.{variant.name}"
+
+    def overlaps(self, other: Experiment) -> bool:
+        """Whether a session could take part in both."""
+        together = not self.clients or not other.clients or bool(self.clients & other.clients)
+        begun = other.end is None or self.start < other.end
+        return together and begun and (self.end is None or other.start < self.end)

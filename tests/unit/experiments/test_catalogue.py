@@ -1,0 +1,65 @@
+"""Which sessions take part, and in what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.errors import NotFound
+from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
+from server.experiments.types import NO_CHANGES, Changes, Experiment, Variant
+
+START = datetime(2026, 12, 1, tzinfo=UTC)
+END = START + timedelta(days=30)
+SHORT = Changes(end_silence_s=0.4)
+PAUSE = Experiment("pause", (Variant("usual"), Variant("short", 1, SHORT)), START, END, frozenset({"site-7"}))
+LATER = Experiment("flow", (Variant("old"), Variant("new")), END)
+BOTH = Experiments(PAUSE, LATER)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("client", "at", "experiment"),
+    [
+        ("site-7", START, "pause"),
+        ("site-7", END - SECOND, "pause"),
+        ("site-7", START - SECOND, ""),
+        ("site-8", START, ""),
+        ("site-7", END, "flow"),
+        ("site-8", END, "flow"),
+        ("site-8", END + timedelta(days=4000), "flow"),
+    ],
+)
+def test_a_session_takes_part_by_its_client_and_the_time_it_is_opened(
+    client: str, at: datetime, experiment: str
+) -> None:
+    assert BOTH.variant_for(client, "person", at).partition(".")[0] == experiment
+
+
+def test_both_variants_are_given_and_each_unit_keeps_its_own() -> None:
+    units = [f"person-{number}" for number in range(40)]
+    given = [BOTH.variant_for("site-7", unit, START) for unit in units]
+    assert set(given) == {"pause.usual", "pause.short"}
+    assert given == [BOTH.variant_for("site-7", unit, END - SECOND) for unit in units]
+
+
+def test_a_variant_changes_what_its_declaration_says() -> None:
+    assert BOTH.changes("pause.short") == SHORT
+    for mark in ("pause.usual", "pause.none", "short", "", "flow.new"):
+        assert BOTH.changes(mark) == NO_CHANGES
+
+
+def test_a_client_of_tokens_is_known_by_its_pseudonym_too() -> None:
+    stored = BOTH.stored_as(lambda name: f"hash-{name}")
+    for client in ("site-7", "hash-site-7"):
+        assert stored.variant_for(client, "person", START)
+    assert not stored.variant_for("hash-site-8", "person", START)
+    assert stored.variant_for("anybody", "person", END)
+
+
+def test_an_unknown_experiment_is_not_found() -> None:
+    assert BOTH.find("pause") is PAUSE
+    with pytest.raises(NotFound, match="no such experiment"):
+        BOTH.find("other")
+    assert NO_EXPERIMENTS.variant_for("site-7", "person", START) == ""
