@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from typing import Final
 
 import duckdb
 
 from server.ledger import device_clock
-from server.ledger.columns import Cursor, RunAgain, aware, fetch_all, stored_time, text_literal
-from server.ledger.device_clock import Receipt, microseconds
-from server.ledger.events import AppendResult, insert_many, insert_new
+from server.ledger.columns import Cursor, RunAgain, text_literal
+from server.ledger.device_clock import US_PER_S, Receipt, microseconds
+from server.ledger.events import AppendResult, Texts, insert_new, insert_unknown, texts_of
 from server.ledger.types import EventRow, SessionState
 
-TOUCH_AFTER = timedelta(seconds=10)
+TOUCH_AFTER_S: Final = 10
 """Events set the time of the last activity of a session at most this often."""
 
-_OF_APPS = uuid.UUID("3f1b9c1e-7d1e-4f0b-8a55-0f2f8f6e2b11")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OF_APPS: Final = uuid.UUID("3f1b9c1e-7d1e-4f0b-8a55-0f2f8f6e2b11")
+_VARIANT: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+"""The digit of a UUID that RFC 9562 fixes the upper two bits of."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """What a batch needs to know of a session; ``ahead_s`` is its shift, see ``device_clock``."""
+    """What a batch needs to know of a session; times are microseconds since 1970.
 
+    Attributes:
+        ids: Makes the ids under which the events of its client are stored.
+        ahead_s: Its shift, see ``device_clock``.
+    """
+
+    ids: StoredIds
     id: str
     client_id: str
     variant: str
-    state: SessionState
-    create_time: datetime
-    update_time: datetime
+    state: str
+    opened_us: int
+    update_us: int
     ahead_s: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return SessionState(self.state).ended
+
+
+class StoredIds:
+    """Ids of the events of a client. Apps make their ids, so that of one must not stand for an event of another.
+
+    The same as ``str(uuid.uuid5(_OF_APPS, f"{client_id}/{event_id}"))``, in a third of the time.
+    """
+
+    def __init__(self, client_id: str) -> None:
+        self._client = hashlib.sha1(_OF_APPS.bytes + f"{client_id}/".encode(), usedforsecurity=False)
+
+    def of(self, event_id: str) -> str:
+        """The id under which an event is stored."""
+        hashed = self._client.copy()
+        hashed.update(event_id.encode())
+        text = hashed.hexdigest()
+        return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 class AppendEvents:
@@ -59,76 +90,68 @@ class AppendEvents:
         """Insert, and note that the sessions are alive."""
         if not self._rows:
             return AppendResult(0, 0)
-        received = self._rows[0].server_time
+        batch = device_clock.receipt(self._rows[0].server_time, self._sent)
         found = _sessions(cursor, {row.session_id for row in self._rows}, self._visible_to)
-        kept = _with_times(cursor, found, self._rows, device_clock.receipt(received, self._sent))
-        unknown = len(self._rows) - len(kept)
-        result = self._insert(cursor, kept)
-        _keep_alive(cursor, found.values(), received)
-        return replace(result, unknown_sessions=unknown)
+        kept = [row for row in self._rows if row.session_id in found]
+        times = [None if row.device_time is None else microseconds(row.device_time) for row in kept]
+        shifts = _shifts(found, kept, times, batch)
+        _store_shifts(cursor, found, shifts)
+        texts = [
+            _texts(row, found[row.session_id], at_us, batch, shifts.get(row.session_id, 0))
+            for row, at_us in zip(kept, times, strict=True)
+        ]
+        result = self._insert(cursor, texts)
+        _keep_alive(cursor, found.values(), batch.at_us)
+        return replace(result, unknown_sessions=len(self._rows) - len(kept))
 
-    def _insert(self, cursor: Cursor, rows: list[EventRow]) -> AppendResult:
+    def _insert(self, cursor: Cursor, batch: list[Texts]) -> AppendResult:
         if not self._assume_new:
-            return insert_many(cursor, rows)
+            return insert_unknown(cursor, batch)
         try:
-            insert_new(cursor, rows)
+            insert_new(cursor, batch)
         except duckdb.ConstraintException:
             self._assume_new = False
             raise RunAgain from None
-        return AppendResult(len(rows), 0)
+        return AppendResult(len(batch), 0)
 
 
 def _sessions(cursor: Cursor, ids: Collection[str], visible_to: str) -> dict[str, _Session]:
     """The sessions that are there and belong to a client, by one query."""
-    rows = fetch_all(
-        cursor,
-        f"""SELECT id, client_id, variant, state, create_time, update_time, clock_ahead_s FROM sessions
-        WHERE id IN ({", ".join(map(text_literal, ids))})""",  # noqa: S608 - quoted; parameters would read all rows
+    cursor.execute(
+        f"""SELECT id, client_id, variant, state, epoch_us(create_time), epoch_us(update_time), clock_ahead_s
+        FROM sessions WHERE id IN ({", ".join(map(text_literal, ids))})"""  # noqa: S608 - quoted, see text_literal
     )
-    return {
-        row["id"]: _Session(
-            row["id"],
-            row["client_id"],
-            row["variant"],
-            SessionState(row["state"]),
-            aware(row["create_time"]),
-            aware(row["update_time"]),
-            row["clock_ahead_s"],
-        )
-        for row in rows
-        if visible_to in ("", row["client_id"])
-    }
+    rows = [row for row in cursor.fetchall() if visible_to in ("", row[1])]
+    clients = {client_id: StoredIds(client_id) for client_id in {row[1] for row in rows}}
+    return {row[0]: _Session(clients[row[1]], *row) for row in rows}
 
 
-def _with_times(cursor: Cursor, found: dict[str, _Session], rows: Sequence[EventRow], batch: Receipt) -> list[EventRow]:
-    """The events whose session was found, with what the session gives them and with the time at which they happened."""
+def _shifts(
+    found: dict[str, _Session], rows: Sequence[EventRow], times: Sequence[int | None], batch: Receipt
+) -> dict[str, int]:
+    """The shifts of the sessions from this batch on."""
     by_session: dict[str, list[int]] = {}
-    for row in rows:
-        if row.session_id in found and row.device_time is not None:
-            by_session.setdefault(row.session_id, []).append(microseconds(row.device_time))
-    shifts = {
-        name: device_clock.shift_s(times, microseconds(found[name].create_time), batch, found[name].ahead_s)
-        for name, times in by_session.items()
+    for row, at_us in zip(rows, times, strict=True):
+        if at_us is not None:
+            by_session.setdefault(row.session_id, []).append(at_us)
+    return {
+        name: device_clock.shift_s(at_us, found[name].opened_us, batch, found[name].ahead_s)
+        for name, at_us in by_session.items()
     }
-    _store_shifts(cursor, {name: (found[name].ahead_s, ahead_s) for name, ahead_s in shifts.items()})
-    return [
-        _with_time(row, session, batch, shifts.get(session.id, 0))
-        for row in rows
-        if (session := found.get(row.session_id)) is not None
-    ]
 
 
-def _with_time(row: EventRow, session: _Session, batch: Receipt, ahead_s: int) -> EventRow:
-    given = replace(row, id=_stored_id(session.client_id, row.id), client_id=session.client_id, variant=session.variant)
-    if row.device_time is None:
-        return given
-    time = device_clock.event_time(microseconds(row.device_time), microseconds(session.create_time), batch, ahead_s)
-    return replace(given, event_time=_EPOCH + timedelta(microseconds=time.at_us), clock=time.clock)
+def _texts(row: EventRow, session: _Session, at_us: int | None, batch: Receipt, ahead_s: int) -> Texts:
+    """An event as it is stored, with what the session gives it and the time at which it happened."""
+    owner = (session.ids.of(row.id), session.id, session.client_id)
+    if at_us is None:
+        return texts_of(row, owner, session.variant, None, microseconds(row.server_time), device_clock.SERVER)
+    time = device_clock.event_time(at_us, session.opened_us, batch, ahead_s)
+    return texts_of(row, owner, session.variant, at_us, time.at_us, time.clock)
 
 
-def _store_shifts(cursor: Cursor, shifts: dict[str, tuple[int, int]]) -> None:
-    """Store the shifts that changed, from the first number to the second, and shift the events that had the first."""
-    changed = {name: shift for name, shift in shifts.items() if shift[0] != shift[1]}
+def _store_shifts(cursor: Cursor, found: dict[str, _Session], shifts: dict[str, int]) -> None:
+    """Store the shifts that changed, and shift the events that had the one before."""
+    changed = {name: (found[name].ahead_s, new_s) for name, new_s in shifts.items() if found[name].ahead_s != new_s}
     if not changed:
         return
     values = ", ".join(f"({text_literal(name)}, {old}, {new})" for name, (old, new) in changed.items())
@@ -144,17 +167,12 @@ def _store_shifts(cursor: Cursor, shifts: dict[str, tuple[int, int]]) -> None:
         )
 
 
-def _keep_alive(cursor: Cursor, found: Collection[_Session], now: datetime) -> None:
+def _keep_alive(cursor: Cursor, found: Collection[_Session], now_us: int) -> None:
     """Set the time of the last activity of open sessions that had none for some seconds."""
-    idle = [row.id for row in found if not row.state.ended and now - row.update_time > TOUCH_AFTER]
+    idle = [row.id for row in found if now_us - row.update_us > TOUCH_AFTER_S * US_PER_S and not row.ended]
     if idle:
         ids = ", ".join(map(text_literal, idle))
         cursor.execute(
-            f"UPDATE sessions SET update_time = ? WHERE id IN ({ids})",  # noqa: S608 - quoted, see text_literal
-            [stored_time(now)],
+            f"UPDATE sessions SET update_time = make_timestamp(?) WHERE id IN ({ids})",  # noqa: S608 - quoted
+            [now_us],
         )
-
-
-def _stored_id(client_id: str, event_id: str) -> str:
-    """The id of an event of an app. Apps make their ids, so that of one client must not stand for another's event."""
-    return str(uuid.uuid5(_OF_APPS, f"{client_id}/{event_id}"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
 
 from server.ledger import events, sessions
-from server.ledger.app_events import TOUCH_AFTER, AppendEvents
+from server.ledger.app_events import TOUCH_AFTER_S, AppendEvents, StoredIds
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.event_order import ORDER_BY, ORDER_TIME
 from server.ledger.types import EventRow, SessionState
@@ -42,7 +43,7 @@ def statements(cursor: Cursor, rows: list[EventRow]) -> int:
 @pytest.mark.parametrize("number", [1, 25, 500])
 def test_a_batch_costs_the_same_statements_whatever_its_number_of_sessions(cursor: Cursor, number: int) -> None:
     owners = [sessions.insert_or_get(cursor, session())[0].id for _ in range(number)]
-    late = TOUCH_AFTER.total_seconds() + 1
+    late = TOUCH_AFTER_S + 1
     first = [app_event(owners[i % number], late) for i in range(500)]
     assert statements(cursor, first) == 3  # look up, insert, keep alive
     again = [app_event(owners[i % number], late + 1) for i in range(500)]
@@ -56,6 +57,13 @@ def test_wrong_clocks_of_500_sessions_cost_one_statement_more_and_two_where_a_sh
         assert statements(cursor, rows) == expected
     found = fetch_all(cursor, "SELECT DISTINCT event_time FROM events WHERE clock = 'corrected' ORDER BY event_time")
     assert [row["event_time"].year for row in found] == [2025, 2026]
+
+
+def test_the_stored_id_of_an_event_is_the_uuid_of_its_client_and_its_id() -> None:
+    namespace = uuid.UUID("3f1b9c1e-7d1e-4f0b-8a55-0f2f8f6e2b11")
+    ids = StoredIds("site-9")
+    for event_id in (new_id() for _ in range(200)):
+        assert ids.of(event_id) == str(uuid.uuid5(namespace, f"site-9/{event_id}"))
 
 
 def _update_time(cursor: Cursor, session_id: str) -> Any:
