@@ -353,6 +353,11 @@ class Reason(ReasonRow):
         "Too many calls of the network address were refused for their credential or its scopes, so this one was not "
         "looked at; RetryInfo says when to try again.",
     )
+    REPORT_TEXTS_INVALID = (
+        "REPORT_TEXTS_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The file of texts of the funnel report has errors; the message names the places.",
+    )
     REQUEST_MISSING = "REQUEST_MISSING", Status.INVALID_ARGUMENT, "A call that takes one message was closed without it."
     REQUEST_STALLED = (
         "REQUEST_STALLED",

@@ -16,6 +16,7 @@ from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
 from ray_tasks.resources import check_fit, most_cpus, most_gpus
 from server.experiments.loader import load_experiments
+from server.funnel.texts import load_texts
 from server.ledger.types import utc_now
 from server.runtime.folders import make_folder, make_private_folder, refuse_unfinished_restore
 from server.runtime.installation import ID_FILE, load_or_create_installation_id
@@ -46,8 +47,8 @@ def check_settings(settings: Settings) -> None:
 
     Raises:
         InvalidInput: PLAINTEXT_REFUSED, AUTH_SETTINGS_INVALID, ADDRESS_INVALID, RAY_WITHOUT_TOKEN, POLICY_INVALID,
-            EXPERIMENTS_INVALID, WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE, FOLDER_SHARED, INSTALLATION_ID_INVALID, or a
-            reason that begins with TLS.
+            EXPERIMENTS_INVALID, REPORT_TEXTS_INVALID, WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE, FOLDER_SHARED,
+            INSTALLATION_ID_INVALID, or a reason that begins with TLS.
         Conflict: RESTORE_UNFINISHED.
     """
     check_address(settings.address, allow_plaintext=settings.allow_plaintext or settings.tls.enabled)
@@ -57,6 +58,7 @@ def check_settings(settings: Settings) -> None:
     _check_token_of_ray(settings)
     checked_policies(settings.redaction.policy_file)
     load_experiments(settings.experiments.file, settings.idle_session_s)
+    load_texts(settings.funnel_report.texts)
     if not settings.ray.address:
         cpus, gpus = settings.ray.num_cpus, settings.ray.num_gpus
         check_fit(

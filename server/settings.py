@@ -37,6 +37,7 @@ from server.setting_groups import (
     DeadLetterSettings,
     Empty,
     ExperimentSettings,
+    FunnelReportSettings,
     LimitSettings,
     LlmSettings,
     MediaSettings,
@@ -112,6 +113,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     audit: AuditSettings = AuditSettings()
     approval: ApprovalSettings = ApprovalSettings()
+    funnel_report: FunnelReportSettings = FunnelReportSettings()
     client: ClientSettings = ClientSettings()
 
     api_key: SecretStr = Field(

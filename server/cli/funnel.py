@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.output import Moment, as_utc, show_json, show_table
+from server.cli.funnel_report import report
+from server.cli.funnel_request import client_pseudonym, funnel_request
+from server.cli.output import Moment, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
@@ -20,14 +22,16 @@ COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median
 """As the view v_funnel names them, which has no severity."""
 
 
-@click.command(short_help="Show where people drop out.")
+@click.group(invoke_without_command=True, short_help="Show where people drop out.")
 @click.option("--from", "start", type=Moment(), metavar="TIME", help="Sessions opened at or after this time, UTC.")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
 def funnel(
+    context: click.Context,
     start: datetime | None,
     end: datetime | None,
     client_id: str,
@@ -36,7 +40,7 @@ def funnel(
     state_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Show how many sessions reached each stage, and where the others dropped out.
+    """Show how many sessions reached each stage, and where the others dropped out. `report` says more about why.
 
     A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
     session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
@@ -50,10 +54,12 @@ def funnel(
       vestibule funnel --from 2026-11-01 --to 2026-12-01 --client site-7
       vestibule funnel --json | jq '.[] | select(.severity == "critical")'
     """
-    if start is not None and end is not None and as_utc(start) >= as_utc(end):
-        raise click.UsageError("--from must be before --to.")
+    if context.invoked_subcommand is not None:  # Options before the command apply to it.
+        names = ("start", "end", "client_id", "address", "data_dir", "state_dir", "as_json")
+        context.default_map = {"report": {name: context.params[name] for name in names}}
+        return
+    request = funnel_request(start, end, client_id)
     stopped = stopped_server(address, state_dir, data_dir)
-    request = _request(start, end, client_id)
     stages = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
     rows = [_row(stage) for stage in stages]
     if as_json:
@@ -71,30 +77,11 @@ def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | N
 
 
 def _of_files(stopped: StoppedServer, request: GetReportRequest) -> list[FunnelStage]:
-    from server.access.audit import AuditTrail, load_or_create_key, load_or_create_subjects_key
-    from server.ledger.types import utc_now
     from server.services.funnel import stages_of
 
     stopped.require_ledger()
-
-    def pseudonym(client_id: str) -> str:
-        state_dir = stopped.settings.state_dir
-        keys = load_or_create_key(state_dir), load_or_create_subjects_key(state_dir)
-        return AuditTrail(*keys, utc_now).client_pseudonym(client_id)
-
     with stopped.opened(migrates=False) as ledger:
-        return asyncio.run(stages_of(ledger, request, pseudonym))
-
-
-def _request(start: datetime | None, end: datetime | None, client_id: str) -> GetReportRequest:
-    from vestibule.v1.funnel_pb2 import GetReportRequest
-
-    request = GetReportRequest(client_id=client_id)
-    if start is not None:
-        request.start_time.FromDatetime(as_utc(start))
-    if end is not None:
-        request.end_time.FromDatetime(as_utc(end))
-    return request
+        return asyncio.run(stages_of(ledger, request, client_pseudonym(stopped)))
 
 
 def _row(stage: FunnelStage) -> tuple[object, ...]:
@@ -105,3 +92,6 @@ def _row(stage: FunnelStage) -> tuple[object, ...]:
     rate = round(stage.drop_off_rate, 3)
     shown = "too little data" if severity == "unspecified" else severity
     return stage.name, stage.session_count, stage.under_way_count, stage.dropped_count, rate, median_s, shown
+
+
+funnel.add_command(report)

@@ -19,6 +19,7 @@ from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
 from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
 from server.rpc import convert
+from server.services.funnel_analysis import Analysis
 
 REDACT_TIMEOUT_S = 10.0
 LONGEST_BATCH_CHARACTERS = 100_000
@@ -52,14 +53,23 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
 
     Args:
         pseudonym: What the server calls a client of tokens; see ``AuditTrail.client_pseudonym``.
+        analysis: Of a report with an analysis; None has the default rules and texts.
     """
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, clock: Clock, pseudonym: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: Gateway,
+        clock: Clock,
+        pseudonym: Callable[[str], str],
+        analysis: Analysis | None = None,
+    ) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._words = MachineWords(gateway)
         self._clock = clock
         self._pseudonym = pseudonym
+        self._analysis = analysis or Analysis(clock=clock)
 
     async def RecordEvents(  # noqa: N802, D102
         self, request: funnel_pb2.RecordEventsRequest, context: Any
@@ -78,7 +88,11 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     ) -> funnel_pb2.GetReportResponse:
         visible_to = current_caller().client_id
         stages = await stages_of(self._ledger, request, self._pseudonym, visible_to=visible_to)
-        return funnel_pb2.GetReportResponse(stages=stages)
+        report = funnel_pb2.GetReportResponse(stages=stages)
+        if request.analyze:
+            found = await self._analysis.run(self._ledger, request, self._pseudonym, visible_to=visible_to)
+            report.analysis.CopyFrom(found)
+        return report
 
     async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
         """The events with all property values redacted in one call, and without names in their words."""

@@ -7,6 +7,7 @@ from server.setting_groups.alerts import AlertSettings
 from server.setting_groups.breakers import BreakerSettings, BreakersSettings
 from server.setting_groups.experiments import ExperimentSettings
 from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
+from server.setting_groups.funnel import FunnelReportSettings
 from server.setting_groups.limits import LimitSettings
 from server.setting_groups.llm import LlmSettings, UpstreamSettings
 from server.setting_groups.media import ClamavSettings, MediaSettings
@@ -29,6 +30,7 @@ __all__ = [
     "DeadLetterSettings",
     "Empty",
     "ExperimentSettings",
+    "FunnelReportSettings",
     "JobKind",
     "LimitSettings",
     "LlmSettings",

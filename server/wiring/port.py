@@ -15,6 +15,7 @@ from server.services.access import AccessService
 from server.services.admin import AdminService
 from server.services.conversation import ConversationService
 from server.services.funnel import FunnelService
+from server.services.funnel_analysis import Analysis
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
 from server.services.session import SessionService
@@ -56,7 +57,13 @@ def build_services(
         conversation=ConversationService(streams),
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
-        funnel=FunnelService(ledger, gateway, clock, shared.audit.trail.client_pseudonym),
+        funnel=FunnelService(
+            ledger,
+            gateway,
+            clock,
+            shared.audit.trail.client_pseudonym,
+            Analysis.of_settings(settings, clock),
+        ),
         admin=AdminService(
             status,
             ledger,

@@ -66,6 +66,7 @@ WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
     "backup": (copied,),
     "erase": (erased, of_files("--client", "app", "--dry-run")),
     "funnel": (of_files(),),
+    "funnel report": (of_files(), lambda home: [*of_files("--html", str(home.home / "page.html"))(home)]),
     "keys create": (of_files("--scope", "operator", "--label", "night"),),
     "keys list": (of_files(),),
     "keys rotate": (rotated,),
@@ -84,6 +85,7 @@ WITH_MODELS: dict[str, tuple[Arguments, ...]] = {
 """Those that load models, too."""
 
 OF_A_SERVER: dict[str, list[str]] = {
+    "breakers": [],
     "breakers list": [],
     "breakers reset": ["llm_api"],
     "breakers trip": ["llm_api"],
@@ -118,7 +120,7 @@ def commands_with_json(command: click.Command = cli, path: tuple[str, ...] = ())
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
             yield from commands_with_json(inner, (*path, name))
-    elif any("--json" in parameter.opts for parameter in command.params):
+    if any("--json" in parameter.opts for parameter in command.params):
         yield " ".join(path)
 
 

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19vestibule/v1/funnel.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x02\n\x08\x41ppEvent\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nsession_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12+\n\x04name\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x37\n\x0b\x64\x65vice_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12!\n\x08sequence\x18\x05 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12g\n\nproperties\x18\x06 \x03(\x0b\x32&.vestibule.v1.AppEvent.PropertiesEntryB+\xbaH(\x9a\x01%\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$*\x05r\x03\x18\xf4\x03\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x13RecordEventsRequest\x12\x33\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.vestibule.v1.AppEventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12-\n\tsent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x14RecordEventsResponse\x12\x16\n\x0erecorded_count\x18\x01 \x01(\r\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\r\x12\x1d\n\x15unknown_session_count\x18\x03 \x01(\r\"\xa2\x01\n\x10GetReportRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tclient_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\">\n\x11GetReportResponse\x12)\n\x06stages\x18\x01 \x03(\x0b\x32\x19.vestibule.v1.FunnelStage\"\xd3\x01\n\x0b\x46unnelStage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rsession_count\x18\x02 \x01(\x04\x12\x15\n\rdropped_count\x18\x03 \x01(\x04\x12\x15\n\rdrop_off_rate\x18\x04 \x01(\x01\x12.\n\x0bmedian_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x08severity\x18\x06 \x01(\x0e\x32\x16.vestibule.v1.Severity\x12\x17\n\x0funder_way_count\x18\x07 \x01(\x04*c\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fSEVERITY_NORMAL\x10\x01\x12\x11\n\rSEVERITY_HIGH\x10\x02\x12\x15\n\x11SEVERITY_CRITICAL\x10\x03\x32\xb9\x01\n\rFunnelService\x12U\n\x0cRecordEvents\x12!.vestibule.v1.RecordEventsRequest\x1a\".vestibule.v1.RecordEventsResponse\x12Q\n\tGetReport\x12\x1e.vestibule.v1.GetReportRequest\x1a\x1f.vestibule.v1.GetReportResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19vestibule/v1/funnel.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x02\n\x08\x41ppEvent\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nsession_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12+\n\x04name\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x37\n\x0b\x64\x65vice_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12!\n\x08sequence\x18\x05 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12g\n\nproperties\x18\x06 \x03(\x0b\x32&.vestibule.v1.AppEvent.PropertiesEntryB+\xbaH(\x9a\x01%\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$*\x05r\x03\x18\xf4\x03\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x13RecordEventsRequest\x12\x33\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.vestibule.v1.AppEventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12-\n\tsent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x14RecordEventsResponse\x12\x16\n\x0erecorded_count\x18\x01 \x01(\r\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\r\x12\x1d\n\x15unknown_session_count\x18\x03 \x01(\r\"\xb3\x01\n\x10GetReportRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tclient_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12\x0f\n\x07\x61nalyze\x18\x0f \x01(\x08\"n\n\x11GetReportResponse\x12)\n\x06stages\x18\x01 \x03(\x0b\x32\x19.vestibule.v1.FunnelStage\x12.\n\x08\x61nalysis\x18\x0f \x01(\x0b\x32\x1c.vestibule.v1.FunnelAnalysis\"\x87\x01\n\x0e\x46unnelAnalysis\x12\x34\n\x10observe_end_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rsession_count\x18\x02 \x01(\x04\x12(\n\tdrop_offs\x18\x03 \x03(\x0b\x32\x15.vestibule.v1.DropOff\"\xc3\x02\n\x07\x44ropOff\x12\x12\n\nfrom_stage\x18\x01 \x01(\t\x12\x10\n\x08to_stage\x18\x02 \x01(\t\x12\x15\n\rentered_count\x18\x03 \x01(\x04\x12\x17\n\x0f\x63ontinued_count\x18\x04 \x01(\x04\x12\x15\n\rdropped_count\x18\x05 \x01(\x04\x12\x15\n\rwaiting_count\x18\x06 \x01(\x04\x12\x17\n\x0funder_way_count\x18\x07 \x01(\x04\x12-\n\rdrop_off_rate\x18\x08 \x01(\x0b\x32\x16.vestibule.v1.Estimate\x12(\n\x08severity\x18\t \x01(\x0e\x32\x16.vestibule.v1.Severity\x12.\n\x0bmedian_time\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\ncategories\x18\x0b \x03(\t\"4\n\x08\x45stimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\"\xd3\x01\n\x0b\x46unnelStage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rsession_count\x18\x02 \x01(\x04\x12\x15\n\rdropped_count\x18\x03 \x01(\x04\x12\x15\n\rdrop_off_rate\x18\x04 \x01(\x01\x12.\n\x0bmedian_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x08severity\x18\x06 \x01(\x0e\x32\x16.vestibule.v1.Severity\x12\x17\n\x0funder_way_count\x18\x07 \x01(\x04*c\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fSEVERITY_NORMAL\x10\x01\x12\x11\n\rSEVERITY_HIGH\x10\x02\x12\x15\n\x11SEVERITY_CRITICAL\x10\x03\x32\xb9\x01\n\rFunnelService\x12U\n\x0cRecordEvents\x12!.vestibule.v1.RecordEventsRequest\x1a\".vestibule.v1.RecordEventsResponse\x12Q\n\tGetReport\x12\x1e.vestibule.v1.GetReportRequest\x1a\x1f.vestibule.v1.GetReportResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,8 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETREPORTREQUEST'].fields_by_name['client_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9._-]{0,64}$'
   _globals['_FUNNELSERVICE'].methods_by_name['GetReport']._loaded_options = None
   _globals['_FUNNELSERVICE'].methods_by_name['GetReport']._serialized_options = b'\220\002\001'
-  _globals['_SEVERITY']._serialized_start=1171
-  _globals['_SEVERITY']._serialized_end=1270
+  _globals['_SEVERITY']._serialized_start=1754
+  _globals['_SEVERITY']._serialized_end=1853
   _globals['_APPEVENT']._serialized_start=138
   _globals['_APPEVENT']._serialized_end=499
   _globals['_APPEVENT_PROPERTIESENTRY']._serialized_start=450
@@ -65,11 +65,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDEVENTSRESPONSE']._serialized_start=624
   _globals['_RECORDEVENTSRESPONSE']._serialized_end=726
   _globals['_GETREPORTREQUEST']._serialized_start=729
-  _globals['_GETREPORTREQUEST']._serialized_end=891
-  _globals['_GETREPORTRESPONSE']._serialized_start=893
-  _globals['_GETREPORTRESPONSE']._serialized_end=955
-  _globals['_FUNNELSTAGE']._serialized_start=958
-  _globals['_FUNNELSTAGE']._serialized_end=1169
-  _globals['_FUNNELSERVICE']._serialized_start=1273
-  _globals['_FUNNELSERVICE']._serialized_end=1458
+  _globals['_GETREPORTREQUEST']._serialized_end=908
+  _globals['_GETREPORTRESPONSE']._serialized_start=910
+  _globals['_GETREPORTRESPONSE']._serialized_end=1020
+  _globals['_FUNNELANALYSIS']._serialized_start=1023
+  _globals['_FUNNELANALYSIS']._serialized_end=1158
+  _globals['_DROPOFF']._serialized_start=1161
+  _globals['_DROPOFF']._serialized_end=1484
+  _globals['_ESTIMATE']._serialized_start=1486
+  _globals['_ESTIMATE']._serialized_end=1538
+  _globals['_FUNNELSTAGE']._serialized_start=1541
+  _globals['_FUNNELSTAGE']._serialized_end=1752
+  _globals['_FUNNELSERVICE']._serialized_start=1856
+  _globals['_FUNNELSERVICE']._serialized_end=2041
 # @@protoc_insertion_point(module_scope)

@@ -189,8 +189,11 @@ class GetReportRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CLIENT_ID_FIELD_NUMBER: _builtins.int
+    ANALYZE_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """Counts sessions of this client only. Empty means all."""
+    analyze: _builtins.bool
+    """Whether to analyze where people leave, too. It takes seconds on a large ledger."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Counts sessions opened at or after this time. Absent means no bound."""
@@ -205,10 +208,11 @@ class GetReportRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         client_id: _builtins.str = ...,
+        analyze: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "client_id", b"client_id", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -221,22 +225,164 @@ class GetReportResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STAGES_FIELD_NUMBER: _builtins.int
+    ANALYSIS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStage]:
         """The stages in order."""
+
+    @_builtins.property
+    def analysis(self) -> Global___FunnelAnalysis:
+        """Where people leave. Absent unless the request asks for it."""
 
     def __init__(
         self,
         *,
         stages: _abc.Iterable[Global___FunnelStage] | None = ...,
+        analysis: Global___FunnelAnalysis | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stages", b"stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "stages", b"stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReportResponse: _TypeAlias = GetReportResponse  # noqa: Y015
+
+@_typing.final
+class FunnelAnalysis(_message.Message):
+    """Where people leave the funnel of stages, counted on sessions whose end would be known by now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBSERVE_END_TIME_FIELD_NUMBER: _builtins.int
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    DROP_OFFS_FIELD_NUMBER: _builtins.int
+    session_count: _builtins.int
+    """Sessions that were opened."""
+    @_builtins.property
+    def observe_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the sessions were watched."""
+
+    @_builtins.property
+    def drop_offs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DropOff]:
+        """The steps from each stage into the next, in order."""
+
+    def __init__(
+        self,
+        *,
+        observe_end_time: _timestamp_pb2.Timestamp | None = ...,
+        session_count: _builtins.int = ...,
+        drop_offs: _abc.Iterable[Global___DropOff] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["observe_end_time", b"observe_end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drop_offs", b"drop_offs", "observe_end_time", b"observe_end_time", "session_count", b"session_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelAnalysis: _TypeAlias = FunnelAnalysis  # noqa: Y015
+
+@_typing.final
+class DropOff(_message.Message):
+    """The step from one stage into the next. A session counts for it when it entered the first stage so long ago that it
+    would be known by now whether it left; before that, those that left are still missing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_STAGE_FIELD_NUMBER: _builtins.int
+    TO_STAGE_FIELD_NUMBER: _builtins.int
+    ENTERED_COUNT_FIELD_NUMBER: _builtins.int
+    CONTINUED_COUNT_FIELD_NUMBER: _builtins.int
+    DROPPED_COUNT_FIELD_NUMBER: _builtins.int
+    WAITING_COUNT_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_COUNT_FIELD_NUMBER: _builtins.int
+    DROP_OFF_RATE_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    MEDIAN_TIME_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    from_stage: _builtins.str
+    """The stage that is left, for example IN_PROGRESS."""
+    to_stage: _builtins.str
+    """The stage that is entered, for example AWAITING_APPROVAL."""
+    entered_count: _builtins.int
+    """Sessions that entered the first stage."""
+    continued_count: _builtins.int
+    """Those of them that count and entered the second."""
+    dropped_count: _builtins.int
+    """Those of them that count and ended without entering the second."""
+    waiting_count: _builtins.int
+    """Those of them that do not count yet, because they have not ended or entered too lately. They are not lost."""
+    under_way_count: _builtins.int
+    """Those of the waiting that have not ended."""
+    severity: Global___Severity.ValueType
+    """How bad it is. The server's settings say from which rate on."""
+    @_builtins.property
+    def drop_off_rate(self) -> Global___Estimate:
+        """dropped_count / (continued_count + dropped_count), 0 to 1."""
+
+    @_builtins.property
+    def median_time(self) -> _duration_pb2.Duration:
+        """Median time from the first stage into the second. Absent when no session made the step."""
+
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What a drop-off here points to before anything is known of its causes, for example performance; the most likely
+        first.
+        """
+
+    def __init__(
+        self,
+        *,
+        from_stage: _builtins.str = ...,
+        to_stage: _builtins.str = ...,
+        entered_count: _builtins.int = ...,
+        continued_count: _builtins.int = ...,
+        dropped_count: _builtins.int = ...,
+        waiting_count: _builtins.int = ...,
+        under_way_count: _builtins.int = ...,
+        drop_off_rate: Global___Estimate | None = ...,
+        severity: Global___Severity.ValueType = ...,
+        median_time: _duration_pb2.Duration | None = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drop_off_rate", b"drop_off_rate", "median_time", b"median_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "continued_count", b"continued_count", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "entered_count", b"entered_count", "from_stage", b"from_stage", "median_time", b"median_time", "severity", b"severity", "to_stage", b"to_stage", "under_way_count", b"under_way_count", "waiting_count", b"waiting_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropOff: _TypeAlias = DropOff  # noqa: Y015
+
+@_typing.final
+class Estimate(_message.Message):
+    """A number that was estimated from a sample."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """The number."""
+    low: _builtins.float
+    """Lower bound of its 95 % interval."""
+    high: _builtins.float
+    """Upper bound of its 95 % interval."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Estimate: _TypeAlias = Estimate  # noqa: Y015
 
 @_typing.final
 class FunnelStage(_message.Message):

@@ -1,0 +1,29 @@
+"""Confidence intervals of shares."""
+
+from __future__ import annotations
+
+from math import sqrt
+from statistics import NormalDist
+
+from server.funnel.types import Interval
+
+CONFIDENCE = 0.95
+_Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+
+
+def wilson(hits: int, of: int) -> Interval:
+    """Wilson's score interval of a share.
+
+    With ``p = hits / of`` and ``z = 1.96`` the bounds are ``(p + z^2/2n ± z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)``.
+
+    Args:
+        hits: How many.
+        of: Of how many; 0 gives the whole range from 0 to 1.
+    """
+    if not of:
+        return Interval(0.0, 0.0, 1.0)
+    share, extra = hits / of, _Z * _Z / of
+    middle = share + extra / 2
+    half = sqrt(extra * (share * (1 - share) + extra / 4))
+    low, high = (middle - half) / (1 + extra), (middle + half) / (1 + extra)
+    return Interval(0.0 if hits == 0 else low, share, 1.0 if hits == of else high)

@@ -1,0 +1,31 @@
+"""The report as one HTML file, without script, pictures or anything from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from server.funnel import wording
+from server.funnel.optimizer import FunnelReport
+
+
+def page(report: FunnelReport, title: str = "Funnel report") -> str:
+    """The page. It reads on a phone and in a mail client: numbers in tables, styles at their elements."""
+    return _template().render(report=report, title=title)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader(__package__, ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        name: getattr(wording, name) for name in ("percent", "percent_range", "number", "time_text", "severity_text")
+    }
+    environment.globals |= {"headline": wording.headline, "basis": wording.basis}
+    return environment.get_template("page.html.j2")

@@ -1,0 +1,132 @@
+"""How many sessions made each step, counted on those only whose end would be known by now.
+
+Going on is known at once; leaving is known when the session ends, which the server does after an idle time. So among
+the newest sessions those that went on are counted and those that left are still missing: their drop-off rate is too
+low. A session counts when it entered the stage so long ago that either outcome would be known: at least the idle time,
+and as long as it took with 99 % of the others. Newer ones, and those that have not ended, wait: they are not lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from server.funnel.selection import CHOSEN, Selection
+from server.ledger.columns import Cursor, fetch_all, stored_time_or_none
+from server.ledger.types import SessionState
+
+FUNNEL = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL, SessionState.COMPLETED)
+"""The stages of the default funnel. Step 1 leads out of the first into the second."""
+
+# The last thing that the ledger knows of. A server that was stopped has seen nothing since.
+_LAST_SEEN = """SELECT greatest((SELECT max(update_time) FROM sessions), (SELECT max(server_time) FROM events))
+    AS last_seen"""
+
+OUTCOMES = f"""stages AS (SELECT session_id, v.create_time, reached, ended, s.stage_time AS end_time,
+        coalesce(in_progress_time, s.create_time) AS in_progress_time,
+        coalesce(awaiting_approval_time, in_progress_time, s.create_time) AS awaiting_approval_time, completed_time
+    FROM v_session_stages AS v JOIN sessions AS s ON s.id = v.session_id WHERE {CHOSEN}),
+outcomes AS (
+    SELECT session_id, 1 AS step, create_time AS enter_time, in_progress_time AS next_time, reached >= 2 AS went_on,
+        ended, end_time FROM stages
+    UNION ALL SELECT session_id, 2, in_progress_time, awaiting_approval_time, reached >= 3, ended, end_time
+        FROM stages WHERE reached >= 2
+    UNION ALL SELECT session_id, 3, awaiting_approval_time, completed_time, reached >= 4, ended, end_time
+        FROM stages WHERE reached >= 3),
+waits AS (
+    SELECT step, to_milliseconds(greatest(
+            $idle_ms + quantile_disc(date_diff('ms', enter_time, next_time), 0.99) FILTER (went_on),
+            quantile_disc(date_diff('ms', enter_time, end_time), 0.99) FILTER (ended AND NOT went_on), $idle_ms)
+        ) AS wait, bool_and(went_on OR ended) AS all_known
+    FROM outcomes GROUP BY step),
+known AS (
+    -- Where every session of a step has ended or gone on, none can be missing, and all count.
+    SELECT outcomes.*,
+        (went_on OR ended) AND (all_known OR enter_time <= $observed_until::TIMESTAMP - wait) AS counts
+    FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - the condition is a literal of ours
+"""Common table expressions that end in ``known``: a row for a session and a step that it could make."""
+
+_COUNTS = f"""WITH {OUTCOMES}
+SELECT step, count(*) AS entered, count(*) FILTER (counts AND went_on) AS went_on,
+    count(*) FILTER (counts AND NOT went_on) AS dropped, count(*) FILTER (NOT went_on AND NOT ended) AS under_way,
+    median(epoch(next_time - enter_time)) FILTER (went_on) AS median_s
+FROM known GROUP BY step ORDER BY step"""  # noqa: S608 - the same
+
+
+@dataclass(frozen=True, slots=True)
+class StepCount:
+    """The sessions at one step.
+
+    Attributes:
+        step: From 1; it leads from ``FUNNEL[step - 1]`` into ``FUNNEL[step]``.
+        entered: Sessions that entered the stage before.
+        went_on: Those of them that count and made the step.
+        dropped: Those of them that count and ended without making it.
+        under_way: Those that have neither ended nor made the step; they never count.
+        median_s: Median time of the step in seconds; None when nobody made it.
+    """
+
+    step: int
+    entered: int
+    went_on: int
+    dropped: int
+    under_way: int = 0
+    median_s: float | None = None
+
+    @property
+    def counted(self) -> int:
+        """Sessions that count."""
+        return self.went_on + self.dropped
+
+    @property
+    def waiting(self) -> int:
+        """Sessions that do not count yet: under way, or so new that those that left are not known."""
+        return self.entered - self.counted
+
+    @property
+    def from_stage(self) -> SessionState:
+        """The stage that is left."""
+        return FUNNEL[self.step - 1]
+
+    @property
+    def to_stage(self) -> SessionState:
+        """The stage that is entered."""
+        return FUNNEL[self.step]
+
+
+def end_of_observation(cursor: Cursor, now: datetime | None) -> datetime | None:
+    """Until when the sessions were watched, UTC without zone.
+
+    Args:
+        cursor: Of a read.
+        now: The time, if the server runs; None takes the last thing that the ledger knows of.
+    """
+    if now is not None:
+        return stored_time_or_none(now)
+    (row,) = fetch_all(cursor, _LAST_SEEN)
+    last_seen: datetime | None = row["last_seen"]
+    return last_seen
+
+
+def outcome_parameters(selection: Selection, observed_until: datetime | None, idle: timedelta) -> dict[str, Any]:
+    """The named parameters of ``OUTCOMES``.
+
+    Args:
+        selection: The sessions.
+        observed_until: From ``end_of_observation``.
+        idle: Idle time after which the server ends a session.
+    """
+    idle_ms = int(idle.total_seconds() * 1000)
+    return selection.parameters | {"observed_until": observed_until, "idle_ms": idle_ms}
+
+
+def count_steps(cursor: Cursor, parameters: dict[str, Any]) -> tuple[StepCount, ...]:
+    """Count the steps of the default funnel, in order.
+
+    Args:
+        cursor: Of a read.
+        parameters: From ``outcome_parameters``.
+    """
+    counts = {row["step"]: StepCount(**row) for row in fetch_all(cursor, _COUNTS, parameters)}
+    return tuple(counts.get(step, StepCount(step, 0, 0, 0)) for step in range(1, len(FUNNEL)))

@@ -1,0 +1,79 @@
+"""The analysis that a report has on request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from vestibule.v1 import funnel_pb2
+
+from server.funnel.drop_offs import SeverityRules
+from server.funnel.optimizer import FunnelOptimizer, read_funnel
+from server.funnel.selection import Selection
+from server.funnel.texts import load_texts
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.rpc import convert
+from server.services.funnel_messages import analysis_message
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Analyzes where people leave.
+
+    Attributes:
+        optimizer: Has the rules and the texts.
+        idle: Idle time after which the server ends a session.
+        clock: Of a server that runs; None for the ledger of a stopped one, which has seen nothing since it stopped.
+    """
+
+    optimizer: FunnelOptimizer = field(default_factory=FunnelOptimizer)
+    idle: timedelta = timedelta(minutes=30)
+    clock: Clock | None = None
+
+    @classmethod
+    def of_settings(cls, settings: Settings, clock: Clock | None = None) -> Analysis:
+        """As the settings say.
+
+        Raises:
+            InvalidInput: REPORT_TEXTS_INVALID.
+        """
+        given = settings.funnel_report
+        rules = SeverityRules(given.high_rate, given.critical_rate, given.least_sessions)
+        optimizer = FunnelOptimizer(rules, load_texts(given.texts))
+        return cls(optimizer, timedelta(seconds=settings.idle_session_s), clock)
+
+    async def run(
+        self,
+        ledger: Ledger,
+        request: funnel_pb2.GetReportRequest,
+        pseudonym: Callable[[str], str],
+        *,
+        visible_to: str = "",
+    ) -> funnel_pb2.FunnelAnalysis:
+        """Read the sessions, then analyze them in a thread of its own, so that no reader of the ledger waits.
+
+        Args:
+            ledger: What is read.
+            request: From when to when, and of which client.
+            pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
+            visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+        """
+        chosen = _selection(request, pseudonym, visible_to)
+        now = self.clock() if self.clock else None
+        data = await ledger.read(lambda cursor: read_funnel(cursor, chosen, now=now, idle=self.idle))
+        return analysis_message(await asyncio.to_thread(self.optimizer.analyze, data))
+
+
+def _selection(request: funnel_pb2.GetReportRequest, pseudonym: Callable[[str], str], visible_to: str) -> Selection:
+    client_id = request.client_id
+    return Selection(
+        start=convert.moment(request.start_time) if request.HasField("start_time") else None,
+        end=convert.moment(request.end_time) if request.HasField("end_time") else None,
+        client_id=client_id,
+        pseudonym=pseudonym(client_id) if client_id else "",
+        visible_to=visible_to,
+    )

@@ -1,0 +1,192 @@
+"""The report by a call, on the terminal, as JSON and as a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from vestibule.v1 import funnel_pb2
+
+from server.cli.main import cli
+from server.funnel.document import document
+from server.funnel.drop_offs import SeverityRules
+from server.funnel.optimizer import FunnelData, FunnelOptimizer, FunnelReport
+from server.funnel.page import page
+from server.funnel.step_counts import StepCount
+from server.funnel.wording import headline, percent, time_text
+from server.ledger.writer import Ledger
+from server.services.funnel import FunnelService
+from server.services.funnel_analysis import Analysis
+from server.services.funnel_messages import analysis_message, report_of
+from tests.fakes.gateway import FakeGateway
+from tests.unit.funnel.stored import fill
+from tests.unit.ledger.makers import NOW, after
+from tests.unit.ledger.migrated import open_ledger
+
+DATA = FunnelData(
+    (StepCount(1, 1000, 1000, 0, 0, 12.34), StepCount(2, 1000, 540, 441, 7, 700.0), StepCount(3, 5, 1, 4)), NOW
+)
+
+
+def report() -> FunnelReport:
+    return FunnelOptimizer().analyze(DATA)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Iterator[list[str]]:
+    data, state = tmp_path / "data", tmp_path / "state"
+    opened = open_ledger(data / "ledger.duckdb")
+    opened.write_now(lambda cursor: fill(cursor, 0, 450, 0, 550))
+    opened.close()
+    yield ["--data-dir", str(data), "--state-dir", str(state)]
+
+
+def run(*arguments: str) -> Result:
+    done = CliRunner().invoke(cli, ["funnel", *arguments])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_a_message_holds_the_whole_report() -> None:
+    assert report_of(analysis_message(report())) == report()
+
+
+async def test_a_call_without_the_flag_has_no_analysis_and_one_with_it_has(ledger: Ledger) -> None:
+    await ledger.write(lambda cursor: fill(cursor, 0, 450, 0, 550))
+    analysis = Analysis(FunnelOptimizer(SeverityRules(high=0.44, critical=0.449)), clock=lambda: after(86_400.0))
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, str, analysis)
+    plain = await service.GetReport(funnel_pb2.GetReportRequest(), None)
+    assert not plain.HasField("analysis")
+    whole = await service.GetReport(funnel_pb2.GetReportRequest(analyze=True), None)
+    assert whole.stages == plain.stages
+    step = whole.analysis.drop_offs[1]
+    assert (step.to_stage, step.dropped_count, step.severity, step.categories[0]) == (
+        "AWAITING_APPROVAL",
+        450,
+        funnel_pb2.SEVERITY_CRITICAL,
+        "performance",
+    )
+    other = funnel_pb2.GetReportRequest(analyze=True, client_id="another")
+    assert (await service.GetReport(other, None)).analysis.session_count == 0
+
+
+def test_the_terminal_says_first_what_matters_most(folders: list[str]) -> None:
+    first, *rest = run("report", *folders).stdout.splitlines()
+    assert first == (
+        "Most people leave on the way into AWAITING_APPROVAL: 45 % (42 to 48 %), 450 of 1,000 sessions. "
+        "By rule, a drop-off there points to performance first, then complexity."
+    )
+    [row] = [line for line in rest if "AWAITING_APPROVAL" in line]
+    assert [cell.strip() for cell in row.strip("| ").split("|")][1:] == [
+        "45 %",
+        "42 to 48 %",
+        "450",
+        "1000",
+        "0",
+        "10 s",
+        "high",
+    ]
+
+
+def test_options_before_the_command_apply_to_it(folders: list[str]) -> None:
+    found = json.loads(run("--client", "another", *folders, "--json", "report").stdout)
+    assert (found["sessions"], found["observed_until"]) == (0, "2026-03-01T12:00:40Z")
+    assert run("report", "--client", "another", *folders).stdout.startswith("There are no sessions.")
+
+
+def test_the_document_has_every_number(folders: list[str]) -> None:
+    step = json.loads(run("report", "--json", *folders).stdout)["drop_offs"][1]
+    assert step == {
+        "from_stage": "IN_PROGRESS",
+        "to_stage": "AWAITING_APPROVAL",
+        "entered": 1000,
+        "continued": 550,
+        "dropped": 450,
+        "waiting": 0,
+        "under_way": 0,
+        "drop_off_rate": {"value": 0.45, "low": 0.419415, "high": 0.480967},
+        "severity": "high",
+        "median_s": 10.0,
+        "category": "performance",
+        "categories": ["performance", "complexity"],
+    }
+
+
+def test_the_page_is_written_beside_the_document(folders: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    done = run("report", "--json", "--html", str(file), *folders)
+    assert json.loads(done.stdout)["sessions"] == 1000
+    assert "450 of 1,000" in file.read_text(encoding="utf-8")
+    assert run("report", "--html", str(file), *folders).stdout == ""
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["funnel", "report", "--html", str(tmp_path / "none" / "page.html")])
+    assert (done.exit_code, "--html" in done.stderr) == (2, True)
+
+
+def test_a_time_that_ends_before_it_begins_is_refused() -> None:
+    done = CliRunner().invoke(cli, ["funnel", "report", "--from", "2026-02-01", "--to", "2026-01-01"])
+    assert (done.exit_code, "--from must be before --to." in done.stderr) == (2, True)
+
+
+class _Seen(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.words += data.split()
+
+
+def test_the_page_brings_everything_and_runs_nothing() -> None:
+    seen = _Seen(page(report()))
+    assert not seen.tags & {"script", "link", "img", "svg", "style", "iframe", "form"}
+    assert not seen.attributes & {"src", "href", "onclick"}
+    text = " ".join(seen.words)
+    assert "441 of 981" in text
+    assert "19 wait" in text
+    assert "4 of 5" in text
+    assert "too little data" in text
+    assert "median 12 s" in text
+
+
+def test_the_page_escapes_what_it_is_given() -> None:
+    assert "<script>" not in page(report(), title="<script>alert(1)</script>")
+
+
+def test_too_little_data_is_said() -> None:
+    few = FunnelOptimizer().analyze(FunnelData((StepCount(1, 5, 1, 4),)))
+    assert headline(few) == "There is too little data to say where people leave."
+    assert document(few)["drop_offs"][0]["severity"] == "too little data"
+    nobody = FunnelOptimizer().analyze(FunnelData((StepCount(1, 500, 500, 0),)))
+    assert headline(nobody) == "Nobody is known to have left."
+    new = FunnelOptimizer().analyze(FunnelData((StepCount(1, 500, 0, 0, 7),)))
+    assert headline(new) == "Every session is under way, or so new that nobody knows yet who left."
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.45, "45 %"), (0.0049, "0.5 %"), (0.02, "2 %"), (0.0999, "10 %"), (1.0, "100 %"), (0.0, "0 %")],
+)
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (1.23, "1.2 s"), (59.0, "59 s"), (700.0, "12 min"), (9000, "2 h"), (200_000, "2 days")],
+)
+def test_times(seconds: float | None, text: str) -> None:
+    assert time_text(seconds) == text
