@@ -169,10 +169,30 @@ class Reason(ReasonRow):
     DESCRIPTION_REPEATED = "DESCRIPTION_REPEATED", Status.INVALID_ARGUMENT, "The description of an upload came twice."
     EMPTY_FILE = "EMPTY_FILE", Status.INVALID_ARGUMENT, "The picture or the recording has no bytes."
     ENCRYPTED_DOCUMENT = "ENCRYPTED_DOCUMENT", Status.INVALID_ARGUMENT, "The PDF has a password or restricted rights."
+    EVENTS_FILE_INVALID = (
+        "EVENTS_FILE_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The file of declared events cannot be read, or does not have the form of one.",
+    )
     EVENTS_TOO_LARGE = (
         "EVENTS_TOO_LARGE",
         Status.INVALID_ARGUMENT,
         "The properties of a batch of events are too long together.",
+    )
+    EVENTS_UNDECLARED = (
+        "EVENTS_UNDECLARED",
+        Status.INVALID_ARGUMENT,
+        "No event of a batch fits what its client has declared, and the server refuses such events.",
+    )
+    EVENT_DECLARATION_INVALID = (
+        "EVENT_DECLARATION_INVALID",
+        Status.INVALID_ARGUMENT,
+        "A declaration of events has a name twice, an enumeration without values, or too many words.",
+    )
+    EVENT_WORD_PERSONAL = (
+        "EVENT_WORD_PERSONAL",
+        Status.INVALID_ARGUMENT,
+        "A declared name, key or value may name a person; such words are stored and shown as they are.",
     )
     EXPERIMENTS_INVALID = (
         "EXPERIMENTS_INVALID",

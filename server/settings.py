@@ -36,6 +36,7 @@ from server.setting_groups import (
     ClientSettings,
     DeadLetterSettings,
     Empty,
+    EventSettings,
     ExperimentSettings,
     FunnelReportSettings,
     LimitSettings,
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     clamav: ClamavSettings = ClamavSettings()
     auth: AuthSettings = AuthSettings()
     media: MediaSettings = MediaSettings()
+    events: EventSettings = EventSettings()
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -59,6 +59,7 @@ class AuditAction(StrEnum):
     BACKUP = "backup"
     RESTORE = "restore"
     ERASE = "erase"
+    EVENTS_DECLARED = "events_declared"
     SPOOL_KEY_ROTATED = "spool_key_rotated"
     AUDIT_BROKEN = "audit_broken"
     SERVER_STARTED = "server_started"

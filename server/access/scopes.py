@@ -27,6 +27,8 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "RecommendationService/RejectRecommendation": (REVIEWER,),
         "FunnelService/RecordEvents": (APP,),
         "FunnelService/GetReport": (ANALYST, OPERATOR),
+        "FunnelService/DeclareEvents": (OPERATOR,),
+        "FunnelService/ListDeclaredEvents": (ANALYST, OPERATOR),
         "AdminService/GetStatus": (OPERATOR,),
         "AdminService/ListDeadLetters": (OPERATOR,),
         "AdminService/RetryDeadLetter": (OPERATOR,),

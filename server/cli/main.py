@@ -15,6 +15,7 @@ from server.cli import (
     demo_command,
     dlq,
     erase,
+    events,
     funnel,
     keys,
     offline,
@@ -63,6 +64,7 @@ def cli() -> None:
     Run it:            vestibule serve
     Talk to it:        vestibule talk
     Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers, audit, erase
+    Set it up:         vestibule events
     Let others in:     vestibule keys
     Keep it:           vestibule backup, restore
     Without a server:  vestibule redact, transcribe, read
@@ -75,7 +77,7 @@ def cli() -> None:
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
     *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
-    *(audit.audit, erase.erase, keys.keys),
+    *(events.events, audit.audit, erase.erase, keys.keys),
     *(backup.backup, restore_command.restore_backup),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.text import RedactedText
 from server.ledger.columns import (
     Cursor,
-    Row,
     exists,
     fetch_all,
     stored_time,
@@ -17,6 +14,7 @@ from server.ledger.columns import (
     text_literal,
 )
 from server.ledger.device_clock import microseconds
+from server.ledger.event_properties import properties_columns
 from server.ledger.types import EventRow
 
 _COLUMNS = {
@@ -115,17 +113,6 @@ def _known(cursor: Cursor, ids: list[str]) -> set[str]:
     listed = ", ".join(map(text_literal, ids))
     found = fetch_all(cursor, f"SELECT id FROM events WHERE id IN ({listed})")  # noqa: S608 - quoted
     return {row["id"] for row in found}
-
-
-def properties_columns(properties: Mapping[str, RedactedText]) -> Row:
-    """The two columns of an event's properties."""
-    meta = {
-        name: {"counts": text.counts, "safe": text.safe_for_llm}
-        for name, text in properties.items()
-        if text.counts or not text.safe_for_llm
-    }
-    values = {name: text.value for name, text in properties.items()}
-    return {"properties": json.dumps(values), "properties_meta": json.dumps(meta)}
 
 
 def texts_of(

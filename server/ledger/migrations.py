@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from models.errors import InternalError
 from models.reasons import Reason
-from server.ledger import access_schema, job_attempts, letter_operations, schema, schema_changes, server_events, views
+from server.ledger import (
+    access_schema,
+    event_declarations,
+    job_attempts,
+    letter_operations,
+    schema,
+    schema_changes,
+    server_events,
+    views,
+)
 from server.ledger.columns import Cursor, count, insert, stored_time
 
 if TYPE_CHECKING:
@@ -141,6 +150,12 @@ def correct_device_clocks(cursor: Cursor) -> None:
     _run(cursor, schema_changes.EVENT_TIMES)
 
 
+def declare_events(cursor: Cursor) -> None:
+    """Create the table of declared events, and say that properties may be typed."""
+    _run(cursor, event_declarations.EVENT_DECLARATIONS.statements())
+    _run(cursor, list(event_declarations.COMMENTS))
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -162,6 +177,7 @@ ALL: tuple[Migration, ...] = (
     record_attempts,
     remember_letter_operations,
     correct_device_clocks,
+    declare_events,
 )
 
 

@@ -32,6 +32,14 @@ ALLOWED: dict[SessionState, frozenset[SessionState]] = {
 """Where a session can go from each stage; back to IN_PROGRESS when the person adds or corrects something."""
 
 
+def clients_of(cursor: Cursor, session_ids: list[str]) -> dict[str, str]:
+    """Clients of those sessions that exist, by session."""
+    rows = fetch_all(
+        cursor, "SELECT id, client_id FROM sessions WHERE id IN (SELECT unnest(?::VARCHAR[]))", [session_ids]
+    )
+    return {row["id"]: row["client_id"] for row in rows}
+
+
 def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
     """Open a session, or find the one that the same request opened before.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from models.text import RedactedText
 from server.ledger import recommendations, sessions, turns, uploads
-from server.ledger.columns import Cursor, Row, count, fetch_all, stored_time, text_columns, update
-from server.ledger.events import properties_columns
+from server.ledger.columns import Cursor, count, fetch_all, stored_time, text_columns, update
+from server.ledger.event_properties import PropertyValue, properties_columns, properties_of
 from server.ledger.types import RecommendationRow, SessionRow, TurnRow, UploadRow
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,7 +38,7 @@ class EventTexts:
     id: str
     session_id: str
     name: str
-    properties: dict[str, RedactedText]
+    properties: Mapping[str, PropertyValue]
 
 
 def session_ids(cursor: Cursor) -> list[str]:
@@ -75,17 +74,7 @@ def app_events(cursor: Cursor, after_id: str, since: datetime | None, limit: int
         WHERE device_time IS NOT NULL AND id > ? AND server_time > ? ORDER BY id LIMIT ?""",
         [after_id, stored_time(since or _FIRST), limit],
     )
-    return [EventTexts(row["id"], row["session_id"], row["name"], _properties(row)) for row in rows]
-
-
-def _properties(row: Row) -> dict[str, RedactedText]:
-    meta = json.loads(row["properties_meta"])
-    return {
-        name: RedactedText.restore(
-            value, meta.get(name, {}).get("counts", {}), safe_for_llm=meta.get(name, {}).get("safe", True)
-        )
-        for name, value in json.loads(row["properties"]).items()
-    }
+    return [EventTexts(row["id"], row["session_id"], row["name"], properties_of(row)) for row in rows]
 
 
 def replace_upload_text(cursor: Cursor, upload_id: str, text: RedactedText) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from models.speech.types import RedactedWord
 from models.text import RedactedText
+from server.ledger.event_properties import PropertyValue
 
 Clock = Callable[[], datetime]
 """Returns the time now, aware, in UTC. Passed in everywhere, so that tests advance it by hand."""
@@ -233,7 +234,7 @@ class EventRow:
 
     Attributes:
         took_s: Seconds in the stage before, for a change of stage; duration of the thing otherwise.
-        properties: Machine words and numbers as text, or redacted values.
+        properties: Machine words and numbers as text, redacted values, or values of a declared kind.
         event_time: When it happened, see ``server.ledger.device_clock``; None means at ``server_time``.
         clock: Where ``event_time`` is from: device, corrected or server.
     """
@@ -248,7 +249,7 @@ class EventRow:
     sequence: int = 0
     variant: str = ""
     took_s: float | None = None
-    properties: dict[str, RedactedText] = field(default_factory=dict)
+    properties: Mapping[str, PropertyValue] = field(default_factory=dict)
     event_time: datetime | None = None
     clock: str = "server"
 

@@ -10,12 +10,14 @@ from functools import partial
 from models.redaction.types import Redactor
 from server.ledger import events, redactions, sessions, stored_texts, tag_numbers, turns
 from server.ledger.columns import Cursor
+from server.ledger.event_declarations import all_declarations
 from server.ledger.record_text import record_text
 from server.ledger.redactions import EVENTS_OF_APPS
 from server.ledger.stored_texts import EventTexts, SessionTexts
 from server.ledger.types import Clock, TurnRow
 from server.ledger.writer import Ledger
 from server.llm.record_schema import canonical_json, content_hash, with_strings
+from server.records.declared_events import declared_words
 from server.records.events import make_event
 from server.records.stored_text_redactor import ChangedRecord, SessionChanges, StoredTextRedactor, Tally
 
@@ -97,8 +99,9 @@ class LedgerRedaction:
 
     async def _events(self, since: datetime | None, done: int, total: int) -> None:
         last_id = ""
+        declared = declared_words(await self._ledger.read(all_declarations))
         while listed := await self._ledger.read(partial(_next_events, last_id, since)):
-            changed = self._redactor.events(listed)
+            changed = self._redactor.events(listed, declared)
             if not self._dry_run:
                 await self._ledger.write(partial(_store_events, changed, self._clock()))
             last_id, done = listed[-1].id, done + len(listed)

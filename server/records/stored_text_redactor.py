@@ -7,7 +7,7 @@ text that the LLM must not see stays withheld.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.media.file_names import split_extension
@@ -16,6 +16,7 @@ from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import Redaction, RedactionContext, RedactionScope, Redactor
 from models.speech.types import RedactedWord, Segment, Transcript, Word
 from models.text import Entity, RawText, RedactedText, TextSource
+from server.ledger.event_properties import TypedValue
 from server.ledger.stored_texts import EventTexts, SessionTexts
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow
 from server.llm.field_names import DECLARED
@@ -104,16 +105,24 @@ class StoredTextRedactor:
             self._record(row, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
         return changes
 
-    def events(self, stored: list[EventTexts]) -> dict[str, SessionChanges]:
-        """What changes in the names and properties of events, by session. They follow the default policy."""
+    def events(self, stored: list[EventTexts], declared: Collection[str] = ()) -> dict[str, SessionChanges]:
+        """What changes in the names and properties of events, by session. They follow the default policy.
+
+        Args:
+            stored: The events. Typed values hold no text and stay.
+            declared: Names and keys that clients have declared, which stay too: they were checked then.
+        """
         by_session: dict[str, SessionChanges] = {}
         for event in stored:
             changes = by_session.setdefault(event.session_id, SessionChanges())
-            personal = self._personal_among((event.name, *event.properties), changes)
+            words = [word for word in (event.name, *event.properties) if word not in declared]
+            personal = self._personal_among(words, changes)
             keys = with_safe_keys(event.properties, personal)
             properties = {
-                keys[key]: self._text("event", text, RedactionContext(TextSource.TYPED), changes)
-                for key, text in event.properties.items()
+                keys[key]: value
+                if isinstance(value, TypedValue)
+                else self._text("event", value, RedactionContext(TextSource.TYPED), changes)
+                for key, value in event.properties.items()
             }
             again = replace(event, name=REDACTED if event.name in personal else event.name, properties=properties)
             if again != event:

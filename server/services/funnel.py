@@ -7,24 +7,19 @@ from typing import Any
 
 from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
 
-from models.errors import TooLarge
-from models.reasons import Reason
-from models.redaction.types import RedactionContext
-from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
+from server.access.audit import AuditTrail
 from server.access.caller import current_caller
 from server.analytics.funnel import funnel_report
 from server.ledger.app_events import AppendEvents
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
-from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
+from server.records.declared_events import DeclaredEvents
+from server.records.event_values import EventValues
 from server.rpc import convert
+from server.services import event_messages
 from server.services.funnel_analysis import Analysis
-
-REDACT_TIMEOUT_S = 10.0
-LONGEST_BATCH_CHARACTERS = 100_000
-"""Of all property values and different names together; the redactor must finish a batch within its timeout. Found in
-docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
+from server.setting_groups.stored_data import Undeclared
 
 
 async def stages_of(
@@ -52,8 +47,9 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     """See protos/vestibule/v1/funnel.proto.
 
     Args:
-        pseudonym: What the server calls a client of tokens; see ``AuditTrail.client_pseudonym``.
+        audit: Records what is declared, and knows what the server calls a client of tokens.
         analysis: Of a report with an analysis; None has the default rules and texts.
+        undeclared: What becomes of events that do not fit what their client has declared.
     """
 
     def __init__(
@@ -61,26 +57,46 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         ledger: Ledger,
         gateway: Gateway,
         clock: Clock,
-        pseudonym: Callable[[str], str],
+        audit: AuditTrail,
         analysis: Analysis | None = None,
+        *,
+        undeclared: Undeclared = "text",
     ) -> None:
         self._ledger = ledger
-        self._gateway = gateway
-        self._words = MachineWords(gateway)
+        self._declared = DeclaredEvents(ledger, gateway, clock, audit)
+        self._values = EventValues(ledger, gateway, self._declared, undeclared)
         self._clock = clock
-        self._pseudonym = pseudonym
+        self._pseudonym = audit.client_pseudonym
         self._analysis = analysis or Analysis(clock=clock)
 
     async def RecordEvents(  # noqa: N802, D102
         self, request: funnel_pb2.RecordEventsRequest, context: Any
     ) -> funnel_pb2.RecordEventsResponse:
-        rows = await self._rows(list(request.events))
+        batch, client_id = list(request.events), current_caller().client_id
+        read, problems = await self._values.read(event_messages.given_events(batch), client_id)
+        now = self._clock()
+        rows = [
+            EventRow(
+                id=item.event_id.lower(),  # UUIDs are equal in any letter case
+                session_id=item.session_id.lower(),
+                client_id="",  # the ledger fills it in from the session
+                name=event.name,
+                server_time=now,
+                device_time=convert.moment(item.device_time),
+                sequence=item.sequence,
+                properties=event.properties,
+            )
+            for item, event in zip(batch, read, strict=True)
+            if event is not None
+        ]
         sent = convert.moment(request.sent_time) if request.HasField("sent_time") else None
-        recorded = await self._ledger.write(AppendEvents(rows, current_caller().client_id, sent))
+        recorded = await self._ledger.write(AppendEvents(rows, client_id, sent))
         return funnel_pb2.RecordEventsResponse(
             recorded_count=recorded.new,
             duplicate_count=recorded.duplicates,
             unknown_session_count=recorded.unknown_sessions,
+            refused_count=len(batch) - len(rows),
+            problems=event_messages.problem_messages(problems, batch),
         )
 
     async def GetReport(  # noqa: N802, D102
@@ -94,34 +110,19 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
             report.analysis.CopyFrom(found)
         return report
 
-    async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
-        """The events with all property values redacted in one call, and without names in their words."""
-        values = [RawText(value) for item in batch for value in item.properties.values()]
-        words = {word for item in batch for word in (item.name, *item.properties)}
-        if sum(map(len, values)) + sum(map(len, words)) > LONGEST_BATCH_CHARACTERS:
-            raise TooLarge(
-                f"Properties and different names have more than {LONGEST_BATCH_CHARACTERS} characters together.",
-                reason=Reason.EVENTS_TOO_LARGE,
-                hint="Send fewer events at a time.",
-            )
-        safe: list[RedactedText] = []
-        if values:
-            context = RedactionContext(TextSource.TYPED)
-            redactions = await self._gateway.redact(values, context, timeout_s=REDACT_TIMEOUT_S)
-            safe = [r.text for r in redactions]
-        personal = await self._words.personal(words)
-        values_left = iter(safe)
-        now = self._clock()
-        return [
-            EventRow(
-                id=item.event_id.lower(),  # UUIDs are equal in any letter case
-                session_id=item.session_id.lower(),
-                client_id="",  # the ledger fills it in from the session
-                name=REDACTED if item.name in personal else item.name,
-                server_time=now,
-                device_time=convert.moment(item.device_time),
-                sequence=item.sequence,
-                properties={key: next(values_left) for key in with_safe_keys(list(item.properties), personal).values()},
-            )
-            for item in batch
-        ]
+    async def DeclareEvents(  # noqa: N802, D102
+        self, request: funnel_pb2.DeclareEventsRequest, context: Any
+    ) -> funnel_pb2.DeclareEventsResponse:
+        changes = await self._declared.declare(
+            current_caller().client_for(request.client_id),
+            event_messages.declaration_of(request.events),
+            words_checked=request.words_checked,
+            dry_run=request.dry_run,
+        )
+        return event_messages.changes_message(changes)
+
+    async def ListDeclaredEvents(  # noqa: N802, D102
+        self, request: funnel_pb2.ListDeclaredEventsRequest, context: Any
+    ) -> funnel_pb2.ListDeclaredEventsResponse:
+        found = await self._declared.listed(request.client_id, visible_to=current_caller().client_id)
+        return event_messages.declarations_message(found)

@@ -12,7 +12,13 @@ from server.setting_groups.limits import LimitSettings
 from server.setting_groups.llm import LlmSettings, UpstreamSettings
 from server.setting_groups.media import ClamavSettings, MediaSettings
 from server.setting_groups.retries import RetrySettings
-from server.setting_groups.stored_data import DeadLetterSettings, JobKind, QuackSettings, RetentionSettings
+from server.setting_groups.stored_data import (
+    DeadLetterSettings,
+    EventSettings,
+    JobKind,
+    QuackSettings,
+    RetentionSettings,
+)
 from server.setting_groups.tls import ClientSettings, TlsSettings
 from server.setting_groups.workers import RaySettings, RedactionSettings, SpeechSettings, VisionSettings, WorkerSettings
 
@@ -29,6 +35,7 @@ __all__ = [
     "ClientSettings",
     "DeadLetterSettings",
     "Empty",
+    "EventSettings",
     "ExperimentSettings",
     "FunnelReportSettings",
     "JobKind",

@@ -51,6 +51,20 @@ class DeadLetterSettings(BaseModel):
         return given
 
 
+Undeclared = Literal["text", "refuse"]
+"""What becomes of events that do not fit what their client has declared."""
+
+
+class EventSettings(BaseModel):
+    """Events that apps record."""
+
+    undeclared: Undeclared = Field(
+        "text",
+        description="What becomes of names and keys that their client has not declared, and of values that do not fit: "
+        "text stores the values as redacted text, refuse stores no such event.",
+    )
+
+
 class QuackSettings(BaseModel):
     """The live endpoint for analysts."""
 

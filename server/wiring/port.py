@@ -61,8 +61,9 @@ def build_services(
             ledger,
             gateway,
             clock,
-            shared.audit.trail.client_pseudonym,
+            shared.audit.trail,
             Analysis.of_settings(settings, clock),
+            undeclared=settings.events.undeclared,
         ),
         admin=AdminService(
             status,

@@ -22,6 +22,8 @@ PATTERNS: Final = {
     "^[a-z][a-z0-9_]{0,63}$": f"must be 1 to 64 {_WORD}, a letter first",
     "^[a-z_]{0,64}$": "must be up to 64 small letters and underscores",
     "^[A-Z0-9_]{0,64}$": "must be up to 64 capital letters, digits and underscores",
+    "^[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}$": "must be 1 to 64 letters, digits, spaces or ._:/+-, the first "
+    "a letter or a digit",
     "^([a-z]{2})?$": "must be a language code of two small letters such as en, or left out",
     "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$": f"{_UUID}, or left out",
     "^[0-9a-f]{16}$": "must be 16 hexadecimal digits in small letters",

@@ -128,6 +128,12 @@ CASES: Final = (
     Case("FunnelService/RecordEvents", "session", lambda ids, own: _events(unknown_ids().event, ids.session)),
     Case("FunnelService/RecordEvents", "event_id in the own session", lambda ids, own: _events(ids.event, own.session),
          owner_gets=""),
+    Case("FunnelService/DeclareEvents", "client", lambda ids, own: [
+        funnel_pb2.DeclareEventsRequest(client_id=ids.client, events=[funnel_pb2.DeclaredEvent(name="opened")])
+    ]),
+    Case("FunnelService/ListDeclaredEvents", "client", lambda ids, own: [
+        funnel_pb2.ListDeclaredEventsRequest(client_id=ids.client)
+    ], owner_gets=""),
     Case("FunnelService/GetReport", "client", lambda ids, own: [funnel_pb2.GetReportRequest(client_id=ids.client)]),
     Case("AdminService/RetryDeadLetter", "letter", lambda ids, own: [
         admin_pb2.RetryDeadLetterRequest(dead_letter_id=ids.letter)

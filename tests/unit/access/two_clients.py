@@ -232,7 +232,7 @@ class TwoClients:
             conversation=ConversationService(harness.streams),
             media=MediaService(self.uploads, self.ledger, harness.pubsub, self.lifecycle, folder / "pictures"),
             recommendation=RecommendationService(harness.recommender, words),
-            funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail.client_pseudonym),
+            funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
             admin=AdminService(
                 status,
                 self.ledger,

@@ -19,14 +19,16 @@ from server.access.audit import AuditTrail
 from server.ledger import sessions
 from server.ledger.columns import aware, fetch_all
 from server.ledger.writer import Ledger
+from server.records.event_values import LONGEST_BATCH_CHARACTERS
 from server.rpc import convert
-from server.services.funnel import LONGEST_BATCH_CHARACTERS, FunnelService
+from server.services.funnel import FunnelService
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.ledger.stored import events_of_session
 
 SESSION = session(client_id="shop")
+TRAIL = AuditTrail(bytes(32), bytes(32), lambda: NOW)
 NO_TIME = Timestamp(seconds=10**15)
 
 
@@ -48,7 +50,7 @@ def batch(*items: funnel_pb2.AppEvent) -> funnel_pb2.RecordEventsRequest:
 
 
 async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, str)
+    service = FunnelService(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, TRAIL)
     seen = event(sequence=2**63 - 1, properties={"note": "for Maria Lopez", "button": "next"})
     first = await service.RecordEvents(batch(seen, event(session_id=str(uuid4()))), None)
     again = await service.RecordEvents(batch(seen), None)
@@ -64,7 +66,7 @@ async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Led
 
 
 async def test_ids_in_capitals_are_the_same_ids(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, str)
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
     seen = event()
     capitals = event(event_id=seen.event_id.upper(), session_id=SESSION.id.upper())
     protovalidate.validate(batch(capitals))
@@ -75,7 +77,7 @@ async def test_ids_in_capitals_are_the_same_ids(ledger: Ledger) -> None:
 
 
 async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, str)
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
     behind, happened = timedelta(days=3), NOW - timedelta(hours=1)
     request = batch(event(device_time=convert.timestamp(happened - behind)))
     request.sent_time.CopyFrom(convert.timestamp(NOW - behind))
@@ -85,17 +87,18 @@ async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: Ledg
 
 
 async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> None:
-    report = await FunnelService(ledger, FakeGateway(), lambda: NOW, str).GetReport(funnel_pb2.GetReportRequest(), None)
+    report = await FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL).GetReport(
+        funnel_pb2.GetReportRequest(), None
+    )
     told = [(stage.session_count, stage.under_way_count, stage.dropped_count) for stage in report.stages]
     assert told == [(1, 1, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)]
 
 
 async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer_and_by_its_hash(ledger: Ledger) -> None:
-    trail = AuditTrail(bytes(32), bytes(32), lambda: NOW)
-    hashed = trail.client_pseudonym("maria-lopez")
+    hashed = TRAIL.client_pseudonym("maria-lopez")
     row = replace(SESSION, id=str(uuid4()), client_id=hashed)
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, trail.client_pseudonym)
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
 
     async def counted(client_id: str) -> int:
         report = await service.GetReport(funnel_pb2.GetReportRequest(client_id=client_id), None)
@@ -106,15 +109,15 @@ async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer_and_by_its_ha
 
 async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: Ledger) -> None:
     gateway = FakeGateway()
-    long = batch(*(event(properties={"note": "x" * 500}) for _ in range(LONGEST_BATCH_CHARACTERS // 500 + 1)))
+    long = batch(*(event(properties={"note": f"{at:0>500}"}) for at in range(LONGEST_BATCH_CHARACTERS // 500 + 1)))
     with pytest.raises(TooLarge) as caught:
-        await FunnelService(ledger, gateway, lambda: NOW, str).RecordEvents(long, None)
+        await FunnelService(ledger, gateway, lambda: NOW, TRAIL).RecordEvents(long, None)
     assert caught.value.reason == "EVENTS_TOO_LARGE"
     assert not gateway.calls
 
 
 async def test_an_invalid_time_is_invalid_input(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, str)
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
     for call in (
         service.RecordEvents(batch(event(device_time=NO_TIME)), None),
         service.GetReport(funnel_pb2.GetReportRequest(start_time=NO_TIME), None),

@@ -136,6 +136,12 @@ class Funnel(funnel_pb2_grpc.FunnelServiceServicer):
     def RecordEvents(self, request: Any, context: Any) -> funnel_pb2.RecordEventsResponse:
         raise NotImplementedError
 
+    def DeclareEvents(self, request: Any, context: Any) -> funnel_pb2.DeclareEventsResponse:
+        raise NotImplementedError
+
+    def ListDeclaredEvents(self, request: Any, context: Any) -> funnel_pb2.ListDeclaredEventsResponse:
+        raise NotImplementedError
+
 
 class Sessions(session_pb2_grpc.SessionServiceServicer):
     """One session; every other id is unknown."""

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from vestibule.v1 import funnel_pb2
 
+from server.access.audit import AuditTrail
 from server.cli.main import cli
 from server.funnel.document import document
 from server.funnel.drop_offs import SeverityRules
@@ -58,7 +59,7 @@ def test_a_message_holds_the_whole_report() -> None:
 async def test_a_call_without_the_flag_has_no_analysis_and_one_with_it_has(ledger: Ledger) -> None:
     await ledger.write(lambda cursor: fill(cursor, 0, 450, 0, 550))
     analysis = Analysis(FunnelOptimizer(SeverityRules(high=0.44, critical=0.449)), clock=lambda: after(86_400.0))
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, str, analysis)
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW), analysis)
     plain = await service.GetReport(funnel_pb2.GetReportRequest(), None)
     assert not plain.HasField("analysis")
     whole = await service.GetReport(funnel_pb2.GetReportRequest(analyze=True), None)

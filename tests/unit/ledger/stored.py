@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import TypeVar
 
-from models.text import RedactedText
 from server.ledger import jobs
 from server.ledger.columns import Cursor, Row, aware, aware_or_none, fetch_all
+from server.ledger.event_properties import properties_of
 from server.ledger.types import EventRow, JobRow, SessionState
 from server.ledger.writer import Ledger
 
@@ -36,7 +35,6 @@ def events_of_session(cursor: Cursor, session_id: str) -> list[EventRow]:
 
 
 def _event(row: Row) -> EventRow:
-    meta = json.loads(row["properties_meta"])
     return EventRow(
         id=row["id"],
         session_id=row["session_id"],
@@ -48,10 +46,5 @@ def _event(row: Row) -> EventRow:
         sequence=row["sequence"],
         variant=row["variant"],
         took_s=row["took_s"],
-        properties={
-            name: RedactedText.restore(
-                value, meta.get(name, {}).get("counts", {}), safe_for_llm=meta.get(name, {}).get("safe", True)
-            )
-            for name, value in json.loads(row["properties"]).items()
-        },
+        properties=properties_of(row),
     )

@@ -13,6 +13,7 @@ from vestibule.v1 import admin_pb2, funnel_pb2, recommendation_pb2, session_pb2
 
 from models.errors import Unavailable
 from models.redaction.redactor import build_redactor
+from server.access.audit import AuditTrail
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
 from server.ledger.writer import Ledger
@@ -138,7 +139,7 @@ async def test_events_keep_values_under_safe_names(tmp_path: Path) -> None:
         )
         for name, key in (("camera_opened", NAME), (NAME, "step"))
     ]
-    service = FunnelService(ledger, gateway(), lambda: NOW, str)
+    service = FunnelService(ledger, gateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW))
     await service.RecordEvents(funnel_pb2.RecordEventsRequest(events=app_events), None)
     stored = await ledger.read(
         lambda cursor: fetch_all(cursor, "SELECT name, properties FROM events WHERE device_time IS NOT NULL")

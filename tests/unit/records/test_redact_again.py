@@ -5,8 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from server.ledger import events, recommendations, sessions, stored_texts, tag_numbers, turns, uploads
+from server.ledger import (
+    event_declarations,
+    events,
+    recommendations,
+    sessions,
+    stored_texts,
+    tag_numbers,
+    turns,
+    uploads,
+)
 from server.ledger.columns import Cursor, fetch_all
+from server.ledger.event_declarations import DeclaredProperty, PropertyKind
+from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.record_text import record_text
 from server.ledger.types import RecommendationState, SessionRow
 from server.ledger.writer import Ledger
@@ -66,6 +77,30 @@ def test_names_that_give_a_person_away_become_neutral(ledger: Ledger) -> None:
     [app] = read_now(ledger, lambda cursor: stored_texts.app_events(cursor, "", None, 9))
     assert (app.name, sorted(app.properties)) == ("redacted", ["redacted", "screen"])
     assert "ebedee" not in repr(read_now(ledger, everything))
+
+
+def test_typed_values_and_declared_words_stay_as_they_are(ledger: Ledger) -> None:
+    number = TypedValue("12345678901234567890.10")
+    typed: dict[str, PropertyValue] = {
+        "zebedee": number,
+        "colour": TypedValue("Zebedee", "enumeration"),
+        "new": TypedValue("true"),
+    }
+
+    def fill_typed(cursor: Cursor) -> None:
+        row, _ = sessions.insert_or_get(cursor, session())
+        declaration = {"zebedee_came": {"zebedee": DeclaredProperty(PropertyKind.NUMBER)}}
+        event_declarations.replace_declaration(cursor, "app", declaration, NOW)
+        properties: dict[str, PropertyValue] = {**typed, "note": stored("Zebedee")}
+        events.insert_many(cursor, [replace(event(row.id), name="zebedee_came", properties=properties)])
+
+    ledger.write_now(fill_typed)
+    run(ledger, redactor())
+    [app] = read_now(ledger, lambda cursor: stored_texts.app_events(cursor, "", None, 9))
+    assert app.name == "zebedee_came"
+    assert app.properties == {**typed, "note": stored("[REDACTED_NAME]")}
+    [row] = read_now(ledger, lambda c: fetch_all(c, "SELECT properties FROM events WHERE name = 'zebedee_came'"))
+    assert number.value in row["properties"], "no digit is lost when the text beside it is stored anew"
 
 
 def test_uploads_are_read_in_the_language_of_their_session(ledger: Ledger) -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 from vestibule.v1.funnel_pb2 import AppEvent, RecordEventsRequest
 from vestibule.v1.session_pb2 import GetSessionRequest, Session, StartSessionRequest, WatchSessionRequest
 
+from server.access.audit import AuditTrail
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment, Variant
 from server.ledger import sessions as rows
@@ -62,7 +63,7 @@ async def test_an_app_that_only_sends_events_for_an_hour_keeps_its_session(tmp_p
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: now)
-    service = FunnelService(ledger, FakeGateway(), lambda: now, str)
+    service = FunnelService(ledger, FakeGateway(), lambda: now, AuditTrail(bytes(32), bytes(32), lambda: now))
     used, forgotten = [await _start(all_of_them, name) for name in ("one", "two")]
     for _ in range(6):
         now += timedelta(minutes=10)

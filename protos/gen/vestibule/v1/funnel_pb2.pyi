@@ -21,6 +21,42 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _PropertyKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PropertyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PropertyKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROPERTY_KIND_UNSPECIFIED: _PropertyKind.ValueType  # 0
+    """Not allowed in a declaration."""
+    PROPERTY_KIND_NUMBER: _PropertyKind.ValueType  # 1
+    """A number as in JSON, such as 12.5 or 1e3."""
+    PROPERTY_KIND_BOOLEAN: _PropertyKind.ValueType  # 2
+    """true or false."""
+    PROPERTY_KIND_ENUMERATION: _PropertyKind.ValueType  # 3
+    """One of the declared values."""
+    PROPERTY_KIND_TIME: _PropertyKind.ValueType  # 4
+    """A time with its offset, such as 2026-11-27T08:15:00Z."""
+    PROPERTY_KIND_TEXT: _PropertyKind.ValueType  # 5
+    """Anything else. It is redacted."""
+
+class PropertyKind(_PropertyKind, metaclass=_PropertyKindEnumTypeWrapper):
+    """What the value of a property is."""
+
+PROPERTY_KIND_UNSPECIFIED: PropertyKind.ValueType  # 0
+"""Not allowed in a declaration."""
+PROPERTY_KIND_NUMBER: PropertyKind.ValueType  # 1
+"""A number as in JSON, such as 12.5 or 1e3."""
+PROPERTY_KIND_BOOLEAN: PropertyKind.ValueType  # 2
+"""true or false."""
+PROPERTY_KIND_ENUMERATION: PropertyKind.ValueType  # 3
+"""One of the declared values."""
+PROPERTY_KIND_TIME: PropertyKind.ValueType  # 4
+"""A time with its offset, such as 2026-11-27T08:15:00Z."""
+PROPERTY_KIND_TEXT: PropertyKind.ValueType  # 5
+"""Anything else. It is redacted."""
+Global___PropertyKind: _TypeAlias = PropertyKind  # noqa: Y015
+
 class _Severity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -86,7 +122,9 @@ class AppEvent(_message.Message):
     session_id: _builtins.str
     """UUID of the session. Letter case does not matter."""
     name: _builtins.str
-    """Machine name in lower snake case, for example camera_opened. One with personal data in it is stored as "redacted"."""
+    """Machine name in lower snake case, for example camera_opened. One that is not declared and has personal data in it is
+    stored as "redacted".
+    """
     sequence: _builtins.int
     """Position within the session, counted by the app from 1. 0 when the app does not count."""
     @_builtins.property
@@ -95,7 +133,8 @@ class AppEvent(_message.Message):
 
     @_builtins.property
     def properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """At most 20 properties. Values are redacted before they are stored; a key with personal data in it is stored as
+        """At most 20 properties. A value that is declared as a number, a boolean, a time or an enumeration is stored as it is;
+        every other value is text, and redacted. A key that is not declared and has personal data in it is stored as
         "redacted".
         """
 
@@ -127,7 +166,9 @@ class RecordEventsRequest(_message.Message):
     SENT_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppEvent]:
-        """At most 500 events. Their property values and different names may have 100,000 characters in total."""
+        """At most 500 events. Their different texts, and names and keys that are not declared, may have 100,000 characters in
+        total.
+        """
 
     @_builtins.property
     def sent_time(self) -> _timestamp_pb2.Timestamp:
@@ -159,26 +200,302 @@ class RecordEventsResponse(_message.Message):
     RECORDED_COUNT_FIELD_NUMBER: _builtins.int
     DUPLICATE_COUNT_FIELD_NUMBER: _builtins.int
     UNKNOWN_SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    REFUSED_COUNT_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
     recorded_count: _builtins.int
     """Events that were new."""
     duplicate_count: _builtins.int
     """Events that were known already."""
     unknown_session_count: _builtins.int
     """Events whose session does not exist. They are not stored."""
+    refused_count: _builtins.int
+    """Events that do not fit what the client has declared, and are not stored because the server refuses those. When all
+    events of a batch are refused, the call fails with EVENTS_UNDECLARED instead.
+    """
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventProblem]:
+        """What does not fit the declaration; at most 100 of them."""
+
     def __init__(
         self,
         *,
         recorded_count: _builtins.int = ...,
         duplicate_count: _builtins.int = ...,
         unknown_session_count: _builtins.int = ...,
+        refused_count: _builtins.int = ...,
+        problems: _abc.Iterable[Global___EventProblem] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate_count", b"duplicate_count", "recorded_count", b"recorded_count", "unknown_session_count", b"unknown_session_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate_count", b"duplicate_count", "problems", b"problems", "recorded_count", b"recorded_count", "refused_count", b"refused_count", "unknown_session_count", b"unknown_session_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordEventsResponse: _TypeAlias = RecordEventsResponse  # noqa: Y015
+
+@_typing.final
+class EventProblem(_message.Message):
+    """Something in an event that does not fit what its client has declared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """UUID of the event."""
+    key: _builtins.str
+    """Key of the property. Empty when the name of the event is not declared; "redacted" when personal data is in it."""
+    description: _builtins.str
+    """What would fit, for developers. The value is not repeated."""
+    refused: _builtins.bool
+    """Whether the event was refused. Otherwise it is stored, and the value as redacted text."""
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        description: _builtins.str = ...,
+        refused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "event_id", b"event_id", "key", b"key", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventProblem: _TypeAlias = EventProblem  # noqa: Y015
+
+@_typing.final
+class DeclaredProperty(_message.Message):
+    """A property of a declared event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Key in lower snake case."""
+    kind: Global___PropertyKind.ValueType
+    """What its values are."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The values of an enumeration, as apps send them; empty for other kinds. At most 2000."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        kind: Global___PropertyKind.ValueType = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "kind", b"kind", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclaredProperty: _TypeAlias = DeclaredProperty  # noqa: Y015
+
+@_typing.final
+class DeclaredEvent(_message.Message):
+    """An event that an app may send."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PROPERTIES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name in lower snake case."""
+    @_builtins.property
+    def properties(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeclaredProperty]:
+        """Its properties, at most 50."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        properties: _abc.Iterable[Global___DeclaredProperty] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "properties", b"properties"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclaredEvent: _TypeAlias = DeclaredEvent  # noqa: Y015
+
+@_typing.final
+class DeclareEventsRequest(_message.Message):
+    """Declares the events of a client."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    WORDS_CHECKED_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.str
+    """The client, as sessions have it or as an issuer of tokens names it. Empty means the client of the credential."""
+    words_checked: _builtins.bool
+    """Whether you made sure that names, keys and values name no person. Otherwise one that may is refused with
+    EVENT_WORD_PERSONAL.
+    """
+    dry_run: _builtins.bool
+    """Whether to tell what would change, and store nothing."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeclaredEvent]:
+        """All events of the client, at most 500. One that is left out is no longer declared; what is stored stays as it is."""
+
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.str = ...,
+        events: _abc.Iterable[Global___DeclaredEvent] | None = ...,
+        words_checked: _builtins.bool = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "dry_run", b"dry_run", "events", b"events", "words_checked", b"words_checked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclareEventsRequest: _TypeAlias = DeclareEventsRequest  # noqa: Y015
+
+@_typing.final
+class DeclareEventsResponse(_message.Message):
+    """What a declaration changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeclarationChange]:
+        """The differences; empty when there is none."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___DeclarationChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclareEventsResponse: _TypeAlias = DeclareEventsResponse  # noqa: Y015
+
+@_typing.final
+class DeclarationChange(_message.Message):
+    """A difference between what was declared and what is declared now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the event."""
+    key: _builtins.str
+    """Key of the property; empty for the event as a whole."""
+    before: _builtins.str
+    """What it was, for example "number" or "[app, web]"; empty when it was not declared."""
+    after: _builtins.str
+    """What it is now; empty when it is declared no more."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        key: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "key", b"key", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclarationChange: _TypeAlias = DeclarationChange  # noqa: Y015
+
+@_typing.final
+class ListDeclaredEventsRequest(_message.Message):
+    """Asks for declared events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.str
+    """Lists those of this client only. Empty means all."""
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeclaredEventsRequest: _TypeAlias = ListDeclaredEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListDeclaredEventsResponse(_message.Message):
+    """The declared events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECLARATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def declarations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientDeclaration]:
+        """One for each client that has declared any."""
+
+    def __init__(
+        self,
+        *,
+        declarations: _abc.Iterable[Global___ClientDeclaration] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declarations", b"declarations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeclaredEventsResponse: _TypeAlias = ListDeclaredEventsResponse  # noqa: Y015
+
+@_typing.final
+class ClientDeclaration(_message.Message):
+    """The events that one client has declared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.str
+    """The client, as it was named when they were declared."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeclaredEvent]:
+        """Its events, by name."""
+
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.str = ...,
+        events: _abc.Iterable[Global___DeclaredEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClientDeclaration: _TypeAlias = ClientDeclaration  # noqa: Y015
 
 @_typing.final
 class GetReportRequest(_message.Message):

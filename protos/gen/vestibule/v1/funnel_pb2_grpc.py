@@ -45,6 +45,16 @@ class FunnelServiceStub:
                 request_serializer=vestibule_dot_v1_dot_funnel__pb2.GetReportRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_funnel__pb2.GetReportResponse.FromString,
                 _registered_method=True)
+        self.DeclareEvents = channel.unary_unary(
+                '/vestibule.v1.FunnelService/DeclareEvents',
+                request_serializer=vestibule_dot_v1_dot_funnel__pb2.DeclareEventsRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_funnel__pb2.DeclareEventsResponse.FromString,
+                _registered_method=True)
+        self.ListDeclaredEvents = channel.unary_unary(
+                '/vestibule.v1.FunnelService/ListDeclaredEvents',
+                request_serializer=vestibule_dot_v1_dot_funnel__pb2.ListDeclaredEventsRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_funnel__pb2.ListDeclaredEventsResponse.FromString,
+                _registered_method=True)
 
 
 class FunnelServiceServicer:
@@ -65,6 +75,20 @@ class FunnelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeclareEvents(self, request, context):
+        """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeclaredEvents(self, request, context):
+        """Lists the declared events.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FunnelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +101,16 @@ def add_FunnelServiceServicer_to_server(servicer, server):
                     servicer.GetReport,
                     request_deserializer=vestibule_dot_v1_dot_funnel__pb2.GetReportRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_funnel__pb2.GetReportResponse.SerializeToString,
+            ),
+            'DeclareEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareEvents,
+                    request_deserializer=vestibule_dot_v1_dot_funnel__pb2.DeclareEventsRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_funnel__pb2.DeclareEventsResponse.SerializeToString,
+            ),
+            'ListDeclaredEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeclaredEvents,
+                    request_deserializer=vestibule_dot_v1_dot_funnel__pb2.ListDeclaredEventsRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_funnel__pb2.ListDeclaredEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +168,60 @@ class FunnelService:
             '/vestibule.v1.FunnelService/GetReport',
             vestibule_dot_v1_dot_funnel__pb2.GetReportRequest.SerializeToString,
             vestibule_dot_v1_dot_funnel__pb2.GetReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclareEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.FunnelService/DeclareEvents',
+            vestibule_dot_v1_dot_funnel__pb2.DeclareEventsRequest.SerializeToString,
+            vestibule_dot_v1_dot_funnel__pb2.DeclareEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeclaredEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.FunnelService/ListDeclaredEvents',
+            vestibule_dot_v1_dot_funnel__pb2.ListDeclaredEventsRequest.SerializeToString,
+            vestibule_dot_v1_dot_funnel__pb2.ListDeclaredEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

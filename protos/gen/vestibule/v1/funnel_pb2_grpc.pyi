@@ -37,6 +37,10 @@ class FunnelServiceStub:
     """Records a batch of events. Safe to repeat: each event_id counts once."""
     GetReport: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.GetReportRequest, _funnel_pb2.GetReportResponse]
     """Reports how many sessions reached each stage, and how many dropped out before it."""
+    DeclareEvents: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.DeclareEventsRequest, _funnel_pb2.DeclareEventsResponse]
+    """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat."""
+    ListDeclaredEvents: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.ListDeclaredEventsRequest, _funnel_pb2.ListDeclaredEventsResponse]
+    """Lists the declared events."""
 
 @_typing.type_check_only
 class FunnelServiceAsyncStub(FunnelServiceStub):
@@ -47,6 +51,10 @@ class FunnelServiceAsyncStub(FunnelServiceStub):
     """Records a batch of events. Safe to repeat: each event_id counts once."""
     GetReport: _aio.UnaryUnaryMultiCallable[_funnel_pb2.GetReportRequest, _funnel_pb2.GetReportResponse]  # type: ignore[assignment]
     """Reports how many sessions reached each stage, and how many dropped out before it."""
+    DeclareEvents: _aio.UnaryUnaryMultiCallable[_funnel_pb2.DeclareEventsRequest, _funnel_pb2.DeclareEventsResponse]  # type: ignore[assignment]
+    """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat."""
+    ListDeclaredEvents: _aio.UnaryUnaryMultiCallable[_funnel_pb2.ListDeclaredEventsRequest, _funnel_pb2.ListDeclaredEventsResponse]  # type: ignore[assignment]
+    """Lists the declared events."""
 
 class FunnelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes events of apps and reports on funnels."""
@@ -66,5 +74,21 @@ class FunnelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funnel_pb2.GetReportResponse, _abc.Awaitable[_funnel_pb2.GetReportResponse]]:
         """Reports how many sessions reached each stage, and how many dropped out before it."""
+
+    @_abc_1.abstractmethod
+    def DeclareEvents(
+        self,
+        request: _funnel_pb2.DeclareEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funnel_pb2.DeclareEventsResponse, _abc.Awaitable[_funnel_pb2.DeclareEventsResponse]]:
+        """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def ListDeclaredEvents(
+        self,
+        request: _funnel_pb2.ListDeclaredEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funnel_pb2.ListDeclaredEventsResponse, _abc.Awaitable[_funnel_pb2.ListDeclaredEventsResponse]]:
+        """Lists the declared events."""
 
 def add_FunnelServiceServicer_to_server(servicer: FunnelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

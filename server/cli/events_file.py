@@ -1,0 +1,129 @@
+"""Files of declared events: read for `vestibule events declare`, and written by `vestibule events show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from models.errors import FieldViolation, InvalidInput
+from models.reasons import Reason
+
+if TYPE_CHECKING:
+    from vestibule.v1.funnel_pb2 import DeclaredEvent, DeclaredProperty
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+KINDS: Final = ("number", "boolean", "time", "text")
+"""Kinds by name. A list of values is an enumeration."""
+_A_WORD: Final = "must be a word; put it into quotation marks"
+_HINT: Final = "docs/operating/events.md shows a whole file."
+
+
+def read_events_file(path: Path) -> list[DeclaredEvent]:
+    """The events of a file.
+
+    Raises:
+        InvalidInput: EVENTS_FILE_INVALID, with every place that is wrong.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise _invalid(f"The file has more than {MAX_FILE_BYTES} bytes.")
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise _invalid(f"The file cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise _invalid("The file cannot be read: it is not UTF-8.") from None
+    return parse_events(text)
+
+
+def parse_events(text: str) -> list[DeclaredEvent]:
+    """The events of the text of a file.
+
+    Raises:
+        InvalidInput: EVENTS_FILE_INVALID, with every place that is wrong.
+    """
+    whole = _loaded(text)
+    if not isinstance(whole, dict) or list(whole) != ["events"] or not isinstance(whole["events"], dict):
+        raise _invalid("The file must have the one key `events`, with the events by name below it.")
+    wrong = list(_violations(whole["events"]))
+    if wrong:
+        raise _invalid("The file does not have the form of declared events.", wrong)
+    return [_event(name, properties or {}) for name, properties in whole["events"].items()]
+
+
+def _loaded(text: str) -> Any:
+    import yaml
+
+    from models.strict_yaml import load_strictly, where_wrong
+
+    try:
+        return load_strictly(text)
+    except yaml.YAMLError as error:
+        raise _invalid(f"The file is no YAML{where_wrong(error)}.") from None
+
+
+def _violations(events: dict[Any, Any]) -> Iterator[FieldViolation]:
+    for name, properties in events.items():
+        if not isinstance(name, str):
+            yield FieldViolation(f"events.{name}", _A_WORD)
+        if not isinstance(properties, dict | None):
+            yield FieldViolation(f"events.{name}", "must be empty, or have its properties by key below it")
+            continue
+        for key, kind in (properties or {}).items():
+            path = f"events.{name}.{key}"
+            if not isinstance(key, str):
+                yield FieldViolation(path, _A_WORD)
+            if isinstance(kind, list):
+                if not kind or not all(isinstance(value, str) for value in kind):
+                    yield FieldViolation(path, f"must have values, and each {_A_WORD}")
+            elif kind not in KINDS:
+                yield FieldViolation(path, f"must be {', '.join(KINDS)} or a list of values")
+
+
+def _event(name: str, properties: dict[str, Any]) -> DeclaredEvent:
+    from vestibule.v1 import funnel_pb2
+
+    return funnel_pb2.DeclaredEvent(name=name, properties=[_property(key, kind) for key, kind in properties.items()])
+
+
+def _property(key: str, kind: str | list[str]) -> DeclaredProperty:
+    from vestibule.v1 import funnel_pb2
+
+    if isinstance(kind, list):
+        return funnel_pb2.DeclaredProperty(key=key, kind=funnel_pb2.PROPERTY_KIND_ENUMERATION, values=kind)
+    return funnel_pb2.DeclaredProperty(key=key, kind=funnel_pb2.PropertyKind.Value(f"PROPERTY_KIND_{kind.upper()}"))
+
+
+def kind_name(given: DeclaredProperty) -> str:
+    """The kind of a property as the file has it."""
+    from vestibule.v1 import funnel_pb2
+
+    if given.kind == funnel_pb2.PROPERTY_KIND_ENUMERATION:
+        return f"[{', '.join(map(_scalar, given.values))}]"
+    return funnel_pb2.PropertyKind.Name(given.kind).removeprefix("PROPERTY_KIND_").lower()
+
+
+def events_text(events: Iterable[DeclaredEvent]) -> str:
+    """The events as the text of a file."""
+    lines = ["events:"]
+    for event in events:
+        lines.append(f"  {_scalar(event.name)}:")
+        lines += [f"    {_scalar(given.key)}: {kind_name(given)}" for given in event.properties]
+    return "\n".join(lines)
+
+
+def _scalar(word: str) -> str:
+    """A word in YAML, in quotation marks if YAML would read it as something else, such as `no` or `2026-11-27`."""
+    import yaml
+
+    try:
+        plain = yaml.safe_load(f"[{word}]") == [word]
+    except (yaml.YAMLError, ValueError):
+        plain = False
+    return word if plain else f"'{word}'"
+
+
+def _invalid(message: str, wrong: Iterable[FieldViolation] = ()) -> InvalidInput:
+    return InvalidInput(message, reason=Reason.EVENTS_FILE_INVALID, hint=_HINT, violations=tuple(wrong))

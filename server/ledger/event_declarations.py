@@ -1,0 +1,100 @@
+"""What each client has declared: the names of its events, their keys, and the kind of each value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from server.ledger.columns import Cursor, fetch_all, fetch_one, insert, stored_time
+from server.ledger.table_schema import TableSchema, comment_on
+
+EVENT_DECLARATIONS = TableSchema(
+    "event_declarations",
+    "One row for an event that a client has declared.",
+    (
+        ("client_id", "VARCHAR NOT NULL", "App or site that sends it."),
+        ("name", "VARCHAR NOT NULL", "Machine name of the event."),
+        ("properties", "JSON NOT NULL", "Keys; of each its kind, and the values of an enumeration."),
+        ("declare_time", "TIMESTAMP NOT NULL", "When it was declared, UTC."),
+    ),
+)
+
+COMMENTS = (
+    comment_on(
+        "COLUMN",
+        "events.properties",
+        "Keys and values. Declared numbers, booleans, times and enumerations are as they came; text is redacted.",
+    ),
+    comment_on(
+        "COLUMN",
+        "events.properties_meta",
+        "Of text with replaced entities, counts and whether it is safe; the kind of a time or an enumeration.",
+    ),
+)
+
+
+class PropertyKind(StrEnum):
+    """What a value is."""
+
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    ENUMERATION = "enumeration"
+    TIME = "time"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredProperty:
+    """One property of an event.
+
+    Attributes:
+        values: Of an enumeration, in the order of the declaration; empty for every other kind.
+    """
+
+    kind: PropertyKind
+    values: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """As a file of declarations has it."""
+        return f"[{', '.join(self.values)}]" if self.kind is PropertyKind.ENUMERATION else self.kind.value
+
+
+Declaration = Mapping[str, Mapping[str, DeclaredProperty]]
+"""Events of a client by name; of each the properties by key."""
+
+
+def all_declarations(cursor: Cursor) -> dict[str, Declaration]:
+    """What every client has declared, by client."""
+    found: dict[str, dict[str, Mapping[str, DeclaredProperty]]] = {}
+    for row in fetch_all(cursor, "SELECT client_id, name, properties FROM event_declarations ORDER BY client_id, name"):
+        properties = {
+            key: DeclaredProperty(PropertyKind(given["kind"]), tuple(given["values"]))
+            for key, given in json.loads(row["properties"]).items()
+        }
+        found.setdefault(row["client_id"], {})[row["name"]] = properties
+    return dict(found)
+
+
+def replace_declaration(cursor: Cursor, client_id: str, declaration: Declaration, now: datetime) -> None:
+    """Store what a client declares, in place of what it had declared."""
+    cursor.execute("DELETE FROM event_declarations WHERE client_id = ?", [client_id])
+    for name, properties in declaration.items():
+        stored = {key: {"kind": given.kind, "values": given.values} for key, given in properties.items()}
+        values = {
+            "client_id": client_id,
+            "name": name,
+            "properties": json.dumps(stored),
+            "declare_time": stored_time(now),
+        }
+        insert(cursor, "event_declarations", values)
+
+
+def knows_client(cursor: Cursor, client_id: str) -> bool:
+    """Whether an API key or a session has this client. Its id was then checked, and is stored already."""
+    return any(
+        fetch_one(cursor, f"SELECT 1 FROM {table} WHERE client_id = ? LIMIT 1", [client_id])  # noqa: S608 - ours
+        for table in ("api_keys", "sessions")
+    )

@@ -1,0 +1,70 @@
+"""The properties of an event: typed values as the app sent them, and redacted text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from models.text import RedactedText
+from server.ledger.columns import Row
+
+_KIND: Final = "kind"
+
+
+@dataclass(frozen=True, slots=True)
+class TypedValue:
+    """A value that its client declared as a number, a boolean, a time or one word of an enumeration.
+
+    It is stored as it came, because it has none of the forms that a person's words have.
+
+    Attributes:
+        value: As the app wrote it; of a number, digits that JSON takes as they are.
+        kind: For a value that JSON writes in quotation marks, what it is: ``time`` or ``enumeration``. Empty for a
+            number or a boolean, which JSON itself tells apart from text.
+    """
+
+    value: str
+    kind: str = ""
+
+    @property
+    def json(self) -> str:
+        """The value in JSON. No digit of a number is lost, which a float would do."""
+        return json.dumps(self.value) if self.kind else self.value
+
+
+PropertyValue = RedactedText | TypedValue
+
+
+def properties_columns(properties: Mapping[str, PropertyValue]) -> Row:
+    """The two columns of an event's properties."""
+    meta: dict[str, dict[str, object]] = {}
+    pairs = []
+    for name, value in properties.items():
+        if isinstance(value, TypedValue):
+            pairs.append(f"{json.dumps(name)}: {value.json}")
+            if value.kind:
+                meta[name] = {_KIND: value.kind}
+        else:
+            pairs.append(f"{json.dumps(name)}: {json.dumps(value.value)}")
+            if value.counts or not value.safe_for_llm:
+                meta[name] = {"counts": value.counts, "safe": value.safe_for_llm}
+    return {"properties": f"{{{', '.join(pairs)}}}", "properties_meta": json.dumps(meta)}
+
+
+def properties_of(row: Row) -> dict[str, PropertyValue]:
+    """The properties of an event from its two columns."""
+    meta: dict[str, dict[str, Any]] = json.loads(row["properties_meta"])
+    stored = json.loads(row["properties"], parse_int=TypedValue, parse_float=TypedValue)
+    return {name: _property(value, meta.get(name, {})) for name, value in stored.items()}
+
+
+def _property(value: str | bool | TypedValue, meta: dict[str, Any]) -> PropertyValue:
+    if isinstance(value, TypedValue):
+        return value
+    if isinstance(value, bool):
+        return TypedValue("true" if value else "false")
+    if _KIND in meta:
+        return TypedValue(value, meta[_KIND])
+    return RedactedText.restore(value, meta.get("counts", {}), safe_for_llm=meta.get("safe", True))

@@ -1,0 +1,228 @@
+"""The events that clients declare: checked, compared with what was declared before, stored, and looked up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+from models.errors import FieldViolation, InvalidInput
+from models.reasons import Reason
+from models.text import RawText
+from ray_tasks.types import Gateway
+from server.access.audit import AuditAction, AuditTrail
+from server.ledger import event_declarations
+from server.ledger.columns import Cursor
+from server.ledger.event_declarations import Declaration, DeclaredProperty
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.records.machine_words import MachineWords, as_device, as_text, client_id_personal
+from server.records.typed_values import Reader, reader_of
+
+WORDS_CHECKED: Final = "words_checked"
+"""In the audit: an operator said that the words name nobody, and they were not checked."""
+MOST_WORDS: Final = 5000
+"""Different names, keys and values of one client, so that they can be checked within the time of a call."""
+_WORDS_AT_A_TIME: Final = 200
+_PSEUDONYM: Final = re.compile(r"hash-[0-9a-f]{32}")
+_NOT_LETTERS: Final = re.compile(r"[^A-Za-z]+")
+_SHORTEST_NAME: Final = 3
+"""Letters. A value with fewer beside each other, such as A-1042, names nobody."""
+
+ClientEvents = Mapping[str, Mapping[str, Reader | None]]
+"""Declared events of a client; of each the keys, with what reads their values. None stands for text."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclarationChange:
+    """One difference between two declarations.
+
+    Attributes:
+        key: Of a property; empty for the event as a whole.
+        before: As a file of declarations has it; empty if it was not there.
+        after: The same; empty if it is there no more.
+    """
+
+    name: str
+    key: str
+    before: str
+    after: str
+
+
+class DeclaredEvents:
+    """What clients have declared.
+
+    Args:
+        audit: Records what is declared, and knows what the server calls a client of tokens.
+    """
+
+    def __init__(self, ledger: Ledger, gateway: Gateway, clock: Clock, audit: AuditTrail) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._audit = audit
+        self._words = MachineWords(gateway)
+        self._values = MachineWords(gateway, _letters_of)
+        self._clients = MachineWords(gateway, as_device)
+        self._known: dict[str, ClientEvents] | None = None
+        self._version = 0
+
+    async def of_client(self, client_id: str) -> ClientEvents:
+        """What the client of a session has declared; empty if it has declared nothing."""
+        known = self._known
+        if known is None:
+            version = self._version
+            known = self._readers(await self._ledger.read(event_declarations.all_declarations))
+            if version == self._version:  # else something was declared meanwhile
+                self._known = known
+        return known.get(client_id, {})
+
+    async def listed(self, client_id: str = "", *, visible_to: str = "") -> dict[str, Declaration]:
+        """Declarations by client.
+
+        Args:
+            client_id: Those of this client alone, by the id under which it was declared; empty means all.
+            visible_to: The client of the caller, who sees no others; empty for one who sees all.
+        """
+        found = await self._ledger.read(event_declarations.all_declarations)
+        return {
+            name: given
+            for name, given in found.items()
+            if client_id in ("", name) and visible_to in ("", name, self._audit.client_pseudonym(name))
+        }
+
+    async def declare(
+        self, client_id: str, wanted: Declaration, *, words_checked: bool, dry_run: bool
+    ) -> list[DeclarationChange]:
+        """Declare all events of a client, in place of what it had declared; returns what changes.
+
+        Args:
+            client_id: As sessions have it, or as an issuer of tokens gave it.
+            wanted: All its events.
+            words_checked: Whether somebody made sure that names, keys and values name no person.
+            dry_run: Whether to store nothing.
+
+        Raises:
+            InvalidInput: CLIENT_ID_PERSONAL, EVENT_WORD_PERSONAL, EVENT_DECLARATION_INVALID.
+            Unavailable: The redactor cannot be reached, or failed.
+        """
+        before = (await self.listed(client_id)).get(client_id, {})
+        changes = list(_changes(before, wanted))
+        if not changes:
+            return []
+        await self._check_client(client_id)
+        if not words_checked:
+            await self._check_words(before, wanted)
+        if not dry_run:
+            reason = WORDS_CHECKED if words_checked else ""
+            entry = self._audit.entry(AuditAction.EVENTS_DECLARED, ("client", client_id), reason=reason)
+            now = self._clock()
+
+            def store(cursor: Cursor) -> None:
+                event_declarations.replace_declaration(cursor, client_id, wanted, now)
+                self._audit.append(cursor, entry)
+
+            await self._ledger.write(store)
+            self._version += 1
+            self._known = None  # read again for the next batch
+        return changes
+
+    def _readers(self, declarations: Mapping[str, Declaration]) -> dict[str, ClientEvents]:
+        found: dict[str, ClientEvents] = {}
+        for client_id, events in declarations.items():
+            readers = {
+                name: {key: reader_of(given) for key, given in properties.items()}
+                for name, properties in events.items()
+            }
+            # Sessions of a client of tokens have its pseudonym. A client of keys with that id has its own row.
+            found.setdefault(self._audit.client_pseudonym(client_id), readers)
+            found[client_id] = readers
+        return found
+
+    async def _check_client(self, client_id: str) -> None:
+        if _PSEUDONYM.fullmatch(client_id):
+            return
+        if await self._ledger.read(lambda cursor: event_declarations.knows_client(cursor, client_id)):
+            return
+        if await self._clients.personal([client_id]):
+            raise client_id_personal()
+
+    async def _check_words(self, before: Declaration, wanted: Declaration) -> None:
+        """Refuse words in which something personal is found. Those that the client had declared were checked."""
+        names, values = _words_of(wanted), _values_of(wanted)
+        new_names = set(names) - set(_words_of(before))
+        new_values = {value for value in set(values) - set(_values_of(before)) if _may_name(value)}
+        if len(new_names) + len(new_values) > MOST_WORDS:
+            raise InvalidInput(
+                f"More than {MOST_WORDS} new names, keys and values at once cannot be checked.",
+                reason=Reason.EVENT_DECLARATION_INVALID,
+                hint="Declare a property with that many values as text, or as a number.",
+            )
+        personal = [names[word] for word in await _personal(self._words, new_names)]
+        personal += [values[word] for word in await _personal(self._values, new_values)]
+        if personal:
+            raise InvalidInput(
+                "A name, a key or a value may name a person. Declared words are stored and shown as they are.",
+                reason=Reason.EVENT_WORD_PERSONAL,
+                hint="Choose other words. If they name nobody, say so with --words-checked, or with words_checked in "
+                "the request.",
+                violations=tuple(FieldViolation(path, "may name a person") for path in sorted(personal)),
+            )
+
+
+def declared_words(declarations: Mapping[str, Declaration]) -> frozenset[str]:
+    """Names and keys that any client has declared."""
+    return frozenset(word for declaration in declarations.values() for word in _words_of(declaration))
+
+
+async def _personal(words: MachineWords, wanted: set[str]) -> set[str]:
+    found: set[str] = set()
+    listed = sorted(wanted)
+    for at in range(0, len(listed), _WORDS_AT_A_TIME):
+        found |= await words.personal(listed[at : at + _WORDS_AT_A_TIME])
+    return found
+
+
+def _words_of(declaration: Declaration) -> dict[str, str]:
+    """Names and keys, with the place of one of each in the request."""
+    names = {name: f"events[{at}].name" for at, name in enumerate(declaration)}
+    keys = {
+        key: f"events[{at}].properties[{within}].key"
+        for at, properties in enumerate(declaration.values())
+        for within, key in enumerate(properties)
+    }
+    return {**keys, **names}
+
+
+def _values_of(declaration: Declaration) -> dict[str, str]:
+    """The values of enumerations, with the place of one of each in the request."""
+    return {
+        value: f"events[{at}].properties[{within}].values[{number}]"
+        for at, properties in enumerate(declaration.values())
+        for within, given in enumerate(properties.values())
+        for number, value in enumerate(given.values)
+    }
+
+
+def _letters_of(value: str) -> RawText:
+    """A value without its digits: R2D2 is no address, and a number alone names nobody."""
+    return RawText(_NOT_LETTERS.sub(" ", as_text(value).reveal()).strip())
+
+
+def _may_name(value: str) -> bool:
+    return any(len(word) >= _SHORTEST_NAME for word in _NOT_LETTERS.split(value))
+
+
+def _changes(before: Declaration, after: Declaration) -> Iterator[DeclarationChange]:
+    for name in dict.fromkeys(chain(before, after)):
+        if name not in before or name not in after:
+            yield DeclarationChange(name, "", "event" if name in before else "", "event" if name in after else "")
+        old, new = before.get(name, {}), after.get(name, {})
+        for key in dict.fromkeys(chain(old, new)):
+            if old.get(key) != new.get(key):
+                yield DeclarationChange(name, key, _written(old, key), _written(new, key))
+
+
+def _written(properties: Mapping[str, DeclaredProperty], key: str) -> str:
+    return str(properties[key]) if key in properties else ""

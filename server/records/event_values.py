@@ -1,0 +1,202 @@
+"""Reads the names and properties of a batch of events by what their client has declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from models.errors import FieldViolation, InvalidInput, TooLarge
+from models.reasons import Reason
+from models.text import RedactedText
+from ray_tasks.types import Gateway
+from server.ledger import sessions
+from server.ledger.event_properties import PropertyValue, TypedValue
+from server.ledger.writer import Ledger
+from server.records.declared_events import ClientEvents, DeclaredEvents
+from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
+from server.records.remembered_texts import RememberedTexts
+from server.records.typed_values import Reader
+from server.setting_groups.stored_data import Undeclared
+
+REDACT_TIMEOUT_S: Final = 10.0
+LONGEST_BATCH_CHARACTERS: Final = 100_000
+"""Of all different texts, undeclared names and keys together; the redactor must finish a batch within its timeout.
+Found in docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
+MOST_VIOLATIONS: Final = 20
+"""Of a refused batch; more would not fit into the trailers of gRPC."""
+
+NOT_DECLARED: Final = "is not declared"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenEvent:
+    """An event as an app sent it."""
+
+    session_id: str
+    name: str
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEvent:
+    """The same as it may be stored."""
+
+    name: str
+    properties: dict[str, PropertyValue]
+
+
+@dataclass(frozen=True, slots=True)
+class EventProblem:
+    """What does not fit the declaration of a client.
+
+    Attributes:
+        index: Of the event in its batch.
+        key: Of the property; empty for the name of the event. One in which something personal is found is ``redacted``.
+        description: What is wrong or wanted, never a value.
+        refused: Whether the event is not stored; else the value is, as redacted text.
+    """
+
+    index: int
+    key: str
+    description: str
+    refused: bool
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An event while its texts are redacted.
+
+    Attributes:
+        undeclared: Those of the name and the keys that are not declared.
+        problems: Keys, or nothing for the name, with what is wrong.
+    """
+
+    given: GivenEvent
+    typed: dict[str, TypedValue] = field(default_factory=dict)
+    undeclared: set[str] = field(default_factory=set)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    def texts(self) -> list[str]:
+        """The values that the redactor must read."""
+        return [value for key, value in self.given.properties.items() if key not in self.typed]
+
+
+class EventValues:
+    """Reads batches.
+
+    What is declared as a number, a boolean, a time or an enumeration is kept as it came, if it fits. Every other value
+    is text, and redacted.
+
+    Args:
+        undeclared: What becomes of an event that does not fit what its client has declared.
+    """
+
+    def __init__(self, ledger: Ledger, gateway: Gateway, declared: DeclaredEvents, undeclared: Undeclared) -> None:
+        self._ledger = ledger
+        self._declared = declared
+        self._strict = undeclared == "refuse"
+        self._words = MachineWords(gateway)
+        self._texts = RememberedTexts(gateway, REDACT_TIMEOUT_S)
+
+    async def read(
+        self, events: Sequence[GivenEvent], client_id: str
+    ) -> tuple[list[ReadEvent | None], list[EventProblem]]:
+        """The events in their order, None for one that is refused, and what is wrong with any.
+
+        Args:
+            events: The batch.
+            client_id: Of the caller; empty for one who may send events of every client.
+
+        Raises:
+            TooLarge: EVENTS_TOO_LARGE.
+            InvalidInput: EVENTS_UNDECLARED, every event of the batch is refused.
+            Unavailable: The redactor cannot be reached, or failed.
+            DeadlineExceeded: It took too long.
+        """
+        drafts = await self._drafts(events, client_id)
+        kept = [draft for draft in drafts if not self._refuses(draft)]
+        words = {word for draft in drafts for word in draft.undeclared}
+        texts = {text for draft in kept for text in draft.texts()}
+        if sum(map(len, words)) + sum(map(len, texts)) > LONGEST_BATCH_CHARACTERS:
+            raise TooLarge(
+                f"Different texts, names and keys have more than {LONGEST_BATCH_CHARACTERS} characters together.",
+                reason=Reason.EVENTS_TOO_LARGE,
+                hint="Send fewer events at a time.",
+            )
+        safe = await self._texts.redact(texts)
+        personal = await self._words.personal(words)
+        problems = [
+            EventProblem(index, REDACTED if key in personal else key, what, self._strict)
+            for index, draft in enumerate(drafts)
+            for key, what in draft.problems
+        ]
+        if not kept:
+            raise _all_refused(problems)
+        return [None if self._refuses(draft) else _read(draft, safe, personal) for draft in drafts], problems
+
+    def _refuses(self, draft: _Draft) -> bool:
+        return self._strict and bool(draft.problems)
+
+    async def _drafts(self, events: Sequence[GivenEvent], client_id: str) -> list[_Draft]:
+        if client_id:
+            declared = await self._declared.of_client(client_id)
+            return [_draft(event, declared, strict=self._strict) for event in events]
+        ids = list({event.session_id for event in events})
+        clients = await self._ledger.read(lambda cursor: sessions.clients_of(cursor, ids))
+        by_client = {name: await self._declared.of_client(name) for name in set(clients.values())}
+        return [
+            # An event of a session that does not exist has no client, and is not stored.
+            _draft(event, by_client[clients[event.session_id]], strict=self._strict)
+            if event.session_id in clients
+            else _draft(event, {}, strict=False)
+            for event in events
+        ]
+
+
+def _draft(event: GivenEvent, declared: ClientEvents, *, strict: bool) -> _Draft:
+    draft = _Draft(event)
+    readers = declared.get(event.name)
+    if readers is None:
+        draft.undeclared = {event.name, *event.properties}
+        if strict:
+            draft.problems.append(("", NOT_DECLARED))
+        return draft
+    for key, value in event.properties.items():
+        if key not in readers:
+            draft.undeclared.add(key)
+            if strict:
+                draft.problems.append((key, NOT_DECLARED))
+        elif (reader := readers[key]) is not None:
+            _read_typed(draft, key, value, reader)
+    return draft
+
+
+def _read_typed(draft: _Draft, key: str, value: str, reader: Reader) -> None:
+    typed = reader.read(value)
+    if typed is None:
+        draft.problems.append((key, reader.expected))
+    else:
+        draft.typed[key] = typed
+
+
+def _read(draft: _Draft, safe: Mapping[str, RedactedText], personal: set[str]) -> ReadEvent:
+    given, typed = draft.given, draft.typed
+    found = draft.undeclared & personal
+    keys = with_safe_keys(given.properties, found) if found else {key: key for key in given.properties}
+    properties = {keys[key]: typed.get(key) or safe[value] for key, value in given.properties.items()}
+    return ReadEvent(REDACTED if given.name in found else given.name, properties)
+
+
+def _all_refused(problems: Sequence[EventProblem]) -> InvalidInput:
+    return InvalidInput(
+        "No event of the batch fits what its client has declared, so none is stored.",
+        reason=Reason.EVENTS_UNDECLARED,
+        hint="Correct the events, or declare them with `vestibule events declare`.",
+        violations=tuple(
+            FieldViolation(
+                f"events[{problem.index}].{f'properties.{problem.key}' if problem.key else 'name'}", problem.description
+            )
+            for problem in problems[:MOST_VIOLATIONS]
+        ),
+    )

@@ -1,0 +1,100 @@
+"""Values of declared properties: what fits is stored as it came."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.ledger.event_declarations import DeclaredProperty, PropertyKind
+from server.records.typed_values import reader_of
+
+COLOURS = ("red", "dark blue", "true", "2026-11-27", "A-1042")
+
+
+def stored(kind: PropertyKind, value: str) -> str | None:
+    reader = reader_of(DeclaredProperty(kind, COLOURS if kind is PropertyKind.ENUMERATION else ()))
+    assert reader is not None
+    typed = reader.read(value)
+    return None if typed is None else typed.json
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0", "-0", "7", "20000", "0.1", "0.10", "-12.50", "12345678901234567890", "1e3", "1E+3", "2.5e-7", "9" * 64],
+)
+def test_a_number_is_stored_digit_by_digit(value: str) -> None:
+    assert stored(PropertyKind.NUMBER, value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", " 1", "1 ", "+1", ".5", "5.", "01", "1,5", "1_000", "1'000", "0x10", "NaN", "Infinity"),
+        *("1e999", "-1e999"),
+        *("9" * 65, "\u0661", "1\n", "12 EUR", "555 123 4567", "1e", "--1", "null", "true", "[1]"),
+    ],
+)
+def test_what_is_no_number_of_json_does_not_fit(value: str) -> None:
+    assert stored(PropertyKind.NUMBER, value) is None
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_boolean_is_stored_as_it_is(value: str) -> None:
+    assert stored(PropertyKind.BOOLEAN, value) == value
+
+
+@pytest.mark.parametrize("value", ["", "True", "FALSE", "1", "0", "yes", " true", "null"])
+def test_what_is_no_boolean_does_not_fit(value: str) -> None:
+    assert stored(PropertyKind.BOOLEAN, value) is None
+
+
+@pytest.mark.parametrize("value", COLOURS)
+def test_a_value_of_an_enumeration_is_stored_as_text_of_json(value: str) -> None:
+    assert stored(PropertyKind.ENUMERATION, value) == f'"{value}"'
+
+
+@pytest.mark.parametrize("value", ["", "Red", "red ", "green", "red,dark blue", "Maria Lopez"])
+def test_what_is_no_value_of_the_enumeration_does_not_fit(value: str) -> None:
+    assert stored(PropertyKind.ENUMERATION, value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-11-27T08:15:00Z",
+        "2026-11-27T08:15:00+01:00",
+        "2026-11-27T08:15:00.5-08:00",
+        "2024-02-29T23:59:59.123456789Z",
+        "0001-01-01T00:00:00Z",
+    ],
+)
+def test_a_time_is_stored_as_it_is(value: str) -> None:
+    assert stored(PropertyKind.TIME, value) == f'"{value}"'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "",
+            "2026-11-27",
+            "2026-11-27T08:15:00",
+            "2026-11-27 08:15:00Z",
+            "2026-02-30T08:15:00Z",
+            "2026-11-27T24:00:00Z",
+        ),
+        *(
+            "2026-11-27T08:15:60Z",
+            "2026-11-27T08:15:00z",
+            "2026-11-27T08:15:00+99:00",
+            "2026-11-27T08:15Z",
+            "1764231300",
+        ),
+        *("\u0662026-11-27T08:15:00Z", "2026-11-27T08:15:00Z\n", "0000-01-01T00:00:00Z"),
+    ],
+)
+def test_what_is_no_time_does_not_fit(value: str) -> None:
+    assert stored(PropertyKind.TIME, value) is None
+
+
+def test_text_is_read_by_the_redactor_alone() -> None:
+    assert reader_of(DeclaredProperty(PropertyKind.TEXT)) is None
