@@ -51,6 +51,7 @@ def running(home: Path, *assignments: str, ready_s: float = 90.0) -> Iterator[Ru
         f"quack.port={quack_port}",
         f"ray.dashboard_port={dashboard_port}",
         "metrics_port=0",
+        "console.enabled=false",
         *assignments,
     ):
         arguments += ["--set", assignment]

@@ -81,14 +81,15 @@ async def _serve(settings: Settings, ledger: Ledger, end_reason: EndReason) -> N
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             try:
-                address, dashboard = starting.result()
+                address, dashboard, console = starting.result()
             except (Exception, asyncio.CancelledError) as error:
                 end_reason.note(error)  # before the parts stop, which may fail or hang in their turn
                 raise
             tls, after_s = settings.tls.enabled, round(time.monotonic() - began, 1)
-            log.info("ready", address=address, tls=tls, dashboard=dashboard, after_s=after_s)
+            log.info("ready", address=address, tls=tls, console=console, dashboard=dashboard, after_s=after_s)
             way = " with TLS" if tls else ""
             say(f"Vestibule is ready on {address}{way}. Ray dashboard: {dashboard or 'off'}")
+            say(f"Web console: {console or 'off'}")
             await ending
         else:
             starting.cancel()
@@ -102,11 +103,11 @@ def _install_signal_handlers(end_requested: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, end_requested.set)
 
 
-async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> tuple[str, str]:
+async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> tuple[str, str, str]:
     """Build and start everything; the stack stops in reverse order what was started.
 
     Returns:
-        Where the server listens, and the address of the Ray dashboard.
+        Where the server listens, and the addresses of the Ray dashboard and of the console, each empty if it is off.
     """
     from server.wiring import build_components  # imports the engines
 
@@ -142,8 +143,12 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
     _in_background(stack, components.housekeeping.run())
     await components.grpc_server.serving()
     _in_background(stack, _report_health(components))
+    if components.console is not None:
+        await components.console.start()
+        stack.push_async_callback(components.console.stop)
     log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
-    return components.grpc_server.address, components.cluster.dashboard_url
+    console = components.console.address if components.console else ""
+    return components.grpc_server.address, components.cluster.dashboard_url, console
 
 
 async def _report_health(components: Components) -> None:

@@ -158,6 +158,13 @@ def _addresses(settings: Settings) -> Iterator[ListenAddress]:
             f"The port {settings.quack.port} for analysts",
             "End the other process, or set VESTIBULE_QUACK__PORT; VESTIBULE_QUACK__ENABLED=false turns analysts off.",
         )
+    if settings.console.enabled:
+        yield ListenAddress(
+            LOOPBACK,
+            settings.console.port,
+            f"The port {settings.console.port} of the console",
+            "End the other process, or set VESTIBULE_CONSOLE__PORT; VESTIBULE_CONSOLE__ENABLED=false turns it off.",
+        )
     if settings.ray.dashboard and not settings.ray.address:
         yield ListenAddress(
             LOOPBACK,

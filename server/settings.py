@@ -34,6 +34,7 @@ from server.setting_groups import (
     BreakersSettings,
     ClamavSettings,
     ClientSettings,
+    ConsoleSettings,
     DeadLetterSettings,
     Empty,
     EventSettings,
@@ -117,6 +118,7 @@ class Settings(BaseSettings):
     approval: ApprovalSettings = ApprovalSettings()
     funnel_report: FunnelReportSettings = FunnelReportSettings()
     client: ClientSettings = ClientSettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     api_key: SecretStr = Field(
         SecretStr(""),

@@ -52,7 +52,10 @@ def test_imports_go_downwards_only() -> None:
         ("duckdb", ("server/ledger/", "server/analytics/", "server/cli/")),
         ("openai", ("server/llm/", "server/app.py")),
         ("pybreaker", ("server/breakers/",)),
-        ("vestibule", ("server/rpc/convert.py", "server/services/", "server/cli/", "server/operations/")),
+        (
+            "vestibule",
+            ("server/rpc/convert.py", "server/services/", "server/console/", "server/cli/", "server/operations/"),
+        ),
         ("pydantic_settings", ("server/settings.py",)),
         ("click", ("server/cli/",)),
         ("rich", ("server/cli/",)),
@@ -208,7 +211,7 @@ ORDER = {
     "server": (
         "validators observability runtime ledger funnel experiments alerts breakers llm setting_groups settings access "
         "rpc records tls preflight cluster_config analytics sandbox uploads erasure backup housekeeping jobs streaming "
-        "services grpc_server wiring app cli operations"
+        "services grpc_server console wiring app cli operations"
     ),
 }
 """The folders and files of a package from the lowest to the highest. One may import those before it only."""

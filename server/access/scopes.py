@@ -59,6 +59,11 @@ NO_CREDENTIAL: Final = ("grpc.health.",)
 """Services that are open: a load balancer reads the health, and has no credential."""
 
 
+def allows(caller: Caller, method: str) -> bool:
+    """Whether the caller's scopes open the method, given by its full name without the leading slash."""
+    return bool(SCOPES.get(method, frozenset()) & caller.scopes)
+
+
 def check_scope(caller: Caller, method: str) -> None:
     """Refuse a method that the caller's scopes do not open.
 

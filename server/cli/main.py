@@ -12,6 +12,7 @@ from server.cli import (
     audit,
     backup,
     breakers,
+    console,
     demo_command,
     dlq,
     erase,
@@ -63,6 +64,7 @@ def cli() -> None:
     Try it:            vestibule demo
     Run it:            vestibule serve
     Talk to it:        vestibule talk
+    Look at it:        vestibule console
     Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers, audit, erase
     Set it up:         vestibule events
     Let others in:     vestibule keys
@@ -76,7 +78,7 @@ def cli() -> None:
 
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
-    *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
+    *(status.status, console.console, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
     *(events.events, audit.audit, erase.erase, keys.keys),
     *(backup.backup, restore_command.restore_backup),
     talk,

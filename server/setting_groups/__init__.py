@@ -5,6 +5,7 @@ from __future__ import annotations
 from server.setting_groups.access import ApprovalSettings, AuditSettings, AuthSettings
 from server.setting_groups.alerts import AlertSettings
 from server.setting_groups.breakers import BreakerSettings, BreakersSettings
+from server.setting_groups.console import ConsoleSettings
 from server.setting_groups.experiments import ExperimentSettings
 from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
 from server.setting_groups.funnel import FunnelReportSettings
@@ -33,6 +34,7 @@ __all__ = [
     "BreakersSettings",
     "ClamavSettings",
     "ClientSettings",
+    "ConsoleSettings",
     "DeadLetterSettings",
     "Empty",
     "EventSettings",

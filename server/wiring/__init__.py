@@ -16,6 +16,7 @@ from server.alerts.alerter import Alerter
 from server.analytics.endpoint import AnalystEndpoint
 from server.breakers.prober import HealthProber
 from server.breakers.worker_health import WorkerHealth
+from server.console.http import ConsoleServer
 from server.grpc_server import GrpcServer
 from server.housekeeping import Housekeeping
 from server.jobs.runner import JobRunner
@@ -29,6 +30,7 @@ from server.settings import Settings
 from server.tls.reload import ServerCertificate
 from server.uploads.malware_scan import MalwareScan
 from server.uploads.service import UploadService
+from server.wiring.console import build_console
 from server.wiring.jobs import build_jobs
 from server.wiring.port import build_grpc_server, build_services
 from server.wiring.shared import build_shared
@@ -56,6 +58,7 @@ class Components:
     access_log: AccessLog
     certificate: ServerCertificate | None
     scan: MalwareScan | None
+    console: ConsoleServer | None
 
 
 async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> Components:
@@ -87,4 +90,5 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         access_log=shared.audit.access,
         certificate=shared.certificate,
         scan=shared.scan,
+        console=build_console(settings, services, shared, access),
     )

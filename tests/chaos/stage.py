@@ -169,6 +169,7 @@ class Stage:
             f"quack.port={quack_port}",
             f"ray.dashboard_port={dashboard_port}",
             "metrics_port=0",
+            "console.enabled=false",
             f"llm.base_url={url}/v1",
             *RELAXED,
         )

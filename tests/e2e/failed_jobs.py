@@ -75,6 +75,7 @@ class Stage:
     webhook: Receiver
     mail: MailSink
     metrics_port: int
+    console_port: int
     persons: list[Person] = field(default_factory=lambda: people(VISITORS + ON_THE_PAGE))
     page: str = ""
     """Id of the upload that kills its worker."""
@@ -82,9 +83,10 @@ class Stage:
     """What `vestibule dlq watch` printed meanwhile."""
     printed: list[str] = field(default_factory=list)
 
-    async def command(self, *arguments: str, code: int = 0) -> str:
+    async def command(self, *arguments: str, code: int = 0, address: bool = True) -> str:
         """Run a command as an operator does; returns its output. It must end with this code."""
-        done = await asyncio.to_thread(self._run, [*arguments, "--address", self.server.address])
+        where = ["--address", self.server.address] if address else []
+        done = await asyncio.to_thread(self._run, [*arguments, *where])
         assert done.returncode == code, self.printed[-1]
         return done.stdout if code == 0 else done.stderr
 
@@ -253,7 +255,7 @@ async def watched_fail(stage: Stage) -> None:
 @asynccontextmanager
 async def failed_jobs(folder: Path) -> AsyncIterator[Stage]:
     """A server whose jobs have failed, while an operator watched."""
-    webhook, mail, [metrics_port] = Receiver(500), MailSink(), free_ports(1)
+    webhook, mail, [metrics_port, console_port] = Receiver(500), MailSink(), free_ports(2)
     async with AsyncExitStack() as stack:
         upstream = stack.enter_context(run_upstream(folder / "llm.record"))
         stack.enter_context(webhook.running())
@@ -264,6 +266,8 @@ async def failed_jobs(folder: Path) -> AsyncIterator[Stage]:
         secrets.setenv("VESTIBULE_ALERTS__WEBHOOK_SECRET", f"whsec_{base64.b64encode(WEBHOOK_KEY).decode()}")
         places = (
             f"metrics_port={metrics_port}",
+            "console.enabled=true",
+            f"console.port={console_port}",
             f"llm.base_url={upstream.url}/v1",
             f"alerts.webhook_url={webhook.url}",
             f"alerts.smtp_port={smtp_port}",
@@ -271,6 +275,6 @@ async def failed_jobs(folder: Path) -> AsyncIterator[Stage]:
         server = await asyncio.to_thread(start_server, folder / "home", *SETTINGS, *places)
         stack.push_async_callback(asyncio.to_thread, stop_server, server)
         channel = await stack.enter_async_context(open_aio_channel(server.address, credential=server.operator_key))
-        made = Stage(server, App(channel), upstream, webhook, mail, metrics_port)
+        made = Stage(server, App(channel), upstream, webhook, mail, metrics_port, console_port)
         await watched_fail(made)
         yield made

@@ -124,7 +124,13 @@ def start_server(
     grpc_port, quack_port, dashboard_port = free_ports(3)
     arguments = ["-m", "server.cli", "serve", "--address", f"{host}:{grpc_port}"]
     arguments += ["--data-dir", str(home / "data"), "--state-dir", str(home / "state")]
-    settings = (f"quack.port={quack_port}", f"ray.dashboard_port={dashboard_port}", "metrics_port=0", *assignments)
+    settings = (
+        f"quack.port={quack_port}",
+        f"ray.dashboard_port={dashboard_port}",
+        "metrics_port=0",
+        "console.enabled=false",
+        *assignments,
+    )
     for assignment in settings:
         arguments += ["--set", assignment]
     server = Server(

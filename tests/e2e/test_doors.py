@@ -59,6 +59,7 @@ class Doors:
         home: With a path that is short enough for sockets in the state folder.
         metrics_port: Of the metrics.
         dashboard_port: Of Ray's dashboard.
+        console_port: Of the web console.
         seen: Addresses, from the first moment of the start on.
     """
 
@@ -66,12 +67,19 @@ class Doors:
     home: Path
     metrics_port: int
     dashboard_port: int
+    console_port: int
     seen: set[str] = field(default_factory=set)
 
     def processes(self) -> list[psutil.Process]:
         """The server and its descendants."""
         root = psutil.Process(self.server.child.process.pid)
         return [root, *root.children(recursive=True)]
+
+    @property
+    def own_ports(self) -> set[int]:
+        """The ports of the server itself."""
+        grpc_port = int(self.server.address.rpartition(":")[2])
+        return {grpc_port, self.server.quack_port, self.metrics_port, self.console_port}
 
     def ports(self) -> dict[int, str]:
         """The ports on which they listen, and the names of the processes."""
@@ -89,8 +97,9 @@ def listening(process: psutil.Process) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def doors() -> Iterator[Doors]:
     """A server with secrets from the environment and from a file, started by a shell that makes files for everybody."""
-    metrics_port, dashboard_port = free_ports(2)
-    assignments = (f"metrics_port={metrics_port}", f"ray.dashboard_port={dashboard_port}")
+    metrics_port, dashboard_port, console_port = free_ports(3)
+    assignments = [f"metrics_port={metrics_port}", f"ray.dashboard_port={dashboard_port}"]
+    assignments += ["console.enabled=true", f"console.port={console_port}"]
     with tempfile.TemporaryDirectory(prefix="v", dir="/tmp") as folder, pytest.MonkeyPatch.context() as patch:
         home = Path(folder)
         (home / "secrets").mkdir()
@@ -102,7 +111,7 @@ def doors() -> Iterator[Doors]:
         umask = os.umask(0)
         server = start_server(home, *assignments, wait=False)
         os.umask(umask)
-        found = Doors(server, home, metrics_port, dashboard_port)
+        found = Doors(server, home, metrics_port, dashboard_port, console_port)
         done = threading.Event()
         watching = threading.Thread(target=_watch, args=(found, done))
         watching.start()
@@ -147,16 +156,16 @@ def status(port: int, path: str, method: str = "GET", body: str = "", **headers:
 
 def test_every_socket_is_on_loopback_at_every_moment_and_the_ports_are_those_of_the_manual(doors: Doors) -> None:
     ports = doors.ports()
-    own = {int(doors.server.address.rpartition(":")[2]), doors.server.quack_port, doors.metrics_port}
+    own = doors.own_ports
     assert own | {doors.dashboard_port} <= set(ports)
     assert doors.seen == {"127.0.0.1"}
     manual = (Path(__file__).parents[2] / "docs/operating/security.md").read_text(encoding="utf-8")
-    for port in (50051, 9464, 9494, 8265, AGENT_PORT):
+    for port in (50051, 9464, 8090, 9494, 8265, AGENT_PORT):
         assert f"| {port} |" in manual
 
 
 def test_every_other_port_is_one_of_ray_that_refuses_calls_without_its_token(doors: Doors) -> None:
-    own = {int(doors.server.address.rpartition(":")[2]), doors.server.quack_port, doors.metrics_port}
+    own = doors.own_ports
     others = {port: name for port, name in doors.ports().items() if port not in own}
     refused = {port for port in others if _grpc_answer(port) == "UNAUTHENTICATED" or _http_statuses(port) == {401}}
     assert {port: others[port] for port in others.keys() - refused} == {}
@@ -233,6 +242,15 @@ def test_the_metrics_ask_for_their_token_and_for_a_host_of_this_machine(doors: D
     assert status(port, "/metrics", Authorization=bearer, Host="evil.example") == 403
     answer = get(port, "/metrics", Authorization=bearer)
     assert "vestibule_rpcs_total" in answer.text
+
+
+def test_the_console_asks_for_a_key_and_for_a_host_of_this_machine(doors: Doors) -> None:
+    port = doors.console_port
+    assert get(port, "/letters").headers["Location"] == "/login?next=%2Fletters"
+    assert status(port, "/login", Host="evil.example") == 403
+    assert status(port, "/login", "POST", "key=wrong", Origin="http://evil.example") == 403
+    assert status(port, "/login", "POST", "key=wrong") == 401
+    assert status(port, "/tickets", "POST", Authorization=f"Bearer {doors.server.operator_key}") == 200
 
 
 def test_the_dashboard_is_closed_to_web_pages(doors: Doors) -> None:

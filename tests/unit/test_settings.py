@@ -177,7 +177,7 @@ def test_one_figure_of_a_retry_policy_changes_and_the_others_stay(monkeypatch: p
             "VESTIBULE_MEDIA__PROCESSES",
             "VESTIBULE_MEDIA__PICTURES_AT_ONCE and VESTIBULE_MEDIA__RECORDINGS_AT_ONCE",
         ),
-        ("vestibule_nonsense", ""),
+        ("vestibule_gibberish", ""),
     ],
 )
 def test_a_misspelt_variable_is_found(name: str, similar: str, monkeypatch: pytest.MonkeyPatch) -> None:

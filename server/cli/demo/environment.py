@@ -28,6 +28,7 @@ class Environment:
     quack_port: int
     dashboard_port: int
     metrics_port: int
+    console_port: int
     own_llm: bool
     children: list[Child]
     failed: bool = False
@@ -101,5 +102,6 @@ def exports(environment: Environment) -> str:
         "VESTIBULE_STATE_DIR": str(environment.state),
         "VESTIBULE_DATA_DIR": str(environment.ledger.parent),
         "VESTIBULE_QUACK__PORT": str(environment.quack_port),
+        "VESTIBULE_CONSOLE__PORT": str(environment.console_port),
     }
     return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())

@@ -75,9 +75,9 @@ def run_demo(settings: Settings, *, keep: bool, output: Path, visit: str) -> int
 
 def _prepare(settings: Settings) -> Environment:
     home = Path(tempfile.mkdtemp(prefix="vestibule-demo-"))
-    grpc_port, quack_port, dashboard_port, metrics_port = free_ports(4)
+    grpc_port, quack_port, dashboard_port, metrics_port, console_port = free_ports(5)
     own_llm = not settings.upstream.base_url
-    return Environment(home, grpc_port, quack_port, dashboard_port, metrics_port, own_llm, [])
+    return Environment(home, grpc_port, quack_port, dashboard_port, metrics_port, console_port, own_llm, [])
 
 
 def _start(environment: Environment, settings: Settings, reporter: Reporter) -> None:
@@ -93,6 +93,7 @@ def _start(environment: Environment, settings: Settings, reporter: Reporter) -> 
         f"quack.port={environment.quack_port}",
         f"ray.dashboard_port={environment.dashboard_port}",
         f"metrics_port={environment.metrics_port}",
+        f"console.port={environment.console_port}",
         *("tls.certificate=", "tls.key=", "tls.client_ca="),  # it listens on loopback, and this process calls it there
     ):
         arguments += ["--set", assignment]
@@ -204,6 +205,8 @@ def _say_how_to_use_it(environment: Environment, reporter: Reporter) -> None:
     pids = " ".join(str(child.process.pid) for child in reversed(environment.children))
     reporter.line("\nThe server keeps running (--keep):")
     reporter.line(f"  gRPC server     {environment.address}")
+    reporter.line(f"  web console     http://127.0.0.1:{environment.console_port}")
+    reporter.line("                  `vestibule console` prints a link that logs you in")
     reporter.line(f"  live ledger     quack:localhost:{environment.quack_port}")
     reporter.line(f"  Ray dashboard   http://127.0.0.1:{environment.dashboard_port}/#/serve")
     reporter.line(f"                  asks for the token in {environment.state / 'ray.token'}")
@@ -211,7 +214,8 @@ def _say_how_to_use_it(environment: Environment, reporter: Reporter) -> None:
     reporter.line(f"                  asks for the bearer token in {environment.state / 'metrics.token'}")
     reporter.line(f"  folder          {environment.home}")
     reporter.line(
-        "Run this first, and `vestibule status`, `sessions list`, `funnel`, `sql`, `dlq list` and `breakers` use it:"
+        "Run this first, and `vestibule status`, `console`, `sessions list`, `funnel`, `sql`, `dlq list`, `breakers` "
+        "use it:"
     )
     if shutil.which("vestibule") is None:  # `make demo` runs in a virtual environment that is not active
         click.echo(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')

@@ -50,6 +50,7 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
             "address": "127.0.0.1:0",
             "metrics_port": 0,
             "quack": {"port": 0},
+            "console": {"port": 0},
             "ray": {"dashboard_port": 0},
             **changes,
         }
@@ -171,6 +172,7 @@ def test_a_folder_that_cannot_be_made_is_reported_in_one_line(
             "VESTIBULE_RAY__DASHBOARD_PORT",
         ),
         ({"quack": {"port": "{}"}}, "The port {} for analysts", "VESTIBULE_QUACK__PORT"),
+        ({"console": {"port": "{}"}}, "The port {} of the console", "VESTIBULE_CONSOLE__PORT"),
     ],
 )
 def test_a_taken_port_is_reported_in_one_line(
@@ -199,6 +201,7 @@ def test_two_parts_of_the_server_cannot_share_a_port(tmp_path: Path, capsys: pyt
         {"ray": {"dashboard_port": "{}", "dashboard": False}},
         {"ray": {"dashboard_port": "{}", "address": "192.0.2.1:6379"}},
         {"quack": {"port": "{}", "enabled": False}},
+        {"console": {"port": "{}", "enabled": False}},
     ],
 )
 def test_the_port_of_a_part_that_is_off_or_remote_may_be_taken(

@@ -23,7 +23,7 @@ def environment(tmp_path: Path) -> Environment:
     (home / "upstream-received.bin").write_bytes(b"request")
     server = Child.start("server", ["-c", "print('no room')"], home / "server.log")
     server.process.wait()
-    return Environment(home, 1001, 1002, 1003, 1004, True, [server])
+    return Environment(home, 1001, 1002, 1003, 1004, 1005, True, [server])
 
 
 @pytest.mark.parametrize("raised", [True, False])

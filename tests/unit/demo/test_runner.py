@@ -20,7 +20,7 @@ def test_a_run_that_stays_says_how_to_query_and_how_to_stop_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = Child.start("server", ["-c", "import signal; signal.pause()"], tmp_path / "server.log")
-    environment = Environment(tmp_path, 1001, 1002, 1003, 1004, True, [server])
+    environment = Environment(tmp_path, 1001, 1002, 1003, 1004, 1005, True, [server])
     environment.quack_token.parent.mkdir()
     environment.quack_token.write_text(f"{TOKEN}\n", encoding="utf-8")
     out = io.StringIO()
@@ -38,4 +38,4 @@ def test_a_run_that_stays_says_how_to_query_and_how_to_stop_it(
 
 @pytest.mark.parametrize(("own", "said"), [(True, "stand-in"), (False, "the LLM")])
 def test_the_stand_in_is_not_called_an_llm_without_more(tmp_path: Path, own: bool, said: str) -> None:
-    assert said in Environment(tmp_path, 1, 2, 3, 4, own, []).llm
+    assert said in Environment(tmp_path, 1, 2, 3, 4, 5, own, []).llm

@@ -1,0 +1,49 @@
+"""A real browser, Debian's Chromium, at the console of a server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, async_playwright
+
+CHROMIUM = shutil.which("chromium")
+WIDTHS = {"desktop": 1200, "phone": 390}
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="chromium is not installed; CI runs this test"
+)
+
+
+@asynccontextmanager
+async def page_of_a_browser(width: str = "desktop", scheme: str = "light") -> AsyncIterator[Page]:
+    """An empty page. It fails at the end if the browser reported an error, such as what the policy of a page refuses.
+
+    Args:
+        width: Of ``WIDTHS``.
+        scheme: light or dark.
+    """
+    assert CHROMIUM is not None, "chromium is not installed"
+    async with async_playwright() as playwright:
+        # Root may start Chromium only without its sandbox; it opens nothing here but our own pages.
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        size = {"width": WIDTHS[width], "height": 800}
+        context = await browser.new_context(viewport=size, color_scheme=scheme, locale="en-US")  # type: ignore[arg-type]
+        page = await context.new_page()
+        problems: list[str] = []
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        yield page
+        await browser.close()
+    assert not problems, problems
+
+
+async def assert_accessible(page: Page) -> None:
+    """No rule of WCAG that axe-core knows is broken, and nothing reaches beyond the width of the page."""
+    found = await Axe().run(page)
+    assert not found.violations_count, found.generate_report()
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert await page.evaluate(overflow) <= 0

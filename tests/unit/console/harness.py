@@ -1,0 +1,134 @@
+"""The console over a real ledger with real keys; the status and the dead letters are scripted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import uuid4
+
+import httpx2
+from vestibule.v1 import admin_pb2
+
+from models.errors import NotFound
+from models.reasons import Reason
+from server.access.api_keys import ApiKeys
+from server.access.audit import AuditTrail
+from server.access.authenticator import Authenticator
+from server.access.caller import Scope, current_caller
+from server.console.app import Console
+from server.console.calls import Calls
+from server.console.logins import Logins
+from server.ledger.writer import Ledger
+from server.rpc.interceptors.authenticate import AccessDecision
+from server.rpc.interceptors.refusal_limits import RefusalLimits
+from server.services import Services
+from server.services.funnel import FunnelService
+from server.setting_groups import LimitSettings
+from tests.fakes.gateway import FakeGateway
+from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.migrated import open_ledger
+
+ORIGIN = "http://127.0.0.1:8090"
+NAME = "<b>Hieronymus</b>"
+"""What a fault of another part could hand to a page: it must come out as text."""
+
+
+def letter(**changes: Any) -> admin_pb2.DeadLetter:
+    values: dict[str, Any] = {
+        "id": str(uuid4()),
+        "kind": "read_picture",
+        "reason": "WORKER_LOST",
+        "message": f"The worker died. {NAME}",
+        "attempts": 5,
+        "open": True,
+    }
+    return admin_pb2.DeadLetter(**(values | changes))
+
+
+@dataclass
+class ScriptedAdmin:
+    """Answers as the AdminService does, from what a test put here; notes who asked."""
+
+    letters: list[admin_pb2.DeadLetter] = field(default_factory=list)
+    components: list[admin_pb2.Component] = field(default_factory=list)
+    done: list[tuple[str, str, str]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: object) -> admin_pb2.GetStatusResponse:
+        if self.failure is not None:
+            raise self.failure
+        return admin_pb2.GetStatusResponse(version="1.2", components=self.components, dead_letter_count=3)
+
+    async def ListBreakers(
+        self, request: admin_pb2.ListBreakersRequest, context: object
+    ) -> admin_pb2.ListBreakersResponse:
+        breaker = admin_pb2.Breaker(name="llm_api", state=admin_pb2.BREAKER_STATE_OPEN, failure_count=4)
+        breaker.open_for.FromSeconds(90)
+        return admin_pb2.ListBreakersResponse(breakers=[breaker])
+
+    async def ListDeadLetters(
+        self, request: admin_pb2.ListDeadLettersRequest, context: object
+    ) -> admin_pb2.ListDeadLettersResponse:
+        shown = [found for found in self.letters if found.open or request.include_closed]
+        return admin_pb2.ListDeadLettersResponse(dead_letters=shown, next_page_token="a b&c")
+
+    async def GetDeadLetter(
+        self, request: admin_pb2.GetDeadLetterRequest, context: object
+    ) -> admin_pb2.GetDeadLetterResponse:
+        for found in self.letters:
+            if found.id == request.dead_letter_id:
+                return admin_pb2.GetDeadLetterResponse(dead_letter=found)
+        raise NotFound("There is no such dead letter.", reason=Reason.DEAD_LETTER_NOT_FOUND)
+
+    async def RetryDeadLetter(
+        self, request: admin_pb2.RetryDeadLetterRequest, context: object
+    ) -> admin_pb2.RetryDeadLetterResponse:
+        self.done.append(("retry", request.dead_letter_id, current_caller().subject))
+        return admin_pb2.RetryDeadLetterResponse()
+
+    async def DiscardDeadLetter(
+        self, request: admin_pb2.DiscardDeadLetterRequest, context: object
+    ) -> admin_pb2.DiscardDeadLetterResponse:
+        self.done.append(("discard", request.reason, current_caller().subject))
+        return admin_pb2.DiscardDeadLetterResponse()
+
+
+class Harness:
+    """One console and its ledger; ``now`` is its clock in seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger: Ledger = open_ledger(folder / "ledger.duckdb", lambda: NOW)
+        audit = AuditTrail(bytes(32), bytes(32), lambda: NOW)
+        self.keys = ApiKeys(self.ledger, lambda: NOW, audit)
+        self.admin = ScriptedAdmin()
+        self.decisions: list[AccessDecision] = []
+        self.now = 0.0
+        funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
+        services = cast(Services, SimpleNamespace(funnel=funnel, admin=self.admin))
+        limits = RefusalLimits(LimitSettings(), lambda: self.now)
+        calls = Calls(services, Authenticator(self.keys), self.decisions.append, limits)
+        self.logins = Logins(1800, 43_200, lambda: self.now)
+        self.app = Console(calls, self.logins).app
+
+    async def key(self, *scopes: Scope, client_id: str = "") -> str:
+        """A fresh API key."""
+        row, key = await self.keys.create(client_id=client_id, scopes=scopes, label="test", expire_time=None)
+        self.last_key_id = row.id
+        return key
+
+    @asynccontextmanager
+    async def browser(self, key: str = "", **headers: str) -> AsyncIterator[httpx2.AsyncClient]:
+        """A browser; it is logged in if a key is given."""
+        transport = httpx2.ASGITransport(app=self.app, client=("127.0.0.1", 50_000), raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers) as client:
+            if key:
+                answer = await client.post("/login", data={"key": key})
+                assert answer.status_code == 303
+            yield client
+
+    def close(self) -> None:
+        self.ledger.close()

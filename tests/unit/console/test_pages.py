@@ -1,0 +1,140 @@
+"""What the pages show, to whom, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from vestibule.v1 import admin_pb2
+
+from models.errors import Unavailable
+from server.access.caller import Scope
+from server.ledger import events, sessions
+from server.ledger.columns import Cursor
+from server.ledger.types import EventRow, SessionRow, SessionState
+from tests.unit.console.harness import NAME, Harness, letter
+from tests.unit.ledger.makers import NOW
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    made = Harness(tmp_path)
+    yield made
+    made.close()
+
+
+def fill(cursor: Cursor) -> None:
+    """100 sessions: 80 reached IN_PROGRESS, 20 were abandoned before it."""
+    for number in range(100):
+        state = SessionState.IN_PROGRESS if number < 80 else SessionState.ABANDONED
+        row = SessionRow(str(uuid4()), "app", str(uuid4()), state, NOW, NOW, language="en")
+        sessions.insert_or_get(cursor, replace(row, create_time=NOW - timedelta(days=number % 2)))
+        if number < 80:
+            event = EventRow(str(uuid4()), row.id, "app", "stage_entered", NOW, stage=SessionState.IN_PROGRESS)
+            events.insert_event(cursor, event)
+
+
+async def test_the_funnel_shows_the_numbers_of_the_ledger_and_says_where_most_drop_out(harness: Harness) -> None:
+    await harness.ledger.write(fill)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = unescape((await browser.get("/funnel")).text)
+        assert "Most people drop out before In progress: 20 of 100 (20.0\N{NO-BREAK SPACE}%)." in page
+        assert '<td class="number">80</td>' in page
+        assert "In progress: 80 sessions" in page
+        day = f"{NOW:%Y-%m-%d}"
+        of_today = unescape((await browser.get(f"/funnel?from={day}")).text)
+        assert "of 50 (" in of_today
+        assert f'value="{day}"' in of_today
+        assert (await browser.get("/funnel?from=tomorrow")).status_code == 400
+        assert (await browser.get("/funnel?from=2026-02-02&to=2026-02-01")).status_code == 400
+        assert "no sessions in this time" in (await browser.get("/funnel?client=nobody")).text
+
+
+async def test_an_analyst_of_one_client_sees_its_sessions_only(harness: Harness) -> None:
+    await harness.ledger.write(fill)
+    async with harness.browser(await harness.key(Scope.ANALYST, client_id="other")) as browser:
+        assert "no sessions" in (await browser.get("/funnel")).text
+
+
+async def test_a_page_in_german_has_german_words_and_numbers(harness: Harness) -> None:
+    await harness.ledger.write(fill)
+    async with harness.browser(await harness.key(Scope.ANALYST), **{"accept-language": "de-CH,en;q=0.5"}) as browser:
+        page = await browser.get("/funnel")
+        assert page.headers["content-language"] == "de"
+        assert "vor „In Arbeit“ ab: 20 von 100 (20,0\N{NO-BREAK SPACE}%)" in unescape(page.text)
+        spanish = await browser.get("/funnel?lang=es")
+        assert '<html lang="es">' in spanish.text
+        assert '<html lang="es">' in (await browser.get("/funnel")).text, "the choice is remembered"
+
+
+async def test_the_menu_has_what_the_scopes_open_and_nothing_else_answers(harness: Harness) -> None:
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        start = await browser.get("/")
+        assert start.headers["location"] == "/funnel"
+        page = (await browser.get("/funnel")).text
+        assert 'href="/funnel"' in page
+        assert 'href="/health"' not in page
+        refused = await browser.get("/health")
+        assert refused.status_code == 403
+        assert "SCOPE_MISSING" in refused.text
+    assert [d.denied for d in harness.decisions if d.denied] == ["SCOPE_MISSING"]
+    async with harness.browser(await harness.key(Scope.OPERATOR)) as browser:
+        assert 'href="/letters"' in (await browser.get("/health")).text
+
+
+async def test_health_says_first_what_does_not_work(harness: Harness) -> None:
+    harness.admin.components = [
+        admin_pb2.Component(name="ledger", healthy=True, detail="fine"),
+        admin_pb2.Component(name="speech", healthy=False, detail="no replica"),
+    ]
+    async with harness.browser(await harness.key(Scope.OPERATOR)) as browser:
+        page = (await browser.get("/health")).text
+    assert "1 of 2 parts do not work." in page
+    assert page.index("speech") < page.index(">ledger<")
+    assert "half open" not in page
+    assert "1 min 30 s" in page
+
+
+async def test_a_dead_letter_is_looked_at_redriven_and_discarded_as_whoever_is_logged_in(harness: Harness) -> None:
+    one = letter()
+    harness.admin.letters = [one, letter(open=False, closed_as="retried", kind="reply")]
+    key = await harness.key(Scope.OPERATOR)
+    async with harness.browser(key) as browser:
+        page = (await browser.get("/letters")).text
+        assert f'href="/letters/{one.id}"' in page
+        assert "Answer a person" not in page
+        assert "page=a%20b%26c" in page
+        assert "Answer a person" in (await browser.get("/letters?closed=yes")).text
+        details = (await browser.get(f"/letters/{one.id}")).text
+        assert NAME not in details
+        assert NAME in unescape(details)
+        retried = await browser.post(f"/letters/{one.id}/retry")
+        assert retried.headers["location"] == "/letters?done=retried"
+        assert "The job is done again." in (await browser.get("/letters?done=retried")).text
+        await browser.post(f"/letters/{one.id}/discard", data={"reason": "duplicate"})
+        subject = f"key:{harness.last_key_id}"
+        assert harness.admin.done == [("retry", one.id, subject), ("discard", "duplicate", subject)]
+        assert (await browser.post(f"/letters/{one.id}/discard", data={"reason": "Because!"})).status_code == 400
+        assert (await browser.get(f"/letters/{uuid4()}")).status_code == 404
+        assert (await browser.get("/letters/no-uuid")).status_code == 400
+    assert len(harness.admin.done) == 2
+
+
+async def test_faults_have_a_page_with_reason_and_hint_and_without_a_trace(harness: Harness) -> None:
+    async with harness.browser(await harness.key(Scope.OPERATOR)) as browser:
+        harness.admin.failure = Unavailable("The ledger takes no reads.", hint="Try again.")
+        unavailable = await browser.get("/health")
+        assert unavailable.status_code == 503
+        assert "The ledger takes no reads." in unavailable.text
+        assert "Try again." in unavailable.text
+        harness.admin.failure = RuntimeError(f"boom {NAME}")
+        defect = await browser.get("/health")
+        assert defect.status_code == 500
+        assert "internal error" in defect.text
+        assert "boom" not in defect.text
+        assert (await browser.get("/nothing")).status_code == 404

@@ -1,0 +1,62 @@
+"""The texts of the console are whole in each language."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from server.analytics.funnel import STAGES
+from server.console.app import PAGES
+from server.console.page import length
+from server.console.texts import LANGUAGES, preferred, texts_in
+
+ENGLISH = texts_in(LANGUAGES[0]).places()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_has_each_text_with_the_same_places(language: str) -> None:
+    assert texts_in(language).places() == ENGLISH
+
+
+BUILT = ("severity_", "stage_", "state_", "kind_", "nav_", "letter_retried", "letter_discarded", "funnel_nobody")
+"""Keys that are put together, or chosen, in the code."""
+
+
+def test_each_text_that_a_page_names_is_there_and_each_text_is_used() -> None:
+    sources = [*files("server.console").joinpath("templates").iterdir(), *files("server.console").iterdir()]
+    code = "\n".join(file.read_text(encoding="utf-8") for file in sources if file.name.endswith((".html", ".py")))
+    named = set(re.findall(r"\b(?:t|texts|texts_of\([\w.]+\))\(\s*['\"](\w+)['\"]", code)) | {"funnel_too_little"}
+    made = {f"nav_{name}" for name, _, _ in PAGES} | {f"stage_{stage}" for stage in STAGES}
+    assert {key for key in named if not key.endswith("_")} | made <= ENGLISH.keys()
+    assert {key for key in ENGLISH if key not in named and not key.startswith(BUILT)} == set()
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "en"),
+        ("fr", "en"),
+        ("de", "de"),
+        ("de-CH, fr;q=0.9", "de"),
+        ("fr, es;q=0.4, de;q=0.3", "es"),
+        ("en;q=0.1, de;q=0.2", "de"),
+        ("de;q=0", "en"),
+        ("de;q=1.2.3", "en"),
+        ("*" * 5000, "en"),
+    ],
+)
+def test_the_language_that_a_browser_prefers(header: str, language: str) -> None:
+    assert preferred(header) == language
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.85, "850 ms"), (12.34, "12.3 s"), (250, "4 min 10 s"), (7500, "2 h 5 min")]
+)
+def test_lengths_of_time_are_read_at_a_glance(seconds: float, text: str) -> None:
+    assert length(seconds) == text
+
+
+def test_a_machine_word_without_a_text_is_shown_as_it_is() -> None:
+    assert texts_in("de").or_word("kind_of_a_later_version", "read_smell") == "read_smell"
