@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Column = npt.NDArray[np.bool_] | npt.NDArray[np.object_] | npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Operator = Literal["is", "=", ">", "<="]
+Operator = Literal["is", "=", ">", "<=", "in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,22 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What holds for some sessions: a thing happened, a level is the one named, or a number is beyond a bound."""
+    """What holds for some sessions: a thing happened, a level is the one named, or a number is beyond a bound.
+
+    The value of ``in`` is two bounds: above the first, and up to the second.
+    """
 
     feature: str
     operator: Operator = "is"
-    value: str | float | None = None
+    value: str | float | tuple[float, float] | None = None
 
     @property
     def level(self) -> str:
         """The condition without the feature, such as ``= hi`` or ``> 8``; empty for a thing that happened."""
         if self.operator == "is":
             return ""
+        if isinstance(self.value, tuple):
+            return f"> {self.value[0]:.3g} and <= {self.value[1]:.3g}"
         if isinstance(self.value, float):
             return f"{self.operator} {self.value:.3g}"
         return f"{self.operator} {'unknown' if self.value is None else self.value}"
@@ -98,6 +103,9 @@ class Condition:
             result = unknown(column)
         elif self.operator == "=":
             result = np.asarray(column == self.value, dtype=bool)
+        elif isinstance(self.value, tuple):
+            numbers, (low, high) = column.astype(np.float64), self.value
+            result = (numbers > low) & (numbers <= high)
         else:
             numbers, bound = column.astype(np.float64), float(self.value)
             result = numbers > bound if self.operator == ">" else numbers <= bound
@@ -109,7 +117,7 @@ def unknown(column: Column) -> Flags:
     if column.dtype.kind == "f":
         return np.isnan(column.astype(np.float64))
     if column.dtype.kind == "O":
-        return np.fromiter((value is None for value in column), dtype=bool, count=len(column))
+        return np.array([value is None for value in column.tolist()], dtype=bool)
     return np.zeros(len(column), dtype=bool)
 
 
@@ -161,15 +169,13 @@ class Cause:
 
     def holds(self, table: SessionTable) -> Flags:
         """For each session, whether all conditions hold."""
-        flags = np.ones(table.sessions, dtype=bool)
-        for condition in self.conditions:
-            flags &= condition.holds(table)
+        flags: Flags = np.logical_and.reduce([condition.holds(table) for condition in self.conditions])
         return flags
 
 
 @dataclass(frozen=True, slots=True)
 class TooLittle:
-    """A step for which the data is too little to name a cause."""
+    """A step at which so few sessions arrived or left that a strong cause may go unseen."""
 
     step: str
     sessions: int
@@ -178,11 +184,20 @@ class TooLittle:
 
 @dataclass(frozen=True, slots=True)
 class CauseReport:
-    """The causes, the strongest first; the steps with too little data; and how many comparisons were made."""
+    """What the search for causes found.
+
+    Attributes:
+        causes: The strongest first.
+        too_little: The steps at which a strong cause may go unseen.
+        tested: How many conditions and pairs were compared.
+        growing: Features that were left out, because they grow with the length of a session: they say how far a session
+            came, not why it ended.
+    """
 
     causes: tuple[Cause, ...]
     too_little: tuple[TooLittle, ...]
     tested: int
+    growing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

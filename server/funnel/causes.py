@@ -1,0 +1,233 @@
+"""Finds what goes with leaving at each step of a funnel, when everything else that is known is held equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from server.funnel.coding import CodedFeature, coded
+from server.funnel.growing import growing_features
+from server.funnel.logistic import Floats
+from server.funnel.pairs import best_pair, pair_terms
+from server.funnel.search import StepModel, Term, best_single, two_sided
+from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
+from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
+
+Z95 = float(special.ndtri(0.975))
+
+
+@dataclass(frozen=True, slots=True)
+class CauseSettings:
+    """What counts as a cause.
+
+    Attributes:
+        false_alarm: The most that the probability may be that anything at all is named where nothing is a cause. It is
+            shared out among all conditions, pairs and steps that are tried.
+        least_log_odds: The lower end of the 95 % interval of an effect has to be above this.
+        least_sessions: Fewer sessions with or without a condition are not compared.
+        least_outcomes: So many leavers, and so many that go on, have to be expected on either side.
+        strong_log_odds: An effect of this size should not be missed: see ``TooLittle``.
+        strong_share: The share of sessions that such an effect has to touch.
+        together_above: Conditions with a larger correlation than this count as one group, of which one is named.
+        correlated_above: Features with a larger correlation than this with a cause are named beside it.
+        pairs: Whether two conditions that only together go with leaving are looked for.
+        most_rows: The most sessions a step that the model reads, drawn at random. Counts and rates are of all.
+        seed: The seed of that draw.
+    """
+
+    false_alarm: float = 0.02
+    least_log_odds: float = 0.2
+    least_sessions: int = 30
+    least_outcomes: float = 5.0
+    strong_log_odds: float = 1.0
+    strong_share: float = 0.1
+    together_above: float = 0.9
+    correlated_above: float = 0.5
+    pairs: bool = True
+    most_rows: int = 50_000
+    seed: int = 0
+
+
+MOST_TERMS = 12
+MOST_PAIRS = 3
+MANY_UNDER_WAY = 0.01
+"""With a larger share of sessions under way at a step, causes have to hold however these end."""
+
+UNEVEN = 1.5
+"""Shares under way with and without a condition that differ by more than this factor go with the condition."""
+
+
+def find_causes(table: SessionTable, settings: CauseSettings | None = None) -> CauseReport:
+    """Names the conditions that raise leaving at each step, the strongest first. Correlation is not proof."""
+    settings = settings or CauseSettings()
+    growing = growing_features(table, settings.seed)
+    features = tuple(feature for feature in coded(table) if feature.name not in growing)
+    data = {number: _data(table, features, number, settings) for number in range(1, len(table.steps))}
+    usable = {number: found for number, found in data.items() if found is not None}
+    tests = max(1, sum(len(some) for found in usable.values() for some in found.candidates))
+    causes: list[Cause] = []
+    pairs_tried = 0
+    for number, found in usable.items():
+        correlations = feature_correlations(found)
+        search = _StepSearch(table, features, number, StepModel(found, related(correlations, settings)), settings)
+        search.singles(settings.false_alarm / tests)
+        pairs_tried += search.pairs(settings.false_alarm / 2 / len(usable)) if settings.pairs else 0
+        causes += search.named(settings.false_alarm / tests, correlations)
+    causes.sort(key=lambda cause: -cause.log_odds.mid)
+    return CauseReport(tuple(causes), tuple(_too_little(table, settings, tests)), tests + pairs_tried, growing)
+
+
+def _data(
+    table: SessionTable,
+    features: tuple[CodedFeature, ...],
+    number: int,
+    settings: CauseSettings,
+    under_way_left: Flags | None = None,
+) -> StepData | None:
+    guards = Guards(settings.least_sessions, settings.least_outcomes)
+    return step_data(table, features, number, guards, settings.most_rows, settings.seed, under_way_left)
+
+
+def related(correlations: Floats, settings: CauseSettings) -> list[set[int]]:
+    """For each feature those, itself among them, that nearly always go together with it."""
+    return [{k, *np.flatnonzero(row > settings.together_above).tolist()} for k, row in enumerate(correlations)]
+
+
+def _too_little(table: SessionTable, settings: CauseSettings, tests: int) -> Iterator[TooLittle]:
+    """The steps at which a strong effect would be missed in more than one of ten cases, for want of sessions."""
+    needed_z = _least_z(settings.false_alarm / tests) + float(special.ndtri(0.9))
+    for number in range(1, len(table.steps)):
+        rows = table.at_risk(number)
+        sessions, left = int(rows.sum()), int((rows & (table.reached == number)).sum())
+        variance = left * (sessions - left) / max(sessions, 1) * settings.strong_share * (1 - settings.strong_share)
+        if settings.strong_log_odds * variance**0.5 < needed_z:
+            yield TooLittle(table.steps[number], sessions, left)
+
+
+def _least_z(probability: float) -> float:
+    """The statistic that is exceeded on either side with this probability."""
+    return float(special.ndtri(1.0 - probability / 2))
+
+
+@dataclass
+class _StepSearch:
+    """The search at one step."""
+
+    table: SessionTable
+    features: tuple[CodedFeature, ...]
+    number: int
+    model: StepModel
+    settings: CauseSettings
+
+    def singles(self, significance: float) -> None:
+        """Adds conditions to the model, the clearest first, until none is left that could not be chance."""
+        while len(self.model.terms) < MOST_TERMS:
+            best = best_single(self.model)
+            if best is None or two_sided(best.z) > significance:
+                return
+            self.model.terms.append(best.term)
+
+    def pairs(self, significance: float) -> int:
+        """Adds pairs to the model; gives how many were tried. The significance is shared out among them."""
+        singles, tried = pair_terms(self.model), 0
+        for _ in range(MOST_PAIRS):
+            best, tried = best_pair(self.model, singles)
+            if best is None or two_sided(best.z) > significance / tried:
+                break
+            self.model.terms.append(best.term)
+        return tried
+
+    def named(self, significance: float, correlations: Floats) -> Iterator[Cause]:
+        """The terms that raise leaving by more than the bound, in a model in which they stand for their features."""
+        least_z, least = _least_z(significance), self.settings.least_log_odds
+        terms = self.model.terms
+        while terms:
+            effects, errors = self._estimates(self.model)
+            failing = (effects > 0) & ((effects - Z95 * errors <= least) | (effects < least_z * errors))
+            if not failing.any():
+                break
+            del terms[int(np.where(failing, effects / errors, np.inf).argmin())]
+        if not terms:
+            return
+        steady = self._steady()
+        for k, term in enumerate(terms):
+            if effects[k] > 0 and steady[k]:
+                spread = Z95 * float(errors[k])
+                interval = Interval(float(effects[k]) - spread, float(effects[k]), float(effects[k]) + spread)
+                yield _cause(self.table, self.number, term.conditions, interval, self._near(term, correlations))
+
+    def _estimates(self, model: StepModel) -> tuple[Floats, Floats]:
+        """The effects of the terms and their standard errors."""
+        singles = [place for term in model.terms if len(term.features) == 1 for place in term.features]
+        result, _ = model.fitted(model.replaced(singles))
+        own = slice(1, 1 + len(model.terms))
+        return result.coefficients[own], np.sqrt(np.diag(result.covariance()))[own]
+
+    def _steady(self) -> list[bool]:
+        """Whether each effect stays above zero if all sessions under way leave, and if all of them go on.
+
+        Those who go on are known at once, those who leave only later. What goes with being recent would be named
+        otherwise. So, where a condition goes with being under way, its effect also has to stand if the affected go on
+        and the others leave.
+        """
+        terms = self.model.terms
+        arrived = self.table.reached >= self.number
+        under_way = arrived & ~self.table.at_risk(self.number)
+        kept = np.ones(len(terms), dtype=bool)
+        if under_way.sum() > MANY_UNDER_WAY * arrived.sum():
+            for outcome in (False, True):
+                kept &= self._above_zero(np.full(self.table.sessions, outcome))
+            for k, term in enumerate(terms):
+                holds = _holds(term.conditions, self.table)
+                shares = under_way[arrived & holds].mean(), under_way[arrived & ~holds].mean()
+                if max(shares) > UNEVEN * min(shares):
+                    kept[k] &= self._above_zero(~holds)[k]
+        return kept.tolist()
+
+    def _above_zero(self, under_way_left: Flags) -> Flags:
+        """Whether the effect of each term is above zero if of the sessions under way these leave."""
+        data = _data(self.table, self.features, self.number, self.settings, under_way_left)
+        if data is None:
+            return np.zeros(len(self.model.terms), dtype=bool)
+        effects, errors = self._estimates(replace(self.model, data=data))
+        return np.asarray(effects > Z95 * errors)
+
+    def _near(self, term: Term, correlations: Floats) -> tuple[str, ...]:
+        """The other features that go together with those of a term."""
+        places = {
+            k for place in term.features for k in np.flatnonzero(correlations[place] > self.settings.correlated_above)
+        }
+        return tuple(sorted(self.model.data.features[k].name for k in places - set(term.features)))
+
+
+def _cause(
+    table: SessionTable,
+    number: int,
+    conditions: tuple[Condition, ...],
+    log_odds: Interval,
+    correlated: tuple[str, ...],
+) -> Cause:
+    rows = table.at_risk(number)
+    left = rows & (table.reached == number)
+    holds = rows & _holds(conditions, table)
+    affected, lost = int(holds.sum()), int((left & holds).sum())
+    others = int(rows.sum()) - affected
+    return Cause(
+        conditions=conditions,
+        step=table.steps[number],
+        step_number=number,
+        log_odds=log_odds,
+        affected=affected,
+        left=lost,
+        rate_with=lost / max(affected, 1),
+        rate_without=(int(left.sum()) - lost) / max(others, 1),
+        correlated=correlated,
+    )
+
+
+def _holds(conditions: tuple[Condition, ...], table: SessionTable) -> Flags:
+    flags: Flags = np.logical_and.reduce([condition.holds(table) for condition in conditions])
+    return flags

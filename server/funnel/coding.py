@@ -1,0 +1,132 @@
+"""Features as small whole numbers, and the conditions on each that may be named as a cause."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from server.funnel.types import Column, Condition, Flags, SessionTable, unknown
+
+Codes = npt.NDArray[np.int64]
+
+MOST_LEVELS = 40
+"""Rarer levels of a text are one group that is adjusted for and never named."""
+MOST_VALUES = 32
+"""A number with up to so many values is looked at value by value."""
+CUTS = (0.02, 0.05, *(k / 20 for k in range(2, 19)), 0.95, 0.98)
+"""The shares of sessions below the bounds that are tried for a number."""
+STRIDE = 2
+"""Ranges between two bounds are tried for every second bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A condition on one feature, as the set of codes for which it holds.
+
+    ``opposite`` is named when the condition lowers leaving: the other side of a bound. Where it is None, nothing is.
+    """
+
+    condition: Condition
+    opposite: Condition | None
+    members: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class CodedFeature:
+    """A feature as a code from 0 to ``width - 1`` for each session; ``ordered`` codes are ranges of a number."""
+
+    name: str
+    codes: Codes
+    width: int
+    ordered: int
+    candidates: tuple[Candidate, ...]
+    known_at: int
+
+
+def coded(table: SessionTable) -> tuple[CodedFeature, ...]:
+    """All features of a table that differ between sessions."""
+    made = (_coded(name, column, table.known_at.get(name, 1)) for name, column in table.features.items())
+    return tuple(feature for feature in made if feature.width > 1)
+
+
+def _coded(name: str, column: Column, known_at: int) -> CodedFeature:
+    if column.dtype.kind == "b":
+        return _flag(name, column.astype(bool), known_at)
+    if column.dtype.kind == "O":
+        return _text(name, column, known_at)
+    return _number(name, column.astype(np.float64), known_at)
+
+
+def _flag(name: str, column: Flags, known_at: int) -> CodedFeature:
+    if column.all() or not column.any():
+        return CodedFeature(name, np.zeros(len(column), dtype=np.int64), 1, 0, (), known_at)
+    happened = Candidate(Condition(name), None, np.array([False, True]))
+    return CodedFeature(name, column.astype(np.int64), 2, 0, (happened,), known_at)
+
+
+def _text(name: str, column: Column, known_at: int) -> CodedFeature:
+    places: dict[str | None, int] = {}
+    met = np.fromiter((places.setdefault(value, len(places)) for value in column.tolist()), np.int64, len(column))
+    values = list(places)
+    counts = np.bincount(met, minlength=len(values))
+    kept = [int(k) for k in np.argsort(-counts, kind="stable")][:MOST_LEVELS]
+    code_of = np.full(len(values), len(kept), dtype=np.int64)
+    code_of[kept] = np.arange(len(kept))
+    width = len(kept) + (len(values) > len(kept))
+    eye = np.eye(width, dtype=bool)
+    candidates = [Candidate(Condition(name, "=", values[k]), None, eye[code]) for code, k in enumerate(kept)]
+    return CodedFeature(name, code_of[met], width, 0, tuple(candidates) if width > 1 else (), known_at)
+
+
+def _number(name: str, column: npt.NDArray[np.float64], known_at: int) -> CodedFeature:
+    missing = unknown(column)
+    present = column[~missing]
+    if len(present) == 0:
+        return CodedFeature(name, np.zeros(len(column), dtype=np.int64), 1, 0, (), known_at)
+    bounds = _bounds(present)
+    ordered = len(bounds) + 1
+    width = ordered + bool(missing.any())
+    codes = np.searchsorted(bounds, column, side="left").astype(np.int64)  # code k: above bound k - 1, up to bound k
+    codes[missing] = ordered
+    few = len(np.unique(present)) <= MOST_VALUES
+    candidates = _number_candidates(name, bounds, float(present.max()) if few else math.inf, width)
+    if missing.any():
+        candidates.append(Candidate(Condition(name, "=", None), None, np.arange(width) == ordered))
+    return CodedFeature(name, codes, width, ordered, tuple(candidates), known_at)
+
+
+def _bounds(present: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The values between which a number is cut; each belongs to the range below it."""
+    values = np.unique(present)
+    if len(values) <= MOST_VALUES:
+        return values[:-1]
+    cuts = np.quantile(present, CUTS)
+    for digits in (2, 3, 4, 6):  # round bounds read better, and people set round limits
+        rounded = np.unique([float(f"{cut:.{digits}g}") for cut in cuts])
+        if len(rounded) >= 0.8 * len(np.unique(cuts)):
+            break
+    else:
+        rounded = np.unique(cuts)
+    bounds: npt.NDArray[np.float64] = rounded[(rounded >= values[0]) & (rounded < values[-1])]
+    return bounds
+
+
+def _number_candidates(name: str, bounds: npt.NDArray[np.float64], top: float, width: int) -> list[Candidate]:
+    """Both sides of each bound, ranges between two bounds, and single values of a number that has few."""
+    place = np.arange(width)
+    ordered = len(bounds) + 1
+    found = []
+    for k, bound in enumerate(bounds.tolist()):
+        above = (place > k) & (place < ordered)
+        found.append(Candidate(Condition(name, ">", bound), Condition(name, "<=", bound), above))
+    for low, high in combinations(range(0, len(bounds), STRIDE), 2):
+        value = (float(bounds[low]), float(bounds[high]))
+        found.append(Candidate(Condition(name, "in", value), None, (place > low) & (place <= high)))
+    if np.isfinite(top):
+        singles = enumerate([*bounds.tolist(), top])
+        found += [Candidate(Condition(name, "=", value), None, place == k) for k, value in singles]
+    return found

@@ -1,0 +1,72 @@
+"""Two conditions that together raise leaving beyond what each does alone: a score test of every pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from server.funnel.logistic import solve
+from server.funnel.search import LEAST_LEFT, StepModel, Term, Tested
+from server.funnel.types import Flags
+
+PAIR_CUTS = (1 / 3, 2 / 3)
+"""The shares of sessions below the bounds at which a number enters a pair."""
+
+PAIR_GUARD = 2.0
+"""A pair needs so many times the numbers that a single condition needs: pairs are many, and most are small."""
+
+
+def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, int]:
+    """The two conditions that most raise leaving beyond what each does alone; and how many pairs were tried."""
+    data = model.data
+    result, columns = model.fitted(set())
+    penalised = result.information + np.diag(result.penalty)
+    weighted = columns * result.weights[:, None]
+    best: Tested | None = None
+    tried = 0
+    single = [term.column(data) for term in terms]
+    for k, term in enumerate(terms):
+        later = [j for j in range(k + 1, len(terms)) if terms[j].features[0] not in model.together[term.features[0]]]
+        products = [(j, single[k] * single[j]) for j in later]
+        products = [(j, product) for j, product in products if data.enough(float(product.sum()), PAIR_GUARD)]
+        if not products:
+            continue
+        tried += len(products)
+        pairs = np.array([product for _, product in products]).T
+        crossed = weighted.T @ pairs
+        own = pairs.T @ result.weights
+        variance = own - np.einsum("ij,ij->j", crossed, solve(penalised, crossed))
+        usable = variance > LEAST_LEFT * own
+        effect = pairs.T @ result.residuals
+        z = np.where(usable, effect / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
+        at = int(z.argmax())
+        if best is None or z[at] > best.z:
+            other = terms[products[at][0]]
+            both = Term(
+                term.conditions + other.conditions, term.features + other.features, term.members + other.members
+            )
+            best = Tested(both, float(effect[at] / max(variance[at], 1e-9)), float(z[at]))
+    return best, tried
+
+
+def pair_terms(model: StepModel) -> list[Term]:
+    """What may enter a pair: things that happened, levels, a number above or below a third, and what was found."""
+    data = model.data
+    terms = []
+    for place, (feature, some) in enumerate(zip(data.features, data.candidates, strict=True)):
+        cuts = [c for c in some if c.opposite is not None]
+        chosen = [c for c in some if c.condition.operator in {"is", "="}]
+        if feature.ordered:
+            chosen = []
+        shares = [float(data.counts[data.span(place)] @ c.members) / len(data.left) for c in cuts]
+        for cut in PAIR_CUTS if cuts else ():
+            nearest = cuts[int(np.abs(np.array(shares) - (1 - cut)).argmin())]
+            if cut > 0.5:
+                chosen.append(nearest)
+            elif nearest.opposite is not None:
+                below: Flags = ~nearest.members & (np.arange(feature.width) < feature.ordered)
+                terms.append(Term((nearest.opposite,), (place,), (below,)))
+        terms += [Term((c.condition,), (place,), (c.members,)) for c in chosen]
+    known = {term.conditions for term in terms}
+    return terms + [t for t in model.terms if len(t.conditions) == 1 and t.conditions not in known]

@@ -1,0 +1,162 @@
+"""The sessions of one step, in the form in which the model of the step reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+import numpy as np
+from scipy import special
+
+from server.funnel.coding import Candidate, CodedFeature, Codes
+from server.funnel.logistic import Floats
+from server.funnel.types import Flags, SessionTable
+
+LEAVERS_FOR_A_GROUP = 60
+"""A number is adjusted for in one more group for each so many leavers."""
+FEWEST_GROUPS, MOST_GROUPS = 3, 10
+LEAST_FOR_ADJUSTING = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The least numbers with and without a condition for which it is looked at."""
+
+    sessions: int
+    outcomes: float
+
+
+@dataclass(frozen=True)
+class StepData:
+    """The sessions that reached one step and of which the outcome is known: their rows in the table, and who left."""
+
+    rows: Codes
+    features: tuple[CodedFeature, ...]
+    codes: tuple[Codes, ...]
+    left: Floats
+    guards: Guards
+
+    @cached_property
+    def offsets(self) -> list[int]:
+        """Where the codes of each feature begin among all codes; the last is their number."""
+        return [0, *accumulate(feature.width for feature in self.features)]
+
+    @cached_property
+    def indicators(self) -> Floats:
+        """One column for each code of each feature, 1 where a session has it."""
+        made = np.zeros((len(self.left), self.offsets[-1]))
+        rows = np.arange(len(self.left))
+        for codes, offset in zip(self.codes, self.offsets, strict=False):
+            made[rows, offset + codes] = 1.0
+        return made
+
+    @cached_property
+    def counts(self) -> Floats:
+        """The sessions with each code."""
+        counts: Floats = self.indicators.sum(axis=0)
+        return counts
+
+    def span(self, place: int) -> slice:
+        """The codes of one feature among all."""
+        return slice(self.offsets[place], self.offsets[place + 1])
+
+    def enough(self, sessions: float, times: float = 1.0) -> bool:
+        """Whether so many sessions are neither too few nor nearly all, by so many times the guards."""
+        rest = len(self.left) - sessions
+        rate = float(self.left.mean())
+        fewest = min(sessions, rest)
+        expected = fewest * min(rate, 1.0 - rate)
+        return fewest >= times * self.guards.sessions and expected >= times * self.guards.outcomes
+
+    @cached_property
+    def candidates(self) -> tuple[tuple[Candidate, ...], ...]:
+        """The conditions on each feature that pass the guards."""
+        return tuple(
+            tuple(c for c in feature.candidates if self.enough(float(self.counts[self.span(k)] @ c.members)))
+            for k, feature in enumerate(self.features)
+        )
+
+    @cached_property
+    def groups(self) -> tuple[Floats, ...]:
+        """The coarse groups of each feature that are adjusted for: a row for each code, a column for each group."""
+        number = int(np.clip(self.left.sum() / LEAVERS_FOR_A_GROUP, FEWEST_GROUPS, MOST_GROUPS))
+        return tuple(_groups(f, self.counts[self.span(k)], number) for k, f in enumerate(self.features))
+
+
+def _groups(feature: CodedFeature, counts: Floats, number: int) -> Floats:
+    """Levels of a text; ranges of about equal size of a number, and its score. The largest group is the reference."""
+    group = np.arange(feature.width)
+    if feature.ordered > number:
+        group[: feature.ordered] = np.minimum((_shares_below(feature, counts) * number).astype(int), number - 1)
+        group[feature.ordered :] = number + np.arange(feature.width - feature.ordered)
+    found, place = np.unique(group, return_inverse=True)
+    made = (place[:, None] == np.arange(len(found))).astype(float)
+    sizes = counts @ made
+    kept = (sizes >= LEAST_FOR_ADJUSTING) & (np.arange(len(found)) != int(sizes.argmax()))
+    score = scores(feature, counts)[:, None] if feature.ordered > 2 else np.zeros((feature.width, 0))
+    return np.hstack([made[:, kept], score])
+
+
+def _shares_below(feature: CodedFeature, counts: Floats) -> Floats:
+    """For each range of a number the share of sessions below its middle, never 0 nor 1."""
+    inside = counts[: feature.ordered]
+    shares: Floats = (np.cumsum(inside) - inside / 2 + 0.25) / (inside.sum() + 0.5)
+    return shares
+
+
+def scores(feature: CodedFeature, counts: Floats) -> Floats:
+    """A number on the scale of a normal distribution with the same order; 0 where it is unknown."""
+    made = np.zeros(feature.width)
+    made[: feature.ordered] = special.ndtri(_shares_below(feature, counts))
+    return made
+
+
+def step_data(
+    table: SessionTable,
+    features: tuple[CodedFeature, ...],
+    number: int,
+    guards: Guards,
+    most_rows: int,
+    seed: int,
+    under_way_left: Flags | None = None,
+) -> StepData | None:
+    """The sessions of step ``number``, or None where they are too few or nearly all the same.
+
+    Args:
+        table: The sessions.
+        features: Its features, coded.
+        number: The number of the step that these sessions reached.
+        guards: The least numbers.
+        most_rows: So many sessions at most are drawn at random.
+        seed: The seed of that draw.
+        under_way_left: Which of the sessions under way count as left, the others as gone on; None leaves all out.
+    """
+    at_risk = table.at_risk(number) if under_way_left is None else table.reached >= number
+    rows = np.flatnonzero(at_risk)
+    if len(rows) > most_rows:
+        rows = rows[np.random.default_rng(seed).choice(len(rows), most_rows, replace=False)]
+    ended = table.ended if under_way_left is None else table.ended | under_way_left
+    left = (table.reached[rows] == number) & ended[rows]
+    if len(rows) < 2 * guards.sessions or min(left.sum(), (~left).sum()) < 2 * guards.outcomes:
+        return None
+    known = tuple(feature for feature in features if feature.known_at <= number)
+    return StepData(rows, known, tuple(feature.codes[rows] for feature in known), left.astype(float), guards)
+
+
+def feature_correlations(data: StepData) -> Floats:
+    """The largest correlation, without its sign, between conditions on each two features, or their order."""
+    columns: list[tuple[int, Floats]] = []
+    for place, (feature, some) in enumerate(zip(data.features, data.candidates, strict=True)):
+        columns += [(place, candidate.members.astype(float)) for candidate in some]
+        columns += [(place, scores(feature, data.counts[data.span(place)]))] if feature.ordered > 2 and some else []
+    owner = np.array([place for place, _ in columns], dtype=int)
+    values = np.zeros((data.offsets[-1], len(columns)))
+    for k, (place, column) in enumerate(columns):
+        values[data.span(place), k] = column
+    mean = data.counts @ values / len(data.left)
+    joint = values.T @ (data.indicators.T @ data.indicators) @ values / len(data.left) - np.outer(mean, mean)
+    spread = np.sqrt(np.diag(joint))
+    found = np.zeros((len(data.features), len(data.features)))
+    np.maximum.at(found, (owner[:, None], owner[None, :]), np.abs(joint) / np.outer(spread, spread))
+    return found

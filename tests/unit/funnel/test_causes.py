@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from server.funnel.causes import CauseSettings, find_causes
+from server.funnel.types import CauseReport, SessionTable
+from tests.unit.funnel.simulated import Effect, above, below, features, flag, level, table
+
+
+def named(report: CauseReport) -> list[tuple[str, int]]:
+    return sorted((cause.feature, cause.step_number) for cause in report.causes)
+
+
+@pytest.mark.parametrize(
+    ("effect", "feature", "starts"),
+    [
+        ((1, 1.2, flag("silent")), "silent", ""),
+        ((2, 1.2, flag("outage")), "outage", ""),
+        ((1, 1.2, level("network", "3g")), "network", "= 3g"),
+        ((2, 1.0, level("network", "wifi")), "network", "= wifi"),
+        ((1, 1.2, above("delay_s", 1.5)), "delay_s", "> 1."),
+        ((2, 1.2, below("confidence", 0.7)), "confidence", "<= 0."),
+    ],
+)
+def test_a_planted_cause_is_named_with_its_step_and_its_level(effect: Effect, feature: str, starts: str) -> None:
+    report = find_causes(table(1, 6000, effect))
+    assert named(report) == [(feature, effect[0])]
+    (cause,) = report.causes
+    assert cause.level.startswith(starts)
+    assert cause.step == ("confirm", "done")[effect[0] - 1]
+    assert abs(cause.log_odds.mid - effect[1]) < cause.log_odds.high - cause.log_odds.low  # four standard errors
+    assert cause.rate_with > cause.rate_without
+
+
+def test_counts_and_rates_are_those_of_all_sessions() -> None:
+    sessions = table(2, 6000, (2, 1.2, flag("silent")))
+    (cause,) = find_causes(sessions, CauseSettings(most_rows=2500)).causes
+    arrived, silent = sessions.reached >= 2, sessions.features["silent"].astype(bool)
+    assert cause.affected == (arrived & silent).sum()
+    assert cause.left == (arrived & silent & (sessions.reached == 2)).sum()
+    assert cause.rate_without == pytest.approx((sessions.reached[arrived & ~silent] == 2).mean())
+
+
+def test_what_only_goes_with_a_cause_is_not_named_but_mentioned() -> None:
+    (cause,) = find_causes(table(3, 6000, (1, 1.3, flag("outage")))).causes
+    assert cause.feature == "outage"
+    assert cause.correlated == ("retried",)
+
+
+def test_of_two_features_that_always_go_together_one_is_named_and_the_other_mentioned() -> None:
+    outage = features(4, 6000)["outage"]
+    (cause,) = find_causes(table(4, 6000, (1, 1.3, flag("outage")), changed={"banner": outage})).causes
+    assert {cause.feature, *cause.correlated} == {"outage", "banner", "retried"}
+
+
+def test_two_conditions_that_matter_only_together_are_named_together() -> None:
+    def both(columns: object) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        assert isinstance(columns, dict)
+        return flag("silent")(columns) & level("network", "4g")(columns)
+
+    (cause,) = find_causes(table(5, 8000, (1, 1.8, both))).causes
+    assert cause.kind == "together"
+    assert sorted(map(str, cause.conditions)) == ["network = 4g", "silent"]
+
+
+def test_a_range_and_a_gap_are_named() -> None:
+    rng = np.random.default_rng(6)
+    day = rng.integers(0, 60, 8000).astype(float)
+    gaps = np.where(rng.random(8000) < 0.1, np.nan, rng.normal(size=8000))
+    week: Effect = (1, 1.4, lambda c: (c["day"].astype(float) > 20) & (c["day"].astype(float) <= 27))
+    missing: Effect = (2, 1.4, lambda c: np.isnan(c["signal"].astype(float)))
+    report = find_causes(table(6, 8000, week, missing, changed={"day": day, "signal": gaps}))
+    assert named(report) == [("day", 1), ("signal", 2)]
+    assert "signal = unknown" in [cause.text for cause in report.causes]
+
+
+def test_nothing_is_named_where_nothing_matters() -> None:
+    reports = [find_causes(table(seed, 3000)) for seed in range(20)]
+    assert [named(report) for report in reports] == [[]] * 20
+    assert all(report.tested > 100 for report in reports)
+
+
+def test_a_weak_effect_is_not_named_however_many_sessions_there_are() -> None:
+    assert find_causes(table(7, 40_000, (1, 0.15, flag("silent")))).causes == ()
+
+
+def test_a_tiny_group_is_not_named_even_if_all_of_it_leaves() -> None:
+    few = np.arange(6000) < 20
+    assert find_causes(table(8, 6000, (1, 20.0, flag("few")), changed={"few": few})).causes == ()
+
+
+def test_too_little_data_is_said() -> None:
+    small = find_causes(table(9, 400, (1, 1.0, flag("silent"))))
+    assert [step.step for step in small.too_little] == ["confirm", "done"]
+    assert small.too_little[0].sessions == 400
+    assert find_causes(table(9, 20_000)).too_little == ()
+
+
+@pytest.mark.parametrize("reached", [[], [1, 1, 1], [3] * 500, [1] * 500, [1, 2, 3] * 2])
+def test_a_table_without_anything_to_compare_gives_an_empty_report(reached: list[int]) -> None:
+    rows = len(reached)
+    columns = {"delay_s": np.arange(rows, dtype=float), "silent": np.arange(rows) % 2 == 0}
+    empty = SessionTable(columns, np.array(reached, dtype=int), np.ones(rows, dtype=bool), ("start", "confirm", "done"))
+    report = find_causes(empty)
+    assert report.causes == ()
+    assert [step.step for step in report.too_little] == ["confirm", "done"]
+
+
+def test_a_count_over_the_whole_session_is_left_out() -> None:
+    sessions = table(10, 6000, (1, 1.2, flag("silent")))
+    events = np.random.default_rng(10).poisson(3.0 * sessions.reached).astype(float)
+    report = find_causes(replace(sessions, features={**sessions.features, "events": events}))
+    assert named(report) == [("silent", 1)]
+    assert report.growing == ("events",)
+
+
+def test_low_values_that_matter_at_every_step_are_no_growing_feature() -> None:
+    low = below("confidence", 0.75)
+    report = find_causes(table(11, 8000, (1, 1.2, low), (2, 1.2, low)))
+    assert report.growing == ()
+    assert named(report) == [("confidence", 1), ("confidence", 2)]
+
+
+def test_a_feature_explains_only_what_comes_after_it_is_known() -> None:
+    sessions = table(12, 8000, (1, 1.2, flag("silent")), (2, 1.2, flag("silent")))
+    assert named(find_causes(sessions)) == [("silent", 1), ("silent", 2)]
+    assert named(find_causes(replace(sessions, known_at={"silent": 2}))) == [("silent", 2)]
+
+
+def test_sessions_under_way_count_neither_as_left_nor_as_gone_on() -> None:
+    sessions = table(13, 8000, (1, 1.2, flag("silent")))
+    under_way = sessions.features["retried"].astype(bool) & (np.random.default_rng(13).random(8000) < 0.8)
+    seen = replace(sessions, reached=np.where(under_way, 1, sessions.reached), ended=~under_way)
+    assert named(find_causes(seen)) == [("silent", 1)]
+    assert ("retried", 1) in named(find_causes(replace(seen, ended=np.ones(8000, dtype=bool))))
+
+
+def test_a_cause_that_rests_on_who_is_not_yet_known_to_have_left_is_not_named() -> None:
+    sessions = table(14, 8000, (1, 1.2, flag("silent")))
+    earlier = np.random.default_rng(14).random(8000) < 0.85
+    columns = {**sessions.features, "earlier": earlier}
+    hidden = replace(sessions, features=columns, ended=earlier | (sessions.reached == 3))
+    assert named(find_causes(hidden)) == [("silent", 1)]
+
+
+def test_the_same_table_gives_the_same_report() -> None:
+    sessions = table(15, 6000, (1, 1.2, flag("silent")))
+    settings = CauseSettings(most_rows=3000)
+    assert find_causes(sessions, settings) == find_causes(sessions, settings)

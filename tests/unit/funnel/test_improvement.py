@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from server.funnel.causes import find_causes
+from server.funnel.improvement import ImprovementModel, expected_improvement
+from server.funnel.types import CauseReport, SessionTable
+from tests.unit.funnel.simulated import above, flag, level, table
+
+EFFECTS = ((1, 1.2, flag("silent")), (2, 1.2, level("network", "3g")), (1, 1.0, above("delay_s", 1.5)))
+
+
+def test_one_flag_alone_gives_what_the_rates_give() -> None:
+    silent = np.repeat([True, False], [1000, 3000])
+    reached = np.concatenate([np.repeat([1, 2], [600, 400]), np.repeat([1, 2], [750, 2250])])
+    sessions = SessionTable({"silent": silent}, reached, np.ones(4000, dtype=bool), ("start", "done"))
+    report = find_causes(sessions)
+    result = expected_improvement(sessions, report, report.causes)
+    assert result.rate.mid == pytest.approx(2650 / 4000, abs=0.005)
+    assert result.rate_then.mid == pytest.approx(0.75, abs=0.005)
+    assert result.points.mid == pytest.approx(8.75, abs=0.3)
+    assert result.completions.mid == pytest.approx(350, abs=12)
+    assert result.points.high - result.points.low == pytest.approx(2 * 1.96 * 0.49, rel=0.35)
+
+
+def test_the_interval_holds_what_a_simulation_without_the_cause_gives() -> None:
+    inside = 0
+    for seed in range(12):
+        sessions = table(seed, 3000, *EFFECTS)
+        report = find_causes(sessions)
+        (silent,) = (cause for cause in report.causes if cause.feature == "silent")
+        points = expected_improvement(sessions, report, [silent], draws=200).points
+        with_it, without = (table(900 + seed, 100_000, *some) for some in (EFFECTS, EFFECTS[1:]))
+        truth = 100 * ((without.reached == 3).mean() - (with_it.reached == 3).mean())
+        inside += points.low <= truth <= points.high
+    assert inside >= 10
+
+
+def test_all_causes_together_bring_more_than_each() -> None:
+    sessions = table(3, 8000, *EFFECTS)
+    report = find_causes(sessions)
+    assert len(report.causes) == 3
+    model = ImprovementModel(sessions, report)
+    alone = [model.without([cause]).points.mid for cause in report.causes]
+    assert model.without(report.causes).points.mid > max(alone)
+    assert model.without([]).points.mid == 0.0
+    assert all(gain > 0 for gain in alone)
+
+
+def test_more_sessions_narrow_the_interval() -> None:
+    widths = []
+    for size in (2000, 16_000):
+        sessions = table(4, size, *EFFECTS)
+        report = find_causes(sessions)
+        cause = next(c for c in report.causes if c.feature == "silent")
+        points = expected_improvement(sessions, report, [cause]).points
+        widths.append(points.high - points.low)
+    assert widths[1] < 0.5 * widths[0]
+
+
+def test_a_step_with_too_little_data_counts_with_its_rate() -> None:
+    sessions = table(5, 4000, EFFECTS[0])
+    few = replace(sessions, reached=np.where(np.arange(4000) % 500 == 0, 3, np.minimum(sessions.reached, 2)))
+    result = ImprovementModel(few, find_causes(few)).without([])
+    assert result.rate.low < (few.reached == 3).mean() < result.rate.high
+
+
+def test_a_cause_of_another_report_is_refused() -> None:
+    sessions = table(6, 4000, *EFFECTS)
+    report = find_causes(sessions)
+    with pytest.raises(ValueError, match="its own report"):
+        expected_improvement(sessions, CauseReport((), (), 1), report.causes)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+from server.funnel.logistic import fit
+
+
+def test_one_flag_gives_the_log_odds_ratio_of_the_table() -> None:
+    flag = np.repeat([0.0, 1.0], [200, 100])
+    left = np.concatenate([np.repeat([1.0, 0.0], [40, 160]), np.repeat([1.0, 0.0], [50, 50])])
+    result = fit(np.column_stack([np.ones(300), flag]), left, np.zeros(2))
+    assert result.coefficients == pytest.approx([special.logit(0.2), special.logit(0.5) - special.logit(0.2)], abs=1e-6)
+    assert result.covariance()[1, 1] == pytest.approx(1 / 40 + 1 / 160 + 1 / 50 + 1 / 50, rel=1e-4)
+
+
+def test_the_penalised_gradient_is_zero_at_the_fit() -> None:
+    rng = np.random.default_rng(1)
+    columns = np.column_stack([np.ones(500), rng.normal(size=(500, 6))])
+    left = (rng.random(500) < special.expit(columns @ np.linspace(-1, 1, 7))).astype(float)
+    penalty = np.array([0.0, 0.0, 1.0, 1.0, 5.0, 5.0, 50.0])
+    result = fit(columns, left, penalty)
+    assert columns.T @ result.residuals == pytest.approx(penalty * result.coefficients, abs=1e-3)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_equal_columns_do_not_stop_the_fit(penalty: float) -> None:
+    rng = np.random.default_rng(2)
+    flag = (rng.random(400) < 0.3).astype(float)
+    left = (rng.random(400) < 0.2 + 0.3 * flag).astype(float)
+    result = fit(np.column_stack([np.ones(400), flag, flag]), left, np.array([0.0, penalty, penalty]))
+    assert result.coefficients[1] == pytest.approx(result.coefficients[2], abs=1e-3)
+
+
+def test_a_flag_with_which_everybody_leaves_has_a_finite_effect() -> None:
+    flag = np.repeat([0.0, 1.0], [200, 50])
+    left = np.concatenate([np.repeat([1.0, 0.0], [40, 160]), np.ones(50)])
+    result = fit(np.column_stack([np.ones(250), flag]), left, np.zeros(2))
+    assert np.isfinite(result.covariance()).all()
+    assert result.coefficients[1] > 5
