@@ -271,6 +271,8 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _to_login(request: Request) -> Response:
+    if "hx-request" in request.headers:  # of the script, which would put the login into the page
+        return Response(status_code=401, headers={"hx-redirect": "/login"})
     path = request.url.path if request.method == "GET" else "/"
     query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
     return RedirectResponse("/login" if path == "/" else f"/login?next={quote(path + query, safe='')}", 303)

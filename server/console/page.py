@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -12,6 +13,8 @@ from starlette.responses import HTMLResponse
 from server.access.caller import Caller
 from server.console.texts import LANGUAGES, Texts, preferred, texts_in
 
+REFRESH_S: Final = 5
+"""How often a page that shows what happens now is read again, where the browser runs scripts."""
 LANGUAGE_COOKIE: Final = "vestibule_language"
 
 _TEMPLATES = Environment(
@@ -48,6 +51,8 @@ def render(
         t=texts,
         caller=caller,
         path=request.url.path,
+        address=_address(request),
+        refresh_s=REFRESH_S,
         languages=LANGUAGES,
         made=moment(datetime.now(UTC)),
         percent=lambda rate: percent(rate, texts.language),
@@ -57,6 +62,12 @@ def render(
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, texts.language, max_age=31_536_000, httponly=True, samesite="strict")
     return response
+
+
+def _address(request: Request) -> str:
+    """The address of the page within the console, without what was done on it."""
+    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "done"])
+    return f"{request.url.path}?{query}" if query else request.url.path
 
 
 def moment(when: datetime) -> str:

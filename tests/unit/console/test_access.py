@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import AsyncIterator, Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -113,7 +116,7 @@ async def test_every_answer_forbids_scripts_frames_and_caches(harness: Harness) 
             assert headers["x-content-type-options"] == "nosniff"
             assert ("cache-control" in headers) is not path.startswith("/static")
         page = (await browser.get("/health")).text
-    assert "<script" not in page
+    assert re.findall(r"<script[^>]*>", page) == ['<script src="/static/htmx.min.js" defer>']
     assert " style=" not in page
     assert " on" not in "".join(part.split(">")[0] for part in page.split("<")[1:] if " on" in part.split(">")[0])
 
@@ -148,6 +151,17 @@ async def test_a_form_that_is_too_long_is_refused(harness: Harness) -> None:
                 yield b"key=" + b"x" * 1000
 
         assert (await browser.post("/login", content=endless())).status_code == 413
+
+
+def test_the_script_is_the_released_one() -> None:
+    script = files("server.console").joinpath("static", "htmx.min.js").read_bytes()
+    assert hashlib.sha256(script).hexdigest() == "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
+
+
+async def test_a_script_of_a_browser_that_was_logged_out_is_sent_to_the_login(harness: Harness) -> None:
+    async with harness.browser(**{"hx-request": "true"}) as browser:
+        answer = await browser.get("/health")
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
 
 
 async def test_logins_are_bounded(harness: Harness) -> None:

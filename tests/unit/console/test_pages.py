@@ -115,7 +115,9 @@ async def test_a_dead_letter_is_looked_at_redriven_and_discarded_as_whoever_is_l
         assert NAME in unescape(details)
         retried = await browser.post(f"/letters/{one.id}/retry")
         assert retried.headers["location"] == "/letters?done=retried"
-        assert "The job is done again." in (await browser.get("/letters?done=retried")).text
+        said = (await browser.get("/letters?done=retried&closed=yes")).text
+        assert "The job is done again." in said
+        assert 'hx-get="/letters?closed=yes"' in said, "it is said once"
         await browser.post(f"/letters/{one.id}/discard", data={"reason": "duplicate"})
         subject = f"key:{harness.last_key_id}"
         assert harness.admin.done == [("retry", one.id, subject), ("discard", "duplicate", subject)]
