@@ -27,8 +27,8 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON do
 def events() -> None:
     """Events of apps: which a client may send, and what their properties are.
 
-    Values that are declared as numbers, booleans, times or enumerations are stored as they are; text is redacted. What
-    becomes of everything else is the setting VESTIBULE_EVENTS__UNDECLARED. See docs/operating/events.md.
+    Numbers, booleans, times, codes and enumerations are stored as they are; text is redacted. What becomes of what is
+    not declared is the setting VESTIBULE_EVENTS__UNDECLARED. See docs/operating/events.md.
 
     \b
     Examples:

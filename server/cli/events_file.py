@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import DeclaredEvent, DeclaredProperty
 
 MAX_FILE_BYTES: Final = 1024 * 1024
-KINDS: Final = ("number", "boolean", "time", "text")
+KINDS: Final = ("number", "boolean", "time", "code", "text")
 """Kinds by name. A list of values is an enumeration."""
 _A_WORD: Final = "must be a word; put it into quotation marks"
 _HINT: Final = "docs/operating/events.md shows a whole file."

@@ -26,12 +26,12 @@ COMMENTS = (
     comment_on(
         "COLUMN",
         "events.properties",
-        "Keys and values. Declared numbers, booleans, times and enumerations are as they came; text is redacted.",
+        "Keys and values. Declared values are as they came, but text and all that is not declared is redacted.",
     ),
     comment_on(
         "COLUMN",
         "events.properties_meta",
-        "Of text with replaced entities, counts and whether it is safe; the kind of a time or an enumeration.",
+        "Of text with replaced entities, counts and whether it is safe; the kind of a time, a code or an enumeration.",
     ),
 )
 
@@ -43,6 +43,7 @@ class PropertyKind(StrEnum):
     BOOLEAN = "boolean"
     ENUMERATION = "enumeration"
     TIME = "time"
+    CODE = "code"
     TEXT = "text"
 
 

@@ -15,14 +15,14 @@ _KIND: Final = "kind"
 
 @dataclass(frozen=True, slots=True)
 class TypedValue:
-    """A value that its client declared as a number, a boolean, a time or one word of an enumeration.
+    """A value that its client declared as a number, a boolean, a time, a code or one word of an enumeration.
 
-    It is stored as it came, because it has none of the forms that a person's words have.
+    It fits its kind, and is stored as it came.
 
     Attributes:
         value: As the app wrote it; of a number, digits that JSON takes as they are.
-        kind: For a value that JSON writes in quotation marks, what it is: ``time`` or ``enumeration``. Empty for a
-            number or a boolean, which JSON itself tells apart from text.
+        kind: For a value that JSON writes in quotation marks, what it is: ``time``, ``code`` or ``enumeration``.
+            Empty for a number or a boolean, which JSON itself tells apart from text.
     """
 
     value: str

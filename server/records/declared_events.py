@@ -10,7 +10,6 @@ from typing import Final
 
 from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
-from models.text import RawText
 from ray_tasks.types import Gateway
 from server.access.audit import AuditAction, AuditTrail
 from server.ledger import event_declarations
@@ -18,18 +17,19 @@ from server.ledger.columns import Cursor
 from server.ledger.event_declarations import Declaration, DeclaredProperty
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
-from server.records.machine_words import MachineWords, as_device, as_text, client_id_personal
+from server.records.machine_words import MachineWords, as_device, as_value, client_id_personal
 from server.records.typed_values import Reader, reader_of
 
 WORDS_CHECKED: Final = "words_checked"
 """In the audit: an operator said that the words name nobody, and they were not checked."""
 MOST_WORDS: Final = 5000
 """Different names, keys and values of one client, so that they can be checked within the time of a call."""
+MOST_VIOLATIONS: Final = 20
+"""That are told of a refused call; more would not fit into the trailers of gRPC."""
 _WORDS_AT_A_TIME: Final = 200
 _PSEUDONYM: Final = re.compile(r"hash-[0-9a-f]{32}")
-_NOT_LETTERS: Final = re.compile(r"[^A-Za-z]+")
-_SHORTEST_NAME: Final = 3
-"""Letters. A value with fewer beside each other, such as A-1042, names nobody."""
+_MAY_NAME: Final = re.compile(r"[A-Za-z]{3}")
+"""A value without three letters beside each other, such as A-1042, names nobody."""
 
 ClientEvents = Mapping[str, Mapping[str, Reader | None]]
 """Declared events of a client; of each the keys, with what reads their values. None stands for text."""
@@ -62,8 +62,7 @@ class DeclaredEvents:
         self._ledger = ledger
         self._clock = clock
         self._audit = audit
-        self._words = MachineWords(gateway)
-        self._values = MachineWords(gateway, _letters_of)
+        self._words = MachineWords(gateway, as_value)
         self._clients = MachineWords(gateway, as_device)
         self._known: dict[str, ClientEvents] | None = None
         self._version = 0
@@ -150,68 +149,49 @@ class DeclaredEvents:
 
     async def _check_words(self, before: Declaration, wanted: Declaration) -> None:
         """Refuse words in which something personal is found. Those that the client had declared were checked."""
-        names, values = _words_of(wanted), _values_of(wanted)
-        new_names = set(names) - set(_words_of(before))
-        new_values = {value for value in set(values) - set(_values_of(before)) if _may_name(value)}
-        if len(new_names) + len(new_values) > MOST_WORDS:
+        known = {word for word, _ in _places(before)}
+        places = [(word, path) for word, path in _places(wanted) if word not in known]
+        new = sorted({word for word, _ in places})
+        if len(new) > MOST_WORDS:
             raise InvalidInput(
                 f"More than {MOST_WORDS} new names, keys and values at once cannot be checked.",
                 reason=Reason.EVENT_DECLARATION_INVALID,
-                hint="Declare a property with that many values as text, or as a number.",
+                hint="Declare a property with that many values as text, as a code or as a number.",
             )
-        personal = [names[word] for word in await _personal(self._words, new_names)]
-        personal += [values[word] for word in await _personal(self._values, new_values)]
-        if personal:
+        personal = await self._personal_among(new)
+        wrong = [FieldViolation(path, "may name a person") for word, path in places if word in personal]
+        if wrong:
             raise InvalidInput(
                 "A name, a key or a value may name a person. Declared words are stored and shown as they are.",
                 reason=Reason.EVENT_WORD_PERSONAL,
                 hint="Choose other words. If they name nobody, say so with --words-checked, or with words_checked in "
                 "the request.",
-                violations=tuple(FieldViolation(path, "may name a person") for path in sorted(personal)),
+                violations=tuple(wrong[:MOST_VIOLATIONS]),
             )
+
+    async def _personal_among(self, words: list[str]) -> set[str]:
+        found: set[str] = set()
+        for at in range(0, len(words), _WORDS_AT_A_TIME):
+            found |= await self._words.personal(words[at : at + _WORDS_AT_A_TIME])
+        return found
 
 
 def declared_words(declarations: Mapping[str, Declaration]) -> frozenset[str]:
     """Names and keys that any client has declared."""
-    return frozenset(word for declaration in declarations.values() for word in _words_of(declaration))
+    return frozenset(
+        word for events in declarations.values() for name, properties in events.items() for word in (name, *properties)
+    )
 
 
-async def _personal(words: MachineWords, wanted: set[str]) -> set[str]:
-    found: set[str] = set()
-    listed = sorted(wanted)
-    for at in range(0, len(listed), _WORDS_AT_A_TIME):
-        found |= await words.personal(listed[at : at + _WORDS_AT_A_TIME])
-    return found
-
-
-def _words_of(declaration: Declaration) -> dict[str, str]:
-    """Names and keys, with the place of one of each in the request."""
-    names = {name: f"events[{at}].name" for at, name in enumerate(declaration)}
-    keys = {
-        key: f"events[{at}].properties[{within}].key"
-        for at, properties in enumerate(declaration.values())
-        for within, key in enumerate(properties)
-    }
-    return {**keys, **names}
-
-
-def _values_of(declaration: Declaration) -> dict[str, str]:
-    """The values of enumerations, with the place of one of each in the request."""
-    return {
-        value: f"events[{at}].properties[{within}].values[{number}]"
-        for at, properties in enumerate(declaration.values())
-        for within, given in enumerate(properties.values())
-        for number, value in enumerate(given.values)
-    }
-
-
-def _letters_of(value: str) -> RawText:
-    """A value without its digits: R2D2 is no address, and a number alone names nobody."""
-    return RawText(_NOT_LETTERS.sub(" ", as_text(value).reveal()).strip())
-
-
-def _may_name(value: str) -> bool:
-    return any(len(word) >= _SHORTEST_NAME for word in _NOT_LETTERS.split(value))
+def _places(declaration: Declaration) -> Iterator[tuple[str, str]]:
+    """Names, keys and values that may name somebody, each with its place in the request."""
+    for at, (name, properties) in enumerate(declaration.items()):
+        yield name, f"events[{at}].name"
+        for within, (key, given) in enumerate(properties.items()):
+            yield key, f"events[{at}].properties[{within}].key"
+            for number, value in enumerate(given.values):
+                if _MAY_NAME.search(value):
+                    yield value, f"events[{at}].properties[{within}].values[{number}]"
 
 
 def _changes(before: Declaration, after: Declaration) -> Iterator[DeclarationChange]:

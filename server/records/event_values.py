@@ -13,7 +13,7 @@ from ray_tasks.types import Gateway
 from server.ledger import sessions
 from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.writer import Ledger
-from server.records.declared_events import ClientEvents, DeclaredEvents
+from server.records.declared_events import MOST_VIOLATIONS, ClientEvents, DeclaredEvents
 from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
 from server.records.remembered_texts import RememberedTexts
 from server.records.typed_values import Reader
@@ -23,8 +23,6 @@ REDACT_TIMEOUT_S: Final = 10.0
 LONGEST_BATCH_CHARACTERS: Final = 100_000
 """Of all different texts, undeclared names and keys together; the redactor must finish a batch within its timeout.
 Found in docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
-MOST_VIOLATIONS: Final = 20
-"""Of a refused batch; more would not fit into the trailers of gRPC."""
 
 NOT_DECLARED: Final = "is not declared"
 
@@ -85,8 +83,7 @@ class _Draft:
 class EventValues:
     """Reads batches.
 
-    What is declared as a number, a boolean, a time or an enumeration is kept as it came, if it fits. Every other value
-    is text, and redacted.
+    What is declared as anything but text is kept as it came, if it fits. Every other value is text, and redacted.
 
     Args:
         undeclared: What becomes of an event that does not fit what its client has declared.

@@ -92,6 +92,14 @@ def as_device(word: str) -> RawText:
     return RawText(f"The device {as_text(word).reveal()} is online.")
 
 
+def as_value(word: str) -> RawText:
+    """The word as a value.
+
+    Alone, "red", "branch" and "silver" are read as names, and in this sentence as words.
+    """
+    return RawText(f"The value is {as_text(word).reveal()}.")
+
+
 def with_safe_keys(keys: Collection[str], personal: set[str]) -> dict[str, str]:
     """New names for keys, in order; personal ones become ``redacted``, ``redacted_2`` and so on."""
     taken = set(keys)

@@ -95,7 +95,7 @@ def test_a_client_without_declarations_has_nothing_to_show() -> None:
         ("events: {}\nevent: {}", "one key `events`"),
         ("events: [opened]", "one key `events`"),
         ("events: {opened: number}", "events.opened: must be empty, or have its properties"),
-        ("events: {opened: {amount: numbre}}", "events.opened.amount: must be number, boolean, time, text or a list"),
+        ("events: {opened: {amount: numbre}}", "events.opened.amount: must be number, boolean, time, code"),
         ("events: {opened: {amount: }}", "events.opened.amount: must be number"),
         ("events: {opened: {channel: []}}", "events.opened.channel: must have values"),
         (

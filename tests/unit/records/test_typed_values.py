@@ -96,5 +96,38 @@ def test_what_is_no_time_does_not_fit(value: str) -> None:
     assert stored(PropertyKind.TIME, value) is None
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("7", "00417", "10862", "A-1042", "v2", "2.13.0-rc1", "2026.11.27-4", "ORD2026X", "EU/DE/4711", "SKU:88231"),
+        *("deadbeef-abcd-abcd-abcd-abcdefabcdef", "5F0C7A52-d1e9-4b60-8a55-0f2f8f6e2b11", "a" * 63 + "1"),
+    ],
+)
+def test_a_code_is_stored_as_it_is(value: str) -> None:
+    assert stored(PropertyKind.CODE, value) == f'"{value}"'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "",
+            "maria",
+            "maria-1985",
+            "Lopez.2",
+            "abc",
+            "A-B",
+            "12 Elm",
+            "12 Elm Street",
+            "m.lopez1@example.com",
+            "A--1",
+        ),
+        *("-1", "1-", "(415) 555-0132", "+14155550132", "1042\n", "caf\u00e91", "\u0661", "a" * 64 + "1", "a\u00001"),
+    ],
+)
+def test_what_may_be_words_is_no_code(value: str) -> None:
+    assert stored(PropertyKind.CODE, value) is None
+
+
 def test_text_is_read_by_the_redactor_alone() -> None:
     assert reader_of(DeclaredProperty(PropertyKind.TEXT)) is None

@@ -39,6 +39,8 @@ class _PropertyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Property
     """A time with its offset, such as 2026-11-27T08:15:00Z."""
     PROPERTY_KIND_TEXT: _PropertyKind.ValueType  # 5
     """Anything else. It is redacted."""
+    PROPERTY_KIND_CODE: _PropertyKind.ValueType  # 6
+    """An id that a program made, such as a UUID, a build number or A-1042: letters and digits in groups, no words."""
 
 class PropertyKind(_PropertyKind, metaclass=_PropertyKindEnumTypeWrapper):
     """What the value of a property is."""
@@ -55,6 +57,8 @@ PROPERTY_KIND_TIME: PropertyKind.ValueType  # 4
 """A time with its offset, such as 2026-11-27T08:15:00Z."""
 PROPERTY_KIND_TEXT: PropertyKind.ValueType  # 5
 """Anything else. It is redacted."""
+PROPERTY_KIND_CODE: PropertyKind.ValueType  # 6
+"""An id that a program made, such as a UUID, a build number or A-1042: letters and digits in groups, no words."""
 Global___PropertyKind: _TypeAlias = PropertyKind  # noqa: Y015
 
 class _Severity:
@@ -133,8 +137,8 @@ class AppEvent(_message.Message):
 
     @_builtins.property
     def properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """At most 20 properties. A value that is declared as a number, a boolean, a time or an enumeration is stored as it is;
-        every other value is text, and redacted. A key that is not declared and has personal data in it is stored as
+        """At most 20 properties. A value that is declared as anything but text is stored as it is; every other value is text,
+        and redacted. A key that is not declared and has personal data in it is stored as
         "redacted".
         """
 
