@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 
@@ -25,9 +25,8 @@ _VARIANT: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 """The digit of a UUID that RFC 9562 fixes the upper two bits of."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """What a batch needs to know of a session; times are microseconds since 1970.
+class _Session(NamedTuple):
+    """What a batch needs to know of a session; times are microseconds since 1970. A batch makes up to 500 of them.
 
     Attributes:
         ids: Makes the ids under which the events of its client are stored.

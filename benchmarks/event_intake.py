@@ -1,0 +1,139 @@
+"""What it costs a real server to take in events of apps.
+
+    python -m benchmarks.event_intake [--batches 400]
+
+sessions  CPU of the server's process for 1,000 events, in batches of 500 events over 25 sessions and over 500 sessions,
+          medians of rounds that take turns. The second may cost 1.5 times as much.
+callers   8 callers send batches of 500 events over 25 sessions without properties, one batch after the other: events a
+          second, CPU for 1,000 events, events for one second of CPU (20,000 is the bar), and calls that missed their
+          deadline of 10 s (none may). The callers run on the same cores, so events a second say less than the CPU.
+
+Requests are made before the clock runs. Exits with 1 unless the bars are reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import psutil
+from google.protobuf.timestamp_pb2 import Timestamp
+from vestibule.v1 import funnel_pb2, session_pb2, session_pb2_grpc
+
+from benchmarks._running import Running, running
+from benchmarks._under_attack import key_of
+from server.cli.channel import open_aio_channel
+from server.observability.log import configure
+
+BATCH = 500
+FEW, MANY = 25, 500
+CALLERS = 8
+ROUNDS, ROUND_BATCHES = 5, 40
+DEADLINE_S = 10.0
+MOST_RATIO = 1.5
+FEWEST_EVENTS_A_CPU_SECOND = 20_000
+METHOD = "/vestibule.v1.FunnelService/RecordEvents"
+NO_LIMITS = ("limits.client_calls_per_s=100000", "limits.client_calls_burst=1000000")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", type=int, default=400, help="Batches that the 8 callers send together.")
+    parsed = parser.parse_args()
+    configure("warning", "json")
+    with tempfile.TemporaryDirectory() as home, running(Path(home), *NO_LIMITS) as server:
+        good = asyncio.run(_measure(server, parsed.batches))
+    sys.exit(0 if good else 1)
+
+
+async def _measure(server: Running, batches: int) -> bool:
+    key = await key_of(server, "shop")
+    process = psutil.Process(server.pid)
+    async with open_aio_channel(server.address, credential=key) as channel:
+        few, many = await _sessions(channel, FEW), await _sessions(channel, MANY)
+        record = channel.unary_unary(METHOD, bytes, bytes)
+        await record(_batch(few), timeout=DEADLINE_S)
+        ratio = await _compare(process, record, few, many)
+        return await _load(process, record, few, batches) and ratio <= MOST_RATIO
+
+
+async def _sessions(channel: grpc.aio.Channel, number: int) -> list[str]:
+    stub: Any = session_pb2_grpc.SessionServiceStub(channel)
+    opened = []
+    for _ in range(number):
+        request = session_pb2.StartSessionRequest(client_id="shop", request_id=str(uuid.uuid4()))
+        opened.append((await stub.StartSession(request)).session.id)
+    return opened
+
+
+def _batch(sessions: Sequence[str]) -> bytes:
+    """A request as it goes over the wire, so that making it costs nothing while the clock runs."""
+    now_s = int(time.time())
+    events = [
+        funnel_pb2.AppEvent(
+            event_id=str(uuid.uuid4()),
+            session_id=sessions[at % len(sessions)],
+            name=f"step_{at % 7}",
+            device_time=Timestamp(seconds=now_s, nanos=at * 1000),
+            sequence=at + 1,
+        )
+        for at in range(BATCH)
+    ]
+    return funnel_pb2.RecordEventsRequest(events=events).SerializeToString()
+
+
+async def _compare(process: psutil.Process, record: Any, few: Sequence[str], many: Sequence[str]) -> float:
+    found: dict[int, list[float]] = {FEW: [], MANY: []}
+    for _ in range(ROUNDS):
+        for sessions in (few, many):
+            requests = [_batch(sessions) for _ in range(ROUND_BATCHES)]
+            began = _cpu_s(process)
+            for request in requests:
+                await record(request, timeout=DEADLINE_S)
+            found[len(sessions)].append((_cpu_s(process) - began) * 1000 / (ROUND_BATCHES * BATCH))
+    one, other = (statistics.median(found[number]) for number in (FEW, MANY))
+    print(f"sessions  {FEW}: {1000 * one:.1f} ms CPU for 1,000 events; {MANY}: {1000 * other:.1f} ms", end="")
+    print(f"; ratio {other / one:.2f} (at most {MOST_RATIO})")
+    return other / one
+
+
+async def _load(process: psutil.Process, record: Any, sessions: Sequence[str], batches: int) -> bool:
+    waiting = [_batch(sessions) for _ in range(batches)]
+    missed = 0
+
+    async def caller() -> None:
+        nonlocal missed
+        while waiting:
+            try:
+                await record(waiting.pop(), timeout=DEADLINE_S)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise
+                missed += 1
+
+    began, cpu = time.perf_counter(), _cpu_s(process)
+    await asyncio.gather(*(caller() for _ in range(CALLERS)))
+    took, cpu = time.perf_counter() - began, _cpu_s(process) - cpu
+    events = batches * BATCH
+    print(f"callers   {events / took:,.0f} events/s; {1e6 * cpu / events:.1f} ms CPU for 1,000 events", end="")
+    print(f"; {events / cpu:,.0f} events for a second of CPU (at least {FEWEST_EVENTS_A_CPU_SECOND:,})", end="")
+    print(f"; {missed} missed their deadline")
+    return events / cpu >= FEWEST_EVENTS_A_CPU_SECOND and not missed
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+if __name__ == "__main__":
+    main()
