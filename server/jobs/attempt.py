@@ -162,16 +162,16 @@ class Attempts:
         await repeat(write, self._policies["database"], again=_ledger_refused, sleep=self._sleep)
 
     async def _reschedule(self, job: JobRow, handler: Handler, at: datetime, reason: str) -> None:
-        begun = reason not in NOT_BEGUN
-        if not begun and _is_suspect(job):
+        if reason not in NOT_BEGUN:
+            await self._ends.retry(job, at, reason)
+            return
+        if _is_suspect(job):
             reason = job.last_reason  # its next attempt must be alone, too
 
         def write(cursor: Cursor) -> None:
-            jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=begun)
-            if begun:
-                job_attempts.insert_attempt(cursor, job, self._steady(), JobOutcome.RETRY, reason)
+            jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=False)
 
-        await (self._ledger.write(write) if begun else self._ends.put_back(job, handler, write))
+        await self._ends.put_back(job, handler, write)
 
     def _put_back(self, cursor: Cursor, job: JobRow) -> None:
         now = self._steady()

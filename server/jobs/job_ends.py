@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from models.errors import VestibuleError
@@ -14,6 +15,7 @@ from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
 from server.jobs.failure_policy import NOT_BEGUN
+from server.jobs.job_events import note_job
 from server.jobs.letter_rules import LetterRules, NewLetter
 from server.jobs.types import Completion, Handler, JobOutcome
 from server.ledger import dead_letters, job_attempts, job_ends, jobs
@@ -21,6 +23,7 @@ from server.ledger.columns import Cursor
 from server.ledger.types import Clock, DeadLetterRow, JobRow, JobState
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
+from server.records.events import Value
 
 log = get_logger("jobs")
 
@@ -59,6 +62,25 @@ class JobEnds:
 
         await _run_after(completion, await self._ledger.write(write))
 
+    async def retry(self, job: JobRow, at: datetime, reason: str) -> None:
+        """Have a job wait for its next attempt after one that counts.
+
+        Args:
+            job: Held by this owner.
+            at: When the next attempt may begin.
+            reason: Why this one failed, a stable reason.
+        """
+        ended = self._steady()
+        retry_in_s = round((at - ended).total_seconds(), 3)
+
+        def write(cursor: Cursor) -> None:
+            jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=True)
+            job_attempts.insert_attempt(cursor, job, ended, JobOutcome.RETRY, reason)
+            given: dict[str, Value] = {"reason": reason.lower(), "attempt": job.attempts, "retry_in_s": retry_in_s}
+            note_job(cursor, job, "job_retried", self._clock(), **given)
+
+        await self._ledger.write(write)
+
     async def put_back(self, job: JobRow, handler: Handler, put_back: Callable[[Cursor], object]) -> None:
         """Have a job wait whose attempt asked nobody; ``put_back`` changes its row."""
         completion = handler.on_not_begun(job)
@@ -96,6 +118,15 @@ class JobEnds:
             )
             if begun:
                 job_attempts.insert_attempt(cursor, job, ended, JobOutcome.DEAD, error.reason)
+            note_job(
+                cursor,
+                job,
+                "job_failed",
+                now,
+                reason=error.reason.lower(),
+                attempts=letter.attempts,
+                exhausted=exhausted,
+            )
             dropped = dead_letters.prune(cursor, self._letters.bounds)
             return NewLetter(letter, dropped), completion.record(cursor)
 
@@ -114,6 +145,7 @@ class JobEnds:
             letter = job_ends.redrive(cursor, letter_id, self._clock(), reason)
             if was_open:
                 self._audit.append(cursor, entry)
+                note_job(cursor, job, "job_redriven", self._clock())
             return letter, was_open, completion.record(cursor) if was_open else None
 
         letter, was_open, recorded = await self._ledger.write(write)
@@ -123,7 +155,7 @@ class JobEnds:
 
     async def discard(self, letter_id: str, reason: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
         """Discard a dead letter permanently. See ``JobQueue``."""
-        await self._job_of(letter_id)  # the caller may see it
+        before = await self._job_of(letter_id)  # the caller may see it
         entry = self._audit.entry(AuditAction.DISCARD, ("dead_letter", letter_id), reason=reason)
 
         def write(cursor: Cursor) -> tuple[DeadLetterRow, JobRow]:
@@ -131,6 +163,7 @@ class JobEnds:
             letter = job_ends.discard(cursor, letter_id, self._clock(), reason)
             if was_open:
                 self._audit.append(cursor, entry)
+                note_job(cursor, before, "job_discarded", self._clock())
             return letter, jobs.get(cursor, letter.job_id)  # both may be pruned as soon as this is written
 
         letter, job = await self._ledger.write(write)

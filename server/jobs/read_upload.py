@@ -21,7 +21,7 @@ from server.ledger import events, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import Artifact, Clock, JobRow, UploadRow
 from server.ledger.writer import Ledger
-from server.records.events import make_event
+from server.records.events import make_event, redacted_counts
 from server.records.pubsub import PubSub
 from server.uploads.disk import disk_errors
 from server.uploads.spool import Spool
@@ -137,8 +137,8 @@ class ReadUpload(Handler):
             now,
             took_s=(now - row.create_time).total_seconds(),
             kind=row.kind or "unspecified",
-            entities=sum(result.text.counts.values()),
             compute_ms=round(1000 * result.compute_s),
+            **redacted_counts(result.text),
         )
         events.append(cursor, event)
         return row

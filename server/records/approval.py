@@ -59,5 +59,5 @@ def decision_event(session: SessionRow, row: RecommendationRow, now: datetime, r
         took_s=(now - row.create_time).total_seconds(),
         decision=row.state.lower(),
         origin=row.origin,
-        **({"reason": reason} if reason else {}),
+        reason=reason or None,
     )

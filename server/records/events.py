@@ -7,16 +7,20 @@ from datetime import datetime
 
 from models.text import RedactedText
 from server.ledger.types import EventRow, SessionRow
+from server.records.event_catalogue import REDACTED_PREFIX
+
+Value = str | int | float | bool | None
+"""A word that the server chose, or a number. None leaves the property out."""
 
 
 def make_event(
-    session: SessionRow, name: str, now: datetime, *, took_s: float | None = None, **properties: str | int
+    session: SessionRow, name: str, now: datetime, *, took_s: float | None = None, **properties: Value
 ) -> EventRow:
     """An event of a session.
 
     Args:
         session: Gives it its client and its variant.
-        name: Machine word.
+        name: Machine word; ``event_catalogue`` lists all of them with their properties.
         now: When it happened.
         took_s: Duration of the thing, in seconds.
         properties: Identifiers and numbers chosen by the server; never anything that a person said, wrote or named.
@@ -29,5 +33,15 @@ def make_event(
         server_time=now,
         variant=session.variant,
         took_s=took_s,
-        properties={key: RedactedText.literal(str(value)) for key, value in properties.items()},
+        properties={key: RedactedText.literal(_text(value)) for key, value in properties.items() if value is not None},
     )
+
+
+def redacted_counts(text: RedactedText) -> dict[str, Value]:
+    """Properties that say what was redacted in a text: all together, and each kind."""
+    kinds: dict[str, Value] = {f"{REDACTED_PREFIX}{kind.lower()}": number for kind, number in text.counts.items()}
+    return {"entities": sum(text.counts.values()), **kinds}
+
+
+def _text(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from models.text import RedactedText
 from server.jobs.runner import JobQueue
 from server.ledger import events, sessions, streams, tag_numbers, turns
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow, Origin, SessionRow, TurnRow
 from server.ledger.writer import Ledger
-from server.records.events import make_event
+from server.records.events import make_event, redacted_counts
 from server.records.numbering import KnownNumbers, number_tags
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
@@ -36,7 +38,7 @@ class StreamRepository:
             session, moved = note_new_input(cursor, session, self._clock())
             turn = tag_numbers.numbered_turn(cursor, recognized.turn)
             if turns.insert_turn(cursor, turn):
-                events.insert_event(cursor, _turn_finished(session, turn, self._clock))
+                events.insert_event(cursor, _turn_finished(session, turn, recognized.delay_s, self._clock()))
             streams.save_progress(
                 cursor,
                 self._stream_id,
@@ -66,9 +68,10 @@ class StreamRepository:
         """A turn that is stored already."""
         return await self._ledger.read(lambda cursor: turns.find(cursor, turn_id))
 
-    async def store_silence(self, utterance: int, finalized_samples: int) -> None:
+    async def store_silence(self, utterance: int, finalized_samples: int, spoken_s: float) -> None:
         """Store that an utterance, up to a sample, held no speech; a resumed stream does not decode it again."""
-        row = make_event(self._session, "no_speech", self._clock(), utterance=utterance)
+        spoken_ms = round(1000 * spoken_s)
+        row = make_event(self._session, "no_speech", self._clock(), utterance=utterance, spoken_ms=spoken_ms)
 
         def write(cursor: Cursor) -> None:
             events.append(cursor, row)
@@ -102,14 +105,16 @@ class StreamRepository:
         )
 
 
-def _turn_finished(session: SessionRow, turn: TurnRow, clock: Clock) -> EventRow:
+def _turn_finished(session: SessionRow, turn: TurnRow, delay_s: float | None, now: datetime) -> EventRow:
     return make_event(
         session,
         "turn_finished",
-        clock(),
+        now,
         took_s=turn.compute_s,
         source=turn.source,
         confidence_percent=round(100 * turn.confidence),
         language=turn.language or "unknown",
-        entities=sum(turn.text.counts.values()),
+        spoken_ms=round(1000 * (turn.end_s - turn.start_s)),
+        delay_ms=None if delay_s is None else round(1000 * delay_s),
+        **redacted_counts(turn.text),
     )

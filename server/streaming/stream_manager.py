@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from models.errors import VestibuleError
 from server.ledger.types import SessionRow, TurnRow
 from server.streaming.admission import Admission, AdmissionTicket
 from server.streaming.conversation import Conversation
@@ -71,6 +72,17 @@ class StreamManager:
             InvalidInput: RESUME_TOKEN_INVALID.
         """
         session = await self._registry.open_session(config.session_id)
+        opened = False
+        try:
+            async with self._opened(config, session) as stream:
+                opened = True
+                yield stream
+        except VestibuleError as error:
+            await self._registry.refused(session, error, opened=opened)
+            raise
+
+    @asynccontextmanager
+    async def _opened(self, config: StreamConfig, session: SessionRow) -> AsyncIterator[OpenStream]:
         if config.resume_token:
             stream_id = await self._registry.verify_token(config)
             await self._admission.release(stream_id)

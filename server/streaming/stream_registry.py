@@ -8,15 +8,17 @@ import hmac
 import secrets
 from dataclasses import dataclass, replace
 
-from models.errors import InvalidInput, NotFound, Overloaded
+from models.errors import InvalidInput, NotFound, Overloaded, VestibuleError
 from models.reasons import Reason
 from server.access import ownership
 from server.access.caller import current_caller
-from server.ledger import streams, turns
+from server.ledger import events, sessions, streams, turns
 from server.ledger.columns import Cursor
 from server.ledger.streams import StreamRow
 from server.ledger.types import Clock, SessionRow, TurnRow
 from server.ledger.writer import Ledger
+from server.records.events import make_event
+from server.records.refusal_events import RefusalEvents
 from server.records.vocabulary import VocabularySealer
 from server.streaming.stream_config import StreamConfig
 from server.uploads.audio_log import AudioLogFile, LogPieces
@@ -50,6 +52,7 @@ class StreamRegistry:
         self._spool = spool
         self._sealer = sealer
         self._clock = clock
+        self._refusals = RefusalEvents(ledger, clock)
 
     async def open_session(self, session_id: str) -> SessionRow:
         """The session of a stream, which must be one of the current caller.
@@ -99,6 +102,9 @@ class StreamRegistry:
 
         def write(cursor: Cursor) -> None:
             streams.insert_stream(cursor, row)
+            spoken = language or "detected"
+            opened = make_event(session, "stream_opened", now, encoding=row.encoding, language=spoken)
+            events.append(cursor, opened)
             ownership.note_participant(cursor, session.id, caller)
 
         await self._ledger.write(write)
@@ -115,6 +121,11 @@ class StreamRegistry:
         def find(cursor: Cursor) -> StreamRow:
             row = streams.get(cursor, stream_id)
             ownership.note_participant(cursor, row.session_id, caller)
+            if row.open:
+                now = self._clock()
+                away_s = max(0.0, (now - row.update_time).total_seconds())
+                session = sessions.get(cursor, row.session_id)
+                events.insert_event(cursor, make_event(session, "stream_resumed", now, took_s=away_s))
             return row
 
         # Read in the writer's queue: writes of the broken connection that still wait there come first.
@@ -126,6 +137,10 @@ class StreamRegistry:
         size_bytes = await asyncio.to_thread(self._log_bytes, row.id)
         log = self._spool.log_pieces(row.id) if size_bytes else None
         return RegisteredStream(replace(row, next_offset=size_bytes), config.resume_token, log)
+
+    async def refused(self, session: SessionRow, error: VestibuleError, *, opened: bool) -> None:
+        """Record why a stream could not be opened, or why the server ended it early."""
+        await self._refusals.record_refusal(session, "stream_broken_off" if opened else "stream_refused", error)
 
     async def missed_turns(self, stream_id: str, config: StreamConfig) -> list[TurnRow]:
         """Stored turns whose finals the client of a resumed stream has not seen."""

@@ -40,6 +40,7 @@ class RecognizedUtterance:
         sealed_state: State of the workers after the turn; opaque.
         finalized_samples: Samples of the stream whose finals are stored; None for typed text, which moves nothing.
         language: Language of the stream from now on; empty while it is detected in each window.
+        delay_s: Seconds from the end of the utterance until it was recognized; None for typed text.
     """
 
     turn: TurnRow
@@ -47,6 +48,7 @@ class RecognizedUtterance:
     next_utterance: int
     finalized_samples: int | None
     language: str = ""
+    delay_s: float | None = None
 
 
 class TurnStore(Protocol):
@@ -54,7 +56,7 @@ class TurnStore(Protocol):
 
     async def store_turn(self, recognized: RecognizedUtterance) -> TurnRow: ...  # noqa: D102
     async def find_turn(self, turn_id: str) -> TurnRow | None: ...  # noqa: D102
-    async def store_silence(self, utterance: int, finalized_samples: int) -> None: ...  # noqa: D102
+    async def store_silence(self, utterance: int, finalized_samples: int, spoken_s: float) -> None: ...  # noqa: D102
 
 
 class Transcriber:
@@ -116,7 +118,8 @@ class Transcriber:
 
     async def _finish(self, utterance: Utterance, step: SpeechStep) -> TurnRow | None:
         if not has_speech(step):
-            await self._store.store_silence(utterance.number, utterance.end)
+            spoken_s = utterance.end_s - utterance.start_s
+            await self._store.store_silence(utterance.number, utterance.end, spoken_s)
             await self._emit(Notice(Reason.NO_SPEECH, "No speech was understood in this utterance.", utterance.number))
             return None
         turn = self._turn(
@@ -130,11 +133,13 @@ class Transcriber:
             compute_s=step.compute_s,
             words=step.words,
         )
+        following, language = utterance.number + 1, self._interim.language
+        delay_s = _since(utterance)
         turn = await self._store.store_turn(
-            RecognizedUtterance(turn, step.sealed_state, utterance.number + 1, utterance.end, self._interim.language)
+            RecognizedUtterance(turn, step.sealed_state, following, utterance.end, language, delay_s)
         )
         await self._announce(turn)
-        self._metrics.final_seconds.observe(asyncio.get_running_loop().time() - utterance.closed_at)
+        self._metrics.final_seconds.observe(_since(utterance))
         return turn
 
     async def _announce(self, turn: TurnRow) -> None:
@@ -176,3 +181,8 @@ class Transcriber:
             # The worker counts the times of words from the start of the utterance.
             words=tuple(replace(w, start_s=w.start_s + start_s, end_s=w.end_s + start_s) for w in words),
         )
+
+
+def _since(utterance: Utterance) -> float:
+    """Seconds since the end of an utterance was noticed."""
+    return asyncio.get_running_loop().time() - utterance.closed_at

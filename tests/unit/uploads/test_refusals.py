@@ -10,8 +10,8 @@ import pytest
 from models.errors import Unavailable
 from server.access.caller import Caller, Scope, acting_as
 from server.ledger.types import EventRow
+from server.records.refusal_events import MOST_EVENTS, WINDOW
 from server.setting_groups import LimitSettings
-from server.uploads.refusals import MOST_EVENTS, WINDOW
 from tests.unit.ledger.stored import events_of_session
 from tests.unit.uploads.upload_harness import JPEG, WAV, UploadHarness, reason_of
 

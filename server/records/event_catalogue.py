@@ -1,0 +1,155 @@
+"""Every event that the server itself records in a session, with its properties.
+
+``docs/reference/events.md`` is written from this table, and a test compares it with all calls of ``make_event``. Events
+of apps are their own; those of the server and its upstreams that belong to no session are in ``v_server_events``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Kind = Literal["number", "word", "boolean"]
+"""How a value is stored: a number or a boolean of JSON, or a word that the server chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event.
+
+    Attributes:
+        meaning: When it is recorded.
+        took: What ``took_s`` measures; empty where it is null.
+        properties: Name, kind, and what it says. One that is not known is left out.
+    """
+
+    meaning: str
+    took: str = ""
+    properties: Mapping[str, tuple[Kind, str]] = field(default_factory=dict)
+
+
+REDACTED_PREFIX: Final = "redacted_"
+
+_COUNTS: Mapping[str, tuple[Kind, str]] = {
+    "entities": ("number", "Entities that were redacted, all kinds together."),
+    f"{REDACTED_PREFIX}*": ("number", "The same for each kind that was found, for example redacted_phone."),
+}
+_REASON: tuple[Kind, str] = ("word", "Stable reason, in lower case.")
+_REFUSAL: Mapping[str, tuple[Kind, str]] = {
+    "reason": _REASON,
+    "left_out": (
+        "number",
+        "Refusals of the client before this one that became no events. Of each client at most 20 refusals of uploads, "
+        "and 20 of streams, become events within five minutes.",
+    ),
+}
+_ORIGIN: tuple[Kind, str] = ("word", "MODEL or FALLBACK.")
+_UPLOAD_KIND: tuple[Kind, str] = ("word", "What the app says that the file shows or carries; unspecified for nothing.")
+_JOB: tuple[Kind, str] = ("word", "Kind of the job, for example read_picture.")
+
+EVENTS: Final[Mapping[str, RecordedEvent]] = {
+    "stage_entered": RecordedEvent(
+        "The session entered the stage in the column stage. ABANDONED with the reason idle ends one without activity.",
+        "Time in the stage before.",
+        {"reason": ("word", "Why, where the stage does not say it: idle, new_material, or what a client gave.")},
+    ),
+    "stream_opened": RecordedEvent(
+        "A conversation stream was opened.",
+        properties={
+            "encoding": ("word", "Encoding of the audio; UNSPECIFIED for typed text alone."),
+            "language": ("word", "Language that was asked for; detected for none."),
+        },
+    ),
+    "stream_resumed": RecordedEvent(
+        "A stream whose connection was lost was resumed.", "Time since the connection was lost."
+    ),
+    "stream_refused": RecordedEvent("A stream could not be opened or resumed.", properties=_REFUSAL),
+    "stream_broken_off": RecordedEvent(
+        "The server ended an open stream early, for example because a breaker opened or nothing came from the client.",
+        properties=_REFUSAL,
+    ),
+    "turn_finished": RecordedEvent(
+        "An utterance or a typed text is stored, redacted.",
+        "Work that recognizing it took.",
+        {
+            "source": ("word", "typed or speech."),
+            "confidence_percent": ("number", "Confidence of the recognizer; 100 for typed text."),
+            "language": ("word", "Language that was recognized; unknown for none."),
+            "spoken_ms": ("number", "Length of the utterance."),
+            "delay_ms": ("number", "From the end of the utterance to its stored text; left out for typed text."),
+            **_COUNTS,
+        },
+    ),
+    "no_speech": RecordedEvent(
+        "Nothing was understood in an utterance.",
+        properties={
+            "utterance": ("number", "Number within the stream, from 0."),
+            "spoken_ms": ("number", "Length of the utterance."),
+        },
+    ),
+    "replied": RecordedEvent("The assistant replied within a stream.", properties={"origin": _ORIGIN}),
+    "replied_late": RecordedEvent(
+        "A reply that a job made is stored.", "Time since the turn that it answers.", {"origin": _ORIGIN}
+    ),
+    "upload_accepted": RecordedEvent(
+        "A file passed all checks and waits to be read.",
+        properties={
+            "kind": _UPLOAD_KIND,
+            "media_type": ("word", "Detected media type."),
+            "size_bytes": ("number", "Size of the file."),
+        },
+    ),
+    "upload_refused": RecordedEvent(
+        "A file was refused.",
+        properties={
+            "kind": _UPLOAD_KIND,
+            "media_type": ("word", "Detected media type; unknown for none."),
+            "size_bytes": ("number", "Size that the app gave."),
+            **_REFUSAL,
+        },
+    ),
+    "upload_not_scanned": RecordedEvent(
+        "A file was accepted without the optional malware scan.", properties={"kind": _UPLOAD_KIND}
+    ),
+    "upload_read": RecordedEvent(
+        "A file was read.",
+        "Time since it was accepted.",
+        {"kind": _UPLOAD_KIND, "compute_ms": ("number", "Work that reading it took."), **_COUNTS},
+    ),
+    "upload_failed": RecordedEvent("A file could not be read.", properties={"reason": _REASON}),
+    "job_retried": RecordedEvent(
+        "An attempt at a job failed, and another one follows.",
+        properties={
+            "job": _JOB,
+            "reason": _REASON,
+            "attempt": ("number", "Number of the attempt that failed, from 1."),
+            "retry_in_s": ("number", "Until the next one."),
+        },
+    ),
+    "job_failed": RecordedEvent(
+        "A job failed for good and has a dead letter.",
+        properties={
+            "job": _JOB,
+            "reason": _REASON,
+            "attempts": ("number", "Attempts that were made."),
+            "exhausted": ("boolean", "Whether all attempts were used; false where no attempt could help."),
+        },
+    ),
+    "job_redriven": RecordedEvent("The job of a dead letter is tried again.", properties={"job": _JOB}),
+    "job_discarded": RecordedEvent("A dead letter was discarded.", properties={"job": _JOB}),
+    "record_proposed": RecordedEvent("A record waits for approval.", properties={"origin": _ORIGIN}),
+    "record_decided": RecordedEvent(
+        "A person approved or rejected a record.",
+        "Time since it was proposed.",
+        {
+            "decision": ("word", "approved or rejected."),
+            "origin": _ORIGIN,
+            "reason": ("word", "Why, as a machine word; left out for none."),
+        },
+    ),
+    "redacted_again": RecordedEvent(
+        "Texts of the session were redacted again with newer rules.",
+        properties={"texts": ("number", "Texts that changed."), "entities": ("number", "Entities that were found.")},
+    ),
+}
