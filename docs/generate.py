@@ -33,6 +33,7 @@ from server.ledger.types import utc_now
 from server.ledger.views import ALL_VIEWS
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
+from server.records.event_catalogue import EVENTS
 from server.setting_groups import ClamavSettings, LimitSettings
 from server.settings import Settings
 from server.uploads.build import build_malware_scan
@@ -258,6 +259,23 @@ def lexicons_page() -> str:
     return page("Lexicons", "models/redaction/lexicons/schema.py", intro, *parts)
 
 
+def events_page() -> str:
+    """Every event that the server records in a session, with its properties."""
+    intro = """
+    What the server itself records in a session, as rows of `events` with the clock `server`. Numbers and booleans are
+    stored as such; events of earlier releases have them as text. Apps record events of their own with `RecordEvents`.
+    What happens to the server and its upstreams, such as a breaker that opens or a worker that ends, is
+    in the view [`v_server_events`](views.md).
+    """
+    names = [(f"[`{name}`](#{name})", event.meaning) for name, event in sorted(EVENTS.items())]
+    parts = [table(("event", "when"), names)]
+    for name, event in sorted(EVENTS.items()):
+        rows = [("column `took_s`", "number", f"Seconds. {event.took}")] if event.took else []
+        rows += [(f"`{key}`", kind, what) for key, (kind, what) in event.properties.items()]
+        parts += [f"## {name}", event.meaning, *([table(("property", "kind", "what"), rows)] if rows else [])]
+    return page("Events", "server/records/event_catalogue.py", intro, *parts)
+
+
 def constants_page() -> str:
     """The list of the files in which it says how constants were found."""
     intro = """
@@ -285,6 +303,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/cli.md": cli_page,
     "reference/entities.md": entities_page,
     "reference/errors.md": errors_page,
+    "reference/events.md": events_page,
     "reference/lexicons.md": lexicons_page,
     "reference/metrics.md": metrics_page,
     "reference/scopes.md": scopes_page,

@@ -11,7 +11,7 @@ from models.errors import Conflict, NotFound
 from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger import events
-from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, update
+from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, text_literal, update
 from server.ledger.types import EventRow, SessionRow, SessionState
 
 STAGE_ENTERED = "stage_entered"
@@ -34,9 +34,10 @@ ALLOWED: dict[SessionState, frozenset[SessionState]] = {
 
 def clients_of(cursor: Cursor, session_ids: list[str]) -> dict[str, str]:
     """Clients of those sessions that exist, by session."""
-    rows = fetch_all(
-        cursor, "SELECT id, client_id FROM sessions WHERE id IN (SELECT unnest(?::VARCHAR[]))", [session_ids]
-    )
+    if not session_ids:
+        return {}
+    ids = ", ".join(map(text_literal, session_ids))
+    rows = fetch_all(cursor, f"SELECT id, client_id FROM sessions WHERE id IN ({ids})")  # noqa: S608 - quoted
     return {row["id"]: row["client_id"] for row in rows}
 
 

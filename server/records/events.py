@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import datetime
 
 from models.text import RedactedText
+from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.types import EventRow, SessionRow
 from server.records.event_catalogue import REDACTED_PREFIX
 
@@ -33,7 +35,7 @@ def make_event(
         server_time=now,
         variant=session.variant,
         took_s=took_s,
-        properties={key: RedactedText.literal(_text(value)) for key, value in properties.items() if value is not None},
+        properties={key: _property(value) for key, value in properties.items() if value is not None},
     )
 
 
@@ -43,5 +45,5 @@ def redacted_counts(text: RedactedText) -> dict[str, Value]:
     return {"entities": sum(text.counts.values()), **kinds}
 
 
-def _text(value: str | float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _property(value: str | float | bool) -> PropertyValue:
+    return RedactedText.literal(value) if isinstance(value, str) else TypedValue(json.dumps(value))

@@ -25,6 +25,7 @@ from server.setting_groups import JobKind
 from server.settings import Settings, unknown_variables
 from tests.unit.jobs.conftest import World
 from tests.unit.ledger import makers
+from tests.unit.ledger.stored import events_of_session
 
 CALL = "0af7651916cd43dd8448eb211c80319c"
 
@@ -93,6 +94,25 @@ async def test_a_letter_names_the_call_the_build_and_keeps_its_attempts(world: W
     assert (shown["correlation_id"], shown["build"], shown["attempt_s"]) == (CALL, "1.2.3", 2.0)
     (row,) = await world.read(lambda cursor: fetch_all(cursor, "FROM v_job_attempts"))
     assert (row["session_id"], row["kind"], row["took_s"]) == (world.session_id, "scripted", 2.0)
+
+
+async def test_retries_dead_letters_and_redrives_are_events_of_the_session(world: World) -> None:
+    lost = Unavailable("Gone.", reason=Reason.WORKER_LOST)
+    await run(world, lost, InternalError("A defect."), InternalError("A defect."))
+    await world.runner.redrive((await the_letter(world)).id)
+    await world.settle()
+    await world.runner.discard((await the_letter(world)).id, "useless")
+    rows = await world.read(lambda cursor: events_of_session(cursor, world.session_id))
+    found = [(row.name, {key: value.value for key, value in row.properties.items()}) for row in rows]
+    told = [(name, given) for name, given in found if name.startswith("job_")]
+    assert float(told[0][1].pop("retry_in_s")) >= 1
+    assert told == [
+        ("job_retried", {"job": "scripted", "reason": "worker_lost", "attempt": "1"}),
+        ("job_failed", {"job": "scripted", "reason": "internal", "attempts": "2", "exhausted": "false"}),
+        ("job_redriven", {"job": "scripted"}),
+        ("job_failed", {"job": "scripted", "reason": "internal", "attempts": "1", "exhausted": "false"}),
+        ("job_discarded", {"job": "scripted"}),
+    ]
 
 
 async def test_attempts_of_before_a_redrive_are_kept(world: World) -> None:

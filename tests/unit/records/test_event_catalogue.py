@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 
 from models.text import RedactedText
+from server.ledger import events, sessions
+from server.ledger.columns import fetch_all
 from server.ledger.sessions import STAGE_ENTERED
+from server.ledger.writer import Ledger
 from server.records.event_catalogue import EVENTS, REDACTED_PREFIX
 from server.records.events import make_event, redacted_counts
 from tests.source_tree import Module, modules, nodes, where
@@ -90,12 +94,15 @@ def test_every_event_that_is_recorded_is_in_the_table_with_its_properties() -> N
 
 
 def test_what_was_redacted_is_counted_by_kind() -> None:
-    text = RedactedText.restore(
-        "[REDACTED_PHONE] [REDACTED_PHONE] [REDACTED_NAME]", {"PHONE": 2, "NAME": 1}, safe_for_llm=True
-    )
+    text = RedactedText.restore("[REDACTED_PHONE] by [REDACTED_NAME]", {"PHONE": 2, "NAME": 1}, safe_for_llm=True)
     assert redacted_counts(text) == {"entities": 3, "redacted_phone": 2, "redacted_name": 1}
 
 
-def test_a_property_that_is_not_known_is_left_out() -> None:
-    event = make_event(session(), "turn_finished", NOW, delay_ms=None, spoken_ms=0)
-    assert set(event.properties) == {"spoken_ms"}
+async def test_numbers_and_booleans_are_stored_as_such_and_what_is_not_known_is_left_out(ledger: Ledger) -> None:
+    owner, _ = await ledger.write(lambda cursor: sessions.insert_or_get(cursor, session()))
+    given = make_event(owner, "job_failed", NOW, job="reply", attempts=3, exhausted=False, reason=None)
+    await ledger.write(lambda cursor: events.append(cursor, given))
+    [row] = await ledger.read(
+        lambda cursor: fetch_all(cursor, "SELECT properties FROM events WHERE name = 'job_failed'")
+    )
+    assert json.loads(row["properties"]) == {"job": "reply", "attempts": 3, "exhausted": False}

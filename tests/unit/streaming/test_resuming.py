@@ -7,11 +7,12 @@ import threading
 import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from models.errors import Conflict, InvalidInput, NotFound, WorkerLost
+from models.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, WorkerLost
 from models.reasons import Reason
 from models.text import RawText
 from server.ledger import streams as stream_rows
@@ -21,6 +22,7 @@ from server.streaming.events import Input
 from server.streaming.stream_manager import OpenStream
 from tests.eventually import eventually
 from tests.fakes.recognition import AskingSegmenter
+from tests.unit.ledger.stored import events_of_session
 from tests.unit.streaming.conversation_harness import (
     A_MOMENT_S,
     BYTES_A_SECOND,
@@ -53,6 +55,29 @@ async def test_a_broken_stream_resumes_where_it_was_and_the_log_of_a_finished_on
     assert [t.utterance for t in await harness.turns()] == [0, 1]
     assert not harness.spool.log_ids()
     assert harness.streams.count == 0
+
+
+async def test_opening_resuming_and_refusing_streams_are_events_of_the_session(harness: StreamHarness) -> None:
+    async with harness.streams.open(harness.config) as stream:
+        token = stream.token
+    harness.now += timedelta(seconds=7)
+    async with harness.streams.open(replace(harness.config, resume_token=token)):
+        pass
+    with pytest.raises(InvalidInput):
+        async with harness.streams.open(replace(harness.config, resume_token=f"{token}x")):
+            pass
+    with pytest.raises(DeadlineExceeded):
+        async with harness.streams.open(replace(harness.config, resume_token=token)):
+            raise DeadlineExceeded("No message arrived.", reason=Reason.STREAM_IDLE)
+    rows = await harness.ledger.read(lambda cursor: events_of_session(cursor, harness.config.session_id))
+    found = [(row.name, row.took_s, {key: value.value for key, value in row.properties.items()}) for row in rows]
+    assert [event for event in found if event[0].startswith("stream_")] == [
+        ("stream_opened", None, {"encoding": "PCM_S16LE", "language": "en"}),
+        ("stream_resumed", 7.0, {}),
+        ("stream_refused", None, {"reason": "resume_token_invalid", "left_out": "0"}),
+        ("stream_resumed", 0.0, {}),
+        ("stream_broken_off", None, {"reason": "stream_idle", "left_out": "0"}),
+    ]
 
 
 async def test_a_lost_connection_is_not_taken_for_a_half_close(harness: StreamHarness) -> None:
