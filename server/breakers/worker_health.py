@@ -1,6 +1,6 @@
 """Whether the workers of each kind work, under a name of its own in gRPC health.
 
-The seven services stay SERVING while a kind of worker does not work: they still take streams, uploads and texts. A load
+The services stay SERVING while a kind of worker does not work: they still take streams, uploads and texts. A load
 balancer that took them for down would turn all of that away.
 """
 

@@ -17,6 +17,7 @@ from server.cli import (
     dlq,
     erase,
     events,
+    experiments,
     funnel,
     keys,
     offline,
@@ -65,7 +66,7 @@ def cli() -> None:
     Run it:            vestibule serve
     Talk to it:        vestibule talk
     Look at it:        vestibule console
-    Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers, audit, erase
+    Ask it:            vestibule status, sessions, funnel, experiments, sql, dlq, breakers, audit, erase
     Set it up:         vestibule events
     Let others in:     vestibule keys
     Keep it:           vestibule backup, restore
@@ -78,7 +79,8 @@ def cli() -> None:
 
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
-    *(status.status, console.console, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
+    *(status.status, console.console, sessions.sessions, funnel.funnel, experiments.experiments),
+    *(sql.sql, dlq.dlq, breakers.breakers),
     *(events.events, audit.audit, erase.erase, keys.keys),
     *(backup.backup, restore_command.restore_backup),
     talk,

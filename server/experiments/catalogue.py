@@ -29,14 +29,12 @@ class Experiments:
         return iter(self._by_name.values())
 
     def stored_as(self, pseudonym: Callable[[str], str]) -> Experiments:
-        """The same, with each client known under the name that the server gives a client of tokens, too.
+        """The same, with each client known by the name that the server gives a client of tokens, too.
 
         Args:
             pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
         """
-        return Experiments(
-            *(replace(each, clients=each.clients | {pseudonym(name) for name in each.clients}) for each in self)
-        )
+        return Experiments(*(replace(each, pseudonyms=frozenset(map(pseudonym, each.clients))) for each in self))
 
     def variant_for(self, client_id: str, unit: str, at: datetime) -> str:
         """The mark of a new session, such as ``pause_length.short``; empty when it takes part in nothing.
@@ -56,6 +54,10 @@ class Experiments:
     def changes(self, mark: str) -> Changes:
         """What the server does otherwise for a session with this mark."""
         return self._changes.get(mark, NO_CHANGES)
+
+    def visible_to(self, client_id: str) -> Experiments:
+        """Those in which sessions of a client take part; all for an empty one."""
+        return Experiments(*(each for each in self if not client_id or each.has_client(client_id)))
 
     def find(self, name: str) -> Experiment:
         """An experiment.

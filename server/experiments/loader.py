@@ -73,14 +73,14 @@ class ExperimentPart(_Part):
     def build(self, name: str) -> Experiment:
         """The experiment of this name."""
         return Experiment(
-            name,
-            tuple(part.build(variant) for variant, part in self.variants.items()),
-            self.start,
-            self.end,
-            frozenset(self.clients),
-            self.planned_sessions,
-            self.counts_after_hours * 3600,
-            Tolerances(**self.guardrails.model_dump()),
+            name=name,
+            variants=tuple(part.build(variant) for variant, part in self.variants.items()),
+            start=self.start,
+            end=self.end,
+            clients=frozenset(self.clients),
+            planned_sessions=self.planned_sessions,
+            counts_after_s=self.counts_after_hours * 3600,
+            tolerances=Tolerances(**self.guardrails.model_dump()),
         )
 
 

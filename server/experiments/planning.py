@@ -46,18 +46,14 @@ def plan(
 
     Args:
         rate: Share of sessions that are completed now, 0 to 1.
-        effect: Smallest change of the rate that is worth finding, such as 0.05 for five points.
+        effect: Smallest change of the rate, in either direction, that is worth finding, such as 0.05 for five points.
         share: Part of the sessions that the variant gets; the control gets the others.
         per_day: Sessions that arrive in a day.
         settle_days: Until a session counts.
         power: Chance to find the effect if it is there.
         alpha: Chance to claim one that is not there.
     """
-    other = min(1.0, max(0.0, rate + effect))
-    variance = unit_variance(
-        Sample(int(_MANY * share), other, other * (1 - other)),
-        Sample(int(_MANY * (1 - share)), rate, rate * (1 - rate)),
-    )
+    variance = max(_variance(rate, min(1.0, rate + effect), share), _variance(rate, max(0.0, rate - effect), share))
     wanted = float(stats.norm.ppf(power))
     spread = mixture_width(1.0, alpha) + 1  # after as many units as were planned
     critical = sqrt(2 * spread / (spread - 1) * log(sqrt(spread) / alpha))
@@ -68,4 +64,11 @@ def plan(
         sessions=sessions,
         fixed_sessions=ceil(variance * ((fixed + wanted) / effect) ** 2),
         days=sessions / per_day + settle_days if per_day > 0 else None,
+    )
+
+
+def _variance(rate: float, changed: float, share: float) -> float:
+    return unit_variance(
+        Sample(int(_MANY * share), changed, changed * (1 - changed)),
+        Sample(int(_MANY * (1 - share)), rate, rate * (1 - rate)),
     )

@@ -42,17 +42,20 @@ def mean_of(values: Values) -> Sample:
 
 
 def ratio_of(numerators: Values, denominators: Values) -> Sample:
-    """A ratio of two sums over units, such as failed uploads of all uploads. Its variance comes from the delta method.
+    """A ratio of two sums, such as failed uploads of all uploads. Its variance comes from the delta method.
 
     Args:
-        numerators: One for each unit.
-        denominators: One for each unit, in the same order. Units that have 0 in both count as units.
+        numerators: One for each session.
+        denominators: One for each session, in the same order. Sessions with 0 are no units: they say nothing.
     """
-    total = float(denominators.sum())
-    if not total:
+    some = denominators > 0
+    numerators, denominators = numerators[some], denominators[some]
+    units = len(denominators)
+    if not units:
         return Sample(0, 0.0, 0.0)
+    total = float(denominators.sum())
     ratio = float(numerators.sum()) / total
-    linear = (numerators - ratio * denominators) / (total / len(denominators))
+    linear = (numerators - ratio * denominators) / (total / units)
     # As with a share: where nothing was counted yet, something may still come.
-    least = 0.5 / (total + 1) * len(denominators) / total
-    return Sample(len(denominators), ratio, max(mean_of(linear).variance, least))
+    least = 0.5 / (total + 1) * units / total
+    return Sample(units, ratio, max(mean_of(linear).variance, least))

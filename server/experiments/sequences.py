@@ -87,7 +87,7 @@ def difference(variant: Sample, control: Sample, planned_units: float, alpha: fl
     if min(variant.units, control.units) < FEWEST_UNITS:
         return None
     units = float(variant.units + control.units)
-    half = half_width(units, unit_variance(variant, control), planned_units, alpha)
+    half = float(half_width(units, unit_variance(variant, control), planned_units, alpha))
     estimate = variant.mean - control.mean
     return Interval(estimate, estimate - half, estimate + half)
 

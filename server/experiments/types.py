@@ -62,6 +62,7 @@ class Experiment:
         start: Sessions opened at or after this time take part.
         end: Sessions opened before this time take part; None has no end.
         clients: The only clients whose sessions take part; empty takes all.
+        pseudonyms: Under which the sessions of these clients are stored, if they have tokens.
         planned_sessions: After which the intervals are to be narrowest.
         counts_after_s: Seconds from opening until a session counts. One that is completed later is not completed.
     """
@@ -71,6 +72,7 @@ class Experiment:
     start: datetime
     end: datetime | None = None
     clients: frozenset[str] = frozenset()
+    pseudonyms: frozenset[str] = frozenset()
     planned_sessions: int = 5000
     counts_after_s: float = 86_400.0
     tolerances: Tolerances = field(default_factory=Tolerances)
@@ -86,7 +88,7 @@ class Experiment:
 
     def has_client(self, client_id: str) -> bool:
         """Whether sessions of this client take part."""
-        return not self.clients or client_id in self.clients
+        return not self.clients or client_id in self.clients or client_id in self.pseudonyms
 
     def label(self, variant: Variant) -> str:
         """How sessions of a variant are marked: both names, with a dot."""

@@ -13,6 +13,8 @@ from vestibule.v1 import (
     admin_pb2_grpc,
     conversation_pb2,
     conversation_pb2_grpc,
+    experiment_pb2,
+    experiment_pb2_grpc,
     funnel_pb2,
     funnel_pb2_grpc,
     media_pb2,
@@ -31,6 +33,7 @@ SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
         (media_pb2, "MediaService"),
         (recommendation_pb2, "RecommendationService"),
         (funnel_pb2, "FunnelService"),
+        (experiment_pb2, "ExperimentService"),
         (admin_pb2, "AdminService"),
         (access_pb2, "AccessService"),
     )
@@ -39,13 +42,14 @@ SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The seven services."""
+    """All services."""
 
     session: session_pb2_grpc.SessionServiceServicer
     conversation: conversation_pb2_grpc.ConversationServiceServicer
     media: media_pb2_grpc.MediaServiceServicer
     recommendation: recommendation_pb2_grpc.RecommendationServiceServicer
     funnel: funnel_pb2_grpc.FunnelServiceServicer
+    experiment: experiment_pb2_grpc.ExperimentServiceServicer
     admin: admin_pb2_grpc.AdminServiceServicer
     access: access_pb2_grpc.AccessServiceServicer
 
@@ -56,5 +60,6 @@ class Services:
         media_pb2_grpc.add_MediaServiceServicer_to_server(self.media, server)
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(self.recommendation, server)
         funnel_pb2_grpc.add_FunnelServiceServicer_to_server(self.funnel, server)
+        experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(self.experiment, server)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(self.admin, server)
         access_pb2_grpc.add_AccessServiceServicer_to_server(self.access, server)

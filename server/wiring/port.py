@@ -14,6 +14,7 @@ from server.services import Services
 from server.services.access import AccessService
 from server.services.admin import AdminService
 from server.services.conversation import ConversationService
+from server.services.experiment import ExperimentService
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
 from server.services.media import MediaService
@@ -65,6 +66,7 @@ def build_services(
             Analysis.of_settings(settings, clock),
             undeclared=settings.events.undeclared,
         ),
+        experiment=ExperimentService(ledger, shared.experiments, clock, shared.audit.trail.client_pseudonym),
         admin=AdminService(
             status,
             ledger,

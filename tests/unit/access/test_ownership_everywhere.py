@@ -14,7 +14,15 @@ import pytest
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from vestibule.v1 import admin_pb2, conversation_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
+from vestibule.v1 import (
+    admin_pb2,
+    conversation_pb2,
+    experiment_pb2,
+    funnel_pb2,
+    media_pb2,
+    recommendation_pb2,
+    session_pb2,
+)
 
 from server.access import ownership
 from server.access.caller import acting_as
@@ -135,6 +143,13 @@ CASES: Final = (
         funnel_pb2.ListDeclaredEventsRequest(client_id=ids.client)
     ], owner_gets=""),
     Case("FunnelService/GetReport", "client", lambda ids, own: [funnel_pb2.GetReportRequest(client_id=ids.client)]),
+    Case("ExperimentService/ListExperiments", "client", lambda ids, own: [experiment_pb2.ListExperimentsRequest()]),
+    Case("ExperimentService/GetExperimentReport", "experiment of the client", lambda ids, own: [
+        experiment_pb2.GetExperimentReportRequest(name=f"flow_of_{ids.client.replace('-', '_')}")
+    ]),
+    Case("ExperimentService/PlanExperiment", "client", lambda ids, own: [
+        experiment_pb2.PlanExperimentRequest(effect=0.05, client_id=ids.client)
+    ], owner_gets=""),
     Case("AdminService/RetryDeadLetter", "letter", lambda ids, own: [
         admin_pb2.RetryDeadLetterRequest(dead_letter_id=ids.letter)
     ]),

@@ -27,6 +27,8 @@ from server.backup.hold import FilesHold
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
 from server.erasure.eraser import Eraser, LiveWork
+from server.experiments.catalogue import Experiments
+from server.experiments.types import Experiment, Variant
 from server.jobs.letter_operations import LetterOperations
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, jobs
@@ -47,6 +49,7 @@ from server.services import Services
 from server.services.access import AccessService
 from server.services.admin import AdminService
 from server.services.conversation import ConversationService
+from server.services.experiment import ExperimentService
 from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
@@ -72,6 +75,10 @@ CALLERS = {
     "stranger": Caller("key:b", "app-b", EVERYTHING, parse_peer("ipv4:10.0.0.2:1")),
     "everybody": Caller("key:c", "", EVERYTHING, parse_peer("ipv4:10.0.0.3:1")),
 }
+EXPERIMENTS = Experiments(
+    Experiment("flow_of_app_a", (Variant("old"), Variant("new")), NOW, clients=frozenset({"app-a"}))
+)
+"""One of the owner alone."""
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TOKEN_SECRET = re.compile(rb"\.[A-Za-z0-9_-]{43}")
 
@@ -233,6 +240,7 @@ class TwoClients:
             media=MediaService(self.uploads, self.ledger, harness.pubsub, self.lifecycle, folder / "pictures"),
             recommendation=RecommendationService(harness.recommender, words),
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
+            experiment=ExperimentService(self.ledger, EXPERIMENTS, lambda: NOW, self.audit.trail.client_pseudonym),
             admin=AdminService(
                 status,
                 self.ledger,

@@ -122,8 +122,8 @@ def test_a_ratio_has_the_variance_that_repeated_samples_have() -> None:
         return ratio_of(random.binomial(uploads.astype(int), chance).astype(float), uploads)
 
     samples = [drawn() for _ in range(2000)]
-    seen = np.var([sample.mean for sample in samples]) * 500
-    assert np.mean([sample.variance for sample in samples]) == pytest.approx(seen, rel=0.1)
+    seen = np.var([sample.mean for sample in samples])
+    assert np.mean([sample.variance / sample.units for sample in samples]) == pytest.approx(seen, rel=0.1)
     assert np.mean([sample.mean for sample in samples]) == pytest.approx(0.1, abs=0.002)
 
 
