@@ -29,6 +29,8 @@ from models.redaction.lexicons.schema import SUBJECTS
 from server.access.caller import Scope
 from server.access.scopes import SCOPES
 from server.cli.main import cli
+from server.ledger.macros import ALL_MACROS, SqlMacro
+from server.ledger.table_schema import SqlView
 from server.ledger.types import utc_now
 from server.ledger.views import ALL_VIEWS
 from server.ledger.writer import Ledger
@@ -196,12 +198,17 @@ def metrics_page() -> str:
 
 
 def views_page() -> str:
-    """Every view of the ledger with its columns."""
-    intro = "What analysts may read."
+    """Every view of the ledger with its columns, and every macro with its parameters too."""
+    intro = "What analysts may read: views, and below them macros, as in `FROM funnel(['opened', 'sent'])`."
     parts = [intro]
-    for view in ALL_VIEWS:
-        columns = [(f"`{name}`", text) for name, text in view.columns.items()]
-        parts += [f"## {view.name}", view.comment, table(("column", "what"), columns)]
+    every: list[SqlView | SqlMacro] = [*ALL_VIEWS, *ALL_MACROS]
+    for shown in every:
+        parts += [f"## {shown.name}", shown.comment]
+        if isinstance(shown, SqlMacro):
+            given = [(f"`{name}`", f"`{default}`" if default else "", text) for name, default, text in shown.parameters]
+            parts.append(table(("parameter", "default", "what"), given))
+        columns = [(f"`{name}`", text) for name, text in shown.columns.items()]
+        parts.append(table(("column", "what"), columns))
     return page("Views", "server/ledger/views.py", *parts)
 
 

@@ -1,4 +1,4 @@
-"""What analysts' queries see: the views, in an empty database, over a ledger that is attached out of sight.
+"""What analysts' queries see: the views and macros, in an empty database, over a ledger that is attached out of sight.
 
 The attached ledger can be replaced by a newer snapshot at any time. A query that runs keeps the one it began with.
 """
@@ -12,6 +12,7 @@ import duckdb
 
 from server.analytics.sql_policy import VIEWS
 from server.ledger.columns import Cursor
+from server.ledger.macros import ALL_MACROS
 from server.ledger.migrations import migrate
 from server.ledger.table_schema import comment_on
 
@@ -26,7 +27,7 @@ def open_catalogue(threads: int, memory_bytes: int) -> Cursor:
 
 
 def show_views(connection: Cursor, ledger: Path | None = None) -> None:
-    """Create the views with their comments.
+    """Create the views and the macros with their comments.
 
     Args:
         connection: Of ``open_catalogue``.
@@ -83,11 +84,21 @@ def _statements(connection: Cursor) -> list[str]:
     statements = [f"CREATE VIEW main.{name} AS FROM snapshot.main.{name}" for name, _ in shown]
     statements += [comment_on("VIEW", name, comment) for name, comment in shown if comment]
     named = {name for name, _ in shown}
-    return statements + [
+    statements += [
         comment_on("COLUMN", f"{view}.{column}", comment)
         for view, column, comment in columns
         if view in named and comment
     ]
+    return statements + (_macros(connection) if "v_events" in named else [])
+
+
+def _macros(connection: Cursor) -> list[str]:
+    """The SQL that creates the macros that the ledger has. DuckDB cannot tell their defaults, so the text is ours."""
+    found = connection.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE database_name = 'snapshot' AND NOT internal"
+    ).fetchall()
+    known = {name for (name,) in found}
+    return [statement for macro in ALL_MACROS if macro.name in known for statement in macro.statements()]
 
 
 def _quoted(path: Path | str) -> str:

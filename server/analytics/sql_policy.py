@@ -1,4 +1,4 @@
-"""What analysts may query: one SELECT on the documented views, with functions that only compute.
+"""What analysts may query: one SELECT on the documented views and macros, with functions that only compute.
 
 DuckDB parses the query (``json_serialize_sql``); nothing here reads SQL text. Everything is an allow-list: a kind of
 table, a table or a function that is not named below is refused, so what a later DuckDB adds is refused too.
@@ -14,7 +14,7 @@ from typing import Any
 
 from server.analytics.refusals import Cause, Refused, refused_function
 from server.analytics.sql_functions import ALLOWED
-from server.ledger import schema, views
+from server.ledger import macros, schema, views
 
 LONGEST_QUERY = 20_000
 """In characters. It also bounds the depth of nesting."""
@@ -23,6 +23,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 """A name that DuckDB cannot read as a file."""
 
 VIEWS = frozenset(view.name for view in views.ALL_VIEWS)
+MACROS = frozenset(macro.name for macro in macros.ALL_MACROS)
+"""Table macros, which read the views alone."""
 
 TOO_DEEP = Refused(Cause.TOO_DEEP, "The query is nested too deeply.")
 _READ_A_VIEW = f"Read one of {', '.join(sorted(VIEWS))}. DESCRIBE v_funnel shows the columns of one."
@@ -35,7 +37,7 @@ INFORMATION_SCHEMA = frozenset({"schemata", "tables", "columns"})
 """Catalogue functions that clients read: names and comments, no rows."""
 
 TABLE_FUNCTIONS = frozenset(
-    {"duckdb_tables", "duckdb_views", "duckdb_columns", "range", "generate_series", "unnest", "json_each"}
+    {"duckdb_tables", "duckdb_views", "duckdb_columns", "range", "generate_series", "unnest", "json_each", *MACROS}
 )
 
 _TABLE_KINDS = frozenset(

@@ -14,8 +14,10 @@ from models.reasons import Reason
 from server.ledger import (
     access_schema,
     event_declarations,
+    event_views,
     job_attempts,
     letter_operations,
+    macros,
     schema,
     schema_changes,
     server_events,
@@ -156,6 +158,14 @@ def declare_events(cursor: Cursor) -> None:
     _run(cursor, list(event_declarations.COMMENTS))
 
 
+def count_funnels_over_events(cursor: Cursor) -> None:
+    """Create the views of events, records and decisions, and the macros that count funnels over any events."""
+    for view in event_views.EVENT_VIEWS:
+        _run(cursor, view.statements())
+    for macro in macros.FIRST_MACROS:
+        _run(cursor, macro.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -178,6 +188,7 @@ ALL: tuple[Migration, ...] = (
     remember_letter_operations,
     correct_device_clocks,
     declare_events,
+    count_funnels_over_events,
 )
 
 

@@ -1,4 +1,4 @@
-"""A table as data: its columns, and the comments that analysts read in the catalogue."""
+"""Tables and views as data: their columns, and the comments that analysts read in the catalogue."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ class TableSchema:
             comment_on("TABLE", self.name, self.comment),
             *comments,
             *[f"CREATE INDEX {self.name}_{column} ON {self.name} ({column})" for column in self.indexes],
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SqlView:
+    """A documented view."""
+
+    name: str
+    comment: str
+    columns: dict[str, str]
+    sql: str
+
+    def statements(self) -> list[str]:
+        """The SQL that creates the view and its comments."""
+        comments = [comment_on("COLUMN", f"{self.name}.{name}", text) for name, text in self.columns.items()]
+        return [
+            f"CREATE OR REPLACE VIEW {self.name} AS {self.sql}",
+            comment_on("VIEW", self.name, self.comment),
+            *comments,
         ]
 
 

@@ -6,29 +6,8 @@ Frozen once released: a later change is a new migration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from server.ledger.table_schema import comment_on
-
-
-@dataclass(frozen=True, slots=True)
-class SqlView:
-    """A documented view."""
-
-    name: str
-    comment: str
-    columns: dict[str, str]
-    sql: str
-
-    def statements(self) -> list[str]:
-        """The SQL that creates the view and its comments."""
-        comments = [comment_on("COLUMN", f"{self.name}.{name}", text) for name, text in self.columns.items()]
-        return [
-            f"CREATE OR REPLACE VIEW {self.name} AS {self.sql}",
-            comment_on("VIEW", self.name, self.comment),
-            *comments,
-        ]
-
+from server.ledger.event_views import EVENT_VIEWS
+from server.ledger.table_schema import SqlView
 
 V_SESSIONS = SqlView(
     "v_sessions",
@@ -305,5 +284,8 @@ V_JOB_ATTEMPTS = SqlView(
 
 ATTEMPT_VIEWS = (V_DEAD_LETTERS_WITH_BUILD, V_JOB_ATTEMPTS)
 
-ALL_VIEWS = (*(view for view in FIRST_VIEWS if view is not V_DEAD_LETTERS), V_AUDIT, V_SERVER_EVENTS, *ATTEMPT_VIEWS)
+ALL_VIEWS = (
+    *(view for view in FIRST_VIEWS if view is not V_DEAD_LETTERS),
+    *(V_AUDIT, V_SERVER_EVENTS, *ATTEMPT_VIEWS, *EVENT_VIEWS),
+)
 """All views, whichever migration made them."""

@@ -38,6 +38,12 @@ GOOD = (
     "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE table_name = 'v_funnel'",
     "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal",
     "SELECT catalog_name, schema_name FROM information_schema.schemata",
+    "FROM funnel(['STARTED', 'camera_opened'], within := INTERVAL 1 DAY, ordering := 'any', client := 'app')",
+    "SELECT client_id, count(*) FROM funnel_sessions(['STARTED'], since := TIMESTAMP '2026-01-01') GROUP BY ALL",
+    "FROM drop_offs(['STARTED', 'IN_PROGRESS']) JOIN time_to_convert(['STARTED', 'IN_PROGRESS']) USING (position)",
+    "FROM session_timeline('7f2c')",
+    "SELECT properties->>'lens', count(*) FROM v_events WHERE source = 'app' GROUP BY ALL",
+    "FROM v_records JOIN v_decisions USING (record_id)",
 )
 
 BAD = (
@@ -47,6 +53,10 @@ BAD = (
     "DELETE FROM events",
     "DROP TABLE events",
     "DROP VIEW v_funnel",
+    "DROP MACRO TABLE funnel",
+    "FROM funnel((SELECT list(sealed_vocabulary) FROM sessions))",
+    "FROM funnel([getenv('HOME')])",
+    "FROM main.other_macro(['a'])",
     "TRUNCATE events",
     "CREATE TABLE mine AS SELECT 1",
     "CREATE TEMP TABLE mine (a INTEGER)",

@@ -1,0 +1,191 @@
+"""The table macros that analysts call: name, comment, parameters, columns, SQL.
+
+They read the views alone, so an argument can name nothing that analysts may not read. Frozen once released, as views
+are.
+"""
+
+# ruff: noqa: S608 - all SQL here is made of literals of ours
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.ledger.funnel_steps import MOST_STEPS, REACHED, SESSIONS, UNKNOWN
+from server.ledger.table_schema import comment_on
+
+
+@dataclass(frozen=True, slots=True)
+class SqlMacro:
+    """A documented table macro.
+
+    Attributes:
+        parameters: Name, default in SQL (empty for one that must be given), what it means.
+        columns: Of the rows that it gives.
+    """
+
+    name: str
+    comment: str
+    parameters: tuple[tuple[str, str, str], ...]
+    columns: dict[str, str]
+    sql: str
+
+    def signature(self) -> str:
+        """How it is called, with the defaults."""
+        given = ", ".join(f"{name} := {default}" if default else name for name, default, _ in self.parameters)
+        return f"{self.name}({given})"
+
+    def statements(self) -> list[str]:
+        """The SQL that creates the macro and its comment."""
+        return [
+            f"CREATE OR REPLACE MACRO {self.signature()} AS TABLE {self.sql}",
+            comment_on("MACRO TABLE", self.name, self.comment),
+        ]
+
+
+_STEPS = (
+    "steps",
+    "",
+    f"List of 1 to {MOST_STEPS} different steps: names of events, or stages such as IN_PROGRESS.",
+)
+_WITHIN = ("within", "NULL", "Longest time from the first step to each later one, as an INTERVAL; NULL for no bound.")
+_ORDERING = (
+    "ordering",
+    "'ordered'",
+    "'ordered' (others may lie between), 'strict' (no other event of the app lies between) or 'any' (any order).",
+)
+_SESSIONS = (
+    ("since", "NULL", "Only sessions opened at or after this time, UTC."),
+    ("until", "NULL", "Only sessions opened before this time, UTC."),
+    ("client", "NULL", "Only sessions of this client."),
+)
+_FUNNEL = (_STEPS, _WITHIN, _ORDERING, *_SESSIONS)
+_CALL = ", ".join(name if name == "steps" else f"{name} := {name}" for name, _, _ in _FUNNEL)
+_POSITION = "1 for the first step."
+_STEP = "Name of the step; where any order counts, how many steps."
+_NAMED = "CASE WHEN ordering = 'any' THEN concat(position, CASE position WHEN 1 THEN ' step' ELSE ' steps' END) "
+_NAME_OF_STEP = f"{_NAMED} ELSE steps[position] END AS step"
+_POSITIONS = f"""(SELECT position FROM (SELECT unnest(range(1, greatest(1, len(steps)) + 1)) AS position)
+        WHERE {UNKNOWN} IS NULL)"""
+
+FUNNEL_SESSIONS = SqlMacro(
+    "funnel_sessions",
+    "One row for a session that is in a funnel over any events, with how far it got. The lists behind its numbers.",
+    _FUNNEL,
+    {
+        "session_id": "UUID of the session.",
+        "client_id": "App or site that opened it.",
+        "variant": "Experiment variant; empty when there is none.",
+        "create_time": "When it was opened, UTC.",
+        "reached": "Steps reached, from 1. With ended false it is under way, otherwise it left after this step.",
+        "ended": "Whether the session is over: completed, rejected or abandoned.",
+        "step_times": "When it made each step of its deepest chain, UTC; of several, of the one that began first.",
+    },
+    SESSIONS,
+)
+
+FUNNEL = SqlMacro(
+    "funnel",
+    "A funnel over any events: how many sessions reached each step, one row a step, in order.",
+    _FUNNEL,
+    {
+        "position": _POSITION,
+        "step": _STEP,
+        "sessions": "Sessions that reached it.",
+        "of_first": "Their share of those of the first step, 0 to 1; null when there are none.",
+        "of_previous": "Their share of those of the step before; null for the first step.",
+    },
+    f"""{REACHED},
+    counted AS (SELECT position, coalesce(sum(n), 0)::BIGINT AS sessions
+        FROM {_POSITIONS} LEFT JOIN reached_counts ON reached >= position GROUP BY position)
+    SELECT position, {_NAME_OF_STEP}, sessions,
+        sessions / nullif(first_value(sessions) OVER (ORDER BY position), 0) AS of_first,
+        sessions / nullif(lag(sessions) OVER (ORDER BY position), 0) AS of_previous
+    FROM counted ORDER BY position""",
+)
+
+DROP_OFFS = SqlMacro(
+    "drop_offs",
+    "Where sessions leave a funnel over any events, one row a step except the last.",
+    _FUNNEL,
+    {
+        "position": _POSITION,
+        "step": _STEP,
+        "next_step": "The step that follows.",
+        "sessions": "Sessions that reached the step: went_on, dropped and under_way together.",
+        "went_on": "Those that reached the next step.",
+        "dropped": "Those that ended without reaching it.",
+        "under_way": "Those that have not ended, so that nobody knows yet. The rate does not count them.",
+        "drop_off_rate": "dropped / (went_on + dropped), 0 to 1; null when both are 0.",
+        "low": "Lower end of the 95 % interval of the rate (Wilson).",
+        "high": "Upper end of that interval.",
+    },
+    f"""
+    WITH reached_counts AS (SELECT reached, ended, count(*) AS n FROM funnel_sessions({_CALL}) GROUP BY ALL),
+    counted AS (SELECT position,
+        coalesce(sum(n), 0)::BIGINT AS sessions,
+        coalesce(sum(n) FILTER (reached > position), 0)::BIGINT AS went_on,
+        coalesce(sum(n) FILTER (reached = position AND ended), 0)::BIGINT AS dropped,
+        coalesce(sum(n) FILTER (reached = position AND NOT ended), 0)::BIGINT AS under_way
+        FROM {_POSITIONS} LEFT JOIN reached_counts ON reached >= position GROUP BY position),
+    named AS (SELECT *, {_NAME_OF_STEP}, nullif(went_on + dropped, 0) AS known FROM counted),
+    rated AS (SELECT *, lead(step) OVER (ORDER BY position) AS next_step, dropped / known AS drop_off_rate,
+        3.841458820694124 / known AS z FROM named)
+    SELECT position, step, next_step, sessions, went_on, dropped, under_way, drop_off_rate,
+        CASE WHEN known > 0 THEN greatest(0, (middle - reach) / (1 + z)) END AS low,
+        CASE WHEN known > 0 THEN least(1, (middle + reach) / (1 + z)) END AS high
+    FROM (SELECT *, drop_off_rate + z / 2 AS middle, sqrt(z * (drop_off_rate * (1 - drop_off_rate) + z / 4)) AS reach
+        FROM rated) WHERE position < len(steps) ORDER BY position""",
+)
+
+TIME_TO_CONVERT = SqlMacro(
+    "time_to_convert",
+    "How long sessions took to each step of a funnel from the step before, one row a step except the first.",
+    _FUNNEL,
+    {
+        "position": _POSITION,
+        "step": _STEP,
+        "sessions": "Sessions that reached it.",
+        "p10_s": "10 % took at most this many seconds from the step before.",
+        "p50_s": "Half took at most this many seconds from the step before.",
+        "p90_s": "90 % took at most this many seconds from the step before.",
+        "from_first_p50_s": "Half took at most this many seconds from the first step.",
+    },
+    f"""
+    WITH timed AS (SELECT position,
+            greatest(0, epoch(step_times[position] - step_times[position - 1])) AS took_s,
+            greatest(0, epoch(step_times[position] - step_times[1])) AS from_first_s
+        FROM {_POSITIONS} JOIN funnel_sessions({_CALL}) ON reached >= position WHERE position > 1),
+    grouped AS (SELECT position, count(*) AS sessions, quantile_cont(took_s, [0.1, 0.5, 0.9]) AS took,
+        median(from_first_s) AS from_first_p50_s FROM timed GROUP BY position)
+    SELECT position, {_NAME_OF_STEP}, coalesce(sessions, 0) AS sessions, took[1] AS p10_s, took[2] AS p50_s,
+        took[3] AS p90_s, from_first_p50_s
+    FROM {_POSITIONS} LEFT JOIN grouped USING (position) WHERE position > 1 ORDER BY position""",
+)
+
+SESSION_TIMELINE = SqlMacro(
+    "session_timeline",
+    "Everything that happened in one session, in order.",
+    (("session", "", "UUID of the session."),),
+    {
+        "position": "From 1.",
+        "time": "When it happened, UTC; of an event of an app the event time.",
+        "kind": "event, turn, upload, recommendation or dead_letter.",
+        "name": "Name of the event, source of the turn, kind of the upload, and so on.",
+        "detail": "Stage that was entered, or the state it is in now.",
+        "took_s": "Seconds in the stage before, or of work.",
+        "properties": "Properties of an event that are safe to read; null for the others.",
+    },
+    """
+    WITH happened AS (
+        SELECT event_time AS time, 'event' AS kind, name, coalesce(stage, '') AS detail, took_s, properties, sequence,
+            server_time, event_id FROM v_events WHERE session_id = session
+        UNION ALL SELECT time, kind, name, detail, took_s, NULL, 0, time, '' FROM v_session_timeline
+            WHERE session_id = session AND kind <> 'event')
+    SELECT row_number() OVER (ORDER BY time, sequence, server_time, event_id, kind, name) AS position,
+        time, kind, name, detail, took_s, properties FROM happened ORDER BY position""",
+)
+
+FIRST_MACROS = (FUNNEL_SESSIONS, FUNNEL, DROP_OFFS, TIME_TO_CONVERT, SESSION_TIMELINE)
+
+ALL_MACROS = FIRST_MACROS
+"""All macros, whichever migration made them; one that calls another comes after it."""
