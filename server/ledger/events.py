@@ -43,25 +43,13 @@ Texts = tuple[str, ...]
 """The columns of an event as texts: times as microseconds since 1970, null as an empty text."""
 
 
-def _insert_batch_sql() -> str:
-    """Each column of a batch is one text, which DuckDB splits. That is the fastest way into DuckDB without Arrow.
-
-    Found in docs/evaluation/constants/jobs.md, insert-of-a-batch.
-    """
-    inner = ", ".join(
-        f"unnest(string_split(${at}, chr({ord(_SEPARATOR)}))) AS {name}" for at, name in enumerate(_COLUMNS, start=1)
-    )
-    outer = ", ".join(_from_text(name, kind) for name, kind in _COLUMNS.items())
-    return f"INSERT INTO events ({', '.join(_COLUMNS)}) SELECT {outer} FROM (SELECT {inner})"  # noqa: S608 - ours
-
-
-def _from_text(name: str, kind: str) -> str:
-    given = f"nullif({name}, '')" if name in _MAY_BE_NULL else name
+def _from_text(name: str, kind: str, text: str) -> str:
+    """SQL that makes a value of a column of its text."""
+    given = f"nullif({text}, '')" if name in _MAY_BE_NULL else text
     return f"make_timestamp({given}::BIGINT)" if kind == "TIMESTAMP" else f"{given}::{kind}"
 
 
 _INSERT_ONE = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
-_INSERT_BATCH = _insert_batch_sql()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +90,22 @@ def insert_unknown(cursor: Cursor, batch: Sequence[Texts]) -> AppendResult:
 
 
 def insert_new(cursor: Cursor, batch: Sequence[Texts]) -> None:
-    """Insert events whose ids are new; the index refuses the transaction otherwise."""
-    if batch:
-        cursor.execute(_INSERT_BATCH, [_SEPARATOR.join(column) for column in zip(*batch, strict=True)])
+    """Insert events whose ids are new; the index refuses the transaction otherwise.
+
+    Each column is one text that DuckDB splits, or one value where all events have the same. That is the fastest way
+    into DuckDB without Arrow. Found in docs/evaluation/constants/jobs.md, insert-of-a-batch.
+    """
+    if not batch:
+        return
+    given, values, columns = [], [], []
+    for number, (name, texts) in enumerate(zip(_COLUMNS, zip(*batch, strict=True), strict=True), start=1):
+        same = texts.count(texts[0]) == len(texts)
+        given.append(texts[0] if same else _SEPARATOR.join(texts))
+        values.append(_from_text(name, _COLUMNS[name], f"${number}" if same else name))
+        if not same:
+            columns.append(f"unnest(string_split(${number}, chr({ord(_SEPARATOR)}))) AS {name}")
+    rows = f"FROM (SELECT {', '.join(columns)})" if columns else ""
+    cursor.execute(f"INSERT INTO events ({', '.join(_COLUMNS)}) SELECT {', '.join(values)} {rows}", given)
 
 
 def _known(cursor: Cursor, ids: list[str]) -> set[str]:

@@ -155,8 +155,8 @@ def test_a_changed_session_has_an_event_that_says_how_much(ledger: Ledger) -> No
         ),
     )
     assert [(t["session_id"], json.loads(t["properties"])) for t in told] == [
-        (row.id, {"texts": "4", "entities": "4"}),
-        (row.id, {"texts": "1", "entities": "1"}),
+        (row.id, {"texts": 4, "entities": 4}),
+        (row.id, {"texts": 1, "entities": 1}),
     ]
 
 
