@@ -185,7 +185,7 @@ def _values(guardrail: pb.GuardrailResult) -> list[tuple[float, bool]]:
 
 def _scale(guardrail: pb.GuardrailResult) -> float:
     """Shares are shown in percent, seconds as they are."""
-    return 1 if guardrail.name == "recognition_s" else 100
+    return 1 if guardrail.name == "final_delay_s" else 100
 
 
 def _bounds(result: pb.VariantResult | pb.GuardrailResult, scale: float) -> tuple[str, str, str]:

@@ -49,7 +49,7 @@ class GuardrailPart(_Part):
     """How much worse than the control a variant may be; see ``Tolerances``."""
 
     unsafe_texts: Annotated[float, Field(ge=0, le=1)] = Tolerances().unsafe_texts
-    recognition_s: Annotated[float, Field(ge=0, le=60)] = Tolerances().recognition_s
+    final_delay_s: Annotated[float, Field(ge=0, le=60)] = Tolerances().final_delay_s
     failed_uploads: Annotated[float, Field(ge=0, le=1)] = Tolerances().failed_uploads
 
 

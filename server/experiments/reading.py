@@ -40,14 +40,18 @@ FROM opened GROUP BY variant"""  # noqa: S608 - a literal of ours
 _COUNTED = f"""WITH {_OPENED},
 counted AS (SELECT * FROM opened WHERE nth = 1 AND due <= $now),
 said AS (
-    SELECT c.id, count(*) AS texts, count(*) FILTER (WHERE NOT t.text_safe) AS unsafe,
-        median(t.compute_s) FILTER (WHERE t.source = 'speech') AS recognition_s
+    SELECT c.id, count(*) AS texts, count(*) FILTER (WHERE NOT t.text_safe) AS unsafe
     FROM counted AS c JOIN turns AS t ON t.session_id = c.id AND t.create_time <= c.due GROUP BY c.id),
 sent AS (
     SELECT c.id, count(*) AS uploads, count(*) FILTER (WHERE u.state = 'FAILED') AS failed,
         count(u.text_safe) AS texts, count(*) FILTER (WHERE NOT u.text_safe) AS unsafe
     FROM counted AS c JOIN uploads AS u ON u.session_id = c.id AND u.create_time <= c.due
     WHERE u.state IN ('DONE', 'FAILED') GROUP BY c.id),
+noted AS (
+    SELECT c.id, count(*) FILTER (WHERE e.name = 'upload_refused') AS refused,
+        median(try_cast(e.properties ->> 'delay_ms' AS DOUBLE)) / 1000 AS final_delay_s
+    FROM counted AS c JOIN events AS e ON e.session_id = c.id AND e.server_time <= c.due
+    WHERE e.name IN ('turn_finished', 'upload_refused') AND e.device_time IS NULL GROUP BY c.id),
 usual AS (
     SELECT client_id, language, avg(CASE WHEN state = 'COMPLETED'
         AND stage_time <= create_time + to_milliseconds($settle_ms) THEN 1.0 ELSE 0.0 END) AS rate
@@ -58,10 +62,11 @@ usual AS (
 SELECT c.variant, (c.state = 'COMPLETED' AND c.stage_time <= c.due)::DOUBLE AS completed,
     (coalesce(said.texts, 0) + coalesce(sent.texts, 0))::DOUBLE AS texts,
     (coalesce(said.unsafe, 0) + coalesce(sent.unsafe, 0))::DOUBLE AS unsafe,
-    coalesce(recognition_s, 'nan'::DOUBLE) AS recognition_s,
-    coalesce(uploads, 0)::DOUBLE AS uploads, coalesce(failed, 0)::DOUBLE AS failed,
+    coalesce(final_delay_s, 'nan'::DOUBLE) AS final_delay_s,
+    (coalesce(uploads, 0) + coalesce(refused, 0))::DOUBLE AS uploads,
+    (coalesce(failed, 0) + coalesce(refused, 0))::DOUBLE AS failed,
     coalesce(rate, 'nan'::DOUBLE) AS usual
-FROM counted AS c LEFT JOIN said USING (id) LEFT JOIN sent USING (id)
+FROM counted AS c LEFT JOIN said USING (id) LEFT JOIN sent USING (id) LEFT JOIN noted USING (id)
     LEFT JOIN usual ON usual.client_id = c.client_id AND usual.language = c.language"""  # noqa: S608 - literals of ours
 
 _OF_CLIENTS = """($visible_to = '' OR client_id = $visible_to)
@@ -84,9 +89,9 @@ class VariantSessions:
         completed: 1 or 0.
         texts: What was said, typed or read in uploads.
         unsafe: Of these, those that are not safe for the LLM.
-        recognition_s: Median of the seconds that recognizing its speech took; NaN without speech.
-        uploads: Uploads that were read or failed.
-        failed: Of these, those that failed.
+        final_delay_s: Median of the seconds from the end of an utterance to its final text; NaN without speech.
+        uploads: Uploads that were read, failed or were refused.
+        failed: Of these, those that failed or were refused.
         usual: Share of completed sessions of the same client and language before the experiment; NaN if not known.
     """
 
@@ -95,7 +100,7 @@ class VariantSessions:
     completed: Values
     texts: Values
     unsafe: Values
-    recognition_s: Values
+    final_delay_s: Values
     uploads: Values
     failed: Values
     usual: Values

@@ -178,11 +178,11 @@ def _guardrails(
     allowed = experiment.tolerances
     unsafe = ratio_of(variant.unsafe, variant.texts), ratio_of(control.unsafe, control.texts)
     failed = ratio_of(variant.failed, variant.uploads), ratio_of(control.failed, control.uploads)
-    took = [each.recognition_s[~np.isnan(each.recognition_s)] for each in (variant, control)]
+    took = [each.final_delay_s[~np.isnan(each.final_delay_s)] for each in (variant, control)]
     median, usual = [float(np.median(values)) if len(values) else np.nan for values in took]
     return (
         _of_ratios("unsafe_texts", *unsafe, planned, allowed.unsafe_texts),
-        Guardrail("recognition_s", median, usual, median_difference(took[0], took[1], planned), allowed.recognition_s),
+        Guardrail("final_delay_s", median, usual, median_difference(took[0], took[1], planned), allowed.final_delay_s),
         _of_ratios("failed_uploads", *failed, planned, allowed.failed_uploads),
     )
 

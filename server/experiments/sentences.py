@@ -10,8 +10,8 @@ from server.experiments.sequences import FEWEST_UNITS, Interval
 
 NAMES: Final = {
     "unsafe_texts": "texts that are not safe for the LLM",
-    "recognition_s": "the median time of recognition",
-    "failed_uploads": "failed uploads",
+    "final_delay_s": "the median delay of final texts",
+    "failed_uploads": "failed or refused uploads",
 }
 
 
@@ -100,8 +100,8 @@ def _signed(found: Interval) -> str:
 
 
 def _number(guardrail: Guardrail, value: float, sign: str = "") -> str:
-    return f"{value:{sign}.2f}" if guardrail.name == "recognition_s" else f"{100 * value:{sign}.1f}"
+    return f"{value:{sign}.2f}" if guardrail.name == "final_delay_s" else f"{100 * value:{sign}.1f}"
 
 
 def _amount(guardrail: Guardrail, value: float, sign: str = "") -> str:
-    return f"{_number(guardrail, value, sign)} {'s' if guardrail.name == 'recognition_s' else 'points'}"
+    return f"{_number(guardrail, value, sign)} {'s' if guardrail.name == 'final_delay_s' else 'points'}"

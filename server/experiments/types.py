@@ -44,12 +44,12 @@ class Tolerances:
 
     Attributes:
         unsafe_texts: Share of texts that are not safe for the LLM.
-        recognition_s: Median of the seconds that recognizing a text took.
-        failed_uploads: Share of uploads that failed.
+        final_delay_s: Median of the seconds from the end of an utterance to its final text.
+        failed_uploads: Share of uploads that failed or were refused.
     """
 
     unsafe_texts: float = 0.01
-    recognition_s: float = 0.25
+    final_delay_s: float = 0.25
     failed_uploads: float = 0.02
 
 

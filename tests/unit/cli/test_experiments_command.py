@@ -102,7 +102,7 @@ def test_a_report_as_json_has_no_infinity(answers: Answers) -> None:
     old, new = told["variants"]
     assert (old["verdict"], old["change"], new["verdict"]) == ("control", None, "not_known")
     guardrails = {each["name"]: each for each in new["guardrails"]}
-    assert guardrails["recognition_s"]["change"]["estimate"] == 0
+    assert guardrails["final_delay_s"]["change"]["estimate"] == 0
     assert guardrails["failed_uploads"] | {"sentence": ""} == {
         "name": "failed_uploads", "value": None, "control_value": None, "change": None, "tolerance": 0.02,
         "verdict": "too_little_data", "sentence": "",

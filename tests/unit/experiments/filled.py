@@ -23,8 +23,9 @@ class Sessions:
         completed: How many of them are completed, ``after`` they were opened.
         subject: Hash of the person of all of them; empty gives each its own.
         unsafe: Texts of each that are not safe, beside one that is safe.
-        recognition_s: Of each of its texts, and a hundredth more for each session.
+        final_delay_s: Of each of its texts, and a hundredth more for each session.
         failed: How many of them have an upload that failed; all others have one that was read.
+        refused: How many of them have one that was refused besides.
     """
 
     mark: str
@@ -35,8 +36,9 @@ class Sessions:
     client: str = "app"
     subject: str = ""
     unsafe: int = 0
-    recognition_s: float = 0.0
+    final_delay_s: float = 0.0
     failed: int = 0
+    refused: int = 0
     name: str = ""
 
 
@@ -60,8 +62,8 @@ def _fill(cursor: Cursor, key: str, kind: Sessions) -> None:
             """INSERT INTO turns (id, session_id, stream_id, utterance, source, text, text_counts, text_safe,
                 create_time, confidence, language, start_s, end_s, compute_s)
             SELECT concat($key, '-', i, '-', $text), concat($key, '-', i), 's', $text, 'speech', 'x', '{}', $text = 0,
-                $opened, 1, 'en', 0, 1, $took + i / 100 FROM range($number) AS r(i)""",
-            {"key": key, "text": text, "opened": opened, "took": kind.recognition_s, "number": kind.number},
+                $opened, 1, 'en', 0, 1, 0 FROM range($number) AS r(i)""",
+            {"key": key, "text": text, "opened": opened, "number": kind.number},
         )
     cursor.execute(
         """INSERT INTO uploads BY NAME SELECT concat($key, '-', i) AS id, concat($key, '-', i) AS session_id,
@@ -71,3 +73,14 @@ def _fill(cursor: Cursor, key: str, kind: Sessions) -> None:
             0 AS artifact_height, 0 AS painted, '{}' AS text_counts FROM range($number) AS r(i)""",
         {"key": key, "failed": kind.failed, "opened": opened, "number": kind.number},
     )
+    for name, number, delay in (("turn_finished", kind.number, True), ("upload_refused", kind.refused, False)):
+        cursor.execute(
+            """INSERT INTO events BY NAME
+            SELECT concat($key, '-', $name, '-', i) AS id, concat($key, '-', i) AS session_id, $client AS client_id,
+                $name AS name, $opened AS server_time, $opened AS event_time, 0 AS sequence,
+                $mark AS variant, '{}' AS properties_meta,
+                if($delay, json_object('delay_ms', 1000 * $took + 10 * i), '{}') AS properties
+            FROM range($number) AS r(i)""",
+            {"key": key, "name": name, "client": kind.client, "opened": opened, "mark": kind.mark, "delay": delay}
+            | {"took": kind.final_delay_s, "number": number},
+        )

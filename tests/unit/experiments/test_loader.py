@@ -20,7 +20,7 @@ experiments:
     clients: [site-7, site-9]
     planned_sessions: 6000
     counts_after_hours: 2
-    guardrails: {recognition_s: 0.5}
+    guardrails: {final_delay_s: 0.5}
     variants:
       usual: {}
       short: {weight: 3, end_silence_s: 0.4, reply_instruction: " Ask for the meter first. "}
@@ -37,7 +37,7 @@ def test_everything_in_the_file_is_taken() -> None:
     assert pause.start == datetime(2026, 12, 1, tzinfo=UTC)
     assert pause.end == datetime(2026, 12, 31, 17, tzinfo=UTC)
     assert (pause.planned_sessions, pause.counts_after_s) == (6000, 7200)
-    assert pause.tolerances == Tolerances(recognition_s=0.5)
+    assert pause.tolerances == Tolerances(final_delay_s=0.5)
     usual, short = pause.variants
     assert (usual.weight, usual.changes) == (1, NO_CHANGES)
     assert (short.weight, short.changes.end_silence_s) == (3, 0.4)

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from server.experiments.reading import read_sessions, read_traffic
+from server.ledger import events
 from server.ledger import sessions as rows
 from server.ledger.columns import Cursor, fetch_all, update
 from server.ledger.types import SessionState
+from server.records.event_catalogue import EVENTS
+from server.records.events import make_event
 from tests.unit.experiments.filled import FLOW, START, Sessions, fill
 from tests.unit.ledger.makers import NOW, after, session
 
@@ -86,12 +89,39 @@ def test_the_counts_are_those_of_the_view(cursor: Cursor) -> None:
 
 
 def test_guardrails_are_counted_by_session(cursor: Cursor) -> None:
-    fill(cursor, Sessions("flow.new", 10, unsafe=2, recognition_s=0.5, failed=3))
+    fill(cursor, Sessions("flow.new", 10, unsafe=2, final_delay_s=0.5, failed=3))
     new = read_sessions(cursor, FLOW, NOW)[1]
     assert new.texts.tolist() == [3.0] * 10
     assert new.unsafe.tolist() == [2.0] * 10
-    assert sorted(new.recognition_s) == pytest.approx([0.5 + number / 100 for number in range(10)])
+    assert sorted(new.final_delay_s) == pytest.approx([0.5 + number / 100 for number in range(10)])
     assert (new.uploads.sum(), new.failed.sum()) == (10, 3)
+
+
+def test_refused_uploads_are_uploads_that_failed(cursor: Cursor) -> None:
+    fill(cursor, Sessions("flow.new", 10, failed=3, refused=2))
+    new = read_sessions(cursor, FLOW, NOW)[1]
+    assert (new.uploads.sum(), new.failed.sum()) == (12, 5)
+
+
+def test_what_an_app_calls_like_an_event_of_the_server_does_not_count(cursor: Cursor) -> None:
+    fill(cursor, Sessions("flow.new", 10, failed=3, refused=2))
+    cursor.execute("UPDATE events SET device_time = server_time")
+    new = read_sessions(cursor, FLOW, NOW)[1]
+    assert (new.uploads.sum(), new.failed.sum()) == (10, 3)
+    assert np.isnan(new.final_delay_s).all()
+
+
+def test_events_are_read_as_the_server_writes_them(cursor: Cursor) -> None:
+    row = replace(session(at=-2 * DAY.total_seconds()), variant="flow.new")
+    rows.insert_or_get(cursor, row)
+    for delay_ms in (500, 900, 700):
+        events.append(cursor, make_event(row, "turn_finished", row.create_time, delay_ms=delay_ms, source="speech"))
+    events.append(cursor, make_event(row, "turn_finished", row.create_time, source="typed"))
+    events.append(cursor, make_event(row, "upload_refused", row.create_time, reason="too_large"))
+    new = read_sessions(cursor, FLOW, NOW)[1]
+    assert (new.final_delay_s.tolist(), new.uploads.tolist(), new.failed.tolist()) == ([0.7], [1.0], [1.0])
+    assert "delay_ms" in EVENTS["turn_finished"].properties
+    assert "upload_refused" in EVENTS
 
 
 def test_texts_after_the_time_of_a_session_do_not_count(cursor: Cursor) -> None:

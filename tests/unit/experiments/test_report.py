@@ -50,7 +50,11 @@ OLD = Sessions("flow.old", 1000, 400)
             Verdict.NOT_KNOWN,
             "Not known yet whether new is better than old. 2,000 sessions count, 2,000 are",
         ),
-        (Sessions("flow.new", 1000, 550, failed=200), Verdict.HARM, "new does harm. Failed uploads: worse by"),
+        (
+            Sessions("flow.new", 1000, 550, failed=200),
+            Verdict.HARM,
+            "new does harm. Failed or refused uploads: worse by",
+        ),
     ],
 )
 def test_a_verdict_follows_from_the_intervals(cursor: Cursor, new: Sessions, verdict: Verdict, sentence: str) -> None:
@@ -105,24 +109,24 @@ def test_an_experiment_without_sessions_has_a_report(cursor: Cursor) -> None:
 
 
 def test_each_guardrail_has_a_verdict_of_its_own(cursor: Cursor) -> None:
-    worse = Sessions("flow.new", 1000, 400, unsafe=1, recognition_s=20.0)
+    worse = Sessions("flow.new", 1000, 400, unsafe=1, final_delay_s=20.0)
     found = report(cursor, Sessions("flow.old", 1000, 400), worse)
     new = found.variants[1]
-    assert safety(new) == {"unsafe_texts": Safety.HARM, "recognition_s": Safety.HARM, "failed_uploads": Safety.SAFE}
+    assert safety(new) == {"unsafe_texts": Safety.HARM, "final_delay_s": Safety.HARM, "failed_uploads": Safety.SAFE}
     unsafe, took, failed = new.guardrails
     assert (unsafe.control, unsafe.value) == (0.0, 0.5)
     assert (took.control, took.value) == pytest.approx((4.995, 24.995))
     assert guardrail_sentence(unsafe).startswith("Texts that are not safe for the LLM: worse by 4")
     assert guardrail_sentence(unsafe).endswith("; 1.0 points are allowed.")
     assert guardrail_sentence(took).endswith(" s; 0.25 s are allowed.")
-    assert guardrail_sentence(failed) == "Failed uploads: not worse by more than 2.0 points."
+    assert guardrail_sentence(failed) == "Failed or refused uploads: not worse by more than 2.0 points."
 
 
 def test_a_guardrail_that_is_not_known_is_named_beside_a_better_variant(cursor: Cursor) -> None:
     found = report(cursor, Sessions("flow.old", 1000, 300, failed=20), Sessions("flow.new", 1000, 500, failed=30))
     assert found.variants[1].verdict is Verdict.BETTER
     assert safety(found.variants[1])["failed_uploads"] is Safety.NOT_KNOWN
-    assert "Failed uploads: not known yet; the change is between -" in told(found)
+    assert "Failed or refused uploads: not known yet; the change is between -" in told(found)
 
 
 def test_several_variants_share_the_false_alarms(cursor: Cursor) -> None:

@@ -74,7 +74,7 @@ async def test_a_report_has_the_figures_and_the_sentences(ledger: Ledger) -> Non
     assert 0 < new.change.low < 0.15 < new.change.high < 0.3
     assert new.verdict == pb.VARIANT_VERDICT_BETTER
     assert new.sentence.startswith("new is better than old.")
-    assert [each.name for each in new.guardrails] == ["unsafe_texts", "recognition_s", "failed_uploads"]
+    assert [each.name for each in new.guardrails] == ["unsafe_texts", "final_delay_s", "failed_uploads"]
     assert {each.verdict for each in new.guardrails} == {pb.GUARDRAIL_VERDICT_SAFE, pb.GUARDRAIL_VERDICT_NOT_KNOWN}
 
 

@@ -404,7 +404,7 @@ class GuardrailResult(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     SENTENCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """unsafe_texts, recognition_s or failed_uploads."""
+    """unsafe_texts, final_delay_s or failed_uploads."""
     value: _builtins.float
     """In the variant: a share, or seconds. Absent where nothing was counted."""
     control_value: _builtins.float
