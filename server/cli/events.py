@@ -117,7 +117,7 @@ def _with_names(failure: Failure, request: DeclareEventsRequest) -> Failure:
     def named(found: re.Match[str]) -> str:
         event = request.events[int(found[1])]
         given = event.properties[int(found[2])] if found[2] else None
-        words = [event.name]
+        words = ["events", event.name]
         if given is not None:
             words += [given.key, *([given.values[int(found[3])]] if found[3] else [])]
         return ".".join(words)

@@ -37,6 +37,13 @@ class Metrics:
             "Network addresses that were refused for a while because they sent too much that belongs to no call.",
             registry=into,
         )
+        self.unfitting_events = Counter(
+            "vestibule_unfitting_events",
+            "Events of apps that do not fit what their client has declared, by whether they were stored or refused.",
+            ["outcome"],
+            registry=into,
+        )
+        self.show(self.unfitting_events, ("stored", "refused"))
         self.speech_factor = Gauge(
             "vestibule_speech_real_time_factor",
             "Seconds of a speech worker that one second of streamed audio takes.",

@@ -145,7 +145,10 @@ class DeclaredEvents:
         if await self._ledger.read(lambda cursor: event_declarations.knows_client(cursor, client_id)):
             return
         if await self._clients.personal([client_id]):
-            raise client_id_personal()
+            raise client_id_personal(
+                "Make a key for the client first, with `vestibule keys create`. A client of tokens has a hash, which "
+                "`vestibule sessions list` shows once it has a session: declare for that."
+            )
 
     async def _check_words(self, before: Declaration, wanted: Declaration) -> None:
         """Refuse words in which something personal is found. Those that the client had declared were checked."""

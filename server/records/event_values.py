@@ -13,6 +13,7 @@ from ray_tasks.types import Gateway
 from server.ledger import sessions
 from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
 from server.records.declared_events import MOST_VIOLATIONS, ClientEvents, DeclaredEvents
 from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
 from server.records.remembered_texts import RememberedTexts
@@ -87,14 +88,18 @@ class EventValues:
 
     Args:
         undeclared: What becomes of an event that does not fit what its client has declared.
+        metrics: Count these events.
     """
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, declared: DeclaredEvents, undeclared: Undeclared) -> None:
+    def __init__(
+        self, ledger: Ledger, gateway: Gateway, declared: DeclaredEvents, undeclared: Undeclared, metrics: Metrics
+    ) -> None:
         self._ledger = ledger
         self._declared = declared
         self._strict = undeclared == "refuse"
         self._words = MachineWords(gateway)
         self._texts = RememberedTexts(gateway, REDACT_TIMEOUT_S)
+        self._unfitting = metrics.unfitting_events.labels("refused" if self._strict else "stored")
 
     async def read(
         self, events: Sequence[GivenEvent], client_id: str
@@ -128,6 +133,7 @@ class EventValues:
             for index, draft in enumerate(drafts)
             for key, what in draft.problems
         ]
+        self._unfitting.inc(sum(bool(draft.problems) for draft in drafts))
         if not kept:
             raise _all_refused(problems)
         return [None if self._refuses(draft) else _read(draft, safe, personal) for draft in drafts], problems

@@ -26,12 +26,17 @@ _REDACT_TIMEOUT_S = 10.0
 _SEPARATORS = re.compile(r"[._-]+")
 
 
-def client_id_personal() -> InvalidInput:
-    """The refusal of the id of a new client in which something personal was found."""
+def client_id_personal(hint: str = "") -> InvalidInput:
+    """The refusal of the id of a new client in which something personal was found.
+
+    Args:
+        hint: What to do; empty says it to somebody who makes a key.
+    """
     return InvalidInput(
         "The id of the client may name a person.",
         reason=Reason.CLIENT_ID_PERSONAL,
-        hint="Name the app or the site: the id is stored and shown as it is. If it names nobody, say so with "
+        hint=hint
+        or "Name the app or the site: the id is stored and shown as it is. If it names nobody, say so with "
         "--client-checked, or with client_id_checked in the request.",
     )
 

@@ -14,6 +14,7 @@ from server.analytics.funnel import funnel_report
 from server.ledger.app_events import AppendEvents
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
 from server.records.declared_events import DeclaredEvents
 from server.records.event_values import EventValues
 from server.rpc import convert
@@ -50,6 +51,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         audit: Records what is declared, and knows what the server calls a client of tokens.
         analysis: Of a report with an analysis; None has the default rules and texts.
         undeclared: What becomes of events that do not fit what their client has declared.
+        metrics: Count those events; None counts for nobody.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         analysis: Analysis | None = None,
         *,
         undeclared: Undeclared = "text",
+        metrics: Metrics | None = None,
     ) -> None:
         self._ledger = ledger
         self._declared = DeclaredEvents(ledger, gateway, clock, audit)
-        self._values = EventValues(ledger, gateway, self._declared, undeclared)
+        self._values = EventValues(ledger, gateway, self._declared, undeclared, metrics or Metrics())
         self._clock = clock
         self._pseudonym = audit.client_pseudonym
         self._analysis = analysis or Analysis(clock=clock)

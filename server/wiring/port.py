@@ -65,6 +65,7 @@ def build_services(
             shared.audit.trail,
             Analysis.of_settings(settings, clock),
             undeclared=settings.events.undeclared,
+            metrics=shared.metrics,
         ),
         experiment=ExperimentService(ledger, shared.experiments, clock, shared.audit.trail.client_pseudonym),
         admin=AdminService(

@@ -20,6 +20,7 @@ from server.access.caller import Caller, Scope, acting_as
 from server.ledger import erasure, sessions
 from server.ledger.columns import Row, fetch_all
 from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
 from server.services.event_messages import MOST_PROBLEMS
 from server.services.funnel import FunnelService
 from server.setting_groups.stored_data import Undeclared
@@ -61,7 +62,10 @@ class Server:
     def __init__(self, ledger: Ledger, undeclared: Undeclared = "text", secrets: dict[str, str] | None = None) -> None:
         self.gateway = FakeGateway(secrets={"Maria Lopez": "NAME", **(secrets or {})})
         trail = AuditTrail(bytes(32), bytes(32), lambda: NOW)
-        self.service = FunnelService(ledger, self.gateway, lambda: NOW, trail, undeclared=undeclared)
+        self.metrics = Metrics()
+        self.service = FunnelService(
+            ledger, self.gateway, lambda: NOW, trail, undeclared=undeclared, metrics=self.metrics
+        )
         self.ledger = ledger
 
     async def declare(self) -> Server:
@@ -76,6 +80,9 @@ class Server:
     async def stored(self) -> list[Row]:
         sql = "SELECT name, properties, properties_meta FROM events WHERE device_time IS NOT NULL ORDER BY sequence"
         return await self.ledger.read(lambda cursor: fetch_all(cursor, sql))
+
+    def unfitting(self, outcome: str) -> float | None:
+        return self.metrics.registry.get_sample_value("vestibule_unfitting_events_total", {"outcome": outcome})
 
     def seen_by_the_redactor(self) -> list[str]:
         arguments = [call.argument for call in self.gateway.called("redact")]
@@ -136,6 +143,7 @@ async def test_a_value_that_does_not_fit_is_kept_as_redacted_text_and_told(ledge
     sent = event(amount="about 5", channel="Maria Lopez", returning="true")
     reply = await server.record(sent, event(sequence=1, amount="5"))
     assert (reply.recorded_count, reply.refused_count) == (2, 0)
+    assert (server.unfitting("refused"), server.unfitting("stored")) == (0, 1)
     told = {problem.key: problem for problem in reply.problems}
     assert set(told) == {"amount", "channel"}
     assert {(problem.event_id, problem.refused) for problem in reply.problems} == {(sent.event_id, False)}
@@ -167,6 +175,7 @@ async def test_undeclared_names_and_keys_and_unfitting_values_are_refused_when_s
     )
     reply = await server.record(*batch)
     assert (reply.recorded_count, reply.refused_count) == (2, 3), "the rest of the batch is kept"
+    assert (server.unfitting("refused"), server.unfitting("stored")) == (3, 0)
     told = [(batch.index(next(e for e in batch if e.event_id == p.event_id)), p.key, p.refused) for p in reply.problems]
     assert sorted(told) == [(1, "", True), (2, "colour", True), (2, "redacted", True), (3, "amount", True)]
     assert [(row["name"], json.loads(row["properties"])) for row in await server.stored()] == [

@@ -70,7 +70,9 @@ def test_words_that_may_name_a_person_are_told_as_the_file_has_them(tmp_path: Pa
     assert refused.exit_code == 1
     assert "[EVENT_WORD_PERSONAL]" in refused.stderr
     places = {line.strip() for line in refused.stderr.splitlines()}
-    assert {f"{place}: may name a person" for place in ("opened.by.maria", "opened.maria", "maria_came")} <= places
+    assert {
+        f"events.{place}: may name a person" for place in ("opened.by.maria", "opened.maria", "maria_came")
+    } <= places
     assert run("declare", file, "--client", "shop", "--words-checked").exit_code == 0
 
 
@@ -78,7 +80,7 @@ def test_words_that_may_name_a_person_are_told_as_the_file_has_them(tmp_path: Pa
 def test_a_name_that_is_no_machine_word_is_told_by_the_server(tmp_path: Path) -> None:
     refused = run("declare", written(tmp_path, "events: {Opened: }"), "--client", "shop")
     assert refused.exit_code == 1
-    assert "Hint: Opened must be 1 to 64 small letters" in refused.stderr
+    assert "Hint: events.Opened must be 1 to 64 small letters" in refused.stderr
 
 
 @pytest.mark.usefixtures("address")

@@ -45,7 +45,7 @@ def test_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         stored, answer = read_now(served.ledger, read)
     assert [json.loads(row["properties"]) for row in stored] == [
         {},
-        {"amount": 20000, "channel": "web", "order": "A-1042", "note": "no hurry"},
+        {"amount": 20000, "channel": "web", "returning": False, "order": "A-1042", "note": "no hurry"},
     ]
     assert answer == [(20000.0,)]
     assert capsys.readouterr().out == "", "there are no problems"
