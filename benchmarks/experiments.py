@@ -9,23 +9,30 @@ false alarms     runs without a difference in which any look claimed one
 truth held       runs in which the intervals of all looks held the true difference
 found            runs with a difference in which it was found, and after how many sessions
 split            runs in which the check of the split refused a verdict
+verdicts         runs without a difference in which a whole report, guardrails included, said something else
 CUPED            the variance that is left after what was known before
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from scipy import stats
 
+from server.experiments.assignment import choose
 from server.experiments.cuped import adjust
 from server.experiments.planning import plan
+from server.experiments.reading import VariantSessions
+from server.experiments.report import build_report
 from server.experiments.sample_ratio import check_ratio
 from server.experiments.samples import Sample, Values, mean_of, proportion
 from server.experiments.sequences import FEWEST_UNITS, Interval, difference, median_difference
+from server.experiments.types import Experiment, Variant
 
 DAYS, PER_DAY = 30, 200
 Z = float(stats.norm.ppf(0.975))
@@ -155,6 +162,9 @@ def split(runs: int) -> None:
         return float(np.mean([check_ratio((n, sessions - n), (1, 1)).failed for n in counts]))
 
     print("\nSplit refused, halves were meant, 1,000 sessions, one look")
+    assigned = [sum(choose(f"run_{run}", str(unit), (1, 1)) for unit in range(1000)) for run in range(runs)]
+    hashed = np.mean([check_ratio((n, 1000 - n), (1, 1)).failed for n in assigned])
+    print(f"  as the server assigns {hashed:8.2%}")
     for part in (0.5, 0.55, 0.6):
         print(f"  {part:.0%} of them {refused(part, 1000):8.2%}")
     days = [np.cumsum(random.random(DAYS * PER_DAY) < 0.5)[PER_DAY - 1 :: PER_DAY] for _ in range(runs)]
@@ -182,6 +192,37 @@ def cuped(runs: int) -> None:
         print(f"  {spread:4.0%}  variance left {np.mean(ratios):.2f}   false alarms {np.mean(alarms):.1%}")
 
 
+def verdicts(runs: int) -> None:
+    """Whole reports on equal variants: with sites as before, texts, delays and uploads that cluster in sessions."""
+    experiment = Experiment("equal", (Variant("a"), Variant("b")), datetime.now(UTC), planned_sessions=DAYS * PER_DAY)
+    random = np.random.default_rng(6)
+    said: Counter[str] = Counter()
+    for _ in range(runs):
+        treated, whole = random.random(DAYS * PER_DAY) < 0.5, _equal_sessions(random)
+        seen: set[str] = set()
+        for end in range(PER_DAY, len(treated) + 1, PER_DAY):
+            sides = [np.flatnonzero(treated[:end] == side) for side in (False, True)]
+            both = [VariantSessions(len(side), 0, *(values[side] for values in whole)) for side in sides]
+            seen.add(str(build_report(experiment, both).variants[1].verdict))
+        said.update(seen)
+    wrong = [f"{name} {said[name] / runs:.1%}" for name in ("BETTER", "WORSE", "HARM", "SPLIT_WRONG")]
+    print(f"\nVerdicts of whole reports on equal variants, any of {DAYS} looks, {runs} runs: {', '.join(wrong)}")
+
+
+def _equal_sessions(random: np.random.Generator) -> tuple[Values, ...]:
+    """In the order of the fields of ``VariantSessions``."""
+    number = DAYS * PER_DAY
+    rates = np.clip(random.normal(0.5, 0.2, 40), 0.02, 0.98)
+    site, texts, uploads = random.integers(0, 40, number), 1 + random.poisson(4, number), random.poisson(1.5, number)
+    unsafe, failed = (
+        random.binomial(texts, random.beta(0.2, 19.8, number)),
+        random.binomial(uploads, random.beta(1, 29)),
+    )
+    completed = random.random(number) < rates[site]
+    arrays = (completed, texts, unsafe, random.lognormal(-0.5, 1.0, number), uploads, failed, rates[site])
+    return tuple(values.astype(float) for values in arrays)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000, help="simulated experiments for each figure")
@@ -189,6 +230,7 @@ def main() -> None:
     for part in (false_alarms, coverage, power, split):
         part(runs)
     cuped(max(1, runs // 5))
+    verdicts(max(1, runs // 5))
 
 
 if __name__ == "__main__":
