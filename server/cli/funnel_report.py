@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +18,11 @@ from server.cli.stopped_server import StoppedServer, files_options, stopped_serv
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import FunnelAnalysis, GetReportRequest
 
-    from server.funnel.optimizer import FunnelReport
+    from server.funnel.drop_offs import DropOff
+    from server.funnel.report import FunnelReport
 
 ANALYSIS_TIMEOUT_S = 120.0
+_WIDTH = 100
 COLUMNS = ("into", "left", "95 % interval", "dropped", "of", "waiting", "median", "severity")
 
 
@@ -41,7 +44,7 @@ def report(
     as_json: bool,
     html_file: Path | None,
 ) -> None:
-    """Say where people leave the funnel, with intervals.
+    """Say where people leave the funnel, what goes with it, and what to change first.
 
     Only sessions whose end would be known by now count; the others wait, and are not lost. The page of --html is one
     file without script that reads on a phone and in a mail client. docs/operating/funnel-report.md says how to read it.
@@ -95,22 +98,42 @@ def _write_page(found: FunnelReport, file: Path) -> None:
 
 
 def _show(found: FunnelReport) -> None:
+    """What to change first and why, then the numbers, then all changes."""
     from server.funnel import wording
 
-    click.echo(f"{wording.headline(found)}\n")
-    if found.sessions:
-        rows = [
-            (
-                str(step.count.to_stage),
-                wording.percent(step.rate.mid) if step.count.counted else "",
-                wording.percent_range(step.rate) if step.count.counted else "",
-                step.count.dropped,
-                step.count.counted,
-                step.count.waiting,
-                wording.time_text(step.count.median_s),
-                wording.severity_text(step),
-            )
-            for step in found.drop_offs
-        ]
-        show_table(COLUMNS, rows)
-        click.echo(f"\n{wording.basis(found)}")
+    if first := wording.first_change(found):
+        click.secho(_wrapped(first) + "\n", bold=True)
+    click.echo(_wrapped(wording.headline(found)) + "\n")
+    if not found.sessions:
+        return
+    show_table(COLUMNS, [_row(step) for step in found.drop_offs])
+    for place, change in enumerate(found.recommendations, start=1):
+        click.echo(f"\n{place}. {change.title} ({wording.marks(change)})")
+        for line in (change.action, wording.why(change), wording.worth(change)):
+            click.echo(_wrapped(line, indent="   "))
+    for text in (wording.together(found), wording.basis(found), wording.caution(found)):
+        if text:
+            click.echo("\n" + _wrapped(text))
+
+
+def _row(step: DropOff) -> tuple[object, ...]:
+    from server.funnel import wording
+
+    count = step.count
+    known = count.counted > 0
+    return (
+        count.to_stage.value,
+        wording.percent(step.rate.mid) if known else "",
+        wording.percent_range(step.rate) if known else "",
+        count.dropped,
+        count.counted,
+        count.waiting,
+        wording.time_text(count.median_s),
+        wording.severity_text(step),
+    )
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    """Lines of a readable length; none begins with a percent sign."""
+    joined = text.replace(" %", "\u00a0%")
+    return textwrap.fill(joined, _WIDTH, initial_indent=indent, subsequent_indent=indent).replace("\u00a0", " ")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from server.funnel.drop_offs import DropOff
-from server.funnel.optimizer import FunnelReport
+from server.funnel.recommendations import Evidence, Recommendation, Roi
+from server.funnel.report import FunnelReport
+from server.funnel.step_counts import FUNNEL
 from server.funnel.types import Interval
 
 
@@ -16,6 +18,11 @@ def document(report: FunnelReport) -> dict[str, Any]:
         "sessions": report.sessions,
         "observed_until": f"{until:%Y-%m-%dT%H:%M:%SZ}" if until else None,
         "drop_offs": [_drop_off(found) for found in report.drop_offs],
+        "recommendations": [_recommendation(found) for found in report.recommendations],
+        "roi": _roi(report.roi) if report.roi else None,
+        "searched_sessions": report.searched,
+        "compared_conditions": report.compared,
+        "too_little_data_into": [FUNNEL[step].value for step in report.unsure_steps],
     }
 
 
@@ -34,6 +41,43 @@ def _drop_off(found: DropOff) -> dict[str, Any]:
         "median_s": count.median_s,
         "category": found.categories[0] if found.categories else None,
         "categories": list(found.categories),
+    }
+
+
+def _recommendation(found: Recommendation) -> dict[str, Any]:
+    return {
+        "to_stage": found.to_stage.value,
+        "category": found.category,
+        "effort": found.effort,
+        "title": found.title,
+        "action": found.action,
+        "improvement": interval(found.improvement),
+        "further_completions": interval(found.completions),
+        "quick_win": found.quick_win,
+        "high_impact": found.high_impact,
+        "evidence": _evidence(found.evidence) if found.evidence else None,
+    }
+
+
+def _evidence(seen: Evidence) -> dict[str, Any]:
+    return {
+        "condition": seen.condition,
+        "features": list(seen.features),
+        "affected": seen.affected,
+        "left": seen.left,
+        "rate_with": round(seen.rate_with, 6),
+        "rate_without": round(seen.rate_without, 6),
+        "odds_ratio": interval(seen.odds),
+        "correlated_features": list(seen.correlated),
+    }
+
+
+def _roi(found: Roi) -> dict[str, Any]:
+    return {
+        "completion_rate": interval(found.rate),
+        "estimated_completion_rate": interval(found.rate_then),
+        "further_completions": interval(found.completions),
+        "improvement": interval(found.improvement),
     }
 
 

@@ -1,15 +1,23 @@
-"""Says where people leave, and how bad it is."""
+"""Says where people leave, what goes with it, and what to change first."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from server.funnel.drop_offs import DropOff, SeverityRules, judge
+from server.funnel.feature_table import read_table
+from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, of_cause, roi
+from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
-from server.funnel.step_counts import StepCount, count_steps, end_of_observation, outcome_parameters
+from server.funnel.step_counts import FUNNEL, StepCount, count_steps, end_of_observation, outcome_parameters
 from server.funnel.texts import ReportTexts, load_texts
+from server.funnel.types import Cause, CauseReport, Improvement, SessionTable
 from server.ledger.columns import Cursor, aware_or_none
+from server.ledger.types import SessionState
+
+_SEVERE = frozenset({"HIGH", "CRITICAL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +27,12 @@ class FunnelData:
     Attributes:
         steps: The sessions at each step, in order.
         observed_until: Until when they were watched; None where there is no session.
+        table: What was known of each session, for the search for causes; None searches for none.
     """
 
     steps: tuple[StepCount, ...]
     observed_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FunnelReport:
-    """Where people leave.
-
-    Attributes:
-        sessions: Sessions that were opened.
-        observed_until: Until when they were watched; None where there is no session.
-        drop_offs: The steps in order.
-    """
-
-    sessions: int
-    observed_until: datetime | None
-    drop_offs: tuple[DropOff, ...]
-
-    @property
-    def worst(self) -> DropOff | None:
-        """The step that loses most of the sessions that enter it, among those with enough data."""
-        judged = [found for found in self.drop_offs if found.severity and found.count.dropped]
-        return max(judged, key=lambda found: found.rate.mid, default=None)
+    table: SessionTable | None = None
 
 
 def read_funnel(
@@ -63,7 +52,8 @@ def read_funnel(
     """
     until = end_of_observation(cursor, now)
     parameters = outcome_parameters(selection or Selection(), until, idle)
-    return FunnelData(count_steps(cursor, parameters), aware_or_none(until))
+    steps = count_steps(cursor, parameters)
+    return FunnelData(steps, aware_or_none(until), read_table(cursor, parameters, steps))
 
 
 class FunnelOptimizer:
@@ -80,11 +70,56 @@ class FunnelOptimizer:
 
     def analyze(self, data: FunnelData) -> FunnelReport:
         """Make the report. It reads nothing, so it can run in any thread."""
+        sessions = data.steps[0].entered if data.steps else 0
+        drop_offs = tuple(self._judged(count) for count in data.steps)
+        rate = completion_rate(drop_offs)
+        found = _causes(data.table)
+        evident = [self._of_cause(found, cause, drop_offs, sessions) for cause in found.report.causes]
+        explained = {cause.step_number for cause in found.report.causes}
+        rules = [
+            by_rule(step, self._rules.high, rate.mid, sessions, self._texts)
+            for step in drop_offs
+            if step.severity in _SEVERE and step.count.step not in explained
+        ]
+        changes = in_order([*evident, *rules])
         return FunnelReport(
-            sessions=data.steps[0].entered if data.steps else 0,
+            sessions=sessions,
             observed_until=data.observed_until,
-            drop_offs=tuple(self._judged(count) for count in data.steps),
+            drop_offs=drop_offs,
+            recommendations=changes,
+            roi=roi(rate, found.together, rules, sessions) if changes else None,
+            searched=found.sessions,
+            compared=found.report.tested,
+            unsure_steps=tuple(FUNNEL.index(SessionState(little.step)) for little in found.report.too_little),
         )
 
     def _judged(self, count: StepCount) -> DropOff:
         return judge(count, self._rules, self._texts.of_step(count.to_stage).categories)
+
+    def _of_cause(self, found: _Found, cause: Cause, drop_offs: tuple[DropOff, ...], sessions: int) -> Recommendation:
+        category = drop_offs[cause.step_number - 1].categories[0]
+        return of_cause(cause, found.improvements[cause], sessions / found.sessions, self._texts, category)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the search for causes found, and what it should bring to take each away, and all together."""
+
+    sessions: int
+    report: CauseReport
+    improvements: Mapping[Cause, Improvement]
+    together: Improvement | None
+
+
+def _causes(table: SessionTable | None) -> _Found:
+    from server.funnel.causes import find_causes  # Both import SciPy, which takes a second.
+    from server.funnel.improvement import ImprovementModel
+
+    if table is None:
+        return _Found(0, CauseReport((), (), 0), {}, None)
+    report = find_causes(table)
+    if not report.causes:
+        return _Found(table.sessions, report, {}, None)
+    model = ImprovementModel(table, report)
+    each = {cause: model.without([cause]) for cause in report.causes}
+    return _Found(table.sessions, report, each, model.without(report.causes))

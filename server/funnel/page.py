@@ -7,7 +7,10 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from server.funnel import wording
-from server.funnel.optimizer import FunnelReport
+from server.funnel.report import FunnelReport
+
+_FILTERS = ("percent", "percent_range", "number", "time_text", "severity_text", "why", "worth", "marks")
+_SENTENCES = ("headline", "basis", "first_change", "together", "caution")
 
 
 def page(report: FunnelReport, title: str = "Funnel report") -> str:
@@ -24,8 +27,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        name: getattr(wording, name) for name in ("percent", "percent_range", "number", "time_text", "severity_text")
-    }
-    environment.globals |= {"headline": wording.headline, "basis": wording.basis}
+    environment.filters |= {name: getattr(wording, name) for name in _FILTERS}
+    environment.globals |= {name: getattr(wording, name) for name in _SENTENCES}
     return environment.get_template("page.html.j2")

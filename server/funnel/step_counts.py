@@ -8,7 +8,7 @@ and as long as it took with 99 % of the others. Newer ones, and those that have 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,7 +42,7 @@ waits AS (
     FROM outcomes GROUP BY step),
 known AS (
     -- Where every session of a step has ended or gone on, none can be missing, and all count.
-    SELECT outcomes.*,
+    SELECT outcomes.*, all_known, wait,
         (went_on OR ended) AND (all_known OR enter_time <= $observed_until::TIMESTAMP - wait) AS counts
     FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - the condition is a literal of ours
 """Common table expressions that end in ``known``: a row for a session and a step that it could make."""
@@ -50,7 +50,8 @@ known AS (
 _COUNTS = f"""WITH {OUTCOMES}
 SELECT step, count(*) AS entered, count(*) FILTER (counts AND went_on) AS went_on,
     count(*) FILTER (counts AND NOT went_on) AS dropped, count(*) FILTER (NOT went_on AND NOT ended) AS under_way,
-    median(epoch(next_time - enter_time)) FILTER (went_on) AS median_s
+    median(epoch(next_time - enter_time)) FILTER (went_on) AS median_s,
+    any_value(CASE WHEN NOT all_known THEN $observed_until::TIMESTAMP - wait END) AS entered_until
 FROM known GROUP BY step ORDER BY step"""  # noqa: S608 - the same
 
 
@@ -65,6 +66,7 @@ class StepCount:
         dropped: Those of them that count and ended without making it.
         under_way: Those that have neither ended nor made the step; they never count.
         median_s: Median time of the step in seconds; None when nobody made it.
+        entered_until: Sessions that entered later do not count, UTC without zone; None where all count.
     """
 
     step: int
@@ -73,6 +75,7 @@ class StepCount:
     dropped: int
     under_way: int = 0
     median_s: float | None = None
+    entered_until: datetime | None = field(default=None, compare=False)
 
     @property
     def counted(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from models.strict_yaml import load_strictly, where_wrong
 
 MOST_BYTES: Final = 256 * 1024
 
@@ -20,6 +21,9 @@ Category = Literal["ux", "content", "performance", "complexity"]
 Effort = Literal["low", "medium", "high"]
 Line = Annotated[str, StringConstraints(min_length=3, max_length=120, strip_whitespace=True)]
 Paragraph = Annotated[str, StringConstraints(min_length=3, max_length=1000, strip_whitespace=True)]
+
+
+FeatureName = Annotated[str, StringConstraints(pattern=r"^(app\.)?[a-z][a-z0-9_]{0,63}$")]
 
 
 class _Part(BaseModel):
@@ -42,14 +46,39 @@ class StepText(_Part):
     action: Paragraph
 
 
+class CauseText(_Part):
+    """What is said where something goes with leaving. ``{condition}`` stands for the label with its value.
+
+    Attributes:
+        label: What the feature is called; empty for the key of a property.
+        category: What it points to; None takes that of the step.
+        effort: Of the change.
+        title: The change in one line.
+        action: What to do.
+    """
+
+    label: Annotated[str, StringConstraints(max_length=60, strip_whitespace=True)] = ""
+    category: Category | None = None
+    effort: Effort
+    title: Line
+    action: Paragraph
+
+
 class ReportTexts(_Part):
     """All texts."""
 
     steps: Mapping[Stage, StepText]
+    causes: Mapping[FeatureName, CauseText]
 
     def of_step(self, stage: str) -> StepText:
         """What is said of the step into a stage."""
         return {str(name): text for name, text in self.steps.items()}[stage]
+
+    def of_cause(self, features: Sequence[str]) -> CauseText:
+        """What is said of a feature, or of several together."""
+        if len(features) > 1:
+            return self.causes["together"]
+        return self.causes.get(features[0]) or self.causes["property"]
 
 
 def load_texts(override: Path | None = None) -> ReportTexts:
@@ -61,7 +90,7 @@ def load_texts(override: Path | None = None) -> ReportTexts:
     Raises:
         InvalidInput: REPORT_TEXTS_INVALID; the message names the places, never the values.
     """
-    own = yaml.safe_load(files(__package__).joinpath("texts.yaml").read_text(encoding="utf-8"))
+    own = load_strictly(files(__package__).joinpath("texts.yaml").read_text(encoding="utf-8"))
     return _checked(own if override is None else _merged(own, _read(override)))
 
 
@@ -69,14 +98,13 @@ def _read(path: Path) -> Any:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise _invalid(f"It has more than {MOST_BYTES // 1024} KiB.")
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return load_strictly(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise _invalid(f"It cannot be read ({exc.strerror}).") from exc
     except UnicodeDecodeError:
         raise _invalid("It is no UTF-8.") from None
     except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        raise _invalid(f"It is no YAML, see line {mark.line + 1}." if mark else "It is no YAML.") from None
+        raise _invalid(f"It is no YAML{where_wrong(exc)}.") from None
 
 
 def _merged(own: dict[str, Any], given: Any) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from server.funnel.drop_offs import DropOff
-from server.funnel.optimizer import FunnelReport
+from server.funnel.recommendations import Recommendation
+from server.funnel.report import FunnelReport
+from server.funnel.step_counts import FUNNEL
 from server.funnel.types import Interval
 
 TOO_LITTLE = "too little data"
@@ -59,6 +61,73 @@ def headline(report: FunnelReport) -> str:
         f"({percent_range(worst.rate)}), {number(count.dropped)} of {number(count.counted)} sessions. "
         f"By rule, a drop-off there points to {points}."
     )
+
+
+def first_change(report: FunnelReport) -> str:
+    """What to change first and why, in a few sentences; empty without a recommendation."""
+    first = report.first
+    if first is None:
+        return ""
+    return f"Change first: {first.title}. {why(first)} {worth(first)}"
+
+
+def why(found: Recommendation) -> str:
+    """The evidence of a recommendation in a sentence or two."""
+    seen = found.evidence
+    if seen is None:
+        return f"By rule: nothing in the data explains why people leave on the way into {found.to_stage}."
+    text = (
+        f"On the way into {found.to_stage}, {percent(seen.rate_with)} left of {number(seen.affected)} sessions where "
+        f"{seen.condition}, and {percent(seen.rate_without)} of the others. All else held equal, the odds of leaving "
+        f"are {seen.odds.mid:.1f} times as high ({seen.odds.low:.1f} to {seen.odds.high:.1f})."
+    )
+    if seen.correlated:
+        text += f" It often goes together with {', '.join(seen.correlated)}: that may be meant instead."
+    return text
+
+
+def worth(found: Recommendation) -> str:
+    """What a recommendation should bring, in a sentence."""
+    gain, rise = found.completions, found.improvement
+    if found.evidence is None:
+        return f"At most {number(gain.high)} more completions (+{percent(rise.high)}), if it is then severe no more."
+    return (
+        f"Expected: {number(gain.mid)} more completions ({number(gain.low)} to {number(gain.high)}), "
+        f"+{percent(rise.mid)}."
+    )
+
+
+def marks(found: Recommendation) -> str:
+    """Category, effort, and whether it is a quick win or has a high impact."""
+    words = [found.category, f"{found.effort} effort"]
+    words += ["quick win"] * found.quick_win + ["high impact"] * found.high_impact
+    return ", ".join(words)
+
+
+def together(report: FunnelReport) -> str:
+    """What all changes together should bring, in a sentence; empty without a recommendation."""
+    found = report.roi
+    if found is None:
+        return ""
+    return (
+        f"Together: {percent(found.rate.mid)} of sessions complete today ({percent_range(found.rate)}), "
+        f"{percent(found.rate_then.mid)} may ({percent_range(found.rate_then)}): {number(found.completions.mid)} more "
+        f"({number(found.completions.low)} to {number(found.completions.high)}), +{percent(found.improvement.mid)}."
+    )
+
+
+def caution(report: FunnelReport) -> str:
+    """What the report cannot say."""
+    text = ""
+    if report.compared:
+        text = (
+            f"{number(report.compared)} conditions on {number(report.searched)} sessions were compared. What is named "
+            "goes with leaving, which is a correlation; only an experiment shows that a change helps."
+        )
+    if report.unsure_steps:
+        stages = " and ".join(FUNNEL[step] for step in report.unsure_steps)
+        text += f" There is too little data on the way into {stages}: a strong cause may go unseen there."
+    return text.strip()
 
 
 def basis(report: FunnelReport) -> str:

@@ -33,6 +33,7 @@ class Analysis:
     optimizer: FunnelOptimizer = field(default_factory=FunnelOptimizer)
     idle: timedelta = timedelta(minutes=30)
     clock: Clock | None = None
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
 
     @classmethod
     def of_settings(cls, settings: Settings, clock: Clock | None = None) -> Analysis:
@@ -64,8 +65,9 @@ class Analysis:
         """
         chosen = _selection(request, pseudonym, visible_to)
         now = self.clock() if self.clock else None
-        data = await ledger.read(lambda cursor: read_funnel(cursor, chosen, now=now, idle=self.idle))
-        return analysis_message(await asyncio.to_thread(self.optimizer.analyze, data))
+        async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
+            data = await ledger.read(lambda cursor: read_funnel(cursor, chosen, now=now, idle=self.idle))
+            return analysis_message(await asyncio.to_thread(self.optimizer.analyze, data))
 
 
 def _selection(request: funnel_pb2.GetReportRequest, pseudonym: Callable[[str], str], visible_to: str) -> Selection:

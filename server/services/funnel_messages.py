@@ -5,20 +5,32 @@ from __future__ import annotations
 from vestibule.v1 import funnel_pb2
 
 from server.funnel.drop_offs import DropOff
-from server.funnel.optimizer import FunnelReport
+from server.funnel.recommendations import Evidence, Recommendation, Roi
+from server.funnel.report import FunnelReport
 from server.funnel.step_counts import FUNNEL, StepCount
 from server.funnel.types import Interval
+from server.ledger.types import SessionState
 from server.rpc import convert
 
 _NO_SEVERITY = funnel_pb2.SEVERITY_UNSPECIFIED
 _PREFIX = "SEVERITY_"
+_GAIN = {"rate": "rate", "expected_rate": "rate_then", "completions": "completions", "improvement": "improvement"}
+"""The fields of the message, and ours."""
 
 
 def analysis_message(report: FunnelReport) -> funnel_pb2.FunnelAnalysis:
     """A report as a message."""
     message = funnel_pb2.FunnelAnalysis(
-        session_count=report.sessions, drop_offs=[_drop_off_message(found) for found in report.drop_offs]
+        session_count=report.sessions,
+        drop_offs=[_drop_off_message(found) for found in report.drop_offs],
+        recommendations=[_recommendation_message(found) for found in report.recommendations],
+        searched_session_count=report.searched,
+        compared_condition_count=report.compared,
+        unsure_stages=[FUNNEL[step] for step in report.unsure_steps],
     )
+    if report.roi is not None:
+        gain = {ours: _estimate(getattr(report.roi, name)) for ours, name in _GAIN.items()}
+        message.gain.CopyFrom(funnel_pb2.FunnelGain(**gain))
     if report.observed_until is not None:
         message.observe_end_time.CopyFrom(convert.timestamp(report.observed_until))
     return message
@@ -30,6 +42,11 @@ def report_of(message: funnel_pb2.FunnelAnalysis) -> FunnelReport:
         sessions=message.session_count,
         observed_until=convert.moment(message.observe_end_time) if message.HasField("observe_end_time") else None,
         drop_offs=tuple(_drop_off(found) for found in message.drop_offs),
+        recommendations=tuple(_recommendation(found) for found in message.recommendations),
+        roi=_roi(message.gain) if message.HasField("gain") else None,
+        searched=message.searched_session_count,
+        compared=message.compared_condition_count,
+        unsure_steps=tuple(_step(stage) for stage in message.unsure_stages),
     )
 
 
@@ -54,10 +71,9 @@ def _drop_off_message(found: DropOff) -> funnel_pb2.DropOff:
 
 
 def _drop_off(message: funnel_pb2.DropOff) -> DropOff:
-    stages = [str(stage) for stage in FUNNEL]
     timed = message.HasField("median_time")
     count = StepCount(
-        step=stages.index(message.to_stage),
+        step=_step(message.to_stage),
         entered=message.entered_count,
         went_on=message.continued_count,
         dropped=message.dropped_count,
@@ -67,6 +83,67 @@ def _drop_off(message: funnel_pb2.DropOff) -> DropOff:
     known = message.severity != _NO_SEVERITY
     severity = funnel_pb2.Severity.Name(message.severity).removeprefix(_PREFIX) if known else ""
     return DropOff(count, _interval(message.drop_off_rate), severity, tuple(message.categories))
+
+
+def _recommendation_message(found: Recommendation) -> funnel_pb2.FunnelRecommendation:
+    message = funnel_pb2.FunnelRecommendation(
+        to_stage=found.to_stage,
+        category=found.category,
+        effort=found.effort,
+        title=found.title,
+        action=found.action,
+        improvement=_estimate(found.improvement),
+        completions=_estimate(found.completions),
+        quick_win=found.quick_win,
+        high_impact=found.high_impact,
+    )
+    if (seen := found.evidence) is not None:
+        evidence = funnel_pb2.FunnelEvidence(
+            condition=seen.condition,
+            features=seen.features,
+            affected_count=seen.affected,
+            left_count=seen.left,
+            rate_with=seen.rate_with,
+            rate_without=seen.rate_without,
+            odds_ratio=_estimate(seen.odds),
+            correlated_features=seen.correlated,
+        )
+        message.evidence.CopyFrom(evidence)
+    return message
+
+
+def _recommendation(message: funnel_pb2.FunnelRecommendation) -> Recommendation:
+    return Recommendation(
+        step=_step(message.to_stage),
+        category=message.category,
+        effort=message.effort,
+        title=message.title,
+        action=message.action,
+        improvement=_interval(message.improvement),
+        completions=_interval(message.completions),
+        evidence=_evidence(message.evidence) if message.HasField("evidence") else None,
+    )
+
+
+def _evidence(message: funnel_pb2.FunnelEvidence) -> Evidence:
+    return Evidence(
+        condition=message.condition,
+        affected=message.affected_count,
+        left=message.left_count,
+        rate_with=message.rate_with,
+        rate_without=message.rate_without,
+        odds=_interval(message.odds_ratio),
+        features=tuple(message.features),
+        correlated=tuple(message.correlated_features),
+    )
+
+
+def _roi(message: funnel_pb2.FunnelGain) -> Roi:
+    return Roi(**{name: _interval(getattr(message, ours)) for ours, name in _GAIN.items()})
+
+
+def _step(to_stage: str) -> int:
+    return FUNNEL.index(SessionState(to_stage))
 
 
 def _estimate(interval: Interval) -> funnel_pb2.Estimate:

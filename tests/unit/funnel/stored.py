@@ -20,7 +20,8 @@ def bulk(cursor: Cursor, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         types = {row[0]: row[1] for row in cursor.execute(f"DESCRIBE {table}").fetchall()}
         shape = json.dumps([{name: types[name] for name in rows[0]}])
         batch = f"SELECT UNNEST(r) FROM (SELECT unnest(from_json_strict(?::JSON, '{shape}')) AS r)"
-        values = json.dumps([dict(row) for row in rows], default=_text)
+        parsed = [{k: json.loads(v) if types[k] == "JSON" else v for k, v in row.items()} for row in rows]
+        values = json.dumps(parsed, default=_text)
         cursor.execute(f"INSERT INTO {table} ({', '.join(rows[0])}) {batch}", [values])
 
 

@@ -12,7 +12,8 @@ from scipy.stats import binomtest
 from benchmarks.funnel_coverage import DESIGNS, Design, coverage
 from server.funnel.drop_offs import DropOff, SeverityRules
 from server.funnel.intervals import wilson
-from server.funnel.optimizer import FunnelData, FunnelOptimizer, FunnelReport, read_funnel
+from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
+from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
 from server.funnel.step_counts import StepCount
 from server.ledger.columns import Cursor

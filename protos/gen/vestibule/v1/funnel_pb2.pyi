@@ -578,8 +578,17 @@ class FunnelAnalysis(_message.Message):
     OBSERVE_END_TIME_FIELD_NUMBER: _builtins.int
     SESSION_COUNT_FIELD_NUMBER: _builtins.int
     DROP_OFFS_FIELD_NUMBER: _builtins.int
+    RECOMMENDATIONS_FIELD_NUMBER: _builtins.int
+    GAIN_FIELD_NUMBER: _builtins.int
+    SEARCHED_SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    COMPARED_CONDITION_COUNT_FIELD_NUMBER: _builtins.int
+    UNSURE_STAGES_FIELD_NUMBER: _builtins.int
     session_count: _builtins.int
     """Sessions that were opened."""
+    searched_session_count: _builtins.int
+    """Sessions in which causes were looked for: all, or a sample of a large number."""
+    compared_condition_count: _builtins.int
+    """Conditions that were compared. The more there are, the stronger each has to be to be named."""
     @_builtins.property
     def observe_end_time(self) -> _timestamp_pb2.Timestamp:
         """Until when the sessions were watched."""
@@ -588,20 +597,199 @@ class FunnelAnalysis(_message.Message):
     def drop_offs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DropOff]:
         """The steps from each stage into the next, in order."""
 
+    @_builtins.property
+    def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelRecommendation]:
+        """What to change, the first one first."""
+
+    @_builtins.property
+    def gain(self) -> Global___FunnelGain:
+        """What all changes together should bring. Absent without a recommendation."""
+
+    @_builtins.property
+    def unsure_stages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stages on the way into which even a strong cause may go unseen, for too little data."""
+
     def __init__(
         self,
         *,
         observe_end_time: _timestamp_pb2.Timestamp | None = ...,
         session_count: _builtins.int = ...,
         drop_offs: _abc.Iterable[Global___DropOff] | None = ...,
+        recommendations: _abc.Iterable[Global___FunnelRecommendation] | None = ...,
+        gain: Global___FunnelGain | None = ...,
+        searched_session_count: _builtins.int = ...,
+        compared_condition_count: _builtins.int = ...,
+        unsure_stages: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["observe_end_time", b"observe_end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gain", b"gain", "observe_end_time", b"observe_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drop_offs", b"drop_offs", "observe_end_time", b"observe_end_time", "session_count", b"session_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_condition_count", b"compared_condition_count", "drop_offs", b"drop_offs", "gain", b"gain", "observe_end_time", b"observe_end_time", "recommendations", b"recommendations", "searched_session_count", b"searched_session_count", "session_count", b"session_count", "unsure_stages", b"unsure_stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FunnelAnalysis: _TypeAlias = FunnelAnalysis  # noqa: Y015
+
+@_typing.final
+class FunnelRecommendation(_message.Message):
+    """A change that should bring more sessions to their end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TO_STAGE_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    EFFORT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    IMPROVEMENT_FIELD_NUMBER: _builtins.int
+    COMPLETIONS_FIELD_NUMBER: _builtins.int
+    QUICK_WIN_FIELD_NUMBER: _builtins.int
+    HIGH_IMPACT_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    to_stage: _builtins.str
+    """The stage that more sessions should enter."""
+    category: _builtins.str
+    """ux, content, performance or complexity."""
+    effort: _builtins.str
+    """low, medium or high."""
+    title: _builtins.str
+    """The change in one line."""
+    action: _builtins.str
+    """What to do."""
+    quick_win: _builtins.bool
+    """Whether it takes little effort and should bring more than 10 %."""
+    high_impact: _builtins.bool
+    """Whether it should bring more than 20 %."""
+    @_builtins.property
+    def improvement(self) -> Global___Estimate:
+        """By how much completions should rise, as a share of those of today."""
+
+    @_builtins.property
+    def completions(self) -> Global___Estimate:
+        """The further completions among the sessions of the report."""
+
+    @_builtins.property
+    def evidence(self) -> Global___FunnelEvidence:
+        """What it rests on. Absent for a rule of thumb."""
+
+    def __init__(
+        self,
+        *,
+        to_stage: _builtins.str = ...,
+        category: _builtins.str = ...,
+        effort: _builtins.str = ...,
+        title: _builtins.str = ...,
+        action: _builtins.str = ...,
+        improvement: Global___Estimate | None = ...,
+        completions: Global___Estimate | None = ...,
+        quick_win: _builtins.bool = ...,
+        high_impact: _builtins.bool = ...,
+        evidence: Global___FunnelEvidence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completions", b"completions", "evidence", b"evidence", "improvement", b"improvement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "category", b"category", "completions", b"completions", "effort", b"effort", "evidence", b"evidence", "high_impact", b"high_impact", "improvement", b"improvement", "quick_win", b"quick_win", "title", b"title", "to_stage", b"to_stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelRecommendation: _TypeAlias = FunnelRecommendation  # noqa: Y015
+
+@_typing.final
+class FunnelEvidence(_message.Message):
+    """Something that goes with leaving when all else that is known is held equal: a correlation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITION_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    AFFECTED_COUNT_FIELD_NUMBER: _builtins.int
+    LEFT_COUNT_FIELD_NUMBER: _builtins.int
+    RATE_WITH_FIELD_NUMBER: _builtins.int
+    RATE_WITHOUT_FIELD_NUMBER: _builtins.int
+    ODDS_RATIO_FIELD_NUMBER: _builtins.int
+    CORRELATED_FEATURES_FIELD_NUMBER: _builtins.int
+    condition: _builtins.str
+    """What holds for the affected sessions, in words."""
+    affected_count: _builtins.int
+    """Sessions at the step for which it holds, of those that were searched."""
+    left_count: _builtins.int
+    """Those of them that left."""
+    rate_with: _builtins.float
+    """Share of the affected that left, 0 to 1."""
+    rate_without: _builtins.float
+    """Share of the others that left, 0 to 1."""
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The features of the condition, by name."""
+
+    @_builtins.property
+    def odds_ratio(self) -> Global___Estimate:
+        """How many times as high the odds of leaving are with it."""
+
+    @_builtins.property
+    def correlated_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Features that go together with it so often that one of them may be meant instead."""
+
+    def __init__(
+        self,
+        *,
+        condition: _builtins.str = ...,
+        features: _abc.Iterable[_builtins.str] | None = ...,
+        affected_count: _builtins.int = ...,
+        left_count: _builtins.int = ...,
+        rate_with: _builtins.float = ...,
+        rate_without: _builtins.float = ...,
+        odds_ratio: Global___Estimate | None = ...,
+        correlated_features: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["odds_ratio", b"odds_ratio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_count", b"affected_count", "condition", b"condition", "correlated_features", b"correlated_features", "features", b"features", "left_count", b"left_count", "odds_ratio", b"odds_ratio", "rate_with", b"rate_with", "rate_without", b"rate_without"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelEvidence: _TypeAlias = FunnelEvidence  # noqa: Y015
+
+@_typing.final
+class FunnelGain(_message.Message):
+    """What all changes together should bring."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATE_FIELD_NUMBER: _builtins.int
+    EXPECTED_RATE_FIELD_NUMBER: _builtins.int
+    COMPLETIONS_FIELD_NUMBER: _builtins.int
+    IMPROVEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rate(self) -> Global___Estimate:
+        """Share of the sessions that complete today, 0 to 1."""
+
+    @_builtins.property
+    def expected_rate(self) -> Global___Estimate:
+        """The share that should."""
+
+    @_builtins.property
+    def completions(self) -> Global___Estimate:
+        """The further completions among the sessions of the report."""
+
+    @_builtins.property
+    def improvement(self) -> Global___Estimate:
+        """By how much completions should rise, as a share of those of today."""
+
+    def __init__(
+        self,
+        *,
+        rate: Global___Estimate | None = ...,
+        expected_rate: Global___Estimate | None = ...,
+        completions: Global___Estimate | None = ...,
+        improvement: Global___Estimate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completions", b"completions", "expected_rate", b"expected_rate", "improvement", b"improvement", "rate", b"rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completions", b"completions", "expected_rate", b"expected_rate", "improvement", b"improvement", "rate", b"rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelGain: _TypeAlias = FunnelGain  # noqa: Y015
 
 @_typing.final
 class DropOff(_message.Message):

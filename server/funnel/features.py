@@ -1,0 +1,169 @@
+"""What the ledger knows of each session before it went on or left, as columns for the search for causes.
+
+A feature is known from a stage on, and counts only what happened before the session left that stage: what comes later
+cannot explain it. So a thing that may happen in several stages has a column for each: ``no_speech`` until the end of
+STARTED, ``no_speech@2`` until the end of IN_PROGRESS. What grows for as long as a session goes on, such as the length
+of the talk, is known only when the stage is over, and explains the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Kind = Literal["flag", "number", "text"]
+AT: Final = "@"
+"""Between the name of a feature and the stage until whose end it counts, if that is not the first one possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column.
+
+    Attributes:
+        name: As the texts and the report name it.
+        kind: A flag is true where the thing happened.
+        known_at: Number of the stage, from 1, at which it is known. It explains leaving that stage and later ones.
+        sql: Expression over the rows of ``events`` of a session (``e``, with ``stage_number``), over its turns (``t``)
+            or over the session (``s``). ``{k}`` stands for ``known_at``.
+        source: Which of the three.
+        until: Numbers of later stages for which there is a column, too.
+    """
+
+    name: str
+    kind: Kind
+    known_at: int
+    sql: str
+    source: Literal["events", "turns", "session"] = "events"
+    until: tuple[int, ...] = ()
+
+
+def _happened(condition: str) -> str:
+    return f"bool_or({condition}) FILTER (stage_number <= {{k}})"
+
+
+def _first(value: str, *names: str) -> str:
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"arg_min({value}, event_time) FILTER (name IN ({listed}) AND stage_number <= {{k}})"
+
+
+def _or_none(value: str) -> str:
+    return f"coalesce({value}, 'none')"
+
+
+_TURN = "name = 'turn_finished'"
+
+SESSION_FEATURES: Final = (
+    Feature("client", "text", 1, "s.client_id", "session"),
+    Feature("variant", "text", 1, "s.variant", "session"),
+    Feature("language_asked", "text", 1, "CASE s.language WHEN '' THEN 'none' ELSE s.language END", "session"),
+    Feature("weekday", "text", 1, "dayname(s.create_time)", "session"),
+    Feature("hour", "number", 1, "hour(s.create_time)", "session"),
+    Feature("time_in_started_s", "number", 2, "epoch(in_progress_time - s.create_time)", "session"),
+    Feature("time_in_progress_s", "number", 3, "epoch(awaiting_approval_time - in_progress_time)", "session"),
+)
+EVENT_FEATURES: Final = (
+    Feature("no_speech", "flag", 1, _happened("name = 'no_speech'"), until=(2,)),
+    Feature("upload_refused", "flag", 1, _happened("name = 'upload_refused'"), until=(2,)),
+    Feature("refusal", "text", 1, _or_none(_first("p[1]", "upload_refused")), until=(2,)),
+    Feature("stream_refused", "flag", 1, _happened("name = 'stream_refused'"), until=(2,)),
+    Feature("stream_resumed", "flag", 1, _happened("name = 'stream_resumed'"), until=(2,)),
+    Feature("stream_broken_off", "flag", 1, _happened("name = 'stream_broken_off'"), until=(2,)),
+    Feature(
+        "first_input",
+        "text",
+        2,
+        _first(f"CASE WHEN {_TURN} THEN p[2] ELSE p[3] END", "turn_finished", "upload_accepted"),
+    ),
+    Feature(
+        "recognition_delay_s",
+        "number",
+        2,
+        f"""avg(coalesce(TRY_CAST(p[8] AS DOUBLE) / 1000, took_s))
+            FILTER ({_TURN} AND p[2] = 'speech' AND stage_number <= {{k}})""",
+    ),
+    Feature(
+        "recognition_confidence",
+        "number",
+        2,
+        f"avg(TRY_CAST(p[4] AS DOUBLE)) FILTER ({_TURN} AND p[2] = 'speech' AND stage_number <= {{k}}) / 100",
+    ),
+    Feature("language_spoken", "text", 2, _first("CASE p[2] WHEN 'speech' THEN p[5] END", "turn_finished")),
+    Feature(
+        "redactions_per_turn", "number", 2, f"avg(TRY_CAST(p[6] AS DOUBLE)) FILTER ({_TURN} AND stage_number <= {{k}})"
+    ),
+    Feature(
+        "wait_for_reply_s",
+        "number",
+        2,
+        f"""CASE WHEN count(*) FILTER (name = 'replied' AND stage_number <= {{k}})
+                = count(*) FILTER ({_TURN} AND stage_number <= {{k}})
+            THEN (avg(epoch(event_time)) FILTER (name = 'replied' AND stage_number <= {{k}})
+                - avg(epoch(event_time)) FILTER ({_TURN} AND stage_number <= {{k}})) END""",
+    ),
+    Feature("fallback_reply", "flag", 2, _happened("name = 'replied' AND p[7] = 'FALLBACK'")),
+    Feature("late_reply", "flag", 2, _happened("name = 'replied_late'")),
+    Feature("upload_failed", "flag", 2, _happened("name = 'upload_failed'")),
+    Feature("upload_read_s", "number", 3, "avg(took_s) FILTER (name = 'upload_read' AND stage_number < {k})"),
+    Feature("document", "text", 3, _or_none(_first("p[3]", "upload_accepted"))),
+    Feature("fallback_record", "flag", 3, _first("p[7] = 'FALLBACK'", "record_proposed")),
+    Feature(
+        "step_repeated",
+        "flag",
+        3,
+        "count(*) FILTER (name = 'stage_entered' AND stage = 'IN_PROGRESS' AND stage_number <= {k}) > 1",
+    ),
+)
+TURN_FEATURES: Final = (
+    Feature("unsafe_text", "flag", 2, "bool_or(NOT t.text_safe) FILTER (stage_number <= {k})", "turns"),
+    Feature("talk_s", "number", 3, "sum(t.end_s - t.start_s) FILTER (stage_number < {k})", "turns"),
+    Feature("turns", "number", 3, "count(*) FILTER (stage_number < {k})", "turns"),
+)
+BREAKER_OPEN: Final = Feature("breaker_open", "flag", 1, "", "session", until=(2, 3))
+"""Whether a breaker was open while the session was in the stage. It comes from the events of the server."""
+
+PATHS: Final = ("reason", "source", "kind", "confidence_percent", "language", "entities", "origin", "delay_ms")
+"""The properties of events of the server that the expressions read, ``p[1]`` and so on."""
+NAMES: Final = (
+    *("no_speech", "upload_refused", "turn_finished", "upload_accepted", "replied", "replied_late"),
+    *(
+        "stream_refused",
+        "stream_resumed",
+        "stream_broken_off",
+        "upload_failed",
+        "upload_read",
+        "record_proposed",
+        "stage_entered",
+    ),
+)
+
+OWN: Final = (*SESSION_FEATURES, *EVENT_FEATURES, *TURN_FEATURES, BREAKER_OPEN)
+"""Every feature of the server's own; the properties of apps' events come on top."""
+
+
+def column_name(feature: str, stage: int, known_at: int) -> str:
+    """The name of the column of a feature that counts until the end of a stage."""
+    return feature if stage == known_at else f"{feature}{AT}{stage}"
+
+
+def feature_name(column: str) -> str:
+    """The feature of a column."""
+    return column.partition(AT)[0]
+
+
+def filled(column: npt.NDArray[Any], missing: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[Any] | None:
+    """A column whose gaps have values drawn from its other rows; None where it has no value at all.
+
+    A session that left early often has no value because it left. A gap must not explain what it follows from, and
+    drawn values explain nothing.
+    """
+    present = column[~missing]
+    if not len(present):
+        return None
+    if missing.any():
+        column = column.copy()
+        column[missing] = np.random.default_rng(seed).choice(present, int(missing.sum()))
+    return column

@@ -1,0 +1,45 @@
+"""The report as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.funnel.drop_offs import DropOff
+from server.funnel.recommendations import Recommendation, Roi
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelReport:
+    """Where people leave, and what to change first.
+
+    Attributes:
+        sessions: Sessions that were opened.
+        observed_until: Until when they were watched; None where there is no session.
+        drop_offs: The steps in order.
+        recommendations: The changes, the first one first.
+        roi: What they should bring together; None without a recommendation.
+        searched: Sessions in which causes were looked for: all, or a sample of a large number.
+        compared: Conditions that were compared. The more there are, the stronger each has to be to be named.
+        unsure_steps: Numbers of the steps at which even a strong cause may go unseen, for too little data.
+    """
+
+    sessions: int
+    observed_until: datetime | None
+    drop_offs: tuple[DropOff, ...]
+    recommendations: tuple[Recommendation, ...] = ()
+    roi: Roi | None = None
+    searched: int = 0
+    compared: int = 0
+    unsure_steps: tuple[int, ...] = ()
+
+    @property
+    def worst(self) -> DropOff | None:
+        """The step that loses most of the sessions that enter it, among those with enough data."""
+        judged = [found for found in self.drop_offs if found.severity and found.count.dropped]
+        return max(judged, key=lambda found: found.rate.mid, default=None)
+
+    @property
+    def first(self) -> Recommendation | None:
+        """What to change first."""
+        return self.recommendations[0] if self.recommendations else None

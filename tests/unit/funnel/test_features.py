@@ -1,0 +1,225 @@
+"""Features of sessions: what was known before they went on or left, and nothing that came later."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from server.funnel import feature_table
+from server.funnel.feature_table import read_table
+from server.funnel.features import OWN, filled
+from server.funnel.selection import Selection
+from server.funnel.step_counts import count_steps, end_of_observation, outcome_parameters
+from server.funnel.texts import load_texts
+from server.funnel.types import SessionTable
+from server.ledger.columns import Cursor
+from server.ledger.types import SessionState as S
+from tests.unit.funnel.quarter import Quarter
+from tests.unit.funnel.stored import STAGES, bulk, event_row, fill, session_row
+from tests.unit.ledger.makers import NOW, after
+
+Happening = tuple[float, str, dict[str, Any]]
+
+
+def table(cursor: Cursor, at: float | None = None) -> SessionTable:
+    until = end_of_observation(cursor, None if at is None else after(at))
+    parameters = outcome_parameters(Selection(), until, timedelta(minutes=30))
+    found = read_table(cursor, parameters, count_steps(cursor, parameters))
+    assert found is not None
+    return found
+
+
+def store(
+    cursor: Cursor, entered: tuple[float, ...], *happened: Happening, key: str = "one", app: bool = False
+) -> None:
+    """One session: seconds at which it entered the stages after the first, and what happened when."""
+    state = S.COMPLETED if len(entered) == 3 else S.ABANDONED
+    bulk(cursor, "sessions", [session_row(key, state, ended=after(10_000))])
+    rows = [
+        event_row(key, f"s{k}", "stage_entered", after(at), stage=stage, event_time=after(at))
+        for k, (at, stage) in enumerate(zip((0.0, *entered), STAGES, strict=False))
+    ]
+    for k, (at, name, given) in enumerate(happened):
+        meta = {word: {"kind": "enumeration"} for word in given if word.startswith("kind_")}
+        row = event_row(key, k, name, after(at), event_time=after(at), took_s=given.get("took_s"))
+        row |= {"properties": json.dumps(given), "properties_meta": json.dumps(meta)}
+        rows.append(row | {"device_time": after(at) if app else None})
+    for row in rows:
+        row.setdefault("took_s", None)
+        row.setdefault("device_time", None)
+    bulk(cursor, "events", rows)
+
+
+def value(found: SessionTable, name: str) -> Any:
+    [only] = found.features[name].tolist()
+    return only
+
+
+@pytest.mark.parametrize(
+    ("at", "first", "second"), [(5.0, True, True), (15.0, False, True), (25.0, False, False), (10.0, False, True)]
+)
+def test_a_thing_counts_until_the_stage_is_left_and_not_after(
+    cursor: Cursor, at: float, first: bool, second: bool
+) -> None:
+    store(cursor, (10.0, 20.0), (at, "no_speech", {"utterance": 0}))
+    found = table(cursor)
+    assert (value(found, "no_speech"), value(found, "no_speech@2")) == (first, second)
+    assert (found.known_at["no_speech"], found.known_at["no_speech@2"]) == (1, 2)
+
+
+def test_numbers_of_turns_are_means_until_the_stage_is_left(cursor: Cursor) -> None:
+    said = {"source": "speech", "confidence_percent": "80", "language": "es", "entities": "1"}
+    store(
+        cursor,
+        (10.0, 30.0, 90.0),
+        (11.0, "turn_finished", said | {"took_s": 0.5}),
+        (14.0, "replied", {"origin": "FALLBACK"}),
+        (
+            15.0,
+            "turn_finished",
+            said | {"took_s": 9.0, "delay_ms": 1500, "confidence_percent": "60", "language": "en", "entities": "3"},
+        ),
+        (20.0, "replied", {"origin": "MODEL"}),
+        (40.0, "turn_finished", said | {"took_s": 90.0}),
+    )
+    found = table(cursor)
+    expected = {
+        "recognition_delay_s": 1.0,
+        "recognition_confidence": 0.7,
+        "language_spoken": "es",
+        "redactions_per_turn": 2.0,
+        "wait_for_reply_s": 4.0,
+        "fallback_reply": True,
+        "first_input": "speech",
+        "time_in_started_s": 10.0,
+        "time_in_progress_s": 20.0,
+    }
+    assert {name: value(found, name) for name in expected} == pytest.approx(expected)
+
+
+def test_what_grows_with_the_session_explains_only_what_comes_after_the_stage(cursor: Cursor) -> None:
+    known_at = table_of_a_quarter(cursor).known_at
+    assert {
+        known_at[name]
+        for name in ("talk_s", "turns", "time_in_progress_s", "document", "upload_read_s")
+        if name in known_at
+    } == {3}
+    assert known_at["time_in_started_s"] == 2
+
+
+def table_of_a_quarter(cursor: Cursor, sessions: int = 300) -> SessionTable:
+    Quarter(sessions).store(cursor)
+    return table(cursor)
+
+
+def test_uploads_and_records(cursor: Cursor) -> None:
+    store(
+        cursor,
+        (10.0, 30.0, 90.0),
+        (5.0, "upload_refused", {"reason": "format_unsupported"}),
+        (11.0, "upload_accepted", {"kind": "meter"}),
+        (12.0, "upload_failed", {"reason": "worker_killed"}),
+        (13.0, "upload_accepted", {"kind": "id"}),
+        (30.0, "record_proposed", {"origin": "FALLBACK"}),
+    )
+    found = table(cursor)
+    expected = {
+        "upload_refused": True,
+        "refusal": "format_unsupported",
+        "upload_failed": True,
+        "document": "meter",
+        "first_input": "meter",
+        "fallback_record": True,
+        "step_repeated": False,
+    }
+    assert {name: value(found, name) for name in expected} == expected
+
+
+def test_a_step_that_was_done_again(cursor: Cursor) -> None:
+    store(cursor, (10.0, 30.0, 90.0))
+    again = event_row("one", "again", "stage_entered", after(40), stage=S.IN_PROGRESS, event_time=after(40))
+    bulk(cursor, "events", [again])
+    assert value(table(cursor), "step_repeated") is True
+
+
+@pytest.mark.parametrize(("begin", "end", "seen"), [(0, 5, (1,)), (15, 16, (2,)), (5, 500, (1, 2)), (300, 400, ())])
+def test_a_breaker_that_was_open_while_the_session_was_in_the_stage(
+    cursor: Cursor, begin: float, end: float, seen: tuple[int, ...]
+) -> None:
+    """The session left 200 s after it began; the server ended it 30 minutes later."""
+    store(cursor, (10.0,))
+    cursor.execute("UPDATE sessions SET stage_time = ?", [after(2000).replace(tzinfo=None)])
+    for time, new in ((begin, "open"), (end, "closed")):
+        row = {
+            "id": new,
+            "time": after(time),
+            "name": "breaker_changed",
+            "subject": "llm",
+            "properties": f'{{"new": "{new}"}}',
+        }
+        bulk(cursor, "server_events", [row])
+    found = table(cursor)
+    stages = {1: "breaker_open", 2: "breaker_open@2", 3: "breaker_open@3"}
+    assert tuple(k for k, name in stages.items() if value(found, name)) == seen
+
+
+def test_declared_properties_have_the_first_value_of_the_session(cursor: Cursor) -> None:
+    given = {"kind_network": "3g", "battery": 12.5, "font_large": True, "note": "free text"}
+    store(cursor, (10.0, 20.0), (1.0, "opened", given), (2.0, "seen", given | {"kind_network": "wifi"}), app=True)
+    found = table(cursor)
+    assert value(found, "app.kind_network") == "3g"
+    assert value(found, "app.battery") == 12.5
+    assert value(found, "app.font_large") is True
+    assert "app.note" not in found.features
+
+
+def test_a_property_that_came_later_explains_only_later_steps(cursor: Cursor) -> None:
+    store(cursor, (10.0, 20.0), (15.0, "opened", {"battery": 50}), app=True)
+    store(cursor, (10.0, 20.0), (25.0, "opened", {"battery": 60}), key="two", app=True)
+    found = table(cursor)
+    assert [name for name in found.features if name.startswith("app.")] == ["app.battery", "app.battery@3"]
+    assert (found.known_at["app.battery"], found.known_at["app.battery@3"]) == (2, 3)
+
+
+def test_a_property_that_is_of_two_kinds_is_left_out(cursor: Cursor) -> None:
+    store(cursor, (10.0,), (1.0, "opened", {"battery": 50, "kind_x": "a"}), app=True)
+    store(cursor, (10.0,), (1.0, "opened", {"battery": True, "kind_x": "b"}), key="two", app=True)
+    assert [name for name in table(cursor).features if name.startswith("app.")] == ["app.kind_x"]
+
+
+def test_gaps_are_drawn_and_explain_nothing() -> None:
+    column, missing = np.array([1.0, 2.0, np.nan, np.nan]), np.array([False, False, True, True])
+    found = filled(column, missing, 0)
+    assert found is not None
+    assert set(found) <= {1.0, 2.0}
+    assert filled(column, np.ones(4, dtype=bool), 0) is None
+
+
+def test_a_session_whose_end_would_not_be_known_yet_is_under_way_for_the_search(cursor: Cursor) -> None:
+    fill(cursor, 30, 30)
+    fill(cursor, 0, 10, name="new-", at=50_000.0)
+    fill(cursor, 5, state=S.STARTED, name="open-", at=50_000.0)
+    found = table(cursor)
+    assert int(found.at_risk(1).sum()) == 60
+    assert int((found.reached == 2).sum()) == 30
+
+
+def test_a_large_ledger_is_sampled_the_same_way_each_time(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(cursor, 200, 200)
+    monkeypatch.setattr(feature_table, "MOST_SESSIONS", 100)
+    first, second = table(cursor), table(cursor)
+    assert 50 < first.sessions < 150
+    assert first.sessions == second.sessions
+
+
+def test_no_session_no_table(cursor: Cursor) -> None:
+    parameters = outcome_parameters(Selection(), NOW.replace(tzinfo=None), timedelta(minutes=30))
+    assert read_table(cursor, parameters, count_steps(cursor, parameters)) is None
+
+
+def test_every_feature_has_its_text() -> None:
+    assert load_texts().causes.keys() == {*(feature.name for feature in OWN), "property", "together"}

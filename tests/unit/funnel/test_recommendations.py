@@ -1,0 +1,143 @@
+"""Recommendations: from what was planted in a simulated quarter, and by rule where nothing explains a drop-off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.funnel.drop_offs import SeverityRules
+from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
+from server.funnel.recommendations import Recommendation
+from server.funnel.report import FunnelReport
+from server.funnel.step_counts import StepCount
+from server.funnel.texts import load_texts
+from server.funnel.types import Interval
+from server.funnel.wording import first_change, together, why, worth
+from server.ledger.columns import Cursor
+from tests.unit.funnel.quarter import Quarter
+from tests.unit.funnel.stored import fill
+
+NOTHING = Interval(0.0, 0.0, 0.0)
+OWNERS = FunnelData((StepCount(1, 1000, 1000, 0), StepCount(2, 1000, 550, 450), StepCount(3, 550, 500, 50)))
+
+
+def analyzed(cursor: Cursor, quarter: Quarter) -> FunnelReport:
+    quarter.store(cursor)
+    return FunnelOptimizer().analyze(read_funnel(cursor))
+
+
+def named(report: FunnelReport) -> list[tuple[int, str]]:
+    return [(r.step, r.evidence.condition) for r in report.recommendations if r.evidence]
+
+
+def test_the_owners_case_has_its_category_and_a_sound_gain(cursor: Cursor) -> None:
+    fill(cursor, 0, 450, 50, 500)
+    _check_owners_case(FunnelOptimizer().analyze(read_funnel(cursor)))
+    _check_owners_case(FunnelOptimizer().analyze(OWNERS))
+
+
+def _check_owners_case(report: FunnelReport) -> None:
+    [change] = report.recommendations
+    assert (change.category, change.to_stage, change.effort, change.evidence) == (
+        "performance",
+        "AWAITING_APPROVAL",
+        "medium",
+        None,
+    )
+    worst = report.worst
+    assert worst is not None
+    assert (worst.count.dropped, worst.severity) == (450, "HIGH")
+    gain = report.roi
+    assert gain is not None
+    # 500 complete. If 30 % left in place of 45 %, 700 of 1,000 would go on, and 500 in 550 of these would complete.
+    most = 700 * 500 / 550 - 500
+    assert (gain.rate.mid, gain.rate_then.high) == pytest.approx((0.5, 0.5 + most / 1000))
+    bounds = (gain.completions.low, gain.completions.mid, gain.completions.high)
+    assert bounds == pytest.approx((0, most / 2, most))
+    assert gain.improvement.high == pytest.approx(most / 500)
+    assert gain.rate.low < 0.5 < gain.rate.high
+
+
+def test_three_planted_causes_are_named_with_their_steps_and_nothing_else(cursor: Cursor) -> None:
+    report = analyzed(
+        cursor,
+        Quarter(
+            5000,
+            causes={
+                1: lambda seen: 1.3 * (seen["network"] == "3g"),
+                2: lambda seen: 1.3 * seen["refused"],
+                3: lambda seen: 1.3 * (seen["document"] == "id"),
+            },
+        ),
+    )
+    found = sorted(named(report))
+    assert [step for step, _ in found] == [1, 2, 3]
+    assert found[0][1] == "network = 3g"
+    assert found[1][1] in {"an upload was refused", "reason of the refusal = picture_too_small"}
+    assert found[2][1] == "kind of the first upload = id"
+    assert all(r.improvement.low > 0 for r in report.recommendations)
+    assert report.roi is not None
+    each = sum(r.completions.mid for r in report.recommendations)
+    assert report.roi.completions.mid == pytest.approx(each, rel=0.15)
+
+
+def test_a_slow_upstream_is_what_to_change_first(cursor: Cursor) -> None:
+    slow = Quarter(4000, seed=3, causes={2: lambda seen: 2.0 * (seen["delay_s"] > 0.8)})
+    report = analyzed(cursor, slow)
+    first = report.first
+    assert first is not None
+    assert (first.category, first.to_stage) == ("performance", "AWAITING_APPROVAL")
+    said = first_change(report)
+    assert said.startswith("Change first: Make recognition faster. On the way into AWAITING_APPROVAL, ")
+    assert "seconds to recognize an utterance > " in said
+    assert together(report).startswith("Together: ")
+
+
+def test_a_quarter_in_which_nothing_is_a_cause_names_none(cursor: Cursor) -> None:
+    report = analyzed(cursor, Quarter(3000, seed=5))
+    assert report.recommendations == ()
+    assert report.roi is None
+    assert report.compared > 100
+
+
+def test_too_little_data_to_search_is_said(cursor: Cursor) -> None:
+    report = analyzed(cursor, Quarter(200, seed=6, causes={1: lambda seen: 1.3 * (seen["network"] == "3g")}))
+    assert report.unsure_steps
+    assert named(report) == []
+
+
+@pytest.mark.parametrize(
+    ("effort", "rise", "quick", "high"),
+    [("low", 0.11, True, False), ("low", 0.10, False, False), ("medium", 0.21, False, True), ("low", 0.21, True, True)],
+)
+def test_quick_wins_and_high_impact(effort: str, rise: float, quick: bool, high: bool) -> None:
+    change = Recommendation(1, "ux", effort, "title", "action", Interval(0.01, rise, 0.4), NOTHING)
+    assert (change.quick_win, change.high_impact) == (quick, high)
+
+
+def test_the_rules_of_thumb_follow_the_settings() -> None:
+    report = FunnelOptimizer(SeverityRules(high=0.44, critical=0.9)).analyze(OWNERS)
+    [change] = report.recommendations
+    assert change.improvement.high == pytest.approx(0.56 / 0.55 - 1)
+    assert FunnelOptimizer(SeverityRules(high=0.46, critical=0.9)).analyze(OWNERS).recommendations == ()
+
+
+def test_a_step_that_nobody_makes_has_a_finite_gain() -> None:
+    report = FunnelOptimizer().analyze(FunnelData((StepCount(1, 100, 0, 100),)))
+    assert report.roi is not None
+    assert report.roi.completions.high == 0
+    assert "By rule" in why(report.recommendations[0])
+    assert worth(report.recommendations[0]).startswith("At most ")
+
+
+def test_an_operator_names_a_property_in_his_own_words(cursor: Cursor, tmp_path: Path) -> None:
+    file = tmp_path / "texts.yaml"
+    said = "{label: on a slow network, category: performance, effort: high, title: Send less, action: Send less.}"
+    file.write_text(f"causes:\n  app.network: {said}\n", encoding="utf-8")
+    Quarter(4000, causes={1: lambda seen: 1.5 * (seen["network"] == "3g")}).store(cursor)
+    first = FunnelOptimizer(texts=load_texts(file)).analyze(read_funnel(cursor)).first
+    assert first is not None
+    assert (first.title, first.category, first.effort) == ("Send less", "performance", "high")
+    assert first.evidence is not None
+    assert first.evidence.condition == "on a slow network = 3g"
