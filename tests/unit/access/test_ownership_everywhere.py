@@ -326,6 +326,7 @@ ACT_FOR_NO_CALLER: Final = {
     "server/access/ownership.py",  # the one place
     "server/housekeeping.py",  # ends what is idle
     "server/jobs/job_ends.py",  # after ownership.dead_letter
+    "server/jobs/job_events.py",  # of the session of a job
     "server/jobs/propose_record.py",
     "server/jobs/read_upload.py",
     "server/jobs/write_reply.py",

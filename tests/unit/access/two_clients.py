@@ -131,14 +131,14 @@ class _Reads(Handler):
 
 
 class Statements:
-    """A cursor that notes the SQL that runs."""
+    """A cursor that notes the SQL that runs. Ids in it are replaced: some statements have them as literals."""
 
     def __init__(self, cursor: Cursor, noted: list[str]) -> None:
         self._cursor = cursor
         self._noted = noted
 
     def execute(self, sql: str, *rest: Any) -> Any:
-        self._noted.append(" ".join(sql.split()))
+        self._noted.append(_UUID.sub(b"<id>", " ".join(sql.split()).encode()).decode())
         return self._cursor.execute(sql, *rest)
 
     def __getattr__(self, name: str) -> Any:
