@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import Final
 
 from server.experiments.report import ExperimentReport, Guardrail, Safety, VariantReport, Verdict
@@ -17,8 +18,8 @@ NAMES: Final = {
 
 def split_sentence(report: ExperimentReport) -> str:
     """What the check of the split says."""
-    seen = " and ".join(f"{each.opened:,}" for each in report.variants)
-    meant = " and ".join(f"{each.expected:,.0f}" for each in report.variants)
+    seen = _listed([f"{each.opened:,}" for each in report.variants])
+    meant = _listed([f"{each.expected:,.0f}" for each in report.variants])
     if report.split.failed:
         return (
             f"The split is wrong: the variants have {seen} sessions, {meant} were meant. Chance does this in fewer "
@@ -58,14 +59,22 @@ def guardrail_sentence(guardrail: Guardrail) -> str:
     if found is None:
         return f"{begun}: too little data."
     match guardrail.safety:
+        case Safety.HARM if isinf(found.high):
+            return f"{begun}: worse by {_amount(guardrail, found.low)} or more; {allowed} are allowed."
         case Safety.HARM:
             worse = f"{_number(guardrail, found.low)} to {_amount(guardrail, found.high)}"
             return f"{begun}: worse by {worse}; {allowed} are allowed."
         case Safety.SAFE:
             return f"{begun}: not worse by more than {allowed}."
+        case _ if isinf(found.low) or isinf(found.high):
+            return f"{begun}: not known yet; too few sessions bound the change."
         case _:
             between = f"{_number(guardrail, found.low, '+')} and {_amount(guardrail, found.high, '+')}"
             return f"{begun}: not known yet; the change is between {between}; {allowed} are allowed."
+
+
+def _listed(numbers: list[str]) -> str:
+    return f"{', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def _guardrail_sentences(variant: VariantReport) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from server.experiments.reading import VariantSessions, read_sessions
-from server.experiments.report import ExperimentReport, Safety, VariantReport, Verdict, build_report
+from server.experiments.report import ExperimentReport, Guardrail, Safety, VariantReport, Verdict, build_report
 from server.experiments.sentences import guardrail_sentence, split_sentence, verdict_sentence
+from server.experiments.sequences import Interval
 from server.experiments.types import Experiment, Variant
 from server.ledger.columns import Cursor
 from tests.unit.experiments.filled import FLOW, START, Sessions, fill
@@ -129,6 +130,16 @@ def test_a_guardrail_that_is_not_known_is_named_beside_a_better_variant(cursor: 
     assert "Failed or refused uploads: not known yet; the change is between -" in told(found)
 
 
+def test_a_bound_that_is_not_there_is_not_told_as_a_number() -> None:
+    for low, said in (
+        (-np.inf, "not known yet; too few sessions bound the change."),
+        (0.5, "worse by 0.50 s or more; "),
+    ):
+        sentence = guardrail_sentence(Guardrail("final_delay_s", 1.0, 0.5, Interval(0.5, low, np.inf), 0.25))
+        assert sentence.startswith(f"The median delay of final texts: {said}")
+        assert "inf" not in sentence
+
+
 def test_several_variants_share_the_false_alarms(cursor: Cursor) -> None:
     three = replace(FLOW, variants=(*FLOW.variants, Variant("third")), planned_sessions=3000)
     kinds = (OLD, Sessions("flow.new", 1000, 550), Sessions("flow.third", 1000, 400))
@@ -139,6 +150,7 @@ def test_several_variants_share_the_false_alarms(cursor: Cursor) -> None:
     assert narrow is not None
     assert 1.05 < (wide.high - wide.low) / (narrow.high - narrow.low) < 1.2
     assert [each.verdict for each in found.variants] == [None, Verdict.BETTER, Verdict.NOT_KNOWN]
+    assert "have 1,000, 1,000 and 1,000 sessions" in split_sentence(found)
 
 
 def test_what_was_usual_before_narrows_the_interval(cursor: Cursor) -> None:
