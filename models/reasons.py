@@ -221,6 +221,12 @@ class Reason(ReasonRow):
         "The folder of the data, the state or the weights cannot be created or written to.",
     )
     FOREIGN_CONTENT = "FOREIGN_CONTENT", Status.INVALID_ARGUMENT, "The file holds an archive, program or script."
+    FUNNEL_POSITION_UNKNOWN = (
+        "FUNNEL_POSITION_UNKNOWN",
+        Status.INVALID_ARGUMENT,
+        "The funnel has no stage or step at this position.",
+        "Count positions from 1, in the order of the report.",
+    )
     HASH_MISMATCH = "HASH_MISMATCH", Status.INVALID_ARGUMENT, "The received bytes do not have the given SHA-256."
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE", Status.INVALID_ARGUMENT, "The picture has too many bytes, pixels or scans."
     INSTALLATION_ID_INVALID = (

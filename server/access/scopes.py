@@ -27,6 +27,7 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "RecommendationService/RejectRecommendation": (REVIEWER,),
         "FunnelService/RecordEvents": (APP,),
         "FunnelService/GetReport": (ANALYST, OPERATOR),
+        "FunnelService/ListFunnelSessions": (ANALYST, OPERATOR),
         "FunnelService/DeclareEvents": (OPERATOR,),
         "FunnelService/ListDeclaredEvents": (ANALYST, OPERATOR),
         "ExperimentService/ListExperiments": (ANALYST, OPERATOR),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
 
-from server.ledger.columns import Cursor, fetch_all, stored_time_or_none
+from models.errors import InvalidInput
+from models.reasons import Reason
+from server.ledger.columns import Cursor, Row, fetch_all, stored_time_or_none
 from server.ledger.types import SessionState, StageReport
 
 STAGES = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL, SessionState.COMPLETED)
@@ -15,64 +20,163 @@ CRITICAL_RATE = 0.50
 FEWEST_SESSIONS = 20
 """A drop-off rate that rests on fewer sessions than this gets no severity."""
 
-# A session that reached a later stage counts for the earlier ones. A session that has not ended does not count as
-# dropped; the server ends sessions that are idle for long. The median is over the sessions that reached both stages and
-# whose times of both are known.
-_COUNTS = """
-SELECT count(*) AS reached_1,
-    count(*) FILTER (WHERE reached >= 2) AS reached_2,
-    count(*) FILTER (WHERE reached >= 3) AS reached_3,
-    count(*) FILTER (WHERE reached >= 4) AS reached_4,
-    count(*) FILTER (WHERE reached = 1 AND NOT ended) AS under_way_1,
-    count(*) FILTER (WHERE reached = 2 AND NOT ended) AS under_way_2,
-    count(*) FILTER (WHERE reached = 3 AND NOT ended) AS under_way_3,
-    median(epoch(in_progress_time - create_time)) AS median_2,
-    median(epoch(awaiting_approval_time - in_progress_time)) AS median_3,
-    median(epoch(completed_time - awaiting_approval_time)) AS median_4
-FROM v_session_stages
-WHERE (?::TIMESTAMP IS NULL OR create_time >= ?) AND (?::TIMESTAMP IS NULL OR create_time < ?)
-    AND (? = '' OR client_id IN (?, ?)) AND (? = '' OR client_id = ?)
-"""
+Ordering = Literal["ordered", "strict", "any"]
+
+_STEP = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
-def funnel_report(
-    cursor: Cursor,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    client_id: str = "",
-    *,
-    pseudonym: str = "",
-    visible_to: str = "",
-) -> list[StageReport]:
-    """Count the default funnel.
+class Number(StrEnum):
+    """A number of a stage, as the condition on the sessions behind it."""
 
-    Args:
-        cursor: Of a read.
+    REACHED = "reached >= $position"
+    DROPPED = "reached = $position - 1 AND ended"
+    UNDER_WAY = "reached = $position AND NOT ended"
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelChoice:
+    """Which funnel is counted, on which sessions.
+
+    Attributes:
         start: Sessions opened at or after this time; None for no bound.
         end: Sessions opened before this time; None for no bound.
         client_id: Only sessions of this client; empty means all.
         pseudonym: Under which the client's sessions are stored, if not under its id.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+        steps: Names of events, or stages; empty for the default funnel.
+        within: Longest time from the first step to each later one; None for no bound.
+        ordering: In which order the steps must come.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    client_id: str = ""
+    pseudonym: str = ""
+    visible_to: str = ""
+    steps: tuple[str, ...] = ()
+    within: timedelta | None = None
+    ordering: Ordering = "ordered"
+
+    def names(self) -> list[str]:
+        """The names of the stages or steps, in order."""
+        if self.steps and self.ordering == "any":
+            return [f"{n} step{'s' if n > 1 else ''}" for n in range(1, len(self.steps) + 1)]
+        return list(self.steps or STAGES)
+
+    def sessions(self) -> str:
+        """The SQL of the sessions, with how many stages each reached, and whether it ended.
+
+        Raises:
+            ValueError: A step is no machine word.
+        """
+        if not self.steps:
+            return f"(FROM v_session_stages WHERE {_CHOSEN})"
+        if not all(_STEP.fullmatch(step) for step in self.steps):
+            raise ValueError("A step is no machine word.")
+        # Literals, because DuckDB plans by their values.
+        within = "NULL" if self.within is None else f"to_microseconds({self.within // timedelta(microseconds=1)})"
+        call = f"funnel_sessions({list(self.steps)}, within := {within}, ordering := '{self.ordering}')"
+        return f"(FROM {call} WHERE {_CHOSEN})"
+
+    def parameters(self) -> Row:
+        """The values of ``sessions``."""
+        return {
+            "since": stored_time_or_none(self.start),
+            "until": stored_time_or_none(self.end),
+            "client": self.client_id,
+            "pseudonym": self.pseudonym,
+            "visible_to": self.visible_to,
+        }
+
+
+_CHOSEN = """($since::TIMESTAMP IS NULL OR create_time >= $since)
+    AND ($until::TIMESTAMP IS NULL OR create_time < $until)
+    AND ($client = '' OR client_id IN ($client, $pseudonym)) AND ($visible_to = '' OR client_id = $visible_to)"""
+
+# The median is over the sessions that reached both stages and whose times of both are known.
+_MEDIANS_OF_STAGES = """, median(epoch(in_progress_time - create_time)) AS median_2,
+    median(epoch(awaiting_approval_time - in_progress_time)) AS median_3,
+    median(epoch(completed_time - awaiting_approval_time)) AS median_4"""
+
+
+def funnel_report(cursor: Cursor, choice: FunnelChoice | None = None) -> list[StageReport]:
+    """Count a funnel.
+
+    A session that reached a later stage counts for the earlier ones. A session that has not ended does not count as
+    dropped; the server ends sessions that are idle for long.
+
+    Args:
+        cursor: Of a read.
+        choice: What is counted; None for the default funnel on all sessions.
 
     Returns:
-        The four stages in order. ``severity`` is ``HIGH`` from a drop-off of 30 %, ``CRITICAL`` from 50 %, otherwise
-        ``NORMAL``; empty for the first stage and where fewer than 20 sessions could have made the step.
+        The stages or steps in order. ``severity`` is ``HIGH`` from a drop-off of 30 %, ``CRITICAL`` from 50 %,
+        otherwise ``NORMAL``; empty for the first stage and where fewer than 20 sessions could have made the step.
     """
-    since, until = stored_time_or_none(start), stored_time_or_none(end)
-    client = [client_id, client_id, pseudonym, visible_to, visible_to]
-    (counts,) = fetch_all(cursor, _COUNTS, [since, since, until, until, *client])
-    return [_stage(counts, position) for position in range(1, len(STAGES) + 1)]
+    chosen = choice or FunnelChoice()
+    names = chosen.names()
+    (counts,) = fetch_all(cursor, _counts_of(chosen, len(names)), chosen.parameters())
+    return [_stage(counts, position, name) for position, name in enumerate(names, start=1)]
 
 
-def _stage(counts: dict[str, Any], position: int) -> StageReport:
+def sessions_behind(
+    cursor: Cursor, choice: FunnelChoice, position: int, number: Number, *, page_size: int, after: str = ""
+) -> tuple[list[str], str]:
+    """The sessions behind a number of a report.
+
+    Args:
+        cursor: Of a read.
+        choice: What is counted.
+        position: Of the stage, from 1.
+        number: Which of its numbers.
+        page_size: Most sessions.
+        after: The token of the page; empty for the first.
+
+    Returns:
+        Ids of sessions in the order of their text, and the token of the next page; empty on the last one.
+
+    Raises:
+        InvalidInput: The funnel has no such stage.
+    """
+    if position > len(choice.names()):
+        raise InvalidInput(
+            f"The funnel has {len(choice.names())} stages or steps.",
+            reason=Reason.FUNNEL_POSITION_UNKNOWN,
+        )
+    # The first stage has no stage before it, so nobody was dropped before it.
+    rows = fetch_all(
+        cursor,
+        f"""SELECT session_id FROM {choice.sessions()} WHERE {number} AND session_id > $after
+        AND ($position > 1 OR {number != Number.DROPPED}) ORDER BY session_id LIMIT {page_size + 1}""",  # noqa: S608
+        {**choice.parameters(), "position": position, "after": after},
+    )
+    ids = [str(row["session_id"]) for row in rows]
+    return ids[:page_size], ids[page_size - 1] if len(ids) > page_size else ""
+
+
+def _counts_of(choice: FunnelChoice, stages: int) -> str:
+    positions = range(1, stages + 1)
+    counts = [
+        f"count(*) FILTER (reached >= {n}) AS reached_{n}, "
+        f"count(*) FILTER (reached = {n} AND NOT ended) AS under_way_{n}"
+        for n in positions
+    ]
+    medians = _MEDIANS_OF_STAGES
+    if choice.steps:
+        took = ((n, f"epoch(step_times[{n}] - step_times[{n - 1}])") for n in positions[1:])
+        medians = "".join(f", median(greatest(0, {s})) FILTER (reached >= {n}) AS median_{n}" for n, s in took)
+    return f"SELECT {', '.join(counts)}{medians} FROM {choice.sessions()}"  # noqa: S608 - words that were checked
+
+
+def _stage(counts: dict[str, Any], position: int, name: str) -> StageReport:
     sessions: int = counts[f"reached_{position}"]
     first = position == 1
     could: int = sessions if first else counts[f"reached_{position - 1}"] - counts[f"under_way_{position - 1}"]
     rate = (could - sessions) / could if could else 0.0
     return StageReport(
-        name=STAGES[position - 1],
+        name=name,
         sessions=sessions,
-        under_way=counts.get(f"under_way_{position}", 0),
+        under_way=counts[f"under_way_{position}"],
         dropped=could - sessions,
         drop_off_rate=rate,
         median_s=counts.get(f"median_{position}"),

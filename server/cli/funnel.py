@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from server.cli.funnel_report import report
-from server.cli.funnel_request import client_pseudonym, funnel_request
-from server.cli.output import Moment, show_json, show_table
+from server.cli.funnel_request import ORDERS, client_pseudonym, funnel_request
+from server.cli.output import Moment, Period, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
@@ -26,6 +26,9 @@ COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median
 @click.option("--from", "start", type=Moment(), metavar="TIME", help="Sessions opened at or after this time, UTC.")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
+@click.option("--steps", default="", metavar="NAMES", help="Names of events, or stages, with commas: count these.")
+@click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
+@click.option("--order", type=click.Choice(ORDERS), help="Order of the steps; ordered unless given.")
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -35,6 +38,9 @@ def funnel(
     start: datetime | None,
     end: datetime | None,
     client_id: str,
+    steps: str,
+    window: timedelta | None,
+    order: str | None,
     address: str | None,
     data_dir: Path | None,
     state_dir: Path | None,
@@ -46,19 +52,23 @@ def funnel(
     session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
     sessions that ended before the stage, drop_off_rate is their share, median_s the time from the stage before.
     --client finds a client of tokens by the id that the issuer gave it, too.
+
+    With --steps the command counts a funnel over these events in the place of the stages. In strict order no other
+    event of the app may lie between two steps.
     While no server runs, the command reads its ledger file.
 
     \b
     Examples:
       vestibule funnel
       vestibule funnel --from 2026-11-01 --to 2026-12-01 --client site-7
+      vestibule funnel --steps camera_opened,photo_taken,COMPLETED --window 1d
       vestibule funnel --json | jq '.[] | select(.severity == "critical")'
     """
     if context.invoked_subcommand is not None:  # Options before the command apply to it.
         names = ("start", "end", "client_id", "address", "data_dir", "state_dir", "as_json")
         context.default_map = {"report": {name: context.params[name] for name in names}}
         return
-    request = funnel_request(start, end, client_id)
+    request = funnel_request(start, end, client_id, steps, window, order)
     stopped = stopped_server(address, state_dir, data_dir)
     stages = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
     rows = [_row(stage) for stage in stages]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -16,13 +17,29 @@ if TYPE_CHECKING:
     from server.cli.stopped_server import StoppedServer
 
 
-def funnel_request(start: datetime | None, end: datetime | None, client_id: str) -> GetReportRequest:
-    """The request for sessions of a time and of a client.
+MOST_STEPS = 12
+_STEP = re.compile("[a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETED|ABANDONED|REJECTED")
+ORDERS = ("ordered", "strict", "any")
+
+
+def funnel_request(
+    start: datetime | None,
+    end: datetime | None,
+    client_id: str,
+    steps: str = "",
+    window: timedelta | None = None,
+    order: str | None = None,
+) -> GetReportRequest:
+    """The request for sessions of a time and of a client, and for steps, which commas separate.
 
     Raises:
-        click.UsageError: The time ends before it begins.
+        click.UsageError: The time ends before it begins, the steps are no 1 to 12 different words, or there is a window
+            or an order without steps.
     """
-    from vestibule.v1.funnel_pb2 import GetReportRequest
+    from vestibule.v1.funnel_pb2 import FunnelOrder, GetReportRequest
+
+    if (window or order) and not steps:
+        raise click.UsageError("--window and --order need --steps.")
 
     if start is not None and end is not None and as_utc(start) >= as_utc(end):
         raise click.UsageError("--from must be before --to.")
@@ -31,6 +48,14 @@ def funnel_request(start: datetime | None, end: datetime | None, client_id: str)
         request.start_time.FromDatetime(as_utc(start))
     if end is not None:
         request.end_time.FromDatetime(as_utc(end))
+    names = [step.strip() for step in steps.split(",")] if steps else []
+    if len(names) > MOST_STEPS or len(set(names)) < len(names) or not all(map(_STEP.fullmatch, names)):
+        raise click.UsageError(f"--steps takes 1 to {MOST_STEPS} different names of events or stages, with commas.")
+    request.steps.extend(names)
+    if window is not None:
+        request.window.FromTimedelta(window)
+    if order:
+        request.order = FunnelOrder.Value(f"FUNNEL_ORDER_{order.upper()}")
     return request
 
 

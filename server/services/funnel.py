@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
 
 from ray_tasks.types import Gateway
 from server.access.audit import AuditTrail
 from server.access.caller import current_caller
-from server.analytics.funnel import funnel_report
+from server.analytics.funnel import funnel_report, sessions_behind
 from server.ledger.app_events import AppendEvents
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
@@ -20,7 +20,10 @@ from server.records.event_values import EventValues
 from server.rpc import convert
 from server.services import event_messages
 from server.services.funnel_analysis import Analysis
+from server.services.funnel_choice import NUMBERS, funnel_choice
 from server.setting_groups.stored_data import Undeclared
+
+DEFAULT_PAGE: Final = 100
 
 
 async def stages_of(
@@ -30,17 +33,12 @@ async def stages_of(
 
     Args:
         ledger: What is counted.
-        request: From when to when, and of which client.
+        request: From when to when, of which client, and which steps.
         pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
     """
-    start = convert.moment(request.start_time) if request.HasField("start_time") else None
-    end = convert.moment(request.end_time) if request.HasField("end_time") else None
-    client_id = request.client_id
-    stored_as = pseudonym(client_id) if client_id else ""
-    found = await ledger.read(
-        lambda cursor: funnel_report(cursor, start, end, client_id, pseudonym=stored_as, visible_to=visible_to)
-    )
+    choice = funnel_choice(request, pseudonym, visible_to)
+    found = await ledger.read(lambda cursor: funnel_report(cursor, choice))
     return [convert.stage(stage) for stage in found]
 
 
@@ -112,6 +110,22 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
             found = await self._analysis.run(self._ledger, request, self._pseudonym, visible_to=visible_to)
             report.analysis.CopyFrom(found)
         return report
+
+    async def ListFunnelSessions(  # noqa: N802, D102
+        self, request: funnel_pb2.ListFunnelSessionsRequest, context: Any
+    ) -> funnel_pb2.ListFunnelSessionsResponse:
+        choice = funnel_choice(request.report, self._pseudonym, current_caller().client_id)
+        ids, next_token = await self._ledger.read(
+            lambda cursor: sessions_behind(
+                cursor,
+                choice,
+                request.position,
+                NUMBERS[request.number],
+                page_size=request.page_size or DEFAULT_PAGE,
+                after=request.page_token,
+            )
+        )
+        return funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token)
 
     async def DeclareEvents(  # noqa: N802, D102
         self, request: funnel_pb2.DeclareEventsRequest, context: Any

@@ -143,6 +143,13 @@ CASES: Final = (
         funnel_pb2.ListDeclaredEventsRequest(client_id=ids.client)
     ], owner_gets=""),
     Case("FunnelService/GetReport", "client", lambda ids, own: [funnel_pb2.GetReportRequest(client_id=ids.client)]),
+    Case("FunnelService/ListFunnelSessions", "client", lambda ids, own: [
+        funnel_pb2.ListFunnelSessionsRequest(
+            report=funnel_pb2.GetReportRequest(client_id=ids.client),
+            position=1,
+            number=funnel_pb2.FUNNEL_NUMBER_REACHED,
+        )
+    ]),
     Case("ExperimentService/ListExperiments", "client", lambda ids, own: [experiment_pb2.ListExperimentsRequest()]),
     Case("ExperimentService/GetExperimentReport", "experiment of the client", lambda ids, own: [
         experiment_pb2.GetExperimentReportRequest(name=f"flow_of_{ids.client.replace('-', '_')}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
-from server.analytics.funnel import funnel_report
+from models.errors import InvalidInput
+from server.analytics.funnel import FunnelChoice, Number, Ordering, funnel_report, sessions_behind
 from server.ledger import sessions
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.types import SessionState as S
@@ -144,7 +145,7 @@ def test_time_and_client_filters_select_sessions(
 ) -> None:
     for at, client in ((0.0, "a"), (100.0, "a"), (200.0, "b")):
         _walk(cursor, (), at=at, client_id=client)
-    assert funnel_report(cursor, start, end, client_id)[0].sessions == expected
+    assert funnel_report(cursor, FunnelChoice(start, end, client_id))[0].sessions == expected
 
 
 def test_the_view_agrees_with_the_report(cursor: Cursor) -> None:
@@ -154,3 +155,41 @@ def test_the_view_agrees_with_the_report(cursor: Cursor) -> None:
     assert [tuple(row.values()) for row in shown] == [
         (r.name, r.sessions, r.under_way, r.dropped, r.drop_off_rate, r.median_s) for r in funnel_report(cursor)
     ]
+
+
+@pytest.mark.parametrize("steps", [(), ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL"), ("IN_PROGRESS", "STARTED")])
+@pytest.mark.parametrize("ordering", ["ordered", "strict", "any"])
+def test_every_number_is_as_long_as_its_list(cursor: Cursor, steps: tuple[str, ...], ordering: Ordering) -> None:
+    _fill(cursor, 3, 7, 2, 40)
+    _fill(cursor, 5, 11, 13, state=S.AWAITING_APPROVAL, name="open-")
+    choice = FunnelChoice(client_id="app", steps=steps, within=timedelta(days=1), ordering=ordering)
+
+    def listed(position: int, number: Number) -> int:
+        ids: list[str] = []
+        token = ""
+        while len(ids) < 100:
+            page, token = sessions_behind(cursor, choice, position, number, page_size=7, after=token)
+            ids += page
+            if not token:
+                break
+        assert ids == sorted(set(ids))
+        return len(ids)
+
+    for position, stage in enumerate(funnel_report(cursor, choice), start=1):
+        numbers = (stage.sessions, stage.dropped, stage.under_way)
+        assert numbers == tuple(listed(position, n) for n in (Number.REACHED, Number.DROPPED, Number.UNDER_WAY))
+
+
+def test_a_funnel_of_steps_has_times_names_and_severities_as_that_of_stages(cursor: Cursor) -> None:
+    _fill(cursor, 0, 450, 100, 450)
+    stages = ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")
+    assert funnel_report(cursor, FunnelChoice(steps=stages)) == [
+        StageReport(r.name, r.sessions, r.under_way, r.dropped, r.drop_off_rate, r.median_s, r.severity)
+        for r in funnel_report(cursor)
+    ]
+    two = funnel_report(cursor, FunnelChoice(steps=stages[:2], ordering="any"))
+    assert [r.name for r in two] == ["1 step", "2 steps"]
+    with pytest.raises(InvalidInput, match="2 stages or steps"):
+        sessions_behind(cursor, FunnelChoice(steps=stages[:2]), 3, Number.REACHED, page_size=10)
+    with pytest.raises(ValueError, match="machine word"):
+        funnel_report(cursor, FunnelChoice(steps=("a'b",)))

@@ -94,6 +94,42 @@ async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> N
     assert told == [(1, 1, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)]
 
 
+async def test_a_report_of_steps_and_the_sessions_behind_it(ledger: Ledger) -> None:
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    await service.RecordEvents(
+        batch(event(name="opened"), event(name="sent", device_time=Timestamp(seconds=61))), None
+    )  # the other is of second 1
+    for window_s, order, reached in (
+        *((60, "FUNNEL_ORDER_ORDERED", 1), (59, "FUNNEL_ORDER_ORDERED", 0)),
+        *((60, "FUNNEL_ORDER_STRICT", 1), (0, "FUNNEL_ORDER_ANY", 0)),
+    ):
+        request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], order=funnel_pb2.FunnelOrder.Value(order))
+        request.window.FromSeconds(window_s)
+        protovalidate.validate(request)
+        report = await service.GetReport(request, None)
+        assert [stage.session_count for stage in report.stages] == [1, reached], (window_s, order)
+        behind = funnel_pb2.ListFunnelSessionsRequest(
+            report=request, position=2, number=funnel_pb2.FUNNEL_NUMBER_REACHED
+        )
+        listed = await service.ListFunnelSessions(behind, None)
+        assert list(listed.session_ids) == [SESSION.id] * reached
+        assert not listed.next_page_token
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        funnel_pb2.GetReportRequest(order=funnel_pb2.FUNNEL_ORDER_ANY),
+        funnel_pb2.GetReportRequest(steps=["a", "a"]),
+        funnel_pb2.GetReportRequest(steps=["it's"]),
+        funnel_pb2.GetReportRequest(steps=[f"s{n}" for n in range(13)]),
+    ],
+)
+def test_a_funnel_that_cannot_be_counted_breaks_a_rule(request_: funnel_pb2.GetReportRequest) -> None:
+    with pytest.raises(protovalidate.ValidationError):
+        protovalidate.validate(request_)
+
+
 async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer_and_by_its_hash(ledger: Ledger) -> None:
     hashed = TRAIL.client_pseudonym("maria-lopez")
     row = replace(SESSION, id=str(uuid4()), client_id=hashed)

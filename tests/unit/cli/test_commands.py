@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent import futures
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,9 @@ class Funnel(funnel_pb2_grpc.FunnelServiceServicer):
         )
         second.median_time.FromMilliseconds(1500)
         return funnel_pb2.GetReportResponse(stages=[funnel_pb2.FunnelStage(name="STARTED", session_count=100), second])
+
+    def ListFunnelSessions(self, request: Any, context: Any) -> funnel_pb2.ListFunnelSessionsResponse:
+        raise NotImplementedError
 
     def RecordEvents(self, request: Any, context: Any) -> funnel_pb2.RecordEventsResponse:
         raise NotImplementedError
@@ -330,6 +334,16 @@ def test_funnel() -> None:
     assert funnel.request.end_time.ToJsonString() == "2026-12-01T08:00:00Z"
     assert "IN_PROGRESS" in run("funnel").stdout
     assert not funnel.request.HasField("start_time")
+
+
+def test_funnel_of_steps() -> None:
+    steps = "camera_opened, photo_taken,COMPLETED"
+    assert run("funnel", "--steps", steps, "--window", "90m", "--order", "strict").exit_code == 0
+    assert list(funnel.request.steps) == ["camera_opened", "photo_taken", "COMPLETED"]
+    assert funnel.request.window.ToTimedelta() == timedelta(minutes=90)
+    assert funnel.request.order == funnel_pb2.FUNNEL_ORDER_STRICT
+    for wrong in (("--window", "1d"), ("--order", "any"), ("--steps", "a,a"), ("--steps", "it's"), ("--steps", "a,")):
+        assert run("funnel", *wrong).exit_code == 2, wrong
 
 
 @pytest.mark.parametrize(("start", "end"), [("2030-01-01", "2020-01-01"), ("2026-11-01", "2026-11-01T01:00:00+0200")])

@@ -61,6 +61,62 @@ PROPERTY_KIND_CODE: PropertyKind.ValueType  # 6
 """An id that a program made, such as a UUID, a build number or A-1042: letters and digits in groups, no words."""
 Global___PropertyKind: _TypeAlias = PropertyKind  # noqa: Y015
 
+class _FunnelOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_ORDER_UNSPECIFIED: _FunnelOrder.ValueType  # 0
+    """The default: ordered."""
+    FUNNEL_ORDER_ORDERED: _FunnelOrder.ValueType  # 1
+    """One after the other; anything may happen between them."""
+    FUNNEL_ORDER_STRICT: _FunnelOrder.ValueType  # 2
+    """One after the other, with no other event of the app between them."""
+    FUNNEL_ORDER_ANY: _FunnelOrder.ValueType  # 3
+    """In any order."""
+
+class FunnelOrder(_FunnelOrder, metaclass=_FunnelOrderEnumTypeWrapper):
+    """In which order the steps of a funnel must come."""
+
+FUNNEL_ORDER_UNSPECIFIED: FunnelOrder.ValueType  # 0
+"""The default: ordered."""
+FUNNEL_ORDER_ORDERED: FunnelOrder.ValueType  # 1
+"""One after the other; anything may happen between them."""
+FUNNEL_ORDER_STRICT: FunnelOrder.ValueType  # 2
+"""One after the other, with no other event of the app between them."""
+FUNNEL_ORDER_ANY: FunnelOrder.ValueType  # 3
+"""In any order."""
+Global___FunnelOrder: _TypeAlias = FunnelOrder  # noqa: Y015
+
+class _FunnelNumber:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelNumberEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelNumber.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_NUMBER_UNSPECIFIED: _FunnelNumber.ValueType  # 0
+    """Not allowed."""
+    FUNNEL_NUMBER_REACHED: _FunnelNumber.ValueType  # 1
+    """session_count: those that reached it."""
+    FUNNEL_NUMBER_DROPPED: _FunnelNumber.ValueType  # 2
+    """dropped_count: those that reached the one before and ended."""
+    FUNNEL_NUMBER_UNDER_WAY: _FunnelNumber.ValueType  # 3
+    """under_way_count: those that are there and have not ended."""
+
+class FunnelNumber(_FunnelNumber, metaclass=_FunnelNumberEnumTypeWrapper):
+    """A number of a stage that has a list of sessions."""
+
+FUNNEL_NUMBER_UNSPECIFIED: FunnelNumber.ValueType  # 0
+"""Not allowed."""
+FUNNEL_NUMBER_REACHED: FunnelNumber.ValueType  # 1
+"""session_count: those that reached it."""
+FUNNEL_NUMBER_DROPPED: FunnelNumber.ValueType  # 2
+"""dropped_count: those that reached the one before and ended."""
+FUNNEL_NUMBER_UNDER_WAY: FunnelNumber.ValueType  # 3
+"""under_way_count: those that are there and have not ended."""
+Global___FunnelNumber: _TypeAlias = FunnelNumber  # noqa: Y015
+
 class _Severity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -510,11 +566,16 @@ class GetReportRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CLIENT_ID_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
     ANALYZE_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """Counts sessions of this client only. Empty means all."""
+    order: Global___FunnelOrder.ValueType
+    """In which order the steps must come. Unspecified means ordered."""
     analyze: _builtins.bool
-    """Whether to analyze where people leave, too. It takes seconds on a large ledger."""
+    """Whether to analyze where people leave the funnel of stages, too. It takes seconds on a large ledger."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Counts sessions opened at or after this time. Absent means no bound."""
@@ -523,17 +584,30 @@ class GetReportRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Counts sessions opened before this time. Absent means now."""
 
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Counts a funnel of these steps: names of events, or stages such as IN_PROGRESS. At most 12 different ones. Empty
+        means the stages STARTED, IN_PROGRESS, AWAITING_APPROVAL and COMPLETED.
+        """
+
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration:
+        """Longest time from the first of the steps to each later one. Absent means no bound."""
+
     def __init__(
         self,
         *,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         client_id: _builtins.str = ...,
+        steps: _abc.Iterable[_builtins.str] | None = ...,
+        window: _duration_pb2.Duration | None = ...,
+        order: Global___FunnelOrder.ValueType = ...,
         analyze: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "client_id", b"client_id", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "client_id", b"client_id", "end_time", b"end_time", "order", b"order", "start_time", b"start_time", "steps", b"steps", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -549,7 +623,7 @@ class GetReportResponse(_message.Message):
     ANALYSIS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStage]:
-        """The stages in order."""
+        """The stages or steps in order."""
 
     @_builtins.property
     def analysis(self) -> Global___FunnelAnalysis:
@@ -895,7 +969,7 @@ Global___Estimate: _TypeAlias = Estimate  # noqa: Y015
 
 @_typing.final
 class FunnelStage(_message.Message):
-    """One stage of the funnel."""
+    """One stage of the funnel, or one of the steps that were asked for."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -907,7 +981,7 @@ class FunnelStage(_message.Message):
     SEVERITY_FIELD_NUMBER: _builtins.int
     UNDER_WAY_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the stage, for example IN_PROGRESS."""
+    """Name of the stage or step, for example IN_PROGRESS. Where any order counts, how many steps, for example "2 steps"."""
     session_count: _builtins.int
     """Sessions that reached it."""
     dropped_count: _builtins.int
@@ -944,3 +1018,71 @@ class FunnelStage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FunnelStage: _TypeAlias = FunnelStage  # noqa: Y015
+
+@_typing.final
+class ListFunnelSessionsRequest(_message.Message):
+    """Asks for the sessions behind a number of a report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The stage or step, 1 for the first."""
+    number: Global___FunnelNumber.ValueType
+    """Which of its numbers."""
+    page_size: _builtins.int
+    """Largest number of sessions, 1 to 1000. 0 means 100."""
+    page_token: _builtins.str
+    """next_page_token of the response before. Empty for the first page."""
+    @_builtins.property
+    def report(self) -> Global___GetReportRequest:
+        """The request for the report."""
+
+    def __init__(
+        self,
+        *,
+        report: Global___GetReportRequest | None = ...,
+        position: _builtins.int = ...,
+        number: Global___FunnelNumber.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFunnelSessionsRequest: _TypeAlias = ListFunnelSessionsRequest  # noqa: Y015
+
+@_typing.final
+class ListFunnelSessionsResponse(_message.Message):
+    """Some of the sessions behind a number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_IDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """UUIDs of sessions, in the order of their text."""
+
+    def __init__(
+        self,
+        *,
+        session_ids: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "session_ids", b"session_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFunnelSessionsResponse: _TypeAlias = ListFunnelSessionsResponse  # noqa: Y015

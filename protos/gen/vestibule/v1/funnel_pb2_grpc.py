@@ -45,6 +45,11 @@ class FunnelServiceStub:
                 request_serializer=vestibule_dot_v1_dot_funnel__pb2.GetReportRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_funnel__pb2.GetReportResponse.FromString,
                 _registered_method=True)
+        self.ListFunnelSessions = channel.unary_unary(
+                '/vestibule.v1.FunnelService/ListFunnelSessions',
+                request_serializer=vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsResponse.FromString,
+                _registered_method=True)
         self.DeclareEvents = channel.unary_unary(
                 '/vestibule.v1.FunnelService/DeclareEvents',
                 request_serializer=vestibule_dot_v1_dot_funnel__pb2.DeclareEventsRequest.SerializeToString,
@@ -70,6 +75,13 @@ class FunnelServiceServicer:
 
     def GetReport(self, request, context):
         """Reports how many sessions reached each stage, and how many dropped out before it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFunnelSessions(self, request, context):
+        """Lists the sessions behind a number of a report, so that each number is as long as its list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +113,11 @@ def add_FunnelServiceServicer_to_server(servicer, server):
                     servicer.GetReport,
                     request_deserializer=vestibule_dot_v1_dot_funnel__pb2.GetReportRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_funnel__pb2.GetReportResponse.SerializeToString,
+            ),
+            'ListFunnelSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFunnelSessions,
+                    request_deserializer=vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsResponse.SerializeToString,
             ),
             'DeclareEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.DeclareEvents,
@@ -168,6 +185,33 @@ class FunnelService:
             '/vestibule.v1.FunnelService/GetReport',
             vestibule_dot_v1_dot_funnel__pb2.GetReportRequest.SerializeToString,
             vestibule_dot_v1_dot_funnel__pb2.GetReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFunnelSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.FunnelService/ListFunnelSessions',
+            vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsRequest.SerializeToString,
+            vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class FunnelServiceStub:
     """Records a batch of events. Safe to repeat: each event_id counts once."""
     GetReport: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.GetReportRequest, _funnel_pb2.GetReportResponse]
     """Reports how many sessions reached each stage, and how many dropped out before it."""
+    ListFunnelSessions: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.ListFunnelSessionsRequest, _funnel_pb2.ListFunnelSessionsResponse]
+    """Lists the sessions behind a number of a report, so that each number is as long as its list."""
     DeclareEvents: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.DeclareEventsRequest, _funnel_pb2.DeclareEventsResponse]
     """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat."""
     ListDeclaredEvents: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.ListDeclaredEventsRequest, _funnel_pb2.ListDeclaredEventsResponse]
@@ -51,6 +53,8 @@ class FunnelServiceAsyncStub(FunnelServiceStub):
     """Records a batch of events. Safe to repeat: each event_id counts once."""
     GetReport: _aio.UnaryUnaryMultiCallable[_funnel_pb2.GetReportRequest, _funnel_pb2.GetReportResponse]  # type: ignore[assignment]
     """Reports how many sessions reached each stage, and how many dropped out before it."""
+    ListFunnelSessions: _aio.UnaryUnaryMultiCallable[_funnel_pb2.ListFunnelSessionsRequest, _funnel_pb2.ListFunnelSessionsResponse]  # type: ignore[assignment]
+    """Lists the sessions behind a number of a report, so that each number is as long as its list."""
     DeclareEvents: _aio.UnaryUnaryMultiCallable[_funnel_pb2.DeclareEventsRequest, _funnel_pb2.DeclareEventsResponse]  # type: ignore[assignment]
     """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat."""
     ListDeclaredEvents: _aio.UnaryUnaryMultiCallable[_funnel_pb2.ListDeclaredEventsRequest, _funnel_pb2.ListDeclaredEventsResponse]  # type: ignore[assignment]
@@ -74,6 +78,14 @@ class FunnelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funnel_pb2.GetReportResponse, _abc.Awaitable[_funnel_pb2.GetReportResponse]]:
         """Reports how many sessions reached each stage, and how many dropped out before it."""
+
+    @_abc_1.abstractmethod
+    def ListFunnelSessions(
+        self,
+        request: _funnel_pb2.ListFunnelSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funnel_pb2.ListFunnelSessionsResponse, _abc.Awaitable[_funnel_pb2.ListFunnelSessionsResponse]]:
+        """Lists the sessions behind a number of a report, so that each number is as long as its list."""
 
     @_abc_1.abstractmethod
     def DeclareEvents(

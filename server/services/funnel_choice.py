@@ -1,0 +1,48 @@
+"""What a request for a funnel asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from vestibule.v1 import funnel_pb2
+
+from server.analytics.funnel import FunnelChoice, Number, Ordering
+from server.rpc import convert
+
+_ORDERINGS: Final[dict[int, Ordering]] = {
+    funnel_pb2.FUNNEL_ORDER_STRICT: "strict",
+    funnel_pb2.FUNNEL_ORDER_ANY: "any",
+}
+NUMBERS: Final[dict[int, Number]] = {
+    funnel_pb2.FUNNEL_NUMBER_REACHED: Number.REACHED,
+    funnel_pb2.FUNNEL_NUMBER_DROPPED: Number.DROPPED,
+    funnel_pb2.FUNNEL_NUMBER_UNDER_WAY: Number.UNDER_WAY,
+}
+"""The rules of the proto refuse every other value."""
+
+
+def funnel_choice(
+    request: funnel_pb2.GetReportRequest, pseudonym: Callable[[str], str], visible_to: str
+) -> FunnelChoice:
+    """The funnel and its sessions.
+
+    Args:
+        request: From when to when, of which client, and which steps.
+        pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
+        visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+    """
+    window = request.window
+    return FunnelChoice(
+        start=convert.moment(request.start_time) if request.HasField("start_time") else None,
+        end=convert.moment(request.end_time) if request.HasField("end_time") else None,
+        client_id=request.client_id,
+        pseudonym=pseudonym(request.client_id) if request.client_id else "",
+        visible_to=visible_to,
+        steps=tuple(request.steps),
+        within=timedelta(seconds=window.seconds, microseconds=window.nanos // 1000)
+        if request.HasField("window")
+        else None,
+        ordering=_ORDERINGS.get(request.order, "ordered"),
+    )
