@@ -41,7 +41,7 @@ _REFUSAL: Mapping[str, tuple[Kind, str]] = {
     "left_out": (
         "number",
         "Refusals of the client before this one that became no events. Of each client at most 20 refusals of uploads, "
-        "and 20 of streams, become events within five minutes.",
+        "20 of streams and 20 of decisions become events within five minutes.",
     ),
 }
 _ORIGIN: tuple[Kind, str] = ("word", "MODEL or FALLBACK.")
@@ -88,7 +88,11 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
             "spoken_ms": ("number", "Length of the utterance."),
         },
     ),
-    "replied": RecordedEvent("The assistant replied within a stream.", properties={"origin": _ORIGIN}),
+    "replied": RecordedEvent(
+        "The assistant replied within a stream.",
+        "Time since the turn that it answers.",
+        {"origin": _ORIGIN, "reason": ("word", "Stable reason why the reply broke off; left out for a whole one.")},
+    ),
     "replied_late": RecordedEvent(
         "A reply that a job made is stored.", "Time since the turn that it answers.", {"origin": _ORIGIN}
     ),
@@ -147,6 +151,10 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
             "origin": _ORIGIN,
             "reason": ("word", "Why, as a machine word; left out for none."),
         },
+    ),
+    "decision_refused": RecordedEvent(
+        "A decision about a record was refused, for example because the record had changed meanwhile.",
+        properties=_REFUSAL,
     ),
     "redacted_again": RecordedEvent(
         "Texts of the session were redacted again with newer rules.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from models.errors import Conflict
+from models.errors import Conflict, PermissionDenied, VestibuleError
 from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
@@ -42,6 +43,7 @@ from server.records.numbering import number_tags
 from server.records.open_uploads import wait_for_uploads
 from server.records.pubsub import PubSub
 from server.records.redact_output import redact_all, redact_values
+from server.records.refusal_events import RefusalEvents
 from server.setting_groups import ApprovalSettings
 
 PROPOSE_RECORD = "propose_record"
@@ -96,6 +98,7 @@ class Recommender:
         self._audit = audit
         self._rules = ApprovalRules(approval)
         self._on_job = on_job
+        self._refusals = RefusalEvents(ledger, clock)
 
     async def get(self, recommendation_id: str) -> RecommendationRow:
         """A recommendation of the current caller as it is now.
@@ -234,10 +237,23 @@ class Recommender:
             self._audit.append(cursor, entry)
             return _Stored(row, session)
 
-        stored = await self._ledger.write(write)
+        try:
+            stored = await self._ledger.write(write)
+        except (Conflict, PermissionDenied) as error:
+            await self._note_refusal(recommendation_id, error)
+            raise
         if stored.session is not None:
             self._publish(stored)
         return stored.recommendation
+
+    async def _note_refusal(self, recommendation_id: str, error: VestibuleError) -> None:
+        caller = current_caller()
+
+        def read(cursor: Cursor) -> SessionRow:
+            return sessions.get(cursor, ownership.recommendation(cursor, recommendation_id, caller).session_id)
+
+        with suppress(VestibuleError):  # the caller is told why the decision was refused, nothing else
+            await self._refusals.record_refusal(await self._ledger.read(read), "decision_refused", error)
 
     def replace_fallback(self, cursor: Cursor, pending_id: str, better: RecommendationRow) -> RecommendationRow | None:
         """Replace a record of the fallback, if nobody has decided on it meanwhile.

@@ -85,12 +85,24 @@ class StreamRepository:
 
         await self._ledger.write(write)
 
-    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
-        """Store the reply to a turn."""
+    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin, broke_off: str = "") -> None:
+        """Store the reply to a turn.
+
+        Args:
+            turn: The turn.
+            text: The reply, or what there is of it.
+            origin: Who wrote it.
+            broke_off: Stable reason why it is not whole; empty if it is.
+        """
+        now = self._clock()
+        took_s = max(0.0, (now - turn.create_time).total_seconds())
+        reason = broke_off.lower() or None
 
         def write(cursor: Cursor) -> None:
             turns.set_reply(cursor, turn.id, text, origin)
-            events.append(cursor, make_event(self._session, "replied", self._clock(), origin=origin))
+            events.append(
+                cursor, make_event(self._session, "replied", now, took_s=took_s, origin=origin, reason=reason)
+            )
 
         await self._ledger.write(write)
 

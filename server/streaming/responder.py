@@ -55,7 +55,7 @@ class RecordProposer(Protocol):
 class ReplyStore(Protocol):
     """``server.streaming.repository.StreamRepository``."""
 
-    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None: ...  # noqa: D102
+    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin, broke_off: str = "") -> None: ...  # noqa: D102
     async def enqueue_retry(self, turn: TurnRow) -> None: ...  # noqa: D102
     async def number_tags(self, text: RedactedText) -> RedactedText: ...  # noqa: D102
 
@@ -142,7 +142,7 @@ class Responder:
             turn.text, self._history, language=language, fallback=True, instruction=self._instruction
         )
         sent: list[RedactedText] = []
-        origin = reply.origin
+        origin, broke_off = reply.origin, ""
         try:
             # A client may leave at any await. What the garbage collector must close is closed later, in other tasks.
             async with aclosing(reply.pieces), aclosing(sentences(reply.pieces)) as whole_sentences:
@@ -154,12 +154,12 @@ class Responder:
         except VestibuleError as error:
             # The LLM or redaction failed within the reply. What was sent is kept, and a job tries for a whole reply.
             log.warning("reply_broke_off", **describe(error))
-            origin = Origin.FALLBACK
+            origin, broke_off = Origin.FALLBACK, error.reason
             hope = "; a whole one follows later" if self._backend.assistant.configured else ""
             await self._emit(Notice(error.reason, f"The reply broke off{hope}.", turn.utterance))
         whole = RedactedText.join(sent, separator="")
         self._metrics.replies.labels("reply", origin).inc()
-        await self._store.store_reply(turn, whole, origin)
+        await self._store.store_reply(turn, whole, origin, broke_off)
         self._history.append(exchange(turn.text, whole))
         if origin is Origin.FALLBACK:
             await self._enqueue_retry(turn)

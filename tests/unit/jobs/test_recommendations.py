@@ -209,6 +209,8 @@ class TestDecide:
         row = await propose(world)
         assert await reason_of(self.decide(world, row, content_hash=HASH)) == "CONTENT_CHANGED"
         assert (await world.session()).state is SessionState.AWAITING_APPROVAL
+        told = await world.read(lambda cursor: events_of_session(cursor, world.session_id))
+        assert [e.properties["reason"].value for e in told if e.name == "decision_refused"] == ["content_changed"]
 
     async def test_the_opposite_decision_is_refused(self, world: World) -> None:
         await world.say("Hello.")

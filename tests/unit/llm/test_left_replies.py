@@ -51,7 +51,7 @@ def left_to_the_collector() -> Iterator[list[str]]:
 class NoStore:
     """Replies are not stored here."""
 
-    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
+    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin, broke_off: str = "") -> None:
         raise AssertionError("no reply is whole")
 
     async def enqueue_retry(self, turn: TurnRow) -> None:

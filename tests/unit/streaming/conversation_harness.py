@@ -123,7 +123,7 @@ class ConversationHarness:
         assert finalized_samples > 0
         self.silences.append(utterance)
 
-    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
+    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin, broke_off: str = "") -> None:
         self.replies.append((turn.id, text.value, origin))
 
     async def enqueue_retry(self, turn: TurnRow) -> None:

@@ -14,14 +14,19 @@ import pytest
 
 from models.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, WorkerLost
 from models.reasons import Reason
-from models.text import RawText
+from models.text import RawText, RedactedText
+from server.ledger import sessions as session_rows
 from server.ledger import streams as stream_rows
 from server.ledger.columns import Cursor
+from server.ledger.types import Origin
 from server.streaming import admission, events
 from server.streaming.events import Input
+from server.streaming.repository import StreamRepository
 from server.streaming.stream_manager import OpenStream
+from server.streaming.transcriber import RecognizedUtterance
 from tests.eventually import eventually
 from tests.fakes.recognition import AskingSegmenter
+from tests.unit.ledger import makers
 from tests.unit.ledger.stored import events_of_session
 from tests.unit.streaming.conversation_harness import (
     A_MOMENT_S,
@@ -78,6 +83,23 @@ async def test_opening_resuming_and_refusing_streams_are_events_of_the_session(h
         ("stream_resumed", 0.0, {}),
         ("stream_broken_off", None, {"reason": "stream_idle", "left_out": "0"}),
     ]
+
+
+async def test_turns_silences_and_replies_are_events_with_what_they_measure(harness: StreamHarness) -> None:
+    session = await harness.ledger.read(lambda cursor: session_rows.get(cursor, harness.config.session_id))
+    said, stream = replace(makers.turn(session.id), create_time=harness.now), makers.stream(session.id)
+    harness.now += timedelta(seconds=5)
+    await harness.ledger.write(lambda cursor: stream_rows.insert_stream(cursor, stream))
+    store = StreamRepository(harness.ledger, harness.pubsub, harness.runner, lambda: harness.now, session, stream.id)
+    await store.store_turn(RecognizedUtterance(said, b"", 1, 100, delay_s=0.321))
+    await store.store_silence(1, 200, 0.75)
+    await store.store_reply(said, RedactedText.literal("Yes."), Origin.FALLBACK, "BREAKER_OPEN")
+    rows = await harness.ledger.read(lambda cursor: events_of_session(cursor, session.id))
+    found = {row.name: (row.took_s, {key: value.value for key, value in row.properties.items()}) for row in rows}
+    turn = {"source": "speech", "confidence_percent": "90", "language": "en", "spoken_ms": "1500", "delay_ms": "321"}
+    assert found["turn_finished"] == (0.2, turn | {"entities": "1", "redacted_phone": "1"})
+    assert found["no_speech"] == (None, {"utterance": "1", "spoken_ms": "750"})
+    assert found["replied"] == (5.0, {"origin": "FALLBACK", "reason": "breaker_open"})
 
 
 async def test_a_lost_connection_is_not_taken_for_a_half_close(harness: StreamHarness) -> None:
