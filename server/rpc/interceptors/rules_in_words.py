@@ -22,6 +22,7 @@ PATTERNS: Final = {
     "^[a-z][a-z0-9_]{0,63}$": f"must be 1 to 64 {_WORD}, a letter first",
     "^([a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETED|ABANDONED|REJECTED)$": "must be the name "
     f"of an event, 1 to 64 {_WORD}, or a stage such as IN_PROGRESS",
+    "^[a-z][a-z0-9_]{0,30}$": f"must be 1 to 31 {_WORD}, a letter first",
     "^[a-z_]{0,64}$": "must be up to 64 small letters and underscores",
     "^[A-Z0-9_]{0,64}$": "must be up to 64 capital letters, digits and underscores",
     "^[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}$": "must be 1 to 64 letters, digits, spaces or ._:/+-, the first "
