@@ -50,7 +50,7 @@ _EVENTS = f"""e AS (
         {_STAGE_OF_EVENT.format(time=_HAPPENED_AT)} AS stage_number
     FROM events AS e JOIN s ON s.id = e.session_id
     WHERE e.device_time IS NULL AND e.name IN ({", ".join(f"'{name}'" for name in NAMES)}))"""  # noqa: S608 - the same
-_APP_EVENTS = f"""SELECT e.session_id, e.properties, {_HAPPENED_AT} AS event_time,
+_APP_EVENTS = f"""SELECT e.session_id, e.properties, e.properties_meta, {_HAPPENED_AT} AS event_time,
         {_STAGE_OF_EVENT.format(time=_HAPPENED_AT)} AS stage_number
     FROM events AS e JOIN s ON s.id = e.session_id
     WHERE e.device_time IS NOT NULL AND e.properties <> '{{}}'"""  # noqa: S608 - the same

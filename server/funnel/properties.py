@@ -1,6 +1,7 @@
 """Declared properties of apps' events as features: the first value of a session.
 
-Numbers and booleans are JSON's own. A text counts where its client declared it as an enumeration; other text is free.
+Numbers and booleans are JSON's own. A text counts where its client declared it as an enumeration and the value
+is one of the declared ones. Other text is free, and becomes no feature.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ MOST: Final = 30
 """The most properties that are looked at; those of the most sessions are."""
 LEAST_SHARE: Final = 0.01
 """A property of a smaller share of the sessions is left out, as is a later stage that adds fewer values."""
-_SAMPLE: Final = 50_000
+_SAMPLE: Final = 20_000
+"""Sessions in which properties are looked for, drawn by a hash of their ids: old and new ones alike."""
 
-_FOUND = """SELECT key, any_value(kind) AS kind FROM (
-    SELECT session_id, key, CASE json_type(properties, '$.' || key)
-        WHEN 'BOOLEAN' THEN 'flag' WHEN 'VARCHAR' THEN
+_KINDS: Final = {"BOOLEAN": "flag", "UBIGINT": "number", "BIGINT": "number", "DOUBLE": "number"}
+"""Kinds of values that are JSON's own, by the type that JSON gives them."""
+_FOUND = f"""SELECT key, any_value(kind) AS kind FROM (
+    SELECT session_id, key, CASE json_type(properties, '$.' || key) WHEN 'VARCHAR' THEN
             CASE WHEN json_extract_string(properties_meta, '$.' || key || '.kind') = 'enumeration' THEN 'text' END
-        WHEN 'UBIGINT' THEN 'number' WHEN 'BIGINT' THEN 'number' WHEN 'DOUBLE' THEN 'number' END AS kind
+        {" ".join(f"WHEN '{given}' THEN '{kind}'" for given, kind in _KINDS.items())} END AS kind
     FROM (SELECT session_id, properties, properties_meta, unnest(json_keys(properties)) AS key FROM (
-        SELECT e.session_id, e.properties, e.properties_meta FROM events AS e JOIN s ON s.id = e.session_id
-        WHERE e.device_time IS NOT NULL AND e.properties <> '{}' LIMIT $sample)))
-WHERE kind IS NOT NULL AND regexp_full_match(key, '[a-z][a-z0-9_]{0,63}')
-GROUP BY key HAVING count(DISTINCT kind) = 1 ORDER BY count(DISTINCT session_id) DESC, key LIMIT $most"""
+        SELECT e.session_id, e.properties, e.properties_meta
+        FROM events AS e JOIN (SELECT id FROM s ORDER BY hash(id) LIMIT $sample) AS drawn ON drawn.id = e.session_id
+        WHERE e.device_time IS NOT NULL AND e.properties <> '{{}}')))
+WHERE kind IS NOT NULL AND regexp_full_match(key, '[a-z][a-z0-9_]{{0,63}}')
+GROUP BY key HAVING count(DISTINCT kind) = 1 ORDER BY count(DISTINCT session_id) DESC, key LIMIT $most"""  # noqa: S608 - literals of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,15 @@ class AppProperty:
         return f"{self.name}.stage"
 
     def value(self, place: int) -> str:
-        """Its value in SQL, from the list of texts of an event."""
-        text = f"p[{place}]"
-        return {"number": f"TRY_CAST({text} AS DOUBLE)", "flag": f"TRY_CAST({text} AS BOOLEAN)"}.get(self.kind, text)
+        """Its value in SQL, from the lists of an event: NULL where the value in this event is of another kind.
+
+        Another client may give the same key another kind, and a value that did not fit is stored as free text.
+        """
+        if self.kind == "text":
+            return f"CASE WHEN types[{place}] = 'VARCHAR' AND kinds[{place}] = 'enumeration' THEN texts[{place}] END"
+        fits = ", ".join(f"'{given}'" for given, kind in _KINDS.items() if kind == self.kind)
+        cast = {"number": "DOUBLE", "flag": "BOOLEAN"}[self.kind]
+        return f"CASE WHEN types[{place}] IN ({fits}) THEN TRY_CAST(texts[{place}] AS {cast}) END"
 
     def columns(self, data: dict[str, Any]) -> Iterator[tuple[int, str, npt.NDArray[Any]]]:
         """Stage, name and values of each column that holds enough values."""
@@ -69,7 +79,7 @@ class AppProperty:
 
 
 def found(cursor: Cursor, parameters: dict[str, Any], sessions: str) -> list[AppProperty]:
-    """The properties of the chosen sessions, by a sample of their events.
+    """The properties of the chosen sessions, by the events of a sample of them.
 
     Args:
         cursor: Of a read.
@@ -86,17 +96,18 @@ def table(given: list[AppProperty], events: str) -> str:
 
     Args:
         given: At least one property.
-        events: The events of apps, with ``stage_number``, as SQL.
+        events: The events of apps, with their properties, what is known of these, and ``stage_number``, as SQL.
     """
     paths = ", ".join(f"'$.{found.key}'" for found in given)
+    kinds = ", ".join(f"'$.{found.key}.kind'" for found in given)
     values = ", ".join(f"{found.value(place)} AS v{place}" for place, found in enumerate(given, start=1))
     firsts = ", ".join(
         f'''arg_min(v{place}, event_time) FILTER (v{place} IS NOT NULL) AS "{found.name}",
         arg_min(stage_number, event_time) FILTER (v{place} IS NOT NULL) AS "{found.stage}"'''
         for place, found in enumerate(given, start=1)
     )
-    listed = (
-        f"SELECT session_id, event_time, stage_number, json_extract_string(properties, [{paths}]) AS p FROM ({events})"  # noqa: S608 - keys are machine words
-    )
+    listed = f"""SELECT session_id, event_time, stage_number, json_extract_string(properties, [{paths}]) AS texts,
+        json_type(properties, [{paths}]) AS types, json_extract_string(properties_meta, [{kinds}]) AS kinds
+        FROM ({events})"""  # noqa: S608 - keys are machine words
     typed = f"SELECT session_id, event_time, stage_number, {values} FROM ({listed})"  # noqa: S608 - the same
     return f"SELECT session_id, {firsts} FROM ({typed}) GROUP BY session_id"  # noqa: S608 - the same

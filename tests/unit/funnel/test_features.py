@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.funnel import feature_table
+from server.funnel import feature_table, properties
 from server.funnel.feature_table import read_table
 from server.funnel.features import OWN, filled
 from server.funnel.selection import Selection
@@ -189,6 +189,42 @@ def test_a_property_that_is_of_two_kinds_is_left_out(cursor: Cursor) -> None:
     store(cursor, (10.0,), (1.0, "opened", {"battery": 50, "kind_x": "a"}), app=True)
     store(cursor, (10.0,), (1.0, "opened", {"battery": True, "kind_x": "b"}), key="two", app=True)
     assert [name for name in table(cursor).features if name.startswith("app.")] == ["app.kind_x"]
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "kept"),
+    [
+        ("kind_x", [("web", "enumeration"), ("call Frau Hieronymus please", "")], ["web"]),
+        ("kind_x", [("web", "enumeration"), ("A-1042", "code"), ("2026-11-27T08:15:00Z", "time")], ["web"]),
+        ("kind_x", [("Frau Hieronymus", ""), ("web", "enumeration")], ["web"]),
+        ("battery", [(50, ""), ("555", "code"), ("90", "")], [50.0]),
+        ("font_large", [(True, ""), ("true", ""), ("1", "code")], [True]),
+    ],
+)
+def test_a_value_counts_only_where_it_is_of_the_kind_itself(
+    cursor: Cursor, key: str, values: list[tuple[Any, str]], kept: list[Any]
+) -> None:
+    """Each value is of a client of its own: what one declares says nothing of the text of another."""
+    for number, (given, kind) in enumerate(values):
+        store(cursor, (10.0,), (1.0, "opened", {key: given}), key=f"session-{number}", app=True)
+        meta = json.dumps({key: {"kind": kind} if kind else {"safe": False}})
+        changed = (
+            "UPDATE events SET client_id = ?, properties_meta = ? WHERE session_id = ? AND device_time IS NOT NULL"
+        )
+        cursor.execute(changed, [f"client-{number}", meta, f"session-{number}"])
+    found = table(cursor).features[f"app.{key}"].tolist()
+    assert set(found) <= {*kept, False}
+    assert sum(each == kept[0] for each in found) == (1 if kept == [True] else len(values))  # gaps are drawn
+
+
+def test_a_property_that_a_newer_app_sends_is_found_in_a_large_ledger(
+    cursor: Cursor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(properties, "_SAMPLE", 40)
+    for number in range(80):
+        given = {"battery": number} if number < 60 else {"signal": number}
+        store(cursor, (10.0,), (1.0, "opened", given), key=f"session-{number}", app=True)
+    assert {"app.battery", "app.signal"} <= table(cursor).features.keys()
 
 
 def test_gaps_are_drawn_and_explain_nothing() -> None:
