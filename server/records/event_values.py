@@ -78,7 +78,14 @@ class _Draft:
 
     def texts(self) -> list[str]:
         """The values that the redactor must read."""
+        if self.all_typed:
+            return []
         return [value for key, value in self.given.properties.items() if key not in self.typed]
+
+    @property
+    def all_typed(self) -> bool:
+        """Whether no value is text."""
+        return len(self.typed) == len(self.given.properties)
 
 
 class EventValues:
@@ -185,6 +192,8 @@ def _read_typed(draft: _Draft, key: str, value: str, reader: Reader) -> None:
 
 def _read(draft: _Draft, safe: Mapping[str, RedactedText], personal: set[str]) -> ReadEvent:
     given, typed = draft.given, draft.typed
+    if draft.all_typed and not draft.undeclared:
+        return ReadEvent(given.name, dict[str, PropertyValue](typed))
     found = draft.undeclared & personal
     keys = with_safe_keys(given.properties, found) if found else {key: key for key in given.properties}
     properties = {keys[key]: typed.get(key) or safe[value] for key, value in given.properties.items()}
