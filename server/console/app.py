@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from google.protobuf.message import Message
 from starlette.applications import Starlette
@@ -22,6 +23,7 @@ from server.access.caller import Caller
 from server.access.peer import Peer
 from server.console import funnel_page
 from server.console.calls import Calls
+from server.console.http import SILENT_S
 from server.console.logins import Logins
 from server.console.page import length, moment, percent, render, texts_of
 from server.console.security_middleware import LARGEST_BODY, SecurityMiddleware
@@ -111,7 +113,8 @@ class Console:
         """The page for whoever is logged in; anybody else is sent to the login."""
 
         async def answer(request: Request) -> Response:
-            credential = self._logins.credential(request.cookies.get(COOKIE, ""))
+            of_a_person = "hx-request" not in request.headers
+            credential = self._logins.credential(request.cookies.get(COOKIE, ""), renews=of_a_person)
             if credential is None:
                 return _to_login(request)
             try:
@@ -131,6 +134,8 @@ class Console:
 
     async def _login_page(self, request: Request) -> Response:
         ticket = request.query_params.get("ticket", "")
+        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+            ticket = ""  # another site must not log a browser in
         credential = self._logins.redeem(ticket) if ticket else None
         if credential is not None:
             return self._welcome(credential, _own_path(request.query_params.get("next", "")))
@@ -140,8 +145,12 @@ class Console:
     async def _login(self, request: Request) -> Response:
         form = await _form(request)
         credential = form.get("key", "").strip()
-        await self._calls.caller(credential, _peer(request))
-        return self._welcome(credential, _own_path(form.get("next", "")))
+        path = _own_path(form.get("next", ""))
+        try:
+            await self._calls.log_in(credential, _peer(request))
+        except Unauthenticated as error:
+            return render(request, "login.html", code=401, again=False, next=path, problem=error.message)
+        return self._welcome(credential, path)
 
     def _welcome(self, credential: str, path: str) -> Response:
         response = RedirectResponse(path, 303)
@@ -158,7 +167,7 @@ class Console:
         """Exchange a credential for a link; for `vestibule console`, not for browsers."""
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
         try:
-            await self._calls.caller(credential if scheme.lower() == "bearer" else "", _peer(request))
+            await self._calls.log_in(credential if scheme.lower() == "bearer" else "", _peer(request))
         except VestibuleError as error:
             answer = {"reason": str(error.reason), "message": error.message, "hint": error.hint}
             return JSONResponse(answer, _STATUS.get(error.reason.status, 500))
@@ -263,10 +272,14 @@ def _shown(letter: admin_pb2.DeadLetter) -> dict[str, object]:
 async def _form(request: Request) -> dict[str, str]:
     """The fields of a form; ``SecurityMiddleware`` bounds its size."""
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST_BODY:
-            raise HTTPException(413)
+    try:
+        async with asyncio.timeout(SILENT_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LARGEST_BODY:
+                    raise HTTPException(413)
+    except TimeoutError as exc:
+        raise HTTPException(408) from exc
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
@@ -280,9 +293,8 @@ def _to_login(request: Request) -> Response:
 
 def _own_path(path: str) -> str:
     """A path of this console; the start page in place of anything else, such as the address of another site."""
-    parts = urlsplit(path)
-    own = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
-    return path if own and path.isprintable() else "/"
+    own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if own else "/"
 
 
 def _peer(request: Request) -> Peer:
@@ -293,9 +305,6 @@ def _peer(request: Request) -> Peer:
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, VestibuleError)
     status = _STATUS.get(error.reason.status, 500)
-    wrong_credential = isinstance(error, Unauthenticated) and request.url.path == "/login"
-    if wrong_credential:
-        return render(request, "login.html", code=401, again=False, next="/", problem=error.message)
     if status >= 500:
         log.warning("page_failed", path=_route(request), **describe(error))
     return render(request, "problem.html", code=status, message=error.message, reason=error.reason, hint=error.hint)

@@ -1,12 +1,16 @@
-"""Calls of the services on behalf of a browser, with the checks that a call over gRPC passes."""
+"""Calls of the services on behalf of a browser. The credential, its scopes and the request are checked as over gRPC."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
-from models.errors import NotFound, Overloaded, PermissionDenied, Unauthenticated
+from models.errors import DeadlineExceeded, NotFound, Overloaded, PermissionDenied, Unauthenticated
+from models.reasons import Reason
 from server.access.authenticator import Authenticator
 from server.access.caller import Caller, acting_as
 from server.access.peer import Peer
@@ -14,11 +18,17 @@ from server.access.scopes import allows, check_scope
 from server.rpc.interceptors.authenticate import AccessDecision, AccessObserver
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.rpc.interceptors.validate import Validate
+from server.runtime.token_bucket import Rate, TokenBuckets
 from server.services import Services
+from server.setting_groups import LimitSettings
 
 Reply = TypeVar("Reply", bound=Message)
 
 _PACKAGE = "vestibule.v1"
+LOGIN: Final = "console/login"
+"""What the audit names when a browser shows a credential."""
+DEADLINE_S: Final = 15.0
+"""Of a call, the same as in the service config beside the protos."""
 
 
 class Calls:
@@ -28,20 +38,39 @@ class Calls:
         services: What is called.
         authenticator: Verifies the credential of each call, so that a revoked one ends at once.
         observe: Called with each decision about access; it must not block.
-        limits: Bounds on refused credentials.
+        limits: Bounds on refused credentials, and on how many calls a caller makes.
+        monotonic: Clock of the rates, in seconds.
     """
 
     def __init__(
-        self, services: Services, authenticator: Authenticator, observe: AccessObserver, limits: RefusalLimits
+        self,
+        services: Services,
+        authenticator: Authenticator,
+        observe: AccessObserver,
+        limits: LimitSettings,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._services = services
         self._authenticator = authenticator
         self._observe = observe
-        self._limits = limits
+        self._refusals = RefusalLimits(limits, monotonic)
+        self._rate = TokenBuckets(Rate(limits.client_calls_per_s, limits.client_calls_burst), monotonic)
         self._validate = Validate()
 
+    async def log_in(self, credential: str, peer: Peer) -> Caller:
+        """Whoever the credential belongs to; the audit gets it.
+
+        Raises:
+            Unauthenticated: It is not valid.
+            Overloaded: REFUSALS_TOO_FAST, TOO_MANY_CREDENTIAL_CHECKS.
+            Unavailable: ISSUER_UNAVAILABLE.
+        """
+        caller = await self._checked(credential, peer, "")
+        self._observe(AccessDecision(caller, LOGIN))
+        return caller
+
     async def caller(self, credential: str, peer: Peer) -> Caller:
-        """Whoever the credential belongs to.
+        """Whoever the credential of a browser that is logged in belongs to.
 
         Raises:
             Unauthenticated: It is not valid, or not any more.
@@ -66,14 +95,21 @@ class Calls:
         Raises:
             VestibuleError: As the method does, and as ``caller`` does.
             PermissionDenied: The scopes of the credential do not open the method.
+            Overloaded: CALLS_TOO_FAST.
+            DeadlineExceeded: It took too long.
         """
         full_name = f"{_PACKAGE}.{service}/{method}"
         caller = await self._checked(credential, peer, full_name)
+        if wait_s := self._rate.take(caller.subject):
+            raise Overloaded("This client makes too many calls.", reason=Reason.CALLS_TOO_FAST, retry_after_s=wait_s)
         self._validate.check_message(request)
         servicer = getattr(self._services, service.removesuffix("Service").lower())
         try:
             with acting_as(caller):
-                return await getattr(servicer, method)(request, None)
+                async with asyncio.timeout(DEADLINE_S):
+                    return await getattr(servicer, method)(request, None)
+        except TimeoutError as exc:
+            raise DeadlineExceeded(f"The server did not answer within {DEADLINE_S:g} s.") from exc
         except (PermissionDenied, NotFound) as error:
             self._observe(AccessDecision(caller, full_name, error.reason))
             raise
@@ -86,7 +122,7 @@ class Calls:
         caller = Caller("", "", frozenset(), peer)
         authorization = [f"Bearer {credential}"]
         try:
-            with self._limits.checking(peer.network, authorization):
+            with self._refusals.checking(peer.network, authorization):
                 caller = (await self._authenticator.authenticate(authorization, peer)).caller
                 if method:
                     check_scope(caller, method)
@@ -96,7 +132,3 @@ class Calls:
         if method:
             self._observe(AccessDecision(caller, method))
         return caller
-
-
-LOGIN = "console/login"
-"""What the audit names when a browser shows a credential."""

@@ -115,6 +115,6 @@ def _time(text: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise wrong_time() from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -46,8 +46,13 @@ class Logins:
         """Log a browser in; returns the secret of its cookie."""
         return self._add(self._logins, credential)
 
-    def credential(self, secret: str) -> str | None:
-        """The credential of a browser; None when it is not logged in, or not any more."""
+    def credential(self, secret: str, *, renews: bool = True) -> str | None:
+        """The credential of a browser; None when it is not logged in, or not any more.
+
+        Args:
+            secret: Of its cookie.
+            renews: Whether a person asked; what a page asks for by itself does not keep the login alive.
+        """
         login = self._logins.get(_hash(secret))
         if login is None:
             return None
@@ -55,8 +60,9 @@ class Logins:
         if now - login.used > self._idle_s or now - login.began > self._longest_s:
             self.end(secret)
             return None
-        login.used = now
-        self._logins.move_to_end(_hash(secret))
+        if renews:
+            login.used = now
+            self._logins.move_to_end(_hash(secret))
         return login.credential
 
     def end(self, secret: str) -> None:
@@ -65,6 +71,8 @@ class Logins:
 
     def ticket(self, credential: str) -> str:
         """A secret that logs one browser in, once and for a minute."""
+        for old in [key for key, found in self._tickets.items() if self._monotonic() - found.began > TICKET_S]:
+            del self._tickets[old]
         return self._add(self._tickets, credential)
 
     def redeem(self, ticket: str) -> str | None:

@@ -15,6 +15,8 @@ from server.console.texts import LANGUAGES, Texts, preferred, texts_in
 
 REFRESH_S: Final = 5
 """How often a page that shows what happens now is read again, where the browser runs scripts."""
+_ONCE: Final = {"done", "lang", "ticket"}
+"""Parts of an address that are for one request."""
 LANGUAGE_COOKIE: Final = "vestibule_language"
 
 _TEMPLATES = Environment(
@@ -53,7 +55,7 @@ def render(
         path=request.url.path,
         address=_address(request),
         refresh_s=REFRESH_S,
-        languages=LANGUAGES,
+        languages={code: _address(request, lang=code) for code in LANGUAGES},
         made=moment(datetime.now(UTC)),
         percent=lambda rate: percent(rate, texts.language),
         **values,
@@ -64,9 +66,10 @@ def render(
     return response
 
 
-def _address(request: Request) -> str:
+def _address(request: Request, **changes: str) -> str:
     """The address of the page within the console, without what was done on it."""
-    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "done"])
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in _ONCE]
+    query = urlencode([*kept, *changes.items()])
     return f"{request.url.path}?{query}" if query else request.url.path
 
 

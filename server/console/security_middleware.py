@@ -49,23 +49,29 @@ class SecurityMiddleware:
                     headers["cache-control"] = "no-store"
             await send(message)
 
-        refusal = _refusal(Headers(scope=scope), scope["method"])
+        refusal = _refusal(Headers(scope=scope), scope["method"], scope["path"])
         app: ASGIApp = self._app if refusal is None else PlainTextResponse(refusal[1], refusal[0])
         await app(scope, receive, send_with_headers)
 
 
-def _refusal(headers: Headers, method: str) -> tuple[int, str] | None:
+def _refusal(headers: Headers, method: str, path: str) -> tuple[int, str] | None:
     """The status and the text of a refusal; None for a request that may pass."""
     host = headers.get("host", "")
     if _name(host) not in OWN_NAMES:
         return 403, "The console answers to localhost only.\n"
+    if path.startswith(("//", "/\\")):  # a link on the page to itself would lead to another site
+        return 404, "There is no such page.\n"
     if method in {"GET", "HEAD"}:
         return None
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin.partition("://")[2] != host:
         return 403, "The form belongs to another site.\n"
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return 403, "The form belongs to another site.\n"
+    return _too_long(headers)
+
+
+def _too_long(headers: Headers) -> tuple[int, str] | None:
     length = headers.get("content-length", "0")
     if not length.isdigit() or int(length) > LARGEST_BODY or "transfer-encoding" in headers:
         return 413, f"A form has at most {LARGEST_BODY} bytes, and says its length.\n"

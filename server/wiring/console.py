@@ -10,7 +10,6 @@ from server.console.calls import Calls
 from server.console.http import ConsoleServer
 from server.console.logins import Logins
 from server.rpc.interceptors.authenticate import observer
-from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.services import Services
 from server.settings import Settings
 from server.wiring.shared import Shared
@@ -21,6 +20,6 @@ def build_console(settings: Settings, services: Services, shared: Shared, access
     if not settings.console.enabled:
         return None
     observe = observer(shared.metrics, shared.audit.access)
-    calls = Calls(services, access.authenticator, observe, RefusalLimits(settings.limits))
+    calls = Calls(services, access.authenticator, observe, settings.limits)
     logins = Logins(settings.console.idle_s, settings.console.longest_s, time.monotonic)
-    return ConsoleServer(Console(calls, logins).app, settings.console.port)
+    return ConsoleServer(Console(calls, logins).app, settings.console.port, settings.state_dir)

@@ -75,7 +75,6 @@ class Stage:
     webhook: Receiver
     mail: MailSink
     metrics_port: int
-    console_port: int
     persons: list[Person] = field(default_factory=lambda: people(VISITORS + ON_THE_PAGE))
     page: str = ""
     """Id of the upload that kills its worker."""
@@ -255,7 +254,7 @@ async def watched_fail(stage: Stage) -> None:
 @asynccontextmanager
 async def failed_jobs(folder: Path) -> AsyncIterator[Stage]:
     """A server whose jobs have failed, while an operator watched."""
-    webhook, mail, [metrics_port, console_port] = Receiver(500), MailSink(), free_ports(2)
+    webhook, mail, [metrics_port] = Receiver(500), MailSink(), free_ports(1)
     async with AsyncExitStack() as stack:
         upstream = stack.enter_context(run_upstream(folder / "llm.record"))
         stack.enter_context(webhook.running())
@@ -267,7 +266,7 @@ async def failed_jobs(folder: Path) -> AsyncIterator[Stage]:
         places = (
             f"metrics_port={metrics_port}",
             "console.enabled=true",
-            f"console.port={console_port}",
+            "console.port=0",
             f"llm.base_url={upstream.url}/v1",
             f"alerts.webhook_url={webhook.url}",
             f"alerts.smtp_port={smtp_port}",
@@ -275,6 +274,6 @@ async def failed_jobs(folder: Path) -> AsyncIterator[Stage]:
         server = await asyncio.to_thread(start_server, folder / "home", *SETTINGS, *places)
         stack.push_async_callback(asyncio.to_thread, stop_server, server)
         channel = await stack.enter_async_context(open_aio_channel(server.address, credential=server.operator_key))
-        made = Stage(server, App(channel), upstream, webhook, mail, metrics_port, console_port)
+        made = Stage(server, App(channel), upstream, webhook, mail, metrics_port)
         await watched_fail(made)
         yield made

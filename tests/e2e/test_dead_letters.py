@@ -100,23 +100,23 @@ async def test_a_page_that_killed_its_worker_is_read_after_it_was_redriven(stage
 
 @needs_chromium
 async def test_an_operator_discards_a_reply_in_a_browser(stage: Stage) -> None:
-    link = (await stage.command("console", "--port", str(stage.console_port), address=False)).strip()
+    link = (await stage.command("console", address=False)).strip()
     async with page_of_a_browser() as page:
         await page.goto(link)
         await page.get_by_role("link", name="Dead letters").click()
         letters = page.get_by_role("link", name="Answer a person")
-        assert await letters.count() == VISITORS
+        await expect(letters).to_have_count(VISITORS)
         await assert_accessible(page)
         await letters.first.click()
         await page.get_by_label("Why, as a machine word").fill(SEEN)
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/letters?done=discarded")
-        assert await letters.count() == VISITORS - 1
+        await expect(letters).to_have_count(VISITORS - 1)
         other = (await stage.json("dlq", "list", "--kind", "reply"))[0]["id"]
         await stage.command("dlq", "discard", other, "--reason", SEEN)
         await expect(letters).to_have_count(VISITORS - 2, timeout=15_000)  # the page shows it without a reload
         await page.get_by_role("link", name="Show closed ones too").click()
-        assert await page.get_by_role("cell", name="discarded").count() == 2
+        await expect(page.get_by_role("cell", name="discarded")).to_have_count(2)
     async with page_of_a_browser() as stranger:
         await stranger.goto(link)
         assert await stranger.get_by_label("API key or token").is_visible(), "the link has been used"
@@ -129,9 +129,10 @@ async def test_an_operator_discards_a_reply_in_a_browser(stage: Stage) -> None:
 @pytest.mark.parametrize(("width", "scheme"), [("desktop", "light"), ("phone", "dark")])
 async def test_the_pages_show_what_the_commands_show(stage: Stage, width: str, scheme: str) -> None:
     stages = await stage.json("funnel")
-    link = (await stage.command("console", "--port", str(stage.console_port), address=False)).strip()
+    link = (await stage.command("console", address=False)).strip()
     async with page_of_a_browser(width, scheme) as page:
         await page.goto(link)
+        await expect(page.get_by_role("row")).to_have_count(len(stages) + 1)
         for position, row in enumerate(stages, 1):
             shown = await page.get_by_role("row").nth(position).get_by_role("cell").all_inner_texts()
             assert int(shown[0]) == row["sessions"]
@@ -139,12 +140,14 @@ async def test_the_pages_show_what_the_commands_show(stage: Stage, width: str, s
         await assert_accessible(page)
         await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")
-        assert page.url.endswith("#content"), "the first key leads past the menu"
+        await page.wait_for_url("**#content")  # the first key leads past the menu
         await page.get_by_role("link", name="Health").click()
+        await expect(page.get_by_role("heading", name="Health")).to_be_visible()
         parts = {part["name"] for part in (await stage.json("status"))["components"]}
         assert parts <= set(await page.get_by_role("rowheader").all_inner_texts())
         await assert_accessible(page)
         await page.get_by_role("button", name="Log out").click()
+        await page.wait_for_url("**/login")
         await page.goto(link.partition("/login")[0] + "/health")
         assert await page.get_by_label("API key or token").is_visible()
 

@@ -24,7 +24,6 @@ from server.console.calls import Calls
 from server.console.logins import Logins
 from server.ledger.writer import Ledger
 from server.rpc.interceptors.authenticate import AccessDecision
-from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.services import Services
 from server.services.funnel import FunnelService
 from server.setting_groups import LimitSettings
@@ -100,7 +99,7 @@ class ScriptedAdmin:
 class Harness:
     """One console and its ledger; ``now`` is its clock in seconds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: LimitSettings | None = None) -> None:
         self.ledger: Ledger = open_ledger(folder / "ledger.duckdb", lambda: NOW)
         audit = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         self.keys = ApiKeys(self.ledger, lambda: NOW, audit)
@@ -109,8 +108,9 @@ class Harness:
         self.now = 0.0
         funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
         services = cast(Services, SimpleNamespace(funnel=funnel, admin=self.admin))
-        limits = RefusalLimits(LimitSettings(), lambda: self.now)
-        calls = Calls(services, Authenticator(self.keys), self.decisions.append, limits)
+        calls = Calls(
+            services, Authenticator(self.keys), self.decisions.append, limits or LimitSettings(), lambda: self.now
+        )
         self.logins = Logins(1800, 43_200, lambda: self.now)
         self.app = Console(calls, self.logins).app
 

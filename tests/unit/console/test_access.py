@@ -14,7 +14,8 @@ from server.access.caller import Scope
 from server.console.app import COOKIE
 from server.console.logins import MOST, TICKET_S
 from server.console.security_middleware import LARGEST_BODY
-from tests.unit.console.harness import Harness, letter
+from server.setting_groups import LimitSettings
+from tests.unit.console.harness import ORIGIN, Harness, letter
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ async def test_a_wrong_key_is_refused_counted_and_bounded(harness: Harness) -> N
         statuses = {(await browser.post("/login", data={"key": f"vst_{n}"})).status_code for n in range(200)}
     assert statuses == {401, 429}
     assert harness.decisions[0].method == "console/login"
+    assert all(decision.denied for decision in harness.decisions)
 
 
 async def test_a_login_ends_when_it_is_idle_too_old_logged_out_or_its_key_is_revoked(harness: Harness) -> None:
@@ -65,6 +67,30 @@ async def test_a_login_ends_when_it_is_idle_too_old_logged_out_or_its_key_is_rev
         await harness.keys.revoke(harness.last_key_id)
         assert (await browser.get("/health")).status_code == 303
         assert not len(harness.logins)
+
+
+async def test_what_a_page_asks_for_by_itself_keeps_nobody_logged_in(harness: Harness) -> None:
+    async with harness.browser(await harness.key(Scope.OPERATOR)) as browser:
+        harness.now += 1000
+        assert (await browser.get("/health", headers={"hx-request": "true"})).status_code == 200
+        harness.now += 1000
+        assert (await browser.get("/health", headers={"hx-request": "true"})).status_code == 401
+
+
+async def test_another_site_cannot_log_a_browser_in(harness: Harness) -> None:
+    ticket = harness.logins.ticket(await harness.key(Scope.OPERATOR))
+    async with harness.browser() as browser:
+        answer = await browser.get(f"/login?ticket={ticket}", headers={"sec-fetch-site": "cross-site"})
+        assert answer.status_code == 200
+        assert COOKIE not in browser.cookies
+
+
+async def test_a_caller_makes_only_so_many_calls(tmp_path: Path) -> None:
+    harness = Harness(tmp_path, LimitSettings(client_calls_burst=5))
+    async with harness.browser(await harness.key(Scope.OPERATOR)) as browser:
+        statuses = [(await browser.get("/letters")).status_code for _ in range(6)]
+    assert statuses == [200] * 5 + [429]
+    harness.close()
 
 
 async def test_a_ticket_logs_one_browser_in_once_and_for_a_minute(harness: Harness) -> None:
@@ -91,6 +117,7 @@ async def test_a_ticket_logs_one_browser_in_once_and_for_a_minute(harness: Harne
         ({"host": "["}, 403),
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
         ({"origin": "http://127.0.0.1:9999"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "same-site"}, 403),
@@ -131,7 +158,17 @@ async def test_the_cookie_is_for_this_site_and_for_no_script(harness: Harness) -
 
 
 @pytest.mark.parametrize(
-    "path", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:x", "/a\r\nset-cookie: x", ""]
+    "path",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "javascript:x",
+        "/a\r\nset-cookie: x",
+        "//[",
+        "http://[",
+        "",
+    ],
 )
 async def test_after_the_login_no_other_site_is_opened(harness: Harness, path: str) -> None:
     key = await harness.key(Scope.OPERATOR)
@@ -140,6 +177,20 @@ async def test_after_the_login_no_other_site_is_opened(harness: Harness, path: s
         assert (await browser.post("/login", data={"key": key, "next": "/health?a=1"})).headers[
             "location"
         ] == "/health?a=1"
+
+
+async def test_a_link_on_a_page_never_leads_to_another_site(harness: Harness) -> None:
+    async with harness.browser(await harness.key(Scope.OPERATOR, Scope.ANALYST)) as browser:
+        answer = await browser.get(f"{ORIGIN}//evil.example/x")
+        assert (answer.status_code, "href" in answer.text) == (404, False)
+        page = (await browser.get("/funnel?from=2026-11-01&client=app&lang=de&done=retried")).text
+        assert 'href="/funnel?from=2026-11-01&amp;client=app&amp;lang=es"' in page
+
+
+async def test_a_mistyped_key_does_not_lose_the_page(harness: Harness) -> None:
+    async with harness.browser() as browser:
+        answer = await browser.post("/login", data={"key": "x", "next": "/funnel?client=app"})
+    assert 'value="/funnel?client=app"' in answer.text
 
 
 async def test_a_form_that_is_too_long_is_refused(harness: Harness) -> None:

@@ -50,7 +50,8 @@ async def test_the_funnel_shows_the_numbers_of_the_ledger_and_says_where_most_dr
         of_today = unescape((await browser.get(f"/funnel?from={day}")).text)
         assert "of 50 (" in of_today
         assert f'value="{day}"' in of_today
-        assert (await browser.get("/funnel?from=tomorrow")).status_code == 400
+        for wrong in ("tomorrow", "0001-01-01T00:00:00%2B23:59", "9999-12-31T23:00:00-23:00"):
+            assert (await browser.get(f"/funnel?from={wrong}")).status_code == 400
         assert (await browser.get("/funnel?from=2026-02-02&to=2026-02-01")).status_code == 400
         assert "no sessions in this time" in (await browser.get("/funnel?client=nobody")).text
 
