@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.errors import FieldViolation, InvalidInput, TooLarge
 from models.reasons import Reason
@@ -28,8 +28,7 @@ Found in docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
 NOT_DECLARED: Final = "is not declared"
 
 
-@dataclass(frozen=True, slots=True)
-class GivenEvent:
+class GivenEvent(NamedTuple):
     """An event as an app sent it."""
 
     session_id: str
@@ -124,8 +123,9 @@ class EventValues:
             DeadlineExceeded: It took too long.
         """
         drafts = await self._drafts(events, client_id)
-        kept = [draft for draft in drafts if not self._refuses(draft)]
-        words = {word for draft in drafts for word in draft.undeclared}
+        different = list({id(draft): draft for draft in drafts}.values())
+        kept = [draft for draft in different if not self._refuses(draft)]
+        words = {word for draft in different for word in draft.undeclared}
         texts = {text for draft in kept for text in draft.texts()}
         if sum(map(len, words)) + sum(map(len, texts)) > LONGEST_BATCH_CHARACTERS:
             raise TooLarge(
@@ -143,7 +143,8 @@ class EventValues:
         self._unfitting.inc(sum(bool(draft.problems) for draft in drafts))
         if not kept:
             raise _all_refused(problems)
-        return [None if self._refuses(draft) else _read(draft, safe, personal) for draft in drafts], problems
+        read = {id(draft): _read(draft, safe, personal) for draft in kept}
+        return [read.get(id(draft)) for draft in drafts], problems
 
     def _refuses(self, draft: _Draft) -> bool:
         return self._strict and bool(draft.problems)
@@ -151,20 +152,32 @@ class EventValues:
     async def _drafts(self, events: Sequence[GivenEvent], client_id: str) -> list[_Draft]:
         if client_id:
             declared = await self._declared.of_client(client_id)
-            return [_draft(event, declared, strict=self._strict) for event in events]
+            without: dict[str, _Draft] = {}
+            return [_draft(event, declared, without, strict=self._strict) for event in events]
         ids = list({event.session_id for event in events})
         clients = await self._ledger.read(lambda cursor: sessions.clients_of(cursor, ids))
         by_client = {name: await self._declared.of_client(name) for name in set(clients.values())}
+        shared: dict[str, dict[str, _Draft]] = {name: {} for name in by_client}
         return [
             # An event of a session that does not exist has no client, and is not stored.
-            _draft(event, by_client[clients[event.session_id]], strict=self._strict)
-            if event.session_id in clients
-            else _draft(event, {}, strict=False)
+            _draft(event, by_client[owner], shared[owner], strict=self._strict)
+            if (owner := clients.get(event.session_id)) is not None
+            else _draft(event, {}, {}, strict=False)
             for event in events
         ]
 
 
-def _draft(event: GivenEvent, declared: ClientEvents, *, strict: bool) -> _Draft:
+def _draft(event: GivenEvent, declared: ClientEvents, without: dict[str, _Draft], *, strict: bool) -> _Draft:
+    """The draft of an event. Those without properties share one for each name, which ``without`` keeps."""
+    if event.properties:
+        return _new_draft(event, declared, strict=strict)
+    draft = without.get(event.name)
+    if draft is None:
+        draft = without[event.name] = _new_draft(event, declared, strict=strict)
+    return draft
+
+
+def _new_draft(event: GivenEvent, declared: ClientEvents, *, strict: bool) -> _Draft:
     draft = _Draft(event)
     readers = declared.get(event.name)
     if readers is None:
