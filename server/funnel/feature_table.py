@@ -30,7 +30,9 @@ from server.ledger.columns import Cursor
 MOST_SESSIONS: Final = 200_000
 """The search for causes reads at most so many sessions, drawn by a hash of their ids: the same ones each time."""
 
-_STAGE_OF_EVENT = """CASE WHEN NOT {time} >= in_progress_time OR in_progress_time IS NULL THEN 1
+# What happened after a session went idle, such as a late reply, happened to nobody who could still leave: stage 9.
+_STAGE_OF_EVENT = """CASE WHEN {time} > idle_since THEN 9
+    WHEN NOT {time} >= in_progress_time OR in_progress_time IS NULL THEN 1
     WHEN NOT {time} >= awaiting_approval_time OR awaiting_approval_time IS NULL THEN 2
     WHEN NOT {time} >= completed_time OR completed_time IS NULL THEN 3 ELSE 4 END"""
 _HAPPENED_AT = "coalesce(e.event_time, e.server_time)"
@@ -40,10 +42,13 @@ _SESSIONS = f"""s AS MATERIALIZED (
     SELECT sessions.id, sessions.client_id, sessions.variant, sessions.language, sessions.create_time,
         sessions.state, sessions.stage_time, v.reached, v.ended, completed_time,
         coalesce(awaiting_approval_time, completed_time) AS awaiting_approval_time,
-        coalesce(in_progress_time, awaiting_approval_time, completed_time) AS in_progress_time
+        coalesce(in_progress_time, awaiting_approval_time, completed_time) AS in_progress_time,
+        CASE WHEN idle.session_id IS NOT NULL THEN sessions.stage_time - to_milliseconds($idle_ms) END AS idle_since
     FROM v_session_stages AS v JOIN (FROM sessions AS s WHERE {CHOSEN}
         AND ($share >= 1 OR hash(s.id) < ($share * 18446744073709551615)::UBIGINT)) AS sessions
-        ON sessions.id = v.session_id)"""  # noqa: S608 - literals of ours
+        ON sessions.id = v.session_id
+    LEFT JOIN (SELECT DISTINCT session_id FROM events WHERE stage = 'ABANDONED' AND (properties->>'reason') = 'idle')
+        AS idle ON idle.session_id = v.session_id)"""  # noqa: S608 - literals of ours
 _EVENTS = f"""e AS (
     SELECT e.session_id, e.name, e.took_s, e.stage, {_HAPPENED_AT} AS event_time,
         json_extract_string(e.properties, [{", ".join(f"'$.{path}'" for path in PATHS)}]) AS p,
@@ -57,7 +62,7 @@ _APP_EVENTS = f"""SELECT e.session_id, e.properties, e.properties_meta, {_HAPPEN
 _TURNS = f"""t AS (
     SELECT t.session_id, t.text_safe, t.start_s, t.end_s, {_STAGE_OF_EVENT.format(time="t.create_time")} AS stage_number
     FROM turns AS t JOIN s ON s.id = t.session_id)"""  # noqa: S608 - the same
-_LEFT_AT = "CASE WHEN s.state = 'ABANDONED' THEN s.stage_time - to_milliseconds($idle_ms) ELSE s.stage_time END"
+_LEFT_AT = "coalesce(s.idle_since, s.stage_time)"
 
 
 @dataclass(frozen=True, slots=True)

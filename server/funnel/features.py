@@ -50,6 +50,11 @@ def _first(value: str, *names: str) -> str:
     return f"arg_min({value}, event_time) FILTER (name IN ({listed}) AND stage_number <= {{k}})"
 
 
+def _first_said(value: str) -> str:
+    """Of the first spoken turn. A mean over all turns would change with their number, so with how far sessions come."""
+    return _first(f"CASE p[2] WHEN 'speech' THEN {value} END", "turn_finished")
+
+
 def _or_none(value: str) -> str:
     return f"coalesce({value}, 'none')"
 
@@ -78,31 +83,16 @@ EVENT_FEATURES: Final = (
         2,
         _first(f"CASE WHEN {_TURN} THEN p[2] ELSE p[3] END", "turn_finished", "upload_accepted"),
     ),
-    Feature(
-        "recognition_delay_s",
-        "number",
-        2,
-        f"""avg(coalesce(TRY_CAST(p[8] AS DOUBLE) / 1000, took_s))
-            FILTER ({_TURN} AND p[2] = 'speech' AND stage_number <= {{k}})""",
-    ),
-    Feature(
-        "recognition_confidence",
-        "number",
-        2,
-        f"avg(TRY_CAST(p[4] AS DOUBLE)) FILTER ({_TURN} AND p[2] = 'speech' AND stage_number <= {{k}}) / 100",
-    ),
-    Feature("language_spoken", "text", 2, _first("CASE p[2] WHEN 'speech' THEN p[5] END", "turn_finished")),
-    Feature(
-        "redactions_per_turn", "number", 2, f"avg(TRY_CAST(p[6] AS DOUBLE)) FILTER ({_TURN} AND stage_number <= {{k}})"
-    ),
+    Feature("recognition_delay_s", "number", 2, _first_said("coalesce(TRY_CAST(p[8] AS DOUBLE) / 1000, took_s)")),
+    Feature("recognition_confidence", "number", 2, _first_said("TRY_CAST(p[4] AS DOUBLE) / 100")),
+    Feature("language_spoken", "text", 2, _first_said("p[5]")),
+    Feature("redactions", "number", 2, _first("TRY_CAST(p[6] AS DOUBLE)", "turn_finished")),
     Feature(
         "wait_for_reply_s",
         "number",
         2,
-        f"""CASE WHEN count(*) FILTER (name = 'replied' AND stage_number <= {{k}})
-                = count(*) FILTER ({_TURN} AND stage_number <= {{k}})
-            THEN (avg(epoch(event_time)) FILTER (name = 'replied' AND stage_number <= {{k}})
-                - avg(epoch(event_time)) FILTER ({_TURN} AND stage_number <= {{k}})) END""",
+        """epoch(min(event_time) FILTER (name = 'replied' AND stage_number <= {k})
+            - min(event_time) FILTER (name = 'turn_finished' AND stage_number <= {k}))""",
     ),
     Feature("fallback_reply", "flag", 2, _happened("name = 'replied' AND p[7] = 'FALLBACK'")),
     Feature("late_reply", "flag", 2, _happened("name = 'replied_late'")),

@@ -86,7 +86,7 @@ def found(cursor: Cursor, parameters: dict[str, Any], sessions: str) -> list[App
         parameters: Those of ``sessions``.
         sessions: The common table expression ``s`` of the sessions.
     """
-    given = {k: v for k, v in parameters.items() if k not in {"observed_until", "idle_ms"}}
+    given = {k: v for k, v in parameters.items() if k != "observed_until"}
     rows = fetch_all(cursor, f"WITH {sessions} {_FOUND}", given | {"sample": _SAMPLE, "most": MOST})
     return [AppProperty(row["key"], row["kind"]) for row in rows]
 

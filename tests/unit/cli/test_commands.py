@@ -132,7 +132,10 @@ class Funnel(funnel_pb2_grpc.FunnelServiceServicer):
             severity=funnel_pb2.SEVERITY_HIGH,
         )
         second.median_time.FromMilliseconds(1500)
-        return funnel_pb2.GetReportResponse(stages=[funnel_pb2.FunnelStage(name="STARTED", session_count=100), second])
+        found = funnel_pb2.GetReportResponse(stages=[funnel_pb2.FunnelStage(name="STARTED", session_count=100), second])
+        if request.analyze:
+            found.analysis.CopyFrom(_analysis())
+        return found
 
     def ListFunnelSessions(self, request: Any, context: Any) -> funnel_pb2.ListFunnelSessionsResponse:
         raise NotImplementedError
@@ -145,6 +148,22 @@ class Funnel(funnel_pb2_grpc.FunnelServiceServicer):
 
     def ListDeclaredEvents(self, request: Any, context: Any) -> funnel_pb2.ListDeclaredEventsResponse:
         raise NotImplementedError
+
+
+def _analysis() -> funnel_pb2.FunnelAnalysis:
+    rate = funnel_pb2.Estimate(value=0.45, low=0.36, high=0.55)
+    step = funnel_pb2.DropOff(
+        from_stage="STARTED",
+        to_stage="IN_PROGRESS",
+        entered_count=107,
+        continued_count=55,
+        dropped_count=45,
+        waiting_count=7,
+        drop_off_rate=rate,
+        severity=funnel_pb2.SEVERITY_HIGH,
+        categories=["ux", "content"],
+    )
+    return funnel_pb2.FunnelAnalysis(session_count=107, drop_offs=[step])
 
 
 class Sessions(session_pb2_grpc.SessionServiceServicer):
@@ -344,6 +363,14 @@ def test_funnel_of_steps() -> None:
     assert funnel.request.order == funnel_pb2.FUNNEL_ORDER_STRICT
     for wrong in (("--window", "1d"), ("--order", "any"), ("--steps", "a,a"), ("--steps", "it's"), ("--steps", "a,")):
         assert run("funnel", *wrong).exit_code == 2, wrong
+
+
+def test_the_report_of_a_server() -> None:
+    result = run("funnel", "report", "--client", "site-7", "--json")
+    [step] = json.loads(result.stdout)["drop_offs"]
+    assert (step["dropped"], step["waiting"], step["severity"], step["category"]) == (45, 7, "high", "ux")
+    assert (funnel.request.analyze, funnel.request.client_id) == (True, "site-7")
+    assert "45 % (36 to 55 %), 45 of 100 sessions" in " ".join(run("funnel", "report").stdout.split())
 
 
 @pytest.mark.parametrize(("start", "end"), [("2030-01-01", "2020-01-01"), ("2026-11-01", "2026-11-01T01:00:00+0200")])

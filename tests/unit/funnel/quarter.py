@@ -75,19 +75,36 @@ def _drawn(random: np.random.Generator) -> dict[str, Any]:
         ),
         "talk_s": float(random.lognormal(3, 0.5)),
         "turns": int(random.integers(1, 4)),
+        "patience": float(random.random()),
+        "late": bool(random.random() < 0.2),
     }
 
 
 class _Session:
-    """Writes one session: 30 s in STARTED, a minute in IN_PROGRESS, an hour until the decision."""
+    """Writes one session: 30 s in STARTED, a minute in IN_PROGRESS, an hour until the decision.
+
+    Who leaves a stage does so at any moment of it, and nothing that needs the person happens later. The server ends the
+    session half an hour after that, and some work of its own ends in between.
+    """
 
     def __init__(self, key: str, drawn: Drawn, left: int, tables: dict[str, list[Any]]) -> None:
         self._key, self._drawn, self._left, self._tables = key, drawn, left, tables
         self._number = 0
+        begin, end = ((0.0, 30.0), (31.0, 90.0), (90.0, 3690.0), (3690.0, 3690.0))[left - 1]
+        self._gone_s = begin + drawn["patience"] * (end - begin)
 
     def _event(
-        self, after_s: float, name: str, stage: S | None = None, device: bool = False, **properties: Any
+        self,
+        after_s: float,
+        name: str,
+        stage: S | None = None,
+        *,
+        device: bool = False,
+        late: bool = False,
+        **properties: Any,
     ) -> None:
+        if after_s > self._gone_s and not late:
+            return
         self._number += 1
         time = self._drawn["at"] + timedelta(seconds=after_s)
         meta = {k: {"kind": "enumeration"} for k, v in properties.items() if device and isinstance(v, str)}
@@ -107,18 +124,23 @@ class _Session:
         self._event(1, "opened", device=True, **{k: drawn[k] for k in ("network", "font_large", "battery")})
         if drawn["no_speech"]:
             self._event(10, "no_speech", utterance=0)
-        ended_s = 1820.0
         if self._left > 1:
             self._in_progress()
-            ended_s = 1900.0
         if self._left > 2:
             self._event(90, "stage_entered", STAGES[2])
             self._event(90, "record_proposed", origin="MODEL")
-            ended_s = 3690.0
         if self._left > 3:
             self._event(3690, "stage_entered", STAGES[3])
         state = {3: S.REJECTED, 4: S.COMPLETED}.get(self._left, S.ABANDONED)
+        ended_s = self._gone_s
+        if state is S.ABANDONED:
+            ended_s += 1800.0
+            if drawn["late"]:
+                self._event(self._gone_s + 600, "replied_late", late=True, origin="MODEL")
+            self._event(ended_s, "stage_entered", S.ABANDONED, late=True, reason="idle")
         end = drawn["at"] + timedelta(seconds=ended_s)
+        if state is S.ABANDONED:
+            self._event(ended_s, "stage_entered", S.ABANDONED, reason="idle")
         row = session_row(self._key, state, opened=drawn["at"], ended=end, client_id=drawn["client"])
         self._tables["sessions"].append(row | {"language": drawn["language"]})
 
@@ -132,7 +154,8 @@ class _Session:
             said = {"source": "speech", "confidence_percent": drawn["confidence"], "language": drawn["language"]}
             self._event(at, "turn_finished", took_s=drawn["delay_s"], entities=turn, **said)
             self._event(at + 2, "replied", origin="MODEL")
-            self._turn(turn, at)
+            if at <= self._gone_s:
+                self._turn(turn, at)
         if self._left > 2:
             self._event(80, "upload_accepted", kind=drawn["document"])
 

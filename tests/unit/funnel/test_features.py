@@ -39,6 +39,8 @@ def store(
     """One session: seconds at which it entered the stages after the first, and what happened when."""
     state = S.COMPLETED if len(entered) == 3 else S.ABANDONED
     bulk(cursor, "sessions", [session_row(key, state, ended=after(10_000))])
+    if state is S.ABANDONED:
+        happened += ((10_000.0, "stage_entered", {"reason": "idle"}),)
     rows = [
         event_row(key, f"s{k}", "stage_entered", after(at), stage=stage, event_time=after(at))
         for k, (at, stage) in enumerate(zip((0.0, *entered), STAGES, strict=False))
@@ -47,6 +49,7 @@ def store(
         meta = {word: {"kind": "enumeration"} for word in given if word.startswith("kind_")}
         row = event_row(key, k, name, after(at), event_time=after(at), took_s=given.get("took_s"))
         row |= {"properties": json.dumps(given), "properties_meta": json.dumps(meta)}
+        row |= {"stage": S.ABANDONED if given.get("reason") == "idle" else None}
         rows.append(row | {"device_time": after(at) if app else None})
     for row in rows:
         row.setdefault("took_s", None)
@@ -71,7 +74,7 @@ def test_a_thing_counts_until_the_stage_is_left_and_not_after(
     assert (found.known_at["no_speech"], found.known_at["no_speech@2"]) == (1, 2)
 
 
-def test_numbers_of_turns_are_means_until_the_stage_is_left(cursor: Cursor) -> None:
+def test_numbers_of_turns_are_those_of_the_first(cursor: Cursor) -> None:
     said = {"source": "speech", "confidence_percent": "80", "language": "es", "entities": "1"}
     store(
         cursor,
@@ -88,11 +91,11 @@ def test_numbers_of_turns_are_means_until_the_stage_is_left(cursor: Cursor) -> N
     )
     found = table(cursor)
     expected = {
-        "recognition_delay_s": 1.0,
-        "recognition_confidence": 0.7,
+        "recognition_delay_s": 0.5,
+        "recognition_confidence": 0.8,
         "language_spoken": "es",
-        "redactions_per_turn": 2.0,
-        "wait_for_reply_s": 4.0,
+        "redactions": 1.0,
+        "wait_for_reply_s": 3.0,
         "fallback_reply": True,
         "first_input": "speech",
         "time_in_started_s": 10.0,
@@ -114,6 +117,19 @@ def test_what_grows_with_the_session_explains_only_what_comes_after_the_stage(cu
 def table_of_a_quarter(cursor: Cursor, sessions: int = 300) -> SessionTable:
     Quarter(sessions).store(cursor)
     return table(cursor)
+
+
+@pytest.mark.parametrize(("at", "seen"), [(8000.0, True), (8300.0, False)])
+def test_what_happens_after_a_session_went_idle_does_not_count(cursor: Cursor, at: float, seen: bool) -> None:
+    """The server ended it after 10,000 s, so the person had left 1,800 s before."""
+    store(cursor, (10.0,), (at, "replied_late", {"origin": "MODEL"}))
+    assert value(table(cursor), "late_reply") is seen
+
+
+def test_a_session_that_the_app_ended_was_left_at_that_moment(cursor: Cursor) -> None:
+    store(cursor, (10.0,), (9_999.0, "replied_late", {"origin": "MODEL"}))
+    cursor.execute("UPDATE events SET properties = '{\"reason\": \"user_left\"}' WHERE stage = 'ABANDONED'")
+    assert value(table(cursor), "late_reply") is True
 
 
 def test_uploads_and_records(cursor: Cursor) -> None:

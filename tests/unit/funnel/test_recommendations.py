@@ -90,7 +90,7 @@ def test_a_slow_upstream_is_what_to_change_first(cursor: Cursor) -> None:
     assert (first.category, first.to_stage) == ("performance", "AWAITING_APPROVAL")
     said = first_change(report)
     assert said.startswith("Change first: Make recognition faster. On the way into AWAITING_APPROVAL, ")
-    assert "seconds to recognize an utterance > " in said
+    assert "seconds to recognize the first utterance > " in said
     assert together(report).startswith("Together: ")
 
 
