@@ -65,6 +65,8 @@ def funnel(
       vestibule funnel --json | jq '.[] | select(.severity == "critical")'
     """
     if context.invoked_subcommand is not None:  # Options before the command apply to it.
+        if steps or window is not None or order is not None:
+            raise click.UsageError("--steps, --window and --order do not go with report, which is about the stages.")
         names = ("start", "end", "client_id", "address", "data_dir", "state_dir", "as_json")
         context.default_map = {"report": {name: context.params[name] for name in names}}
         return

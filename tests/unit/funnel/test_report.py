@@ -146,6 +146,11 @@ def test_options_before_the_command_apply_to_it(folders: list[str]) -> None:
     assert run("report", "--client", "another", *folders).stdout.startswith("There are no sessions.")
 
 
+def test_steps_do_not_go_with_the_report() -> None:
+    done = CliRunner().invoke(cli, ["funnel", "--steps", "a,b", "report"])
+    assert (done.exit_code, "--steps" in done.stderr) == (2, True)
+
+
 def test_the_document_has_every_number(folders: list[str]) -> None:
     step = json.loads(run("report", "--json", *folders).stdout)["drop_offs"][1]
     assert step == {
