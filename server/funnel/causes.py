@@ -11,8 +11,9 @@ from scipy import special
 from server.funnel.coding import CodedFeature, coded
 from server.funnel.growing import growing_features
 from server.funnel.logistic import Floats
+from server.funnel.model import StepModel, Term
 from server.funnel.pairs import best_pair, pair_terms
-from server.funnel.search import StepModel, Term, best_single, two_sided
+from server.funnel.singles import SingleTests
 from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
 from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
 
@@ -25,7 +26,7 @@ class CauseSettings:
 
     Attributes:
         false_alarm: The most that the probability may be that anything at all is named where nothing is a cause. It is
-            shared out among all conditions, pairs and steps that are tried.
+            shared out among all conditions and steps that are tried; half as much again is for pairs.
         least_log_odds: The lower end of the 95 % interval of an effect has to be above this.
         least_sessions: Fewer sessions with or without a condition are not compared.
         least_outcomes: So many leavers, and so many that go on, have to be expected on either side.
@@ -67,17 +68,20 @@ def find_causes(table: SessionTable, settings: CauseSettings | None = None) -> C
     features = tuple(feature for feature in coded(table) if feature.name not in growing)
     data = {number: _data(table, features, number, settings) for number in range(1, len(table.steps))}
     usable = {number: found for number, found in data.items() if found is not None}
-    tests = max(1, sum(len(some) for found in usable.values() for some in found.candidates))
+    tested = 0
     causes: list[Cause] = []
-    pairs_tried = 0
+    too_little = [_too_little(table, number) for number in data if number not in usable]
     for number, found in usable.items():
         correlations = feature_correlations(found)
-        search = _StepSearch(table, features, number, StepModel(found, related(correlations, settings)), settings)
-        search.singles(settings.false_alarm / tests)
-        pairs_tried += search.pairs(settings.false_alarm / 2 / len(usable)) if settings.pairs else 0
-        causes += search.named(settings.false_alarm / tests, correlations)
+        model = StepModel(found, related(correlations, settings))
+        search = _StepSearch(table, features, number, model, settings, settings.false_alarm / len(usable))
+        search.singles()
+        tested += sum(map(len, found.candidates)) + (search.pairs() if settings.pairs else 0)
+        causes += search.named(correlations)
+        too_little += [_too_little(table, number)] if search.misses_strong else []
     causes.sort(key=lambda cause: -cause.log_odds.mid)
-    return CauseReport(tuple(causes), tuple(_too_little(table, settings, tests)), tests + pairs_tried, growing)
+    too_little.sort(key=lambda step: table.steps.index(step.step))
+    return CauseReport(tuple(causes), tuple(too_little), tested, growing)
 
 
 def _data(
@@ -96,20 +100,9 @@ def related(correlations: Floats, settings: CauseSettings) -> list[set[int]]:
     return [{k, *np.flatnonzero(row > settings.together_above).tolist()} for k, row in enumerate(correlations)]
 
 
-def _too_little(table: SessionTable, settings: CauseSettings, tests: int) -> Iterator[TooLittle]:
-    """The steps at which a strong effect would be missed in more than one of ten cases, for want of sessions."""
-    needed_z = _least_z(settings.false_alarm / tests) + float(special.ndtri(0.9))
-    for number in range(1, len(table.steps)):
-        rows = table.at_risk(number)
-        sessions, left = int(rows.sum()), int((rows & (table.reached == number)).sum())
-        variance = left * (sessions - left) / max(sessions, 1) * settings.strong_share * (1 - settings.strong_share)
-        if settings.strong_log_odds * variance**0.5 < needed_z:
-            yield TooLittle(table.steps[number], sessions, left)
-
-
-def _least_z(probability: float) -> float:
-    """The statistic that is exceeded on either side with this probability."""
-    return float(special.ndtri(1.0 - probability / 2))
+def _too_little(table: SessionTable, number: int) -> TooLittle:
+    rows = table.at_risk(number)
+    return TooLittle(table.steps[number], int(rows.sum()), int((rows & (table.reached == number)).sum()))
 
 
 @dataclass
@@ -121,32 +114,44 @@ class _StepSearch:
     number: int
     model: StepModel
     settings: CauseSettings
+    false_alarm: float
+    least_z: float = np.inf
 
-    def singles(self, significance: float) -> None:
+    def singles(self) -> None:
         """Adds conditions to the model, the clearest first, until none is left that could not be chance."""
+        tests = SingleTests.of(self.model)
+        self.least_z = tests.exceeded_by_chance(self.false_alarm, self.settings.seed)
         while len(self.model.terms) < MOST_TERMS:
-            best = best_single(self.model)
-            if best is None or two_sided(best.z) > significance:
+            best = tests.best()
+            if best is None or abs(best.z) < self.least_z:
                 return
             self.model.terms.append(best.term)
+            tests = SingleTests.of(self.model)
 
-    def pairs(self, significance: float) -> int:
-        """Adds pairs to the model; gives how many were tried. The significance is shared out among them."""
+    def pairs(self) -> int:
+        """Adds pairs to the model; gives how many were tried."""
         singles, tried = pair_terms(self.model), 0
         for _ in range(MOST_PAIRS):
             best, tried = best_pair(self.model, singles)
-            if best is None or two_sided(best.z) > significance / tried:
+            if best is None or best.z < special.ndtri(1.0 - self.false_alarm / 2 / tried):
                 break
             self.model.terms.append(best.term)
         return tried
 
-    def named(self, significance: float, correlations: Floats) -> Iterator[Cause]:
+    @property
+    def misses_strong(self) -> bool:
+        """Whether a strong effect would be missed in more than one of ten cases, for want of sessions."""
+        rate, share = self.model.data.left.mean(), self.settings.strong_share
+        information = len(self.model.data.left) * rate * (1 - rate) * share * (1 - share)
+        return bool(self.settings.strong_log_odds * information**0.5 < self.least_z + special.ndtri(0.9))
+
+    def named(self, correlations: Floats) -> Iterator[Cause]:
         """The terms that raise leaving by more than the bound, in a model in which they stand for their features."""
-        least_z, least = _least_z(significance), self.settings.least_log_odds
+        least = self.settings.least_log_odds
         terms = self.model.terms
         while terms:
             effects, errors = self._estimates(self.model)
-            failing = (effects > 0) & ((effects - Z95 * errors <= least) | (effects < least_z * errors))
+            failing = (effects > 0) & ((effects - Z95 * errors <= least) | (effects < self.least_z * errors))
             if not failing.any():
                 break
             del terms[int(np.where(failing, effects / errors, np.inf).argmin())]

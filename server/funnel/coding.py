@@ -15,12 +15,12 @@ Codes = npt.NDArray[np.int64]
 
 MOST_LEVELS = 40
 """Rarer levels of a text are one group that is adjusted for and never named."""
-MOST_VALUES = 32
+MOST_VALUES = 40
 """A number with up to so many values is looked at value by value."""
-CUTS = (0.02, 0.05, *(k / 20 for k in range(2, 19)), 0.95, 0.98)
+CUTS = tuple(k / 40 for k in range(1, 40))
 """The shares of sessions below the bounds that are tried for a number."""
-STRIDE = 2
-"""Ranges between two bounds are tried for every second bound."""
+WIDEST_RANGE = 12
+"""Ranges between two bounds are tried up to so many bounds apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,10 @@ def _flag(name: str, column: Flags, known_at: int) -> CodedFeature:
 
 
 def _text(name: str, column: Column, known_at: int) -> CodedFeature:
-    places: dict[str | None, int] = {}
-    met = np.fromiter((places.setdefault(value, len(places)) for value in column.tolist()), np.int64, len(column))
-    values = list(places)
+    rows = column.tolist()
+    values = list(dict.fromkeys(rows))
+    places = {value: place for place, value in enumerate(values)}
+    met = np.fromiter(map(places.__getitem__, rows), np.int64, len(rows))
     counts = np.bincount(met, minlength=len(values))
     kept = [int(k) for k in np.argsort(-counts, kind="stable")][:MOST_LEVELS]
     code_of = np.full(len(values), len(kept), dtype=np.int64)
@@ -123,7 +124,9 @@ def _number_candidates(name: str, bounds: npt.NDArray[np.float64], top: float, w
     for k, bound in enumerate(bounds.tolist()):
         above = (place > k) & (place < ordered)
         found.append(Candidate(Condition(name, ">", bound), Condition(name, "<=", bound), above))
-    for low, high in combinations(range(0, len(bounds), STRIDE), 2):
+    for low, high in combinations(range(len(bounds)), 2):
+        if high - low > WIDEST_RANGE:
+            continue
         value = (float(bounds[low]), float(bounds[high]))
         found.append(Candidate(Condition(name, "in", value), None, (place > low) & (place <= high)))
     if np.isfinite(top):

@@ -46,15 +46,15 @@ def _grows(groups: list[tuple[Floats, Floats]]) -> bool:
     if len(groups) < 2:
         return False
     leads = [_lead(left, on) for left, on in groups]
-    if min(leads) <= 0.0 or leads[0] < LEAST_LEAD:
+    if leads[0][0] - 2.0 * leads[0][1] < LEAST_LEAD or min(lead for lead, _ in leads) <= 0.0:
         return False
     later = [_lead(groups[k][0], groups[k + 1][0]) for k in range(len(groups) - 1)]
-    return all(after >= LEAST_SHARE * lead for after, lead in zip(later, leads, strict=False))
+    return all(after - error >= LEAST_SHARE * lead for (after, error), (lead, _) in zip(later, leads, strict=False))
 
 
-def _lead(left: Floats, on: Floats) -> float:
-    """How much more often than in half of all pairs the second has the larger value; less two standard errors."""
+def _lead(left: Floats, on: Floats) -> tuple[float, float]:
+    """How much more often than in half of all pairs the second has the larger value, with its standard error."""
     ranks = stats.rankdata(np.concatenate([left, on]))
     below, above = len(left), len(on)
     share = (ranks[below:].sum() - above * (above + 1) / 2) / (below * above)
-    return float(share - 0.5 - 2.0 * np.sqrt((below + above + 1) / (12.0 * below * above)))
+    return float(share - 0.5), float(np.sqrt((below + above + 1) / (12.0 * below * above)))

@@ -17,10 +17,14 @@ from scipy import special
 from server.funnel.causes import CauseSettings, related
 from server.funnel.coding import CodedFeature, coded
 from server.funnel.logistic import Floats, fit
-from server.funnel.search import RIDGE
 from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
+RIDGE = 5.0
+"""The penalty of what is only adjusted for. It is larger than in the search: predictions that follow chance too closely
+make every effect look smaller."""
+BOUND_SPREAD = 1.3
+"""How much wider the error of an effect is where the bound of a number was estimated too."""
 MOST_AVERAGED = 10_000
 """Predictions are averaged over so many sessions at most, drawn at random."""
 
@@ -29,7 +33,10 @@ Draws = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A step's predictions: the log-odds of leaving for each averaged session and draw, and each cause's effect."""
+    """A step's predictions: the log-odds of leaving for each averaged session and draw, and each cause's effect.
+
+    The first draw is the estimate itself.
+    """
 
     predictor: Draws
     effects: dict[Cause, Draws]
@@ -68,7 +75,8 @@ class ImprovementModel:
             self._fitted(table, features, number, settings, draws, averaged, everywhere)
             for number in range(1, len(table.steps))
         ]
-        weights = self._rng.standard_exponential((len(averaged), draws), dtype=np.float32)
+        weights = self._rng.standard_exponential((len(averaged), 1 + draws), dtype=np.float32)
+        weights[:, 0] = 1.0
         self._weights = weights / weights.sum(axis=0)
         self._going_on = [step.going_on((), self._holds) for step in self._steps]
 
@@ -98,7 +106,10 @@ class ImprovementModel:
         penalty[: 1 + len(causes)] = 0.0
         result = fit(fitted_on, data.left, penalty)
         spread = np.linalg.cholesky(result.covariance())
-        coefficients = result.coefficients[:, None] + spread @ self._rng.standard_normal((len(spread), draws))
+        errors = np.hstack([np.zeros((len(spread), 1)), spread @ self._rng.standard_normal((len(spread), draws))])
+        for k, cause in enumerate(causes):
+            errors[1 + k] *= BOUND_SPREAD if any(c.operator in {">", "<=", "in"} for c in cause.conditions) else 1.0
+        coefficients = result.coefficients[:, None] + errors
         predictor = columns(averaged).astype(np.float32) @ coefficients.astype(np.float32)
         effects = {cause: coefficients[1 + k].astype(np.float32) for k, cause in enumerate(causes)}
         return _Step(predictor, effects)
@@ -107,7 +118,8 @@ class ImprovementModel:
         """A step with too little data for a model: its rate of leaving, the same for all."""
         at_risk = table.at_risk(number)
         left = int((at_risk & (table.reached == number)).sum())
-        rate = self._rng.beta(left + 0.5, int(at_risk.sum()) - left + 0.5, draws)
+        shape = left + 0.5, int(at_risk.sum()) - left + 0.5
+        rate = np.concatenate([[shape[0] / sum(shape)], self._rng.beta(*shape, draws)])
         return _Step(np.tile(special.logit(rate).astype(np.float32), (rows, 1)), {})
 
     def without(self, causes: Sequence[Cause]) -> Improvement:
@@ -143,8 +155,13 @@ def _adjusting(data: StepData, causes: Sequence[Cause], settings: CauseSettings)
 
 
 def _interval(values: Floats) -> Interval:
-    low, mid, high = np.quantile(values, (0.025, 0.5, 0.975)).tolist()
-    return Interval(low, mid, high)
+    """The first value as the estimate, and the quantiles of the others, moved to have it as their mean.
+
+    Without the move, the errors of many coefficients would pull every probability towards one half.
+    """
+    estimate, draws = float(values[0]), values[1:]
+    low, high = (np.quantile(draws, (0.025, 0.975)) - draws.mean() + estimate).tolist()
+    return Interval(min(low, estimate), estimate, max(high, estimate))
 
 
 def expected_improvement(

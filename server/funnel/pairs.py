@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from server.funnel.logistic import solve
-from server.funnel.search import LEAST_LEFT, StepModel, Term, Tested
-from server.funnel.types import Flags
+from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
+from server.funnel.singles import other_side
 
 PAIR_CUTS = (1 / 3, 2 / 3)
 """The shares of sessions below the bounds at which a number enters a pair."""
 
-PAIR_GUARD = 2.0
+PAIR_GUARD = 1.5
 """A pair needs so many times the numbers that a single condition needs: pairs are many, and most are small."""
 
 
@@ -46,7 +46,7 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
             both = Term(
                 term.conditions + other.conditions, term.features + other.features, term.members + other.members
             )
-            best = Tested(both, float(effect[at] / max(variance[at], 1e-9)), float(z[at]))
+            best = Tested(both, float(z[at]))
     return best, tried
 
 
@@ -65,8 +65,7 @@ def pair_terms(model: StepModel) -> list[Term]:
             if cut > 0.5:
                 chosen.append(nearest)
             elif nearest.opposite is not None:
-                below: Flags = ~nearest.members & (np.arange(feature.width) < feature.ordered)
-                terms.append(Term((nearest.opposite,), (place,), (below,)))
+                terms.append(Term((nearest.opposite,), (place,), (other_side(feature, nearest.members),)))
         terms += [Term((c.condition,), (place,), (c.members,)) for c in chosen]
     known = {term.conditions for term in terms}
     return terms + [t for t in model.terms if len(t.conditions) == 1 and t.conditions not in known]

@@ -43,19 +43,26 @@ class StepData:
         return [0, *accumulate(feature.width for feature in self.features)]
 
     @cached_property
-    def indicators(self) -> Floats:
-        """One column for each code of each feature, 1 where a session has it."""
-        made = np.zeros((len(self.left), self.offsets[-1]))
-        rows = np.arange(len(self.left))
-        for codes, offset in zip(self.codes, self.offsets, strict=False):
-            made[rows, offset + codes] = 1.0
-        return made
-
-    @cached_property
     def counts(self) -> Floats:
         """The sessions with each code."""
-        counts: Floats = self.indicators.sum(axis=0)
-        return counts
+        return self.sums(np.ones(len(self.left)))
+
+    def sums(self, values: Floats) -> Floats:
+        """The sum of some values over the sessions with each code."""
+        pairs = zip(self.codes, self.features, strict=True)
+        parts = [np.bincount(codes, values, feature.width) for codes, feature in pairs]
+        return np.concatenate([np.zeros(0), *parts])
+
+    def gram(self, weights: Floats) -> Floats:
+        """The sum of some weights over the sessions with each two codes."""
+        made = np.diag(self.sums(weights))
+        for k, feature in enumerate(self.features):
+            for j in range(k):
+                other = self.features[j]
+                both = np.bincount(self.codes[k] * other.width + self.codes[j], weights, feature.width * other.width)
+                made[self.span(k), self.span(j)] = both.reshape(feature.width, other.width)
+                made[self.span(j), self.span(k)] = made[self.span(k), self.span(j)].T
+        return made
 
     def span(self, place: int) -> slice:
         """The codes of one feature among all."""
@@ -148,14 +155,14 @@ def feature_correlations(data: StepData) -> Floats:
     """The largest correlation, without its sign, between conditions on each two features, or their order."""
     columns: list[tuple[int, Floats]] = []
     for place, (feature, some) in enumerate(zip(data.features, data.candidates, strict=True)):
-        columns += [(place, candidate.members.astype(float)) for candidate in some]
+        columns += [(place, c.members.astype(float)) for c in some if c.condition.operator != "in"]
         columns += [(place, scores(feature, data.counts[data.span(place)]))] if feature.ordered > 2 and some else []
     owner = np.array([place for place, _ in columns], dtype=int)
     values = np.zeros((data.offsets[-1], len(columns)))
     for k, (place, column) in enumerate(columns):
         values[data.span(place), k] = column
     mean = data.counts @ values / len(data.left)
-    joint = values.T @ (data.indicators.T @ data.indicators) @ values / len(data.left) - np.outer(mean, mean)
+    joint = values.T @ data.gram(np.ones(len(data.left))) @ values / len(data.left) - np.outer(mean, mean)
     spread = np.sqrt(np.diag(joint))
     found = np.zeros((len(data.features), len(data.features)))
     np.maximum.at(found, (owner[:, None], owner[None, :]), np.abs(joint) / np.outer(spread, spread))

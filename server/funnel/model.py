@@ -1,0 +1,83 @@
+"""The model of one step: a discrete-time hazard, by logistic regression of leaving over the sessions that got there.
+
+Each feature is in it as a few coarse groups, so that none stands in for another. The conditions that were found are its
+terms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from server.funnel.logistic import Fit, Floats, fit
+from server.funnel.step_data import StepData
+from server.funnel.types import Condition, Flags
+
+RIDGE = 1.0
+"""The penalty of what is only adjusted for; what is named has none."""
+LEAST_LEFT = 0.02
+"""A condition of which less of its variance is left, when the others are held equal, is not tested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A condition, or two together, in the model of a step: for each the place of its feature and its codes."""
+
+    conditions: tuple[Condition, ...]
+    features: tuple[int, ...]
+    members: tuple[Flags, ...]
+
+    def column(self, data: StepData) -> Floats:
+        """1 for each session for which all conditions hold."""
+        made = np.ones(len(data.left))
+        for place, members in zip(self.features, self.members, strict=True):
+            made *= members[data.codes[place]]
+        return made
+
+
+@dataclass
+class StepModel:
+    """The model of a step with the terms that were found so far."""
+
+    data: StepData
+    together: list[set[int]]
+    """For each feature those, itself among them, that go together with it so closely that one stands for all."""
+    terms: list[Term] = field(default_factory=list)
+
+    def replaced(self, places: list[int]) -> set[int]:
+        """The features whose groups leave the model while conditions on the features at ``places`` are looked at.
+
+        These are the features themselves and those that go together with them, but for the ones with a term.
+        """
+        with_term = {place for term in self.terms if len(term.features) == 1 for place in term.features}
+        near = {other for place in places for other in self.together[place]}
+        return {*places, *(near - with_term)}
+
+    def basis(self) -> Floats:
+        """The groups of all features as sums of codes: one row for each code of all features."""
+        data = self.data
+        made = np.zeros((data.offsets[-1], sum(block.shape[1] for block in data.groups)))
+        column = 0
+        for place, block in enumerate(data.groups):
+            made[data.span(place), column : column + block.shape[1]] = block
+            column += block.shape[1]
+        return made
+
+    def fitted(self, without: set[int]) -> tuple[Fit, Floats]:
+        """The fit with an intercept, the terms and the adjusting columns, in this order; and these columns."""
+        groups = enumerate(self.data.groups)
+        adjusting = [block[self.data.codes[k]] for k, block in groups if k not in without]
+        ones = np.ones((len(self.data.left), 1))
+        columns = np.hstack([ones, *(term.column(self.data)[:, None] for term in self.terms), *adjusting])
+        penalty = np.full(columns.shape[1], RIDGE)
+        penalty[: 1 + len(self.terms)] = 0.0
+        return fit(columns, self.data.left, penalty), columns
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The strongest condition that a round of tests found."""
+
+    term: Term
+    z: float

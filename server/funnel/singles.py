@@ -1,0 +1,112 @@
+"""Tests of single conditions, each in place of the groups of its own feature, all other features held equal.
+
+One fit serves all tests: the likelihood is taken as quadratic around it. The statistic that chance seldom exceeds is
+found by drawing scores from their joint distribution, so that the many conditions on one number, nearly all of which
+say the same, do not count as many comparisons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.funnel.coding import CodedFeature
+from server.funnel.logistic import Fit, Floats, solve
+from server.funnel.model import LEAST_LEFT, RIDGE, StepModel, Term, Tested
+from server.funnel.types import Flags
+
+DRAWS = 2000
+RANGE_COST = 8.0
+"""By how much the square of its statistic has to be larger for a range to be preferred to a single bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    """For each condition on one feature: its statistic; and, as columns, what is left of it beside the others.
+
+    The statistic is the score along such a column, over its standard error; 0 where too little is left.
+    """
+
+    z: Floats
+    scaled: Floats
+
+
+@dataclass(frozen=True)
+class SingleTests:
+    """The tests of one round: a fit, with its information and score for the terms and for every code."""
+
+    model: StepModel
+    result: Fit
+    information: Floats
+    score: Floats
+
+    @classmethod
+    def of(cls, model: StepModel) -> SingleTests:
+        """Fits the model with all groups."""
+        data = model.data
+        result, columns = model.fitted(set())
+        terms = columns[:, : 1 + len(model.terms)]
+        weighted = terms * result.weights[:, None]
+        crossed = np.array([data.sums(column) for column in weighted.T])
+        information = np.block([[terms.T @ weighted, crossed], [crossed.T, data.gram(result.weights)]])
+        return cls(
+            model, result, information, np.concatenate([terms.T @ result.residuals, data.sums(result.residuals)])
+        )
+
+    def best(self) -> Tested | None:
+        """The condition with the largest statistic."""
+        found: Tested | None = None
+        for place, some in enumerate(self.model.data.candidates):
+            if some:
+                z = self._statistics(place).z
+                k = int((z**2 - RANGE_COST * np.array([c.condition.operator == "in" for c in some])).argmax())
+                if found is None or abs(z[k]) > abs(found.z):
+                    found = self._named(place, k, float(z[k]))
+        return found
+
+    def exceeded_by_chance(self, share: float, seed: int) -> float:
+        """The statistic that the best of all conditions exceeds with this probability where nothing is a cause."""
+        size = len(self.score)
+        root = np.linalg.cholesky(self.information + 1e-9 * np.trace(self.information) * np.eye(size))
+        scores = root @ np.random.default_rng(seed).standard_normal((size, DRAWS))
+        largest = np.zeros(DRAWS)
+        for place, some in enumerate(self.model.data.candidates):
+            if some:
+                np.maximum(largest, np.abs(self._statistics(place).scaled.T @ scores).max(axis=0), out=largest)
+        return float(np.quantile(largest, 1.0 - share))
+
+    def _statistics(self, place: int) -> _Statistics:
+        data, first = self.model.data, 1 + len(self.model.terms)
+        without = self.model.replaced([place])
+        kept = np.concatenate([np.full(block.shape[1], k not in without) for k, block in enumerate(data.groups)])
+        coefficients = self.result.coefficients[first:]
+        every = np.vstack([np.zeros((first, len(kept))), self.model.basis()])
+        basis = np.hstack([np.eye(len(self.score))[:, :first], every[:, kept]])
+        gradient = self.score + self.information @ (every[:, ~kept] @ coefficients[~kept])
+        penalty = np.concatenate([np.zeros(first), np.full(int(kept.sum()), RIDGE)])
+        shrunk = np.concatenate([np.zeros(first), RIDGE * coefficients[kept]])
+        members = np.array([candidate.members for candidate in data.candidates[place]], dtype=float).T
+        span = slice(first + data.offsets[place], first + data.offsets[place + 1])
+        crossed = basis.T @ (self.information[:, span] @ members)
+        solved = solve(basis.T @ self.information @ basis + np.diag(penalty), crossed)
+        own = np.einsum("ij,ij->j", members, self.information[span, span] @ members)
+        variance = own - np.einsum("ij,ij->j", crossed, solved)
+        errors = np.where(variance > LEAST_LEFT * own, np.sqrt(np.maximum(variance, 1e-12)), np.inf)
+        beside = -basis @ solved
+        beside[span] += members
+        return _Statistics((beside.T @ gradient + solved.T @ shrunk) / errors, beside / errors)
+
+    def _named(self, place: int, k: int, z: float) -> Tested:
+        """The condition as a term; the other side of a bound where that is what raises leaving."""
+        chosen = self.model.data.candidates[place][k]
+        if z > 0 or chosen.opposite is None:
+            return Tested(Term((chosen.condition,), (place,), (chosen.members,)), z)
+        side = other_side(self.model.data.features[place], chosen.members)
+        return Tested(Term((chosen.opposite,), (place,), (side,)), -z)
+
+
+def other_side(feature: CodedFeature, members: Flags) -> Flags:
+    """The other side of a bound; an unknown number is on neither."""
+    side: Flags = ~members & (np.arange(feature.width) < feature.ordered)
+    return side
