@@ -11,24 +11,27 @@ from typing import Final
 
 from server.ledger.event_declarations import DeclaredProperty, PropertyKind
 from server.ledger.event_properties import TypedValue
+from server.records.telling_shapes import has_card_number, may_be_personal
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 """A number as JSON has it, and nothing else: no plus, no comma, no empty place before or after a dot."""
 _LONGEST_NUMBER: Final = 64
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
-_GROUP: Final = r"(?:[A-Za-z]{1,4}(?![A-Za-z0-9])|(?=[A-Za-z]*[0-9])[A-Za-z0-9]+)"
-_UUID: Final = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-_CODE: Final = re.compile(rf"{_UUID}|(?=[^0-9]*[0-9]){_GROUP}(?:[._:/-]{_GROUP})*")
-"""Letters and digits in groups. A group of more than four letters has a digit, so that no word and no name fits."""
+_GROUP: Final = r"[A-Za-z0-9]+"
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_CODE: Final = re.compile(rf"(?=[^0-9]*[0-9]){_GROUP}(?:[._:/-]{_GROUP})*")
+"""Letters and digits in groups. What may name a person by its shape does not fit, see ``telling_shapes``."""
 _LONGEST_CODE: Final = 64
 _BOOLEANS: Final = {word: TypedValue(word) for word in ("true", "false")}
 
-A_NUMBER: Final = f"must be a number as in JSON, such as 12.5 or 1e3, of at most {_LONGEST_NUMBER} characters"
+A_NUMBER: Final = (
+    f"must be a number as in JSON, such as 12.5 or 1e3, of at most {_LONGEST_NUMBER} characters, and not of a card"
+)
 A_BOOLEAN: Final = "must be true or false"
 A_DECLARED_VALUE: Final = "must be one of the declared values"
 A_CODE: Final = (
-    "must be letters and digits in groups, such as A-1042, 2.13.0-rc1 or a UUID, with a digit in each group of more "
-    f"than four letters, of at most {_LONGEST_CODE} characters"
+    "must be letters and digits in groups, such as A-1042, 2.13.0-rc1 or a UUID, without words, telephone numbers and "
+    f"numbers of cards and accounts, of at most {_LONGEST_CODE} characters"
 )
 A_TIME: Final = "must be a time with its offset, such as 2026-11-27T08:15:00Z"
 
@@ -66,12 +69,16 @@ def reader_of(declared: DeclaredProperty) -> Reader | None:
 def _number(value: str) -> TypedValue | None:
     if len(value) > _LONGEST_NUMBER or not _NUMBER.fullmatch(value):
         return None
+    if has_card_number(value.lstrip("-").partition(".")[0]):
+        return None
     # DuckDB would read a larger one as text.
     return TypedValue(value) if math.isfinite(float(value)) else None
 
 
 def _code(value: str) -> TypedValue | None:
-    fits = len(value) <= _LONGEST_CODE and _CODE.fullmatch(value)
+    if len(value) > _LONGEST_CODE:
+        return None
+    fits = _UUID.fullmatch(value) or (_CODE.fullmatch(value) and not may_be_personal(value))
     return TypedValue(value, PropertyKind.CODE) if fits else None
 
 

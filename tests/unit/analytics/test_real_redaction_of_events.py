@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from server.ledger import sessions
 from server.ledger.columns import fetch_all
 from server.ledger.writer import Ledger
 from server.records.declared_events import DeclaredEvents
+from server.records.telling_shapes import has_card_number
 from server.services.funnel import FunnelService
 from tests.fakes.local_workers import LocalWorkers
 from tests.unit.ledger.makers import NOW, session
@@ -110,14 +112,15 @@ def shop(ledger: Ledger, weights_cache: Path) -> Shop:
 
 
 def amounts(chance: random.Random) -> list[str]:
-    """As loan applications have them, and any other."""
+    """As loan applications have them, and any other, but for numbers of cards: those are redacted."""
     drawn = (
         lambda: str(chance.choice((500, 1000, 5000)) * chance.randint(1, 99)),
         lambda: f"{chance.uniform(-1e6, 1e6):.2f}",
         lambda: str(chance.randint(0, 10**18)),
         lambda: f"{chance.randint(1, 9)}e{chance.randint(-20, 20)}",
     )
-    return [chance.choice(drawn)() for _ in range(VALUES)]
+    numbers = (chance.choice(drawn)() for _ in count())
+    return list(islice((number for number in numbers if not has_card_number(number)), VALUES))
 
 
 def codes(chance: random.Random) -> list[str]:

@@ -100,7 +100,10 @@ def test_what_is_no_time_does_not_fit(value: str) -> None:
     "value",
     [
         *("7", "00417", "10862", "A-1042", "v2", "2.13.0-rc1", "2026.11.27-4", "ORD2026X", "EU/DE/4711", "SKU:88231"),
-        *("deadbeef-abcd-abcd-abcd-abcdefabcdef", "5F0C7A52-d1e9-4b60-8a55-0f2f8f6e2b11", "a" * 63 + "1"),
+        *("deadbeef-abcd-abcd-abcd-abcdefabcdef", "5F0C7A52-d1e9-4b60-8a55-0f2f8f6e2b11", "4" * 64),
+        *("11180", "2.13.0-beta.1", "1.0.0-alpha2", "0000123456", "114-3941689-8772232", "1764231300000", "rc-2"),
+        *("01ARZ3NDEKTSV4RRFFQ69G5FAV", "5d18812e", "d6cd1e2bd19e03a81132a23b2025577f84e37558"),
+        *("4111-1111-1111-1112", "012345678905", "DE88370400440532013000", "20261127-083015-12"),
     ],
 )
 def test_a_code_is_stored_as_it_is(value: str) -> None:
@@ -127,6 +130,32 @@ def test_a_code_is_stored_as_it_is(value: str) -> None:
 )
 def test_what_may_be_words_is_no_code(value: str) -> None:
     assert stored(PropertyKind.CODE, value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("555-123-4567", "1-415-555-0132", "415.555.0132", "415-5550132", "TEL-415-555-0132", "07700900142"),
+        *("0171-1234567", "06.12.34.56.78", "00491711234567", "0049-171-1234567"),
+        *("4111-1111-1111-1111", "4111111111111111", "ORD-4111111111111111", "3782-822463-10005"),
+        *("DE89370400440532013000", "DE89-3704-0044-0532-0130-00", "IBAN:DE89370400440532013000"),
+        *("123-45-6789", "529.982.247-25"),
+        *("Ana-Paz-1", "John/Doe/42", "ANA-PAZ-1", "Li-Xu-1", "123-Main-St", "123-Elm"),
+        *("maria80", "ana80", "80maria", "MARIA80", "maria80.lopez80", "john42doe", "ada1985", "x" * 63 + "1"),
+    ],
+)
+def test_a_code_whose_shape_names_a_person_does_not_fit(value: str) -> None:
+    assert stored(PropertyKind.CODE, value) is None
+
+
+@pytest.mark.parametrize("value", ["4111111111111111", "-4111111111111111", "378282246310005", "4111111111111111.00"])
+def test_the_number_of_a_card_is_no_number(value: str) -> None:
+    assert stored(PropertyKind.NUMBER, value) is None
+
+
+@pytest.mark.parametrize("value", ["4111111111111112", "1764231300000", "1764231300000000", "40000000000000", "1e15"])
+def test_a_long_number_that_is_no_card_fits(value: str) -> None:
+    assert stored(PropertyKind.NUMBER, value) == value
 
 
 def test_text_is_read_by_the_redactor_alone() -> None:

@@ -40,7 +40,9 @@ class _PropertyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Property
     PROPERTY_KIND_TEXT: _PropertyKind.ValueType  # 5
     """Anything else. It is redacted."""
     PROPERTY_KIND_CODE: _PropertyKind.ValueType  # 6
-    """An id that a program made, such as a UUID, a build number or A-1042: letters and digits in groups, no words."""
+    """An id that a program made, such as a UUID, a build number or A-1042: letters and digits in groups, no words and
+    nothing that looks like a telephone number, a card or an account.
+    """
 
 class PropertyKind(_PropertyKind, metaclass=_PropertyKindEnumTypeWrapper):
     """What the value of a property is."""
@@ -58,7 +60,9 @@ PROPERTY_KIND_TIME: PropertyKind.ValueType  # 4
 PROPERTY_KIND_TEXT: PropertyKind.ValueType  # 5
 """Anything else. It is redacted."""
 PROPERTY_KIND_CODE: PropertyKind.ValueType  # 6
-"""An id that a program made, such as a UUID, a build number or A-1042: letters and digits in groups, no words."""
+"""An id that a program made, such as a UUID, a build number or A-1042: letters and digits in groups, no words and
+nothing that looks like a telephone number, a card or an account.
+"""
 Global___PropertyKind: _TypeAlias = PropertyKind  # noqa: Y015
 
 class _FunnelOrder:
