@@ -21,6 +21,7 @@ from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope, acting_as
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
+from server.ledger.event_declarations import DeclaredProperty, PropertyKind
 from server.ledger.writer import Ledger
 from server.records.declared_events import DeclaredEvents
 from server.records.telling_shapes import has_card_number
@@ -211,3 +212,25 @@ def test_words_of_programs_are_declared_and_names_of_persons_are_not(ledger: Led
         return {word for word in (*names, *usual) if await refused(word)}
 
     assert asyncio.run(run()) == names
+
+
+@pytest.mark.models
+def test_numbers_and_short_names_of_persons_are_no_values_of_an_enumeration(
+    ledger: Ledger, weights_cache: Path
+) -> None:
+    personal = {"415-555-0132", "555-123-4567", "4111 1111 1111 1111", "Li Xu"}
+    usual = {"A 1042", "A-1042", "10862", "dark blue", "2 weeks", "90+"}
+    declared = DeclaredEvents(ledger, LocalWorkers(redactor=build_redactor(weights_cache)), lambda: NOW, TRAIL)
+
+    async def refused(value: str) -> bool:
+        given = DeclaredProperty(PropertyKind.ENUMERATION, (value,))
+        try:
+            await declared.declare("shop", {"opened": {"by": given}}, words_checked=False, dry_run=True)
+        except InvalidInput as error:
+            return error.reason is Reason.EVENT_WORD_PERSONAL
+        return False
+
+    async def run() -> set[str]:
+        return {value for value in (*personal, *usual) if await refused(value)}
+
+    assert asyncio.run(run()) == personal

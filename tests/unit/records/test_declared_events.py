@@ -15,6 +15,7 @@ from server.ledger.audit import AuditFilter
 from server.ledger.event_declarations import DeclaredProperty, PropertyKind, all_declarations
 from server.ledger.writer import Ledger
 from server.records.declared_events import DeclarationChange, DeclaredEvents, declared_words
+from server.records.machine_words import as_value
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -118,6 +119,15 @@ async def test_numbers_and_short_codes_in_an_enumeration_are_not_read_as_names(l
     names = DeclaredProperty(PropertyKind.ENUMERATION, ("SKU-1",))
     with pytest.raises(InvalidInput):
         await events.declare("shop", {"opened": {"resource": names}}, words_checked=False, dry_run=False)
+
+
+@pytest.mark.parametrize("value", ["555-123-4567", "4111 1111 1111 1111", "Li Xu", "5551234"])
+async def test_a_value_with_many_digits_or_a_space_is_read(ledger: Ledger, value: str) -> None:
+    events = DeclaredEvents(ledger, FakeGateway(secrets={as_value(value).reveal(): "PHONE"}), lambda: NOW, TRAIL)
+    given = DeclaredProperty(PropertyKind.ENUMERATION, ("7", value))
+    with pytest.raises(InvalidInput) as caught:
+        await events.declare("shop", {"opened": {"by": given}}, words_checked=False, dry_run=False)
+    assert [found.field for found in caught.value.violations] == ["events[0].properties[0].values[1]"]
 
 
 async def test_only_new_words_are_read(ledger: Ledger) -> None:
