@@ -13,7 +13,7 @@ import duckdb
 
 from server.ledger import device_clock
 from server.ledger.columns import Cursor, RunAgain, text_literal
-from server.ledger.device_clock import US_PER_S, Receipt, microseconds
+from server.ledger.device_clock import LONGEST_SESSION_US, TOLERANCE_US, US_PER_S, Receipt, microseconds
 from server.ledger.events import AppendResult, Texts, insert_new, insert_unknown, texts_of
 from server.ledger.types import EventRow, SessionState
 
@@ -149,7 +149,10 @@ def _texts(row: EventRow, session: _Session, at_us: int | None, batch: Receipt, 
 
 
 def _store_shifts(cursor: Cursor, found: dict[str, _Session], shifts: dict[str, int]) -> None:
-    """Store the shifts that changed, and shift the events that had the one before."""
+    """Store the shifts that changed, and shift the events that had the one before, or none that fits.
+
+    One that cannot be true with the new shift stays as it is.
+    """
     changed = {name: (found[name].ahead_s, new_s) for name, new_s in shifts.items() if found[name].ahead_s != new_s}
     if not changed:
         return
@@ -160,9 +163,11 @@ def _store_shifts(cursor: Cursor, found: dict[str, _Session], shifts: dict[str, 
     )
     if any(old for old, _ in changed.values()):
         cursor.execute(
-            f"""UPDATE events SET event_time = device_time - to_seconds(new_s) FROM {changes}
-            WHERE events.session_id = change.id AND clock = 'corrected'
-            AND event_time = device_time - to_seconds(old_s)"""  # noqa: S608 - quoted
+            f"""UPDATE events SET event_time = device_time - to_seconds(new_s), clock = 'corrected'
+            FROM {changes} JOIN sessions ON sessions.id = change.id WHERE events.session_id = change.id
+            AND (clock = 'server' OR (clock = 'corrected' AND event_time = device_time - to_seconds(old_s)))
+            AND device_time - to_seconds(new_s) BETWEEN make_timestamp(epoch_us(create_time) - {LONGEST_SESSION_US})
+            AND make_timestamp(epoch_us(server_time) + {TOLERANCE_US})"""  # noqa: S608 - quoted
         )
 
 

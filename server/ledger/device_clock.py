@@ -8,9 +8,11 @@ times, the first one that can be true is taken:
 1. The time of the device, less what its clock is ahead, if the batch has a ``sent_time`` that is more than a day off.
 2. The time of the device as it is.
 3. The time of the device, less the shift of its session. The first batch with a time that cannot be true sets the
-   shift: the newest such time falls on the time of receipt. The shift is kept with the session, so that the times
-   between events stay right over many batches. It grows when a later batch shows that the clock was further ahead. A
-   shifted time may be up to a year before the opening of the session.
+   shift: the newest such time falls on the time of receipt. Where no shift fits all of them, as with one time in the
+   year 9999, the newest one counts under whose shift most can be true. The shift is kept with the session, so that the
+   times between events stay right over many batches. It grows when a later batch shows that the clock was further
+   ahead. A batch that has only times that cannot be true with it sets a new one. A shifted time may be up to a year
+   before the opening of the session.
 4. The time of receipt.
 
 The mark of the event says which: ``corrected`` for 1 and 3, ``device`` for 2, ``server`` for 4. A session has one
@@ -20,6 +22,7 @@ device, so each session of a batch is looked at alone. Times are microseconds si
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -96,8 +99,11 @@ def shift_s(device_us: Sequence[int], opened_us: int, batch: Receipt, known_s: i
     if known_s:
         last = batch.at_us + LONGEST_SESSION_US
         late = [at for at in doubtful if batch.at_us + TOLERANCE_US < at - known_s * US_PER_S <= last]
-        return (max(late) - batch.at_us) // US_PER_S if late else known_s
-    return (max(doubtful) - batch.at_us) // US_PER_S
+        if late:
+            return (max(late) - batch.at_us) // US_PER_S
+        if any(_can_be_shifted(at - known_s * US_PER_S, opened_us, batch) for at in doubtful):
+            return known_s
+    return (_newest_of_most(sorted(doubtful), batch.at_us - opened_us) - batch.at_us) // US_PER_S
 
 
 def event_time(device_us: int, opened_us: int, batch: Receipt, shifted_s: int) -> EventTime:
@@ -113,9 +119,29 @@ def event_time(device_us: int, opened_us: int, batch: Receipt, shifted_s: int) -
     if found is not None:
         return found
     shifted = device_us - shifted_s * US_PER_S
-    if opened_us - LONGEST_SESSION_US <= shifted <= batch.at_us + TOLERANCE_US:
+    if _can_be_shifted(shifted, opened_us, batch):
         return EventTime(shifted, CORRECTED)
     return EventTime(batch.at_us, SERVER)
+
+
+def _can_be_shifted(shifted_us: int, opened_us: int, batch: Receipt) -> bool:
+    """Whether a shifted time can be true."""
+    return opened_us - LONGEST_SESSION_US <= shifted_us <= batch.at_us + TOLERANCE_US
+
+
+def _newest_of_most(times: Sequence[int], open_us: int) -> int:
+    """The time that, as the time of receipt, makes most of the times possible; the newest one of several.
+
+    Args:
+        times: In order.
+        open_us: How long the session had been open.
+    """
+
+    def possible(newest: int) -> int:
+        first = newest - open_us - LONGEST_SESSION_US
+        return bisect_right(times, newest + TOLERANCE_US) - bisect_left(times, first)
+
+    return max(times, key=lambda at: (possible(at), at))
 
 
 def _as_sent(device_us: int, opened_us: int, batch: Receipt) -> EventTime | None:

@@ -63,6 +63,22 @@ def test_what_no_shift_mends_gets_the_time_of_receipt() -> None:
     assert last[1] == "corrected"
 
 
+OUTLIER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def test_one_absurd_time_does_not_set_the_shift_of_the_others() -> None:
+    found = times(NOW - YEARS - timedelta(hours=5), OUTLIER, NOW - YEARS)
+    assert [clock for _, clock in found] == ["corrected", "server", "corrected"]
+    assert found[1][0] == NOW
+    assert found[2][0] - found[0][0] == timedelta(hours=5)
+
+
+def test_a_shift_that_makes_no_time_of_a_batch_possible_is_replaced() -> None:
+    absurd_s = (OUTLIER - NOW) // timedelta(seconds=1)
+    assert times(NOW - YEARS, known_s=absurd_s) == [(NOW, "corrected")]
+    assert times(NOW - YEARS, OUTLIER, known_s=absurd_s)[1] == (NOW, "corrected"), "one time fits, so it stays"
+
+
 def test_right_times_of_a_batch_are_kept_beside_wrong_ones() -> None:
     kept, wrong = times(NOW - DAY, NOW + YEARS)
     assert (kept, wrong[1]) == ((NOW - DAY, "device"), "corrected")
@@ -86,6 +102,35 @@ def test_times_between_events_stay_right_over_batches_in_any_order(cursor: Curso
     assert stored[2][0] - stored[1][0] == timedelta(days=5)
     assert stored[3][0] - stored[1][0] == timedelta(days=9)
     assert abs(stored[3][0] - NOW) <= timedelta(seconds=1)
+
+
+def test_an_absurd_time_before_or_between_others_spoils_none_of_them(cursor: Cursor) -> None:
+    at = {1: OUTLIER, 2: NOW - YEARS, 3: NOW - YEARS + timedelta(hours=5), 4: OUTLIER}
+    for order in ((1, 2, 3), (2, 1, 3), (2, 3, 4)):
+        owner, _ = sessions.insert_or_get(cursor, session())
+        for n in order:
+            row = EventRow(event("").id, owner.id, "", "step", NOW, device_time=at[n], sequence=n)
+            AppendEvents([row])(cursor)
+        found = fetch_all(
+            cursor,
+            f"SELECT clock, event_time FROM events WHERE session_id = '{owner.id}' AND device_time IS NOT NULL",
+        )
+        assert {row["clock"] for row in found} == {"corrected"}
+        assert all(abs(row["event_time"].replace(tzinfo=UTC) - NOW) <= timedelta(hours=5) for row in found), order
+
+
+def test_events_with_the_time_of_receipt_are_corrected_once_the_shift_is_known(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+
+    def row(at: datetime, sequence: int) -> EventRow:
+        return EventRow(event("").id, owner.id, "", "step", NOW, device_time=at, sequence=sequence)
+
+    begun = NOW - YEARS
+    AppendEvents([row(begun, 1), row(OUTLIER, 2)])(cursor)
+    AppendEvents([row(begun + timedelta(hours=3), 3)])(cursor)
+    found = fetch_all(cursor, "SELECT clock, event_time FROM events WHERE device_time IS NOT NULL ORDER BY sequence")
+    assert [row["clock"] for row in found] == ["corrected"] * 3
+    assert found[2]["event_time"] - found[0]["event_time"] == timedelta(hours=3)
 
 
 def test_each_session_of_a_batch_is_looked_at_alone(cursor: Cursor) -> None:
