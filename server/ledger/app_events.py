@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import duckdb
@@ -14,7 +14,7 @@ import duckdb
 from server.ledger import device_clock
 from server.ledger.columns import Cursor, RunAgain, text_literal
 from server.ledger.device_clock import LONGEST_SESSION_US, TOLERANCE_US, US_PER_S, Receipt, microseconds
-from server.ledger.events import AppendResult, Texts, insert_new, insert_unknown, texts_of
+from server.ledger.events import AppendResult, Texts, insert_new, insert_unknown, known_ids, texts_of
 from server.ledger.types import EventRow, SessionState
 
 TOUCH_AFTER_S: Final = 10
@@ -74,13 +74,22 @@ class AppendEvents:
     Args:
         visible_to: The client whose sessions count as known; empty means every client.
         sent: When the app sent the batch, by the clock of its device; None where the app does not say.
+        as_sent: Ids that came with capitals, by their lower-case form. The server once stored events under these, and
+            a batch that it stored so may be sent again.
 
     The first attempt assumes that every id is new. If one is not, the index refuses it and the transaction fails; the
     writer then runs this again, and the known ids are looked up first.
     """
 
-    def __init__(self, rows: Sequence[EventRow], visible_to: str = "", sent: datetime | None = None) -> None:
+    def __init__(
+        self,
+        rows: Sequence[EventRow],
+        visible_to: str = "",
+        sent: datetime | None = None,
+        as_sent: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._rows = rows
+        self._as_sent = as_sent
         self._visible_to = visible_to
         self._sent = sent
         self._assume_new = len({row.id for row in rows}) == len(rows)
@@ -91,7 +100,8 @@ class AppendEvents:
             return AppendResult(0, 0)
         batch = device_clock.receipt(self._rows[0].server_time, self._sent)
         found = _sessions(cursor, {row.session_id for row in self._rows}, self._visible_to)
-        kept = [row for row in self._rows if row.session_id in found]
+        of_sessions = [row for row in self._rows if row.session_id in found]
+        kept = self._without_stored_as_sent(cursor, found, of_sessions) if self._as_sent else of_sessions
         times = [None if row.device_time is None else microseconds(row.device_time) for row in kept]
         shifts = _shifts(found, kept, times, batch)
         _store_shifts(cursor, found, shifts)
@@ -101,7 +111,20 @@ class AppendEvents:
         ]
         result = self._insert(cursor, texts)
         _keep_alive(cursor, found.values(), batch.at_us)
-        return replace(result, unknown_sessions=len(self._rows) - len(kept))
+        return AppendResult(
+            result.new,
+            result.duplicates + len(of_sessions) - len(kept),
+            unknown_sessions=len(self._rows) - len(of_sessions),
+        )
+
+    def _without_stored_as_sent(
+        self, cursor: Cursor, found: Mapping[str, _Session], rows: list[EventRow]
+    ) -> list[EventRow]:
+        stored = {
+            row.id: found[row.session_id].ids.of(self._as_sent[row.id]) for row in rows if row.id in self._as_sent
+        }
+        known = known_ids(cursor, list(stored.values()))
+        return [row for row in rows if stored.get(row.id) not in known]
 
     def _insert(self, cursor: Cursor, batch: list[Texts]) -> AppendResult:
         if not self._assume_new:

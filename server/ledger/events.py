@@ -83,7 +83,7 @@ def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:
 def insert_unknown(cursor: Cursor, batch: Sequence[Texts]) -> AppendResult:
     """The same for events as texts."""
     once = list({row[0]: row for row in reversed(batch)}.values())[::-1]
-    known = _known(cursor, [row[0] for row in once])
+    known = known_ids(cursor, [row[0] for row in once])
     new = [row for row in once if row[0] not in known]
     insert_new(cursor, new)
     return AppendResult(len(new), len(batch) - len(new))
@@ -108,7 +108,8 @@ def insert_new(cursor: Cursor, batch: Sequence[Texts]) -> None:
     cursor.execute(f"INSERT INTO events ({', '.join(_COLUMNS)}) SELECT {', '.join(values)} {rows}", given)
 
 
-def _known(cursor: Cursor, ids: list[str]) -> set[str]:
+def known_ids(cursor: Cursor, ids: list[str]) -> set[str]:
+    """Those of the ids under which an event is stored."""
     if not ids:
         return set()
     listed = ", ".join(map(text_literal, ids))

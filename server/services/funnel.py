@@ -91,7 +91,10 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
             if event is not None
         ]
         sent = convert.moment(request.sent_time) if request.HasField("sent_time") else None
-        recorded = await self._ledger.write(AppendEvents(rows, client_id, sent))
+        as_sent = {
+            lower: sent_id for sent_id in (item.event_id for item in batch) if (lower := sent_id.lower()) != sent_id
+        }
+        recorded = await self._ledger.write(AppendEvents(rows, client_id, sent, as_sent))
         return funnel_pb2.RecordEventsResponse(
             recorded_count=recorded.new,
             duplicate_count=recorded.duplicates,

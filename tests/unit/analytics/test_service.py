@@ -17,7 +17,9 @@ from vestibule.v1 import funnel_pb2
 from models.errors import InvalidInput, TooLarge
 from server.access.audit import AuditTrail
 from server.ledger import sessions
+from server.ledger.app_events import AppendEvents
 from server.ledger.columns import aware, fetch_all
+from server.ledger.types import EventRow
 from server.ledger.writer import Ledger
 from server.records.event_values import LONGEST_BATCH_CHARACTERS
 from server.rpc import convert
@@ -74,6 +76,16 @@ async def test_ids_in_capitals_are_the_same_ids(ledger: Ledger) -> None:
     again = await service.RecordEvents(batch(seen, event(session_id=SESSION.id.upper())), None)
     counts = [(told.recorded_count, told.duplicate_count, told.unknown_session_count) for told in (first, again)]
     assert counts == [(1, 1, 0), (1, 1, 0)]
+
+
+async def test_an_event_that_an_earlier_version_stored_under_capitals_counts_once(ledger: Ledger) -> None:
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    stored, new = (event(event_id=str(uuid4()).upper()) for _ in range(2))
+    earlier = EventRow(stored.event_id, SESSION.id, "", stored.name, NOW, device_time=NOW)
+    await ledger.write(AppendEvents([earlier]))
+    again = await service.RecordEvents(batch(stored, new), None)
+    assert (again.recorded_count, again.duplicate_count, again.unknown_session_count) == (1, 1, 0)
+    assert (await service.RecordEvents(batch(stored, new), None)).duplicate_count == 2
 
 
 async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: Ledger) -> None:
