@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import protovalidate
 from google.protobuf.message import Message
@@ -15,6 +15,8 @@ from server.rpc.interceptors.base import Call, CallHook
 from server.rpc.interceptors.rules_in_words import in_words
 
 OUR_PACKAGE = "vestibule."
+MOST_VIOLATIONS: Final = 20
+"""That are told of a refused message; more would not fit into the trailers of gRPC."""
 
 
 class Validate(CallHook):
@@ -42,11 +44,12 @@ class Validate(CallHook):
         if not violations:
             return
         found = tuple(in_words(message, violation) for violation in violations)
-        fields = ", ".join(sorted({f.field for f in found}))
+        fields = ", ".join(sorted({f.field for f in found[:MOST_VIOLATIONS]}))
+        more = " and others" if len(found) > MOST_VIOLATIONS else ""
         first = f"{found[0].field} {found[0].description}."
         raise InvalidInput(
-            f"The request breaks a rule: {fields}.",
+            f"The request breaks a rule: {fields}{more}.",
             reason=Reason.INVALID_ARGUMENT,
             hint=first if len(found) == 1 else f"{first} The violations have the rules of the other fields.",
-            violations=found,
+            violations=found[:MOST_VIOLATIONS],
         )

@@ -37,6 +37,11 @@ def test_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         with grpc.insecure_channel(served.address) as channel:
             given: dict[str, Any] = {"channel": channel, "key": "a key", "session_id": SESSION.id}
             exec(definitions + sending, given)
+            assert capsys.readouterr().out == "", "there are no problems"
+            send, event = given["send"], given["event"]
+            wrong = [event(SESSION.id, 3, "Screen-Opened") for _ in range(45)]
+            long = event(SESSION.id, 4, "form_sent", note="x" * 501)
+            send(channel, "a key", [*wrong, event(SESSION.id, 5, "form_opened"), long])
 
         def read(cursor: Cursor) -> tuple[Any, Any]:
             sent = "SELECT properties FROM events WHERE device_time IS NOT NULL ORDER BY sequence"
@@ -46,9 +51,11 @@ def test_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert [json.loads(row["properties"]) for row in stored] == [
         {},
         {"amount": 20000, "channel": "web", "returning": False, "order": "A-1042", "note": "no hurry"},
+        {},
     ]
     assert answer == [(20000.0,)]
-    assert capsys.readouterr().out == "", "there are no problems"
+    dropped = capsys.readouterr().out.splitlines()
+    assert [line.count("-") // 4 for line in dropped] == [20, 20, 6], "the server names 20 at a time"
 
 
 def test_the_page_names_every_kind() -> None:
