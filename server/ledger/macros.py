@@ -187,5 +187,45 @@ SESSION_TIMELINE = SqlMacro(
 
 FIRST_MACROS = (FUNNEL_SESSIONS, FUNNEL, DROP_OFFS, TIME_TO_CONVERT, SESSION_TIMELINE)
 
-ALL_MACROS = FIRST_MACROS
+FUNNEL_BY = SqlMacro(
+    "funnel_by",
+    "A funnel over any events for each value of a property of events, or of the variant, client or week.",
+    (
+        _STEPS,
+        (
+            "property",
+            "",
+            "Key of a property of the app's events; or variant, client or week (the Monday of the session's opening).",
+        ),
+        ("attribution", "'first'", "'first' or 'last': which value counts where a session has several in time."),
+        *_FUNNEL[1:],
+    ),
+    {
+        "value": "Value of the property; null for sessions without it.",
+        "position": _POSITION,
+        "step": _STEP,
+        "sessions": "Sessions of this value that reached it.",
+        "of_first": "Their share of those of this value at the first step, 0 to 1.",
+    },
+    f"""
+    WITH given_values AS (
+        SELECT session_id, CASE attribution WHEN 'first' THEN arg_min(given, (event_time, sequence))
+            WHEN 'last' THEN arg_max(given, (event_time, sequence))
+            ELSE error('The attribution is first or last.') END AS value
+        FROM (SELECT session_id, event_time, sequence, properties ->> property AS given FROM v_events
+            WHERE source = 'app' AND property NOT IN ('variant', 'client', 'week'))
+        WHERE given IS NOT NULL GROUP BY session_id),
+    valued AS (SELECT reached, CASE property WHEN 'variant' THEN variant WHEN 'client' THEN client_id
+            WHEN 'week' THEN strftime(date_trunc('week', create_time), '%Y-%m-%d') ELSE value END AS value
+        FROM funnel_sessions({_CALL}) LEFT JOIN given_values USING (session_id)),
+    counted AS (SELECT value, position, count(*) FILTER (reached >= position) AS sessions
+        FROM valued CROSS JOIN {_POSITIONS} GROUP BY value, position)
+    SELECT value, position, {_NAME_OF_STEP}, sessions,
+        sessions / nullif(first_value(sessions) OVER (PARTITION BY value ORDER BY position), 0) AS of_first
+    FROM counted ORDER BY value, position""",
+)
+
+SECOND_MACROS = (FUNNEL_BY,)
+
+ALL_MACROS = (*FIRST_MACROS, *SECOND_MACROS)
 """All macros, whichever migration made them; one that calls another comes after it."""

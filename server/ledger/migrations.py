@@ -166,6 +166,12 @@ def count_funnels_over_events(cursor: Cursor) -> None:
         _run(cursor, macro.statements())
 
 
+def break_funnels_down(cursor: Cursor) -> None:
+    """Create the macro that counts a funnel for each value of a property."""
+    for macro in macros.SECOND_MACROS:
+        _run(cursor, macro.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -189,6 +195,7 @@ ALL: tuple[Migration, ...] = (
     correct_device_clocks,
     declare_events,
     count_funnels_over_events,
+    break_funnels_down,
 )
 
 

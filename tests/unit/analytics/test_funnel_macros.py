@@ -124,3 +124,27 @@ def test_texts_that_the_redactor_does_not_vouch_for_are_not_shown(cursor: Cursor
     events.insert_many(cursor, [event(row.id)])
     [shown] = fetch_all(cursor, "SELECT properties FROM v_events WHERE source = 'app'")
     assert json.loads(shown["properties"]) == {"lens": "wide", "note": "Call [REDACTED_PHONE]"}
+
+
+def test_a_funnel_is_broken_down_by_the_first_or_the_last_value_of_a_property(cursor: Cursor) -> None:
+    store(cursor, {name: [Happened("a", 0, 1), Happened("b", 1, 2)] for name in ("s1", "s2")})
+    store(cursor, {"s3": [Happened("a", 0, 1)], "s4": [Happened("a", 0, 1)]})
+    for session_id, name, lens in (("s1", "a", "wide"), ("s1", "b", "tele"), ("s2", "b", "tele"), ("s3", "a", "wide")):
+        cursor.execute(
+            "UPDATE events SET properties = ? WHERE session_id = ? AND name = ?",
+            [json.dumps({"lens": lens}), session_id, name],
+        )
+
+    def shown(property_: str, attribution: str) -> list[tuple[object, ...]]:
+        call = f"FROM funnel_by(['a', 'b'], '{property_}', attribution := '{attribution}')"
+        rows = fetch_all(cursor, f"SELECT value, step, sessions {call} ORDER BY value NULLS LAST, position")
+        return [tuple(row.values()) for row in rows]
+
+    first = [("tele", "a", 1), ("tele", "b", 1), ("wide", "a", 2), ("wide", "b", 1), (None, "a", 1), (None, "b", 0)]
+    assert shown("lens", "first") == first
+    last = [("tele", "a", 2), ("tele", "b", 2), ("wide", "a", 1), ("wide", "b", 0), (None, "a", 1), (None, "b", 0)]
+    assert shown("lens", "last") == last
+    assert shown("client", "first") == [("app", "a", 4), ("app", "b", 2)]
+    assert shown("week", "last") == [("2026-02-23", "a", 4), ("2026-02-23", "b", 2)]
+    with pytest.raises(duckdb.InvalidInputException, match="first or last"):
+        shown("lens", "middle")

@@ -1,0 +1,140 @@
+"""A log of cases is sent as apps would, and every funnel over it equals an independent count exactly."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+import polars as pl
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from vestibule.v1 import funnel_pb2, session_pb2
+
+from server.analytics.client import connect
+from server.cli.channel import open_aio_channel
+from tests.e2e import event_log
+from tests.e2e.harness import App, Server, start_server, stop_server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+T = TypeVar("T")
+G = TypeVar("G")
+
+CLIENT: Final = "loans"
+ORDERS: Final = ("ordered", "strict", "any")
+CLOCKS_OFF: Final = (timedelta(), timedelta(hours=2), -timedelta(hours=2), timedelta(days=3652), -timedelta(days=3652))
+
+
+async def _all(begin: Callable[[G], Awaitable[T]], given: Iterable[G], at_once: int = 8) -> list[T]:
+    """The answers, in order; a call begins when there is a place for it."""
+    places = asyncio.Semaphore(at_once)
+
+    async def one(item: G) -> T:
+        async with places:
+            return await begin(item)
+
+    return await asyncio.gather(*map(one, given))
+
+
+def _as_apps_send(log: pl.DataFrame, sessions: dict[str, str]) -> list[funnel_pb2.AppEvent]:
+    """Shuffled, 5 % twice; each device has its own clock."""
+    chance = random.Random(5)
+    off = {case: chance.choice(CLOCKS_OFF) // timedelta(microseconds=1) for case in sessions}
+    sent = []
+    for case, name, at, sequence in log.select("case", "name", "at", "sequence").iter_rows():
+        device_time = Timestamp()
+        device_time.FromMicroseconds(at + off[case])
+        event_id, session_id = str(uuid.uuid4()), sessions[case]
+        sent.append(
+            funnel_pb2.AppEvent(
+                event_id=event_id, session_id=session_id, name=name, device_time=device_time, sequence=sequence
+            )
+        )
+    sent += chance.sample(sent, len(sent) // 20)
+    chance.shuffle(sent)
+    return sent
+
+
+async def _send(app: App, log: pl.DataFrame) -> None:
+    declared = [funnel_pb2.DeclaredEvent(name=name) for name in log["name"].unique()]
+    words = funnel_pb2.DeclareEventsRequest(client_id=CLIENT, events=declared, words_checked=True)
+    await app.funnel.DeclareEvents(words, timeout=30)
+    cases = log["case"].unique(maintain_order=True).to_list()
+    ids = await _all(lambda _: app.open_session(client_id=CLIENT), cases)
+    sessions = dict(zip(cases, ids, strict=True))
+    sent = _as_apps_send(log, sessions)
+    batches = [funnel_pb2.RecordEventsRequest(events=sent[at : at + 500]) for at in range(0, len(sent), 500)]
+    replies = await _all(lambda batch: app.funnel.RecordEvents(batch, timeout=60), batches, at_once=4)
+    assert sum(reply.recorded_count for reply in replies) == log.height
+    assert sum(reply.duplicate_count for reply in replies) == log.height // 20
+    # Every third session ends, so that some are dropped and some under way.
+    ended = [session_pb2.AbandonSessionRequest(session_id=name, reason="user_cancelled") for name in ids[::3]]
+    await _all(app.sessions.AbandonSession, ended)
+
+
+def _request(steps: tuple[str, ...], window: timedelta | None, order: str) -> funnel_pb2.GetReportRequest:
+    number = funnel_pb2.FunnelOrder.Value(f"FUNNEL_ORDER_{order.upper()}")
+    request = funnel_pb2.GetReportRequest(client_id=CLIENT, steps=steps, order=number)
+    if window is not None:
+        request.window.FromTimedelta(window)
+    return request
+
+
+def _sql(steps: tuple[str, ...], window: timedelta | None, order: str) -> str:
+    within = "NULL" if window is None else f"INTERVAL {window.days} DAY"
+    call = f"funnel({list(steps)}, within := {within}, ordering := '{order}', client := '{CLIENT}')"
+    return f"SELECT sessions FROM {call} ORDER BY position"
+
+
+@pytest.fixture
+def fast(home: Path) -> Iterator[Server]:
+    """A server that lets one caller make as many calls as it likes: a log has thousands of sessions."""
+    running = start_server(home, "limits.client_calls_per_s=100000", "limits.client_calls_burst=1000000")
+    yield running
+    stop_server(running)
+
+
+async def test_every_funnel_over_a_log_equals_an_independent_count(fast: Server) -> None:
+    log = event_log.load()
+    async with open_aio_channel(fast.address, credential=fast.operator_key) as channel:
+        app = App(channel)
+        await _send(app, log)
+        await _compare(app, fast, log)
+
+
+async def _compare(app: App, server: Server, log: pl.DataFrame) -> None:
+    token = (server.state_dir / "quack.token").read_text(encoding="utf-8").strip()
+    with connect(server.quack_port, token) as analyst:
+        for funnel in itertools.product(event_log.FUNNELS, event_log.WINDOWS, ORDERS):
+            expected = event_log.counts(log, *funnel)
+            report = await app.funnel.GetReport(_request(*funnel), timeout=60)
+            assert [stage.session_count for stage in report.stages] == expected, funnel
+            rows = analyst.execute(_sql(*funnel)).fetchall()
+            assert [sessions for (sessions,) in rows] == expected, funnel
+            if funnel[1] == event_log.WINDOWS[-1]:
+                await _check_lists(app, _request(*funnel), report)
+
+
+async def _check_lists(app: App, request: funnel_pb2.GetReportRequest, report: funnel_pb2.GetReportResponse) -> None:
+    for position, stage in enumerate(report.stages, start=1):
+        for number, told in (
+            (funnel_pb2.FUNNEL_NUMBER_REACHED, stage.session_count),
+            (funnel_pb2.FUNNEL_NUMBER_DROPPED, stage.dropped_count),
+            (funnel_pb2.FUNNEL_NUMBER_UNDER_WAY, stage.under_way_count),
+        ):
+            listed: list[str] = []
+            behind = funnel_pb2.ListFunnelSessionsRequest(
+                report=request, position=position, number=number, page_size=1000
+            )
+            while not listed or behind.page_token:
+                page = await app.funnel.ListFunnelSessions(behind, timeout=60)
+                listed += page.session_ids
+                behind.page_token = page.next_page_token
+                if not page.next_page_token:
+                    break
+            assert len(set(listed)) == len(listed) == told, (position, number)
