@@ -33,7 +33,7 @@ class Evidence:
         rate_without: Share of the others that left.
         odds: How many times as high the odds of leaving are with it.
         features: The features of the condition, by name.
-        correlated: Features that go together with it so often that one of them may be meant.
+        correlated: Labels of features that go together with it so often that one of them may be meant.
     """
 
     condition: str
@@ -132,16 +132,20 @@ def of_cause(cause: Cause, bring: Improvement, sessions: float, texts: ReportTex
             rate_without=cause.rate_without,
             odds=_map(cause.log_odds, lambda odds: float(np.exp(odds))),
             features=features,
-            correlated=tuple(f for f in dict.fromkeys(map(feature_name, cause.correlated)) if f not in features),
+            correlated=tuple(
+                _label(f, texts) for f in dict.fromkeys(map(feature_name, cause.correlated)) if f not in features
+            ),
         ),
     )
 
 
 def condition_text(condition: Condition, texts: ReportTexts) -> str:
     """A condition in words, such as ``network = 3g`` or ``seconds until a reply > 8``."""
-    name = feature_name(condition.feature)
-    label = texts.of_cause([name]).label or name.removeprefix("app.")
-    return f"{label} {condition.level}".strip()
+    return f"{_label(feature_name(condition.feature), texts)} {condition.level}".strip()
+
+
+def _label(feature: str, texts: ReportTexts) -> str:
+    return texts.of_cause([feature]).label or feature.removeprefix("app.")
 
 
 def by_rule(drop_off: DropOff, target: float, completing: float, sessions: int, texts: ReportTexts) -> Recommendation:

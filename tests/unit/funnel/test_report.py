@@ -218,6 +218,12 @@ def test_the_page_brings_everything_and_runs_nothing() -> None:
     assert "b" in seen.tags
 
 
+def test_numbers_of_the_page_are_not_broken_within() -> None:
+    text = page(with_evidence())
+    assert "text-align:right;vertical-align:top;overflow-wrap:normal" in text
+    assert 'overflow-wrap:normal;white-space:nowrap"><b>55</b>' in text
+
+
 def test_the_page_escapes_what_it_is_given() -> None:
     assert "<script>" not in page(report(), title="<script>alert(1)</script>")
 
