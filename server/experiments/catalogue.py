@@ -21,8 +21,10 @@ class Experiments:
 
     def __init__(self, *declared: Experiment) -> None:
         self._by_name = {experiment.name: experiment for experiment in declared}
-        self._changes = {
-            experiment.label(variant): variant.changes for experiment in declared for variant in experiment.variants
+        self._by_mark = {
+            experiment.label(variant): (experiment, variant.changes)
+            for experiment in declared
+            for variant in experiment.variants
         }
 
     def __iter__(self) -> Iterator[Experiment]:
@@ -51,9 +53,16 @@ class Experiments:
                 return experiment.label(variants[number])
         return ""
 
-    def changes(self, mark: str) -> Changes:
-        """What the server does otherwise for a session with this mark."""
-        return self._changes.get(mark, NO_CHANGES)
+    def changes(self, mark: str, client_id: str, opened: datetime) -> Changes:
+        """What the server does otherwise for a session with this mark; nothing where the experiment does not take it.
+
+        Args:
+            mark: Of the session. An app may give one itself, also that of an experiment for other clients.
+            client_id: Whose session it is.
+            opened: When it was opened.
+        """
+        experiment, changes = self._by_mark.get(mark, (None, NO_CHANGES))
+        return changes if experiment and experiment.takes(client_id, opened) else NO_CHANGES
 
     def visible_to(self, client_id: str) -> Experiments:
         """Those in which sessions of a client take part; all for an empty one."""

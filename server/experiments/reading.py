@@ -2,6 +2,7 @@
 
 A session counts once it had its time: leaving is known only after a session was idle for long, so younger ones would
 make every variant look better than it is. A person with several sessions counts once, by the first.
+A mark that an app gave by itself counts only if the experiment takes its client.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ BEFORE: Final = timedelta(days=28)
 FEWEST_BEFORE: Final = 20
 """Sessions of one client and language from before; fewer tell nothing."""
 
+MOST_REFUSALS: Final = 20
+REFUSAL_WINDOW: Final = timedelta(minutes=5)
+"""Of a client with so many refusals of uploads in this time, further ones became no events."""
+
 _OPENED = """
 opened AS (
     SELECT id, client_id, language, variant, create_time, state, stage_time,
@@ -31,7 +36,8 @@ opened AS (
             PARTITION BY coalesce(nullif(subject_hash, ''), id) ORDER BY create_time, id) AS nth
     FROM sessions
     WHERE list_contains($marks, variant) AND create_time >= $start AND ($end IS NULL OR create_time < $end)
-        AND ($client = '' OR client_id = $client))"""
+        AND ($client = '' OR client_id = $client)
+        AND (len($clients::VARCHAR[]) = 0 OR list_contains($clients::VARCHAR[], client_id)))"""
 
 _SIZES = f"""WITH {_OPENED}
 SELECT variant, count(*) FILTER (WHERE nth = 1) AS units, count(*) FILTER (WHERE nth > 1) AS repeats
@@ -52,6 +58,13 @@ noted AS (
         median(try_cast(e.properties ->> 'delay_ms' AS DOUBLE)) / 1000 AS final_delay_s
     FROM counted AS c JOIN events AS e ON e.session_id = c.id AND e.server_time <= c.due
     WHERE e.name IN ('turn_finished', 'upload_refused') AND e.device_time IS NULL GROUP BY c.id),
+thinned AS (
+    SELECT DISTINCT client_id FROM (
+        SELECT client_id, try_cast(properties ->> 'left_out' AS BIGINT) AS left_out, server_time
+            - lag(server_time, $most_refusals - 1) OVER (PARTITION BY client_id ORDER BY server_time) AS took
+        FROM events
+        WHERE name = 'upload_refused' AND device_time IS NULL AND server_time >= $start AND server_time <= $now)
+    WHERE left_out > 0 OR took < $refusal_window),
 usual AS (
     SELECT client_id, language, avg(CASE WHEN state = 'COMPLETED'
         AND stage_time <= create_time + to_milliseconds($settle_ms) THEN 1.0 ELSE 0.0 END) AS rate
@@ -65,9 +78,10 @@ SELECT c.variant, (c.state = 'COMPLETED' AND c.stage_time <= c.due)::DOUBLE AS c
     coalesce(final_delay_s, 'nan'::DOUBLE) AS final_delay_s,
     (coalesce(uploads, 0) + coalesce(refused, 0))::DOUBLE AS uploads,
     (coalesce(failed, 0) + coalesce(refused, 0))::DOUBLE AS failed,
-    coalesce(rate, 'nan'::DOUBLE) AS usual
+    coalesce(rate, 'nan'::DOUBLE) AS usual, (thinned.client_id IS NOT NULL)::DOUBLE AS thinned
 FROM counted AS c LEFT JOIN said USING (id) LEFT JOIN sent USING (id) LEFT JOIN noted USING (id)
-    LEFT JOIN usual ON usual.client_id = c.client_id AND usual.language = c.language"""  # noqa: S608 - literals of ours
+    LEFT JOIN usual ON usual.client_id = c.client_id AND usual.language = c.language
+    LEFT JOIN thinned ON thinned.client_id = c.client_id"""  # noqa: S608 - literals of ours
 
 _OF_CLIENTS = """($visible_to = '' OR client_id = $visible_to)
     AND (len($clients::VARCHAR[]) = 0 OR list_contains($clients::VARCHAR[], client_id))"""
@@ -93,6 +107,7 @@ class VariantSessions:
         uploads: Uploads that were read, failed or were refused.
         failed: Of these, those that failed or were refused.
         usual: Share of completed sessions of the same client and language before the experiment; NaN if not known.
+        thinned: 1 where refusals of uploads of the same client were so many that some became no events; else 0.
     """
 
     opened: int
@@ -104,6 +119,7 @@ class VariantSessions:
     uploads: Values
     failed: Values
     usual: Values
+    thinned: Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +152,12 @@ def read_sessions(cursor: Cursor, experiment: Experiment, now: datetime, client_
         "start": start,
         "end": stored_time_or_none(experiment.end),
         "client": client_id,
+        "clients": sorted(experiment.clients | experiment.pseudonyms),
         "settle_ms": round(experiment.counts_after_s * 1000),
     }
     sizes = {row["variant"]: row for row in fetch_all(cursor, _SIZES, chosen)}
     more = {"now": stored_time(now), "before": start - BEFORE, "fewest": FEWEST_BEFORE}
+    more |= {"most_refusals": MOST_REFUSALS, "refusal_window": REFUSAL_WINDOW}
     columns = cursor.execute(_COUNTED, chosen | more).fetchnumpy()
     of_variant = columns.pop("variant")
     nothing = {"units": 0, "repeats": 0}

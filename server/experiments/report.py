@@ -45,6 +45,7 @@ class Guardrail:
         control: The same in the control.
         difference: Of both; None while there is too little data.
         tolerance: How much worse it may be.
+        thinned: Whether some of what it counts was not stored.
     """
 
     name: str
@@ -52,15 +53,17 @@ class Guardrail:
     control: float
     difference: Interval | None
     tolerance: float
+    thinned: bool = False
 
     @property
     def safety(self) -> Safety:
-        """What the interval says."""
+        """What the interval says. What was not stored could be a harm, so thinned data never says that it is safe."""
         if self.difference is None:
             return Safety.TOO_LITTLE_DATA
         if self.difference.low > self.tolerance:
             return Safety.HARM
-        return Safety.SAFE if self.difference.high <= self.tolerance else Safety.NOT_KNOWN
+        safe = self.difference.high <= self.tolerance and not self.thinned
+        return Safety.SAFE if safe else Safety.NOT_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +182,12 @@ def _guardrails(
     unsafe = ratio_of(variant.unsafe, variant.texts), ratio_of(control.unsafe, control.texts)
     failed = ratio_of(variant.failed, variant.uploads), ratio_of(control.failed, control.uploads)
     took = [each.final_delay_s[~np.isnan(each.final_delay_s)] for each in (variant, control)]
+    thinned = bool(variant.thinned.any() or control.thinned.any())
     median, usual = [float(np.median(values)) if len(values) else np.nan for values in took]
     return (
         _of_ratios("unsafe_texts", *unsafe, planned, allowed.unsafe_texts),
         Guardrail("final_delay_s", median, usual, median_difference(took[0], took[1], planned), allowed.final_delay_s),
-        _of_ratios("failed_uploads", *failed, planned, allowed.failed_uploads),
+        replace(_of_ratios("failed_uploads", *failed, planned, allowed.failed_uploads), thinned=thinned),
     )
 
 

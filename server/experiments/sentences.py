@@ -15,6 +15,9 @@ NAMES: Final = {
     "failed_uploads": "failed or refused uploads",
 }
 
+_THINNED: Final = "not known; a client had so many refused uploads that not all were stored"
+_UNBOUND: Final = "not known yet; too few sessions bound the change"
+
 
 def split_sentence(report: ExperimentReport) -> str:
     """What the check of the split says."""
@@ -66,8 +69,8 @@ def guardrail_sentence(guardrail: Guardrail) -> str:
             return f"{begun}: worse by {worse}; {allowed} are allowed."
         case Safety.SAFE:
             return f"{begun}: not worse by more than {allowed}."
-        case _ if isinf(found.low) or isinf(found.high):
-            return f"{begun}: not known yet; too few sessions bound the change."
+        case _ if guardrail.thinned or isinf(found.low) or isinf(found.high):
+            return f"{begun}: {_THINNED if guardrail.thinned else _UNBOUND}."
         case _:
             between = f"{_number(guardrail, found.low, '+')} and {_amount(guardrail, found.high, '+')}"
             return f"{begun}: not known yet; the change is between {between}; {allowed} are allowed."

@@ -57,7 +57,9 @@ class WriteReply(Handler):
             language=language,
             fallback=False,
             retry=job.attempts > 1,
-            instruction=self._experiments.changes(session.variant).reply_instruction,
+            instruction=self._experiments.changes(
+                session.variant, session.client_id, session.create_time
+            ).reply_instruction,
         )
         async with aclosing(reply.pieces):
             whole = "".join([piece async for piece in reply.pieces])

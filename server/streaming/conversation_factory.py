@@ -64,7 +64,7 @@ class ConversationFactory:
         row = stream.row
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
         repository = self.repositories(session, row.id)
-        changes = self.experiments.changes(session.variant)
+        changes = self.experiments.changes(session.variant, session.client_id, session.create_time)
         responder = Responder(
             self.replies,
             repository,

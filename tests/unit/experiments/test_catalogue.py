@@ -45,9 +45,16 @@ def test_both_variants_are_given_and_each_unit_keeps_its_own() -> None:
 
 
 def test_a_variant_changes_what_its_declaration_says() -> None:
-    assert BOTH.changes("pause.short") == SHORT
+    assert BOTH.changes("pause.short", "site-7", START) == SHORT
     for mark in ("pause.usual", "pause.none", "short", "", "flow.new"):
-        assert BOTH.changes(mark) == NO_CHANGES
+        assert BOTH.changes(mark, "site-7", START) == NO_CHANGES
+
+
+@pytest.mark.parametrize(("client", "opened"), [("site-8", START), ("site-7", START - SECOND), ("site-7", END)])
+def test_a_mark_that_an_app_gives_itself_changes_nothing_where_the_experiment_does_not_take_it(
+    client: str, opened: datetime
+) -> None:
+    assert BOTH.changes("pause.short", client, opened) == NO_CHANGES
 
 
 def test_a_client_of_tokens_is_known_by_its_pseudonym_too() -> None:

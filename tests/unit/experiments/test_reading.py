@@ -8,11 +8,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from server.experiments.reading import read_sessions, read_traffic
+from server.experiments.reading import MOST_REFUSALS, REFUSAL_WINDOW, read_sessions, read_traffic
 from server.ledger import events
 from server.ledger import sessions as rows
 from server.ledger.columns import Cursor, fetch_all, update
 from server.ledger.types import SessionState
+from server.records import refusal_events
 from server.records.event_catalogue import EVENTS
 from server.records.events import make_event
 from tests.unit.experiments.filled import FLOW, START, Sessions, fill
@@ -67,6 +68,36 @@ def test_a_caller_of_one_client_sees_its_own(cursor: Cursor) -> None:
     fill(cursor, Sessions("flow.new", 10, 4), Sessions("flow.new", 7, 7, client="other"))
     assert counted(cursor, "other")[1] == (7, 0, 7, 7)
     assert counted(cursor, "nobody")[1] == (0, 0, 0, 0)
+
+
+def test_only_clients_of_the_experiment_count(cursor: Cursor) -> None:
+    """An app of another client may mark its sessions with any variant."""
+    fill(
+        cursor,
+        Sessions("flow.new", 10, 4),
+        Sessions("flow.new", 7, 7, client="other"),
+        Sessions("flow.new", 3, 1, client="hash-app"),
+    )
+    mine = replace(FLOW, clients=frozenset({"app"}), pseudonyms=frozenset({"hash-app"}))
+    new = read_sessions(cursor, mine, NOW)[1]
+    assert (new.opened, len(new.completed), int(new.completed.sum())) == (13, 13, 5)
+    assert read_sessions(cursor, mine, NOW, "other")[1].opened == 0
+
+
+@pytest.mark.parametrize(("refused", "thinned"), [(19, 0.0), (20, 1.0)])
+def test_so_many_refusals_in_five_minutes_may_be_more(cursor: Cursor, refused: int, thinned: float) -> None:
+    fill(cursor, Sessions("flow.new", 20, refused=refused), Sessions("flow.new", 1, client="other"))
+    assert sorted(read_sessions(cursor, FLOW, NOW)[1].thinned) == [0.0, *[thinned] * 20]
+    assert (MOST_REFUSALS, REFUSAL_WINDOW) == (refusal_events.MOST_EVENTS, refusal_events.WINDOW)
+
+
+def test_refusals_over_a_longer_time_are_all_there(cursor: Cursor) -> None:
+    fill(cursor, Sessions("flow.new", 20, refused=20))
+    cursor.execute(
+        """UPDATE events SET server_time = server_time + to_seconds(16 * split_part(id, '-', -1)::INTEGER)
+        WHERE name = 'upload_refused'"""
+    )
+    assert not read_sessions(cursor, FLOW, NOW)[1].thinned.any()
 
 
 def test_the_counts_are_those_of_the_view(cursor: Cursor) -> None:

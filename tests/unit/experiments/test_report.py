@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -130,6 +131,38 @@ def test_a_guardrail_that_is_not_known_is_named_beside_a_better_variant(cursor: 
     assert "Failed or refused uploads: not known yet; the change is between -" in told(found)
 
 
+@pytest.mark.parametrize("mark", ["flow.old", "flow.new"])
+def test_refusals_that_became_no_events_leave_failed_uploads_unknown(cursor: Cursor, mark: str) -> None:
+    thinned = Sessions(mark, 5, 2, client="busy", refused=3)
+    found = report(cursor, Sessions("flow.old", 1000, 400), Sessions("flow.new", 1000, 400), thinned)
+    assert safety(found.variants[1])["failed_uploads"] is Safety.SAFE
+    note_left_out(cursor, "busy", 7)
+    found = build_report(FLOW, read_sessions(cursor, FLOW, NOW))
+    assert safety(found.variants[1])["failed_uploads"] is Safety.NOT_KNOWN
+    assert "Failed or refused uploads: not known; a client had so many refused uploads that not all" in told(found)
+
+
+def test_refusals_of_a_client_that_takes_no_part_leave_nothing_unknown(cursor: Cursor) -> None:
+    other = Sessions("", 5, 2, client="busy", refused=3)
+    fill(cursor, Sessions("flow.old", 1000, 400), Sessions("flow.new", 1000, 400), other)
+    note_left_out(cursor, "busy", 7)
+    found = build_report(FLOW, read_sessions(cursor, FLOW, NOW))
+    assert safety(found.variants[1])["failed_uploads"] is Safety.SAFE
+
+
+def test_a_harm_stays_a_harm_when_refusals_were_left_out(cursor: Cursor) -> None:
+    found = report(cursor, OLD, Sessions("flow.new", 1000, 550, failed=200, refused=30))
+    assert found.variants[1].guardrails[2].thinned
+    assert found.variants[1].verdict is Verdict.HARM
+
+
+def note_left_out(cursor: Cursor, client: str, number: int) -> None:
+    properties = json.dumps({"left_out": str(number)})
+    cursor.execute(
+        "UPDATE events SET properties = ? WHERE name = 'upload_refused' AND client_id = ?", [properties, client]
+    )
+
+
 def test_a_bound_that_is_not_there_is_not_told_as_a_number() -> None:
     for low, said in (
         (-np.inf, "not known yet; too few sessions bound the change."),
@@ -172,7 +205,7 @@ def test_a_before_does_not_make_a_rate_of_nothing_certain() -> None:
         flags = (np.arange(200) < completed).astype(float)
         nothing = np.zeros(200)
         usual = np.tile([0.1, 0.9], 100)
-        return VariantSessions(200, 0, flags, nothing, nothing, np.full(200, np.nan), nothing, nothing, usual)
+        return VariantSessions(200, 0, flags, nothing, nothing, np.full(200, np.nan), nothing, nothing, usual, nothing)
 
     change = build_report(FLOW, [of(0), of(1)]).variants[1].difference
     assert change is not None
