@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -34,6 +35,10 @@ class Analysis:
     idle: timedelta = timedelta(minutes=30)
     clock: Clock | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
+    # Its only thread ends what a caller has given up, and begins the next analysis after that.
+    _thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "funnel-analysis"), repr=False, compare=False
+    )
 
     @classmethod
     def of_settings(cls, settings: Settings, clock: Clock | None = None) -> Analysis:
@@ -67,7 +72,8 @@ class Analysis:
         now = self.clock() if self.clock else None
         async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
             data = await ledger.read(lambda cursor: read_funnel(cursor, chosen, now=now, idle=self.idle))
-            return analysis_message(await asyncio.to_thread(self.optimizer.analyze, data))
+            running = asyncio.get_running_loop().run_in_executor(self._thread, self.optimizer.analyze, data)
+            return analysis_message(await running)
 
 
 def _selection(request: funnel_pb2.GetReportRequest, pseudonym: Callable[[str], str], visible_to: str) -> Selection:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from threading import Event
 
 import pytest
 from click.testing import CliRunner, Result
@@ -113,6 +115,33 @@ async def test_a_call_without_the_flag_has_no_analysis_and_one_with_it_has(ledge
     )
     other = funnel_pb2.GetReportRequest(analyze=True, client_id="another")
     assert (await service.GetReport(other, None)).analysis.session_count == 0
+
+
+class Held(FunnelOptimizer):
+    """Analyzes when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.second, self.let_go = Event(), Event(), Event()
+
+    def analyze(self, data: FunnelData) -> FunnelReport:
+        (self.second if self.begun.is_set() else self.begun).set()
+        assert self.let_go.wait(10)
+        return super().analyze(data)
+
+
+async def test_an_analysis_that_a_caller_has_given_up_ends_before_the_next_begins(ledger: Ledger) -> None:
+    held = Held()
+    analysis = Analysis(held)
+    calls = [asyncio.create_task(analysis.run(ledger, funnel_pb2.GetReportRequest(), str)) for _ in range(2)]
+    assert await asyncio.to_thread(held.begun.wait, 10)
+    calls[0].cancel()
+    try:
+        assert not await asyncio.to_thread(held.second.wait, 0.5)
+    finally:
+        held.let_go.set()
+    assert (await calls[1]).session_count == 0
+    assert held.second.is_set()
 
 
 def test_the_terminal_says_first_what_matters_most(folders: list[str]) -> None:
