@@ -31,7 +31,8 @@ SHORT = replace(FLOW, variants=(Variant("old"), Variant("new", 1, Changes(0.4)))
 def sessions(number: int, completed: int) -> VariantSessions:
     flags, nothing = (np.arange(number) < completed).astype(float), np.zeros(number)
     unknown = np.full(number, np.nan)
-    return VariantSessions(number, 0, flags, nothing + 2, nothing, np.arange(number) / 100, nothing, nothing, unknown, nothing)
+    took = np.arange(number) / 100
+    return VariantSessions(number, 0, flags, nothing + 2, nothing, took, nothing, nothing, unknown, nothing)
 
 
 class Answers(experiment_pb2_grpc.ExperimentServiceServicer):
