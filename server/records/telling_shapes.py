@@ -14,6 +14,8 @@ from models.redaction.recognizers.contact.phone import is_known_number
 from models.redaction.recognizers.finance.credit_card import check_card
 from models.redaction.recognizers.finance.iban import check_iban
 
+_SHORT: Final = re.compile(r"[A-Z]{0,4}[._:/-]?[0-9]{1,8}")
+"""Most codes, such as A-1042: too few digits and letters for anything else. A quick answer for them."""
 _CARD: Final = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|3[47]\d{13}|3[0689]\d{12}|35\d{14}|(?:5[0-8]|2[2-7]|6\d)\d{14}|6\d{18}"
 )
@@ -32,6 +34,7 @@ _UNBROKEN_DIGITS: Final = range(10, 12)
 """Of such a number without separators; the UPC code of an article has 12."""
 _ABROAD: Final = re.compile(r"00[1-9][0-9]{7,13}")
 
+_GROUP: Final = re.compile(r"[A-Za-z0-9]+")
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
 _OF_VERSIONS: Final = frozenset(("alpha", "beta", "build", "dev", "post", "pre", "rev"))
 _FEW: Final = 2
@@ -53,10 +56,15 @@ def has_card_number(digits: str) -> bool:
 
 def may_be_personal(code: str) -> bool:
     """Whether a code, letters and digits in groups, may be a number of a person, a name or a handle."""
+    if _SHORT.fullmatch(code):
+        return False
     groups = re.split(r"[._:/-]", code)
+    if any(check_iban(text) is True for text in (code, *groups)):
+        return True
+    written = _GROUP.sub(lambda group: "" if _is_made_by_chance(group[0]) else group[0], code)
+    groups = re.split(r"[._:/-]", written)
     return (
-        any(map(_is_number_of_a_person, _DIGITS.findall(code)))
-        or any(check_iban(text) is True for text in (code, *groups))
+        any(map(_is_number_of_a_person, _DIGITS.findall(written)))
         or any(map(_has_a_name, groups))
         or len(list(_words(groups))) > 1
     )
@@ -73,8 +81,6 @@ def _is_number_of_a_person(text: str) -> bool:
 
 def _has_a_name(group: str) -> bool:
     """Whether too many letters stand beside each other."""
-    if _is_made_by_chance(group):
-        return False
     return any(
         len(letters) > (_MOST_CAPITALS if letters.isupper() else _FEW) and letters not in _OF_VERSIONS
         for letters in _LETTERS.findall(group)
