@@ -28,8 +28,8 @@ MOST_VIOLATIONS: Final = 20
 """That are told of a refused call; more would not fit into the trailers of gRPC."""
 _WORDS_AT_A_TIME: Final = 200
 _PSEUDONYM: Final = re.compile(r"hash-[0-9a-f]{32}")
-_MAY_NAME: Final = re.compile(r"[A-Za-z]{3}| |(?:[0-9][^0-9]*){7}")
-"""A value that is one word, without three letters beside each other and without seven digits, names nobody: A-1042."""
+_MAY_NAME: Final = re.compile(r"[A-Za-z]{3}|[A-Za-z][^A-Za-z0-9]+[A-Za-z]|(?:[0-9][^0-9]*){7}")
+"""A value without three letters beside each other, two groups of letters or seven digits names nobody: A-1042."""
 
 ClientEvents = Mapping[str, Mapping[str, Reader | None]]
 """Declared events of a client; of each the keys, with what reads their values. None stands for text."""
