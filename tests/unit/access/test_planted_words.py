@@ -35,6 +35,9 @@ TEXTS = {f"{V1}ConversationService/Converse text.text"}
 CHOSEN_BY_OPERATORS: dict[str, tuple[str, ...]] = {f"{V1}SessionService/StartSession client_id": ("owner",)}
 """The id of a client, and who tries it here. An operator may name any; that of an app comes from its credential."""
 
+ECHOED = {f"{V1}FunnelService/GetReport steps"}
+"""Names that an answer repeats to whoever asked about them. They are stored nowhere all the same."""
+
 
 @dataclass
 class RealRedaction(FakeGateway):
@@ -150,7 +153,8 @@ async def test_no_request_plants_a_name(
                 tried.add(f"{method} {path}")
                 for who in CHOSEN_BY_OPERATORS.get(f"{method} {path}", ("owner", "operator")):
                     answer = await call(channel, who, method, sent, most=5)
-                    text = b"".join((answer.message.encode(), answer.details, *answer.messages))
+                    replies = () if f"{method} {path}" in ECHOED else answer.messages
+                    text = b"".join((answer.message.encode(), answer.details, *replies))
                     told += [(method, path, who, shard) for shard in shards_in(text)]
     assert {entry.split()[0] for entry in tried} <= all_methods()
     assert len(tried) > 35, "otherwise fields are missed"

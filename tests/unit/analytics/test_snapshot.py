@@ -145,10 +145,11 @@ def test_after_a_checkpoint_only_what_changed_is_written_into_the_copy_before(
 ) -> None:
     write_pair(ledger, 0, size=20_000_000)
     checkpoint(ledger)
-    first = renewed(copies).stat().st_ino
-    write_pair(ledger, 1)
-    checkpoint(ledger)
-    second = renewed(copies).stat().st_ino
+    turns = []
+    for number in range(1, 5):  # DuckDB moves the large rows once or twice within the file, then leaves them
+        write_pair(ledger, number)
+        checkpoint(ledger)
+        turns.append(renewed(copies).stat().st_ino)
     written: list[int] = []
     real = os.pwrite
 
@@ -157,11 +158,11 @@ def test_after_a_checkpoint_only_what_changed_is_written_into_the_copy_before(
         return real(file, piece, offset)
 
     monkeypatch.setattr("os.pwrite", pwrite)
-    for number in (2, 3):
+    for number in (5, 6):
         write_pair(ledger, number)
         checkpoint(ledger)
         made = renewed(copies)
-        assert made.stat().st_ino == (first, second)[number % 2], "the two files take turns"
+        assert made.stat().st_ino == turns[(number - 1) % 2], "the two files take turns"
         assert made.read_bytes() == ledger.path.read_bytes()
     assert 0 < sum(written) < ledger.path.stat().st_size / 5
 

@@ -97,6 +97,11 @@ OF_A_SERVER: dict[str, list[str]] = {
     "dlq show": [SOME_ID],
     "dlq stats": [],
     "dlq watch": [],
+    "events declare": [str(DATA / "events.yaml"), "--client", "app"],
+    "events list": [],
+    "experiments list": [],
+    "experiments plan": ["--effect", "5"],
+    "experiments report": ["pause_length"],
     "sessions show": [SOME_ID],
     "status": [],
 }
