@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
+from starlette.responses import Response
 from vestibule.v1.funnel_pb2 import FunnelStage, GetReportRequest, Severity
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.console.page import length
+from server.console.page import length, percent, texts_of
 from server.console.texts import Texts
+from server.console.visit import Visit
 
 CHART_WIDTH: Final = 600
 """Units of the chart; a browser scales it to the page."""
@@ -42,6 +44,25 @@ class StageShown:
     def could(self) -> int:
         """Sessions that could have made the step, and have ended."""
         return self.sessions + self.dropped
+
+
+async def show(visit: Visit) -> Response:
+    """Where sessions drop out."""
+    asked, texts = visit.request.query_params, texts_of(visit.request)
+    filters = {name: asked.get(name, "") for name in ("from", "to", "client")}
+    reply = await visit.call("FunnelService", "GetReport", report_request(visit.request))
+    stages = stages_shown(list(reply.stages))
+    where = worst(stages)
+    rate = percent(where.rate or 0.0, texts.language) if where else ""
+    return visit.page(
+        "funnel.html",
+        stages=stages,
+        some=any(stage.sessions for stage in stages),
+        headline=headline(stages, texts, rate),
+        worst=where,
+        filters=filters,
+        chart_width=CHART_WIDTH,
+    )
 
 
 def report_request(request: Request) -> GetReportRequest:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.access.caller import Scope
-from server.console.app import COOKIE
+from server.console.login_pages import COOKIE
 from server.console.logins import MOST, TICKET_S
 from server.console.security_middleware import LARGEST_BODY
 from server.setting_groups import LimitSettings

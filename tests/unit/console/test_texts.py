@@ -8,9 +8,9 @@ from importlib.resources import files
 import pytest
 
 from server.analytics.funnel import STAGES
-from server.console.app import PAGES
 from server.console.page import length
 from server.console.texts import LANGUAGES, preferred, texts_in
+from server.console.visit import PAGES
 
 ENGLISH = texts_in(LANGUAGES[0]).places()
 

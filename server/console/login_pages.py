@@ -1,0 +1,107 @@
+"""The login: how a browser gets in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from models.errors import Unauthenticated, VestibuleError
+from server.console.calls import Calls
+from server.console.logins import Logins
+from server.console.page import render
+from server.console.problem_page import HTTP_STATUS
+from server.console.visit import Page, Visit, form_of, peer_of
+
+COOKIE: Final = "vestibule_login"
+
+
+class LoginPages:
+    """The login.
+
+    Args:
+        calls: Verifies credentials.
+        logins: Which browsers are logged in.
+    """
+
+    def __init__(self, calls: Calls, logins: Logins) -> None:
+        self._calls = calls
+        self._logins = logins
+
+    def required(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        """The page for whoever is logged in; anybody else is sent to the login."""
+
+        async def answer(request: Request) -> Response:
+            of_a_person = "hx-request" not in request.headers
+            credential = self._logins.credential(request.cookies.get(COOKIE, ""), renews=of_a_person)
+            if credential is None:
+                return _to_login(request)
+            try:
+                caller = await self._calls.caller(credential, peer_of(request))
+            except Unauthenticated:
+                self._logins.end(request.cookies.get(COOKIE, ""))
+                return _to_login(request)
+            return await page(Visit(request, caller, self._calls, credential))
+
+        return answer
+
+    async def show(self, request: Request) -> Response:
+        """The page; an address with a ticket logs the browser in."""
+        ticket = request.query_params.get("ticket", "")
+        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+            ticket = ""  # another site must not log a browser in
+        credential = self._logins.redeem(ticket) if ticket else None
+        if credential is not None:
+            return self._welcome(credential, _own_path(request.query_params.get("next", "")))
+        again = bool(ticket) or "next" in request.query_params
+        return render(request, "login.html", again=again, next=_own_path(request.query_params.get("next", "")))
+
+    async def log_in(self, request: Request) -> Response:
+        """Take the form."""
+        form = await form_of(request)
+        credential = form.get("key", "").strip()
+        path = _own_path(form.get("next", ""))
+        try:
+            await self._calls.log_in(credential, peer_of(request))
+        except Unauthenticated as error:
+            return render(request, "login.html", code=401, again=False, next=path, problem=error.message)
+        return self._welcome(credential, path)
+
+    def _welcome(self, credential: str, path: str) -> Response:
+        response = RedirectResponse(path, 303)
+        response.set_cookie(COOKIE, self._logins.begin(credential), httponly=True, samesite="strict")
+        return response
+
+    async def log_out(self, request: Request) -> Response:
+        """End the login of the browser."""
+        self._logins.end(request.cookies.get(COOKIE, ""))
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return response
+
+    async def make_ticket(self, request: Request) -> Response:
+        """Exchange a credential for a link; for `vestibule console`, not for browsers."""
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        try:
+            await self._calls.log_in(credential if scheme.lower() == "bearer" else "", peer_of(request))
+        except VestibuleError as error:
+            answer = {"reason": str(error.reason), "message": error.message, "hint": error.hint}
+            return JSONResponse(answer, HTTP_STATUS.get(error.reason.status, 500))
+        return JSONResponse({"ticket": self._logins.ticket(credential)})
+
+
+def _to_login(request: Request) -> Response:
+    if "hx-request" in request.headers:  # of the script, which would put the login into the page
+        return Response(status_code=401, headers={"hx-redirect": "/login"})
+    path = request.url.path if request.method == "GET" else "/"
+    query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
+    return RedirectResponse("/login" if path == "/" else f"/login?next={quote(path + query, safe='')}", 303)
+
+
+def _own_path(path: str) -> str:
+    """A path of this console; the start page in place of anything else, such as the address of another site."""
+    own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if own else "/"

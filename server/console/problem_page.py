@@ -1,0 +1,58 @@
+"""The page of a problem."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.errors import VestibuleError
+from models.reason_row import Status
+from server.console.page import render, texts_of
+from server.observability.log import describe, get_logger
+
+HTTP_STATUS: Final = {
+    Status.INVALID_ARGUMENT: 400,
+    Status.OUT_OF_RANGE: 400,
+    Status.UNAUTHENTICATED: 401,
+    Status.PERMISSION_DENIED: 403,
+    Status.NOT_FOUND: 404,
+    Status.FAILED_PRECONDITION: 409,
+    Status.RESOURCE_EXHAUSTED: 429,
+    Status.UNAVAILABLE: 503,
+    Status.DEADLINE_EXCEEDED: 504,
+}
+"""Of HTTP, for the status of gRPC that a reason has; others are 500."""
+
+log = get_logger("console")
+
+
+async def known(request: Request, error: Exception) -> Response:
+    """Of a ``VestibuleError``."""
+    assert isinstance(error, VestibuleError)
+    status = HTTP_STATUS.get(error.reason.status, 500)
+    if status >= 500:
+        log.warning("page_failed", path=_route(request), **describe(error))
+    return render(request, "problem.html", code=status, message=error.message, reason=error.reason, hint=error.hint)
+
+
+async def of_http(request: Request, error: Exception) -> Response:
+    """Of an address without a page, or a request that HTTP does not allow."""
+    assert isinstance(error, HTTPException)
+    message = texts_of(request)("problem_not_found") if error.status_code == 404 else error.detail
+    return render(request, "problem.html", code=error.status_code, message=message, reason="", hint="")
+
+
+async def defect(request: Request, error: Exception) -> Response:
+    """Of a fault of ours."""
+    log.error("unexpected_error", path=_route(request), **describe(error))
+    message = texts_of(request)("problem_internal")
+    return render(request, "problem.html", code=500, message=message, reason="", hint="")
+
+
+def _route(request: Request) -> str:
+    """The pattern of the address, without the ids in it."""
+    route = request.scope.get("route")
+    return getattr(route, "path", "other")

@@ -1,0 +1,78 @@
+"""A request of a browser that is logged in, and the pages of the menu."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from google.protobuf.message import Message
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.access.caller import Caller
+from server.access.peer import Peer
+from server.console.calls import Calls
+from server.console.http import SILENT_S
+from server.console.page import render
+from server.console.security_middleware import LARGEST_BODY
+
+PAGES: Final = (
+    ("funnel", "FunnelService", "GetReport"),
+    ("health", "AdminService", "GetStatus"),
+    ("letters", "AdminService", "ListDeadLetters"),
+)
+"""The pages of the menu, and the method that a caller needs for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request of a browser that is logged in.
+
+    Attributes:
+        caller: Whoever is logged in.
+    """
+
+    request: Request
+    caller: Caller
+    _calls: Calls
+    _credential: str
+
+    async def call(self, service: str, method: str, request: Message) -> Any:
+        """Call a service as whoever is logged in; see ``Calls.call``."""
+        return await self._calls.call(self._credential, peer_of(self.request), service, method, request)
+
+    @property
+    def menu(self) -> list[str]:
+        """The pages that the caller may see."""
+        return [name for name, service, method in PAGES if self._calls.allowed(self.caller, service, method)]
+
+    def page(self, template: str, **values: Any) -> Response:
+        """A page with the menu of what the caller may see."""
+        return render(self.request, template, self.caller, menu=self.menu, **values)
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form; ``SecurityMiddleware`` bounds its size."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(SILENT_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LARGEST_BODY:
+                    raise HTTPException(413)
+    except TimeoutError as exc:
+        raise HTTPException(408) from exc
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def peer_of(request: Request) -> Peer:
+    """Where the browser is."""
+    host = request.client.host if request.client else ""
+    return Peer(host, host, local=True)  # the console listens on loopback only
