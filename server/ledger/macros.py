@@ -8,39 +8,9 @@ are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from server.ledger.funnel_steps import MOST_STEPS, REACHED, SESSIONS, UNKNOWN
-from server.ledger.table_schema import comment_on
-
-
-@dataclass(frozen=True, slots=True)
-class SqlMacro:
-    """A documented table macro.
-
-    Attributes:
-        parameters: Name, default in SQL (empty for one that must be given), what it means.
-        columns: Of the rows that it gives.
-    """
-
-    name: str
-    comment: str
-    parameters: tuple[tuple[str, str, str], ...]
-    columns: dict[str, str]
-    sql: str
-
-    def signature(self) -> str:
-        """How it is called, with the defaults."""
-        given = ", ".join(f"{name} := {default}" if default else name for name, default, _ in self.parameters)
-        return f"{self.name}({given})"
-
-    def statements(self) -> list[str]:
-        """The SQL that creates the macro and its comment."""
-        return [
-            f"CREATE OR REPLACE MACRO {self.signature()} AS TABLE {self.sql}",
-            comment_on("MACRO TABLE", self.name, self.comment),
-        ]
-
+from server.ledger.return_visits import RETENTION
+from server.ledger.table_schema import SqlMacro
 
 _STEPS = (
     "steps",
@@ -227,5 +197,5 @@ FUNNEL_BY = SqlMacro(
 
 SECOND_MACROS = (FUNNEL_BY,)
 
-ALL_MACROS = (*FIRST_MACROS, *SECOND_MACROS)
+ALL_MACROS = (*FIRST_MACROS, *SECOND_MACROS, RETENTION)
 """All macros, whichever migration made them; one that calls another comes after it."""

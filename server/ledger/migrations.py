@@ -18,6 +18,7 @@ from server.ledger import (
     job_attempts,
     letter_operations,
     macros,
+    return_visits,
     schema,
     schema_changes,
     server_events,
@@ -172,6 +173,12 @@ def break_funnels_down(cursor: Cursor) -> None:
         _run(cursor, macro.statements())
 
 
+def count_who_comes_back(cursor: Cursor) -> None:
+    """Create the view of the sessions of a person, and the macro that counts who comes back."""
+    _run(cursor, return_visits.V_PERSON_SESSIONS.statements())
+    _run(cursor, return_visits.RETENTION.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -196,6 +203,7 @@ ALL: tuple[Migration, ...] = (
     declare_events,
     count_funnels_over_events,
     break_funnels_down,
+    count_who_comes_back,
 )
 
 

@@ -1,4 +1,4 @@
-"""Tables and views as data: their columns, and the comments that analysts read in the catalogue."""
+"""Tables, views and macros as data: their columns, and the comments that analysts read in the catalogue."""
 
 from __future__ import annotations
 
@@ -51,6 +51,34 @@ class SqlView:
             f"CREATE OR REPLACE VIEW {self.name} AS {self.sql}",
             comment_on("VIEW", self.name, self.comment),
             *comments,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SqlMacro:
+    """A documented table macro.
+
+    Attributes:
+        parameters: Name, default in SQL (empty for one that must be given), what it means.
+        columns: Of the rows that it gives.
+    """
+
+    name: str
+    comment: str
+    parameters: tuple[tuple[str, str, str], ...]
+    columns: dict[str, str]
+    sql: str
+
+    def signature(self) -> str:
+        """How it is called, with the defaults."""
+        given = ", ".join(f"{name} := {default}" if default else name for name, default, _ in self.parameters)
+        return f"{self.name}({given})"
+
+    def statements(self) -> list[str]:
+        """The SQL that creates the macro and its comment."""
+        return [
+            f"CREATE OR REPLACE MACRO {self.signature()} AS TABLE {self.sql}",
+            comment_on("MACRO TABLE", self.name, self.comment),
         ]
 
 

@@ -42,6 +42,7 @@ GOOD = (
     "SELECT client_id, count(*) FROM funnel_sessions(['STARTED'], since := TIMESTAMP '2026-01-01') GROUP BY ALL",
     "FROM drop_offs(['STARTED', 'IN_PROGRESS']) JOIN time_to_convert(['STARTED', 'IN_PROGRESS']) USING (position)",
     "FROM session_timeline('7f2c')",
+    "FROM retention(unit := 'day', actor := 'client', as_of := TIMESTAMP '2026-03-05') JOIN v_person_sessions ON true",
     "SELECT properties->>'lens', count(*) FROM v_events WHERE source = 'app' GROUP BY ALL",
     "FROM v_records JOIN v_decisions USING (record_id)",
 )
