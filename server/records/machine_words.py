@@ -15,6 +15,7 @@ from models.reasons import Reason
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from ray_tasks.types import Gateway
+from server.records.program_words import is_of_programs
 
 REDACTED: Final = "redacted"
 """Written in place of a word in which something personal was found."""
@@ -44,6 +45,8 @@ def client_id_personal(hint: str = "") -> InvalidInput:
 class MachineWords:
     """Reads words as the default policy does, whose allow-list can name a product or a site.
 
+    Those of programs, such as ``branch``, are not read.
+
     Args:
         gateway: Redacts.
         text_of: How a word is read.
@@ -61,7 +64,7 @@ class MachineWords:
             Unavailable: The redactor cannot be reached, or failed.
             DeadlineExceeded: It took too long.
         """
-        wanted = {word for word in words if word}
+        wanted = {word for word in words if word and not is_of_programs(word)}
         before = self._personal  # another call may replace it meanwhile
         unknown = sorted(wanted - before.keys())
         found = await self._look_at(unknown) if unknown else {}

@@ -40,9 +40,9 @@ async def test_a_word_with_a_name_is_replaced_and_asked_for_once() -> None:
     workers = gateway()
     words = MachineWords(workers)
     for _ in range(2):
-        assert [await words.replaced(w) for w in ("", "user_cancelled", NAME, "hieronymus.blatherwick")] == [
+        assert [await words.replaced(w) for w in ("", "idle_cancelled", NAME, "hieronymus.blatherwick")] == [
             "",
-            "user_cancelled",
+            "idle_cancelled",
             REDACTED,
             REDACTED,
         ]
