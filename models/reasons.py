@@ -227,6 +227,12 @@ class Reason(ReasonRow):
         "The funnel has no stage or step at this position.",
         "Count positions from 1, in the order of the report.",
     )
+    FUNNEL_TOO_MANY_GROUPS = (
+        "FUNNEL_TOO_MANY_GROUPS",
+        Status.INVALID_ARGUMENT,
+        "A report would have more groups than fit in a message.",
+        "Ask for longer intervals, a shorter time, or fewer values.",
+    )
     HASH_MISMATCH = "HASH_MISMATCH", Status.INVALID_ARGUMENT, "The received bytes do not have the given SHA-256."
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE", Status.INVALID_ARGUMENT, "The picture has too many bytes, pixels or scans."
     INSTALLATION_ID_INVALID = (

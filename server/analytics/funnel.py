@@ -138,11 +138,7 @@ def sessions_behind(
     Raises:
         InvalidInput: The funnel has no such stage.
     """
-    if position > len(choice.names()):
-        raise InvalidInput(
-            f"The funnel has {len(choice.names())} stages or steps.",
-            reason=Reason.FUNNEL_POSITION_UNKNOWN,
-        )
+    check_position(choice, position)
     # The first stage has no stage before it, so nobody was dropped before it.
     rows = fetch_all(
         cursor,
@@ -152,6 +148,19 @@ def sessions_behind(
     )
     ids = [str(row["session_id"]) for row in rows]
     return ids[:page_size], ids[page_size - 1] if len(ids) > page_size else ""
+
+
+def check_position(choice: FunnelChoice, position: int) -> None:
+    """Make sure that the funnel has a stage or step at this position, from 1.
+
+    Raises:
+        InvalidInput: FUNNEL_POSITION_UNKNOWN.
+    """
+    if position > len(choice.names()):
+        raise InvalidInput(
+            f"The funnel has {len(choice.names())} stages or steps.",
+            reason=Reason.FUNNEL_POSITION_UNKNOWN,
+        )
 
 
 def _counts_of(choice: FunnelChoice, stages: int) -> str:
@@ -180,11 +189,11 @@ def _stage(counts: dict[str, Any], position: int, name: str) -> StageReport:
         dropped=could - sessions,
         drop_off_rate=rate,
         median_s=counts.get(f"median_{position}"),
-        severity="" if first else _severity(rate, could),
+        severity="" if first else severity(rate, could),
     )
 
 
-def _severity(rate: float, could: int) -> str:
+def severity(rate: float, could: int) -> str:
     """The severity of a drop-off rate; empty when too few sessions could have made the step."""
     if could < FEWEST_SESSIONS:
         return ""

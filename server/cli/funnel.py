@@ -89,11 +89,11 @@ def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | N
 
 
 def _of_files(stopped: StoppedServer, request: GetReportRequest) -> list[FunnelStage]:
-    from server.services.funnel import stages_of
+    from server.services.funnel import count_funnel
 
     stopped.require_ledger()
     with stopped.opened(migrates=False) as ledger:
-        return asyncio.run(stages_of(ledger, request, client_pseudonym(stopped)))
+        return list(asyncio.run(count_funnel(ledger, request, client_pseudonym(stopped))).stages)
 
 
 def _row(stage: FunnelStage) -> tuple[object, ...]:

@@ -11,6 +11,8 @@ from ray_tasks.types import Gateway
 from server.access.audit import AuditTrail
 from server.access.caller import current_caller
 from server.analytics.funnel import funnel_report, sessions_behind
+from server.analytics.funnel_details import Details
+from server.analytics.funnel_groups import grouped_report, sessions_in_group
 from server.ledger.app_events import AppendEvents
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
@@ -20,26 +22,29 @@ from server.records.event_values import EventValues
 from server.rpc import convert
 from server.services import event_messages
 from server.services.funnel_analysis import Analysis
-from server.services.funnel_choice import NUMBERS, funnel_choice
+from server.services.funnel_choice import funnel_choice
+from server.services.funnel_details import funnel_details, number_behind, report_message, stage_messages
 from server.setting_groups.stored_data import Undeclared
 
 DEFAULT_PAGE: Final = 100
 
 
-async def stages_of(
+async def count_funnel(
     ledger: Ledger, request: funnel_pb2.GetReportRequest, pseudonym: Callable[[str], str], *, visible_to: str = ""
-) -> list[funnel_pb2.FunnelStage]:
-    """The stages that a request asks for.
+) -> funnel_pb2.GetReportResponse:
+    """The report that a request asks for, without the analysis.
 
     Args:
         ledger: What is counted.
-        request: From when to when, of which client, and which steps.
+        request: From when to when, of which client, which steps, and what else is told.
         pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
     """
-    choice = funnel_choice(request, pseudonym, visible_to)
-    found = await ledger.read(lambda cursor: funnel_report(cursor, choice))
-    return [convert.stage(stage) for stage in found]
+    choice, details = funnel_choice(request, pseudonym, visible_to), funnel_details(request)
+    if details is not None:
+        return report_message(await ledger.read(lambda cursor: grouped_report(cursor, choice, details)))
+    stages = await ledger.read(lambda cursor: funnel_report(cursor, choice))
+    return funnel_pb2.GetReportResponse(stages=stage_messages(stages))
 
 
 class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
@@ -107,8 +112,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self, request: funnel_pb2.GetReportRequest, context: Any
     ) -> funnel_pb2.GetReportResponse:
         visible_to = current_caller().client_id
-        stages = await stages_of(self._ledger, request, self._pseudonym, visible_to=visible_to)
-        report = funnel_pb2.GetReportResponse(stages=stages)
+        report = await count_funnel(self._ledger, request, self._pseudonym, visible_to=visible_to)
         if request.analyze:
             found = await self._analysis.run(self._ledger, request, self._pseudonym, visible_to=visible_to)
             report.analysis.CopyFrom(found)
@@ -118,14 +122,13 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self, request: funnel_pb2.ListFunnelSessionsRequest, context: Any
     ) -> funnel_pb2.ListFunnelSessionsResponse:
         choice = funnel_choice(request.report, self._pseudonym, current_caller().client_id)
+        details, behind = funnel_details(request.report) or Details(), number_behind(request)
+        page_size, after = request.page_size or DEFAULT_PAGE, request.page_token
         ids, next_token = await self._ledger.read(
-            lambda cursor: sessions_behind(
-                cursor,
-                choice,
-                request.position,
-                NUMBERS[request.number],
-                page_size=request.page_size or DEFAULT_PAGE,
-                after=request.page_token,
+            lambda cursor: (
+                sessions_in_group(cursor, choice, details, behind, page_size=page_size, after=after)
+                if behind.segment or behind.start
+                else sessions_behind(cursor, choice, behind.position, behind.number, page_size=page_size, after=after)
             )
         )
         return funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token)

@@ -22,6 +22,8 @@ PATTERNS: Final = {
     "^[a-z][a-z0-9_]{0,63}$": f"must be 1 to 64 {_WORD}, a letter first",
     "^([a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETED|ABANDONED|REJECTED)$": "must be the name "
     f"of an event, 1 to 64 {_WORD}, or a stage such as IN_PROGRESS",
+    "^([a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETED|ABANDONED|REJECTED)?$": "must be a key or "
+    f"the name of an event, 1 to 64 {_WORD}, or a stage such as IN_PROGRESS, or left out",
     "^[a-z][a-z0-9_]{0,30}$": f"must be 1 to 31 {_WORD}, a letter first",
     "^[a-z_]{0,64}$": "must be up to 64 small letters and underscores",
     "^[A-Z0-9_]{0,64}$": "must be up to 64 capital letters, digits and underscores",

@@ -29,6 +29,7 @@ def store(cursor: Cursor, sessions: Mapping[str, Sequence[Happened]], *, state: 
             "event_time": (START + timedelta(microseconds=event.at)).isoformat(),
             "of_app": event.of_app,
             "sequence": event.sequence,
+            "properties": event.properties,
         }
         for session, events in sessions.items()
         for number, event in enumerate(events)
@@ -40,7 +41,7 @@ def store(cursor: Cursor, sessions: Mapping[str, Sequence[Happened]], *, state: 
         f"""INSERT INTO events (id, session_id, client_id, name, server_time, stage, device_time, sequence, variant,
             properties, properties_meta, event_time, clock)
         SELECT r.id, r.session_id, 'app', r.name, r.event_time::TIMESTAMP, r.stage,
-            CASE WHEN r.of_app THEN r.event_time::TIMESTAMP END, r.sequence, '', '{{}}', '{{}}',
+            CASE WHEN r.of_app THEN r.event_time::TIMESTAMP END, r.sequence, '', r.properties, '{{}}',
             r.event_time::TIMESTAMP, 'device'
         FROM (SELECT unnest(from_json_strict(?::JSON, '{shape}')) AS r)""",
         [json.dumps(rows)],

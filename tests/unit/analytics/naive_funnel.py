@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event of one session; ``at`` is its event time in microseconds."""
+    """An event of one session; ``at`` is its event time in microseconds, ``properties`` are JSON."""
 
     name: str
     at: int
     sequence: int = 0
     of_app: bool = True
+    properties: str = "{}"
 
 
 def reached(events: Sequence[Happened], steps: Sequence[str], within: int | None, ordering: str) -> int:
@@ -26,6 +27,57 @@ def reached(events: Sequence[Happened], steps: Sequence[str], within: int | None
         return _strict(places, steps, within)
     starts = [event for event in compared if event.name == steps[0]]
     return max((_ordered(places, [start], steps, within) for start in starts), default=0)
+
+
+def chain_times(events: Sequence[Happened], steps: Sequence[str], within: int | None, ordering: str) -> list[int]:
+    """The event times of the deepest chain, of several the one that begins first; empty when there is none."""
+    depth = reached(events, steps, within, ordering)
+    compared = [e for e in events if e.name in steps or (ordering == "strict" and e.of_app)]
+    if ordering == "any":
+        starts = sorted(e.at for e in compared if _distinct(compared, e, within) == depth)
+        firsts = [
+            min((e.at for e in compared if e.name == step and _fits(e.at, starts[0], within)), default=None)
+            for step in (steps if starts else ())
+        ]
+        return sorted(at for at in firsts if at is not None)
+    places = {event: _place(event, compared) for event in compared}
+    for start in sorted((e for e in compared if e.name == steps[0]), key=places.__getitem__):
+        follow = _strict_chain if ordering == "strict" else _first_chain
+        chain = follow(places, start, steps, within)
+        if len(chain) == depth:
+            return chain
+    return []
+
+
+def _first_chain(
+    places: dict[Happened, tuple[int, ...]], start: Happened, steps: Sequence[str], within: int | None
+) -> list[int]:
+    chain = [start]
+    for step in steps[1:]:
+        later = [e for e in places if e.name == step and places[e] >= places[chain[-1]]]
+        later = [e for e in later if within is None or e.at - start.at <= within]
+        if not later:
+            break
+        chain.append(min(later, key=places.__getitem__))
+    return [e.at for e in chain]
+
+
+def _strict_chain(
+    places: dict[Happened, tuple[int, ...]], start: Happened, steps: Sequence[str], within: int | None
+) -> list[int]:
+    numbers = {name: number for number, name in enumerate(steps, start=1)}
+    line = sorted({(place, numbers.get(e.name, 0), e.at) for e, place in places.items()})
+    begins = line.index((places[start], 1, start.at))
+    chain = [start.at]
+    for _, number, at in line[begins + 1 :]:
+        if number != len(chain) + 1 or (within is not None and at - start.at > within):
+            break
+        chain.append(at)
+    return chain
+
+
+def _fits(at: int, start: int, within: int | None) -> bool:
+    return at >= start and (within is None or at - start <= within)
 
 
 def _distinct(compared: Sequence[Happened], first: Happened, within: int | None) -> int:

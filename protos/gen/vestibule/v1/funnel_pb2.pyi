@@ -65,6 +65,126 @@ nothing that looks like a telephone number, a card or an account.
 """
 Global___PropertyKind: _TypeAlias = PropertyKind  # noqa: Y015
 
+class _FunnelDimension:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelDimension.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_DIMENSION_UNSPECIFIED: _FunnelDimension.ValueType  # 0
+    """Not allowed."""
+    FUNNEL_DIMENSION_PROPERTY: _FunnelDimension.ValueType  # 1
+    """The value of a property of the events of its app."""
+    FUNNEL_DIMENSION_VARIANT: _FunnelDimension.ValueType  # 2
+    """Its variant."""
+    FUNNEL_DIMENSION_CLIENT: _FunnelDimension.ValueType  # 3
+    """Its client."""
+    FUNNEL_DIMENSION_LANGUAGE: _FunnelDimension.ValueType  # 4
+    """The language that it was opened with."""
+    FUNNEL_DIMENSION_EVENT: _FunnelDimension.ValueType  # 5
+    """Whether it has an event or a stage at all: true or false."""
+
+class FunnelDimension(_FunnelDimension, metaclass=_FunnelDimensionEnumTypeWrapper):
+    """What a session is asked for."""
+
+FUNNEL_DIMENSION_UNSPECIFIED: FunnelDimension.ValueType  # 0
+"""Not allowed."""
+FUNNEL_DIMENSION_PROPERTY: FunnelDimension.ValueType  # 1
+"""The value of a property of the events of its app."""
+FUNNEL_DIMENSION_VARIANT: FunnelDimension.ValueType  # 2
+"""Its variant."""
+FUNNEL_DIMENSION_CLIENT: FunnelDimension.ValueType  # 3
+"""Its client."""
+FUNNEL_DIMENSION_LANGUAGE: FunnelDimension.ValueType  # 4
+"""The language that it was opened with."""
+FUNNEL_DIMENSION_EVENT: FunnelDimension.ValueType  # 5
+"""Whether it has an event or a stage at all: true or false."""
+Global___FunnelDimension: _TypeAlias = FunnelDimension  # noqa: Y015
+
+class _FunnelTouch:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelTouchEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelTouch.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_TOUCH_UNSPECIFIED: _FunnelTouch.ValueType  # 0
+    """Not allowed."""
+    FUNNEL_TOUCH_FIRST: _FunnelTouch.ValueType  # 1
+    """The first in time among all events of the session's app."""
+    FUNNEL_TOUCH_LAST: _FunnelTouch.ValueType  # 2
+    """The last in time among all of them."""
+    FUNNEL_TOUCH_STEP: _FunnelTouch.ValueType  # 3
+    """That of the event that made a step. It needs steps that come in order."""
+
+class FunnelTouch(_FunnelTouch, metaclass=_FunnelTouchEnumTypeWrapper):
+    """Which of several values."""
+
+FUNNEL_TOUCH_UNSPECIFIED: FunnelTouch.ValueType  # 0
+"""Not allowed."""
+FUNNEL_TOUCH_FIRST: FunnelTouch.ValueType  # 1
+"""The first in time among all events of the session's app."""
+FUNNEL_TOUCH_LAST: FunnelTouch.ValueType  # 2
+"""The last in time among all of them."""
+FUNNEL_TOUCH_STEP: FunnelTouch.ValueType  # 3
+"""That of the event that made a step. It needs steps that come in order."""
+Global___FunnelTouch: _TypeAlias = FunnelTouch  # noqa: Y015
+
+class _FunnelInterval:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelIntervalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelInterval.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_INTERVAL_UNSPECIFIED: _FunnelInterval.ValueType  # 0
+    """None."""
+    FUNNEL_INTERVAL_DAY: _FunnelInterval.ValueType  # 1
+    """Days."""
+    FUNNEL_INTERVAL_WEEK: _FunnelInterval.ValueType  # 2
+    """Weeks, from Monday."""
+    FUNNEL_INTERVAL_MONTH: _FunnelInterval.ValueType  # 3
+    """Months."""
+
+class FunnelInterval(_FunnelInterval, metaclass=_FunnelIntervalEnumTypeWrapper):
+    """Lengths of time, all in UTC. A session counts where it was opened."""
+
+FUNNEL_INTERVAL_UNSPECIFIED: FunnelInterval.ValueType  # 0
+"""None."""
+FUNNEL_INTERVAL_DAY: FunnelInterval.ValueType  # 1
+"""Days."""
+FUNNEL_INTERVAL_WEEK: FunnelInterval.ValueType  # 2
+"""Weeks, from Monday."""
+FUNNEL_INTERVAL_MONTH: FunnelInterval.ValueType  # 3
+"""Months."""
+Global___FunnelInterval: _TypeAlias = FunnelInterval  # noqa: Y015
+
+class _FunnelSegmentKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelSegmentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelSegmentKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_SEGMENT_KIND_UNSPECIFIED: _FunnelSegmentKind.ValueType  # 0
+    """Not allowed."""
+    FUNNEL_SEGMENT_KIND_VALUE: _FunnelSegmentKind.ValueType  # 1
+    """Those with one value."""
+    FUNNEL_SEGMENT_KIND_OTHER: _FunnelSegmentKind.ValueType  # 2
+    """Those with a value that is not counted apart."""
+    FUNNEL_SEGMENT_KIND_NONE: _FunnelSegmentKind.ValueType  # 3
+    """Those without a value."""
+
+class FunnelSegmentKind(_FunnelSegmentKind, metaclass=_FunnelSegmentKindEnumTypeWrapper):
+    """What a group of sessions is."""
+
+FUNNEL_SEGMENT_KIND_UNSPECIFIED: FunnelSegmentKind.ValueType  # 0
+"""Not allowed."""
+FUNNEL_SEGMENT_KIND_VALUE: FunnelSegmentKind.ValueType  # 1
+"""Those with one value."""
+FUNNEL_SEGMENT_KIND_OTHER: FunnelSegmentKind.ValueType  # 2
+"""Those with a value that is not counted apart."""
+FUNNEL_SEGMENT_KIND_NONE: FunnelSegmentKind.ValueType  # 3
+"""Those without a value."""
+Global___FunnelSegmentKind: _TypeAlias = FunnelSegmentKind  # noqa: Y015
+
 class _FunnelOrder:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -573,11 +693,19 @@ class GetReportRequest(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    BREAKDOWN_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    QUANTILES_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
     ANALYZE_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """Counts sessions of this client only. Empty means all."""
     order: Global___FunnelOrder.ValueType
     """In which order the steps must come. Unspecified means ordered."""
+    interval: Global___FunnelInterval.ValueType
+    """Counts the sessions of each day, week or month apart, too: see periods. With a breakdown, each group by time, too."""
+    quantiles: _builtins.bool
+    """Whether to tell quantiles of the times, too."""
     analyze: _builtins.bool
     """Whether to analyze where people leave the funnel of stages, too. It takes seconds on a large ledger."""
     @_builtins.property
@@ -598,6 +726,14 @@ class GetReportRequest(_message.Message):
     def window(self) -> _duration_pb2.Duration:
         """Longest time from the first of the steps to each later one. Absent means no bound."""
 
+    @_builtins.property
+    def breakdown(self) -> Global___FunnelBreakdown:
+        """Counts each group of sessions apart, too: see segments."""
+
+    @_builtins.property
+    def value(self) -> Global___FunnelValue:
+        """Adds up a number, such as an amount, over the sessions at each stage, too."""
+
     def __init__(
         self,
         *,
@@ -607,15 +743,111 @@ class GetReportRequest(_message.Message):
         steps: _abc.Iterable[_builtins.str] | None = ...,
         window: _duration_pb2.Duration | None = ...,
         order: Global___FunnelOrder.ValueType = ...,
+        breakdown: Global___FunnelBreakdown | None = ...,
+        interval: Global___FunnelInterval.ValueType = ...,
+        quantiles: _builtins.bool = ...,
+        value: Global___FunnelValue | None = ...,
         analyze: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "end_time", b"end_time", "start_time", b"start_time", "value", b"value", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "client_id", b"client_id", "end_time", b"end_time", "order", b"order", "start_time", b"start_time", "steps", b"steps", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "breakdown", b"breakdown", "client_id", b"client_id", "end_time", b"end_time", "interval", b"interval", "order", b"order", "quantiles", b"quantiles", "start_time", b"start_time", "steps", b"steps", "value", b"value", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReportRequest: _TypeAlias = GetReportRequest  # noqa: Y015
+
+@_typing.final
+class FunnelBreakdown(_message.Message):
+    """What divides sessions into groups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ATTRIBUTION_FIELD_NUMBER: _builtins.int
+    MAX_VALUES_FIELD_NUMBER: _builtins.int
+    by: Global___FunnelDimension.ValueType
+    """What each session is asked for."""
+    key: _builtins.str
+    """Key of the property, or name of the event or stage. Empty for the others."""
+    max_values: _builtins.int
+    """Most values that are counted apart, 1 to 100: those of the most sessions in the funnel, of equally many the first
+    by their text. The others are one group. 0 means 25.
+    """
+    @_builtins.property
+    def attribution(self) -> Global___FunnelAttribution:
+        """Which value of a property counts where a session has several. Absent means the first."""
+
+    def __init__(
+        self,
+        *,
+        by: Global___FunnelDimension.ValueType = ...,
+        key: _builtins.str = ...,
+        attribution: Global___FunnelAttribution | None = ...,
+        max_values: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "by", b"by", "key", b"key", "max_values", b"max_values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelBreakdown: _TypeAlias = FunnelBreakdown  # noqa: Y015
+
+@_typing.final
+class FunnelAttribution(_message.Message):
+    """Which value of a property counts where a session has several."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOUCH_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    touch: Global___FunnelTouch.ValueType
+    """Which one."""
+    position: _builtins.int
+    """The step, 1 for the first, for the value at a step; 0 for the others."""
+    def __init__(
+        self,
+        *,
+        touch: Global___FunnelTouch.ValueType = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "touch", b"touch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelAttribution: _TypeAlias = FunnelAttribution  # noqa: Y015
+
+@_typing.final
+class FunnelValue(_message.Message):
+    """A number to add up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ATTRIBUTION_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Key of the property. Values that are no numbers do not count."""
+    @_builtins.property
+    def attribution(self) -> Global___FunnelAttribution:
+        """Which value counts where a session has several. Absent means the last."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        attribution: Global___FunnelAttribution | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelValue: _TypeAlias = FunnelValue  # noqa: Y015
 
 @_typing.final
 class GetReportResponse(_message.Message):
@@ -624,10 +856,20 @@ class GetReportResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STAGES_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
     ANALYSIS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStage]:
         """The stages or steps in order."""
+
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelSegment]:
+        """The groups of a breakdown: values by the number of their sessions in the funnel, the largest first, then the rest."""
+
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelPeriod]:
+        """The days, weeks or months in which sessions of the funnel were opened, in order."""
 
     @_builtins.property
     def analysis(self) -> Global___FunnelAnalysis:
@@ -637,11 +879,13 @@ class GetReportResponse(_message.Message):
         self,
         *,
         stages: _abc.Iterable[Global___FunnelStage] | None = ...,
+        segments: _abc.Iterable[Global___FunnelSegment] | None = ...,
+        periods: _abc.Iterable[Global___FunnelPeriod] | None = ...,
         analysis: Global___FunnelAnalysis | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "stages", b"stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "periods", b"periods", "segments", b"segments", "stages", b"stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -984,6 +1228,10 @@ class FunnelStage(_message.Message):
     MEDIAN_TIME_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     UNDER_WAY_COUNT_FIELD_NUMBER: _builtins.int
+    CONVERSION_RATE_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    TIMES_FROM_FIRST_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the stage or step, for example IN_PROGRESS. Where any order counts, how many steps, for example "2 steps"."""
     session_count: _builtins.int
@@ -1004,6 +1252,24 @@ class FunnelStage(_message.Message):
     def median_time(self) -> _duration_pb2.Duration:
         """Median time from the stage before. Absent when no session reached this stage."""
 
+    @_builtins.property
+    def conversion_rate(self) -> Global___Estimate:
+        """Share of the sessions of the first stage that reached this one, 0 to 1, with Wilson's interval. Sessions that have
+        not ended, and not reached it either, do not count. Absent when none counts.
+        """
+
+    @_builtins.property
+    def times(self) -> Global___FunnelQuantiles:
+        """Times from the stage before. Absent unless the request asks for quantiles, and when no session reached it."""
+
+    @_builtins.property
+    def times_from_first(self) -> Global___FunnelQuantiles:
+        """Times from the first stage. Absent as those above."""
+
+    @_builtins.property
+    def value(self) -> Global___FunnelStageValue:
+        """The sum of a number over the sessions. Absent unless the request asks for one."""
+
     def __init__(
         self,
         *,
@@ -1014,14 +1280,186 @@ class FunnelStage(_message.Message):
         median_time: _duration_pb2.Duration | None = ...,
         severity: Global___Severity.ValueType = ...,
         under_way_count: _builtins.int = ...,
+        conversion_rate: Global___Estimate | None = ...,
+        times: Global___FunnelQuantiles | None = ...,
+        times_from_first: Global___FunnelQuantiles | None = ...,
+        value: Global___FunnelStageValue | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["median_time", b"median_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "median_time", b"median_time", "times", b"times", "times_from_first", b"times_from_first", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "session_count", b"session_count", "severity", b"severity", "under_way_count", b"under_way_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FunnelStage: _TypeAlias = FunnelStage  # noqa: Y015
+
+@_typing.final
+class FunnelQuantiles(_message.Message):
+    """Times of sessions: a share of them took at most so long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    P25_FIELD_NUMBER: _builtins.int
+    P50_FIELD_NUMBER: _builtins.int
+    P75_FIELD_NUMBER: _builtins.int
+    P90_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def p25(self) -> _duration_pb2.Duration:
+        """A quarter."""
+
+    @_builtins.property
+    def p50(self) -> _duration_pb2.Duration:
+        """Half."""
+
+    @_builtins.property
+    def p75(self) -> _duration_pb2.Duration:
+        """Three quarters."""
+
+    @_builtins.property
+    def p90(self) -> _duration_pb2.Duration:
+        """90 %."""
+
+    def __init__(
+        self,
+        *,
+        p25: _duration_pb2.Duration | None = ...,
+        p50: _duration_pb2.Duration | None = ...,
+        p75: _duration_pb2.Duration | None = ...,
+        p90: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["p25", b"p25", "p50", b"p50", "p75", b"p75", "p90", b"p90"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["p25", b"p25", "p50", b"p50", "p75", b"p75", "p90", b"p90"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelQuantiles: _TypeAlias = FunnelQuantiles  # noqa: Y015
+
+@_typing.final
+class FunnelStageValue(_message.Message):
+    """A number over the sessions at a stage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    MEDIAN_FIELD_NUMBER: _builtins.int
+    DROPPED_TOTAL_FIELD_NUMBER: _builtins.int
+    session_count: _builtins.int
+    """Sessions that reached the stage and have the number."""
+    total: _builtins.float
+    """Its sum over them."""
+    median: _builtins.float
+    """Its median. 0 when no session has it."""
+    dropped_total: _builtins.float
+    """Its sum over the sessions of dropped_count."""
+    def __init__(
+        self,
+        *,
+        session_count: _builtins.int = ...,
+        total: _builtins.float = ...,
+        median: _builtins.float = ...,
+        dropped_total: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped_total", b"dropped_total", "median", b"median", "session_count", b"session_count", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelStageValue: _TypeAlias = FunnelStageValue  # noqa: Y015
+
+@_typing.final
+class FunnelSegment(_message.Message):
+    """A group of sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    STAGES_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___FunnelSegmentKey:
+        """Which one."""
+
+    @_builtins.property
+    def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStage]:
+        """Its stages or steps in order."""
+
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelPeriod]:
+        """The same by time, where the request has an interval."""
+
+    def __init__(
+        self,
+        *,
+        key: Global___FunnelSegmentKey | None = ...,
+        stages: _abc.Iterable[Global___FunnelStage] | None = ...,
+        periods: _abc.Iterable[Global___FunnelPeriod] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "periods", b"periods", "stages", b"stages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelSegment: _TypeAlias = FunnelSegment  # noqa: Y015
+
+@_typing.final
+class FunnelSegmentKey(_message.Message):
+    """Names a group of sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    kind: Global___FunnelSegmentKind.ValueType
+    """What it is."""
+    value: _builtins.str
+    """Its value, as text. Empty for the rest."""
+    def __init__(
+        self,
+        *,
+        kind: Global___FunnelSegmentKind.ValueType = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelSegmentKey: _TypeAlias = FunnelSegmentKey  # noqa: Y015
+
+@_typing.final
+class FunnelPeriod(_message.Message):
+    """The sessions that were opened in a day, week or month."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    STAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it begins."""
+
+    @_builtins.property
+    def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStage]:
+        """Its stages or steps in order."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        stages: _abc.Iterable[Global___FunnelStage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stages", b"stages", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelPeriod: _TypeAlias = FunnelPeriod  # noqa: Y015
 
 @_typing.final
 class ListFunnelSessionsRequest(_message.Message):
@@ -1034,6 +1472,8 @@ class ListFunnelSessionsRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    PERIOD_START_TIME_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The stage or step, 1 for the first."""
     number: Global___FunnelNumber.ValueType
@@ -1046,6 +1486,14 @@ class ListFunnelSessionsRequest(_message.Message):
     def report(self) -> Global___GetReportRequest:
         """The request for the report."""
 
+    @_builtins.property
+    def segment(self) -> Global___FunnelSegmentKey:
+        """Only those of this group of the report's breakdown. Absent means all."""
+
+    @_builtins.property
+    def period_start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only those of the period of the report that begins then. Absent means all."""
+
     def __init__(
         self,
         *,
@@ -1054,10 +1502,12 @@ class ListFunnelSessionsRequest(_message.Message):
         number: Global___FunnelNumber.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        segment: Global___FunnelSegmentKey | None = ...,
+        period_start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period_start_time", b"period_start_time", "report", b"report", "segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "page_size", b"page_size", "page_token", b"page_token", "period_start_time", b"period_start_time", "position", b"position", "report", b"report", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,210 @@
+"""A funnel counted by groups of sessions and by time, with quantiles of the times and the sum of a number."""
+
+# ruff: noqa: S608 - all SQL here is made of literals of ours and words that were checked
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from models.errors import InvalidInput
+from models.reasons import Reason
+from server.analytics.funnel import FunnelChoice, Number, check_position, severity
+from server.analytics.funnel_details import (
+    QUANTILES,
+    Attribution,
+    Details,
+    Dimension,
+    Group,
+    NumberOf,
+    Segment,
+    StageAmount,
+    StageDetails,
+)
+from server.ledger.columns import Cursor, Row, aware, fetch_all, stored_time_or_none
+from server.ledger.funnel_values import number_of, values_of
+from server.ledger.types import StageReport
+
+MOST_GROUPS: Final = 2000
+"""Groups that a report may have: more would not fit in a message."""
+_WORD = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}|")
+_STAGE_TIMES = "[create_time, in_progress_time, awaiting_approval_time, completed_time] AS step_times"
+
+
+def grouped_report(cursor: Cursor, choice: FunnelChoice, details: Details) -> list[Group]:
+    """Count a funnel by groups.
+
+    Args:
+        cursor: Of a read.
+        choice: What is counted.
+        details: By which groups, and what else is told.
+
+    Returns:
+        All sessions first; then the groups of the breakdown, values by their sessions and then their text, the rest
+        last; each of these with its times behind it, in order.
+
+    Raises:
+        InvalidInput: FUNNEL_TOO_MANY_GROUPS.
+    """
+    names = choice.names()
+    rows = fetch_all(cursor, _counting(choice, details), choice.parameters())
+    if len(rows) > MOST_GROUPS:
+        raise InvalidInput(
+            f"The report would have more than {MOST_GROUPS} groups.", reason=Reason.FUNNEL_TOO_MANY_GROUPS
+        )
+    return [
+        Group(
+            Segment(row["kind"], row["value"]) if row["of_segment"] else None,
+            aware(row["period"]) if row["of_period"] else None,
+            tuple(_stages(row, names, details)),
+        )
+        for row in rows
+    ]
+
+
+def sessions_in_group(
+    cursor: Cursor, choice: FunnelChoice, details: Details, behind: NumberOf, *, page_size: int, after: str = ""
+) -> tuple[list[str], str]:
+    """The sessions behind a number of a group.
+
+    Args:
+        cursor: Of a read.
+        choice: What is counted.
+        details: By which groups.
+        behind: The number.
+        page_size: Most sessions.
+        after: The token of the page; empty for the first.
+
+    Returns:
+        Ids of sessions in the order of their text, and the token of the next page; empty on the last one.
+
+    Raises:
+        InvalidInput: The funnel has no such stage.
+    """
+    check_position(choice, behind.position)
+    segment = behind.segment
+    given: Row = {"position": behind.position, "after": after, "start": stored_time_or_none(behind.start)}
+    given |= {"kind": segment and segment.kind, "value": segment and segment.value}
+    rows = fetch_all(
+        cursor,
+        f"""WITH {_placed(choice, details)} SELECT session_id FROM placed
+        WHERE {behind.number} AND session_id > $after AND ($position > 1 OR {behind.number != Number.DROPPED})
+        AND ($kind IS NULL OR (kind = $kind AND value IS NOT DISTINCT FROM $value))
+        AND ($start::TIMESTAMP IS NULL OR period = $start) ORDER BY session_id LIMIT {page_size + 1}""",
+        choice.parameters() | given,
+    )
+    ids = [str(row["session_id"]) for row in rows]
+    return ids[:page_size], ids[page_size - 1] if len(ids) > page_size else ""
+
+
+def _placed(choice: FunnelChoice, details: Details) -> str:
+    """Common table expressions that end in ``placed``: a row for a session with its group, its time and its number."""
+    breakdown, amount = details.breakdown, details.amount
+    value, number = "NULL::VARCHAR", "NULL::DOUBLE"
+    parts = [f"chosen AS MATERIALIZED ({_sessions(choice)})"]
+    joins = ""
+    if breakdown is not None:
+        parts.append(f"divided AS ({_values(choice, breakdown.by, breakdown.key, breakdown.attribution)})")
+        parts.append(f"""apart AS (SELECT value AS kept FROM divided JOIN chosen USING (session_id)
+            GROUP BY value ORDER BY count(*) DESC, value LIMIT {breakdown.most})""")
+        joins = " LEFT JOIN divided USING (session_id) LEFT JOIN apart ON kept = value"
+        value = "divided.value"
+    if amount is not None:
+        parts.append(f"amounts AS ({_values(choice, 'property', amount.key, amount.attribution)})")
+        joins += " LEFT JOIN amounts USING (session_id)"
+        number = number_of("amounts.value")
+    kept = "kept" if breakdown is not None else value
+    period = f"date_trunc('{details.period}', create_time)::TIMESTAMP" if details.period else "NULL::TIMESTAMP"
+    return f"""{", ".join(parts)}, placed AS (SELECT chosen.*, {kept} AS value, {period} AS period, {number} AS amount,
+        CASE WHEN {value} IS NULL THEN 'none' WHEN {kept} IS NULL THEN 'other' ELSE 'value' END AS kind
+        FROM chosen{joins})"""
+
+
+def _values(choice: FunnelChoice, by: Dimension, key: str, attribution: Attribution) -> str:
+    """SQL of the value of each session.
+
+    Raises:
+        ValueError: The key is no machine word.
+    """
+    if not _WORD.fullmatch(key):
+        raise ValueError("A key is no machine word.")
+    steps = str([str(name) for name in choice.steps or choice.names()])
+    return values_of(
+        "chosen", steps, f"'{by}'", f"'{key}'", f"'{attribution.touch}'", str(max(1, attribution.position))
+    )
+
+
+def _sessions(choice: FunnelChoice) -> str:
+    times = "step_times" if choice.steps else _STAGE_TIMES
+    return f"SELECT session_id, client_id, variant, create_time, reached, ended, {times} FROM {choice.sessions()}"
+
+
+def _counting(choice: FunnelChoice, details: Details) -> str:
+    numbers = ", ".join(column for n in range(1, len(choice.names()) + 1) for column in _columns(n, choice, details))
+    by, period = details.breakdown is not None, details.period is not None
+    sets = ["()"] + ["(kind, value)"] * by + ["(period)"] * period + ["(kind, value, period)"] * (by and period)
+    of_segment, segment = ("grouping(kind) = 0", "kind, value") if by else ("false", "NULL AS kind, NULL AS value")
+    of_period, time = ("grouping(period) = 0", "period") if period else ("false", "NULL AS period")
+    return f"""WITH {_placed(choice, details)}, counted AS (
+            SELECT {numbers}, count(*) AS n, {of_segment} AS of_segment, {of_period} AS of_period, {segment}, {time}
+            FROM placed GROUP BY GROUPING SETS ({", ".join(sets)})),
+        sized AS (SELECT *, max(n) OVER (PARTITION BY of_segment, kind, value) AS size FROM counted)
+        FROM sized ORDER BY of_segment, kind <> 'value', kind = 'none', size DESC, value, of_period, period
+        LIMIT {MOST_GROUPS + 1}"""
+
+
+def _columns(n: int, choice: FunnelChoice, details: Details) -> Iterator[str]:
+    """What is counted of a stage."""
+    made = f"reached >= {n}"
+    yield f"count(*) FILTER ({made}) AS reached_{n}"
+    yield f"count(*) FILTER (reached = {n} AND NOT ended) AS under_way_{n}"
+    yield f"count(*) FILTER ({made} OR ended) AS known_{n}"
+    if details.amount is not None:
+        yield f"count(amount) FILTER ({made}) AS with_amount_{n}"
+        yield f"fsum(amount) FILTER ({made}) AS amount_{n}"
+        yield f"median(amount) FILTER ({made}) AS median_amount_{n}"
+        yield f"fsum(amount) FILTER (reached = {n - 1} AND ended) AS dropped_amount_{n}"
+    for name, before in (("times", n - 1), ("times_from_first", 1)):
+        if n > 1 and (details.quantiles or name == "times"):
+            took = f"epoch(step_times[{n}] - step_times[{before}])"
+            took = f"CASE WHEN {took} < 0 THEN 0 ELSE {took} END" if choice.steps else took
+            shares = list(QUANTILES) if details.quantiles else [0.5]
+            yield f"quantile_cont({took}, {shares}) FILTER ({made}) AS {name}_{n}"
+
+
+def _stages(row: Row, names: list[str], details: Details) -> Iterator[StageDetails]:
+    for n, name in enumerate(names, start=1):
+        times = row.get(f"times_{n}") or ()
+        median_s = (times[QUANTILES.index(0.5)] if details.quantiles else times[0]) if times else None
+        yield StageDetails(
+            _stage(row, n, name, median_s),
+            known=row[f"known_{n}"],
+            times_s=tuple(times) if details.quantiles else (),
+            times_from_first_s=tuple(row.get(f"times_from_first_{n}") or ()),
+            amount=_amount(row, n) if details.amount is not None else None,
+        )
+
+
+def _stage(row: Row, n: int, name: str, median_s: float | None) -> StageReport:
+    sessions: int = row[f"reached_{n}"]
+    could: int = sessions if n == 1 else row[f"reached_{n - 1}"] - row[f"under_way_{n - 1}"]
+    rate = (could - sessions) / could if could else 0.0
+    return StageReport(
+        name=name,
+        sessions=sessions,
+        under_way=row[f"under_way_{n}"],
+        dropped=could - sessions,
+        drop_off_rate=rate,
+        median_s=median_s,
+        severity="" if n == 1 else severity(rate, could),
+    )
+
+
+def _amount(row: Row, n: int) -> StageAmount:
+    return StageAmount(
+        sessions=row[f"with_amount_{n}"],
+        total=row[f"amount_{n}"] or 0.0,
+        median=row[f"median_amount_{n}"],
+        dropped_total=row[f"dropped_amount_{n}"] or 0.0,
+    )

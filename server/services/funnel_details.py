@@ -1,0 +1,148 @@
+"""What a request for a funnel asks for beside its stages, and the report as a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
+
+from vestibule.v1 import funnel_pb2
+
+from server.analytics.funnel_details import (
+    Amount,
+    Attribution,
+    Breakdown,
+    Details,
+    Dimension,
+    Group,
+    NumberOf,
+    Period,
+    Segment,
+    SegmentKind,
+    StageAmount,
+    StageDetails,
+    Touch,
+)
+from server.funnel.intervals import wilson
+from server.ledger.types import StageReport
+from server.rpc import convert
+from server.services.funnel_choice import NUMBERS
+
+DEFAULT_VALUES: Final = 25
+_DIMENSIONS: Final[dict[int, Dimension]] = {
+    funnel_pb2.FUNNEL_DIMENSION_PROPERTY: "property",
+    funnel_pb2.FUNNEL_DIMENSION_VARIANT: "variant",
+    funnel_pb2.FUNNEL_DIMENSION_CLIENT: "client",
+    funnel_pb2.FUNNEL_DIMENSION_LANGUAGE: "language",
+    funnel_pb2.FUNNEL_DIMENSION_EVENT: "event",
+}
+_TOUCHES: Final[dict[int, Touch]] = {
+    funnel_pb2.FUNNEL_TOUCH_FIRST: "first",
+    funnel_pb2.FUNNEL_TOUCH_LAST: "last",
+    funnel_pb2.FUNNEL_TOUCH_STEP: "step",
+}
+_PERIODS: Final[dict[int, Period]] = {
+    funnel_pb2.FUNNEL_INTERVAL_DAY: "day",
+    funnel_pb2.FUNNEL_INTERVAL_WEEK: "week",
+    funnel_pb2.FUNNEL_INTERVAL_MONTH: "month",
+}
+_KINDS: Final[dict[SegmentKind, funnel_pb2.FunnelSegmentKind.ValueType]] = {
+    "value": funnel_pb2.FUNNEL_SEGMENT_KIND_VALUE,
+    "other": funnel_pb2.FUNNEL_SEGMENT_KIND_OTHER,
+    "none": funnel_pb2.FUNNEL_SEGMENT_KIND_NONE,
+}
+_KINDS_BACK: Final[dict[int, SegmentKind]] = {number: kind for kind, number in _KINDS.items()}
+
+
+def funnel_details(request: funnel_pb2.GetReportRequest) -> Details | None:
+    """The details that a request asks for; None when it asks for none."""
+    breakdown = request.breakdown
+    details = Details(
+        breakdown=Breakdown(
+            _DIMENSIONS[breakdown.by],
+            breakdown.key,
+            _attribution(breakdown.attribution, "first"),
+            breakdown.max_values or DEFAULT_VALUES,
+        )
+        if request.HasField("breakdown")
+        else None,
+        period=_PERIODS.get(request.interval),
+        quantiles=request.quantiles,
+        amount=Amount(request.value.key, _attribution(request.value.attribution, "last"))
+        if request.HasField("value")
+        else None,
+    )
+    return details if details != Details() else None
+
+
+def number_behind(request: funnel_pb2.ListFunnelSessionsRequest) -> NumberOf:
+    """The number whose sessions a request asks for."""
+    kind = _KINDS_BACK.get(request.segment.kind)
+    return NumberOf(
+        position=request.position,
+        number=NUMBERS[request.number],
+        segment=Segment(kind, request.segment.value if kind == "value" else None) if kind else None,
+        start=convert.moment(request.period_start_time) if request.HasField("period_start_time") else None,
+    )
+
+
+def stage_messages(stages: Sequence[StageReport]) -> list[funnel_pb2.FunnelStage]:
+    """The stages of a report without details."""
+    under_way_before = accumulate((stage.under_way for stage in stages), initial=0)
+    return [
+        _stage_message(StageDetails(stage, stages[0].sessions - under_way))
+        for stage, under_way in zip(stages, under_way_before, strict=False)
+    ]
+
+
+def report_message(groups: Sequence[Group]) -> funnel_pb2.GetReportResponse:
+    """A report with details; the first group is all sessions."""
+    report = funnel_pb2.GetReportResponse()
+    for group in groups:
+        stages = [_stage_message(stage) for stage in group.stages]
+        owner: funnel_pb2.GetReportResponse | funnel_pb2.FunnelSegment = report
+        if group.segment is not None:
+            if group.start is None:
+                report.segments.add(key=_key(group.segment))
+            owner = report.segments[-1]
+        if group.start is None:
+            owner.stages.extend(stages)
+        else:
+            owner.periods.add(start_time=convert.timestamp(group.start), stages=stages)
+    return report
+
+
+def _attribution(message: funnel_pb2.FunnelAttribution, usual: Touch) -> Attribution:
+    return Attribution(_TOUCHES.get(message.touch, usual), message.position)
+
+
+def _key(segment: Segment) -> funnel_pb2.FunnelSegmentKey:
+    return funnel_pb2.FunnelSegmentKey(kind=_KINDS[segment.kind], value=segment.value or "")
+
+
+def _stage_message(stage: StageDetails) -> funnel_pb2.FunnelStage:
+    message = convert.stage(stage.report)
+    if stage.known:
+        rate = wilson(stage.report.sessions, stage.known)
+        message.conversion_rate.CopyFrom(funnel_pb2.Estimate(value=rate.mid, low=rate.low, high=rate.high))
+    if stage.times_s:
+        message.times.CopyFrom(_quantiles(stage.times_s))
+    if stage.times_from_first_s:
+        message.times_from_first.CopyFrom(_quantiles(stage.times_from_first_s))
+    if stage.amount is not None:
+        message.value.CopyFrom(_value(stage.amount))
+    return message
+
+
+def _quantiles(seconds: Sequence[float]) -> funnel_pb2.FunnelQuantiles:
+    p25, p50, p75, p90 = (convert.duration(value) for value in seconds)
+    return funnel_pb2.FunnelQuantiles(p25=p25, p50=p50, p75=p75, p90=p90)
+
+
+def _value(amount: StageAmount) -> funnel_pb2.FunnelStageValue:
+    return funnel_pb2.FunnelStageValue(
+        session_count=amount.sessions,
+        total=amount.total,
+        median=amount.median or 0.0,
+        dropped_total=amount.dropped_total,
+    )

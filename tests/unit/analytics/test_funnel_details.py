@@ -1,0 +1,174 @@
+"""GetReport by groups and by time, and the sessions behind each number, as callers ask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import protovalidate
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from vestibule.v1 import funnel_pb2
+
+from server.access.audit import AuditTrail
+from server.services.funnel import FunnelService
+from tests.fakes.gateway import FakeGateway
+from tests.unit.analytics.naive_funnel import Happened
+from tests.unit.analytics.naive_groups import Told
+from tests.unit.analytics.test_funnel_groups import keep
+from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.migrated import open_ledger
+
+TRAIL = AuditTrail(bytes(32), bytes(32), lambda: NOW)
+WEEKS = (datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))
+S = 1_000_000
+
+
+def walked(number: int, lens: str | None, amount: int, *, sent: bool, week: int) -> Told:
+    given = {"amount": amount} if lens is None else {"amount": amount, "lens": lens}
+    events = [Happened("opened", 0, 1, properties=json.dumps(given)), Happened("sent", number * S, 2)]
+    return Told(f"s{number}", tuple(events[: 1 + sent]), WEEKS[week])
+
+
+SESSIONS = (
+    walked(1, "wide", 10, sent=True, week=0),
+    walked(2, "wide", 20, sent=False, week=0),
+    walked(3, "wide", 30, sent=True, week=1),
+    walked(4, "tele", 40, sent=True, week=1),
+    walked(5, "macro", 50, sent=False, week=1),
+    walked(6, None, 60, sent=True, week=1),
+)
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[FunnelService]:
+    ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    ledger.write_now(lambda cursor: keep(cursor, SESSIONS))
+    yield FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    ledger.close()
+
+
+def by_lens(**more: object) -> funnel_pb2.GetReportRequest:
+    breakdown = funnel_pb2.FunnelBreakdown(by=funnel_pb2.FUNNEL_DIMENSION_PROPERTY, key="lens", max_values=2)
+    return funnel_pb2.GetReportRequest(steps=["opened", "sent"], breakdown=breakdown, **more)  # type: ignore[arg-type]
+
+
+def counts(stages: object) -> list[int]:
+    return [stage.session_count for stage in stages]  # type: ignore[attr-defined]
+
+
+async def test_a_report_has_segments_and_weeks(service: FunnelService) -> None:
+    request = by_lens(interval=funnel_pb2.FUNNEL_INTERVAL_WEEK)
+    protovalidate.validate(request)
+    report = await service.GetReport(request, None)
+    assert counts(report.stages) == [6, 4]
+    assert [(segment.key.kind, segment.key.value, counts(segment.stages)) for segment in report.segments] == [
+        (funnel_pb2.FUNNEL_SEGMENT_KIND_VALUE, "wide", [3, 2]),
+        (funnel_pb2.FUNNEL_SEGMENT_KIND_VALUE, "macro", [1, 0]),
+        (funnel_pb2.FUNNEL_SEGMENT_KIND_OTHER, "", [1, 1]),
+        (funnel_pb2.FUNNEL_SEGMENT_KIND_NONE, "", [1, 1]),
+    ]
+    weeks = [(period.start_time.ToDatetime(UTC), counts(period.stages)) for period in report.periods]
+    assert weeks == [(WEEKS[0], [2, 1]), (WEEKS[1], [4, 3])]
+    assert [counts(period.stages) for period in report.segments[0].periods] == [[2, 1], [1, 1]]
+    rate = report.segments[0].stages[1].conversion_rate
+    # statsmodels' proportion_confint(2, 3, method="wilson")
+    assert (round(rate.value, 4), round(rate.low, 4), round(rate.high, 4)) == (0.6667, 0.2077, 0.9385)
+
+
+async def test_a_report_has_quantiles_and_a_value(service: FunnelService) -> None:
+    request = funnel_pb2.GetReportRequest(
+        steps=["opened", "sent"], quantiles=True, value=funnel_pb2.FunnelValue(key="amount")
+    )
+    protovalidate.validate(request)
+    opened, sent = (await service.GetReport(request, None)).stages
+    assert not opened.HasField("times")
+    times = sent.times
+    seconds = [value.ToTimedelta().total_seconds() for value in (times.p25, times.p50, times.p75, times.p90)]
+    assert seconds == [2.5, 3.5, 4.5, 5.4]  # numpy.quantile of 1, 3, 4 and 6
+    assert sent.times_from_first == times
+    assert sent.median_time == times.p50
+    told = [(stage.value.session_count, stage.value.total, stage.value.median) for stage in (opened, sent)]
+    assert told == [(6, 210.0, 35.0), (4, 140.0, 35.0)]
+    assert (opened.value.dropped_total, sent.value.dropped_total) == (0.0, 70.0)
+
+
+@pytest.mark.parametrize("details", [False, True])
+async def test_the_conversion_rate_leaves_out_who_is_under_way(service: FunnelService, details: bool) -> None:
+    request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], quantiles=details)
+    running = [Told("s8", (Happened("opened", 0),), WEEKS[0], ended=False)]
+    service._ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *running]))
+    opened, sent = (await service.GetReport(request, None)).stages
+    assert (opened.session_count, opened.under_way_count, opened.conversion_rate.value) == (7, 1, 1.0)
+    assert (sent.session_count, sent.conversion_rate.value) == (4, 4 / 6)
+
+
+async def test_a_group_has_its_list_of_sessions(service: FunnelService) -> None:
+    report = by_lens(interval=funnel_pb2.FUNNEL_INTERVAL_WEEK)
+    key = funnel_pb2.FunnelSegmentKey(kind=funnel_pb2.FUNNEL_SEGMENT_KIND_VALUE, value="wide")
+    start = Timestamp()
+    start.FromDatetime(WEEKS[0])
+
+    async def listed(number: str, **group: object) -> list[str]:
+        request = funnel_pb2.ListFunnelSessionsRequest(
+            report=report,
+            position=2,
+            number=funnel_pb2.FunnelNumber.Value(f"FUNNEL_NUMBER_{number}"),
+            **group,  # type: ignore[arg-type]
+        )
+        protovalidate.validate(request)
+        return list((await service.ListFunnelSessions(request, None)).session_ids)
+
+    assert await listed("REACHED") == ["s1", "s3", "s4", "s6"]
+    assert await listed("REACHED", segment=key) == ["s1", "s3"]
+    assert await listed("REACHED", segment=key, period_start_time=start) == ["s1"]
+    assert await listed("DROPPED", period_start_time=start) == ["s2"]
+    assert await listed("REACHED", segment=funnel_pb2.FunnelSegmentKey(kind=2)) == ["s4"]  # type: ignore[arg-type]
+    assert await listed("REACHED", segment=funnel_pb2.FunnelSegmentKey(kind=3)) == ["s6"]  # type: ignore[arg-type]
+
+
+def _attributed(touch: int, position: int, **report: object) -> funnel_pb2.GetReportRequest:
+    attribution = funnel_pb2.FunnelAttribution(touch=touch, position=position)  # type: ignore[arg-type]
+    value = funnel_pb2.FunnelValue(key="amount", attribution=attribution)
+    return funnel_pb2.GetReportRequest(value=value, **report)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rule", "request_"),
+    [
+        ("breakdown_key", funnel_pb2.FunnelBreakdown(by=funnel_pb2.FUNNEL_DIMENSION_PROPERTY)),
+        ("breakdown_key", funnel_pb2.FunnelBreakdown(by=funnel_pb2.FUNNEL_DIMENSION_VARIANT, key="x")),
+        (
+            "breakdown_attribution",
+            funnel_pb2.FunnelBreakdown(
+                by=funnel_pb2.FUNNEL_DIMENSION_CLIENT,
+                attribution=funnel_pb2.FunnelAttribution(touch=funnel_pb2.FUNNEL_TOUCH_LAST),
+            ),
+        ),
+        ("attribution_position", _attributed(3, 0, steps=["a"])),
+        ("attribution_position", _attributed(1, 1, steps=["a"])),
+        ("attribution_step", _attributed(3, 2, steps=["a"])),
+        ("attribution_step", _attributed(3, 1)),
+        ("attribution_step", _attributed(3, 1, steps=["a"], order=funnel_pb2.FUNNEL_ORDER_ANY)),
+        (
+            "group_of_report",
+            funnel_pb2.ListFunnelSessionsRequest(position=1, number=1, period_start_time=Timestamp()),  # type: ignore[arg-type]
+        ),
+        (
+            "group_of_report",
+            funnel_pb2.ListFunnelSessionsRequest(
+                position=1,
+                number=funnel_pb2.FUNNEL_NUMBER_REACHED,
+                segment=funnel_pb2.FunnelSegmentKey(kind=funnel_pb2.FUNNEL_SEGMENT_KIND_NONE),
+            ),
+        ),
+    ],
+)
+def test_what_makes_no_sense_breaks_a_rule(rule: str, request_: Message) -> None:
+    with pytest.raises(protovalidate.ValidationError) as caught:
+        protovalidate.validate(request_)
+    assert [violation.proto.rule_id for violation in caught.value.violations] == [rule]
+    protovalidate.validate(_attributed(3, 1, steps=["a"]))

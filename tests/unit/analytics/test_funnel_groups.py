@@ -1,0 +1,245 @@
+"""Funnels by groups and by time: every number equals a count by loops, and the list of sessions behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from models.errors import InvalidInput
+from server.analytics import funnel_groups
+from server.analytics.funnel import FunnelChoice, Number, Ordering
+from server.analytics.funnel_details import (
+    QUANTILES,
+    Amount,
+    Attribution,
+    Breakdown,
+    Details,
+    Group,
+    NumberOf,
+    StageDetails,
+)
+from server.analytics.funnel_groups import grouped_report, sessions_in_group
+from server.ledger.columns import Cursor, stored_time
+from tests.unit.analytics.funnel_rows import store
+from tests.unit.analytics.naive_funnel import Happened
+from tests.unit.analytics.naive_groups import Funnel, Placed, Told, groups, placed, quantile
+from tests.unit.ledger.makers import NOW
+
+NAMES = ("a", "b", "c", "other")
+properties = st.fixed_dictionaries(
+    {},
+    optional={
+        "lens": st.sampled_from(["wide", "tele", "macro", "7", None]),
+        "amount": st.one_of(st.integers(-5, 99), st.sampled_from([0.25, "12", "inf", "nan", "none", True])),
+    },
+).map(json.dumps)
+happened = st.builds(
+    Happened, st.sampled_from(NAMES), st.integers(-5, 10), st.sampled_from([0, 1, 2, 3]), properties=properties
+)
+told = st.builds(
+    Told,
+    st.just(""),
+    st.lists(happened, max_size=8).map(tuple),
+    st.integers(-40, 40).map(lambda days: NOW + timedelta(days=days)),
+    st.booleans(),
+    st.sampled_from(["", "x", "y"]),
+    st.sampled_from(["app", "web"]),
+    st.sampled_from(["", "de", "en"]),
+)
+attributions = st.one_of(
+    st.builds(Attribution, st.sampled_from(["first", "last"])),
+    st.builds(Attribution, st.just("step"), st.integers(1, 2)),
+)
+breakdowns = st.one_of(
+    st.builds(Breakdown, st.just("property"), st.sampled_from(["lens", "amount"]), attributions, st.integers(1, 3)),
+    st.builds(Breakdown, st.sampled_from(["variant", "client", "language"])),
+    st.builds(Breakdown, st.just("event"), st.sampled_from(["b", "other", "IN_PROGRESS"])),
+)
+details = st.builds(
+    Details,
+    st.none() | breakdowns,
+    st.sampled_from([None, "day", "week", "month"]),
+    st.booleans(),
+    st.none() | st.builds(Amount, st.just("amount"), attributions),
+)
+funnels = st.builds(
+    Funnel,
+    st.sampled_from([("a", "b", "c"), ("c", "a")]),
+    st.sampled_from([None, 0, 3, 8]),
+    st.sampled_from(["ordered", "strict", "any"]),
+)
+
+
+def keep(cursor: Cursor, sessions: Sequence[Told]) -> None:
+    cursor.execute("DELETE FROM events; DELETE FROM sessions")
+    store(cursor, {session.name: session.events for session in sessions})
+    cursor.executemany(
+        "UPDATE sessions SET state = ?, create_time = ?, variant = ?, client_id = ?, language = ? WHERE id = ?",
+        [
+            ["ABANDONED" if s.ended else "STARTED", stored_time(s.opened), s.variant, s.client, s.language, s.name]
+            for s in sessions
+        ],
+    )
+
+
+def choice_of(funnel: Funnel) -> FunnelChoice:
+    ordering: Ordering = "strict" if funnel.ordering == "strict" else "any" if funnel.ordering == "any" else "ordered"
+    within = None if funnel.within is None else timedelta(microseconds=funnel.within)
+    return FunnelChoice(steps=funnel.steps, within=within, ordering=ordering)
+
+
+def behind(found: Sequence[Placed], position: int, number: Number) -> list[Placed]:
+    if number is Number.REACHED:
+        return [one for one in found if one.reached >= position]
+    if number is Number.DROPPED:
+        return [one for one in found if one.reached == position - 1 and one.session.ended and position > 1]
+    return [one for one in found if one.reached == position and not one.session.ended]
+
+
+def expected_stage(found: Sequence[Placed], position: int, asked: Details) -> dict[str, Any]:
+    made = behind(found, position, Number.REACHED)
+    took = [max(0, one.times[position - 1] - one.times[position - 2]) / 1e6 for one in made] if position > 1 else []
+    whole = [max(0, one.times[position - 1] - one.times[0]) / 1e6 for one in made] if position > 1 else []
+    dropped = behind(found, position, Number.DROPPED)
+    amounts = [one.amount for one in made if one.amount is not None]
+    shares = QUANTILES if asked.quantiles else ()
+    return {
+        "sessions": len(made),
+        "dropped": len(dropped),
+        "under_way": len(behind(found, position, Number.UNDER_WAY)),
+        "known": len([one for one in found if one.reached >= position or one.session.ended]),
+        "median_s": pytest.approx(quantile(took, 0.5)) if took else None,
+        "times_s": pytest.approx([quantile(took, share) for share in shares]) if took else [],
+        "times_from_first_s": pytest.approx([quantile(whole, share) for share in shares]) if whole else [],
+        "amount": None
+        if asked.amount is None
+        else (
+            len(amounts),
+            pytest.approx(sum(amounts)),
+            pytest.approx(quantile(amounts, 0.5)) if amounts else None,
+            pytest.approx(sum(one.amount for one in dropped if one.amount is not None)),
+        ),
+    }
+
+
+def told_stage(stage: StageDetails) -> dict[str, Any]:
+    amount = stage.amount
+    return {
+        "sessions": stage.report.sessions,
+        "dropped": stage.report.dropped,
+        "under_way": stage.report.under_way,
+        "known": stage.known,
+        "median_s": stage.report.median_s,
+        "times_s": list(stage.times_s),
+        "times_from_first_s": list(stage.times_from_first_s),
+        "amount": amount and (amount.sessions, amount.total, amount.median, amount.dropped_total),
+    }
+
+
+def of_step(asked: Details) -> bool:
+    """Whether it asks for the value at a step, which a funnel in any order has not."""
+    given = (asked.breakdown and asked.breakdown.attribution, asked.amount and asked.amount.attribution)
+    return any(attribution and attribution.touch == "step" for attribution in given)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(told, min_size=20, max_size=40), funnels, details, st.data())
+def test_every_number_of_every_group_equals_a_count_by_loops_and_its_list(
+    cursor: Cursor, drawn: list[Told], funnel: Funnel, asked: Details, data: st.DataObject
+) -> None:
+    assume(funnel.ordering != "any" or not of_step(asked))
+    sessions = [Told(f"s{n:02}", *_rest(session)) for n, session in enumerate(drawn)]
+    keep(cursor, sessions)
+    choice = choice_of(funnel)
+    counted = placed(sessions, funnel, asked)
+    report = grouped_report(cursor, choice, asked)
+    expected = list(groups(counted, asked))
+    assert [(group.segment, group.start) for group in report] == [(segment, start) for segment, start, _ in expected]
+    for group, (_, _, found) in zip(report, expected, strict=True):
+        for position, stage in enumerate(group.stages, start=1):
+            assert told_stage(stage) == expected_stage(found, position, asked), (group.segment, group.start, position)
+    group, (_, _, found) = data.draw(st.sampled_from(list(zip(report, expected, strict=True))))
+    for position in range(1, len(funnel.steps) + 1):
+        for number in Number:
+            listed = _listed(cursor, choice, asked, NumberOf(position, number, group.segment, group.start))
+            assert listed == [one.session.name for one in behind(found, position, number)], (group, position, number)
+
+
+def _rest(session: Told) -> tuple[Any, ...]:
+    return (
+        *(session.events, session.opened, session.ended),
+        *(session.variant, session.client, session.language),
+    )
+
+
+def _listed(cursor: Cursor, choice: FunnelChoice, asked: Details, number: NumberOf) -> list[str]:
+    ids: list[str] = []
+    token = ""
+    while True:
+        page, token = sessions_in_group(cursor, choice, asked, number, page_size=7, after=token)
+        ids += page
+        if not token:
+            return ids
+
+
+@pytest.mark.parametrize("within", [None, 3])
+def test_a_funnel_in_any_order_is_counted_by_groups_too(cursor: Cursor, within: int | None) -> None:
+    events = (Happened("b", 0, properties='{"lens": "wide"}'), Happened("a", 2), Happened("c", 9))
+    sessions = [Told(f"s{n}", events[: 1 + n % 3], NOW, n % 2 == 0, variant="xy"[n % 2]) for n in range(12)]
+    keep(cursor, sessions)
+    funnel, asked = Funnel(("a", "b", "c"), within, "any"), Details(Breakdown("variant"), "week", quantiles=True)
+    expected = list(groups(placed(sessions, funnel, asked), asked))
+    report = grouped_report(cursor, choice_of(funnel), asked)
+    assert len(report) == 6
+    for group, (segment, start, found) in zip(report, expected, strict=True):
+        assert (group.segment, group.start) == (segment, start)
+        for position, stage in enumerate(group.stages, start=1):
+            assert told_stage(stage) == expected_stage(found, position, asked)
+
+
+def test_the_stages_are_counted_by_groups_too(cursor: Cursor) -> None:
+    stages = ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")
+    sessions = [
+        Told(
+            f"s{n}",
+            tuple(Happened(stage, at * 1_000_000, of_app=False) for at, stage in enumerate(stages[: 1 + n % 4])),
+            NOW,
+            variant="xy"[n % 2],
+        )
+        for n in range(40)
+    ]
+    keep(cursor, sessions)
+    report = grouped_report(cursor, FunnelChoice(), Details(Breakdown("variant"), quantiles=True))
+    assert [[stage.report.sessions for stage in group.stages] for group in report] == [
+        [40, 30, 20, 10],
+        [20, 10, 10, 0],
+        [20, 20, 10, 10],
+    ]
+    assert report[0].stages[2].times_s == (1.0, 1.0, 1.0, 1.0)
+    assert report[0].stages[3].times_from_first_s == (3.0, 3.0, 3.0, 3.0)
+
+
+def test_an_empty_ledger_has_the_group_of_all_sessions_alone(cursor: Cursor) -> None:
+    asked = Details(Breakdown("property", "lens"), "week", quantiles=True, amount=Amount("amount"))
+    [everything] = grouped_report(cursor, FunnelChoice(steps=("a", "b")), asked)
+    assert isinstance(everything, Group)
+    assert [stage.report.sessions for stage in everything.stages] == [0, 0]
+
+
+def test_a_report_of_too_many_groups_is_refused(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(funnel_groups, "MOST_GROUPS", 3)
+    keep(cursor, [Told(f"s{n}", (Happened("a", 0),), datetime(2026, 1, 1 + n, tzinfo=UTC)) for n in range(3)])
+    choice = FunnelChoice(steps=("a",))
+    assert len(grouped_report(cursor, choice, Details(period="week"))) == 2
+    with pytest.raises(InvalidInput, match="more than 3 groups"):
+        grouped_report(cursor, choice, Details(period="day"))
+    with pytest.raises(ValueError, match="machine word"):
+        grouped_report(cursor, choice, Details(Breakdown("property", "it's")))
+    with pytest.raises(InvalidInput, match="1 stages or steps"):
+        sessions_in_group(cursor, choice, Details(), NumberOf(2, Number.REACHED), page_size=1)
