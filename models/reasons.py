@@ -135,6 +135,11 @@ class Reason(ReasonRow):
     )
     CONFIG_MISSING = "CONFIG_MISSING", Status.INVALID_ARGUMENT, "A conversation does not begin with its configuration."
     CONFIG_REPEATED = "CONFIG_REPEATED", Status.INVALID_ARGUMENT, "The configuration of a conversation came twice."
+    CONSOLE_SETTINGS_INVALID = (
+        "CONSOLE_SETTINGS_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The settings of the web console contradict each other, or leave out one that is needed.",
+    )
     CONTENT_CHANGED = (
         "CONTENT_CHANGED",
         Status.FAILED_PRECONDITION,

@@ -21,7 +21,7 @@ from server.ledger.types import utc_now
 from server.runtime.folders import make_folder, make_private_folder, refuse_unfinished_restore
 from server.runtime.installation import ID_FILE, load_or_create_installation_id
 from server.settings import Settings, ray_token_is_turned_off
-from server.tls.files import check_files, read_files
+from server.tls.files import check_files, files_of_console, read_files
 from server.validators import host_and_port, is_loopback
 
 LOOPBACK = "127.0.0.1"
@@ -55,6 +55,7 @@ def check_settings(settings: Settings) -> None:
     if settings.tls.enabled:
         check_files(read_files(settings.tls), utc_now())
     check_development_secret(settings)
+    _check_console(settings)
     _check_token_of_ray(settings)
     checked_policies(settings.redaction.policy_file)
     load_experiments(settings.experiments.file, settings.idle_session_s)
@@ -131,6 +132,22 @@ def check_development_secret(settings: Settings) -> None:
         )
 
 
+def _check_console(settings: Settings) -> None:
+    """Refuse a console without TLS where others could listen; plain text on purpose is for the gRPC port alone."""
+    if not settings.console.enabled:
+        return
+    files = files_of_console(settings.console, settings.tls)
+    if files is not None:
+        check_files(read_files(*files), utc_now(), files[1])
+    elif not settings.console.on_loopback:
+        raise InvalidInput(
+            "Without TLS the web console listens on loopback only.",
+            reason=Reason.PLAINTEXT_REFUSED,
+            hint="Set VESTIBULE_CONSOLE__TLS_CERTIFICATE and VESTIBULE_CONSOLE__TLS_KEY, or those of VESTIBULE_TLS__*; "
+            "or leave VESTIBULE_CONSOLE__HOST at 127.0.0.1.",
+        )
+
+
 def _check_token_of_ray(settings: Settings) -> None:
     joined = settings.ray.address
     if ray_token_is_turned_off() and not (joined and settings.ray.allow_no_token):
@@ -160,7 +177,7 @@ def _addresses(settings: Settings) -> Iterator[ListenAddress]:
         )
     if settings.console.enabled:
         yield ListenAddress(
-            LOOPBACK,
+            settings.console.host,
             settings.console.port,
             f"The port {settings.console.port} of the console",
             "End the other process, or set VESTIBULE_CONSOLE__PORT; VESTIBULE_CONSOLE__ENABLED=false turns it off.",

@@ -115,6 +115,11 @@ class ApiKeys:
         scopes = frozenset(Scope(name) for name in row.scopes)
         return Caller(f"key:{row.holder_id}", row.client_id, scopes, peer), key_id
 
+    def knows(self, key: str) -> bool:
+        """Whether there is a key with this id. Its secret may be wrong."""
+        found = _KEY.fullmatch(key)
+        return found is not None and found[1] in self._rows
+
     def check(self, key_id: str) -> None:
         """Make sure that a key that was verified before is still valid.
 

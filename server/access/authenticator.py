@@ -65,6 +65,13 @@ class Authenticator:
         tokens, verified = self._tokens, await self._tokens.verify(credential)
         return Grant(verified.caller(peer), lambda: tokens.verify(credential))
 
+    def knows(self, authorization: Sequence[str | bytes]) -> bool:
+        """Whether the credential names an API key that exists. Its secret may be wrong."""
+        try:
+            return self._keys.knows(_credential(authorization))
+        except Unauthenticated:
+            return False
+
     async def _recheck_key(self, key_id: str) -> None:
         self._keys.check(key_id)
 

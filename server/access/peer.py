@@ -50,8 +50,13 @@ def parse_peer(text: str) -> Peer:
     if kind == "unix":
         return Peer(kind, kind, local=True)
     host = rest.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else ""
+    return peer_at(host) or Peer("", kind, local=False)
+
+
+def peer_at(host: str) -> Peer | None:
+    """The peer with an IP address; None if it is not one."""
     try:
         address = ip_address(host)
     except ValueError:
-        return Peer("", kind, local=False)
+        return None
     return Peer(host, str(network_of(address)), local=is_loopback(host))

@@ -88,9 +88,9 @@ def _pinned(settings: Settings) -> ClientTls:
     """Trust the certificate in the settings of the server itself, whatever name the address has."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from server.tls.files import CERTIFICATE, certificates, read_file
+    from server.tls.files import OF_THE_GATE, certificates, read_file
 
-    leaf = certificates(read_file(settings.tls.certificate, CERTIFICATE), CERTIFICATE)[0]
+    leaf = certificates(read_file(settings.tls.certificate, OF_THE_GATE.certificate), OF_THE_GATE.certificate)[0]
     return _trusting(leaf.public_bytes(Encoding.PEM), settings, _any_name(leaf))
 
 

@@ -14,6 +14,7 @@ from server.console.calls import Calls
 from server.console.login_pages import LoginPages
 from server.console.logins import Logins
 from server.console.page import texts_of
+from server.console.place import Place
 from server.console.security_middleware import SecurityMiddleware
 from server.console.visit import Page, Visit
 
@@ -24,10 +25,11 @@ class Console:
     Args:
         calls: Calls the services.
         logins: Which browsers are logged in.
+        place: Where browsers find the console.
     """
 
-    def __init__(self, calls: Calls, logins: Logins) -> None:
-        login = LoginPages(calls, logins)
+    def __init__(self, calls: Calls, logins: Logins, place: Place) -> None:
+        login = LoginPages(calls, logins, place)
 
         def shown(path: str, page: Page) -> Route:
             return Route(path, login.required(page), methods=["GET"])
@@ -56,7 +58,9 @@ class Console:
                 Exception: problem_page.defect,
             },
         )
-        self.app = SecurityMiddleware(pages)  # around all of it, so that the page of a defect has its headers, too
+        self.app = SecurityMiddleware(
+            pages, place
+        )  # around all of it, so that the page of a defect has its headers, too
 
 
 async def _start(visit: Visit) -> Response:

@@ -9,13 +9,13 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
-from models.errors import DeadlineExceeded, NotFound, Overloaded, PermissionDenied, Unauthenticated
+from models.errors import DeadlineExceeded, NotFound, Overloaded, PermissionDenied
 from models.reasons import Reason
 from server.access.authenticator import Authenticator
 from server.access.caller import Caller, acting_as
 from server.access.peer import Peer
-from server.access.scopes import allows, check_scope
-from server.rpc.interceptors.authenticate import AccessDecision, AccessObserver
+from server.access.scopes import allows
+from server.rpc.interceptors.authenticate import AccessCheck, AccessDecision, AccessObserver
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.rpc.interceptors.validate import Validate
 from server.runtime.token_bucket import Rate, TokenBuckets
@@ -51,9 +51,11 @@ class Calls:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._services = services
-        self._authenticator = authenticator
         self._observe = observe
-        self._refusals = RefusalLimits(limits, monotonic)
+        # All browsers of this machine have one address. A flood of wrong keys from it must not keep the owner of a
+        # real key out, so the key of a known id is always compared: that costs no more than to count it.
+        refusals = RefusalLimits(limits, monotonic, authenticator.knows)
+        self._check = AccessCheck(authenticator, observe, refusals)
         self._rate = TokenBuckets(Rate(limits.client_calls_per_s, limits.client_calls_burst), monotonic)
         self._validate = Validate()
 
@@ -65,9 +67,7 @@ class Calls:
             Overloaded: REFUSALS_TOO_FAST, TOO_MANY_CREDENTIAL_CHECKS.
             Unavailable: ISSUER_UNAVAILABLE.
         """
-        caller = await self._checked(credential, peer, "")
-        self._observe(AccessDecision(caller, LOGIN))
-        return caller
+        return (await self._check.grant(_sent(credential), peer, LOGIN, scoped=False)).caller
 
     async def caller(self, credential: str, peer: Peer) -> Caller:
         """Whoever the credential of a browser that is logged in belongs to.
@@ -77,7 +77,7 @@ class Calls:
             Overloaded: REFUSALS_TOO_FAST, TOO_MANY_CREDENTIAL_CHECKS.
             Unavailable: ISSUER_UNAVAILABLE.
         """
-        return await self._checked(credential, peer, "")
+        return (await self._check.grant(_sent(credential), peer, LOGIN, scoped=False, record=False)).caller
 
     async def call(self, credential: str, peer: Peer, service: str, method: str, request: Message) -> Any:
         """Call a method that has one request and one reply.
@@ -99,7 +99,7 @@ class Calls:
             DeadlineExceeded: It took too long.
         """
         full_name = f"{_PACKAGE}.{service}/{method}"
-        caller = await self._checked(credential, peer, full_name)
+        caller = (await self._check.grant(_sent(credential), peer, full_name)).caller
         if wait_s := self._rate.take(caller.subject):
             raise Overloaded("This client makes too many calls.", reason=Reason.CALLS_TOO_FAST, retry_after_s=wait_s)
         self._validate.check_message(request)
@@ -118,17 +118,7 @@ class Calls:
         """Whether the scopes of the caller open the method."""
         return allows(caller, f"{_PACKAGE}.{service}/{method}")
 
-    async def _checked(self, credential: str, peer: Peer, method: str) -> Caller:
-        caller = Caller("", "", frozenset(), peer)
-        authorization = [f"Bearer {credential}"]
-        try:
-            with self._refusals.checking(peer.network, authorization):
-                caller = (await self._authenticator.authenticate(authorization, peer)).caller
-                if method:
-                    check_scope(caller, method)
-        except (Unauthenticated, PermissionDenied, Overloaded) as error:
-            self._observe(AccessDecision(caller, method or LOGIN, error.reason))
-            raise
-        if method:
-            self._observe(AccessDecision(caller, method))
-        return caller
+
+def _sent(credential: str) -> list[str]:
+    """The credential as the metadata of a call has it."""
+    return [f"Bearer {credential}"]

@@ -1,35 +1,33 @@
-"""Serves the console over HTTP on loopback."""
+"""Serves the console over HTTP, with TLS or on loopback."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import psutil
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import Unavailable
-from models.private_files import write_atomically
 from models.reasons import Reason
+from server.console.connections import SILENT_S, BoundedProtocol
+from server.console.running import ADDRESS_FILE, RunningConsole, write_running_console
 from server.observability.log import get_logger
 from server.observability.metrics_endpoint import LOOPBACK
+from server.rpc.flood_guard import FloodGuard
+from server.rpc.port_sockets import PortSockets
+from server.setting_groups import ConsoleSettings
+from server.tls.reload import READ_EVERY_S, ConsoleCertificate
 
-MOST_AT_ONCE: Final = 64
+MOST_AT_ONCE: Final = 256
 """Connections at a time; a further one gets the status 503."""
+LONGEST_HEAD: Final = 32 * 1024
+"""Bytes of a request without its body."""
 STOP_S: Final = 1
-SILENT_S: Final = 10.0
-"""How long a request may take to arrive; then its connection is closed."""
-ADDRESS_FILE: Final = "console.json"
-"""In the state folder: where the console of the running server listens. `vestibule console` sends a key there alone."""
-
 log = get_logger("console")
 
 
@@ -38,20 +36,31 @@ class ConsoleServer:
 
     Args:
         app: The pages.
-        port: On loopback; 0 picks one.
+        settings: Of the console.
         state_dir: Gets the address, for commands of the same user.
+        certificate: For TLS; None serves plain text.
+        guard: Watches the connections of a port for floods; None watches none.
 
     Attributes:
-        address: Where it listens; empty before the start.
+        address: Where people find it; empty before the start.
     """
 
-    def __init__(self, app: ASGIApp, port: int, state_dir: Path) -> None:
-        self._port = port
-        self._file = state_dir / ADDRESS_FILE
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ConsoleSettings,
+        state_dir: Path,
+        certificate: ConsoleCertificate | None = None,
+        guard: FloodGuard | None = None,
+    ) -> None:
+        self._settings = settings
+        self._state_dir = state_dir
+        self._certificate = certificate
+        self._guard = guard
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -60,9 +69,11 @@ class ConsoleServer:
                 proxy_headers=False,
                 limit_concurrency=MOST_AT_ONCE,
                 timeout_graceful_shutdown=STOP_S,
-            )
+                h11_max_incomplete_event_size=LONGEST_HEAD,
+            ),
+            certificate,
         )
-        self._running: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
         self.address = ""
 
     async def start(self) -> None:
@@ -71,46 +82,78 @@ class ConsoleServer:
         Raises:
             Unavailable: ADDRESS_IN_USE.
         """
-        listener = socket.socket()
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((LOOPBACK, self._port))
-            listener.listen()
-        except OSError as exc:
-            listener.close()
-            raise Unavailable(
-                f"The port {self._port} of the console is in use.",
-                reason=Reason.ADDRESS_IN_USE,
-                hint="End the other process, or set VESTIBULE_CONSOLE__PORT. VESTIBULE_CONSOLE__ENABLED=false turns "
-                "the console off.",
-            ) from exc
-        self.address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-        started = psutil.Process().create_time()
-        content = json.dumps({"address": self.address, "pid": os.getpid(), "started": started})
-        await asyncio.to_thread(write_atomically, self._file, content.encode())
-        self._running = asyncio.create_task(self._server.serve([listener]))
-        self._running.add_done_callback(_report)
+        listener = await asyncio.to_thread(self._listen)
+        port = listener.getsockname()[1]
+        scheme = "http" if self._certificate is None else "https"
+        own = f"{scheme}://{_to_connect_to(self._settings.host)}:{port}"
+        self.address = self._settings.url.rstrip("/") or own
+        await self._tell(own)
+        self._running = [asyncio.create_task(self._server.serve([listener]))]
+        if self._certificate is not None:
+            self._running.append(asyncio.create_task(self._renew(self._certificate, own)))
+        for task in self._running:
+            task.add_done_callback(_report)
+        if self._guard is not None:
+            self._guard.start(PortSockets(port))
 
     async def stop(self) -> None:
         """Answer what is being answered, for a second at most, and stop listening."""
-        self._file.unlink(missing_ok=True)
+        (self._state_dir / ADDRESS_FILE).unlink(missing_ok=True)
         self._server.should_exit = True
-        if self._running is not None:
-            await asyncio.wait({self._running})
+        for task in self._running[1:]:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+        if self._guard is not None:
+            self._guard.stop()
+
+    def _listen(self) -> socket.socket:
+        """A socket that listens. It may look a name up."""
+        host, port = self._settings.host, self._settings.port
+        try:
+            family, kind, number, _name, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = socket.socket(family, kind, number)
+        except OSError as exc:
+            raise self._cannot_listen() from exc
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen()
+        except OSError as exc:
+            listener.close()
+            raise self._cannot_listen() from exc
+        return listener
+
+    def _cannot_listen(self) -> Unavailable:
+        return Unavailable(
+            f"The port {self._settings.port} of the console is in use.",
+            reason=Reason.ADDRESS_IN_USE,
+            hint="End the other process, or set VESTIBULE_CONSOLE__PORT. VESTIBULE_CONSOLE__ENABLED=false turns "
+            "the console off.",
+        )
+
+    async def _renew(self, certificate: ConsoleCertificate, own: str) -> None:
+        """Read the certificate again until cancelled."""
+        while True:
+            told = certificate.fingerprint
+            await asyncio.sleep(READ_EVERY_S)
+            await asyncio.to_thread(certificate.refresh)
+            if certificate.fingerprint != told:
+                await self._tell(own)
+
+    async def _tell(self, own: str) -> None:
+        """Write where the console is, for commands of the same user."""
+        fingerprint = "" if self._certificate is None else self._certificate.fingerprint
+        running = RunningConsole(own, self.address, fingerprint)
+        await asyncio.to_thread(write_running_console, self._state_dir, running)
 
 
-def address_of_running_console(state_dir: Path) -> str:
-    """Where the console of the server with this state folder listens; empty if no such server runs.
-
-    The process is compared, too: after a crash, another user's program may listen where the file says.
-    """
-    try:
-        found = json.loads((state_dir / ADDRESS_FILE).read_text(encoding="utf-8"))
-        if psutil.Process(found["pid"]).create_time() == found["started"]:
-            return str(found["address"])
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        pass
-    return ""
+def _to_connect_to(host: str) -> str:
+    """What a command on this machine connects to, as it stands in an address."""
+    reached = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    return f"[{reached}]" if ":" in reached else reached
 
 
 def _report(running: asyncio.Task[None]) -> None:
@@ -119,39 +162,29 @@ def _report(running: asyncio.Task[None]) -> None:
 
 
 class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, certificate: ConsoleCertificate | None) -> None:
+        super().__init__(config)
+        self._certificate = certificate
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen with TLS, or without. uvicorn itself gives a client a minute to set TLS up."""
+        if self._certificate is None:
+            await super().startup(sockets)
+            return
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                lambda: BoundedProtocol(self.config, self.server_state, {}),
+                sock=listener,
+                ssl=self._certificate.context,
+                ssl_handshake_timeout=SILENT_S,
+                ssl_shutdown_timeout=STOP_S,
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the server around this one."""
         yield
-
-
-class _Protocol(H11Protocol):
-    """Closes a connection whose next request does not arrive in time. uvicorn itself waits for ever."""
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        """A browser connected."""
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        """A part of a request came."""
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is closed."""
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._unwatch()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(SILENT_S, self.transport.close)
-
-    def _unwatch(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None

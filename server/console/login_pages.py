@@ -13,6 +13,7 @@ from models.errors import Unauthenticated, VestibuleError
 from server.console.calls import Calls
 from server.console.logins import Logins
 from server.console.page import render
+from server.console.place import Place
 from server.console.problem_page import HTTP_STATUS
 from server.console.visit import Page, Visit, form_of, peer_of
 
@@ -25,9 +26,11 @@ class LoginPages:
     Args:
         calls: Verifies credentials.
         logins: Which browsers are logged in.
+        place: Where browsers find the console.
     """
 
-    def __init__(self, calls: Calls, logins: Logins) -> None:
+    def __init__(self, calls: Calls, logins: Logins, place: Place) -> None:
+        self._cookie = cookie_name(place)
         self._calls = calls
         self._logins = logins
 
@@ -36,13 +39,13 @@ class LoginPages:
 
         async def answer(request: Request) -> Response:
             of_a_person = "hx-request" not in request.headers
-            credential = self._logins.credential(request.cookies.get(COOKIE, ""), renews=of_a_person)
+            credential = self._logins.credential(request.cookies.get(self._cookie, ""), renews=of_a_person)
             if credential is None:
                 return _to_login(request)
             try:
                 caller = await self._calls.caller(credential, peer_of(request))
             except Unauthenticated:
-                self._logins.end(request.cookies.get(COOKIE, ""))
+                self._logins.end(request.cookies.get(self._cookie, ""))
                 return _to_login(request)
             return await page(Visit(request, caller, self._calls, credential))
 
@@ -72,14 +75,14 @@ class LoginPages:
 
     def _welcome(self, credential: str, path: str) -> Response:
         response = RedirectResponse(path, 303)
-        response.set_cookie(COOKIE, self._logins.begin(credential), httponly=True, samesite="strict")
+        response.set_cookie(self._cookie, self._logins.begin(credential), httponly=True, samesite="strict")
         return response
 
     async def log_out(self, request: Request) -> Response:
         """End the login of the browser."""
-        self._logins.end(request.cookies.get(COOKIE, ""))
+        self._logins.end(request.cookies.get(self._cookie, ""))
         response = RedirectResponse("/login", 303)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        response.delete_cookie(self._cookie, httponly=True, samesite="strict")
         return response
 
     async def make_ticket(self, request: Request) -> Response:
@@ -91,6 +94,15 @@ class LoginPages:
             answer = {"reason": str(error.reason), "message": error.message, "hint": error.hint}
             return JSONResponse(answer, HTTP_STATUS.get(error.reason.status, 500))
         return JSONResponse({"ticket": self._logins.ticket(credential)})
+
+
+def cookie_name(place: Place) -> str:
+    """Of the cookie with the secret of a login.
+
+    Under TLS, browsers take a cookie with this prefix only from this very host over TLS: no other host of the domain,
+    and nobody on a connection without TLS, can put one there.
+    """
+    return f"__Host-{COOKIE}" if place.secure else COOKIE
 
 
 def _to_login(request: Request) -> Response:

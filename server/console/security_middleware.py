@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.console.place import Place, name_in
 from server.observability.metrics_endpoint import OWN_NAMES
 
 LARGEST_BODY: Final = 16 * 1024
@@ -25,50 +25,67 @@ _SECURITY_HEADERS: Final = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 
+_ONLY_TLS: Final = "max-age=31536000"
+"""A year in which a browser speaks TLS only to this host. It is about every port of the host, so never about loopback,
+where developers have servers without TLS."""
+
 
 class SecurityMiddleware:
     """Refuses requests of other sites, and adds the headers of security. An ASGI middleware.
 
-    A web page can give its own host name the address 127.0.0.1 (DNS rebinding); the browser still names that host.
     A page of another site can send a form here; the browser then names that site as its origin.
+
+    Args:
+        place: Whose host names may be asked for.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, place: Place) -> None:
         self._app = app
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
 
+        asked = Headers(scope=scope)
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if self._place.secure:
+                    message["headers"] = [_secure(name, value) for name, value in message["headers"]]
                 headers = MutableHeaders(scope=message)
                 headers.update(_SECURITY_HEADERS)
                 if not scope["path"].startswith("/static/"):
                     headers["cache-control"] = "no-store"
+                if self._place.secure and name_in(f"//{asked.get('host', '')}") not in OWN_NAMES:
+                    headers["strict-transport-security"] = _ONLY_TLS
             await send(message)
 
-        refusal = _refusal(Headers(scope=scope), scope["method"], scope["path"])
+        refusal = self._refusal(asked, scope["method"], scope["path"])
         app: ASGIApp = self._app if refusal is None else PlainTextResponse(refusal[1], refusal[0])
         await app(scope, receive, send_with_headers)
 
+    def _refusal(self, headers: Headers, method: str, path: str) -> tuple[int, str] | None:
+        """The status and the text of a refusal; None for a request that may pass."""
+        host = headers.get("host", "")
+        if not self._place.answers_to(host):
+            return 403, "The console does not answer to this host name. VESTIBULE_CONSOLE__URL and _NAMES set them.\n"
+        if path.startswith(("//", "/\\")):  # a link on the page to itself would lead to another site
+            return 404, "There is no such page.\n"
+        if method in {"GET", "HEAD"}:
+            return None
+        origin = headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != host:
+            return 403, "The form belongs to another site.\n"
+        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return 403, "The form belongs to another site.\n"
+        return _too_long(headers)
 
-def _refusal(headers: Headers, method: str, path: str) -> tuple[int, str] | None:
-    """The status and the text of a refusal; None for a request that may pass."""
-    host = headers.get("host", "")
-    if _name(host) not in OWN_NAMES:
-        return 403, "The console answers to localhost only.\n"
-    if path.startswith(("//", "/\\")):  # a link on the page to itself would lead to another site
-        return 404, "There is no such page.\n"
-    if method in {"GET", "HEAD"}:
-        return None
-    origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != host:
-        return 403, "The form belongs to another site.\n"
-    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        return 403, "The form belongs to another site.\n"
-    return _too_long(headers)
+
+def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """A header of an answer; a cookie is for connections with TLS only."""
+    return name, value + b"; Secure" if name == b"set-cookie" else value
 
 
 def _too_long(headers: Headers) -> tuple[int, str] | None:
@@ -76,10 +93,3 @@ def _too_long(headers: Headers) -> tuple[int, str] | None:
     if not length.isdigit() or int(length) > LARGEST_BODY or "transfer-encoding" in headers:
         return 413, f"A form has at most {LARGEST_BODY} bytes, and says its length.\n"
     return None
-
-
-def _name(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""

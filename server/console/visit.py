@@ -16,8 +16,9 @@ from starlette.responses import Response
 from server.access.caller import Caller
 from server.access.peer import Peer
 from server.console.calls import Calls
-from server.console.http import SILENT_S
+from server.console.connections import SILENT_S
 from server.console.page import render
+from server.console.place import browser_at
 from server.console.security_middleware import LARGEST_BODY
 
 PAGES: Final = (
@@ -74,5 +75,4 @@ async def form_of(request: Request) -> dict[str, str]:
 
 def peer_of(request: Request) -> Peer:
     """Where the browser is."""
-    host = request.client.host if request.client else ""
-    return Peer(host, host, local=True)  # the console listens on loopback only
+    return browser_at(request.client.host if request.client else "", request.headers.get("host", ""))

@@ -140,7 +140,8 @@ class Metrics:
         )
         self.certificate_days = Gauge(
             "vestibule_tls_certificate_days",
-            "Whole days until the certificate of the port (server) or the last client CA (client_ca) expires.",
+            "Whole days until the certificate of the port (server), that of the console, or the last client CA "
+            "(client_ca) expires.",
             ["certificate"],
             registry=into,
         )

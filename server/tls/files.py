@@ -19,14 +19,25 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.setting_groups import TlsSettings
+from server.setting_groups import ConsoleSettings, TlsSettings
 
 LEAST_RSA_BITS: Final = 2048
 MOST_BYTES: Final = 1024 * 1024
 _CURVES: Final = ("secp256r1", "secp384r1")
 """The curves that gRPC's TLS signs with; with another one, or Ed25519, every handshake would fail."""
 
-CERTIFICATE, KEY, CLIENT_CA = (f"VESTIBULE_TLS__{name}" for name in ("CERTIFICATE", "KEY", "CLIENT_CA"))
+
+@dataclass(frozen=True, slots=True)
+class SettingNames:
+    """The variables that name the files, for messages."""
+
+    certificate: str
+    key: str
+    client_ca: str = ""
+
+
+OF_THE_GATE: Final = SettingNames("VESTIBULE_TLS__CERTIFICATE", "VESTIBULE_TLS__KEY", "VESTIBULE_TLS__CLIENT_CA")
+OF_THE_CONSOLE: Final = SettingNames("VESTIBULE_CONSOLE__TLS_CERTIFICATE", "VESTIBULE_CONSOLE__TLS_KEY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +70,47 @@ class Expiry:
     client_ca: datetime | None
 
 
-def read_files(settings: TlsSettings) -> TlsFiles:
+def files_of_console(settings: ConsoleSettings, gate: TlsSettings) -> tuple[TlsSettings, SettingNames] | None:
+    """The files of the console's TLS and the variables that name them; None for plain text.
+
+    Args:
+        settings: Of the console.
+        gate: Of the gRPC port. The console takes its files where it has none of its own and is not on loopback.
+    """
+    if settings.tls_certificate is not None:
+        return TlsSettings(certificate=settings.tls_certificate, key=settings.tls_key), OF_THE_CONSOLE
+    if gate.enabled and not settings.on_loopback:
+        return TlsSettings(certificate=gate.certificate, key=gate.key), OF_THE_GATE
+    return None
+
+
+def read_files(settings: TlsSettings, names: SettingNames = OF_THE_GATE) -> TlsFiles:
     """Read the files of settings that turn TLS on.
 
     Raises:
         InvalidInput: TLS_FILE_INVALID or TLS_KEY_EXPOSED.
     """
     return TlsFiles(
-        read_file(settings.certificate, CERTIFICATE),
-        read_file(settings.key, KEY, private=True),
-        None if settings.client_ca is None else read_file(settings.client_ca, CLIENT_CA),
+        read_file(settings.certificate, names.certificate),
+        read_file(settings.key, names.key, private=True),
+        None if settings.client_ca is None else read_file(settings.client_ca, names.client_ca),
     )
 
 
-def check_files(files: TlsFiles, now: datetime) -> Expiry:
+def check_files(files: TlsFiles, now: datetime, names: SettingNames = OF_THE_GATE) -> Expiry:
     """Check that a server can use the files now.
 
     Raises:
         InvalidInput: TLS_FILE_INVALID, TLS_KEY_MISMATCH or TLS_CERTIFICATE_EXPIRED.
     """
-    chain = certificates(files.certificate, CERTIFICATE)
-    check_pair(chain[0], files.key, KEY)
+    chain = certificates(files.certificate, names.certificate)
+    check_pair(chain[0], files.key, names.key)
     for certificate in chain:
         _check_dates(certificate, now)
     end = min(c.not_valid_after_utc for c in chain)
     if files.client_ca is None:
         return Expiry(end, None)
-    last = max(certificates(files.client_ca, CLIENT_CA), key=lambda ca: ca.not_valid_after_utc)
+    last = max(certificates(files.client_ca, names.client_ca), key=lambda ca: ca.not_valid_after_utc)
     _check_dates(last, now)
     return Expiry(end, last.not_valid_after_utc)
 

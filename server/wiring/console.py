@@ -9,7 +9,10 @@ from server.console.app import Console
 from server.console.calls import Calls
 from server.console.http import ConsoleServer
 from server.console.logins import Logins
+from server.console.place import Place
+from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors.authenticate import observer
+from server.rpc.port_sockets import SUPPORTED
 from server.services import Services
 from server.settings import Settings
 from server.wiring.shared import Shared
@@ -22,4 +25,18 @@ def build_console(settings: Settings, services: Services, shared: Shared, access
     observe = observer(shared.metrics, shared.audit.access)
     calls = Calls(services, access.authenticator, observe, settings.limits)
     logins = Logins(settings.console.idle_s, settings.console.longest_s, time.monotonic)
-    return ConsoleServer(Console(calls, logins).app, settings.console.port, settings.state_dir)
+    place = Place.of_settings(settings.console, tls=shared.console_certificate is not None)
+    return ConsoleServer(
+        Console(calls, logins, place).app,
+        settings.console,
+        settings.state_dir,
+        shared.console_certificate,
+        _flood_guard(settings, shared),
+    )
+
+
+def _flood_guard(settings: Settings, shared: Shared) -> FloodGuard | None:
+    """What bounds connections and bytes of one address before Python and TLS see them, as at the gRPC port."""
+    if settings.console.on_loopback or not SUPPORTED or not settings.limits.flood_refused_s:
+        return None
+    return FloodGuard(settings.limits, shared.metrics, observe=shared.audit.access.at_port)

@@ -38,7 +38,7 @@ def build_services(
     scan = shared.scan or NoScan()
     disks = [DiskStatus(shared.room, disk) for disk in shared.room.disks]
     own = (shared.cluster_report, *disks, stored.analysts, stored.retention, stored.spool_key, shared.certificate)
-    reporting = (*own, scan, sandbox, sandbox.confinement)
+    reporting = (*own, shared.console_certificate, scan, sandbox, sandbox.confinement)
     parts = [part for part in reporting if part is not None]
     status = StatusReporter(
         gateway,

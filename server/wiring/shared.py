@@ -30,7 +30,8 @@ from server.runtime.lifecycle import Lifecycle
 from server.sandbox.build import build_sandbox
 from server.sandbox.sandbox import MediaSandbox
 from server.settings import Settings
-from server.tls.reload import ServerCertificate
+from server.tls.files import files_of_console
+from server.tls.reload import ConsoleCertificate, ServerCertificate
 from server.uploads.build import build_malware_scan
 from server.uploads.keys import KEY_FILE, load_or_create_spool_keys
 from server.uploads.malware_scan import MalwareScan
@@ -60,6 +61,7 @@ class Shared:
     clock: Clock
     sandbox: MediaSandbox
     certificate: ServerCertificate | None
+    console_certificate: ConsoleCertificate | None
     scan: MalwareScan | None
     audit: AuditBook
     experiments: Experiments
@@ -104,12 +106,20 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         clock=clock,
         sandbox=sandbox,
         certificate=ServerCertificate(settings.tls, clock, metrics) if settings.tls.enabled else None,
+        console_certificate=_console_certificate(settings, clock, metrics),
         scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, clock),
         audit=audit,
         experiments=load_experiments(settings.experiments.file, settings.idle_session_s).stored_as(
             audit.trail.client_pseudonym
         ),
     )
+
+
+def _console_certificate(settings: Settings, clock: Clock, metrics: Metrics) -> ConsoleCertificate | None:
+    files = files_of_console(settings.console, settings.tls)
+    if files is None or not settings.console.enabled:
+        return None
+    return ConsoleCertificate(files[0], clock, metrics, files[1])
 
 
 def _disk_room(settings: Settings, metrics: Metrics) -> DiskRoom:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +13,7 @@ from models.reasons import Reason
 from server.access.access_log import AccessLog
 from server.access.authenticator import Authenticator, Grant
 from server.access.caller import ANONYMOUS, Caller, set_caller
-from server.access.peer import parse_peer
+from server.access.peer import Peer, parse_peer
 from server.access.scopes import NO_CREDENTIAL, check_scope
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
@@ -66,6 +66,53 @@ def observer(metrics: Metrics, access: AccessLog) -> AccessObserver:
     return observe
 
 
+class AccessCheck:
+    """Verifies credentials and scopes, for calls over gRPC and for those of the console.
+
+    Args:
+        authenticator: Verifies credentials.
+        observe: Called with each decision; it must not block.
+        limits: Bounds on refused credentials.
+    """
+
+    def __init__(self, authenticator: Authenticator, observe: AccessObserver, limits: RefusalLimits) -> None:
+        self._authenticator = authenticator
+        self._observe = observe
+        self._limits = limits
+
+    async def grant(
+        self, authorization: Sequence[str | bytes], peer: Peer, method: str, *, scoped: bool = True, record: bool = True
+    ) -> Grant:
+        """Who calls.
+
+        Args:
+            authorization: Every value of the metadata key ``authorization``.
+            peer: Where the call comes from.
+            method: Full name without the leading slash.
+            scoped: Whether the scopes must open the method.
+            record: Whether the observer is told that the call may go on; it is always told that one may not.
+
+        Raises:
+            Unauthenticated: There is no valid credential.
+            PermissionDenied: The scopes do not allow the method.
+            Unavailable: ISSUER_UNAVAILABLE.
+            Overloaded: REFUSALS_TOO_FAST, TOO_MANY_CREDENTIAL_CHECKS.
+        """
+        caller = Caller("", "", frozenset(), peer)
+        try:
+            with self._limits.checking(peer.network, authorization):
+                grant = await self._authenticator.authenticate(authorization, peer)
+                caller = grant.caller
+                if scoped:
+                    check_scope(caller, method)
+        except (Unauthenticated, PermissionDenied, Overloaded) as error:
+            self._observe(AccessDecision(caller, method, error.reason))
+            raise
+        if record:
+            self._observe(AccessDecision(caller, method))
+        return grant
+
+
 class Authenticate(CallHook):
     """Verifies the credential, checks the scope, and sets the current caller.
 
@@ -83,9 +130,8 @@ class Authenticate(CallHook):
         limits: RefusalLimits,
         recheck_s: float = RECHECK_S,
     ) -> None:
-        self._authenticator = authenticator
         self._observe = observe
-        self._limits = limits
+        self._check = AccessCheck(authenticator, observe, limits)
         self._recheck_s = recheck_s
 
     @asynccontextmanager
@@ -102,7 +148,8 @@ class Authenticate(CallHook):
             set_caller(ANONYMOUS)
             yield
             return
-        grant = await self._grant(call)
+        peer = parse_peer(call.context.peer())
+        grant = await self._check.grant(call.all_metadata(CREDENTIAL_KEY), peer, call.method)
         set_caller(grant.caller)
         try:
             if call.streaming:
@@ -115,20 +162,6 @@ class Authenticate(CallHook):
         except (PermissionDenied, NotFound) as error:
             self._observe(AccessDecision(grant.caller, call.method, error.reason))
             raise
-
-    async def _grant(self, call: Call) -> Grant:
-        caller = Caller("", "", frozenset(), parse_peer(call.context.peer()))
-        authorization = call.all_metadata(CREDENTIAL_KEY)
-        try:
-            with self._limits.checking(caller.peer.network, authorization):
-                grant = await self._authenticator.authenticate(authorization, caller.peer)
-                caller = grant.caller
-                check_scope(caller, call.method)
-        except (Unauthenticated, PermissionDenied, Overloaded) as error:
-            self._observe(AccessDecision(caller, call.method, error.reason))
-            raise
-        self._observe(AccessDecision(caller, call.method))
-        return grant
 
     @asynccontextmanager
     async def _watched(self, call: Call, grant: Grant) -> AsyncIterator[None]:

@@ -30,9 +30,17 @@ class RefusalLimits:
 
     Args:
         monotonic: Clock of the rate.
+        known: Whether a credential is looked at even while the bound is used up. It must be as cheap to check as to
+            count, and impossible to guess.
     """
 
-    def __init__(self, limits: LimitSettings, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: LimitSettings,
+        monotonic: Callable[[], float] = time.monotonic,
+        known: Callable[[Sequence[str | bytes]], bool] = lambda authorization: False,
+    ) -> None:
+        self._known = known
         self._at_once = limits.network_checks
         self._refused = TokenBuckets(Rate(limits.network_refused_per_s, limits.network_refused_burst), monotonic)
         self._checking: Counter[str] = Counter()
@@ -54,7 +62,7 @@ class RefusalLimits:
             Overloaded: REFUSALS_TOO_FAST, TOO_MANY_CREDENTIAL_CHECKS.
         """
         digest = _digest(authorization)
-        self._check(network, digest)
+        self._check(network, digest, authorization)
         try:
             with counted(self._checking, network):
                 yield
@@ -68,9 +76,9 @@ class RefusalLimits:
             if len(self._accepted) > MOST_ACCEPTED:
                 self._accepted.popitem(last=False)
 
-    def _check(self, network: str, digest: bytes) -> None:
+    def _check(self, network: str, digest: bytes, authorization: Sequence[str | bytes]) -> None:
         wait_s = self._refused.wait_s(network)
-        if wait_s and digest not in self._accepted:
+        if wait_s and digest not in self._accepted and not self._known(authorization):
             raise Overloaded(
                 "Too many calls of this network address were refused for their credential or its scopes.",
                 reason=Reason.REFUSALS_TOO_FAST,

@@ -22,11 +22,12 @@ from server.access.caller import Scope, current_caller
 from server.console.app import Console
 from server.console.calls import Calls
 from server.console.logins import Logins
+from server.console.place import Place
 from server.ledger.writer import Ledger
 from server.rpc.interceptors.authenticate import AccessDecision
 from server.services import Services
 from server.services.funnel import FunnelService
-from server.setting_groups import LimitSettings
+from server.setting_groups import ConsoleSettings, LimitSettings
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
@@ -99,7 +100,10 @@ class ScriptedAdmin:
 class Harness:
     """One console and its ledger; ``now`` is its clock in seconds."""
 
-    def __init__(self, folder: Path, limits: LimitSettings | None = None) -> None:
+    def __init__(
+        self, folder: Path, limits: LimitSettings | None = None, settings: ConsoleSettings | None = None
+    ) -> None:
+        self.place = Place.of_settings(settings or ConsoleSettings(), tls=False)
         self.ledger: Ledger = open_ledger(folder / "ledger.duckdb", lambda: NOW)
         audit = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         self.keys = ApiKeys(self.ledger, lambda: NOW, audit)
@@ -112,7 +116,7 @@ class Harness:
             services, Authenticator(self.keys), self.decisions.append, limits or LimitSettings(), lambda: self.now
         )
         self.logins = Logins(1800, 43_200, lambda: self.now)
-        self.app = Console(calls, self.logins).app
+        self.app = Console(calls, self.logins, self.place).app
 
     async def key(self, *scopes: Scope, client_id: str = "") -> str:
         """A fresh API key."""
@@ -121,10 +125,12 @@ class Harness:
         return key
 
     @asynccontextmanager
-    async def browser(self, key: str = "", **headers: str) -> AsyncIterator[httpx2.AsyncClient]:
-        """A browser; it is logged in if a key is given."""
-        transport = httpx2.ASGITransport(app=self.app, client=("127.0.0.1", 50_000), raise_app_exceptions=False)
-        async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers) as client:
+    async def browser(
+        self, key: str = "", *, at: str = "127.0.0.1", origin: str = ORIGIN, **headers: str
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        """A browser at a network address; it is logged in if a key is given."""
+        transport = httpx2.ASGITransport(app=self.app, client=(at, 50_000), raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url=origin, headers=headers) as client:
             if key:
                 answer = await client.post("/login", data={"key": key})
                 assert answer.status_code == 303

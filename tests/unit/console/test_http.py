@@ -14,15 +14,17 @@ import pytest
 
 from models.errors import Unavailable
 from models.reasons import Reason
-from server.console import http
-from server.console.http import ADDRESS_FILE, MOST_AT_ONCE, ConsoleServer, address_of_running_console
+from server.console import connections
+from server.console.http import MOST_AT_ONCE, ConsoleServer
+from server.console.running import ADDRESS_FILE, RunningConsole, running_console
+from server.setting_groups import ConsoleSettings
 from tests.unit.console.harness import Harness
 
 
 @asynccontextmanager
 async def console(folder: Path, port: int = 0) -> AsyncIterator[ConsoleServer]:
     harness = Harness(folder)
-    server = ConsoleServer(harness.app, port, folder)
+    server = ConsoleServer(harness.app, ConsoleSettings(port=port), folder)
     await server.start()
     try:
         yield server
@@ -48,15 +50,15 @@ async def status(server: ConsoleServer) -> str:
 async def test_it_answers_from_its_start_on_and_says_where_while_it_runs(tmp_path: Path) -> None:
     async with console(tmp_path) as server:
         assert await status(server) == "200"
-        assert address_of_running_console(tmp_path) == server.address
+        assert running_console(tmp_path) == RunningConsole(server.address, server.address, "")
         file = tmp_path / ADDRESS_FILE
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         crashed = json.loads(file.read_text())
-    assert address_of_running_console(tmp_path) == ""
+    assert running_console(tmp_path) is None
     wrongs: tuple[object, ...] = (crashed | {"started": 1.0}, crashed | {"pid": 2**22 + 1}, {}, [])
     for wrong in wrongs:
         file.write_text(json.dumps(wrong))
-        assert address_of_running_console(tmp_path) == ""
+        assert running_console(tmp_path) is None
 
 
 async def test_a_taken_port_is_an_error_with_a_hint(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ async def test_a_taken_port_is_an_error_with_a_hint(tmp_path: Path) -> None:
 async def test_connections_that_send_no_request_do_not_keep_others_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(http, "SILENT_S", 0.3)
+    monkeypatch.setattr(connections, "SILENT_S", 0.3)
     async with console(tmp_path) as server:
         silent = [await connect(server) for _ in range(MOST_AT_ONCE + 6)]
         for _, writer in silent:
