@@ -205,6 +205,11 @@ class Reason(ReasonRow):
         "The file of experiments has errors; the message names the places.",
     )
     EXPERIMENT_NOT_FOUND = "EXPERIMENT_NOT_FOUND", Status.NOT_FOUND, "There is no such experiment for the caller."
+    EXPERIMENT_WORD_PERSONAL = (
+        "EXPERIMENT_WORD_PERSONAL",
+        Status.INVALID_ARGUMENT,
+        "A name or an instruction in the file of experiments may name a person; they are stored and sent as they are.",
+    )
     FILE_UNREADABLE = (
         "FILE_UNREADABLE",
         Status.NOT_FOUND,

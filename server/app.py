@@ -133,6 +133,7 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
     await components.cluster.start(on_step)
     if folder := components.cluster.folder:
         log.info("ray_folder", folder=folder, in_state_folder=Path(folder).parent == settings.state_dir.absolute())
+    await components.start_experiments()
     for alerter in components.alerters:
         stack.callback(asyncio.create_task(alerter.run()).cancel)
     taken_over = await components.runner.start(components.handlers)

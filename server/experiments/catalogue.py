@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,12 +20,17 @@ class Experiments:
     """
 
     def __init__(self, *declared: Experiment) -> None:
-        self._by_name = {experiment.name: experiment for experiment in declared}
-        self._by_mark = {
-            experiment.label(variant): (experiment, variant.changes)
-            for experiment in declared
-            for variant in experiment.variants
-        }
+        self._by_name: dict[str, Experiment] = {}
+        self._by_mark: dict[str, tuple[Experiment | None, Changes]] = {}
+        self.add(declared)
+
+    def add(self, declared: Iterable[Experiment]) -> None:
+        """Declare more of them, in which no session could take part that takes part in another."""
+        for experiment in declared:
+            self._by_name[experiment.name] = experiment
+            self._by_mark |= {
+                experiment.label(variant): (experiment, variant.changes) for variant in experiment.variants
+            }
 
     def __iter__(self) -> Iterator[Experiment]:
         return iter(self._by_name.values())

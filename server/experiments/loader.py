@@ -62,6 +62,7 @@ class ExperimentPart(_Part):
     planned_sessions: Annotated[int, Field(ge=200, le=100_000_000)] = 5000
     counts_after_hours: Annotated[float, Field(gt=0, le=24 * 90)] = 24.0
     guardrails: GuardrailPart = GuardrailPart()
+    words_checked: bool = False
     variants: Annotated[dict[Name, VariantPart], Field(min_length=2, max_length=10)]
 
     @model_validator(mode="after")
@@ -81,6 +82,7 @@ class ExperimentPart(_Part):
             planned_sessions=self.planned_sessions,
             counts_after_s=self.counts_after_hours * 3600,
             tolerances=Tolerances(**self.guardrails.model_dump()),
+            words_checked=self.words_checked,
         )
 
 

@@ -65,6 +65,7 @@ class Experiment:
         pseudonyms: Under which the sessions of these clients are stored, if they have tokens.
         planned_sessions: After which the intervals are to be narrowest.
         counts_after_s: Seconds from opening until a session counts. One that is completed later is not completed.
+        words_checked: Whether somebody made sure that its names and instructions name no person.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Experiment:
     planned_sessions: int = 5000
     counts_after_s: float = 86_400.0
     tolerances: Tolerances = field(default_factory=Tolerances)
+    words_checked: bool = False
 
     @property
     def control(self) -> Variant:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from ray_tasks.supervisor import ClusterSupervisor
 from server.access.access_log import AccessLog
@@ -24,6 +25,7 @@ from server.jobs.types import Handler
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
+from server.records.experiment_words import put_in_force
 from server.records.pubsub import PubSub
 from server.runtime.disk_room import DiskRoom
 from server.settings import Settings
@@ -40,7 +42,11 @@ from server.wiring.streams import build_streams
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What ``server.app`` starts and stops."""
+    """What ``server.app`` starts and stops.
+
+    Attributes:
+        start_experiments: Puts the declared experiments in force; needs the redactor.
+    """
 
     cluster: ClusterSupervisor
     grpc_server: GrpcServer
@@ -59,6 +65,7 @@ class Components:
     certificate: ServerCertificate | None
     scan: MalwareScan | None
     console: ConsoleServer | None
+    start_experiments: Callable[[], Awaitable[None]]
 
 
 async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> Components:
@@ -91,4 +98,5 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         certificate=shared.certificate,
         scan=shared.scan,
         console=build_console(settings, services, shared, access),
+        start_experiments=partial(put_in_force, shared.experiments, shared.declared_experiments, shared.gateway),
     )

@@ -42,7 +42,12 @@ from server.wiring.upstreams import build_upstreams
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What most parts of the server use."""
+    """What most parts of the server use.
+
+    Attributes:
+        experiments: Those in force: none until the redactor has read them.
+        declared_experiments: What their file has.
+    """
 
     ledger: Ledger
     spool: Spool
@@ -65,6 +70,7 @@ class Shared:
     scan: MalwareScan | None
     audit: AuditBook
     experiments: Experiments
+    declared_experiments: Experiments
 
 
 async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack, clock: Clock) -> Shared:
@@ -109,7 +115,8 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         console_certificate=_console_certificate(settings, clock, metrics),
         scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, clock),
         audit=audit,
-        experiments=load_experiments(settings.experiments.file, settings.idle_session_s).stored_as(
+        experiments=Experiments(),
+        declared_experiments=load_experiments(settings.experiments.file, settings.idle_session_s).stored_as(
             audit.trail.client_pseudonym
         ),
     )

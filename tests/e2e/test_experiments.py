@@ -70,3 +70,18 @@ def test_sessions_get_variants_and_the_report_counts_them(home: Path) -> None:
         assert command(server, "plan", "--effect", "5")["observed_sessions"] == 0
     finally:
         stop_server(server)
+
+
+def test_a_server_whose_file_names_a_person_does_not_start(home: Path) -> None:
+    home.mkdir()
+    file = home / "experiments.yaml"
+    text = FILE.format(start="2026-11-01").replace("Ask for the meter first", "Tell them that Maria Lopez will come")
+    file.write_text(text, encoding="utf-8")
+    server = start_server(home, f"experiments.file={file}", wait=False)
+    try:
+        assert server.child.process.wait(120) == 1
+    finally:
+        stop_server(server)
+    assert "[EXPERIMENT_WORD_PERSONAL]" in server.log
+    assert "reply_instruction of variant 2 of experiment 1" in server.log
+    assert "Lopez" not in server.log
