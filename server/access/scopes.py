@@ -28,6 +28,7 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "FunnelService/RecordEvents": (APP,),
         "FunnelService/GetReport": (ANALYST, OPERATOR),
         "FunnelService/ListFunnelSessions": (ANALYST, OPERATOR),
+        "FunnelService/GetSessionTimeline": (ANALYST, OPERATOR),
         "FunnelService/DeclareEvents": (OPERATOR,),
         "FunnelService/ListDeclaredEvents": (ANALYST, OPERATOR),
         "ExperimentService/ListExperiments": (ANALYST, OPERATOR),

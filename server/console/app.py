@@ -9,8 +9,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from models.errors import VestibuleError
-from server.console import funnel_page, health_page, letters_page, problem_page
+from server.console import health_page, letters_page, problem_page, sessions_page
+from server.console.analyses import Analyses
 from server.console.calls import Calls
+from server.console.causes_page import CausesPage
+from server.console.funnel_page import FunnelPage
 from server.console.login_pages import LoginPages
 from server.console.logins import Logins
 from server.console.page import texts_of
@@ -26,10 +29,11 @@ class Console:
         calls: Calls the services.
         logins: Which browsers are logged in.
         place: Where browsers find the console.
+        analyses: Keep the analyses of funnels for a while; None makes them.
     """
 
-    def __init__(self, calls: Calls, logins: Logins, place: Place) -> None:
-        login = LoginPages(calls, logins, place)
+    def __init__(self, calls: Calls, logins: Logins, place: Place, analyses: Analyses | None = None) -> None:
+        login, analyses = LoginPages(calls, logins, place), analyses or Analyses()
 
         def shown(path: str, page: Page) -> Route:
             return Route(path, login.required(page), methods=["GET"])
@@ -44,7 +48,10 @@ class Console:
                 Route("/logout", login.log_out, methods=["POST"]),
                 Route("/tickets", login.make_ticket, methods=["POST"]),
                 shown("/", _start),
-                shown("/funnel", funnel_page.show),
+                shown("/funnel", FunnelPage(analyses).show),
+                shown("/funnel/sessions", sessions_page.show_list),
+                shown("/sessions/{session_id}", sessions_page.show_one),
+                shown("/causes", CausesPage(analyses).show),
                 shown("/health", health_page.show),
                 shown("/letters", letters_page.show_all),
                 shown("/letters/{letter_id}", letters_page.show_one),

@@ -79,7 +79,16 @@ class Calls:
         """
         return (await self._check.grant(_sent(credential), peer, LOGIN, scoped=False, record=False)).caller
 
-    async def call(self, credential: str, peer: Peer, service: str, method: str, request: Message) -> Any:
+    async def call(
+        self,
+        credential: str,
+        peer: Peer,
+        service: str,
+        method: str,
+        request: Message,
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> Any:
         """Call a method that has one request and one reply.
 
         Args:
@@ -88,6 +97,7 @@ class Calls:
             service: Name without the package, ``AdminService``.
             method: ``GetStatus``.
             request: Its message.
+            deadline_s: How long it may take.
 
         Returns:
             The reply.
@@ -106,10 +116,10 @@ class Calls:
         servicer = getattr(self._services, service.removesuffix("Service").lower())
         try:
             with acting_as(caller):
-                async with asyncio.timeout(DEADLINE_S):
+                async with asyncio.timeout(deadline_s):
                     return await getattr(servicer, method)(request, None)
         except TimeoutError as exc:
-            raise DeadlineExceeded(f"The server did not answer within {DEADLINE_S:g} s.") from exc
+            raise DeadlineExceeded(f"The server did not answer within {deadline_s:g} s.") from exc
         except (PermissionDenied, NotFound) as error:
             self._observe(AccessDecision(caller, full_name, error.reason))
             raise

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response
-from vestibule.v1.funnel_pb2 import FunnelStage, GetReportRequest, Severity
+from vestibule.v1.funnel_pb2 import DropOff, Estimate, FunnelAnalysis, FunnelStage, Severity
 
-from models.errors import InvalidInput
-from models.reasons import Reason
-from server.console.page import length, percent, texts_of
+from server.console.analyses import Analyses
+from server.console.charts import Chart, Span, interval_chart
+from server.console.filters import Filter
+from server.console.formats import Formats, length
+from server.console.page import texts_of
 from server.console.texts import Texts
 from server.console.visit import Visit
 
@@ -25,117 +26,125 @@ class StageShown:
     """One stage as the page shows it.
 
     Attributes:
-        rate: Share that dropped out before it, in [0, 1]; None for the first stage.
+        name: As the server names it.
+        label: In the language of the page.
+        rate: Share that dropped out before it, with its interval where that is known; None for the first stage.
         median: Median time from the stage before, as text; empty if nobody made the step.
         severity: ``normal``, ``high``, ``critical``, or ``unspecified`` for too little data; empty for the first stage.
         bar: Length of its bar in the chart.
+        dropped: Sessions that dropped out before it, among all that have ended.
+        rate_dropped: Sessions that dropped out, among those that the rate counts.
+        rate_of: Sessions that the rate counts.
     """
 
     name: str
+    label: str
     sessions: int
     under_way: int
     dropped: int
-    rate: float | None
+    rate: Estimate | None
     median: str
     severity: str
     bar: float
+    rate_dropped: int
+    rate_of: int
 
     @property
-    def could(self) -> int:
-        """Sessions that could have made the step, and have ended."""
-        return self.sessions + self.dropped
+    def has_interval(self) -> bool:
+        """Whether the interval of the rate is known."""
+        return self.rate is not None and self.rate.high > 0
 
 
-async def show(visit: Visit) -> Response:
-    """Where sessions drop out."""
-    asked, texts = visit.request.query_params, texts_of(visit.request)
-    filters = {name: asked.get(name, "") for name in ("from", "to", "client")}
-    reply = await visit.call("FunnelService", "GetReport", report_request(visit.request))
-    stages = stages_shown(list(reply.stages))
-    where = worst(stages)
-    rate = percent(where.rate or 0.0, texts.language) if where else ""
-    return visit.page(
-        "funnel.html",
-        stages=stages,
-        some=any(stage.sessions for stage in stages),
-        headline=headline(stages, texts, rate),
-        worst=where,
-        filters=filters,
-        chart_width=CHART_WIDTH,
-    )
-
-
-def report_request(request: Request) -> GetReportRequest:
-    """What the address of the page asks for.
-
-    Raises:
-        InvalidInput: INVALID_ARGUMENT, a time is no date, or the first is not before the second.
-    """
-    asked = request.query_params
-    wanted = GetReportRequest(client_id=asked.get("client", ""))
-    start, end = _time(asked.get("from", "")), _time(asked.get("to", ""))
-    if start is not None and end is not None and start >= end:
-        raise wrong_time()
-    if start is not None:
-        wanted.start_time.FromDatetime(start)
-    if end is not None:
-        wanted.end_time.FromDatetime(end)
-    return wanted
-
-
-def wrong_time() -> InvalidInput:
-    """A time in the address that cannot be used."""
-    return InvalidInput(
-        "A time cannot be used.", reason=Reason.INVALID_ARGUMENT, hint="Give dates as 2026-11-27, the first before."
-    )
-
-
-def stages_shown(stages: list[FunnelStage]) -> list[StageShown]:
-    """The stages, each with its bar."""
-    most = max((stage.session_count for stage in stages), default=0)
-    return [_shown(stage, first=number == 0, most=most) for number, stage in enumerate(stages)]
-
-
-def headline(stages: list[StageShown], texts: Texts, percent: str) -> str:
-    """The one sentence that a reader needs: where most people drop out.
+class FunnelPage:
+    """Where sessions drop out.
 
     Args:
-        stages: All of them.
-        texts: In the language of the page.
-        percent: The rate of ``worst(stages)`` as text.
+        analyses: Have the intervals.
     """
+
+    def __init__(self, analyses: Analyses) -> None:
+        self._analyses = analyses
+
+    async def show(self, visit: Visit) -> Response:
+        """The page."""
+        chosen, texts = Filter.of(visit.request), texts_of(visit.request)
+        formats = Formats(texts.language)
+        reply = await visit.call("FunnelService", "GetReport", chosen.report())
+        analysis = None
+        of_stages = not chosen.steps
+        if of_stages and reply.stages[0].session_count:
+            analysis = await self._analyses.of(visit, chosen.report(analyze=True))
+        stages = stages_shown(list(reply.stages), texts, analysis)
+        return visit.page(
+            "funnel.html",
+            stages=stages,
+            some=any(stage.sessions for stage in stages),
+            headline=headline(stages, texts, formats),
+            worst=worst(stages),
+            chosen=chosen,
+            pending=of_stages and analysis is None,
+            chart_width=CHART_WIDTH,
+            rates=_rate_chart(stages, texts, formats),
+            waiting=sum(found.waiting_count for found in analysis.drop_offs) if analysis else 0,
+            first=analysis.recommendations[0].title if analysis and analysis.recommendations else "",
+        )
+
+
+def stages_shown(
+    stages: Sequence[FunnelStage], texts: Texts, analysis: FunnelAnalysis | None = None
+) -> list[StageShown]:
+    """The stages, each with its bar, and with the intervals of an analysis."""
+    most = max((stage.session_count for stage in stages), default=0)
+    drop_offs = {found.to_stage: found for found in analysis.drop_offs} if analysis else {}
+    return [
+        _shown(stage, drop_offs.get(stage.name), texts, first=number == 0, most=most)
+        for number, stage in enumerate(stages)
+    ]
+
+
+def headline(stages: Sequence[StageShown], texts: Texts, formats: Formats) -> str:
+    """The one sentence that a reader needs: where most people drop out."""
     found = worst(stages)
-    if found is not None:
-        stage = texts.or_word(f"stage_{found.name}", found.name)
-        return texts("funnel_largest", stage=stage, dropped=found.dropped, could=found.could, rate=percent)
+    if found is not None and found.rate is not None:
+        dropped, could = formats.count(found.rate_dropped), formats.count(found.rate_of)
+        rate = formats.percent(found.rate.value)
+        return texts("funnel_largest", stage=found.label, dropped=dropped, could=could, rate=rate)
     enough = any(stage.severity not in {"", "unspecified"} for stage in stages)
     return texts("funnel_nobody" if enough else "funnel_too_little")
 
 
-def worst(stages: list[StageShown]) -> StageShown | None:
+def worst(stages: Sequence[StageShown]) -> StageShown | None:
     """The step with the highest rate, of those with enough data; None if nobody dropped out at any of them."""
-    known = [stage for stage in stages if stage.severity not in {"", "unspecified"} and stage.dropped]
-    return max(known, key=lambda stage: stage.rate or 0.0, default=None)
+    known = [stage for stage in stages if stage.severity not in {"", "unspecified"} and stage.rate_dropped]
+    return max(known, key=lambda stage: stage.rate.value if stage.rate else 0.0, default=None)
 
 
-def _shown(stage: FunnelStage, *, first: bool, most: int) -> StageShown:
+def _shown(stage: FunnelStage, drop_off: DropOff | None, texts: Texts, *, first: bool, most: int) -> StageShown:
+    rate, severity = Estimate(value=stage.drop_off_rate), stage.severity
+    dropped, counted = stage.dropped_count, stage.session_count + stage.dropped_count
+    if drop_off is not None:
+        rate, severity = drop_off.drop_off_rate, drop_off.severity
+        dropped, counted = drop_off.dropped_count, drop_off.continued_count + drop_off.dropped_count
     return StageShown(
         name=stage.name,
+        label=texts.or_word(f"stage_{stage.name}", stage.name),
         sessions=stage.session_count,
         under_way=stage.under_way_count,
         dropped=stage.dropped_count,
-        rate=None if first else stage.drop_off_rate,
+        rate=None if first else rate,
         median=length(stage.median_time.ToTimedelta().total_seconds()) if stage.HasField("median_time") else "",
-        severity="" if first else Severity.Name(stage.severity).removeprefix("SEVERITY_").lower(),
+        severity="" if first else Severity.Name(severity).removeprefix("SEVERITY_").lower(),
         bar=CHART_WIDTH * stage.session_count / most if most else 0.0,
+        rate_dropped=dropped,
+        rate_of=counted,
     )
 
 
-def _time(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise wrong_time() from None
+def _rate_chart(stages: Sequence[StageShown], texts: Texts, formats: Formats) -> Chart | None:
+    """The drop-off rates with their intervals; None where no interval is known."""
+    spans = [
+        Span(texts("before", stage=stage.label), stage.rate.value, stage.rate.low, stage.rate.high)
+        for stage in stages
+        if stage.rate is not None and stage.has_interval and stage.rate_of
+    ]
+    return interval_chart(texts("funnel_rates"), spans, formats) if spans else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 from vestibule.v1 import admin_pb2
 
-from server.console.page import length, moment
+from server.console.formats import length, moment
 from server.console.visit import Visit
 
 

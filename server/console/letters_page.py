@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 from vestibule.v1 import admin_pb2
 
-from server.console.page import moment
+from server.console.formats import moment
 from server.console.visit import Visit, form_of
 
 PAGE_OF_LETTERS: Final = 50

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from server.access.caller import Caller
+from server.console.formats import Formats, moment
 from server.console.texts import LANGUAGES, Texts, preferred, texts_in
 
 REFRESH_S: Final = 5
@@ -57,7 +58,7 @@ def render(
         refresh_s=REFRESH_S,
         languages={code: _address(request, lang=code) for code in LANGUAGES},
         made=moment(datetime.now(UTC)),
-        percent=lambda rate: percent(rate, texts.language),
+        f=Formats(texts.language),
         **values,
     )
     response = HTMLResponse(shown, code, {"content-language": texts.language, "vary": "accept-language, cookie"})
@@ -71,25 +72,3 @@ def _address(request: Request, **changes: str) -> str:
     kept = [(name, value) for name, value in request.query_params.multi_items() if name not in _ONCE]
     query = urlencode([*kept, *changes.items()])
     return f"{request.url.path}?{query}" if query else request.url.path
-
-
-def moment(when: datetime) -> str:
-    """A time in UTC, as ISO 8601 without the fraction of the second."""
-    return f"{when:%Y-%m-%d %H:%M:%S}"
-
-
-def percent(rate: float, language: str) -> str:
-    """A share in [0, 1] as text: ``45.1 %``, with a comma in German and Spanish."""
-    text = f"{100 * rate:.1f}\N{NO-BREAK SPACE}%"
-    return text if language == "en" else text.replace(".", ",")
-
-
-def length(seconds: float) -> str:
-    """A length of time as text: ``850 ms``, ``12.3 s``, ``4 min 10 s``, ``2 h 5 min``."""
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"

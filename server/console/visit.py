@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from server.access.caller import Caller
 from server.access.peer import Peer
-from server.console.calls import Calls
+from server.console.calls import DEADLINE_S, Calls
 from server.console.connections import SILENT_S
 from server.console.page import render
 from server.console.place import browser_at
@@ -23,6 +23,7 @@ from server.console.security_middleware import LARGEST_BODY
 
 PAGES: Final = (
     ("funnel", "FunnelService", "GetReport"),
+    ("causes", "FunnelService", "GetReport"),
     ("health", "AdminService", "GetStatus"),
     ("letters", "AdminService", "ListDeadLetters"),
 )
@@ -42,9 +43,10 @@ class Visit:
     _calls: Calls
     _credential: str
 
-    async def call(self, service: str, method: str, request: Message) -> Any:
+    async def call(self, service: str, method: str, request: Message, *, deadline_s: float = DEADLINE_S) -> Any:
         """Call a service as whoever is logged in; see ``Calls.call``."""
-        return await self._calls.call(self._credential, peer_of(self.request), service, method, request)
+        peer = peer_of(self.request)
+        return await self._calls.call(self._credential, peer, service, method, request, deadline_s=deadline_s)
 
     @property
     def menu(self) -> list[str]:

@@ -8,12 +8,15 @@ from typing import Any, Final
 from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
 
 from ray_tasks.types import Gateway
+from server.access import ownership
 from server.access.audit import AuditTrail
 from server.access.caller import current_caller
 from server.analytics.funnel import funnel_report, sessions_behind
 from server.analytics.funnel_details import Details
 from server.analytics.funnel_groups import grouped_report, sessions_in_group
+from server.analytics.timeline import sessions_by_id, timeline
 from server.ledger.app_events import AppendEvents
+from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
@@ -24,9 +27,11 @@ from server.services import event_messages
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_choice import funnel_choice
 from server.services.funnel_details import funnel_details, number_behind, report_message, stage_messages
+from server.services.timeline_messages import session_message, timeline_message
 from server.setting_groups.stored_data import Undeclared
 
 DEFAULT_PAGE: Final = 100
+DEFAULT_ENTRIES: Final = 200
 
 
 async def count_funnel(
@@ -124,14 +129,29 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         choice = funnel_choice(request.report, self._pseudonym, current_caller().client_id)
         details, behind = funnel_details(request.report) or Details(), number_behind(request)
         page_size, after = request.page_size or DEFAULT_PAGE, request.page_token
-        ids, next_token = await self._ledger.read(
-            lambda cursor: (
+
+        def read(cursor: Cursor) -> funnel_pb2.ListFunnelSessionsResponse:
+            ids, next_token = (
                 sessions_in_group(cursor, choice, details, behind, page_size=page_size, after=after)
                 if behind.segment or behind.start
                 else sessions_behind(cursor, choice, behind.position, behind.number, page_size=page_size, after=after)
             )
-        )
-        return funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token)
+            found = [session_message(row) for row in sessions_by_id(cursor, ids)]
+            return funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token, sessions=found)
+
+        return await self._ledger.read(read)
+
+    async def GetSessionTimeline(  # noqa: N802, D102
+        self, request: funnel_pb2.GetSessionTimelineRequest, context: Any
+    ) -> funnel_pb2.GetSessionTimelineResponse:
+        caller = current_caller()
+
+        def read(cursor: Cursor) -> funnel_pb2.GetSessionTimelineResponse:
+            session = ownership.session(cursor, request.session_id, caller)
+            page_size, after = request.page_size or DEFAULT_ENTRIES, int(request.page_token or 0)
+            return timeline_message(session, *timeline(cursor, session.id, page_size=page_size, after=after))
+
+        return await self._ledger.read(read)
 
     async def DeclareEvents(  # noqa: N802, D102
         self, request: funnel_pb2.DeclareEventsRequest, context: Any

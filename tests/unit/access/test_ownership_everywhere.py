@@ -150,6 +150,9 @@ CASES: Final = (
             number=funnel_pb2.FUNNEL_NUMBER_REACHED,
         )
     ]),
+    Case("FunnelService/GetSessionTimeline", "session", lambda ids, own: [
+        funnel_pb2.GetSessionTimelineRequest(session_id=ids.session)
+    ]),
     Case("ExperimentService/ListExperiments", "client", lambda ids, own: [experiment_pb2.ListExperimentsRequest()]),
     Case("ExperimentService/GetExperimentReport", "experiment of the client", lambda ids, own: [
         experiment_pb2.GetExperimentReportRequest(name=f"flow_of_{ids.client.replace('-', '_')}")

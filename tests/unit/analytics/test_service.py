@@ -178,3 +178,44 @@ def test_a_sequence_number_beyond_64_bits_breaks_a_rule() -> None:
     protovalidate.validate(batch(event(sequence=2**63 - 1)))
     with pytest.raises(protovalidate.ValidationError):
         protovalidate.validate(batch(event(sequence=2**63)))
+
+
+async def test_a_session_tells_what_happened_in_pages_with_typed_properties(ledger: Ledger) -> None:
+    service = FunnelService(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, TRAIL)
+    await service.DeclareEvents(
+        funnel_pb2.DeclareEventsRequest(
+            client_id="shop",
+            events=[
+                funnel_pb2.DeclaredEvent(
+                    name="form_sent",
+                    properties=[
+                        funnel_pb2.DeclaredProperty(key="amount", kind=funnel_pb2.PROPERTY_KIND_NUMBER),
+                        funnel_pb2.DeclaredProperty(key="checked", kind=funnel_pb2.PROPERTY_KIND_BOOLEAN),
+                    ],
+                )
+            ],
+            words_checked=True,
+        ),
+        None,
+    )
+    sent = event(name="form_sent", properties={"amount": "12.50", "checked": "true", "note": "for Maria Lopez"})
+    sent.device_time.FromDatetime(NOW)
+    await service.RecordEvents(batch(sent), None)
+    entries: list[funnel_pb2.TimelineEntry] = []
+    token = ""
+    while True:
+        request = funnel_pb2.GetSessionTimelineRequest(session_id=SESSION.id, page_size=1, page_token=token)
+        protovalidate.validate(request)
+        page = await service.GetSessionTimeline(request, None)
+        assert (page.session.id, page.session.client_id, page.session.stage) == (SESSION.id, "shop", SESSION.state)
+        entries += page.entries
+        if not (token := page.next_page_token):
+            break
+    [form] = [entry for entry in entries if entry.name == "form_sent"]
+    assert (form.kind, form.time.ToDatetime(tzinfo=NOW.tzinfo)) == ("event", NOW)
+    assert {found.key: (found.value, found.kind) for found in form.properties} == {
+        "amount": ("12.50", funnel_pb2.PROPERTY_KIND_NUMBER),
+        "checked": ("true", funnel_pb2.PROPERTY_KIND_BOOLEAN),
+        "note": ("for [REDACTED_NAME]", funnel_pb2.PROPERTY_KIND_TEXT),
+    }
+    assert len(entries) > 1, "the session was opened, too"

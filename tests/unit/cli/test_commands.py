@@ -140,6 +140,9 @@ class Funnel(funnel_pb2_grpc.FunnelServiceServicer):
     def ListFunnelSessions(self, request: Any, context: Any) -> funnel_pb2.ListFunnelSessionsResponse:
         raise NotImplementedError
 
+    def GetSessionTimeline(self, request: Any, context: Any) -> funnel_pb2.GetSessionTimelineResponse:
+        raise NotImplementedError
+
     def RecordEvents(self, request: Any, context: Any) -> funnel_pb2.RecordEventsResponse:
         raise NotImplementedError
 

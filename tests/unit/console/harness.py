@@ -19,6 +19,7 @@ from server.access.api_keys import ApiKeys
 from server.access.audit import AuditTrail
 from server.access.authenticator import Authenticator
 from server.access.caller import Scope, current_caller
+from server.console.analyses import Analyses
 from server.console.app import Console
 from server.console.calls import Calls
 from server.console.logins import Logins
@@ -101,7 +102,12 @@ class Harness:
     """One console and its ledger; ``now`` is its clock in seconds."""
 
     def __init__(
-        self, folder: Path, limits: LimitSettings | None = None, settings: ConsoleSettings | None = None
+        self,
+        folder: Path,
+        limits: LimitSettings | None = None,
+        settings: ConsoleSettings | None = None,
+        *,
+        analyses: Analyses | None = None,
     ) -> None:
         self.place = Place.of_settings(settings or ConsoleSettings(), tls=False)
         self.ledger: Ledger = open_ledger(folder / "ledger.duckdb", lambda: NOW)
@@ -116,7 +122,7 @@ class Harness:
             services, Authenticator(self.keys), self.decisions.append, limits or LimitSettings(), lambda: self.now
         )
         self.logins = Logins(1800, 43_200, lambda: self.now)
-        self.app = Console(calls, self.logins, self.place).app
+        self.app = Console(calls, self.logins, self.place, analyses).app
 
     async def key(self, *scopes: Scope, client_id: str = "") -> str:
         """A fresh API key."""

@@ -50,6 +50,11 @@ class FunnelServiceStub:
                 request_serializer=vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsResponse.FromString,
                 _registered_method=True)
+        self.GetSessionTimeline = channel.unary_unary(
+                '/vestibule.v1.FunnelService/GetSessionTimeline',
+                request_serializer=vestibule_dot_v1_dot_funnel__pb2.GetSessionTimelineRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_funnel__pb2.GetSessionTimelineResponse.FromString,
+                _registered_method=True)
         self.DeclareEvents = channel.unary_unary(
                 '/vestibule.v1.FunnelService/DeclareEvents',
                 request_serializer=vestibule_dot_v1_dot_funnel__pb2.DeclareEventsRequest.SerializeToString,
@@ -87,6 +92,13 @@ class FunnelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSessionTimeline(self, request, context):
+        """Tells what happened in a session, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeclareEvents(self, request, context):
         """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat.
         """
@@ -118,6 +130,11 @@ def add_FunnelServiceServicer_to_server(servicer, server):
                     servicer.ListFunnelSessions,
                     request_deserializer=vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsResponse.SerializeToString,
+            ),
+            'GetSessionTimeline': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSessionTimeline,
+                    request_deserializer=vestibule_dot_v1_dot_funnel__pb2.GetSessionTimelineRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_funnel__pb2.GetSessionTimelineResponse.SerializeToString,
             ),
             'DeclareEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.DeclareEvents,
@@ -212,6 +229,33 @@ class FunnelService:
             '/vestibule.v1.FunnelService/ListFunnelSessions',
             vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsRequest.SerializeToString,
             vestibule_dot_v1_dot_funnel__pb2.ListFunnelSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSessionTimeline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.FunnelService/GetSessionTimeline',
+            vestibule_dot_v1_dot_funnel__pb2.GetSessionTimelineRequest.SerializeToString,
+            vestibule_dot_v1_dot_funnel__pb2.GetSessionTimelineResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class FunnelServiceStub:
     """Reports how many sessions reached each stage, and how many dropped out before it."""
     ListFunnelSessions: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.ListFunnelSessionsRequest, _funnel_pb2.ListFunnelSessionsResponse]
     """Lists the sessions behind a number of a report, so that each number is as long as its list."""
+    GetSessionTimeline: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.GetSessionTimelineRequest, _funnel_pb2.GetSessionTimelineResponse]
+    """Tells what happened in a session, in order."""
     DeclareEvents: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.DeclareEventsRequest, _funnel_pb2.DeclareEventsResponse]
     """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat."""
     ListDeclaredEvents: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.ListDeclaredEventsRequest, _funnel_pb2.ListDeclaredEventsResponse]
@@ -55,6 +57,8 @@ class FunnelServiceAsyncStub(FunnelServiceStub):
     """Reports how many sessions reached each stage, and how many dropped out before it."""
     ListFunnelSessions: _aio.UnaryUnaryMultiCallable[_funnel_pb2.ListFunnelSessionsRequest, _funnel_pb2.ListFunnelSessionsResponse]  # type: ignore[assignment]
     """Lists the sessions behind a number of a report, so that each number is as long as its list."""
+    GetSessionTimeline: _aio.UnaryUnaryMultiCallable[_funnel_pb2.GetSessionTimelineRequest, _funnel_pb2.GetSessionTimelineResponse]  # type: ignore[assignment]
+    """Tells what happened in a session, in order."""
     DeclareEvents: _aio.UnaryUnaryMultiCallable[_funnel_pb2.DeclareEventsRequest, _funnel_pb2.DeclareEventsResponse]  # type: ignore[assignment]
     """Declares all events of a client, in place of what it had declared, and tells what changes. Safe to repeat."""
     ListDeclaredEvents: _aio.UnaryUnaryMultiCallable[_funnel_pb2.ListDeclaredEventsRequest, _funnel_pb2.ListDeclaredEventsResponse]  # type: ignore[assignment]
@@ -86,6 +90,14 @@ class FunnelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funnel_pb2.ListFunnelSessionsResponse, _abc.Awaitable[_funnel_pb2.ListFunnelSessionsResponse]]:
         """Lists the sessions behind a number of a report, so that each number is as long as its list."""
+
+    @_abc_1.abstractmethod
+    def GetSessionTimeline(
+        self,
+        request: _funnel_pb2.GetSessionTimelineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funnel_pb2.GetSessionTimelineResponse, _abc.Awaitable[_funnel_pb2.GetSessionTimelineResponse]]:
+        """Tells what happened in a session, in order."""
 
     @_abc_1.abstractmethod
     def DeclareEvents(

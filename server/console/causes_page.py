@@ -1,0 +1,140 @@
+"""The page of causes and recommendations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from vestibule.v1.funnel_pb2 import FunnelAnalysis, FunnelEvidence, FunnelGain, FunnelRecommendation
+
+from server.console.analyses import Analyses
+from server.console.charts import Chart, Span, interval_chart
+from server.console.filters import Filter
+from server.console.formats import Formats
+from server.console.page import texts_of
+from server.console.texts import Texts
+from server.console.visit import Visit
+from server.funnel.intervals import wilson
+from server.funnel.types import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class GroupShown:
+    """The affected sessions, or the others.
+
+    Attributes:
+        rate: Share that left, with its interval.
+        of: How many there are.
+    """
+
+    label: str
+    left: int
+    of: int
+    rate: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeShown:
+    """One change as the page shows it.
+
+    Attributes:
+        stage: The stage that more sessions should enter.
+        groups: The affected and the others; empty for a rule of thumb.
+        chart: Of the groups; None for a rule of thumb.
+        gain: What it should bring, as a sentence.
+    """
+
+    found: FunnelRecommendation
+    stage: str
+    groups: tuple[GroupShown, ...]
+    chart: Chart | None
+    gain: str
+
+
+class CausesPage:
+    """Why people leave, and what to change first.
+
+    Args:
+        analyses: What is shown.
+    """
+
+    def __init__(self, analyses: Analyses) -> None:
+        self._analyses = analyses
+
+    async def show(self, visit: Visit) -> Response:
+        """The page."""
+        chosen, texts = Filter.of(visit.request), texts_of(visit.request)
+        found = await self._analyses.of(visit, chosen.report(analyze=True))
+        if found is None:
+            return visit.page("causes.html", chosen=chosen, pending=True)
+        formats = Formats(texts.language)
+        unsure = [texts.or_word(f"stage_{stage}", stage) for stage in found.unsure_stages]
+        return visit.page(
+            "causes.html",
+            chosen=chosen,
+            pending=False,
+            found=found,
+            headline=headline(found, texts, formats),
+            changes=[change_shown(each, found, texts, formats) for each in found.recommendations],
+            together=_together(found.gain, texts, formats) if found.HasField("gain") else None,
+            unsure=", ".join(unsure),
+        )
+
+
+def headline(found: FunnelAnalysis, texts: Texts, formats: Formats) -> str:
+    """What to change first, in one sentence."""
+    if found.recommendations:
+        first = found.recommendations[0]
+        gain = {"value": formats.count(first.completions.value), "range": formats.counts(first.completions)}
+        if not first.HasField("evidence"):
+            return texts("causes_first_by_rule", title=first.title, value=formats.count(first.completions.high))
+        return texts("causes_first", title=first.title, **gain)
+    return texts("causes_too_little" if found.unsure_stages else "causes_nothing")
+
+
+def change_shown(found: FunnelRecommendation, analysis: FunnelAnalysis, texts: Texts, formats: Formats) -> ChangeShown:
+    """A change with the chart of its evidence."""
+    stage = texts.or_word(f"stage_{found.to_stage}", found.to_stage)
+    rise, most = formats.rise(found.improvement.value), formats.rise(found.improvement.high)
+    if not found.HasField("evidence"):
+        gain = texts("causes_gain_by_rule", value=formats.count(found.completions.high), rise=most)
+        return ChangeShown(found, stage, (), None, gain)
+    groups = groups_of(found.evidence, others_at(found, analysis), texts)
+    spans = [
+        Span(group.label, group.rate.mid, group.rate.low, group.rate.high, shape)
+        for group, shape in zip(groups, ("dot", "square"), strict=True)
+    ]
+    chart = interval_chart(texts("causes_left", stage=stage), spans, formats)
+    counts = formats.counts(found.completions)
+    gain = texts("causes_gain", value=formats.count(found.completions.value), range=counts, rise=rise)
+    return ChangeShown(found, stage, groups, chart, gain)
+
+
+def groups_of(evidence: FunnelEvidence, others: int, texts: Texts) -> tuple[GroupShown, GroupShown]:
+    """The affected and the others, each with its interval."""
+    left = round(evidence.rate_without * others)
+    return (
+        GroupShown(
+            texts("causes_affected"),
+            evidence.left_count,
+            evidence.affected_count,
+            wilson(evidence.left_count, evidence.affected_count),
+        ),
+        GroupShown(texts("causes_others"), left, others, wilson(left, others)),
+    )
+
+
+def others_at(found: FunnelRecommendation, analysis: FunnelAnalysis) -> int:
+    """The sessions that count at the step, without the affected ones. Of a sample, as many as are in it on average."""
+    step = next(each for each in analysis.drop_offs if each.to_stage == found.to_stage)
+    searched = analysis.searched_session_count / max(analysis.session_count, 1)
+    counted = round((step.continued_count + step.dropped_count) * searched)
+    return max(counted - found.evidence.affected_count, 0)
+
+
+def _together(gain: FunnelGain, texts: Texts, formats: Formats) -> Chart:
+    spans = [
+        Span(texts("causes_today"), gain.rate.value, gain.rate.low, gain.rate.high),
+        Span(texts("causes_then"), gain.expected_rate.value, gain.expected_rate.low, gain.expected_rate.high, "square"),
+    ]
+    return interval_chart(texts("causes_together"), spans, formats)

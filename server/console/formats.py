@@ -1,0 +1,80 @@
+"""Numbers and times as a reader of a language expects them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+_TO: Final = "\N{NO-BREAK SPACE}\N{EN DASH}\N{NO-BREAK SPACE}"
+_THOUSANDS: Final = {"en": ",", "de": ".", "es": "\N{NARROW NO-BREAK SPACE}"}
+
+
+class Range(Protocol):
+    """An estimate with its interval, such as the message ``Estimate``."""
+
+    @property
+    def low(self) -> float:
+        """Lower bound."""
+
+    @property
+    def high(self) -> float:
+        """Upper bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """How numbers are written in one language.
+
+    Attributes:
+        language: ISO 639-1 code.
+    """
+
+    language: str
+
+    def count(self, value: float) -> str:
+        """A count: ``1,234``."""
+        return f"{round(value):,}".replace(",", _THOUSANDS[self.language])
+
+    def counts(self, found: Range) -> str:
+        """The bounds of an interval of counts: ``1,200 to 1,300``."""
+        return f"{self.count(found.low)}{_TO}{self.count(found.high)}"
+
+    def decimal(self, value: float, digits: int = 1) -> str:
+        """A number with a fraction: ``2.4``."""
+        text = f"{value:.{digits}f}"
+        return text if self.language == "en" else text.replace(".", ",")
+
+    def decimals(self, found: Range) -> str:
+        """The bounds of an interval: ``1.9 to 3.1``."""
+        return f"{self.decimal(found.low)}{_TO}{self.decimal(found.high)}"
+
+    def percent(self, share: float) -> str:
+        """A share in [0, 1]: ``45.1 %``."""
+        return f"{self.decimal(100 * share)}\N{NO-BREAK SPACE}%"
+
+    def percents(self, found: Range) -> str:
+        """The bounds of an interval of shares: ``41.0 to 49.2 %``."""
+        return f"{self.decimal(100 * found.low)}{_TO}{self.percent(found.high)}"
+
+    def rise(self, share: float) -> str:
+        """A change as a share: ``+12.3 %``."""
+        return f"{'+' if share >= 0 else '-'}{self.percent(abs(share))}".replace("-", "\N{MINUS SIGN}")
+
+
+def moment(when: datetime) -> str:
+    """A time in UTC, as ISO 8601 without the fraction of the second."""
+    return f"{when:%Y-%m-%d %H:%M:%S}"
+
+
+def length(seconds: float) -> str:
+    """A length of time as text: ``850 ms``, ``12.3 s``, ``4 min 10 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"

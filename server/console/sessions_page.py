@@ -1,0 +1,158 @@
+"""The sessions behind a number of the funnel, and the page of one session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.responses import Response
+from vestibule.v1 import funnel_pb2
+from vestibule.v1.funnel_pb2 import FunnelSession, TimelineEntry
+
+from models.errors import InvalidInput
+from models.reasons import Reason
+from server.analytics.funnel import STAGES
+from server.console.filters import Filter
+from server.console.formats import length, moment
+from server.console.page import texts_of
+from server.console.texts import Texts
+from server.console.visit import Visit
+
+PAGE_OF_SESSIONS: Final = 50
+PAGE_OF_ENTRIES: Final = 200
+NUMBERS: Final = {
+    "reached": funnel_pb2.FUNNEL_NUMBER_REACHED,
+    "dropped": funnel_pb2.FUNNEL_NUMBER_DROPPED,
+    "under_way": funnel_pb2.FUNNEL_NUMBER_UNDER_WAY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionShown:
+    """A session as the pages show it; times are texts."""
+
+    id: str
+    client: str
+    stage: str
+    opened: str
+    lasted: str
+    turns: int
+    variant: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryShown:
+    """Something that happened, as the page shows it.
+
+    Attributes:
+        time: When, UTC.
+        after: How long after the session was opened.
+        kind: What it is, in the language of the page.
+        detail: A stage in the language of the page, or a machine word.
+    """
+
+    time: str
+    after: str
+    kind: str
+    name: str
+    detail: str
+    took: str
+    properties: tuple[tuple[str, str], ...]
+
+
+async def show_list(visit: Visit) -> Response:
+    """The sessions behind a number."""
+    chosen, texts = Filter.of(visit.request), texts_of(visit.request)
+    position, number = _place(visit)
+    request = funnel_pb2.ListFunnelSessionsRequest(
+        report=chosen.report(),
+        position=position,
+        number=NUMBERS[number],
+        page_size=PAGE_OF_SESSIONS,
+        page_token=visit.request.query_params.get("page", ""),
+    )
+    reply = await visit.call("FunnelService", "ListFunnelSessions", request)
+    token = reply.next_page_token
+    return visit.page(
+        "sessions.html",
+        headline=texts(f"sessions_{number}", stage=step_name(chosen, position, texts)),
+        sessions=[session_shown(session, texts) for session in reply.sessions],
+        back=chosen.link("/funnel"),
+        next_page=chosen.link("/funnel/sessions", step=position, number=number, page=token) if token else "",
+    )
+
+
+async def show_one(visit: Visit) -> Response:
+    """One session with its timeline."""
+    texts = texts_of(visit.request)
+    session_id = str(visit.request.path_params["session_id"])
+    request = funnel_pb2.GetSessionTimelineRequest(
+        session_id=session_id, page_size=PAGE_OF_ENTRIES, page_token=visit.request.query_params.get("page", "")
+    )
+    reply = await visit.call("FunnelService", "GetSessionTimeline", request)
+    opened_s = reply.session.create_time.ToDatetime().timestamp()
+    token = reply.next_page_token
+    return visit.page(
+        "session.html",
+        session=session_shown(reply.session, texts),
+        entries=[entry_shown(entry, opened_s, texts) for entry in reply.entries],
+        next_page=f"/sessions/{reply.session.id}?page={token}" if token else "",
+    )
+
+
+def step_name(chosen: Filter, position: int, texts: Texts) -> str:
+    """The name of a step in the language of the page; its number where any order counts."""
+    names = chosen.steps or list(STAGES)
+    if (chosen.steps and chosen["order"] == "any") or position > len(names):
+        return texts("step_number", number=position)
+    return texts.or_word(f"stage_{names[position - 1]}", names[position - 1])
+
+
+def session_shown(session: FunnelSession, texts: Texts) -> SessionShown:
+    """A session."""
+    created, updated = session.create_time.ToDatetime(), session.update_time.ToDatetime()
+    return SessionShown(
+        id=session.id,
+        client=session.client_id,
+        stage=texts.or_word(f"stage_{session.stage}", session.stage),
+        opened=moment(created),
+        lasted=length(max((updated - created).total_seconds(), 0.0)),
+        turns=session.turn_count,
+        variant=session.variant,
+        language=session.language,
+    )
+
+
+def entry_shown(entry: TimelineEntry, opened_s: float, texts: Texts) -> EntryShown:
+    """Something that happened.
+
+    Args:
+        entry: What.
+        opened_s: When the session was opened, in seconds as the entry's time is.
+        texts: In the language of the page.
+    """
+    time = entry.time.ToDatetime()
+    after_s = time.timestamp() - opened_s
+    return EntryShown(
+        time=moment(time),
+        after=length(after_s) if after_s >= 0 else f"\N{MINUS SIGN}{length(-after_s)}",
+        kind=texts.or_word(f"entry_{entry.kind}", entry.kind),
+        name=entry.name,
+        detail=texts.or_word(f"stage_{entry.detail}", entry.detail),
+        took=length(entry.took.ToTimedelta().total_seconds()) if entry.HasField("took") else "",
+        properties=tuple((found.key, found.value) for found in entry.properties),
+    )
+
+
+def _place(visit: Visit) -> tuple[int, str]:
+    """The step, from 1, and which of its numbers."""
+    asked = visit.request.query_params
+    step, number = asked.get("step", ""), asked.get("number", "")
+    if number not in NUMBERS or not (step.isascii() and step.isdigit() and 1 <= int(step[:3]) <= 99):
+        raise InvalidInput(
+            "The address names no number of the funnel.",
+            reason=Reason.INVALID_ARGUMENT,
+            hint="Open the funnel, and follow a number there.",
+        )
+    return int(step[:3]), number

@@ -1,0 +1,126 @@
+"""What the page of causes says, and how analyses are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+from vestibule.v1.funnel_pb2 import FunnelAnalysis
+
+from server.access.caller import Scope
+from server.console.analyses import KEPT_S, Analyses
+from server.console.causes_page import headline
+from server.console.charts import Span, interval_chart, round_top
+from server.console.formats import Formats
+from server.console.texts import texts_in
+from tests.unit.console.harness import Harness
+from tests.unit.console.test_pages import fill
+from tests.unit.funnel.quarter import Quarter
+
+PATIENT_S = 120.0
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    made = Harness(tmp_path, analyses=Analyses(patience_s=PATIENT_S))
+    yield made
+    made.close()
+
+
+async def test_a_planted_cause_comes_first_with_its_gain_its_evidence_and_a_caution(harness: Harness) -> None:
+    planted = Quarter(sessions=1500, causes={1: lambda drawn: 3.0 * (drawn["network"] == "3g")})
+    await harness.ledger.write(planted.store)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = unescape((await browser.get("/causes")).text)
+        [said] = [line for line in page.splitlines() if 'class="headline"' in line]
+        assert "network = 3g" in said
+        assert "more completions (" in said
+        assert "Affected are the sessions where network = 3g." in page
+        assert "the odds of leaving are" in page
+        assert "Correlation, not proof" in page
+        assert "<svg" in page
+        assert "May complete then" in page
+        german = unescape((await browser.get("/causes?lang=de")).text)
+        assert "Als Erstes ändern:" in german
+        assert "Zusammenhang, kein Beweis" in german
+        funnel = unescape((await browser.get("/funnel?lang=en")).text)
+        assert "What to change first: " in funnel
+        assert 'href="/causes"' in funnel
+
+
+async def test_too_little_data_and_no_data_are_said(harness: Harness) -> None:
+    await harness.ledger.write(fill)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = unescape((await browser.get("/causes")).text)
+        assert "There is too little data to say what to change." in page
+        assert "no sessions in this time" in (await browser.get("/causes?client=nobody")).text
+        assert (await browser.get("/causes?from=tomorrow")).status_code == 400
+    async with harness.browser(await harness.key(Scope.ANALYST, client_id="other")) as browser:
+        assert "no sessions in this time" in (await browser.get("/causes")).text, "not what another caller may see"
+
+
+async def test_a_page_says_that_the_analysis_comes_and_asks_again(tmp_path: Path) -> None:
+    hasty = Harness(tmp_path, analyses=Analyses(patience_s=0.0))
+    await hasty.ledger.write(fill)
+    async with hasty.browser(await hasty.key(Scope.ANALYST)) as browser:
+        for path in ("/funnel", "/causes"):
+            page = (await browser.get(path)).text
+            assert "The analysis takes some seconds." in page
+            assert f'hx-get="{path}" hx-trigger="load delay:2s"' in page
+            assert f'<a href="{path}">Look again</a>' in page, "without a script"
+    hasty.close()
+
+
+async def test_the_same_analysis_is_made_once_a_minute_and_a_failed_one_is_not_kept(tmp_path: Path) -> None:
+    now = [0.0]
+    harness = Harness(tmp_path, analyses=Analyses(lambda: now[0], PATIENT_S))
+    await harness.ledger.write(fill)
+
+    def made() -> int:
+        return [decision.method for decision in harness.decisions].count("vestibule.v1.FunnelService/GetReport")
+
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        for _ in range(3):
+            await browser.get("/causes")
+        assert made() == 1
+        await browser.get("/causes?client=app")
+        assert made() == 2
+        now[0] += KEPT_S + 1
+        await browser.get("/causes")
+        assert made() == 3
+    async with harness.browser(await harness.key(Scope.APP, client_id="app")) as stranger:
+        assert [(await stranger.get("/causes")).status_code for _ in range(2)] == [403, 403]
+    harness.close()
+
+
+def test_a_report_without_a_recommendation_says_why() -> None:
+    texts, formats = texts_in("en"), Formats("en")
+    assert "nothing to change first" in headline(FunnelAnalysis(session_count=9), texts, formats)
+    thin = FunnelAnalysis(session_count=9, unsure_stages=["COMPLETED"])
+    assert "too little data" in headline(thin, texts, formats)
+
+
+def test_a_chart_has_its_marks_on_a_round_axis_and_says_the_same_in_words() -> None:
+    spans = [Span("Affected", 0.42, 0.37, 0.46), Span("Others", 0.17, 0.16, 0.18, "square")]
+    chart = interval_chart("Who left", spans, Formats("en"))
+    assert [(row.low, row.mid, row.high) for row in chart.rows] == [(74.0, 84.0, 92.0), (32.0, 34.0, 36.0)]
+    assert [row.shape for row in chart.rows] == ["dot", "square"]
+    assert [text.replace("\N{NO-BREAK SPACE}", " ") for _, text in chart.ticks] == ["0 %", "25 %", "50 %"]
+    assert chart.text.startswith("Who left. Affected: 42.0")
+    assert (round_top([]), round_top([0.03]), round_top([0.3]), round_top([float("inf")])) == (1.0, 0.1, 0.3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("en", ("12,345", "2.4", "45.1 %", "+3.0 %")),
+        ("de", ("12.345", "2,4", "45,1 %", "+3,0 %")),
+        ("es", ("12 345", "2,4", "45,1 %", "+3,0 %")),
+    ],
+)
+def test_numbers_are_written_as_a_language_expects(language: str, texts: tuple[str, ...]) -> None:
+    formats = Formats(language)
+    written = (formats.count(12_345), formats.decimal(2.4), formats.percent(0.451), formats.rise(0.03))
+    assert tuple(" ".join(text.split()) for text in written) == texts
