@@ -14,6 +14,7 @@ from server.console.analyses import Analyses
 from server.console.calls import Calls
 from server.console.causes_page import CausesPage
 from server.console.funnel_page import FunnelPage
+from server.console.live import LiveStreams
 from server.console.login_pages import LoginPages
 from server.console.logins import Logins
 from server.console.page import texts_of
@@ -29,11 +30,14 @@ class Console:
         calls: Calls the services.
         logins: Which browsers are logged in.
         place: Where browsers find the console.
+        live: The streams of open pages.
         analyses: Keep the analyses of funnels for a while; None makes them.
     """
 
-    def __init__(self, calls: Calls, logins: Logins, place: Place, analyses: Analyses | None = None) -> None:
-        login, analyses = LoginPages(calls, logins, place), analyses or Analyses()
+    def __init__(
+        self, calls: Calls, logins: Logins, place: Place, live: LiveStreams, analyses: Analyses | None = None
+    ) -> None:
+        login, analyses = LoginPages(calls, logins, place, live), analyses or Analyses()
 
         def shown(path: str, page: Page) -> Route:
             return Route(path, login.required(page), methods=["GET"])

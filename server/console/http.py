@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,7 @@ class ConsoleServer:
         state_dir: Gets the address, for commands of the same user.
         certificate: For TLS; None serves plain text.
         guard: Watches the connections of a port for floods; None watches none.
+        on_stop: Called first when the server stops; it ends what browsers follow.
 
     Attributes:
         address: Where people find it; empty before the start.
@@ -52,7 +53,9 @@ class ConsoleServer:
         state_dir: Path,
         certificate: ConsoleCertificate | None = None,
         guard: FloodGuard | None = None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_stop = on_stop
         self._settings = settings
         self._state_dir = state_dir
         self._certificate = certificate
@@ -99,6 +102,7 @@ class ConsoleServer:
     async def stop(self) -> None:
         """Answer what is being answered, for a second at most, and stop listening."""
         (self._state_dir / ADDRESS_FILE).unlink(missing_ok=True)
+        self._on_stop()
         self._server.should_exit = True
         for task in self._running[1:]:
             task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -11,10 +12,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from models.errors import Unauthenticated, VestibuleError
 from server.console.calls import Calls
+from server.console.live import LiveStreams, ended, seen_by, wants_stream
 from server.console.logins import Logins
-from server.console.page import render
+from server.console.page import digest_of, render
 from server.console.place import Place
-from server.console.problem_page import HTTP_STATUS
+from server.console.problem_page import HTTP_STATUS, problem_part
 from server.console.visit import Page, Visit, form_of, peer_of
 
 COOKIE: Final = "vestibule_login"
@@ -27,9 +29,11 @@ class LoginPages:
         calls: Verifies credentials.
         logins: Which browsers are logged in.
         place: Where browsers find the console.
+        live: The streams of open pages.
     """
 
-    def __init__(self, calls: Calls, logins: Logins, place: Place) -> None:
+    def __init__(self, calls: Calls, logins: Logins, place: Place, live: LiveStreams) -> None:
+        self._live = live
         self._cookie = cookie_name(place)
         self._calls = calls
         self._logins = logins
@@ -38,18 +42,41 @@ class LoginPages:
         """The page for whoever is logged in; anybody else is sent to the login."""
 
         async def answer(request: Request) -> Response:
-            of_a_person = "hx-request" not in request.headers
-            credential = self._logins.credential(request.cookies.get(self._cookie, ""), renews=of_a_person)
-            if credential is None:
-                return _to_login(request)
-            try:
-                caller = await self._calls.caller(credential, peer_of(request))
-            except Unauthenticated:
-                self._logins.end(request.cookies.get(self._cookie, ""))
-                return _to_login(request)
-            return await page(Visit(request, caller, self._calls, credential))
+            visit = await self._visit(request)
+            if visit is None:
+                return ended() if wants_stream(request) else _to_login(request)
+            if wants_stream(request):
+                return self._followed(request, page)
+            return await page(visit)
 
         return answer
+
+    def _followed(self, request: Request, page: Page) -> Response:
+        """The stream of a page."""
+
+        async def part() -> str | None:
+            try:
+                visit = await self._visit(request)
+                return None if visit is None else bytes((await page(replace(visit, live=True))).body).decode()
+            except VestibuleError as error:  # shown in place of the part, until it can be made again
+                return problem_part(request, error)
+
+        login = digest_of(request.cookies.get(self._cookie, ""))
+        return self._live.stream(login, part, seen_by(request))
+
+    async def _visit(self, request: Request) -> Visit | None:
+        """The request of whoever is logged in; None if nobody is. What a page asks for by itself renews no login."""
+        secret = request.cookies.get(self._cookie, "")
+        of_a_person = "hx-request" not in request.headers and not wants_stream(request)
+        credential = self._logins.credential(secret, renews=of_a_person)
+        if credential is None:
+            return None
+        try:
+            caller = await self._calls.caller(credential, peer_of(request))
+        except Unauthenticated:
+            self._logins.end(secret)
+            return None
+        return Visit(request, caller, self._calls, credential)
 
     async def show(self, request: Request) -> Response:
         """The page; an address with a ticket logs the browser in."""
@@ -106,11 +133,12 @@ def cookie_name(place: Place) -> str:
 
 
 def _to_login(request: Request) -> Response:
-    if "hx-request" in request.headers:  # of the script, which would put the login into the page
-        return Response(status_code=401, headers={"hx-redirect": "/login"})
     path = request.url.path if request.method == "GET" else "/"
     query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
-    return RedirectResponse("/login" if path == "/" else f"/login?next={quote(path + query, safe='')}", 303)
+    address = "/login" if path == "/" else f"/login?next={quote(path + query, safe='')}"
+    if "hx-request" in request.headers:  # of the script, which would put the login into the page
+        return Response(status_code=401, headers={"hx-redirect": address})
+    return RedirectResponse(address, 303)
 
 
 def _own_path(path: str) -> str:

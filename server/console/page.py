@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from models.errors import InvalidInput
+from models.reasons import Reason
 from server.access.caller import Caller
 from server.console.formats import Formats, moment
 from server.console.texts import LANGUAGES, Texts, preferred, texts_in
 
-REFRESH_S: Final = 5
-"""How often a page that shows what happens now is read again, where the browser runs scripts."""
-_ONCE: Final = {"done", "lang", "ticket"}
+REFRESH_S: Final = 3.0
+"""How often a page that is open is compared with what it would show now."""
+LIVE: Final = "live"
+"""The block of a template that follows changes."""
+_ONCE: Final = {"done", "lang", "seen", "ticket"}
 """Parts of an address that are for one request."""
 LANGUAGE_COOKIE: Final = "vestibule_language"
 
@@ -49,22 +54,51 @@ def render(
         code: Of HTTP.
         values: What the template shows, beside what every page has.
     """
-    texts = texts_of(request)
-    shown = _TEMPLATES.get_template(template).render(
-        t=texts,
-        caller=caller,
-        path=request.url.path,
-        address=_address(request),
-        refresh_s=REFRESH_S,
-        languages={code: _address(request, lang=code) for code in LANGUAGES},
-        made=moment(datetime.now(UTC)),
-        f=Formats(texts.language),
-        **values,
-    )
-    response = HTMLResponse(shown, code, {"content-language": texts.language, "vary": "accept-language, cookie"})
+    texts, found = texts_of(request), _TEMPLATES.get_template(template)
+    known = _common(request, caller) | values
+    if LIVE in found.blocks:
+        known["stream"] = _address(request, seen=digest_of(_block(found, LIVE, known)))
+    shown = found.render(known)
+    headers = {"content-language": texts.language, "vary": "accept, accept-language, cookie"}
+    response = HTMLResponse(shown, code, headers)
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, texts.language, max_age=31_536_000, httponly=True, samesite="strict")
     return response
+
+
+def render_part(request: Request, template: str, block: str, caller: Caller | None, **values: Any) -> str:
+    """One block of a template: what an open page puts in the place of what it shows.
+
+    Raises:
+        InvalidInput: INVALID_ARGUMENT, the template has no such block.
+    """
+    found = _TEMPLATES.get_template(template)
+    if block not in found.blocks:
+        raise InvalidInput("This page does not follow changes.", reason=Reason.INVALID_ARGUMENT)
+    return _block(found, block, _common(request, caller) | values)
+
+
+def digest_of(part: str) -> str:
+    """What tells two versions of a part apart."""
+    return hashlib.sha256(part.encode()).hexdigest()[:16]
+
+
+def _common(request: Request, caller: Caller | None) -> dict[str, Any]:
+    """What every template can show."""
+    texts = texts_of(request)
+    return {
+        "t": texts,
+        "caller": caller,
+        "path": request.url.path,
+        "address": _address(request),
+        "languages": {code: _address(request, lang=code) for code in LANGUAGES},
+        "made": moment(datetime.now(UTC)),
+        "f": Formats(texts.language),
+    }
+
+
+def _block(template: Template, name: str, values: dict[str, Any]) -> str:
+    return "".join(template.blocks[name](template.new_context(values)))
 
 
 def _address(request: Request, **changes: str) -> str:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from models.errors import VestibuleError
 from models.reason_row import Status
-from server.console.page import render, texts_of
+from server.console.page import render, render_part, texts_of
 from server.observability.log import describe, get_logger
 
 HTTP_STATUS: Final = {
@@ -36,6 +36,12 @@ async def known(request: Request, error: Exception) -> Response:
     if status >= 500:
         log.warning("page_failed", path=_route(request), **describe(error))
     return render(request, "problem.html", code=status, message=error.message, reason=error.reason, hint=error.hint)
+
+
+def problem_part(request: Request, error: VestibuleError) -> str:
+    """What stands in the place of the part of an open page that cannot be made now."""
+    values = {"message": error.message, "reason": error.reason, "hint": error.hint}
+    return render_part(request, "problem.html", "content", None, **values)
 
 
 async def of_http(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from server.access.caller import Caller
 from server.access.peer import Peer
 from server.console.calls import DEADLINE_S, Calls
 from server.console.connections import SILENT_S
-from server.console.page import render
+from server.console.page import LIVE, render, render_part
 from server.console.place import browser_at
 from server.console.security_middleware import LARGEST_BODY
 
@@ -36,12 +36,14 @@ class Visit:
 
     Attributes:
         caller: Whoever is logged in.
+        live: Whether only the part of the page is wanted that follows changes.
     """
 
     request: Request
     caller: Caller
     _calls: Calls
     _credential: str
+    live: bool = False
 
     async def call(self, service: str, method: str, request: Message, *, deadline_s: float = DEADLINE_S) -> Any:
         """Call a service as whoever is logged in; see ``Calls.call``."""
@@ -54,7 +56,9 @@ class Visit:
         return [name for name, service, method in PAGES if self._calls.allowed(self.caller, service, method)]
 
     def page(self, template: str, **values: Any) -> Response:
-        """A page with the menu of what the caller may see."""
+        """A page with the menu of what the caller may see; its part that follows changes if only that is wanted."""
+        if self.live:
+            return Response(render_part(self.request, template, LIVE, self.caller, menu=self.menu, **values))
         return render(self.request, template, self.caller, menu=self.menu, **values)
 
 

@@ -8,6 +8,7 @@ from server.access.authenticator import Access
 from server.console.app import Console
 from server.console.calls import Calls
 from server.console.http import ConsoleServer
+from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.place import Place
 from server.rpc.flood_guard import FloodGuard
@@ -26,12 +27,14 @@ def build_console(settings: Settings, services: Services, shared: Shared, access
     calls = Calls(services, access.authenticator, observe, settings.limits)
     logins = Logins(settings.console.idle_s, settings.console.longest_s, time.monotonic)
     place = Place.of_settings(settings.console, tls=shared.console_certificate is not None)
+    live = LiveStreams()
     return ConsoleServer(
-        Console(calls, logins, place).app,
+        Console(calls, logins, place, live).app,
         settings.console,
         settings.state_dir,
         shared.console_certificate,
         _flood_guard(settings, shared),
+        live.close,
     )
 
 

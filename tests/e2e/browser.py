@@ -20,25 +20,35 @@ needs_chromium = pytest.mark.skipif(
 
 
 @asynccontextmanager
-async def page_of_a_browser(width: str = "desktop", scheme: str = "light") -> AsyncIterator[Page]:
+async def page_of_a_browser(
+    width: str = "desktop", scheme: str = "light", *, insecure: bool = False, expected: tuple[str, ...] = ()
+) -> AsyncIterator[Page]:
     """An empty page. It fails at the end if the browser reported an error, such as what the policy of a page refuses.
 
     Args:
         width: Of ``WIDTHS``.
         scheme: light or dark.
+        insecure: Whether certificates of any CA are trusted.
+        expected: Parts of errors that the test causes, such as that of a server that is away.
     """
     assert CHROMIUM is not None, "chromium is not installed"
     async with async_playwright() as playwright:
         # Root may start Chromium only without its sandbox; it opens nothing here but our own pages.
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         size = {"width": WIDTHS[width], "height": 800}
-        context = await browser.new_context(viewport=size, color_scheme=scheme, locale="en-US")  # type: ignore[arg-type]
+        context = await browser.new_context(
+            viewport=size,  # type: ignore[arg-type]
+            color_scheme=scheme,  # type: ignore[arg-type]
+            locale="en-US",
+            ignore_https_errors=insecure,
+        )
         page = await context.new_page()
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         yield page
         await browser.close()
-    assert not problems, problems
+    unexpected = [problem for problem in problems if not any(part in problem for part in expected)]
+    assert not unexpected, unexpected
 
 
 async def assert_accessible(page: Page) -> None:

@@ -22,6 +22,7 @@ from server.access.caller import Scope, current_caller
 from server.console.analyses import Analyses
 from server.console.app import Console
 from server.console.calls import Calls
+from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.place import Place
 from server.ledger.writer import Ledger
@@ -121,8 +122,9 @@ class Harness:
         calls = Calls(
             services, Authenticator(self.keys), self.decisions.append, limits or LimitSettings(), lambda: self.now
         )
+        self.live = LiveStreams(0.02)
         self.logins = Logins(1800, 43_200, lambda: self.now)
-        self.app = Console(calls, self.logins, self.place, analyses).app
+        self.app = Console(calls, self.logins, self.place, self.live, analyses).app
 
     async def key(self, *scopes: Scope, client_id: str = "") -> str:
         """A fresh API key."""

@@ -143,7 +143,8 @@ async def test_every_answer_forbids_scripts_frames_and_caches(harness: Harness) 
             assert headers["x-content-type-options"] == "nosniff"
             assert ("cache-control" in headers) is not path.startswith("/static")
         page = (await browser.get("/health")).text
-    assert re.findall(r"<script[^>]*>", page) == ['<script src="/static/htmx.min.js" defer>']
+    scripts = [f'<script src="/static/{name}" defer>' for name in SCRIPTS]
+    assert re.findall(r"<script[^>]*>", page) == scripts
     assert " style=" not in page
     assert " on" not in "".join(part.split(">")[0] for part in page.split("<")[1:] if " on" in part.split(">")[0])
 
@@ -204,15 +205,24 @@ async def test_a_form_that_is_too_long_is_refused(harness: Harness) -> None:
         assert (await browser.post("/login", content=endless())).status_code == 413
 
 
-def test_the_script_is_the_released_one() -> None:
-    script = files("server.console").joinpath("static", "htmx.min.js").read_bytes()
-    assert hashlib.sha256(script).hexdigest() == "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
+SCRIPTS = {
+    "htmx.min.js": "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717",
+    "htmx-ext-sse.min.js": "98a46496de0c3605fbffdce9167ba427bdd9553184f83f149c261891a92c0136",
+}
+"""Of htmx.org 2.0.11 and htmx-ext-sse 2.2.4, as the npm registry has them; SHA-256."""
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_the_released_one(name: str) -> None:
+    script = files("server.console").joinpath("static", name).read_bytes()
+    assert hashlib.sha256(script).hexdigest() == SCRIPTS[name]
+    assert files("server.console").joinpath("static", name.replace(".min.js", ".LICENSE.txt")).is_file()
 
 
 async def test_a_script_of_a_browser_that_was_logged_out_is_sent_to_the_login(harness: Harness) -> None:
     async with harness.browser(**{"hx-request": "true"}) as browser:
         answer = await browser.get("/health")
-    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login?next=%2Fhealth")
 
 
 async def test_logins_are_bounded(harness: Harness) -> None:

@@ -122,6 +122,7 @@ async def test_a_dead_letter_is_looked_at_redriven_and_discarded_as_whoever_is_l
         said = (await browser.get("/letters?done=retried&closed=yes")).text
         assert "The job is done again." in said
         assert 'hx-get="/letters?closed=yes"' in said, "it is said once"
+        assert "done" not in said.partition("sse-connect=")[2].partition(" ")[0]
         await browser.post(f"/letters/{one.id}/discard", data={"reason": "duplicate"})
         subject = f"key:{harness.last_key_id}"
         assert harness.admin.done == [("retry", one.id, subject), ("discard", "duplicate", subject)]

@@ -1,0 +1,72 @@
+"""A real Chromium at a console with TLS. The services behind the pages are those of the unit tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import expect
+
+from server.access.caller import Scope
+from server.console.http import ConsoleServer
+from server.observability.metrics import Metrics
+from server.setting_groups import ConsoleSettings, TlsSettings
+from server.tls.files import OF_THE_CONSOLE
+from server.tls.reload import ConsoleCertificate
+from tests.certificates import issue
+from tests.e2e.browser import needs_chromium, page_of_a_browser
+from tests.unit.console.harness import Harness, letter
+
+pytestmark = [pytest.mark.e2e, needs_chromium]
+CA = issue("CA")
+
+
+@asynccontextmanager
+async def console(folder: Path, port: int = 0) -> AsyncIterator[tuple[Harness, ConsoleServer]]:
+    """A console with TLS on loopback."""
+    harness = Harness(folder, settings=ConsoleSettings(url="https://localhost:1"))
+    issue("console", CA).write(folder)
+    files = TlsSettings(certificate=folder / "server.pem", key=folder / "server.key")
+    certificate = ConsoleCertificate(files, lambda: datetime.now(UTC), Metrics(), OF_THE_CONSOLE)
+    settings = ConsoleSettings(port=port)
+    server = ConsoleServer(harness.app, settings, folder, certificate, on_stop=harness.live.close)
+    await server.start()
+    try:
+        yield harness, server
+    finally:
+        await server.stop()
+        harness.close()
+
+
+async def test_an_open_page_follows_changes_survives_a_restart_and_ends_with_the_login(tmp_path: Path) -> None:
+    async with page_of_a_browser(insecure=True, expected=("ERR_", "401", "[object Event]")) as page:
+        (tmp_path / "one").mkdir()
+        (tmp_path / "two").mkdir()
+        async with console(tmp_path / "one") as (harness, server):
+            key = await harness.key(Scope.OPERATOR)
+            port = urlsplit(server.address).port or 0
+            await page.goto(f"https://localhost:{port}/letters?closed=yes")
+            await page.get_by_label("API key or token").fill(key)
+            await page.get_by_role("button", name="Log in").click()
+            await expect(page.get_by_text("There are no open dead letters.")).to_be_visible()
+            cookie = {found["name"]: found for found in await page.context.cookies()}["__Host-vestibule_login"]
+            assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
+            harness.admin.letters = [letter()]
+            await expect(page.get_by_role("link", name="Read a picture")).to_be_visible()
+            harness.admin.letters = []
+            await expect(page.get_by_text("There are no open dead letters.")).to_be_visible()
+            assert len(harness.live) == 1, "the page still has its one stream"
+        async with console(tmp_path / "two", port) as (harness, server):  # another process knows no login
+            await page.wait_for_url("**/login?next=%2Fletters%3Fclosed%3Dyes**", timeout=30_000)
+            await page.get_by_label("API key or token").fill(await harness.key(Scope.OPERATOR))
+            await page.keyboard.press("Enter")
+            await page.wait_for_url("**/letters?closed=yes")
+            harness.admin.letters = [letter()]
+            await expect(page.get_by_role("link", name="Read a picture")).to_be_visible()
+            await harness.keys.revoke(harness.last_key_id)
+            await page.wait_for_url("**/login?next=**")
+            await expect(page.get_by_text("You were logged out. Log in again.")).to_be_visible()
