@@ -32,9 +32,12 @@ _LIMIT = "epoch_us(within::INTERVAL)"
 _MIXED = "bool_or(sequence > 0) AND NOT bool_and(sequence > 0) AS mixed"
 
 
-def _is_step(column: str) -> str:
-    """DuckDB filters by this while it reads; by a longer list after IN it does not."""
-    return f"({' OR '.join(f'(len(steps) >= {i} AND {column} = steps[{i}])' for i in _STEPS)})"
+_STEP = "CASE WHEN stage IS NULL THEN list_position(steps, name) ELSE list_position(steps, stage) END"
+"""The number of a step; null for an event that is none.
+
+DuckDB calls a function of one column once for each different value of a block of rows, but compares texts row by row.
+After a condition on this number it also finds the groups of the different sessions of a block, not of each row.
+"""
 
 
 def _place(sequence: str) -> str:
@@ -47,8 +50,9 @@ def _time_of(place: str, unit: int = 1) -> str:
 
 
 def _in_window(place: str, start: str, unit: int = 1) -> str:
-    mask = f"{_TIME * unit - 1}::HUGEINT"
-    return f"(within IS NULL OR ({place} & {mask}) - ({start} & {mask}) < ({_LIMIT} + 1) * {unit})"
+    kind = "BIGINT" if unit == 1 else "HUGEINT"  # the time alone fits the first, which is faster
+    time, began = (f"({x} & {_TIME * unit - 1}::HUGEINT)::{kind}" for x in (place, start))
+    return f"(within IS NULL OR {time} - {began} < ({_LIMIT} + 1) * {unit})"
 
 
 def _number(place: str) -> str:
@@ -56,14 +60,14 @@ def _number(place: str) -> str:
 
 
 def _step_events(ordering: str, columns: str) -> str:
-    """The events that are steps. DuckDB sees that nothing is read for the other two orders.
+    """The events that are steps. DuckDB sees that nothing is read for the other two orders."""
+    return f"""SELECT session_id, step, {columns} FROM (SELECT *, {_STEP} AS step FROM v_events)
+            WHERE ordering = '{ordering}' AND step > 0"""
 
-    Two conditions, each on one column, are far faster than one on both.
-    """
-    return f"""SELECT session_id, name AS step, {columns} FROM v_events
-            WHERE ordering = '{ordering}' AND stage IS NULL AND {_is_step("name")}
-        UNION ALL SELECT session_id, stage, {columns} FROM v_events
-            WHERE ordering = '{ordering}' AND {_is_step("stage")}"""
+
+def _lists(value: str) -> str:
+    """The values of each step. DuckDB sees that a funnel does not have the others."""
+    return ", ".join(f"list({value}) FILTER (len(steps) >= {i} AND step = {i}) AS l{i}" for i in _STEPS)
 
 
 def _order_keys(unit: int) -> str:
@@ -81,6 +85,14 @@ def _ranked(places: str, unit: int) -> str:
             + (x & {_TIME * unit - 1}::HUGEINT)) ELSE {places} END AS {places}"""
 
 
+def _reached() -> str:
+    """The number of the last step of the deepest chain: there are times of it, or of the step before."""
+    deeper = " ".join(
+        f"WHEN t{i} IS NOT NULL THEN {i - 1} + (list_min(t{i}) IS NOT NULL)::INTEGER" for i in reversed(_STEPS[1:])
+    )
+    return f"CASE {deeper} ELSE 1 END AS reached"
+
+
 def _best_chain(unit: int) -> str:
     """The times of the deepest chain; of several, of the one that starts first."""
     deepest = " ".join(f"WHEN {i} THEN t{i}" for i in _STEPS)
@@ -91,7 +103,6 @@ def _best_chain(unit: int) -> str:
 
 
 def _ordered() -> str:
-    lists = ", ".join(f"list(place) FILTER (step = steps[{i}]) AS l{i}" for i in _STEPS)
     ranked = ", ".join(_ranked(f"l{i}", 1) for i in _STEPS)
     places = f"flatten([{', '.join(f'coalesce(l{i}, [])' for i in _STEPS)}])"
     chains = "".join(
@@ -101,20 +112,18 @@ def _ordered() -> str:
                 x >= y AND {_in_window("x", "l1[i]")}))) END AS t{i} FROM chains{i - 1})"""
         for i in _STEPS[1:]
     )
-    return f"""WITH found AS (SELECT session_id, {_MIXED}, {lists}
+    return f"""WITH found AS (SELECT session_id, {_MIXED}, {_lists("place")}
             FROM ({_step_events("ordered", f"sequence, {_place('sequence')} AS place")})
             GROUP BY session_id),
         listed AS (SELECT *, CASE WHEN mixed THEN {places} END AS places FROM found WHERE l1 IS NOT NULL),
         keyed AS (SELECT *, {_order_keys(1)} FROM listed),
         placed AS (SELECT session_id, {ranked} FROM keyed),
         chains1 AS (SELECT *, l1 AS t1 FROM placed){chains},
-        deep AS (SELECT *, {" + ".join(f"(list_min(t{i}) IS NOT NULL)::INTEGER" for i in _STEPS)} AS reached
-            FROM chains{MOST_STEPS})
+        deep AS (SELECT *, {_reached()} FROM chains{MOST_STEPS})
         {_best_chain(1)}"""
 
 
 def _strict() -> str:
-    number = " ".join(f"WHEN steps[{i}] THEN {i}" for i in _STEPS)
     chains = "".join(
         f""",
         chains{i} AS (SELECT *, CASE WHEN len(steps) >= {i} AND list_min(t{i - 1}) IS NOT NULL THEN list_transform(
@@ -124,20 +133,18 @@ def _strict() -> str:
         for i in _STEPS[1:]
     )
     return f"""WITH found AS (SELECT session_id, {_MIXED}, list(place) AS places
-            FROM (SELECT session_id, sequence,
-                    ({_place("sequence")}) * {_NUMBERED} + CASE coalesce(stage, name) {number} ELSE 0 END AS place
-                FROM v_events WHERE ordering = 'strict' AND (source = 'app' OR {_is_step("stage")}))
+            FROM (SELECT session_id, sequence, ({_place("sequence")}) * {_NUMBERED} + coalesce(step, 0) AS place
+                FROM (SELECT *, {_STEP} AS step FROM v_events)
+                WHERE ordering = 'strict' AND (source = 'app' OR step > 0))
             GROUP BY session_id),
         keyed AS (SELECT *, {_order_keys(_NUMBERED)} FROM found),
         placed AS (SELECT session_id, {_ranked("places", _NUMBERED)} FROM keyed),
         chains1 AS (SELECT *, list_filter(places, lambda x: {_number("x")} = 1) AS t1 FROM placed){chains},
-        deep AS (SELECT *, {" + ".join(f"(list_min(t{i}) IS NOT NULL)::INTEGER" for i in _STEPS)} AS reached
-            FROM chains{MOST_STEPS} WHERE len(t1) > 0)
+        deep AS (SELECT *, {_reached()} FROM chains{MOST_STEPS} WHERE len(t1) > 0)
         {_best_chain(_NUMBERED)}"""
 
 
 def _any() -> str:
-    lists = ", ".join(f"list(moment) FILTER (step = steps[{i}]) AS l{i}" for i in _STEPS)
     in_reach = f"x >= b AND (within IS NULL OR x - b <= {_LIMIT})"
     seen = " + ".join(
         f"CASE WHEN len(steps) >= {i} AND len(list_filter(l{i}, lambda x: {in_reach})) > 0 THEN 1 ELSE 0 END"
@@ -146,7 +153,8 @@ def _any() -> str:
     all_lists = ", ".join(f"coalesce(l{i}, [])" for i in _STEPS)
     all_seen = " + ".join(f"(l{i} IS NOT NULL)::INTEGER" for i in _STEPS)
     firsts = ", ".join(f"list_min(list_filter(l{i}, lambda x: {in_reach}))" for i in _STEPS)
-    return f"""WITH found AS (SELECT session_id, min(moment) AS first_moment, max(moment) AS last_moment, {lists}
+    return f"""WITH found AS (SELECT session_id, min(moment) AS first_moment, max(moment) AS last_moment,
+                {_lists("moment")}
             FROM ({_step_events("any", "epoch_us(event_time) AS moment")})
             GROUP BY session_id),
         deep AS (SELECT *, CASE WHEN within IS NULL OR last_moment - first_moment <= {_LIMIT}

@@ -100,6 +100,20 @@ def test_sessions_that_have_not_ended_are_under_way_and_not_lost(cursor: Cursor)
     assert (round(time["p10_s"], 1), round(time["p90_s"], 1)) == (21.6, 194.4)
 
 
+def test_events_of_the_server_may_be_steps_but_part_no_steps_of_a_strict_funnel(cursor: Cursor) -> None:
+    store(
+        cursor,
+        {
+            "read": [Happened("a", 0, 1), Happened("photo_read", 1, of_app=False), Happened("b", 2, 2)],
+            "other": [Happened("a", 0, 1), Happened("photo_kept", 1, of_app=False), Happened("b", 2, 2)],
+        },
+    )
+    for steps, expected in ((("a", "photo_read", "b"), [2, 1, 1]), (("a", "b"), [2, 2])):
+        for ordering in ("ordered", "strict"):
+            counts = [row["sessions"] for row in fetch_all(cursor, _call("funnel", steps, None, ordering))]
+            assert counts == expected, (steps, ordering)
+
+
 def test_a_time_and_a_client_choose_sessions(cursor: Cursor) -> None:
     store(cursor, {"s1": [Happened("a", 0)]})
     for choice, expected in (
