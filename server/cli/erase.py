@@ -27,6 +27,7 @@ KINDS = {
     "records": "recommendations",
     "events": "events",
     "dead_letters": "dead_letters",
+    "daily_counts": "daily_events",
 }
 """What is shown, and the table that it is counted in."""
 
@@ -142,6 +143,7 @@ def _erase_by_call(
         "records": answer.record_count,
         "events": answer.event_count,
         "dead_letters": answer.dead_letter_count,
+        "daily_counts": answer.daily_row_count,
     }
 
 

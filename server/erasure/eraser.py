@@ -87,8 +87,8 @@ class Eraser:
 
     async def preview(self, target: ErasureTarget) -> Erased:
         """What ``erase`` would delete."""
-        session_ids = await self._sessions_of(target)
-        return await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids))
+        session_ids, clients = await self._sessions_of(target), self._clients_of(target)
+        return await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids, clients))
 
     async def erase(self, target: ErasureTarget) -> tuple[str, Erased]:
         """Erase everything of a target; returns when no byte of it is left.
@@ -102,16 +102,16 @@ class Eraser:
             VestibuleError: The ledger or the disk refused. What was begun is completed by ``resume``.
         """
         async with held_soon(self.alone, self._wait_s):
-            session_ids = await self._sessions_of(target)
-            before = await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids))
-            if not session_ids:
+            session_ids, clients = await self._sessions_of(target), self._clients_of(target)
+            before = await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids, clients))
+            if not session_ids and not before.rows[erasure.DAILY_COUNTS]:
                 return "", before
             await self._work.end(session_ids)
             erasure_id = str(uuid.uuid4())
             entry = self._audit.entry(AuditAction.ERASE, ("erasure", erasure_id), reason=target.scope)
 
             def delete(cursor: Cursor) -> Erased:
-                erased = erasure.erase(cursor, session_ids)
+                erased = erasure.erase(cursor, session_ids, clients)
                 erasure.begin(cursor, erasure_id, target, len(session_ids), self._clock())
                 self._audit.append(cursor, entry)
                 return erased
@@ -135,6 +135,14 @@ class Eraser:
     async def purge(self) -> None:
         """Write the ledger anew after rows were deleted, and delete files that no row names. ``alone`` must be held."""
         await self._complete()
+
+    def _clients_of(self, target: ErasureTarget) -> frozenset[str]:
+        """The ids under which counts of a client are stored, as far as the caller may erase them; none otherwise."""
+        if target.scope is not ErasureScope.CLIENT:
+            return frozenset()
+        visible_to = current_caller().client_id
+        ids = (target.value, self._audit.client_pseudonym(target.value))
+        return frozenset(each for each in ids if visible_to in ("", each))
 
     async def _sessions_of(self, target: ErasureTarget) -> frozenset[str]:
         """The sessions of a target. A client of tokens is found by the id that its issuer gave it, too."""

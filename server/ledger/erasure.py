@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from server.ledger import daily_events
 from server.ledger.columns import Cursor, count, fetch_all, insert, stored_time
 
 
@@ -23,6 +24,9 @@ class ErasureScope(StrEnum):
 
 
 _COLUMN = {ErasureScope.SESSION: "id", ErasureScope.CLIENT: "client_id", ErasureScope.SUBJECT: "subject_hash"}
+
+DAILY_COUNTS = daily_events.DAILY_EVENTS.name
+"""Key of their number in ``Erased.rows``. They name a client and no session, so they go with the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,14 @@ _TABLES = {
 """Every table with rows of a session, and how they are found. A test compares it with the schema."""
 
 
-def found(cursor: Cursor, session_ids: frozenset[str]) -> Erased:
-    """What an erasure of these sessions would delete."""
+def found(cursor: Cursor, session_ids: frozenset[str], clients: frozenset[str] = frozenset()) -> Erased:
+    """What an erasure of these sessions, and of all counts of these clients, would delete."""
     ids = sorted(session_ids)
     rows = {
         table: count(cursor, f"SELECT count(*) FROM {table} WHERE {where}", [ids])  # noqa: S608 - names are ours
         for table, where in _TABLES.items()
     }
+    rows[DAILY_COUNTS] = daily_events.number_of(cursor, clients)
     jobs = fetch_all(cursor, f"SELECT id, payload FROM jobs WHERE {_WHERE_SESSION}", [ids])  # noqa: S608 - ours
     streams = fetch_all(cursor, f"SELECT id FROM streams WHERE {_WHERE_SESSION}", [ids])  # noqa: S608 - ours
     payloads = [json.loads(job["payload"]) for job in jobs]
@@ -110,9 +115,10 @@ def found(cursor: Cursor, session_ids: frozenset[str]) -> Erased:
     )
 
 
-def erase(cursor: Cursor, session_ids: frozenset[str]) -> Erased:
-    """Delete all rows of these sessions."""
-    erased = found(cursor, session_ids)
+def erase(cursor: Cursor, session_ids: frozenset[str], clients: frozenset[str] = frozenset()) -> Erased:
+    """Delete all rows of these sessions, and all counts of these clients."""
+    erased = found(cursor, session_ids, clients)
+    daily_events.erase(cursor, clients)
     for table, where in _TABLES.items():
         cursor.execute(f"DELETE FROM {table} WHERE {where}", [sorted(session_ids)])  # noqa: S608 - names are ours
     return erased

@@ -13,6 +13,7 @@ from models.errors import InternalError
 from models.reasons import Reason
 from server.ledger import (
     access_schema,
+    daily_events,
     event_declarations,
     event_views,
     job_attempts,
@@ -179,6 +180,12 @@ def count_who_comes_back(cursor: Cursor) -> None:
     _run(cursor, return_visits.RETENTION.statements())
 
 
+def keep_daily_counts(cursor: Cursor) -> None:
+    """Create the table of counts of deleted events, and the view of all counts by day."""
+    _run(cursor, daily_events.DAILY_EVENTS.statements())
+    _run(cursor, daily_events.V_DAILY_EVENTS.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -204,6 +211,7 @@ ALL: tuple[Migration, ...] = (
     count_funnels_over_events,
     break_funnels_down,
     count_who_comes_back,
+    keep_daily_counts,
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.ledger import job_attempts, server_events
+from server.ledger import daily_events, job_attempts, server_events
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
 
 _ENDED = "session_id IN (SELECT id FROM sessions WHERE state IN ('COMPLETED', 'REJECTED', 'ABANDONED'))"
@@ -46,7 +46,8 @@ def clear_artifacts(cursor: Cursor, before: datetime) -> list[str]:
 
 
 def delete_events(cursor: Cursor, before: datetime) -> int:
-    """Delete events of sessions and of the server; returns how many."""
+    """Delete events of sessions and of the server, and keep counts of those of sessions; returns how many."""
+    daily_events.keep_counts(cursor, before)
     return count(cursor, "DELETE FROM events WHERE server_time < ?", [stored_time(before)]) + server_events.delete(
         cursor, before
     )

@@ -6,6 +6,7 @@ A released table never changes here: a later change is a new migration, see ``sc
 from __future__ import annotations
 
 from server.ledger.access_schema import API_KEYS, AUDIT, ERASURES, PARTICIPANTS, UPLOAD_ATTEMPTS
+from server.ledger.daily_events import DAILY_EVENTS
 from server.ledger.event_declarations import EVENT_DECLARATIONS
 from server.ledger.job_attempts import JOB_ATTEMPTS
 from server.ledger.letter_operations import LETTER_OPERATIONS
@@ -256,6 +257,6 @@ REDACTIONS = TableSchema(
 TABLES = (
     *FIRST_TABLES,
     *(TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS, API_KEYS),
-    *(PARTICIPANTS, SERVER_EVENTS, JOB_ATTEMPTS, LETTER_OPERATIONS, EVENT_DECLARATIONS),
+    *(PARTICIPANTS, SERVER_EVENTS, JOB_ATTEMPTS, LETTER_OPERATIONS, EVENT_DECLARATIONS, DAILY_EVENTS),
 )
 """All tables, whichever migration made them."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from models.redaction.types import Redactor
-from server.ledger import events, redactions, sessions, stored_texts, tag_numbers, turns
+from server.ledger import daily_events, events, redactions, sessions, stored_texts, tag_numbers, turns
 from server.ledger.columns import Cursor
 from server.ledger.event_declarations import all_declarations
 from server.ledger.record_text import record_text
@@ -19,6 +19,7 @@ from server.ledger.writer import Ledger
 from server.llm.record_schema import canonical_json, content_hash, with_strings
 from server.records.declared_events import declared_words
 from server.records.events import make_event
+from server.records.machine_words import REDACTED
 from server.records.stored_text_redactor import ChangedRecord, SessionChanges, StoredTextRedactor, Tally
 
 SESSIONS_AT_A_TIME = 16
@@ -106,6 +107,10 @@ class LedgerRedaction:
                 await self._ledger.write(partial(_store_events, changed, self._clock()))
             last_id, done = listed[-1].id, done + len(listed)
             self._progress(done, total)
+        names = await self._ledger.read(daily_events.names_of_apps)
+        personal = self._redactor.personal_names(set(names) - declared)
+        if personal and not self._dry_run:
+            await self._ledger.write(lambda cursor: daily_events.rename(cursor, personal, REDACTED))
 
 
 def _next_events(after_id: str, since: datetime | None, cursor: Cursor) -> list[EventTexts]:

@@ -23,6 +23,7 @@ from server.llm.field_names import DECLARED
 from server.llm.record_schema import names_made_up, stored_record, values_of, without_names
 from server.llm.types import OnboardingRecord
 from server.records.machine_words import REDACTED, as_text, with_safe_keys
+from server.records.program_words import is_of_programs
 from server.records.redact_output import asked_by_field
 
 
@@ -129,6 +130,10 @@ class StoredTextRedactor:
                 changes.events.append(again)
         return by_session
 
+    def personal_names(self, names: Iterable[str]) -> set[str]:
+        """Those names of events in which something personal is found."""
+        return self._personal_among(names, SessionChanges())
+
     def _turn(self, turn: TurnRow, scope: RedactionScope, asked: tuple[str, ...], changes: SessionChanges) -> TurnRow:
         language = turn.language or "en"
         context = answering(RedactionContext(TextSource(turn.source), language, scope=scope), asked)
@@ -180,6 +185,8 @@ class StoredTextRedactor:
         """Those of the machine words in which something personal is found. They become neutral."""
         found = set()
         for word in words:
+            if is_of_programs(word):
+                continue
             if word not in self._personal:
                 redaction = self._redactor.redact(as_text(word), RedactionContext(TextSource.TYPED))
                 self._personal[word] = bool(redaction.entities)

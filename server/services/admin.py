@@ -238,6 +238,7 @@ def _erased(erasure_id: str, erased: Erased) -> admin_pb2.EraseResponse:
         record_count=rows.get("recommendations", 0),
         event_count=rows.get("events", 0),
         dead_letter_count=rows.get("dead_letters", 0),
+        daily_row_count=rows.get("daily_events", 0),
     )
 
 

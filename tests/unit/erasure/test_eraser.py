@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ import pytest
 from models.errors import Unavailable
 from models.reasons import Reason
 from server.access.audit import AuditTrail
+from server.access.caller import Caller, acting_as
 from server.erasure.eraser import Eraser
-from server.ledger import audit, erasure, events
+from server.ledger import audit, daily_events, erasure, events, retention
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.erasure import ErasureScope, ErasureTarget
 from server.ledger.schema import TABLES
-from tests.unit.erasure.filled import SESSION_COLUMNS, Store
+from tests.unit.erasure.filled import SESSION_COLUMNS, Store, mark_of
 from tests.unit.ledger import makers
 
 PERSON = "ab" * 32
@@ -91,6 +93,37 @@ def test_a_client_of_tokens_is_found_by_the_id_that_its_issuer_gave_it(store: St
     assert asyncio.run(eraser(store).preview(target)).rows["sessions"] == 1
     asyncio.run(eraser(store).erase(target))
     assert (store.marks("gone"), bool(store.marks("stays"))) == (set(), True)
+
+
+def test_the_counts_of_a_client_go_with_it_and_its_name_too(store: Store) -> None:
+    """Also when no session of the client is left: each was erased before."""
+    gone, stays = store.fill("gone", "kiosk-at-the-gate"), store.fill("stays", "app")
+    day = store.now + timedelta(days=1)
+    asyncio.run(store.ledger.write(lambda cursor: retention.delete_events(cursor, day)))
+    asyncio.run(eraser(store).erase(ErasureTarget(ErasureScope.SESSION, gone)))
+    assert asyncio.run(store.ledger.read(daily_events.names_of_apps)) == sorted(
+        map(mark_of, ("gone-event", "stays-event"))
+    )
+    assert store.marks("gone") == {mark_of("gone-event")}, "counts name no session, so they stay with the client"
+    target = ErasureTarget(ErasureScope.CLIENT, "kiosk-at-the-gate")
+    assert asyncio.run(eraser(store).preview(target)).rows["daily_events"] == 2
+    erasure_id, erased = asyncio.run(eraser(store).erase(target))
+    assert (bool(erasure_id), erased.rows["daily_events"], erased.rows["sessions"]) == (True, 2, 0)
+    assert asyncio.run(store.ledger.read(daily_events.names_of_apps)) == [mark_of("stays-event")]
+    assert store.marks("gone") == set()
+    assert asyncio.run(store.ledger.read(lambda cursor: daily_events.number_of(cursor, {"app"}))) == 2
+    assert store.rows(stays)["sessions"] == 1
+    assert asyncio.run(eraser(store).erase(target))[0] == "", "there is nothing more"
+
+
+def test_a_caller_of_one_client_cannot_erase_the_counts_of_another(store: Store) -> None:
+    store.fill("a", "app")
+    asyncio.run(store.ledger.write(lambda cursor: retention.delete_events(cursor, store.now + timedelta(days=1))))
+    target = ErasureTarget(ErasureScope.CLIENT, "app")
+    with acting_as(Caller("key:other", "kiosk", frozenset())):
+        assert asyncio.run(eraser(store).preview(target)).rows["daily_events"] == 0
+        assert asyncio.run(eraser(store).erase(target))[0] == ""
+    assert asyncio.run(eraser(store).preview(target)).rows["daily_events"] == 2
 
 
 def test_an_erasure_that_was_interrupted_is_completed_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,8 @@ def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
     left = {table for table, number in store.rows(session_id).items() if number}
     assert left == {"sessions", "streams", "uploads", "recommendations", "tag_numbers", "participants", "redactions"}
     assert not store.spool.ids(), "the media that the letter kept"
-    # The record that was decided stays, so its text does.
-    assert store.marks("old") == {mark_of("old"), mark_of("old-variant"), mark_of("old-tag")}
+    # The record that was decided stays, so its text does; of the event its name and how often it came.
+    assert store.marks("old") == {mark_of("old"), mark_of("old-variant"), mark_of("old-tag"), mark_of("old-event")}
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 
 from server.ledger import (
+    daily_events,
     event_declarations,
     events,
     recommendations,
+    retention,
     sessions,
     stored_texts,
     tag_numbers,
@@ -26,7 +28,7 @@ from server.llm.types import OnboardingRecord, RecordField
 from server.records import redact_again as module
 from tests.unit.ledger.makers import NOW, event, recommendation, session, upload
 from tests.unit.ledger.stored import read_now
-from tests.unit.records.redact_again_helpers import everything, fill, redactor, run, stored
+from tests.unit.records.redact_again_helpers import LATER, everything, fill, redactor, run, stored
 
 
 def test_every_kind_of_text_gets_the_new_tags(ledger: Ledger) -> None:
@@ -77,6 +79,21 @@ def test_names_that_give_a_person_away_become_neutral(ledger: Ledger) -> None:
     [app] = read_now(ledger, lambda cursor: stored_texts.app_events(cursor, "", None, 9))
     assert (app.name, sorted(app.properties)) == ("redacted", ["redacted", "screen"])
     assert "ebedee" not in repr(read_now(ledger, everything))
+
+
+def test_names_in_counts_by_day_become_neutral_too(ledger: Ledger) -> None:
+    def fill_counts(cursor: Cursor) -> None:
+        row, _ = sessions.insert_or_get(cursor, session())
+        named = [replace(event(row.id), name=name) for name in ("zebedee_came", "branch")]
+        events.insert_many(cursor, named)
+        retention.delete_events(cursor, LATER)
+
+    ledger.write_now(fill_counts)
+    assert run(ledger, redactor(), dry_run=True).renamed == 1
+    assert read_now(ledger, daily_events.names_of_apps) == ["branch", "zebedee_came"]
+    assert run(ledger, redactor()).renamed == 1
+    assert read_now(ledger, daily_events.names_of_apps) == ["branch", "redacted"]
+    assert read_now(ledger, lambda cursor: daily_events.number_of(cursor, ["app"])) == 3
 
 
 def test_typed_values_and_declared_words_stay_as_they_are(ledger: Ledger) -> None:

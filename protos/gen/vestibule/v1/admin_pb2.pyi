@@ -1203,6 +1203,7 @@ class EraseResponse(_message.Message):
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     EVENT_COUNT_FIELD_NUMBER: _builtins.int
     DEAD_LETTER_COUNT_FIELD_NUMBER: _builtins.int
+    DAILY_ROW_COUNT_FIELD_NUMBER: _builtins.int
     erasure_id: _builtins.str
     """UUID of the erasure, which the audit names. Empty on a dry run, and when there was nothing."""
     session_count: _builtins.int
@@ -1217,6 +1218,8 @@ class EraseResponse(_message.Message):
     """Events."""
     dead_letter_count: _builtins.int
     """Dead letters."""
+    daily_row_count: _builtins.int
+    """Rows of counts by day, which stay of events that were deleted for their age. They go with a client alone."""
     def __init__(
         self,
         *,
@@ -1227,10 +1230,11 @@ class EraseResponse(_message.Message):
         record_count: _builtins.int = ...,
         event_count: _builtins.int = ...,
         dead_letter_count: _builtins.int = ...,
+        daily_row_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_count", b"dead_letter_count", "erasure_id", b"erasure_id", "event_count", b"event_count", "record_count", b"record_count", "session_count", b"session_count", "turn_count", b"turn_count", "upload_count", b"upload_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["daily_row_count", b"daily_row_count", "dead_letter_count", b"dead_letter_count", "erasure_id", b"erasure_id", "event_count", b"event_count", "record_count", b"record_count", "session_count", b"session_count", "turn_count", b"turn_count", "upload_count", b"upload_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
