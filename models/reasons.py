@@ -395,10 +395,27 @@ class Reason(ReasonRow):
         "Too many calls of the network address were refused for their credential or its scopes, so this one was not "
         "looked at; RetryInfo says when to try again.",
     )
+    REPORT_CHANNEL_UNSET = (
+        "REPORT_CHANNEL_UNSET",
+        Status.FAILED_PRECONDITION,
+        "No setting says where the weekly report goes by this channel.",
+    )
+    REPORT_NOT_MADE = "REPORT_NOT_MADE", Status.INTERNAL, "The weekly report could not be made; a defect of ours."
+    REPORT_NOT_SENT = (
+        "REPORT_NOT_SENT",
+        Status.UNAVAILABLE,
+        "The weekly report was not taken by its receiver; it is sent again.",
+    )
+    REPORT_REFUSED = "REPORT_REFUSED", Status.INTERNAL, "The receiver of the weekly report refuses it."
     REPORT_TEXTS_INVALID = (
         "REPORT_TEXTS_INVALID",
         Status.INVALID_ARGUMENT,
         "The file of texts of the funnel report has errors; the message names the places.",
+    )
+    REPORT_WEEK_INVALID = (
+        "REPORT_WEEK_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The week of a report is not of the form 2026-W48, or not over yet.",
     )
     REQUEST_MISSING = "REQUEST_MISSING", Status.INVALID_ARGUMENT, "A call that takes one message was closed without it."
     REQUEST_STALLED = (

@@ -47,6 +47,7 @@ from server.setting_groups import (
     QuackSettings,
     RaySettings,
     RedactionSettings,
+    ReportSettings,
     RetentionSettings,
     RetrySettings,
     SpeechSettings,
@@ -117,6 +118,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     approval: ApprovalSettings = ApprovalSettings()
     funnel_report: FunnelReportSettings = FunnelReportSettings()
+    reports: ReportSettings = ReportSettings()
     client: ClientSettings = ClientSettings()
     console: ConsoleSettings = ConsoleSettings()
 

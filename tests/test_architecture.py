@@ -209,9 +209,9 @@ ORDER = {
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (
-        "validators observability runtime ledger funnel experiments alerts breakers llm setting_groups settings access "
-        "rpc records tls preflight cluster_config analytics sandbox uploads erasure backup housekeeping jobs streaming "
-        "services grpc_server console wiring app cli operations"
+        "validators observability runtime ledger funnel experiments alerts reports breakers llm setting_groups "
+        "settings access rpc records tls preflight cluster_config analytics sandbox uploads erasure backup "
+        "housekeeping jobs streaming services grpc_server console wiring app cli operations"
     ),
 }
 """The folders and files of a package from the lowest to the highest. One may import those before it only."""

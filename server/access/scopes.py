@@ -34,6 +34,7 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "ExperimentService/ListExperiments": (ANALYST, OPERATOR),
         "ExperimentService/GetExperimentReport": (ANALYST, OPERATOR),
         "ExperimentService/PlanExperiment": (ANALYST, OPERATOR),
+        "ReportService/SendReport": (OPERATOR,),
         "AdminService/GetStatus": (OPERATOR,),
         "AdminService/ListDeadLetters": (OPERATOR,),
         "AdminService/RetryDeadLetter": (OPERATOR,),

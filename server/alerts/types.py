@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from models.reasons import Reason
 from server.ledger.types import DeadLetterRow
+
+
+@dataclass(frozen=True, slots=True)
+class SendReasons:
+    """What a failure to send is called.
+
+    Attributes:
+        not_sent: Another attempt may succeed.
+        refused: No other attempt would.
+    """
+
+    not_sent: Reason
+    refused: Reason
+
+
+ALERT_REASONS: Final = SendReasons(Reason.ALERT_NOT_SENT, Reason.ALERT_REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

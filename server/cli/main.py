@@ -22,6 +22,7 @@ from server.cli import (
     keys,
     offline,
     redact_command,
+    report,
     restore_command,
     serve,
     sessions,
@@ -67,7 +68,7 @@ def cli() -> None:
     Talk to it:        vestibule talk
     Look at it:        vestibule console
     Ask it:            vestibule status, sessions, funnel, experiments, sql, dlq, breakers, audit, erase
-    Set it up:         vestibule events
+    Set it up:         vestibule events, report
     Let others in:     vestibule keys
     Keep it:           vestibule backup, restore
     Without a server:  vestibule redact, transcribe, read
@@ -81,7 +82,7 @@ for command in (
     *(serve.serve, demo_command.demo, weights.models),
     *(status.status, console.console, sessions.sessions, funnel.funnel, experiments.experiments),
     *(sql.sql, dlq.dlq, breakers.breakers),
-    *(events.events, audit.audit, erase.erase, keys.keys),
+    *(events.events, report.report, audit.audit, erase.erase, keys.keys),
     *(backup.backup, restore_command.restore_backup),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),

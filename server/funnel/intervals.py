@@ -11,18 +11,21 @@ CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
-def wilson(hits: int, of: int) -> Interval:
+def wilson(hits: int, of: int, confidence: float = CONFIDENCE) -> Interval:
     """Wilson's score interval of a share.
 
-    With ``p = hits / of`` and ``z = 1.96`` the bounds are ``(p + z^2/2n ± z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)``.
+    With ``p = hits / of``, and ``z = 1.96`` for 95 %, the bounds are
+    ``(p + z^2/2n ± z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)``.
 
     Args:
         hits: How many.
         of: Of how many; 0 gives the whole range from 0 to 1.
+        confidence: In how many of all cases, 0 to 1, the interval holds the truth.
     """
     if not of:
         return Interval(0.0, 0.0, 1.0)
-    share, extra = hits / of, _Z * _Z / of
+    z = _Z if confidence == CONFIDENCE else NormalDist().inv_cdf(0.5 + confidence / 2)
+    share, extra = hits / of, z * z / of
     middle = share + extra / 2
     half = sqrt(extra * (share * (1 - share) + extra / 4))
     low, high = (middle - half) / (1 + extra), (middle + half) / (1 + extra)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Evidence:
         odds: How many times as high the odds of leaving are with it.
         features: The features of the condition, by name.
         correlated: Labels of features that go together with it so often that one of them may be meant.
+        conditions: The condition as data; empty in a report that came by a call.
     """
 
     condition: str
@@ -44,6 +45,7 @@ class Evidence:
     odds: Interval
     features: tuple[str, ...]
     correlated: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def of_cause(cause: Cause, bring: Improvement, sessions: float, texts: ReportTex
             correlated=tuple(
                 _label(f, texts) for f in dict.fromkeys(map(feature_name, cause.correlated)) if f not in features
             ),
+            conditions=cause.conditions,
         ),
     )
 

@@ -24,6 +24,7 @@ from server.ledger import (
     schema_changes,
     server_events,
     views,
+    weekly_reports,
 )
 from server.ledger.columns import Cursor, count, insert, stored_time
 
@@ -186,6 +187,11 @@ def keep_daily_counts(cursor: Cursor) -> None:
     _run(cursor, daily_events.V_DAILY_EVENTS.statements())
 
 
+def remember_weekly_reports(cursor: Cursor) -> None:
+    """Create the table of the weekly reports that were sent."""
+    _run(cursor, weekly_reports.WEEKLY_REPORTS.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -212,6 +218,7 @@ ALL: tuple[Migration, ...] = (
     break_funnels_down,
     count_who_comes_back,
     keep_daily_counts,
+    remember_weekly_reports,
 )
 
 

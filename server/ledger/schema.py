@@ -12,6 +12,7 @@ from server.ledger.job_attempts import JOB_ATTEMPTS
 from server.ledger.letter_operations import LETTER_OPERATIONS
 from server.ledger.server_events import SERVER_EVENTS
 from server.ledger.table_schema import TableSchema
+from server.ledger.weekly_reports import WEEKLY_REPORTS
 
 
 def _redacted(name: str, what: str, *, required: bool) -> tuple[tuple[str, str, str], ...]:
@@ -257,6 +258,6 @@ REDACTIONS = TableSchema(
 TABLES = (
     *FIRST_TABLES,
     *(TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS, API_KEYS),
-    *(PARTICIPANTS, SERVER_EVENTS, JOB_ATTEMPTS, LETTER_OPERATIONS, EVENT_DECLARATIONS, DAILY_EVENTS),
+    *(PARTICIPANTS, SERVER_EVENTS, JOB_ATTEMPTS, LETTER_OPERATIONS, EVENT_DECLARATIONS, DAILY_EVENTS, WEEKLY_REPORTS),
 )
 """All tables, whichever migration made them."""

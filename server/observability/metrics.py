@@ -73,6 +73,18 @@ class Metrics:
             ["channel", "outcome"],
             registry=into,
         )
+        self.reports = Counter(
+            "vestibule_reports",
+            "Attempts to send a weekly report, by channel and whether it was sent, will be retried or has failed.",
+            ["channel", "outcome"],
+            registry=into,
+        )
+        self.report_failed = Gauge(
+            "vestibule_report_failed",
+            "1 while the newest weekly report of a channel could not be sent.",
+            ["channel"],
+            registry=into,
+        )
         self.dropped_letters = Counter(
             "vestibule_dropped_dead_letters",
             "Open dead letters that were deleted because there were too many, by kind.",

@@ -21,6 +21,8 @@ from vestibule.v1 import (
     media_pb2_grpc,
     recommendation_pb2,
     recommendation_pb2_grpc,
+    report_pb2,
+    report_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
 )
@@ -34,6 +36,7 @@ SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
         (recommendation_pb2, "RecommendationService"),
         (funnel_pb2, "FunnelService"),
         (experiment_pb2, "ExperimentService"),
+        (report_pb2, "ReportService"),
         (admin_pb2, "AdminService"),
         (access_pb2, "AccessService"),
     )
@@ -50,6 +53,7 @@ class Services:
     recommendation: recommendation_pb2_grpc.RecommendationServiceServicer
     funnel: funnel_pb2_grpc.FunnelServiceServicer
     experiment: experiment_pb2_grpc.ExperimentServiceServicer
+    report: report_pb2_grpc.ReportServiceServicer
     admin: admin_pb2_grpc.AdminServiceServicer
     access: access_pb2_grpc.AccessServiceServicer
 
@@ -61,5 +65,6 @@ class Services:
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(self.recommendation, server)
         funnel_pb2_grpc.add_FunnelServiceServicer_to_server(self.funnel, server)
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(self.experiment, server)
+        report_pb2_grpc.add_ReportServiceServicer_to_server(self.report, server)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(self.admin, server)
         access_pb2_grpc.add_AccessServiceServicer_to_server(self.access, server)

@@ -12,6 +12,7 @@ from server.setting_groups.funnel import FunnelReportSettings
 from server.setting_groups.limits import LimitSettings
 from server.setting_groups.llm import LlmSettings, UpstreamSettings
 from server.setting_groups.media import ClamavSettings, MediaSettings
+from server.setting_groups.reports import ReportSettings
 from server.setting_groups.retries import RetrySettings
 from server.setting_groups.stored_data import (
     DeadLetterSettings,
@@ -48,6 +49,7 @@ __all__ = [
     "QuackSettings",
     "RaySettings",
     "RedactionSettings",
+    "ReportSettings",
     "RetentionSettings",
     "RetrySettings",
     "SpeechSettings",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from server.alerts.alerter import Alerter
-from server.alerts.mail import MailChannel, MailServer
+from server.alerts.mail import MailChannel
+from server.alerts.smtp import MailServer
 from server.alerts.types import Channel
 from server.alerts.webhook import WebhookChannel
 from server.jobs.letter_rules import LetterRules, NewLetter, log_critical, log_letter

@@ -7,6 +7,7 @@ from server.grpc_server import GrpcServer
 from server.jobs.letter_operations import LetterOperations
 from server.records.disk_status import DiskStatus
 from server.records.machine_words import MachineWords, as_device
+from server.records.report_status import ReportStatus
 from server.records.status import StatusReporter
 from server.rpc.interceptors.authenticate import Authenticate, observer
 from server.rpc.interceptors.refusal_limits import RefusalLimits
@@ -19,6 +20,7 @@ from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
+from server.services.report import ReportService
 from server.services.session import SessionService
 from server.settings import Settings
 from server.streaming.stream_manager import StreamManager
@@ -38,7 +40,8 @@ def build_services(
     scan = shared.scan or NoScan()
     disks = [DiskStatus(shared.room, disk) for disk in shared.room.disks]
     own = (shared.cluster_report, *disks, stored.analysts, stored.retention, stored.spool_key, shared.certificate)
-    reporting = (*own, shared.console_certificate, scan, sandbox, sandbox.confinement)
+    console = shared.console_certificate
+    reporting = (*own, console, scan, sandbox, sandbox.confinement, ReportStatus(stored.reports))
     parts = [part for part in reporting if part is not None]
     status = StatusReporter(
         gateway,
@@ -68,6 +71,7 @@ def build_services(
             metrics=shared.metrics,
         ),
         experiment=ExperimentService(ledger, shared.experiments, clock, shared.audit.trail.client_pseudonym),
+        report=ReportService(stored.reports),
         admin=AdminService(
             status,
             ledger,

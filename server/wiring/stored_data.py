@@ -12,10 +12,12 @@ from server.erasure.eraser import Eraser, LiveWork
 from server.erasure.retention import Retention
 from server.housekeeping import Housekeeping
 from server.records.sessions import Sessions
+from server.reports.delivery import ReportDelivery
 from server.settings import Settings
 from server.streaming.stream_manager import StreamManager
 from server.uploads.key_rotation import SpoolKeyRotation
 from server.wiring.jobs import Jobs
+from server.wiring.reports import build_report_delivery
 from server.wiring.shared import Shared
 
 
@@ -30,6 +32,7 @@ class StoredData:
     housekeeping: Housekeeping
     spool_key: SpoolKeyRotation
     hold: FilesHold
+    reports: ReportDelivery
 
 
 def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: StreamManager) -> StoredData:
@@ -53,6 +56,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         least_free_bytes=settings.limits.least_free_bytes,
     )
     hold = FilesHold(spool, ledger, shared.audit, eraser.alone)
-    rounds = (eraser.resume, retention.round, spool_key.round)
+    reports = build_report_delivery(settings, ledger, shared.metrics, clock)
+    rounds = (eraser.resume, retention.round, spool_key.round, reports.round)
     housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
-    return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold)
+    return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports)

@@ -35,6 +35,7 @@ PATTERNS: Final = {
     "^([0-9a-f]{16})?$": "must be 16 hexadecimal digits in small letters, or left out",
     "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in small letters",
     "^([0-9a-f]{64})?$": "must be 64 hexadecimal digits in small letters, or left out",
+    "^([0-9]{4}-W[0-9]{2})?$": "must be a week such as 2026-W48, or left out",
 }
 """Every pattern of the protos. A test compares them."""
 

@@ -41,6 +41,7 @@ from server.records.machine_words import MachineWords
 from server.records.sessions import Sessions
 from server.records.status import StatusReporter
 from server.records.vocabulary import VocabularySealer
+from server.reports.delivery import ReportDelivery
 from server.rpc.interceptors.base import Call, CallHook, HookInterceptor
 from server.rpc.interceptors.errors import MapErrors
 from server.rpc.interceptors.validate import Validate
@@ -53,8 +54,10 @@ from server.services.experiment import ExperimentService
 from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
+from server.services.report import ReportService
 from server.services.session import SessionService
 from server.setting_groups import AuditSettings, LimitSettings
+from server.settings import Settings
 from server.streaming.events import Final
 from server.streaming.stream_config import StreamConfig
 from server.uploads.build import build_upload_service
@@ -62,6 +65,7 @@ from server.uploads.key_rotation import SpoolKeyRotation
 from server.uploads.keys import load_or_create_spool_keys
 from server.uploads.spool import Spool
 from server.uploads.types import DeclaredUpload
+from server.wiring.reports import build_report_delivery
 from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway
 from tests.unit.streaming.conversation_harness import NOW, quiet, speech
@@ -241,6 +245,7 @@ class TwoClients:
             recommendation=RecommendationService(harness.recommender, words),
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
             experiment=ExperimentService(self.ledger, EXPERIMENTS, lambda: NOW, self.audit.trail.client_pseudonym),
+            report=ReportService(self._reports()),
             admin=AdminService(
                 status,
                 self.ledger,
@@ -255,6 +260,9 @@ class TwoClients:
             ),
             access=AccessService(ApiKeys(self.ledger, lambda: NOW, self.audit.trail), words, lambda: NOW),
         )
+
+    def _reports(self) -> ReportDelivery:
+        return build_report_delivery(Settings(), self.ledger, Metrics(), lambda: NOW)
 
     def _spool_key(self) -> SpoolKeyRotation:
         spool = Spool(self.folder / "spool", load_or_create_spool_keys("", self.folder / "spool.key"))

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from models.errors import InternalError, Unavailable
-from server.alerts.mail import MailChannel, MailServer
+from server.alerts.mail import MailChannel
+from server.alerts.smtp import MailServer
 from tests.receivers import MailSink, closed
 from tests.unit.alerts.letters import HIDDEN, alert
 from tests.unit.ledger.makers import NOW, new_id

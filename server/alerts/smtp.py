@@ -1,0 +1,129 @@
+"""Sends a mail over SMTP, with bounds, so that no server of others holds ours up."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Final, Literal
+
+from models.errors import InternalError, Unavailable, VestibuleError
+from server.alerts.types import SendReasons
+
+TIMEOUT_S: Final = 10.0
+"""Bound of each step of SMTP."""
+WHOLE_S: Final = 60.0
+"""Bound of all steps."""
+FIRST_PERMANENT: Final = 500
+"""SMTP statuses from here on are permanent (RFC 5321, 4.2.1)."""
+
+Security = Literal["starttls", "tls", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """How mail is sent.
+
+    Attributes:
+        user: Empty sends without a login.
+    """
+
+    host: str
+    port: int
+    security: Security
+    user: str = ""
+    password: str = ""
+
+
+class MailSender:
+    """Hands messages to one mail server.
+
+    Args:
+        server: Takes the mail.
+        domain: How this machine names itself; its own name is told to nobody.
+        reasons: What a failure is called.
+    """
+
+    def __init__(self, server: MailServer, domain: str, reasons: SendReasons) -> None:
+        self._server = server
+        self._domain = domain
+        self._reasons = reasons
+
+    async def send(self, message: EmailMessage) -> None:
+        """Send a message to its recipients, once.
+
+        Raises:
+            Unavailable: Another attempt may succeed.
+            InternalError: No other attempt would, or some of the recipients were refused.
+        """
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[VestibuleError | None] = loop.create_future()
+
+        def work() -> None:
+            error = self._try(message)
+            with suppress(RuntimeError):  # the server has ended
+                loop.call_soon_threadsafe(_settle, ended, error)
+
+        # A server that ends does not wait for a daemon thread, as it would for one of the loop.
+        threading.Thread(target=work, name="mail", daemon=True).start()
+        try:
+            error = await asyncio.wait_for(ended, WHOLE_S)
+        except TimeoutError as exc:
+            raise Unavailable("The mail server is too slow.", reason=self._reasons.not_sent) from exc
+        if error is not None:
+            raise error
+
+    def _try(self, message: EmailMessage) -> VestibuleError | None:
+        """Deliver a message; returns why that failed."""
+        try:
+            refused = self._deliver(message)
+        except smtplib.SMTPAuthenticationError as exc:
+            return self._failure(exc.smtp_code, "refuses the login")
+        except smtplib.SMTPResponseException as exc:
+            return self._failure(exc.smtp_code, "answered")
+        except smtplib.SMTPRecipientsRefused as exc:
+            return self._failure(next(iter(exc.recipients.values()))[0], "refuses the recipients")
+        except (smtplib.SMTPException, OSError) as exc:
+            name = type(exc).__name__
+            return Unavailable(f"The mail server cannot be reached ({name}).", reason=self._reasons.not_sent)
+        if refused:  # The others have it, and would get it twice.
+            message_text = f"The mail server refuses {refused} of the recipients; the others have the mail."
+            return InternalError(message_text, reason=self._reasons.refused)
+        return None
+
+    def _deliver(self, message: EmailMessage) -> int:
+        """Returns how many recipients were refused, if not all."""
+        server = self._server
+        context = ssl.create_default_context()
+        if server.security == "tls":
+            connection: smtplib.SMTP = smtplib.SMTP_SSL(
+                server.host, server.port, local_hostname=self._domain, timeout=TIMEOUT_S, context=context
+            )
+        else:
+            connection = smtplib.SMTP(server.host, server.port, local_hostname=self._domain, timeout=TIMEOUT_S)
+        with connection:
+            if server.security == "starttls":
+                connection.starttls(context=context)
+            if server.user:
+                connection.login(server.user, server.password)
+            return len(connection.send_message(message))
+
+    def _failure(self, code: int, what: str) -> Unavailable | InternalError:
+        message = f"The mail server {what} with the status {code}."
+        if code < FIRST_PERMANENT:
+            return Unavailable(message, reason=self._reasons.not_sent)
+        return InternalError(message, reason=self._reasons.refused)
+
+
+def domain_of(address: str) -> str:
+    """The domain of a mail address."""
+    return address.rpartition("@")[2]
+
+
+def _settle(ended: asyncio.Future[VestibuleError | None], error: VestibuleError | None) -> None:
+    if not ended.done():
+        ended.set_result(error)

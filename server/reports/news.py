@@ -1,0 +1,164 @@
+"""What one of two weeks has and the other has not: values of features, and causes of leaving."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import log, sqrt
+from statistics import NormalDist
+from typing import Final, Literal
+
+import numpy as np
+
+from server.funnel.features import feature_name
+from server.funnel.intervals import CONFIDENCE
+from server.funnel.recommendations import Evidence, Recommendation
+from server.funnel.report import FunnelReport
+from server.funnel.types import Condition, Flags, SessionTable
+
+LEAST_SESSIONS: Final = 20
+LEAST_SHARE: Final = 0.01
+MOST: Final = 5
+_OF_THE_CALENDAR: Final = frozenset({"weekday"})
+
+
+@dataclass(frozen=True, slots=True)
+class NewValue:
+    """A value that came or went, such as the version of an app.
+
+    Attributes:
+        share: Of the sessions of the week that has it.
+        new: Whether that is the reported week; else it is the week before.
+    """
+
+    condition: Condition
+    sessions: int
+    share: float
+    new: bool
+
+
+def new_values(now: SessionTable | None, before: SessionTable | None) -> tuple[NewValue, ...]:
+    """Values that are no longer there or were not there before, and that chance would hardly leave out."""
+    if now is None or before is None or not now.sessions or not before.sessions:
+        return ()
+    names = [
+        name
+        for name, column in now.features.items()
+        if column.dtype.kind == "O" and name in before.features and name not in _OF_THE_CALENDAR
+    ]
+    counts = {name: (_levels(now, name), _levels(before, name)) for name in names}
+    compared = sum(len(new | old) for new, old in counts.values())
+    found: dict[tuple[str, str], NewValue] = {}
+    for name, (new, old) in counts.items():
+        for level in new | old:
+            value = _value(name, level, new[level], old[level], now.sessions, before.sessions, compared)
+            if value is not None:
+                found.setdefault((feature_name(name), level), value)
+    return tuple(sorted(found.values(), key=lambda value: -value.share)[:MOST])
+
+
+def _levels(table: SessionTable, name: str) -> Counter[str]:
+    return Counter(value for value in table.features[name].tolist() if isinstance(value, str))
+
+
+def _value(name: str, level: str, new: int, old: int, of_new: int, of_old: int, compared: int) -> NewValue | None:
+    if new and old:
+        return None
+    sessions, of, other = (new, of_new, of_old) if new else (old, of_old, of_new)
+    share = sessions / of
+    unlikely = other * log(max(1e-12, 1 - share)) < log((1 - CONFIDENCE) / compared)
+    if sessions < LEAST_SESSIONS or share < LEAST_SHARE or not unlikely:
+        return None
+    return NewValue(Condition(name, "=", level), sessions, share, bool(new))
+
+
+Sureness = Literal["clear", "absent", "unsure"]
+
+
+@dataclass(frozen=True, slots=True)
+class CauseChange:
+    """A cause that is named in one of the two weeks.
+
+    Attributes:
+        step: Number of the step.
+        evidence: From the week that names it.
+        named_now: Whether that is the reported week.
+        sureness: ``clear`` where its effect differs between the weeks by more than chance, ``absent`` where the other
+            week has no such session, else ``unsure``: it may be there in both.
+    """
+
+    step: int
+    evidence: Evidence
+    named_now: bool
+    sureness: Sureness
+
+
+def cause_changes(
+    now: FunnelReport, before: FunnelReport, tables: tuple[SessionTable | None, SessionTable | None]
+) -> tuple[CauseChange, ...]:
+    """The causes that only one week names.
+
+    A cause is called new or gone only if the log-odds ratio of its condition differs between the weeks. It was the
+    strongest of all conditions that were compared, so the bar allows for that many comparisons.
+
+    Args:
+        now: The reported week.
+        before: The week before.
+        tables: The sessions of both, in this order.
+    """
+    compared = max(1, now.compared + before.compared)
+    named = {_key(found): found for found in now.recommendations if found.evidence}
+    named_before = {_key(found): found for found in before.recommendations if found.evidence}
+    found = [
+        *_only(named, named_before, tables, compared, named_now=True),
+        *_only(named_before, named, tables, compared, named_now=False),
+    ]
+    return tuple(sorted(found, key=lambda change: change.sureness == "unsure")[:MOST])
+
+
+_Key = tuple[int, tuple[str, ...]]
+
+
+def _key(found: Recommendation) -> _Key:
+    return found.step, found.evidence.features if found.evidence else ()
+
+
+def _only(
+    named: dict[_Key, Recommendation],
+    others: dict[_Key, Recommendation],
+    tables: tuple[SessionTable | None, SessionTable | None],
+    compared: int,
+    *,
+    named_now: bool,
+) -> Iterator[CauseChange]:
+    for key, found in named.items():
+        if key not in others and found.evidence is not None:
+            sureness = _differs(found.step, found.evidence.conditions, tables, compared)
+            yield CauseChange(found.step, found.evidence, named_now, sureness)
+
+
+def _differs(
+    step: int, conditions: Sequence[Condition], tables: tuple[SessionTable | None, SessionTable | None], compared: int
+) -> Sureness:
+    ratios = [_log_odds(step, conditions, table) for table in tables]
+    if "absent" in ratios:
+        return "absent"
+    (new, spread), (old, other_spread) = (ratio for ratio in ratios if isinstance(ratio, tuple))
+    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / compared / 2)
+    return "clear" if abs(new - old) > z * sqrt(spread + other_spread) else "unsure"
+
+
+def _log_odds(
+    step: int, conditions: Sequence[Condition], table: SessionTable | None
+) -> tuple[float, float] | Literal["absent"]:
+    """The log-odds ratio of leaving with and without the conditions, and its variance."""
+    if table is None or not conditions or any(c.feature not in table.features for c in conditions):
+        return "absent"
+    holds: Flags = np.logical_and.reduce([condition.holds(table) for condition in conditions])
+    known, left = table.at_risk(step), (table.reached == step) & table.ended
+    cells = [float((known & with_it & gone).sum()) + 0.5 for with_it in (holds, ~holds) for gone in (left, ~left)]
+    a, b, c, d = cells
+    if not (holds & known).any():
+        return "absent"
+    return log(a * d / (b * c)), sum(1 / cell for cell in cells)

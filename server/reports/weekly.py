@@ -1,0 +1,139 @@
+"""The weekly report as a value, and how it is made from the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Protocol
+
+from models.errors import InternalError
+from models.reasons import Reason
+from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
+from server.funnel.report import FunnelReport
+from server.funnel.selection import Selection
+from server.funnel.texts import ReportTexts
+from server.funnel.types import Interval
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.reports.changes import COMPLETED, Change, compare, completion
+from server.reports.explanations import Explanations, explain
+from server.reports.incidents import Incident, read_incidents
+from server.reports.news import CauseChange, NewValue, cause_changes, new_values
+from server.reports.week import Week
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyReport:
+    """What a week was like, and what changed since the one before.
+
+    Attributes:
+        zone: Name of the time zone of the week.
+        make_time: When it was made.
+        report: Of the week.
+        before: Of the week before.
+        changes: Figures of both, completion first.
+        explanations: Why they may have changed.
+        new_values: What came or went, such as versions of an app.
+        causes: Causes that only one of the weeks names.
+        incidents: What happened in the week, and in the one before.
+        texts: What features are called.
+    """
+
+    week: Week
+    zone: str
+    make_time: datetime
+    report: FunnelReport
+    before: FunnelReport
+    changes: tuple[Change, ...] = ()
+    explanations: Explanations = field(default_factory=Explanations)
+    new_values: tuple[NewValue, ...] = ()
+    causes: tuple[CauseChange, ...] = ()
+    incidents: tuple[tuple[Incident, ...], tuple[Incident, ...]] = ((), ())
+    texts: ReportTexts = field(kw_only=True, repr=False)
+
+    @property
+    def completion(self) -> Interval | None:
+        """The share of sessions that complete; None with too little data."""
+        return completion(self.report)
+
+    @property
+    def main_change(self) -> Change | None:
+        """How the completion rate changed; None if one of the weeks has too little data."""
+        return next((change for change in self.changes if change.step == COMPLETED), None)
+
+    def change_of(self, step: int) -> Change | None:
+        """How the drop-off of a step changed; None if one of the weeks has too little data."""
+        return next((change for change in self.changes if change.step == step), None)
+
+
+class ReportMaker(Protocol):
+    """Makes reports."""
+
+    async def make(self, week: Week) -> WeeklyReport:
+        """The report of a week that is over.
+
+        Raises:
+            VestibuleError: The ledger cannot be read.
+            InternalError: REPORT_NOT_MADE.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReportMaker:
+    """Makes reports from the ledger. The statistics run in a thread, so that no call waits for them.
+
+    Attributes:
+        optimizer: Has the rules and the texts.
+        texts: The same texts, for the names of features.
+        idle: Idle time after which the server ends a session.
+        zone: Of the weeks.
+        zone_name: Its name.
+    """
+
+    ledger: Ledger
+    optimizer: FunnelOptimizer
+    texts: ReportTexts
+    idle: timedelta
+    zone: tzinfo
+    zone_name: str
+    clock: Clock
+
+    async def make(self, week: Week) -> WeeklyReport:
+        """See ``ReportMaker``."""
+        now = self.clock()
+        data = [await self._data(each, now) for each in (week, week.before)]
+        incidents = [await self._incidents(each) for each in (week, week.before)]
+        try:
+            return await asyncio.to_thread(self._analyze, week, now, data, incidents)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+            raise InternalError(
+                f"The weekly report could not be made ({type(exc).__name__}).", reason=Reason.REPORT_NOT_MADE
+            ) from exc
+
+    async def _data(self, week: Week, now: datetime) -> FunnelData:
+        chosen = Selection(*week.bounds(self.zone))
+        return await self.ledger.read(lambda cursor: read_funnel(cursor, chosen, now=now, idle=self.idle))
+
+    async def _incidents(self, week: Week) -> tuple[Incident, ...]:
+        return await self.ledger.read(lambda cursor: read_incidents(cursor, *week.bounds(self.zone)))
+
+    def _analyze(
+        self, week: Week, now: datetime, data: list[FunnelData], incidents: list[tuple[Incident, ...]]
+    ) -> WeeklyReport:
+        report, before = (self.optimizer.analyze(each) for each in data)
+        tables = data[0].table, data[1].table
+        return WeeklyReport(
+            week=week,
+            zone=self.zone_name,
+            make_time=now,
+            report=report,
+            before=before,
+            changes=compare(report, before),
+            explanations=explain(*tables),
+            new_values=new_values(*tables),
+            causes=cause_changes(report, before, tables),
+            incidents=(incidents[0], incidents[1]),
+            texts=self.texts,
+        )

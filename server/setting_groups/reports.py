@@ -1,0 +1,42 @@
+"""Settings of the weekly report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from models.reasons import Reason
+from server.setting_groups.fields import Empty
+from server.setting_groups.sending import MailAddresses, SendingSettings
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a name of a folder, or no name of a file
+        raise PydanticCustomError(
+            Reason.INVALID_ARGUMENT, "time_zone must be a name such as UTC or Europe/Berlin."
+        ) from None
+    return name
+
+
+class ReportSettings(SendingSettings):
+    """The weekly funnel report. It is sent to what is set: a folder, a webhook, mail. Nothing is set by default."""
+
+    day: Weekday = Field("monday", description="Day on which the report of the week before is sent.")
+    hour: int = Field(8, ge=0, le=23, description="Hour of that day.")
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC", description="Of the day and the hour, and of the week, which begins on Monday at midnight."
+    )
+    folder: Empty[Path] = Field(
+        None, description="Existing folder for the report as HTML, text and JSON; empty turns it off."
+    )
+    mail_to: MailAddresses = Field(
+        "", description="Who gets the report by e-mail, up to 20 addresses with commas; empty turns it off."
+    )

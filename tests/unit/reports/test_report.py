@@ -1,0 +1,197 @@
+"""The report of two simulated weeks: what it says, in every form."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from models.errors import InternalError
+from server.funnel.types import SessionTable
+from server.ledger.columns import Cursor, fetch_all
+from server.ledger.writer import Ledger
+from server.reports import weekly
+from server.reports.message import ReportMessage, mail
+from server.reports.weekly import WeeklyReport
+from tests.unit.ledger.makers import new_id
+from tests.unit.ledger.migrated import open_ledger
+from tests.unit.reports.two_weeks import BERLIN, MONDAY, NETWORKS, WEEK, Drawn, SimulatedWeek, breaker, maker
+
+OLD = {"network": NETWORKS, "version": {"2.0": 1.0}}
+NEW = {"network": NETWORKS, "version": {"2.0": 0.6, "2.1": 0.4}}
+MOST_BYTES = 100_000
+"""Gmail cuts a mail of more than 102 kB off."""
+
+
+def _worse(drawn: Drawn) -> float:
+    return 0.3 if drawn["version"] == "2.1" else 0.0
+
+
+def store(cursor: Cursor) -> None:
+    SimulatedWeek(WEEK.before, 1500, mix=OLD).store(cursor)
+    SimulatedWeek(WEEK, 1500, mix=NEW, more={2: _worse}).store(cursor)
+    begin, _ = (moment.replace(tzinfo=None) for moment in WEEK.bounds(BERLIN))
+    breaker(cursor, "vision_api", begin - timedelta(hours=1), timedelta(hours=3))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    opened = open_ledger(tmp_path_factory.mktemp("weeks") / "ledger.duckdb")
+    opened.write_now(store)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(filled: Ledger) -> WeeklyReport:
+    return asyncio.run(maker(filled).make(WEEK))
+
+
+@pytest.fixture(scope="module")
+def message(report: WeeklyReport) -> ReportMessage:
+    return ReportMessage.of(report)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_it_says_what_changed_and_why_that_may_be(message: ReportMessage) -> None:
+    assert re.fullmatch(r"Vestibule 2026-W10: \d\d % completed, down \d+\.\d points", message.subject)
+    text = flat(message.text)
+    assert "2 March to 8 March 2026 (Europe/Berlin)" in text
+    assert "Changed by more than chance: Completed, Left before AWAITING_APPROVAL." in text
+    assert "New: sessions where version = 2.1: +1" in text
+    assert "0 % in the week before" in text
+    assert "1,500 sessions were opened, 1,500 in the week before." in text
+    assert "correlation" in text
+    assert "vestibule funnel report --from 2026-03-02 --to 2026-03-09" in text
+    assert max(map(len, message.text.splitlines())) <= 80
+
+
+def test_a_breaker_is_told_with_its_time_in_each_week(message: ReportMessage) -> None:
+    assert re.search(r"Breaker vision_api open +1 time, 2 h +1 time, 60 min", message.text)
+    assert message.document["incidents"][0] == {
+        "kind": "breaker",
+        "subject": "vision_api",
+        "number": 1,
+        "seconds": 7200.0,
+    }
+
+
+def test_the_document_has_the_numbers(message: ReportMessage) -> None:
+    found = json.loads(json.dumps(message.document))
+    assert (found["week"], found["sessions"], found["sessions_before"]) == ("2026-W10", 1500, 1500)
+    change = next(each for each in found["changes"] if each["to_stage"] == "AWAITING_APPROVAL")
+    assert change["clear"]
+    assert change["difference"]["low"] < 0.4 * 0.3 < change["difference"]["high"]
+    assert change["now"]["value"] - change["before"]["value"] == pytest.approx(change["difference"]["value"], abs=1e-5)
+
+
+async def test_it_names_no_session(message: ReportMessage, filled: Ledger) -> None:
+    ids = await filled.read(lambda cursor: [row["id"] for row in fetch_all(cursor, "SELECT id FROM sessions")])
+    said = message.html + message.text + json.dumps(message.document) + message.subject
+    assert len(ids) == 3000
+    assert not [each for each in ids if each in said]
+
+
+class _Seen(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: dict[str, list[dict[str, str]]] = {}
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.setdefault(tag, []).append({name: value or "" for name, value in attrs})
+
+    def handle_data(self, data: str) -> None:
+        self.words += data.split()
+
+
+def test_the_page_needs_nothing_that_mail_clients_remove(message: ReportMessage) -> None:
+    """Outlook lays out by tables and knows neither flex nor grid; Gmail may drop a style sheet."""
+    seen = _Seen(message.html)
+    assert not seen.tags.keys() & {"script", "link", "img", "svg", "iframe", "form", "a", "button"}
+    assert not re.search(r"flex|grid|position:|float:|url\(|@import|var\(", message.html)
+    for tag in ("td", "th", "h1", "h2", "p", "b", "span"):
+        plain = [each for each in seen.tags[tag] if "style" not in each and tag not in {"b", "span"}]
+        assert not plain, tag
+    for cell in (*seen.tags["td"], *seen.tags["th"]):
+        assert "font-family" in cell["style"] or cell["style"] == "padding:0"
+    for part in seen.tags["table"]:
+        assert part["cellpadding"] == "0"
+        assert part.get("role") == "presentation" or "bgcolor" not in part
+    assert all(each["scope"] == "col" for each in seen.tags["th"])
+    assert len(message.html.encode()) < MOST_BYTES
+
+
+def test_the_page_is_complete_without_its_style_sheet(message: ReportMessage) -> None:
+    """The style sheet is for dark screens alone."""
+    [sheet] = re.findall(r"<style>(.*?)</style>", message.html, re.DOTALL)
+    assert re.fullmatch(r"\s*@media \(prefers-color-scheme: dark\) \{.*\}\s*", sheet, re.DOTALL)
+    marked = [each for tag in _Seen(message.html).tags.values() for each in tag if "class" in each]
+    assert len(marked) > 20
+    assert not [each for each in marked if not each.get("style")]
+
+
+def test_a_test_is_marked_everywhere(report: WeeklyReport) -> None:
+    test = ReportMessage.of(report, test=True)
+    assert test.subject.startswith("[Test] Vestibule 2026-W10")
+    assert test.text.startswith("THIS IS A TEST.")
+    assert "<b>This is a test.</b>" in test.html
+    assert "This is a test" not in ReportMessage.of(report).html
+
+
+def test_the_mail_has_both_forms_and_the_headers_that_filters_read(message: ReportMessage) -> None:
+    report_id = new_id()
+    made = mail(message, report_id, "vestibule@example.org", "one@example.org, two@example.net", MONDAY)
+    found = email.message_from_bytes(made.as_bytes(policy=email.policy.SMTP), policy=email.policy.default)
+    assert isinstance(found, EmailMessage)
+    assert found.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in found.iter_parts()] == ["text/plain", "text/html"]
+    html = found.get_body(("html",))
+    assert html is not None
+    assert flat(html.get_content()) == flat(message.html)
+    assert {name: found[name] for name in ("From", "To", "Subject", "Date", "Message-ID", "List-Id")} == {
+        "From": "Vestibule <vestibule@example.org>",
+        "To": "one@example.org, two@example.net",
+        "Subject": message.subject,
+        "Date": "Mon, 09 Mar 2026 07:00:00 +0000",
+        "Message-ID": f"<{report_id}@example.org>",
+        "List-Id": "Vestibule weekly report <vestibule-weekly-report.example.org>",
+    }
+    assert found["Auto-Submitted"] == "auto-generated"
+    assert max(map(len, made.as_bytes(policy=email.policy.SMTP).split(b"\r\n"))) < 998
+    assert len(made.as_bytes()) < 1.3 * MOST_BYTES
+
+
+async def test_weeks_without_sessions_are_said(tmp_path: Path) -> None:
+    opened = open_ledger(tmp_path / "ledger.duckdb")
+    empty = ReportMessage.of(await maker(opened).make(WEEK))
+    opened.write_now(lambda cursor: SimulatedWeek(WEEK, 12).store(cursor))
+    few = ReportMessage.of(await maker(opened).make(WEEK))
+    opened.close()
+    assert empty.subject == "Vestibule 2026-W10: no sessions"
+    assert "No sessions were opened" in empty.text
+    assert few.subject == "Vestibule 2026-W10: 12 sessions, too little data for a rate"
+    assert "too little data in one of the two weeks" in flat(few.text)
+
+
+async def test_a_defect_of_the_statistics_has_a_reason(filled: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(now: SessionTable | None, before: SessionTable | None) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(weekly, "explain", broken)
+    with pytest.raises(InternalError) as failed:
+        await maker(filled).make(WEEK)
+    assert failed.value.reason == "REPORT_NOT_MADE"
