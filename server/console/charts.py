@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import Final
@@ -31,7 +31,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class RowShown:
-    """A row of a chart; places are percent of its width."""
+    """A row of a chart; places are percent of its width.
+
+    Attributes:
+        caps: Where the interval ends; a side without a bound has none.
+    """
 
     label: str
     text: str
@@ -39,6 +43,7 @@ class RowShown:
     mid: float
     low: float
     high: float
+    caps: tuple[float, ...]
     shape: str
 
 
@@ -50,12 +55,14 @@ class Chart:
         height: In pixels.
         ticks: Place in percent of the width, and text.
         text: The chart in words, for a screen reader.
+        zero: Place of a line for no change; None for none.
     """
 
     rows: tuple[RowShown, ...]
     height: int
     ticks: tuple[tuple[float, str], ...]
     text: str
+    zero: float | None = None
 
 
 def interval_chart(title: str, spans: Sequence[Span], formats: Formats) -> Chart:
@@ -71,21 +78,53 @@ def interval_chart(title: str, spans: Sequence[Span], formats: Formats) -> Chart
     def place(share: float) -> float:
         return round(100 * min(max(share / top, 0.0), 1.0), 2)
 
+    texts = [f"{formats.percent(span.mid)} ({formats.percents(span)})" for span in spans]
+    ticks = [(100 * part, f"{100 * top * part:.0f}\N{NO-BREAK SPACE}%") for part in (0.0, 0.5, 1.0)]
+    return _chart(title, spans, texts, place, ticks)
+
+
+def change_chart(title: str, spans: Sequence[Span], texts: Sequence[str], formats: Formats) -> Chart:
+    """Changes of shares with their intervals, around a line for no change.
+
+    Args:
+        title: What the chart shows.
+        spans: Its rows; a bound may be infinite.
+        texts: Each row in words.
+        formats: Of the language.
+    """
+    bounds = [abs(value) for span in spans for value in (span.low, span.mid, span.high) if isfinite(value)]
+    limit = max(0.05, ceil(round(max(bounds, default=0.0) * 20, 6)) / 20)
+
+    def place(change: float) -> float:
+        return round(50 + 50 * min(max(change / limit, -1.0), 1.0), 2)
+
+    ticks = [(0.0, formats.signed(-100 * limit, 0)), (50.0, "0"), (100.0, formats.signed(100 * limit, 0))]
+    return _chart(title, spans, texts, place, ticks, zero=50.0)
+
+
+def _chart(
+    title: str,
+    spans: Sequence[Span],
+    texts: Sequence[str],
+    place: Callable[[float], float],
+    ticks: Sequence[tuple[float, str]],
+    zero: float | None = None,
+) -> Chart:
     rows = tuple(
         RowShown(
             label=span.label,
-            text=f"{formats.percent(span.mid)} ({formats.percents(span)})",
+            text=text,
             y=ROW * number + 34,
             mid=place(span.mid),
             low=place(span.low),
             high=place(span.high),
+            caps=tuple(place(bound) for bound in (span.low, span.high) if isfinite(bound)),
             shape=span.shape,
         )
-        for number, span in enumerate(spans)
+        for number, (span, text) in enumerate(zip(spans, texts, strict=True))
     )
-    ticks = tuple((100 * part, formats.percent(top * part).replace(",0", "").replace(".0", "")) for part in (0, 0.5, 1))
-    text = f"{title}. " + " ".join(f"{row.label}: {row.text}." for row in rows)
-    return Chart(rows, ROW * len(rows) + 30, ticks, text)
+    words = f"{title}. " + " ".join(f"{row.label}: {row.text}." for row in rows)
+    return Chart(rows, ROW * len(rows) + 30, tuple(ticks), words, zero)
 
 
 def round_top(values: Sequence[float]) -> float:

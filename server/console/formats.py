@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import isinf
 from typing import Final, Protocol
 
-_TO: Final = "\N{NO-BREAK SPACE}\N{EN DASH}\N{NO-BREAK SPACE}"
+TO: Final = "\N{NO-BREAK SPACE}\N{EN DASH}\N{NO-BREAK SPACE}"
+"""Between the bounds of an interval."""
 _THOUSANDS: Final = {"en": ",", "de": ".", "es": "\N{NARROW NO-BREAK SPACE}"}
 
 
@@ -38,7 +40,7 @@ class Formats:
 
     def counts(self, found: Range) -> str:
         """The bounds of an interval of counts: ``1,200 to 1,300``."""
-        return f"{self.count(found.low)}{_TO}{self.count(found.high)}"
+        return f"{self.count(found.low)}{TO}{self.count(found.high)}"
 
     def decimal(self, value: float, digits: int = 1) -> str:
         """A number with a fraction: ``2.4``."""
@@ -47,7 +49,7 @@ class Formats:
 
     def decimals(self, found: Range) -> str:
         """The bounds of an interval: ``1.9 to 3.1``."""
-        return f"{self.decimal(found.low)}{_TO}{self.decimal(found.high)}"
+        return f"{self.decimal(found.low)}{TO}{self.decimal(found.high)}"
 
     def percent(self, share: float) -> str:
         """A share in [0, 1]: ``45.1 %``."""
@@ -55,11 +57,16 @@ class Formats:
 
     def percents(self, found: Range) -> str:
         """The bounds of an interval of shares: ``41.0 to 49.2 %``."""
-        return f"{self.decimal(100 * found.low)}{_TO}{self.percent(found.high)}"
+        return f"{self.decimal(100 * found.low)}{TO}{self.percent(found.high)}"
+
+    def signed(self, value: float, digits: int = 1) -> str:
+        """A change: ``+4.6``; an infinity sign where there is no bound."""
+        sign = "+" if value >= 0 else "\N{MINUS SIGN}"
+        return sign + ("\N{INFINITY}" if isinf(value) else self.decimal(abs(value), digits))
 
     def rise(self, share: float) -> str:
         """A change as a share: ``+12.3 %``."""
-        return f"{'+' if share >= 0 else '-'}{self.percent(abs(share))}".replace("-", "\N{MINUS SIGN}")
+        return f"{self.signed(100 * share)}\N{NO-BREAK SPACE}%"
 
 
 def moment(when: datetime) -> str:

@@ -24,6 +24,7 @@ from server.console.security_middleware import LARGEST_BODY
 PAGES: Final = (
     ("funnel", "FunnelService", "GetReport"),
     ("causes", "FunnelService", "GetReport"),
+    ("experiments", "ExperimentService", "ListExperiments"),
     ("health", "AdminService", "GetStatus"),
     ("letters", "AdminService", "ListDeadLetters"),
 )

@@ -25,9 +25,12 @@ from server.console.calls import Calls
 from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.place import Place
+from server.experiments.catalogue import Experiments
+from server.experiments.types import Experiment
 from server.ledger.writer import Ledger
 from server.rpc.interceptors.authenticate import AccessDecision
 from server.services import Services
+from server.services.experiment import ExperimentService
 from server.services.funnel import FunnelService
 from server.setting_groups import ConsoleSettings, LimitSettings
 from tests.fakes.gateway import FakeGateway
@@ -109,6 +112,7 @@ class Harness:
         settings: ConsoleSettings | None = None,
         *,
         analyses: Analyses | None = None,
+        experiments: tuple[Experiment, ...] = (),
     ) -> None:
         self.place = Place.of_settings(settings or ConsoleSettings(), tls=False)
         self.ledger: Ledger = open_ledger(folder / "ledger.duckdb", lambda: NOW)
@@ -118,7 +122,8 @@ class Harness:
         self.decisions: list[AccessDecision] = []
         self.now = 0.0
         funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
-        services = cast(Services, SimpleNamespace(funnel=funnel, admin=self.admin))
+        experiment = ExperimentService(self.ledger, Experiments(*experiments), lambda: NOW, audit.client_pseudonym)
+        services = cast(Services, SimpleNamespace(funnel=funnel, experiment=experiment, admin=self.admin))
         calls = Calls(
             services, Authenticator(self.keys), self.decisions.append, limits or LimitSettings(), lambda: self.now
         )

@@ -20,7 +20,20 @@ def test_each_language_has_each_text_with_the_same_places(language: str) -> None
     assert texts_in(language).places() == ENGLISH
 
 
-BUILT = ("severity_", "stage_", "state_", "kind_", "nav_", "category_", "effort_", "order_", "entry_", "sessions_")
+BUILT = (
+    "severity_",
+    "stage_",
+    "state_",
+    "kind_",
+    "nav_",
+    "category_",
+    "effort_",
+    "order_",
+    "entry_",
+    "sessions_",
+    "verdict_",
+    "guardrail_",
+)
 CHOSEN = ("letter_retried", "letter_discarded", "funnel_nobody", "causes_too_little", "causes_nothing")
 """Keys that are put together, and those that are chosen, in the code."""
 
