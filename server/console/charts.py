@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, isfinite
 from typing import Final
 
@@ -11,6 +12,9 @@ from server.console.formats import Formats
 
 ROW: Final = 44
 """Height of a row of a chart, in pixels."""
+LINE_TOP: Final = 12
+LINE_HEIGHT: Final = 96
+"""Where the axis of a line begins, and how high it is, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,68 @@ def _chart(
     )
     words = f"{title}. " + " ".join(f"{row.label}: {row.text}." for row in rows)
     return Chart(rows, ROW * len(rows) + 30, tuple(ticks), words, zero)
+
+
+@dataclass(frozen=True, slots=True)
+class PointShown:
+    """A point of a line, at ``x`` percent of the width; heights are pixels from the top."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """Shares over time.
+
+    Attributes:
+        points: Those that are known.
+        pieces: Pairs of points that follow each other, to draw the line; it has a gap where a share is not known.
+        top: Text at the upper end of the axis.
+        begin: Text of the first place.
+        end: Text of the last one.
+    """
+
+    title: str
+    points: tuple[PointShown, ...]
+    pieces: tuple[tuple[PointShown, PointShown], ...]
+    top: str
+    begin: str
+    end: str
+    text: str
+
+
+def line_chart(
+    title: str, places: Sequence[str], shares: Sequence[Span | None], formats: Formats, top: float
+) -> LineChart:
+    """Shares over time, with their intervals.
+
+    Args:
+        title: What the chart shows.
+        places: The times, as texts.
+        shares: One for each time; None where nothing is known.
+        formats: Of the language.
+        top: End of the axis, so that charts beside each other have the same one.
+    """
+
+    def height(share: float) -> float:
+        return round(LINE_TOP + LINE_HEIGHT * (1 - min(max(share / top, 0.0), 1.0)), 1)
+
+    def point(number: int, share: Span | None) -> PointShown | None:
+        if share is None:
+            return None
+        x = round(100 * (number + 0.5) / len(shares), 2)
+        return PointShown(x, height(share.mid), height(share.low), height(share.high))
+
+    points = [point(number, share) for number, share in enumerate(shares)]
+    pieces = tuple((one, other) for one, other in pairwise(points) if one and other)
+    told = [f"{place}: {formats.percent(share.mid)}" for place, share in zip(places, shares, strict=True) if share]
+    known = tuple(found for found in points if found)
+    end = places[-1] if len(places) > 1 else ""
+    top_text = f"{100 * top:.0f}\N{NO-BREAK SPACE}%"
+    return LineChart(title, known, pieces, top_text, places[0] if places else "", end, f"{title}. {'; '.join(told)}.")
 
 
 def round_top(values: Sequence[float]) -> float:

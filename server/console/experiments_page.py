@@ -145,7 +145,7 @@ def experiment_shown(found: pb.Experiment, texts: Texts) -> ExperimentShown:
 
 def headline(told: VariantShown, control: VariantShown, texts: Texts) -> str:
     """What the experiment shows, in one sentence."""
-    change = f" ({told.change})" if told.change else ""
+    change = f", {told.change}" if told.change else ""
     return texts(f"verdict_{told.verdict}", variant=told.found.name, control=control.found.name, change=change)
 
 
@@ -172,9 +172,9 @@ def plan_shown(found: pb.PlanExperimentResponse, formats: Formats) -> PlanShown:
     )
 
 
-def _change(found: pb.Change, formats: Formats, times: float, digits: int = 1) -> str:
+def _change(found: pb.Change, formats: Formats, unit: str, times: float = 1.0, digits: int = 2) -> str:
     low, high = formats.signed(times * found.low, digits), formats.signed(times * found.high, digits)
-    return f"{formats.signed(times * found.estimate, digits)} ({low}{TO}{high})"
+    return f"{formats.signed(times * found.estimate, digits)}{unit} ({low}{TO}{high})"
 
 
 def _guardrail(found: pb.GuardrailResult, texts: Texts, formats: Formats) -> GuardrailShown:
@@ -185,10 +185,10 @@ def _guardrail(found: pb.GuardrailResult, texts: Texts, formats: Formats) -> Gua
 
     change = ""
     if found.HasField("change"):
-        change = _change(found.change, formats, 1, 2) + " s" if timed else _points(found.change, texts, formats)
+        change = _change(found.change, formats, " s") if timed else _points(found.change, texts, formats)
     allowed = formats.signed(found.tolerance, 2) + " s"
     if not timed:
-        allowed = texts("points", change=formats.signed(100 * found.tolerance))
+        allowed = f"{formats.signed(100 * found.tolerance)} {texts('points')}"
     return GuardrailShown(
         name=found.name,
         value=shown(found.value) if found.HasField("value") else "",
@@ -200,7 +200,7 @@ def _guardrail(found: pb.GuardrailResult, texts: Texts, formats: Formats) -> Gua
 
 
 def _points(change: pb.Change, texts: Texts, formats: Formats) -> str:
-    return texts("points", change=_change(change, formats, 100))
+    return _change(change, formats, f" {texts('points')}", 100.0, 1)
 
 
 def _change_chart(variants: Sequence[VariantShown], texts: Texts, formats: Formats) -> Chart | None:

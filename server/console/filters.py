@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -14,16 +15,48 @@ from vestibule.v1.funnel_pb2 import GetReportRequest
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from server.console.texts import Texts
 
-NAMES: Final = ("from", "to", "client", "steps", "order", "window")
 ORDERS: Final[dict[str, funnel_pb2.FunnelOrder.ValueType]] = {
     "": funnel_pb2.FUNNEL_ORDER_UNSPECIFIED,
     "ordered": funnel_pb2.FUNNEL_ORDER_ORDERED,
     "strict": funnel_pb2.FUNNEL_ORDER_STRICT,
     "any": funnel_pb2.FUNNEL_ORDER_ANY,
 }
+GROUPS: Final[dict[str, funnel_pb2.FunnelDimension.ValueType]] = {
+    "client": funnel_pb2.FUNNEL_DIMENSION_CLIENT,
+    "variant": funnel_pb2.FUNNEL_DIMENSION_VARIANT,
+    "language": funnel_pb2.FUNNEL_DIMENSION_LANGUAGE,
+    "property": funnel_pb2.FUNNEL_DIMENSION_PROPERTY,
+    "event": funnel_pb2.FUNNEL_DIMENSION_EVENT,
+}
+TOUCHES: Final[dict[str, funnel_pb2.FunnelTouch.ValueType]] = {
+    "first": funnel_pb2.FUNNEL_TOUCH_FIRST,
+    "last": funnel_pb2.FUNNEL_TOUCH_LAST,
+}
+INTERVALS: Final[dict[str, funnel_pb2.FunnelInterval.ValueType]] = {
+    "day": funnel_pb2.FUNNEL_INTERVAL_DAY,
+    "week": funnel_pb2.FUNNEL_INTERVAL_WEEK,
+    "month": funnel_pb2.FUNNEL_INTERVAL_MONTH,
+}
+MOST_GROUPS: Final = 8
+"""Values that a page shows apart; the others are one group."""
 WINDOWS: Final = ("1h", "1d", "7d", "14d", "30d")
 """Windows to choose from; an address may have any other, such as ``90min``."""
+_LABELS: Final = {
+    "from": "funnel_from",
+    "to": "funnel_to",
+    "client": "funnel_client",
+    "steps": "filter_steps_label",
+    "order": "filter_order",
+    "window": "filter_window",
+    "by": "filter_by",
+    "key": "filter_key",
+    "touch": "filter_touch",
+    "time": "filter_time",
+}
+NAMES: Final = tuple(_LABELS)
+_Choice = TypeVar("_Choice", bound=int)
 _UNITS: Final = {"min": 60, "h": 3600, "d": 86_400}
 _WINDOW: Final = re.compile(r"(\d{1,6})(min|h|d)")
 
@@ -42,10 +75,14 @@ class Filter:
     def __getitem__(self, name: str) -> str:
         return self.values[name]
 
-    @property
-    def given(self) -> bool:
-        """Whether anything is chosen."""
-        return any(self.values.values())
+    def words(self, texts: Texts) -> str:
+        """What is chosen, in words; empty for nothing."""
+        said = [
+            f"{texts(label)}: {texts.or_word(f'{name}_{self[name]}', self[name])}"
+            for name, label in _LABELS.items()
+            if self[name]
+        ]
+        return "; ".join(said)
 
     @property
     def steps(self) -> list[str]:
@@ -62,16 +99,38 @@ class Filter:
         given = {name: value for name, value in self.values.items() if value} | more
         return f"{path}?{urlencode(given)}" if given else path
 
-    def report(self, *, analyze: bool = False) -> GetReportRequest:
+    def analysis(self) -> GetReportRequest:
+        """The request for the analysis of the same sessions.
+
+        Raises:
+            InvalidInput: As ``report`` does.
+        """
+        wanted = GetReportRequest(client_id=self["client"], analyze=True)
+        self._set_times(wanted)
+        return wanted
+
+    def report(self) -> GetReportRequest:
         """The request for a report.
 
         Raises:
-            InvalidInput: INVALID_ARGUMENT, a time is no date, the first is not before the second, or a window is no
-                length of time.
+            InvalidInput: INVALID_ARGUMENT, something in the address cannot be used.
         """
-        wanted = GetReportRequest(
-            client_id=self["client"], steps=self.steps, order=_order(self["order"]), analyze=analyze
-        )
+        wanted = GetReportRequest(client_id=self["client"], steps=self.steps, order=_one_of(ORDERS, self["order"]))
+        self._set_times(wanted)
+        if self["window"]:
+            wanted.window.FromTimedelta(_window(self["window"]))
+        if self["by"]:
+            wanted.breakdown.by = _one_of(GROUPS, self["by"])
+            wanted.breakdown.max_values = MOST_GROUPS
+            if self["by"] in {"property", "event"}:
+                wanted.breakdown.key = self["key"]
+            if self["by"] == "property" and self["touch"]:
+                wanted.breakdown.attribution.touch = _one_of(TOUCHES, self["touch"])
+        if self["time"]:
+            wanted.interval = _one_of(INTERVALS, self["time"])
+        return wanted
+
+    def _set_times(self, wanted: GetReportRequest) -> None:
         start, end = _time(self["from"]), _time(self["to"])
         if start is not None and end is not None and start >= end:
             raise _wrong_time()
@@ -79,17 +138,15 @@ class Filter:
             wanted.start_time.FromDatetime(start)
         if end is not None:
             wanted.end_time.FromDatetime(end)
-        if self["window"]:
-            wanted.window.FromTimedelta(_window(self["window"]))
-        return wanted
 
 
-def _order(text: str) -> funnel_pb2.FunnelOrder.ValueType:
-    if text not in ORDERS:
+def _one_of(choices: Mapping[str, _Choice], text: str) -> _Choice:
+    if text not in choices:
+        given = ", ".join(filter(None, choices))
         raise InvalidInput(
-            "There is no such order.", reason=Reason.INVALID_ARGUMENT, hint="Give ordered, strict or any."
+            "The address has a choice that there is not.", reason=Reason.INVALID_ARGUMENT, hint=f"Give one of: {given}."
         )
-    return ORDERS[text]
+    return choices[text]
 
 
 def _window(text: str) -> timedelta:
@@ -102,8 +159,15 @@ def _window(text: str) -> timedelta:
 
 
 def _time(text: str) -> datetime | None:
-    if not text:
-        return None
+    return time_of(text) if text else None
+
+
+def time_of(text: str) -> datetime:
+    """A time in an address, UTC where it has no offset.
+
+    Raises:
+        InvalidInput: INVALID_ARGUMENT.
+    """
     try:
         found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

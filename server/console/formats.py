@@ -83,5 +83,9 @@ def length(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes_left = divmod(minutes, 60)
     if hours >= 48:
-        return f"{hours // 24} d {hours % 24} h"
-    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
+        return _two((hours // 24, "d"), (hours % 24, "h"))
+    return _two((hours, "h"), (minutes_left, "min")) if hours else _two((minutes, "min"), (rest, "s"))
+
+
+def _two(large: tuple[int, str], small: tuple[int, str]) -> str:
+    return " ".join(f"{number} {unit}" for number, unit in (large, small) if number)

@@ -13,9 +13,11 @@ from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
 from server.console.filters import Filter
 from server.console.formats import Formats, length
+from server.console.groups import Groups
 from server.console.page import texts_of
 from server.console.texts import Texts
 from server.console.visit import Visit
+from server.funnel.intervals import wilson
 
 CHART_WIDTH: Final = 600
 """Units of the chart; a browser scales it to the page."""
@@ -73,8 +75,8 @@ class FunnelPage:
         analysis = None
         of_stages = not chosen.steps
         if of_stages and reply.stages[0].session_count:
-            analysis = await self._analyses.of(visit, chosen.report(analyze=True))
-        stages = stages_shown(list(reply.stages), texts, analysis)
+            analysis = await self._analyses.of(visit, chosen.analysis())
+        stages = stages_shown(reply.stages, texts, analysis, of_stages=of_stages)
         return visit.page(
             "funnel.html",
             stages=stages,
@@ -86,18 +88,27 @@ class FunnelPage:
             chart_width=CHART_WIDTH,
             rates=_rate_chart(stages, texts, formats),
             waiting=sum(found.waiting_count for found in analysis.drop_offs) if analysis else 0,
+            sections=Groups(chosen, [stage.label for stage in stages], texts).sections(reply),
+            comparisons=_comparisons(chosen, texts),
             first=analysis.recommendations[0].title if analysis and analysis.recommendations else "",
         )
 
 
 def stages_shown(
-    stages: Sequence[FunnelStage], texts: Texts, analysis: FunnelAnalysis | None = None
+    stages: Sequence[FunnelStage], texts: Texts, analysis: FunnelAnalysis | None = None, *, of_stages: bool = True
 ) -> list[StageShown]:
-    """The stages, each with its bar, and with the intervals of an analysis."""
+    """The stages, each with its bar, and with the intervals of an analysis.
+
+    Args:
+        stages: All of them, or steps.
+        texts: In the language of the page.
+        analysis: Has the rates of stages, with their intervals.
+        of_stages: Whether they are stages. Rates of steps are those of all sessions that have ended.
+    """
     most = max((stage.session_count for stage in stages), default=0)
     drop_offs = {found.to_stage: found for found in analysis.drop_offs} if analysis else {}
     return [
-        _shown(stage, drop_offs.get(stage.name), texts, first=number == 0, most=most)
+        _shown(stage, drop_offs.get(stage.name), texts, first=number == 0, most=most, of_stages=of_stages)
         for number, stage in enumerate(stages)
     ]
 
@@ -119,9 +130,14 @@ def worst(stages: Sequence[StageShown]) -> StageShown | None:
     return max(known, key=lambda stage: stage.rate.value if stage.rate else 0.0, default=None)
 
 
-def _shown(stage: FunnelStage, drop_off: DropOff | None, texts: Texts, *, first: bool, most: int) -> StageShown:
+def _shown(
+    stage: FunnelStage, drop_off: DropOff | None, texts: Texts, *, first: bool, most: int, of_stages: bool
+) -> StageShown:
     rate, severity = Estimate(value=stage.drop_off_rate), stage.severity
     dropped, counted = stage.dropped_count, stage.session_count + stage.dropped_count
+    if not of_stages:
+        found = wilson(dropped, counted)
+        rate = Estimate(value=found.mid, low=found.low, high=found.high)
     if drop_off is not None:
         rate, severity = drop_off.drop_off_rate, drop_off.severity
         dropped, counted = drop_off.dropped_count, drop_off.continued_count + drop_off.dropped_count
@@ -138,6 +154,12 @@ def _shown(stage: FunnelStage, drop_off: DropOff | None, texts: Texts, *, first:
         rate_dropped=dropped,
         rate_of=counted,
     )
+
+
+def _comparisons(chosen: Filter, texts: Texts) -> list[tuple[str, str]]:
+    """Addresses that show the same sessions by week or in groups."""
+    choices = [("time", "week"), ("by", "client"), ("by", "variant"), ("by", "language")]
+    return [(f"{chosen.link('/funnel', **{name: value})}#compare", texts(f"{name}_{value}")) for name, value in choices]
 
 
 def _rate_chart(stages: Sequence[StageShown], texts: Texts, formats: Formats) -> Chart | None:

@@ -12,8 +12,9 @@ from vestibule.v1.funnel_pb2 import FunnelSession, TimelineEntry
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.funnel import STAGES
-from server.console.filters import Filter
+from server.console.filters import Filter, time_of
 from server.console.formats import length, moment
+from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
 from server.console.texts import Texts
 from server.console.visit import Visit
@@ -72,14 +73,20 @@ async def show_list(visit: Visit) -> Response:
         page_size=PAGE_OF_SESSIONS,
         page_token=visit.request.query_params.get("page", ""),
     )
+    asked = visit.request.query_params
+    if (segment := segment_of(asked.get("group", ""), asked.get("value", ""))) is not None:
+        request.segment.CopyFrom(segment)
+    if asked.get("period"):
+        request.period_start_time.FromDatetime(time_of(asked["period"]))
     reply = await visit.call("FunnelService", "ListFunnelSessions", request)
-    token = reply.next_page_token
+    token, place = reply.next_page_token, {"step": position, "number": number, **_group(visit)}
     return visit.page(
         "sessions.html",
         headline=texts(f"sessions_{number}", stage=step_name(chosen, position, texts)),
+        group=_group_text(visit, chosen, texts),
         sessions=[session_shown(session, texts) for session in reply.sessions],
         back=chosen.link("/funnel"),
-        next_page=chosen.link("/funnel/sessions", step=position, number=number, page=token) if token else "",
+        next_page=chosen.link("/funnel/sessions", **place, page=token) if token else "",
     )
 
 
@@ -143,6 +150,22 @@ def entry_shown(entry: TimelineEntry, opened_s: float, texts: Texts) -> EntrySho
         took=length(entry.took.ToTimedelta().total_seconds()) if entry.HasField("took") else "",
         properties=tuple((found.key, found.value) for found in entry.properties),
     )
+
+
+def _group(visit: Visit) -> dict[str, str]:
+    """What the address says of a group and of a time."""
+    asked = visit.request.query_params
+    return {name: asked[name] for name in ("group", "value", "period") if asked.get(name)}
+
+
+def _group_text(visit: Visit, chosen: Filter, texts: Texts) -> str:
+    """The group and the time in words; empty without them."""
+    asked = visit.request.query_params
+    segment = segment_of(asked.get("group", ""), asked.get("value", ""))
+    by = texts.or_word(f"by_{chosen['by']}", chosen["by"])
+    group = f"{by}: {Groups(chosen, [], texts).label(segment)}" if segment else ""
+    period = texts("sessions_period", day=asked["period"]) if asked.get("period") else ""
+    return ". ".join(filter(None, (group, period)))
 
 
 def _place(visit: Visit) -> tuple[int, str]:

@@ -31,9 +31,13 @@ def plain(page: str) -> str:
 @pytest.mark.parametrize(
     ("new", "told", "tone"),
     [
-        (Sessions("flow.new", 1000, 550), "new is better than old: more sessions are completed (+15.0 (", "normal"),
+        (
+            Sessions("flow.new", 1000, 550),
+            "new is better than old: more sessions are completed, +15.0 points (",
+            "normal",
+        ),
         (Sessions("flow.new", 1000, 250), "new is worse than old", "high"),
-        (Sessions("flow.new", 1000, 420), "It is not known yet whether new is better than old (+2.0 (", ""),
+        (Sessions("flow.new", 1000, 420), "It is not known yet whether new is better than old, +2.0 points (", ""),
         (Sessions("flow.new", 1000, 550, failed=200), "new does harm against old: a guardrail", "critical"),
         (Sessions("flow.new", 1400, 700), "The split is wrong", "critical"),
         (Sessions("flow.new", 3, 1), "The split is wrong", "critical"),
@@ -62,7 +66,7 @@ async def test_the_guardrails_stand_in_a_table_with_what_is_allowed(harness: Har
         page = plain((await browser.get("/experiments/flow")).text)
         german = plain((await browser.get("/experiments/flow?lang=de")).text)
     assert '<th scope="row">failed or refused uploads</th><td class="severity critical">worse than allowed</td>' in page
-    assert '<td class="number">20.0 %</td><td class="number">0.0 %</td><td class="number">+20.0 (' in page
+    assert '<td class="number">20.0 %</td><td class="number">0.0 %</td><td class="number">+20.0 points (' in page
     assert "+0.25 s" in page, "allowed"
     assert "new schadet gegenüber old" in german
     assert "schlechter als erlaubt" in german

@@ -33,6 +33,8 @@ BUILT = (
     "sessions_",
     "verdict_",
     "guardrail_",
+    "by_",
+    "time_",
 )
 CHOSEN = ("letter_retried", "letter_discarded", "funnel_nobody", "causes_too_little", "causes_nothing")
 """Keys that are put together, and those that are chosen, in the code."""
@@ -41,7 +43,7 @@ CHOSEN = ("letter_retried", "letter_discarded", "funnel_nobody", "causes_too_lit
 def test_each_text_that_a_page_names_is_there_and_each_text_is_used() -> None:
     sources = [*files("server.console").joinpath("templates").iterdir(), *files("server.console").iterdir()]
     code = "\n".join(file.read_text(encoding="utf-8") for file in sources if file.name.endswith((".html", ".py")))
-    named = set(re.findall(r"\b(?:t|texts|texts_of\([\w.]+\))\(\s*['\"](\w+)['\"]", code)) | {"funnel_too_little"}
+    named = set(re.findall(r"\b(?:t|_?texts|texts_of\([\w.]+\))\(\s*['\"](\w+)['\"]", code)) | {"funnel_too_little"}
     made = {f"nav_{name}" for name, _, _ in PAGES} | {f"stage_{stage}" for stage in STAGES}
     assert {key for key in named if not key.endswith("_")} | made <= ENGLISH.keys()
     assert {key for key in ENGLISH if key not in named and not key.startswith((*BUILT, *CHOSEN))} == set()
