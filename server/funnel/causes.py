@@ -11,7 +11,7 @@ from scipy import special
 from server.funnel.coding import CodedFeature, coded
 from server.funnel.growing import growing_features
 from server.funnel.logistic import Floats
-from server.funnel.model import StepModel, Term
+from server.funnel.model import STEEP, StepModel, Term
 from server.funnel.pairs import best_pair, pair_terms
 from server.funnel.singles import SingleTests
 from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
@@ -54,6 +54,10 @@ class CauseSettings:
 
 MOST_TERMS = 12
 MOST_PAIRS = 3
+FEWEST_CLUSTERS = 20
+"""A text of so many levels is taken for clusters of sessions, of which each has a rate of its own."""
+FINER = 1.5
+"""It has to have so many times as many levels as a feature that it may stay beside."""
 MANY_UNDER_WAY = 0.01
 """With a larger share of sessions under way at a step, causes have to hold however these end."""
 
@@ -73,7 +77,7 @@ def find_causes(table: SessionTable, settings: CauseSettings | None = None) -> C
     too_little = [_too_little(table, number) for number in data if number not in usable]
     for number, found in usable.items():
         correlations = feature_correlations(found)
-        model = StepModel(found, related(correlations, settings))
+        model = StepModel(found, related(found, correlations, settings))
         search = _StepSearch(table, features, number, model, settings, settings.false_alarm / len(usable))
         search.singles()
         tested += sum(map(len, found.candidates)) + (search.pairs() if settings.pairs else 0)
@@ -95,9 +99,19 @@ def _data(
     return step_data(table, features, number, guards, settings.most_rows, settings.seed, under_way_left)
 
 
-def related(correlations: Floats, settings: CauseSettings) -> list[set[int]]:
-    """For each feature those, itself among them, that nearly always go together with it."""
-    return [{k, *np.flatnonzero(row > settings.together_above).tolist()} for k, row in enumerate(correlations)]
+def related(data: StepData, correlations: Floats, settings: CauseSettings) -> list[set[int]]:
+    """For each feature those, itself among them, that nearly always go together with it and would hide it.
+
+    A text of many levels hides nothing that is told more coarsely: its levels are adjusted for as random effects. So it
+    stays in the model, and what is the same for all sessions of a level, such as the size of a branch, is compared
+    between the branches.
+    """
+    columns = np.array([block.shape[1] for block in data.groups], dtype=int)
+    texts = np.array([not feature.ordered for feature in data.features], dtype=bool)
+    clusters = texts & (columns >= FEWEST_CLUSTERS)
+    near = correlations > settings.together_above
+    near &= ~(clusters[None, :] & (columns[None, :] > FINER * columns[:, None]))
+    return [{k, *np.flatnonzero(row).tolist()} for k, row in enumerate(near)]
 
 
 def _too_little(table: SessionTable, number: int) -> TooLittle:
@@ -123,7 +137,7 @@ class _StepSearch:
         self.least_z = tests.exceeded_by_chance(self.false_alarm, self.settings.seed)
         while len(self.model.terms) < MOST_TERMS:
             best = tests.best()
-            if best is None or abs(best.z) < self.least_z:
+            if best is None or best.z < self.least_z:
                 return
             self.model.terms.append(best.term)
             tests = SingleTests.of(self.model)
@@ -151,10 +165,11 @@ class _StepSearch:
         terms = self.model.terms
         while terms:
             effects, errors = self._estimates(self.model)
-            failing = (effects > 0) & ((effects - Z95 * errors <= least) | (effects < self.least_z * errors))
+            clear = self._clear(effects, errors)
+            failing = (effects > 0) & ((effects - Z95 * errors <= least) | (clear < self.least_z))
             if not failing.any():
                 break
-            del terms[int(np.where(failing, effects / errors, np.inf).argmin())]
+            del terms[int(np.where(failing, clear, np.inf).argmin())]
         if not terms:
             return
         steady = self._steady()
@@ -164,10 +179,22 @@ class _StepSearch:
                 interval = Interval(float(effects[k]) - spread, float(effects[k]), float(effects[k]) + spread)
                 yield _cause(self.table, self.number, term.conditions, interval, self._near(term, correlations))
 
+    def _clear(self, effects: Floats, errors: Floats) -> Floats:
+        """How clear each effect is: it over its error, or the root of the likelihood ratio where nearly all leave.
+
+        There the error grows faster than the effect.
+        """
+        clear: Floats = effects / errors
+        model, without = self.model, _stood_for(self.model)
+        for k in np.flatnonzero((clear < self.least_z) & (effects > STEEP)).tolist():
+            reduced = replace(model, terms=model.terms[:k] + model.terms[k + 1 :])
+            gain = model.fitted(without)[0].value - reduced.fitted(without)[0].value
+            clear[k] = np.sqrt(max(0.0, 2.0 * gain))
+        return clear
+
     def _estimates(self, model: StepModel) -> tuple[Floats, Floats]:
         """The effects of the terms and their standard errors."""
-        singles = [place for term in model.terms if len(term.features) == 1 for place in term.features]
-        result, _ = model.fitted(model.replaced(singles))
+        result, _ = model.fitted(_stood_for(model))
         own = slice(1, 1 + len(model.terms))
         return result.coefficients[own], np.sqrt(np.diag(result.covariance()))[own]
 
@@ -206,6 +233,11 @@ class _StepSearch:
             k for place in term.features for k in np.flatnonzero(correlations[place] > self.settings.correlated_above)
         }
         return tuple(sorted(self.model.data.features[k].name for k in places - set(term.features)))
+
+
+def _stood_for(model: StepModel) -> set[int]:
+    """The features for which the terms of a model stand."""
+    return model.replaced([place for term in model.terms if len(term.features) == 1 for place in term.features])
 
 
 def _cause(

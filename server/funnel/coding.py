@@ -13,8 +13,10 @@ from server.funnel.types import Column, Condition, Flags, SessionTable, unknown
 
 Codes = npt.NDArray[np.int64]
 
-MOST_LEVELS = 40
+MOST_LEVELS = 200
 """Rarer levels of a text are one group that is adjusted for and never named."""
+LEAST_OF_A_LEVEL = 20
+"""So are levels with fewer sessions."""
 MOST_VALUES = 40
 """A number with up to so many values is looked at value by value."""
 CUTS = tuple(k / 40 for k in range(1, 40))
@@ -74,7 +76,8 @@ def _text(name: str, column: Column, known_at: int) -> CodedFeature:
     places = {value: place for place, value in enumerate(values)}
     met = np.fromiter(map(places.__getitem__, rows), np.int64, len(rows))
     counts = np.bincount(met, minlength=len(values))
-    kept = [int(k) for k in np.argsort(-counts, kind="stable")][:MOST_LEVELS]
+    common = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k] >= LEAST_OF_A_LEVEL]
+    kept = common[:MOST_LEVELS]
     code_of = np.full(len(values), len(kept), dtype=np.int64)
     code_of[kept] = np.arange(len(kept))
     width = len(kept) + (len(values) > len(kept))

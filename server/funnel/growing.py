@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import stats
 
+from server.funnel.coding import Codes
 from server.funnel.logistic import Floats
-from server.funnel.types import SessionTable
+from server.funnel.types import Column, Flags, SessionTable, unknown
 
 LEAST_SESSIONS = 30
 LEAST_LEAD = 0.05
@@ -14,6 +17,10 @@ LEAST_LEAD = 0.05
 LEAST_SHARE = 0.4
 """How much of that lead those have that left one step later. A feature that is fixed from the start, and low values of
 which make people leave, gives them little: they left as well."""
+LEAD_OF_THE_END = 0.45
+"""A lead at the last step beyond which a feature is what happens at the end, such as a rating."""
+SAME_FOR_LEAVERS = 0.95
+"""A feature of the end has one value, such as none, for this share of those that left before."""
 MOST_ROWS = 50_000
 
 
@@ -29,20 +36,35 @@ def growing_features(table: SessionTable, seed: int = 0) -> tuple[str, ...]:
     reached, ended = table.reached[rows], table.ended[rows]
     found = []
     for name, column in table.features.items():
-        if column.dtype.kind != "O":
-            values = column[rows].astype(np.float64)
-            known = ~np.isnan(values)
-            groups = [
-                (values[known & ended & (reached == step)], values[known & (reached > step)])
-                for step in range(table.known_at.get(name, 1), len(table.steps))
-            ]
-            if _grows([(left, on) for left, on in groups if min(len(left), len(on)) >= LEAST_SESSIONS]):
-                found.append(name)
+        steps = range(table.known_at.get(name, 1), len(table.steps))
+        if any(_grows(_groups(values, reached, ended, steps)) for values in _aspects(column[rows])):
+            found.append(name)
     return tuple(found)
 
 
+def _aspects(column: Column) -> Iterator[Floats]:
+    """What may grow: the values of a number or flag, and whether there is a value at all."""
+    missing = unknown(column)
+    if column.dtype.kind != "O":
+        yield column.astype(np.float64)
+    if missing.any():
+        yield (~missing).astype(np.float64)
+
+
+def _groups(values: Floats, reached: Codes, ended: Flags, steps: range) -> list[tuple[Floats, Floats]]:
+    """For each step with enough of both, the values of those that left and of those that went on."""
+    known = ~np.isnan(values)
+    groups = [(values[known & ended & (reached == step)], values[known & (reached > step)]) for step in steps]
+    return [(left, on) for left, on in groups if min(len(left), len(on)) >= LEAST_SESSIONS]
+
+
 def _grows(groups: list[tuple[Floats, Floats]]) -> bool:
-    """Whether it leads at every step, and the leavers of each step lead those of the step before."""
+    """Whether it leads at every step, and the leavers of each step lead those of the step before.
+
+    Or whether it tells almost without fail who finished, and is the same for nearly all others: it follows from that.
+    """
+    if groups and _follows_from_the_end(*groups[-1]):
+        return True
     if len(groups) < 2:
         return False
     leads = [_lead(left, on) for left, on in groups]
@@ -50,6 +72,12 @@ def _grows(groups: list[tuple[Floats, Floats]]) -> bool:
         return False
     later = [_lead(groups[k][0], groups[k + 1][0]) for k in range(len(groups) - 1)]
     return all(after - error >= LEAST_SHARE * lead for (after, error), (lead, _) in zip(later, leads, strict=False))
+
+
+def _follows_from_the_end(left: Floats, on: Floats) -> bool:
+    """A bound below which all leave would tell who finished, too; but the values of those that left would differ."""
+    _, counts = np.unique(left, return_counts=True)
+    return bool(counts.max() > SAME_FOR_LEAVERS * len(left) and _lead(left, on)[0] > LEAD_OF_THE_END)
 
 
 def _lead(left: Floats, on: Floats) -> tuple[float, float]:

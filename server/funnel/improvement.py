@@ -17,6 +17,7 @@ from scipy import special
 from server.funnel.causes import CauseSettings, related
 from server.funnel.coding import CodedFeature, coded
 from server.funnel.logistic import Floats, fit
+from server.funnel.model import TERM_RIDGE
 from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
@@ -103,7 +104,7 @@ class ImprovementModel:
 
         fitted_on = columns(data.rows)
         penalty = np.full(fitted_on.shape[1], RIDGE)
-        penalty[: 1 + len(causes)] = 0.0
+        penalty[: 1 + len(causes)] = [0.0, *[TERM_RIDGE] * len(causes)]
         result = fit(fitted_on, data.left, penalty)
         spread = np.linalg.cholesky(result.covariance())
         errors = np.hstack([np.zeros((len(spread), 1)), spread @ self._rng.standard_normal((len(spread), draws))])
@@ -149,7 +150,7 @@ def _adjusting(data: StepData, causes: Sequence[Cause], settings: CauseSettings)
     """The features that are adjusted for, with their groups: all but those for which a cause stands."""
     named = {c.feature for cause in causes if cause.kind == "one" for c in cause.conditions}
     places = [k for k, feature in enumerate(data.features) if feature.name in named]
-    together = related(feature_correlations(data), settings)
+    together = related(data, feature_correlations(data), settings)
     stood_for = {other for place in places for other in together[place]}
     return [(f, data.groups[k]) for k, f in enumerate(data.features) if k not in stood_for]
 

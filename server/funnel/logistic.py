@@ -24,6 +24,7 @@ class Fit:
         coefficients: One for each column.
         information: The curvature of the log-likelihood at the coefficients, without the penalty.
         penalty: The ridge penalty of each column.
+        value: The penalised log-likelihood.
         residuals: For each row, the outcome less its predicted probability.
         weights: For each row, the variance of the outcome under the model.
     """
@@ -31,6 +32,7 @@ class Fit:
     coefficients: Floats
     information: Floats
     penalty: Floats
+    value: float
     residuals: Floats
     weights: Floats
 
@@ -64,7 +66,7 @@ def fit(columns: Floats, outcome: Floats, penalty: Floats, start: Floats | None 
     predicted = special.expit(columns @ coefficients)
     weights = predicted * (1.0 - predicted)
     information = columns.T @ (columns * weights[:, None])
-    return Fit(coefficients, information, penalty, outcome - predicted, weights)
+    return Fit(coefficients, information, penalty, value, outcome - predicted, weights)
 
 
 def solve(matrix: Floats, right: Floats) -> Floats:

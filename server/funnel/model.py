@@ -6,6 +6,7 @@ terms.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,11 @@ from server.funnel.step_data import StepData
 from server.funnel.types import Condition, Flags
 
 RIDGE = 1.0
-"""The penalty of what is only adjusted for; what is named has none."""
+"""The penalty of what is only adjusted for."""
+TERM_RIDGE = 0.1
+"""That of what is named. It hardly moves an effect, but keeps it finite where all of the affected leave."""
+STEEP = 2.0
+"""Log-odds from which on the log-likelihood is not nearly quadratic: where nearly all of the affected leave."""
 LEAST_LEFT = 0.02
 """A condition of which less of its variance is left, when the others are held equal, is not tested."""
 
@@ -44,6 +49,7 @@ class StepModel:
     together: list[set[int]]
     """For each feature those, itself among them, that go together with it so closely that one stands for all."""
     terms: list[Term] = field(default_factory=list)
+    _latest: Floats | None = field(default=None, init=False, repr=False)
 
     def replaced(self, places: list[int]) -> set[int]:
         """The features whose groups leave the model while conditions on the features at ``places`` are looked at.
@@ -64,15 +70,25 @@ class StepModel:
             column += block.shape[1]
         return made
 
-    def fitted(self, without: set[int]) -> tuple[Fit, Floats]:
+    def fitted(self, without: Set[int]) -> tuple[Fit, Floats]:
         """The fit with an intercept, the terms and the adjusting columns, in this order; and these columns."""
         groups = enumerate(self.data.groups)
         adjusting = [block[self.data.codes[k]] for k, block in groups if k not in without]
         ones = np.ones((len(self.data.left), 1))
         columns = np.hstack([ones, *(term.column(self.data)[:, None] for term in self.terms), *adjusting])
         penalty = np.full(columns.shape[1], RIDGE)
-        penalty[: 1 + len(self.terms)] = 0.0
-        return fit(columns, self.data.left, penalty), columns
+        penalty[: 1 + len(self.terms)] = [0.0, *[TERM_RIDGE] * len(self.terms)]
+        result = fit(columns, self.data.left, penalty, None if without else self._start(columns.shape[1]))
+        if not without:
+            self._latest = result.coefficients
+        return result, columns
+
+    def _start(self, number: int) -> Floats | None:
+        """The coefficients of the last fit with all groups, and nothing for the terms that are new since."""
+        added = 0 if self._latest is None else number - len(self._latest)
+        if self._latest is None or added < 0:
+            return None
+        return np.insert(self._latest, 1 + len(self.terms) - added, np.zeros(added))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ say the same, do not count as many comparisons.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
 
-from server.funnel.coding import CodedFeature
-from server.funnel.logistic import Fit, Floats, solve
-from server.funnel.model import LEAST_LEFT, RIDGE, StepModel, Term, Tested
+from server.funnel.coding import Candidate, CodedFeature
+from server.funnel.logistic import Floats, solve
+from server.funnel.model import LEAST_LEFT, RIDGE, STEEP, TERM_RIDGE, StepModel, Term, Tested
 from server.funnel.types import Flags
 
 DRAWS = 2000
@@ -37,31 +38,35 @@ class SingleTests:
     """The tests of one round: a fit, with its information and score for the terms and for every code."""
 
     model: StepModel
-    result: Fit
+    coefficients: Floats
     information: Floats
     score: Floats
 
     @classmethod
-    def of(cls, model: StepModel) -> SingleTests:
-        """Fits the model with all groups."""
-        data = model.data
-        result, columns = model.fitted(set())
+    def of(cls, model: StepModel, without: Set[int] = frozenset()) -> SingleTests:
+        """Fits the model, with the groups of all features but some: the coefficients of these are zero."""
+        data, first = model.data, 1 + len(model.terms)
+        result, columns = model.fitted(without)
+        kept = np.concatenate([np.ones(first, dtype=bool), _kept(model, without)])
+        coefficients = np.zeros(len(kept))
+        coefficients[kept] = result.coefficients
         terms = columns[:, : 1 + len(model.terms)]
         weighted = terms * result.weights[:, None]
         crossed = np.array([data.sums(column) for column in weighted.T])
         information = np.block([[terms.T @ weighted, crossed], [crossed.T, data.gram(result.weights)]])
-        return cls(
-            model, result, information, np.concatenate([terms.T @ result.residuals, data.sums(result.residuals)])
-        )
+        score = np.concatenate([terms.T @ result.residuals, data.sums(result.residuals)])
+        return cls(model, coefficients, information, score)
 
     def best(self) -> Tested | None:
         """The condition with the largest statistic."""
         found: Tested | None = None
         for place, some in enumerate(self.model.data.candidates):
             if some:
-                z = self._statistics(place).z
-                k = int((z**2 - RANGE_COST * np.array([c.condition.operator == "in" for c in some])).argmax())
-                if found is None or abs(z[k]) > abs(found.z):
+                z = self._near(place)._statistics(place).z
+                raising = _raising(some, z)
+                is_range = np.array([c.condition.operator == "in" for c in some])
+                k = int((np.maximum(raising, 0.0) ** 2 - RANGE_COST * is_range).argmax())
+                if found is None or raising[k] > found.z:
                     found = self._named(place, k, float(z[k]))
         return found
 
@@ -73,19 +78,25 @@ class SingleTests:
         largest = np.zeros(DRAWS)
         for place, some in enumerate(self.model.data.candidates):
             if some:
-                np.maximum(largest, np.abs(self._statistics(place).scaled.T @ scores).max(axis=0), out=largest)
+                drawn = _raising(some, self._statistics(place).scaled.T @ scores)
+                np.maximum(largest, drawn.max(axis=0), out=largest)
         return float(np.quantile(largest, 1.0 - share))
+
+    def _near(self, place: int) -> SingleTests:
+        """These tests; or, where the effect of a feature is so steep that the quadratic is far off, ones without it."""
+        without = self.model.replaced([place])
+        of_groups = self.coefficients[1 + len(self.model.terms) :][~_kept(self.model, without)]
+        return SingleTests.of(self.model, without) if np.abs(of_groups).max(initial=0.0) > STEEP else self
 
     def _statistics(self, place: int) -> _Statistics:
         data, first = self.model.data, 1 + len(self.model.terms)
-        without = self.model.replaced([place])
-        kept = np.concatenate([np.full(block.shape[1], k not in without) for k, block in enumerate(data.groups)])
-        coefficients = self.result.coefficients[first:]
+        kept = _kept(self.model, self.model.replaced([place]))
+        own_part, coefficients = self.coefficients[:first], self.coefficients[first:]
         every = np.vstack([np.zeros((first, len(kept))), self.model.basis()])
         basis = np.hstack([np.eye(len(self.score))[:, :first], every[:, kept]])
         gradient = self.score + self.information @ (every[:, ~kept] @ coefficients[~kept])
-        penalty = np.concatenate([np.zeros(first), np.full(int(kept.sum()), RIDGE)])
-        shrunk = np.concatenate([np.zeros(first), RIDGE * coefficients[kept]])
+        penalty = np.concatenate([[0.0], np.full(first - 1, TERM_RIDGE), np.full(int(kept.sum()), RIDGE)])
+        shrunk = penalty * np.concatenate([own_part, coefficients[kept]])
         members = np.array([candidate.members for candidate in data.candidates[place]], dtype=float).T
         span = slice(first + data.offsets[place], first + data.offsets[place + 1])
         crossed = basis.T @ (self.information[:, span] @ members)
@@ -104,6 +115,22 @@ class SingleTests:
             return Tested(Term((chosen.condition,), (place,), (chosen.members,)), z)
         side = other_side(self.model.data.features[place], chosen.members)
         return Tested(Term((chosen.opposite,), (place,), (side,)), -z)
+
+
+def _kept(model: StepModel, without: Set[int]) -> Flags:
+    """For each group of all features, whether it stays."""
+    groups = enumerate(model.data.groups)
+    return np.concatenate([np.zeros(0, dtype=bool), *(np.full(g.shape[1], k not in without) for k, g in groups)])
+
+
+def _raising(candidates: tuple[Candidate, ...], z: Floats) -> Floats:
+    """How clearly each condition, or the other side of its bound, raises leaving.
+
+    What lowers leaving and has no other side is not looked at: a flag and a level are adjusted for exactly, and the
+    levels that raise leaving are found one by one. If it were, the best level would stand for all others, unnamed.
+    """
+    two_sided = np.array([candidate.opposite is not None for candidate in candidates])
+    return np.where(two_sided.reshape(-1, *[1] * (z.ndim - 1)), np.abs(z), z)
 
 
 def other_side(feature: CodedFeature, members: Flags) -> Flags:

@@ -47,6 +47,11 @@ class StepData:
         """The sessions with each code."""
         return self.sums(np.ones(len(self.left)))
 
+    @cached_property
+    def rate(self) -> float:
+        """The share that left."""
+        return float(self.left.mean())
+
     def sums(self, values: Floats) -> Floats:
         """The sum of some values over the sessions with each code."""
         pairs = zip(self.codes, self.features, strict=True)
@@ -71,9 +76,8 @@ class StepData:
     def enough(self, sessions: float, times: float = 1.0) -> bool:
         """Whether so many sessions are neither too few nor nearly all, by so many times the guards."""
         rest = len(self.left) - sessions
-        rate = float(self.left.mean())
         fewest = min(sessions, rest)
-        expected = fewest * min(rate, 1.0 - rate)
+        expected = fewest * min(self.rate, 1.0 - self.rate)
         return fewest >= times * self.guards.sessions and expected >= times * self.guards.outcomes
 
     @cached_property

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from server.funnel.causes import CauseSettings, find_causes
-from server.funnel.types import CauseReport, SessionTable
-from tests.unit.funnel.simulated import Effect, above, below, features, flag, level, table
+from server.funnel.types import CauseReport, Column, SessionTable
+from tests.unit.funnel.simulated import Effect, Flags, above, below, features, flag, level, table
 
 
 def named(report: CauseReport) -> list[tuple[str, int]]:
@@ -115,6 +116,86 @@ def test_a_count_over_the_whole_session_is_left_out() -> None:
     report = find_causes(replace(sessions, features={**sessions.features, "events": events}))
     assert named(report) == [("silent", 1)]
     assert report.growing == ("events",)
+
+
+def test_what_follows_from_finishing_is_left_out_and_misleads_nobody() -> None:
+    sessions = table(16, 6000, (1, 1.2, flag("silent")))
+    finished = sessions.reached == 3
+    rng = np.random.default_rng(16)
+    columns = {
+        "rating": np.where(finished, rng.integers(1, 6, 6000), 0).astype(float),
+        "mail_sent": finished & (rng.random(6000) < 0.98),
+        "receipt": np.array(["paper" if done else None for done in finished], dtype=object),
+        "points": np.where(finished, rng.random(6000), np.nan),
+    }
+    report = find_causes(replace(sessions, features={**sessions.features, **columns}))
+    assert named(report) == [("silent", 1)]
+    assert report.growing == tuple(columns)
+
+
+def test_a_bound_below_which_everybody_leaves_is_no_feature_of_the_end() -> None:
+    rng = np.random.default_rng(20)
+    score = rng.random(4000).round(3)
+    reached = np.where(rng.random(4000) < 0.2, 1, np.where(score < 0.3, 2, 3))
+    sessions = SessionTable({"score": score}, reached, np.ones(4000, dtype=bool), ("start", "confirm", "done"))
+    report = find_causes(sessions)
+    assert report.growing == ()
+    assert set(named(report)) == {("score", 2)}
+
+
+@pytest.mark.parametrize("sessions", [2000, 6000])
+def test_something_after_which_everybody_leaves_is_named_also_if_it_is_rare(sessions: int) -> None:
+    crashed = np.arange(sessions) % 40 == 0
+    rare = find_causes(table(22, sessions, (1, 12.0, flag("crashed")), changed={"crashed": crashed}))
+    assert [(cause.text, cause.step_number) for cause in rare.causes] == [("crashed", 1)]
+    assert rare.causes[0].rate_with == 1.0
+    common = find_causes(table(23, sessions, (2, 12.0, flag("silent"))))
+    assert [(cause.text, cause.step_number) for cause in common.causes] == [("silent", 2)]
+    assert np.isfinite([common.causes[0].log_odds.low, common.causes[0].log_odds.high]).all()
+
+
+def test_what_only_keeps_people_is_not_named_and_ends_no_search() -> None:
+    effects = ((1, -2.0, flag("silent")), (1, 1.2, flag("outage")))
+    assert named(find_causes(table(21, 6000, *effects))) == [("outage", 1)]
+    assert named(find_causes(table(21, 6000, effects[0]))) == []
+
+
+def test_levels_that_raise_leaving_are_named_although_one_level_lowers_it_most() -> None:
+    contract = np.random.default_rng(17).choice(np.array(["single", "family", "firm"], dtype=object), 8000)
+    effects = ((1, 1.1, level("contract", "family")), (1, 1.2, level("contract", "firm")))
+    report = find_causes(table(17, 8000, *effects, changed={"contract": contract}))
+    assert [cause.text for cause in report.causes] == ["contract = firm", "contract = family"]
+
+
+def test_both_ends_of_a_number_are_named() -> None:
+    def extreme(columns: Mapping[str, Column]) -> Flags:
+        return below("confidence", 0.65)(columns) | above("confidence", 0.92)(columns)
+
+    causes = find_causes(table(18, 8000, (1, 1.3, extreme))).causes
+    assert [cause.feature for cause in causes] == ["confidence"] * 2
+    assert sorted(cause.conditions[0].operator for cause in causes) == ["<=", ">"]
+
+
+def test_one_bad_level_of_two_hundred_is_named() -> None:
+    rng = np.random.default_rng(19)
+    model = np.array([f"model {k}" for k in rng.zipf(1.3, 8000).clip(max=200)], dtype=object)
+    report = find_causes(table(19, 8000, (1, 2.0, level("model", "model 9")), changed={"model": model}))
+    assert [(cause.text, cause.step_number) for cause in report.causes] == [("model = model 9", 1)]
+
+
+def test_what_all_sessions_of_a_branch_share_is_compared_between_the_branches() -> None:
+    false = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        branch = rng.integers(0, 40, 8000)
+        rate, staff = rng.normal(0.0, 0.8, 40), rng.integers(1, 12, 40)
+        names = np.array([f"branch {k}" for k in branch], dtype=object)
+        changed: dict[str, Column] = {"branch": names, "staff": staff[branch].astype(float)}
+        own: Effect = (1, 1.0, lambda _, found=rate[branch]: found)  # type: ignore[misc]
+        causes = find_causes(table(seed, 8000, own, (2, 1.2, flag("silent")), changed=changed)).causes
+        assert ("silent", 2) in [(cause.feature, cause.step_number) for cause in causes]
+        false += sum(cause.feature not in {"branch", "silent"} for cause in causes)
+    assert false <= 1
 
 
 def test_low_values_that_matter_at_every_step_are_no_growing_feature() -> None:

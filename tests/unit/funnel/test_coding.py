@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from server.funnel.coding import MOST_LEVELS, CodedFeature, coded
+from server.funnel.coding import LEAST_OF_A_LEVEL, MOST_LEVELS, CodedFeature, coded
 from server.funnel.types import Column, SessionTable
 
 
@@ -45,10 +45,17 @@ def test_bounds_of_numbers_are_round() -> None:
 
 
 def test_rare_levels_are_one_group_without_a_name() -> None:
-    names = np.array([f"model {k % 97}" for k in range(3000)], dtype=object)
+    names = np.array([f"model {k % 211}" for k in range(211 * LEAST_OF_A_LEVEL)], dtype=object)
     _, feature = code(names)
     assert feature.width == MOST_LEVELS + 1
     assert len(feature.candidates) == MOST_LEVELS
+
+
+def test_levels_of_few_sessions_are_in_that_group_too() -> None:
+    names = ["common"] * 100 + ["usual"] * LEAST_OF_A_LEVEL + ["rare"] * (LEAST_OF_A_LEVEL - 1) + ["once"]
+    _, feature = code(np.array(names, dtype=object))
+    assert feature.codes.tolist() == [0] * 100 + [1] * LEAST_OF_A_LEVEL + [2] * LEAST_OF_A_LEVEL
+    assert [candidate.condition.value for candidate in feature.candidates] == ["common", "usual"]
 
 
 def test_a_feature_that_never_differs_is_left_out() -> None:
@@ -58,6 +65,7 @@ def test_a_feature_that_never_differs_is_left_out() -> None:
         np.full(9, np.nan),
         np.array(["x"] * 9, dtype=object),
         np.array([None] * 9, dtype=object),
+        np.array([f"id {k}" for k in range(9)], dtype=object),
     ]
     for column in same:
         table = SessionTable({"f": column}, np.ones(9, dtype=int), np.ones(9, dtype=bool), ("start", "done"))

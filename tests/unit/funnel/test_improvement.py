@@ -39,6 +39,16 @@ def test_the_interval_holds_what_a_simulation_without_the_cause_gives() -> None:
     assert inside >= 10
 
 
+def test_a_cause_after_which_everybody_leaves_has_a_finite_gain() -> None:
+    sessions = table(7, 6000, (1, 12.0, flag("silent")))
+    report = find_causes(sessions)
+    points = expected_improvement(sessions, report, report.causes).points
+    without = table(907, 100_000)
+    truth = 100 * ((without.reached == 3).mean() - (sessions.reached == 3).mean())
+    assert points.low <= truth <= points.high
+    assert points.high - points.low < 6
+
+
 def test_all_causes_together_bring_more_than_each() -> None:
     sessions = table(3, 8000, *EFFECTS)
     report = find_causes(sessions)
