@@ -1,89 +1,17 @@
 """Simulated funnels whose causes are known, for ``benchmarks.funnel_causes``.
 
 Every design draws its parameters from its seed: which features are causes, at which step, where the bounds of numbers
-lie, and how strong the effects are. The sessions are drawn apart, so that one set of parameters can be simulated twice,
-with and without an effect.
+lie, and how strong the effects are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from server.funnel.types import Column, SessionTable
-
-STEPS = ("start", "talk", "confirm", "done")
-Floats = npt.NDArray[np.float64]
-Values = npt.NDArray[Any]  # numbers, flags or texts
-Features = dict[str, Values]
-Holds = Callable[[Features], Values]
-
-
-@dataclass(frozen=True)
-class Planted:
-    """A cause: its features, the number of the step that is not reached, its log-odds, and where it holds."""
-
-    features: tuple[str, ...]
-    step: int
-    log_odds: float
-    holds: Holds
-
-    @property
-    def strong(self) -> bool:
-        """Whether a search at 5,000 sessions has to find it."""
-        return self.log_odds >= 1.0
-
-
-@dataclass
-class Design:
-    """What is drawn once for a seed: how the features are drawn, the causes, and the log-odds of leaving each step."""
-
-    draw: Callable[[np.random.Generator, int], Features]
-    base: tuple[float, float, float]
-    planted: list[Planted] = field(default_factory=list)
-    under_way: Callable[[np.random.Generator, Features, npt.NDArray[np.bool_]], npt.NDArray[np.bool_]] | None = None
-    grow: Callable[[np.random.Generator, Features, npt.NDArray[np.int64]], None] | None = None
-
-
-def simulate(design: Design, seed: int, sessions: int, without: Iterable[int] = ()) -> SessionTable:
-    """Draws sessions; the effects of the planted causes at the places ``without`` are left out."""
-    rng = np.random.default_rng([seed, 1])
-    features = design.draw(rng, sessions)
-    chance = rng.random((3, sessions))
-    late = np.random.default_rng([seed, 2])
-    left_out = set(without)
-    reached = np.full(sessions, 4)
-    for step in (3, 2, 1):
-        log_odds = np.full(sessions, design.base[step - 1])
-        for place, cause in enumerate(design.planted):
-            if cause.step == step and place not in left_out:
-                log_odds = log_odds + cause.log_odds * cause.holds(features).astype(float)
-        reached[chance[step - 1] < 1 / (1 + np.exp(-log_odds))] = step
-    ended = np.ones(sessions, dtype=bool)
-    if design.grow is not None:
-        design.grow(late, features, reached)
-    if design.under_way is not None:
-        seen_to = late.integers(1, 4, sessions)  # the step at which a session under way is seen
-        stays = design.under_way(late, features, reached < 4)
-        seen_to = np.where((reached < 4) & (features["day"].astype(int) >= 84), reached, seen_to)
-        ended = ~stays | (seen_to > reached)
-        reached = np.where(ended, reached, np.minimum(seen_to, reached))
-    return SessionTable(as_columns(features), reached, ended, STEPS)
-
-
-def as_columns(features: Features) -> dict[str, Column]:
-    """Features in the types that a session table takes."""
-
-    def column(values: Values) -> Column:
-        if values.dtype.kind == "b":
-            return values.astype(np.bool_)
-        return values.astype(np.object_) if values.dtype.kind in "UO" else values.astype(np.float64)
-
-    return {name: column(values) for name, values in features.items()}
+from benchmarks._funnel_simulation import Design, Features, Floats, Holds, Planted, Values
 
 
 def sessions_like(parameters: np.random.Generator) -> Callable[[np.random.Generator, int], Features]:
@@ -162,19 +90,19 @@ def _start(seed: int) -> tuple[np.random.Generator, Design, dict[str, Holds]]:
     return parameters, Design(draw, (one, two, three)), pool(parameters, sample)
 
 
-def _plant(
-    parameters: np.random.Generator, design: Design, from_pool: dict[str, Holds], strong: int, weak: int
-) -> None:
+def plant(parameters: np.random.Generator, design: Design, from_pool: dict[str, Holds], strong: int, weak: int) -> None:
     names = parameters.permutation(np.array(list(from_pool)))[: strong + weak].tolist()
     for place, name in enumerate(names):
         effect = parameters.uniform(1.05, 1.4) if place < strong else parameters.uniform(0.35, 0.6)
-        design.planted.append(Planted((name,), int(parameters.integers(1, 4)), float(effect), from_pool[name]))
+        design.planted.append(
+            Planted((name,), int(parameters.integers(1, len(design.base) + 1)), float(effect), from_pool[name])
+        )
 
 
 def plain(seed: int) -> Design:
     """Three strong causes and two weak ones among features that go together."""
     parameters, design, from_pool = _start(seed)
-    _plant(parameters, design, from_pool, 3, 2)
+    plant(parameters, design, from_pool, 3, 2)
     return design
 
 
@@ -186,7 +114,7 @@ def interaction(seed: int) -> Design:
     first, second = from_pool.pop(one), from_pool.pop(two)
     effect = float(parameters.uniform(1.3, 1.8))
     step = int(parameters.integers(1, 4))
-    _plant(parameters, design, from_pool, 2, 0)
+    plant(parameters, design, from_pool, 2, 0)
     design.planted.append(Planted((one, two), step, effect, lambda f: first(f).astype(bool) & second(f).astype(bool)))
     return design
 
@@ -211,7 +139,7 @@ def confounded(seed: int) -> Design:
     design.draw = draw
     design.planted.append(Planted((name,), int(parameters.integers(1, 4)), float(parameters.uniform(1.1, 1.5)), holds))
     others = {k: v for k, v in from_pool.items() if k in {"form", "locale", "campaign"}}
-    _plant(parameters, design, others, 1, 1)
+    plant(parameters, design, others, 1, 1)
     return design
 
 
@@ -240,7 +168,7 @@ def exposure(seed: int) -> Design:
     for step in (1, 2, 3):
         design.planted.append(Planted(("minutes",), step, slope, lambda f: np.log(f["minutes"].astype(float) + 0.1)))
     chosen = {k: v for k, v in from_pool.items() if k in {"form", "locale", "campaign", "outage", "net", "version"}}
-    _plant(parameters, design, chosen, 1, 1)
+    plant(parameters, design, chosen, 1, 1)
     return design
 
 
@@ -270,14 +198,14 @@ def incident(seed: int) -> Design:
         Planted(("day",), int(parameters.integers(1, 4)), float(parameters.uniform(1.1, 1.5)), in_bad_week)
     )
     chosen = {k: v for k, v in from_pool.items() if k not in {"outage", "retried", "queue_s", "version"}}
-    _plant(parameters, design, chosen, 1, 1)
+    plant(parameters, design, chosen, 1, 1)
     return design
 
 
 def censored(seed: int) -> Design:
     """A third is under way: some features more than others, and of the last days leavers are not yet known as such."""
     parameters, design, from_pool = _start(seed)
-    _plant(parameters, design, from_pool, 3, 1)
+    plant(parameters, design, from_pool, 3, 1)
     share = float(parameters.uniform(0.1, 0.3))
 
     def under_way(rng: np.random.Generator, f: Features, leaves: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -307,7 +235,7 @@ def rare(seed: int) -> Design:
             ("crashed",), int(parameters.integers(1, 3)), float(parameters.uniform(1.8, 2.4)), lambda f: f["crashed"]
         )
     )
-    _plant(parameters, design, from_pool, 1, 1)
+    plant(parameters, design, from_pool, 1, 1)
     return design
 
 
