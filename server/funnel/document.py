@@ -23,6 +23,7 @@ def document(report: FunnelReport) -> dict[str, Any]:
         "searched_sessions": report.searched,
         "compared_conditions": report.compared,
         "too_little_data_into": [FUNNEL[step].value for step in report.unsure_steps],
+        "left_out_features": list(report.left_out),
     }
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from server.funnel.drop_offs import DropOff, SeverityRules, judge
 from server.funnel.feature_table import read_table
-from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, of_cause, roi
+from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, labels, of_cause, roi
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
 from server.funnel.step_counts import FUNNEL, StepCount, count_steps, end_of_observation, outcome_parameters
@@ -91,6 +91,7 @@ class FunnelOptimizer:
             searched=found.sessions,
             compared=found.report.tested,
             unsure_steps=tuple(FUNNEL.index(SessionState(little.step)) for little in found.report.too_little),
+            left_out=labels(found.report.growing, self._texts),
         )
 
     def _judged(self, count: StepCount) -> DropOff:

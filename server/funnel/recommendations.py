@@ -142,6 +142,11 @@ def of_cause(cause: Cause, bring: Improvement, sessions: float, texts: ReportTex
     )
 
 
+def labels(features: Sequence[str], texts: ReportTexts) -> tuple[str, ...]:
+    """The labels of some columns of the search, each once."""
+    return tuple(dict.fromkeys(_label(feature_name(feature), texts) for feature in features))
+
+
 def condition_text(condition: Condition, texts: ReportTexts) -> str:
     """A condition in words, such as ``network = 3g`` or ``seconds until a reply > 8``."""
     return f"{_label(feature_name(condition.feature), texts)} {condition.level}".strip()

@@ -22,6 +22,7 @@ class FunnelReport:
         searched: Sessions in which causes were looked for: all, or a sample of a large number.
         compared: Conditions that were compared. The more there are, the stronger each has to be to be named.
         unsure_steps: Numbers of the steps at which even a strong cause may go unseen, for too little data.
+        left_out: Labels of features that were left out of the search, because they follow from how far a session came.
     """
 
     sessions: int
@@ -32,6 +33,7 @@ class FunnelReport:
     searched: int = 0
     compared: int = 0
     unsure_steps: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def worst(self) -> DropOff | None:

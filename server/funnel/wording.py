@@ -127,6 +127,8 @@ def caution(report: FunnelReport) -> str:
     if report.unsure_steps:
         stages = " and ".join(FUNNEL[step] for step in report.unsure_steps)
         text += f" There is too little data on the way into {stages}: a strong cause may go unseen there."
+    if report.left_out:
+        text += f" Left out, because they follow from how far a session came: {', '.join(report.left_out)}."
     return text.strip()
 
 

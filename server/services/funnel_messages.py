@@ -27,6 +27,7 @@ def analysis_message(report: FunnelReport) -> funnel_pb2.FunnelAnalysis:
         searched_session_count=report.searched,
         compared_condition_count=report.compared,
         unsure_stages=[FUNNEL[step] for step in report.unsure_steps],
+        left_out_features=report.left_out,
     )
     if report.roi is not None:
         gain = {ours: _estimate(getattr(report.roi, name)) for ours, name in _GAIN.items()}
@@ -47,6 +48,7 @@ def report_of(message: funnel_pb2.FunnelAnalysis) -> FunnelReport:
         searched=message.searched_session_count,
         compared=message.compared_condition_count,
         unsure_steps=tuple(_step(stage) for stage in message.unsure_stages),
+        left_out=tuple(message.left_out_features),
     )
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
 from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
-from server.funnel.step_counts import StepCount
+from server.funnel.step_counts import FUNNEL, StepCount
 from server.funnel.texts import load_texts
-from server.funnel.types import Interval
+from server.funnel.types import Interval, SessionTable
 from server.funnel.wording import first_change, together, why, worth
 from server.ledger.columns import Cursor
 from tests.unit.funnel.quarter import Quarter
@@ -105,6 +106,15 @@ def test_too_little_data_to_search_is_said(cursor: Cursor) -> None:
     report = analyzed(cursor, Quarter(200, seed=6, causes={1: lambda seen: 1.3 * (seen["network"] == "3g")}))
     assert report.unsure_steps
     assert named(report) == []
+
+
+def test_what_was_left_out_of_the_search_is_said() -> None:
+    stages = tuple(map(str, FUNNEL))
+    reached = np.repeat([1, 2, 3, 4], 500)
+    clicks = np.random.default_rng(0).poisson(3.0 * reached).astype(float)
+    table = SessionTable({"app.clicks": clicks}, reached, np.ones(2000, dtype=bool), stages)
+    steps = tuple(StepCount(k, 500 * (5 - k), 500 * (4 - k), 500) for k in (1, 2, 3))
+    assert FunnelOptimizer().analyze(FunnelData(steps, None, table)).left_out == ("clicks",)
 
 
 @pytest.mark.parametrize(

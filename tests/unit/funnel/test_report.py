@@ -68,7 +68,12 @@ def with_evidence() -> FunnelReport:
     """One change that rests on evidence before the one by rule."""
     found = report()
     return replace(
-        found, recommendations=(CHANGE, *found.recommendations), searched=1000, compared=321, unsure_steps=(3,)
+        found,
+        recommendations=(CHANGE, *found.recommendations),
+        searched=1000,
+        compared=321,
+        unsure_steps=(3,),
+        left_out=("clicks",),
     )
 
 
@@ -87,6 +92,7 @@ def test_a_change_is_said_with_its_evidence_and_as_a_correlation() -> None:
     assert marks(CHANGE) == "ux, low effort, quick win"
     assert "which is a correlation" in caution(with_evidence())
     assert "too little data on the way into COMPLETED" in caution(with_evidence())
+    assert caution(with_evidence()).endswith("Left out, because they follow from how far a session came: clicks.")
 
 
 def test_the_document_has_the_changes_and_the_gain() -> None:
@@ -96,6 +102,7 @@ def test_the_document_has_the_changes_and_the_gain() -> None:
     assert (rule["category"], rule["evidence"]) == ("performance", None)
     assert found["roi"]["completion_rate"]["value"] == pytest.approx(540 / 981 / 5, abs=1e-6)
     assert found["too_little_data_into"] == ["COMPLETED"]
+    assert found["left_out_features"] == ["clicks"]
 
 
 async def test_a_call_without_the_flag_has_no_analysis_and_one_with_it_has(ledger: Ledger) -> None:

@@ -905,6 +905,7 @@ class FunnelAnalysis(_message.Message):
     SEARCHED_SESSION_COUNT_FIELD_NUMBER: _builtins.int
     COMPARED_CONDITION_COUNT_FIELD_NUMBER: _builtins.int
     UNSURE_STAGES_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FEATURES_FIELD_NUMBER: _builtins.int
     session_count: _builtins.int
     """Sessions that were opened."""
     searched_session_count: _builtins.int
@@ -931,6 +932,12 @@ class FunnelAnalysis(_message.Message):
     def unsure_stages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Stages on the way into which even a strong cause may go unseen, for too little data."""
 
+    @_builtins.property
+    def left_out_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was left out of the search for causes, because it follows from how far a session came, such as a count over the
+        whole session.
+        """
+
     def __init__(
         self,
         *,
@@ -942,10 +949,11 @@ class FunnelAnalysis(_message.Message):
         searched_session_count: _builtins.int = ...,
         compared_condition_count: _builtins.int = ...,
         unsure_stages: _abc.Iterable[_builtins.str] | None = ...,
+        left_out_features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["gain", b"gain", "observe_end_time", b"observe_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_condition_count", b"compared_condition_count", "drop_offs", b"drop_offs", "gain", b"gain", "observe_end_time", b"observe_end_time", "recommendations", b"recommendations", "searched_session_count", b"searched_session_count", "session_count", b"session_count", "unsure_stages", b"unsure_stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_condition_count", b"compared_condition_count", "drop_offs", b"drop_offs", "gain", b"gain", "left_out_features", b"left_out_features", "observe_end_time", b"observe_end_time", "recommendations", b"recommendations", "searched_session_count", b"searched_session_count", "session_count", b"session_count", "unsure_stages", b"unsure_stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
