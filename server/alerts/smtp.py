@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import smtplib
 import ssl
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Final, Literal
 
 from models.errors import InternalError, Unavailable, VestibuleError
 from server.alerts.types import SendReasons
+from server.runtime.daemon_thread import answer_of_thread
 
 TIMEOUT_S: Final = 10.0
 """Bound of each step of SMTP."""
@@ -60,18 +58,8 @@ class MailSender:
             Unavailable: Another attempt may succeed.
             InternalError: No other attempt would, or some of the recipients were refused.
         """
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[VestibuleError | None] = loop.create_future()
-
-        def work() -> None:
-            error = self._try(message)
-            with suppress(RuntimeError):  # the server has ended
-                loop.call_soon_threadsafe(_settle, ended, error)
-
-        # A server that ends does not wait for a daemon thread, as it would for one of the loop.
-        threading.Thread(target=work, name="mail", daemon=True).start()
         try:
-            error = await asyncio.wait_for(ended, WHOLE_S)
+            error = await answer_of_thread(lambda: self._try(message), "mail", WHOLE_S)
         except TimeoutError as exc:
             raise Unavailable("The mail server is too slow.", reason=self._reasons.not_sent) from exc
         if error is not None:
@@ -122,8 +110,3 @@ class MailSender:
 def domain_of(address: str) -> str:
     """The domain of a mail address."""
     return address.rpartition("@")[2]
-
-
-def _settle(ended: asyncio.Future[VestibuleError | None], error: VestibuleError | None) -> None:
-    if not ended.done():
-        ended.set_result(error)

@@ -28,8 +28,9 @@ class ReportStatus:
 
 
 def _failed(row: DeliveryRow) -> str:
+    attempts = "1 attempt" if row.attempts == 1 else f"{row.attempts} attempts"
     return (
-        f"That of {row.week} could not be sent by {row.channel} in {row.attempts} attempts ({row.last_reason}): "
+        f"That of {row.week} could not be sent by {row.channel} in {attempts} ({row.last_reason}): "
         f"`vestibule report send --week {row.week} --to {row.channel}` sends it."
     )
 

@@ -21,6 +21,7 @@ from server.funnel.types import Interval
 
 COMPLETED: Final = 0
 """The figure of completion; the others have the number of their step."""
+MOST_WAITING: Final = 0.05
 _DRAWS: Final = 20_000
 
 
@@ -48,10 +49,13 @@ class Change:
 
 def compare(now: FunnelReport, before: FunnelReport) -> tuple[Change, ...]:
     """The figures that both weeks have enough data for: completion first, then the steps in order."""
+    early = early_steps(now, before)
     pairs = [
-        (new, old) for new, old in zip(now.drop_offs, before.drop_offs, strict=False) if new.severity and old.severity
+        (new, old)
+        for new, old in zip(now.drop_offs, before.drop_offs, strict=False)
+        if new.severity and old.severity and new not in early
     ]
-    rates = completion(now), completion(before)
+    rates = (None, None) if early else (completion(now), completion(before))
     figures = len(pairs) + (rates[0] is not None and rates[1] is not None)
     if not figures:
         return ()
@@ -61,6 +65,22 @@ def compare(now: FunnelReport, before: FunnelReport) -> tuple[Change, ...]:
         difference = _completion_difference(now.drop_offs, before.drop_offs, confidence)
         found.insert(0, Change(COMPLETED, rates[0], rates[1], difference))
     return tuple(found)
+
+
+def early_steps(now: FunnelReport, before: FunnelReport) -> tuple[DropOff, ...]:
+    """Steps of the reported week of which more sessions wait than in the week before, by more than 5 %.
+
+    Who decides slowly is missing there, and the week before had a week more. Such steps are not compared.
+    """
+    return tuple(
+        new
+        for new, old in zip(now.drop_offs, before.drop_offs, strict=False)
+        if _waiting(new) > _waiting(old) + MOST_WAITING
+    )
+
+
+def _waiting(found: DropOff) -> float:
+    return found.count.waiting / found.count.entered if found.count.entered else 0.0
 
 
 def completion(report: FunnelReport) -> Interval | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC
 from pathlib import Path
@@ -15,7 +14,10 @@ from server.alerts.smtp import MailSender, MailServer, domain_of
 from server.alerts.types import SendReasons
 from server.ledger.types import Clock
 from server.reports.message import ReportMessage, mail
+from server.runtime.daemon_thread import answer_of_thread
 
+FOLDER_S: Final = 60.0
+"""Bound of writing into a folder, which may be on a disk of the network that hangs."""
 REPORT_REASONS: Final = SendReasons(Reason.REPORT_NOT_SENT, Reason.REPORT_REFUSED)
 
 
@@ -52,10 +54,19 @@ class FolderChannel:
     async def send(self, message: ReportMessage, report_id: str) -> None:
         """See ``ReportChannel``. A report of the same week is replaced, whole or not at all."""
         try:
-            await asyncio.to_thread(self._write, message)
+            problem = await answer_of_thread(lambda: self._try(message), "report-folder", FOLDER_S)
+        except TimeoutError:
+            problem = "TimeoutError"
+        if problem:
+            raise Unavailable(f"The folder does not take the report ({problem}).", reason=Reason.REPORT_NOT_SENT)
+
+    def _try(self, message: ReportMessage) -> str:
+        """Returns the kind of failure; empty if there was none."""
+        try:
+            self._write(message)
         except OSError as exc:
-            name = type(exc).__name__
-            raise Unavailable(f"The folder does not take the report ({name}).", reason=Reason.REPORT_NOT_SENT) from exc
+            return type(exc).__name__
+        return ""
 
     def _write(self, message: ReportMessage) -> None:
         stem = f"{'test-' if message.test else ''}weekly-report-{message.week}"

@@ -20,7 +20,7 @@ MARKS: Final = {
 }
 _OF_THE_FUNNEL = ("percent", "percent_range", "number", "severity_text", "why")
 _OWN = (
-    *("points", "points_range", "period", "sessions_sentence", "changed_sentence", "reasons"),
+    *("points", "points_range", "period", "sessions_sentence", "changed_sentence", "early_sentence", "reasons"),
     *("bounds", "figure", "something_changed", "change_head", "incident_rows", "method", "command"),
 )
 

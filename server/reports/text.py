@@ -26,7 +26,7 @@ def _parts(report: WeeklyReport, *, test: bool) -> Iterator[str]:
         yield _wrapped("THIS IS A TEST. The report below is real: that of the last whole week.")
     yield f"Weekly funnel report {report.week.name}\n{wording.period(report)}"
     yield _wrapped(_main(report))
-    yield _section("What changed", [wording.changed_sentence(report)])
+    yield _section("What changed", [f"{wording.changed_sentence(report)} {wording.early_sentence(report)}".strip()])
     yield _table("", ("figure", "before", "now", "points"), _figures(report))
     lines = [_reason(line) for line in wording.reasons(report)]
     yield _section("Why that may be" if wording.something_changed(report) else "What was different", lines, mark="- ")

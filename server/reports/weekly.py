@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Protocol
+from typing import Final, Protocol
 
 from models.errors import InternalError
 from models.reasons import Reason
+from server.funnel.drop_offs import DropOff
 from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
@@ -16,11 +16,18 @@ from server.funnel.texts import ReportTexts
 from server.funnel.types import Interval
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
-from server.reports.changes import COMPLETED, Change, compare, completion
+from server.observability.log import get_logger
+from server.reports.changes import COMPLETED, Change, compare, completion, early_steps
 from server.reports.explanations import Explanations, explain
 from server.reports.incidents import Incident, read_incidents
 from server.reports.news import CauseChange, NewValue, cause_changes, new_values
 from server.reports.week import Week
+from server.runtime.daemon_thread import answer_of_thread
+
+log = get_logger("reports")
+
+ANALYSIS_S: Final = 600.0
+"""Bound of the statistics. Those of 200,000 sessions a week take some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +69,10 @@ class WeeklyReport:
         """How the completion rate changed; None if one of the weeks has too little data."""
         return next((change for change in self.changes if change.step == COMPLETED), None)
 
-    def change_of(self, step: int) -> Change | None:
-        """How the drop-off of a step changed; None if one of the weeks has too little data."""
-        return next((change for change in self.changes if change.step == step), None)
+    @property
+    def early(self) -> tuple[DropOff, ...]:
+        """Steps of which so many sessions still wait that the weeks cannot be compared yet."""
+        return early_steps(self.report, self.before)
 
 
 class ReportMaker(Protocol):
@@ -106,11 +114,22 @@ class LedgerReportMaker:
         data = [await self._data(each, now) for each in (week, week.before)]
         incidents = [await self._incidents(each) for each in (week, week.before)]
         try:
-            return await asyncio.to_thread(self._analyze, week, now, data, incidents)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
-            raise InternalError(
-                f"The weekly report could not be made ({type(exc).__name__}).", reason=Reason.REPORT_NOT_MADE
-            ) from exc
+            made = await answer_of_thread(lambda: self._try(week, now, data, incidents), "weekly-report", ANALYSIS_S)
+        except TimeoutError as exc:
+            raise InternalError("The weekly report takes too long.", reason=Reason.REPORT_NOT_MADE) from exc
+        if isinstance(made, InternalError):
+            raise made
+        return made
+
+    def _try(
+        self, week: Week, now: datetime, data: list[FunnelData], incidents: list[tuple[Incident, ...]]
+    ) -> WeeklyReport | InternalError:
+        try:
+            return self._analyze(week, now, data, incidents)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+            name = type(exc).__name__
+            log.error("report_not_made", error=name)
+            return InternalError(f"The weekly report could not be made ({name}).", reason=Reason.REPORT_NOT_MADE)
 
     async def _data(self, week: Week, now: datetime) -> FunnelData:
         chosen = Selection(*week.bounds(self.zone))

@@ -69,6 +69,17 @@ def period(report: WeeklyReport) -> str:
     return f"{first.day} {first:%B} to {last.day} {last:%B %Y} ({report.zone})"
 
 
+def early_sentence(report: WeeklyReport) -> str:
+    """Which figures it is too early to compare; empty if there are none."""
+    if not report.early:
+        return ""
+    told = [f"{found.count.to_stage} ({percent(found.count.waiting / found.count.entered)})" for found in report.early]
+    return (
+        f"Too early to compare: of the sessions before {' and '.join(told)} still wait, more than in the week before. "
+        "A later day of the report (VESTIBULE_REPORTS__DAY) gives them time."
+    )
+
+
 def change_head(change: Change) -> str:
     """A change in a word or two."""
     return f"{points(change.difference.mid)} points" if change.clear else NO_CHANGE.capitalize()
@@ -100,7 +111,7 @@ def something_changed(report: WeeklyReport) -> bool:
 def changed_sentence(report: WeeklyReport) -> str:
     """How many figures changed by more than chance."""
     if not report.changes:
-        return "There is too little data in one of the two weeks to compare them."
+        return "" if report.early else "There is too little data in one of the two weeks to compare them."
     clear = [figure(change) for change in report.changes if change.clear]
     if not clear:
         return "Nothing changed by more than chance."

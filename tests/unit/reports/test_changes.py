@@ -8,7 +8,7 @@ import pytest
 from server.funnel.optimizer import FunnelData, FunnelOptimizer
 from server.funnel.report import FunnelReport
 from server.funnel.step_counts import StepCount
-from server.reports.changes import COMPLETED, compare, completion, difference_of_shares
+from server.reports.changes import COMPLETED, compare, completion, difference_of_shares, early_steps
 
 OPTIMIZER = FunnelOptimizer()
 
@@ -38,6 +38,17 @@ def test_a_week_with_too_little_data_is_not_compared() -> None:
     assert compare(report((1000, 300), (700, 70), (630, 63)), report((12, 2), (10, 1), (9, 0))) == ()
     some = compare(report((1000, 300), (700, 690), (10, 5)), report((1000, 300), (700, 690), (10, 5)))
     assert [change.step for change in some] == [COMPLETED, 1, 2]
+
+
+def test_a_step_whose_sessions_still_wait_is_not_compared() -> None:
+    def week(waiting: int) -> FunnelReport:
+        counts = (StepCount(1, 1000, 800, 200), StepCount(2, 800, 700, 100), StepCount(3, 700, 600 - waiting, 100))
+        return OPTIMIZER.analyze(FunnelData(counts))
+
+    assert [change.step for change in compare(week(30), week(0))] == [COMPLETED, 1, 2, 3]
+    assert [change.step for change in compare(week(40), week(0))] == [1, 2], "nor is completion"
+    assert [found.count.step for found in early_steps(week(40), week(0))] == [3]
+    assert early_steps(week(40), week(30)) == (), "as many as ever"
 
 
 def test_where_nobody_came_further_completion_is_zero_and_where_nobody_is_known_it_is_unknown() -> None:

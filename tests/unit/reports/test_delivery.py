@@ -190,7 +190,8 @@ async def test_what_fails_at_last_is_told_until_it_is_sent(
     assert "report_failed" in capsys.readouterr().out
     healthy, detail = world.status
     assert not healthy
-    assert detail.startswith(f"That of 2026-W10 could not be sent by mail in {attempts} attempts ({reason}): ")
+    told = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    assert detail.startswith(f"That of 2026-W10 could not be sent by mail in {told} ({reason}): ")
     assert "`vestibule report send --week 2026-W10 --to mail`" in detail
     assert world.delivery.failed("mail")
     channel.failures.clear()

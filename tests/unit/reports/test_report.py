@@ -22,6 +22,7 @@ from server.ledger.writer import Ledger
 from server.reports import weekly
 from server.reports.message import ReportMessage, mail
 from server.reports.weekly import WeeklyReport
+from server.reports.wording import reasons
 from tests.unit.ledger.makers import new_id
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.reports.two_weeks import BERLIN, MONDAY, NETWORKS, WEEK, Drawn, SimulatedWeek, breaker, maker
@@ -173,6 +174,26 @@ def test_the_mail_has_both_forms_and_the_headers_that_filters_read(message: Repo
     assert found["Auto-Submitted"] == "auto-generated"
     assert max(map(len, made.as_bytes(policy=email.policy.SMTP).split(b"\r\n"))) < 998
     assert len(made.as_bytes()) < 1.3 * MOST_BYTES
+
+
+async def test_a_breaker_that_people_met_may_be_why(tmp_path: Path) -> None:
+    opened = open_ledger(tmp_path / "ledger.duckdb")
+    begin = WEEK.bounds(BERLIN)[0].replace(tzinfo=None) + timedelta(days=2)
+    end = begin + timedelta(hours=30)
+
+    def outage(cursor: Cursor) -> None:
+        SimulatedWeek(WEEK.before, 1500).store(cursor)
+        more = {1: lambda drawn: 0.4 if begin < drawn["at"] < end else 0.0}
+        SimulatedWeek(WEEK, 1500, more=more).store(cursor)
+        breaker(cursor, "speech_api", begin, end - begin)
+
+    opened.write_now(outage)
+    found = await maker(opened).make(WEEK)
+    opened.close()
+    first = reasons(found)[0]
+    assert first.head == "New: sessions where a breaker was open"
+    assert first.worse
+    assert "0 % in the week before" in first.detail
 
 
 async def test_weeks_without_sessions_are_said(tmp_path: Path) -> None:

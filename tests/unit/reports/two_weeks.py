@@ -58,8 +58,8 @@ class SimulatedWeek:
         events: list[Any] = []
         for number in range(self.sessions):
             drawn: dict[str, Any] = {name: _choose(random, of) for name, of in self.mix.items()}
-            drawn |= {"no_speech": bool(random.random() < self.unheard)}
             at = begin + float(random.random()) * (end - begin - timedelta(minutes=5))
+            drawn |= {"no_speech": bool(random.random() < self.unheard), "at": at}
             left = next((step for step in (1, 2, 3) if random.random() < self._chance(step, drawn)), 4)
             key = f"{self.week.name}-{self.seed}-{number}"
             ended = at + timedelta(minutes=left if left == 4 else 30 + left)
