@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from server.analytics.funnel_shape import PLAIN, Shape
 from server.ledger.columns import Cursor, Row, fetch_all, stored_time_or_none
 from server.ledger.types import SessionState, StageReport
 
@@ -46,6 +47,7 @@ class FunnelChoice:
         steps: Names of events, or stages; empty for the default funnel.
         within: Longest time from the first step to each later one; None for no bound.
         ordering: In which order the steps must come.
+        shape: What the steps ask for beyond that; for ordered steps only.
     """
 
     start: datetime | None = None
@@ -56,6 +58,7 @@ class FunnelChoice:
     steps: tuple[str, ...] = ()
     within: timedelta | None = None
     ordering: Ordering = "ordered"
+    shape: Shape = PLAIN
 
     def names(self) -> list[str]:
         """The names of the stages or steps, in order."""
@@ -71,8 +74,11 @@ class FunnelChoice:
         """
         if not self.steps:
             return f"(FROM v_session_stages WHERE {_CHOSEN})"
-        if not all(_STEP.fullmatch(step) for step in self.steps):
+        words = [*self.steps, *(exclusion.name for exclusion in self.shape.exclusions)]
+        if not all(map(_STEP.fullmatch, words)):
             raise ValueError("A step is no machine word.")
+        if self.shape != PLAIN:
+            return f"(FROM {self.shape.sessions(self.steps, self.within)} WHERE {_CHOSEN})"
         # Literals, because DuckDB plans by their values.
         within = "NULL" if self.within is None else f"to_microseconds({self.within // timedelta(microseconds=1)})"
         call = f"funnel_sessions({list(self.steps)}, within := {within}, ordering := '{self.ordering}')"

@@ -98,8 +98,9 @@ class StageDetails:
     """A stage with its details.
 
     Attributes:
-        known: Sessions of the first stage that reached this one, or ended without.
-        times_s: ``QUANTILES`` of the seconds from the stage before; empty when nobody made it or nobody asked.
+        known: Sessions of the first stage that reached this one, ended without, or went on without if it is optional.
+        times_s: ``QUANTILES`` of the seconds from the stage or required step before; empty when nobody made it or
+            nobody asked.
         times_from_first_s: The same from the first stage.
     """
 
@@ -108,6 +109,7 @@ class StageDetails:
     times_s: tuple[float, ...] = ()
     times_from_first_s: tuple[float, ...] = ()
     amount: StageAmount | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,6 @@ def grouped_report(cursor: Cursor, choice: FunnelChoice, details: Details) -> li
     Raises:
         InvalidInput: FUNNEL_TOO_MANY_GROUPS.
     """
-    names = choice.names()
     rows = fetch_all(cursor, _counting(choice, details), choice.parameters())
     if len(rows) > MOST_GROUPS:
         raise InvalidInput(
@@ -57,7 +56,7 @@ def grouped_report(cursor: Cursor, choice: FunnelChoice, details: Details) -> li
         Group(
             Segment(row["kind"], row["value"]) if row["of_segment"] else None,
             aware(row["period"]) if row["of_period"] else None,
-            tuple(_stages(row, names, details)),
+            tuple(_stages(row, choice, details)),
         )
         for row in rows
     ]
@@ -84,12 +83,12 @@ def sessions_in_group(
     """
     check_position(choice, behind.position)
     segment = behind.segment
-    given: Row = {"position": behind.position, "after": after, "start": stored_time_or_none(behind.start)}
+    given: Row = {"after": after, "start": stored_time_or_none(behind.start)}
     given |= {"kind": segment and segment.kind, "value": segment and segment.value}
     rows = fetch_all(
         cursor,
         f"""WITH {_placed(choice, details)} SELECT session_id FROM placed
-        WHERE {behind.number} AND session_id > $after AND ($position > 1 OR {behind.number != Number.DROPPED})
+        WHERE {counted_as(choice, behind.position, behind.number)} AND session_id > $after
         AND ($kind IS NULL OR (kind = $kind AND value IS NOT DISTINCT FROM $value))
         AND ($start::TIMESTAMP IS NULL OR period = $start) ORDER BY session_id LIMIT {page_size + 1}""",
         choice.parameters() | given,
@@ -154,18 +153,32 @@ def _counting(choice: FunnelChoice, details: Details) -> str:
         LIMIT {MOST_GROUPS + 1}"""
 
 
+def counted_as(choice: FunnelChoice, position: int, number: Number) -> str:
+    """The condition on the sessions behind a number.
+
+    Nobody is dropped before the first stage, nor before an optional step, and nobody stands at one.
+    """
+    optional, before = choice.shape.optional(position), choice.shape.before(position)
+    if number is Number.REACHED:
+        return f"step_times[{position}] IS NOT NULL" if optional else f"reached >= {position}"
+    if optional or (number is Number.DROPPED and not before):
+        return "false"
+    return f"reached = {before} AND ended" if number is Number.DROPPED else f"reached = {position} AND NOT ended"
+
+
 def _columns(n: int, choice: FunnelChoice, details: Details) -> Iterator[str]:
     """What is counted of a stage."""
-    made = f"reached >= {n}"
+    made, dropped, under_way = (counted_as(choice, n, number) for number in Number)
     yield f"count(*) FILTER ({made}) AS reached_{n}"
-    yield f"count(*) FILTER (reached = {n} AND NOT ended) AS under_way_{n}"
-    yield f"count(*) FILTER ({made} OR ended) AS known_{n}"
+    yield f"count(*) FILTER ({dropped}) AS dropped_{n}"
+    yield f"count(*) FILTER ({under_way}) AS under_way_{n}"
+    yield f"count(*) FILTER ({made} OR ended OR reached > {n}) AS known_{n}"
     if details.amount is not None:
         yield f"count(amount) FILTER ({made}) AS with_amount_{n}"
         yield f"fsum(amount) FILTER ({made}) AS amount_{n}"
         yield f"median(amount) FILTER ({made}) AS median_amount_{n}"
-        yield f"fsum(amount) FILTER (reached = {n - 1} AND ended) AS dropped_amount_{n}"
-    for name, before in (("times", n - 1), ("times_from_first", 1)):
+        yield f"fsum(amount) FILTER ({dropped}) AS dropped_amount_{n}"
+    for name, before in (("times", choice.shape.before(n)), ("times_from_first", 1)):
         if n > 1 and (details.quantiles or name == "times"):
             took = f"epoch(step_times[{n}] - step_times[{before}])"
             took = f"CASE WHEN {took} < 0 THEN 0 ELSE {took} END" if choice.steps else took
@@ -173,31 +186,32 @@ def _columns(n: int, choice: FunnelChoice, details: Details) -> Iterator[str]:
             yield f"quantile_cont({took}, {shares}) FILTER ({made}) AS {name}_{n}"
 
 
-def _stages(row: Row, names: list[str], details: Details) -> Iterator[StageDetails]:
-    for n, name in enumerate(names, start=1):
+def _stages(row: Row, choice: FunnelChoice, details: Details) -> Iterator[StageDetails]:
+    for n, name in enumerate(choice.names(), start=1):
         times = row.get(f"times_{n}") or ()
         median_s = (times[QUANTILES.index(0.5)] if details.quantiles else times[0]) if times else None
         yield StageDetails(
-            _stage(row, n, name, median_s),
+            _stage(row, n, name, median_s, judged=n > 1 and not choice.shape.optional(n)),
             known=row[f"known_{n}"],
             times_s=tuple(times) if details.quantiles else (),
             times_from_first_s=tuple(row.get(f"times_from_first_{n}") or ()),
             amount=_amount(row, n) if details.amount is not None else None,
+            optional=choice.shape.optional(n),
         )
 
 
-def _stage(row: Row, n: int, name: str, median_s: float | None) -> StageReport:
-    sessions: int = row[f"reached_{n}"]
-    could: int = sessions if n == 1 else row[f"reached_{n - 1}"] - row[f"under_way_{n - 1}"]
-    rate = (could - sessions) / could if could else 0.0
+def _stage(row: Row, n: int, name: str, median_s: float | None, *, judged: bool) -> StageReport:
+    sessions, dropped = row[f"reached_{n}"], row[f"dropped_{n}"]
+    could = sessions + dropped
+    rate = dropped / could if could else 0.0
     return StageReport(
         name=name,
         sessions=sessions,
         under_way=row[f"under_way_{n}"],
-        dropped=could - sessions,
+        dropped=dropped,
         drop_off_rate=rate,
         median_s=median_s,
-        severity="" if n == 1 else severity(rate, could),
+        severity=severity(rate, could) if judged else "",
     )
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from server.cli.funnel_report import report
+from server.cli.funnel_details import DetailOptions, add_details, detail_options, report_rows, table_rows
+from server.cli.funnel_report import report as report_command
 from server.cli.funnel_request import ORDERS, client_pseudonym, funnel_request
 from server.cli.output import Moment, Period, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
 if TYPE_CHECKING:
-    from vestibule.v1.funnel_pb2 import FunnelStage, GetReportRequest
-
-COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median_s", "severity")
-"""As the view v_funnel names them, which has no severity."""
+    from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
 
 
 @click.group(invoke_without_command=True, short_help="Show where people drop out.")
@@ -29,12 +27,14 @@ COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median
 @click.option("--steps", default="", metavar="NAMES", help="Names of events, or stages, with commas: count these.")
 @click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
 @click.option("--order", type=click.Choice(ORDERS), help="Order of the steps; ordered unless given.")
+@detail_options
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def funnel(
     context: click.Context,
+    /,
     start: datetime | None,
     end: datetime | None,
     client_id: str,
@@ -45,16 +45,18 @@ def funnel(
     data_dir: Path | None,
     state_dir: Path | None,
     as_json: bool,
+    **details: Any,
 ) -> None:
     """Show how many sessions reached each stage, and where the others dropped out. `report` says more about why.
 
     A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
     session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
     sessions that ended before the stage, drop_off_rate is their share, median_s the time from the stage before.
+    conversion is the share of the first stage that came so far.
     --client finds a client of tokens by the id that the issuer gave it, too.
 
     With --steps the command counts a funnel over these events in the place of the stages. In strict order no other
-    event of the app may lie between two steps.
+    event of the app may lie between two steps. docs/operating/funnels.md has the rule of each option.
     While no server runs, the command reads its ledger file.
 
     \b
@@ -62,48 +64,44 @@ def funnel(
       vestibule funnel
       vestibule funnel --from 2026-11-01 --to 2026-12-01 --client site-7
       vestibule funnel --steps camera_opened,photo_taken,COMPLETED --window 1d
+      vestibule funnel --by variant --every week
+      vestibule funnel --steps cart,pay,done --by channel --attribution pay --value amount --quantiles
+      vestibule funnel --steps cart,coupon,pay --optional coupon --step-window pay=10m --exclude help_opened@cart
+      vestibule funnel --steps cart,pay --where pay.channel=web,app --attempt first
       vestibule funnel --json | jq '.[] | select(.severity == "critical")'
     """
     if context.invoked_subcommand is not None:  # Options before the command apply to it.
-        if steps or window is not None or order is not None:
-            raise click.UsageError("--steps, --window and --order do not go with report, which is about the stages.")
+        if steps or window is not None or order is not None or DetailOptions(**details) != DetailOptions():
+            raise click.UsageError("Of the options of funnel, report takes --from, --to, --client and --json alone.")
         names = ("start", "end", "client_id", "address", "data_dir", "state_dir", "as_json")
         context.default_map = {"report": {name: context.params[name] for name in names}}
         return
     request = funnel_request(start, end, client_id, steps, window, order)
+    add_details(request, DetailOptions(**details))
     stopped = stopped_server(address, state_dir, data_dir)
-    stages = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
-    rows = [_row(stage) for stage in stages]
+    report = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
+    rows = report_rows(report, request)
     if as_json:
-        show_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
+        show_json(rows)
     else:
-        some = any(stage.session_count for stage in stages)
-        show_table(COLUMNS, rows if some else (), empty="There are no sessions.")
+        columns, shown = table_rows(rows)
+        some = any(stage.session_count for stage in report.stages)
+        show_table(columns, shown if some else (), empty="There are no sessions.")
 
 
-def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | None) -> list[FunnelStage]:
+def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | None) -> GetReportResponse:
     from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
 
     with connected(address, state_dir) as channel:
-        return list(FunnelServiceStub(channel).GetReport(request, timeout=CALL_TIMEOUT_S).stages)
+        return FunnelServiceStub(channel).GetReport(request, timeout=CALL_TIMEOUT_S)
 
 
-def _of_files(stopped: StoppedServer, request: GetReportRequest) -> list[FunnelStage]:
+def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportResponse:
     from server.services.funnel import count_funnel
 
     stopped.require_ledger()
     with stopped.opened(migrates=False) as ledger:
-        return list(asyncio.run(count_funnel(ledger, request, client_pseudonym(stopped))).stages)
+        return asyncio.run(count_funnel(ledger, request, client_pseudonym(stopped)))
 
 
-def _row(stage: FunnelStage) -> tuple[object, ...]:
-    from vestibule.v1.funnel_pb2 import Severity
-
-    median_s = stage.median_time.ToTimedelta().total_seconds() if stage.HasField("median_time") else None
-    severity = Severity.Name(stage.severity).removeprefix("SEVERITY_").lower()
-    rate = round(stage.drop_off_rate, 3)
-    shown = "too little data" if severity == "unspecified" else severity
-    return stage.name, stage.session_count, stage.under_way_count, stage.dropped_count, rate, median_s, shown
-
-
-funnel.add_command(report)
+funnel.add_command(report_command)

@@ -14,6 +14,7 @@ from server.access.caller import current_caller
 from server.analytics.funnel import funnel_report, sessions_behind
 from server.analytics.funnel_details import Details
 from server.analytics.funnel_groups import grouped_report, sessions_in_group
+from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import sessions_by_id, timeline
 from server.ledger.app_events import AppendEvents
 from server.ledger.columns import Cursor
@@ -46,7 +47,7 @@ async def count_funnel(
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
     """
     choice, details = funnel_choice(request, pseudonym, visible_to), funnel_details(request)
-    if details is not None:
+    if details != Details() or choice.shape != PLAIN:
         return report_message(await ledger.read(lambda cursor: grouped_report(cursor, choice, details)))
     stages = await ledger.read(lambda cursor: funnel_report(cursor, choice))
     return funnel_pb2.GetReportResponse(stages=stage_messages(stages))
@@ -127,13 +128,13 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self, request: funnel_pb2.ListFunnelSessionsRequest, context: Any
     ) -> funnel_pb2.ListFunnelSessionsResponse:
         choice = funnel_choice(request.report, self._pseudonym, current_caller().client_id)
-        details, behind = funnel_details(request.report) or Details(), number_behind(request)
+        details, behind = funnel_details(request.report), number_behind(request)
         page_size, after = request.page_size or DEFAULT_PAGE, request.page_token
 
         def read(cursor: Cursor) -> funnel_pb2.ListFunnelSessionsResponse:
             ids, next_token = (
                 sessions_in_group(cursor, choice, details, behind, page_size=page_size, after=after)
-                if behind.segment or behind.start
+                if behind.segment or behind.start or choice.shape != PLAIN
                 else sessions_behind(cursor, choice, behind.position, behind.number, page_size=page_size, after=after)
             )
             found = [session_message(row) for row in sessions_by_id(cursor, ids)]

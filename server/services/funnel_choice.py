@@ -6,14 +6,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
 from vestibule.v1 import funnel_pb2
 
 from server.analytics.funnel import FunnelChoice, Number, Ordering
+from server.analytics.funnel_shape import Attempt, Condition, Exclusion, Shape, StepRule
 from server.rpc import convert
 
 _ORDERINGS: Final[dict[int, Ordering]] = {
     funnel_pb2.FUNNEL_ORDER_STRICT: "strict",
     funnel_pb2.FUNNEL_ORDER_ANY: "any",
+}
+_ATTEMPTS: Final[dict[int, Attempt]] = {
+    funnel_pb2.FUNNEL_ATTEMPT_FIRST: "first",
+    funnel_pb2.FUNNEL_ATTEMPT_LAST: "last",
 }
 NUMBERS: Final[dict[int, Number]] = {
     funnel_pb2.FUNNEL_NUMBER_REACHED: Number.REACHED,
@@ -33,7 +39,6 @@ def funnel_choice(
         pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
     """
-    window = request.window
     return FunnelChoice(
         start=convert.moment(request.start_time) if request.HasField("start_time") else None,
         end=convert.moment(request.end_time) if request.HasField("end_time") else None,
@@ -41,8 +46,33 @@ def funnel_choice(
         pseudonym=pseudonym(request.client_id) if request.client_id else "",
         visible_to=visible_to,
         steps=tuple(request.steps),
-        within=timedelta(seconds=window.seconds, microseconds=window.nanos // 1000)
-        if request.HasField("window")
-        else None,
+        within=_time(request.window) if request.HasField("window") else None,
         ordering=_ORDERINGS.get(request.order, "ordered"),
+        shape=Shape(
+            tuple(map(_rule, request.step_rules)),
+            tuple(Exclusion(found.name, found.after_position) for found in request.exclusions),
+            _ATTEMPTS.get(request.attempt, "deepest"),
+        ),
     )
+
+
+def _rule(message: funnel_pb2.FunnelStepRule) -> StepRule:
+    return StepRule(
+        message.position,
+        message.optional,
+        _time(message.window) if message.HasField("window") else None,
+        _condition(message.condition) if message.HasField("condition") else None,
+    )
+
+
+def _condition(message: funnel_pb2.FunnelCondition) -> Condition:
+    return Condition(
+        message.key,
+        tuple(message.values),
+        message.least if message.HasField("least") else None,
+        message.most if message.HasField("most") else None,
+    )
+
+
+def _time(message: Duration) -> timedelta:
+    return timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)

@@ -54,10 +54,10 @@ _KINDS: Final[dict[SegmentKind, funnel_pb2.FunnelSegmentKind.ValueType]] = {
 _KINDS_BACK: Final[dict[int, SegmentKind]] = {number: kind for kind, number in _KINDS.items()}
 
 
-def funnel_details(request: funnel_pb2.GetReportRequest) -> Details | None:
-    """The details that a request asks for; None when it asks for none."""
+def funnel_details(request: funnel_pb2.GetReportRequest) -> Details:
+    """The details that a request asks for."""
     breakdown = request.breakdown
-    details = Details(
+    return Details(
         breakdown=Breakdown(
             _DIMENSIONS[breakdown.by],
             breakdown.key,
@@ -72,7 +72,6 @@ def funnel_details(request: funnel_pb2.GetReportRequest) -> Details | None:
         if request.HasField("value")
         else None,
     )
-    return details if details != Details() else None
 
 
 def number_behind(request: funnel_pb2.ListFunnelSessionsRequest) -> NumberOf:
@@ -122,6 +121,7 @@ def _key(segment: Segment) -> funnel_pb2.FunnelSegmentKey:
 
 def _stage_message(stage: StageDetails) -> funnel_pb2.FunnelStage:
     message = convert.stage(stage.report)
+    message.optional = stage.optional
     if stage.known:
         rate = wilson(stage.report.sessions, stage.known)
         message.conversion_rate.CopyFrom(funnel_pb2.Estimate(value=rate.mid, low=rate.low, high=rate.high))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import protovalidate
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import funnel_pb2
@@ -130,10 +131,54 @@ async def test_a_group_has_its_list_of_sessions(service: FunnelService) -> None:
     assert await listed("REACHED", segment=funnel_pb2.FunnelSegmentKey(kind=3)) == ["s6"]  # type: ignore[arg-type]
 
 
+async def test_a_shape_reaches_the_count_and_the_lists(service: FunnelService) -> None:
+    service._ledger.write_now(lambda cursor: keep(cursor, SHAPED))
+    request = funnel_pb2.GetReportRequest(steps=["cart", "coupon", "pay"], attempt=funnel_pb2.FUNNEL_ATTEMPT_FIRST)
+    request.step_rules.add(position=2, optional=True)
+    condition = funnel_pb2.FunnelCondition(key="amount", least=5, most=9)
+    request.step_rules.add(position=3, condition=condition, window=Duration(seconds=10))
+    request.exclusions.add(name="help", after_position=1)
+    protovalidate.validate(request)
+    report = await service.GetReport(request, None)
+    told = [(stage.session_count, stage.dropped_count, stage.optional) for stage in report.stages]
+    assert told == [(6, 0, False), (1, 0, True), (2, 4, False)]
+    for position, number, ids in (
+        (2, funnel_pb2.FUNNEL_NUMBER_REACHED, ["s1"]),
+        (3, funnel_pb2.FUNNEL_NUMBER_REACHED, ["s1", "s2"]),
+        (3, funnel_pb2.FUNNEL_NUMBER_DROPPED, ["s3", "s4", "s5", "s6"]),
+        (2, funnel_pb2.FUNNEL_NUMBER_DROPPED, []),
+    ):
+        behind = funnel_pb2.ListFunnelSessionsRequest(report=request, position=position, number=number)
+        assert list((await service.ListFunnelSessions(behind, None)).session_ids) == ids
+
+
+def _shaped(name: str, *events: tuple[str, int], amount: int = 7) -> Told:
+    given = json.dumps({"amount": amount})
+    return Told(name, tuple(Happened(event, at * S, properties=given) for event, at in events), NOW)
+
+
+SHAPED = (
+    _shaped("s1", ("cart", 0), ("coupon", 1), ("pay", 2)),
+    _shaped("s2", ("cart", 0), ("pay", 10)),
+    _shaped("s3", ("cart", 0), ("pay", 11)),  # too late
+    _shaped("s4", ("cart", 0), ("pay", 1), amount=10),  # too much
+    _shaped("s5", ("cart", 0), ("help", 1), ("pay", 2)),  # excluded
+    _shaped("s6", ("cart", 0), ("cart", 20), ("pay", 21)),  # a later attempt
+)
+
+
 def _attributed(touch: int, position: int, **report: object) -> funnel_pb2.GetReportRequest:
     attribution = funnel_pb2.FunnelAttribution(touch=touch, position=position)  # type: ignore[arg-type]
     value = funnel_pb2.FunnelValue(key="amount", attribution=attribution)
     return funnel_pb2.GetReportRequest(value=value, **report)  # type: ignore[arg-type]
+
+
+def _ruled(order: int = 0, exclusion: tuple[str, int] | None = None, **rule: object) -> funnel_pb2.GetReportRequest:
+    request = funnel_pb2.GetReportRequest(steps=["cart", "coupon", "pay"], order=order)  # type: ignore[arg-type]
+    request.step_rules.add(**rule)
+    if exclusion is not None:
+        request.exclusions.add(name=exclusion[0], after_position=exclusion[1])
+    return request
 
 
 @pytest.mark.parametrize(
@@ -153,6 +198,15 @@ def _attributed(touch: int, position: int, **report: object) -> funnel_pb2.GetRe
         ("attribution_step", _attributed(3, 2, steps=["a"])),
         ("attribution_step", _attributed(3, 1)),
         ("attribution_step", _attributed(3, 1, steps=["a"], order=funnel_pb2.FUNNEL_ORDER_ANY)),
+        ("shape_needs_order", funnel_pb2.GetReportRequest(attempt=funnel_pb2.FUNNEL_ATTEMPT_LAST)),
+        ("shape_needs_order", _ruled(order=funnel_pb2.FUNNEL_ORDER_STRICT, position=2)),
+        ("step_rule_position", _ruled(position=4)),
+        ("step_rule_ends", _ruled(position=3, optional=True)),
+        ("step_rule_ends", _ruled(position=1, optional=True)),
+        ("step_rule_ends", _ruled(position=1, window=Duration(seconds=1))),
+        ("exclusion", _ruled(position=2, exclusion=("pay", 0))),
+        ("exclusion", _ruled(position=2, exclusion=("help", 3))),
+        ("exclusion", _ruled(position=2, optional=True, exclusion=("help", 2))),
         (
             "group_of_report",
             funnel_pb2.ListFunnelSessionsRequest(position=1, number=1, period_start_time=Timestamp()),  # type: ignore[arg-type]

@@ -350,6 +350,7 @@ def test_funnel() -> None:
         "drop_off_rate": 0.45,
         "median_s": 1.5,
         "severity": "high",
+        "conversion": None,
     }
     assert funnel.request.client_id == "site-7"
     assert funnel.request.start_time.ToJsonString() == "2026-11-01T00:00:00Z"
@@ -364,7 +365,17 @@ def test_funnel_of_steps() -> None:
     assert list(funnel.request.steps) == ["camera_opened", "photo_taken", "COMPLETED"]
     assert funnel.request.window.ToTimedelta() == timedelta(minutes=90)
     assert funnel.request.order == funnel_pb2.FUNNEL_ORDER_STRICT
-    for wrong in (("--window", "1d"), ("--order", "any"), ("--steps", "a,a"), ("--steps", "it's"), ("--steps", "a,")):
+    assert run("funnel", "--steps", steps, "--optional", "photo_taken", "--by", "lens", "--json").exit_code == 0
+    assert (funnel.request.step_rules[0].position, funnel.request.breakdown.key) == (2, "lens")
+    assert run("funnel", "--every", "week", "report").exit_code == 2
+    for wrong in (
+        ("--window", "1d"),
+        ("--order", "any"),
+        ("--attempt", "last"),
+        ("--steps", "a,a"),
+        ("--steps", "it's"),
+        ("--steps", "a,"),
+    ):
         assert run("funnel", *wrong).exit_code == 2, wrong
 
 

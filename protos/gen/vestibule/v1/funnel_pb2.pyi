@@ -65,6 +65,34 @@ nothing that looks like a telephone number, a card or an account.
 """
 Global___PropertyKind: _TypeAlias = PropertyKind  # noqa: Y015
 
+class _FunnelAttempt:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelAttemptEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelAttempt.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_ATTEMPT_UNSPECIFIED: _FunnelAttempt.ValueType  # 0
+    """The default: the deepest."""
+    FUNNEL_ATTEMPT_DEEPEST: _FunnelAttempt.ValueType  # 1
+    """The one that comes deepest; of several, the one that begins first."""
+    FUNNEL_ATTEMPT_FIRST: _FunnelAttempt.ValueType  # 2
+    """The one that begins first."""
+    FUNNEL_ATTEMPT_LAST: _FunnelAttempt.ValueType  # 3
+    """The one that begins last."""
+
+class FunnelAttempt(_FunnelAttempt, metaclass=_FunnelAttemptEnumTypeWrapper):
+    """Which attempt of a session counts, when it begins the funnel several times."""
+
+FUNNEL_ATTEMPT_UNSPECIFIED: FunnelAttempt.ValueType  # 0
+"""The default: the deepest."""
+FUNNEL_ATTEMPT_DEEPEST: FunnelAttempt.ValueType  # 1
+"""The one that comes deepest; of several, the one that begins first."""
+FUNNEL_ATTEMPT_FIRST: FunnelAttempt.ValueType  # 2
+"""The one that begins first."""
+FUNNEL_ATTEMPT_LAST: FunnelAttempt.ValueType  # 3
+"""The one that begins last."""
+Global___FunnelAttempt: _TypeAlias = FunnelAttempt  # noqa: Y015
+
 class _FunnelDimension:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -697,6 +725,9 @@ class GetReportRequest(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     QUANTILES_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    STEP_RULES_FIELD_NUMBER: _builtins.int
+    EXCLUSIONS_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     ANALYZE_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """Counts sessions of this client only. Empty means all."""
@@ -706,6 +737,8 @@ class GetReportRequest(_message.Message):
     """Counts the sessions of each day, week or month apart, too: see periods. With a breakdown, each group by time, too."""
     quantiles: _builtins.bool
     """Whether to tell quantiles of the times, too."""
+    attempt: Global___FunnelAttempt.ValueType
+    """Which attempt of a session counts. Each event of the first step is an attempt."""
     analyze: _builtins.bool
     """Whether to analyze where people leave the funnel of stages, too. It takes seconds on a large ledger."""
     @_builtins.property
@@ -734,6 +767,14 @@ class GetReportRequest(_message.Message):
     def value(self) -> Global___FunnelValue:
         """Adds up a number, such as an amount, over the sessions at each stage, too."""
 
+    @_builtins.property
+    def step_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStepRule]:
+        """What is special about single steps, one for a position at most. These, exclusions and attempt are for ordered steps."""
+
+    @_builtins.property
+    def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelExclusion]:
+        """Events and stages that end an attempt where they come between two steps. None is a step. At most 20."""
+
     def __init__(
         self,
         *,
@@ -747,15 +788,127 @@ class GetReportRequest(_message.Message):
         interval: Global___FunnelInterval.ValueType = ...,
         quantiles: _builtins.bool = ...,
         value: Global___FunnelValue | None = ...,
+        step_rules: _abc.Iterable[Global___FunnelStepRule] | None = ...,
+        exclusions: _abc.Iterable[Global___FunnelExclusion] | None = ...,
+        attempt: Global___FunnelAttempt.ValueType = ...,
         analyze: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "end_time", b"end_time", "start_time", b"start_time", "value", b"value", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "breakdown", b"breakdown", "client_id", b"client_id", "end_time", b"end_time", "interval", b"interval", "order", b"order", "quantiles", b"quantiles", "start_time", b"start_time", "steps", b"steps", "value", b"value", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "attempt", b"attempt", "breakdown", b"breakdown", "client_id", b"client_id", "end_time", b"end_time", "exclusions", b"exclusions", "interval", b"interval", "order", b"order", "quantiles", b"quantiles", "start_time", b"start_time", "step_rules", b"step_rules", "steps", b"steps", "value", b"value", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReportRequest: _TypeAlias = GetReportRequest  # noqa: Y015
+
+@_typing.final
+class FunnelStepRule(_message.Message):
+    """What is special about a step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    OPTIONAL_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The step, 2 for the second. 1 for the first, which can have a condition only."""
+    optional: _builtins.bool
+    """Whether it may be left out; not the first, nor the last. It changes nothing about the other steps, and counts where
+    an event of it comes between the two required steps around it.
+    """
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration:
+        """Longest time from the required step before it. Absent means no bound but that of the whole funnel."""
+
+    @_builtins.property
+    def condition(self) -> Global___FunnelCondition:
+        """What must hold for its events. Absent means nothing."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        optional: _builtins.bool = ...,
+        window: _duration_pb2.Duration | None = ...,
+        condition: Global___FunnelCondition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "optional", b"optional", "position", b"position", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelStepRule: _TypeAlias = FunnelStepRule  # noqa: Y015
+
+@_typing.final
+class FunnelCondition(_message.Message):
+    """What must hold for a property of an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    LEAST_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Key of the property. Without values and bounds, the event must have it."""
+    least: _builtins.float
+    """It is a number, and at least this."""
+    most: _builtins.float
+    """It is a number, and at most this."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its value, as text, is one of these. Empty means any."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+        least: _builtins.float | None = ...,
+        most: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_least", b"_least", "_most", b"_most", "least", b"least", "most", b"most"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_least", b"_least", "_most", b"_most", "key", b"key", "least", b"least", "most", b"most", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__least: _TypeAlias = _typing.Literal["least"]  # noqa: Y015
+    _WhichOneofArgType__least: _TypeAlias = _typing.Literal["_least", b"_least"]  # noqa: Y015
+    _WhichOneofReturnType__most: _TypeAlias = _typing.Literal["most"]  # noqa: Y015
+    _WhichOneofArgType__most: _TypeAlias = _typing.Literal["_most", b"_most"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__least) -> _WhichOneofReturnType__least | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__most) -> _WhichOneofReturnType__most | None: ...
+
+Global___FunnelCondition: _TypeAlias = FunnelCondition  # noqa: Y015
+
+@_typing.final
+class FunnelExclusion(_message.Message):
+    """An event or a stage that may not come between two steps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    after_position: _builtins.int
+    """Only between this required step, 1 for the first, and the next required one. 0 means between any two."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        after_position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelExclusion: _TypeAlias = FunnelExclusion  # noqa: Y015
 
 @_typing.final
 class FunnelBreakdown(_message.Message):
@@ -1240,6 +1393,7 @@ class FunnelStage(_message.Message):
     TIMES_FIELD_NUMBER: _builtins.int
     TIMES_FROM_FIRST_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    OPTIONAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the stage or step, for example IN_PROGRESS. Where any order counts, how many steps, for example "2 steps"."""
     session_count: _builtins.int
@@ -1255,6 +1409,10 @@ class FunnelStage(_message.Message):
     under_way_count: _builtins.int
     """Sessions whose last stage so far is this one and which have not ended. The server ends sessions that are idle for
     long.
+    """
+    optional: _builtins.bool
+    """Whether it is an optional step. Then session_count are those that made it in passing; nobody is dropped before it,
+    and nobody is under way at it. Of the next required step, the stage before is the required step before.
     """
     @_builtins.property
     def median_time(self) -> _duration_pb2.Duration:
@@ -1292,10 +1450,11 @@ class FunnelStage(_message.Message):
         times: Global___FunnelQuantiles | None = ...,
         times_from_first: Global___FunnelQuantiles | None = ...,
         value: Global___FunnelStageValue | None = ...,
+        optional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "median_time", b"median_time", "times", b"times", "times_from_first", b"times_from_first", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "optional", b"optional", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
