@@ -270,7 +270,7 @@ class Reason(ReasonRow):
     ISSUER_UNAVAILABLE = (
         "ISSUER_UNAVAILABLE",
         Status.UNAVAILABLE,
-        "The keys of the issuer could not be read yet, so no token can be checked.",
+        "The issuer does not answer, or its keys could not be read yet, so no token can be checked.",
     )
     JOBS_FULL = "JOBS_FULL", Status.RESOURCE_EXHAUSTED, "Too many uploads wait; RetryInfo says when to try again."
     JOB_NOT_FOUND = "JOB_NOT_FOUND", Status.NOT_FOUND, "There is no such job."
@@ -293,6 +293,11 @@ class Reason(ReasonRow):
     LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder has no ledger."
     LEDGER_OLDER = "LEDGER_OLDER", Status.INTERNAL, "The ledger has an older schema, and nothing may be changed now."
     LEDGER_QUERY = "LEDGER_QUERY", Status.INTERNAL, "The ledger did not take a statement; a defect of ours."
+    LOGIN_FAILED = (
+        "LOGIN_FAILED",
+        Status.UNAUTHENTICATED,
+        "A login at the issuer was not completed: it took too long, began in another browser, or was refused.",
+    )
     MALWARE_FOUND = (
         "MALWARE_FOUND",
         Status.INVALID_ARGUMENT,

@@ -21,10 +21,11 @@ from server.ledger.types import utc_now
 from server.runtime.folders import make_folder, make_private_folder, refuse_unfinished_restore
 from server.runtime.installation import ID_FILE, load_or_create_installation_id
 from server.settings import Settings, ray_token_is_turned_off
-from server.tls.files import check_files, files_of_console, read_files
+from server.tls.files import certificates, check_files, files_of_console, read_file, read_files
 from server.validators import host_and_port, is_loopback
 
 LOOPBACK = "127.0.0.1"
+OIDC_CA = "VESTIBULE_CONSOLE__OIDC_CA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,15 @@ def _check_console(settings: Settings) -> None:
     """Refuse a console without TLS where others could listen; plain text on purpose is for the gRPC port alone."""
     if not settings.console.enabled:
         return
+    if settings.console.oidc_client_id and not (settings.auth.jwks_url or settings.auth.jwks_file):
+        raise InvalidInput(
+            "The console's login at the issuer needs an issuer whose keys are known.",
+            reason=Reason.CONSOLE_SETTINGS_INVALID,
+            hint="Set VESTIBULE_AUTH__ISSUER, VESTIBULE_AUTH__AUDIENCE and VESTIBULE_AUTH__JWKS_URL, or leave "
+            "VESTIBULE_CONSOLE__OIDC_CLIENT_ID empty.",
+        )
+    if settings.console.oidc_ca is not None:
+        certificates(read_file(settings.console.oidc_ca, OIDC_CA), OIDC_CA)
     files = files_of_console(settings.console, settings.tls)
     if files is not None:
         check_files(read_files(*files), utc_now(), files[1])

@@ -90,10 +90,11 @@ def _credential(authorization: Sequence[str | bytes]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What the server has for access: the keys, and whoever verifies credentials."""
+    """What the server has for access: the keys, and whoever verifies credentials and tokens; None without an issuer."""
 
     keys: ApiKeys
     authenticator: Authenticator
+    tokens: TokenVerifier | None = None
 
 
 async def build_access(
@@ -112,7 +113,7 @@ async def build_access(
     if not settings.auth.tokens:
         return Access(keys, Authenticator(keys))
     verifier = TokenVerifier(settings.auth, _issuer_keys(settings, stack), clock, audit)
-    return Access(keys, Authenticator(keys, verifier))
+    return Access(keys, Authenticator(keys, verifier), verifier)
 
 
 def _issuer_keys(settings: Settings, stack: AsyncExitStack) -> Keys:

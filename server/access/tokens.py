@@ -27,6 +27,8 @@ HMAC: Final = "HS256"
 MOST_REMEMBERED: Final = 4096
 """Tokens whose signature is not verified again with each call."""
 
+EVERY_CLIENT: Final = "*"
+"""A token that names this client sees each of them, as an API key without a client does. Not with the scope app."""
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BROKEN: Final = (JoseError, ValueError, TypeError, AttributeError, RecursionError)
 """What the library raises for bytes that are no token."""
@@ -145,16 +147,25 @@ class TokenVerifier:
         if self._clock().timestamp() >= token.expires_s:
             raise _expired()
 
-    async def _verify(self, token: str) -> VerifiedToken:
+    async def signed(self, token: str) -> jwt.Token:
+        """Header and claims of a token that the issuer signed. No claim is checked.
+
+        Raises:
+            Unauthenticated: The issuer did not sign it.
+            Unavailable: ISSUER_UNAVAILABLE.
+        """
         kid, algorithm = self._header(token)
         key = await self._keys.key(kid, algorithm)
-        generation = self._keys.generation
         if key is None:
             raise _invalid()
         try:
-            claims = jwt.decode(token, key, registry=self._registry).claims
+            return jwt.decode(token, key, registry=self._registry)
         except _BROKEN:
             raise _invalid() from None
+
+    async def _verify(self, token: str) -> VerifiedToken:
+        generation = self._keys.generation  # with keys that are read meanwhile, the token is verified again
+        claims = (await self.signed(token)).claims
         self._check_claims(claims)
         return self._token(claims, generation)
 
@@ -193,9 +204,11 @@ class TokenVerifier:
 
     def _token(self, claims: Mapping[str, Any], generation: int) -> VerifiedToken:
         scopes = self._scopes(claims.get(self._settings.scope_claim, ""))
-        client_id = "" if Scope.OPERATOR in scopes else claims.get(self._settings.client_claim)
-        subject = claims["sub"]
-        bound = Scope.OPERATOR in scopes or (isinstance(client_id, str) and CLIENT_ID.fullmatch(client_id))
+        client_id, subject = claims.get(self._settings.client_claim), claims["sub"]
+        if Scope.OPERATOR in scopes or (client_id == EVERY_CLIENT and scopes and Scope.APP not in scopes):
+            client_id, bound = "", True
+        else:
+            bound = isinstance(client_id, str) and CLIENT_ID.fullmatch(client_id) is not None
         if not bound or not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
             raise _invalid()
         expires_s = min(claims["exp"], _LATEST_EXPIRY_S) + self._settings.leeway_s

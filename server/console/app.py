@@ -14,6 +14,8 @@ from server.console.analyses import Analyses
 from server.console.calls import Calls
 from server.console.causes_page import CausesPage
 from server.console.funnel_page import FunnelPage
+from server.console.issuer_login import RETURN_PATH, IssuerLogin
+from server.console.issuer_pages import IssuerPages
 from server.console.live import LiveStreams
 from server.console.login_pages import LoginPages
 from server.console.logins import Logins
@@ -21,6 +23,7 @@ from server.console.page import texts_of
 from server.console.place import Place
 from server.console.security_middleware import SecurityMiddleware
 from server.console.visit import Page, Visit
+from server.rpc.interceptors.refusal_limits import RefusalLimits
 
 
 class Console:
@@ -31,13 +34,21 @@ class Console:
         logins: Which browsers are logged in.
         place: Where browsers find the console.
         live: The streams of open pages.
+        issuer: The login at the issuer, and the bounds on its failures; None without an issuer.
         analyses: Keep the analyses of funnels for a while; None makes them.
     """
 
     def __init__(
-        self, calls: Calls, logins: Logins, place: Place, live: LiveStreams, analyses: Analyses | None = None
+        self,
+        calls: Calls,
+        logins: Logins,
+        place: Place,
+        live: LiveStreams,
+        issuer: tuple[IssuerLogin, RefusalLimits] | None = None,
+        analyses: Analyses | None = None,
     ) -> None:
-        login, analyses = LoginPages(calls, logins, place, live), analyses or Analyses()
+        login = LoginPages(calls, logins, place, live, issuer[0] if issuer else None)
+        analyses = analyses or Analyses()
 
         def shown(path: str, page: Page) -> Route:
             return Route(path, login.required(page), methods=["GET"])
@@ -49,6 +60,7 @@ class Console:
             routes=[
                 Route("/login", login.show, methods=["GET"]),
                 Route("/login", login.log_in, methods=["POST"]),
+                *_issuer_routes(IssuerPages(login, calls, issuer[0], place, issuer[1]) if issuer else None),
                 Route("/logout", login.log_out, methods=["POST"]),
                 Route("/tickets", login.make_ticket, methods=["POST"]),
                 shown("/", _start),
@@ -74,6 +86,15 @@ class Console:
         self.app = SecurityMiddleware(
             pages, place
         )  # around all of it, so that the page of a defect has its headers, too
+
+
+def _issuer_routes(pages: IssuerPages | None) -> list[Route]:
+    if pages is None:
+        return []
+    return [
+        Route("/login/issuer", pages.begin, methods=["GET"]),
+        Route(RETURN_PATH, pages.come_back, methods=["GET"]),
+    ]
 
 
 async def _start(visit: Visit) -> Response:

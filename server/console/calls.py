@@ -54,20 +54,35 @@ class Calls:
         self._observe = observe
         # All browsers of this machine have one address. A flood of wrong keys from it must not keep the owner of a
         # real key out, so the key of a known id is always compared: that costs no more than to count it.
-        refusals = RefusalLimits(limits, monotonic, authenticator.knows)
-        self._check = AccessCheck(authenticator, observe, refusals)
+        self._refusals = RefusalLimits(limits, monotonic, authenticator.knows)
+        self._check = AccessCheck(authenticator, observe, self._refusals)
         self._rate = TokenBuckets(Rate(limits.client_calls_per_s, limits.client_calls_burst), monotonic)
         self._validate = Validate()
 
-    async def log_in(self, credential: str, peer: Peer) -> Caller:
+    async def log_in(self, credential: str, peer: Peer, *, from_issuer: bool = False) -> Caller:
         """Whoever the credential belongs to; the audit gets it.
+
+        Args:
+            credential: API key or token.
+            peer: Where the browser is.
+            from_issuer: Whether the issuer itself just gave it to the server.
 
         Raises:
             Unauthenticated: It is not valid.
             Overloaded: REFUSALS_TOO_FAST, TOO_MANY_CREDENTIAL_CHECKS.
             Unavailable: ISSUER_UNAVAILABLE.
         """
+        if from_issuer:
+            self._refusals.accept(_sent(credential))
         return (await self._check.grant(_sent(credential), peer, LOGIN, scoped=False)).caller
+
+    def keep(self, credential: str) -> None:
+        """Take a token that the issuer just gave in place of one that is about to end."""
+        self._refusals.accept(_sent(credential))
+
+    def refused(self, peer: Peer, reason: Reason) -> None:
+        """Tell the audit of a login that was refused before there was a credential."""
+        self._observe(AccessDecision(Caller("", "", frozenset(), peer), LOGIN, reason))
 
     async def caller(self, credential: str, peer: Peer) -> Caller:
         """Whoever the credential of a browser that is logged in belongs to.

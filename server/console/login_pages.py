@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -10,11 +11,12 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from models.errors import Unauthenticated, VestibuleError
+from models.errors import Unauthenticated, Unavailable, VestibuleError
 from server.console.calls import Calls
+from server.console.issuer_login import Issued, IssuerLogin
 from server.console.live import LiveStreams, ended, seen_by, wants_stream
-from server.console.logins import Logins
-from server.console.page import digest_of, render
+from server.console.logins import Login, Logins
+from server.console.page import digest_of, languages_at, render
 from server.console.place import Place
 from server.console.problem_page import HTTP_STATUS, problem_part
 from server.console.visit import Page, Visit, form_of, peer_of
@@ -30,11 +32,15 @@ class LoginPages:
         logins: Which browsers are logged in.
         place: Where browsers find the console.
         live: The streams of open pages.
+        issuer: Where people can log in, too; None without one.
     """
 
-    def __init__(self, calls: Calls, logins: Logins, place: Place, live: LiveStreams) -> None:
+    def __init__(
+        self, calls: Calls, logins: Logins, place: Place, live: LiveStreams, issuer: IssuerLogin | None = None
+    ) -> None:
         self._live = live
-        self._cookie = cookie_name(place)
+        self._issuer = issuer
+        self._cookie = place.cookie(COOKIE)
         self._calls = calls
         self._logins = logins
 
@@ -68,47 +74,115 @@ class LoginPages:
         """The request of whoever is logged in; None if nobody is. What a page asks for by itself renews no login."""
         secret = request.cookies.get(self._cookie, "")
         of_a_person = "hx-request" not in request.headers and not wants_stream(request)
-        credential = self._logins.credential(secret, renews=of_a_person)
-        if credential is None:
+        login = self._logins.find(secret, renews=of_a_person)
+        if login is None:
             return None
         try:
-            caller = await self._calls.caller(credential, peer_of(request))
+            await self._renew(login)
+            caller = await self._calls.caller(login.credential, peer_of(request))
         except Unauthenticated:
             self._logins.end(secret)
             return None
-        return Visit(request, caller, self._calls, credential)
+        return Visit(request, caller, self._calls, login.credential)
+
+    async def _renew(self, login: Login) -> None:
+        """Renew the tokens of a login at the issuer when they are about to end.
+
+        Raises:
+            Unauthenticated: The issuer has ended the login.
+            Unavailable: ISSUER_UNAVAILABLE, and the token has ended.
+        """
+        if login.issued is None or self._issuer is None or not self._issuer.due(login.issued):
+            return
+        if login.renewal is None or login.renewal.done():
+            login.renewal = asyncio.create_task(self._renewed(login, login.issued, self._issuer))
+            login.renewal.add_done_callback(_retrieve)
+        try:
+            await asyncio.shield(login.renewal)
+        except Unavailable:
+            if not self._issuer.valid(login.issued):
+                raise
+
+    async def _renewed(self, login: Login, issued: Issued, issuer: IssuerLogin) -> None:
+        login.issued = await issuer.renewed(issued)
+        login.credential = login.issued.access
+        self._calls.keep(login.credential)
 
     async def show(self, request: Request) -> Response:
         """The page; an address with a ticket logs the browser in."""
         ticket = request.query_params.get("ticket", "")
         if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
             ticket = ""  # another site must not log a browser in
-        credential = self._logins.redeem(ticket) if ticket else None
+        credential, path = (
+            self._logins.redeem(ticket) if ticket else None,
+            own_path(request.query_params.get("next", "")),
+        )
         if credential is not None:
-            return self._welcome(credential, _own_path(request.query_params.get("next", "")))
-        again = bool(ticket) or "next" in request.query_params
-        return render(request, "login.html", again=again, next=_own_path(request.query_params.get("next", "")))
+            return self._welcome(request, credential, path)
+        return self.page(request, path, again=bool(ticket) or "next" in request.query_params)
 
     async def log_in(self, request: Request) -> Response:
         """Take the form."""
         form = await form_of(request)
         credential = form.get("key", "").strip()
-        path = _own_path(form.get("next", ""))
+        path = own_path(form.get("next", ""))
         try:
             await self._calls.log_in(credential, peer_of(request))
         except Unauthenticated as error:
-            return render(request, "login.html", code=401, again=False, next=path, problem=error.message)
-        return self._welcome(credential, path)
+            return self.page(request, path, 401, problem=error.message)
+        return self._welcome(request, credential, path)
 
-    def _welcome(self, credential: str, path: str) -> Response:
-        response = RedirectResponse(path, 303)
-        response.set_cookie(self._cookie, self._logins.begin(credential), httponly=True, samesite="strict")
+    def page(self, request: Request, path: str, code: int = 200, *, again: bool = False, problem: str = "") -> Response:
+        """The page of the login.
+
+        Args:
+            request: What is answered.
+            path: The page to return to.
+            code: Of HTTP.
+            again: Whether the browser was logged in before.
+            problem: Why a login did not work.
+        """
+        return render(
+            request,
+            "login.html",
+            code=code,
+            next=path,
+            again=again,
+            problem=problem,
+            issuer=self._issuer.name if self._issuer else "",
+            languages=languages_at(login_address(path)),
+        )
+
+    def welcome(self, request: Request, credential: str, path: str, issued: Issued) -> Response:
+        """Log in a browser that comes from the issuer.
+
+        A browser that is led on from another site would not send the cookie yet, so a page of ours leads on.
+        """
+        response = render(request, "onward.html", address=path, leaving=False, languages=languages_at(path))
+        return self._with_cookie(request, response, self._logins.begin(credential, issued))
+
+    def _welcome(self, request: Request, credential: str, path: str) -> Response:
+        return self._with_cookie(request, RedirectResponse(path, 303), self._logins.begin(credential))
+
+    def _with_cookie(self, request: Request, response: Response, secret: str) -> Response:
+        self._logins.end(request.cookies.get(self._cookie, ""))  # of whoever used the browser before
+        response.set_cookie(self._cookie, secret, httponly=True, samesite="strict")
         return response
 
     async def log_out(self, request: Request) -> Response:
-        """End the login of the browser."""
-        self._logins.end(request.cookies.get(self._cookie, ""))
-        response = RedirectResponse("/login", 303)
+        """End the login of the browser, also at the issuer if that has a page for it."""
+        secret = request.cookies.get(self._cookie, "")
+        login = self._logins.find(secret)
+        self._logins.end(secret)
+        address = ""
+        if login is not None and login.issued is not None and self._issuer is not None:
+            address = await self._issuer.log_out_address(login.issued)
+        # A form may lead to pages of ours only (form-action), so a page of ours leads on.
+        response = (
+            render(request, "onward.html", address=address, leaving=True, languages=languages_at("/login"))
+            if address
+            else RedirectResponse("/login", 303)
+        )
         response.delete_cookie(self._cookie, httponly=True, samesite="strict")
         return response
 
@@ -123,25 +197,27 @@ class LoginPages:
         return JSONResponse({"ticket": self._logins.ticket(credential)})
 
 
-def cookie_name(place: Place) -> str:
-    """Of the cookie with the secret of a login.
-
-    Under TLS, browsers take a cookie with this prefix only from this very host over TLS: no other host of the domain,
-    and nobody on a connection without TLS, can put one there.
-    """
-    return f"__Host-{COOKIE}" if place.secure else COOKIE
-
-
 def _to_login(request: Request) -> Response:
     path = request.url.path if request.method == "GET" else "/"
     query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
-    address = "/login" if path == "/" else f"/login?next={quote(path + query, safe='')}"
+    address = login_address(path + query)
     if "hx-request" in request.headers:  # of the script, which would put the login into the page
         return Response(status_code=401, headers={"hx-redirect": address})
     return RedirectResponse(address, 303)
 
 
-def _own_path(path: str) -> str:
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Look at the error of a task that nobody may wait for any more; asyncio would report it."""
+    if not task.cancelled():
+        task.exception()
+
+
+def login_address(path: str) -> str:
+    """The login that leads to a page."""
+    return "/login" if path == "/" else f"/login?next={quote(path, safe='')}"
+
+
+def own_path(path: str) -> str:
     """A path of this console; the start page in place of anything else, such as the address of another site."""
     own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if own else "/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections import OrderedDict
@@ -9,17 +10,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from server.console.issuer_login import Issued
+
 MOST: Final = 1000
 """Logins that are kept; beyond, the one that was idle for longest ends."""
 TICKET_S: Final = 60.0
 """How long a link that logs a browser in is good."""
 
 
-@dataclass(slots=True)
-class _Login:
+@dataclass(slots=True, repr=False)
+class Login:
+    """One browser that is logged in.
+
+    Attributes:
+        credential: API key or token.
+        issued: The tokens of the issuer; None for a login with a credential.
+        renewal: Renews them. It is shared by all requests, and outlives a browser that leaves: a refresh token is good
+            once.
+    """
+
     credential: str
     began: float
     used: float
+    issued: Issued | None = None
+    renewal: asyncio.Task[None] | None = None
 
 
 class Logins:
@@ -35,19 +49,19 @@ class Logins:
         self._idle_s = idle_s
         self._longest_s = longest_s
         self._monotonic = monotonic
-        self._logins: OrderedDict[bytes, _Login] = OrderedDict()
-        self._tickets: OrderedDict[bytes, _Login] = OrderedDict()
+        self._logins: OrderedDict[bytes, Login] = OrderedDict()
+        self._tickets: OrderedDict[bytes, Login] = OrderedDict()
 
     def __len__(self) -> int:
         """Logins that are kept."""
         return len(self._logins)
 
-    def begin(self, credential: str) -> str:
+    def begin(self, credential: str, issued: Issued | None = None) -> str:
         """Log a browser in; returns the secret of its cookie."""
-        return self._add(self._logins, credential)
+        return self._add(self._logins, credential, issued)
 
-    def credential(self, secret: str, *, renews: bool = True) -> str | None:
-        """The credential of a browser; None when it is not logged in, or not any more.
+    def find(self, secret: str, *, renews: bool = True) -> Login | None:
+        """The login of a browser; None when it is not logged in, or not any more.
 
         Args:
             secret: Of its cookie.
@@ -63,7 +77,7 @@ class Logins:
         if renews:
             login.used = now
             self._logins.move_to_end(_hash(secret))
-        return login.credential
+        return login
 
     def end(self, secret: str) -> None:
         """Log a browser out."""
@@ -82,9 +96,9 @@ class Logins:
             return None
         return found.credential
 
-    def _add(self, where: OrderedDict[bytes, _Login], credential: str) -> str:
+    def _add(self, where: OrderedDict[bytes, Login], credential: str, issued: Issued | None = None) -> str:
         secret, now = secrets.token_urlsafe(32), self._monotonic()
-        where[_hash(secret)] = _Login(credential, now, now)
+        where[_hash(secret)] = Login(credential, now, now, issued)
         if len(where) > MOST:
             where.popitem(last=False)
         return secret

@@ -101,6 +101,11 @@ def _block(template: Template, name: str, values: dict[str, Any]) -> str:
     return "".join(template.blocks[name](template.new_context(values)))
 
 
+def languages_at(path: str) -> dict[str, str]:
+    """Links to a page in each language; for an answer whose own address must not be opened, or shown, again."""
+    return {code: f"{path}{'&' if '?' in path else '?'}lang={code}" for code in LANGUAGES}
+
+
 def _address(request: Request, **changes: str) -> str:
     """The address of the page within the console, without what was done on it."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name not in _ONCE]

@@ -41,6 +41,14 @@ class Place:
         given = {name_in(url), *(name.lower() for name in settings.names.split())}
         return cls(url, OWN_NAMES | given, urlsplit(url).scheme == HTTPS)
 
+    def cookie(self, name: str) -> str:
+        """The name of a cookie.
+
+        Under TLS, browsers take a cookie with this prefix only from this very host over TLS: no other host of the
+        domain, and nobody on a connection without TLS, can put one there.
+        """
+        return f"__Host-{name}" if self.secure else name
+
     def answers_to(self, host: str) -> bool:
         """Whether requests for a host may pass, given by the header of that name.
 

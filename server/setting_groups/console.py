@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
@@ -42,6 +42,23 @@ class ConsoleSettings(BaseModel):
         "unless the console listens on loopback.",
     )
     tls_key: Empty[Path] = Field(None, description="PEM file of its key, which only the user of the server may read.")
+    oidc_client_id: str = Field(
+        "",
+        max_length=256,
+        description="Id of the console at VESTIBULE_AUTH__ISSUER. If set, people can log in there with OpenID Connect; "
+        "the issuer must know the address `url` with `/login/return` behind it.",
+    )
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Its secret; empty for a public client, which proves itself by PKCE alone."
+    )
+    oidc_scope: str = Field(
+        "openid",
+        pattern=r"^openid( [\x21-\x7e]+)*$",
+        description="Scopes that are asked for at a login, `openid` first, with a space between them.",
+    )
+    oidc_ca: Empty[Path] = Field(
+        None, description="PEM file of the CAs that the issuer's certificate may have; empty trusts the system's."
+    )
     idle_s: float = Field(1800.0, gt=0, description="Time without a request after which a browser is logged out.")
     longest_s: float = Field(43_200.0, gt=0, description="Time after which a browser is logged out in any case.")
 
@@ -64,6 +81,8 @@ class ConsoleSettings(BaseModel):
             problem = "VESTIBULE_CONSOLE__URL must begin with https where the console is not on loopback."
         elif parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
             problem = "VESTIBULE_CONSOLE__URL must be scheme, host and port alone."
+        elif self.oidc_client_id and not self.url and not self.port:
+            problem = "A login at the issuer needs VESTIBULE_CONSOLE__URL or a fixed VESTIBULE_CONSOLE__PORT."
         else:
             return self
         raise PydanticCustomError(Reason.CONSOLE_SETTINGS_INVALID, problem)

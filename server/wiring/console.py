@@ -8,11 +8,14 @@ from server.access.authenticator import Access
 from server.console.app import Console
 from server.console.calls import Calls
 from server.console.http import ConsoleServer
+from server.console.issuer_http import IssuerHttp
+from server.console.issuer_login import IssuerLogin
 from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.place import Place
 from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors.authenticate import observer
+from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.rpc.port_sockets import SUPPORTED
 from server.services import Services
 from server.settings import Settings
@@ -29,13 +32,24 @@ def build_console(settings: Settings, services: Services, shared: Shared, access
     place = Place.of_settings(settings.console, tls=shared.console_certificate is not None)
     live = LiveStreams()
     return ConsoleServer(
-        Console(calls, logins, place, live).app,
+        Console(calls, logins, place, live, _issuer_login(settings, place, shared, access)).app,
         settings.console,
         settings.state_dir,
         shared.console_certificate,
         _flood_guard(settings, shared),
         live.close,
     )
+
+
+def _issuer_login(
+    settings: Settings, place: Place, shared: Shared, access: Access
+) -> tuple[IssuerLogin, RefusalLimits] | None:
+    """The login at the issuer, with bounds of its own on what fails there; None if it is turned off."""
+    if not settings.console.oidc_client_id or access.tokens is None:
+        return None
+    http = IssuerHttp(settings.console.oidc_ca)
+    login = IssuerLogin(settings.console, settings.auth, access.tokens, place, http, shared.clock)
+    return login, RefusalLimits(settings.limits)
 
 
 def _flood_guard(settings: Settings, shared: Shared) -> FloodGuard | None:

@@ -10,25 +10,37 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import expect
+from pydantic import SecretStr
 
 from server.access.caller import Scope
+from server.cli.demo.processes import free_ports
 from server.console.http import ConsoleServer
+from server.ledger.types import utc_now
 from server.observability.metrics import Metrics
-from server.setting_groups import ConsoleSettings, TlsSettings
+from server.setting_groups import AuthSettings, ConsoleSettings, TlsSettings
 from server.tls.files import OF_THE_CONSOLE
 from server.tls.reload import ConsoleCertificate
 from tests.certificates import issue
-from tests.e2e.browser import needs_chromium, page_of_a_browser
+from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
+from tests.unit.access.issuer import AUDIENCE
 from tests.unit.console.harness import Harness, letter
+from tests.unit.console.issuer import CLIENT, PASSWORD, SECRET, TestIssuer
 
 pytestmark = [pytest.mark.e2e, needs_chromium]
 CA = issue("CA")
 
 
 @asynccontextmanager
-async def console(folder: Path, port: int = 0) -> AsyncIterator[tuple[Harness, ConsoleServer]]:
-    """A console with TLS on loopback."""
-    harness = Harness(folder, settings=ConsoleSettings(url="https://localhost:1"))
+async def console(
+    folder: Path, port: int = 0, issuer: TestIssuer | None = None
+) -> AsyncIterator[tuple[Harness, ConsoleServer]]:
+    """A console with TLS on loopback, where people can log in at an issuer if one is given."""
+    pages = ConsoleSettings(url=f"https://localhost:{port or 1}")
+    auth = None
+    if issuer is not None:
+        pages = pages.model_copy(update={"oidc_client_id": CLIENT, "oidc_client_secret": SecretStr(SECRET)})
+        auth = AuthSettings(issuer=issuer.url, audience=AUDIENCE, jwks_url=f"{issuer.url}/jwks")
+    harness = Harness(folder, settings=pages, auth=auth, clock=utc_now)
     issue("console", CA).write(folder)
     files = TlsSettings(certificate=folder / "server.pem", key=folder / "server.key")
     certificate = ConsoleCertificate(files, lambda: datetime.now(UTC), Metrics(), OF_THE_CONSOLE)
@@ -70,3 +82,33 @@ async def test_an_open_page_follows_changes_survives_a_restart_and_ends_with_the
             await harness.keys.revoke(harness.last_key_id)
             await page.wait_for_url("**/login?next=**")
             await expect(page.get_by_text("You were logged out. Log in again.")).to_be_visible()
+
+
+async def test_a_person_logs_in_at_the_issuer_and_out_again(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    issuer = TestIssuer(utc_now, f"https://localhost:{port}/login/return", scope="openid analyst operator")
+    async with (
+        issuer.running(),
+        console(tmp_path, port, issuer),
+        page_of_a_browser(insecure=True, expected=("401",)) as page,
+    ):
+        await page.goto(f"https://localhost:{port}/letters?closed=yes")
+        await assert_accessible(page)
+        await page.get_by_role("link", name="Log in at 127.0.0.1").click()
+        await page.get_by_label("Password").fill("wrong")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_have_text(
+            "The issuer did not log you in. Log in again, or use an API key."
+        )
+        await page.get_by_role("link", name="Log in at 127.0.0.1").click()
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url("**/letters?closed=yes")  # with a cookie that other sites never bring along
+        await expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
+        cookies = {found["name"] for found in await page.context.cookies(f"https://localhost:{port}")}
+        assert cookies == {"__Host-vestibule_login"}
+        await page.get_by_role("button", name="Log out").click()
+        await page.wait_for_url(f"https://localhost:{port}/login")
+        assert len(issuer.logged_out) == 1
+        await page.goto(f"https://localhost:{port}/letters")
+        await expect(page.get_by_label("API key or token")).to_be_visible()

@@ -71,10 +71,18 @@ class RefusalLimits:
             self._accepted.pop(digest, None)
             raise
         if digest:
-            self._accepted[digest] = None
-            self._accepted.move_to_end(digest)
-            if len(self._accepted) > MOST_ACCEPTED:
-                self._accepted.popitem(last=False)
+            self._remember(digest)
+
+    def accept(self, authorization: Sequence[str | bytes]) -> None:
+        """Look at this credential whatever was refused before: whoever issued it just gave it to us."""
+        if digest := _digest(authorization):
+            self._remember(digest)
+
+    def _remember(self, digest: bytes) -> None:
+        self._accepted[digest] = None
+        self._accepted.move_to_end(digest)
+        if len(self._accepted) > MOST_ACCEPTED:
+            self._accepted.popitem(last=False)
 
     def _check(self, network: str, digest: bytes, authorization: Sequence[str | bytes]) -> None:
         wait_s = self._refused.wait_s(network)

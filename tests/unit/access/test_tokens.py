@@ -94,6 +94,9 @@ BAD = {
     "client is empty": token(client_id=""),
     "client has a slash": token(client_id="a/b"),
     "no client and a reviewer": token(client_id=None, scope="reviewer"),
+    "every client and an app": token(client_id="*", scope="app"),
+    "every client, an app and a reviewer": token(client_id="*", scope="app reviewer"),
+    "every client and no scope": token(client_id="*", scope="openid"),
 }
 
 
@@ -265,3 +268,15 @@ async def test_the_secret_of_development_takes_hs256_only() -> None:
 def test_settings_that_leave_a_gap_are_refused(given: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         AuthSettings(**given)
+
+
+@pytest.mark.parametrize("scope", ["reviewer", "analyst", "reviewer analyst", "operator", "app operator"])
+async def test_a_token_may_name_every_client(scope: str) -> None:
+    assert (await verifier().verify(token(client_id="*", scope=scope))).client_id == ""
+
+
+async def test_what_the_issuer_signed_is_read_whatever_it_claims() -> None:
+    signed = await verifier().signed(token(aud="another", exp=1))
+    assert signed.claims["aud"] == "another"
+    with pytest.raises(Unauthenticated):
+        await verifier().signed(token(key=stranger(), header={"alg": "RS256", "kid": "RS256"}))

@@ -19,20 +19,26 @@ from server.access.api_keys import ApiKeys
 from server.access.audit import AuditTrail
 from server.access.authenticator import Authenticator
 from server.access.caller import Scope, current_caller
+from server.access.jwks import KeySet, http_source
+from server.access.tokens import TokenVerifier
 from server.console.analyses import Analyses
 from server.console.app import Console
 from server.console.calls import Calls
+from server.console.issuer_http import IssuerHttp
+from server.console.issuer_login import IssuerLogin
 from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.place import Place
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment
+from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.rpc.interceptors.authenticate import AccessDecision
+from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.services import Services
 from server.services.experiment import ExperimentService
 from server.services.funnel import FunnelService
-from server.setting_groups import ConsoleSettings, LimitSettings
+from server.setting_groups import AuthSettings, ConsoleSettings, LimitSettings
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
@@ -113,8 +119,11 @@ class Harness:
         *,
         analyses: Analyses | None = None,
         experiments: tuple[Experiment, ...] = (),
+        auth: AuthSettings | None = None,
+        clock: Clock = lambda: NOW,
     ) -> None:
-        self.place = Place.of_settings(settings or ConsoleSettings(), tls=False)
+        settings, limits = settings or ConsoleSettings(), limits or LimitSettings()
+        self.place = Place.of_settings(settings, tls=False)
         self.ledger: Ledger = open_ledger(folder / "ledger.duckdb", lambda: NOW)
         audit = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         self.keys = ApiKeys(self.ledger, lambda: NOW, audit)
@@ -124,12 +133,16 @@ class Harness:
         funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
         experiment = ExperimentService(self.ledger, Experiments(*experiments), lambda: NOW, audit.client_pseudonym)
         services = cast(Services, SimpleNamespace(funnel=funnel, experiment=experiment, admin=self.admin))
-        calls = Calls(
-            services, Authenticator(self.keys), self.decisions.append, limits or LimitSettings(), lambda: self.now
-        )
+        verifier = TokenVerifier(auth, KeySet(http_source(auth.jwks_url)), clock, audit) if auth else None
+        authenticator = Authenticator(self.keys, verifier)
+        calls = Calls(services, authenticator, self.decisions.append, limits, lambda: self.now)
         self.live = LiveStreams(0.02)
         self.logins = Logins(1800, 43_200, lambda: self.now)
-        self.app = Console(calls, self.logins, self.place, self.live, analyses).app
+        issuer = None
+        if auth and verifier:
+            login = IssuerLogin(settings, auth, verifier, self.place, IssuerHttp(None), clock)
+            issuer = login, RefusalLimits(limits, lambda: self.now)
+        self.app = Console(calls, self.logins, self.place, self.live, issuer, analyses).app
 
     async def key(self, *scopes: Scope, client_id: str = "") -> str:
         """A fresh API key."""

@@ -228,5 +228,7 @@ async def test_a_script_of_a_browser_that_was_logged_out_is_sent_to_the_login(ha
 async def test_logins_are_bounded(harness: Harness) -> None:
     secrets = [harness.logins.begin("key") for _ in range(MOST + 1)]
     assert len(harness.logins) == MOST
-    assert harness.logins.credential(secrets[0]) is None
-    assert harness.logins.credential(secrets[-1]) == "key"
+    assert harness.logins.find(secrets[0]) is None
+    last = harness.logins.find(secrets[-1])
+    assert last is not None
+    assert last.credential == "key"
