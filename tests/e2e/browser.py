@@ -21,7 +21,12 @@ needs_chromium = pytest.mark.skipif(
 
 @asynccontextmanager
 async def page_of_a_browser(
-    width: str = "desktop", scheme: str = "light", *, insecure: bool = False, expected: tuple[str, ...] = ()
+    width: str = "desktop",
+    scheme: str = "light",
+    *,
+    insecure: bool = False,
+    expected: tuple[str, ...] = (),
+    scripts: bool = True,
 ) -> AsyncIterator[Page]:
     """An empty page. It fails at the end if the browser reported an error, such as what the policy of a page refuses.
 
@@ -30,6 +35,7 @@ async def page_of_a_browser(
         scheme: light or dark.
         insecure: Whether certificates of any CA are trusted.
         expected: Parts of errors that the test causes, such as that of a server that is away.
+        scripts: Whether the browser runs those of the page. Without them axe-core cannot look at it.
     """
     assert CHROMIUM is not None, "chromium is not installed"
     async with async_playwright() as playwright:
@@ -41,6 +47,7 @@ async def page_of_a_browser(
             color_scheme=scheme,  # type: ignore[arg-type]
             locale="en-US",
             ignore_https_errors=insecure,
+            java_script_enabled=scripts,
         )
         page = await context.new_page()
         problems: list[str] = []
