@@ -25,6 +25,11 @@ class Reason(ReasonRow):
     )
     ALERT_NOT_SENT = "ALERT_NOT_SENT", Status.UNAVAILABLE, "An alert was not taken by its receiver; it is sent again."
     ALERT_REFUSED = "ALERT_REFUSED", Status.INTERNAL, "The receiver of alerts refuses them; the log has its status."
+    ALL_CLIENTS_ONLY = (
+        "ALL_CLIENTS_ONLY",
+        Status.PERMISSION_DENIED,
+        "What is asked for rests on the sessions of every client, and the credential belongs to one.",
+    )
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", Status.NOT_FOUND, "There is no such API key."
     AUDIO_TOO_FAST = (
         "AUDIO_TOO_FAST",

@@ -50,6 +50,7 @@ from server.setting_groups import (
     ReportSettings,
     RetentionSettings,
     RetrySettings,
+    RiskSettings,
     SpeechSettings,
     TlsSettings,
     Url,
@@ -119,6 +120,7 @@ class Settings(BaseSettings):
     approval: ApprovalSettings = ApprovalSettings()
     funnel_report: FunnelReportSettings = FunnelReportSettings()
     reports: ReportSettings = ReportSettings()
+    risk: RiskSettings = RiskSettings()
     client: ClientSettings = ClientSettings()
     console: ConsoleSettings = ConsoleSettings()
 

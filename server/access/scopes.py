@@ -35,6 +35,8 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "ExperimentService/GetExperimentReport": (ANALYST, OPERATOR),
         "ExperimentService/PlanExperiment": (ANALYST, OPERATOR),
         "ReportService/SendReport": (OPERATOR,),
+        "RiskService/GetSessionRisk": (APP, REVIEWER, ANALYST, OPERATOR),
+        "RiskService/GetRiskModel": (ANALYST, OPERATOR),
         "AdminService/GetStatus": (OPERATOR,),
         "AdminService/ListDeadLetters": (OPERATOR,),
         "AdminService/RetryDeadLetter": (OPERATOR,),

@@ -24,6 +24,7 @@ from server.cli import (
     redact_command,
     report,
     restore_command,
+    risk,
     serve,
     sessions,
     sql,
@@ -67,7 +68,7 @@ def cli() -> None:
     Run it:            vestibule serve
     Talk to it:        vestibule talk
     Look at it:        vestibule console
-    Ask it:            vestibule status, sessions, funnel, experiments, sql, dlq, breakers, audit, erase
+    Ask it:            vestibule status, sessions, funnel, risk, experiments, sql, dlq, breakers, audit, erase
     Set it up:         vestibule events, report
     Let others in:     vestibule keys
     Keep it:           vestibule backup, restore
@@ -80,7 +81,7 @@ def cli() -> None:
 
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
-    *(status.status, console.console, sessions.sessions, funnel.funnel, experiments.experiments),
+    *(status.status, console.console, sessions.sessions, funnel.funnel, risk.risk, experiments.experiments),
     *(sql.sql, dlq.dlq, breakers.breakers),
     *(events.events, report.report, audit.audit, erase.erase, keys.keys),
     *(backup.backup, restore_command.restore_backup),

@@ -23,6 +23,8 @@ from vestibule.v1 import (
     recommendation_pb2_grpc,
     report_pb2,
     report_pb2_grpc,
+    risk_pb2,
+    risk_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
 )
@@ -37,6 +39,7 @@ SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
         (funnel_pb2, "FunnelService"),
         (experiment_pb2, "ExperimentService"),
         (report_pb2, "ReportService"),
+        (risk_pb2, "RiskService"),
         (admin_pb2, "AdminService"),
         (access_pb2, "AccessService"),
     )
@@ -54,6 +57,7 @@ class Services:
     funnel: funnel_pb2_grpc.FunnelServiceServicer
     experiment: experiment_pb2_grpc.ExperimentServiceServicer
     report: report_pb2_grpc.ReportServiceServicer
+    risk: risk_pb2_grpc.RiskServiceServicer
     admin: admin_pb2_grpc.AdminServiceServicer
     access: access_pb2_grpc.AccessServiceServicer
 
@@ -66,5 +70,6 @@ class Services:
         funnel_pb2_grpc.add_FunnelServiceServicer_to_server(self.funnel, server)
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(self.experiment, server)
         report_pb2_grpc.add_ReportServiceServicer_to_server(self.report, server)
+        risk_pb2_grpc.add_RiskServiceServicer_to_server(self.risk, server)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(self.admin, server)
         access_pb2_grpc.add_AccessServiceServicer_to_server(self.access, server)

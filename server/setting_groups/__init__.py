@@ -14,6 +14,7 @@ from server.setting_groups.llm import LlmSettings, UpstreamSettings
 from server.setting_groups.media import ClamavSettings, MediaSettings
 from server.setting_groups.reports import ReportSettings
 from server.setting_groups.retries import RetrySettings
+from server.setting_groups.risk import RiskSettings
 from server.setting_groups.stored_data import (
     DeadLetterSettings,
     EventSettings,
@@ -52,6 +53,7 @@ __all__ = [
     "ReportSettings",
     "RetentionSettings",
     "RetrySettings",
+    "RiskSettings",
     "SpeechSettings",
     "TlsSettings",
     "UpstreamSettings",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from server.access.authenticator import Access
+from server.funnel.texts import load_texts
 from server.grpc_server import GrpcServer
 from server.jobs.letter_operations import LetterOperations
 from server.records.disk_status import DiskStatus
 from server.records.machine_words import MachineWords, as_device
 from server.records.report_status import ReportStatus
 from server.records.status import StatusReporter
+from server.risk.texts import RiskTexts
 from server.rpc.interceptors.authenticate import Authenticate, observer
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.services import Services
@@ -21,6 +23,7 @@ from server.services.funnel_analysis import Analysis
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
 from server.services.report import ReportService
+from server.services.risk import RiskService
 from server.services.session import SessionService
 from server.settings import Settings
 from server.streaming.stream_manager import StreamManager
@@ -69,6 +72,9 @@ def build_services(
             Analysis.of_settings(settings, clock),
             undeclared=settings.events.undeclared,
             metrics=shared.metrics,
+        ),
+        risk=RiskService(
+            ledger, stored.risk, clock, RiskTexts(load_texts(settings.funnel_report.texts)), settings.risk
         ),
         experiment=ExperimentService(ledger, shared.experiments, clock, shared.audit.trail.client_pseudonym),
         report=ReportService(stored.reports),

@@ -13,6 +13,7 @@ from server.erasure.retention import Retention
 from server.housekeeping import Housekeeping
 from server.records.sessions import Sessions
 from server.reports.delivery import ReportDelivery
+from server.risk.trainer import RiskTrainer
 from server.settings import Settings
 from server.streaming.stream_manager import StreamManager
 from server.uploads.key_rotation import SpoolKeyRotation
@@ -33,6 +34,7 @@ class StoredData:
     spool_key: SpoolKeyRotation
     hold: FilesHold
     reports: ReportDelivery
+    risk: RiskTrainer
 
 
 def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: StreamManager) -> StoredData:
@@ -57,6 +59,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     )
     hold = FilesHold(spool, ledger, shared.audit, eraser.alone)
     reports = build_report_delivery(settings, ledger, shared.metrics, clock)
-    rounds = (eraser.resume, retention.round, spool_key.round, reports.round)
+    risk = RiskTrainer(ledger, clock, settings.risk, settings.idle_session_s, settings.state_dir)
+    rounds = (eraser.resume, retention.round, spool_key.round, reports.round, risk.round)
     housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
-    return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports)
+    return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)

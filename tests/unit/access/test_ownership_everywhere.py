@@ -22,6 +22,7 @@ from vestibule.v1 import (
     media_pb2,
     recommendation_pb2,
     report_pb2,
+    risk_pb2,
     session_pb2,
 )
 
@@ -160,6 +161,12 @@ CASES: Final = (
     ]),
     Case("ExperimentService/PlanExperiment", "client", lambda ids, own: [
         experiment_pb2.PlanExperimentRequest(effect=0.05, client_id=ids.client)
+    ], owner_gets=""),
+    Case("RiskService/GetSessionRisk", "session", lambda ids, own: [
+        risk_pb2.GetSessionRiskRequest(session_id=ids.session)
+    ]),
+    Case("RiskService/GetRiskModel", "sessions of every client", lambda ids, own: [
+        risk_pb2.GetRiskModelRequest()
     ], owner_gets=""),
     Case("AdminService/RetryDeadLetter", "letter", lambda ids, own: [
         admin_pb2.RetryDeadLetterRequest(dead_letter_id=ids.letter)

@@ -29,6 +29,7 @@ from server.breakers.types import BreakerBounds
 from server.erasure.eraser import Eraser, LiveWork
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment, Variant
+from server.funnel.texts import load_texts
 from server.jobs.letter_operations import LetterOperations
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, jobs
@@ -42,6 +43,8 @@ from server.records.sessions import Sessions
 from server.records.status import StatusReporter
 from server.records.vocabulary import VocabularySealer
 from server.reports.delivery import ReportDelivery
+from server.risk.texts import RiskTexts
+from server.risk.trainer import RiskTrainer
 from server.rpc.interceptors.base import Call, CallHook, HookInterceptor
 from server.rpc.interceptors.errors import MapErrors
 from server.rpc.interceptors.validate import Validate
@@ -55,8 +58,9 @@ from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
 from server.services.report import ReportService
+from server.services.risk import RiskService
 from server.services.session import SessionService
-from server.setting_groups import AuditSettings, LimitSettings
+from server.setting_groups import AuditSettings, LimitSettings, RiskSettings
 from server.settings import Settings
 from server.streaming.events import Final
 from server.streaming.stream_config import StreamConfig
@@ -246,6 +250,13 @@ class TwoClients:
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
             experiment=ExperimentService(self.ledger, EXPERIMENTS, lambda: NOW, self.audit.trail.client_pseudonym),
             report=ReportService(self._reports()),
+            risk=RiskService(
+                self.ledger,
+                RiskTrainer(self.ledger, lambda: NOW, RiskSettings(), 1800.0, folder),
+                lambda: NOW,
+                RiskTexts(load_texts()),
+                RiskSettings(),
+            ),
             admin=AdminService(
                 status,
                 self.ledger,

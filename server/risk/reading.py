@@ -1,0 +1,112 @@
+"""Reads sessions and their events from the ledger: many past ones to learn from, or one that runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from server.ledger.columns import Cursor, count, fetch_all, stored_time, text_literal
+from server.ledger.types import SessionRow
+from server.risk.features import Known, in_order
+
+MOST_EVENTS: Final = 2000
+"""Of a running session at most so many events are read, the newest ones."""
+MOST_SESSIONS: Final = 20_000
+MOST_PAST_EVENTS: Final = 500_000
+"""Of past sessions at most about so many events are read."""
+SETTLED: Final = 0.99
+"""Sessions count once they are as old as this share of the ended ones became, and the idle time on top."""
+
+_ROW: Final = """epoch_us(server_time) / 1e6 AS at_s, name, device_time IS NULL AS own, stage, took_s,
+    CASE WHEN device_time IS NULL THEN properties ELSE '{}' END AS properties"""
+_WAIT: Final = """SELECT coalesce(quantile_disc(epoch(stage_time - create_time), $settled), 0) AS wait_s FROM sessions
+    WHERE create_time >= $since AND state IN ('COMPLETED', 'REJECTED', 'ABANDONED')"""
+_COHORT: Final = "FROM sessions WHERE create_time >= $since AND create_time < $until"
+_DRAWN: Final = f"""SELECT id, state, create_time, stage_time, language {_COHORT}
+    AND ($share >= 1 OR hash(id) < ($share * 18446744073709551615)::UBIGINT)"""
+_SESSIONS: Final = f"""SELECT state, epoch_us(create_time) / 1e6 AS opened_s, epoch_us(stage_time) / 1e6 AS state_s,
+    language FROM ({_DRAWN}) ORDER BY create_time, id"""  # noqa: S608 - literals of ours
+_EVENTS: Final = f"""WITH s AS (SELECT id, row_number() OVER (ORDER BY create_time, id) - 1 AS session FROM ({_DRAWN}))
+    SELECT session, {_ROW} FROM events JOIN s ON s.id = session_id WHERE server_time >= $since
+    ORDER BY session, at_s"""  # noqa: S608 - the same
+
+
+@dataclass(frozen=True, slots=True)
+class PastSessions:
+    """Sessions whose end should be known by now, in the order in which they were opened, and their events.
+
+    Attributes:
+        begin: Since when they were opened.
+        end: Before when.
+        sessions: Columns ``state``, ``opened_s``, ``state_s`` (when it entered that state) and ``language``. Times are
+            seconds since 1970.
+        events: Column ``session``, the place of the session, and those of ``features.Row``; ordered by both.
+    """
+
+    begin: datetime
+    end: datetime
+    sessions: dict[str, npt.NDArray[Any]]
+    events: dict[str, npt.NDArray[Any]]
+
+    @property
+    def number(self) -> int:
+        """How many sessions."""
+        return len(self.sessions["state"])
+
+
+def read_past(cursor: Cursor, now: datetime, days: float, idle_s: float, most: int = MOST_SESSIONS) -> PastSessions:
+    """Read the sessions of the last days that are so old that nearly all of them have ended.
+
+    Whoever looks at sessions that have ended, whatever their age, sees too many that ended fast.
+
+    Args:
+        cursor: Of a read.
+        now: The time.
+        days: How far back.
+        idle_s: Idle time after which the server ends a session.
+        most: At most about so many sessions, drawn by a hash of their ids; fewer where they have many events.
+    """
+    since = now - timedelta(days=days)
+    span: dict[str, Any] = {"since": stored_time(since)}
+    (settled,) = fetch_all(cursor, _WAIT, span | {"settled": SETTLED})
+    until = now - timedelta(seconds=settled["wait_s"] + idle_s)
+    span["until"] = stored_time(until)
+    there = count(cursor, f"SELECT count(*) {_COHORT}", span)
+    events_there = count(cursor, "SELECT count(*) FROM events WHERE server_time >= $since", {"since": span["since"]})
+    span["share"] = min(1.0, most / max(1, there), MOST_PAST_EVENTS / max(1, events_there))
+    sessions, events = (
+        {name: _plain(column) for name, column in cursor.execute(sql, span).fetchnumpy().items()}
+        for sql in (_SESSIONS, _EVENTS)
+    )
+    return PastSessions(since, until, sessions, events)
+
+
+def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A column without a mask: null is NaN for a number and an empty text otherwise."""
+    if not isinstance(column, np.ma.MaskedArray):
+        return column
+    filled: npt.NDArray[Any] = column.filled("" if column.dtype == object else np.nan)
+    return filled
+
+
+def read_running(cursor: Cursor, session: SessionRow) -> Known:
+    """What is known of a session by now.
+
+    Args:
+        cursor: Of a read.
+        session: As this read found it.
+    """
+    # By the time, DuckDB skips the parts of the table that are older than the session.
+    rows = cursor.execute(
+        f"""SELECT {_ROW} FROM events WHERE session_id = {text_literal(session.id)} AND server_time >= ?
+            ORDER BY server_time DESC LIMIT {MOST_EVENTS}""",  # noqa: S608 - quoted
+        [stored_time(session.create_time)],
+    ).fetchall()
+    known = Known(session.language)
+    for row in in_order(rows):
+        known.add(row)
+    return known

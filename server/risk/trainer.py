@@ -1,0 +1,97 @@
+"""Keeps the newest model, and has a new one learnt on schedule."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol
+
+from models.private_files import write_atomically
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.observability.log import get_logger
+from server.risk.fit_process import fit_in_process
+from server.risk.model import RiskModel
+from server.risk.reading import PastSessions, read_past
+from server.setting_groups.risk import RiskSettings
+
+log = get_logger("risk")
+
+FILE: Final = "risk_model.json"
+MOST_BYTES: Final = 1024 * 1024
+
+
+class Fit(Protocol):
+    """``fit_process.fit_in_process``."""
+
+    async def __call__(  # noqa: D102
+        self, past: PastSessions, idle_s: float, least: int, now: datetime, cpu_s: int
+    ) -> RiskModel: ...
+
+
+class RiskTrainer:
+    """Has models learnt. The newest is in ``model``, and in a file for the next start.
+
+    The file holds numbers and machine words as JSON. A wrong one is ignored, so whoever could change it could change
+    figures, and have nothing run.
+
+    Args:
+        folder: Where the file is.
+        idle_s: Idle time after which the server ends a session.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        settings: RiskSettings,
+        idle_s: float,
+        folder: Path,
+        fit: Fit = fit_in_process,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._settings = settings
+        self._idle_s = idle_s
+        self._file = folder / FILE
+        self._fit = fit
+        self._tried: datetime | None = None
+        self.model = self._kept()
+
+    async def round(self) -> None:
+        """Have a model learnt if one is due. A failure waits for the next time as a success does."""
+        every = timedelta(hours=self._settings.train_every_h)
+        now = self._clock()
+        last = max((at for at in (self._tried, self.model and self.model.train_time) if at), default=None)
+        if every and (last is None or not timedelta() <= now - last < every):
+            self._tried = now
+            await self.train(now)
+
+    async def train(self, now: datetime) -> None:
+        """Have a model learnt now.
+
+        Raises:
+            Unavailable: None was learnt.
+            VestibuleError: The ledger could not be read.
+        """
+        given = self._settings
+        past = await self._ledger.read(lambda cursor: read_past(cursor, now, given.days, self._idle_s))
+        self.model = model = await self._fit(past, self._idle_s, given.least_sessions, now, given.cpu_seconds)
+        stages = {str(name).lower(): str(stage.status).lower() for name, stage in model.stages.items()}
+        log.info("risk_trained", sessions=model.sessions, **stages)
+        try:
+            await asyncio.to_thread(write_atomically, self._file, model.model_dump_json().encode())
+        except OSError as error:
+            log.warning("risk_model_not_kept", error=type(error).__name__)
+
+    def _kept(self) -> RiskModel | None:
+        try:
+            if self._file.stat().st_size > MOST_BYTES:
+                raise ValueError
+            return RiskModel.model_validate_json(self._file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            log.warning("risk_model_ignored", error=type(error).__name__)
+            return None

@@ -1,0 +1,102 @@
+"""`vestibule risk`, over a real channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc
+import pytest
+from click.testing import CliRunner, Result
+from vestibule.v1 import risk_pb2 as pb
+from vestibule.v1 import risk_pb2_grpc
+
+from server.cli.main import cli
+from server.cli.risk import WHY_UNKNOWN
+from server.funnel.texts import load_texts
+from server.risk.model import RiskModel, StageModel, StageStatus, assess
+from server.risk.texts import RiskTexts
+from server.services.risk_messages import model_message, risk_message
+from server.setting_groups.risk import RiskSettings
+from tests.unit.risk.test_model import ready
+
+SESSION = "6f1c1c2e-6d1f-4c59-9f0e-0a9b4c5d6e7f"
+
+
+class Answers(risk_pb2_grpc.RiskServiceServicer):
+    """What the real service makes of a small model."""
+
+    def __init__(self) -> None:
+        little = StageModel(status=StageStatus.TOO_LITTLE_DATA, sessions=7, abandoned=3)
+        made = ready()
+        self.model: RiskModel | None = made.model_copy(update={"stages": {**made.stages, "IN_PROGRESS": little}})
+        self.stage = "STARTED"
+
+    def GetSessionRisk(self, request: Any, context: Any) -> pb.GetSessionRiskResponse:
+        found = assess(self.model, self.stage, {"no_speech": 3.0, "language_spoken": "hi"})
+        return risk_message(found, self.stage, self.model, RiskTexts(load_texts()), RiskSettings(), exact=True)
+
+    def GetRiskModel(self, request: Any, context: Any) -> pb.GetRiskModelResponse:
+        return model_message(self.model)
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
+    server, made = grpc.server(futures.ThreadPoolExecutor(1)), Answers()
+    risk_pb2_grpc.add_RiskServiceServicer_to_server(made, server)
+    monkeypatch.setenv("VESTIBULE_ADDRESS", f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    server.start()
+    yield made
+    server.stop(None).wait()
+
+
+def run(*arguments: str) -> Result:
+    result = CliRunner().invoke(cli, ["risk", *arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_a_risk_is_shown_with_its_reasons(answers: Answers) -> None:
+    shown = run("show", SESSION).stdout
+    assert "83 % (76 to 89 %), high" in " ".join(shown.split())
+    assert "from 900 sessions" in shown
+    assert "no speech was recognized: 3 times" in shown
+    assert "x 6.0" in shown
+    found = json.loads(run("show", SESSION, "--json").stdout)
+    assert (found["stage"], found["unknown"], found["level"], found["sessions"]) == ("STARTED", None, "high", 900)
+    assert [each["feature"] for each in found["reasons"]] == ["no_speech", "language_spoken"]
+    assert found["risk"]["low"] < found["risk"]["value"] < found["risk"]["high"]
+
+
+def test_an_unknown_risk_says_why(answers: Answers) -> None:
+    answers.stage = "IN_PROGRESS"
+    assert "unknown: too few past sessions were abandoned" in " ".join(run("show", SESSION).stdout.split())
+    found = json.loads(run("show", SESSION, "--json").stdout)
+    assert (found["unknown"], found["risk"], found["level"], found["reasons"]) == ("too_little_data", None, None, [])
+
+
+def test_every_reason_has_words() -> None:
+    names = {name.removeprefix("RISK_UNKNOWN_").lower() for name in pb.RiskUnknown.keys()}  # noqa: SIM118 - an enum
+    assert names - {"unspecified"} == WHY_UNKNOWN.keys()
+
+
+def test_the_model_is_shown_with_its_calibration(answers: Answers) -> None:
+    shown = run("model").stdout
+    assert "from 1,000 sessions" in shown
+    assert "too little data" in shown
+    assert "Calibration in STARTED" in shown
+    assert "Calibration in IN_PROGRESS" not in shown
+    found = json.loads(run("model", "--json").stdout)
+    started, in_progress = found["stages"]
+    assert started["check"]["skill"] == pytest.approx(0.2)
+    assert [group["sessions"] for group in started["check"]["groups"]] == [100, 80]
+    assert (in_progress["unknown"], in_progress["check"]) == ("too_little_data", None)
+
+
+def test_without_a_model_the_command_says_so(answers: Answers) -> None:
+    answers.model = None
+    assert run("model").stdout == "No model was learnt yet.\n"
+    found = json.loads(run("model", "--json").stdout)
+    assert (found["train_time"], found["stages"]) == (None, [])

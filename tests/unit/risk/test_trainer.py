@@ -1,0 +1,122 @@
+"""When a model is learnt, and what is kept of it."""
+
+from __future__ import annotations
+
+import stat
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from models.errors import Unavailable
+from server.ledger.writer import Ledger
+from server.risk.model import RiskModel
+from server.risk.reading import PastSessions
+from server.risk.trainer import FILE, RiskTrainer
+from server.setting_groups.risk import RiskSettings
+from tests.unit.ledger.makers import NOW
+
+
+class Learner:
+    """Stands for the process that learns; test_fitting.py has the real one."""
+
+    def __init__(self, model: RiskModel) -> None:
+        self.model = model
+        self.times: list[datetime] = []
+        self.fails = False
+
+    async def __call__(self, past: PastSessions, idle_s: float, least: int, now: datetime, cpu_s: int) -> RiskModel:
+        self.times.append(now)
+        if self.fails:
+            raise Unavailable("It ended early.")
+        return self.model.model_copy(update={"train_time": now})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def learner(model: RiskModel) -> Learner:
+    return Learner(model)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def trainer(ledger: Ledger, learner: Learner, clock: Clock, folder: Path, every_h: float = 24) -> RiskTrainer:
+    return RiskTrainer(ledger, clock, RiskSettings(train_every_h=every_h), 1800, folder, learner)
+
+
+async def test_a_model_is_learnt_at_once_and_then_on_schedule(
+    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    made = trainer(ledger, learner, clock, tmp_path)
+    assert made.model is None
+    for hours in (0, 1, 23.9, 24, 24.1, 48):
+        clock.now = NOW + timedelta(hours=hours)
+        await made.round()
+    assert learner.times == [NOW, NOW + timedelta(hours=24), NOW + timedelta(hours=48)]
+    assert made.model is not None
+    assert made.model.train_time == clock.now
+
+
+async def test_the_next_server_has_the_model_and_keeps_the_schedule(
+    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    await trainer(ledger, learner, clock, tmp_path).round()
+    clock.now += timedelta(hours=5)
+    again = trainer(ledger, learner, clock, tmp_path)
+    await again.round()
+    assert again.model is not None
+    assert again.model.train_time == NOW
+    assert len(learner.times) == 1
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+
+
+async def test_a_failure_keeps_the_model_and_waits_for_the_next_time(
+    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    made = trainer(ledger, learner, clock, tmp_path)
+    await made.round()
+    learner.fails, clock.now = True, NOW + timedelta(hours=24)
+    with pytest.raises(Unavailable):
+        await made.round()
+    await made.round()
+    assert made.model is not None
+    assert made.model.train_time == NOW
+    assert len(learner.times) == 2
+
+
+async def test_nothing_is_learnt_where_it_is_off(
+    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    made = trainer(ledger, learner, clock, tmp_path, every_h=0)
+    await made.round()
+    assert (made.model, learner.times) == (None, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04K*.", b'{"version": 1}', b"x" * 2_000_000])
+async def test_a_file_that_is_no_model_is_ignored(
+    content: bytes, ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    made = trainer(ledger, learner, clock, tmp_path)
+    assert made.model is None
+    await made.round()
+    assert made.model is not None
+
+
+async def test_a_model_from_the_future_is_replaced(
+    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    await trainer(ledger, learner, clock, tmp_path).round()
+    clock.now -= timedelta(days=400)
+    await trainer(ledger, learner, clock, tmp_path).round()
+    assert learner.times == [NOW, NOW - timedelta(days=400)]
