@@ -26,6 +26,7 @@ from server.observability.standard_error import say
 from server.preflight import check_ports, check_settings
 from server.runtime.descriptors import allow_descriptors
 from server.runtime.end_reason import EndReason
+from server.runtime.garbage import leave_out_what_is_there
 from server.runtime.malloc import keep_freed_memory
 from server.settings import Settings, forget_secrets
 
@@ -142,6 +143,7 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
     stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
     _in_background(stack, components.prober.run())
     _in_background(stack, components.housekeeping.run())
+    leave_out_what_is_there()
     await components.grpc_server.serving()
     _in_background(stack, _report_health(components))
     if components.console is not None:

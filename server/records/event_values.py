@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from models.errors import FieldViolation, InvalidInput, TooLarge
@@ -17,7 +17,6 @@ from server.observability.metrics import Metrics
 from server.records.declared_events import MOST_VIOLATIONS, ClientEvents, DeclaredEvents
 from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
 from server.records.remembered_texts import RememberedTexts
-from server.records.typed_values import Reader
 from server.setting_groups.stored_data import Undeclared
 
 REDACT_TIMEOUT_S: Final = 10.0
@@ -36,12 +35,11 @@ class GivenEvent(NamedTuple):
     properties: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadEvent:
+class ReadEvent(NamedTuple):
     """The same as it may be stored."""
 
     name: str
-    properties: dict[str, PropertyValue]
+    properties: Mapping[str, PropertyValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +69,9 @@ class _Draft:
     """
 
     given: GivenEvent
-    typed: dict[str, TypedValue] = field(default_factory=dict)
-    undeclared: set[str] = field(default_factory=set)
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    typed: Mapping[str, TypedValue]
+    undeclared: Set[str]
+    problems: Sequence[tuple[str, str]]
 
     def texts(self) -> list[str]:
         """The values that the redactor must read."""
@@ -178,35 +176,30 @@ def _draft(event: GivenEvent, declared: ClientEvents, without: dict[str, _Draft]
 
 
 def _new_draft(event: GivenEvent, declared: ClientEvents, *, strict: bool) -> _Draft:
-    draft = _Draft(event)
     readers = declared.get(event.name)
     if readers is None:
-        draft.undeclared = {event.name, *event.properties}
-        if strict:
-            draft.problems.append(("", NOT_DECLARED))
-        return draft
+        problems = [("", NOT_DECLARED)] if strict else []
+        return _Draft(event, {}, {event.name, *event.properties}, problems)
+    typed: dict[str, TypedValue] = {}
+    problems = []
+    undeclared = event.properties.keys() - readers.keys()
     for key, value in event.properties.items():
-        if key not in readers:
-            draft.undeclared.add(key)
+        if key in undeclared:
             if strict:
-                draft.problems.append((key, NOT_DECLARED))
+                problems.append((key, NOT_DECLARED))
         elif (reader := readers[key]) is not None:
-            _read_typed(draft, key, value, reader)
-    return draft
-
-
-def _read_typed(draft: _Draft, key: str, value: str, reader: Reader) -> None:
-    typed = reader.read(value)
-    if typed is None:
-        draft.problems.append((key, reader.expected))
-    else:
-        draft.typed[key] = typed
+            read = reader.read(value)
+            if read is None:
+                problems.append((key, reader.expected))
+            else:
+                typed[key] = read
+    return _Draft(event, typed, undeclared, problems)
 
 
 def _read(draft: _Draft, safe: Mapping[str, RedactedText], personal: set[str]) -> ReadEvent:
     given, typed = draft.given, draft.typed
     if draft.all_typed and not draft.undeclared:
-        return ReadEvent(given.name, dict[str, PropertyValue](typed))
+        return ReadEvent(given.name, typed)
     found = draft.undeclared & personal
     keys = with_safe_keys(given.properties, found) if found else {key: key for key in given.properties}
     properties = {keys[key]: typed.get(key) or safe[value] for key, value in given.properties.items()}

@@ -6,7 +6,7 @@ A pattern lets a name through (``maria_lopez``), so the redactor reads them too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from itertools import count
 from typing import Final
 
@@ -108,7 +108,7 @@ def as_value(word: str) -> RawText:
     return RawText(f"The value is {as_text(word).reveal()}.")
 
 
-def with_safe_keys(keys: Collection[str], personal: set[str]) -> dict[str, str]:
+def with_safe_keys(keys: Collection[str], personal: Set[str]) -> dict[str, str]:
     """New names for keys, in order; personal ones become ``redacted``, ``redacted_2`` and so on."""
     taken = set(keys)
     free = (name for number in count(1) if (name := REDACTED if number == 1 else f"{REDACTED}_{number}") not in taken)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -23,6 +23,8 @@ from server.ledger.types import (
     UploadRow,
 )
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NANOS_A_SECOND = 1_000_000_000
 _ORIGINS = {Origin.MODEL: common_pb2.ORIGIN_MODEL, Origin.FALLBACK: common_pb2.ORIGIN_FALLBACK}
 _SEVERITIES = {
     "NORMAL": funnel_pb2.SEVERITY_NORMAL,
@@ -47,8 +49,10 @@ def moment(message: Timestamp) -> datetime:
         InvalidInput: It is outside the years 1 to 9999.
     """
     try:
+        if 0 <= message.nanos < _NANOS_A_SECOND:  # ToDatetime takes four times as long
+            return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
         return message.ToDatetime(tzinfo=UTC)
-    except ValueError:
+    except (OverflowError, ValueError):
         raise InvalidInput("A time is outside the years 1 to 9999.", reason=Reason.INVALID_ARGUMENT) from None
 
 
