@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from models.errors import Conflict, InternalError, InvalidInput, Unavailable, VestibuleError
 from models.reasons import Reason
@@ -27,6 +27,9 @@ log = get_logger("reports")
 
 MOST_MISSED: Final = 4
 """Reports of so many weeks are sent after a server was down for longer."""
+
+T = TypeVar("T")
+_NO_END: Final = "The server ended during each attempt."
 
 OnEnd = Callable[[str, str], None]
 """Called with the name of the channel, and ``sent``, ``retried`` or ``failed``."""
@@ -83,6 +86,7 @@ class ReportDelivery:
         self._on_end = on_end
         self._made: dict[Week, WeeklyReport] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._making = asyncio.Lock()
         self.newest: tuple[DeliveryRow, ...] = ()
         """The newest delivery of each channel, as the last round saw it."""
 
@@ -116,7 +120,7 @@ class ReportDelivery:
                 await self._ledger.write(lambda cursor: self._enqueue(cursor, due, now))
             waiting = [row for row in await self._ledger.read(rows.waiting) if self._may_begin(row, now)]
             for week in dict.fromkeys(row.week for row in waiting):
-                await asyncio.gather(*(self._attempt(row) for row in waiting if row.week == week))
+                await _all_of(self._attempt(row) for row in waiting if row.week == week)
             self._made.clear()
             self.newest = tuple(await self._ledger.read(rows.newest))
 
@@ -138,6 +142,9 @@ class ReportDelivery:
     async def _attempt(self, row: DeliveryRow) -> None:
         """Make one attempt. It is noted before, so that one that kills the server is not made over and over."""
         now = self._clock()
+        if row.attempts >= self._policy.attempts:
+            await self._end(row, DeliveryState.FAILED, Unavailable(_NO_END, reason=Reason.REPORT_NOT_SENT))
+            return
         delay = timedelta(seconds=self._policy.delay(row.attempts))
         if not await self._ledger.write(lambda cursor: rows.begin(cursor, row, now + delay)):
             return
@@ -145,13 +152,12 @@ class ReportDelivery:
         late = now + delay - row.create_time > timedelta(seconds=self._policy.total_s)
         again = _may_succeed(error) and row.attempts + 1 < self._policy.attempts and not late
         state = DeliveryState.SENT if error is None else DeliveryState.WAITING if again else DeliveryState.FAILED
-        reason = str(error.reason) if error is not None else ""
-        ended = self._clock()
-        await self._ledger.write(lambda cursor: rows.end(cursor, row.week, row.channel, state, reason, ended))
-        self._tell(row, state, error)
+        await self._end(replace(row, attempts=row.attempts + 1), state, error)
 
-    def _tell(self, row: DeliveryRow, state: DeliveryState, error: VestibuleError | None) -> None:
-        about = {"week": row.week, "channel": row.channel, "attempts": row.attempts + 1}
+    async def _end(self, row: DeliveryRow, state: DeliveryState, error: VestibuleError | None) -> None:
+        reason, now = str(error.reason) if error is not None else "", self._clock()
+        await self._ledger.write(lambda cursor: rows.end(cursor, row.week, row.channel, state, reason, now))
+        about = {"week": row.week, "channel": row.channel, "attempts": row.attempts}
         if error is None:
             log.info("report_sent", **about)
         elif state is DeliveryState.FAILED:
@@ -172,8 +178,9 @@ class ReportDelivery:
 
     async def _report(self, week: Week) -> WeeklyReport:
         """The report of a week, which is made once for all channels that wait for it now."""
-        if week not in self._made:
-            self._made[week] = await self._maker.make(week)
+        async with self._making:
+            if week not in self._made:
+                self._made[week] = await self._maker.make(week)
         return self._made[week]
 
     async def send_now(
@@ -211,7 +218,7 @@ class ReportDelivery:
                 hint="See VESTIBULE_REPORTS__ in docs/operating/reports.md.",
             )
         async with self._one_at_a_time:
-            outcomes = await asyncio.gather(*(self._send_once(name, chosen, test=test) for name in names))
+            outcomes = await _all_of(self._send_once(name, chosen, test=test) for name in names)
             self._made.clear()
             self.newest = tuple(await self._ledger.read(rows.newest))
         return chosen, outcomes
@@ -229,6 +236,15 @@ class ReportDelivery:
             await self._ledger.write(lambda cursor: _count_as_sent(cursor, week.name, channel, now))
             self._on_end(channel, "sent")
         return SendOutcome(channel, "", "Sent.")
+
+
+async def _all_of(work: Iterable[Awaitable[T]]) -> list[T]:
+    """Wait for everything, also where something fails: a mail that is on its way is to be noted as sent."""
+    ended = await asyncio.gather(*work, return_exceptions=True)
+    for result in ended:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in ended if not isinstance(result, BaseException)]
 
 
 def _count_as_sent(cursor: Cursor, week: str, channel: str, now: datetime) -> None:

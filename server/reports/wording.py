@@ -73,10 +73,13 @@ def early_sentence(report: WeeklyReport) -> str:
     """Which figures it is too early to compare; empty if there are none."""
     if not report.early:
         return ""
-    told = [f"{found.count.to_stage} ({percent(found.count.waiting / found.count.entered)})" for found in report.early]
+    told = [
+        f"{found.count.to_stage} ({percent(found.count.waiting / found.count.entered)} of the sessions wait)"
+        for found in report.early
+    ]
     return (
-        f"Too early to compare: of the sessions before {' and '.join(told)} still wait, more than in the week before. "
-        "A later day of the report (VESTIBULE_REPORTS__DAY) gives them time."
+        f"Too early to compare what is left before {' and '.join(told)}, more than in the week before, and what is "
+        "completed. A later day of the report (VESTIBULE_REPORTS__DAY) gives them time."
     )
 
 

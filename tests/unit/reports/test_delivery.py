@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from models.retry import RetryPolicy
 from server.funnel.report import FunnelReport
 from server.funnel.texts import ReportTexts, load_texts
 from server.ledger import weekly_reports as rows
+from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from server.records.report_status import ReportStatus
 from server.reports.delivery import ReportDelivery
@@ -73,6 +75,7 @@ class Empty:
         if self.failures:
             raise self.failures.pop(0)
         self.made.append(week.name)
+        await asyncio.sleep(0)  # the others may run
         nothing = FunnelReport(0, None, ())
         return WeeklyReport(week, "Europe/Berlin", DUE, nothing, nothing, texts=texts())
 
@@ -198,6 +201,44 @@ async def test_what_fails_at_last_is_told_until_it_is_sent(
     await world.delivery.send_now(WEEK, ["mail"])
     assert world.status[0]
     assert not world.delivery.failed("mail")
+
+
+async def test_an_attempt_that_ends_the_server_is_not_made_for_ever(ledger: Ledger) -> None:
+    channel = Recorded()
+    world = World(ledger, channel)
+    await world.at(DUE - A_DAY)
+
+    def ended_in_each(cursor: Cursor) -> None:
+        rows.enqueue(cursor, "mail", [WEEK.name], rows.DeliveryState.WAITING, DUE)
+        for _ in range(POLICY.attempts):
+            rows.begin(cursor, rows.waiting(cursor)[0], DUE)
+
+    ledger.write_now(ended_in_each)
+    await world.at(*hours(1, 2))
+    assert (channel.ids, world.ends) == ([], [("mail", "failed")])
+    assert not world.status[0]
+
+
+async def test_a_ledger_that_takes_no_rows_is_told_and_the_other_channels_are_noted(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail, folder = Recorded("mail"), Recorded("folder")
+    world = World(ledger, mail, folder)
+    await world.at(DUE - A_DAY)
+    end = rows.end
+
+    def refuse(cursor: Cursor, week: str, channel: str, *more: Any) -> None:
+        if channel == "folder":
+            raise Unavailable("Full.", reason=Reason.LEDGER_FULL)
+        end(cursor, week, channel, *more)
+
+    monkeypatch.setattr(rows, "end", refuse)
+    with pytest.raises(Unavailable):
+        await world.at(DUE)
+    monkeypatch.undo()
+    await world.at(*hours(1))
+    assert (mail.weeks, folder.weeks) == (["2026-W10"], ["2026-W10"] * 2), "it cannot know that the folder has it"
+    assert len(set(folder.ids)) == 1, "but the receiver can"
 
 
 async def test_a_failure_is_forgotten_with_the_next_report(ledger: Ledger) -> None:

@@ -8,6 +8,7 @@ import email.policy
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -20,6 +21,7 @@ from server.funnel.types import SessionTable
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.writer import Ledger
 from server.reports import weekly
+from server.reports.changes import compare
 from server.reports.message import ReportMessage, mail
 from server.reports.weekly import WeeklyReport
 from server.reports.wording import reasons
@@ -194,6 +196,20 @@ async def test_a_breaker_that_people_met_may_be_why(tmp_path: Path) -> None:
     assert first.head == "New: sessions where a breaker was open"
     assert first.worse
     assert "0 % in the week before" in first.detail
+
+
+def test_a_week_whose_decisions_are_open_is_too_early_to_compare(report: WeeklyReport) -> None:
+    *steps, last = report.report.drop_offs
+    open_decisions = replace(last, count=replace(last.count, went_on=last.count.went_on // 2))
+    now = replace(report.report, drop_offs=(*steps, open_decisions))
+    early = ReportMessage.of(replace(report, report=now, changes=compare(now, report.before)))
+    assert re.search(
+        r"Too early to compare what is left before COMPLETED \(4\d % of the sessions wait\), more than in the week "
+        r"before, and what is completed\.",
+        flat(early.text),
+    )
+    assert "Left before COMPLETED" not in early.text
+    assert re.fullmatch(r"Vestibule 2026-W10: \d\d % completed", early.subject)
 
 
 async def test_weeks_without_sessions_are_said(tmp_path: Path) -> None:
