@@ -215,6 +215,12 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "A name or an instruction in the file of experiments may name a person; they are stored and sent as they are.",
     )
+    EXPORT_FOLDER_UNUSABLE = (
+        "EXPORT_FOLDER_UNUSABLE",
+        Status.INVALID_ARGUMENT,
+        "The folder of an export has other files, days of another server, or cannot be written.",
+    )
+    EXPORT_RUNNING = "EXPORT_RUNNING", Status.FAILED_PRECONDITION, "Another export writes into the same folder."
     FILE_UNREADABLE = (
         "FILE_UNREADABLE",
         Status.NOT_FOUND,

@@ -37,6 +37,14 @@ _WITHOUT_ROWS = (Cause.PLAN, Cause.NO_SQL)
 """Causes that DuckDB's parser or planner can explain here, without any row."""
 
 
+class RefusedQuery(InvalidInput):
+    """SQL_REFUSED: what is not allowed, and what to do instead."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.message, reason=Reason.SQL_REFUSED, hint=refused.hint)
+        self.cause = refused.cause
+
+
 class LiveConnection:
     """Runs SQL in the process that serves analysts, on the documented views.
 
@@ -63,17 +71,24 @@ class LiveConnection:
         """Run one SELECT; returns the relation with its rows and column names.
 
         Raises:
-            InvalidInput: SQL_REFUSED, with what is not allowed and what to do instead.
+            RefusedQuery: SQL_REFUSED, with what is not allowed and what to do instead.
             duckdb.Error: What DuckDB says about the query.
         """
         statement = sql.strip().rstrip(";")
-        try:
-            return self._rows(statement)
-        except duckdb.Error as error:
-            if _REFUSED not in str(error):
-                raise
-        refused = self._why_refused(statement)
-        raise InvalidInput(refused.message, reason=Reason.SQL_REFUSED, hint=refused.hint)
+        return self._answered(lambda: _rows(self.local, statement), statement)
+
+    def run_here(self, sql: str, statement: str) -> None:
+        """Run SQL in this process, on the rows of a statement that runs in the other one.
+
+        Args:
+            sql: Has ``{0}`` where the rows are read.
+            statement: One SELECT.
+
+        Raises:
+            RefusedQuery: SQL_REFUSED, the statement is not allowed or needs too much.
+            duckdb.Error: What DuckDB says.
+        """
+        self._answered(lambda: self.local.execute(sql.format(f"live.query({quoted(statement)})")), statement)
 
     def close(self) -> None:
         """Close the connection."""
@@ -88,16 +103,21 @@ class LiveConnection:
     ) -> None:
         self.close()
 
-    def _rows(self, statement: str) -> duckdb.DuckDBPyConnection:
-        """Run the statement, once more if the process that serves analysts was started again."""
-        if self._attached:
-            try:
-                return _rows(self.local, statement)
-            except duckdb.Error as error:
-                if not any(gone in str(error) for gone in _GONE):
-                    raise
-        self._attach_again()
-        return _rows(self.local, statement)
+    def _answered(self, run: Callable[[], duckdb.DuckDBPyConnection], statement: str) -> duckdb.DuckDBPyConnection:
+        """Run it, once more if the process that serves analysts was started again."""
+        try:
+            if self._attached:
+                try:
+                    return run()
+                except duckdb.Error as error:
+                    if not any(gone in str(error) for gone in _GONE):
+                        raise
+            self._attach_again()
+            return run()
+        except duckdb.Error as error:
+            if _REFUSED not in str(error):
+                raise
+        raise RefusedQuery(self._why_refused(statement))
 
     def _attach_again(self) -> None:
         self._attached = False
@@ -116,6 +136,11 @@ class LiveConnection:
         if refused.cause in _WITHOUT_ROWS:
             return problem_of(statement) or refused
         return refused
+
+
+def quoted(text: str) -> str:
+    """The text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def open_file(path: Path, limits: QueryLimits = DEFAULT_LIMITS) -> LiveConnection:
@@ -180,8 +205,7 @@ def connect(port: int, token: str, on_close: Callable[[], None] = lambda: None) 
     try:
         local.execute("SET enable_progress_bar = false")  # it would be printed into the rows of a slow query
         load_extensions(local)
-        quoted = token.replace("'", "''")
-        local.execute(f"CREATE SECRET (TYPE quack, TOKEN '{quoted}')")
+        local.execute(f"CREATE SECRET (TYPE quack, TOKEN {quoted(token)})")
         _attach(local, port)
     except duckdb.Error:
         local.close()

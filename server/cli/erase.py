@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
+from server.cli.analyst import ledger_settings
+from server.cli.export import remembered_exports
 from server.cli.output import show_json, show_table, table_text
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
@@ -89,7 +92,8 @@ def erase(
         if dry_run or not _confirmed(counts, scope):
             _show(counts, scope, dry_run=True, as_json=as_json)
             return
-    _show(run(dry_run=False), scope, dry_run=False, as_json=as_json)
+    exports = remembered_exports(state_dir or ledger_settings(None, None, None).state_dir)
+    _show(run(dry_run=False), scope, dry_run=False, as_json=as_json, exports=exports)
 
 
 def _confirmed(counts: dict[str, Any], scope: str) -> bool:
@@ -113,9 +117,9 @@ def _rows(counts: dict[str, Any]) -> list[tuple[str, int]]:
     return [(kind.replace("_", " "), counts[kind]) for kind in KINDS]
 
 
-def _show(counts: dict[str, Any], scope: str, *, dry_run: bool, as_json: bool) -> None:
+def _show(counts: dict[str, Any], scope: str, *, dry_run: bool, as_json: bool, exports: Sequence[str] = ()) -> None:
     if as_json:
-        show_json({"dry_run": dry_run, **counts})
+        show_json({"dry_run": dry_run, **counts, "exports": list(exports)})
         return
     if _any(counts):
         show_table(("what", "would be erased" if dry_run else "erased"), _rows(counts))
@@ -123,6 +127,8 @@ def _show(counts: dict[str, Any], scope: str, *, dry_run: bool, as_json: bool) -
         click.echo(f"Nothing is stored of this {SCOPES[scope]}.")
     if counts["erasure_id"]:
         click.echo(f"Erasure {counts['erasure_id']}.")
+        for folder in exports:
+            click.echo(f"An export may still have it. Run: vestibule export --out {folder}", err=True)
 
 
 def _erase_by_call(

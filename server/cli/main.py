@@ -18,6 +18,7 @@ from server.cli import (
     erase,
     events,
     experiments,
+    export,
     funnel,
     keys,
     offline,
@@ -71,7 +72,7 @@ def cli() -> None:
     Ask it:            vestibule status, sessions, funnel, risk, experiments, sql, dlq, breakers, audit, erase
     Set it up:         vestibule events, report
     Let others in:     vestibule keys
-    Keep it:           vestibule backup, restore
+    Keep it:           vestibule backup, restore, export
     Without a server:  vestibule redact, transcribe, read
     """
     from server.observability.log import configure_for_command
@@ -84,7 +85,7 @@ for command in (
     *(status.status, console.console, sessions.sessions, funnel.funnel, risk.risk, experiments.experiments),
     *(sql.sql, dlq.dlq, breakers.breakers),
     *(events.events, report.report, audit.audit, erase.erase, keys.keys),
-    *(backup.backup, restore_command.restore_backup),
+    *(backup.backup, restore_command.restore_backup, export.export),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),
 ):

@@ -1,0 +1,251 @@
+"""`vestibule export`: days as Parquet, brought to what the ledger says, from a running server and from its file."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars
+import pytest
+from click.testing import CliRunner, Result
+
+from server.analytics.client import LiveConnection, RefusedQuery
+from server.analytics.export_folder import opened_folder
+from server.analytics.refusals import Cause, Refused
+from server.cli.demo.processes import free_ports
+from server.cli.main import cli
+from server.ledger import erasure, events, recommendations, retention, sessions
+from server.ledger.columns import Cursor
+from server.ledger.writer import Ledger
+from tests.unit.analytics.endpoints import endpoint_of
+from tests.unit.ledger.makers import NOW, event, recommendation, session
+from tests.unit.ledger.migrated import open_ledger
+
+pytestmark = pytest.mark.slow  # it serves real ledgers
+
+TOKEN = "a-token-for-tests-0123"
+DAY = timedelta(days=1)
+
+
+def fill(cursor: Cursor) -> None:
+    """Two sessions with events on three days, of which one has a record."""
+    for name in ("s1", "s2"):
+        sessions.insert_or_get(cursor, replace(session(name), create_time=NOW, update_time=NOW))
+        for day in range(3):
+            at = NOW + day * DAY
+            made = event(name, f"{name}-{day}", name="photo_sent")
+            events.append(cursor, replace(made, server_time=at, device_time=at, event_time=at))
+    recommendations.insert_recommendation(cursor, recommendation("s1"))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(free_ports(1)[0]))
+    (tmp_path / "installation.id").write_text("0123456789ab\n")
+    made = open_ledger(tmp_path / "ledger.duckdb", lambda: NOW)
+    made.write_now(fill)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def served(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    port = free_ports(1)[0]
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(port))
+    (ledger.path.parent / "quack.token").write_text(TOKEN + "\n")
+    endpoint = endpoint_of(ledger, port, TOKEN)
+    endpoint.start()
+    yield ledger
+    endpoint.stop()
+
+
+def run(out: Path, *more: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, ["export", "--out", str(out), *more])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def counted(out: Path, *more: str) -> dict[str, tuple[int, int, int, int]]:
+    """Days, rows, erased rows and unchanged days, by view."""
+    found: list[dict[str, Any]] = json.loads(run(out, "--json", *more).stdout)
+    return {row.pop("view"): tuple(row.values()) for row in found}
+
+
+def ids(out: Path) -> dict[str, list[str]]:
+    """Ids of the exported events by day."""
+    rows = duckdb.sql(
+        f"""SELECT day::VARCHAR, list(event_id ORDER BY event_id)
+        FROM read_parquet('{out}/v_events/*/*.parquet', hive_partitioning = true) GROUP BY day ORDER BY day"""
+    ).fetchall()
+    return dict(rows)
+
+
+def test_days_are_exported_once_and_again_when_they_change(served: Ledger, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert counted(out) == {
+        "v_events": (3, 8, 0, 0),
+        "v_sessions": (1, 2, 0, 0),
+        "v_records": (1, 1, 0, 0),
+        "v_decisions": (0, 0, 0, 0),
+    }
+    assert ids(out)["2026-03-03"] == ["s1-2", "s2-2"]
+    assert {path.stat().st_mode & 0o777 for path in (*out.rglob("*.parquet"), out / "export.json")} == {0o600}
+    frame = polars.read_parquet(out / "v_events" / "**" / "*.parquet", hive_partitioning=True)
+    assert json.loads(frame.filter(polars.col("event_id") == "s1-0")["properties"][0])["lens"] == "wide"
+    assert "odd" not in frame.filter(polars.col("event_id") == "s1-0")["properties"][0], "not vouched for"
+    before = {path: path.stat().st_ino for path in out.rglob("*.parquet")}
+    assert counted(out)["v_events"] == (0, 0, 0, 3)
+    assert {path: path.stat().st_ino for path in out.rglob("*.parquet")} == before
+    late = replace(event("s2", "late"), device_time=NOW + DAY, event_time=NOW + DAY, server_time=NOW + 5 * DAY)
+    served.write_now(lambda cursor: events.append(cursor, late))
+    assert counted(out)["v_events"] == (1, 3, 0, 2)
+    assert ids(out)["2026-03-02"] == ["late", "s1-1", "s2-1"]
+
+
+def test_an_interrupted_export_goes_on(served: Ledger, tmp_path: Path) -> None:
+    """A day without a line in the list is written again, and half a file is no day."""
+    out = tmp_path / "out"
+    run(out)
+    listed = json.loads((out / "export.json").read_text())
+    del listed["days"]["v_events"]["2026-03-03"]
+    (out / "export.json").write_text(json.dumps(listed))
+    (out / "v_events" / "day=2026-03-02" / "data.parquet").unlink()
+    (out / "v_events" / "day=2026-03-02" / ".data.parquet.unfinished").write_bytes(b"PAR1 half")
+    assert counted(out)["v_events"] == (2, 4, 0, 1)
+    assert list(map(len, ids(out).values())) == [4, 2, 2]
+    assert not list(out.rglob("*.unfinished"))
+
+
+def test_an_export_that_was_killed_at_once_finds_its_folder(served: Ledger, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with opened_folder(out, "0123456789ab") as folder:
+        folder.begin("v_events", "2026-03-01").write_bytes(b"PAR1 half")
+    assert counted(out)["v_events"] == (3, 8, 0, 0)
+
+
+def test_a_dry_run_makes_no_folder(served: Ledger, tmp_path: Path) -> None:
+    assert counted(tmp_path / "out", "--dry-run")["v_events"] == (3, 8, 0, 0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_too_much_for_one_query_is_asked_in_parts(
+    served: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The days of a range by halves, the rows of a day by hours."""
+    run(tmp_path / "whole", "--view", "v_events")
+    execute, run_here = LiveConnection.execute, LiveConnection.run_here
+    refused: list[str] = []
+    parts: list[bool] = []
+
+    def execute_narrow(self: LiveConnection, sql: str) -> duckdb.DuckDBPyConnection:
+        if "GROUP BY day" in sql and "2026-03-01" in sql and "2026-03-02" not in sql:
+            refused.append(sql)
+            raise RefusedQuery(Refused(Cause.TIME, "Too slow."))
+        return execute(self, sql)
+
+    def run_small(self: LiveConnection, sql: str, statement: str) -> None:
+        if "new_rows" in sql:
+            parts.append("HOUR" in statement)
+            if not parts[-1]:
+                raise RefusedQuery(Refused(Cause.MEMORY, "Too large."))
+        run_here(self, sql, statement)
+
+    monkeypatch.setattr(LiveConnection, "execute", execute_narrow)
+    monkeypatch.setattr(LiveConnection, "run_here", run_small)
+    assert counted(tmp_path / "out", "--view", "v_events") == {"v_events": (3, 8, 0, 0)}
+    assert (bool(refused), parts) == (True, ([False] + [True] * 24) * 3)
+    assert ids(tmp_path / "out") == ids(tmp_path / "whole")
+
+
+def test_an_erased_session_is_gone_from_every_day(served: Ledger, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(out, "--view", "v_events", "--view", "v_records")
+    served.write_now(lambda cursor: erasure.erase(cursor, frozenset({"s1"})))
+    would = counted(out, "--dry-run", "--from", "2026-03-03")
+    assert (would["v_events"][2], would["v_records"][2]) == (4, 1)
+    assert len(ids(out)["2026-03-01"]) == 4, "a dry run changes nothing"
+    assert counted(out, "--from", "2026-03-03")["v_records"] == (0, 0, 1, 0)
+    assert {name: len(rows) for name, rows in ids(out).items()} == {"2026-03-01": 2, "2026-03-02": 1, "2026-03-03": 1}
+    assert not list((out / "v_records").rglob("*.parquet")), "a day without rows is deleted"
+    sessions_left = duckdb.sql(f"SELECT DISTINCT session_id FROM '{out}/v_events/*/*.parquet'").fetchall()
+    assert sessions_left == [("s2",)]
+    after = counted(out, "--dry-run")
+    assert (after["v_events"][2], after["v_records"][2]) == (0, 0)
+
+
+def test_what_retention_deletes_stays_in_the_folder(served: Ledger, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(out)
+    before = ids(out)
+    cut = NOW + 1.5 * DAY
+    served.write_now(lambda cursor: retention.delete_events(cursor, cut))
+    assert counted(out)["v_events"][2] == 0
+    assert ids(out) == before
+
+
+def test_an_event_that_moves_to_another_day_is_there_once(served: Ledger, tmp_path: Path) -> None:
+    """The clock of its device was found to be wrong."""
+    out = tmp_path / "out"
+    run(out)
+    for moved in ("s1-2", "s2-2"):
+        served.write_now(
+            lambda cursor, moved=moved: cursor.execute(  # type: ignore[misc]
+                "UPDATE events SET event_time = event_time - INTERVAL 1 DAY WHERE id = ?", [moved]
+            )
+        )
+        run(out)
+        everything = [name for day in ids(out).values() for name in day]
+        assert len(everything) == len(set(everything)) == 8
+    assert sorted(ids(out)) == ["2026-03-01", "2026-03-02"]
+
+
+def test_the_file_of_a_stopped_server_is_exported_too(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.close()
+    result = run(tmp_path / "out", "--view", "v_events", "--to", "2026-03-03")
+    assert "v_events" in result.stdout
+    assert list(ids(tmp_path / "out")) == ["2026-03-01", "2026-03-02"]
+
+
+def test_a_folder_of_something_else_is_left_alone(served: Ledger, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    assert "[EXPORT_FOLDER_UNUSABLE]" in run(other, code=1).stderr
+    assert [path.name for path in other.iterdir()] == ["thesis.txt"]
+    out = tmp_path / "out"
+    run(out)
+    (served.path.parent / "installation.id").write_text("ba9876543210\n")
+    assert "days of another server" in run(out, code=1).stderr
+    assert len(ids(out)) == 3
+
+
+def test_one_export_at_a_time(served: Ledger, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(out)
+    with (out / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "[EXPORT_RUNNING]" in run(out, code=1).stderr
+
+
+def test_an_unknown_view_is_a_wrong_usage(tmp_path: Path) -> None:
+    assert "v_events" in run(tmp_path / "out", "--view", "v_audit", code=2).stderr
+
+
+def test_an_erasure_names_the_folders(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.close()
+    out = tmp_path / "out"
+    run(out)
+    arguments = ["erase", "--client", "app", "--yes", "--data-dir", str(tmp_path), "--state-dir", str(tmp_path)]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert f"vestibule export --out {out}" in result.stderr
+    run(out)
+    assert not list(out.rglob("*.parquet"))
