@@ -29,7 +29,7 @@ from models.redaction.lexicons.schema import SUBJECTS
 from server.access.caller import Scope
 from server.access.scopes import SCOPES
 from server.cli.main import cli
-from server.ledger.macros import ALL_MACROS
+from server.ledger.all_macros import ALL_MACROS
 from server.ledger.table_schema import SqlMacro, SqlView
 from server.ledger.types import utc_now
 from server.ledger.views import ALL_VIEWS

@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 
 from server.analytics.sql_policy import VIEWS
+from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor
-from server.ledger.macros import ALL_MACROS
 from server.ledger.migrations import migrate
 from server.ledger.table_schema import comment_on
 

@@ -9,7 +9,6 @@ are.
 from __future__ import annotations
 
 from server.ledger.funnel_steps import MOST_STEPS, REACHED, SESSIONS, UNKNOWN
-from server.ledger.return_visits import RETENTION
 from server.ledger.table_schema import SqlMacro
 
 _STEPS = (
@@ -28,8 +27,8 @@ _SESSIONS = (
     ("until", "NULL", "Only sessions opened before this time, UTC."),
     ("client", "NULL", "Only sessions of this client."),
 )
-_FUNNEL = (_STEPS, _WITHIN, _ORDERING, *_SESSIONS)
-_CALL = ", ".join(name if name == "steps" else f"{name} := {name}" for name, _, _ in _FUNNEL)
+FUNNEL_PARAMETERS = (_STEPS, _WITHIN, _ORDERING, *_SESSIONS)
+FUNNEL_CALL = ", ".join(name if name == "steps" else f"{name} := {name}" for name, _, _ in FUNNEL_PARAMETERS)
 _POSITION = "1 for the first step."
 _STEP = "Name of the step; where any order counts, how many steps."
 _NAMED = "CASE WHEN ordering = 'any' THEN concat(position, CASE position WHEN 1 THEN ' step' ELSE ' steps' END) "
@@ -40,7 +39,7 @@ _POSITIONS = f"""(SELECT position FROM (SELECT unnest(range(1, greatest(1, len(s
 FUNNEL_SESSIONS = SqlMacro(
     "funnel_sessions",
     "One row for a session that is in a funnel over any events, with how far it got. The lists behind its numbers.",
-    _FUNNEL,
+    FUNNEL_PARAMETERS,
     {
         "session_id": "UUID of the session.",
         "client_id": "App or site that opened it.",
@@ -56,7 +55,7 @@ FUNNEL_SESSIONS = SqlMacro(
 FUNNEL = SqlMacro(
     "funnel",
     "A funnel over any events: how many sessions reached each step, one row a step, in order.",
-    _FUNNEL,
+    FUNNEL_PARAMETERS,
     {
         "position": _POSITION,
         "step": _STEP,
@@ -76,7 +75,7 @@ FUNNEL = SqlMacro(
 DROP_OFFS = SqlMacro(
     "drop_offs",
     "Where sessions leave a funnel over any events, one row a step except the last.",
-    _FUNNEL,
+    FUNNEL_PARAMETERS,
     {
         "position": _POSITION,
         "step": _STEP,
@@ -90,7 +89,7 @@ DROP_OFFS = SqlMacro(
         "high": "Upper end of that interval.",
     },
     f"""
-    WITH reached_counts AS (SELECT reached, ended, count(*) AS n FROM funnel_sessions({_CALL}) GROUP BY ALL),
+    WITH reached_counts AS (SELECT reached, ended, count(*) AS n FROM funnel_sessions({FUNNEL_CALL}) GROUP BY ALL),
     counted AS (SELECT position,
         coalesce(sum(n), 0)::BIGINT AS sessions,
         coalesce(sum(n) FILTER (reached > position), 0)::BIGINT AS went_on,
@@ -110,7 +109,7 @@ DROP_OFFS = SqlMacro(
 TIME_TO_CONVERT = SqlMacro(
     "time_to_convert",
     "How long sessions took to each step of a funnel from the step before, one row a step except the first.",
-    _FUNNEL,
+    FUNNEL_PARAMETERS,
     {
         "position": _POSITION,
         "step": _STEP,
@@ -124,7 +123,7 @@ TIME_TO_CONVERT = SqlMacro(
     WITH timed AS (SELECT position,
             greatest(0, epoch(step_times[position] - step_times[position - 1])) AS took_s,
             greatest(0, epoch(step_times[position] - step_times[1])) AS from_first_s
-        FROM {_POSITIONS} JOIN funnel_sessions({_CALL}) ON reached >= position WHERE position > 1),
+        FROM {_POSITIONS} JOIN funnel_sessions({FUNNEL_CALL}) ON reached >= position WHERE position > 1),
     grouped AS (SELECT position, count(*) AS sessions, quantile_cont(took_s, [0.1, 0.5, 0.9]) AS took,
         median(from_first_s) AS from_first_p50_s FROM timed GROUP BY position)
     SELECT position, {_NAME_OF_STEP}, coalesce(sessions, 0) AS sessions, took[1] AS p10_s, took[2] AS p50_s,
@@ -168,7 +167,7 @@ FUNNEL_BY = SqlMacro(
             "Key of a property of the app's events; or variant, client or week (the Monday of the session's opening).",
         ),
         ("attribution", "'first'", "'first' or 'last': which value counts where a session has several in time."),
-        *_FUNNEL[1:],
+        *FUNNEL_PARAMETERS[1:],
     ),
     {
         "value": "Value of the property; null for sessions without it.",
@@ -187,7 +186,7 @@ FUNNEL_BY = SqlMacro(
         WHERE given IS NOT NULL GROUP BY session_id),
     valued AS (SELECT reached, CASE property WHEN 'variant' THEN variant WHEN 'client' THEN client_id
             WHEN 'week' THEN strftime(date_trunc('week', create_time), '%Y-%m-%d') ELSE value END AS value
-        FROM funnel_sessions({_CALL}) LEFT JOIN given_values USING (session_id)),
+        FROM funnel_sessions({FUNNEL_CALL}) LEFT JOIN given_values USING (session_id)),
     counted AS (SELECT value, position, count(*) FILTER (reached >= position) AS sessions
         FROM valued CROSS JOIN {_POSITIONS} GROUP BY value, position)
     SELECT value, position, {_NAME_OF_STEP}, sessions,
@@ -196,6 +195,3 @@ FUNNEL_BY = SqlMacro(
 )
 
 SECOND_MACROS = (FUNNEL_BY,)
-
-ALL_MACROS = (*FIRST_MACROS, *SECOND_MACROS, RETENTION)
-"""All macros, whichever migration made them; one that calls another comes after it."""

@@ -16,6 +16,7 @@ from server.ledger import (
     daily_events,
     event_declarations,
     event_views,
+    funnel_macros,
     job_attempts,
     letter_operations,
     macros,
@@ -192,6 +193,12 @@ def remember_weekly_reports(cursor: Cursor) -> None:
     _run(cursor, weekly_reports.WEEKLY_REPORTS.statements())
 
 
+def give_funnels_a_shape(cursor: Cursor) -> None:
+    """Create the macros for optional steps, excluded events and windows by step, and for the groups of a funnel."""
+    for macro in funnel_macros.SHAPE_MACROS:
+        _run(cursor, macro.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -219,6 +226,7 @@ ALL: tuple[Migration, ...] = (
     count_who_comes_back,
     keep_daily_counts,
     remember_weekly_reports,
+    give_funnels_a_shape,
 )
 
 
