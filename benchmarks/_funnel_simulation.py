@@ -42,7 +42,7 @@ class Design:
     """What is drawn once for a seed: how the features are drawn, the causes, and the log-odds of leaving each step.
 
     ``background`` also moves people, but no search may name it: it makes them stay, or no column shows it. A feature
-    whose name begins with an underscore is no column.
+    whose name begins with an underscore is no column; ``_whose`` tells which sessions are one person's.
     """
 
     draw: Callable[[np.random.Generator, int], Features]
@@ -79,7 +79,8 @@ def simulate(design: Design, seed: int, sessions: int, without: Iterable[int] = 
         ended = ~stays | (seen_to > reached)
         reached = np.where(ended, reached, np.minimum(seen_to, reached))
     steps = STEPS if len(design.base) == 3 else tuple(f"step {k}" for k in range(len(design.base) + 1))
-    return SessionTable(as_columns(features), reached, ended, steps, design.known_at)
+    persons = np.unique(features["_whose"], return_inverse=True)[1] if "_whose" in features else None
+    return SessionTable(as_columns(features), reached, ended, steps, design.known_at, persons)
 
 
 def as_columns(features: Features) -> dict[str, Column]:

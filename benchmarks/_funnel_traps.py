@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks._funnel_held_out import people
 from benchmarks._funnel_shop import any_step, chosen, plant_some, shop_design
 from benchmarks._funnel_simulation import Design, Features, Planted, Values
 
@@ -206,6 +207,19 @@ def noise(seed: int) -> Design:
     return replace(design, draw=draw)
 
 
+def people_known(seed: int) -> Design:
+    """The design ``people`` of those held out, where the search is told which sessions are one person's."""
+    design = people(seed)
+    inner = design.draw
+
+    def draw(rng: np.random.Generator, n: int) -> Features:
+        f = inner(rng, n)
+        f["_whose"] = f["_person"]
+        return f
+
+    return replace(design, draw=draw)
+
+
 TRAPS: dict[str, Callable[[int], Design]] = {
     "gaps": gaps,
     "long waits": long_waits,
@@ -216,4 +230,5 @@ TRAPS: dict[str, Callable[[int], Design]] = {
     "simpson": simpson,
     "most leave": most_leave,
     "noise": noise,
+    "people known": people_known,
 }

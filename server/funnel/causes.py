@@ -54,6 +54,8 @@ class CauseSettings:
 
 MOST_TERMS = 12
 MOST_PAIRS = 3
+MOST_REFUSED = 50
+"""So many conditions at a step may be refused because few persons are behind them; the search ends there."""
 FEWEST_CLUSTERS = 20
 """A text of so many levels is taken for clusters of sessions, of which each has a rate of its own."""
 FINER = 1.5
@@ -135,10 +137,14 @@ class _StepSearch:
         """Adds conditions to the model, the clearest first, until none is left that could not be chance."""
         tests = SingleTests.of(self.model)
         self.least_z = tests.exceeded_by_chance(self.false_alarm, self.settings.seed)
-        while len(self.model.terms) < MOST_TERMS:
-            best = tests.best()
+        refused: set[tuple[Condition, ...]] = set()
+        while len(self.model.terms) < MOST_TERMS and len(refused) < MOST_REFUSED:
+            best = tests.best(refused)
             if best is None or best.z < self.least_z:
                 return
+            if tests.among_persons(best) < self.least_z:
+                refused.add(best.term.conditions)
+                continue
             self.model.terms.append(best.term)
             tests = SingleTests.of(self.model)
 
@@ -194,9 +200,10 @@ class _StepSearch:
 
     def _estimates(self, model: StepModel) -> tuple[Floats, Floats]:
         """The effects of the terms and their standard errors."""
-        result, _ = model.fitted(_stood_for(model))
+        result, columns = model.fitted(_stood_for(model))
         own = slice(1, 1 + len(model.terms))
-        return result.coefficients[own], np.sqrt(np.diag(result.covariance()))[own]
+        errors = np.sqrt(np.diag(result.covariance())) * result.widening(columns, model.data.persons)
+        return result.coefficients[own], errors[own]
 
     def _steady(self) -> list[bool]:
         """Whether each effect stays above zero if all sessions under way leave, and if all of them go on.

@@ -39,7 +39,8 @@ _HAPPENED_AT = "coalesce(e.event_time, e.server_time)"
 
 # The stages of the sessions that are looked at. Who reached a later stage without an earlier one was there for no time.
 _SESSIONS = f"""s AS MATERIALIZED (
-    SELECT sessions.id, sessions.client_id, sessions.variant, sessions.language, sessions.create_time,
+    SELECT sessions.id, hash(coalesce(nullif(sessions.subject_hash, ''), sessions.id::VARCHAR)) AS person,
+        sessions.client_id, sessions.variant, sessions.language, sessions.create_time,
         sessions.state, sessions.stage_time, v.reached, v.ended, completed_time,
         coalesce(awaiting_approval_time, completed_time) AS awaiting_approval_time,
         coalesce(in_progress_time, awaiting_approval_time, completed_time) AS in_progress_time,
@@ -114,7 +115,7 @@ def read_table(cursor: Cursor, parameters: dict[str, Any], steps: tuple[StepCoun
     for stage, flags in open_while(cursor, _visits(data)):
         _put(features, known_at, column_name(BREAKER_OPEN.name, stage, BREAKER_OPEN.known_at), stage, flags)
     counted, ended = _counted(data, reached, steps)
-    return SessionTable(features, counted, ended, tuple(map(str, FUNNEL)), known_at)
+    return SessionTable(features, counted, ended, tuple(map(str, FUNNEL)), known_at, _persons(data["person"]))
 
 
 _UNUSED = frozenset({"observed_until"})
@@ -129,7 +130,7 @@ def _sql(own: list[_Read], given: list[properties.AppProperty]) -> str:
     return f"""WITH {_SESSIONS}, {_EVENTS}, {_TURNS},
         ef AS (SELECT session_id, {", ".join(of["events"])} FROM e GROUP BY session_id),
         tf AS (SELECT session_id, {", ".join(of["turns"])} FROM t GROUP BY session_id){app}
-    SELECT s.reached, s.ended, s.create_time AS enter_1, s.in_progress_time AS enter_2,
+    SELECT s.person, s.reached, s.ended, s.create_time AS enter_1, s.in_progress_time AS enter_2,
         s.awaiting_approval_time AS enter_3, s.completed_time AS enter_4,
         {_LEFT_AT} AS left_at, {fields}
     FROM s LEFT JOIN ef ON ef.session_id = s.id LEFT JOIN tf ON tf.session_id = s.id {joined}"""  # noqa: S608 - the same
@@ -152,6 +153,12 @@ def _typed(kind: str, column: npt.NDArray[Any], seed: int) -> Column | None:
         numbers = np.asarray(plain, dtype=np.float64)
         return filled(numbers, missing | ~np.isfinite(numbers), seed)
     return filled(np.asarray(plain, dtype=object), missing, seed)
+
+
+def _persons(hashes: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
+    """A number for each session, the same for those of one person; None where nobody has two."""
+    distinct, whose = np.unique(np.ma.getdata(hashes), return_inverse=True)
+    return whose.astype(np.int64) if len(distinct) < len(hashes) else None
 
 
 def _visits(data: dict[str, Any]) -> Iterator[tuple[int, npt.NDArray[Any], npt.NDArray[Any]]]:

@@ -76,10 +76,17 @@ class ImprovementModel:
             self._fitted(table, features, number, settings, draws, averaged, everywhere)
             for number in range(1, len(table.steps))
         ]
-        weights = self._rng.standard_exponential((len(averaged), 1 + draws), dtype=np.float32)
+        weights = self._weights_of(averaged, table.persons, draws)
         weights[:, 0] = 1.0
         self._weights = weights / weights.sum(axis=0)
         self._going_on = [step.going_on((), self._holds) for step in self._steps]
+
+    def _weights_of(self, averaged: npt.NDArray[np.int64], persons: npt.NDArray[np.int64] | None, draws: int) -> Draws:
+        """A weight for each session and draw, the same for all sessions of a person."""
+        if persons is None:
+            return self._rng.standard_exponential((len(averaged), 1 + draws), dtype=np.float32)
+        distinct, whose = np.unique(persons[averaged], return_inverse=True)
+        return self._rng.standard_exponential((len(distinct), 1 + draws), dtype=np.float32)[whose]
 
     def _fitted(
         self,
@@ -108,6 +115,7 @@ class ImprovementModel:
         result = fit(fitted_on, data.left, penalty)
         spread = np.linalg.cholesky(result.covariance())
         errors = np.hstack([np.zeros((len(spread), 1)), spread @ self._rng.standard_normal((len(spread), draws))])
+        errors *= result.widening(fitted_on, data.persons)[:, None]
         for k, cause in enumerate(causes):
             errors[1 + k] *= BOUND_SPREAD if any(c.operator in {">", "<=", "in"} for c in cause.conditions) else 1.0
         coefficients = result.coefficients[:, None] + errors

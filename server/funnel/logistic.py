@@ -41,6 +41,21 @@ class Fit:
         inverse: Floats = linalg.inv(self.information + np.diag(self.penalty + LEAST_PIVOT), check_finite=False)
         return inverse
 
+    def widening(self, columns: Floats, groups: npt.NDArray[np.int64] | None) -> Floats:
+        """By how much the error of each coefficient is larger because rows of one group are alike: 1 or more.
+
+        Args:
+            columns: Those that the model was fitted on.
+            groups: A number from 0 for each row; None where each row is a group of its own.
+        """
+        if groups is None:
+            return np.ones(len(self.coefficients))
+        inverse = self.covariance()
+        scores = np.array([np.bincount(groups, column * self.residuals) for column in columns.T])
+        sandwich = ((inverse @ scores) ** 2).sum(axis=1)
+        factor: Floats = np.sqrt(np.maximum(1.0, sandwich / np.diag(inverse)))
+        return factor
+
 
 def fit(columns: Floats, outcome: Floats, penalty: Floats, start: Floats | None = None) -> Fit:
     """Maximises the penalised log-likelihood.
@@ -67,6 +82,13 @@ def fit(columns: Floats, outcome: Floats, penalty: Floats, start: Floats | None 
     weights = predicted * (1.0 - predicted)
     information = columns.T @ (columns * weights[:, None])
     return Fit(coefficients, information, penalty, value, outcome - predicted, weights)
+
+
+def inflation(scores: Floats, groups: npt.NDArray[np.int64] | None) -> float:
+    """By how much the variance of a sum is larger because rows of one group are alike; 1 where they are not."""
+    if groups is None:
+        return 1.0
+    return max(1.0, float((np.bincount(groups, scores) ** 2).sum() / max((scores**2).sum(), 1e-12)))
 
 
 def solve(matrix: Floats, right: Floats) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from server.funnel.logistic import solve
+from server.funnel.logistic import inflation, solve
 from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
 from server.funnel.singles import other_side
 
@@ -15,6 +15,9 @@ PAIR_CUTS = (1 / 3, 2 / 3)
 
 PAIR_GUARD = 1.5
 """A pair needs so many times the numbers that a single condition needs: pairs are many, and most are small."""
+
+LEAST_CLEAR = 3.0
+"""The statistic from which on it is looked at how many persons are behind a pair: no lower one is ever named."""
 
 
 def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, int]:
@@ -36,10 +39,14 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
         pairs = np.array([product for _, product in products]).T
         crossed = weighted.T @ pairs
         own = pairs.T @ result.weights
-        variance = own - np.einsum("ij,ij->j", crossed, solve(penalised, crossed))
+        solved = solve(penalised, crossed)
+        variance = own - np.einsum("ij,ij->j", crossed, solved)
         usable = variance > LEAST_LEFT * own
         effect = pairs.T @ result.residuals
         z = np.where(usable, effect / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
+        for place in np.flatnonzero(z > LEAST_CLEAR).tolist() if data.persons is not None else []:
+            left_of_it = pairs[:, place] - columns @ solved[:, place]
+            z[place] /= np.sqrt(inflation(left_of_it * result.residuals, data.persons))
         at = int(z.argmax())
         if best is None or z[at] > best.z:
             other = terms[products[at][0]]

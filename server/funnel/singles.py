@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from server.funnel.coding import Candidate, CodedFeature
-from server.funnel.logistic import Floats, solve
+from server.funnel.logistic import Floats, inflation, solve
 from server.funnel.model import LEAST_LEFT, RIDGE, STEEP, TERM_RIDGE, StepModel, Term, Tested
-from server.funnel.types import Flags
+from server.funnel.types import Condition, Flags
 
 DRAWS = 2000
 RANGE_COST = 8.0
@@ -41,6 +41,7 @@ class SingleTests:
     coefficients: Floats
     information: Floats
     score: Floats
+    residuals: Floats
 
     @classmethod
     def of(cls, model: StepModel, without: Set[int] = frozenset()) -> SingleTests:
@@ -55,20 +56,37 @@ class SingleTests:
         crossed = np.array([data.sums(column) for column in weighted.T])
         information = np.block([[terms.T @ weighted, crossed], [crossed.T, data.gram(result.weights)]])
         score = np.concatenate([terms.T @ result.residuals, data.sums(result.residuals)])
-        return cls(model, coefficients, information, score)
+        return cls(model, coefficients, information, score, result.residuals)
 
-    def best(self) -> Tested | None:
-        """The condition with the largest statistic."""
+    def best(self, refused: Set[tuple[Condition, ...]] = frozenset()) -> Tested | None:
+        """The condition with the largest statistic, but for those that were refused."""
         found: Tested | None = None
         for place, some in enumerate(self.model.data.candidates):
             if some:
                 z = self._near(place)._statistics(place).z
+                if refused:
+                    z = z * [(c.condition,) not in refused and (c.opposite,) not in refused for c in some]
                 raising = _raising(some, z)
                 is_range = np.array([c.condition.operator == "in" for c in some])
                 k = int((np.maximum(raising, 0.0) ** 2 - RANGE_COST * is_range).argmax())
                 if found is None or raising[k] > found.z:
                     found = self._named(place, k, float(z[k]))
         return found
+
+    def among_persons(self, found: Tested) -> float:
+        """The statistic of a condition, less clear where many of its sessions are those of few persons."""
+        data, (place,), (condition,) = self.model.data, found.term.features, found.term.conditions
+        if data.persons is None:
+            return found.z
+        some = data.candidates[place]
+        k = next(k for k, c in enumerate(some) if condition in {c.condition, c.opposite})
+        beside = self._statistics(place).scaled[:, k]
+        left_of_it = np.full(len(data.left), beside[0])
+        for value, term in zip(beside[1:], self.model.terms, strict=False):
+            left_of_it += value * term.column(data)
+        for place, codes in enumerate(data.codes):
+            left_of_it += beside[1 + len(self.model.terms) :][data.span(place)][codes]
+        return float(found.z / np.sqrt(inflation(left_of_it * self.residuals, data.persons)))
 
     def exceeded_by_chance(self, share: float, seed: int) -> float:
         """The statistic that the best of all conditions exceeds with this probability where nothing is a cause."""

@@ -29,13 +29,17 @@ class Guards:
 
 @dataclass(frozen=True)
 class StepData:
-    """The sessions that reached one step and of which the outcome is known: their rows in the table, and who left."""
+    """The sessions that reached one step and of which the outcome is known: their rows in the table, and who left.
+
+    ``persons`` numbers from 0 whose session each is.
+    """
 
     rows: Codes
     features: tuple[CodedFeature, ...]
     codes: tuple[Codes, ...]
     left: Floats
     guards: Guards
+    persons: Codes | None = None
 
     @cached_property
     def offsets(self) -> list[int]:
@@ -152,7 +156,9 @@ def step_data(
     if len(rows) < 2 * guards.sessions or min(left.sum(), (~left).sum()) < 2 * guards.outcomes:
         return None
     known = tuple(feature for feature in features if feature.known_at <= number)
-    return StepData(rows, known, tuple(feature.codes[rows] for feature in known), left.astype(float), guards)
+    codes = tuple(feature.codes[rows] for feature in known)
+    persons = None if table.persons is None else np.unique(table.persons[rows], return_inverse=True)[1]
+    return StepData(rows, known, codes, left.astype(float), guards, persons)
 
 
 def feature_correlations(data: StepData) -> Floats:

@@ -28,6 +28,8 @@ class SessionTable:
         known_at: The step, from 1, at which a feature has its value. It explains only what happens after that step.
             Features that are not named here are known at step 1. A feature that goes on growing with the length of the
             session, such as its number of events, says only how far the session came and does not belong here.
+        persons: A number for each session, the same for those of one person; None where each is a person of its own.
+            Sessions of one person are alike, and so many of them say less than as many persons would.
     """
 
     features: Mapping[str, Column]
@@ -35,11 +37,13 @@ class SessionTable:
     ended: Flags
     steps: tuple[str, ...]
     known_at: Mapping[str, int] = field(default_factory=dict)
+    persons: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if len(self.steps) < 2 or len(set(self.steps)) < len(self.steps):
             raise ValueError("a funnel has two steps or more, each with a name of its own")
         lengths = {len(self.reached), len(self.ended), *(len(column) for column in self.features.values())}
+        lengths |= set() if self.persons is None else {len(self.persons)}
         if len(lengths) > 1:
             raise ValueError("the columns of a session table have one value for each session")
         if self.sessions and (self.reached.min() < 1 or self.reached.max() > len(self.steps)):

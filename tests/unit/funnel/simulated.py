@@ -10,7 +10,7 @@ import numpy.typing as npt
 from server.funnel.types import Column, SessionTable
 
 Flags = npt.NDArray[np.bool_]
-Effect = tuple[int, float, Callable[[Mapping[str, Column]], Flags]]
+Effect = tuple[int, float, Callable[[Mapping[str, Column]], Flags | npt.NDArray[np.float64]]]
 
 STEPS = ("start", "confirm", "done")
 BASE = (-1.2, -1.4)

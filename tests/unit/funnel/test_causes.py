@@ -198,6 +198,33 @@ def test_what_all_sessions_of_a_branch_share_is_compared_between_the_branches() 
     assert false <= 1
 
 
+def of_few_people(seed: int, *effects: Effect) -> SessionTable:
+    """Ten sessions of each of 800 people, who have a rate of their own and for all their sessions the same features."""
+    rng = np.random.default_rng(seed)
+    person = np.repeat(np.arange(800), 10)
+    rate = 1.2 * rng.normal(size=800)
+    changed = {name: column[person] for name, column in features(seed, 800).items()}
+    own: tuple[Effect, ...] = tuple((step, 1.0, lambda _: rate[person]) for step in (1, 2))
+    return replace(table(seed, 8000, *own, *effects, changed=changed), persons=person)
+
+
+def test_what_few_people_have_in_all_their_sessions_is_not_taken_for_many() -> None:
+    tables = [of_few_people(seed) for seed in range(8)]
+    assert sum(len(find_causes(sessions).causes) for sessions in tables) <= 1
+    assert sum(len(find_causes(replace(sessions, persons=None)).causes) for sessions in tables) >= 4
+
+
+def test_a_cause_is_named_although_people_have_many_sessions() -> None:
+    sessions = of_few_people(30, (2, 1.6, flag("silent")))
+    report = find_causes(sessions)
+    assert named(report) == [("silent", 2)]
+    (known,), (taken,) = (
+        report.causes,
+        find_causes(replace(sessions, persons=None), CauseSettings(pairs=False)).causes[:1],
+    )
+    assert known.log_odds.high - known.log_odds.low > 1.3 * (taken.log_odds.high - taken.log_odds.low)
+
+
 def test_low_values_that_matter_at_every_step_are_no_growing_feature() -> None:
     low = below("confidence", 0.75)
     report = find_causes(table(11, 8000, (1, 1.2, low), (2, 1.2, low)))

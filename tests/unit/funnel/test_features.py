@@ -114,6 +114,16 @@ def test_what_grows_with_the_session_explains_only_what_comes_after_the_stage(cu
     assert known_at["time_in_started_s"] == 2
 
 
+def test_sessions_of_one_person_are_known_as_such(cursor: Cursor) -> None:
+    for key in ("one", "two", "three", "four"):
+        store(cursor, (10.0, 20.0), key=key)
+    assert table(cursor).persons is None
+    cursor.execute("UPDATE sessions SET subject_hash = 'a person' WHERE id IN ('one', 'three')")
+    persons = table(cursor).persons
+    assert persons is not None
+    assert sorted(np.bincount(persons).tolist()) == [1, 1, 2]
+
+
 def table_of_a_quarter(cursor: Cursor, sessions: int = 300) -> SessionTable:
     Quarter(sessions).store(cursor)
     return table(cursor)

@@ -49,6 +49,22 @@ def test_a_cause_after_which_everybody_leaves_has_a_finite_gain() -> None:
     assert points.high - points.low < 6
 
 
+def test_sessions_of_few_people_say_less_than_those_of_many() -> None:
+    sessions = table(8, 6000, *EFFECTS)
+    twice = np.repeat(np.arange(3000), 2)
+    few = replace(
+        sessions,
+        features={name: column[:6000:2][twice] for name, column in sessions.features.items()},
+        reached=sessions.reached[::2][twice],
+        persons=twice,
+    )
+    report = find_causes(few)
+    points = [expected_improvement(some, report, report.causes).points for some in (few, replace(few, persons=None))]
+    known, taken = (found.high - found.low for found in points)
+    assert known == pytest.approx(np.sqrt(2) * taken, rel=0.15)
+    assert points[0].mid == pytest.approx(points[1].mid)
+
+
 def test_all_causes_together_bring_more_than_each() -> None:
     sessions = table(3, 8000, *EFFECTS)
     report = find_causes(sessions)

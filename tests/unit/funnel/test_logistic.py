@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from server.funnel.logistic import fit
+from server.funnel.logistic import fit, inflation
 
 
 def test_one_flag_gives_the_log_odds_ratio_of_the_table() -> None:
@@ -22,6 +22,22 @@ def test_the_penalised_gradient_is_zero_at_the_fit() -> None:
     penalty = np.array([0.0, 0.0, 1.0, 1.0, 5.0, 5.0, 50.0])
     result = fit(columns, left, penalty)
     assert columns.T @ result.residuals == pytest.approx(penalty * result.coefficients, abs=1e-3)
+
+
+def test_rows_that_come_in_copies_say_no_more_than_one_of_each() -> None:
+    rng = np.random.default_rng(3)
+    flag = (rng.random(600) < 0.3).astype(float)
+    left = (rng.random(600) < 0.2 + 0.2 * flag).astype(float)
+    columns, groups = np.column_stack([np.ones(600), flag]), np.arange(600)
+    once = fit(columns, left, np.zeros(2))
+    four = fit(np.repeat(columns, 4, axis=0), np.repeat(left, 4), np.zeros(2))
+    assert four.widening(np.repeat(columns, 4, axis=0), np.repeat(groups, 4)) == pytest.approx(2.0, rel=0.02)
+    assert once.widening(columns, groups) == pytest.approx(1.0, abs=0.02)
+    assert once.widening(columns, None).tolist() == [1.0, 1.0]
+    scores = rng.normal(size=600)
+    assert inflation(np.repeat(scores, 4), np.repeat(groups, 4)) == pytest.approx(4.0)
+    assert inflation(scores, groups) == 1.0
+    assert inflation(scores, None) == 1.0
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])

@@ -50,6 +50,11 @@ def test_sessions_under_way_are_neither_lost_nor_gone_on() -> None:
     assert TABLE.at_risk(2).tolist() == [False, False, True, True]
 
 
+def test_a_person_is_known_for_each_session_or_for_none() -> None:
+    with pytest.raises(ValueError, match="one value for each session"):
+        replace(TABLE, persons=np.array([0, 0, 1]))
+
+
 @pytest.mark.parametrize(
     ("steps", "reached", "wait"),
     [
