@@ -10,7 +10,7 @@ Each feature gives its own groups, so the parts of different features overlap an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
@@ -70,13 +70,22 @@ class Explanations:
     compared: int = 0
 
 
-def explain(now: SessionTable | None, before: SessionTable | None) -> Explanations:
-    """Look at every step and feature of two weeks."""
+def explain(
+    now: SessionTable | None, before: SessionTable | None, leave_out: Collection[int] = frozenset()
+) -> Explanations:
+    """Look at every step and feature of two weeks.
+
+    Args:
+        now: The reported week.
+        before: The week before.
+        leave_out: Numbers of steps that cannot be compared yet.
+    """
     if now is None or before is None:
         return Explanations()
     tried = [
         _Tried(weeks, name, split)
         for weeks in _steps(now, before)
+        if weeks.step not in leave_out
         for name in features_at(weeks.step, now, before)
         if len(split := groups(name, weeks, now, before)) > 1
     ]

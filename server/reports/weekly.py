@@ -150,7 +150,7 @@ class LedgerReportMaker:
             report=report,
             before=before,
             changes=compare(report, before),
-            explanations=explain(*tables),
+            explanations=explain(*tables, leave_out={found.count.step for found in early_steps(report, before)}),
             new_values=new_values(*tables),
             causes=cause_changes(report, before, tables),
             incidents=(incidents[0], incidents[1]),

@@ -57,6 +57,10 @@ def test_a_changed_mix_is_found_with_its_size() -> None:
     assert found.effect.mid == pytest.approx(rates(now) - rates(before), abs=0.02)
 
 
+def test_a_step_that_cannot_be_compared_yet_is_left_out() -> None:
+    assert explain(table(1, networks=(0.45, 0.25, 0.3)), table(2), leave_out={1}).found == ()
+
+
 def test_the_same_people_who_leave_more_often_are_found() -> None:
     now = table(1, versions={"2.0": 0.7, "2.1": 0.3}, bad_version=0.25)
     before = table(2, versions={"2.0": 0.7, "2.1": 0.3})

@@ -225,7 +225,7 @@ async def test_weeks_without_sessions_are_said(tmp_path: Path) -> None:
 
 
 async def test_a_defect_of_the_statistics_has_a_reason(filled: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(now: SessionTable | None, before: SessionTable | None) -> None:
+    def broken(*_tables: SessionTable | None, leave_out: set[int]) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(weekly, "explain", broken)
