@@ -14,7 +14,7 @@ from vestibule.v1 import experiment_pb2 as pb
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.console.charts import Chart, Span, change_chart
-from server.console.formats import TO, Formats, length, moment
+from server.console.formats import TO, Formats, moment
 from server.console.page import texts_of
 from server.console.texts import Texts
 from server.console.visit import Visit
@@ -127,7 +127,7 @@ async def show_one(visit: Visit) -> Response:
             counted=formats.count(counted),
             planned=formats.count(report.experiment.planned_session_count),
         ),
-        counts_after=length(report.experiment.counts_after.ToTimedelta().total_seconds()),
+        counts_after=formats.length(report.experiment.counts_after.ToTimedelta().total_seconds()),
     )
 
 

@@ -68,6 +68,11 @@ class Formats:
         """A change as a share: ``+12.3 %``."""
         return f"{self.signed(100 * share)}\N{NO-BREAK SPACE}%"
 
+    def length(self, seconds: float) -> str:
+        """A length of time: ``850 ms``, ``12.3 s``, ``4 min 10 s``, ``2 h 5 min``, ``3 d 4 h``."""
+        text = length(seconds)
+        return text if self.language == "en" else text.replace(".", ",")
+
 
 def moment(when: datetime) -> str:
     """A time in UTC, as ISO 8601 without the fraction of the second."""

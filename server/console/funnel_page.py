@@ -12,7 +12,7 @@ from vestibule.v1.funnel_pb2 import DropOff, Estimate, FunnelAnalysis, FunnelSta
 from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
 from server.console.filters import Filter
-from server.console.formats import Formats, length
+from server.console.formats import Formats
 from server.console.groups import Groups
 from server.console.page import texts_of
 from server.console.texts import Texts
@@ -148,7 +148,9 @@ def _shown(
         under_way=stage.under_way_count,
         dropped=stage.dropped_count,
         rate=None if first else rate,
-        median=length(stage.median_time.ToTimedelta().total_seconds()) if stage.HasField("median_time") else "",
+        median=Formats(texts.language).length(stage.median_time.ToTimedelta().total_seconds())
+        if stage.HasField("median_time")
+        else "",
         severity="" if first else Severity.Name(severity).removeprefix("SEVERITY_").lower(),
         bar=CHART_WIDTH * stage.session_count / most if most else 0.0,
         rate_dropped=dropped,

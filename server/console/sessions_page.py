@@ -13,7 +13,7 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.funnel import STAGES
 from server.console.filters import Filter, time_of
-from server.console.formats import length, moment
+from server.console.formats import Formats, moment
 from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
 from server.console.texts import Texts
@@ -118,13 +118,14 @@ def step_name(chosen: Filter, position: int, texts: Texts) -> str:
 
 def session_shown(session: FunnelSession, texts: Texts) -> SessionShown:
     """A session."""
+    formats = Formats(texts.language)
     created, updated = session.create_time.ToDatetime(), session.update_time.ToDatetime()
     return SessionShown(
         id=session.id,
         client=session.client_id,
         stage=texts.or_word(f"stage_{session.stage}", session.stage),
         opened=moment(created),
-        lasted=length(max((updated - created).total_seconds(), 0.0)),
+        lasted=formats.length(max((updated - created).total_seconds(), 0.0)),
         turns=session.turn_count,
         variant=session.variant,
         language=session.language,
@@ -139,15 +140,16 @@ def entry_shown(entry: TimelineEntry, opened_s: float, texts: Texts) -> EntrySho
         opened_s: When the session was opened, in seconds as the entry's time is.
         texts: In the language of the page.
     """
+    formats = Formats(texts.language)
     time = entry.time.ToDatetime()
     after_s = time.timestamp() - opened_s
     return EntryShown(
         time=moment(time),
-        after=length(after_s) if after_s >= 0 else f"\N{MINUS SIGN}{length(-after_s)}",
+        after=formats.length(after_s) if after_s >= 0 else f"\N{MINUS SIGN}{formats.length(-after_s)}",
         kind=texts.or_word(f"entry_{entry.kind}", entry.kind),
         name=entry.name,
         detail=texts.or_word(f"stage_{entry.detail}", entry.detail),
-        took=length(entry.took.ToTimedelta().total_seconds()) if entry.HasField("took") else "",
+        took=formats.length(entry.took.ToTimedelta().total_seconds()) if entry.HasField("took") else "",
         properties=tuple((found.key, found.value) for found in entry.properties),
     )
 

@@ -40,6 +40,7 @@ class StatusReport:
     open_streams: int
     dead_letters: int
     retry_policies: tuple[RetryPolicy, ...]
+    dashboard_url: str = ""
 
 
 class StatusPart(Protocol):
@@ -59,6 +60,7 @@ class StatusReporter:
         parts: What reports its own state.
         policies: The retry policies.
         worker_ends: A sentence about the workers of a kind that ended, or nothing.
+        dashboard_url: Address of Ray's dashboard; empty where the cluster has none.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class StatusReporter:
         parts: Sequence[StatusPart],
         policies: RetryPolicies = POLICIES,
         worker_ends: Callable[[str], str] = lambda _kind: "",
+        dashboard_url: Callable[[], str] = lambda: "",
     ) -> None:
         self._gateway = gateway
         self._ledger = ledger
@@ -82,6 +85,7 @@ class StatusReporter:
         self._parts = tuple(parts)
         self._policies = policies
         self._worker_ends = worker_ends
+        self._dashboard_url = dashboard_url
 
     async def report(self) -> StatusReport:
         """Report the whole state. A part that is down is reported, not raised."""
@@ -101,6 +105,7 @@ class StatusReporter:
             self._open_streams(),
             letters,
             tuple(policy for _, policy in sorted(self._policies.items())),
+            self._dashboard_url(),
         )
 
     async def workers(self) -> list[Component]:

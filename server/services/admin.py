@@ -91,6 +91,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
             open_stream_count=now.open_streams,
             dead_letter_count=now.dead_letters,
             retry_policies=[_retry_policy(policy) for policy in now.retry_policies],
+            dashboard_url=now.dashboard_url,
         )
 
     async def ListDeadLetters(  # noqa: N802, D102

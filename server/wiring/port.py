@@ -56,6 +56,7 @@ def build_services(
         parts,
         settings.retry.policies,
         shared.worker_report.sentence,
+        lambda: shared.cluster.dashboard_url,
     )
     rate = settings.dead_letters.redrive_per_s
     operations = LetterOperations(ledger, jobs.runner, shared.audit.trail, clock, rate)

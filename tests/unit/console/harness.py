@@ -65,6 +65,7 @@ class ScriptedAdmin:
     """Answers as the AdminService does, from what a test put here; notes who asked."""
 
     letters: list[admin_pb2.DeadLetter] = field(default_factory=list)
+    dashboard_url: str = "http://127.0.0.1:8265"
     components: list[admin_pb2.Component] = field(default_factory=list)
     done: list[tuple[str, str, str]] = field(default_factory=list)
     failure: Exception | None = None
@@ -72,7 +73,9 @@ class ScriptedAdmin:
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: object) -> admin_pb2.GetStatusResponse:
         if self.failure is not None:
             raise self.failure
-        return admin_pb2.GetStatusResponse(version="1.2", components=self.components, dead_letter_count=3)
+        return admin_pb2.GetStatusResponse(
+            version="1.2", components=self.components, dead_letter_count=3, dashboard_url=self.dashboard_url
+        )
 
     async def ListBreakers(
         self, request: admin_pb2.ListBreakersRequest, context: object

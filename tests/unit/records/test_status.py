@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 import pytest
 
@@ -57,3 +59,14 @@ async def test_a_disk_that_refuses_writes_is_told_until_it_takes_one(ledger: Led
     ledger._file.connection = real
     await ledger.write(lambda cursor: None)
     assert (await _ledger_row(ledger)).healthy
+
+
+async def test_the_address_of_rays_dashboard_is_told_where_there_is_one(ledger: Ledger) -> None:
+    async def told(*more: Callable[[], str]) -> str:
+        breakers = Breakers(ledger, Metrics(), lambda: NOW)
+        named = {"dashboard_url": more[0]} if more else {}
+        reporter = StatusReporter(FakeGateway(), ledger, FakeAssistant(), breakers, NOW, lambda: 0, (), **named)
+        return (await reporter.report()).dashboard_url
+
+    assert await told(lambda: "http://127.0.0.1:8265") == "http://127.0.0.1:8265"
+    assert not await told()

@@ -111,6 +111,7 @@ class GetStatusResponse(_message.Message):
     OPEN_STREAM_COUNT_FIELD_NUMBER: _builtins.int
     DEAD_LETTER_COUNT_FIELD_NUMBER: _builtins.int
     RETRY_POLICIES_FIELD_NUMBER: _builtins.int
+    DASHBOARD_URL_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     open_job_count: _builtins.int
@@ -119,6 +120,8 @@ class GetStatusResponse(_message.Message):
     """Conversation streams that are open."""
     dead_letter_count: _builtins.int
     """Dead letters that were neither retried nor discarded."""
+    dashboard_url: _builtins.str
+    """Address of Ray's dashboard, on the server's own machine. Empty where the cluster has none."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the server started."""
@@ -141,10 +144,11 @@ class GetStatusResponse(_message.Message):
         open_stream_count: _builtins.int = ...,
         dead_letter_count: _builtins.int = ...,
         retry_policies: _abc.Iterable[Global___RetryPolicy] | None = ...,
+        dashboard_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components", "dead_letter_count", b"dead_letter_count", "open_job_count", b"open_job_count", "open_stream_count", b"open_stream_count", "retry_policies", b"retry_policies", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components", "dashboard_url", b"dashboard_url", "dead_letter_count", b"dead_letter_count", "open_job_count", b"open_job_count", "open_stream_count", b"open_stream_count", "retry_policies", b"retry_policies", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
