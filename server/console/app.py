@@ -9,7 +9,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from models.errors import VestibuleError
-from server.console import experiments_page, health_page, letters_page, problem_page, sessions_page
+from server.console import experiments_page, health_page, letters_page, problem_page, risk_page, sessions_page
 from server.console.analyses import Analyses
 from server.console.calls import Calls
 from server.console.causes_page import CausesPage
@@ -70,6 +70,7 @@ class Console:
                 shown("/causes", CausesPage(analyses).show),
                 shown("/experiments", experiments_page.show_all),
                 shown("/experiments/{name}", experiments_page.show_one),
+                shown("/risk", risk_page.show),
                 shown("/health", health_page.show),
                 shown("/letters", letters_page.show_all),
                 shown("/letters/{letter_id}", letters_page.show_one),

@@ -24,6 +24,7 @@ class Span:
     Attributes:
         label: What it is of.
         shape: Of its mark, ``dot`` or ``square``, so that colours are not needed.
+        other: A second share to compare with, which gets a square; None for none.
     """
 
     label: str
@@ -31,6 +32,7 @@ class Span:
     low: float
     high: float
     shape: str = "dot"
+    other: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class RowShown:
     high: float
     caps: tuple[float, ...]
     shape: str
+    other: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def interval_chart(title: str, spans: Sequence[Span], formats: Formats) -> Chart
         spans: Its rows.
         formats: Of the language.
     """
-    top = round_top([span.high for span in spans])
+    top = round_top([value for span in spans for value in (span.high, span.other or 0.0)])
 
     def place(share: float) -> float:
         return round(100 * min(max(share / top, 0.0), 1.0), 2)
@@ -124,6 +127,7 @@ def _chart(
             high=place(span.high),
             caps=tuple(place(bound) for bound in (span.low, span.high) if isfinite(bound)),
             shape=span.shape,
+            other=None if span.other is None else place(span.other),
         )
         for number, (span, text) in enumerate(zip(spans, texts, strict=True))
     )

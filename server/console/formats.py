@@ -43,9 +43,10 @@ class Formats:
         return f"{self.count(found.low)}{TO}{self.count(found.high)}"
 
     def decimal(self, value: float, digits: int = 1) -> str:
-        """A number with a fraction: ``2.4``."""
-        text = f"{value:.{digits}f}"
-        return text if self.language == "en" else text.replace(".", ",")
+        """A number with a fraction: ``2.4``; without one from 100 on."""
+        whole, point, fraction = f"{value:,.{digits if abs(value) < 100 else 0}f}".partition(".")
+        point = "," if point and self.language != "en" else point
+        return whole.replace(",", _THOUSANDS[self.language]) + point + fraction
 
     def decimals(self, found: Range) -> str:
         """The bounds of an interval: ``1.9 to 3.1``."""

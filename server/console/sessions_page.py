@@ -16,11 +16,14 @@ from server.console.filters import Filter, time_of
 from server.console.formats import Formats, moment
 from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
+from server.console.risk_page import risk_of
 from server.console.texts import Texts
 from server.console.visit import Visit
+from server.ledger.types import SessionState
 
 PAGE_OF_SESSIONS: Final = 50
 PAGE_OF_ENTRIES: Final = 200
+_ENDED: Final = {state.value for state in SessionState if state.ended}
 NUMBERS: Final = {
     "reached": funnel_pb2.FUNNEL_NUMBER_REACHED,
     "dropped": funnel_pb2.FUNNEL_NUMBER_DROPPED,
@@ -100,8 +103,10 @@ async def show_one(visit: Visit) -> Response:
     reply = await visit.call("FunnelService", "GetSessionTimeline", request)
     opened_s = reply.session.create_time.ToDatetime().timestamp()
     token = reply.next_page_token
+    running = reply.session.stage not in _ENDED
     return visit.page(
         "session.html",
+        risk=await risk_of(visit, reply.session.id) if running else None,
         session=session_shown(reply.session, texts),
         entries=[entry_shown(entry, opened_s, texts) for entry in reply.entries],
         next_page=f"/sessions/{reply.session.id}?page={token}" if token else "",

@@ -25,10 +25,13 @@ PAGES: Final = (
     ("funnel", "FunnelService", "GetReport"),
     ("causes", "FunnelService", "GetReport"),
     ("experiments", "ExperimentService", "ListExperiments"),
+    ("risk", "RiskService", "GetRiskModel"),
     ("health", "AdminService", "GetStatus"),
     ("letters", "AdminService", "ListDeadLetters"),
 )
 """The pages of the menu, and the method that a caller needs for each."""
+OF_ALL_CLIENTS: Final = frozenset({"risk"})
+"""Pages that rest on sessions of every client, so that a caller of one client may not see them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,12 @@ class Visit:
     @property
     def menu(self) -> list[str]:
         """The pages that the caller may see."""
-        return [name for name, service, method in PAGES if self._calls.allowed(self.caller, service, method)]
+        return [
+            name
+            for name, service, method in PAGES
+            if self._calls.allowed(self.caller, service, method)
+            and not (self.caller.client_id and name in OF_ALL_CLIENTS)
+        ]
 
     def page(self, template: str, **values: Any) -> Response:
         """A page with the menu of what the caller may see; its part that follows changes if only that is wanted."""

@@ -31,14 +31,20 @@ from server.console.logins import Logins
 from server.console.place import Place
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment
+from server.funnel.texts import load_texts
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
+from server.risk.model import RiskModel
+from server.risk.texts import RiskTexts
+from server.risk.trainer import RiskTrainer
 from server.rpc.interceptors.authenticate import AccessDecision
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.services import Services
 from server.services.experiment import ExperimentService
 from server.services.funnel import FunnelService
+from server.services.risk import RiskService
 from server.setting_groups import AuthSettings, ConsoleSettings, LimitSettings
+from server.setting_groups.risk import RiskSettings
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
@@ -122,6 +128,7 @@ class Harness:
         *,
         analyses: Analyses | None = None,
         experiments: tuple[Experiment, ...] = (),
+        risk_model: RiskModel | None = None,
         auth: AuthSettings | None = None,
         clock: Clock = lambda: NOW,
     ) -> None:
@@ -135,7 +142,10 @@ class Harness:
         self.now = 0.0
         funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
         experiment = ExperimentService(self.ledger, Experiments(*experiments), lambda: NOW, audit.client_pseudonym)
-        services = cast(Services, SimpleNamespace(funnel=funnel, experiment=experiment, admin=self.admin))
+        trainer = RiskTrainer(self.ledger, lambda: NOW, RiskSettings(), 1800, folder)
+        trainer.model = risk_model
+        risk = RiskService(self.ledger, trainer, lambda: NOW, RiskTexts(load_texts()), RiskSettings())
+        services = cast(Services, SimpleNamespace(funnel=funnel, experiment=experiment, risk=risk, admin=self.admin))
         verifier = TokenVerifier(auth, KeySet(http_source(auth.jwks_url)), clock, audit) if auth else None
         authenticator = Authenticator(self.keys, verifier)
         calls = Calls(services, authenticator, self.decisions.append, limits, lambda: self.now)

@@ -35,6 +35,10 @@ BUILT = (
     "guardrail_",
     "by_",
     "time_",
+    "risk_unknown_",
+    "risk_low",
+    "risk_medium",
+    "risk_high",
 )
 CHOSEN = ("letter_retried", "letter_discarded", "funnel_nobody", "causes_too_little", "causes_nothing")
 """Keys that are put together, and those that are chosen, in the code."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import duckdb
 import pytest
 
@@ -62,11 +60,10 @@ async def test_a_disk_that_refuses_writes_is_told_until_it_takes_one(ledger: Led
 
 
 async def test_the_address_of_rays_dashboard_is_told_where_there_is_one(ledger: Ledger) -> None:
-    async def told(*more: Callable[[], str]) -> str:
+    async def told(url: str) -> str:
         breakers = Breakers(ledger, Metrics(), lambda: NOW)
-        named = {"dashboard_url": more[0]} if more else {}
-        reporter = StatusReporter(FakeGateway(), ledger, FakeAssistant(), breakers, NOW, lambda: 0, (), **named)
-        return (await reporter.report()).dashboard_url
+        parts = (FakeGateway(), ledger, FakeAssistant(), breakers, NOW, lambda: 0, ())
+        return (await StatusReporter(*parts, dashboard_url=lambda: url).report()).dashboard_url
 
-    assert await told(lambda: "http://127.0.0.1:8265") == "http://127.0.0.1:8265"
-    assert not await told()
+    assert await told("http://127.0.0.1:8265") == "http://127.0.0.1:8265"
+    assert not await told("")
