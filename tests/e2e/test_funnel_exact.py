@@ -18,7 +18,7 @@ from vestibule.v1 import funnel_pb2, session_pb2
 
 from server.analytics.client import connect
 from server.cli.channel import open_aio_channel
-from tests.e2e import event_log
+from tests.e2e import event_groups, event_log
 from tests.e2e.harness import App, Server, start_server, stop_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -27,6 +27,7 @@ G = TypeVar("G")
 
 CLIENT: Final = "loans"
 ORDERS: Final = ("ordered", "strict", "any")
+PROPERTIES: Final = ("channel", "amount")
 CLOCKS_OFF: Final = (timedelta(), timedelta(hours=2), -timedelta(hours=2), timedelta(days=3652), -timedelta(days=3652))
 
 
@@ -46,13 +47,19 @@ def _as_apps_send(log: pl.DataFrame, sessions: dict[str, str]) -> list[funnel_pb
     chance = random.Random(5)
     off = {case: chance.choice(CLOCKS_OFF) // timedelta(microseconds=1) for case in sessions}
     sent = []
-    for case, name, at, sequence in log.select("case", "name", "at", "sequence").iter_rows():
+    columns = ("case", "name", "at", "sequence", *PROPERTIES)
+    for case, name, at, sequence, *given in log.select(columns).iter_rows():
         device_time = Timestamp()
         device_time.FromMicroseconds(at + off[case])
         event_id, session_id = str(uuid.uuid4()), sessions[case]
         sent.append(
             funnel_pb2.AppEvent(
-                event_id=event_id, session_id=session_id, name=name, device_time=device_time, sequence=sequence
+                event_id=event_id,
+                session_id=session_id,
+                name=name,
+                device_time=device_time,
+                sequence=sequence,
+                properties={key: str(value) for key, value in zip(PROPERTIES, given, strict=True) if value is not None},
             )
         )
     sent += chance.sample(sent, len(sent) // 20)
@@ -61,7 +68,13 @@ def _as_apps_send(log: pl.DataFrame, sessions: dict[str, str]) -> list[funnel_pb
 
 
 async def _send(app: App, log: pl.DataFrame) -> None:
-    declared = [funnel_pb2.DeclaredEvent(name=name) for name in log["name"].unique()]
+    properties = [
+        funnel_pb2.DeclaredProperty(
+            key="channel", kind=funnel_pb2.PROPERTY_KIND_ENUMERATION, values=event_groups.CHANNELS
+        ),
+        funnel_pb2.DeclaredProperty(key="amount", kind=funnel_pb2.PROPERTY_KIND_NUMBER),
+    ]
+    declared = [funnel_pb2.DeclaredEvent(name=name, properties=properties) for name in log["name"].unique()]
     words = funnel_pb2.DeclareEventsRequest(client_id=CLIENT, events=declared, words_checked=True)
     await app.funnel.DeclareEvents(words, timeout=30)
     cases = log["case"].unique(maintain_order=True).to_list()
@@ -100,11 +113,13 @@ def fast(home: Path) -> Iterator[Server]:
 
 
 async def test_every_funnel_over_a_log_equals_an_independent_count(fast: Server) -> None:
-    log = event_log.load()
+    log = event_groups.with_properties(event_log.load())
     async with open_aio_channel(fast.address, credential=fast.operator_key) as channel:
         app = App(channel)
         await _send(app, log)
         await _compare(app, fast, log)
+        await _compare_groups(app, log)
+        await _compare_shapes(app, fast, log)
 
 
 async def _compare(app: App, server: Server, log: pl.DataFrame) -> None:
@@ -117,11 +132,73 @@ async def _compare(app: App, server: Server, log: pl.DataFrame) -> None:
             rows = analyst.execute(_sql(*funnel)).fetchall()
             assert [sessions for (sessions,) in rows] == expected, funnel
             if funnel[1] == event_log.WINDOWS[-1]:
-                await _check_lists(app, _request(*funnel), report)
+                await _check_lists(app, _request(*funnel), report.stages)
 
 
-async def _check_lists(app: App, request: funnel_pb2.GetReportRequest, report: funnel_pb2.GetReportResponse) -> None:
-    for position, stage in enumerate(report.stages, start=1):
+async def _compare_groups(app: App, log: pl.DataFrame) -> None:
+    """By the first and the last channel: the counts, the amounts, and the list behind each count."""
+    for steps, last in itertools.product(event_log.FUNNELS, (False, True)):
+        cases = event_groups.reached(log, steps)
+        cases = cases.join(event_groups.values(log, "channel", last=last), on="case", how="left")
+        amounts = event_groups.values(log, "amount", last=True).rename({"value": "amount"})
+        cases = cases.join(amounts, on="case", how="left")
+        touch = funnel_pb2.FUNNEL_TOUCH_LAST if last else funnel_pb2.FUNNEL_TOUCH_FIRST
+        request = _request(steps, None, "ordered")
+        request.breakdown.by, request.breakdown.key = funnel_pb2.FUNNEL_DIMENSION_PROPERTY, "channel"
+        request.breakdown.attribution.touch = touch
+        request.interval = funnel_pb2.FUNNEL_INTERVAL_WEEK
+        request.value.key = "amount"
+        report = await app.funnel.GetReport(request, timeout=60)
+        whole = [sum(week.stages[at].session_count for week in report.periods) for at in range(len(steps))]
+        assert whole == event_groups.counts(cases, len(steps))
+        assert sum(segment.stages[0].session_count for segment in report.segments) == cases.height
+        for segment in report.segments:
+            is_value = segment.key.kind == funnel_pb2.FUNNEL_SEGMENT_KIND_VALUE
+            of = cases.filter(pl.col("value").eq_missing(segment.key.value if is_value else None))
+            assert [stage.session_count for stage in segment.stages] == event_groups.counts(of, len(steps))
+            for number, stage in enumerate(segment.stages, start=1):
+                assert stage.value.total == of.filter(pl.col("reached") >= number)["amount"].sum()
+            await _check_lists(app, request, segment.stages, segment.key)
+        await _check_lists(app, request, report.stages)
+
+
+async def _compare_shapes(app: App, server: Server, log: pl.DataFrame) -> None:
+    """An optional second step, an excluded event, a window of the last step, and the first attempt alone."""
+    token = (server.state_dir / "quack.token").read_text(encoding="utf-8").strip()
+    limit, days = timedelta(days=3), timedelta(days=14)
+    with connect(server.quack_port, token) as analyst:
+        for steps, first in itertools.product(event_log.FUNNELS, (False, True)):
+            excluded = next(name for name in log["name"].unique().sort() if name not in steps)
+            required = (steps[0], *steps[2:])
+            cases = event_groups.reached(
+                log, required, days, excluded=excluded, step_windows={steps[-1]: limit}, first_attempt=first
+            )
+            request = _request(steps, days, "ordered")
+            request.step_rules.add(position=2, optional=True)
+            request.step_rules.add(position=len(steps)).window.FromTimedelta(limit)
+            request.exclusions.add(name=excluded)
+            request.attempt = funnel_pb2.FUNNEL_ATTEMPT_FIRST if first else funnel_pb2.FUNNEL_ATTEMPT_DEEPEST
+            report = await app.funnel.GetReport(request, timeout=60)
+            told = [stage.session_count for stage in report.stages]
+            assert [told[0], *told[2:]] == event_groups.counts(cases, len(required)), (steps, first)
+            windows = ["NULL"] * (len(steps) - 1) + [f"INTERVAL {limit.days} DAY"]
+            rows = analyst.execute(
+                f"""SELECT sessions FROM funnel_with({list(steps)},
+                optional := ['{steps[1]}'], excluded := ['{excluded}'],
+                windows := [{", ".join(windows)}], attempt := '{"first" if first else "deepest"}',
+                within := INTERVAL {days.days} DAY, client := '{CLIENT}') ORDER BY position"""
+            ).fetchall()
+            assert [sessions for (sessions,) in rows] == told, (steps, first)
+            await _check_lists(app, request, report.stages)
+
+
+async def _check_lists(
+    app: App,
+    request: funnel_pb2.GetReportRequest,
+    stages: Iterable[funnel_pb2.FunnelStage],
+    segment: funnel_pb2.FunnelSegmentKey | None = None,
+) -> None:
+    for position, stage in enumerate(stages, start=1):
         for number, told in (
             (funnel_pb2.FUNNEL_NUMBER_REACHED, stage.session_count),
             (funnel_pb2.FUNNEL_NUMBER_DROPPED, stage.dropped_count),
@@ -129,7 +206,7 @@ async def _check_lists(app: App, request: funnel_pb2.GetReportRequest, report: f
         ):
             listed: list[str] = []
             behind = funnel_pb2.ListFunnelSessionsRequest(
-                report=request, position=position, number=number, page_size=1000
+                report=request, position=position, number=number, page_size=1000, segment=segment
             )
             while not listed or behind.page_token:
                 page = await app.funnel.ListFunnelSessions(behind, timeout=60)
