@@ -30,6 +30,12 @@ from server.ledger.columns import Cursor
 MOST_SESSIONS: Final = 200_000
 """The search for causes reads at most so many sessions, drawn by a hash of their ids: the same ones each time."""
 
+
+def _drawn(session_id: str) -> str:
+    """Whether a session is among those drawn. Before a join it spares most rows a look for their session."""
+    return f"($share >= 1 OR hash({session_id}) < ($share * 18446744073709551615)::UBIGINT)"
+
+
 # What happened after a session went idle, such as a late reply, happened to nobody who could still leave: stage 9.
 _STAGE_OF_EVENT = """CASE WHEN {time} > idle_since THEN 9
     WHEN NOT {time} >= in_progress_time OR in_progress_time IS NULL THEN 1
@@ -45,8 +51,7 @@ _SESSIONS = f"""s AS MATERIALIZED (
         coalesce(awaiting_approval_time, completed_time) AS awaiting_approval_time,
         coalesce(in_progress_time, awaiting_approval_time, completed_time) AS in_progress_time,
         CASE WHEN idle.session_id IS NOT NULL THEN sessions.stage_time - to_milliseconds($idle_ms) END AS idle_since
-    FROM v_session_stages AS v JOIN (FROM sessions AS s WHERE {CHOSEN}
-        AND ($share >= 1 OR hash(s.id) < ($share * 18446744073709551615)::UBIGINT)) AS sessions
+    FROM v_session_stages AS v JOIN (FROM sessions AS s WHERE {CHOSEN} AND {_drawn("s.id")}) AS sessions
         ON sessions.id = v.session_id
     LEFT JOIN (SELECT DISTINCT session_id FROM events WHERE stage = 'ABANDONED' AND (properties->>'reason') = 'idle')
         AS idle ON idle.session_id = v.session_id)"""  # noqa: S608 - literals of ours
@@ -55,14 +60,15 @@ _EVENTS = f"""e AS (
         json_extract_string(e.properties, [{", ".join(f"'$.{path}'" for path in PATHS)}]) AS p,
         {_STAGE_OF_EVENT.format(time=_HAPPENED_AT)} AS stage_number
     FROM events AS e JOIN s ON s.id = e.session_id
-    WHERE e.device_time IS NULL AND e.name IN ({", ".join(f"'{name}'" for name in NAMES)}))"""  # noqa: S608 - the same
+    WHERE {_drawn("e.session_id")} AND e.device_time IS NULL
+        AND e.name IN ({", ".join(f"'{name}'" for name in NAMES)}))"""  # noqa: S608 - the same
 _APP_EVENTS = f"""SELECT e.session_id, e.properties, e.properties_meta, {_HAPPENED_AT} AS event_time,
         {_STAGE_OF_EVENT.format(time=_HAPPENED_AT)} AS stage_number
     FROM events AS e JOIN s ON s.id = e.session_id
-    WHERE e.device_time IS NOT NULL AND e.properties <> '{{}}'"""  # noqa: S608 - the same
+    WHERE {_drawn("e.session_id")} AND e.device_time IS NOT NULL AND e.properties <> '{{}}'"""  # noqa: S608 - the same
 _TURNS = f"""t AS (
     SELECT t.session_id, t.text_safe, t.start_s, t.end_s, {_STAGE_OF_EVENT.format(time="t.create_time")} AS stage_number
-    FROM turns AS t JOIN s ON s.id = t.session_id)"""  # noqa: S608 - the same
+    FROM turns AS t JOIN s ON s.id = t.session_id WHERE {_drawn("t.session_id")})"""  # noqa: S608 - the same
 _LEFT_AT = "coalesce(s.idle_since, s.stage_time)"
 
 

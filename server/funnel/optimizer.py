@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from threadpoolctl import threadpool_limits
+
 from server.funnel.drop_offs import DropOff, SeverityRules, judge
 from server.funnel.feature_table import read_table
 from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, labels, of_cause, roi
@@ -113,11 +115,18 @@ class _Found:
 
 
 def _causes(table: SessionTable | None) -> _Found:
+    if table is None:
+        return _Found(0, CauseReport((), (), 0), {}, None)
+    # More threads only wait for each other in products as small as ours: with two, 200,000 sessions take six times the
+    # CPU time. The server has one anyway; Python code that imports NumPy before us has one for each core.
+    with threadpool_limits(1, user_api="blas"):
+        return _searched(table)
+
+
+def _searched(table: SessionTable) -> _Found:
     from server.funnel.causes import find_causes  # Both import SciPy, which takes a second.
     from server.funnel.improvement import ImprovementModel
 
-    if table is None:
-        return _Found(0, CauseReport((), (), 0), {}, None)
     report = find_causes(table)
     if not report.causes:
         return _Found(table.sessions, report, {}, None)
