@@ -37,7 +37,8 @@ INFORMATION_SCHEMA = frozenset({"schemata", "tables", "columns"})
 """Catalogue functions that clients read: names and comments, no rows."""
 
 TABLE_FUNCTIONS = frozenset(
-    {"duckdb_tables", "duckdb_views", "duckdb_columns", "range", "generate_series", "unnest", "json_each", *MACROS}
+    {"duckdb_tables", "duckdb_views", "duckdb_columns", "duckdb_constraints"}
+    | {"range", "generate_series", "unnest", "json_each", *MACROS}
 )
 
 _TABLE_KINDS = frozenset(

@@ -38,6 +38,18 @@ GOOD = (
     "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE table_name = 'v_funnel'",
     "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal",
     "SELECT catalog_name, schema_name FROM information_schema.schemata",
+    # What the ADBC driver for Quack asks to list views, columns and their comments.
+    "SELECT DISTINCT catalog_name FROM information_schema.schemata WHERE TRUE ORDER BY catalog_name",
+    """SELECT table_name, table_type FROM (
+        SELECT database_name AS table_catalog, schema_name AS table_schema, table_name, CASE WHEN ("temporary")
+        THEN ('LOCAL TEMPORARY') WHEN ("internal") THEN 'SYSTEM TABLE' ELSE 'TABLE' END AS table_type
+        FROM duckdb_tables() UNION ALL SELECT database_name, schema_name, view_name,
+        CASE WHEN ("internal") THEN 'SYSTEM VIEW' ELSE 'VIEW' END FROM duckdb_views()) x
+        WHERE table_catalog = 'memory' AND table_schema = 'main' ORDER BY table_name""",
+    """SELECT table_name, constraint_name, column_index, column_name FROM (SELECT dc.*,
+        UNNEST(dc.constraint_column_indexes) AS column_index, UNNEST(dc.constraint_column_names) AS column_name
+        FROM duckdb_constraints() AS dc WHERE constraint_type = 'PRIMARY KEY')
+        WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, constraint_name, column_index""",
     "FROM funnel(['STARTED', 'camera_opened'], within := INTERVAL 1 DAY, ordering := 'any', client := 'app')",
     "SELECT client_id, count(*) FROM funnel_sessions(['STARTED'], since := TIMESTAMP '2026-01-01') GROUP BY ALL",
     "FROM drop_offs(['STARTED', 'IN_PROGRESS']) JOIN time_to_convert(['STARTED', 'IN_PROGRESS']) USING (position)",
