@@ -119,7 +119,7 @@ class LoginPages:
         )
         if credential is not None:
             return self._welcome(request, credential, path)
-        return self.page(request, path, again=bool(ticket) or "next" in request.query_params)
+        return self.page(request, path, again=bool(ticket) or self._cookie in request.cookies)
 
     async def log_in(self, request: Request) -> Response:
         """Take the form."""

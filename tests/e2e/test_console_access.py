@@ -1,7 +1,10 @@
-"""A real Chromium at a console with TLS. The services behind the pages are those of the unit tests."""
+"""A real Chromium at a console with TLS: one of a whole server, and others over the services of the unit tests."""
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,6 +25,7 @@ from server.tls.files import OF_THE_CONSOLE
 from server.tls.reload import ConsoleCertificate
 from tests.certificates import issue
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
+from tests.e2e.harness import NO_DASHBOARD, start_server, stop_server
 from tests.unit.access.issuer import AUDIENCE
 from tests.unit.console.harness import Harness, letter
 from tests.unit.console.issuer import CLIENT, PASSWORD, SECRET, TestIssuer
@@ -84,16 +88,18 @@ async def test_an_open_page_follows_changes_survives_a_restart_and_ends_with_the
             await expect(page.get_by_text("You were logged out. Log in again.")).to_be_visible()
 
 
-async def test_a_person_logs_in_at_the_issuer_and_out_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_person_logs_in_at_the_issuer_and_out_again(tmp_path: Path, scripts: bool) -> None:
     [port] = free_ports(1)
     issuer = TestIssuer(utc_now, f"https://localhost:{port}/login/return", scope="openid analyst operator")
     async with (
         issuer.running(),
         console(tmp_path, port, issuer),
-        page_of_a_browser(insecure=True, expected=("401",)) as page,
+        page_of_a_browser(insecure=True, scripts=scripts, expected=("401",)) as page,
     ):
         await page.goto(f"https://localhost:{port}/letters?closed=yes")
-        await assert_accessible(page)
+        if scripts:
+            await assert_accessible(page)
         await page.get_by_role("link", name="Log in at 127.0.0.1").click()
         await page.get_by_label("Password").fill("wrong")
         await page.get_by_role("button", name="Sign in").click()
@@ -112,3 +118,48 @@ async def test_a_person_logs_in_at_the_issuer_and_out_again(tmp_path: Path) -> N
         assert len(issuer.logged_out) == 1
         await page.goto(f"https://localhost:{port}/letters")
         await expect(page.get_by_label("API key or token")).to_be_visible()
+
+
+async def test_a_whole_server_serves_its_console_on_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [port] = free_ports(1)
+    address = f"https://localhost:{port}"
+    certificate, key = issue("console", CA).write(tmp_path)
+    monkeypatch.setenv("VESTIBULE_CONSOLE__OIDC_CLIENT_SECRET", SECRET)
+    issuer = TestIssuer(utc_now, f"{address}/login/return", scope="openid operator")
+    gone = ("[object Event]", "ERR_CONNECTION_REFUSED")  # of the page that is open when the server stops
+    async with issuer.running(), page_of_a_browser(insecure=True, expected=gone) as page:
+        settings = (
+            "console.enabled=true",
+            "console.host=0.0.0.0",
+            f"console.port={port}",
+            f"console.url={address}",
+            f"console.tls_certificate={certificate}",
+            f"console.tls_key={key}",
+            f"console.oidc_client_id={CLIENT}",
+            f"auth.issuer={issuer.url}",
+            f"auth.audience={AUDIENCE}",
+            f"auth.jwks_url={issuer.url}/jwks",
+        )
+        server = await asyncio.to_thread(start_server, tmp_path / "home", NO_DASHBOARD, *settings)
+        try:
+            await page.goto(f"{address}/health")
+            await page.get_by_role("link", name="Log in at 127.0.0.1").click()
+            await page.get_by_label("Password").fill(PASSWORD)
+            await page.get_by_role("button", name="Sign in").click()
+            await page.wait_for_url(f"{address}/health")
+            await expect(page.get_by_role("rowheader", name="console_tls")).to_be_visible()
+            command = [sys.executable, "-m", "server.cli", "console"]
+            printed = await asyncio.to_thread(
+                subprocess.run, command, capture_output=True, text=True, check=True, env=server.environment
+            )
+            await page.get_by_role("button", name="Log out").click()
+            await page.wait_for_url(f"{address}/login")
+            await page.goto(printed.stdout.strip())
+            await page.get_by_role("link", name="Health").click()
+            await expect(page.get_by_role("heading", name="Health")).to_be_visible()
+            await asyncio.to_thread(server.terminate)  # an open page that follows does not delay it
+        finally:
+            await asyncio.to_thread(stop_server, server)
+        assert not [secret for secret in [*issuer.gave, SECRET] if secret in server.log]

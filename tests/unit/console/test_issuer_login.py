@@ -200,6 +200,8 @@ async def test_a_login_leads_to_no_other_site(site: Site, path: str) -> None:
         ({"id_claims": {"nonce": None}}, "id token"),
         ({"id_claims": {"iss": "https://evil.example"}}, "id token"),
         ({"id_claims": {"aud": "another-client"}}, "id token"),
+        ({"id_claims": {"aud": "another-client", "azp": CLIENT}}, "id token"),
+        ({"id_claims": {"aud": None, "azp": CLIENT}}, "id token"),
         ({"id_claims": {"aud": [CLIENT, "another"]}}, "id token"),
         ({"id_claims": {"azp": "another-client"}}, "id token"),
         ({"id_claims": {"exp": 1}}, "id token"),
