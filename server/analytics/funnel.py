@@ -11,15 +11,11 @@ from typing import Any, Literal
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.funnel_shape import PLAIN, Shape
+from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor, Row, fetch_all, stored_time_or_none
 from server.ledger.types import SessionState, StageReport
 
 STAGES = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL, SessionState.COMPLETED)
-
-HIGH_RATE = 0.30
-CRITICAL_RATE = 0.50
-FEWEST_SESSIONS = 20
-"""A drop-off rate that rests on fewer sessions than this gets no severity."""
 
 Ordering = Literal["ordered", "strict", "any"]
 
@@ -105,7 +101,9 @@ _MEDIANS_OF_STAGES = """, median(epoch(in_progress_time - create_time)) AS media
     median(epoch(completed_time - awaiting_approval_time)) AS median_4"""
 
 
-def funnel_report(cursor: Cursor, choice: FunnelChoice | None = None) -> list[StageReport]:
+def funnel_report(
+    cursor: Cursor, choice: FunnelChoice | None = None, rules: SeverityRules | None = None
+) -> list[StageReport]:
     """Count a funnel.
 
     A session that reached a later stage counts for the earlier ones. A session that has not ended does not count as
@@ -114,15 +112,16 @@ def funnel_report(cursor: Cursor, choice: FunnelChoice | None = None) -> list[St
     Args:
         cursor: Of a read.
         choice: What is counted; None for the default funnel on all sessions.
+        rules: What is severe; None takes the usual rules.
 
     Returns:
-        The stages or steps in order. ``severity`` is ``HIGH`` from a drop-off of 30 %, ``CRITICAL`` from 50 %,
-        otherwise ``NORMAL``; empty for the first stage and where fewer than 20 sessions could have made the step.
+        The stages or steps in order. ``severity`` is empty for the first stage.
     """
     chosen = choice or FunnelChoice()
     names = chosen.names()
     (counts,) = fetch_all(cursor, _counts_of(chosen, len(names)), chosen.parameters())
-    return [_stage(counts, position, name) for position, name in enumerate(names, start=1)]
+    judged = rules or SeverityRules()
+    return [_stage(counts, position, name, judged) for position, name in enumerate(names, start=1)]
 
 
 def sessions_behind(
@@ -183,7 +182,7 @@ def _counts_of(choice: FunnelChoice, stages: int) -> str:
     return f"SELECT {', '.join(counts)}{medians} FROM {choice.sessions()}"  # noqa: S608 - words that were checked
 
 
-def _stage(counts: dict[str, Any], position: int, name: str) -> StageReport:
+def _stage(counts: dict[str, Any], position: int, name: str, rules: SeverityRules) -> StageReport:
     sessions: int = counts[f"reached_{position}"]
     first = position == 1
     could: int = sessions if first else counts[f"reached_{position - 1}"] - counts[f"under_way_{position - 1}"]
@@ -195,14 +194,5 @@ def _stage(counts: dict[str, Any], position: int, name: str) -> StageReport:
         dropped=could - sessions,
         drop_off_rate=rate,
         median_s=counts.get(f"median_{position}"),
-        severity="" if first else severity(rate, could),
+        severity="" if first else rules.severity(could - sessions, could),
     )
-
-
-def severity(rate: float, could: int) -> str:
-    """The severity of a drop-off rate; empty when too few sessions could have made the step."""
-    if could < FEWEST_SESSIONS:
-        return ""
-    if rate >= CRITICAL_RATE:
-        return "CRITICAL"
-    return "HIGH" if rate >= HIGH_RATE else "NORMAL"

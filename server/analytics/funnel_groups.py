@@ -10,7 +10,7 @@ from typing import Final
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.analytics.funnel import FunnelChoice, Number, check_position, severity
+from server.analytics.funnel import FunnelChoice, Number, check_position
 from server.analytics.funnel_details import (
     QUANTILES,
     Attribution,
@@ -22,6 +22,7 @@ from server.analytics.funnel_details import (
     StageAmount,
     StageDetails,
 )
+from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor, Row, aware, fetch_all, stored_time_or_none
 from server.ledger.funnel_values import number_of, values_of
 from server.ledger.types import StageReport
@@ -32,13 +33,16 @@ _WORD = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}|")
 _STAGE_TIMES = "[create_time, in_progress_time, awaiting_approval_time, completed_time] AS step_times"
 
 
-def grouped_report(cursor: Cursor, choice: FunnelChoice, details: Details) -> list[Group]:
+def grouped_report(
+    cursor: Cursor, choice: FunnelChoice, details: Details, rules: SeverityRules | None = None
+) -> list[Group]:
     """Count a funnel by groups.
 
     Args:
         cursor: Of a read.
         choice: What is counted.
         details: By which groups, and what else is told.
+        rules: What is severe; None takes the usual rules.
 
     Returns:
         All sessions first; then the groups of the breakdown, values by their sessions and then their text, the rest
@@ -56,7 +60,7 @@ def grouped_report(cursor: Cursor, choice: FunnelChoice, details: Details) -> li
         Group(
             Segment(row["kind"], row["value"]) if row["of_segment"] else None,
             aware(row["period"]) if row["of_period"] else None,
-            tuple(_stages(row, choice, details)),
+            tuple(_stages(row, choice, details, rules or SeverityRules())),
         )
         for row in rows
     ]
@@ -186,12 +190,12 @@ def _columns(n: int, choice: FunnelChoice, details: Details) -> Iterator[str]:
             yield f"quantile_cont({took}, {shares}) FILTER ({made}) AS {name}_{n}"
 
 
-def _stages(row: Row, choice: FunnelChoice, details: Details) -> Iterator[StageDetails]:
+def _stages(row: Row, choice: FunnelChoice, details: Details, rules: SeverityRules) -> Iterator[StageDetails]:
     for n, name in enumerate(choice.names(), start=1):
         times = row.get(f"times_{n}") or ()
         median_s = (times[QUANTILES.index(0.5)] if details.quantiles else times[0]) if times else None
         yield StageDetails(
-            _stage(row, n, name, median_s, judged=n > 1 and not choice.shape.optional(n)),
+            _stage(row, n, name, median_s, rules if n > 1 and not choice.shape.optional(n) else None),
             known=row[f"known_{n}"],
             times_s=tuple(times) if details.quantiles else (),
             times_from_first_s=tuple(row.get(f"times_from_first_{n}") or ()),
@@ -200,7 +204,7 @@ def _stages(row: Row, choice: FunnelChoice, details: Details) -> Iterator[StageD
         )
 
 
-def _stage(row: Row, n: int, name: str, median_s: float | None, *, judged: bool) -> StageReport:
+def _stage(row: Row, n: int, name: str, median_s: float | None, rules: SeverityRules | None) -> StageReport:
     sessions, dropped = row[f"reached_{n}"], row[f"dropped_{n}"]
     could = sessions + dropped
     rate = dropped / could if could else 0.0
@@ -211,7 +215,7 @@ def _stage(row: Row, n: int, name: str, median_s: float | None, *, judged: bool)
         dropped=dropped,
         drop_off_rate=rate,
         median_s=median_s,
-        severity=severity(rate, could) if judged else "",
+        severity=rules.severity(dropped, could) if rules else "",
     )
 
 

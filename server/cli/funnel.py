@@ -51,8 +51,8 @@ def funnel(
 
     A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
     session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
-    sessions that ended before the stage, drop_off_rate is their share, median_s the time from the stage before.
-    conversion is the share of the first stage that came so far.
+    sessions that ended before the stage, drop_off_rate is their share, low and high are its 95 % interval, and
+    median_s is the time from the stage before. conversion is the share of the first stage that came so far.
     --client finds a client of tokens by the id that the issuer gave it, too.
 
     With --steps the command counts a funnel over these events in the place of the stages. In strict order no other
@@ -98,10 +98,12 @@ def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | N
 
 def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportResponse:
     from server.services.funnel import count_funnel
+    from server.services.funnel_analysis import Analysis
 
     stopped.require_ledger()
+    rules = Analysis.of_settings(stopped.settings).optimizer.rules
     with stopped.opened(migrates=False) as ledger:
-        return asyncio.run(count_funnel(ledger, request, client_pseudonym(stopped)))
+        return asyncio.run(count_funnel(ledger, request, client_pseudonym(stopped), rules))
 
 
 funnel.add_command(report_command)

@@ -240,14 +240,17 @@ def _row(
     if request.interval:
         row["period"] = period
     severity = Severity.Name(stage.severity).removeprefix("SEVERITY_").lower()
+    unjudged = "too little data" if stage.HasField("drop_off") else None
     row |= {
         "stage": stage.name,
         "sessions": stage.session_count,
         "under_way": stage.under_way_count,
         "dropped": stage.dropped_count,
         "drop_off_rate": round(stage.drop_off_rate, 3),
+        "low": round(stage.drop_off.low, 3) if stage.HasField("drop_off") else None,
+        "high": round(stage.drop_off.high, 3) if stage.HasField("drop_off") else None,
         "median_s": _seconds(stage.median_time) if stage.HasField("median_time") else None,
-        "severity": "too little data" if severity == "unspecified" else severity,
+        "severity": unjudged if severity == "unspecified" else severity,
     }
     row["conversion"] = round(stage.conversion_rate.value, 3) if stage.HasField("conversion_rate") else None
     if request.quantiles:

@@ -70,6 +70,11 @@ class FunnelOptimizer:
         self._rules = rules or SeverityRules()
         self._texts = texts or load_texts()
 
+    @property
+    def rules(self) -> SeverityRules:
+        """What is severe."""
+        return self._rules
+
     def analyze(self, data: FunnelData) -> FunnelReport:
         """Make the report. It reads nothing, so it can run in any thread."""
         sessions = data.steps[0].entered if data.steps else 0

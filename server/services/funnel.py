@@ -16,6 +16,7 @@ from server.analytics.funnel_details import Details
 from server.analytics.funnel_groups import grouped_report, sessions_in_group
 from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import sessions_by_id, timeline
+from server.funnel.drop_offs import SeverityRules
 from server.ledger.app_events import AppendEvents
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow
@@ -36,7 +37,12 @@ DEFAULT_ENTRIES: Final = 200
 
 
 async def count_funnel(
-    ledger: Ledger, request: funnel_pb2.GetReportRequest, pseudonym: Callable[[str], str], *, visible_to: str = ""
+    ledger: Ledger,
+    request: funnel_pb2.GetReportRequest,
+    pseudonym: Callable[[str], str],
+    rules: SeverityRules,
+    *,
+    visible_to: str = "",
 ) -> funnel_pb2.GetReportResponse:
     """The report that a request asks for, without the analysis.
 
@@ -44,12 +50,13 @@ async def count_funnel(
         ledger: What is counted.
         request: From when to when, of which client, which steps, and what else is told.
         pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
+        rules: What is severe.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
     """
     choice, details = funnel_choice(request, pseudonym, visible_to), funnel_details(request)
     if details != Details() or choice.shape != PLAIN:
-        return report_message(await ledger.read(lambda cursor: grouped_report(cursor, choice, details)))
-    stages = await ledger.read(lambda cursor: funnel_report(cursor, choice))
+        return report_message(await ledger.read(lambda cursor: grouped_report(cursor, choice, details, rules)))
+    stages = await ledger.read(lambda cursor: funnel_report(cursor, choice, rules))
     return funnel_pb2.GetReportResponse(stages=stage_messages(stages))
 
 
@@ -118,7 +125,8 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self, request: funnel_pb2.GetReportRequest, context: Any
     ) -> funnel_pb2.GetReportResponse:
         visible_to = current_caller().client_id
-        report = await count_funnel(self._ledger, request, self._pseudonym, visible_to=visible_to)
+        rules = self._analysis.optimizer.rules
+        report = await count_funnel(self._ledger, request, self._pseudonym, rules, visible_to=visible_to)
         if request.analyze:
             found = await self._analysis.run(self._ledger, request, self._pseudonym, visible_to=visible_to)
             report.analysis.CopyFrom(found)

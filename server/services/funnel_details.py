@@ -89,8 +89,8 @@ def stage_messages(stages: Sequence[StageReport]) -> list[funnel_pb2.FunnelStage
     """The stages of a report without details."""
     under_way_before = accumulate((stage.under_way for stage in stages), initial=0)
     return [
-        _stage_message(StageDetails(stage, stages[0].sessions - under_way))
-        for stage, under_way in zip(stages, under_way_before, strict=False)
+        _stage_message(n, StageDetails(stage, stages[0].sessions - under_way))
+        for n, (stage, under_way) in enumerate(zip(stages, under_way_before, strict=False))
     ]
 
 
@@ -98,7 +98,7 @@ def report_message(groups: Sequence[Group]) -> funnel_pb2.GetReportResponse:
     """A report with details; the first group is all sessions."""
     report = funnel_pb2.GetReportResponse()
     for group in groups:
-        stages = [_stage_message(stage) for stage in group.stages]
+        stages = [_stage_message(n, stage) for n, stage in enumerate(group.stages)]
         owner: funnel_pb2.GetReportResponse | funnel_pb2.FunnelSegment = report
         if group.segment is not None:
             if group.start is None:
@@ -119,12 +119,14 @@ def _key(segment: Segment) -> funnel_pb2.FunnelSegmentKey:
     return funnel_pb2.FunnelSegmentKey(kind=_KINDS[segment.kind], value=segment.value or "")
 
 
-def _stage_message(stage: StageDetails) -> funnel_pb2.FunnelStage:
+def _stage_message(before: int, stage: StageDetails) -> funnel_pb2.FunnelStage:
     message = convert.stage(stage.report)
     message.optional = stage.optional
+    report = stage.report
     if stage.known:
-        rate = wilson(stage.report.sessions, stage.known)
-        message.conversion_rate.CopyFrom(funnel_pb2.Estimate(value=rate.mid, low=rate.low, high=rate.high))
+        message.conversion_rate.CopyFrom(_share(report.sessions, stage.known))
+    if before and not stage.optional and report.sessions + report.dropped:
+        message.drop_off.CopyFrom(_share(report.dropped, report.sessions + report.dropped))
     if stage.times_s:
         message.times.CopyFrom(_quantiles(stage.times_s))
     if stage.times_from_first_s:
@@ -132,6 +134,11 @@ def _stage_message(stage: StageDetails) -> funnel_pb2.FunnelStage:
     if stage.amount is not None:
         message.value.CopyFrom(_value(stage.amount))
     return message
+
+
+def _share(hits: int, of: int) -> funnel_pb2.Estimate:
+    rate = wilson(hits, of)
+    return funnel_pb2.Estimate(value=rate.mid, low=rate.low, high=rate.high)
 
 
 def _quantiles(seconds: Sequence[float]) -> funnel_pb2.FunnelQuantiles:

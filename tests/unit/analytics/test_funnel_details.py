@@ -15,7 +15,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import funnel_pb2
 
 from server.access.audit import AuditTrail
+from server.funnel.drop_offs import SeverityRules
+from server.funnel.optimizer import FunnelOptimizer
 from server.services.funnel import FunnelService
+from server.services.funnel_analysis import Analysis
 from tests.fakes.gateway import FakeGateway
 from tests.unit.analytics.naive_funnel import Happened
 from tests.unit.analytics.naive_groups import Told
@@ -165,6 +168,25 @@ SHAPED = (
     _shaped("s5", ("cart", 0), ("help", 1), ("pay", 2)),  # excluded
     _shaped("s6", ("cart", 0), ("cart", 20), ("pay", 21)),  # a later attempt
 )
+
+
+@pytest.mark.parametrize("interval", [0, funnel_pb2.FUNNEL_INTERVAL_WEEK])
+async def test_a_drop_off_has_its_interval_and_the_severity_of_the_settings(
+    service: FunnelService, interval: int
+) -> None:
+    optimizer = FunnelOptimizer(SeverityRules(high=0.1, critical=0.4, least_sessions=6))
+    strict = FunnelService(service._ledger, FakeGateway(), lambda: NOW, TRAIL, Analysis(optimizer))
+    request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], interval=interval)  # type: ignore[arg-type]
+    opened, sent = (await strict.GetReport(request, None)).stages
+    assert not opened.HasField("drop_off")
+    # statsmodels' proportion_confint(2, 6, method="wilson")
+    assert [round(part, 4) for part in (sent.drop_off.value, sent.drop_off.low, sent.drop_off.high)] == [
+        0.3333,
+        0.0968,
+        0.7000,
+    ]
+    assert sent.severity == funnel_pb2.SEVERITY_HIGH
+    assert (await service.GetReport(request, None)).stages[1].severity == funnel_pb2.SEVERITY_UNSPECIFIED
 
 
 def _attributed(touch: int, position: int, **report: object) -> funnel_pb2.GetReportRequest:

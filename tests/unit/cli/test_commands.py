@@ -129,6 +129,7 @@ class Funnel(funnel_pb2_grpc.FunnelServiceServicer):
             under_way_count=7,
             dropped_count=45,
             drop_off_rate=0.45,
+            drop_off=funnel_pb2.Estimate(value=0.45, low=0.36, high=0.55),
             severity=funnel_pb2.SEVERITY_HIGH,
         )
         second.median_time.FromMilliseconds(1500)
@@ -341,13 +342,15 @@ def _served_detail(port: int, folder: Path) -> str:
 def test_funnel() -> None:
     result = run("funnel", "--from", "2026-11-01", "--to", "2026-12-01T10:00:00+0200", "--client", "site-7", "--json")
     first, second = json.loads(result.stdout)
-    assert (first["median_s"], first["severity"]) == (None, "too little data")
+    assert (first["median_s"], first["severity"]) == (None, None)
     assert second == {
         "stage": "IN_PROGRESS",
         "sessions": 55,
         "under_way": 7,
         "dropped": 45,
         "drop_off_rate": 0.45,
+        "low": 0.36,
+        "high": 0.55,
         "median_s": 1.5,
         "severity": "high",
         "conversion": None,

@@ -95,6 +95,9 @@ def test_options_that_make_no_sense_are_refused(given: dict[str, Any], told: str
 
 def test_rows_name_their_group_and_their_time() -> None:
     stage = funnel_pb2.FunnelStage(name="cart", session_count=4)
+    few = funnel_pb2.FunnelStage(
+        name="pay", session_count=1, drop_off=funnel_pb2.Estimate(value=0.5, low=0.1, high=0.9)
+    )
     period = funnel_pb2.FunnelPeriod(stages=[stage])
     period.start_time.FromDatetime(datetime(2026, 11, 23, tzinfo=UTC))
     segments = [
@@ -110,8 +113,12 @@ def test_rows_name_their_group_and_their_time() -> None:
         ("value", "x", "2026-11-23"),
         ("none", None, None),
     ]
+    assert {row["severity"] for row in rows} == {None}  # nobody is dropped before the first step
+    [told] = report_rows(funnel_pb2.GetReportResponse(stages=[few]), request_of())
+    assert (told["severity"], told["low"], told["high"]) == ("too little data", 0.1, 0.9)
     columns, shown = table_rows(rows)
-    assert columns == ["group", "period", "stage", "sessions", "under_way", "dropped", "drop_off_rate", "median_s",
-                       "severity", "conversion", "p25_s", "p50_s", "p75_s", "p90_s", "with_value", "total",
-                       "dropped_total"]  # fmt: skip
+    assert columns == [
+        *("group", "period", "stage", "sessions", "under_way", "dropped", "drop_off_rate", "low", "high", "median_s"),
+        *("severity", "conversion", "p25_s", "p50_s", "p75_s", "p90_s", "with_value", "total", "dropped_total"),
+    ]
     assert [row[0] for row in shown] == ["(all)", "(all)", "x", "x", "(no value)"]

@@ -278,7 +278,7 @@ class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Severity.Val
     SEVERITY_UNSPECIFIED: _Severity.ValueType  # 0
     """Too little data to say."""
     SEVERITY_NORMAL: _Severity.ValueType  # 1
-    """Below 30 %."""
+    """Below 30 %. The server's settings may say otherwise."""
     SEVERITY_HIGH: _Severity.ValueType  # 2
     """From 30 %."""
     SEVERITY_CRITICAL: _Severity.ValueType  # 3
@@ -290,7 +290,7 @@ class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
 SEVERITY_UNSPECIFIED: Severity.ValueType  # 0
 """Too little data to say."""
 SEVERITY_NORMAL: Severity.ValueType  # 1
-"""Below 30 %."""
+"""Below 30 %. The server's settings may say otherwise."""
 SEVERITY_HIGH: Severity.ValueType  # 2
 """From 30 %."""
 SEVERITY_CRITICAL: Severity.ValueType  # 3
@@ -1394,6 +1394,7 @@ class FunnelStage(_message.Message):
     TIMES_FROM_FIRST_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     OPTIONAL_FIELD_NUMBER: _builtins.int
+    DROP_OFF_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the stage or step, for example IN_PROGRESS. Where any order counts, how many steps, for example "2 steps"."""
     session_count: _builtins.int
@@ -1436,6 +1437,12 @@ class FunnelStage(_message.Message):
     def value(self) -> Global___FunnelStageValue:
         """The sum of a number over the sessions. Absent unless the request asks for one."""
 
+    @_builtins.property
+    def drop_off(self) -> Global___Estimate:
+        """drop_off_rate with Wilson's interval. Absent for the first stage, for an optional step, and where nobody could have
+        made the step. It counts every end that is known; the analysis waits for those that are not known yet.
+        """
+
     def __init__(
         self,
         *,
@@ -1451,10 +1458,11 @@ class FunnelStage(_message.Message):
         times_from_first: Global___FunnelQuantiles | None = ...,
         value: Global___FunnelStageValue | None = ...,
         optional: _builtins.bool = ...,
+        drop_off: Global___Estimate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "median_time", b"median_time", "times", b"times", "times_from_first", b"times_from_first", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off", b"drop_off", "median_time", b"median_time", "times", b"times", "times_from_first", b"times_from_first", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "optional", b"optional", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off", b"drop_off", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "optional", b"optional", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
