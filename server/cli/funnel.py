@@ -12,12 +12,19 @@ import click
 from server.cli.funnel_details import DetailOptions, add_details, detail_options, report_rows, table_rows
 from server.cli.funnel_report import report as report_command
 from server.cli.funnel_request import ORDERS, client_pseudonym, funnel_request
+from server.cli.funnel_sessions import COLUMNS as SESSION_COLUMNS
+from server.cli.funnel_sessions import session_rows, sessions_request
 from server.cli.output import Moment, Period, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
 if TYPE_CHECKING:
-    from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
+    from vestibule.v1.funnel_pb2 import (
+        GetReportRequest,
+        GetReportResponse,
+        ListFunnelSessionsRequest,
+        ListFunnelSessionsResponse,
+    )
 
 
 @click.group(invoke_without_command=True, short_help="Show where people drop out.")
@@ -28,6 +35,15 @@ if TYPE_CHECKING:
 @click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
 @click.option("--order", type=click.Choice(ORDERS), help="Order of the steps; ordered unless given.")
 @detail_options
+@click.option(
+    "--sessions",
+    "number",
+    default="",
+    metavar="NUMBER@STEP",
+    help="List the sessions behind a number, such as dropped@pay: reached, dropped or under_way.",
+)
+@click.option("--group", metavar="NAME", help="Of these, only those of a group of --by, as the table calls it.")
+@click.option("--period", type=Moment(), metavar="DAY", help="Of these, only those of the period that begins then.")
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -41,6 +57,9 @@ def funnel(
     steps: str,
     window: timedelta | None,
     order: str | None,
+    number: str,
+    group: str | None,
+    period: datetime | None,
     address: str | None,
     data_dir: Path | None,
     state_dir: Path | None,
@@ -68,17 +87,28 @@ def funnel(
       vestibule funnel --steps cart,pay,done --by channel --attribution pay --value amount --quantiles
       vestibule funnel --steps cart,coupon,pay --optional coupon --step-window pay=10m --exclude help_opened@cart
       vestibule funnel --steps cart,pay --where pay.channel=web,app --attempt first
+      vestibule funnel --steps cart,pay --by channel --sessions dropped@pay --group web
       vestibule funnel --json | jq '.[] | select(.severity == "critical")'
     """
     if context.invoked_subcommand is not None:  # Options before the command apply to it.
-        if steps or window is not None or order is not None or DetailOptions(**details) != DetailOptions():
+        if steps or window is not None or order or number or DetailOptions(**details) != DetailOptions():
             raise click.UsageError("Of the options of funnel, report takes --from, --to, --client and --json alone.")
         names = ("start", "end", "client_id", "address", "data_dir", "state_dir", "as_json")
         context.default_map = {"report": {name: context.params[name] for name in names}}
         return
     request = funnel_request(start, end, client_id, steps, window, order)
     add_details(request, DetailOptions(**details))
+    if not number and (group is not None or period is not None):
+        raise click.UsageError("--group and --period need --sessions.")
     stopped = stopped_server(address, state_dir, data_dir)
+    if number:
+        behind = sessions_request(request, number, group, period)
+        found = list(session_rows(behind, lambda page: _sessions(page, address, state_dir, stopped)))
+        if as_json:
+            show_json([dict(zip(SESSION_COLUMNS, row, strict=True)) for row in found])
+        else:
+            show_table(SESSION_COLUMNS, found, empty="There are no sessions.")
+        return
     report = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
     rows = report_rows(report, request)
     if as_json:
@@ -94,6 +124,21 @@ def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | N
 
     with connected(address, state_dir) as channel:
         return FunnelServiceStub(channel).GetReport(request, timeout=CALL_TIMEOUT_S)
+
+
+def _sessions(
+    request: ListFunnelSessionsRequest, address: str | None, state_dir: Path | None, stopped: StoppedServer | None
+) -> ListFunnelSessionsResponse:
+    if stopped is None:
+        from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
+
+        with connected(address, state_dir) as channel:
+            return FunnelServiceStub(channel).ListFunnelSessions(request, timeout=CALL_TIMEOUT_S)
+    from server.services.funnel import list_behind
+
+    stopped.require_ledger()
+    with stopped.opened(migrates=False) as ledger:
+        return asyncio.run(list_behind(ledger, request, client_pseudonym(stopped)))
 
 
 def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportResponse:

@@ -32,6 +32,8 @@ _WORD = r"(?:[a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETE
 _WHERE = re.compile(rf"({_WORD})\.([a-z][a-z0-9_]{{0,63}})(?:(=|>=|<=)(.+))?")
 _EXCLUDED = re.compile(rf"({_WORD})(?:@({_WORD}))?")
 _STEP_WINDOW = re.compile(rf"({_WORD})=(\w+)")
+GROUP_NAMES: Final = {"all": "(all)", "other": "(others)", "none": "(no value)"}
+"""What the table calls a group that is no value."""
 QUANTILES: Final = ("p25", "p50", "p75", "p90")
 
 
@@ -274,9 +276,11 @@ def _seconds(message: Duration) -> float:
 def table_rows(rows: Sequence[dict[str, object]]) -> tuple[list[str], list[list[object]]]:
     """The columns and rows of the table for people: the group has a name, and what is absent is empty."""
     columns = [name for name in rows[0] if name != "group_kind"] if rows else []
-    named = {"all": "(all)", "other": "(others)", "none": "(no value)"}
     shown = [
-        [named.get(str(row.get("group_kind")), row[name]) if name == "group" else _plain(row[name]) for name in columns]
+        [
+            GROUP_NAMES.get(str(row.get("group_kind")), row[name]) if name == "group" else _plain(row[name])
+            for name in columns
+        ]
         for row in rows
     ]
     return columns, shown

@@ -60,6 +60,30 @@ async def count_funnel(
     return funnel_pb2.GetReportResponse(stages=stage_messages(stages))
 
 
+async def list_behind(
+    ledger: Ledger,
+    request: funnel_pb2.ListFunnelSessionsRequest,
+    pseudonym: Callable[[str], str],
+    *,
+    visible_to: str = "",
+) -> funnel_pb2.ListFunnelSessionsResponse:
+    """The sessions behind a number of a report; the arguments are those of ``count_funnel``."""
+    choice = funnel_choice(request.report, pseudonym, visible_to)
+    details, behind = funnel_details(request.report), number_behind(request)
+    page_size, after = request.page_size or DEFAULT_PAGE, request.page_token
+
+    def read(cursor: Cursor) -> funnel_pb2.ListFunnelSessionsResponse:
+        ids, next_token = (
+            sessions_in_group(cursor, choice, details, behind, page_size=page_size, after=after)
+            if behind.segment or behind.start or choice.shape != PLAIN
+            else sessions_behind(cursor, choice, behind.position, behind.number, page_size=page_size, after=after)
+        )
+        found = [session_message(row) for row in sessions_by_id(cursor, ids)]
+        return funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token, sessions=found)
+
+    return await ledger.read(read)
+
+
 class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     """See protos/vestibule/v1/funnel.proto.
 
@@ -135,20 +159,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def ListFunnelSessions(  # noqa: N802, D102
         self, request: funnel_pb2.ListFunnelSessionsRequest, context: Any
     ) -> funnel_pb2.ListFunnelSessionsResponse:
-        choice = funnel_choice(request.report, self._pseudonym, current_caller().client_id)
-        details, behind = funnel_details(request.report), number_behind(request)
-        page_size, after = request.page_size or DEFAULT_PAGE, request.page_token
-
-        def read(cursor: Cursor) -> funnel_pb2.ListFunnelSessionsResponse:
-            ids, next_token = (
-                sessions_in_group(cursor, choice, details, behind, page_size=page_size, after=after)
-                if behind.segment or behind.start or choice.shape != PLAIN
-                else sessions_behind(cursor, choice, behind.position, behind.number, page_size=page_size, after=after)
-            )
-            found = [session_message(row) for row in sessions_by_id(cursor, ids)]
-            return funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token, sessions=found)
-
-        return await self._ledger.read(read)
+        return await list_behind(self._ledger, request, self._pseudonym, visible_to=current_caller().client_id)
 
     async def GetSessionTimeline(  # noqa: N802, D102
         self, request: funnel_pb2.GetSessionTimelineRequest, context: Any

@@ -1,0 +1,85 @@
+"""The sessions behind a number, on the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from vestibule.v1 import funnel_pb2
+
+from server.cli.funnel_sessions import sessions_request
+from server.cli.main import cli
+from server.ledger.writer import Ledger
+from tests.unit.analytics.naive_funnel import Happened
+from tests.unit.analytics.naive_groups import Told
+from tests.unit.analytics.test_funnel_groups import keep
+from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.migrated import open_ledger
+
+REPORT = funnel_pb2.GetReportRequest(steps=["cart", "pay"])
+GROUPED = funnel_pb2.GetReportRequest(
+    steps=["cart", "pay"],
+    breakdown=funnel_pb2.FunnelBreakdown(by=funnel_pb2.FUNNEL_DIMENSION_VARIANT),
+    interval=funnel_pb2.FUNNEL_INTERVAL_WEEK,
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "group", "expected"),
+    [
+        ("dropped@pay", "x", (2, "FUNNEL_NUMBER_DROPPED", "FUNNEL_SEGMENT_KIND_VALUE", "x")),
+        ("reached@1", "(no value)", (1, "FUNNEL_NUMBER_REACHED", "FUNNEL_SEGMENT_KIND_NONE", "")),
+        ("under_way@cart", "(others)", (1, "FUNNEL_NUMBER_UNDER_WAY", "FUNNEL_SEGMENT_KIND_OTHER", "")),
+    ],
+)
+def test_a_number_becomes_a_request(number: str, group: str, expected: tuple[int, str, str, str]) -> None:
+    request = sessions_request(GROUPED, number, group, datetime(2026, 3, 2))
+    asked = funnel_pb2.FunnelNumber.Name(request.number), funnel_pb2.FunnelSegmentKind.Name(request.segment.kind)
+    assert (request.position, *asked, request.segment.value) == expected
+    assert request.period_start_time.ToJsonString() == "2026-03-02T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("number", "group", "told"),
+    [
+        ("lost@pay", None, "--sessions takes"),
+        ("dropped@sent", None, "sent is no stage or step"),
+        ("dropped@3", None, "3 is no stage or step"),
+        ("dropped@pay", "x", "--group needs --by"),
+    ],
+)
+def test_a_number_that_the_report_has_not_is_refused(number: str, group: str | None, told: str) -> None:
+    with pytest.raises(click.UsageError, match=told):
+        sessions_request(REPORT, number, group, None)
+
+
+def test_the_list_of_a_stopped_server(tmp_path: Path) -> None:
+    data, state = tmp_path / "data", tmp_path / "state"
+    data.mkdir()
+    state.mkdir()
+    ledger: Ledger = open_ledger(data / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    cart, pay = Happened("cart", 0), Happened("pay", 1)
+    told = [
+        Told("s1", (cart,), NOW, variant="x"),
+        Told("s2", (cart, pay), NOW, variant="x"),
+        Told("s3", (cart,), NOW, variant="y"),
+        Told("s4", (cart,), NOW, ended=False, variant="x"),
+    ]
+    ledger.write_now(lambda cursor: keep(cursor, told))
+    ledger.close()
+    folders = ("--data-dir", str(data), "--state-dir", str(state), "--json")
+    runner = CliRunner()
+
+    def listed(*arguments: str) -> list[tuple[str, str]]:
+        result = runner.invoke(cli, ["funnel", "--steps", "cart,pay", *arguments, *folders], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return [(row["session"], row["stage"]) for row in json.loads(result.stdout)]
+
+    assert listed("--sessions", "dropped@pay") == [("s1", "ABANDONED"), ("s3", "ABANDONED")]
+    assert listed("--by", "variant", "--sessions", "dropped@pay", "--group", "x") == [("s1", "ABANDONED")]
+    assert listed("--sessions", "under_way@cart") == [("s4", "STARTED")]
+    assert runner.invoke(cli, ["funnel", "--group", "x", *folders]).exit_code == 2
