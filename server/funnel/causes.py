@@ -34,12 +34,13 @@ class CauseSettings:
         strong_share: The share of sessions that such an effect has to touch.
         together_above: Conditions with a larger correlation than this count as one group, of which one is named.
         correlated_above: Features with a larger correlation than this with a cause are named beside it.
-        pairs: Whether two conditions that only together go with leaving are looked for.
+        pairs: Whether two conditions that only together go with leaving are looked for, where a strong cause would be
+            seen. With less data, what only goes together with one of the two is often taken for it.
         most_rows: The most sessions a step that the model reads, drawn at random. Counts and rates are of all.
         seed: The seed of that draw.
     """
 
-    false_alarm: float = 0.02
+    false_alarm: float = 0.01
     least_log_odds: float = 0.2
     least_sessions: int = 30
     least_outcomes: float = 5.0
@@ -82,9 +83,12 @@ def find_causes(table: SessionTable, settings: CauseSettings | None = None) -> C
         model = StepModel(found, related(found, correlations, settings))
         search = _StepSearch(table, features, number, model, settings, settings.false_alarm / len(usable))
         search.singles()
-        tested += sum(map(len, found.candidates)) + (search.pairs() if settings.pairs else 0)
+        tested += sum(map(len, found.candidates))
+        if search.misses_strong:
+            too_little.append(_too_little(table, number))
+        elif settings.pairs:
+            tested += search.pairs()
         causes += search.named(correlations)
-        too_little += [_too_little(table, number)] if search.misses_strong else []
     causes.sort(key=lambda cause: -cause.log_odds.mid)
     too_little.sort(key=lambda step: table.steps.index(step.step))
     return CauseReport(tuple(causes), tuple(too_little), tested, growing)

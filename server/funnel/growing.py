@@ -14,7 +14,7 @@ from server.funnel.types import Column, Flags, SessionTable, unknown
 LEAST_SESSIONS = 30
 LEAST_LEAD = 0.05
 """How much more often than by chance those that went on from the first step have the larger value."""
-LEAST_SHARE = 0.4
+LEAST_SHARE = 0.45
 """How much of that lead those have that left one step later. A feature that is fixed from the start, and low values of
 which make people leave, gives them little: they left as well."""
 LEAD_OF_THE_END = 0.45
@@ -71,7 +71,9 @@ def _grows(groups: list[tuple[Floats, Floats]]) -> bool:
     if leads[0][0] - 2.0 * leads[0][1] < LEAST_LEAD or min(lead for lead, _ in leads) <= 0.0:
         return False
     later = [_lead(groups[k][0], groups[k + 1][0]) for k in range(len(groups) - 1)]
-    return all(after - error >= LEAST_SHARE * lead for (after, error), (lead, _) in zip(later, leads, strict=False))
+    if any(after + 2.0 * error < LEAST_SHARE * lead for (after, error), (lead, _) in zip(later, leads, strict=False)):
+        return False
+    return sum(after for after, _ in later) >= LEAST_SHARE * sum(lead for lead, _ in leads[:-1])
 
 
 def _follows_from_the_end(left: Floats, on: Floats) -> bool:

@@ -225,6 +225,21 @@ def test_a_cause_is_named_although_people_have_many_sessions() -> None:
     assert known.log_odds.high - known.log_odds.low > 1.3 * (taken.log_odds.high - taken.log_odds.low)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_short_count_over_a_session_is_left_out_with_1000_sessions_too(seed: int) -> None:
+    sessions = table(seed, 1000, (1, 1.2, flag("silent")))
+    retries = np.random.default_rng(seed).poisson(0.5 * sessions.reached).astype(float)
+    assert find_causes(replace(sessions, features={**sessions.features, "retries": retries})).growing == ("retries",)
+
+
+def test_pairs_are_looked_for_only_where_a_strong_cause_would_be_seen() -> None:
+    alone = CauseSettings(pairs=False)
+    small, large = table(31, 1000), table(31, 8000)
+    assert find_causes(small) == find_causes(small, alone)
+    assert find_causes(small).too_little
+    assert find_causes(large).tested > find_causes(large, alone).tested
+
+
 def test_low_values_that_matter_at_every_step_are_no_growing_feature() -> None:
     low = below("confidence", 0.75)
     report = find_causes(table(11, 8000, (1, 1.2, low), (2, 1.2, low)))
