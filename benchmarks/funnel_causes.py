@@ -26,7 +26,7 @@ import importlib.util
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -217,8 +217,9 @@ def _asked(design: Design, causes: Sequence[Cause]) -> Iterator[tuple[list[Cause
 
 
 def _completed(design: Design, seed: int, without: Sequence[int]) -> float:
-    """The share that completes among sessions other than those of the table, the same for every ``without``."""
-    return float((simulate(design, seed + 1_000_000, TRUTH_SESSIONS, without).reached > len(design.base)).mean())
+    """The share that completes in the end, of other sessions than the table's: the same for every ``without``."""
+    ended = replace(design, under_way=None)
+    return float((simulate(ended, seed + 1_000_000, TRUTH_SESSIONS, without).reached > len(design.base)).mean())
 
 
 def _module(file: Path) -> Any:
