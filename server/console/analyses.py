@@ -16,6 +16,8 @@ from server.console.visit import Visit
 KEPT_S: Final = 60.0
 MOST: Final = 32
 """Analyses that are kept; the oldest goes."""
+MOST_UNFINISHED: Final = 3
+"""Analyses that are being made for one caller; a further one begins when one of them is done."""
 PATIENCE_S: Final = 1.0
 """How long a page waits for one; then it says that it comes."""
 
@@ -51,14 +53,12 @@ class Analyses:
             VestibuleError: As GetReport does.
         """
         caller = visit.caller
-        key = (
-            caller.subject,
-            caller.client_id,
-            frozenset(caller.scopes),
-            request.SerializeToString(deterministic=True),
-        )
+        who = (caller.subject, caller.client_id, frozenset(caller.scopes))
+        key = (*who, request.SerializeToString(deterministic=True))
         found = self._made.get(key)
-        if found is None or self._monotonic() - found.began > KEPT_S:
+        if found is None or (found.task.done() and self._monotonic() - found.began > KEPT_S):
+            if sum(made[:3] == who and not one.task.done() for made, one in self._made.items()) >= MOST_UNFINISHED:
+                return None
             found = _Made(self._monotonic(), asyncio.create_task(_analysis(visit, request)))
             found.task.add_done_callback(_retrieve)
             self._made[key] = found
@@ -68,8 +68,8 @@ class Analyses:
         await asyncio.wait({found.task}, timeout=self._patience_s)
         if not found.task.done():
             return None
-        if found.task.cancelled() or found.task.exception() is not None:
-            self._made.pop(key, None)
+        if (found.task.cancelled() or found.task.exception() is not None) and self._made.get(key) is found:
+            del self._made[key]
         return found.task.result()
 
 

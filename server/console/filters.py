@@ -54,8 +54,10 @@ _LABELS: Final = {
     "key": "filter_key",
     "touch": "filter_touch",
     "time": "filter_time",
+    "times": "filter_times",
 }
 NAMES: Final = tuple(_LABELS)
+_OF_SESSIONS: Final = frozenset({"from", "to", "client"})
 _Choice = TypeVar("_Choice", bound=int)
 _UNITS: Final = {"min": 60, "h": 3600, "d": 86_400}
 _WINDOW: Final = re.compile(r"(\d{1,6})(min|h|d)")
@@ -74,6 +76,11 @@ class Filter:
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
+
+    @property
+    def sessions(self) -> Filter:
+        """Only which sessions are meant, for a page that is about the stages."""
+        return Filter({name: value if name in _OF_SESSIONS else "" for name, value in self.values.items()})
 
     def words(self, texts: Texts) -> str:
         """What is chosen, in words; empty for nothing."""
@@ -126,6 +133,7 @@ class Filter:
                 wanted.breakdown.key = self["key"]
             if self["by"] == "property" and self["touch"]:
                 wanted.breakdown.attribution.touch = _one_of(TOUCHES, self["touch"])
+        wanted.quantiles = bool(self["times"])
         if self["time"]:
             wanted.interval = _one_of(INTERVALS, self["time"])
         return wanted

@@ -160,7 +160,7 @@ def _shown(
 
 def _comparisons(chosen: Filter, texts: Texts) -> list[tuple[str, str]]:
     """Addresses that show the same sessions by week or in groups."""
-    choices = [("time", "week"), ("by", "client"), ("by", "variant"), ("by", "language")]
+    choices = [("times", "yes"), ("time", "week"), ("by", "client"), ("by", "variant"), ("by", "language")]
     return [(f"{chosen.link('/funnel', **{name: value})}#compare", texts(f"{name}_{value}")) for name, value in choices]
 
 

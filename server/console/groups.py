@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from vestibule.v1 import funnel_pb2
-from vestibule.v1.funnel_pb2 import FunnelPeriod, FunnelSegment, FunnelSegmentKey, FunnelStage, GetReportResponse
+from vestibule.v1.funnel_pb2 import (
+    FunnelPeriod,
+    FunnelQuantiles,
+    FunnelSegment,
+    FunnelSegmentKey,
+    FunnelStage,
+    GetReportResponse,
+)
 
 from server.console.charts import Chart, LineChart, Span, interval_chart, line_chart, round_top
 from server.console.filters import Filter
@@ -17,6 +24,7 @@ from server.funnel.intervals import wilson
 
 LONGEST_LABEL: Final = 40
 """Letters of a label in a chart; the table has all of them."""
+_QUANTILES: Final = ("p25", "p50", "p75", "p90")
 KINDS: Final = {
     "value": funnel_pb2.FUNNEL_SEGMENT_KIND_VALUE,
     "other": funnel_pb2.FUNNEL_SEGMENT_KIND_OTHER,
@@ -74,6 +82,8 @@ class Groups:
     def sections(self, report: GetReportResponse) -> list[Section]:
         """The parts; none where the report has neither groups nor times."""
         found = []
+        if self._chosen["times"]:
+            found.append(self._times(report.stages))
         if report.segments:
             found.append(self._by_group(report.segments))
         if report.segments and self._chosen["time"]:
@@ -144,6 +154,28 @@ class Groups:
 
     def _time_head(self) -> str:
         return self._texts("time_head", time=self._texts(f"time_{self._chosen['time']}"))
+
+    def _times(self, stages: Sequence[FunnelStage]) -> Section:
+        """How long the steps took."""
+        title = self._texts("quantiles_title")
+        heads = (self._texts("quantiles_step"), *(self._texts(f"quantile_{name}") for name in _QUANTILES))
+        rows = tuple(
+            (
+                self._texts("quantiles_from", one=self._labels[number], other=label),
+                tuple(self._time(stages[number + 1].times, name) for name in _QUANTILES),
+            )
+            for number, label in enumerate(self._labels[1:])
+        )
+        whole = (
+            self._texts("quantiles_from", one=self._labels[0], other=self._labels[-1]),
+            tuple(self._time(stages[-1].times_from_first, name) for name in _QUANTILES),
+        )
+        return Section(title, None, (), Table(title, heads, (*rows, whole)))
+
+    def _time(self, times: FunnelQuantiles, name: str) -> Cell:
+        if not times.HasField(name):  # type: ignore[arg-type]
+            return Cell("")
+        return Cell(self._formats.length(getattr(times, name).ToTimedelta().total_seconds()))
 
     def _counts(self, stages: Sequence[FunnelStage], **group: str) -> list[Cell]:
         cells = []

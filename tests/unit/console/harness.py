@@ -140,12 +140,14 @@ class Harness:
         self.admin = ScriptedAdmin()
         self.decisions: list[AccessDecision] = []
         self.now = 0.0
-        funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
+        self.funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
         experiment = ExperimentService(self.ledger, Experiments(*experiments), lambda: NOW, audit.client_pseudonym)
         trainer = RiskTrainer(self.ledger, lambda: NOW, RiskSettings(), 1800, folder)
         trainer.model = risk_model
         risk = RiskService(self.ledger, trainer, lambda: NOW, RiskTexts(load_texts()), RiskSettings())
-        services = cast(Services, SimpleNamespace(funnel=funnel, experiment=experiment, risk=risk, admin=self.admin))
+        services = cast(
+            Services, SimpleNamespace(funnel=self.funnel, experiment=experiment, risk=risk, admin=self.admin)
+        )
         verifier = TokenVerifier(auth, KeySet(http_source(auth.jwks_url)), clock, audit) if auth else None
         authenticator = Authenticator(self.keys, verifier)
         calls = Calls(services, authenticator, self.decisions.append, limits, lambda: self.now)

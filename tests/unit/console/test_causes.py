@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
-from vestibule.v1.funnel_pb2 import FunnelAnalysis
+from vestibule.v1.funnel_pb2 import FunnelAnalysis, GetReportRequest, GetReportResponse
 
 from server.access.caller import Scope
-from server.console.analyses import KEPT_S, Analyses
+from server.console.analyses import KEPT_S, MOST_UNFINISHED, Analyses
 from server.console.causes_page import headline
 from server.console.charts import Span, interval_chart, round_top
 from server.console.formats import Formats
@@ -93,6 +94,46 @@ async def test_the_same_analysis_is_made_once_a_minute_and_a_failed_one_is_not_k
     async with harness.browser(await harness.key(Scope.APP, client_id="app")) as stranger:
         assert [(await stranger.get("/causes")).status_code for _ in range(2)] == [403, 403]
     harness.close()
+
+
+async def others_done() -> None:
+    """Wait for all tasks but this one."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    _, unfinished = await asyncio.wait(tasks, timeout=60)
+    assert not unfinished
+
+
+async def test_a_caller_has_few_analyses_under_way_and_others_are_not_kept_waiting(tmp_path: Path) -> None:
+    hasty = Harness(tmp_path, analyses=Analyses(patience_s=0.0))
+    await hasty.ledger.write(fill)
+
+    def made() -> int:
+        return [decision.method for decision in hasty.decisions].count("vestibule.v1.FunnelService/GetReport")
+
+    held = asyncio.Event()
+    analysis = hasty.funnel.GetReport
+
+    async def slow(request: GetReportRequest, context: object) -> GetReportResponse:
+        await held.wait()
+        return await analysis(request, context)
+
+    hasty.funnel.GetReport = slow  # type: ignore[method-assign]
+    async with (
+        hasty.browser(await hasty.key(Scope.ANALYST)) as one,
+        hasty.browser(await hasty.key(Scope.ANALYST)) as two,
+    ):
+        for number in range(9):
+            page = (await one.get(f"/causes?client=c{number}")).text
+            assert "The analysis takes some seconds." in page
+        assert made() == MOST_UNFINISHED
+        await two.get("/causes")
+        assert made() == MOST_UNFINISHED + 1
+        held.set()
+        await others_done()
+        assert "The analysis takes some seconds." in (await one.get("/causes?client=c8")).text, "it begins now"
+        await others_done()
+        assert "no sessions in this time" in (await one.get("/causes?client=c8")).text
+    hasty.close()
 
 
 def test_a_report_without_a_recommendation_says_why() -> None:

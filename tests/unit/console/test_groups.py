@@ -87,6 +87,18 @@ async def test_weeks_are_lines_and_rows_of_a_table(harness: Harness) -> None:
         assert "<figcaption>hi-app</figcaption>" in both
 
 
+async def test_times_of_the_steps_are_quantiles_in_a_table(harness: Harness) -> None:
+    await harness.ledger.write(two_languages)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        funnel = unescape((await browser.get("/funnel")).text)
+        assert '<a href="/funnel?times=yes#compare">' in funnel
+        part = section((await browser.get("/funnel?times=yes")).text, "How long the steps take")
+    [row] = re.findall(r'<th scope="row">From “Started” to “In progress”</th>(.*?)</tr>', part, re.DOTALL)
+    assert re.findall(r">([^<>]+)</td>", row) == ["0 ms"] * 4
+    [never] = re.findall(r'<th scope="row">From “Started” to “Completed”</th>(.*?)</tr>', part, re.DOTALL)
+    assert re.findall(r">([^<>]+)</td>", never) == []
+
+
 async def test_what_an_address_cannot_have_is_refused(harness: Harness) -> None:
     async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
         for wrong in ("by=colour", "by=property", "by=property&key=A+b", "time=year", "by=property&key=a&touch=best"):

@@ -116,4 +116,5 @@ def test_a_filter_stays_in_links() -> None:
     chosen = Filter({"from": "2026-11-01", "to": "", "client": "a&b", "steps": "", "order": "", "window": "2h"})
     assert chosen.link("/causes") == "/causes?from=2026-11-01&client=a%26b&window=2h"
     assert chosen.link("/x", step=2) == "/x?from=2026-11-01&client=a%26b&window=2h&step=2"
+    assert chosen.sessions.link("/causes") == "/causes?from=2026-11-01&client=a%26b", "which is about the stages"
     assert chosen.windows[-1] == "2h"
