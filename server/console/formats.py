@@ -7,7 +7,7 @@ from datetime import datetime
 from math import isinf
 from typing import Final, Protocol
 
-TO: Final = "\N{NO-BREAK SPACE}\N{EN DASH}\N{NO-BREAK SPACE}"
+TO: Final = "\N{NO-BREAK SPACE}\N{EN DASH} "
 """Between the bounds of an interval."""
 _THOUSANDS: Final = {"en": ",", "de": ".", "es": "\N{NARROW NO-BREAK SPACE}"}
 
@@ -36,7 +36,7 @@ class Formats:
 
     def count(self, value: float) -> str:
         """A count: ``1,234``."""
-        return f"{round(value):,}".replace(",", _THOUSANDS[self.language])
+        return self._grouped(f"{round(value):,}")
 
     def counts(self, found: Range) -> str:
         """The bounds of an interval of counts: ``1,200 to 1,300``."""
@@ -46,7 +46,12 @@ class Formats:
         """A number with a fraction: ``2.4``; without one from 100 on."""
         whole, point, fraction = f"{value:,.{digits if abs(value) < 100 else 0}f}".partition(".")
         point = "," if point and self.language != "en" else point
-        return whole.replace(",", _THOUSANDS[self.language]) + point + fraction
+        return self._grouped(whole) + point + fraction
+
+    def _grouped(self, digits: str) -> str:
+        """Digits in groups of three; Spanish groups from five digits on."""
+        ungrouped = self.language == "es" and len(digits.strip("-")) <= len("9,999")
+        return digits.replace(",", "" if ungrouped else _THOUSANDS[self.language])
 
     def decimals(self, found: Range) -> str:
         """The bounds of an interval: ``1.9 to 3.1``."""

@@ -87,7 +87,7 @@ class FunnelPage:
             pending=of_stages and analysis is None,
             chart_width=CHART_WIDTH,
             rates=_rate_chart(stages, texts, formats),
-            waiting=sum(found.waiting_count for found in analysis.drop_offs) if analysis else 0,
+            waiting=analysis is not None and any(found.waiting_count for found in analysis.drop_offs),
             sections=Groups(chosen, [stage.label for stage in stages], texts).sections(reply),
             comparisons=_comparisons(chosen, texts),
             first=analysis.recommendations[0].title if analysis and analysis.recommendations else "",

@@ -163,6 +163,7 @@ def test_a_chart_has_its_marks_on_a_round_axis_and_says_the_same_in_words() -> N
 )
 def test_numbers_are_written_as_a_language_expects(language: str, texts: tuple[str, ...]) -> None:
     formats = Formats(language)
-    assert formats.decimal(1234.5) == formats.count(1234.5), "a fraction says nothing there"
+    assert formats.decimal(12_345.6) == formats.count(12_345.6), "a fraction says nothing there"
     written = (formats.count(12_345), formats.decimal(2.4), formats.percent(0.451), formats.rise(0.03))
+    assert Formats("es").count(1234) == "1234"
     assert tuple(" ".join(text.split()) for text in written) == texts

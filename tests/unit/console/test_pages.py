@@ -45,9 +45,7 @@ async def test_the_funnel_shows_the_numbers_of_the_ledger_and_says_where_most_dr
         page = unescape((await browser.get("/funnel")).text)
         assert "Most people drop out before In progress: 20 of 100 (20.0\N{NO-BREAK SPACE}%)." in page
         assert '<a href="/funnel/sessions?step=2&number=reached">80</a>' in page
-        assert "13.3\N{NO-BREAK SPACE}\N{EN DASH}\N{NO-BREAK SPACE}28.9\N{NO-BREAK SPACE}%" in page, (
-            "the interval, once it is known"
-        )
+        assert "13.3\N{NO-BREAK SPACE}\N{EN DASH} 28.9\N{NO-BREAK SPACE}%" in page, "the interval, once it is known"
         assert "In progress: 80 sessions" in page
         day = f"{NOW:%Y-%m-%d}"
         of_today = unescape((await browser.get(f"/funnel?from={day}")).text)
