@@ -102,6 +102,7 @@ OF_A_SERVER: dict[str, list[str]] = {
     "experiments list": [],
     "experiments plan": ["--effect", "5"],
     "experiments report": ["pause_length"],
+    "report send": ["--test"],
     "risk model": [],
     "risk show": [SOME_ID],
     "sessions show": [SOME_ID],
