@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from authlib.oauth2.auth import ClientAuth
-from authlib.oauth2.client import OAuth2Client
 from authlib.oidc.core import CodeIDToken
 from cryptography.fernet import Fernet, InvalidToken
 from joserfc.errors import JoseError
@@ -26,6 +24,7 @@ from joserfc.errors import JoseError
 from models.errors import Unauthenticated, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.access.tokens import TokenVerifier
+from server.console.issuer_client import IssuerClient, client_for, form_headers
 from server.console.issuer_http import RETRY_S, Answer, IssuerHttp, unavailable
 from server.console.issuer_metadata import Discovery, IssuerMetadata
 from server.console.place import Place
@@ -175,7 +174,7 @@ class IssuerLogin:
             raise login_failed("The issuer did not log you in.")
         uri, headers, body = self._client(metadata).fetch_token(
             metadata.token_endpoint, grant_type="authorization_code", code=code, code_verifier=begun.verifier,
-            headers=_form_headers(),
+            headers=form_headers(),
         )  # fmt: skip
         return await self._issued(await self._http.post(uri, headers, body), begun.nonce)
 
@@ -195,7 +194,7 @@ class IssuerLogin:
         try:
             metadata = await self._discovery.metadata()
             uri, headers, body = self._client(metadata).refresh_token(
-                metadata.token_endpoint, refresh_token=issued.refresh, headers=_form_headers()
+                metadata.token_endpoint, refresh_token=issued.refresh, headers=form_headers()
             )
             return await self._issued(await self._http.post(uri, headers, body), "", issued)
         except Unavailable:
@@ -273,42 +272,16 @@ class IssuerLogin:
         if len(self._used) > MOST_USED:
             self._used.popitem(last=False)
 
-    def _client(self, metadata: IssuerMetadata) -> _Client:
-        secret = self._settings.oidc_client_secret.get_secret_value()
-        method = "client_secret_post" if metadata.secret_in_form else "client_secret_basic"
-        return _Client(
-            None,
-            client_id=self._settings.oidc_client_id,
-            client_secret=secret or None,
-            token_endpoint_auth_method=method if secret else "none",
-            scope=self._settings.oidc_scope,
-            redirect_uri=self._place.url + RETURN_PATH,
-            code_challenge_method="S256",
-        )
+    def _client(self, metadata: IssuerMetadata) -> IssuerClient:
+        return client_for(self._settings, metadata, self._place.url + RETURN_PATH)
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
 
 
-class _Client(OAuth2Client):  # type: ignore[misc]  # the library has no types
-    """Authlib's client. It makes the requests; ``IssuerHttp`` sends them."""
-
-    def _fetch_token(self, url: str, *, body: str, headers: dict[str, str], auth: ClientAuth, method: str) -> Any:
-        return auth.prepare(method, url, headers, body)
-
-    def _refresh_token(
-        self, url: str, *, refresh_token: str, body: str, headers: dict[str, str], auth: ClientAuth
-    ) -> Any:
-        return auth.prepare("POST", url, headers, body)
-
-
 def login_failed(message: str, hint: str = "Log in again, or use an API key.") -> Unauthenticated:
     """A login at the issuer that was not completed."""
     return Unauthenticated(message, reason=Reason.LOGIN_FAILED, hint=hint)
-
-
-def _form_headers() -> dict[str, str]:
-    return {"content-type": "application/x-www-form-urlencoded"}
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:
