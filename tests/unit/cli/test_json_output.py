@@ -52,6 +52,10 @@ def copied(home: Home) -> list[str]:
     return of_files(str(home.home / "backup"), "--keys", str(home.home / "keys.json"))(home)
 
 
+def exported(home: Home) -> list[str]:
+    return of_files("--out", str(home.home / "export"))(home)
+
+
 def new(home: Home) -> list[str]:
     """A ledger without a row, and the key of the workers."""
     data, state = home.home / "new" / "data", home.home / "new" / "state"
@@ -65,6 +69,7 @@ WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
     "audit verify": (of_files(),),
     "backup": (copied,),
     "erase": (erased, of_files("--client", "app", "--dry-run")),
+    "export": (exported,),
     "funnel": (of_files(),),
     "funnel report": (of_files(), lambda home: [*of_files("--html", str(home.home / "page.html"))(home)]),
     "keys create": (of_files("--scope", "operator", "--label", "night"),),
