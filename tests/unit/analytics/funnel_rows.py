@@ -15,10 +15,11 @@ START = stored_time(NOW)
 
 def store(cursor: Cursor, sessions: Mapping[str, Sequence[Happened]], *, state: str = "ABANDONED") -> None:
     """Store sessions of client ``app`` with these events; a name in capitals is a stage."""
-    cursor.executemany(
+    cursor.execute(
         """INSERT INTO sessions (id, client_id, request_id, state, create_time, update_time, stage_time, language,
-            sealed_vocabulary, variant, turn_count) VALUES (?, 'app', ?, ?, ?, ?, ?, 'en', '', '', 0)""",
-        [[session, session, state, START, START, START] for session in sessions],
+            sealed_vocabulary, variant, turn_count)
+        SELECT id, 'app', id, $state, $at, $at, $at, 'en', '', '', 0 FROM (SELECT unnest($ids) AS id)""",
+        {"ids": list(sessions), "state": state, "at": START},
     )
     rows = [
         {

@@ -82,12 +82,23 @@ funnels = st.builds(
 def keep(cursor: Cursor, sessions: Sequence[Told]) -> None:
     cursor.execute("DELETE FROM events; DELETE FROM sessions")
     store(cursor, {session.name: session.events for session in sessions})
-    cursor.executemany(
-        "UPDATE sessions SET state = ?, create_time = ?, variant = ?, client_id = ?, language = ? WHERE id = ?",
-        [
-            ["ABANDONED" if s.ended else "STARTED", stored_time(s.opened), s.variant, s.client, s.language, s.name]
-            for s in sessions
-        ],
+    kept = [
+        {
+            "id": s.name,
+            "state": "ABANDONED" if s.ended else "STARTED",
+            "opened": stored_time(s.opened).isoformat(),
+            "variant": s.variant,
+            "client": s.client,
+            "language": s.language,
+        }
+        for s in sessions
+    ]
+    shape = json.dumps([dict.fromkeys(kept[0], "VARCHAR")])
+    cursor.execute(
+        f"""UPDATE sessions SET state = r.state, create_time = r.opened::TIMESTAMP, variant = r.variant,
+            client_id = r.client, language = r.language
+        FROM (SELECT unnest(from_json_strict(?::JSON, '{shape}')) AS r) WHERE sessions.id = r.id""",
+        [json.dumps(kept)],
     )
 
 
@@ -151,7 +162,7 @@ def of_step(asked: Details) -> bool:
     return any(attribution and attribution.touch == "step" for attribution in given)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), funnels, details, st.data())
 def test_every_number_of_every_group_equals_a_count_by_loops_and_its_list(
     cursor: Cursor, seed: int, funnel: Funnel, asked: Details, data: st.DataObject

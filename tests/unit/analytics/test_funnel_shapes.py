@@ -81,7 +81,7 @@ def counted(events: Sequence[Happened], steps: tuple[str, ...], within: int | No
     return PathCounter(steps, within, shape).found(events)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), shapes())
 def test_every_shape_equals_a_count_by_trying_all_chains(
     cursor: Cursor, seed: int, funnel: tuple[tuple[str, ...], int | None, Shape]
