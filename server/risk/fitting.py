@@ -1,8 +1,9 @@
 """Learns a model from past sessions with scikit-learn: earlier sessions teach, later ones calibrate, the last check.
 
 For each stage a logistic regression on pieces of lines (numbers) and on levels (texts) is learnt from the first 60 % of
-the sessions, as they were opened. Its log-odds are stretched and shifted by a second logistic regression on the next
-20 % (Platt's calibration). What the last 20 % say of it is kept. The model that answers is the one that was checked.
+the sessions, as they were opened. A second one, on the next 20 %, says how its log-odds must be stretched and shifted
+(Platt's calibration). Then the first is learnt again from both parts. What the last 20 % say of the result is kept. The
+model that answers is the one that was checked.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ QUANTILES: Final = (*(k / 16 for k in range(16)), 0.97, 0.995)
 """Where the knots of a number are; beyond the last, more makes no difference."""
 STRENGTHS: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Weights of the data against the penalty on large amounts; the last quarter of what is learnt from chooses."""
+LINE: Final = 3.0
+"""Height of the line through the knots of a number; the tents on it have a height of 1."""
 GROUPS, LEAST_IN_GROUP = 10, 30
 _Z: Final = 1.645
 
@@ -59,7 +62,7 @@ class Rules:
 def fit(past: PastSessions, rules: Rules, now: datetime) -> RiskModel:
     """Learn a model."""
     states = draw_states(past.sessions, past.events, rules.idle_s, MOST_MOMENTS)
-    with _pandas_unmarked():
+    with pandas_unmarked():
         stages = {str(stage): _stage_model(states[stage], rules.least) for stage in STAGES}
     return RiskModel.model_validate(
         {"train_time": now, "begin": past.begin, "end": past.end, "sessions": past.number, "stages": stages}
@@ -67,7 +70,7 @@ def fit(past: PastSessions, rules: Rules, now: datetime) -> RiskModel:
 
 
 @contextmanager
-def _pandas_unmarked() -> Iterator[None]:
+def pandas_unmarked() -> Iterator[None]:
     """Take away the mark that ``server.ledger.columns`` sets; scikit-learn takes it for pandas itself."""
     marked = sys.modules.get("pandas", sys) is None
     if marked:
@@ -85,7 +88,7 @@ def _stage_model(states: StageStates, least: int) -> StageModel:
     seen = {"sessions": len(abandoned), "abandoned": counts[True]}
     if states.open > MOST_OPEN * states.reached:
         return StageModel(status=StageStatus.TOO_MANY_OPEN, **seen)
-    parts = _parts(states)
+    parts = parts_of(states)
     enough = min(counts[True], counts[False]) >= least and all(
         min(flags.sum(), (~flags).sum()) >= least * (1 - LEARN - CALIBRATE) / 2
         for flags in (np.array(states.abandoned)[part] for part in parts)
@@ -100,7 +103,7 @@ def _stage_model(states: StageStates, least: int) -> StageModel:
     return StageModel(status=status, quality=quality, formula=formula if better else None, **seen)
 
 
-def _parts(states: StageStates) -> tuple[Flags, Flags, Flags]:
+def parts_of(states: StageStates) -> tuple[Flags, Flags, Flags]:
     """The moments to learn from, to calibrate on, and to check on. No session is in two parts."""
     places = np.array(states.session)
     ordered = np.unique(places)
@@ -117,25 +120,27 @@ def _formula(states: StageStates, learn: Flags, calibrate: Flags) -> Formula | N
     abandoned = np.array(states.abandoned)
     pieces = [_piece(name, states.features[name], learn) for name in FEATURES]
     columns = np.hstack([piece.columns for piece in pieces])
-    learnt = _regression(columns[learn], abandoned[learn])
-    scores = columns @ learnt.coef_[0]
-    platt = LogisticRegression(C=1e6).fit(scores[calibrate, None], abandoned[calibrate])
+    strength, learnt = _regression(columns[learn], abandoned[learn])
+    scores = learnt.decision_function(columns[calibrate])
+    platt = LogisticRegression(C=1e6).fit(scores[:, None], abandoned[calibrate])
     slope = float(platt.coef_[0][0])
     if slope <= 0:
         return None
+    both = learn | calibrate
+    learnt = LogisticRegression(C=strength, max_iter=1000).fit(columns[both], abandoned[both])
     features: dict[str, Any] = {}
     first = 0
     for piece in pieces:
         amounts = slope * learnt.coef_[0][first : first + piece.columns.shape[1]]
         first += piece.columns.shape[1]
         if len(amounts):
-            usual = float((piece.columns[learn] @ amounts).mean())
+            usual = float((piece.columns[both] @ amounts).mean())
             features[piece.name] = piece.part([float(amount) for amount in amounts], usual)
-    return Formula(start=float(platt.intercept_[0]), features=features)
+    return Formula(start=float(platt.intercept_[0] + slope * learnt.intercept_[0]), features=features)
 
 
-def _regression(columns: Matrix, abandoned: Flags) -> Any:
-    """A logistic regression, with the penalty that did best on the last quarter."""
+def _regression(columns: Matrix, abandoned: Flags) -> tuple[float, Any]:
+    """The strength that did best on the last quarter, and a logistic regression with it."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
@@ -145,7 +150,7 @@ def _regression(columns: Matrix, abandoned: Flags) -> Any:
         tried = LogisticRegression(C=strength, max_iter=1000).fit(columns[early], abandoned[early])
         loss = log_loss(abandoned[~early], tried.predict_proba(columns[~early])[:, 1], labels=[False, True])
         best, best_loss = (strength, loss) if loss < best_loss else (best, best_loss)
-    return LogisticRegression(C=best, max_iter=1000).fit(columns, abandoned)
+    return best, LogisticRegression(C=best, max_iter=1000).fit(columns, abandoned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +168,12 @@ class _Piece:
         if FEATURES[self.name] == "text":
             values = dict(zip(self.levels, amounts, strict=False))
             return Levels(values=values, other=0.0, unknown=unknown, usual=usual)
-        known = amounts[: len(self.knots) - 1] if self.knots else ()
-        return Curve(knots=self.knots or (0.0,), values=(0.0, *known), unknown=unknown, usual=usual)
+        if not self.knots:
+            return Curve(knots=(0.0,), values=(0.0,), unknown=unknown, usual=usual)
+        line, *tents = amounts[: len(self.knots)]
+        rising = _line(np.array(self.knots), self.knots).tolist()
+        at_knots = tuple(line * rise + tent for rise, tent in zip(rising, (0.0, *tents), strict=True))
+        return Curve(knots=self.knots, values=at_knots, unknown=unknown, usual=usual)
 
 
 def _piece(name: str, values: Sequence[Value], learn: Flags) -> _Piece:
@@ -179,11 +188,16 @@ def _piece(name: str, values: Sequence[Value], learn: Flags) -> _Piece:
     numbers = np.log1p(np.array([0.0 if value is None else float(value) for value in values]).clip(0))
     present = numbers[learn & ~missing]
     knots = np.unique(np.quantile(present, QUANTILES)) if len(present) >= LEAST_ROWS else np.zeros(0)
-    tents = [np.interp(numbers, knots, peak) for peak in np.eye(len(knots))[1:]]
-    shown = [np.where(missing, 0.0, tent)[:, None] for tent in tents]
-    varies = len(knots) > 1
-    kept = tuple(knots.tolist()) if varies else ()
+    kept = tuple(knots.tolist()) if len(knots) > 1 else ()
+    tents = [np.interp(numbers, knots, peak) for peak in np.eye(len(kept))[1:]]
+    shown = [np.where(missing, 0.0, each)[:, None] for each in ([_line(numbers, kept), *tents] if kept else [])]
     return _Piece(name, np.hstack([*_none(values), *shown, *last]), knots=kept, unknown=bool(unknown))
+
+
+def _line(numbers: Matrix, knots: Sequence[float]) -> Matrix:
+    """A line from the first knot to the last. With it, a steady rise costs less penalty than one by tents alone."""
+    line: Matrix = LINE * (np.clip(numbers, knots[0], knots[-1]) - knots[0]) / (knots[-1] - knots[0])
+    return line
 
 
 def _none(values: Sequence[Value]) -> list[Matrix]:

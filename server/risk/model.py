@@ -263,7 +263,7 @@ def assess(model: RiskModel | None, stage: str, known: Mapping[str, Value]) -> R
     if found.formula is None or found.quality is None:
         return Unknown(found.status)
     risk = found.formula.risk(known)
-    interval, alike = _interval(risk, found.quality.groups)
+    interval, alike = interval_of(risk, found.quality.groups)
     reasons = (
         Raised(name, known.get(name), math.exp(more))
         for name, more in found.formula.raised(known).items()
@@ -272,7 +272,7 @@ def assess(model: RiskModel | None, stage: str, known: Mapping[str, Value]) -> R
     return Risk(stage, interval, alike, found.abandoned / found.sessions, tuple(reasons)[:SHOWN])
 
 
-def _interval(risk: float, groups: Sequence[Group]) -> tuple[Interval, int]:
+def interval_of(risk: float, groups: Sequence[Group]) -> tuple[Interval, int]:
     """The interval of a risk, from what became of the sessions with a similar one.
 
     It has, around this risk, the width and the shift that the group's share has around the group's mean risk, in

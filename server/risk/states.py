@@ -1,13 +1,14 @@
 """States of past sessions at moments like those at which apps ask, with what became of the session.
 
 An app asks when something has happened, or when nothing has for a while. So each moment at which the server learnt
-something is drawn with the same chance, and some time is waited from then, from one second up to the idle time, each
+something is drawn equally often, and some time is waited from then, from one second up to the idle time, each
 order of magnitude equally often. Whether a moment is drawn depends on nothing that comes later: drawing one moment from
 each session would draw the early moments of short sessions more often than those of long ones, which is a bias.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from server.risk.features import FEATURES, STAGES, Known, Row, Value, in_order
 
 ENDED: Final = frozenset({SessionState.COMPLETED, SessionState.REJECTED, SessionState.ABANDONED})
 SHORTEST_WAIT_S: Final = 1.0
+MOST_OF_ONE: Final = 4
+"""Where there are few times, up to so many moments are drawn after each."""
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -65,7 +68,7 @@ def draw_states(
     """
     found = {stage: StageStates() for stage in STAGES}
     random = np.random.default_rng(seed)
-    share = min(1.0, most / max(1, len(events["session"])))
+    each = min(MOST_OF_ONE, most / max(1, len(events["session"])))
     for place, rows in _by_session(events):
         state, end_s = SessionState(sessions["state"][place]), float(sessions["state_s"][place])
         entered = {row[3] for row in rows}
@@ -73,7 +76,7 @@ def draw_states(
             found[stage].reached += stage in entered
             found[stage].open += stage in entered and state not in ENDED
         if state in ENDED:
-            moments = _moments(rows, end_s, share, idle_s, random)
+            moments = _moments(rows, end_s, each, idle_s, random)
             for stage, known in _known_at(rows, moments, str(sessions["language"][place])):
                 if stage in found:
                     found[stage].add(place, state is SessionState.ABANDONED, known)
@@ -90,10 +93,10 @@ def _by_session(events: Columns) -> Iterator[tuple[int, list[Row]]]:
         yield session, in_order(rows[session])
 
 
-def _moments(rows: list[Row], end_s: float, share: float, idle_s: float, random: np.random.Generator) -> list[float]:
+def _moments(rows: list[Row], end_s: float, each: float, idle_s: float, random: np.random.Generator) -> list[float]:
     """Moments before the end of a session, in order."""
     times = np.unique([row[0] for row in rows])
-    drawn = times[random.random(len(times)) < share]
+    drawn = np.repeat(times, math.floor(each) + (random.random(len(times)) < each % 1))
     longest = max(idle_s, SHORTEST_WAIT_S)
     moments = drawn + SHORTEST_WAIT_S * (longest / SHORTEST_WAIT_S) ** random.random(len(drawn))
     return sorted(moments[moments < end_s].tolist())
