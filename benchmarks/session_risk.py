@@ -104,6 +104,14 @@ def _judged(found: Stored, fresh: Stored | None) -> Iterator[dict[str, Any]]:
             if fresh and name == "ours":
                 made["held"] = _held(model, str(stage), again[SessionState(stage)])
             yield made
+        if part.formula is None:  # the server gives no risk, and these are the figures for which it gives none
+            quality = part.quality
+            yield row | {
+                "method": "ours, not given",
+                "brier": round(quality.brier, 4),
+                "skill": round(quality.skill, 3),
+                "auc": round(quality.auc, 3),
+            }
 
 
 def _risks(model: RiskModel, stage: str, states: StageStates, rows: npt.NDArray[np.bool_]) -> Numbers:
