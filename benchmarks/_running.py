@@ -21,11 +21,13 @@ class Running:
 
     Attributes:
         operator_key: What it generated for clients on this machine.
+        quack: Its port for analysts, and the file with the token of that port.
     """
 
     address: str
     operator_key: str
     child: Child
+    quack: tuple[int, Path]
 
     @property
     def pid(self) -> int:
@@ -58,7 +60,7 @@ def running(home: Path, *assignments: str, ready_s: float = 90.0) -> Iterator[Ru
     child = Child.start("server", arguments, home / "server.log")
     try:
         wait_until(lambda: serving(address), child, ready_s, "The server was not ready")
-        yield Running(address, operator_key(home / "state"), child)
+        yield Running(address, operator_key(home / "state"), child, (quack_port, home / "state" / "quack.token"))
     finally:
         child.stop()
         child.kill_with_descendants()
