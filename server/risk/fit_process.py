@@ -53,6 +53,18 @@ async def fit_in_process(past: PastSessions, idle_s: float, least: int, now: dat
     """
     times = {"begin": past.begin.isoformat(), "end": past.end.isoformat(), "now": now.isoformat()}
     message = await asyncio.to_thread(packed, past, times | {"idle_s": idle_s, "least": least, "cpu_s": cpu_s})
+    try:
+        return RiskModel.model_validate_json(await _answer(message, WAIT_FACTOR * cpu_s))
+    except (OSError, ValueError) as error:  # it could not be started, or said nothing that is a model
+        failure = type(error).__name__
+    raise Unavailable(
+        f"No model of the risk could be learnt: the process ended early ({failure}).",
+        hint="It is tried again on schedule. VESTIBULE_RISK__CPU_SECONDS bounds its CPU time.",
+    )
+
+
+async def _answer(message: bytes, most_s: float) -> bytes:
+    """What a process says to a message; nothing if it fails or takes too long."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", MODULE),
         stdin=subprocess.PIPE,
@@ -68,19 +80,14 @@ async def fit_in_process(past: PastSessions, idle_s: float, least: int, now: dat
     )
     answer = b""
     try:
-        answer, _ = await asyncio.wait_for(process.communicate(message), WAIT_FACTOR * cpu_s)
+        answer, _ = await asyncio.wait_for(process.communicate(message), most_s)
     except TimeoutError:
         pass  # it is killed below
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode or not answer:
-        raise Unavailable(
-            "No model of the risk could be learnt: the process ended early.",
-            hint="It is tried again on schedule. VESTIBULE_RISK__CPU_SECONDS bounds its CPU time.",
-        )
-    return RiskModel.model_validate_json(answer)
+    return b"" if process.returncode else answer
 
 
 def packed(past: PastSessions, about: Mapping[str, Any]) -> bytes:

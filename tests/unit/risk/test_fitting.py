@@ -109,6 +109,19 @@ async def test_a_process_that_takes_too_long_gives_no_model(
         await fit_in_process(past, IDLE_S, 50, END, 10)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("server.risk.fit_process.sys.executable", "/nowhere/python"), ("server.risk.fit_process.MODULE", "this")],
+)
+async def test_whatever_becomes_of_the_process_the_rest_of_the_server_goes_on(
+    past: PastSessions, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Housekeeping goes on after errors of ours only. The module ``this`` prints a poem, which is no model."""
+    monkeypatch.setattr(name, value)
+    with pytest.raises(Unavailable):
+        await fit_in_process(past, IDLE_S, 50, END, 10)
+
+
 async def test_the_process_may_take_only_so_much_cpu_time(past: PastSessions) -> None:
     with pytest.raises(Unavailable):
         await fit_in_process(past, IDLE_S, 50, END, 1)
