@@ -92,7 +92,7 @@ def funnel(
     """
     if context.invoked_subcommand is not None:  # Options before the command apply to it.
         if steps or window is not None or order or number or DetailOptions(**details) != DetailOptions():
-            raise click.UsageError("Of the options of funnel, report takes --from, --to, --client and --json alone.")
+            raise click.UsageError("The report is of the stages: --steps and what goes with them do not apply to it.")
         names = ("start", "end", "client_id", "address", "data_dir", "state_dir", "as_json")
         context.default_map = {"report": {name: context.params[name] for name in names}}
         return

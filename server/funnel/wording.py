@@ -54,13 +54,15 @@ def headline(report: FunnelReport) -> str:
         lost = any(found.count.dropped for found in report.drop_offs)
         return "There is too little data to say where people leave." if lost else "Nobody is known to have left."
     count = worst.count
+    text = (
+        f"Most people leave on the way into {count.to_stage}: {percent(worst.rate.mid)} "
+        f"({percent_range(worst.rate)}), {number(count.dropped)} of {number(count.counted)} sessions."
+    )
+    if any(found.evidence and found.to_stage == count.to_stage for found in report.recommendations):
+        return text
     first, *others = worst.categories
     points = f"{first} first, then {' and '.join(others)}" if others else first
-    return (
-        f"Most people leave on the way into {count.to_stage}: {percent(worst.rate.mid)} "
-        f"({percent_range(worst.rate)}), {number(count.dropped)} of {number(count.counted)} sessions. "
-        f"By rule, a drop-off there points to {points}."
-    )
+    return f"{text} By rule, a drop-off there points to {points}."
 
 
 def first_change(report: FunnelReport) -> str:
@@ -68,7 +70,8 @@ def first_change(report: FunnelReport) -> str:
     first = report.first
     if first is None:
         return ""
-    return f"Change first: {first.title}. {why(first)} {worth(first)}"
+    doubt = " This is a correlation: only an experiment shows whether the change helps." if first.evidence else ""
+    return f"Change first: {first.title}. {why(first)} {worth(first)}{doubt}"
 
 
 def why(found: Recommendation) -> str:
@@ -77,12 +80,13 @@ def why(found: Recommendation) -> str:
     if seen is None:
         return f"By rule: nothing in the data explains why people leave on the way into {found.to_stage}."
     text = (
-        f"On the way into {found.to_stage}, {percent(seen.rate_with)} left of {number(seen.affected)} sessions where "
-        f"{seen.condition}, and {percent(seen.rate_without)} of the others. All else held equal, the odds of leaving "
-        f"are {seen.odds.mid:.1f} times as high ({seen.odds.low:.1f} to {seen.odds.high:.1f})."
+        f"On the way into {found.to_stage}, {percent(seen.rate_with)} of the {number(seen.affected)} sessions where "
+        f"{seen.condition} left, and {percent(seen.rate_without)} of the others. Among sessions that are alike in all "
+        f"else that is known, the odds of leaving are {seen.odds.mid:.1f} times as high ({seen.odds.low:.1f} to "
+        f"{seen.odds.high:.1f})."
     )
     if seen.correlated:
-        text += f" It often goes together with {', '.join(seen.correlated)}: that may be meant instead."
+        text += f" Often seen together with it, so that either may be what matters: {', '.join(seen.correlated)}."
     return text
 
 
@@ -92,8 +96,8 @@ def worth(found: Recommendation) -> str:
     if found.evidence is None:
         return f"At most {number(gain.high)} more completions (+{percent(rise.high)}), if it is then severe no more."
     return (
-        f"Expected: {number(gain.mid)} more completions ({number(gain.low)} to {number(gain.high)}), "
-        f"+{percent(rise.mid)}."
+        f"If they left no more often than the others: {number(gain.mid)} more completions ({number(gain.low)} to "
+        f"{number(gain.high)}), +{percent(rise.mid)}."
     )
 
 

@@ -170,7 +170,7 @@ def explained_line(found: Explanation, report: WeeklyReport) -> ReasonLine:
     head, detail = (_mix if found.kind == "mix" else _rate)(found, report)
     if found.correlated:
         labels = ", ".join(_label(name, report) for name in found.correlated)
-        detail += f" It often goes together with {labels}: that may be meant instead."
+        detail += f" Often seen together with it, so that either may be what matters: {labels}."
     return ReasonLine(head, detail, points(found.effect.mid), bounds(found.effect))
 
 

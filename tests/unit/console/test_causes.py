@@ -42,7 +42,7 @@ async def test_a_planted_cause_comes_first_with_its_gain_its_evidence_and_a_caut
         assert "the odds of leaving are" in page
         assert "Correlation, not proof" in page
         assert "<svg" in page
-        assert "May complete then" in page
+        assert "Could complete then" in page
         german = unescape((await browser.get("/causes?lang=de")).text)
         assert "Als Erstes ändern:" in german
         assert "Zusammenhang, kein Beweis" in german

@@ -85,9 +85,11 @@ def test_a_message_holds_the_whole_report() -> None:
 
 def test_a_change_is_said_with_its_evidence_and_as_a_correlation() -> None:
     assert first_change(with_evidence()) == (
-        "Change first: Send less. On the way into IN_PROGRESS, 50 % left of 120 sessions where network = 3g <b>, and "
-        "20 % of the others. All else held equal, the odds of leaving are 3.0 times as high (2.0 to 4.0). It often "
-        "goes together with app.operator: that may be meant instead. Expected: 55 more completions (20 to 90), +11 %."
+        "Change first: Send less. On the way into IN_PROGRESS, 50 % of the 120 sessions where network = 3g <b> left, "
+        "and 20 % of the others. Among sessions that are alike in all else that is known, the odds of leaving are 3.0 "
+        "times as high (2.0 to 4.0). Often seen together with it, so that either may be what matters: app.operator. If "
+        "they left no more often than the others: 55 more completions (20 to 90), +11 %. This is a correlation: only "
+        "an experiment shows whether the change helps."
     )
     assert marks(CHANGE) == "ux, low effort, quick win"
     assert "which is a correlation" in caution(with_evidence())
