@@ -68,10 +68,10 @@ def _grows(groups: list[tuple[Floats, Floats]]) -> bool:
     if len(groups) < 2:
         return False
     leads = [_lead(left, on) for left, on in groups]
-    if leads[0][0] - 2.0 * leads[0][1] < LEAST_LEAD or min(lead for lead, _ in leads) <= 0.0:
+    if leads[0][0] - 2.0 * leads[0][1] < LEAST_LEAD:
         return False
     later = [_lead(groups[k][0], groups[k + 1][0]) for k in range(len(groups) - 1)]
-    if any(after + 2.0 * error < LEAST_SHARE * lead for (after, error), (lead, _) in zip(later, leads, strict=False)):
+    if not (_clear(leads[1:]) and _clear(later[1:])):  # what makes people leave at the first step only leads there
         return False
     return sum(after for after, _ in later) >= LEAST_SHARE * sum(lead for lead, _ in leads[:-1])
 
@@ -80,6 +80,12 @@ def _follows_from_the_end(left: Floats, on: Floats) -> bool:
     """A bound below which all leave would tell who finished, too; but the values of those that left would differ."""
     _, counts = np.unique(left, return_counts=True)
     return bool(counts.max() > SAME_FOR_LEAVERS * len(left) and _lead(left, on)[0] > LEAD_OF_THE_END)
+
+
+def _clear(leads: list[tuple[float, float]]) -> bool:
+    """Whether all are above zero, and together by two standard errors."""
+    z = [lead / error for lead, error in leads]
+    return not z or (min(z) > 0.0 and sum(z) >= 2.0 * len(z) ** 0.5)
 
 
 def _lead(left: Floats, on: Floats) -> tuple[float, float]:

@@ -232,6 +232,12 @@ def test_a_short_count_over_a_session_is_left_out_with_1000_sessions_too(seed: i
     assert find_causes(replace(sessions, features={**sessions.features, "retries": retries})).growing == ("retries",)
 
 
+@pytest.mark.parametrize("seed", range(40, 48))
+def test_low_values_that_matter_at_the_first_step_only_are_no_growing_feature(seed: int) -> None:
+    report = find_causes(table(seed, 3000, (1, 1.6, below("confidence", 0.72))), CauseSettings(pairs=False))
+    assert ("confidence", 1) in named(report)
+
+
 def test_pairs_are_looked_for_only_where_a_strong_cause_would_be_seen() -> None:
     alone = CauseSettings(pairs=False)
     small, large = table(31, 1000), table(31, 8000)
