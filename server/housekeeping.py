@@ -118,4 +118,6 @@ async def _repeat(work: Callable[[], Awaitable[object]]) -> None:
             await work()
         except VestibuleError as error:
             log.warning("housekeeping_failed", **describe(error))
+        except Exception as error:  # noqa: BLE001 - the edge: one work that fails must not end the others
+            log.error("unexpected_error", **describe(error))
         await asyncio.sleep(ROUND_S)

@@ -19,6 +19,7 @@ BROAD_EXCEPT_EDGES = {
     "server/rpc/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
     "server/ledger/writer.py",  # the writer's thread hands whatever a function raised to whoever waits for it
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction
+    "server/housekeeping.py",  # one work that fails must not end the others
     "server/rpc/flood_guard.py",  # nobody waits for its thread, which has to go on
 }
 

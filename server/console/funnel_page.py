@@ -17,7 +17,6 @@ from server.console.groups import Groups
 from server.console.page import texts_of
 from server.console.texts import Texts
 from server.console.visit import Visit
-from server.funnel.intervals import wilson
 
 CHART_WIDTH: Final = 600
 """Units of the chart; a browser scales it to the page."""
@@ -135,9 +134,8 @@ def _shown(
 ) -> StageShown:
     rate, severity = Estimate(value=stage.drop_off_rate), stage.severity
     dropped, counted = stage.dropped_count, stage.session_count + stage.dropped_count
-    if not of_stages:
-        found = wilson(dropped, counted)
-        rate = Estimate(value=found.mid, low=found.low, high=found.high)
+    if not of_stages and stage.HasField("drop_off"):
+        rate = stage.drop_off
     if drop_off is not None:
         rate, severity = drop_off.drop_off_rate, drop_off.severity
         dropped, counted = drop_off.dropped_count, drop_off.continued_count + drop_off.dropped_count

@@ -20,7 +20,6 @@ from server.console.charts import Chart, LineChart, Span, interval_chart, line_c
 from server.console.filters import Filter
 from server.console.formats import Formats
 from server.console.texts import Texts
-from server.funnel.intervals import wilson
 
 LONGEST_LABEL: Final = 40
 """Letters of a label in a chart; the table has all of them."""
@@ -213,11 +212,10 @@ def _conversion(stage: FunnelStage, label: str) -> Span | None:
 
 
 def _drop_off(stage: FunnelStage) -> Span | None:
-    could = stage.session_count + stage.dropped_count
-    if not could:
+    if not stage.HasField("drop_off"):
         return None
-    rate = wilson(stage.dropped_count, could)
-    return Span("", rate.mid, rate.low, rate.high)
+    rate = stage.drop_off
+    return Span("", rate.value, rate.low, rate.high)
 
 
 def _short(label: str) -> str:

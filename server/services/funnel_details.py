@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -23,7 +23,7 @@ from server.analytics.funnel_details import (
     StageDetails,
     Touch,
 )
-from server.funnel.intervals import wilson
+from server.funnel.intervals import wilson_of_known
 from server.ledger.types import StageReport
 from server.rpc import convert
 from server.services.funnel_choice import NUMBERS
@@ -88,17 +88,18 @@ def number_behind(request: funnel_pb2.ListFunnelSessionsRequest) -> NumberOf:
 def stage_messages(stages: Sequence[StageReport]) -> list[funnel_pb2.FunnelStage]:
     """The stages of a report without details."""
     under_way_before = accumulate((stage.under_way for stage in stages), initial=0)
-    return [
-        _stage_message(n, StageDetails(stage, stages[0].sessions - under_way))
-        for n, (stage, under_way) in enumerate(zip(stages, under_way_before, strict=False))
+    known = [
+        StageDetails(stage, stages[0].sessions - under_way)
+        for stage, under_way in zip(stages, under_way_before, strict=False)
     ]
+    return [*_stage_messages(known)]
 
 
 def report_message(groups: Sequence[Group]) -> funnel_pb2.GetReportResponse:
     """A report with details; the first group is all sessions."""
     report = funnel_pb2.GetReportResponse()
     for group in groups:
-        stages = [_stage_message(n, stage) for n, stage in enumerate(group.stages)]
+        stages = [*_stage_messages(group.stages)]
         owner: funnel_pb2.GetReportResponse | funnel_pb2.FunnelSegment = report
         if group.segment is not None:
             if group.start is None:
@@ -119,14 +120,23 @@ def _key(segment: Segment) -> funnel_pb2.FunnelSegmentKey:
     return funnel_pb2.FunnelSegmentKey(kind=_KINDS[segment.kind], value=segment.value or "")
 
 
-def _stage_message(before: int, stage: StageDetails) -> funnel_pb2.FunnelStage:
+def _stage_messages(stages: Sequence[StageDetails]) -> Iterator[funnel_pb2.FunnelStage]:
+    before = None  # the sessions of the required step before
+    for stage in stages:
+        yield _stage_message(stage, stages[0].report.sessions, before)
+        if not stage.optional:
+            before = stage.report.sessions
+
+
+def _stage_message(stage: StageDetails, first: int, before: int | None) -> funnel_pb2.FunnelStage:
     message = convert.stage(stage.report)
     message.optional = stage.optional
     report = stage.report
     if stage.known:
-        message.conversion_rate.CopyFrom(_share(report.sessions, stage.known))
-    if before and not stage.optional and report.sessions + report.dropped:
-        message.drop_off.CopyFrom(_share(report.dropped, report.sessions + report.dropped))
+        message.conversion_rate.CopyFrom(_share(report.sessions, stage.known, first))
+    decided = report.sessions + report.dropped
+    if before is not None and not stage.optional and decided:
+        message.drop_off.CopyFrom(_share(report.dropped, decided, before))
     if stage.times_s:
         message.times.CopyFrom(_quantiles(stage.times_s))
     if stage.times_from_first_s:
@@ -136,8 +146,8 @@ def _stage_message(before: int, stage: StageDetails) -> funnel_pb2.FunnelStage:
     return message
 
 
-def _share(hits: int, of: int) -> funnel_pb2.Estimate:
-    rate = wilson(hits, of)
+def _share(hits: int, of: int, all_sessions: int) -> funnel_pb2.Estimate:
+    rate = wilson_of_known(hits, of, all_sessions - of)
     return funnel_pb2.Estimate(value=rate.mid, low=rate.low, high=rate.high)
 
 

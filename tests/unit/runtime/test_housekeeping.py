@@ -162,7 +162,10 @@ async def test_work_that_waits_for_the_files_holds_up_nothing_else(house: House)
         worked.set()
         raise InternalError("It failed.")
 
-    house.keeping._also = (wait, work)
+    async def defect() -> None:
+        raise BlockingIOError(11, "There is no process to be had.")
+
+    house.keeping._also = (wait, defect, work)
     running = asyncio.ensure_future(house.keeping.run())
     async with asyncio.timeout(10):
         await asyncio.gather(waits.wait(), worked.wait())

@@ -1422,7 +1422,8 @@ class FunnelStage(_message.Message):
     @_builtins.property
     def conversion_rate(self) -> Global___Estimate:
         """Share of the sessions of the first stage that reached this one, 0 to 1, with Wilson's interval. Sessions that have
-        not ended, and not reached it either, do not count. Absent when none counts.
+        not ended, and not reached it either, do not count in the rate; its interval allows for either end of them. Absent
+        when none counts.
         """
 
     @_builtins.property
@@ -1440,7 +1441,8 @@ class FunnelStage(_message.Message):
     @_builtins.property
     def drop_off(self) -> Global___Estimate:
         """drop_off_rate with Wilson's interval. Absent for the first stage, for an optional step, and where nobody could have
-        made the step. It counts every end that is known; the analysis waits for those that are not known yet.
+        made the step. The rate counts every end that is known; its interval allows for either end of the sessions that are
+        under way, so it is wide while many are. The analysis waits for them instead.
         """
 
     def __init__(
