@@ -88,15 +88,17 @@ def erase(cursor: Cursor, clients: Collection[str]) -> None:
     cursor.execute(f"DELETE FROM daily_events WHERE {_OF_CLIENTS}", [sorted(clients)])  # noqa: S608 - literals of ours
 
 
-def names_of_apps(cursor: Cursor) -> list[str]:
-    """Names that apps gave to events, each once."""
-    rows = fetch_all(cursor, "SELECT DISTINCT name FROM daily_events WHERE source = 'app' ORDER BY name")
-    return [row["name"] for row in rows]
+def names_of_apps(cursor: Cursor) -> list[tuple[str, str]]:
+    """Clients and the names that their apps gave to events, each once."""
+    rows = fetch_all(
+        cursor, "SELECT DISTINCT client_id, name FROM daily_events WHERE source = 'app' ORDER BY client_id, name"
+    )
+    return [(row["client_id"], row["name"]) for row in rows]
 
 
-def rename(cursor: Cursor, names: Collection[str], to: str) -> None:
-    """Give events of apps with one of these names another name."""
-    cursor.execute(
-        "UPDATE daily_events SET name = ? WHERE source = 'app' AND name IN (SELECT unnest(?::VARCHAR[]))",
-        [to, sorted(names)],
+def rename(cursor: Cursor, names: Collection[tuple[str, str]], to: str) -> None:
+    """Give events of apps another name, by client and name."""
+    cursor.executemany(
+        "UPDATE daily_events SET name = ? WHERE source = 'app' AND client_id = ? AND name = ?",
+        [(to, client_id, name) for client_id, name in names],
     )

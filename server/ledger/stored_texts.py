@@ -37,6 +37,7 @@ class EventTexts:
 
     id: str
     session_id: str
+    client_id: str
     name: str
     properties: Mapping[str, PropertyValue]
 
@@ -70,11 +71,11 @@ def app_events(cursor: Cursor, after_id: str, since: datetime | None, limit: int
     """Events of apps that came after a time, in the order of their ids after an id. The server's own hold no text."""
     rows = fetch_all(
         cursor,
-        """SELECT id, session_id, name, properties, properties_meta FROM events
+        """SELECT id, session_id, client_id, name, properties, properties_meta FROM events
         WHERE device_time IS NOT NULL AND id > ? AND server_time > ? ORDER BY id LIMIT ?""",
         [after_id, stored_time(since or _FIRST), limit],
     )
-    return [EventTexts(row["id"], row["session_id"], row["name"], properties_of(row)) for row in rows]
+    return [EventTexts(row["id"], row["session_id"], row["client_id"], row["name"], properties_of(row)) for row in rows]
 
 
 def replace_upload_text(cursor: Cursor, upload_id: str, text: RedactedText) -> None:

@@ -179,11 +179,12 @@ class DeclaredEvents:
         return found
 
 
-def declared_words(declarations: Mapping[str, Declaration]) -> frozenset[str]:
-    """Names and keys that any client has declared."""
-    return frozenset(
-        word for events in declarations.values() for name, properties in events.items() for word in (name, *properties)
-    )
+def declared_words(declarations: Mapping[str, Declaration]) -> dict[str, frozenset[str]]:
+    """Names and keys that each client has declared."""
+    return {
+        client_id: frozenset(word for name, properties in events.items() for word in (name, *properties))
+        for client_id, events in declarations.items()
+    }
 
 
 def _places(declaration: Declaration) -> Iterator[tuple[str, str]]:

@@ -107,10 +107,15 @@ class LedgerRedaction:
                 await self._ledger.write(partial(_store_events, changed, self._clock()))
             last_id, done = listed[-1].id, done + len(listed)
             self._progress(done, total)
-        names = await self._ledger.read(daily_events.names_of_apps)
-        personal = self._redactor.personal_names(set(names) - declared)
-        if personal and not self._dry_run:
-            await self._ledger.write(lambda cursor: daily_events.rename(cursor, personal, REDACTED))
+        names = [
+            (client_id, name)
+            for client_id, name in await self._ledger.read(daily_events.names_of_apps)
+            if name not in declared.get(client_id, ())
+        ]
+        personal = self._redactor.personal_names({name for _, name in names})
+        renamed = [(client_id, name) for client_id, name in names if name in personal]
+        if renamed and not self._dry_run:
+            await self._ledger.write(lambda cursor: daily_events.rename(cursor, renamed, REDACTED))
 
 
 def _next_events(after_id: str, since: datetime | None, cursor: Cursor) -> list[EventTexts]:

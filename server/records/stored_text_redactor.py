@@ -7,7 +7,7 @@ text that the LLM must not see stays withheld.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.media.file_names import split_extension
@@ -106,17 +106,19 @@ class StoredTextRedactor:
             self._record(row, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
         return changes
 
-    def events(self, stored: list[EventTexts], declared: Collection[str] = ()) -> dict[str, SessionChanges]:
+    def events(self, stored: list[EventTexts], declared: Mapping[str, Collection[str]]) -> dict[str, SessionChanges]:
         """What changes in the names and properties of events, by session. They follow the default policy.
 
         Args:
             stored: The events. Typed values hold no text and stay.
-            declared: Names and keys that clients have declared, which stay too: they were checked then.
+            declared: Names and keys by the client that has declared them. In its events they stay, too: they were
+                checked then.
         """
         by_session: dict[str, SessionChanges] = {}
         for event in stored:
             changes = by_session.setdefault(event.session_id, SessionChanges())
-            words = [word for word in (event.name, *event.properties) if word not in declared]
+            known = declared.get(event.client_id, ())
+            words = [word for word in (event.name, *event.properties) if word not in known]
             personal = self._personal_among(words, changes)
             keys = with_safe_keys(event.properties, personal)
             properties = {

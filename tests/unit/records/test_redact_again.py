@@ -90,9 +90,9 @@ def test_names_in_counts_by_day_become_neutral_too(ledger: Ledger) -> None:
 
     ledger.write_now(fill_counts)
     assert run(ledger, redactor(), dry_run=True).renamed == 1
-    assert read_now(ledger, daily_events.names_of_apps) == ["branch", "zebedee_came"]
+    assert read_now(ledger, daily_events.names_of_apps) == [("app", "branch"), ("app", "zebedee_came")]
     assert run(ledger, redactor()).renamed == 1
-    assert read_now(ledger, daily_events.names_of_apps) == ["branch", "redacted"]
+    assert read_now(ledger, daily_events.names_of_apps) == [("app", "branch"), ("app", "redacted")]
     assert read_now(ledger, lambda cursor: daily_events.number_of(cursor, ["app"])) == 3
 
 
@@ -118,6 +118,32 @@ def test_typed_values_and_declared_words_stay_as_they_are(ledger: Ledger) -> Non
     assert app.properties == {**typed, "note": stored("[REDACTED_NAME]")}
     [row] = read_now(ledger, lambda c: fetch_all(c, "SELECT properties FROM events WHERE name = 'zebedee_came'"))
     assert number.value in row["properties"], "no digit is lost when the text beside it is stored anew"
+
+
+def test_a_word_that_one_client_declared_is_not_declared_for_another(ledger: Ledger) -> None:
+    """Neither in its events nor in its counts by day."""
+
+    def fill_both(cursor: Cursor) -> None:
+        declaration = {"zebedee_came": {"zebedee": DeclaredProperty(PropertyKind.NUMBER)}}
+        event_declarations.replace_declaration(cursor, "app", declaration, NOW)
+        properties: dict[str, PropertyValue] = {"zebedee": TypedValue("1")}
+        for client in ("app", "other"):
+            row, _ = sessions.insert_or_get(cursor, session(f"of-{client}", client_id=client))
+            made = replace(event(row.id), client_id=client, name="zebedee_came", properties=properties)
+            events.insert_many(cursor, [replace(made, id=f"{client}-1")])
+        retention.delete_events(cursor, LATER)
+        for client in ("app", "other"):
+            made = replace(event(f"of-{client}"), client_id=client, name="zebedee_came", properties=properties)
+            events.insert_many(cursor, [replace(made, id=f"{client}-2")])
+
+    ledger.write_now(fill_both)
+    run(ledger, redactor())
+    assert read_now(ledger, daily_events.names_of_apps) == [("app", "zebedee_came"), ("other", "redacted")]
+    kept = read_now(ledger, lambda cursor: stored_texts.app_events(cursor, "", None, 9))
+    assert [(app.client_id, app.name, *app.properties) for app in kept] == [
+        ("app", "zebedee_came", "zebedee"),
+        ("other", "redacted", "redacted"),
+    ]
 
 
 def test_uploads_are_read_in_the_language_of_their_session(ledger: Ledger) -> None:
