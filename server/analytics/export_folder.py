@@ -84,6 +84,8 @@ class ExportFolder:
 def opened_folder(root: Path, ledger: str) -> Iterator[ExportFolder]:
     """Open a folder for an export, alone; it is made if it is not there.
 
+    Files that an interrupted export left are deleted: they may hold rows of sessions that were erased since.
+
     Args:
         root: The folder.
         ledger: Id of the installation that is exported.
@@ -102,11 +104,19 @@ def opened_folder(root: Path, ledger: str) -> Iterator[ExportFolder]:
                 raise Conflict(
                     "Another export writes into this folder.", reason=Reason.EXPORT_RUNNING, hint="Wait until it ends."
                 ) from None
+            _delete_leftovers(root)
             if not (root / LIST_FILE).exists():
                 known.save()  # an export that is interrupted now finds its own folder
             yield known
     except OSError as error:
         raise _unusable(f"The folder cannot be used: {error.strerror}.") from error
+
+
+def _delete_leftovers(root: Path) -> None:
+    for unfinished in root.glob(f"*/day=*/{_UNFINISHED}"):
+        unfinished.unlink()
+    if (root / SCRATCH).exists():
+        shutil.rmtree(root / SCRATCH)
 
 
 def _listed(root: Path, ledger: str) -> ExportFolder:

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from server.analytics.client import LiveConnection, RefusedQuery
-from server.analytics.export_folder import opened_folder
+from server.analytics.export_folder import ExportFolder, opened_folder
 from server.analytics.refusals import Cause, Refused
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
@@ -129,6 +129,28 @@ def test_an_export_that_was_killed_at_once_finds_its_folder(served: Ledger, tmp_
     with opened_folder(out, "0123456789ab") as folder:
         folder.begin("v_events", "2026-03-01").write_bytes(b"PAR1 half")
     assert counted(out)["v_events"] == (3, 8, 0, 0)
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_nothing_of_an_erased_session_is_left_by_a_killed_export(
+    served: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ExportFolder, "finish", killed)
+        CliRunner().invoke(cli, ["export", "--out", str(out), "--view", "v_events"])
+    [left] = out.rglob(".data.parquet.unfinished")
+    assert ("s1",) in duckdb.sql(f"SELECT session_id FROM read_parquet('{left}')").fetchall()
+    (out / ".scratch").mkdir(exist_ok=True)
+    (out / ".scratch" / "duckdb_temp_storage-0.tmp").write_bytes(b"s1")
+    served.write_now(lambda cursor: erasure.erase(cursor, frozenset({"s1"})))
+    assert counted(out, "--view", "v_events", "--from", "2026-03-03", *more)["v_events"][2] == 0
+    assert not list(out.rglob(".data.parquet.unfinished"))
+    assert not list((out / ".scratch").glob("*"))
 
 
 def test_a_dry_run_makes_no_folder(served: Ledger, tmp_path: Path) -> None:
