@@ -102,16 +102,12 @@ class Exporter:
         return done
 
     def _export(self, view: str, since: date | None, until: date, done: Exported) -> None:
-        time = EXPORTED[view][0]
-        [(first, oldest)] = self._reader.execute(
-            f"SELECT min({time})::DATE, min({_DELETED_BY.get(view, time)})::VARCHAR FROM {view}"
-        ).fetchall()
+        [(first,)] = self._reader.execute(f"SELECT min({EXPORTED[view][0]})::DATE FROM {view}").fetchall()
         if first is None:
             return
         columns = self._columns(view)
         begin = max(first, since) if since else first
         days = list(self._days(view, columns, begin, until)) if begin < until else []
-        kept = f"{_DELETED_BY[view]} < TIMESTAMP '{oldest}'" if view in _DELETED_BY else "true"
         for number, (day, fingerprint) in enumerate(days, start=1):
             if self._folder.has(view, day, fingerprint):
                 done.unchanged += 1
@@ -119,12 +115,26 @@ class Exporter:
                 done.days += 1
                 done.rows += int(fingerprint.partition("-")[0])
                 if not self._dry_run:
-                    self._write(view, day, fingerprint, columns, kept)
+                    self._write(view, day, fingerprint, columns)
             self._progress(view, day, number, len(days))
         left = {day for day, _ in self._folder.files(view)} - {day for day, _ in days}
+        if self._dry_run or view not in _DELETED_BY:
+            return
+        deleted = self._deleted(view)
         for day in sorted(left):
-            if begin <= date.fromisoformat(day) < until and not self._dry_run and view in _DELETED_BY:
-                self._keep(view, day, kept)
+            if begin <= date.fromisoformat(day) < until:
+                self._keep(view, day, deleted)
+
+    def _deleted(self, view: str) -> str:
+        """The condition for rows of the folder that retention has deleted in the ledger.
+
+        Ask for it after the ledger was asked for its rows: what retention deletes in between has not moved.
+        """
+        if view not in _DELETED_BY:
+            return "true"
+        time = _DELETED_BY[view]
+        [(oldest,)] = self._reader.execute(f"SELECT min({time})::VARCHAR FROM {view}").fetchall()
+        return "true" if oldest is None else f"{time} < TIMESTAMP '{oldest}'"
 
     def _columns(self, view: str) -> dict[str, str]:
         """Names and types of the columns."""
@@ -148,7 +158,7 @@ class Exporter:
             return
         yield from ((str(day), str(fingerprint)) for day, fingerprint in found)
 
-    def _write(self, view: str, day: str, fingerprint: str, columns: dict[str, str], kept: str) -> None:
+    def _write(self, view: str, day: str, fingerprint: str, columns: dict[str, str]) -> None:
         """Write a day; of the file that is there, keep the rows that retention has deleted in the ledger."""
         time, row_id = EXPORTED[view]
         shown = ", ".join(f"{name}::VARCHAR AS {name}" if kind == "JSON" else name for name, kind in columns.items())
@@ -165,7 +175,7 @@ class Exporter:
         rows, earlier = "FROM new_rows", self._folder.file(view, day)
         if earlier.exists():
             rows += f""" UNION ALL BY NAME FROM {_parquet([earlier])}
-                WHERE {kept} AND {row_id} NOT IN (SELECT {row_id} FROM new_rows)"""
+                WHERE {self._deleted(view)} AND {row_id} NOT IN (SELECT {row_id} FROM new_rows)"""
         target = self._folder.begin(view, day)
         self._here(f"COPY (FROM ({rows}) ORDER BY {time}, {row_id}) TO {quoted(str(target))} {_PARQUET}")
         self._here("DROP TABLE new_rows")

@@ -213,6 +213,31 @@ def test_what_retention_deletes_stays_in_the_folder(served: Ledger, tmp_path: Pa
     assert ids(out) == before
 
 
+@pytest.mark.parametrize("after", ["SELECT min(event_time)", "GROUP BY day"])
+def test_what_retention_deletes_during_an_export_stays_too(
+    served: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """A whole day and a part of another: such rows have not moved."""
+    out = tmp_path / "out"
+    run(out)
+    before = ids(out)
+    late = replace(event("s2", "late"), device_time=NOW + DAY, event_time=NOW + DAY, server_time=NOW + 5 * DAY)
+    served.write_now(lambda cursor: events.append(cursor, late))
+    execute = LiveConnection.execute
+    deletions: list[int] = []
+
+    def execute_then_delete(self: LiveConnection, sql: str) -> duckdb.DuckDBPyConnection:
+        answer = execute(self, sql)
+        if after in sql and "v_events" in sql and not deletions:
+            deletions.append(served.write_now(lambda cursor: retention.delete_events(cursor, NOW + 1.5 * DAY)))
+        return answer
+
+    monkeypatch.setattr(LiveConnection, "execute", execute_then_delete)
+    run(out)
+    assert deletions == [6]
+    assert ids(out) == before | {"2026-03-02": ["late", *before["2026-03-02"]]}
+
+
 def test_an_event_that_moves_to_another_day_is_there_once(served: Ledger, tmp_path: Path) -> None:
     """The clock of its device was found to be wrong."""
     out = tmp_path / "out"
