@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from server.cli.analyst import analyst_settings, ledger_options, opened_ledger
-from server.cli.output import show_json, show_table
+from server.cli.output import Failure, show_json, show_table
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -102,12 +102,24 @@ def _remember(settings: Settings, out: Path) -> None:
 
 
 def _installation(settings: Settings) -> str:
+    """The id of the server, by which a folder with days of another server is known.
+
+    Raises:
+        Failure: It cannot be read.
+    """
     from server.runtime.installation import ID_FILE
 
     try:
-        return (settings.state_dir / ID_FILE).read_text(encoding="utf-8").strip()
+        found = (settings.state_dir / ID_FILE).read_text(encoding="utf-8").strip()
     except OSError:
-        return ""
+        found = ""
+    if not found:
+        raise Failure(
+            f"The id of the server, {ID_FILE} in its state folder, cannot be read.",
+            hint="Name the server's state folder with --state-dir, as a user who may read it. Without the id, days of "
+            "two servers could get into one folder.",
+        )
+    return found
 
 
 def _show_progress(view: str, day: str, done: int, of: int) -> None:

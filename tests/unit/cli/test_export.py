@@ -282,6 +282,15 @@ def test_one_export_at_a_time(served: Ledger, tmp_path: Path) -> None:
         assert "[EXPORT_RUNNING]" in run(out, code=1).stderr
 
 
+@pytest.mark.parametrize("content", [None, "\n"])
+def test_nothing_is_exported_without_the_id_of_the_server(served: Ledger, tmp_path: Path, content: str | None) -> None:
+    """Else the days of two servers could get into one folder, and each would delete those of the other."""
+    file = served.path.parent / "installation.id"
+    file.unlink() if content is None else file.write_text(content)
+    assert "installation.id" in run(tmp_path / "out", code=1).stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unknown_view_is_a_wrong_usage(tmp_path: Path) -> None:
     assert "v_events" in run(tmp_path / "out", "--view", "v_audit", code=2).stderr
 

@@ -15,6 +15,7 @@ from models.redaction.streaming.sealed_state import load_or_create_key
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.erasure import eraser
+from server.runtime.installation import load_or_create_installation_id
 from tests.unit.backup.conftest import Home
 from tests.unit.ledger.migrated import open_ledger
 
@@ -53,6 +54,7 @@ def copied(home: Home) -> list[str]:
 
 
 def exported(home: Home) -> list[str]:
+    load_or_create_installation_id(home.files.state_dir)
     return of_files("--out", str(home.home / "export"))(home)
 
 
