@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import click
 
 from models.errors import NotFound
 from models.reasons import Reason
+from server.cli.export import remembered_exports
 from server.cli.output import show_json, show_table
 from server.cli.weights import REDACTION_WEIGHTS
 
@@ -74,7 +75,8 @@ def redact_stored_texts(
         ledger.close()
     if not dry_run:
         rewrite(settings.ledger_path)
-    _show(tally, dry_run=dry_run, as_json=as_json)
+    exports = [] if dry_run else remembered_exports(settings.state_dir)
+    _show(tally, dry_run=dry_run, as_json=as_json, exports=exports)
 
 
 def _redactor(settings: Settings, threads: int) -> LocalRedactor:
@@ -119,7 +121,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _show(tally: Tally, *, dry_run: bool, as_json: bool) -> None:
+def _show(tally: Tally, *, dry_run: bool, as_json: bool, exports: Sequence[str]) -> None:
     if as_json:
         show_json(
             {
@@ -130,6 +132,7 @@ def _show(tally: Tally, *, dry_run: bool, as_json: bool) -> None:
                 "renamed": tally.renamed,
                 "withheld": tally.withheld,
                 "skipped_sessions": tally.skipped,
+                "exports": list(exports),
             }
         )
         return
@@ -144,3 +147,9 @@ def _show(tally: Tally, *, dry_run: bool, as_json: bool) -> None:
         click.echo(f"Names of events, properties and fields that became neutral: {tally.renamed}.")
     if tally.withheld:
         click.echo(f"Kept from the LLM from now on: {tally.withheld}.")
+    for folder in exports:
+        click.echo(
+            f"An export has texts as they were. Run: vestibule export --out {folder}\n"
+            "It keeps rows that retention has deleted in the ledger, with their texts as they were.",
+            err=True,
+        )

@@ -129,6 +129,18 @@ def test_it_counts_what_it_changes_and_prints_no_text(place: Path) -> None:
 
 
 @pytest.mark.models
+def test_it_names_the_folders_of_exports(place: Path) -> None:
+    out = place / "out"
+    out.mkdir()
+    (place / "exports.json").write_text(json.dumps([str(out)]))
+    assert json.loads(run("--dry-run", "--json").stdout)["exports"] == []
+    assert json.loads(run("--json").stdout)["exports"] == [str(out)]
+    said = run().stderr
+    assert f"vestibule export --out {out}\n" in said
+    assert "rows that retention has deleted" in said
+
+
+@pytest.mark.models
 def test_copies_for_analysts_that_a_killed_server_left_are_deleted(
     place: Path, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
