@@ -50,8 +50,8 @@ class Console:
         login = LoginPages(calls, logins, place, live, issuer[0] if issuer else None)
         analyses = analyses or Analyses()
 
-        def shown(path: str, page: Page) -> Route:
-            return Route(path, login.required(page), methods=["GET"])
+        def shown(path: str, page: Page, *, follows: bool = False) -> Route:
+            return Route(path, login.required(page, follows=follows), methods=["GET"])
 
         def done(path: str, page: Page) -> Route:
             return Route(path, login.required(page), methods=["POST"])
@@ -71,8 +71,8 @@ class Console:
                 shown("/experiments", experiments_page.show_all),
                 shown("/experiments/{name}", experiments_page.show_one),
                 shown("/risk", risk_page.show),
-                shown("/health", health_page.show),
-                shown("/letters", letters_page.show_all),
+                shown("/health", health_page.show, follows=True),
+                shown("/letters", letters_page.show_all, follows=True),
                 shown("/letters/{letter_id}", letters_page.show_one),
                 done("/letters/{letter_id}/retry", letters_page.retry),
                 done("/letters/{letter_id}/discard", letters_page.discard),

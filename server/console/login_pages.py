@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -44,14 +45,21 @@ class LoginPages:
         self._calls = calls
         self._logins = logins
 
-    def required(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
-        """The page for whoever is logged in; anybody else is sent to the login."""
+    def required(self, page: Page, *, follows: bool = False) -> Callable[[Request], Awaitable[Response]]:
+        """The page for whoever is logged in; anybody else is sent to the login.
+
+        Args:
+            page: Makes it.
+            follows: Whether it follows changes. The stream of any other page is refused before the page is made.
+        """
 
         async def answer(request: Request) -> Response:
             visit = await self._visit(request)
             if visit is None:
                 return ended() if wants_stream(request) else _to_login(request)
             if wants_stream(request):
+                if not follows:
+                    raise HTTPException(406, "This page does not follow changes.")
                 return self._followed(request, page)
             return await page(visit)
 

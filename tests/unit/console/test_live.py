@@ -167,13 +167,15 @@ async def test_a_page_without_the_scope_is_refused_as_a_stream_too(site: Site) -
         assert "SCOPE_MISSING" in (await page.next())[2]
 
 
-async def test_a_page_that_follows_nothing_says_so(site: Site) -> None:
-    async with site.follow("/letters/" + letter().id) as page:
-        await page.next()
-        assert "DEAD_LETTER_NOT_FOUND" in (await page.next())[2]
-    async with site.follow("/funnel") as page:
-        await page.next()
-        assert "does not follow changes" in (await page.next())[2]
+@pytest.mark.parametrize("path", ["/funnel", "/funnel?steps=a,b", "/sessions/x", "/causes", "/letters/x"])
+async def test_the_stream_of_a_page_that_follows_nothing_is_refused_before_the_page_is_made(
+    site: Site, path: str
+) -> None:
+    called = len(site.harness.decisions)
+    refused = await site.browser.get(path, headers=STREAM)
+    assert (refused.status_code, "does not follow changes" in refused.text) == (406, True)
+    assert len(site.harness.decisions) == called
+    assert len(site.harness.live) == 0
 
 
 async def test_a_silent_stream_sends_a_heartbeat(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
