@@ -140,12 +140,17 @@ class ConsoleServer:
 
     async def _renew(self, certificate: ConsoleCertificate, own: str) -> None:
         """Read the certificate again until cancelled."""
+        told = certificate.fingerprint
         while True:
-            told = certificate.fingerprint
             await asyncio.sleep(READ_EVERY_S)
             await asyncio.to_thread(certificate.refresh)
-            if certificate.fingerprint != told:
+            if (shown := certificate.fingerprint) == told:
+                continue
+            try:
                 await self._tell(own)
+                told = shown
+            except OSError as error:  # tried again with the next reading; `vestibule console` logs nobody in until then
+                log.warning("console_address_not_written", error=type(error).__name__)
 
     async def _tell(self, own: str) -> None:
         """Write where the console is, for commands of the same user."""

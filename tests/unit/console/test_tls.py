@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ from server.access.peer import Peer
 from server.cli.console import console
 from server.console import connections
 from server.console.http import ConsoleServer
-from server.console.running import ADDRESS_FILE, running_console
+from server.console.running import ADDRESS_FILE, RunningConsole, running_console, write_running_console
 from server.observability.metrics import Metrics
 from server.rpc.flood_guard import FloodGuard
 from server.rpc.port_sockets import SUPPORTED
@@ -135,6 +136,31 @@ async def test_the_command_sends_a_key_only_to_the_certificate_that_the_server_t
         assert len(made.harness.decisions) == seen, "the key was not sent"
         file.write_text(json.dumps(json.loads(told_text) | {"url": "https://console.example"}))
         assert "There is no key to log in with." in await command(), "the generated key is for this machine"
+
+
+async def test_a_renewal_whose_address_cannot_be_written_is_told_later_and_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.console.http.READ_EVERY_S", 0.01)
+    full, refused = [True], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def write(state_dir: Path, console: RunningConsole) -> None:
+        if full[0]:
+            loop.call_soon_threadsafe(refused.set)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_running_console(state_dir, console)
+
+    async with running(tmp_path) as made, asyncio.timeout(20):
+        monkeypatch.setattr("server.console.http.write_running_console", write)
+        issue("two", CA).write(tmp_path)
+        await refused.wait()
+        issue("three", CA).write(tmp_path)
+        while await made.shown() != "three":  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+        full[0] = False
+        while (told := running_console(tmp_path)) is None or told.fingerprint != made.certificate.fingerprint:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"])
