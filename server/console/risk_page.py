@@ -8,6 +8,7 @@ from typing import Final
 from starlette.responses import Response
 from vestibule.v1 import risk_pb2 as pb
 
+from models.errors import VestibuleError
 from server.console.charts import Chart, Span, interval_chart
 from server.console.formats import Formats, moment
 from server.console.page import texts_of
@@ -57,6 +58,15 @@ async def risk_of(visit: Visit, session_id: str) -> RiskShown:
     risk, interval = formats.percent(found.risk.value), formats.percents(found.risk)
     said = texts("risk_said", risk=risk, range=interval, level=texts(f"risk_{level}"))
     return RiskShown(found, said, _TONES.get(level, ""))
+
+
+async def risk_if_known(visit: Visit, session_id: str) -> RiskShown:
+    """The risk of a session that has not ended, or a sentence that it cannot be told now."""
+    try:
+        return await risk_of(visit, session_id)
+    except VestibuleError as error:
+        said = texts_of(visit.request)("risk_not_told", reason=error.reason)
+        return RiskShown(pb.GetSessionRiskResponse(), said, "")
 
 
 async def show(visit: Visit) -> Response:

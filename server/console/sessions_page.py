@@ -16,7 +16,7 @@ from server.console.filters import Filter, time_of
 from server.console.formats import Formats, moment
 from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
-from server.console.risk_page import risk_of
+from server.console.risk_page import risk_if_known
 from server.console.texts import Texts
 from server.console.visit import Visit
 from server.ledger.types import SessionState
@@ -106,7 +106,7 @@ async def show_one(visit: Visit) -> Response:
     running = reply.session.stage not in _ENDED
     return visit.page(
         "session.html",
-        risk=await risk_of(visit, reply.session.id) if running else None,
+        risk=await risk_if_known(visit, reply.session.id) if running else None,
         session=session_shown(reply.session, texts),
         entries=[entry_shown(entry, opened_s, texts) for entry in reply.entries],
         next_page=f"/sessions/{reply.session.id}?page={token}" if token else "",

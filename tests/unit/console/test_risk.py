@@ -10,11 +10,14 @@ from uuid import uuid4
 
 import pytest
 
+from models.errors import Overloaded
+from models.reasons import Reason
 from server.access.caller import Scope
 from server.ledger import events, sessions
 from server.ledger.columns import Cursor
 from server.ledger.types import EventRow, SessionRow, SessionState
 from server.risk.model import RiskModel
+from server.services.risk import RiskService
 from tests.unit.console.harness import Harness
 from tests.unit.ledger.makers import NOW
 
@@ -41,6 +44,22 @@ async def test_a_running_session_shows_its_risk_and_what_may_help(tmp_path: Path
         assert "The risk that" not in (await browser.get(f"/sessions/{ENDED}")).text
         german = unescape((await browser.get(f"/sessions/{RUNNING}?lang=de")).text)
         assert "Das Risiko, dass diese Sitzung abgebrochen wird," in german
+    harness.close()
+
+
+async def test_a_risk_that_cannot_be_told_leaves_the_rest_of_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(self: RiskService, request: object, context: object) -> None:
+        raise Overloaded("Too many calls.", reason=Reason.CALLS_TOO_FAST, retry_after_s=1)
+
+    monkeypatch.setattr(RiskService, "GetSessionRisk", refused)
+    harness = Harness(tmp_path)
+    await harness.ledger.write(two_sessions)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        answer = await browser.get(f"/sessions/{RUNNING}")
+        assert (answer.status_code, "no_speech" in answer.text) == (200, True)
+        assert "The risk of this session cannot be told now (CALLS_TOO_FAST)." in answer.text
     harness.close()
 
 
