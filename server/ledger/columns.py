@@ -80,9 +80,11 @@ def text_literal(text: str) -> str:
     """A text as a literal of SQL.
 
     With a list of literals after IN, DuckDB looks each one up in the index. With parameters, or with a list as one
-    parameter, it reads the whole table. Found in docs/evaluation/constants/jobs.md, literals-after-in.
+    parameter, it reads the whole table. Found in docs/evaluation/constants/jobs.md, literals-after-in. A statement
+    ends at a NUL, so that one is written as ``chr(0)``.
     """
-    return "'" + text.replace("'", "''") + "'"
+    parts = ["'" + part.replace("'", "''") + "'" for part in text.split("\0")]
+    return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
 
 
 def fetch_all(cursor: Cursor, sql: str, params: list[Any] | dict[str, Any] | None = None) -> list[Row]:

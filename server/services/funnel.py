@@ -19,6 +19,7 @@ from server.analytics.timeline import sessions_by_id, timeline
 from server.funnel.drop_offs import SeverityRules
 from server.ledger.app_events import AppendEvents
 from server.ledger.columns import Cursor
+from server.ledger.long_reads import LongReads, Reads
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
@@ -37,7 +38,7 @@ DEFAULT_ENTRIES: Final = 200
 
 
 async def count_funnel(
-    ledger: Ledger,
+    ledger: Reads,
     request: funnel_pb2.GetReportRequest,
     pseudonym: Callable[[str], str],
     rules: SeverityRules,
@@ -61,7 +62,7 @@ async def count_funnel(
 
 
 async def list_behind(
-    ledger: Ledger,
+    ledger: Reads,
     request: funnel_pb2.ListFunnelSessionsRequest,
     pseudonym: Callable[[str], str],
     *,
@@ -106,6 +107,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         metrics: Metrics | None = None,
     ) -> None:
         self._ledger = ledger
+        self._long_reads = LongReads(ledger)
         self._declared = DeclaredEvents(ledger, gateway, clock, audit)
         self._values = EventValues(ledger, gateway, self._declared, undeclared, metrics or Metrics())
         self._clock = clock
@@ -150,7 +152,9 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     ) -> funnel_pb2.GetReportResponse:
         visible_to = current_caller().client_id
         rules = self._analysis.optimizer.rules
-        report = await count_funnel(self._ledger, request, self._pseudonym, rules, visible_to=visible_to)
+        is_long = bool(request.steps) or funnel_details(request) != Details()
+        reads: Reads = self._long_reads if is_long else self._ledger
+        report = await count_funnel(reads, request, self._pseudonym, rules, visible_to=visible_to)
         if request.analyze:
             found = await self._analysis.run(self._ledger, request, self._pseudonym, visible_to=visible_to)
             report.analysis.CopyFrom(found)
@@ -159,7 +163,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def ListFunnelSessions(  # noqa: N802, D102
         self, request: funnel_pb2.ListFunnelSessionsRequest, context: Any
     ) -> funnel_pb2.ListFunnelSessionsResponse:
-        return await list_behind(self._ledger, request, self._pseudonym, visible_to=current_caller().client_id)
+        return await list_behind(self._long_reads, request, self._pseudonym, visible_to=current_caller().client_id)
 
     async def GetSessionTimeline(  # noqa: N802, D102
         self, request: funnel_pb2.GetSessionTimelineRequest, context: Any

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +16,11 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import funnel_pb2
 
+from models.errors import InvalidInput
 from server.access.audit import AuditTrail
 from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelOptimizer
+from server.ledger.readers import READERS
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
 from tests.fakes.gateway import FakeGateway
@@ -153,6 +157,53 @@ async def test_a_shape_reaches_the_count_and_the_lists(service: FunnelService) -
     ):
         behind = funnel_pb2.ListFunnelSessionsRequest(report=request, position=position, number=number)
         assert list((await service.ListFunnelSessions(behind, None)).session_ids) == ids
+
+
+async def test_a_condition_may_hold_any_character(service: FunnelService) -> None:
+    request = funnel_pb2.GetReportRequest(steps=["opened", "sent"])
+    condition = funnel_pb2.FunnelCondition(key="lens", values=["wide", "o'\0'b", "\0"])
+    request.step_rules.add(position=1, condition=condition)
+    protovalidate.validate(request)
+    assert [stage.session_count for stage in (await service.GetReport(request, None)).stages] == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "slow"),
+    [
+        ("funnel_report", funnel_pb2.GetReportRequest(steps=["opened", "sent"])),
+        ("grouped_report", by_lens()),
+        ("grouped_report", funnel_pb2.GetReportRequest(interval=funnel_pb2.FUNNEL_INTERVAL_WEEK)),
+        ("sessions_behind", funnel_pb2.ListFunnelSessionsRequest(position=1, number=funnel_pb2.FUNNEL_NUMBER_REACHED)),
+    ],
+)
+async def test_slow_funnels_leave_a_reader_to_all_others_also_when_nobody_waits_for_them(
+    service: FunnelService, monkeypatch: pytest.MonkeyPatch, name: str, slow: Message
+) -> None:
+    method = "GetReport" if isinstance(slow, funnel_pb2.GetReportRequest) else "ListFunnelSessions"
+    begun, over = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait(*args: object, **more: object) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        over.wait(20)
+        raise InvalidInput("Nobody hears this.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"server.services.funnel.{name}", wait)
+        callers = [asyncio.create_task(getattr(service, method)(slow, None)) for _ in range(READERS + 1)]
+        try:
+            async with asyncio.timeout(10):
+                await begun.wait()
+                for caller in callers:
+                    caller.cancel()
+                await asyncio.wait(callers)
+                callers.append(asyncio.create_task(getattr(service, method)(slow, None)))
+                assert await service._ledger.read(lambda cursor: cursor.execute("SELECT 1").fetchone()) == (1,)
+        finally:
+            over.set()
+        with pytest.raises(InvalidInput):
+            await callers[-1]
+    await getattr(service, method)(slow, None)
 
 
 def _shaped(name: str, *events: tuple[str, int], amount: int = 7) -> Told:
