@@ -35,7 +35,7 @@ NICE: Final = 15
 WAIT_FACTOR: Final = 20
 """On a busy machine, the time on the clock may be so many times the CPU time."""
 _SEPARATOR: Final = "\n"
-"""Between texts of a column. None holds it: they are machine words and JSON."""
+"""After each text of a column. No text holds it: they are machine words and JSON."""
 
 
 async def fit_in_process(past: PastSessions, idle_s: float, least: int, now: datetime, cpu_s: int) -> RiskModel:
@@ -117,7 +117,7 @@ def unpacked(message: bytes) -> tuple[PastSessions, dict[str, Any]]:
 
 
 def _without_objects(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return _bytes(_SEPARATOR.join(column.tolist())) if column.dtype == object else column
+    return _bytes("".join(text + _SEPARATOR for text in column)) if column.dtype == object else column
 
 
 def _bytes(text: str) -> npt.NDArray[np.uint8]:
@@ -125,7 +125,7 @@ def _bytes(text: str) -> npt.NDArray[np.uint8]:
 
 
 def _texts(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.array(column.tobytes().decode().split(_SEPARATOR) if len(column) else [], dtype=object)
+    return np.array(column.tobytes().decode().split(_SEPARATOR)[:-1], dtype=object)
 
 
 def main() -> None:

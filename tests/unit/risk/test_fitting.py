@@ -146,3 +146,12 @@ def test_what_the_process_gets_holds_no_objects(past: PastSessions) -> None:
         assert before.keys() == after.keys()
         for name, column in before.items():
             assert np.array_equal(column, after[name], equal_nan=column.dtype.kind == "f"), name
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", ""], ["a", ""], ["", "a"], ["a"]])
+def test_each_column_has_as_many_texts_as_before(past: PastSessions, texts: list[str]) -> None:
+    message = packed(
+        replace(past, sessions={"language": np.array(texts, dtype=object)}, events={}),
+        {"begin": past.begin.isoformat(), "end": past.end.isoformat()},
+    )
+    assert unpacked(message)[0].sessions["language"].tolist() == texts
