@@ -45,8 +45,8 @@ def grouped_report(
         rules: What is severe; None takes the usual rules.
 
     Returns:
-        All sessions first; then the groups of the breakdown, values by their sessions and then their text, the rest
-        last; each of these with its times behind it, in order.
+        All sessions first, then the groups of the breakdown. Groups with the most sessions come first, those with
+        equally many by their text, and the rest last. The periods of each group follow it, in order of time.
 
     Raises:
         InvalidInput: FUNNEL_TOO_MANY_GROUPS.

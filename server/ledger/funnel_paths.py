@@ -13,10 +13,17 @@ first, and from there the one whose events come first.
 **Optional steps** change nothing about the others. One counts when an event of it lies in the chain between the
 required steps around it, within its window and the funnel's.
 
-How it is counted: forward, each event of a step gets the latest start of a chain that comes to it (``b``); that tells
-how deep the session came. Backward from there, each gets the earliest end of the rest (``g``); that tells which
-attempts come so far. Then the first of them is followed. A node is {p: place, t: microseconds, x: place of the last
-excluded event before it}. The work in a session grows with the square of its events, not with the cube.
+How it is counted:
+
+1. Forward, from the first step to the last: for each event of a step, the latest start of a chain that leads to the
+   event. The last required step that a chain leads to tells how deep the session came.
+2. Backward, from that step to the first: for each event, the earliest end of a chain that leads on from the event to
+   that step. An event of the first step that has such an end begins a deepest chain.
+3. Of these chains, the one that begins first is followed.
+
+An event of a step is a struct with its place ``p``, its time ``t`` in microseconds and the place ``x`` of the last
+excluded event before it; 1 adds the start ``b``, and 2 the end ``g``. The work in a session grows with the square of
+its events, not with the cube.
 """
 
 # ruff: noqa: S608 - all SQL here is made of literals of ours

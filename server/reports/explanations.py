@@ -145,7 +145,7 @@ class _Tried:
         change = new.rate - old.rate
         spread = sqrt(float((new.variance + old.variance).sum()))
         effect = share * float(change[0] - change[1])
-        if abs(change[0]) < abs(change[1]):  # It is the others who changed.
+        if abs(change[0]) < abs(change[1]):  # the others changed more than the group
             return None
         return self._found("rate", group, effect, share * z * spread)
 

@@ -2,8 +2,8 @@
 
 For each stage a logistic regression on pieces of lines (numbers) and on levels (texts) is learnt from the first 60 % of
 the sessions, as they were opened. A second one, on the next 20 %, says how its log-odds must be stretched and shifted
-(Platt's calibration). Then the first is learnt again from both parts. What the last 20 % say of the result is kept. The
-model that answers is the one that was checked.
+(Platt's calibration). Then the first is learnt again from both parts. The last 20 % check the result, and the outcome
+of the check is kept with the model. The model that answers is the one that was checked.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class Fit(Protocol):
 class RiskTrainer:
     """Has models learnt. The newest is in ``model``, and in a file for the next start.
 
-    The file holds numbers and machine words as JSON. A wrong one is ignored, so whoever could change it could change
-    figures, and have nothing run.
+    The file holds numbers and machine words as JSON, and nothing that can run. A wrong file is ignored. Whoever can
+    write to it can change the risks, but cannot make the server run anything.
 
     Args:
         folder: Where the file is.

@@ -1413,7 +1413,7 @@ class FunnelStage(_message.Message):
     """
     optional: _builtins.bool
     """Whether it is an optional step. Then session_count are those that made it in passing; nobody is dropped before it,
-    and nobody is under way at it. Of the next required step, the stage before is the required step before.
+    and nobody is under way at it. The next required step is compared with the required step before this one.
     """
     @_builtins.property
     def median_time(self) -> _duration_pb2.Duration:
