@@ -238,12 +238,20 @@ def _known(states: StageStates, row: int) -> Mapping[str, Value]:
 
 
 def _groups(risks: Matrix, came: Flags, places: npt.NDArray[np.int64]) -> tuple[Group, ...]:
+    """What came in groups of similar risk.
+
+    Moments of one session belong together, and some sessions have more moments than others. So the interval of a group
+    is that of as many sessions with one moment each as would give a share with the same standard error. A session can
+    be in several groups, so the intervals of two groups are not independent.
+    """
     number = max(1, min(GROUPS, len(np.unique(places)) // LEAST_IN_GROUP))
     groups = []
     for rows in np.array_split(np.argsort(risks, kind="stable"), number):
         sessions = len(np.unique(places[rows]))
         share = float(came[rows].mean())
-        bounds = wilson(round(share * sessions), sessions)
+        error = _error(came[rows].astype(float), places[rows])
+        counted = min(sessions, int(share * (1 - share) / error**2)) if error else sessions
+        bounds = wilson(round(share * counted), counted)
         groups.append(
             Group(
                 sessions=sessions,

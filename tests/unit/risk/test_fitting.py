@@ -11,13 +11,15 @@ import psutil
 import pytest
 
 from models.errors import Unavailable
+from server.funnel.intervals import wilson
+from server.risk import fitting
 from server.risk.features import Value
 from server.risk.fit_process import fit_in_process, packed, unpacked
 from server.risk.fitting import MOST_OPEN, Rules, fit
-from server.risk.model import Levels, Risk, RiskModel, StageModel, StageStatus, assess
+from server.risk.model import Group, Levels, Risk, RiskModel, StageModel, StageStatus, assess
 from server.risk.reading import PastSessions
 from tests.unit.funnel.quarter import Quarter
-from tests.unit.risk.conftest import END, IDLE_S, past_of
+from tests.unit.risk.conftest import CAUSES, END, IDLE_S, past_of
 
 
 def of(model: RiskModel, stage: str) -> StageModel:
@@ -44,6 +46,40 @@ def test_risks_are_calibrated_on_later_sessions(model: RiskModel, stage: str) ->
     assert quality.skill > 0.1
     assert quality.auc > 0.65
     assert quality.brier < quality.base_brier
+
+
+def test_risks_are_not_off_on_the_whole_and_most_intervals_hold_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over four quarters. Risks that are 8 points too high, or too low, pass neither bound of a stage."""
+    monkeypatch.setattr(fitting, "MOST_MOMENTS", 8_000)
+    groups: dict[str, list[Group]] = {"STARTED": [], "IN_PROGRESS": []}
+    for seed in (1, 2, 3, 4):
+        quarter = past_of(Quarter(2500, seed=seed, causes=CAUSES), tmp_path / f"{seed}.duckdb")
+        model = fit(quarter, Rules(IDLE_S, 50), END)
+        for stage in groups:
+            quality = of(model, stage).quality
+            assert quality is not None
+            groups[stage] += quality.groups
+    for found in groups.values():
+        off = [group.predicted - group.abandoned for group in found]
+        assert abs(sum(off) / len(off)) < 0.04
+    every = [group for found in groups.values() for group in found]
+    assert sum(group.low <= group.predicted <= group.high for group in every) >= 0.75 * len(every)
+    for wrong in (-0.08, 0.08):
+        assert all(
+            abs(sum(g.predicted + wrong - g.abandoned for g in found)) / len(found) > 0.04 for found in groups.values()
+        )
+        assert sum(g.low <= g.predicted + wrong <= g.high for g in every) < 0.75 * len(every)
+
+
+def test_a_few_sessions_with_many_moments_make_an_interval_wide() -> None:
+    """Ten of 50 sessions have 100 moments each, the others one; half of both end so."""
+    moments = np.repeat(np.arange(50), [100] * 10 + [1] * 40)
+    [group] = fitting._groups(np.full(len(moments), 0.5), moments % 2 == 0, moments)
+    alike = wilson(25, 50)
+    assert group.sessions == 50
+    assert group.high - group.low > 1.5 * (alike.high - alike.low)
 
 
 def test_a_stage_that_nobody_abandons_has_too_little_data(model: RiskModel) -> None:
