@@ -5,7 +5,9 @@ With shares ``w`` of groups and their rates of leaving ``r``, the change of a ra
     sum over groups of (w_now - w_before) * (r_now + r_before) / 2     the mix: other people came
   + sum over groups of (w_now + w_before) / 2 * (r_now - r_before)     the rates: the same people left more often
 
-Each feature gives its own groups, so the parts of different features overlap and do not add up.
+Of the rates, the part of one group is named, if its rate changed otherwise than that of all others. Each feature gives
+its own groups, so the parts of different features overlap and do not add up. Sessions of one person are alike, so the
+variances are larger where a person has several (cluster sums, as in the search for causes).
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ import numpy as np
 
 from server.funnel.features import feature_name
 from server.funnel.intervals import CONFIDENCE
+from server.funnel.logistic import inflation
 from server.funnel.types import Condition, Flags, Interval, SessionTable
-from server.reports.groups import Floats, Group, StepWeeks, features_at, groups
+from server.reports.groups import Floats, Group, Persons, StepWeeks, features_at, groups
 
 LEAST_SESSIONS: Final = 20
 """Fewest sessions of a group in each week whose own rate is compared."""
@@ -122,7 +125,7 @@ class _Tried:
         shift = shares[0] - shares[1]
         effect = float(shift @ middle)
         variance = sum(
-            float(share @ middle**2 - (share @ middle) ** 2) / side.of.sum()
+            float(share @ middle**2 - (share @ middle) ** 2) / side.of.sum() * side.widening_of_mean(middle)
             for share, side in zip(shares, (new, old), strict=True)
         ) + float(shift**2 @ _variance_of_middle(new, old))
         overall = float((shares[0] + shares[1]) @ middle / 2)
@@ -139,15 +142,16 @@ class _Tried:
         return all(LEAST_SESSIONS <= size <= of - LEAST_SESSIONS for size, of in sizes)
 
     def own_rate(self, group: Group, z: float) -> _Found | None:
-        """What a group adds whose rate changed otherwise than that of all others."""
+        """What a group adds whose rate changed, by more than chance, otherwise than that of all others."""
         new, old = self._counts([group, _others(group)])
         share = float((new.of[0] / new.of.sum() + old.of[0] / old.of.sum()) / 2)
         change = new.rate - old.rate
-        spread = sqrt(float((new.variance + old.variance).sum()))
-        effect = share * float(change[0] - change[1])
+        variance = new.variance + old.variance
         if abs(change[0]) < abs(change[1]):  # the others changed more than the group
             return None
-        return self._found("rate", group, effect, share * z * spread)
+        if abs(change[0] - change[1]) <= z * sqrt(float(variance.sum())):
+            return None
+        return self._found("rate", group, share * float(change[0]), share * z * sqrt(float(variance[0])))
 
     def _found(self, kind: str, group: Group, effect: float, half: float) -> _Found | None:
         if abs(effect) < max(half, LEAST_EFFECT) or group.condition is None:
@@ -166,36 +170,38 @@ class _Tried:
 
     def _counts(self, split: Sequence[Group]) -> tuple[_Counts, _Counts]:
         weeks = self.weeks
-        new = _Counts.of_groups([group.now for group in split], weeks.left_now)
-        return new, _Counts.of_groups([group.before for group in split], weeks.left_before)
+        new = _Counts([group.now for group in split], weeks.left_now, weeks.persons_now)
+        return new, _Counts([group.before for group in split], weeks.left_before, weeks.persons_before)
 
 
-@dataclass(frozen=True, slots=True)
 class _Counts:
-    """Sessions of each group, and how many of them left."""
+    """Sessions of each group, how many of them left, and whose they are."""
 
-    of: Floats
-    left: Floats
-
-    @classmethod
-    def of_groups(cls, members: Sequence[Flags], left: Flags) -> _Counts:
-        return cls(
-            np.array([float(flags.sum()) for flags in members]),
-            np.array([float((flags & left).sum()) for flags in members]),
-        )
-
-    @property
-    def rate(self) -> Floats:
+    def __init__(self, members: Sequence[Flags], left: Flags, persons: Persons) -> None:
+        self._members = members
+        self._left = left
+        self._persons = persons
+        self.of: Floats = np.array([float(flags.sum()) for flags in members])
+        left_of_each = np.array([float((flags & left).sum()) for flags in members])
+        self.rate: Floats = np.divide(left_of_each, self.of, out=np.full(len(self.of), np.nan), where=self.of > 0)
         """NaN for an empty group."""
-        rates: Floats = np.divide(self.left, self.of, out=np.full(len(self.of), np.nan), where=self.of > 0)
-        return rates
-
-    @property
-    def variance(self) -> Floats:
+        share = (left_of_each + 0.5) / (self.of + 1)
+        self.variance: Floats = share * (1 - share) / np.maximum(self.of, 1) * self._widening()
         """Of each rate; never 0, as a group without leavers is not known without doubt."""
-        share = (self.left + 0.5) / (self.of + 1)
-        found: Floats = share * (1 - share) / np.maximum(self.of, 1)
-        return found
+
+    def _widening(self) -> Floats:
+        """By how much the variance of each rate is larger because sessions of one person are alike."""
+        if self._persons is None:
+            return np.ones(len(self.of))
+        pairs = zip(self._members, np.nan_to_num(self.rate).tolist(), strict=True)
+        return np.array([inflation(flags * (self._left - rate), self._persons) for flags, rate in pairs])
+
+    def widening_of_mean(self, values: Floats) -> float:
+        """The same for the mean over all sessions of a value that each group has."""
+        if self._persons is None:
+            return 1.0
+        each = sum(flags * value for flags, value in zip(self._members, values.tolist(), strict=True))
+        return inflation(np.asarray(each - np.mean(each), dtype=np.float64), self._persons)
 
     def rate_or_none(self, place: int) -> float | None:
         return float(self.rate[place]) if self.of[place] else None

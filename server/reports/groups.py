@@ -20,6 +20,7 @@ QUARTERS: Final = (0.25, 0.5, 0.75)
 """Numbers are put into four groups of about equal size, over both weeks together."""
 
 Floats = npt.NDArray[np.float64]
+Persons = npt.NDArray[np.int64] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class StepWeeks:
         step: Its number, from 1.
         now: Rows of the table of the reported week; before: of the week before.
         left_now: Which of them left; left_before: the same.
+        persons_now: Numbers from 0 of whose they are, None where each is a person of its own; persons_before: the same.
     """
 
     step: int
@@ -51,13 +53,21 @@ class StepWeeks:
     before: npt.NDArray[np.int64]
     left_now: Flags
     left_before: Flags
+    persons_now: Persons = None
+    persons_before: Persons = None
 
     @classmethod
     def of(cls, step: int, now: SessionTable, before: SessionTable) -> StepWeeks:
         """The sessions at a step of which the outcome is known."""
         rows = [np.flatnonzero(table.at_risk(step)) for table in (now, before)]
         left = [table.reached[chosen] == step for table, chosen in zip((now, before), rows, strict=True)]
-        return cls(step, rows[0], rows[1], left[0], left[1])
+        whose = [persons_of(table, chosen) for table, chosen in zip((now, before), rows, strict=True)]
+        return cls(step, rows[0], rows[1], left[0], left[1], whose[0], whose[1])
+
+
+def persons_of(table: SessionTable, rows: npt.NDArray[np.int64]) -> Persons:
+    """Numbers from 0 of whose sessions they are; None where each is a person of its own."""
+    return None if table.persons is None else np.unique(table.persons[rows], return_inverse=True)[1]
 
 
 def features_at(step: int, now: SessionTable, before: SessionTable) -> Iterator[str]:

@@ -13,9 +13,11 @@ import numpy as np
 
 from server.funnel.features import feature_name
 from server.funnel.intervals import CONFIDENCE
+from server.funnel.logistic import inflation
 from server.funnel.recommendations import Evidence, Recommendation
 from server.funnel.report import FunnelReport
 from server.funnel.types import Condition, Flags, SessionTable
+from server.reports.groups import persons_of
 
 LEAST_SESSIONS: Final = 20
 LEAST_SHARE: Final = 0.01
@@ -47,30 +49,47 @@ def new_values(now: SessionTable | None, before: SessionTable | None) -> tuple[N
         for name, column in now.features.items()
         if column.dtype.kind == "O" and name in before.features and name not in _OF_THE_CALENDAR
     ]
-    counts = {name: (_levels(now, name), _levels(before, name)) for name in names}
-    compared = sum(len(new | old) for new, old in counts.values())
+    counts = {name: (_Levels.of(now, name), _Levels.of(before, name)) for name in names}
+    compared = sum(len(new.sessions | old.sessions) for new, old in counts.values())
     found: dict[tuple[str, str], NewValue] = {}
     for name, (new, old) in counts.items():
-        for level in new | old:
-            value = _value(name, level, new[level], old[level], now.sessions, before.sessions, compared)
+        for level in new.sessions | old.sessions:
+            value = _value(name, level, new, old, compared)
             if value is not None:
                 found.setdefault((feature_name(name), level), value)
     return tuple(sorted(found.values(), key=lambda value: -value.share)[:MOST])
 
 
-def _levels(table: SessionTable, name: str) -> Counter[str]:
-    return Counter(value for value in table.features[name].tolist() if isinstance(value, str))
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """How many sessions, and how many persons, have each value of a feature in a week, and how many there are."""
+
+    sessions: Counter[str]
+    persons: Counter[str]
+    all_sessions: int
+    all_persons: int
+
+    @classmethod
+    def of(cls, table: SessionTable, name: str) -> _Levels:
+        values = table.features[name].tolist()
+        sessions = Counter(value for value in values if isinstance(value, str))
+        if table.persons is None:
+            return cls(sessions, sessions, table.sessions, table.sessions)
+        pairs = set(zip(table.persons.tolist(), values, strict=True))
+        persons = Counter(value for _, value in pairs if isinstance(value, str))
+        return cls(sessions, persons, table.sessions, len({person for person, _ in pairs}))
 
 
-def _value(name: str, level: str, new: int, old: int, of_new: int, of_old: int, compared: int) -> NewValue | None:
-    if new and old:
+def _value(name: str, level: str, new: _Levels, old: _Levels, compared: int) -> NewValue | None:
+    if new.sessions[level] and old.sessions[level]:
         return None
-    sessions, of, other = (new, of_new, of_old) if new else (old, of_old, of_new)
-    share = sessions / of
-    unlikely = other * log(max(1e-12, 1 - share)) < log((1 - CONFIDENCE) / compared)
+    has, other = (new, old) if new.sessions[level] else (old, new)
+    sessions, of_persons = has.sessions[level], has.persons[level] / has.all_persons
+    share = sessions / has.all_sessions
+    unlikely = other.all_persons * log(max(1e-12, 1 - of_persons)) < log((1 - CONFIDENCE) / compared)
     if sessions < LEAST_SESSIONS or share < LEAST_SHARE or not unlikely:
         return None
-    return NewValue(Condition(name, "=", level), sessions, share, bool(new))
+    return NewValue(Condition(name, "=", level), sessions, share, has is new)
 
 
 Sureness = Literal["clear", "absent", "unsure"]
@@ -161,4 +180,6 @@ def _log_odds(
     a, b, c, d = cells
     if not (holds & known).any():
         return "absent"
-    return log(a * d / (b * c)), sum(1 / cell for cell in cells)
+    moved = np.where(holds, (left - a / (a + b)) * (1 / a + 1 / b), (left - c / (c + d)) * -(1 / c + 1 / d))[known]
+    widening = inflation(moved, persons_of(table, np.flatnonzero(known)))
+    return log(a * d / (b * c)), sum(1 / cell for cell in cells) * widening

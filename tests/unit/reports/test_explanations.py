@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from server.funnel.types import Column, SessionTable
+from server.funnel.recommendations import Evidence, Recommendation
+from server.funnel.report import FunnelReport
+from server.funnel.types import Column, Condition, Interval, SessionTable
 from server.reports.explanations import explain
-from server.reports.news import new_values
+from server.reports.news import cause_changes, new_values
 
 STEPS = ("start", "middle", "end", "done")
 NETWORKS = ("wifi", "4g", "3g")
@@ -42,6 +45,18 @@ def table(
         reached[random.random(sessions) < share] = step
     reached[random.random(sessions) < chance] = 1
     return SessionTable(features, reached.astype(np.int64), np.ones(sessions, dtype=bool), STEPS, {"delay_s": 2})
+
+
+def of_persons(seed: int, each: int, sessions: int = 3000) -> SessionTable:
+    """Sessions of persons with their own network, version and habit of leaving; ``each`` has as many."""
+    random = np.random.default_rng(seed)
+    of_each = table(seed, sessions // each, versions={"2.0": 0.8, "2.1": 0.1, "2.2": 0.1})
+    persons = np.repeat(np.arange(sessions // each), each)
+    features = {name: column[persons] for name, column in of_each.features.items()}
+    chance = random.beta(2, 6, sessions // each)[persons] + 0.3 * (features["network"] == "3g")
+    reached = np.where(random.random(sessions) < chance, 1, 4)
+    ended = np.ones(sessions, dtype=bool)
+    return SessionTable(features, reached, ended, STEPS, {"delay_s": 2}, persons)
 
 
 def rates(found: SessionTable) -> float:
@@ -89,6 +104,40 @@ def test_noise_is_rarely_explained() -> None:
     assert named / pairs <= 0.05 + 2 * (0.05 * 0.95 / pairs) ** 0.5
 
 
+@pytest.mark.parametrize("each", [1, 5, 20])
+def test_many_sessions_of_one_person_are_no_reason(each: int) -> None:
+    pairs = 40
+    weeks = [(of_persons(2 * k, each), of_persons(2 * k + 1, each)) for k in range(pairs)]
+    named = sum(bool(explain(*week).found) for week in weeks)
+    assert named / pairs <= 0.05 + 2 * (0.05 * 0.95 / pairs) ** 0.5
+
+
+def test_a_new_value_of_few_persons_with_many_sessions_may_be_chance() -> None:
+    def week(of: float, persons: int = 30) -> SessionTable:
+        whose = np.repeat(np.arange(persons), 100)
+        version = np.where(whose < of * persons, "2.1", "2.0").astype(object)
+        return replace(table(1, len(whose)), features={"app.version": version}, persons=whose)
+
+    assert new_values(week(1 / 30), week(0)) == (), "one person in thirty may stay away for a week"
+    assert [str(value.condition) for value in new_values(week(0.5), week(0))] == ["app.version = 2.1"]
+
+
+def test_the_part_of_a_group_is_not_that_of_others_who_move_the_other_way() -> None:
+    now, before = two_halves(1, (0.28, 0.23)), two_halves(2, (0.20, 0.30))
+    [found] = explain(now, before).found
+    assert found.kind == "rate"
+    own = 0 if str(found.condition) == "half = a" else 1
+    assert found.effect.low < 0.5 * (0.08, -0.07)[own] < found.effect.high
+    assert found.effect.mid == pytest.approx(0.5 * ((found.rates[1] or 0) - (found.rates[0] or 0)), abs=0.001)
+
+
+def two_halves(seed: int, chances: tuple[float, float], sessions: int = 20_000) -> SessionTable:
+    random = np.random.default_rng(seed)
+    half = np.where(np.arange(sessions) % 2 == 0, "a", "b").astype(object)
+    reached = np.where(random.random(sessions) < np.where(half == "a", *chances), 1, 4)
+    return SessionTable({"half": half}, reached, np.ones(sessions, dtype=bool), STEPS, {})
+
+
 def test_the_interval_of_a_mix_holds_the_truth() -> None:
     """It is made for all comparisons at once, so it holds far more often than in 95 %."""
     runs, held = 25, 0
@@ -120,3 +169,22 @@ def test_values_that_came_and_went_are_told_and_rare_ones_are_not() -> None:
     ]
     few = table(3, versions={"2.0": 0.95, "2.1": 0.05})
     assert new_values(few, table(4, sessions=20)) == (), "chance may leave it out of twenty sessions"
+
+
+@pytest.mark.parametrize(("by_person", "sureness"), [(False, "clear"), (True, "unsure")])
+def test_a_cause_of_few_persons_with_many_sessions_is_not_called_new(*, by_person: bool, sureness: str) -> None:
+    whose = np.repeat(np.arange(40), 20)
+
+    def week(leavers: int) -> SessionTable:
+        """Ten persons have the condition, of whom so many leave each time; of thirty others ten do."""
+        features: dict[str, Column] = {"slow": whose < 10}
+        left = (whose < leavers) | (whose >= 30)
+        persons = whose if by_person else None
+        return SessionTable(features, np.where(left, 1, 4), np.ones(800, dtype=bool), STEPS, {}, persons)
+
+    none = Interval(0.0, 0.0, 0.0)
+    evidence = Evidence("slow", 200, 140, 0.7, 0.3, none, ("slow",), conditions=(Condition("slow"),))
+    named = Recommendation(1, "ux", "low", "Title.", "Action.", none, none, evidence)
+    now, before = FunnelReport(800, None, (), (named,), compared=10), FunnelReport(800, None, (), compared=10)
+    [found] = cause_changes(now, before, (week(7), week(3)))
+    assert (found.named_now, found.sureness) == (True, sureness)
