@@ -7,6 +7,9 @@ from typing import Any, Final
 from vestibule.v1 import report_pb2 as pb
 from vestibule.v1 import report_pb2_grpc
 
+from models.errors import PermissionDenied
+from models.reasons import Reason
+from server.access.caller import current_caller
 from server.reports.delivery import ReportDelivery
 from server.reports.week import Week
 
@@ -27,6 +30,12 @@ class ReportService(report_pb2_grpc.ReportServiceServicer):
     async def SendReport(  # noqa: N802, D102
         self, request: pb.SendReportRequest, context: Any
     ) -> pb.SendReportResponse:
+        if current_caller().client_id:
+            raise PermissionDenied(
+                "The report is about the sessions of every client, and the credential belongs to one.",
+                reason=Reason.ALL_CLIENTS_ONLY,
+                hint="Use an operator's credential that belongs to no client.",
+            )
         chosen = Week.parse(request.week) if request.week else None
         channels = [_CHANNELS[channel] for channel in request.channels]
         week, outcomes = await self._delivery.send_now(chosen, channels, test=request.test)

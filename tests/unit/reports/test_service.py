@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from vestibule.v1 import report_pb2 as pb
 
+from models.errors import PermissionDenied
+from models.reasons import Reason
+from server.access.caller import Caller, Scope, acting_as
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.services.report import ReportService
@@ -48,3 +51,12 @@ async def test_a_call_writes_the_report_of_the_last_week_into_the_folder(
     sent = metrics.registry.get_sample_value("vestibule_reports_total", {"channel": "folder", "outcome": "sent"})
     assert sent == 1, "a test does not count"
     assert metrics.registry.get_sample_value("vestibule_report_failed", {"channel": "folder"}) == 0
+
+
+async def test_the_report_of_all_clients_is_not_sent_by_one(ledger: Ledger, settings: Settings, tmp_path: Path) -> None:
+    service = ReportService(build_report_delivery(settings, ledger, Metrics(), lambda: MONDAY))
+    operator = Caller("key:o", "shop", frozenset({Scope.OPERATOR}))
+    with acting_as(operator), pytest.raises(PermissionDenied) as refused:
+        await service.SendReport(pb.SendReportRequest(), None)
+    assert refused.value.reason == Reason.ALL_CLIENTS_ONLY
+    assert list((tmp_path / "reports").iterdir()) == []

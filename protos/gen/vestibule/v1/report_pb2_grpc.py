@@ -48,7 +48,7 @@ class ReportServiceServicer:
 
     def SendReport(self, request, context):
         """Makes the report of a week that is over and sends it once, now. A call that is repeated sends it again. Give it
-        minutes.
+        minutes. A credential that belongs to one client is refused: the report is about all of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,7 @@ class ReportServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReportServiceAsyncStub: ...
     SendReport: _grpc.UnaryUnaryMultiCallable[_report_pb2.SendReportRequest, _report_pb2.SendReportResponse]
     """Makes the report of a week that is over and sends it once, now. A call that is repeated sends it again. Give it
-    minutes.
+    minutes. A credential that belongs to one client is refused: the report is about all of them.
     """
 
 @_typing.type_check_only
@@ -45,7 +45,7 @@ class ReportServiceAsyncStub(ReportServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendReport: _aio.UnaryUnaryMultiCallable[_report_pb2.SendReportRequest, _report_pb2.SendReportResponse]  # type: ignore[assignment]
     """Makes the report of a week that is over and sends it once, now. A call that is repeated sends it again. Give it
-    minutes.
+    minutes. A credential that belongs to one client is refused: the report is about all of them.
     """
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -58,7 +58,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_report_pb2.SendReportResponse, _abc.Awaitable[_report_pb2.SendReportResponse]]:
         """Makes the report of a week that is over and sends it once, now. A call that is repeated sends it again. Give it
-        minutes.
+        minutes. A credential that belongs to one client is refused: the report is about all of them.
         """
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
