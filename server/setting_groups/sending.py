@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
 from server.setting_groups.fields import Port, Url
-from server.validators import is_private_url
+from server.validators import is_loopback, is_private_url
 
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS: Final = rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"  # RFC 5322, without quotes and comments
@@ -47,6 +47,8 @@ class SendingSettings(BaseModel):
             raise _wrong("mail_to needs mail_from and smtp_host.")
         if self.smtp_user and self.smtp_security == "none":
             raise _wrong("smtp_user needs an encrypted connection.")
+        if self.smtp_host and self.smtp_security == "none" and not is_loopback(self.smtp_host):
+            raise _wrong("smtp_security none needs an smtp_host on loopback, such as 127.0.0.1.")
         return self
 
 

@@ -88,6 +88,7 @@ async def test_a_receiver_that_is_away_is_asked_again_and_its_address_is_not_tol
         ({"mail_to": "ops@example.org"}, "smtp_host"),
         ({"mail_to": "ops@example.org\nBcc: a@b"}, "pattern"),
         ({"smtp_user": "u", "smtp_security": "none"}, "encrypted"),
+        ({"smtp_host": "mail.example.org", "smtp_security": "none"}, "loopback"),
     ],
 )
 def test_settings_that_could_not_work_are_refused(given: dict[str, str], told: str) -> None:
@@ -97,6 +98,8 @@ def test_settings_that_could_not_work_are_refused(given: dict[str, str], told: s
 
 def test_settings_that_work() -> None:
     assert AlertSettings.model_validate({"webhook_url": "https://example.org/x", "webhook_secret": SECRET})
+    for host in ("localhost", "127.0.0.1", "::1"):
+        assert AlertSettings.model_validate({"smtp_host": host, "smtp_security": "none"})
     assert AlertSettings.model_validate(
         {"mail_to": "ops@example.org", "mail_from": "v@example.org", "smtp_host": "mail.example.org"}
     )
