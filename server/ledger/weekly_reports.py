@@ -53,7 +53,14 @@ class DeliveryRow:
     last_reason: str = ""
 
 
-def enqueue(cursor: Cursor, channel: str, weeks: Iterable[str], state: DeliveryState, now: datetime) -> int:
+def enqueue(
+    cursor: Cursor,
+    channel: str,
+    weeks: Iterable[str],
+    state: DeliveryState,
+    now: datetime,
+    first_attempt_time: datetime | None = None,
+) -> int:
     """Store a delivery for each week that has none yet; returns how many.
 
     Args:
@@ -62,6 +69,7 @@ def enqueue(cursor: Cursor, channel: str, weeks: Iterable[str], state: DeliveryS
         weeks: Names of weeks.
         state: WAITING or SKIPPED.
         now: The time.
+        first_attempt_time: No attempt begins earlier; None means now.
     """
     known = {row["week"] for row in fetch_all(cursor, "SELECT week FROM weekly_reports WHERE channel = ?", [channel])}
     new = [week for week in weeks if week not in known]
@@ -73,7 +81,7 @@ def enqueue(cursor: Cursor, channel: str, weeks: Iterable[str], state: DeliveryS
             "state": state,
             "attempts": 0,
             "create_time": stored_time(now),
-            "next_attempt_time": stored_time(now),
+            "next_attempt_time": stored_time(first_attempt_time or now),
             "end_time": None,
             "last_reason": "",
         }
@@ -96,6 +104,12 @@ def newest(cursor: Cursor) -> list[DeliveryRow]:
     """For each channel the delivery of its newest week that was not skipped."""
     sql = f"{_SELECT} WHERE state <> 'SKIPPED' QUALIFY week = max(week) OVER (PARTITION BY channel) ORDER BY channel"
     return [_row(row) for row in fetch_all(cursor, sql)]
+
+
+def delivery(cursor: Cursor, week: str, channel: str) -> DeliveryRow | None:
+    """The report of a week through a channel; None if there is none yet."""
+    found = fetch_all(cursor, f"{_SELECT} WHERE week = ? AND channel = ?", [week, channel])
+    return _row(found[0]) if found else None
 
 
 def skip_older(cursor: Cursor, week: str, now: datetime) -> None:

@@ -120,8 +120,7 @@ class ReportDelivery:
                 await self._ledger.write(lambda cursor: self._enqueue(cursor, due, now))
             waiting = [row for row in await self._ledger.read(rows.waiting) if self._may_begin(row, now)]
             for week in dict.fromkeys(row.week for row in waiting):
-                await _all_of(self._attempt(row) for row in waiting if row.week == week)
-            self._made.clear()
+                await self._with_one_report(self._attempt(row) for row in waiting if row.week == week)
             self.newest = tuple(await self._ledger.read(rows.newest))
 
     def _enqueue(self, cursor: Cursor, due: Week, now: datetime) -> None:
@@ -176,6 +175,13 @@ class ReportDelivery:
             return error
         return None
 
+    async def _with_one_report(self, work: Iterable[Awaitable[T]]) -> list[T]:
+        """Wait for all that sends one report, which is forgotten then: a later one has later numbers."""
+        try:
+            return await _all_of(work)
+        finally:
+            self._made.clear()
+
     async def _report(self, week: Week) -> WeeklyReport:
         """The report of a week, which is made once for all channels that wait for it now."""
         async with self._making:
@@ -218,13 +224,12 @@ class ReportDelivery:
                 hint="See VESTIBULE_REPORTS__ in docs/operating/reports.md.",
             )
         async with self._one_at_a_time:
-            outcomes = await _all_of(self._send_once(name, chosen, test=test) for name in names)
-            self._made.clear()
+            outcomes = await self._with_one_report(self._send_once(name, chosen, test=test) for name in names)
             self.newest = tuple(await self._ledger.read(rows.newest))
         return chosen, outcomes
 
     async def _send_once(self, channel: str, week: Week, *, test: bool) -> SendOutcome:
-        report_id = str(uuid.uuid4())
+        report_id = str(uuid.uuid4()) if test else await self._ledger.write(lambda c: self._report_id(c, week, channel))
         error = await self._send(channel, week, report_id, test=test)
         about = {"week": week.name, "channel": channel, "test": test}
         if error is not None:
@@ -236,6 +241,20 @@ class ReportDelivery:
             await self._ledger.write(lambda cursor: _count_as_sent(cursor, week.name, channel, now))
             self._on_end(channel, "sent")
         return SendOutcome(channel, "", "Sent.")
+
+    def _report_id(self, cursor: Cursor, week: Week, channel: str) -> str:
+        """The id of the attempts before, which may have arrived; another one if it was sent, as it is asked for again.
+
+        The row is there before anything is sent. What the schedule would not send, it does not send now either.
+        """
+        now, due = self._clock(), self._schedule.due_time(week)
+        planned = week >= self._schedule.latest_due(now)
+        state = DeliveryState.WAITING if planned else DeliveryState.SKIPPED
+        rows.enqueue(cursor, channel, [week.name], state, now, max(now, due))
+        row = rows.delivery(cursor, week.name, channel)
+        if row is None or row.state is DeliveryState.SENT:
+            return str(uuid.uuid4())
+        return row.report_id
 
 
 async def _all_of(work: Iterable[Awaitable[T]]) -> list[T]:

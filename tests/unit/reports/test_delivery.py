@@ -310,6 +310,55 @@ async def test_one_that_is_sent_by_hand_is_not_sent_again(ledger: Ledger) -> Non
     assert (mail.weeks, folder.weeks) == (["2026-W10"], ["2026-W10"])
 
 
+@pytest.mark.parametrize("begin", [DUE, DUE - timedelta(hours=2)], ids=["after the schedule", "before it"])
+async def test_by_hand_it_has_the_id_of_the_attempts_before(ledger: Ledger, begin: datetime) -> None:
+    channel = Recorded(failures=[GONE, GONE])
+    world = World(ledger, channel)
+    await world.at(DUE - A_DAY, begin)  # the first attempt of the schedule, or none
+    await world.delivery.send_now()
+    await world.at(*hours(1, 2))
+    await world.delivery.send_now()
+    assert channel.weeks == ["2026-W10"] * 2
+    *before, asked_again = channel.ids
+    assert (len(before), len(set(before))) == (3, 1)
+    assert asked_again not in before, "it was sent, and is wanted once more"
+
+
+async def test_one_that_cannot_be_noted_as_sent_comes_again_with_its_id(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = Recorded()
+    world = World(ledger, channel)
+    await world.at(DUE - A_DAY)
+
+    def refuse(*given: Any) -> None:
+        raise Unavailable("Full.", reason=Reason.LEDGER_FULL)
+
+    world.now = DUE - timedelta(hours=2)
+    monkeypatch.setattr(rows, "end", refuse)
+    with pytest.raises(Unavailable):
+        await world.delivery.send_now()
+    monkeypatch.undo()
+    await world.at(DUE - timedelta(hours=1))
+    assert channel.weeks == ["2026-W10"], "it is not due yet"
+    await world.at(DUE)
+    assert channel.weeks == ["2026-W10"] * 2
+    assert len(set(channel.ids)) == 1
+    assert world.maker.made == ["2026-W10"] * 2, "the later one has later numbers"
+
+
+async def test_an_old_week_that_is_not_taken_by_hand_is_not_tried_by_the_schedule(ledger: Ledger) -> None:
+    channel = Recorded(failures=[GONE])
+    world = World(ledger, channel)
+    await world.at(DUE - A_DAY, DUE - timedelta(hours=2))
+    await world.delivery.send_now(Week(2026, 5))
+    await world.at(*hours(0, 1))
+    assert channel.weeks == ["2026-W10"]
+    await world.delivery.send_now(Week(2026, 5))
+    assert channel.weeks == ["2026-W10", "2026-W05"]
+    assert channel.ids[0] == channel.ids[2]
+
+
 async def test_a_week_that_is_not_over_and_a_channel_that_is_not_set_are_refused(ledger: Ledger) -> None:
     world = World(ledger, Recorded())
     with pytest.raises(InvalidInput) as early:
