@@ -20,6 +20,7 @@ BROAD_EXCEPT_EDGES = {
     "server/ledger/writer.py",  # the writer's thread hands whatever a function raised to whoever waits for it
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction
     "server/housekeeping.py",  # one work that fails must not end the others
+    "server/runtime/daemon_thread.py",  # the thread hands whatever the work raised to whoever waits for it
     "server/rpc/flood_guard.py",  # nobody waits for its thread, which has to go on
 }
 

@@ -62,6 +62,9 @@ class MailSender:
             error = await answer_of_thread(lambda: self._try(message), "mail", WHOLE_S)
         except TimeoutError as exc:
             raise Unavailable("The mail server is too slow.", reason=self._reasons.not_sent) from exc
+        except ValueError as exc:  # a host or an address that cannot be encoded
+            message_text = f"The mail cannot be sent ({type(exc).__name__})."
+            raise InternalError(message_text, reason=self._reasons.refused) from exc
         if error is not None:
             raise error
 

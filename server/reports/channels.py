@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from models.errors import Unavailable
+from models.private_files import write_atomically
 from models.reasons import Reason
 from server.alerts.signed_post import SignedPost
 from server.alerts.smtp import MailSender, MailServer, domain_of
@@ -52,7 +53,7 @@ class FolderChannel:
         self._folder = folder
 
     async def send(self, message: ReportMessage, report_id: str) -> None:
-        """See ``ReportChannel``. A report of the same week is replaced, whole or not at all."""
+        """See ``ReportChannel``. A report of the same week is replaced, whole or not at all, mode 0600."""
         try:
             problem = await answer_of_thread(lambda: self._try(message), "report-folder", FOLDER_S)
         except TimeoutError:
@@ -64,7 +65,7 @@ class FolderChannel:
         """Returns the kind of failure; empty if there was none."""
         try:
             self._write(message)
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # a text that is no UTF-8 is a ValueError
             return type(exc).__name__
         return ""
 
@@ -72,10 +73,7 @@ class FolderChannel:
         stem = f"{'test-' if message.test else ''}weekly-report-{message.week}"
         document = json.dumps(message.document, indent=1) + "\n"
         for suffix, content in (("json", document), ("txt", message.text), ("html", message.html)):
-            file = self._folder / f"{stem}.{suffix}"
-            part = self._folder / f".{stem}.{suffix}.part"
-            part.write_text(content, encoding="utf-8")
-            part.replace(file)
+            write_atomically(self._folder / f"{stem}.{suffix}", content.encode())
 
 
 class WebhookChannel:

@@ -126,7 +126,7 @@ class LedgerReportMaker:
     ) -> WeeklyReport | InternalError:
         try:
             return self._analyze(week, now, data, incidents)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as exc:
             name = type(exc).__name__
             log.error("report_not_made", error=name)
             return InternalError(f"The weekly report could not be made ({name}).", reason=Reason.REPORT_NOT_MADE)

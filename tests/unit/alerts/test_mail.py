@@ -76,6 +76,12 @@ async def test_no_mail_is_sent_in_plain_text_where_encryption_is_asked_for() -> 
     assert not any(command.upper().startswith("MAIL") for command in sink.commands)
 
 
+async def test_a_host_that_is_no_name_is_told_at_once_and_not_tried_again() -> None:
+    with pytest.raises(InternalError, match="The mail cannot be sent") as failed:
+        await channel(MailServer("mail..example.org", 25, "none")).send(alert(), new_id())
+    assert failed.value.reason == "ALERT_REFUSED"
+
+
 async def test_a_server_that_says_nothing_does_not_hold_up_the_end_of_ours() -> None:
     reached, writers = asyncio.Event(), list[asyncio.StreamWriter]()
 

@@ -10,6 +10,7 @@ import hmac
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,25 @@ async def test_a_folder_that_is_missing_is_tried_again_and_its_path_is_not_told(
     with pytest.raises(Unavailable) as failed:
         await FolderChannel(tmp_path / "secret").send(MESSAGE, new_id())
     assert (failed.value.reason, "secret" in failed.value.message) == ("REPORT_NOT_SENT", False)
+
+
+async def test_files_are_for_their_owner_and_no_link_is_followed(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "reports", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.write_text("as it was")
+    for suffix in ("html", "json", "txt"):
+        for name in (f".weekly-report-2026-W10.{suffix}.part", f"weekly-report-2026-W10.{suffix}.part"):
+            (folder / name).symlink_to(elsewhere)
+        (folder / f"weekly-report-2026-W10.{suffix}").symlink_to(elsewhere)
+    await FolderChannel(folder).send(MESSAGE, new_id())
+    assert elsewhere.read_text() == "as it was"
+    written = [folder / f"weekly-report-2026-W10.{suffix}" for suffix in ("html", "json", "txt")]
+    assert [(file.is_symlink(), file.stat().st_mode & 0o777) for file in written] == [(False, 0o600)] * 3
+
+
+async def test_a_text_that_is_no_utf_8_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="UnicodeEncodeError"):
+        await FolderChannel(tmp_path).send(replace(MESSAGE, html="\ud800"), new_id())
 
 
 @pytest.fixture
@@ -179,6 +199,7 @@ MAIL = {"mail_from": "v@example.org", "smtp_host": "mail.example.org"}
         ({"time_zone": "Mars/Olympus"}, "Europe/Berlin"),
         ({"time_zone": "../../etc/passwd"}, "Europe/Berlin"),
         ({"time_zone": ""}, "Europe/Berlin"),
+        (MAIL | {"smtp_security": "none"}, "loopback"),
         ({"day": "someday"}, "monday"),
         ({"hour": 24}, "23"),
     ],
