@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 STARTING_POINT = "SELECT * FROM v_funnel;"
 
 
-@click.command(short_help="Query the live ledger in SQL, read-only.")
+# A query may begin with a comment, which looks like an option.
+@click.command(short_help="Query the live ledger in SQL, read-only.", context_settings={"ignore_unknown_options": True})
 @click.argument("query", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, a list of rows.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
@@ -47,6 +48,8 @@ def sql(
       vestibule sql "DESCRIBE v_funnel"
       vestibule sql --attach
     """
+    if query is not None and query.startswith("--") and "\n" not in query:
+        raise click.NoSuchOption(query)
     if as_json and as_csv:
         raise click.UsageError("Give --json or --csv, not both.")
     settings = analyst_settings(port, state_dir, data_dir, must_know=show_attach)

@@ -13,6 +13,7 @@ from models.errors import InternalError
 from models.reasons import Reason
 from server.ledger import (
     access_schema,
+    all_macros,
     daily_events,
     event_declarations,
     event_views,
@@ -199,6 +200,12 @@ def give_funnels_a_shape(cursor: Cursor) -> None:
         _run(cursor, macro.statements())
 
 
+def renew_macros(cursor: Cursor) -> None:
+    """Put the macros as they are now into a ledger that has earlier ones: strict funnels count events of the server."""
+    for macro in all_macros.ALL_MACROS:
+        _run(cursor, macro.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -227,6 +234,7 @@ ALL: tuple[Migration, ...] = (
     keep_daily_counts,
     remember_weekly_reports,
     give_funnels_a_shape,
+    renew_macros,
 )
 
 

@@ -87,6 +87,8 @@ def test_sql_on_the_live_ledger() -> None:
     assert list(csv.reader(run("sql", QUERY, "--csv").stdout.splitlines())) == [["state", "number"], ["STARTED", "2"]]
     assert "STARTED" in run("sql", stdin=QUERY).stdout
     assert "No rows." in run("sql", "SELECT * FROM v_dead_letters").stdout
+    assert "STARTED" in run("sql", f"-- A recipe begins with a comment.\n{QUERY}").stdout
+    assert "No such option '--nonsense'" in run("sql", "--nonsense").stderr
 
 
 @pytest.mark.usefixtures("served")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,12 +13,15 @@ import pytest
 
 from models.errors import InternalError
 from server.ledger import claims, streams, table_schema, uploads, views
+from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrations import ALL, migrate
 from server.ledger.types import Artifact
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
+
+MIGRATIONS, MACROS = 28, "61704509535e30b5"
 
 
 def test_an_empty_file_gets_every_migration_once(cursor: Cursor) -> None:
@@ -47,6 +51,33 @@ def test_migrated_views_count_sessions_under_way() -> None:
     migrate(connection, lambda: NOW)
     assert [row["under_way"] for row in fetch_all(connection, "FROM v_funnel")] == [0, 0, 0, 0]
     assert fetch_all(connection, "SELECT ended FROM v_session_stages") == []
+
+
+def test_a_migrated_ledger_has_the_macros_of_a_new_one() -> None:
+    old, new = duckdb.connect(":memory:"), duckdb.connect(":memory:")
+    migrate(old, lambda: NOW, up_to=len(ALL) - 1)
+    for macro in ALL_MACROS:
+        old.execute(f"CREATE OR REPLACE MACRO {macro.signature()} AS TABLE SELECT 1 AS earlier")
+    migrate(old, lambda: NOW)
+    migrate(new, lambda: NOW)
+    assert macros_of(old) == macros_of(new)
+
+
+def test_a_changed_macro_comes_with_a_migration() -> None:
+    """A ledger keeps its macros until a migration renews them.
+
+    After a change of a macro, add a migration that does so to the end of ``ALL``, and put both new values here.
+    """
+    statements = "".join(statement for macro in ALL_MACROS for statement in macro.statements())
+    assert (len(ALL), hashlib.sha256(statements.encode()).hexdigest()[:16]) == (MIGRATIONS, MACROS)
+
+
+def macros_of(connection: Cursor) -> list[dict[str, object]]:
+    return fetch_all(
+        connection,
+        """SELECT function_name, macro_definition FROM duckdb_functions()
+        WHERE function_type = 'table_macro' AND NOT internal ORDER BY function_name""",
+    )
 
 
 @pytest.mark.parametrize(("language", "detects"), [("", True), ("de", False)])
