@@ -23,7 +23,7 @@ def text(report: WeeklyReport, *, test: bool = False) -> str:
 
 def _parts(report: WeeklyReport, *, test: bool) -> Iterator[str]:
     if test:
-        yield _wrapped("THIS IS A TEST. The report below is real: that of the last whole week.")
+        yield _wrapped("THIS IS A TEST. The report below is real: that of the week it names.")
     yield f"Weekly funnel report {report.week.name}\n{wording.period(report)}"
     yield _wrapped(_main(report))
     yield _section("What changed", [f"{wording.changed_sentence(report)} {wording.early_sentence(report)}".strip()])
