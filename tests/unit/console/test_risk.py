@@ -21,7 +21,7 @@ from server.services.risk import RiskService
 from tests.unit.console.harness import Harness
 from tests.unit.ledger.makers import NOW
 
-RUNNING, ENDED = str(uuid4()), str(uuid4())
+RUNNING, ENDED = "0b0f8a3e-5d5c-4c59-9f0e-0a9b4c5d6e7f", "1c1f9b4f-6e6d-4d6a-8a1f-1bac5d6e7f80"
 
 
 def two_sessions(cursor: Cursor) -> None:
