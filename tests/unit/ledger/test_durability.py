@@ -55,7 +55,8 @@ def write(n, size):
         print(n, "stored")
 
 write(1, 100)
-resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+largest = max(file.stat().st_size for file in pathlib.Path(sys.argv[1]).parent.iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 200_000, resource.RLIM_INFINITY))
 write(2, 600_000)
 write(3, 100)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
