@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2
 from vestibule.v1 import admin_pb2, conversation_pb2, media_pb2
@@ -70,7 +71,14 @@ class Head:
 
     def replicas(self) -> set[int]:
         """The processes of the workers that servers have deployed on it."""
-        return {p.pid for p in users_of(self.folder) if "".join(p.cmdline()).startswith("ray::ServeReplica:vestibule-")}
+        return {process.pid for process in users_of(self.folder) if _is_replica(process)}
+
+
+def _is_replica(process: psutil.Process) -> bool:
+    try:
+        return "".join(process.cmdline()).startswith("ray::ServeReplica:vestibule-")
+    except psutil.NoSuchProcess:  # it has ended since it was found, or is a zombie
+        return False
 
 
 @pytest.fixture
