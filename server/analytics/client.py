@@ -190,13 +190,17 @@ def _until_answered(attach: Callable[[], None]) -> None:
         time.sleep(_PAUSE_S)
 
 
-def connect(port: int, token: str, on_close: Callable[[], None] = lambda: None) -> LiveConnection:
+def connect(
+    port: int, token: str, on_close: Callable[[], None] = lambda: None, *, patient: bool = False
+) -> LiveConnection:
     """Attach to the server of this machine.
 
     Args:
         port: Port of its Quack endpoint.
         token: Token of its Quack endpoint.
         on_close: Called when the connection is closed.
+        patient: Whether to wait up to ``RESTART_S`` seconds for an endpoint that is started again, as after an
+            erasure.
 
     Raises:
         duckdb.Error: When nobody listens there, or the token is wrong.
@@ -206,7 +210,8 @@ def connect(port: int, token: str, on_close: Callable[[], None] = lambda: None) 
         local.execute("SET enable_progress_bar = false")  # it would be printed into the rows of a slow query
         load_extensions(local)
         local.execute(f"CREATE SECRET (TYPE quack, TOKEN {quoted(token)})")
-        _attach(local, port)
+        attach = partial(_attach, local, port)
+        _until_answered(attach) if patient else attach()
     except duckdb.Error:
         local.close()
         raise

@@ -197,7 +197,7 @@ def _open(settings: Settings, live_only: bool) -> Reader:
     from server.analytics.endpoint_config import QueryLimits
 
     try:
-        return connect(settings.quack.port, quack_token(settings))
+        return connect(settings.quack.port, quack_token(settings), patient=live_only)
     except (duckdb.Error, Failure) as live_error:
         if live_only or not settings.ledger_path.exists():
             raise _no_ledger(settings, live_error, live_only) from live_error
@@ -205,8 +205,8 @@ def _open(settings: Settings, live_only: bool) -> Reader:
             limits = QueryLimits(settings.quack.query_s, settings.quack.query_bytes, settings.quack.total_bytes)
             connection = open_file(settings.ledger_path, limits)
         except (duckdb.Error, Unavailable) as file_error:
-            try:  # a server has the file, so its endpoint may have been started again meanwhile
-                return connect(settings.quack.port, quack_token(settings))
+            try:  # a server has the file, so its endpoint may be started again just now
+                return connect(settings.quack.port, quack_token(settings), patient=True)
             except (duckdb.Error, Failure):
                 raise _no_ledger(settings, live_error, live_only) from file_error
         click.echo("No server answers, so the ledger file is read.", err=True)

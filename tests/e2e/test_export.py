@@ -29,9 +29,11 @@ async def command(server: Server, *arguments: str) -> subprocess.CompletedProces
     """Run a command on this server."""
     whole = [sys.executable, "-m", "server.cli", *arguments]
     environment = {**server.environment, "VESTIBULE_DATA_DIR": str(server.ledger.parent)}
-    return await asyncio.to_thread(
-        subprocess.run, whole, env=environment, check=True, capture_output=True, text=True, timeout=120
+    done = await asyncio.to_thread(
+        subprocess.run, whole, env=environment, check=False, capture_output=True, text=True, timeout=120
     )
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 async def exported(server: Server, out: Path, *more: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from vestibule.v1 import admin_pb2, admin_pb2_grpc, funnel_pb2, funnel_pb2_grpc, session_pb2, session_pb2_grpc
 from vestibule.v1.common_pb2 import SESSION_STATE_COMPLETED
 
+from server.analytics import client
 from server.analytics.endpoint import AnalystEndpoint
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
@@ -321,6 +322,7 @@ def test_sessions_read_the_ledger_of_the_named_server(
 ) -> None:
     (tmp_path / "quack.token").write_text("a-token-for-tests-0123")
     monkeypatch.setattr(admin, "quack", _served_detail(free_ports(1)[0], tmp_path))
+    monkeypatch.setattr(client, "RESTART_S", 0.0)
     wrong = run("sessions", "list", "--address", address, "--state-dir", str(tmp_path))
     (port,) = re.findall(r"port (\d+)", admin.quack)
     assert f"No ledger answers at quack:localhost:{port}." in wrong.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
 from models.errors import InvalidInput
+from server.analytics import client
 from server.analytics.client import open_file
 from server.analytics.endpoint import AnalystEndpoint
 from server.cli.demo.processes import free_ports
@@ -131,7 +133,8 @@ def test_a_query_on_the_ledger_file_is_bounded_too(place: Path) -> None:
         assert len(connection.execute("FROM v_funnel").fetchall()) == 4
 
 
-def test_a_file_that_is_no_ledger_is_no_crash(place: Path) -> None:
+def test_a_file_that_is_no_ledger_is_no_crash(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "RESTART_S", 0.0)
     (place / "ledger.duckdb").write_bytes(b"not a ledger" * 1000)
     (place / "quack.token").write_text(TOKEN)
     result = run("sql", "SELECT 1")
@@ -149,7 +152,27 @@ def test_listing_tables_names_the_readable_views(query: str) -> None:
     assert "Only the views" not in run("sql", "SELECT 1 FROM v_sessions").stderr
 
 
-def test_a_named_server_that_does_not_answer_is_not_replaced_by_the_file(place: Path) -> None:
+def test_a_named_server_that_is_started_again_is_waited_for(place: Path) -> None:
+    """As after an erasure."""
+    port = free_ports(1)[0]
+    (place / "quack.token").write_text(TOKEN)
+    ledger = open_ledger(place / "ledger.duckdb", lambda: NOW)
+    endpoint = AnalystEndpoint(ledger, QuackSettings(port=port, token=SecretStr("")), place)
+    later = threading.Thread(target=endpoint.start)
+    later.start()
+    try:
+        result = run("sql", "SELECT 1 FROM v_sessions", "--port", str(port))
+    finally:
+        later.join()
+        endpoint.stop()
+        ledger.close()
+    assert result.exit_code == 0, result.stderr
+
+
+def test_a_named_server_that_does_not_answer_is_not_replaced_by_the_file(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "RESTART_S", 0.0)
     (place / "quack.token").write_text(TOKEN)
     result = run("sql", "SELECT 1", "--port", str(free_ports(1)[0]))
     assert result.exit_code == 1
