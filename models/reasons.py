@@ -242,6 +242,12 @@ class Reason(ReasonRow):
         "The folder of the data, the state or the weights cannot be created or written to.",
     )
     FOREIGN_CONTENT = "FOREIGN_CONTENT", Status.INVALID_ARGUMENT, "The file holds an archive, program or script."
+    FUNNEL_PERIOD_UNKNOWN = (
+        "FUNNEL_PERIOD_UNKNOWN",
+        Status.INVALID_ARGUMENT,
+        "No day, week or month of the report begins at this time.",
+        "Give the day on which it begins, in UTC: a Monday for weeks, the first of a month for months.",
+    )
     FUNNEL_POSITION_UNKNOWN = (
         "FUNNEL_POSITION_UNKNOWN",
         Status.INVALID_ARGUMENT,

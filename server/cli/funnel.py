@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from server.cli.funnel_details import DetailOptions, add_details, detail_options, report_rows, table_rows
+from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_report import report as report_command
 from server.cli.funnel_request import ORDERS, client_pseudonym, funnel_request
 from server.cli.funnel_sessions import COLUMNS as SESSION_COLUMNS
@@ -108,11 +109,15 @@ def funnel(
             show_json([dict(zip(SESSION_COLUMNS, row, strict=True)) for row in found])
         else:
             show_table(SESSION_COLUMNS, found, empty="There are no sessions.")
+            if found:
+                click.echo("`vestibule sessions timeline ID` tells what happened in one of them.", err=True)
         return
     report = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
     rows = report_rows(report, request)
+    show_notes(report.warnings, request)
     if as_json:
-        show_json(rows)
+        told = {"warnings": as_rows(report.warnings)} if report.warnings else {}
+        show_json([row | told for row in rows])
     else:
         columns, shown = table_rows(rows)
         some = any(stage.session_count for stage in report.stages)

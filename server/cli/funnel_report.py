@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_request import client_pseudonym, funnel_request
 from server.cli.output import Moment, check_can_write, show_json, show_table
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
 if TYPE_CHECKING:
-    from vestibule.v1.funnel_pb2 import FunnelAnalysis, GetReportRequest
+    from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
 
     from server.funnel.drop_offs import DropOff
     from server.funnel.report import FunnelReport
+    from server.ledger.writer import Ledger
 
 ANALYSIS_TIMEOUT_S = 120.0
 _WIDTH = 100
@@ -63,31 +65,41 @@ def report(
     if html_file is not None:
         check_can_write(html_file, "--html")
     stopped = stopped_server(address, state_dir, data_dir)
-    found = report_of(_by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request))
+    reply = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
+    found = report_of(reply.analysis)
+    show_notes(reply.warnings, request)
     if html_file is not None:
         _write_page(found, html_file)
     if as_json:
         from server.funnel.document import document
 
-        show_json(document(found))
+        told = {"warnings": as_rows(reply.warnings)} if reply.warnings else {}
+        show_json(document(found) | told)
     elif html_file is None:
         _show(found)
 
 
-def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | None) -> FunnelAnalysis:
+def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | None) -> GetReportResponse:
     from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
 
     with connected(address, state_dir) as channel:
-        return FunnelServiceStub(channel).GetReport(request, timeout=ANALYSIS_TIMEOUT_S).analysis
+        return FunnelServiceStub(channel).GetReport(request, timeout=ANALYSIS_TIMEOUT_S)
 
 
-def _of_files(stopped: StoppedServer, request: GetReportRequest) -> FunnelAnalysis:
+def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportResponse:
+    from server.services.funnel import count_funnel
     from server.services.funnel_analysis import Analysis
+
+    async def counted(ledger: Ledger) -> GetReportResponse:
+        pseudonym = client_pseudonym(stopped)
+        report = await count_funnel(ledger, request, pseudonym, analysis.optimizer.rules)
+        report.analysis.CopyFrom(await analysis.run(ledger, request, pseudonym))
+        return report
 
     stopped.require_ledger()
     analysis = Analysis.of_settings(stopped.settings)
     with stopped.opened(migrates=False) as ledger:
-        return asyncio.run(analysis.run(ledger, request, client_pseudonym(stopped)))
+        return asyncio.run(counted(ledger))
 
 
 def _write_page(found: FunnelReport, file: Path) -> None:

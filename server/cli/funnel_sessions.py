@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from server.cli.funnel_details import GROUP_NAMES
+from server.cli.funnel_notes import show_notes
 from server.cli.output import as_utc
 
 if TYPE_CHECKING:
@@ -61,9 +62,10 @@ def sessions_request(
 def session_rows(
     request: ListFunnelSessionsRequest, ask: Callable[[ListFunnelSessionsRequest], ListFunnelSessionsResponse]
 ) -> Iterator[tuple[str, ...]]:
-    """The sessions, page by page."""
+    """The sessions, page by page. Notes on names that nothing has are printed."""
     while True:
         page = ask(request)
+        show_notes(page.warnings, request)
         for session in page.sessions:
             opened, last = (
                 time.ToDatetime(UTC).isoformat(timespec="seconds")

@@ -13,6 +13,7 @@ from server.cli.analyst import analyst_settings, ledger_options, opened_ledger
 from server.cli.messages import as_dict, contradiction
 from server.cli.output import show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+from server.cli.timeline import timeline
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -22,7 +23,7 @@ CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{0,64}")
 STATES = ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED", "ABANDONED", "REJECTED")
 
 
-@click.group(short_help="List sessions, or show one.")
+@click.group(short_help="List sessions, or show one and what happened in it.")
 def sessions() -> None:
     """Sessions: one visit of one person each. All text is redacted.
 
@@ -30,6 +31,7 @@ def sessions() -> None:
     Examples:
       vestibule sessions list --state AWAITING_APPROVAL
       vestibule sessions show 5f0c7a52-...
+      vestibule sessions timeline 5f0c7a52-...
     """
 
 
@@ -148,3 +150,6 @@ def _show(session: Session) -> None:
 
 def _time(moment: Timestamp) -> str:
     return f"{moment.ToDatetime():%Y-%m-%d %H:%M:%S}"
+
+
+sessions.add_command(timeline)

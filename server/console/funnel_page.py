@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf.message import Message
 from starlette.responses import Response
-from vestibule.v1.funnel_pb2 import DropOff, Estimate, FunnelAnalysis, FunnelStage, Severity
+from vestibule.v1.funnel_pb2 import (
+    DropOff,
+    Estimate,
+    FunnelAnalysis,
+    FunnelNameKind,
+    FunnelStage,
+    FunnelWarning,
+    Severity,
+)
 
 from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
@@ -17,6 +26,7 @@ from server.console.groups import Groups
 from server.console.page import texts_of
 from server.console.texts import Texts
 from server.console.visit import Visit
+from server.services.funnel_warnings import named_in
 
 CHART_WIDTH: Final = 600
 """Units of the chart; a browser scales it to the page."""
@@ -70,7 +80,8 @@ class FunnelPage:
         """The page."""
         chosen, texts = Filter.of(visit.request), texts_of(visit.request)
         formats = Formats(texts.language)
-        reply = await visit.call("FunnelService", "GetReport", chosen.report())
+        request = chosen.report()
+        reply = await visit.call("FunnelService", "GetReport", request)
         analysis = None
         of_stages = not chosen.steps
         if of_stages and reply.stages[0].session_count:
@@ -80,6 +91,7 @@ class FunnelPage:
             "funnel.html",
             stages=stages,
             some=any(stage.sessions for stage in stages),
+            unknown=unknown_texts(reply.warnings, request, texts),
             headline=headline(stages, texts, formats),
             worst=worst(stages),
             chosen=chosen,
@@ -91,6 +103,17 @@ class FunnelPage:
             comparisons=_comparisons(chosen, texts),
             first=analysis.recommendations[0].title if analysis and analysis.recommendations else "",
         )
+
+
+def unknown_texts(warnings: Iterable[FunnelWarning], request: Message, texts: Texts) -> list[str]:
+    """A text for each name in a request that nothing has."""
+    found = []
+    for warning in warnings:
+        kind = FunnelNameKind.Name(warning.kind).removeprefix("FUNNEL_NAME_KIND_").lower()
+        text = texts(f"unknown_{kind}", name=named_in(request, warning))
+        like = texts("unknown_like", name=warning.suggestion) if warning.suggestion else ""
+        found.append(f"{text} {like}".strip())
+    return found
 
 
 def stages_shown(

@@ -14,6 +14,7 @@ from models.reasons import Reason
 from server.analytics.funnel import STAGES
 from server.console.filters import Filter, time_of
 from server.console.formats import Formats, moment
+from server.console.funnel_page import unknown_texts
 from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
 from server.console.risk_page import risk_if_known
@@ -88,6 +89,7 @@ async def show_list(visit: Visit) -> Response:
         headline=texts(f"sessions_{number}", stage=step_name(chosen, position, texts)),
         group=_group_text(visit, chosen, texts),
         sessions=[session_shown(session, texts) for session in reply.sessions],
+        unknown=unknown_texts(reply.warnings, request, texts),
         back=chosen.link("/funnel"),
         next_page=chosen.link("/funnel/sessions", **place, page=token) if token else "",
     )

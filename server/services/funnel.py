@@ -10,7 +10,7 @@ from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
 from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.audit import AuditTrail
-from server.access.caller import current_caller
+from server.access.caller import Caller, current_caller
 from server.analytics.funnel import funnel_report, sessions_behind
 from server.analytics.funnel_details import Details
 from server.analytics.funnel_groups import grouped_report, sessions_in_group
@@ -30,6 +30,7 @@ from server.services import event_messages
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_choice import funnel_choice
 from server.services.funnel_details import funnel_details, number_behind, report_message, stage_messages
+from server.services.funnel_warnings import list_warnings, name_warnings
 from server.services.timeline_messages import session_message, timeline_message
 from server.setting_groups.stored_data import Undeclared
 
@@ -55,10 +56,16 @@ async def count_funnel(
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
     """
     choice, details = funnel_choice(request, pseudonym, visible_to), funnel_details(request)
-    if details != Details() or choice.shape != PLAIN:
-        return report_message(await ledger.read(lambda cursor: grouped_report(cursor, choice, details, rules)))
-    stages = await ledger.read(lambda cursor: funnel_report(cursor, choice, rules))
-    return funnel_pb2.GetReportResponse(stages=stage_messages(stages))
+
+    def read(cursor: Cursor) -> funnel_pb2.GetReportResponse:
+        if details != Details() or choice.shape != PLAIN:
+            report = report_message(grouped_report(cursor, choice, details, rules))
+        else:
+            report = funnel_pb2.GetReportResponse(stages=stage_messages(funnel_report(cursor, choice, rules)))
+        report.warnings.extend(name_warnings(cursor, request, report, pseudonym, visible_to))
+        return report
+
+    return await ledger.read(read)
 
 
 async def list_behind(
@@ -80,7 +87,30 @@ async def list_behind(
             else sessions_behind(cursor, choice, behind.position, behind.number, page_size=page_size, after=after)
         )
         found = [session_message(row) for row in sessions_by_id(cursor, ids)]
-        return funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token, sessions=found)
+        reply = funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token, sessions=found)
+        if not ids and not after:
+            warnings = list_warnings(
+                cursor, request, pseudonym, visible_to, lambda: report_message(grouped_report(cursor, choice, details))
+            )
+            reply.warnings.extend(warnings)
+        return reply
+
+    return await ledger.read(read)
+
+
+async def session_timeline(
+    ledger: Reads, request: funnel_pb2.GetSessionTimelineRequest, caller: Caller
+) -> funnel_pb2.GetSessionTimelineResponse:
+    """A page of what happened in a session that the caller may see.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+    """
+
+    def read(cursor: Cursor) -> funnel_pb2.GetSessionTimelineResponse:
+        session = ownership.session(cursor, request.session_id, caller)
+        page_size, after = request.page_size or DEFAULT_ENTRIES, int(request.page_token or 0)
+        return timeline_message(session, *timeline(cursor, session.id, page_size=page_size, after=after))
 
     return await ledger.read(read)
 
@@ -168,14 +198,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def GetSessionTimeline(  # noqa: N802, D102
         self, request: funnel_pb2.GetSessionTimelineRequest, context: Any
     ) -> funnel_pb2.GetSessionTimelineResponse:
-        caller = current_caller()
-
-        def read(cursor: Cursor) -> funnel_pb2.GetSessionTimelineResponse:
-            session = ownership.session(cursor, request.session_id, caller)
-            page_size, after = request.page_size or DEFAULT_ENTRIES, int(request.page_token or 0)
-            return timeline_message(session, *timeline(cursor, session.id, page_size=page_size, after=after))
-
-        return await self._ledger.read(read)
+        return await session_timeline(self._ledger, request, current_caller())
 
     async def DeclareEvents(  # noqa: N802, D102
         self, request: funnel_pb2.DeclareEventsRequest, context: Any

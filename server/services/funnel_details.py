@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Final
 
 from vestibule.v1 import funnel_pb2
 
+from models.errors import InvalidInput
+from models.reasons import Reason
 from server.analytics.funnel_details import (
     Amount,
     Attribution,
@@ -75,14 +78,31 @@ def funnel_details(request: funnel_pb2.GetReportRequest) -> Details:
 
 
 def number_behind(request: funnel_pb2.ListFunnelSessionsRequest) -> NumberOf:
-    """The number whose sessions a request asks for."""
+    """The number whose sessions a request asks for.
+
+    Raises:
+        InvalidInput: FUNNEL_PERIOD_UNKNOWN.
+    """
     kind = _KINDS_BACK.get(request.segment.kind)
     return NumberOf(
         position=request.position,
         number=NUMBERS[request.number],
         segment=Segment(kind, request.segment.value if kind == "value" else None) if kind else None,
-        start=convert.moment(request.period_start_time) if request.HasField("period_start_time") else None,
+        start=_period_start(request) if request.HasField("period_start_time") else None,
     )
+
+
+def _period_start(request: funnel_pb2.ListFunnelSessionsRequest) -> datetime:
+    start, period = convert.moment(request.period_start_time), _PERIODS[request.report.interval]
+    days_after = {"day": 0, "week": start.weekday(), "month": start.day - 1}[period]
+    begins = start.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days_after)
+    if start != begins:
+        raise InvalidInput(
+            f"No {period} of the report begins at this time.",
+            reason=Reason.FUNNEL_PERIOD_UNKNOWN,
+            hint=f"Give the day on which the {period} begins, in UTC: {begins.date()}.",
+        )
+    return start
 
 
 def stage_messages(stages: Sequence[StageReport]) -> list[funnel_pb2.FunnelStage]:

@@ -80,6 +80,7 @@ WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
     "keys rotate-spool": (of_files(),),
     "models list": (plain(),),
     "sessions list": (of_files(),),
+    "sessions timeline": (lambda home: of_files(home.session)(home),),
     "sql": (of_files("SELECT state FROM v_sessions"),),
 }
 """Commands that work without a server, and what each is called with."""

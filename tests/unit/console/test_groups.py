@@ -115,3 +115,16 @@ def test_a_line_has_a_gap_where_nothing_is_known() -> None:
     assert chart.points[-1].y == 12.0
     assert len(chart.pieces) == 1
     assert "2:" not in chart.text
+
+
+async def test_a_name_that_nothing_has_is_told_in_the_language_of_the_page(harness: Harness) -> None:
+    await harness.ledger.write(two_languages)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = unescape((await browser.get("/funnel?steps=STARTED,upload_refusd")).text)
+        assert "Event upload_refusd: no session has it. Did you mean upload_refused?" in page
+        assert "Started" in page, "the other steps are there"
+        page = unescape((await browser.get("/funnel?client=hi-ap&lang=de")).text)
+        assert "Client hi-ap: keine Sitzung hat ihn. Meinten Sie hi-app?" in page
+        listed = "/funnel/sessions?by=language&step=1&number=reached&group=value&value=en-US&lang=en"
+        assert "Group en-US: the report has none of this value." in unescape((await browser.get(listed)).text)
+        assert "Did you mean" not in (await browser.get("/funnel?lang=en")).text

@@ -39,6 +39,7 @@ BUILT = (
     "quantile_",
     "filter_times",
     "risk_unknown_",
+    "unknown_",
     "risk_low",
     "risk_medium",
     "risk_high",

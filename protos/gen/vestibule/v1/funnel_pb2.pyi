@@ -185,6 +185,38 @@ FUNNEL_INTERVAL_MONTH: FunnelInterval.ValueType  # 3
 """Months."""
 Global___FunnelInterval: _TypeAlias = FunnelInterval  # noqa: Y015
 
+class _FunnelNameKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FunnelNameKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelNameKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FUNNEL_NAME_KIND_UNSPECIFIED: _FunnelNameKind.ValueType  # 0
+    """Not used."""
+    FUNNEL_NAME_KIND_EVENT: _FunnelNameKind.ValueType  # 1
+    """An event."""
+    FUNNEL_NAME_KIND_KEY: _FunnelNameKind.ValueType  # 2
+    """Key of a property of events."""
+    FUNNEL_NAME_KIND_CLIENT: _FunnelNameKind.ValueType  # 3
+    """A client."""
+    FUNNEL_NAME_KIND_GROUP: _FunnelNameKind.ValueType  # 4
+    """Value of a group of the report's breakdown."""
+
+class FunnelNameKind(_FunnelNameKind, metaclass=_FunnelNameKindEnumTypeWrapper):
+    """What a name in a request stands for."""
+
+FUNNEL_NAME_KIND_UNSPECIFIED: FunnelNameKind.ValueType  # 0
+"""Not used."""
+FUNNEL_NAME_KIND_EVENT: FunnelNameKind.ValueType  # 1
+"""An event."""
+FUNNEL_NAME_KIND_KEY: FunnelNameKind.ValueType  # 2
+"""Key of a property of events."""
+FUNNEL_NAME_KIND_CLIENT: FunnelNameKind.ValueType  # 3
+"""A client."""
+FUNNEL_NAME_KIND_GROUP: FunnelNameKind.ValueType  # 4
+"""Value of a group of the report's breakdown."""
+Global___FunnelNameKind: _TypeAlias = FunnelNameKind  # noqa: Y015
+
 class _FunnelSegmentKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1011,6 +1043,7 @@ class GetReportResponse(_message.Message):
     STAGES_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     PERIODS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     ANALYSIS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelStage]:
@@ -1025,6 +1058,10 @@ class GetReportResponse(_message.Message):
         """The days, weeks or months in which sessions of the funnel were opened, in order."""
 
     @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelWarning]:
+        """Names in the request that nothing in the ledger has, and that may be misspelt. They count nothing."""
+
+    @_builtins.property
     def analysis(self) -> Global___FunnelAnalysis:
         """Where people leave. Absent unless the request asks for it."""
 
@@ -1034,15 +1071,50 @@ class GetReportResponse(_message.Message):
         stages: _abc.Iterable[Global___FunnelStage] | None = ...,
         segments: _abc.Iterable[Global___FunnelSegment] | None = ...,
         periods: _abc.Iterable[Global___FunnelPeriod] | None = ...,
+        warnings: _abc.Iterable[Global___FunnelWarning] | None = ...,
         analysis: Global___FunnelAnalysis | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "periods", b"periods", "segments", b"segments", "stages", b"stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "periods", b"periods", "segments", b"segments", "stages", b"stages", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReportResponse: _TypeAlias = GetReportResponse  # noqa: Y015
+
+@_typing.final
+class FunnelWarning(_message.Message):
+    """A name in a request that nothing has which the caller may see. It may be misspelt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SUGGESTION_FIELD_NUMBER: _builtins.int
+    kind: Global___FunnelNameKind.ValueType
+    """What it names."""
+    field: _builtins.str
+    """The field of the request that has it, for example steps[0] or breakdown.key. The name itself is not repeated."""
+    description: _builtins.str
+    """What is unknown, in a sentence."""
+    suggestion: _builtins.str
+    """The known name that is most like it. Empty when none is."""
+    def __init__(
+        self,
+        *,
+        kind: Global___FunnelNameKind.ValueType = ...,
+        field: _builtins.str = ...,
+        description: _builtins.str = ...,
+        suggestion: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field", "kind", b"kind", "suggestion", b"suggestion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelWarning: _TypeAlias = FunnelWarning  # noqa: Y015
 
 @_typing.final
 class FunnelAnalysis(_message.Message):
@@ -1669,7 +1741,9 @@ class ListFunnelSessionsRequest(_message.Message):
 
     @_builtins.property
     def period_start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only those of the period of the report that begins then. Absent means all."""
+        """Only those of the period of the report that begins then, in UTC. A time at which no period begins is refused with
+        FUNNEL_PERIOD_UNKNOWN. Absent means all.
+        """
 
     def __init__(
         self,
@@ -1699,6 +1773,7 @@ class ListFunnelSessionsResponse(_message.Message):
     SESSION_IDS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
     @_builtins.property
@@ -1709,16 +1784,21 @@ class ListFunnelSessionsResponse(_message.Message):
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelSession]:
         """What is known of each of them, in the same order."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelWarning]:
+        """As in the report, and for a group without a session. Told with the first page only."""
+
     def __init__(
         self,
         *,
         session_ids: _abc.Iterable[_builtins.str] | None = ...,
         next_page_token: _builtins.str = ...,
         sessions: _abc.Iterable[Global___FunnelSession] | None = ...,
+        warnings: _abc.Iterable[Global___FunnelWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "session_ids", b"session_ids", "sessions", b"sessions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "session_ids", b"session_ids", "sessions", b"sessions", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,44 @@
+"""What `vestibule funnel` says of names that nothing has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from server.cli.messages import as_dict
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from vestibule.v1.funnel_pb2 import FunnelWarning
+
+_SENTENCES = {
+    1: "No session has the event",
+    2: "No event of an app has the property",
+    3: "No session has the client",
+    4: "The report has no group",
+}
+"""By the number of the kind."""
+_OF_STEP = "No event of the step has the property"
+
+
+def show_notes(warnings: Iterable[FunnelWarning], request: Message) -> None:
+    """Print a note for each name, on standard error.
+
+    Args:
+        warnings: Of the reply.
+        request: What was asked for; it has the names.
+    """
+    from server.services.funnel_warnings import named_in
+
+    for warning in warnings:
+        like = f" Did you mean {warning.suggestion}?" if warning.suggestion else ""
+        sentence = _OF_STEP if warning.field.endswith("condition.key") else _SENTENCES[warning.kind]
+        told = f"{sentence} {named_in(request, warning)}."
+        click.echo(f"Note: {told}{like}", err=True)
+
+
+def as_rows(warnings: Iterable[FunnelWarning]) -> list[dict[str, Any]]:
+    """The warnings for ``--json``."""
+    return [as_dict(warning) for warning in warnings]
