@@ -212,7 +212,7 @@ ORDER = {
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (
-        "validators observability runtime ledger funnel experiments alerts reports breakers llm setting_groups "
+        "validators times observability runtime ledger funnel experiments alerts reports breakers llm setting_groups "
         "risk settings access rpc records tls preflight cluster_config analytics sandbox uploads erasure backup "
         "housekeeping jobs streaming services grpc_server console wiring app cli operations"
     ),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC
 
 from server.alerts.signed_post import TIMEOUT_S, SignedPost
 from server.alerts.types import ALERT_REASONS, Alert
 from server.ledger.types import Clock, DeadLetterRow
+from server.times import machine_time
 
 
 class WebhookChannel:
@@ -32,7 +32,7 @@ class WebhookChannel:
         body = json.dumps(
             {
                 "type": "dead_letters.critical",
-                "timestamp": now.astimezone(UTC).isoformat(timespec="seconds"),
+                "timestamp": machine_time(now),
                 "data": {
                     "count": alert.number,
                     "counts": [
@@ -53,5 +53,5 @@ def _shown(letter: DeadLetterRow) -> dict[str, str | int]:
         "reason": letter.reason,
         "attempts": letter.attempts,
         "build": letter.build,
-        "create_time": letter.create_time.astimezone(UTC).isoformat(timespec="seconds"),
+        "create_time": machine_time(letter.create_time),
     }

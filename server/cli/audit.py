@@ -13,7 +13,7 @@ import click
 
 from models.reasons import Reason
 from server.cli.messages import as_dict
-from server.cli.output import Failure, Moment, as_utc, show_fields, show_json, show_table
+from server.cli.output import Failure, Moment, as_utc, show_fields, show_json, show_table, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 500
 VERIFY_TIMEOUT_S = 600.0
-COLUMNS = ("no.", "when (UTC)", "who", "client", "from", "what", "on", "outcome", "reason", "calls")
+COLUMNS = ("no.", "when", "who", "client", "from", "what", "on", "outcome", "reason", "calls")
 
 
 @click.group(short_help="Show who did what, and verify that nothing was changed.")
@@ -196,7 +196,7 @@ def _entries(fetch: Fetch, request: ListAuditEntriesRequest) -> Iterator[AuditEn
 
 
 def _line(entry: AuditEntry) -> tuple[object, ...]:
-    when = f"{entry.create_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    when = time_text(entry.create_time)
     who = (entry.subject, entry.client_id, entry.peer)
     return entry.number, when, *who, entry.action, _target(entry), _outcome(entry), entry.reason, entry.count
 

@@ -15,6 +15,7 @@ from models.amounts import size_text
 from server.cli.output import show_fields, show_json
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import files_options, stopped_server
+from server.times import shown_time
 
 if TYPE_CHECKING:
     import grpc
@@ -217,7 +218,7 @@ def counts(manifest: Manifest) -> list[tuple[str, object]]:
     """What is in a backup, for a person."""
     paths = [entry.path for entry in manifest.files]
     return [
-        ("made", f"{manifest.create_time:%Y-%m-%d %H:%M:%S} UTC"),
+        ("made", shown_time(manifest.create_time)),
         ("build", manifest.build),
         ("schema", manifest.schema_number),
         ("pictures and recordings", sum(path.startswith("pictures/") for path in paths)),

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from server.cli.output import show_json, show_table
+from server.cli.output import length_text, show_json, show_table, time_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
 if TYPE_CHECKING:
     from vestibule.v1.admin_pb2 import Breaker
 
-COLUMNS = ("name", "state", "failures in a row", "opens at", "stays open for (s)", "half-open in (s)", "last failure")
+COLUMNS = ("name", "state", "failures in a row", "opens at", "stays open for", "half-open in", "last failure")
 
 
 class BreakerStatus(TypedDict):
-    """One breaker; times are ISO 8601 in UTC.
+    """One breaker; times are RFC 3339 in UTC.
 
     ``failure_count`` is the failures in a row, ``success_count`` the probes that succeeded in a row while it is half
     open. ``open_for_s`` is 0 unless it is open.
@@ -49,7 +49,7 @@ def breaker_status(breaker: Breaker) -> BreakerStatus:
         success_count=breaker.success_count,
         success_threshold=breaker.success_threshold,
         open_for_s=breaker.open_for.ToTimedelta().total_seconds(),
-        last_failure_time=f"{breaker.last_failure_time.ToDatetime():%Y-%m-%dT%H:%M:%SZ}" if failed else None,
+        last_failure_time=time_json(breaker.last_failure_time) if failed else None,
         last_failure_reason=breaker.last_failure_reason,
     )
 
@@ -115,20 +115,21 @@ def trip(name: str, address: str | None, as_json: bool) -> None:
 
 
 def _show(found: Iterable[Breaker], as_json: bool) -> None:
-    states = [breaker_status(breaker) for breaker in found]
+    states = list(found)
     if as_json:
-        show_json(states)
-        return
-    rows = [
-        (
-            s["name"],
-            s["state"],
-            s["failure_count"],
-            s["failure_threshold"],
-            s["reset_timeout_s"],
-            s["open_for_s"],
-            " ".join(filter(None, (s["last_failure_time"], s["last_failure_reason"]))),
-        )
-        for s in states
-    ]
-    show_table(COLUMNS, rows, empty="There are no breakers.")
+        show_json([breaker_status(state) for state in states])
+    else:
+        show_table(COLUMNS, map(_row, states), empty="There are no breakers.")
+
+
+def _row(breaker: Breaker) -> tuple[object, ...]:
+    state = breaker_status(breaker)
+    return (
+        state["name"],
+        state["state"],
+        state["failure_count"],
+        state["failure_threshold"],
+        length_text(breaker.reset_timeout),
+        length_text(breaker.open_for) if state["open_for_s"] else "",
+        f"{time_text(breaker.last_failure_time)} {state['last_failure_reason']}" if state["last_failure_time"] else "",
+    )

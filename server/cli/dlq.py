@@ -16,10 +16,11 @@ import click
 
 from server.cli import letter_calls
 from server.cli.letter_calls import Action, Which
-from server.cli.letter_output import COLUMNS, counted, row, show_preview, time_of, told
+from server.cli.letter_output import COLUMNS, counted, row, show_preview, told
 from server.cli.messages import as_dict
-from server.cli.output import Failure, Period, show_fields, show_json, show_table
+from server.cli.output import Failure, Period, show_fields, show_json, show_table, time_text
 from server.cli.remote import address_option, connected
+from server.times import shown_length
 
 if TYPE_CHECKING:
     import grpc
@@ -136,15 +137,15 @@ def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
     if as_json:
         show_json(as_dict(found.dead_letter) | {"references": dict(found.references), "job_attempts": attempts})
         return
-    fields = as_dict(found.dead_letter) | dict(sorted(found.references.items()))
+    fields = _fields(found.dead_letter) | dict(sorted(found.references.items()))
     show_fields((name, value) for name, value in fields.items() if value != "")
     click.echo()
-    columns = ("attempt", "began (UTC)", "took (s)", "outcome", "reason", "build")
+    columns = ("attempt", "began", "took", "outcome", "reason", "build")
     rows = [
         (
             a.number,
-            time_of(a.begin_time),
-            (a.end_time.ToDatetime() - a.begin_time.ToDatetime()).total_seconds(),
+            time_text(a.begin_time),
+            shown_length((a.end_time.ToDatetime() - a.begin_time.ToDatetime()).total_seconds()),
             a.outcome,
             a.reason,
             a.build,
@@ -152,6 +153,12 @@ def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
         for a in found.attempts
     ]
     show_table(columns, rows, empty="No attempts are stored.")
+
+
+def _fields(letter: DeadLetter) -> dict[str, Any]:
+    """What is known of a letter, its times for people."""
+    fields = as_dict(letter) | {"create_time": time_text(letter.create_time)}
+    return fields | {"close_time": time_text(letter.close_time)} if letter.HasField("close_time") else fields
 
 
 @dlq.command()
@@ -212,8 +219,8 @@ def stats(address: str | None, as_json: bool, **filters: Any) -> None:
         for letter in letter_calls.letters(channel, _which(filters), closed_too=True):
             group = (letter.kind, letter.reason)
             (open_ones if letter.open else closed_ones)[group] += 1
-            newest.setdefault(group, time_of(letter.create_time))
-    columns = ("kind", "reason", "open", "closed", "newest (UTC)")
+            newest.setdefault(group, time_text(letter.create_time))
+    columns = ("kind", "reason", "open", "closed", "newest")
     groups = sorted(newest, key=lambda group: (-open_ones[group], -closed_ones[group], group))
     rows = [(*group, open_ones[group], closed_ones[group], newest[group]) for group in groups]
     if as_json:
@@ -235,7 +242,7 @@ def watch(address: str | None, seconds: float | None, as_json: bool, **filters: 
             if as_json:
                 click.echo(json.dumps(as_dict(letter), ensure_ascii=False))
             else:
-                when = time_of(letter.create_time)
+                when = time_text(letter.create_time)
                 click.echo(f"{when}  {letter.kind}  {letter.reason}  attempts {letter.attempts}  {letter.id}")
 
 

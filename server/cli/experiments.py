@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.output import Period, show_fields, show_json, show_table
+from server.cli.output import Period, show_fields, show_json, show_table, time_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def list_experiments(address: str | None, as_json: bool) -> None:
         (
             each.name,
             each.running,
-            _time(each, "start_time"),
-            _time(each, "end_time"),
+            time_text(each.start_time),
+            time_text(each.end_time) if each.HasField("end_time") else "",
             ", ".join(each.client_ids) or "all",
             ", ".join(f"{variant.name} ({variant.weight:g})" for variant in each.variants),
         )
@@ -255,8 +255,8 @@ def _experiment(experiment: pb.Experiment) -> dict[str, object]:
     return {
         "name": experiment.name,
         "running": experiment.running,
-        "start": _time(experiment, "start_time"),
-        "end": _time(experiment, "end_time") or None,
+        "start": time_json(experiment.start_time),
+        "end": time_json(experiment.end_time) if experiment.HasField("end_time") else None,
         "clients": list(experiment.client_ids),
         "planned_sessions": experiment.planned_session_count,
         "counts_after_s": experiment.counts_after.ToTimedelta().total_seconds(),
@@ -272,13 +272,6 @@ def _experiment(experiment: pb.Experiment) -> dict[str, object]:
             for variant in experiment.variants
         ],
     }
-
-
-def _time(experiment: pb.Experiment, name: str) -> str:
-    if not experiment.HasField("end_time") and name == "end_time":
-        return ""
-    moment = experiment.end_time if name == "end_time" else experiment.start_time
-    return f"{moment.ToDatetime():%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _plan(answer: pb.PlanExperimentResponse) -> dict[str, object]:

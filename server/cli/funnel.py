@@ -15,7 +15,7 @@ from server.cli.funnel_report import report as report_command
 from server.cli.funnel_request import ORDERS, client_pseudonym, funnel_request
 from server.cli.funnel_sessions import COLUMNS as SESSION_COLUMNS
 from server.cli.funnel_sessions import session_rows, sessions_request
-from server.cli.output import Moment, Period, show_json, show_table
+from server.cli.output import Moment, Period, show_json, show_table, time_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
@@ -72,7 +72,8 @@ def funnel(
     A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
     session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
     sessions that ended before the stage, drop_off_rate is their share, low and high are its 95 % interval, and
-    median_s is the time from the stage before. conversion is the share of the first stage that came so far.
+    median is the time from the stage before; in --json it is median_s, in seconds. conversion is the share of the
+    first stage that came so far.
     --client finds a client of tokens by the id that the issuer gave it, too.
 
     With --steps the command counts a funnel over these events in the place of the stages. In strict order no other
@@ -104,7 +105,13 @@ def funnel(
     stopped = stopped_server(address, state_dir, data_dir)
     if number:
         behind = sessions_request(request, number, group, period)
-        found = list(session_rows(behind, lambda page: _sessions(page, address, state_dir, stopped)))
+        found = list(
+            session_rows(
+                behind,
+                lambda page: _sessions(page, address, state_dir, stopped),
+                time_json if as_json else time_text,
+            )
+        )
         if as_json:
             show_json([dict(zip(SESSION_COLUMNS, row, strict=True)) for row in found])
         else:

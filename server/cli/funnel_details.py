@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from server.cli.output import Period
+from server.times import shown_length
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
@@ -274,17 +275,23 @@ def _seconds(message: Duration) -> float:
 
 
 def table_rows(rows: Sequence[dict[str, object]]) -> tuple[list[str], list[list[object]]]:
-    """The columns and rows of the table for people: the group has a name, and what is absent is empty."""
-    columns = [name for name in rows[0] if name != "group_kind"] if rows else []
-    shown = [
-        [
-            GROUP_NAMES.get(str(row.get("group_kind")), row[name]) if name == "group" else _plain(row[name])
-            for name in columns
-        ]
-        for row in rows
-    ]
-    return columns, shown
+    """The columns and rows of the table for people.
+
+    Groups and all of them have names, times are as people read them, and what is absent is empty. Where no step is
+    optional, that column is left out.
+    """
+    left_out = {"group_kind"} if any(row.get("optional") for row in rows) else {"group_kind", "optional"}
+    names = [name for name in rows[0] if name not in left_out] if rows else []
+    shown = [[_for_people(row, name) for name in names] for row in rows]
+    return [name.removesuffix("_s") for name in names], shown
 
 
-def _plain(value: object) -> object:
+def _for_people(row: dict[str, object], name: str) -> object:
+    value = row[name]
+    if name == "group":
+        return GROUP_NAMES.get(str(row["group_kind"]), value)
+    if name == "period":
+        return value or GROUP_NAMES["all"]
+    if name.endswith("_s") and isinstance(value, float):
+        return shown_length(value)
     return "yes" if value is True else "" if value is False else value

@@ -15,6 +15,7 @@ from server.cli.funnel_request import client_pseudonym, funnel_request
 from server.cli.output import Moment, check_can_write, show_json, show_table
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
+from server.times import shown_length
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
@@ -140,7 +141,7 @@ def _row(step: DropOff) -> tuple[object, ...]:
         count.dropped,
         count.counted,
         count.waiting,
-        wording.time_text(count.median_s),
+        "" if count.median_s is None else shown_length(count.median_s),
         wording.severity_text(step),
     )
 

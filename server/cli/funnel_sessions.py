@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -14,6 +14,7 @@ from server.cli.funnel_notes import show_notes
 from server.cli.output import as_utc
 
 if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
     from vestibule.v1.funnel_pb2 import GetReportRequest, ListFunnelSessionsRequest, ListFunnelSessionsResponse
 
 PAGE_SIZE: Final = 1000
@@ -60,17 +61,16 @@ def sessions_request(
 
 
 def session_rows(
-    request: ListFunnelSessionsRequest, ask: Callable[[ListFunnelSessionsRequest], ListFunnelSessionsResponse]
+    request: ListFunnelSessionsRequest,
+    ask: Callable[[ListFunnelSessionsRequest], ListFunnelSessionsResponse],
+    written: Callable[[Timestamp], str],
 ) -> Iterator[tuple[str, ...]]:
-    """The sessions, page by page. Notes on names that nothing has are printed."""
+    """The sessions, page by page, their times written by a function. Notes on names that nothing has are printed."""
     while True:
         page = ask(request)
         show_notes(page.warnings, request)
         for session in page.sessions:
-            opened, last = (
-                time.ToDatetime(UTC).isoformat(timespec="seconds")
-                for time in (session.create_time, session.update_time)
-            )
+            opened, last = written(session.create_time), written(session.update_time)
             yield session.id, session.client_id, session.stage, opened, last, session.variant
         if not page.next_page_token:
             return

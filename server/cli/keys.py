@@ -12,13 +12,12 @@ import click
 from server.cli.dev_certificate import dev_certificate
 from server.cli.key_store import opened_key_store
 from server.cli.messages import as_dict
-from server.cli.output import Period, show_json, show_table
+from server.cli.output import Period, show_json, show_table, time_text
 from server.cli.remote import address_option
 from server.cli.rotate_spool import rotate_spool
 from server.cli.stopped_server import files_options
 
 if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
     from vestibule.v1.access_pb2 import ApiKey
 
 SCOPES = ("app", "reviewer", "analyst", "operator")
@@ -103,7 +102,7 @@ def list_keys(
     if as_json:
         show_json([as_dict(key) for key in found])
         return
-    columns = ("id", "client", "scopes", "label", "made (UTC)", "expires", "revoked", "last used")
+    columns = ("id", "client", "scopes", "label", "made", "expires", "revoked", "last used")
     show_table(columns, map(_row, found), empty="There are no API keys.")
 
 
@@ -146,7 +145,7 @@ def _show_new(made: ApiKey, key: str, as_json: bool) -> None:
     if as_json:
         show_json(as_dict(made) | {"key": key})
         return
-    until = f"until {_time(made.expire_time)} UTC" if made.HasField("expire_time") else "without an expiry"
+    until = f"until {time_text(made.expire_time)}" if made.HasField("expire_time") else "without an expiry"
     whose = made.client_id or "every client"
     click.echo(f"Key {made.id} for {whose}, with the scope {_scopes(made)}, {until}:", err=True)
     click.echo(key)
@@ -159,10 +158,10 @@ def _row(key: ApiKey) -> tuple[str, ...]:
         key.client_id or "(every)",
         _scopes(key),
         key.label,
-        _time(key.create_time),
-        _time(key.expire_time) if key.HasField("expire_time") else "never",
-        _time(key.revoke_time) if key.HasField("revoke_time") else "",
-        _time(key.last_use_time) if key.HasField("last_use_time") else "never",
+        time_text(key.create_time),
+        time_text(key.expire_time) if key.HasField("expire_time") else "never",
+        time_text(key.revoke_time) if key.HasField("revoke_time") else "",
+        time_text(key.last_use_time) if key.HasField("last_use_time") else "never",
     )
 
 
@@ -170,10 +169,6 @@ def _scopes(key: ApiKey) -> str:
     from vestibule.v1.access_pb2 import Scope
 
     return " ".join(Scope.Name(scope).removeprefix("SCOPE_").lower() for scope in key.scopes)
-
-
-def _time(at: Timestamp) -> str:
-    return f"{at.ToDatetime():%Y-%m-%d %H:%M}"
 
 
 keys.add_command(rotate_spool)

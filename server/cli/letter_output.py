@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from server.cli.messages import as_dict
-from server.cli.output import show_json, show_table
+from server.cli.output import show_json, show_table, time_text
 
 if TYPE_CHECKING:
     from vestibule.v1.admin_pb2 import DeadLetter
 
     from server.cli.letter_calls import Action, Progress
 
-COLUMNS: Final = ("id", "kind", "reason", "attempts", "when (UTC)", "state", "message")
+COLUMNS: Final = ("id", "kind", "reason", "attempts", "when", "state", "message")
 
 
 def row(letter: DeadLetter) -> tuple[object, ...]:
     """A letter as a row of a table."""
-    when, state = time_of(letter.create_time), letter.closed_as or "open"
+    when, state = time_text(letter.create_time), letter.closed_as or "open"
     return letter.id, letter.kind, letter.reason, letter.attempts, when, state, letter.message
-
-
-def time_of(moment: Any) -> str:
-    """A timestamp as a person reads it."""
-    return f"{moment.ToDatetime():%Y-%m-%d %H:%M:%S}"
 
 
 def counted(number: int) -> str:

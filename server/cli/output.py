@@ -9,11 +9,16 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from models.errors import VestibuleError
+from server.times import machine_time, shown_length, shown_time
+
+if TYPE_CHECKING:
+    from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.timestamp_pb2 import Timestamp
 
 FAILED = 1
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -131,8 +136,23 @@ def check_can_fill(folder: Path, option: str) -> None:
 
 
 def show_json(value: object) -> None:
-    """Print one JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """Print one JSON document; times are RFC 3339 in UTC."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_json_value))
+
+
+def time_text(moment: Timestamp) -> str:
+    """A time of a message for people: ``2026-11-28 00:35 UTC``."""
+    return shown_time(moment.ToDatetime())
+
+
+def time_json(moment: Timestamp) -> str:
+    """A time of a message for ``--json``: ``2026-11-28T00:35:23Z``."""
+    return machine_time(moment.ToDatetime())
+
+
+def length_text(length: Duration) -> str:
+    """A length of time of a message for people: ``25 min 44 s``."""
+    return shown_length(length.ToTimedelta().total_seconds())
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "Nothing there.") -> None:
@@ -219,6 +239,13 @@ def show_fields(pairs: Iterable[tuple[str, object]]) -> None:
     width = max((len(name) for name, _ in listed), default=0)
     for name, value in listed:
         click.echo(f"{name:<{width}}  {value}")
+
+
+def _json_value(value: object) -> str:
+    """A value that JSON has no type for. A time of a query without a zone is UTC, as all times of the ledger are."""
+    if isinstance(value, datetime):
+        return as_utc(value).isoformat().removesuffix("+00:00") + "Z"
+    return str(value)
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from models.reasons import Reason
 from server.cli.backup import counts, tell_unless_noted
 from server.cli.output import Failure, show_fields
 from server.cli.stopped_server import one_folder
+from server.times import machine_time
 
 if TYPE_CHECKING:
     from server.backup.check import OpenedBackup
@@ -67,7 +67,7 @@ def restore_backup(
     _refuse_problems(opened, settings)
     if not check:
         files = ServerFiles.of(settings)
-        made = ("backup", f"{opened.manifest.create_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        made = ("backup", machine_time(opened.manifest.create_time))
         install(opened, files, lambda: tell_unless_noted("restore", note(files, AuditAction.RESTORE, made, utc_now)))
     show_fields([*counts(opened.manifest), ("checked with keys", not without_keys)])
     for path in opened.manifest.missing:

@@ -7,11 +7,10 @@ from uuid import UUID
 
 import click
 
-from server.cli.output import show_fields, show_json, show_table
+from server.cli.output import show_fields, show_json, show_table, time_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
 if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
     from vestibule.v1 import risk_pb2 as pb
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -92,7 +91,7 @@ def _show_risk(answer: pb.GetSessionRiskResponse) -> None:
         said = f"unknown: {WHY_UNKNOWN[_unknown(answer.unknown) or '']}"
     else:
         said = f"{percent(found.value)} ({percent_range(bounds)}), {_level(answer.level)}"
-    learnt = f"{_time(answer.train_time)}, from {answer.session_count:,} sessions seen in this stage"
+    learnt = f"{time_text(answer.train_time)}, from {answer.session_count:,} sessions seen in this stage"
     fields = {"stage": answer.stage, "risk": said, "learnt": learnt if answer.HasField("train_time") else ""}
     show_fields((name, value) for name, value in fields.items() if value)
     if answer.reasons:
@@ -104,8 +103,8 @@ def _show_model(answer: pb.GetRiskModelResponse) -> None:
     from server.funnel.wording import percent
 
     click.echo(
-        f"Learnt {_time(answer.train_time)} from {answer.session_count:,} sessions opened from "
-        f"{_time(answer.begin_time)} to {_time(answer.end_time)}.\n"
+        f"Learnt {time_text(answer.train_time)} from {answer.session_count:,} sessions opened from "
+        f"{time_text(answer.begin_time)} to {time_text(answer.end_time)}.\n"
     )
     show_table(STAGE_COLUMNS, [_stage_row(stage) for stage in answer.stages])
     for stage in answer.stages:
@@ -146,7 +145,7 @@ def _risk(answer: pb.GetSessionRiskResponse) -> dict[str, object]:
             {"feature": each.feature, "text": each.text, "help": each.help, "odds_ratio": each.odds_ratio}
             for each in answer.reasons
         ],
-        "train_time": _time(answer.train_time) if answer.HasField("train_time") else None,
+        "train_time": time_json(answer.train_time) if answer.HasField("train_time") else None,
         "sessions": answer.session_count,
     }
 
@@ -154,9 +153,9 @@ def _risk(answer: pb.GetSessionRiskResponse) -> dict[str, object]:
 def _model(answer: pb.GetRiskModelResponse) -> dict[str, object]:
     known = bool(answer.stages)
     return {
-        "train_time": _time(answer.train_time) if known else None,
-        "begin_time": _time(answer.begin_time) if known else None,
-        "end_time": _time(answer.end_time) if known else None,
+        "train_time": time_json(answer.train_time) if known else None,
+        "begin_time": time_json(answer.begin_time) if known else None,
+        "end_time": time_json(answer.end_time) if known else None,
         "sessions": answer.session_count,
         "stages": [
             {
@@ -204,7 +203,3 @@ def _level(value: pb.RiskLevel.ValueType) -> str | None:
     from vestibule.v1.risk_pb2 import RiskLevel
 
     return RiskLevel.Name(value).removeprefix("RISK_LEVEL_").lower() if value else None
-
-
-def _time(moment: Timestamp) -> str:
-    return f"{moment.ToDatetime():%Y-%m-%dT%H:%M:%SZ}"

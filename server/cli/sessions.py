@@ -11,12 +11,12 @@ import click
 
 from server.cli.analyst import analyst_settings, ledger_options, opened_ledger
 from server.cli.messages import as_dict, contradiction
-from server.cli.output import show_fields, show_json, show_table
+from server.cli.output import show_fields, show_json, show_table, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.timeline import timeline
+from server.times import machine_time, shown_time
 
 if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
     from vestibule.v1.session_pb2 import Session
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{0,64}")
@@ -61,11 +61,12 @@ def list_sessions(
     if not CLIENT_ID.fullmatch(client):
         raise click.UsageError("--client takes letters, digits, dot, dash and underscore.")
 
-    columns = ("id", "client", "state", "opened (UTC)", "changed (UTC)", "turns")
+    columns = ("id", "client", "state", "opened", "changed", "turns")
     settings = analyst_settings(port, state_dir, data_dir, address)
     with opened_ledger(settings, live_only=port is not None or address is not None) as connection:
         found = connection.execute(_query(client, state, limit)).fetchall()
-    rows = [(i, c, s, f"{o:%Y-%m-%d %H:%M:%S}", f"{u:%Y-%m-%d %H:%M:%S}", n) for i, c, s, o, u, n in found]
+    written = machine_time if as_json else shown_time
+    rows = [(i, c, s, written(o), written(u), n) for i, c, s, o, u, n in found]
     if as_json:
         keys = ("session_id", "client_id", "state", "create_time", "update_time", "turns")
         show_json([dict(zip(keys, row, strict=True)) for row in rows])
@@ -117,8 +118,8 @@ def _show(session: Session) -> None:
             ("session", session.id),
             ("client", session.client_id),
             ("state", SessionState.Name(session.state).removeprefix("SESSION_STATE_")),
-            ("opened", f"{_time(session.create_time)} UTC"),
-            ("changed", f"{_time(session.update_time)} UTC"),
+            ("opened", time_text(session.create_time)),
+            ("changed", time_text(session.update_time)),
             ("language", session.language or "detected"),
             ("turns", session.turn_count),
             *([("variant", session.variant)] if session.variant else []),
@@ -146,10 +147,6 @@ def _show(session: Session) -> None:
         show_table(("field", "value"), [(f.name, f.value) for f in record.record.fields])
         if warning := contradiction(record.record):
             click.echo(warning)
-
-
-def _time(moment: Timestamp) -> str:
-    return f"{moment.ToDatetime():%Y-%m-%d %H:%M:%S}"
 
 
 sessions.add_command(timeline)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from server.cli.messages import as_dict
-from server.cli.output import FAILED, show_fields, show_json, show_table
+from server.cli.output import FAILED, length_text, show_fields, show_json, show_table, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
 if TYPE_CHECKING:
     from vestibule.v1.admin_pb2 import RetryPolicy
 
-RETRY_COLUMNS = ("retry policy", "attempts", "first delay (s)", "factor", "longest delay (s)", "none after (s)")
+RETRY_COLUMNS = ("retry policy", "attempts", "first delay", "factor", "longest delay", "none after")
 
 
 @click.command(short_help="Show whether the server and its parts work.")
@@ -38,7 +38,7 @@ def status(address: str | None, as_json: bool) -> None:
         show_fields(
             (
                 ("version", reply.version),
-                ("started", f"{reply.start_time.ToDatetime():%Y-%m-%d %H:%M:%S} UTC"),
+                ("started", time_text(reply.start_time)),
                 ("open jobs", reply.open_job_count),
                 ("open streams", reply.open_stream_count),
                 ("dead letters", reply.dead_letter_count),
@@ -53,8 +53,5 @@ def status(address: str | None, as_json: bool) -> None:
 
 
 def _retry_row(policy: RetryPolicy) -> tuple[object, ...]:
-    first_s, longest_s, total_s = (
-        f"{length.ToTimedelta().total_seconds():g}"
-        for length in (policy.first_delay, policy.longest_delay, policy.total)
-    )
-    return policy.name, policy.attempt_count, first_s, f"{policy.factor:g}", longest_s, total_s
+    first, longest, total = map(length_text, (policy.first_delay, policy.longest_delay, policy.total))
+    return policy.name, policy.attempt_count, first, f"{policy.factor:g}", longest, total

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -12,18 +11,23 @@ from uuid import UUID
 import click
 
 from server.cli.messages import as_dict
-from server.cli.output import show_fields, show_json, show_table
+from server.cli.output import length_text, show_fields, show_json, show_table, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
+from server.times import shown_length
 
 if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
-    from vestibule.v1.funnel_pb2 import GetSessionTimelineRequest, GetSessionTimelineResponse, TimelineEntry
+    from vestibule.v1.funnel_pb2 import (
+        FunnelSession,
+        GetSessionTimelineRequest,
+        GetSessionTimelineResponse,
+        TimelineEntry,
+    )
 
     Ask = Callable[[GetSessionTimelineRequest], GetSessionTimelineResponse]
 
 PAGE_SIZE: Final = 1000
-COLUMNS: Final = ("time (UTC)", "kind", "name", "detail", "took s", "properties")
+COLUMNS: Final = ("time", "after opening", "kind", "name", "detail", "took", "properties")
 
 
 @click.command(short_help="Show what happened in a session.")
@@ -37,7 +41,8 @@ def timeline(
     """Show what happened in a session, the oldest first: events, turns, uploads, records and dead letters.
 
     The time of an event of an app is that of the device, corrected where its clock was wrong. Texts are redacted.
-    While no server runs, the command reads its ledger file. `vestibule funnel --sessions` lists ids of sessions.
+    While no server runs, the command reads its ledger file. --json has the exact times.
+    `vestibule funnel --sessions` lists ids of sessions.
 
     \b
     Examples:
@@ -56,11 +61,11 @@ def timeline(
             ("session", session.id),
             ("client", session.client_id),
             ("stage", session.stage),
-            ("opened", f"{_time(session.create_time)} UTC"),
+            ("opened", time_text(session.create_time)),
         )
     )
     click.echo()
-    show_table(COLUMNS, [_row(entry) for entry in found.entries], empty="Nothing is known of it.")
+    show_table(COLUMNS, [_row(entry, session) for entry in found.entries], empty="Nothing is known of it.")
 
 
 def _whole(session_id: str, ask: Ask) -> GetSessionTimelineResponse:
@@ -98,11 +103,8 @@ def _of_files(stopped: StoppedServer) -> Ask:
     return ask
 
 
-def _row(entry: TimelineEntry) -> tuple[object, ...]:
-    took = entry.took.ToTimedelta().total_seconds() if entry.HasField("took") else None
+def _row(entry: TimelineEntry, session: FunnelSession) -> tuple[object, ...]:
+    after_s = (entry.time.ToDatetime() - session.create_time.ToDatetime()).total_seconds()
+    took = length_text(entry.took) if entry.HasField("took") else ""
     properties = ", ".join(f"{found.key}={found.value}" for found in entry.properties)
-    return _time(entry.time, "milliseconds"), entry.kind, entry.name, entry.detail, took, properties
-
-
-def _time(moment: Timestamp, precision: str = "seconds") -> str:
-    return moment.ToDatetime(UTC).replace(tzinfo=None).isoformat(" ", precision)
+    return time_text(entry.time), shown_length(after_s), entry.kind, entry.name, entry.detail, took, properties

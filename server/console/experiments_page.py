@@ -14,10 +14,11 @@ from vestibule.v1 import experiment_pb2 as pb
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.console.charts import Chart, Span, change_chart
-from server.console.formats import TO, Formats, moment
+from server.console.formats import TO, Formats
 from server.console.page import texts_of
 from server.console.texts import Texts
 from server.console.visit import Visit
+from server.times import shown_time
 
 DEFAULT_EFFECT: Final = "5"
 """Points that the form proposes to look for."""
@@ -136,8 +137,8 @@ def experiment_shown(found: pb.Experiment, texts: Texts) -> ExperimentShown:
     return ExperimentShown(
         name=found.name,
         running=found.running,
-        start=moment(found.start_time.ToDatetime()),
-        end=moment(found.end_time.ToDatetime()) if found.HasField("end_time") else texts("experiment_no_end"),
+        start=shown_time(found.start_time.ToDatetime()),
+        end=shown_time(found.end_time.ToDatetime()) if found.HasField("end_time") else texts("experiment_no_end"),
         clients=", ".join(found.client_ids) or texts("experiment_all_clients"),
         variants=", ".join(each.name for each in found.variants),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from math import isinf
 from typing import Final, Protocol
+
+from server.times import shown_length
 
 TO: Final = "\N{NO-BREAK SPACE}\N{EN DASH} "
 """Between the bounds of an interval."""
@@ -75,28 +76,6 @@ class Formats:
         return f"{self.signed(100 * share)}\N{NO-BREAK SPACE}%"
 
     def length(self, seconds: float) -> str:
-        """A length of time: ``850 ms``, ``12.3 s``, ``4 min 10 s``, ``2 h 5 min``, ``3 d 4 h``."""
-        text = length(seconds)
+        """A length of time, such as ``12.3 s``; see ``shown_length``."""
+        text = shown_length(seconds)
         return text if self.language == "en" else text.replace(".", ",")
-
-
-def moment(when: datetime) -> str:
-    """A time in UTC, as ISO 8601 without the fraction of the second."""
-    return f"{when:%Y-%m-%d %H:%M:%S}"
-
-
-def length(seconds: float) -> str:
-    """A length of time as text: ``850 ms``, ``12.3 s``, ``4 min 10 s``, ``2 h 5 min``, ``3 d 4 h``."""
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if hours >= 48:
-        return _two((hours // 24, "d"), (hours % 24, "h"))
-    return _two((hours, "h"), (minutes_left, "min")) if hours else _two((minutes, "min"), (rest, "s"))
-
-
-def _two(large: tuple[int, str], small: tuple[int, str]) -> str:
-    return " ".join(f"{number} {unit}" for number, unit in (large, small) if number)

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 from vestibule.v1 import admin_pb2
 
-from server.console.formats import moment
 from server.console.visit import Visit, form_of
+from server.times import shown_time
 
 PAGE_OF_LETTERS: Final = 50
 
@@ -69,7 +69,7 @@ def _shown(letter: admin_pb2.DeadLetter) -> dict[str, object]:
         "session": letter.session_id,
         "build": letter.build,
         "correlation": letter.correlation_id,
-        "time": moment(letter.create_time.ToDatetime()),
+        "time": shown_time(letter.create_time.ToDatetime()),
         "open": letter.open,
         "closed_as": letter.closed_as,
     }

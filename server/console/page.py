@@ -14,8 +14,9 @@ from starlette.responses import HTMLResponse
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.access.caller import Caller
-from server.console.formats import Formats, moment
+from server.console.formats import Formats
 from server.console.texts import LANGUAGES, Texts, preferred, texts_in
+from server.times import shown_time
 
 REFRESH_S: Final = 3.0
 """How often a page that is open is compared with what it would show now."""
@@ -92,7 +93,7 @@ def _common(request: Request, caller: Caller | None) -> dict[str, Any]:
         "path": request.url.path,
         "address": _address(request),
         "languages": {code: _address(request, lang=code) for code in LANGUAGES},
-        "made": moment(datetime.now(UTC)),
+        "made": shown_time(datetime.now(UTC)),
         "f": Formats(texts.language),
     }
 

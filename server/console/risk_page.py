@@ -10,10 +10,11 @@ from vestibule.v1 import risk_pb2 as pb
 
 from models.errors import VestibuleError
 from server.console.charts import Chart, Span, interval_chart
-from server.console.formats import Formats, moment
+from server.console.formats import Formats
 from server.console.page import texts_of
 from server.console.texts import Texts
 from server.console.visit import Visit
+from server.times import shown_time
 
 _TONES: Final = {"low": "normal", "medium": "high", "high": "critical"}
 
@@ -76,7 +77,7 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "risk.html",
         model=model,
-        learnt=moment(model.train_time.ToDatetime()) if model.HasField("train_time") else "",
+        learnt=shown_time(model.train_time.ToDatetime()) if model.HasField("train_time") else "",
         stages=[stage_shown(stage, texts) for stage in model.stages],
     )
 

@@ -13,7 +13,7 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.funnel import STAGES
 from server.console.filters import Filter, time_of
-from server.console.formats import Formats, moment
+from server.console.formats import Formats
 from server.console.funnel_page import unknown_texts
 from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
@@ -21,6 +21,7 @@ from server.console.risk_page import risk_if_known
 from server.console.texts import Texts
 from server.console.visit import Visit
 from server.ledger.types import SessionState
+from server.times import machine_time, shown_time
 
 PAGE_OF_SESSIONS: Final = 50
 PAGE_OF_ENTRIES: Final = 200
@@ -51,13 +52,15 @@ class EntryShown:
     """Something that happened, as the page shows it.
 
     Attributes:
-        time: When, UTC.
+        time: When, for people.
+        machine_time: The same for programs.
         after: How long after the session was opened.
         kind: What it is, in the language of the page.
         detail: A stage in the language of the page, or a machine word.
     """
 
     time: str
+    machine_time: str
     after: str
     kind: str
     name: str
@@ -131,7 +134,7 @@ def session_shown(session: FunnelSession, texts: Texts) -> SessionShown:
         id=session.id,
         client=session.client_id,
         stage=texts.or_word(f"stage_{session.stage}", session.stage),
-        opened=moment(created),
+        opened=shown_time(created),
         lasted=formats.length(max((updated - created).total_seconds(), 0.0)),
         turns=session.turn_count,
         variant=session.variant,
@@ -151,8 +154,9 @@ def entry_shown(entry: TimelineEntry, opened_s: float, texts: Texts) -> EntrySho
     time = entry.time.ToDatetime()
     after_s = time.timestamp() - opened_s
     return EntryShown(
-        time=moment(time),
-        after=formats.length(after_s) if after_s >= 0 else f"\N{MINUS SIGN}{formats.length(-after_s)}",
+        time=shown_time(time),
+        machine_time=machine_time(time),
+        after=formats.length(after_s),
         kind=texts.or_word(f"entry_{entry.kind}", entry.kind),
         name=entry.name,
         detail=texts.or_word(f"stage_{entry.detail}", entry.detail),

@@ -15,6 +15,7 @@ from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.records.status import Component
 from server.setting_groups import RetentionSettings
+from server.times import shown_time
 from server.uploads.spool import Spool
 
 log = get_logger("retention")
@@ -79,7 +80,7 @@ class Retention:
         limits += [f"letters of {kind} {days:g} days" for kind, days in self._letter_days.items()]
         if not limits:
             return Component("retention", True, "Everything is kept until it is erased.")
-        when = "not applied yet" if self._applied is None else f"last applied {self._applied:%Y-%m-%d %H:%M} UTC"
+        when = "not applied yet" if self._applied is None else f"last applied {shown_time(self._applied)}"
         return Component("retention", True, f"Kept: {', '.join(limits)}; {when}.")
 
     async def round(self) -> int:

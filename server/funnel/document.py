@@ -9,6 +9,7 @@ from server.funnel.recommendations import Evidence, Recommendation, Roi
 from server.funnel.report import FunnelReport
 from server.funnel.step_counts import FUNNEL
 from server.funnel.types import Interval
+from server.times import machine_time
 
 
 def document(report: FunnelReport) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def document(report: FunnelReport) -> dict[str, Any]:
     until = report.observed_until
     return {
         "sessions": report.sessions,
-        "observed_until": f"{until:%Y-%m-%dT%H:%M:%SZ}" if until else None,
+        "observed_until": machine_time(until) if until else None,
         "drop_offs": [_drop_off(found) for found in report.drop_offs],
         "recommendations": [_recommendation(found) for found in report.recommendations],
         "roi": _roi(report.roi) if report.roi else None,

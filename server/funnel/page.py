@@ -8,8 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from server.funnel import wording
 from server.funnel.report import FunnelReport
+from server.times import shown_length
 
-_FILTERS = ("percent", "percent_range", "number", "time_text", "severity_text", "why", "worth", "marks")
+_FILTERS = ("percent", "percent_range", "number", "severity_text", "why", "worth", "marks")
 _SENTENCES = ("headline", "basis", "first_change", "together", "caution")
 
 
@@ -28,5 +29,6 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(wording, name) for name in _FILTERS}
+    environment.filters["shown_length"] = shown_length
     environment.globals |= {name: getattr(wording, name) for name in _SENTENCES}
     return environment.get_template("page.html.j2")

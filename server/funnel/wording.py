@@ -7,6 +7,7 @@ from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
 from server.funnel.step_counts import FUNNEL
 from server.funnel.types import Interval
+from server.times import shown_time
 
 TOO_LITTLE = "too little data"
 
@@ -26,16 +27,6 @@ def percent_range(interval: Interval) -> str:
 def number(value: float) -> str:
     """A count, with commas between the thousands."""
     return f"{round(value):,}"
-
-
-def time_text(seconds: float | None) -> str:
-    """A time in its own unit; empty when there is none."""
-    if seconds is None:
-        return ""
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
 def severity_text(found: DropOff) -> str:
@@ -138,7 +129,7 @@ def caution(report: FunnelReport) -> str:
 
 def basis(report: FunnelReport) -> str:
     """What the report rests on, in a sentence or two."""
-    until = f", watched until {report.observed_until:%Y-%m-%d %H:%M} UTC" if report.observed_until else ""
+    until = f", watched until {shown_time(report.observed_until)}" if report.observed_until else ""
     text = f"{number(report.sessions)} sessions{until}."
     waiting = sum(found.count.waiting for found in report.drop_offs)
     if waiting:

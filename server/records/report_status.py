@@ -5,6 +5,7 @@ from __future__ import annotations
 from server.ledger.weekly_reports import DeliveryRow, DeliveryState
 from server.records.status import Component
 from server.reports.delivery import ReportDelivery
+from server.times import shown_time
 
 
 class ReportStatus:
@@ -19,7 +20,7 @@ class ReportStatus:
         channels = self._delivery.channels
         if not channels:
             return Component("reports", True, "The weekly report is off; VESTIBULE_REPORTS__... turns it on.")
-        due = f"The next weekly report is due at {self._delivery.next_due:%Y-%m-%d %H:%M} UTC by {', '.join(channels)}."
+        due = f"The next weekly report is due at {shown_time(self._delivery.next_due)} by {', '.join(channels)}."
         rows = [row for row in self._delivery.newest if row.channel in channels]
         failed = [row for row in rows if row.state is DeliveryState.FAILED]
         late = [row for row in rows if row.state is DeliveryState.WAITING and row.last_reason]

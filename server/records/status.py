@@ -18,6 +18,7 @@ from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger, WriterHealth
 from server.llm.types import Assistant
 from server.llm.upstream import LLM_API
+from server.times import shown_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,11 @@ class StatusReporter:
 
 def _ledger(health: WriterHealth) -> Component:
     if health.refused_since is not None:
-        since = f"{health.refused_since:%Y-%m-%d %H:%M:%S} UTC"
+        since = shown_time(health.refused_since)
         return Component("ledger", False, f"{health.refusal} Writes fail since {since}; reads work.")
     if health.last_commit is None:
         return Component("ledger", True, "One DuckDB file; nothing was written since the start.")
-    return Component("ledger", True, f"One DuckDB file; last written {health.last_commit:%Y-%m-%d %H:%M:%S} UTC.")
+    return Component("ledger", True, f"One DuckDB file; last written {shown_time(health.last_commit)}.")
 
 
 def _counts(cursor: Cursor) -> tuple[int, int]:

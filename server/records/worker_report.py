@@ -13,6 +13,7 @@ from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.observability.metrics import Metrics
+from server.times import machine_time, shown_time
 
 log = get_logger("workers")
 
@@ -38,7 +39,7 @@ class WorkerReport:
 
     def observe(self, end: WorkerEnd) -> None:
         """Take note of one; needs the event loop."""
-        log.warning(ENDED, kind=end.kind, reason=end.reason, pid=end.pid, end_time=f"{end.end_time:%Y-%m-%dT%H:%M:%SZ}")
+        log.warning(ENDED, kind=end.kind, reason=end.reason, pid=end.pid, end_time=machine_time(end.end_time))
         self._metrics.worker_ends.labels(end.kind, end.reason).inc()
         self._counts[end.kind] += 1
         self._last[end.kind] = end
@@ -51,7 +52,7 @@ class WorkerReport:
         last = self._last.get(kind)
         if last is None:
             return ""
-        when = f"{last.end_time:%Y-%m-%d %H:%M:%S} UTC"
+        when = shown_time(last.end_time)
         return f"{self._counts[kind]} ended since the start of the server, the last one at {when} ({last.reason})."
 
     async def drain(self) -> None:

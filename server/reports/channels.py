@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,6 +15,7 @@ from server.alerts.types import SendReasons
 from server.ledger.types import Clock
 from server.reports.message import ReportMessage, mail
 from server.runtime.daemon_thread import answer_of_thread
+from server.times import machine_time
 
 FOLDER_S: Final = 60.0
 """Bound of writing into a folder, which may be on a disk of the network that hangs."""
@@ -90,7 +90,7 @@ class WebhookChannel:
         now = self._clock()
         body = {
             "type": "funnel_report.test" if message.test else "funnel_report.weekly",
-            "timestamp": now.astimezone(UTC).isoformat(timespec="seconds"),
+            "timestamp": machine_time(now),
             "data": {
                 "subject": message.subject,
                 "text": message.text,

@@ -10,12 +10,13 @@ from server.funnel.features import feature_name
 from server.funnel.recommendations import condition_text
 from server.funnel.step_counts import FUNNEL
 from server.funnel.types import Condition, Interval
-from server.funnel.wording import number, percent, time_text
+from server.funnel.wording import number, percent
 from server.reports.changes import COMPLETED, Change
 from server.reports.explanations import Explanation
 from server.reports.incidents import Incident
 from server.reports.news import CauseChange, NewValue
 from server.reports.weekly import WeeklyReport
+from server.times import shown_length
 
 MINUS = "\u2212"
 NO_CHANGE = "no clear change"
@@ -263,7 +264,7 @@ def _told(incident: Incident | None) -> str:
         return "0"
     if incident.kind == "breaker":
         times = "time" if incident.number == 1 else "times"
-        return f"{number(incident.number)} {times}, {time_text(incident.seconds)}"
+        return f"{number(incident.number)} {times}, {shown_length(incident.seconds)}"
     return number(incident.number)
 
 

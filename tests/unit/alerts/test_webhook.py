@@ -49,7 +49,7 @@ async def test_an_alert_is_signed_and_holds_ids_and_reasons_alone(receiver: Rece
         "reason": "WORKER_LOST",
         "attempts": 6,
         "build": "1.2.3",
-        "create_time": "2026-03-01T12:00:00+00:00",
+        "create_time": "2026-03-01T12:00:00Z",
     }
     assert HIDDEN.encode() not in body
 

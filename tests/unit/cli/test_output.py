@@ -91,4 +91,4 @@ def test_json_keeps_letters_and_writes_other_types_as_text(capsys: pytest.Captur
     show_json({"name": "Zoë", "at": datetime(2026, 1, 2, tzinfo=UTC), "path": Path("x")})
     out = capsys.readouterr().out
     assert "Zoë" in out
-    assert json.loads(out) == {"name": "Zoë", "at": "2026-01-02 00:00:00+00:00", "path": "x"}
+    assert json.loads(out) == {"name": "Zoë", "at": "2026-01-02T00:00:00Z", "path": "x"}

@@ -8,7 +8,6 @@ from importlib.resources import files
 import pytest
 
 from server.analytics.funnel import STAGES
-from server.console.formats import length
 from server.console.texts import LANGUAGES, preferred, texts_in
 from server.console.visit import PAGES
 
@@ -73,13 +72,6 @@ def test_each_text_that_a_page_names_is_there_and_each_text_is_used() -> None:
 )
 def test_the_language_that_a_browser_prefers(header: str, language: str) -> None:
     assert preferred(header) == language
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.85, "850 ms"), (12.34, "12.3 s"), (250, "4 min 10 s"), (7500, "2 h 5 min")]
-)
-def test_lengths_of_time_are_read_at_a_glance(seconds: float, text: str) -> None:
-    assert length(seconds) == text
 
 
 def test_a_machine_word_without_a_text_is_shown_as_it_is() -> None:

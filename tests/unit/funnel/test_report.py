@@ -24,7 +24,7 @@ from server.funnel.recommendations import Evidence, Recommendation
 from server.funnel.report import FunnelReport
 from server.funnel.step_counts import StepCount
 from server.funnel.types import Interval
-from server.funnel.wording import caution, first_change, headline, marks, percent, time_text
+from server.funnel.wording import caution, first_change, headline, marks, percent
 from server.ledger.writer import Ledger
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
@@ -250,7 +250,7 @@ def test_the_page_brings_everything_and_runs_nothing() -> None:
     assert "19 wait" in text
     assert "4 of 5" in text
     assert "too little data" in text
-    assert "median 12 s" in text
+    assert "median 12.3 s" in text
     assert "1. Send less" in text
     assert "network = 3g <b>" in text, "it is escaped, not a tag"
     assert "b" in seen.tags
@@ -282,11 +282,3 @@ def test_too_little_data_is_said() -> None:
 )
 def test_percent(share: float, text: str) -> None:
     assert percent(share) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, ""), (1.23, "1.2 s"), (59.0, "59 s"), (700.0, "12 min"), (9000, "2 h"), (200_000, "2 days")],
-)
-def test_times(seconds: float | None, text: str) -> None:
-    assert time_text(seconds) == text

@@ -30,7 +30,7 @@ async def test_a_ledger_that_was_only_read_is_not_said_to_write(ledger: Ledger) 
     )
     await ledger.write(lambda cursor: None)
     assert await _ledger_row(ledger) == Component(
-        "ledger", True, f"One DuckDB file; last written {NOW:%Y-%m-%d %H:%M:%S} UTC."
+        "ledger", True, f"One DuckDB file; last written {NOW:%Y-%m-%d %H:%M} UTC."
     )
 
 

@@ -53,7 +53,7 @@ async def test_the_status_says_how_many_ended_and_when_and_why_the_last_did(
     after = await details()
     assert after["vision"] == (
         f"{before['vision']} 2 ended since the start of the server, the last one at "
-        f"{NOW + timedelta(seconds=61):%Y-%m-%d %H:%M:%S} UTC (out_of_memory)."
+        f"{NOW + timedelta(seconds=61):%Y-%m-%d %H:%M} UTC (out_of_memory)."
     )
     assert after["speech"] == before["speech"]
 

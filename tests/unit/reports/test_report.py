@@ -82,7 +82,7 @@ def test_it_says_what_changed_and_why_that_may_be(message: ReportMessage) -> Non
 
 
 def test_a_breaker_is_told_with_its_time_in_each_week(message: ReportMessage) -> None:
-    assert re.search(r"Breaker vision_api open +1 time, 2 h +1 time, 60 min", message.text)
+    assert re.search(r"Breaker vision_api open +1 time, 2 h +1 time, 1 h", message.text)
     assert message.document["incidents"][0] == {
         "kind": "breaker",
         "subject": "vision_api",
