@@ -17,7 +17,7 @@ from tests.source_tree import LAYERS, ROOT, STUBS, Module, first, imports, modul
 BROAD_EXCEPT_EDGES = {
     "server/app.py",  # whatever ends the server is its last line, with a reason
     "server/rpc/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
-    "server/ledger/writer.py",  # the writer's thread hands whatever a function raised to whoever waits for it
+    "server/ledger/write_queue.py",  # the writer's thread hands whatever a function raised to whoever waits for it
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction
     "server/housekeeping.py",  # one work that fails must not end the others
     "server/runtime/daemon_thread.py",  # the thread hands whatever the work raised to whoever waits for it

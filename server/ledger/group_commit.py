@@ -25,10 +25,14 @@ class Write(Generic[T]):
     """A function that waits for its transaction, with the future of its result.
 
     It runs with the context variables of whoever submitted it, so that it sees the caller of the RPC.
+
+    Attributes:
+        on_commit: Is given the result after the commit, before the next transaction begins. It must not raise.
     """
 
     fn: Callable[[Cursor], T]
     future: Future[T]
+    on_commit: Callable[[T], None] | None = None
     result: T | None = None
     again: bool = False
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
@@ -39,6 +43,8 @@ class Write(Generic[T]):
 
     def succeed(self) -> None:
         """Give the result to the caller."""
+        if self.on_commit is not None:
+            self.on_commit(self.result)  # type: ignore[arg-type]  # T may itself be None
         self.future.set_result(self.result)  # type: ignore[arg-type]  # T may itself be None
 
 

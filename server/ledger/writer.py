@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -32,33 +32,13 @@ from server.ledger.open_file import TRY_AGAIN_S, OpenFile
 from server.ledger.readers import Readers
 from server.ledger.rewrite import rewrite
 from server.ledger.types import Clock, utc_now
+from server.ledger.write_queue import Alone, End, WriteQueue
 
 T = TypeVar("T")
 
 QUEUE_LENGTH = 4096
-BATCH_LENGTH = 256
 READ_ATTEMPTS = 20
 READ_PAUSE_S = 0.1
-
-
-@dataclass(slots=True)
-class _Alone(Generic[T]):
-    """A function that runs on the writer's thread between two commits, with the future of its result."""
-
-    fn: Callable[[], T]
-    future: Future[T]
-
-    def run(self) -> None:
-        if not self.future.set_running_or_notify_cancel():
-            return
-        try:
-            result = self.fn()
-        except duckdb.Error as error:
-            self.future.set_exception(translate(error))
-        except Exception as error:  # noqa: BLE001 - not swallowed: it goes to the caller whose function raised it
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +56,6 @@ class WriterHealth:
     refusal: str = ""
 
 
-class _End:
-    """The end of the queue."""
-
-
-_Item = Write[Any] | _Alone[Any] | _End
-
-
 class Ledger:
     """Owns the file. Made by ``open``; every other process goes through Quack.
 
@@ -95,7 +68,7 @@ class Ledger:
         self.clock = clock
         self._file = OpenFile(connection, path, memory_bytes)
         self._health = WriterHealth()
-        self._queue: queue.Queue[_Item] = queue.Queue(QUEUE_LENGTH)
+        self._queue = WriteQueue(QUEUE_LENGTH)
         self._closing = threading.Lock()
         self._closed = False
         self._readers = Readers(self.cursor)
@@ -164,6 +137,16 @@ class Ledger:
         """
         return await asyncio.wrap_future(self._submit(fn))
 
+    async def write_many(self, fn: Callable[[Cursor], T], rows: int, on_commit: Callable[[T], None]) -> T:
+        """``write`` for many rows that came together. Other writes go first, see ``write_queue``.
+
+        Args:
+            fn: Writes them.
+            rows: How many; at least 1.
+            on_commit: Is given the result on the writer's thread, after the commit and before the next transaction.
+        """
+        return await asyncio.wrap_future(self._submit(fn, rows, on_commit))
+
     def write_now(self, fn: Callable[[Cursor], T]) -> T:
         """``write`` for code without an event loop."""
         return self._submit(fn).result()
@@ -192,7 +175,7 @@ class Ledger:
 
     def submit_between_commits(self, fn: Callable[[], T]) -> Future[T]:
         """``between_commits`` for code without an event loop."""
-        alone = _Alone(fn, Future())
+        alone = Alone(fn, Future())
         self._put(alone)
         return alone.future
 
@@ -225,22 +208,24 @@ class Ledger:
             if self._closed:
                 return
             self._closed = True
-        self._queue.put(_End())
+        self._queue.end()
         self._writer.join()
         self._readers.close()
         self._file.close()
 
-    def _submit(self, fn: Callable[[Cursor], T]) -> Future[T]:
-        write = Write(fn, Future())
-        self._put(write)
+    def _submit(
+        self, fn: Callable[[Cursor], T], rows: int = 0, on_commit: Callable[[T], None] | None = None
+    ) -> Future[T]:
+        write = Write(fn, Future(), on_commit)
+        self._put(write, rows)
         return write.future
 
-    def _put(self, item: _Item) -> None:
-        with self._closing:  # nothing may enter the queue after its end mark
+    def _put(self, item: Write[Any] | Alone[Any], rows: int = 0) -> None:
+        with self._closing:  # nothing may enter the queue after its end
             if self._closed:
                 raise _closed()
             try:
-                self._queue.put_nowait(item)
+                self._queue.put(item, rows)
             except queue.Full:
                 raise Overloaded("Too many writes wait.", reason=Reason.LEDGER_BUSY, retry_after_s=0.5) from None
 
@@ -251,14 +236,14 @@ class Ledger:
             return self._readers.submit(fn)
 
     def _write_until_closed(self) -> None:
-        item: _Item | None = None
-        while not isinstance(item, _End):
-            batch, item = self._next_batch()
+        item: Alone[Any] | End | None = None
+        while not isinstance(item, End):
+            batch, item = self._queue.take(TRY_AGAIN_S if self._file.broken else None)
             self._open_if_due()
             if batch:
                 self._note(self._file.settle(batch))
                 self._open_if_due()
-            if isinstance(item, _Alone):
+            if isinstance(item, Alone):
                 item.run()
 
     def _open_if_due(self) -> None:
@@ -272,24 +257,6 @@ class Ledger:
         if settled.refused is not None:
             since = self._health.refused_since or self.clock()
             self._health = WriterHealth(self._health.last_commit, since, settled.refused.message)
-
-    def _next_batch(self) -> tuple[list[Write[Any]], _Item | None]:
-        """Wait for one item and take all writes that wait with it; also returns the first item that is no write."""
-        batch: list[Write[Any]] = []
-        try:
-            item = self._queue.get(timeout=TRY_AGAIN_S if self._file.broken else None)
-        except queue.Empty:
-            return batch, None
-        while isinstance(item, Write):
-            if item.future.set_running_or_notify_cancel():
-                batch.append(item)
-            if len(batch) == BATCH_LENGTH:
-                return batch, None
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, None
-        return batch, item
 
     def _write_anew(self) -> None:
         with self._readers.paused():
