@@ -187,7 +187,7 @@ async def intake(redactor: LocalRedactor, way: str, batches: int) -> tuple[float
         if way == "declared":
             await shop.declare()
         if way == "forgotten":
-            shop.service._values._texts = RememberedTexts(shop.workers, timeout_s=60.0, most=0)
+            shop.service._intake._values._texts = RememberedTexts(shop.workers, timeout_s=60.0, most=0)
         first, *others = shop.batches(list(properties(way, (batches + 1) * PER_BATCH)))
         await shop.record([first])
         began_cpu_s, began_s = time.process_time(), time.perf_counter()

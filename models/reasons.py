@@ -513,6 +513,11 @@ class Reason(ReasonRow):
         Status.FAILED_PRECONDITION,
         "The session was erased while the stream was open; start another one.",
     )
+    SESSION_EVENTS_FULL = (
+        "SESSION_EVENTS_FULL",
+        Status.FAILED_PRECONDITION,
+        "The session has stored as many events of its app as one session may; start another one.",
+    )
     SESSION_JOBS_FULL = (
         "SESSION_JOBS_FULL",
         Status.RESOURCE_EXHAUSTED,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import duckdb
 
-from server.ledger import device_clock
+from server.ledger import device_clock, event_counts
 from server.ledger.columns import Cursor, RunAgain, text_literal
 from server.ledger.device_clock import LONGEST_SESSION_US, TOLERANCE_US, US_PER_S, Receipt, microseconds
+from server.ledger.event_counts import STORE_AFTER, EventCounts
 from server.ledger.events import AppendResult, Texts, insert_new, insert_unknown, known_ids, texts_of
 from server.ledger.types import EventRow, SessionState
 
@@ -31,6 +34,7 @@ class _Session(NamedTuple):
     Attributes:
         ids: Makes the ids under which the events of its client are stored.
         ahead_s: Its shift, see ``device_clock``.
+        stored: How many events its app has stored, as far as the row says.
     """
 
     ids: StoredIds
@@ -41,11 +45,11 @@ class _Session(NamedTuple):
     opened_us: int
     update_us: int
     ahead_s: int
+    stored: int
 
-    @property
-    def ended(self) -> bool:
-        """Whether it has ended."""
-        return SessionState(self.state).ended
+    def is_idle(self, now_us: int) -> bool:
+        """Whether it is open, and had no activity for some seconds."""
+        return now_us - self.update_us > TOUCH_AFTER_S * US_PER_S and not SessionState(self.state).ended
 
 
 class StoredIds:
@@ -66,7 +70,7 @@ class StoredIds:
 
 
 class AppendEvents:
-    """Inserts events of apps; give it to ``Ledger.write``. It is fast while no id is known already.
+    """Inserts events of apps; give it to ``Ledger.write_many``. It is fast while no id is known already.
 
     Those of sessions that do not exist, or of another client, are left out and counted. The session gives each event
     its client and its variant.
@@ -76,6 +80,7 @@ class AppendEvents:
         sent: When the app sent the batch, by the clock of its device; None where the app does not say.
         as_sent: Ids that came with capitals, by their lower-case form. The server once stored events under these, and
             a batch that it stored so may be sent again.
+        counts: Of all sessions, with their bound; give ``committed`` as well to the ledger. None has no bound.
 
     The first attempt assumes that every id is new. If one is not, the index refuses it and the transaction fails; the
     writer then runs this again, and the known ids are looked up first.
@@ -87,8 +92,12 @@ class AppendEvents:
         visible_to: str = "",
         sent: datetime | None = None,
         as_sent: Mapping[str, str] = MappingProxyType({}),
+        counts: EventCounts | None = None,
     ) -> None:
         self._rows = rows
+        self._counts = counts or EventCounts(sys.maxsize)
+        self._added: Mapping[str, int] = {}
+        self._stored: Collection[str] = ()
         self._as_sent = as_sent
         self._visible_to = visible_to
         self._sent = sent
@@ -101,7 +110,8 @@ class AppendEvents:
         batch = device_clock.receipt(self._rows[0].server_time, self._sent)
         found = _sessions(cursor, {row.session_id for row in self._rows}, self._visible_to)
         of_sessions = [row for row in self._rows if row.session_id in found]
-        kept = self._without_stored_as_sent(cursor, found, of_sessions) if self._as_sent else of_sessions
+        coming = self._without_stored_as_sent(cursor, found, of_sessions) if self._as_sent else of_sessions
+        kept, refused = self._within_bound(cursor, found, coming)
         times = [None if row.device_time is None else microseconds(row.device_time) for row in kept]
         shifts = _shifts(found, kept, times, batch)
         _store_shifts(cursor, found, shifts)
@@ -109,13 +119,19 @@ class AppendEvents:
             _texts(row, found[row.session_id], at_us, batch, shifts.get(row.session_id, 0))
             for row, at_us in zip(kept, times, strict=True)
         ]
-        result = self._insert(cursor, texts)
-        _keep_alive(cursor, found.values(), batch.at_us)
+        new = self._insert(cursor, texts)
+        filled = self._count(cursor, found, new, {row.session_id for row in refused}, batch.at_us)
         return AppendResult(
-            result.new,
-            result.duplicates + len(of_sessions) - len(kept),
+            len(new),
+            len(of_sessions) - len(refused) - len(new),
             unknown_sessions=len(self._rows) - len(of_sessions),
+            refused=frozenset(row.id for row in refused),
+            filled=filled,
         )
+
+    def committed(self, result: AppendResult) -> None:
+        """Count what was stored; give it to ``Ledger.write_many`` too."""
+        self._counts.committed(self._added, self._stored)
 
     def _without_stored_as_sent(
         self, cursor: Cursor, found: Mapping[str, _Session], rows: list[EventRow]
@@ -126,7 +142,34 @@ class AppendEvents:
         known = known_ids(cursor, list(stored.values()))
         return [row for row in rows if stored.get(row.id) not in known]
 
-    def _insert(self, cursor: Cursor, batch: list[Texts]) -> AppendResult:
+    def _within_bound(
+        self, cursor: Cursor, found: Mapping[str, _Session], rows: list[EventRow]
+    ) -> tuple[list[EventRow], list[EventRow]]:
+        """The events that their sessions may store, and the others. Those that are stored already take no room."""
+        coming = Counter(row.session_id for row in rows)
+        room = {name: self._counts.most - self._number(found[name]) for name in coming}
+        full = {name for name, number in coming.items() if number > room[name]}
+        if not full:
+            return rows, []
+        self._assume_new = False
+        stored_ids = {row.id: found[row.session_id].ids.of(row.id) for row in rows if row.session_id in full}
+        known = known_ids(cursor, list(stored_ids.values()))
+        kept, refused = [], []
+        for row in rows:
+            if row.session_id in full and (stored_id := stored_ids[row.id]) not in known:
+                if room[row.session_id] <= 0:
+                    refused.append(row)
+                    continue
+                room[row.session_id] -= 1
+                known.add(stored_id)
+            kept.append(row)
+        return kept, refused
+
+    def _number(self, session: _Session) -> int:
+        return session.stored + self._counts.since_stored(session.id)
+
+    def _insert(self, cursor: Cursor, batch: list[Texts]) -> Sequence[Texts]:
+        """Insert those that are new, and return them."""
         if not self._assume_new:
             return insert_unknown(cursor, batch)
         try:
@@ -134,13 +177,37 @@ class AppendEvents:
         except duckdb.ConstraintException:
             self._assume_new = False
             raise RunAgain from None
-        return AppendResult(len(batch), 0)
+        return batch
+
+    def _count(
+        self, cursor: Cursor, found: Mapping[str, _Session], new: Iterable[Texts], refused: Collection[str], now_us: int
+    ) -> tuple[str, ...]:
+        """Count the new events, and store the numbers that are due; returns the sessions that were filled.
+
+        Args:
+            cursor: Within a transaction of the writer.
+            found: The sessions of the batch.
+            new: Events that were inserted.
+            refused: Sessions of which events were refused.
+            now_us: When the batch came.
+        """
+        added = Counter(session_id for _, session_id, *_ in new)
+        filled = tuple(name for name in refused if self._number(found[name]) + added[name] == self._counts.most)
+        added.update(filled)
+        numbers = {name: self._number(session) + added[name] for name, session in found.items()}
+        alive = [name for name, session in found.items() if session.is_idle(now_us)]
+        due = {name for name in added if numbers[name] - found[name].stored >= STORE_AFTER}.difference(alive)
+        event_counts.store(cursor, {name: numbers[name] for name in alive}, now_us)
+        event_counts.store(cursor, {name: numbers[name] for name in due})
+        self._added, self._stored = added, {*alive, *due}
+        return filled
 
 
 def _sessions(cursor: Cursor, ids: Collection[str], visible_to: str) -> dict[str, _Session]:
     """The sessions that are there and belong to a client, by one query."""
     cursor.execute(
-        f"""SELECT id, client_id, variant, state, epoch_us(create_time), epoch_us(update_time), clock_ahead_s
+        f"""SELECT id, client_id, variant, state, epoch_us(create_time), epoch_us(update_time), clock_ahead_s,
+            event_count
         FROM sessions WHERE id IN ({", ".join(map(text_literal, ids))})"""  # noqa: S608 - quoted, see text_literal
     )
     rows = [row for row in cursor.fetchall() if visible_to in ("", row[1])]
@@ -191,15 +258,4 @@ def _store_shifts(cursor: Cursor, found: dict[str, _Session], shifts: dict[str, 
             AND (clock = 'server' OR (clock = 'corrected' AND event_time = device_time - to_seconds(old_s)))
             AND device_time - to_seconds(new_s) BETWEEN make_timestamp(epoch_us(create_time) - {LONGEST_SESSION_US})
             AND make_timestamp(epoch_us(server_time) + {TOLERANCE_US})"""  # noqa: S608 - quoted
-        )
-
-
-def _keep_alive(cursor: Cursor, found: Collection[_Session], now_us: int) -> None:
-    """Set the time of the last activity of open sessions that had none for some seconds."""
-    idle = [row.id for row in found if now_us - row.update_us > TOUCH_AFTER_S * US_PER_S and not row.ended]
-    if idle:
-        ids = ", ".join(map(text_literal, idle))
-        cursor.execute(
-            f"UPDATE sessions SET update_time = make_timestamp(?) WHERE id IN ({ids})",  # noqa: S608 - quoted
-            [now_us],
         )

@@ -54,11 +54,18 @@ _INSERT_ONE = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?
 
 @dataclass(frozen=True, slots=True)
 class AppendResult:
-    """How many events of a batch were stored or left out."""
+    """How many events of a batch were stored or left out.
+
+    Attributes:
+        refused: Ids of those that were left out because their session had too many, as they came.
+        filled: Sessions of which an event was refused for the first time.
+    """
 
     new: int
     duplicates: int
     unknown_sessions: int = 0
+    refused: frozenset[str] = frozenset()
+    filled: tuple[str, ...] = ()
 
 
 def append(cursor: Cursor, row: EventRow) -> None:
@@ -77,16 +84,17 @@ def insert_event(cursor: Cursor, row: EventRow) -> None:
 
 def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:
     """Insert events; those whose id is known, in the ledger or earlier in the batch, are left out and counted."""
-    return insert_unknown(cursor, [_texts(row) for row in rows])
+    new = insert_unknown(cursor, [_texts(row) for row in rows])
+    return AppendResult(len(new), len(rows) - len(new))
 
 
-def insert_unknown(cursor: Cursor, batch: Sequence[Texts]) -> AppendResult:
-    """The same for events as texts."""
+def insert_unknown(cursor: Cursor, batch: Sequence[Texts]) -> list[Texts]:
+    """The same for events as texts; returns those that were new."""
     once = list({row[0]: row for row in reversed(batch)}.values())[::-1]
     known = known_ids(cursor, [row[0] for row in once])
     new = [row for row in once if row[0] not in known]
     insert_new(cursor, new)
-    return AppendResult(len(new), len(batch) - len(new))
+    return new
 
 
 def insert_new(cursor: Cursor, batch: Sequence[Texts]) -> None:

@@ -15,6 +15,7 @@ from server.ledger import (
     access_schema,
     all_macros,
     daily_events,
+    event_counts,
     event_declarations,
     event_views,
     funnel_macros,
@@ -206,6 +207,11 @@ def renew_macros(cursor: Cursor) -> None:
         _run(cursor, macro.statements())
 
 
+def count_events_of_sessions(cursor: Cursor) -> None:
+    """Store how many events the app of each session has stored, because they are bounded."""
+    _run(cursor, event_counts.SESSION_EVENT_COUNTS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -235,6 +241,7 @@ ALL: tuple[Migration, ...] = (
     remember_weekly_reports,
     give_funnels_a_shape,
     renew_macros,
+    count_events_of_sessions,
 )
 
 

@@ -39,11 +39,12 @@ class Metrics:
         )
         self.unfitting_events = Counter(
             "vestibule_unfitting_events",
-            "Events of apps that do not fit what their client has declared, by whether they were stored or refused.",
+            "Events of apps that do not fit what their client has declared, by whether they were stored or refused, "
+            "and those that were refused because their session had too many (session_full).",
             ["outcome"],
             registry=into,
         )
-        self.show(self.unfitting_events, ("stored", "refused"))
+        self.show(self.unfitting_events, ("stored", "refused", "session_full"))
         self.speech_factor = Gauge(
             "vestibule_speech_real_time_factor",
             "Seconds of a speech worker that one second of streamed audio takes.",

@@ -41,7 +41,7 @@ _REFUSAL: Mapping[str, tuple[Kind, str]] = {
     "left_out": (
         "number",
         "Refusals of the client before this one that became no events. Of each client at most 20 refusals of uploads, "
-        "20 of streams and 20 of decisions become events within five minutes.",
+        "20 of streams, 20 of decisions and 20 of events become events within five minutes.",
     ),
 }
 _ORIGIN: tuple[Kind, str] = ("word", "MODEL or FALLBACK.")
@@ -65,6 +65,10 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
         "A stream whose connection was lost was resumed.", "Time since the connection was lost."
     ),
     "stream_refused": RecordedEvent("A stream could not be opened or resumed.", properties=_REFUSAL),
+    "events_refused": RecordedEvent(
+        "Events of the app were refused for the first time in this session, because it had too many.",
+        properties=_REFUSAL,
+    ),
     "stream_broken_off": RecordedEvent(
         "The server ended an open stream early, for example because a breaker opened or nothing came from the client.",
         properties=_REFUSAL,

@@ -17,16 +17,15 @@ from server.analytics.funnel_groups import grouped_report, sessions_in_group
 from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import sessions_by_id, timeline
 from server.funnel.drop_offs import SeverityRules
-from server.ledger.app_events import AppendEvents
 from server.ledger.columns import Cursor
 from server.ledger.long_reads import LongReads, Reads
-from server.ledger.types import Clock, EventRow
+from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.declared_events import DeclaredEvents
 from server.records.event_values import EventValues
-from server.rpc import convert
 from server.services import event_messages
+from server.services.event_intake import MOST_OF_SESSION, EventIntake
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_choice import funnel_choice
 from server.services.funnel_details import funnel_details, number_behind, report_message, stage_messages
@@ -122,7 +121,8 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         audit: Records what is declared, and knows what the server calls a client of tokens.
         analysis: Of a report with an analysis; None has the default rules and texts.
         undeclared: What becomes of events that do not fit what their client has declared.
-        metrics: Count those events; None counts for nobody.
+        most_of_session: Events that the app of a session may store.
+        metrics: Count events that do not fit or are too many; None counts for nobody.
     """
 
     def __init__(
@@ -134,48 +134,22 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         analysis: Analysis | None = None,
         *,
         undeclared: Undeclared = "text",
+        most_of_session: int = MOST_OF_SESSION,
         metrics: Metrics | None = None,
     ) -> None:
         self._ledger = ledger
         self._long_reads = LongReads(ledger)
         self._declared = DeclaredEvents(ledger, gateway, clock, audit)
-        self._values = EventValues(ledger, gateway, self._declared, undeclared, metrics or Metrics())
-        self._clock = clock
+        counting = metrics or Metrics()
+        values = EventValues(ledger, gateway, self._declared, undeclared, counting)
+        self._intake = EventIntake(ledger, clock, values, most_of_session, counting)
         self._pseudonym = audit.client_pseudonym
         self._analysis = analysis or Analysis(clock=clock)
 
     async def RecordEvents(  # noqa: N802, D102
         self, request: funnel_pb2.RecordEventsRequest, context: Any
     ) -> funnel_pb2.RecordEventsResponse:
-        batch, client_id = list(request.events), current_caller().client_id
-        read, problems = await self._values.read(event_messages.given_events(batch), client_id)
-        now = self._clock()
-        rows = [
-            EventRow(
-                id=item.event_id.lower(),  # UUIDs are equal in any letter case
-                session_id=item.session_id.lower(),
-                client_id="",  # the ledger fills it in from the session
-                name=event.name,
-                server_time=now,
-                device_time=convert.moment(item.device_time),
-                sequence=item.sequence,
-                properties=event.properties,
-            )
-            for item, event in zip(batch, read, strict=True)
-            if event is not None
-        ]
-        sent = convert.moment(request.sent_time) if request.HasField("sent_time") else None
-        as_sent = {
-            lower: sent_id for sent_id in (item.event_id for item in batch) if (lower := sent_id.lower()) != sent_id
-        }
-        recorded = await self._ledger.write(AppendEvents(rows, client_id, sent, as_sent))
-        return funnel_pb2.RecordEventsResponse(
-            recorded_count=recorded.new,
-            duplicate_count=recorded.duplicates,
-            unknown_session_count=recorded.unknown_sessions,
-            refused_count=len(batch) - len(rows),
-            problems=event_messages.problem_messages(problems, batch),
-        )
+        return await self._intake.record(request, current_caller().client_id)
 
     async def GetReport(  # noqa: N802, D102
         self, request: funnel_pb2.GetReportRequest, context: Any

@@ -63,6 +63,13 @@ class EventSettings(BaseModel):
         description="What becomes of names and keys that their client has not declared, and of values that do not fit: "
         "text stores the values as redacted text, refuse stores no such event.",
     )
+    most_of_session: int = Field(
+        10_000,
+        ge=100,
+        le=100_000,
+        description="Events that the app of one session may store; more are refused, because what a funnel costs grows "
+        "with the square of the events of a session.",
+    )
 
 
 class QuackSettings(BaseModel):

@@ -72,6 +72,7 @@ def build_services(
             shared.audit.trail,
             Analysis.of_settings(settings, clock),
             undeclared=settings.events.undeclared,
+            most_of_session=settings.events.most_of_session,
             metrics=shared.metrics,
         ),
         risk=RiskService(

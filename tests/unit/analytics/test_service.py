@@ -14,13 +14,15 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import funnel_pb2
 
-from models.errors import InvalidInput, TooLarge
+from models.errors import Conflict, InvalidInput, TooLarge
 from server.access.audit import AuditTrail
 from server.ledger import sessions
 from server.ledger.app_events import AppendEvents
 from server.ledger.columns import aware, fetch_all
+from server.ledger.event_properties import properties_columns
 from server.ledger.types import EventRow
 from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
 from server.records.event_values import LONGEST_BATCH_CHARACTERS
 from server.rpc import convert
 from server.services.funnel import FunnelService
@@ -219,3 +221,33 @@ async def test_a_session_tells_what_happened_in_pages_with_typed_properties(ledg
         "note": ("for [REDACTED_NAME]", funnel_pb2.PROPERTY_KIND_TEXT),
     }
     assert len(entries) > 1, "the session was opened, too"
+
+
+async def test_events_of_a_full_session_are_left_out_and_told_and_its_first_refusal_is_an_event(
+    ledger: Ledger,
+) -> None:
+    other = session(client_id="shop")
+    ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, other))
+    metrics = Metrics()
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL, most_of_session=2, metrics=metrics)
+    stored = [event(), event()]
+    await service.RecordEvents(batch(*stored), None)
+    elsewhere, full = event(session_id=other.id), event(event_id=str(uuid4()).upper())
+    told = await service.RecordEvents(batch(full, elsewhere, *stored), None)
+    assert (told.recorded_count, told.duplicate_count, told.refused_count) == (1, 2, 1)
+    [problem] = told.problems
+    assert (problem.event_id, problem.refused) == (full.event_id, True)
+    assert problem.description == "its session has 2 events, the most of one session"
+    with pytest.raises(Conflict) as caught:
+        await service.RecordEvents(batch(full, event()), None)
+    assert caught.value.reason == "SESSION_EVENTS_FULL"
+    assert [violation.field for violation in caught.value.violations] == [
+        "events[0].session_id",
+        "events[1].session_id",
+    ]
+    rows = await ledger.read(lambda cursor: events_of_session(cursor, SESSION.id))
+    refusals = [row for row in rows if row.name == "events_refused"]
+    assert [properties_columns(row.properties)["properties"] for row in refusals] == [
+        '{"reason": "session_events_full", "left_out": 0}'
+    ]
+    assert metrics.registry.get_sample_value("vestibule_unfitting_events_total", {"outcome": "session_full"}) == 3

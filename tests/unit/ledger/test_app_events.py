@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from server.ledger import events, sessions
+from server.ledger import event_counts, events, sessions
 from server.ledger.app_events import TOUCH_AFTER_S, AppendEvents, StoredIds
-from server.ledger.columns import Cursor, fetch_all
+from server.ledger.columns import Cursor, RunAgain, fetch_all
+from server.ledger.event_counts import STORE_AFTER, EventCounts
 from server.ledger.event_order import ORDER_BY, ORDER_TIME
 from server.ledger.types import EventRow, SessionState
 from tests.unit.ledger.makers import NOW, after, event, new_id, session
@@ -87,6 +88,75 @@ def test_events_do_not_change_a_session_that_has_ended_or_belongs_to_another_cli
     sessions.transition(cursor, owner.id, SessionState.ABANDONED, after(20))
     AppendEvents([app_event(owner.id, 60)])(cursor)
     assert _update_time(cursor, owner.id) == after(20)
+
+
+def _recorded(cursor: Cursor, rows: list[EventRow], counts: EventCounts) -> tuple[int, int, set[str], int]:
+    """Record a batch as the writer does; returns how many are new, known, refused, and of how many filled sessions."""
+    append = AppendEvents(rows, counts=counts)
+    try:
+        found = append(cursor)
+    except RunAgain:
+        found = append(cursor)
+    append.committed(found)
+    return found.new, found.duplicates, set(found.refused), len(found.filled)
+
+
+def test_a_session_stores_events_up_to_its_bound_and_the_others_are_refused_once_each(cursor: Cursor) -> None:
+    owner, other = (sessions.insert_or_get(cursor, session())[0].id for _ in range(2))
+    counts = EventCounts(5)
+    first = [app_event(owner) for _ in range(4)]
+    assert _recorded(cursor, first, counts) == (4, 0, set(), 0)
+    fits, *too_many = [app_event(owner) for _ in range(3)]
+    elsewhere = app_event(other)
+    expected = (2, 1, {row.id for row in too_many}, 1)
+    assert _recorded(cursor, [fits, too_many[0], first[0], elsewhere, too_many[1]], counts) == expected
+    assert _recorded(cursor, [*first, fits], counts) == (0, 5, set(), 0)  # a repeated batch takes no room
+    assert _recorded(cursor, too_many, counts) == (0, 0, {row.id for row in too_many}, 0)
+    stored = fetch_all(cursor, "SELECT count(*) AS n FROM events WHERE session_id = ? AND name = 'step'", [owner])
+    assert stored == [{"n": 5}]
+
+
+def test_an_event_that_comes_twice_in_a_batch_takes_one_place(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    one, two = app_event(owner.id), app_event(owner.id)
+    assert _recorded(cursor, [one, one, two, two], EventCounts(1)) == (1, 1, {two.id}, 1)
+
+
+def _stored_number(cursor: Cursor, session_id: str) -> int:
+    [row] = fetch_all(cursor, "SELECT event_count FROM sessions WHERE id = ?", [session_id])
+    return int(row["event_count"])
+
+
+def test_the_number_of_a_session_is_stored_now_and_then_and_outlives_the_process(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    counts = EventCounts(STORE_AFTER + 5)
+    _recorded(cursor, [app_event(owner.id) for _ in range(3)], counts)
+    assert _stored_number(cursor, owner.id) == 0
+    _recorded(cursor, [app_event(owner.id, TOUCH_AFTER_S + 1)], counts)
+    assert _stored_number(cursor, owner.id) == 4
+    _recorded(cursor, [app_event(owner.id, TOUCH_AFTER_S + 1) for _ in range(STORE_AFTER)], counts)
+    assert _stored_number(cursor, owner.id) == STORE_AFTER + 4
+    one, two = app_event(owner.id), app_event(owner.id)
+    assert _recorded(cursor, [one, two], EventCounts(STORE_AFTER + 5)) == (1, 0, {two.id}, 1)
+
+
+def test_a_batch_that_is_not_committed_is_not_counted(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    counts = EventCounts(2)
+    row = app_event(owner.id)
+    for _ in range(3):
+        cursor.begin()
+        AppendEvents([row], counts=counts)(cursor)
+        cursor.rollback()
+    assert _recorded(cursor, [row, app_event(owner.id)], counts) == (2, 0, set(), 0)
+
+
+def test_the_session_that_was_counted_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_counts, "MOST_SESSIONS", 2)
+    counts = EventCounts(9)
+    for name in ("a", "b", "a", "c"):
+        counts.committed({name: 1}, ())
+    assert [counts.since_stored(name) for name in ("a", "b", "c")] == [0, 1, 1]
 
 
 def _in_order(cursor: Cursor) -> list[str]:

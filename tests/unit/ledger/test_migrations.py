@@ -15,12 +15,14 @@ from models.errors import InternalError
 from server.ledger import claims, streams, table_schema, uploads, views
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor, count, fetch_all
-from server.ledger.migrations import ALL, migrate
+from server.ledger.migrations import ALL, count_events_of_sessions, migrate, renew_macros
 from server.ledger.types import Artifact
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
 
+RENEWAL = max(number for number, step in enumerate(ALL, start=1) if step is renew_macros)
+"""The last migration that renews the macros."""
 MIGRATIONS, MACROS = 28, "61704509535e30b5"
 
 
@@ -55,7 +57,7 @@ def test_migrated_views_count_sessions_under_way() -> None:
 
 def test_a_migrated_ledger_has_the_macros_of_a_new_one() -> None:
     old, new = duckdb.connect(":memory:"), duckdb.connect(":memory:")
-    migrate(old, lambda: NOW, up_to=len(ALL) - 1)
+    migrate(old, lambda: NOW, up_to=RENEWAL - 1)
     for macro in ALL_MACROS:
         old.execute(f"CREATE OR REPLACE MACRO {macro.signature()} AS TABLE SELECT 1 AS earlier")
     migrate(old, lambda: NOW)
@@ -69,7 +71,7 @@ def test_a_changed_macro_comes_with_a_migration() -> None:
     After a change of a macro, add a migration that does so to the end of ``ALL``, and put both new values here.
     """
     statements = "".join(statement for macro in ALL_MACROS for statement in macro.statements())
-    assert (len(ALL), hashlib.sha256(statements.encode()).hexdigest()[:16]) == (MIGRATIONS, MACROS)
+    assert (RENEWAL, hashlib.sha256(statements.encode()).hexdigest()[:16]) == (MIGRATIONS, MACROS)
 
 
 def macros_of(connection: Cursor) -> list[dict[str, object]]:
@@ -192,6 +194,26 @@ def test_events_of_an_older_schema_get_the_time_at_which_they_happened(tmp_path:
         "server": (now, "server"),
     }
     assert {row["name"]: row["device_time"] for row in found} == devices
+
+
+def test_events_of_an_older_schema_count_for_the_bound_of_their_session(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.duckdb"
+    now = NOW.replace(tzinfo=None)
+    with duckdb.connect(path) as connection:
+        migrate(connection, lambda: NOW, up_to=ALL.index(count_events_of_sessions))
+        for name in ("s", "silent"):
+            connection.execute(
+                "INSERT INTO sessions VALUES ($1, 'app', $1, 'STARTED', $2, $2, $2, '', '', '', 0, '', 0)", [name, now]
+            )
+        for name, device in (("one", now), ("two", now), ("of_the_server", None)):
+            connection.execute(
+                "INSERT INTO events VALUES ($1, 's', 'app', $1, $2, NULL, $3, 0, '', NULL, '{}', '{}', $2, '')",
+                [name, now, device],
+            )
+    ledger = Ledger.open(path, lambda: NOW)
+    found = read_now(ledger, lambda cursor: fetch_all(cursor, "SELECT id, event_count FROM sessions ORDER BY id"))
+    ledger.close()
+    assert found == [{"id": "s", "event_count": 2}, {"id": "silent", "event_count": 0}]
 
 
 def _indexes(cursor: Cursor) -> set[str]:

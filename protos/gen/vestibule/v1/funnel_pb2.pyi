@@ -453,12 +453,13 @@ class RecordEventsResponse(_message.Message):
     unknown_session_count: _builtins.int
     """Events whose session does not exist. They are not stored."""
     refused_count: _builtins.int
-    """Events that do not fit what the client has declared, and are not stored because the server refuses those. When all
-    events of a batch are refused, the call fails with EVENTS_UNDECLARED instead.
+    """Events that are not stored because they do not fit what the client has declared, where the server refuses those, or
+    because their session has too many. When all events of a batch are refused, the call fails with EVENTS_UNDECLARED
+    or SESSION_EVENTS_FULL instead.
     """
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventProblem]:
-        """What does not fit the declaration; at most 100 of them."""
+        """What does not fit the declaration, and events that were one too many; at most 100 of them."""
 
     def __init__(
         self,
@@ -490,7 +491,9 @@ class EventProblem(_message.Message):
     event_id: _builtins.str
     """UUID of the event."""
     key: _builtins.str
-    """Key of the property. Empty when the name of the event is not declared; "redacted" when personal data is in it."""
+    """Key of the property. Empty when the name of the event is not declared, or its session has too many events;
+    "redacted" when personal data is in it.
+    """
     description: _builtins.str
     """What would fit, for developers. The value is not repeated."""
     refused: _builtins.bool
