@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,14 +11,11 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.funnel_shape import PLAIN, Shape
 from server.funnel.drop_offs import SeverityRules
+from server.funnel.steps import FUNNEL, STAGES, Steps, check_words, funnel_sessions
 from server.ledger.columns import Cursor, Row, fetch_all, stored_time_or_none
-from server.ledger.types import SessionState, StageReport
-
-STAGES = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL, SessionState.COMPLETED)
+from server.ledger.types import StageReport
 
 Ordering = Literal["ordered", "strict", "any"]
-
-_STEP = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
 class Number(StrEnum):
@@ -60,7 +56,7 @@ class FunnelChoice:
         """The names of the stages or steps, in order."""
         if self.steps and self.ordering == "any":
             return [f"{n} step{'s' if n > 1 else ''}" for n in range(1, len(self.steps) + 1)]
-        return list(self.steps or STAGES)
+        return list(self.steps or FUNNEL)
 
     def sessions(self) -> str:
         """The SQL of the sessions, with how many stages each reached, and whether it ended.
@@ -68,17 +64,21 @@ class FunnelChoice:
         Raises:
             ValueError: A step is no machine word.
         """
-        if not self.steps:
-            return f"(FROM v_session_stages WHERE {_CHOSEN})"
-        words = [*self.steps, *(exclusion.name for exclusion in self.shape.exclusions)]
-        if not all(map(_STEP.fullmatch, words)):
-            raise ValueError("A step is no machine word.")
-        if self.shape != PLAIN:
-            return f"(FROM {self.shape.sessions(self.steps, self.within)} WHERE {_CHOSEN})"
-        # Literals, because DuckDB plans by their values.
-        within = "NULL" if self.within is None else f"to_microseconds({self.within // timedelta(microseconds=1)})"
-        call = f"funnel_sessions({list(self.steps)}, within := {within}, ordering := '{self.ordering}')"
-        return f"(FROM {call} WHERE {_CHOSEN})"
+        return f"(FROM {self._of_steps() if self.steps else 'v_session_stages'} WHERE {_CHOSEN})"
+
+    def analyzed(self) -> Steps:
+        """The same funnel for the search for causes. Its steps come in order, and none is optional.
+
+        Raises:
+            ValueError: A step is no machine word.
+        """
+        return Steps(self.steps, self._of_steps()) if self.steps else STAGES
+
+    def _of_steps(self) -> str:
+        if self.shape == PLAIN:
+            return funnel_sessions(self.steps, self.within, self.ordering)
+        check_words([*self.steps, *(exclusion.name for exclusion in self.shape.exclusions)])
+        return self.shape.sessions(self.steps, self.within)
 
     def parameters(self) -> Row:
         """The values of ``sessions``."""

@@ -93,9 +93,9 @@ def funnel(
       vestibule funnel --json | jq '.[] | select(.severity == "critical")'
     """
     if context.invoked_subcommand is not None:  # Options before the command apply to it.
-        if steps or window is not None or order or number or DetailOptions(**details) != DetailOptions():
-            raise click.UsageError("The report is of the stages: --steps and what goes with them do not apply to it.")
-        names = ("start", "end", "client_id", "address", "data_dir", "state_dir", "as_json")
+        if number or DetailOptions(**details) != DetailOptions():
+            raise click.UsageError("The report has no groups, times or rules of steps: leave these options out.")
+        names = ("start", "end", "client_id", "steps", "window", "order", "address", "data_dir", "state_dir", "as_json")
         context.default_map = {"report": {name: context.params[name] for name in names}}
         return
     request = funnel_request(start, end, client_id, steps, window, order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import click
 
 from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_request import client_pseudonym, funnel_request
-from server.cli.output import Moment, check_can_write, show_json, show_table
+from server.cli.output import Moment, Period, check_can_write, show_json, show_table
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 from server.times import shown_length
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ANALYSIS_TIMEOUT_S = 120.0
 _WIDTH = 100
+IN_ORDER = ("ordered", "strict")
 COLUMNS = ("into", "left", "95 % interval", "dropped", "of", "waiting", "median", "severity")
 
 
@@ -33,6 +34,9 @@ COLUMNS = ("into", "left", "95 % interval", "dropped", "of", "waiting", "median"
 @click.option("--from", "start", type=Moment(), metavar="TIME", help="Sessions opened at or after this time, UTC.")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
+@click.option("--steps", default="", metavar="NAMES", help="Names of events, or stages, with commas: analyze these.")
+@click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
+@click.option("--order", type=click.Choice(IN_ORDER), help="Order of the steps; ordered unless given.")
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -41,6 +45,9 @@ def report(
     start: datetime | None,
     end: datetime | None,
     client_id: str,
+    steps: str,
+    window: timedelta | None,
+    order: str | None,
     address: str | None,
     data_dir: Path | None,
     state_dir: Path | None,
@@ -51,17 +58,21 @@ def report(
 
     Only sessions whose end would be known by now count; the others wait, and are not lost. The page of --html is one
     file without script that reads on a phone and in a mail client. docs/operating/funnel-report.md says how to read it.
+    With --steps it is about these events in the place of the stages.
     While no server runs, the command reads its ledger file.
 
     \b
     Examples:
       vestibule funnel report
       vestibule funnel report --from 2026-10-01 --to 2027-01-01 --html quarter.html
+      vestibule funnel report --steps camera_opened,photo_taken,COMPLETED --window 1d
       vestibule funnel report --json | jq '.drop_offs[] | select(.severity == "critical")'
     """
     from server.services.funnel_messages import report_of
 
-    request = funnel_request(start, end, client_id)
+    request = funnel_request(start, end, client_id, steps, window, order)
+    if len(request.steps) == 1:
+        raise click.UsageError("--steps of a report takes two steps or more.")
     request.analyze = True
     if html_file is not None:
         check_can_write(html_file, "--html")
@@ -135,7 +146,7 @@ def _row(step: DropOff) -> tuple[object, ...]:
     count = step.count
     known = count.counted > 0
     return (
-        count.to_stage.value,
+        count.to_stage,
         wording.percent(step.rate.mid) if known else "",
         wording.percent_range(step.rate) if known else "",
         count.dropped,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
@@ -58,6 +58,7 @@ _LABELS: Final = {
 }
 NAMES: Final = tuple(_LABELS)
 _OF_SESSIONS: Final = frozenset({"from", "to", "client"})
+_OF_ANALYSIS: Final = _OF_SESSIONS | {"steps", "order", "window"}
 _Choice = TypeVar("_Choice", bound=int)
 _UNITS: Final = {"min": 60, "h": 3600, "d": 86_400}
 _WINDOW: Final = re.compile(r"(\d{1,6})(min|h|d)")
@@ -80,7 +81,20 @@ class Filter:
     @property
     def sessions(self) -> Filter:
         """Only which sessions are meant, for a page that is about the stages."""
-        return Filter({name: value if name in _OF_SESSIONS else "" for name, value in self.values.items()})
+        return self._only(_OF_SESSIONS)
+
+    @property
+    def analyzed(self) -> Filter:
+        """Only which sessions and steps are meant, for a page of the analysis."""
+        return self._only(_OF_ANALYSIS)
+
+    @property
+    def has_analysis(self) -> bool:
+        """Whether steps of one's own can be analyzed."""
+        return len(self.steps) > 1 and self["order"] != "any"
+
+    def _only(self, names: Set[str]) -> Filter:
+        return Filter({name: value if name in names else "" for name, value in self.values.items()})
 
     def words(self, texts: Texts) -> str:
         """What is chosen, in words; empty for nothing."""
@@ -107,13 +121,13 @@ class Filter:
         return f"{path}?{urlencode(given)}" if given else path
 
     def analysis(self) -> GetReportRequest:
-        """The request for the analysis of the same sessions.
+        """The request for the analysis of the same sessions and steps.
 
         Raises:
             InvalidInput: As ``report`` does.
         """
-        wanted = GetReportRequest(client_id=self["client"], analyze=True)
-        self._set_times(wanted)
+        wanted = self.analyzed.report()
+        wanted.analyze = True
         return wanted
 
     def report(self) -> GetReportRequest:

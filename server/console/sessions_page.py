@@ -11,7 +11,6 @@ from vestibule.v1.funnel_pb2 import FunnelSession, TimelineEntry
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.analytics.funnel import STAGES
 from server.console.filters import Filter, time_of
 from server.console.formats import Formats
 from server.console.funnel_page import unknown_texts
@@ -20,6 +19,7 @@ from server.console.page import texts_of
 from server.console.risk_page import risk_if_known
 from server.console.texts import Texts
 from server.console.visit import Visit
+from server.funnel.steps import FUNNEL
 from server.ledger.types import SessionState
 from server.times import machine_time, shown_time
 
@@ -120,7 +120,7 @@ async def show_one(visit: Visit) -> Response:
 
 def step_name(chosen: Filter, position: int, texts: Texts) -> str:
     """The name of a step in the language of the page; its number where any order counts."""
-    names = chosen.steps or list(STAGES)
+    names = chosen.steps or list(FUNNEL)
     if (chosen.steps and chosen["order"] == "any") or position > len(names):
         return texts("step_number", number=position)
     return texts.or_word(f"stage_{names[position - 1]}", names[position - 1])

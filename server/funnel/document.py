@@ -7,7 +7,6 @@ from typing import Any
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Evidence, Recommendation, Roi
 from server.funnel.report import FunnelReport
-from server.funnel.step_counts import FUNNEL
 from server.funnel.types import Interval
 from server.times import machine_time
 
@@ -23,7 +22,7 @@ def document(report: FunnelReport) -> dict[str, Any]:
         "roi": _roi(report.roi) if report.roi else None,
         "searched_sessions": report.searched,
         "compared_conditions": report.compared,
-        "too_little_data_into": [FUNNEL[step].value for step in report.unsure_steps],
+        "too_little_data_into": [report.steps[step] for step in report.unsure_steps],
         "left_out_features": list(report.left_out),
     }
 
@@ -31,8 +30,8 @@ def document(report: FunnelReport) -> dict[str, Any]:
 def _drop_off(found: DropOff) -> dict[str, Any]:
     count = found.count
     return {
-        "from_stage": count.from_stage.value,
-        "to_stage": count.to_stage.value,
+        "from_stage": count.from_stage,
+        "to_stage": count.to_stage,
         "entered": count.entered,
         "continued": count.went_on,
         "dropped": count.dropped,
@@ -48,7 +47,7 @@ def _drop_off(found: DropOff) -> dict[str, Any]:
 
 def _recommendation(found: Recommendation) -> dict[str, Any]:
     return {
-        "to_stage": found.to_stage.value,
+        "to_stage": found.to_stage,
         "category": found.category,
         "effort": found.effort,
         "title": found.title,

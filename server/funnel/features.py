@@ -4,15 +4,19 @@ A feature is known from a stage on, and counts only what happened before the ses
 cannot explain it. So a thing that may happen in several stages has a column for each: ``no_speech`` until the end of
 STARTED, ``no_speech@2`` until the end of IN_PROGRESS. What grows for as long as a session goes on, such as the length
 of the talk, is known only when the stage is over, and explains the next one.
+
+In a funnel of other steps the same things are columns for each step, and the way to a step takes the place of a stage.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from server.funnel.steps import Steps
 
 Kind = Literal["flag", "number", "text"]
 AT: Final = "@"
@@ -39,6 +43,11 @@ class Feature:
     sql: str
     source: Literal["events", "turns", "session"] = "events"
     until: tuple[int, ...] = ()
+
+    @property
+    def grows(self) -> bool:
+        """Whether it grows for as long as a step lasts, so that it is known when the step is over."""
+        return "stage_number < {k}" in self.sql
 
 
 def _happened(condition: str) -> str:
@@ -67,8 +76,8 @@ SESSION_FEATURES: Final = (
     Feature("language_asked", "text", 1, "CASE s.language WHEN '' THEN 'none' ELSE s.language END", "session"),
     Feature("weekday", "text", 1, "dayname(s.create_time)", "session"),
     Feature("hour", "number", 1, "hour(s.create_time)", "session"),
-    Feature("time_in_started_s", "number", 2, "epoch(in_progress_time - s.create_time)", "session"),
-    Feature("time_in_progress_s", "number", 3, "epoch(awaiting_approval_time - in_progress_time)", "session"),
+    Feature("time_in_started_s", "number", 2, "epoch(enter_2 - enter_1)", "session"),
+    Feature("time_in_progress_s", "number", 3, "epoch(enter_3 - enter_2)", "session"),
 )
 EVENT_FEATURES: Final = (
     Feature("no_speech", "flag", 1, _happened("name = 'no_speech'"), until=(2,)),
@@ -130,8 +139,40 @@ NAMES: Final = (
     ),
 )
 
-OWN: Final = (*SESSION_FEATURES, *EVENT_FEATURES, *TURN_FEATURES, BREAKER_OPEN)
+OF_STAGES: Final = (*SESSION_FEATURES, *EVENT_FEATURES, *TURN_FEATURES)
+OWN: Final = (*OF_STAGES, BREAKER_OPEN)
 """Every feature of the server's own; the properties of apps' events come on top."""
+_TIME_TO, _SECONDS = "time_to_", "_s"
+
+
+def features_of(steps: Steps) -> tuple[Feature, ...]:
+    """The features that are read for a funnel: those of the stages, or for other steps the same for each step."""
+    if steps.of_stages:
+        return OF_STAGES
+    last = len(steps.names) - 1
+    timeless = (feature for feature in OF_STAGES if not feature.name.startswith("time_in_"))
+    return (*map(_time_to, range(1, last + 1), steps.names), *(_at_each(feature, last) for feature in timeless))
+
+
+def _at_each(feature: Feature, last: int) -> Feature:
+    """A feature of stages as one of the steps up to ``last``."""
+    if feature.source == "session":
+        return feature
+    first = 2 if feature.grows else 1
+    return replace(feature, known_at=first, until=tuple(range(first + 1, last + 1)))
+
+
+def _time_to(number: int, name: str) -> Feature:
+    """Seconds to a step from the one before; to the first one from the opening of the session."""
+    before = f"enter_{number - 1}" if number > 1 else "s.create_time"
+    took = f"greatest(0, epoch(enter_{number} - {before}))"  # An app's clock may be behind the server's.
+    return Feature(f"{_TIME_TO}{name}{_SECONDS}", "number", number, took, "session")
+
+
+def timed_step(feature: str) -> str:
+    """The step, where a feature is the seconds to it; otherwise empty."""
+    timed = feature.startswith(_TIME_TO) and feature.endswith(_SECONDS)
+    return feature.removeprefix(_TIME_TO).removesuffix(_SECONDS) if timed else ""
 
 
 def column_name(feature: str, stage: int, known_at: int) -> str:

@@ -13,11 +13,11 @@ from server.funnel.feature_table import read_table
 from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, labels, of_cause, roi
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
-from server.funnel.step_counts import FUNNEL, StepCount, count_steps, end_of_observation, outcome_parameters
+from server.funnel.step_counts import StepCount, count_steps, end_of_observation, outcome_parameters
+from server.funnel.steps import STAGES, Steps
 from server.funnel.texts import ReportTexts, load_texts
 from server.funnel.types import Cause, CauseReport, Improvement, SessionTable
 from server.ledger.columns import Cursor, aware_or_none
-from server.ledger.types import SessionState
 
 _SEVERE = frozenset({"HIGH", "CRITICAL"})
 
@@ -41,6 +41,7 @@ def read_funnel(
     cursor: Cursor,
     selection: Selection | None = None,
     *,
+    steps: Steps = STAGES,
     now: datetime | None = None,
     idle: timedelta = timedelta(minutes=30),
 ) -> FunnelData:
@@ -49,13 +50,14 @@ def read_funnel(
     Args:
         cursor: Of a read.
         selection: The sessions; None means all.
+        steps: The funnel; the stages of a session unless given.
         now: The time, if the server runs; None for the ledger of a stopped one.
         idle: Idle time after which the server ends a session.
     """
     until = end_of_observation(cursor, now)
     parameters = outcome_parameters(selection or Selection(), until, idle)
-    steps = count_steps(cursor, parameters)
-    return FunnelData(steps, aware_or_none(until), read_table(cursor, parameters, steps))
+    counts = count_steps(cursor, parameters, steps)
+    return FunnelData(counts, aware_or_none(until), read_table(cursor, parameters, counts, steps))
 
 
 class FunnelOptimizer:
@@ -78,6 +80,7 @@ class FunnelOptimizer:
     def analyze(self, data: FunnelData) -> FunnelReport:
         """Make the report. It reads nothing, so it can run in any thread."""
         sessions = data.steps[0].entered if data.steps else 0
+        steps = data.steps[0].names if data.steps else STAGES.names
         drop_offs = tuple(self._judged(count) for count in data.steps)
         rate = completion_rate(drop_offs)
         found = _causes(data.table)
@@ -97,16 +100,17 @@ class FunnelOptimizer:
             roi=roi(rate, found.together, rules, sessions) if changes else None,
             searched=found.sessions,
             compared=found.report.tested,
-            unsure_steps=tuple(FUNNEL.index(SessionState(little.step)) for little in found.report.too_little),
+            unsure_steps=tuple(steps.index(little.step) for little in found.report.too_little),
             left_out=labels(found.report.growing, self._texts),
+            steps=steps,
         )
 
     def _judged(self, count: StepCount) -> DropOff:
-        return judge(count, self._rules, self._texts.of_step(count.to_stage).categories)
+        return judge(count, self._rules, self._texts.points_to(count.to_stage))
 
     def _of_cause(self, found: _Found, cause: Cause, drop_offs: tuple[DropOff, ...], sessions: int) -> Recommendation:
-        category = drop_offs[cause.step_number - 1].categories[0]
-        return of_cause(cause, found.improvements[cause], sessions / found.sessions, self._texts, category)
+        count = drop_offs[cause.step_number - 1].count
+        return of_cause(cause, found.improvements[cause], sessions / found.sessions, self._texts, count.names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.funnel.features import Kind, column_name
-from server.ledger.columns import Cursor, fetch_all
+from server.ledger.columns import Cursor, fetch_all, used_in
 
 MOST: Final = 30
 """The most properties that are looked at; those of the most sessions are."""
@@ -39,10 +39,11 @@ GROUP BY key HAVING count(DISTINCT kind) = 1 ORDER BY count(DISTINCT session_id)
 
 @dataclass(frozen=True, slots=True)
 class AppProperty:
-    """A property that is looked at."""
+    """A property that is looked at, at so many steps."""
 
     key: str
     kind: Kind
+    steps: int
 
     @property
     def name(self) -> str:
@@ -69,7 +70,7 @@ class AppProperty:
         """Stage, name and values of each column that holds enough values."""
         values, stages = np.ma.getdata(data[self.name]), np.ma.filled(data[self.stage], 0)
         seen, first = 0.0, 0
-        for stage in (1, 2, 3):
+        for stage in range(1, self.steps + 1):
             there = (stages > 0) & (stages <= stage)
             share = float(there.mean())
             if share - seen >= LEAST_SHARE:
@@ -78,17 +79,19 @@ class AppProperty:
                 seen = share
 
 
-def found(cursor: Cursor, parameters: dict[str, Any], sessions: str) -> list[AppProperty]:
+def found(cursor: Cursor, parameters: dict[str, Any], sessions: str, steps: int) -> list[AppProperty]:
     """The properties of the chosen sessions, by the events of a sample of them.
 
     Args:
         cursor: Of a read.
         parameters: Those of ``sessions``.
-        sessions: The common table expression ``s`` of the sessions.
+        sessions: Common table expressions that end in ``s``, the sessions.
+        steps: How many steps lead out of a stage or step into the next.
     """
-    given = {k: v for k, v in parameters.items() if k != "observed_until"}
-    rows = fetch_all(cursor, f"WITH {sessions} {_FOUND}", given | {"sample": _SAMPLE, "most": MOST})
-    return [AppProperty(row["key"], row["kind"]) for row in rows]
+    statement = f"WITH {sessions} {_FOUND}"
+    given = used_in(statement, parameters | {"sample": _SAMPLE, "most": MOST})
+    rows = fetch_all(cursor, statement, given)
+    return [AppProperty(row["key"], row["kind"], steps) for row in rows]
 
 
 def table(given: list[AppProperty], events: str) -> str:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from server.funnel.drop_offs import DropOff
-from server.funnel.features import feature_name
-from server.funnel.step_counts import FUNNEL
+from server.funnel.features import feature_name, timed_step
+from server.funnel.steps import STAGES
 from server.funnel.texts import ReportTexts
 from server.funnel.types import Cause, Condition, Improvement, Interval
-from server.ledger.types import SessionState
 
 QUICK_WIN = 0.10
 """A change of low effort that should bring more than this is a quick win."""
@@ -61,6 +60,7 @@ class Recommendation:
         improvement: By how much completions should rise, as a share of those of today.
         completions: The further completions among the sessions of the report.
         evidence: What it rests on; None for a rule of thumb.
+        steps: The stages or steps of the funnel.
     """
 
     step: int
@@ -71,11 +71,12 @@ class Recommendation:
     improvement: Interval
     completions: Interval
     evidence: Evidence | None = None
+    steps: tuple[str, ...] = STAGES.names
 
     @property
-    def to_stage(self) -> SessionState:
-        """The stage that more sessions should enter."""
-        return FUNNEL[self.step]
+    def to_stage(self) -> str:
+        """The stage or step that more sessions should reach."""
+        return self.steps[self.step]
 
     @property
     def quick_win(self) -> bool:
@@ -105,7 +106,9 @@ class Roi:
     improvement: Interval
 
 
-def of_cause(cause: Cause, bring: Improvement, sessions: float, texts: ReportTexts, category: str) -> Recommendation:
+def of_cause(
+    cause: Cause, bring: Improvement, sessions: float, texts: ReportTexts, steps: tuple[str, ...]
+) -> Recommendation:
     """The recommendation for a cause.
 
     Args:
@@ -113,14 +116,14 @@ def of_cause(cause: Cause, bring: Improvement, sessions: float, texts: ReportTex
         bring: What it should bring to take its effect away.
         sessions: How many sessions of the report one of those that were searched stands for.
         texts: What is said.
-        category: For a cause whose text names none.
+        steps: The stages or steps of the funnel.
     """
     features = tuple(feature_name(c.feature) for c in cause.conditions)
     text = texts.of_cause(features)
     condition = " and ".join(condition_text(c, texts) for c in cause.conditions)
     return Recommendation(
         step=cause.step_number,
-        category=text.category or category,
+        category=text.category or texts.of_step(cause.step).categories[0],
         effort=text.effort,
         title=text.title.replace("{condition}", condition),
         action=text.action.replace("{condition}", condition),
@@ -139,6 +142,7 @@ def of_cause(cause: Cause, bring: Improvement, sessions: float, texts: ReportTex
             ),
             conditions=cause.conditions,
         ),
+        steps=steps,
     )
 
 
@@ -153,7 +157,7 @@ def condition_text(condition: Condition, texts: ReportTexts) -> str:
 
 
 def _label(feature: str, texts: ReportTexts) -> str:
-    return texts.of_cause([feature]).label or feature.removeprefix("app.")
+    return texts.of_cause([feature]).label.replace("{step}", timed_step(feature)) or feature.removeprefix("app.")
 
 
 def by_rule(drop_off: DropOff, target: float, completing: float, sessions: int, texts: ReportTexts) -> Recommendation:
@@ -181,6 +185,7 @@ def by_rule(drop_off: DropOff, target: float, completing: float, sessions: int, 
         action=text.action,
         improvement=improvement,
         completions=_share(improvement, completing * sessions),
+        steps=drop_off.count.names,
     )
 
 

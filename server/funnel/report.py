@@ -7,6 +7,7 @@ from datetime import datetime
 
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Recommendation, Roi
+from server.funnel.steps import STAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class FunnelReport:
     """Where people leave, and what to change first.
 
     Attributes:
-        sessions: Sessions that were opened.
+        sessions: Sessions that were opened, or that reached the first step.
         observed_until: Until when they were watched; None where there is no session.
         drop_offs: The steps in order.
         recommendations: The changes, the first one first.
@@ -23,6 +24,7 @@ class FunnelReport:
         compared: Conditions that were compared. The more there are, the stronger each has to be to be named.
         unsure_steps: Numbers of the steps at which even a strong cause may go unseen, for too little data.
         left_out: Labels of features that were left out of the search, because they follow from how far a session came.
+        steps: The stages or steps of the funnel.
     """
 
     sessions: int
@@ -34,6 +36,7 @@ class FunnelReport:
     compared: int = 0
     unsure_steps: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+    steps: tuple[str, ...] = STAGES.names
 
     @property
     def worst(self) -> DropOff | None:

@@ -13,46 +13,54 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from server.funnel.selection import CHOSEN, Selection
+from server.funnel.steps import STAGES, Steps
 from server.ledger.columns import Cursor, fetch_all, stored_time_or_none
-from server.ledger.types import SessionState
-
-FUNNEL = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL, SessionState.COMPLETED)
-"""The stages of the default funnel. Step 1 leads out of the first into the second."""
 
 # The last thing that the ledger knows of. A server that was stopped has seen nothing since.
 _LAST_SEEN = """SELECT greatest((SELECT max(update_time) FROM sessions), (SELECT max(server_time) FROM events))
     AS last_seen"""
 
-OUTCOMES = f"""stages AS (SELECT session_id, v.create_time, reached, ended, s.stage_time AS end_time,
-        coalesce(in_progress_time, s.create_time) AS in_progress_time,
-        coalesce(awaiting_approval_time, in_progress_time, s.create_time) AS awaiting_approval_time, completed_time
-    FROM v_session_stages AS v JOIN sessions AS s ON s.id = v.session_id WHERE {CHOSEN}),
-outcomes AS (
-    SELECT session_id, 1 AS step, create_time AS enter_time, in_progress_time AS next_time, reached >= 2 AS went_on,
-        ended, end_time FROM stages
-    UNION ALL SELECT session_id, 2, in_progress_time, awaiting_approval_time, reached >= 3, ended, end_time
-        FROM stages WHERE reached >= 2
-    UNION ALL SELECT session_id, 3, awaiting_approval_time, completed_time, reached >= 4, ended, end_time
-        FROM stages WHERE reached >= 3),
-waits AS (
-    SELECT step, to_milliseconds(greatest(
-            $idle_ms + quantile_disc(date_diff('ms', enter_time, next_time), 0.99) FILTER (went_on),
-            quantile_disc(date_diff('ms', enter_time, end_time), 0.99) FILTER (ended AND NOT went_on), $idle_ms)
-        ) AS wait, bool_and(went_on OR ended) AS all_known
-    FROM outcomes GROUP BY step),
-known AS (
-    -- Where every session of a step has ended or gone on, none can be missing, and all count.
-    SELECT outcomes.*, all_known, wait,
-        (went_on OR ended) AND (all_known OR enter_time <= $observed_until::TIMESTAMP - wait) AS counts
-    FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - the condition is a literal of ours
-"""Common table expressions that end in ``known``: a row for a session and a step that it could make."""
+_STAGE_TIMES = (
+    "v.create_time",
+    "coalesce(in_progress_time, s.create_time)",
+    "coalesce(awaiting_approval_time, in_progress_time, s.create_time)",
+    "completed_time",
+)
 
-_COUNTS = f"""WITH {OUTCOMES}
-SELECT step, count(*) AS entered, count(*) FILTER (counts AND went_on) AS went_on,
-    count(*) FILTER (counts AND NOT went_on) AS dropped, count(*) FILTER (NOT went_on AND NOT ended) AS under_way,
-    median(epoch(next_time - enter_time)) FILTER (went_on) AS median_s,
-    any_value(CASE WHEN NOT all_known THEN $observed_until::TIMESTAMP - wait END) AS entered_until
-FROM known GROUP BY step ORDER BY step"""  # noqa: S608 - the same
+
+def _outcomes(steps: Steps) -> str:
+    """Common table expressions that end in ``known``: a row for a session and a step that it could make."""
+    numbers = range(1, len(steps.names) + 1)
+    times = _STAGE_TIMES if steps.of_stages else [f"step_times[{k}]" for k in numbers]
+    named = ", ".join(f"{time} AS time_{k}" for k, time in zip(numbers, times, strict=True))
+    each = " UNION ALL ".join(
+        f"""SELECT session_id, {k} AS step, time_{k} AS enter_time, time_{k + 1} AS next_time, reached > {k} AS went_on,
+            ended, end_time FROM stages WHERE reached >= {k}"""  # noqa: S608 - literals of ours
+        for k in numbers[:-1]
+    )
+    return f"""stages AS (SELECT session_id, reached, ended, s.stage_time AS end_time, {named}
+        FROM {steps.sessions or "v_session_stages"} AS v JOIN sessions AS s ON s.id = v.session_id WHERE {CHOSEN}),
+    outcomes AS ({each}),
+    waits AS (
+        SELECT step, to_milliseconds(greatest(
+                $idle_ms + quantile_disc(date_diff('ms', enter_time, next_time), 0.99) FILTER (went_on),
+                quantile_disc(date_diff('ms', enter_time, end_time), 0.99) FILTER (ended AND NOT went_on), $idle_ms)
+            ) AS wait, bool_and(went_on OR ended) AS all_known
+        FROM outcomes GROUP BY step),
+    known AS (
+        -- Where every session of a step has ended or gone on, none can be missing, and all count.
+        SELECT outcomes.*, all_known, wait,
+            (went_on OR ended) AND (all_known OR enter_time <= $observed_until::TIMESTAMP - wait) AS counts
+        FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - literals of ours, and steps that were checked
+
+
+def _counts(steps: Steps) -> str:
+    return f"""WITH {_outcomes(steps)}
+    SELECT step, count(*) AS entered, count(*) FILTER (counts AND went_on) AS went_on,
+        count(*) FILTER (counts AND NOT went_on) AS dropped, count(*) FILTER (NOT went_on AND NOT ended) AS under_way,
+        median(epoch(next_time - enter_time)) FILTER (went_on) AS median_s,
+        any_value(CASE WHEN NOT all_known THEN $observed_until::TIMESTAMP - wait END) AS entered_until
+    FROM known GROUP BY step ORDER BY step"""  # noqa: S608 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +68,14 @@ class StepCount:
     """The sessions at one step.
 
     Attributes:
-        step: From 1; it leads from ``FUNNEL[step - 1]`` into ``FUNNEL[step]``.
-        entered: Sessions that entered the stage before.
+        step: From 1; it leads from ``names[step - 1]`` into ``names[step]``.
+        entered: Sessions that entered the stage, or reached the step, before.
         went_on: Those of them that count and made the step.
         dropped: Those of them that count and ended without making it.
         under_way: Those that have neither ended nor made the step; they never count.
         median_s: Median time of the step in seconds; None when nobody made it.
         entered_until: Sessions that entered later do not count, UTC without zone; None where all count.
+        names: The steps of the funnel.
     """
 
     step: int
@@ -76,6 +85,7 @@ class StepCount:
     under_way: int = 0
     median_s: float | None = None
     entered_until: datetime | None = field(default=None, compare=False)
+    names: tuple[str, ...] = STAGES.names
 
     @property
     def counted(self) -> int:
@@ -88,14 +98,14 @@ class StepCount:
         return self.entered - self.counted
 
     @property
-    def from_stage(self) -> SessionState:
-        """The stage that is left."""
-        return FUNNEL[self.step - 1]
+    def from_stage(self) -> str:
+        """The stage or step that is left."""
+        return self.names[self.step - 1]
 
     @property
-    def to_stage(self) -> SessionState:
-        """The stage that is entered."""
-        return FUNNEL[self.step]
+    def to_stage(self) -> str:
+        """The stage or step that is entered."""
+        return self.names[self.step]
 
 
 def end_of_observation(cursor: Cursor, now: datetime | None) -> datetime | None:
@@ -113,7 +123,7 @@ def end_of_observation(cursor: Cursor, now: datetime | None) -> datetime | None:
 
 
 def outcome_parameters(selection: Selection, observed_until: datetime | None, idle: timedelta) -> dict[str, Any]:
-    """The named parameters of ``OUTCOMES``.
+    """The named parameters of the queries of a report.
 
     Args:
         selection: The sessions.
@@ -124,12 +134,15 @@ def outcome_parameters(selection: Selection, observed_until: datetime | None, id
     return selection.parameters | {"observed_until": observed_until, "idle_ms": idle_ms}
 
 
-def count_steps(cursor: Cursor, parameters: dict[str, Any]) -> tuple[StepCount, ...]:
-    """Count the steps of the default funnel, in order.
+def count_steps(cursor: Cursor, parameters: dict[str, Any], steps: Steps = STAGES) -> tuple[StepCount, ...]:
+    """Count the steps of a funnel, in order.
 
     Args:
         cursor: Of a read.
         parameters: From ``outcome_parameters``.
+        steps: Which funnel.
     """
-    counts = {row["step"]: StepCount(**row) for row in fetch_all(cursor, _COUNTS, parameters)}
-    return tuple(counts.get(step, StepCount(step, 0, 0, 0)) for step in range(1, len(FUNNEL)))
+    rows = fetch_all(cursor, _counts(steps), parameters)
+    counts = {row["step"]: StepCount(**row, names=steps.names) for row in rows}
+    none = (StepCount(step, 0, 0, 0, names=steps.names) for step in range(1, len(steps.names)))
+    return tuple(counts.get(count.step, count) for count in none)

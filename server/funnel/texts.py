@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from models.errors import InvalidInput
 from models.reasons import Reason
 from models.strict_yaml import load_strictly, where_wrong
+from server.funnel.features import timed_step
 
 MOST_BYTES: Final = 256 * 1024
 
-Stage = Literal["IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED"]
+Stage = Literal["IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED", "other"]
 Category = Literal["ux", "content", "performance", "complexity"]
 Effort = Literal["low", "medium", "high"]
 Line = Annotated[str, StringConstraints(min_length=3, max_length=120, strip_whitespace=True)]
@@ -24,6 +25,9 @@ Paragraph = Annotated[str, StringConstraints(min_length=3, max_length=1000, stri
 
 
 FeatureName = Annotated[str, StringConstraints(pattern=r"^(app\.)?[a-z][a-z0-9_]{0,63}$")]
+
+
+_OTHER: Final = "other"
 
 
 class _Part(BaseModel):
@@ -71,14 +75,20 @@ class ReportTexts(_Part):
     causes: Mapping[FeatureName, CauseText]
 
     def of_step(self, stage: str) -> StepText:
-        """What is said of the step into a stage."""
-        return {str(name): text for name, text in self.steps.items()}[stage]
+        """What is said of the way into a stage, or to any other step."""
+        texts = {str(name): text for name, text in self.steps.items()}
+        return texts.get(stage) or texts[_OTHER]
+
+    def points_to(self, stage: str) -> tuple[Category, ...]:
+        """What a drop-off on the way into a stage points to by rule; there is no rule for other steps."""
+        text = self.of_step(stage)
+        return () if text is self.of_step(_OTHER) else text.categories
 
     def of_cause(self, features: Sequence[str]) -> CauseText:
         """What is said of a feature, or of several together."""
         if len(features) > 1:
             return self.causes["together"]
-        return self.causes.get(features[0]) or self.causes["property"]
+        return self.causes.get(features[0]) or self.causes["time_to_step" if timed_step(features[0]) else "property"]
 
 
 def load_texts(override: Path | None = None) -> ReportTexts:

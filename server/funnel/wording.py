@@ -5,7 +5,6 @@ from __future__ import annotations
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
-from server.funnel.step_counts import FUNNEL
 from server.funnel.types import Interval
 from server.times import shown_time
 
@@ -50,6 +49,8 @@ def headline(report: FunnelReport) -> str:
         f"({percent_range(worst.rate)}), {number(count.dropped)} of {number(count.counted)} sessions."
     )
     if any(found.evidence and found.to_stage == count.to_stage for found in report.recommendations):
+        return text
+    if not worst.categories:
         return text
     first, *others = worst.categories
     points = f"{first} first, then {' and '.join(others)}" if others else first
@@ -120,7 +121,7 @@ def caution(report: FunnelReport) -> str:
             "goes with leaving, which is a correlation; only an experiment shows that a change helps."
         )
     if report.unsure_steps:
-        stages = " and ".join(FUNNEL[step] for step in report.unsure_steps)
+        stages = " and ".join(report.steps[step] for step in report.unsure_steps)
         text += f" There is too little data on the way into {stages}: a strong cause may go unseen there."
     if report.left_out:
         text += f" Left out, because they follow from how far a session came: {', '.join(report.left_out)}."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -74,6 +75,11 @@ def text_of(row: Row, name: str) -> RedactedText:
     text = text_or_none(row, name)
     assert text is not None
     return text
+
+
+def used_in(statement: str, parameters: Row) -> Row:
+    """The named parameters that a statement has; DuckDB refuses others."""
+    return {name: value for name, value in parameters.items() if re.search(rf"\${name}\b", statement)}
 
 
 def text_literal(text: str) -> str:

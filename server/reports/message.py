@@ -12,7 +12,7 @@ from typing import Any
 from server.alerts.smtp import domain_of
 from server.funnel.document import document as funnel_document
 from server.funnel.document import interval
-from server.funnel.step_counts import FUNNEL
+from server.funnel.steps import FUNNEL
 from server.reports import wording
 from server.reports.changes import COMPLETED, Change
 from server.reports.incidents import Incident

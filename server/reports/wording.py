@@ -8,7 +8,7 @@ from typing import Final
 
 from server.funnel.features import feature_name
 from server.funnel.recommendations import condition_text
-from server.funnel.step_counts import FUNNEL
+from server.funnel.steps import FUNNEL
 from server.funnel.types import Condition, Interval
 from server.funnel.wording import number, percent
 from server.reports.changes import COMPLETED, Change

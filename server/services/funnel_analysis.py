@@ -10,13 +10,14 @@ from datetime import timedelta
 
 from vestibule.v1 import funnel_pb2
 
+from server.analytics.funnel import FunnelChoice
 from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelOptimizer, read_funnel
 from server.funnel.selection import Selection
 from server.funnel.texts import load_texts
+from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
-from server.rpc import convert
+from server.services.funnel_choice import funnel_choice
 from server.services.funnel_messages import analysis_message
 from server.settings import Settings
 
@@ -54,7 +55,7 @@ class Analysis:
 
     async def run(
         self,
-        ledger: Ledger,
+        ledger: Reads,
         request: funnel_pb2.GetReportRequest,
         pseudonym: Callable[[str], str],
         *,
@@ -64,24 +65,18 @@ class Analysis:
 
         Args:
             ledger: What is read.
-            request: From when to when, and of which client.
+            request: From when to when, of which client, and which steps.
             pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
             visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
         """
-        chosen = _selection(request, pseudonym, visible_to)
+        choice = funnel_choice(request, pseudonym, visible_to)
+        chosen, steps = _selection(choice), choice.analyzed()
         now = self.clock() if self.clock else None
         async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
-            data = await ledger.read(lambda cursor: read_funnel(cursor, chosen, now=now, idle=self.idle))
+            data = await ledger.read(lambda cursor: read_funnel(cursor, chosen, steps=steps, now=now, idle=self.idle))
             running = asyncio.get_running_loop().run_in_executor(self._thread, self.optimizer.analyze, data)
             return analysis_message(await running)
 
 
-def _selection(request: funnel_pb2.GetReportRequest, pseudonym: Callable[[str], str], visible_to: str) -> Selection:
-    client_id = request.client_id
-    return Selection(
-        start=convert.moment(request.start_time) if request.HasField("start_time") else None,
-        end=convert.moment(request.end_time) if request.HasField("end_time") else None,
-        client_id=client_id,
-        pseudonym=pseudonym(client_id) if client_id else "",
-        visible_to=visible_to,
-    )
+def _selection(choice: FunnelChoice) -> Selection:
+    return Selection(choice.start, choice.end, choice.client_id, choice.pseudonym, choice.visible_to)

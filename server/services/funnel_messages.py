@@ -7,9 +7,9 @@ from vestibule.v1 import funnel_pb2
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Evidence, Recommendation, Roi
 from server.funnel.report import FunnelReport
-from server.funnel.step_counts import FUNNEL, StepCount
+from server.funnel.step_counts import StepCount
+from server.funnel.steps import STAGES
 from server.funnel.types import Interval
-from server.ledger.types import SessionState
 from server.rpc import convert
 
 _NO_SEVERITY = funnel_pb2.SEVERITY_UNSPECIFIED
@@ -26,7 +26,7 @@ def analysis_message(report: FunnelReport) -> funnel_pb2.FunnelAnalysis:
         recommendations=[_recommendation_message(found) for found in report.recommendations],
         searched_session_count=report.searched,
         compared_condition_count=report.compared,
-        unsure_stages=[FUNNEL[step] for step in report.unsure_steps],
+        unsure_stages=[report.steps[step] for step in report.unsure_steps],
         left_out_features=report.left_out,
     )
     if report.roi is not None:
@@ -39,16 +39,18 @@ def analysis_message(report: FunnelReport) -> funnel_pb2.FunnelAnalysis:
 
 def report_of(message: funnel_pb2.FunnelAnalysis) -> FunnelReport:
     """A message as a report."""
+    steps = (*(found.from_stage for found in message.drop_offs[:1]), *(found.to_stage for found in message.drop_offs))
     return FunnelReport(
         sessions=message.session_count,
         observed_until=convert.moment(message.observe_end_time) if message.HasField("observe_end_time") else None,
-        drop_offs=tuple(_drop_off(found) for found in message.drop_offs),
-        recommendations=tuple(_recommendation(found) for found in message.recommendations),
+        drop_offs=tuple(_drop_off(found, steps) for found in message.drop_offs),
+        recommendations=tuple(_recommendation(found, steps) for found in message.recommendations),
         roi=_roi(message.gain) if message.HasField("gain") else None,
         searched=message.searched_session_count,
         compared=message.compared_condition_count,
-        unsure_steps=tuple(_step(stage) for stage in message.unsure_stages),
+        unsure_steps=tuple(steps.index(stage) for stage in message.unsure_stages),
         left_out=tuple(message.left_out_features),
+        steps=steps or STAGES.names,
     )
 
 
@@ -72,15 +74,16 @@ def _drop_off_message(found: DropOff) -> funnel_pb2.DropOff:
     return message
 
 
-def _drop_off(message: funnel_pb2.DropOff) -> DropOff:
+def _drop_off(message: funnel_pb2.DropOff, steps: tuple[str, ...]) -> DropOff:
     timed = message.HasField("median_time")
     count = StepCount(
-        step=_step(message.to_stage),
+        step=steps.index(message.to_stage),
         entered=message.entered_count,
         went_on=message.continued_count,
         dropped=message.dropped_count,
         under_way=message.under_way_count,
         median_s=message.median_time.ToTimedelta().total_seconds() if timed else None,
+        names=steps,
     )
     known = message.severity != _NO_SEVERITY
     severity = funnel_pb2.Severity.Name(message.severity).removeprefix(_PREFIX) if known else ""
@@ -114,9 +117,9 @@ def _recommendation_message(found: Recommendation) -> funnel_pb2.FunnelRecommend
     return message
 
 
-def _recommendation(message: funnel_pb2.FunnelRecommendation) -> Recommendation:
+def _recommendation(message: funnel_pb2.FunnelRecommendation, steps: tuple[str, ...]) -> Recommendation:
     return Recommendation(
-        step=_step(message.to_stage),
+        step=steps.index(message.to_stage),
         category=message.category,
         effort=message.effort,
         title=message.title,
@@ -124,6 +127,7 @@ def _recommendation(message: funnel_pb2.FunnelRecommendation) -> Recommendation:
         improvement=_interval(message.improvement),
         completions=_interval(message.completions),
         evidence=_evidence(message.evidence) if message.HasField("evidence") else None,
+        steps=steps,
     )
 
 
@@ -142,10 +146,6 @@ def _evidence(message: funnel_pb2.FunnelEvidence) -> Evidence:
 
 def _roi(message: funnel_pb2.FunnelGain) -> Roi:
     return Roi(**{name: _interval(getattr(message, ours)) for ours, name in _GAIN.items()})
-
-
-def _step(to_stage: str) -> int:
-    return FUNNEL.index(SessionState(to_stage))
 
 
 def _estimate(interval: Interval) -> funnel_pb2.Estimate:

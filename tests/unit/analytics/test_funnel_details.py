@@ -271,6 +271,11 @@ def _ruled(order: int = 0, exclusion: tuple[str, int] | None = None, **rule: obj
         ("attribution_step", _attributed(3, 2, steps=["a"])),
         ("attribution_step", _attributed(3, 1)),
         ("attribution_step", _attributed(3, 1, steps=["a"], order=funnel_pb2.FUNNEL_ORDER_ANY)),
+        ("analyzed_steps", funnel_pb2.GetReportRequest(steps=["cart"], analyze=True)),
+        (
+            "analyzed_steps",
+            funnel_pb2.GetReportRequest(steps=["a", "b"], order=funnel_pb2.FUNNEL_ORDER_ANY, analyze=True),
+        ),
         ("shape_needs_order", funnel_pb2.GetReportRequest(attempt=funnel_pb2.FUNNEL_ATTEMPT_LAST)),
         ("shape_needs_order", _ruled(order=funnel_pb2.FUNNEL_ORDER_STRICT, position=2)),
         ("step_rule_position", _ruled(position=4)),

@@ -19,6 +19,7 @@ from server.console.texts import texts_in
 from tests.unit.console.harness import Harness
 from tests.unit.console.test_pages import fill
 from tests.unit.funnel.quarter import Quarter
+from tests.unit.funnel.shop import Shop
 
 PATIENT_S = 120.0
 
@@ -49,6 +50,24 @@ async def test_a_planted_cause_comes_first_with_its_gain_its_evidence_and_a_caut
         funnel = unescape((await browser.get("/funnel?lang=en")).text)
         assert "What to change first: " in funnel
         assert 'href="/causes"' in funnel
+
+
+async def test_causes_between_steps_of_ones_own_are_at_the_same_address_as_their_funnel(harness: Harness) -> None:
+    planted = Shop(sessions=1000, causes={1: lambda drawn: 2.0 * (drawn["network"] == "3g")})
+    await harness.ledger.write(planted.store)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        funnel = unescape((await browser.get("/funnel?steps=cart,pay,done&window=1d&by=client")).text)
+        address = "/causes?steps=cart%2Cpay%2Cdone&window=1d"
+        assert f'href="{address}"' in funnel
+        page = unescape((await browser.get(address)).text)
+        assert "network = 3g" in page
+        assert "Who left before pay" in page
+        assert 'name="by"' not in page, "groups are not analyzed apart"
+        assert (
+            'href="/causes'
+            not in unescape((await browser.get("/funnel?steps=cart,pay&order=any")).text).split("<main", 1)[-1]
+        )
+        assert (await browser.get("/causes?steps=cart,pay&order=any")).status_code == 400
 
 
 async def test_too_little_data_and_no_data_are_said(harness: Harness) -> None:

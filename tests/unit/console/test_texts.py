@@ -7,9 +7,9 @@ from importlib.resources import files
 
 import pytest
 
-from server.analytics.funnel import STAGES
 from server.console.texts import LANGUAGES, preferred, texts_in
 from server.console.visit import PAGES
+from server.funnel.steps import FUNNEL
 
 ENGLISH = texts_in(LANGUAGES[0]).places()
 
@@ -51,7 +51,7 @@ def test_each_text_that_a_page_names_is_there_and_each_text_is_used() -> None:
     sources = [*files("server.console").joinpath("templates").iterdir(), *files("server.console").iterdir()]
     code = "\n".join(file.read_text(encoding="utf-8") for file in sources if file.name.endswith((".html", ".py")))
     named = set(re.findall(r"\b(?:t|_?texts|texts_of\([\w.]+\))\(\s*['\"](\w+)['\"]", code)) | {"funnel_too_little"}
-    made = {f"nav_{name}" for name, _, _ in PAGES} | {f"stage_{stage}" for stage in STAGES}
+    made = {f"nav_{name}" for name, _, _ in PAGES} | {f"stage_{stage}" for stage in FUNNEL}
     assert {key for key in named if not key.endswith("_")} | made <= ENGLISH.keys()
     assert {key for key in ENGLISH if key not in named and not key.startswith((*BUILT, *CHOSEN))} == set()
 

@@ -284,4 +284,4 @@ def test_no_session_no_table(cursor: Cursor) -> None:
 
 
 def test_every_feature_has_its_text() -> None:
-    assert load_texts().causes.keys() == {*(feature.name for feature in OWN), "property", "together"}
+    assert load_texts().causes.keys() == {*(feature.name for feature in OWN), "property", "time_to_step", "together"}

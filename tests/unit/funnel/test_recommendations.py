@@ -11,7 +11,8 @@ from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
 from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
-from server.funnel.step_counts import FUNNEL, StepCount
+from server.funnel.step_counts import StepCount
+from server.funnel.steps import FUNNEL
 from server.funnel.texts import load_texts
 from server.funnel.types import Interval, SessionTable
 from server.funnel.wording import first_change, together, why, worth

@@ -79,7 +79,7 @@ def with_evidence() -> FunnelReport:
 
 def test_a_message_holds_the_whole_report() -> None:
     assert report_of(analysis_message(with_evidence())) == with_evidence()
-    empty = FunnelOptimizer().analyze(FunnelData((StepCount(1, 0, 0, 0),)))
+    empty = FunnelOptimizer().analyze(FunnelData(tuple(StepCount(step, 0, 0, 0) for step in (1, 2, 3))))
     assert report_of(analysis_message(empty)) == empty
 
 
@@ -184,9 +184,9 @@ def test_options_before_the_command_apply_to_it(folders: list[str]) -> None:
     assert run("report", "--client", "another", *folders).stdout.startswith("There are no sessions.")
 
 
-def test_steps_do_not_go_with_the_report() -> None:
-    done = CliRunner().invoke(cli, ["funnel", "--steps", "a,b", "report"])
-    assert (done.exit_code, "--steps" in done.stderr) == (2, True)
+def test_groups_do_not_go_with_the_report() -> None:
+    done = CliRunner().invoke(cli, ["funnel", "--steps", "a,b", "--by", "channel", "report"])
+    assert (done.exit_code, "has no groups" in done.stderr) == (2, True)
 
 
 def test_the_document_has_every_number(folders: list[str]) -> None:

@@ -775,7 +775,9 @@ class GetReportRequest(_message.Message):
     attempt: Global___FunnelAttempt.ValueType
     """Which attempt of a session counts. Each event of the first step is an attempt."""
     analyze: _builtins.bool
-    """Whether to analyze where people leave the funnel of stages, too. It takes seconds on a large ledger."""
+    """Whether to analyze where people leave the funnel, and what goes with it, too: the funnel of steps where there are
+    any, otherwise that of the stages. It takes seconds on a large ledger. Groups and times are not analyzed apart.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Counts sessions opened at or after this time. Absent means no bound."""
@@ -1121,7 +1123,7 @@ Global___FunnelWarning: _TypeAlias = FunnelWarning  # noqa: Y015
 
 @_typing.final
 class FunnelAnalysis(_message.Message):
-    """Where people leave the funnel of stages, counted on sessions whose end would be known by now."""
+    """Where people leave the funnel, counted on sessions whose end would be known by now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1135,7 +1137,7 @@ class FunnelAnalysis(_message.Message):
     UNSURE_STAGES_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FEATURES_FIELD_NUMBER: _builtins.int
     session_count: _builtins.int
-    """Sessions that were opened."""
+    """Sessions that were opened, or that reached the first of the steps that were asked for."""
     searched_session_count: _builtins.int
     """Sessions in which causes were looked for: all, or a sample of a large number."""
     compared_condition_count: _builtins.int
@@ -1146,7 +1148,7 @@ class FunnelAnalysis(_message.Message):
 
     @_builtins.property
     def drop_offs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DropOff]:
-        """The steps from each stage into the next, in order."""
+        """The ways from each stage or step into the next, in order."""
 
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelRecommendation]:
@@ -1158,7 +1160,7 @@ class FunnelAnalysis(_message.Message):
 
     @_builtins.property
     def unsure_stages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Stages on the way into which even a strong cause may go unseen, for too little data."""
+        """Stages or steps on the way into which even a strong cause may go unseen, for too little data."""
 
     @_builtins.property
     def left_out_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1204,7 +1206,7 @@ class FunnelRecommendation(_message.Message):
     HIGH_IMPACT_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     to_stage: _builtins.str
-    """The stage that more sessions should enter."""
+    """The stage or step that more sessions should reach."""
     category: _builtins.str
     """ux, content, performance or complexity."""
     effort: _builtins.str
@@ -1351,8 +1353,9 @@ Global___FunnelGain: _TypeAlias = FunnelGain  # noqa: Y015
 
 @_typing.final
 class DropOff(_message.Message):
-    """The step from one stage into the next. A session counts for it when it entered the first stage so long ago that it
-    would be known by now whether it left; before that, those that left are still missing.
+    """The way from one stage into the next, or from one of the steps that were asked for to the next. A session counts for
+    it when it entered the first stage so long ago that it would be known by now whether it left; before that, those that
+    left are still missing.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1369,9 +1372,9 @@ class DropOff(_message.Message):
     MEDIAN_TIME_FIELD_NUMBER: _builtins.int
     CATEGORIES_FIELD_NUMBER: _builtins.int
     from_stage: _builtins.str
-    """The stage that is left, for example IN_PROGRESS."""
+    """The stage or step that is left, for example IN_PROGRESS."""
     to_stage: _builtins.str
-    """The stage that is entered, for example AWAITING_APPROVAL."""
+    """The stage or step that is entered, for example AWAITING_APPROVAL."""
     entered_count: _builtins.int
     """Sessions that entered the first stage."""
     continued_count: _builtins.int
@@ -1395,7 +1398,7 @@ class DropOff(_message.Message):
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What a drop-off here points to before anything is known of its causes, for example performance; the most likely
-        first.
+        first. Empty for a step that is no stage.
         """
 
     def __init__(
