@@ -138,6 +138,10 @@ class Reader(Protocol):
         ...
 
 
+class _NoToken(Failure):
+    """The state folder has no token for analysts."""
+
+
 def quack_token(settings: Settings) -> str:
     """The token of the endpoint for analysts: the setting, or the one that the server generated.
 
@@ -154,7 +158,7 @@ def quack_token(settings: Settings) -> str:
         hint = (
             f"{STARTING} Else start `vestibule serve` once, or point VESTIBULE_STATE_DIR at the server's state folder."
         )
-        raise Failure("The state folder has no token for analysts, quack.token.", hint=hint) from None
+        raise _NoToken("The state folder has no token for analysts, quack.token.", hint=hint) from None
     except PermissionError:
         hint = "Ask the operator for it, and set VESTIBULE_QUACK__TOKEN."
         raise Failure("This user may not read the token for analysts, quack.token.", hint=hint) from None
@@ -208,9 +212,18 @@ def _open(settings: Settings, live_only: bool) -> Reader:
             try:  # a server has the file, so its endpoint may be started again just now
                 return connect(settings.quack.port, quack_token(settings), patient=True)
             except (duckdb.Error, Failure):
+                if isinstance(live_error, _NoToken) and isinstance(file_error, Unavailable):
+                    raise _no_endpoint_yet(settings) from live_error
                 raise _no_ledger(settings, live_error, live_only) from file_error
         click.echo("No server answers, so the ledger file is read.", err=True)
         return connection
+
+
+def _no_endpoint_yet(settings: Settings) -> Failure:
+    return Failure(
+        f"A server has the ledger in {settings.data_dir}, and {settings.state_dir} has no token for analysts yet.",
+        hint=f"{STARTING} Else the server runs with quack.enabled off, or VESTIBULE_STATE_DIR is not its state folder.",
+    )
 
 
 def _no_ledger(settings: Settings, error: Exception, live_only: bool) -> Failure:

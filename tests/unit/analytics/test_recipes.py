@@ -1,8 +1,9 @@
-"""Every query of ledger-and-sql.md and funnels.md runs over Quack: from Python, DuckDB's prompt and SQLAlchemy."""
+"""Every query of the pages for analysts runs over Quack: from Python, DuckDB's prompt, SQLAlchemy and our command."""
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -13,10 +14,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from click.testing import CliRunner
 
 from server.analytics.client import connect
 from server.analytics.quack import free_port
 from server.cli.analyst import attach_statements
+from server.cli.main import cli
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.views import ALL_VIEWS
 from tests.unit.analytics.endpoints import endpoint_of
@@ -27,15 +30,20 @@ from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
 
 PAGES = [
-    Path(__file__).resolve().parents[3] / "docs" / "operating" / name for name in ("ledger-and-sql.md", "funnels.md")
+    Path(__file__).resolve().parents[3] / "docs" / "operating" / name
+    for name in ("events.md", "ledger-and-sql.md", "funnels.md")
 ]
 FUNNEL = [(1, "camera_opened", 1, 1.0, None), (2, "photo_taken", 1, 1.0, 1.0), (3, "photo_sent", 1, 1.0, 1.0)]
 
 
-def recipes() -> list[str]:
+def pasted() -> list[str]:
+    """The blocks, as somebody copies them."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    blocks = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
-    queries = [query.strip() for block in blocks if "ATTACH" not in block for query in block.split(";")]
+    return [block for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "ATTACH" not in block]
+
+
+def recipes() -> list[str]:
+    queries = [query.strip() for block in pasted() for query in block.split(";")]
     return [query for query in queries if query]
 
 
@@ -114,6 +122,20 @@ def test_every_recipe_runs_from_sqlalchemy(port: int, answers: dict[str, list[tu
     assert {query: len(rows) for query, rows in found.items()} == {query: len(rows) for query, rows in answers.items()}
     [funnel] = [rows for query, rows in found.items() if query.startswith("FROM funnel(")]
     assert funnel == FUNNEL
+
+
+def test_every_recipe_pasted_into_the_command_runs(
+    port: int, answers: dict[str, list[tuple[Any, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTIBULE_QUACK__TOKEN", TOKEN)
+    for query, rows in answers.items():
+        done = CliRunner().invoke(cli, ["sql", query, "--json", "--port", str(port)])
+        assert done.exit_code == 0, (query, done.output)
+        assert len(json.loads(done.stdout)) == len(rows), query
+    for block in pasted():
+        done = CliRunner().invoke(cli, ["sql", "--port", str(port)], input=block)
+        assert done.exit_code == 0, (block, done.output)
+        assert all(line in done.stdout for line in block.splitlines() if line.startswith("-- ")), "what each answers"
 
 
 def test_a_client_sees_the_comment_of_every_view_and_column(answers: dict[str, list[tuple[Any, ...]]]) -> None:

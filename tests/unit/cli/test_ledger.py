@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +93,49 @@ def test_sql_on_the_live_ledger() -> None:
     assert "No rows." in run("sql", "SELECT * FROM v_dead_letters").stdout
     assert "STARTED" in run("sql", f"-- A recipe begins with a comment.\n{QUERY}").stdout
     assert "No such option '--nonsense'" in run("sql", "--nonsense").stderr
+    assert "No such option '-- one line'" not in run("sql", "-- one line").stderr
+
+
+@pytest.mark.usefixtures("served")
+def test_several_statements_run_one_after_the_other() -> None:
+    block = f"-- First; with a comment.\n{QUERY};\n\n-- Second.\nSELECT ';' AS mark;\n-- The end.\n"
+    for done in (run("sql", stdin=block), run("sql", block)):
+        assert done.exit_code == 0, done.output
+        first, second = done.stdout.split("\n-- Second.\n")
+        assert first.startswith("\n-- First; with a comment.\n")
+        assert ("STARTED" in first, "| ; " in second) == (True, True)
+    assert "take one statement" in run("sql", block, "--json").stderr
+    assert "[SQL_REFUSED]" in run("sql", f"{QUERY}; DELETE FROM sessions").stderr
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "name = 'paid' AND properties->>'way' = 'card'",
+        "name LIKE 'p%' OR properties->>'way' LIKE 'c%'",
+        "properties->'amount' > 5",
+    ],
+)
+def test_a_missing_parenthesis_around_a_property_is_explained(place: Path, condition: str) -> None:
+    done = run("sql", f"SELECT count(*) FROM {ONE_EVENT} WHERE {condition}")
+    assert done.exit_code == 1
+    assert "write (properties->>'key') = 'value'" in done.stderr
+
+
+ONE_EVENT = """(SELECT 'paid' AS name, '{"way": "card", "amount": 7}'::JSON AS properties)"""
+
+
+def test_while_a_server_starts_for_the_first_time_a_query_says_so(place: Path) -> None:
+    ledger = open_ledger(place / "ledger.duckdb", lambda: NOW)
+    script = "import sys; from server.cli.main import cli; cli(['sql', 'SELECT 1'])"
+    try:  # in another process, because one process may open the file twice
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        ledger.close()
+    assert done.returncode == 1
+    assert "A server has the ledger" in done.stderr
+    assert "just started" in done.stderr
 
 
 @pytest.mark.usefixtures("served")
