@@ -209,6 +209,12 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The file of experiments has errors; the message names the places.",
     )
+    EXPERIMENT_EFFECT_IMPOSSIBLE = (
+        "EXPERIMENT_EFFECT_IMPOSSIBLE",
+        Status.INVALID_ARGUMENT,
+        "The rate of completion can neither rise nor fall by so much.",
+        "Ask for a smaller change.",
+    )
     EXPERIMENT_NOT_FOUND = "EXPERIMENT_NOT_FOUND", Status.NOT_FOUND, "There is no such experiment for the caller."
     EXPERIMENT_WORD_PERSONAL = (
         "EXPERIMENT_WORD_PERSONAL",
@@ -437,7 +443,7 @@ class Reason(ReasonRow):
     REPORT_WEEK_INVALID = (
         "REPORT_WEEK_INVALID",
         Status.INVALID_ARGUMENT,
-        "The week of a report is not of the form 2026-W48, or not over yet.",
+        "The week of a report is not of the form 2026-W48, is none, or is not over yet.",
     )
     REQUEST_MISSING = "REQUEST_MISSING", Status.INVALID_ARGUMENT, "A call that takes one message was closed without it."
     REQUEST_STALLED = (

@@ -13,9 +13,10 @@ import click
 
 from models.reasons import Reason
 from server.cli.messages import as_dict
-from server.cli.output import Failure, Moment, as_utc, show_fields, show_json, show_table, time_text
+from server.cli.output import Failure, show_fields, show_json, show_table, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
+from server.cli.time_types import Moment, as_utc
 
 if TYPE_CHECKING:
     from vestibule.v1.admin_pb2 import (

@@ -18,8 +18,9 @@ from server.cli import letter_calls
 from server.cli.letter_calls import Action, Which
 from server.cli.letter_output import COLUMNS, counted, row, show_preview, told
 from server.cli.messages import as_dict
-from server.cli.output import Failure, Period, show_fields, show_json, show_table, time_text
+from server.cli.output import Failure, show_fields, show_json, show_table, time_text
 from server.cli.remote import address_option, connected
+from server.cli.time_types import Period
 from server.times import shown_length
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.output import Period, show_fields, show_json, show_table, time_json, time_text
+from server.cli.experiment_plan import plan_row, plan_sentences
+from server.cli.output import show_json, show_table, time_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+from server.cli.time_types import Period
 
 if TYPE_CHECKING:
     from vestibule.v1 import experiment_pb2 as pb
@@ -115,7 +117,8 @@ def plan(
 ) -> None:
     """Tell how many sessions and days an experiment with one variant and a control would need.
 
-    The rate of completion and the sessions of a day are those of the last four weeks.
+    The rate of completion and the sessions of a day are those of the last four weeks whose sessions had their time:
+    they end --counts-after ago.
 
     \b
     Examples:
@@ -134,13 +137,13 @@ def plan(
         request.counts_after.FromTimedelta(counts_after)
     with connected(address) as channel:
         answer = ExperimentServiceStub(channel).PlanExperiment(request, timeout=CALL_TIMEOUT_S)
-    needed = _plan(answer)
     if as_json:
-        show_json(needed)
+        show_json(plan_row(answer))
     elif not answer.observed_count:
         click.echo("Nothing is known yet: no session of the last four weeks counts.")
     else:
-        show_fields(needed.items())
+        for sentence in plan_sentences(answer, effect):
+            click.echo(sentence)
 
 
 def _show_report(answer: pb.GetExperimentReportResponse) -> None:
@@ -271,17 +274,4 @@ def _experiment(experiment: pb.Experiment) -> dict[str, object]:
             }
             for variant in experiment.variants
         ],
-    }
-
-
-def _plan(answer: pb.PlanExperimentResponse) -> dict[str, object]:
-    days = answer.duration.ToTimedelta() / timedelta(days=1) if answer.HasField("duration") else None
-    known = bool(answer.observed_count)
-    return {
-        "rate": round(answer.rate, 4) if known else None,
-        "sessions_per_day": round(answer.sessions_per_day, 1),
-        "observed_sessions": answer.observed_count,
-        "sessions": answer.session_count if known else None,
-        "sessions_single_look": answer.single_look_session_count if known else None,
-        "days": None if days is None else round(days, 1),
     }

@@ -14,19 +14,19 @@ import click
 
 from server.cli.analyst import analyst_settings, ledger_options, opened_ledger
 from server.cli.output import Failure, show_json, show_table
+from server.cli.time_types import Day, check_span
 
 if TYPE_CHECKING:
     from server.settings import Settings
 
 FOLDERS_FILE: Final = "exports.json"
 """In the state folder: where exports were written, so that an erasure can name them."""
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command(short_help="Export events, sessions, records and decisions as Parquet, by day.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write to.")
-@click.option("--from", "since", type=_DAY, help="First day, UTC. Default: the first one in the ledger.")
-@click.option("--to", "until", type=_DAY, help="The day after the last one, UTC. Default: today.")
+@click.option("--from", "since", type=Day(), help="First day, UTC. Default: the first one in the ledger.")
+@click.option("--to", "until", type=Day(), help="The day after the last one, UTC. Default: today.")
 @click.option("--view", "views", multiple=True, metavar="VIEW", help="Only this view; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -57,6 +57,7 @@ def export(
     from server.analytics.export import EXPORTED, USUAL, Exporter
     from server.analytics.export_folder import opened_folder
 
+    check_span(since, until)
     for view in views:
         if view not in EXPORTED:
             raise click.UsageError(f"--view takes one of {', '.join(EXPORTED)}.")

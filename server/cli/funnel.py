@@ -15,9 +15,10 @@ from server.cli.funnel_report import report as report_command
 from server.cli.funnel_request import ORDERS, client_pseudonym, funnel_request
 from server.cli.funnel_sessions import COLUMNS as SESSION_COLUMNS
 from server.cli.funnel_sessions import session_rows, sessions_request
-from server.cli.output import Moment, Period, show_json, show_table, time_json, time_text
+from server.cli.output import show_json, show_table, time_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
+from server.cli.time_types import Moment, Period
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from server.cli.output import Period
+from server.cli.time_types import Period
 from server.times import shown_length
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ import click
 
 from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_request import client_pseudonym, funnel_request
-from server.cli.output import Moment, Period, check_can_write, show_json, show_table
+from server.cli.output import check_can_write, show_json, show_table
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
+from server.cli.time_types import Moment, Period
 from server.times import shown_length
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.output import as_utc
+from server.cli.time_types import as_utc, check_span
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import GetReportRequest
@@ -40,9 +40,7 @@ def funnel_request(
 
     if (window or order) and not steps:
         raise click.UsageError("--window and --order need --steps.")
-
-    if start is not None and end is not None and as_utc(start) >= as_utc(end):
-        raise click.UsageError("--from must be before --to.")
+    check_span(start, end)
     request = GetReportRequest(client_id=client_id)
     if start is not None:
         request.start_time.FromDatetime(as_utc(start))

@@ -11,7 +11,7 @@ import click
 
 from server.cli.funnel_details import GROUP_NAMES
 from server.cli.funnel_notes import show_notes
-from server.cli.output import as_utc
+from server.cli.time_types import as_utc
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp

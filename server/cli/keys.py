@@ -12,10 +12,11 @@ import click
 from server.cli.dev_certificate import dev_certificate
 from server.cli.key_store import opened_key_store
 from server.cli.messages import as_dict
-from server.cli.output import Period, show_json, show_table, time_text
+from server.cli.output import show_json, show_table, time_text
 from server.cli.remote import address_option
 from server.cli.rotate_spool import rotate_spool
 from server.cli.stopped_server import files_options
+from server.cli.time_types import Period
 
 if TYPE_CHECKING:
     from vestibule.v1.access_pb2 import ApiKey

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from models.errors import VestibuleError
+from server.cli.time_types import as_utc
 from server.times import machine_time, shown_length, shown_time
 
 if TYPE_CHECKING:
@@ -21,41 +21,9 @@ if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
 FAILED = 1
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _FRAME = 3
 """Characters around each column of a table."""
 STARTING = "A server that was just started answers after about a minute: try again then."
-
-
-class Moment(click.DateTime):
-    """A day or a time on the command line. Without a zone it is UTC, see ``as_utc``."""
-
-    name = "time"
-
-    def __init__(self) -> None:
-        super().__init__(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"))
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it."""
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter:
-            self.fail("it must be a day or a time, such as 2026-11-01 or 2026-11-01T08:00:00+0100.", param, ctx)
-
-
-class Period(click.ParamType[timedelta]):
-    """A number with a unit: ``30m``, ``24h``, ``90d``."""
-
-    name = "period"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it."""
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"(\d{1,6})([smhd])", value)
-        if found is None:
-            self.fail("it must be a number with s, m, h or d, such as 24h or 90d.", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 class Failure(click.ClickException):
@@ -226,11 +194,6 @@ def _one_below_the_other(columns: Sequence[str], rows: Sequence[Sequence[str]]) 
     width = max(map(len, columns))
     pairs = (filter(all, zip(columns, row, strict=True)) for row in rows)
     return "\n\n".join("\n".join(f"{name:<{width}}  {value}" for name, value in row) for row in pairs)
-
-
-def as_utc(given: datetime) -> datetime:
-    """A time of the command line as an aware one; without a zone it is UTC."""
-    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
 
 
 def show_fields(pairs: Iterable[tuple[str, object]]) -> None:

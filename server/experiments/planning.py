@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log, sqrt
+from math import ceil, floor, log, sqrt
 
 from scipy import stats
 
+from models.errors import InvalidInput
+from models.reasons import Reason
 from server.experiments.samples import Sample
 from server.experiments.sequences import ALPHA, FEWEST_UNITS, mixture_width, unit_variance
 
@@ -52,8 +54,18 @@ def plan(
         settle_days: Until a session counts.
         power: Chance to find the effect if it is there.
         alpha: Chance to claim one that is not there.
+
+    Raises:
+        InvalidInput: EXPERIMENT_EFFECT_IMPOSSIBLE.
     """
-    variance = max(_variance(rate, min(1.0, rate + effect), share), _variance(rate, max(0.0, rate - effect), share))
+    possible = [changed for changed in (rate + effect, rate - effect) if 0 <= round(changed, 9) <= 1]
+    if not possible:
+        raise InvalidInput(
+            f"{100 * rate:.1f} % of sessions are completed now, which cannot rise or fall by {100 * effect:g} points.",
+            reason=Reason.EXPERIMENT_EFFECT_IMPOSSIBLE,
+            hint=f"Ask for a change of at most {floor(1000 * max(rate, 1 - rate)) / 10:g} points.",
+        )
+    variance = max(_variance(rate, min(1.0, max(0.0, changed)), share) for changed in possible)
     wanted = float(stats.norm.ppf(power))
     spread = mixture_width(1.0, alpha) + 1  # after as many units as were planned
     critical = sqrt(2 * spread / (spread - 1) * log(sqrt(spread) / alpha))

@@ -16,7 +16,7 @@ import numpy as np
 
 from server.experiments.samples import Values
 from server.experiments.types import Experiment
-from server.ledger.columns import Cursor, count, fetch_all, stored_time, stored_time_or_none
+from server.ledger.columns import Cursor, aware, count, fetch_all, stored_time, stored_time_or_none
 
 BEFORE: Final = timedelta(days=28)
 """How long before an experiment, or before now, sessions tell what is usual."""
@@ -130,11 +130,15 @@ class Traffic:
         rate: Share that is completed in time; 0 without sessions.
         per_day: Sessions that are opened in a day.
         sessions: How many of them this rests on.
+        since: They were opened at or after this time.
+        until: They were opened before this time.
     """
 
     rate: float
     per_day: float
     sessions: int
+    since: datetime
+    until: datetime
 
 
 def read_sessions(cursor: Cursor, experiment: Experiment, now: datetime, client_id: str = "") -> list[VariantSessions]:
@@ -183,12 +187,13 @@ def read_traffic(
     """
     mine = {"clients": list(clients), "visible_to": visible_to}
     until = stored_time(now - timedelta(seconds=settle_s))
+    span = aware(until - BEFORE), aware(until)
     settle_ms = round(settle_s * 1000)
     bounds = {"since": until - BEFORE, "until": until, "settle_ms": settle_ms}
     [row] = fetch_all(cursor, _TRAFFIC, mine | bounds)
     if not row["sessions"]:
-        return Traffic(0.0, 0.0, 0)
+        return Traffic(0.0, 0.0, 0, *span)
     earlier = count(cursor, _EARLIER, mine | {"since": until - BEFORE})
     # A server that is younger than four weeks had fewer days for them.
     days = BEFORE.days if earlier else max(1.0, (until - row["first"]) / timedelta(days=1))
-    return Traffic(row["completed"] / row["sessions"], row["sessions"] / days, row["sessions"])
+    return Traffic(row["completed"] / row["sessions"], row["sessions"] / days, row["sessions"], *span)

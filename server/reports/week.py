@@ -29,13 +29,21 @@ class Week:
             InvalidInput: REPORT_WEEK_INVALID.
         """
         found = _NAME.fullmatch(name)
+        if found is None:
+            raise InvalidInput(
+                "The week is not of the form 2026-W48.",
+                reason=Reason.REPORT_WEEK_INVALID,
+                hint="Give the year and the number of the week by ISO 8601.",
+            )
+        week = cls(int(found[1]), int(found[2]))
         try:
-            if found is None:
-                raise ValueError(name)
-            week = cls(int(found[1]), int(found[2]))
             week.monday + 2 * _WEEK, week.monday - 2 * _WEEK
         except (ValueError, OverflowError) as exc:
-            raise InvalidInput("The week is not of the form 2026-W48.", reason=Reason.REPORT_WEEK_INVALID) from exc
+            raise InvalidInput(
+                f"There is no week {name}.",
+                reason=Reason.REPORT_WEEK_INVALID,
+                hint="By ISO 8601 a year has the weeks 01 to 52; some years have a week 53.",
+            ) from exc
         return week
 
     @classmethod

@@ -55,7 +55,11 @@ def report_message(report: ExperimentReport, experiment: pb.Experiment) -> pb.Ge
 def plan_message(traffic: Traffic, plan: Plan | None) -> pb.PlanExperimentResponse:
     """What an experiment would need; only what was observed where there is no plan."""
     message = pb.PlanExperimentResponse(
-        rate=traffic.rate, sessions_per_day=traffic.per_day, observed_count=traffic.sessions
+        rate=traffic.rate,
+        sessions_per_day=traffic.per_day,
+        observed_count=traffic.sessions,
+        observe_start_time=convert.timestamp(traffic.since),
+        observe_end_time=convert.timestamp(traffic.until),
     )
     if plan is not None:
         message.session_count = plan.sessions

@@ -27,6 +27,8 @@ from tests.unit.ledger.makers import NOW
 
 SHORT = replace(FLOW, variants=(Variant("old"), Variant("new", 1, Changes(0.4))), end=NOW + timedelta(days=1))
 
+WEEKS = NOW - timedelta(days=28), NOW
+
 
 def sessions(number: int, completed: int) -> VariantSessions:
     flags, nothing = (np.arange(number) < completed).astype(float), np.zeros(number)
@@ -40,7 +42,7 @@ class Answers(experiment_pb2_grpc.ExperimentServiceServicer):
 
     def __init__(self) -> None:
         self.counts = ((1000, 400), (1000, 550))
-        self.traffic = Traffic(0.4, 250.0, 7000)
+        self.traffic = Traffic(0.4, 250.0, 7000, *WEEKS)
         self.asked: Any = None
 
     def ListExperiments(self, request: Any, context: Any) -> pb.ListExperimentsResponse:
@@ -122,15 +124,20 @@ def test_a_plan_tells_sessions_and_days(answers: Answers) -> None:
     assert told == {
         "rate": 0.4, "sessions_per_day": 250.0, "observed_sessions": 7000, "sessions": 5877,
         "sessions_single_look": 3069, "days": 24.5,
+        "observed_from": "2026-02-01T12:00:00Z", "observed_to": "2026-03-01T12:00:00Z",
     }  # fmt: skip
     assert (answers.asked.effect, answers.asked.share) == pytest.approx((0.05, 0.1))
     assert answers.asked.counts_after.ToTimedelta() == timedelta(hours=2)
     assert not answers.asked.HasField("power")
-    assert "sessions              5877" in run("plan", "--effect", "5").stdout
+    sentences = run("plan", "--effect", "5").stdout
+    assert "Finding a change of 5 points needs 5,877 sessions of both variants: 24.5 days." in sentences
+    assert "once, at the end, needs 3,069." in sentences
+    assert "Today 40.0 % of sessions are completed, and 250.0 are opened in a day." in sentences
+    assert "7,000 sessions, opened from 2026-02-01 12:00 UTC to 2026-03-01 12:00 UTC." in sentences
 
 
 def test_a_plan_without_sessions_says_so(answers: Answers) -> None:
-    answers.traffic = Traffic(0.0, 0.0, 0)
+    answers.traffic = Traffic(0.0, 0.0, 0, *WEEKS)
     assert run("plan", "--effect", "5").stdout.startswith("Nothing is known yet")
     told = json.loads(run("plan", "--effect", "5", "--json").stdout)
     assert (told["rate"], told["sessions"], told["days"]) == (None, None, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.errors import InvalidInput
 from server.experiments.planning import plan
 from server.experiments.samples import proportion
 from server.experiments.sequences import difference
@@ -26,6 +27,15 @@ def test_days_follow_from_the_sessions_that_arrive() -> None:
     found = plan(0.4, 0.05, per_day=250, settle_days=1)
     assert found.days == pytest.approx(found.sessions / 250 + 1)
     assert plan(0.4, 0.05, per_day=0).days is None
+
+
+@pytest.mark.parametrize(("rate", "effect", "most"), [(0.55, 0.6, "55 points"), (0.4, 0.61, "60 points")])
+def test_a_change_that_cannot_be_is_refused(rate: float, effect: float, most: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        plan(rate, effect, per_day=100)
+    assert (refused.value.reason, most in refused.value.hint) == ("EXPERIMENT_EFFECT_IMPOSSIBLE", True)
+    assert plan(rate, effect - 0.06, per_day=100).sessions, "it may fall by so much"
+    assert plan(0.0, 1.0, per_day=100).sessions
 
 
 def test_an_uneven_split_needs_more() -> None:

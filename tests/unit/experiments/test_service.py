@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import protovalidate
 import pytest
@@ -99,6 +99,8 @@ async def test_a_plan_follows_from_the_sessions_of_four_weeks(ledger: Ledger) ->
     answer = await asked.PlanExperiment(pb.PlanExperimentRequest(effect=0.05), None)
     assert answer.rate == pytest.approx(400 / 1010)
     assert answer.sessions_per_day == pytest.approx(101)
+    assert answer.observe_end_time.ToDatetime(UTC) == NOW - timedelta(days=1), "the last four weeks that had their time"
+    assert answer.observe_start_time.ToDatetime(UTC) == NOW - timedelta(days=29)
     assert 1.8 < answer.session_count / answer.single_look_session_count < 2
     assert answer.duration.ToTimedelta() / timedelta(days=1) == pytest.approx(answer.session_count / 101 + 1)
     rare = await asked.PlanExperiment(pb.PlanExperimentRequest(effect=0.05, share=0.1, power=0.95), None)
@@ -109,7 +111,7 @@ async def test_a_plan_follows_from_the_sessions_of_four_weeks(ledger: Ledger) ->
         own = await asked.PlanExperiment(pb.PlanExperimentRequest(effect=0.05), None)
         others = await asked.PlanExperiment(pb.PlanExperimentRequest(effect=0.05, client_id="site-7"), None)
     assert own.observed_count == 1000
-    assert others == pb.PlanExperimentResponse()
+    assert (others.observed_count, others.rate, others.HasField("duration")) == (0, 0, False)
 
 
 @pytest.mark.parametrize("wrong", [{"effect": 0.0}, {"effect": 0.05, "share": 0.0}, {"effect": 0.05, "power": 1.0}])

@@ -28,6 +28,10 @@ def test_what_is_no_week_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         Week.parse(name)
     assert refused.value.reason == "REPORT_WEEK_INVALID"
+    is_none = name in ("2026-W54", "2025-W53", "2026-W00", "9999-W52")
+    assert refused.value.message == (
+        f"There is no week {name}." if is_none else "The week is not of the form 2026-W48."
+    )
 
 
 @pytest.mark.parametrize(("week", "hours"), [(Week(2026, 10), 168), (Week(2026, 13), 167), (Week(2026, 43), 169)])

@@ -457,7 +457,9 @@ class PlanExperimentRequest(_message.Message):
     POWER_FIELD_NUMBER: _builtins.int
     COUNTS_AFTER_FIELD_NUMBER: _builtins.int
     effect: _builtins.float
-    """Smallest change of the rate of completion that is worth finding, in either direction, such as 0.05 for five points."""
+    """Smallest change of the rate of completion that is worth finding, in either direction, such as 0.05 for five points.
+    One by which the rate of today can neither rise nor fall is refused with EXPERIMENT_EFFECT_IMPOSSIBLE.
+    """
     client_id: _builtins.str
     """Only sessions of this client. Empty means all that the caller may see."""
     share: _builtins.float
@@ -504,8 +506,12 @@ class PlanExperimentResponse(_message.Message):
     SESSION_COUNT_FIELD_NUMBER: _builtins.int
     SINGLE_LOOK_SESSION_COUNT_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    OBSERVE_START_TIME_FIELD_NUMBER: _builtins.int
+    OBSERVE_END_TIME_FIELD_NUMBER: _builtins.int
     rate: _builtins.float
-    """Share of sessions that are completed now, 0 to 1, in the last four weeks of sessions that count."""
+    """Share of sessions that are completed now, 0 to 1, in the last four weeks of sessions that count: those opened from
+    observe_start_time to observe_end_time.
+    """
     sessions_per_day: _builtins.float
     """Sessions that are opened in a day."""
     observed_count: _builtins.int
@@ -518,6 +524,14 @@ class PlanExperimentResponse(_message.Message):
     def duration(self) -> _duration_pb2.Duration:
         """Time until the last of session_count counts. Absent while no sessions arrive."""
 
+    @_builtins.property
+    def observe_start_time(self) -> _timestamp_pb2.Timestamp:
+        """The four weeks begin then: they are the last ones whose sessions had the time of counts_after."""
+
+    @_builtins.property
+    def observe_end_time(self) -> _timestamp_pb2.Timestamp:
+        """The four weeks end then."""
+
     def __init__(
         self,
         *,
@@ -527,10 +541,12 @@ class PlanExperimentResponse(_message.Message):
         session_count: _builtins.int = ...,
         single_look_session_count: _builtins.int = ...,
         duration: _duration_pb2.Duration | None = ...,
+        observe_start_time: _timestamp_pb2.Timestamp | None = ...,
+        observe_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "observe_end_time", b"observe_end_time", "observe_start_time", b"observe_start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "observed_count", b"observed_count", "rate", b"rate", "session_count", b"session_count", "sessions_per_day", b"sessions_per_day", "single_look_session_count", b"single_look_session_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "observe_end_time", b"observe_end_time", "observe_start_time", b"observe_start_time", "observed_count", b"observed_count", "rate", b"rate", "session_count", b"session_count", "sessions_per_day", b"sessions_per_day", "single_look_session_count", b"single_look_session_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
