@@ -54,7 +54,12 @@ class LiveConnection:
         local: A connection in which the ledger is attached as ``live``.
         attach: Attaches it again, after that process was started again.
         on_close: Called when the connection is closed.
+
+    Attributes:
+        of_file: Whether the ledger is the file of a stopped server.
     """
+
+    of_file = False
 
     def __init__(
         self,
@@ -154,10 +159,12 @@ def open_file(path: Path, limits: QueryLimits = DEFAULT_LIMITS) -> LiveConnectio
     endpoint = Supervisor(EndpointConfig(str(path), "", port, token, limits), None)
     endpoint.start()
     try:
-        return connect(port, token, on_close=endpoint.stop)
+        connection = connect(port, token, on_close=endpoint.stop)
     except duckdb.Error:
         endpoint.stop()
         raise
+    connection.of_file = True
+    return connection
 
 
 def _rows(local: duckdb.DuckDBPyConnection, statement: str) -> duckdb.DuckDBPyConnection:

@@ -127,7 +127,13 @@ def _port_of_server(status: GetStatusResponse) -> int:
 
 
 class Reader(Protocol):
-    """A connection to the ledger or to its file."""
+    """A connection to the ledger or to its file.
+
+    Attributes:
+        of_file: Whether it is to the file.
+    """
+
+    of_file: bool
 
     def execute(self, sql: str, /) -> duckdb.DuckDBPyConnection:
         """Run one query; returns the connection with its rows and column names."""

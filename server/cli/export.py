@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from server.cli.output import Failure, show_json, show_table
 from server.cli.time_types import Day, check_span
 
 if TYPE_CHECKING:
+    from server.cli.analyst import Reader
     from server.settings import Settings
 
 FOLDERS_FILE: Final = "exports.json"
@@ -66,7 +68,9 @@ def export(
     with (
         opened_ledger(settings, live_only=port is not None) as reader,
         TemporaryDirectory() as nothing,
-        opened_folder(Path(nothing) if dry_run and not out.exists() else out, _installation(settings)) as folder,
+        opened_folder(
+            Path(nothing) if dry_run and not out.exists() else out, _installation(settings, reader)
+        ) as folder,
     ):
         if not isinstance(reader, LiveConnection):
             raise TypeError("the ledger is read through the endpoint for analysts")
@@ -102,15 +106,21 @@ def _remember(settings: Settings, out: Path) -> None:
         unfinished.replace(path)
 
 
-def _installation(settings: Settings) -> str:
+def _installation(settings: Settings, reader: Reader) -> str:
     """The id of the server, by which a folder with days of another server is known.
+
+    A server that was never started has none. It is made now, where no server runs and the state folder is the user's
+    own, so that the server keeps it.
 
     Raises:
         Failure: It cannot be read.
     """
-    from server.runtime.installation import ID_FILE
+    from server.runtime.installation import ID_FILE, load_or_create_installation_id
 
     try:
+        is_new = reader.of_file and not (settings.state_dir / ID_FILE).exists()
+        if is_new and settings.state_dir.stat().st_uid == os.geteuid():
+            return load_or_create_installation_id(settings.state_dir)
         found = (settings.state_dir / ID_FILE).read_text(encoding="utf-8").strip()
     except OSError:
         found = ""

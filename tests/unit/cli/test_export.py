@@ -23,6 +23,7 @@ from server.cli.main import cli
 from server.ledger import erasure, events, recommendations, retention, sessions
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
+from server.runtime.installation import load_or_create_installation_id
 from tests.unit.analytics.endpoints import endpoint_of
 from tests.unit.ledger.makers import NOW, event, recommendation, session
 from tests.unit.ledger.migrated import open_ledger
@@ -289,6 +290,17 @@ def test_nothing_is_exported_without_the_id_of_the_server(served: Ledger, tmp_pa
     file.unlink() if content is None else file.write_text(content)
     assert "installation.id" in run(tmp_path / "out", code=1).stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_before_the_first_start_is_gone_on_with_after_it(ledger: Ledger, tmp_path: Path) -> None:
+    """The id of the installation is made by whichever comes first."""
+    ledger.close()
+    (tmp_path / "installation.id").unlink()
+    out = tmp_path / "out"
+    run(out)
+    made = load_or_create_installation_id(tmp_path)  # as a start does
+    assert json.loads((out / "export.json").read_text())["ledger"] == made
+    run(out)
 
 
 def test_an_unknown_view_is_a_wrong_usage(tmp_path: Path) -> None:
