@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 def test_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     [events] = blocks("yaml")
     (tmp_path / "events.yaml").write_text(events, encoding="utf-8")
-    [query] = blocks("sql")
+    queries = blocks("sql")[0].split(";\n")
     definitions, sending = blocks("python")
     with events_server(tmp_path) as served:
         monkeypatch.setenv("VESTIBULE_ADDRESS", served.address)
@@ -45,15 +45,15 @@ def test_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
 
         def read(cursor: Cursor) -> tuple[Any, Any]:
             sent = "SELECT properties FROM events WHERE device_time IS NOT NULL ORDER BY sequence"
-            return fetch_all(cursor, sent), cursor.execute(query).fetchall()
+            return fetch_all(cursor, sent), [cursor.execute(query).fetchall() for query in queries if query]
 
-        stored, answer = read_now(served.ledger, read)
+        stored, answers = read_now(served.ledger, read)
     assert [json.loads(row["properties"]) for row in stored] == [
         {},
         {"amount": 20000, "channel": "web", "returning": False, "order": "A-1042", "note": "no hurry"},
         {},
     ]
-    assert answer == [(20000.0,)]
+    assert answers == [[(20000.0,)], [(1,)]]
     dropped = capsys.readouterr().out.splitlines()
     assert [line.count("-") // 4 for line in dropped] == [20, 20, 6], "the server names 20 at a time"
 
