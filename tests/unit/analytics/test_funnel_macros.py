@@ -29,7 +29,16 @@ def happened(draw: st.DrawFn) -> Happened:
 
 counted = st.builds(Happened, st.sampled_from(("a", "b", "c", "other")), st.integers(-5, 10), st.integers(1, 9))
 uncounted = st.builds(Happened, st.sampled_from(("a", "b", "c", "other")), st.integers(-5, 10))
-events_of_one = st.one_of(*(st.lists(kind, max_size=9) for kind in (happened(), counted, uncounted)))
+YEAR_US = 31_557_600_000_000
+far_off = st.builds(
+    lambda name, at, sequence, years: Happened(name, at + years * YEAR_US, sequence),
+    st.sampled_from(("a", "b", "c", "other")),
+    st.integers(-5, 10),
+    st.sampled_from((0, 1021, 1022, 1023, 1024, 1025, 2**40)),
+    st.sampled_from((0, 0, -1500, -7, 40)),
+)
+"""Events whose places may need more than 64 bits."""
+events_of_one = st.one_of(*(st.lists(kind, max_size=9) for kind in (happened(), counted, uncounted, far_off)))
 drawn_sessions = st.lists(events_of_one, min_size=30, max_size=60)
 funnels = st.tuples(st.sampled_from((STEPS, ("a", "b", "c"), ("c", "a"), ("b",))), st.sampled_from((None, 0, 3, 8)))
 
@@ -65,6 +74,14 @@ def test_a_funnel_may_have_twelve_steps(cursor: Cursor) -> None:
         counts = [row["sessions"] for row in fetch_all(cursor, _call("funnel", steps, 11, ordering))]
         assert counts == list(range(12, 0, -1)), ordering
     assert fetch_all(cursor, _call("funnel", steps, 10, "ordered"))[-1]["sessions"] == 0
+
+
+@pytest.mark.parametrize("ordering", ["ordered", "strict", "any"])
+def test_a_window_may_be_longer_than_any_time(cursor: Cursor, ordering: str) -> None:
+    store(cursor, {"s1": [Happened("a", 0), Happened("b", 70 * YEAR_US)]})
+    for within, expected in (("INTERVAL 20000 YEAR", [1, 1]), ("INTERVAL 69 YEAR", [1, 0])):
+        found = fetch_all(cursor, f"FROM funnel(['a', 'b'], within := {within}, ordering := '{ordering}')")
+        assert [row["sessions"] for row in found] == expected
 
 
 @pytest.mark.parametrize(
