@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from models.errors import NotFound
-from server.cli.events_file import events_text, kind_name, read_events_file
+from server.cli.events_file import events_text, in_file, kind_name, read_events_file
 from server.cli.output import Failure, show_json, show_table
 from server.cli.remote import address_option, connected
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 DECLARE_TIMEOUT_S = 60.0
 """The server reads each new word for names of persons."""
-_PLACE = re.compile(r"events\[(\d+)\](?:\.properties\[(\d+)\])?(?:\.values\[(\d+)\])?(?:\.(?:name|key|values))?")
 _client_option = click.option("--client", "client_id", metavar="ID", help="The client, as in `vestibule keys list`.")
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 
@@ -113,14 +111,6 @@ def _declarations(client_id: str, address: str | None) -> list[ClientDeclaration
 
 def _with_names(failure: Failure, request: DeclareEventsRequest) -> Failure:
     """The failure with the words of the file in place of the numbers of a request."""
-
-    def named(found: re.Match[str]) -> str:
-        event = request.events[int(found[1])]
-        given = event.properties[int(found[2])] if found[2] else None
-        words = ["events", event.name]
-        if given is not None:
-            words += [given.key, *([given.values[int(found[3])]] if found[3] else [])]
-        return ".".join(words)
-
-    message, hint, *details = (_PLACE.sub(named, text) for text in (failure.message, failure.hint, *failure.details))
+    texts = (failure.message, failure.hint, *failure.details)
+    message, hint, *details = (in_file(text, request.events) for text in texts)
     return Failure(message, reason=failure.reason, hint=hint, details=details)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +18,7 @@ MAX_FILE_BYTES: Final = 1024 * 1024
 KINDS: Final = ("number", "boolean", "time", "code", "text")
 """Kinds by name. A list of values is an enumeration."""
 _A_WORD: Final = "must be a word; put it into quotation marks"
+_PLACE: Final = re.compile(r"events\[(\d+)\](?:\.properties\[(\d+)\])?(?:\.values\[(\d+)\])?(?:\.(?:name|key|values))?")
 _HINT: Final = "docs/operating/events.md shows a whole file."
 
 
@@ -47,7 +50,7 @@ def parse_events(text: str) -> list[DeclaredEvent]:
     whole = _loaded(text)
     if not isinstance(whole, dict) or list(whole) != ["events"] or not isinstance(whole["events"], dict):
         raise _invalid("The file must have the one key `events`, with the events by name below it.")
-    wrong = list(_violations(whole["events"]))
+    wrong = [*_violations(whole["events"]), *_broken_rules(whole["events"])]
     if wrong:
         raise _invalid("The file does not have the form of declared events.", wrong)
     return [_event(name, properties or {}) for name, properties in whole["events"].items()]
@@ -76,10 +79,57 @@ def _violations(events: dict[Any, Any]) -> Iterator[FieldViolation]:
             if not isinstance(key, str):
                 yield FieldViolation(path, _A_WORD)
             if isinstance(kind, list):
-                if not kind or not all(isinstance(value, str) for value in kind):
-                    yield FieldViolation(path, f"must have values, and each {_A_WORD}")
+                if not kind:
+                    yield FieldViolation(path, "must have values")
+                for number, value in enumerate(kind, start=1):
+                    if not isinstance(value, str):
+                        yield FieldViolation(path, f"value {number} is read as {_read_as(value)}: it {_A_WORD}")
             elif kind not in KINDS:
                 yield FieldViolation(path, f"must be {', '.join(KINDS)} or a list of values")
+
+
+def _read_as(value: Any) -> str:
+    """What YAML made of a word without quotation marks, such as true of `yes`."""
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return "a list or a map" if isinstance(value, list | dict) else str(value)
+
+
+def _broken_rules(events: dict[Any, Any]) -> Iterator[FieldViolation]:
+    """The rules of the proto that names, keys and values break: those of the file that are words."""
+    import protovalidate
+    from vestibule.v1 import funnel_pb2
+
+    from server.rpc.interceptors.rules_in_words import in_words
+
+    given = [_event(name, _words(properties)) for name, properties in events.items() if isinstance(name, str)]
+    request = funnel_pb2.DeclareEventsRequest(events=given)
+    for violation in protovalidate.Validator().collect_violations(request):
+        found = in_words(request, violation)
+        yield FieldViolation(in_file(found.field, given), in_file(found.description, given))
+
+
+def _words(properties: Any) -> dict[str, str | list[str]]:
+    """The properties whose key and kind can be read."""
+    found: dict[str, str | list[str]] = {}
+    for key, kind in (properties if isinstance(properties, dict) else {}).items():
+        if isinstance(key, str) and (kind in KINDS if isinstance(kind, str) else isinstance(kind, list)):
+            found[key] = kind if isinstance(kind, str) else [value for value in kind if isinstance(value, str)]
+    return found
+
+
+def in_file(text: str, events: Sequence[DeclaredEvent]) -> str:
+    """A text with places as the file has them, in place of those of a request: `events.form_sent.amount`."""
+
+    def named(found: re.Match[str]) -> str:
+        event = events[int(found[1])]
+        given = event.properties[int(found[2])] if found[2] else None
+        words = ["events", event.name]
+        if given is not None:
+            words += [given.key, *([given.values[int(found[3])]] if found[3] else [])]
+        return ".".join(words)
+
+    return _PLACE.sub(named, text)
 
 
 def _event(name: str, properties: dict[str, Any]) -> DeclaredEvent:

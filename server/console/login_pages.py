@@ -127,7 +127,8 @@ class LoginPages:
         )
         if credential is not None:
             return self._welcome(request, credential, path)
-        return self.page(request, path, again=bool(ticket) or self._cookie in request.cookies)
+        note = "login_link_used" if ticket else "login_again" if self._cookie in request.cookies else ""
+        return self.page(request, path, note=note)
 
     async def log_in(self, request: Request) -> Response:
         """Take the form."""
@@ -140,14 +141,14 @@ class LoginPages:
             return self.page(request, path, 401, problem=error.message)
         return self._welcome(request, credential, path)
 
-    def page(self, request: Request, path: str, code: int = 200, *, again: bool = False, problem: str = "") -> Response:
+    def page(self, request: Request, path: str, code: int = 200, *, note: str = "", problem: str = "") -> Response:
         """The page of the login.
 
         Args:
             request: What is answered.
             path: The page to return to.
             code: Of HTTP.
-            again: Whether the browser was logged in before.
+            note: Key of a text that says why the browser is not logged in; empty for none.
             problem: Why a login did not work.
         """
         return render(
@@ -155,7 +156,7 @@ class LoginPages:
             "login.html",
             code=code,
             next=path,
-            again=again,
+            note=note,
             problem=problem,
             issuer=self._issuer.name if self._issuer else "",
             languages=languages_at(login_address(path)),

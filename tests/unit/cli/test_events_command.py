@@ -77,10 +77,21 @@ def test_words_that_may_name_a_person_are_told_as_the_file_has_them(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("address")
-def test_a_name_that_is_no_machine_word_is_told_by_the_server(tmp_path: Path) -> None:
-    refused = run("declare", written(tmp_path, "events: {Opened: }"), "--client", "shop")
-    assert refused.exit_code == 1
-    assert "Hint: events.Opened must be 1 to 64 small letters" in refused.stderr
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    file = "events: {Maria-Opened: , sent: {network: [yes, 3g, '?'], Model: string, Size: number, day: [2026-11-28]}}"
+    refused = run("declare", written(tmp_path, file), "--client", "shop")
+    assert (refused.exit_code, "[EVENTS_FILE_INVALID]" in refused.stderr) == (1, True)
+    told = [line.strip() for line in refused.stderr.splitlines()]
+    word = "it must be a word; put it into quotation marks"
+    expected = {
+        "events.Maria-Opened: must be 1 to 64 small letters",
+        f"events.sent.network: value 1 is read as true: {word}",
+        "events.sent.network.?: must",
+        "events.sent.Model: must be number, boolean",
+        "events.sent.Size: must be 1 to 64 small letters",
+        f"events.sent.day: value 1 is read as 2026-11-28: {word}",
+    }
+    assert {each for each in expected if not any(line.startswith(each) for line in told)} == set(), told
 
 
 @pytest.mark.usefixtures("address")
@@ -102,7 +113,7 @@ def test_a_client_without_declarations_has_nothing_to_show() -> None:
         ("events: {opened: {channel: []}}", "events.opened.channel: must have values"),
         (
             "events: {opened: {agreed: [yes, no]}}",
-            "events.opened.agreed: must have values, and each must be a word; put",
+            "events.opened.agreed: value 2 is read as false: it must be a word; put it into quotation marks",
         ),
         ("events: {on: {}}", "events.True: must be a word; put it into quotation marks"),
         ("events: {opened: {1: number}}", "events.opened.1: must be a word"),

@@ -43,7 +43,15 @@ BUILT = (
     "risk_medium",
     "risk_high",
 )
-CHOSEN = ("letter_retried", "letter_discarded", "funnel_nobody", "causes_too_little", "causes_nothing")
+CHOSEN = (
+    "login_again",
+    "login_link_used",
+    "letter_retried",
+    "letter_discarded",
+    "funnel_nobody",
+    "causes_too_little",
+    "causes_nothing",
+)
 """Keys that are put together, and those that are chosen, in the code."""
 
 
