@@ -3,7 +3,9 @@
 **The rule.** Events are in the order of their ``event_time``, see ``device_clock``. An event that the app counted
 (``sequence`` above 0) never comes before one that the app counted before it, whatever their times say: it counts as
 having happened no earlier. Of events at the same time, those without a number come first, then the lower number, then
-the one that the server learnt of first, then the lower id. The window of a funnel is measured by ``event_time``.
+the one that the server learnt of first, then the lower id. Ids of events that the server records rise, see
+``event_ids``, so those of the same time are in the order of writing. The window of a funnel is measured by
+``event_time``.
 
 The rule is applied to the events that are compared: for a timeline all of the session, for a funnel those of its steps.
 """

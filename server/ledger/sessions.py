@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger import events
 from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, text_literal, update
+from server.ledger.event_ids import new_event_id
 from server.ledger.types import EventRow, SessionRow, SessionState
 
 STAGE_ENTERED = "stage_entered"
@@ -181,7 +181,7 @@ def _record_stage(
     cursor: Cursor, session: SessionRow, stage: SessionState, now: datetime, *, took_s: float | None, reason: str
 ) -> None:
     event = EventRow(
-        id=str(uuid.uuid4()),
+        id=new_event_id(now),
         session_id=session.id,
         client_id=session.client_id,
         name=STAGE_ENTERED,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import uuid
 from datetime import datetime
 
 from models.text import RedactedText
+from server.ledger.event_ids import new_event_id
 from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.types import EventRow, SessionRow
 from server.records.event_catalogue import REDACTED_PREFIX
@@ -28,7 +28,7 @@ def make_event(
         properties: Identifiers and numbers chosen by the server; never anything that a person said, wrote or named.
     """
     return EventRow(
-        id=str(uuid.uuid4()),
+        id=new_event_id(now),
         session_id=session.id,
         client_id=session.client_id,
         name=name,
