@@ -98,9 +98,9 @@ def list_models(as_json: bool) -> None:
         show_json(rows)
         return
     show_table(
-        ("name", "for", "MB", "licence", "needed", "here"),
+        ("name", "for", "size", "licence", "needed", "here"),
         [
-            (r["name"], r["purpose"], round(int(str(r["size_bytes"])) / MEGABYTE), r["licence"], r["needed"], r["here"])
+            (r["name"], r["purpose"], _size(int(str(r["size_bytes"]))), r["licence"], r["needed"], r["here"])
             for r in rows
         ],
     )
@@ -156,7 +156,7 @@ def _verify(names: list[str], cache: Path) -> None:
 def _progress() -> Iterator[Progress]:
     """Progress on stderr: a bar on a terminal, elsewhere one line for each finished file."""
     if not sys.stderr.isatty():
-        yield _line_when_done
+        yield _line_when_done()
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -177,6 +177,18 @@ def _bar_updater(bars: Any) -> Callable[[str, int, int], None]:
     return update
 
 
-def _line_when_done(what: str, done_bytes: int, total_bytes: int) -> None:
-    if done_bytes >= total_bytes:
-        click.echo(f"  {what}: {total_bytes / MEGABYTE:.0f} MB", err=True)
+def _line_when_done() -> Progress:
+    done: set[str] = set()
+
+    def update(what: str, done_bytes: int, total_bytes: int) -> None:
+        if done_bytes < total_bytes:
+            done.discard(what)
+        elif what not in done:  # the end of a file is told when it has come, and when it is verified
+            done.add(what)
+            click.echo(f"  {what}: {_size(total_bytes)}", err=True)
+
+    return update
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / MEGABYTE:.0f} MB" if size_bytes >= MEGABYTE else f"{size_bytes / 1000:.0f} kB"

@@ -14,7 +14,7 @@ import models.weights.store
 from models.weights.registry import PinnedFile, Weights
 from server.cli.config import load_settings
 from server.cli.main import cli
-from server.cli.weights import needed_weights
+from server.cli.weights import _line_when_done, needed_weights
 
 CONTENT = b"not really a model"
 
@@ -101,3 +101,11 @@ def test_a_cache_that_cannot_be_made_is_reported(cache: Path, source: Path) -> N
     assert result.exit_code == 1
     assert "[FOLDER_UNUSABLE]" in result.stderr
     assert "VESTIBULE_CACHE_DIR" in result.stderr
+
+
+def test_each_file_that_was_fetched_is_told_once_with_its_size(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = _line_when_done()
+    for what, size in (("large", 66_400_000), ("small", 233_000), ("large", 66_400_000)):
+        for done in (0, size // 2, size, size):
+            progress(what, done, size)
+    assert capsys.readouterr().err.splitlines() == ["  large: 66 MB", "  small: 233 kB", "  large: 66 MB"]
