@@ -10,12 +10,12 @@ from vestibule.v1.funnel_pb2 import FunnelAnalysis, FunnelEvidence, FunnelGain, 
 from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
 from server.console.filters import Filter
-from server.console.formats import Formats
 from server.console.page import texts_of
-from server.console.texts import Texts
 from server.console.visit import Visit
 from server.funnel.intervals import wilson
 from server.funnel.types import Interval
+from server.languages.formats import Formats
+from server.languages.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)

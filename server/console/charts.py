@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import ceil, isfinite
 from typing import Final
 
-from server.console.formats import Formats
+from server.languages.formats import Formats
 
 ROW: Final = 44
 """Height of a row of a chart, in pixels."""

@@ -14,10 +14,10 @@ from vestibule.v1 import experiment_pb2 as pb
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.console.charts import Chart, Span, change_chart
-from server.console.formats import TO, Formats
 from server.console.page import texts_of
-from server.console.texts import Texts
 from server.console.visit import Visit
+from server.languages.formats import TO, Formats
+from server.languages.texts import Texts
 from server.times import shown_time
 
 DEFAULT_EFFECT: Final = "5"

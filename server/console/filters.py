@@ -15,7 +15,7 @@ from vestibule.v1.funnel_pb2 import GetReportRequest
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.console.texts import Texts
+from server.languages.texts import Texts
 
 ORDERS: Final[dict[str, funnel_pb2.FunnelOrder.ValueType]] = {
     "": funnel_pb2.FUNNEL_ORDER_UNSPECIFIED,

@@ -21,11 +21,11 @@ from vestibule.v1.funnel_pb2 import (
 from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
 from server.console.filters import Filter
-from server.console.formats import Formats
 from server.console.groups import Groups
 from server.console.page import texts_of
-from server.console.texts import Texts
 from server.console.visit import Visit
+from server.languages.formats import Formats
+from server.languages.texts import Texts
 from server.services.funnel_warnings import named_in
 
 CHART_WIDTH: Final = 600

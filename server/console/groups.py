@@ -18,8 +18,8 @@ from vestibule.v1.funnel_pb2 import (
 
 from server.console.charts import Chart, LineChart, Span, interval_chart, line_chart, round_top
 from server.console.filters import Filter
-from server.console.formats import Formats
-from server.console.texts import Texts
+from server.languages.formats import Formats
+from server.languages.texts import Texts
 
 LONGEST_LABEL: Final = 40
 """Letters of a label in a chart; the table has all of them."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.responses import Response
 from vestibule.v1 import admin_pb2
 
-from server.console.formats import Formats
 from server.console.page import texts_of
 from server.console.visit import Visit
+from server.languages.formats import Formats
 from server.times import shown_time
 
 

@@ -14,8 +14,9 @@ from starlette.responses import HTMLResponse
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.access.caller import Caller
-from server.console.formats import Formats
-from server.console.texts import LANGUAGES, Texts, preferred, texts_in
+from server.console.texts import preferred, texts_in
+from server.languages.formats import Formats
+from server.languages.texts import LANGUAGES, Texts
 from server.times import shown_time
 
 REFRESH_S: Final = 3.0

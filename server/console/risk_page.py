@@ -10,10 +10,10 @@ from vestibule.v1 import risk_pb2 as pb
 
 from models.errors import VestibuleError
 from server.console.charts import Chart, Span, interval_chart
-from server.console.formats import Formats
 from server.console.page import texts_of
-from server.console.texts import Texts
 from server.console.visit import Visit
+from server.languages.formats import Formats
+from server.languages.texts import Texts
 from server.times import shown_time
 
 _TONES: Final = {"low": "normal", "medium": "high", "high": "critical"}

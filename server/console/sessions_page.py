@@ -12,14 +12,14 @@ from vestibule.v1.funnel_pb2 import FunnelSession, TimelineEntry
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.console.filters import Filter, time_of
-from server.console.formats import Formats
 from server.console.funnel_page import unknown_texts
 from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
 from server.console.risk_page import risk_if_known
-from server.console.texts import Texts
 from server.console.visit import Visit
 from server.funnel.steps import FUNNEL
+from server.languages.formats import Formats
+from server.languages.texts import Texts
 from server.ledger.types import SessionState
 from server.times import machine_time, shown_time
 

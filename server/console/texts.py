@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Final
 
-import yaml
+from server.languages.texts import LANGUAGES, Texts, texts_of_package
 
-LANGUAGES: Final = ("en", "de", "es")
-"""The first is taken when a browser asks for none of them."""
-
-_PLACE = re.compile(r"\{(\w+)\}")
-_RANGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([0-9.]{1,5}))?\s*")
+_RANGE: Final = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([0-9.]{1,5}))?\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The texts in one language.
-
-    Attributes:
-        language: ISO 639-1 code.
-    """
-
-    language: str
-    _by_key: Mapping[str, str]
-
-    def __call__(self, key: str, **values: object) -> str:
-        """The text of a key, with its places filled in.
-
-        Raises:
-            KeyError: There is no such text.
-        """
-        return self._by_key[key].format(**values)
-
-    def or_word(self, key: str, word: str) -> str:
-        """The text of a key; the machine word itself where there is none, as for a reason of a later version."""
-        return self._by_key.get(key, word)
-
-    def places(self) -> dict[str, frozenset[str]]:
-        """The places of each text, to compare languages."""
-        return {key: frozenset(_PLACE.findall(text)) for key, text in self._by_key.items()}
-
-
-@cache
 def texts_in(language: str) -> Texts:
     """The texts in a language of ``LANGUAGES``."""
-    content = files("server.console").joinpath("messages", f"{language}.yaml").read_text(encoding="utf-8")
-    return Texts(language, yaml.safe_load(content))
+    return texts_of_package("server.console", language)
 
 
 def preferred(accept_language: str) -> str:

@@ -14,8 +14,8 @@ from server.access.caller import Scope
 from server.console.analyses import KEPT_S, MOST_UNFINISHED, Analyses
 from server.console.causes_page import headline
 from server.console.charts import Span, interval_chart, round_top
-from server.console.formats import Formats
 from server.console.texts import texts_in
+from server.languages.formats import Formats
 from tests.unit.console.harness import Harness
 from tests.unit.console.test_pages import fill
 from tests.unit.funnel.quarter import Quarter

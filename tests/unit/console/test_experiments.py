@@ -11,7 +11,7 @@ import pytest
 
 from server.access.caller import Scope
 from server.console.charts import Span, change_chart
-from server.console.formats import Formats
+from server.languages.formats import Formats
 from tests.unit.console.harness import Harness
 from tests.unit.experiments.filled import FLOW, Sessions, fill
 

@@ -14,7 +14,7 @@ import pytest
 
 from server.access.caller import Scope
 from server.console.charts import Span, line_chart
-from server.console.formats import Formats
+from server.languages.formats import Formats
 from server.ledger import events, sessions
 from server.ledger.columns import Cursor
 from server.ledger.types import EventRow, SessionRow, SessionState

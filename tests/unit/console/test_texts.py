@@ -7,9 +7,10 @@ from importlib.resources import files
 
 import pytest
 
-from server.console.texts import LANGUAGES, preferred, texts_in
+from server.console.texts import preferred, texts_in
 from server.console.visit import PAGES
 from server.funnel.steps import FUNNEL
+from server.languages.texts import LANGUAGES
 
 ENGLISH = texts_in(LANGUAGES[0]).places()
 

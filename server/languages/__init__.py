@@ -1,0 +1,1 @@
+"""Texts and numbers in the languages that people read: English, German and Spanish."""
