@@ -16,19 +16,20 @@ from server.cli.output import check_can_write, show_json, show_table
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 from server.cli.time_types import Moment, Period
-from server.times import shown_length
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
 
     from server.funnel.drop_offs import DropOff
     from server.funnel.report import FunnelReport
+    from server.funnel.wording import Wording
     from server.ledger.writer import Ledger
 
 ANALYSIS_TIMEOUT_S = 120.0
 _WIDTH = 100
 IN_ORDER = ("ordered", "strict")
-COLUMNS = ("into", "left", "95 % interval", "dropped", "of", "waiting", "median", "severity")
+COLUMNS = ("into", "left", "interval", "dropped", "of", "waiting", "median", "severity")
+LANGUAGES = ("en", "de", "es")
 
 
 @click.command("report", short_help="Say where people leave, and what to change first.")
@@ -41,6 +42,9 @@ COLUMNS = ("into", "left", "95 % interval", "dropped", "of", "waiting", "median"
 @address_option
 @files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option(
+    "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the report."
+)
 @click.option("--html", "html_file", type=click.Path(path_type=Path), metavar="FILE", help="Write a page to FILE.")
 def report(
     start: datetime | None,
@@ -53,6 +57,7 @@ def report(
     data_dir: Path | None,
     state_dir: Path | None,
     as_json: bool,
+    language: str,
     html_file: Path | None,
 ) -> None:
     """Say where people leave the funnel, what goes with it, and what to change first.
@@ -65,7 +70,7 @@ def report(
     \b
     Examples:
       vestibule funnel report
-      vestibule funnel report --from 2026-10-01 --to 2027-01-01 --html quarter.html
+      vestibule funnel report --from 2026-10-01 --to 2027-01-01 --html quarter.html --language de
       vestibule funnel report --steps camera_opened,photo_taken,COMPLETED --window 1d
       vestibule funnel report --json | jq '.drop_offs[] | select(.severity == "critical")'
     """
@@ -74,12 +79,12 @@ def report(
     request = funnel_request(start, end, client_id, steps, window, order)
     if len(request.steps) == 1:
         raise click.UsageError("--steps of a report takes two steps or more.")
-    request.analyze = True
+    request.analyze, request.language = True, language
     if html_file is not None:
         check_can_write(html_file, "--html")
     stopped = stopped_server(address, state_dir, data_dir)
     reply = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
-    found = report_of(reply.analysis)
+    found = report_of(reply.analysis, language)
     show_notes(reply.warnings, request)
     if html_file is not None:
         _write_page(found, html_file)
@@ -124,38 +129,54 @@ def _write_page(found: FunnelReport, file: Path) -> None:
 
 def _show(found: FunnelReport) -> None:
     """What to change first and why, then the numbers, then all changes."""
-    from server.funnel import wording
+    from server.funnel.wording import wording_in
 
-    if first := wording.first_change(found):
+    say = wording_in(found.language)
+    if first := say.first_change(found):
         click.secho(_wrapped(first) + "\n", bold=True)
-    click.echo(_wrapped(wording.headline(found)) + "\n")
+    click.echo(_wrapped(say.headline(found)) + "\n")
+    click.echo(_wrapped(say.basis(found)) + "\n")
     if not found.sessions:
         return
-    show_table(COLUMNS, [_row(step) for step in found.drop_offs])
+    show_table([say.texts(f"column_{name}") for name in COLUMNS], [_row(step, say) for step in found.drop_offs])
+    _show_trend(found, say)
     for place, change in enumerate(found.recommendations, start=1):
-        click.echo(f"\n{place}. {change.title} ({wording.marks(change)})")
-        for line in (change.action, wording.why(change), wording.worth(change)):
+        click.echo(f"\n{place}. {change.title} ({say.marks(change)})")
+        for line in (change.action, say.why(change), say.worth(change)):
             click.echo(_wrapped(line, indent="   "))
-    for text in (wording.together(found), wording.basis(found), wording.caution(found)):
+    for text in (say.together(found), say.caution(found)):
         if text:
             click.echo("\n" + _wrapped(text))
 
 
-def _row(step: DropOff) -> tuple[object, ...]:
-    from server.funnel import wording
-
+def _row(step: DropOff, say: Wording) -> tuple[object, ...]:
     count = step.count
     known = count.counted > 0
     return (
-        count.to_stage,
-        wording.percent(step.rate.mid) if known else "",
-        wording.percent_range(step.rate) if known else "",
+        say.stage(count.to_stage),
+        say.percent(step.rate.mid) if known else "",
+        say.percent_range(step.rate) if known else "",
         count.dropped,
         count.counted,
         count.waiting,
-        "" if count.median_s is None else shown_length(count.median_s),
-        wording.severity_text(step),
+        "" if count.median_s is None else say.length(count.median_s),
+        say.severity(step),
     )
+
+
+def _show_trend(found: FunnelReport, say: Wording) -> None:
+    """The share that left at each step, by week or month."""
+    from server.funnel.trend import trend
+
+    moved = trend(found)
+    if moved is None:
+        return
+    heads = (say.texts(f"trend_{moved.unit}"), *(say.stage(step.to_stage) for step in moved.steps))
+    rows = [
+        (start, *(say.rate(step.shares[place]) for step in moved.steps)) for place, start in enumerate(moved.starts)
+    ]
+    click.echo(f"\n{say.texts('trend')}")
+    show_table(heads, rows)
 
 
 def _wrapped(text: str, indent: str = "") -> str:

@@ -64,7 +64,7 @@ class CausesPage:
     async def show(self, visit: Visit) -> Response:
         """The page."""
         chosen, texts = Filter.of(visit.request).analyzed, texts_of(visit.request)
-        found = await self._analyses.of(visit, chosen.analysis())
+        found = await self._analyses.of(visit, chosen.analysis(texts.language))
         if found is None:
             return visit.page("causes.html", chosen=chosen, pending=True)
         formats = Formats(texts.language)

@@ -120,14 +120,14 @@ class Filter:
         given = {name: value for name, value in self.values.items() if value} | more
         return f"{path}?{urlencode(given)}" if given else path
 
-    def analysis(self) -> GetReportRequest:
-        """The request for the analysis of the same sessions and steps.
+    def analysis(self, language: str) -> GetReportRequest:
+        """The request for the analysis of the same sessions and steps, in the language of the page.
 
         Raises:
             InvalidInput: As ``report`` does.
         """
         wanted = self.analyzed.report()
-        wanted.analyze = True
+        wanted.analyze, wanted.language = True, language
         return wanted
 
     def report(self) -> GetReportRequest:

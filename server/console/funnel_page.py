@@ -85,7 +85,7 @@ class FunnelPage:
         analysis = None
         of_stages = not chosen.steps
         if of_stages and reply.stages[0].session_count:
-            analysis = await self._analyses.of(visit, chosen.analysis())
+            analysis = await self._analyses.of(visit, chosen.analysis(texts.language))
         stages = stages_shown(reply.stages, texts, analysis, of_stages=of_stages)
         return visit.page(
             "funnel.html",

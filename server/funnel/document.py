@@ -7,17 +7,22 @@ from typing import Any
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Evidence, Recommendation, Roi
 from server.funnel.report import FunnelReport
+from server.funnel.step_counts import Period
 from server.funnel.types import Interval
 from server.times import machine_time
 
 
 def document(report: FunnelReport) -> dict[str, Any]:
     """The report as plain values. Rates are shares from 0 to 1, times are in seconds."""
-    until = report.observed_until
+    until, span = report.observed_until, report.span
     return {
         "sessions": report.sessions,
+        "first_session": machine_time(span.first) if span.first else None,
+        "last_session": machine_time(span.last) if span.last else None,
         "observed_until": machine_time(until) if until else None,
+        "app_versions": [{"value": found.value, "sessions": found.sessions} for found in span.versions],
         "drop_offs": [_drop_off(found) for found in report.drop_offs],
+        "trend": {"unit": span.unit, "periods": [_period(found) for found in report.periods]},
         "recommendations": [_recommendation(found) for found in report.recommendations],
         "roi": _roi(report.roi) if report.roi else None,
         "searched_sessions": report.searched,
@@ -42,6 +47,15 @@ def _drop_off(found: DropOff) -> dict[str, Any]:
         "median_s": count.median_s,
         "category": found.categories[0] if found.categories else None,
         "categories": list(found.categories),
+    }
+
+
+def _period(found: Period) -> dict[str, Any]:
+    return {
+        "start": f"{found.start:%Y-%m-%d}",
+        "drop_offs": [
+            {"to_stage": count.to_stage, "dropped": count.dropped, "counted": count.counted} for count in found.steps
+        ],
     }
 
 

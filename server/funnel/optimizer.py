@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from threadpoolctl import threadpool_limits
@@ -13,7 +13,8 @@ from server.funnel.feature_table import read_table
 from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, labels, of_cause, roi
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
-from server.funnel.step_counts import StepCount, count_steps, end_of_observation, outcome_parameters
+from server.funnel.span import Span, read_span
+from server.funnel.step_counts import Period, StepCount, count_by_time, end_of_observation, outcome_parameters
 from server.funnel.steps import STAGES, Steps
 from server.funnel.texts import ReportTexts, load_texts
 from server.funnel.types import Cause, CauseReport, Improvement, SessionTable
@@ -30,11 +31,15 @@ class FunnelData:
         steps: The sessions at each step, in order.
         observed_until: Until when they were watched; None where there is no session.
         table: What was known of each session, for the search for causes; None searches for none.
+        span: From when to when its sessions were opened, and the versions of their apps.
+        periods: The steps by week or month.
     """
 
     steps: tuple[StepCount, ...]
     observed_until: datetime | None = None
     table: SessionTable | None = None
+    span: Span = field(default_factory=Span)
+    periods: tuple[Period, ...] = ()
 
 
 def read_funnel(
@@ -56,8 +61,9 @@ def read_funnel(
     """
     until = end_of_observation(cursor, now)
     parameters = outcome_parameters(selection or Selection(), until, idle)
-    counts = count_steps(cursor, parameters, steps)
-    return FunnelData(counts, aware_or_none(until), read_table(cursor, parameters, counts, steps))
+    span = read_span(cursor, parameters)
+    counts, periods = count_by_time(cursor, parameters, steps, span.unit)
+    return FunnelData(counts, aware_or_none(until), read_table(cursor, parameters, counts, steps), span, periods)
 
 
 class FunnelOptimizer:
@@ -76,6 +82,10 @@ class FunnelOptimizer:
     def rules(self) -> SeverityRules:
         """What is severe."""
         return self._rules
+
+    def saying(self, texts: ReportTexts) -> FunnelOptimizer:
+        """The same with other texts."""
+        return FunnelOptimizer(self._rules, texts)
 
     def analyze(self, data: FunnelData) -> FunnelReport:
         """Make the report. It reads nothing, so it can run in any thread."""
@@ -103,6 +113,9 @@ class FunnelOptimizer:
             unsure_steps=tuple(steps.index(little.step) for little in found.report.too_little),
             left_out=labels(found.report.growing, self._texts),
             steps=steps,
+            language=self._texts.language,
+            span=data.span,
+            periods=data.periods,
         )
 
     def _judged(self, count: StepCount) -> DropOff:

@@ -6,17 +6,27 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from server.funnel import wording
 from server.funnel.report import FunnelReport
-from server.times import shown_length
-
-_FILTERS = ("percent", "percent_range", "number", "severity_text", "why", "worth", "marks")
-_SENTENCES = ("headline", "basis", "first_change", "together", "caution")
+from server.funnel.trend import HEIGHT, WIDTH, trend
+from server.funnel.wording import wording_in
 
 
-def page(report: FunnelReport, title: str = "Funnel report") -> str:
-    """The page. It reads on a phone and in a mail client: numbers in tables, styles at their elements."""
-    return _template().render(report=report, title=title)
+def page(report: FunnelReport) -> str:
+    """The page. It reads on a phone and in a mail client: numbers in tables, styles at their elements.
+
+    A mail client that removes SVG shows the numbers of the lines in the table below them.
+    """
+    wording = wording_in(report.language)
+    made = _template().render(
+        report=report,
+        trend=trend(report),
+        line_width=WIDTH,
+        line_height=HEIGHT,
+        w=wording,
+        t=wording.texts,
+        name=wording.texts("title"),
+    )
+    return made.lstrip().replace(" %", "\u00a0%")  # no line begins with a percent sign
 
 
 @cache
@@ -28,7 +38,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(wording, name) for name in _FILTERS}
-    environment.filters["shown_length"] = shown_length
-    environment.globals |= {name: getattr(wording, name) for name in _SENTENCES}
+    environment.filters["breakable"] = lambda text: str(text).replace("_", "_\u200b")
     return environment.get_template("page.html.j2")

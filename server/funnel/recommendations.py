@@ -120,7 +120,7 @@ def of_cause(
     """
     features = tuple(feature_name(c.feature) for c in cause.conditions)
     text = texts.of_cause(features)
-    condition = " and ".join(condition_text(c, texts) for c in cause.conditions)
+    condition = f" {texts.word('and')} ".join(condition_text(c, texts) for c in cause.conditions)
     return Recommendation(
         step=cause.step_number,
         category=text.category or texts.of_step(cause.step).categories[0],
@@ -153,7 +153,18 @@ def labels(features: Sequence[str], texts: ReportTexts) -> tuple[str, ...]:
 
 def condition_text(condition: Condition, texts: ReportTexts) -> str:
     """A condition in words, such as ``network = 3g`` or ``seconds until a reply > 8``."""
-    return f"{_label(feature_name(condition.feature), texts)} {condition.level}".strip()
+    return f"{_label(feature_name(condition.feature), texts)} {_level(condition, texts)}".strip()
+
+
+def _level(condition: Condition, texts: ReportTexts) -> str:
+    """The condition without the feature in the language of the texts: ``> 8,5``, ``= Montag``."""
+    if condition.value is None:
+        return condition.level.replace("unknown", texts.word("unknown"))
+    if isinstance(condition.value, str):
+        days = feature_name(condition.feature) == "weekday"
+        return f"{condition.operator} {texts.word(condition.value)}" if days else condition.level
+    level = condition.level if texts.language == "en" else condition.level.replace(".", ",")
+    return level.replace(" and ", f" {texts.word('and')} ")
 
 
 def _label(feature: str, texts: ReportTexts) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Recommendation, Roi
+from server.funnel.span import Span
+from server.funnel.step_counts import Period
 from server.funnel.steps import STAGES
+from server.languages.texts import LANGUAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,9 @@ class FunnelReport:
         unsure_steps: Numbers of the steps at which even a strong cause may go unseen, for too little data.
         left_out: Labels of features that were left out of the search, because they follow from how far a session came.
         steps: The stages or steps of the funnel.
+        language: ISO 639-1 code of its texts.
+        span: From when to when the sessions were opened, and the versions of their apps.
+        periods: The steps by week or month, in order.
     """
 
     sessions: int
@@ -37,6 +43,9 @@ class FunnelReport:
     unsure_steps: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
     steps: tuple[str, ...] = STAGES.names
+    language: str = LANGUAGES[0]
+    span: Span = field(default_factory=Span)
+    periods: tuple[Period, ...] = ()
 
     @property
     def worst(self) -> DropOff | None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from server.funnel.selection import CHOSEN, Selection
 from server.funnel.steps import STAGES, Steps
-from server.ledger.columns import Cursor, fetch_all, stored_time_or_none
+from server.ledger.columns import Cursor, aware, fetch_all, stored_time_or_none
+
+Unit = Literal["week", "month"]
 
 # The last thing that the ledger knows of. A server that was stopped has seen nothing since.
 _LAST_SEEN = """SELECT greatest((SELECT max(update_time) FROM sessions), (SELECT max(server_time) FROM events))
@@ -34,11 +36,12 @@ def _outcomes(steps: Steps) -> str:
     times = _STAGE_TIMES if steps.of_stages else [f"step_times[{k}]" for k in numbers]
     named = ", ".join(f"{time} AS time_{k}" for k, time in zip(numbers, times, strict=True))
     each = " UNION ALL ".join(
-        f"""SELECT session_id, {k} AS step, time_{k} AS enter_time, time_{k + 1} AS next_time, reached > {k} AS went_on,
-            ended, end_time FROM stages WHERE reached >= {k}"""  # noqa: S608 - literals of ours
+        f"""SELECT session_id, open_time, {k} AS step, time_{k} AS enter_time, time_{k + 1} AS next_time,
+            reached > {k} AS went_on, ended, end_time FROM stages WHERE reached >= {k}"""  # noqa: S608 - literals of ours
         for k in numbers[:-1]
     )
-    return f"""stages AS (SELECT session_id, reached, ended, s.stage_time AS end_time, {named}
+    return f"""stages AS (
+        SELECT session_id, reached, ended, s.stage_time AS end_time, s.create_time AS open_time, {named}
         FROM {steps.sessions or "v_session_stages"} AS v JOIN sessions AS s ON s.id = v.session_id WHERE {CHOSEN}),
     outcomes AS ({each}),
     waits AS (
@@ -54,13 +57,14 @@ def _outcomes(steps: Steps) -> str:
         FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - literals of ours, and steps that were checked
 
 
-def _counts(steps: Steps) -> str:
+def _counts(steps: Steps, unit: Unit) -> str:
     return f"""WITH {_outcomes(steps)}
-    SELECT step, count(*) AS entered, count(*) FILTER (counts AND went_on) AS went_on,
+    SELECT step, date_trunc('{unit}', open_time)::TIMESTAMP AS start, grouping(start) = 1 AS whole,
+        count(*) AS entered, count(*) FILTER (counts AND went_on) AS went_on,
         count(*) FILTER (counts AND NOT went_on) AS dropped, count(*) FILTER (NOT went_on AND NOT ended) AS under_way,
         median(epoch(next_time - enter_time)) FILTER (went_on) AS median_s,
         any_value(CASE WHEN NOT all_known THEN $observed_until::TIMESTAMP - wait END) AS entered_until
-    FROM known GROUP BY step ORDER BY step"""  # noqa: S608 - the same
+    FROM known GROUP BY GROUPING SETS ((step), (step, start)) ORDER BY start, step"""  # noqa: S608 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +138,40 @@ def outcome_parameters(selection: Selection, observed_until: datetime | None, id
     return selection.parameters | {"observed_until": observed_until, "idle_ms": idle_ms}
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The steps of the sessions that were opened in a week or a month.
+
+    Attributes:
+        start: Its first day, midnight UTC.
+        steps: As in the whole, by the same rule of which sessions count.
+    """
+
+    start: datetime
+    steps: tuple[StepCount, ...]
+
+
 def count_steps(cursor: Cursor, parameters: dict[str, Any], steps: Steps = STAGES) -> tuple[StepCount, ...]:
-    """Count the steps of a funnel, in order.
+    """Count the steps of a funnel, in order; see ``count_by_time``."""
+    return count_by_time(cursor, parameters, steps)[0]
+
+
+def count_by_time(
+    cursor: Cursor, parameters: dict[str, Any], steps: Steps = STAGES, unit: Unit = "week"
+) -> tuple[tuple[StepCount, ...], tuple[Period, ...]]:
+    """Count the steps of a funnel, in order: of all sessions, and of each week or month in which some were opened.
 
     Args:
         cursor: Of a read.
         parameters: From ``outcome_parameters``.
         steps: Which funnel.
+        unit: What a period is.
     """
-    rows = fetch_all(cursor, _counts(steps), parameters)
-    counts = {row["step"]: StepCount(**row, names=steps.names) for row in rows}
-    none = (StepCount(step, 0, 0, 0, names=steps.names) for step in range(1, len(steps.names)))
-    return tuple(counts.get(count.step, count) for count in none)
+    found: dict[datetime | None, dict[int, StepCount]] = {None: {}}
+    for row in fetch_all(cursor, _counts(steps, unit), parameters):
+        start, whole = row.pop("start"), row.pop("whole")
+        found.setdefault(None if whole else aware(start), {})[row["step"]] = StepCount(**row, names=steps.names)
+    none = [StepCount(step, 0, 0, 0, names=steps.names) for step in range(1, len(steps.names))]
+    counts = {start: tuple(known.get(count.step, count) for count in none) for start, known in found.items()}
+    whole_counts = counts.pop(None)
+    return whole_counts, tuple(Period(start, counted) for start, counted in counts.items() if start is not None)

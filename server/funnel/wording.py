@@ -1,138 +1,236 @@
-"""Numbers and sentences of a report, the same on the terminal and on the page."""
+"""Numbers and sentences of a report in each language, the same on the terminal and on the page.
+
+The texts are in ``messages``; what they say of causes comes from ``texts.yaml``.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Final
 
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
+from server.funnel.trend import Share, StepTrend
 from server.funnel.types import Interval
+from server.languages.formats import Formats
+from server.languages.texts import LANGUAGES, Texts, texts_of_package
 from server.times import shown_time
 
-TOO_LITTLE = "too little data"
+MOST_VERSIONS: Final = 4
+"""Versions of an app that are named; the rest is counted."""
+
+
+class Wording:
+    """What a report says, in one language.
+
+    Attributes:
+        texts: The sentences.
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
+        self._formats = Formats(texts.language)
+
+    def percent(self, share: float) -> str:
+        """A share, 0 to 1, in percent: whole ones, and one digit below ten."""
+        value = 100 * share
+        digits = 1 if abs(round(value, 1)) < 10 and round(value, 1) != round(value) else 0
+        return f"{self._formats.decimal(value, digits)} %"
+
+    def percent_range(self, interval: Interval) -> str:
+        """The bounds of an interval of shares."""
+        return self.texts("to", low=self.percent(interval.low).removesuffix(" %"), high=self.percent(interval.high))
+
+    def number(self, value: float) -> str:
+        """A count."""
+        return self._formats.count(value)
+
+    def numbers(self, interval: Interval) -> str:
+        """The bounds of an interval of counts."""
+        return self.texts("to", low=self.number(interval.low), high=self.number(interval.high))
+
+    def length(self, seconds: float) -> str:
+        """A length of time."""
+        return self._formats.length(seconds)
+
+    def decimal(self, value: float, digits: int = 1) -> str:
+        """A number with a fraction."""
+        return self._formats.decimal(value, digits)
+
+    def stage(self, name: str) -> str:
+        """What a stage is called; a step that is no stage has its own name."""
+        return self.texts.or_word(f"stage_{name}", name)
+
+    def severity(self, found: DropOff) -> str:
+        """The severity, or that there is too little data."""
+        return self.texts(f"severity_{found.severity}")
+
+    def headline(self, report: FunnelReport) -> str:
+        """What matters most, in a sentence or two."""
+        worst = report.worst
+        if not report.sessions or worst is None:
+            return self.texts(_nothing_said(report))
+        count = worst.count
+        text = self.texts(
+            "most_leave",
+            stage=self.stage(count.to_stage),
+            rate=self.percent(worst.rate.mid),
+            range=self.percent_range(worst.rate),
+            dropped=self.number(count.dropped),
+            counted=self.number(count.counted),
+        )
+        # Where the data shows a cause anywhere, a rule of thumb beside it is a second, other advice.
+        if not worst.categories or any(found.evidence for found in report.recommendations):
+            return text
+        first, *others = (self.texts(f"category_{name}") for name in worst.categories)
+        if not others:
+            return f"{text} {self.texts('by_rule_points', first=first)}"
+        return f"{text} {self.texts('by_rule_points_then', first=first, others=self.texts.listed(others))}"
+
+    def first_change(self, report: FunnelReport) -> str:
+        """What to change first and why, in a few sentences; empty without a recommendation."""
+        return f"{self.first_title(report)} {self.first_reasons(report)}".strip()
+
+    def first_title(self, report: FunnelReport) -> str:
+        """What to change first; empty without a recommendation."""
+        return self.texts("change_first", title=report.first.title) if report.first else ""
+
+    def first_reasons(self, report: FunnelReport) -> str:
+        """Why that, in a few sentences; empty without a recommendation."""
+        first = report.first
+        if first is None:
+            return ""
+        said = [self.why(first), self.worth(first)]
+        return " ".join([*said, self.texts("correlation")] if first.evidence else said)
+
+    def why(self, found: Recommendation) -> str:
+        """The evidence of a recommendation in a sentence or two."""
+        seen, stage = found.evidence, self.stage(found.to_stage)
+        if seen is None:
+            return self.texts("why_by_rule", stage=stage)
+        values = {
+            "with": self.percent(seen.rate_with),
+            "without": self.percent(seen.rate_without),
+            "affected": self.number(seen.affected),
+            "odds": self.decimal(seen.odds.mid),
+            "low": self.decimal(seen.odds.low),
+            "high": self.decimal(seen.odds.high),
+        }
+        text = self.texts("why", stage=stage, condition=seen.condition, **values)
+        if not seen.correlated:
+            return text
+        return f"{text} {self.texts('correlated', features=self.texts.listed(seen.correlated))}"
+
+    def worth(self, found: Recommendation) -> str:
+        """What a recommendation should bring, in a sentence."""
+        gain, rise = found.completions, found.improvement
+        if found.evidence is None:
+            return self.texts("worth_by_rule", value=self.number(gain.high), rise=self.percent(rise.high))
+        bounds = {"low": self.number(gain.low), "high": self.number(gain.high)}
+        return self.texts("worth", value=self.number(gain.mid), rise=self.percent(rise.mid), **bounds)
+
+    def marks(self, found: Recommendation) -> str:
+        """Category, effort, and whether it is a quick win or has a high impact."""
+        keys = [f"category_{found.category}", f"effort_{found.effort}"]
+        keys += ["quick_win"] * found.quick_win + ["high_impact"] * found.high_impact
+        return ", ".join(map(self.texts, keys))
+
+    def together(self, report: FunnelReport) -> str:
+        """What all changes together should bring, in a sentence; empty without a recommendation."""
+        found = report.roi
+        if found is None:
+            return ""
+        return self.texts(
+            "together",
+            rate=self.percent(found.rate.mid),
+            range=self.percent_range(found.rate),
+            then=self.percent(found.rate_then.mid),
+            then_range=self.percent_range(found.rate_then),
+            value=self.number(found.completions.mid),
+            low=self.number(found.completions.low),
+            high=self.number(found.completions.high),
+            rise=self.percent(found.improvement.mid),
+        )
+
+    def caution(self, report: FunnelReport) -> str:
+        """What the report cannot say."""
+        return " ".join(self._cautions(report))
+
+    def _cautions(self, report: FunnelReport) -> Iterator[str]:
+        if report.compared:
+            counts = {"compared": self.number(report.compared), "searched": self.number(report.searched)}
+            yield self.texts("compared", **counts)
+        if report.unsure_steps:
+            stages = [self.stage(report.steps[step]) for step in report.unsure_steps]
+            yield self.texts("unsure", stages=self.texts.listed(stages))
+        if report.left_out:
+            yield self.texts("left_out", features=", ".join(report.left_out))
+
+    def basis(self, report: FunnelReport) -> str:
+        """What the report rests on: from when to when, how many sessions, which versions of apps."""
+        return " ".join(self._basis(report))
+
+    def _basis(self, report: FunnelReport) -> Iterator[str]:
+        span = report.span
+        if span.first and span.last:
+            yield self.texts("span", first=f"{span.first:%Y-%m-%d}", last=f"{span.last:%Y-%m-%d}")
+        sessions = self.number(report.sessions)
+        if report.observed_until:
+            yield self.texts("basis", sessions=sessions, time=shown_time(report.observed_until))
+        else:
+            yield self.texts("basis_plain", sessions=sessions)
+        if report.sessions:
+            yield self.versions(report)
+        if any(found.count.waiting for found in report.drop_offs):
+            yield self.texts("waiting")
+
+    def versions(self, report: FunnelReport) -> str:
+        """Which versions of apps the sessions had, those of the most sessions first."""
+        known = sum(version.sessions for version in report.span.versions)
+        if not known:
+            return self.texts("versions_unknown")
+        first, rest = report.span.versions[:MOST_VERSIONS], report.span.versions[MOST_VERSIONS:]
+        told = [self._version("version", version.sessions / known, value=version.value) for version in first]
+        if rest:
+            share = sum(version.sessions for version in rest) / known
+            told.append(self._version("versions_more", share, number=len(rest)))
+        return self.texts("versions", versions=", ".join(told))
+
+    def rate(self, share: Share) -> str:
+        """A share of the trend; a dash where nothing is known."""
+        return "-" if share.rate is None else self.percent(share.rate)
+
+    def line(self, step: StepTrend) -> str:
+        """The line of a step in words."""
+        rates = ", ".join(self.rate(share) for share in step.shares)
+        return self.texts("trend_from", stage=self.texts("before_stage", stage=self.stage(step.to_stage)), rates=rates)
+
+    def _version(self, key: str, share: float, **values: object) -> str:
+        return self.texts(key, share=self.percent(share), **values)
+
+
+def _nothing_said(report: FunnelReport) -> str:
+    """The text of a report that can say nothing of where people leave."""
+    if not report.sessions:
+        return "no_sessions"
+    if not any(found.count.counted for found in report.drop_offs):
+        return "all_under_way"
+    return "too_little" if any(found.count.dropped for found in report.drop_offs) else "nobody_left"
+
+
+@cache
+def wording_in(language: str) -> Wording:
+    """What a report says in a language of ``LANGUAGES``."""
+    return Wording(texts_of_package("server.funnel", language))
 
 
 def percent(share: float) -> str:
-    """A share, 0 to 1, in percent: whole ones, and one digit below ten."""
-    value = 100 * share
-    digits = 1 if abs(round(value, 1)) < 10 and round(value, 1) != round(value) else 0
-    return f"{value:.{digits}f} %"
+    """A share in English; see ``Wording.percent``."""
+    return wording_in(LANGUAGES[0]).percent(share)
 
 
 def percent_range(interval: Interval) -> str:
-    """The bounds of an interval of shares."""
-    return f"{percent(interval.low).removesuffix(' %')} to {percent(interval.high)}"
-
-
-def number(value: float) -> str:
-    """A count, with commas between the thousands."""
-    return f"{round(value):,}"
-
-
-def severity_text(found: DropOff) -> str:
-    """The severity in lower case, or that there is too little data."""
-    return found.severity.lower() or TOO_LITTLE
-
-
-def headline(report: FunnelReport) -> str:
-    """What matters most, in a sentence or two."""
-    if not report.sessions:
-        return "There are no sessions."
-    worst = report.worst
-    if worst is None:
-        if not any(found.count.counted for found in report.drop_offs):
-            return "Every session is under way, or so new that nobody knows yet who left."
-        lost = any(found.count.dropped for found in report.drop_offs)
-        return "There is too little data to say where people leave." if lost else "Nobody is known to have left."
-    count = worst.count
-    text = (
-        f"Most people leave on the way into {count.to_stage}: {percent(worst.rate.mid)} "
-        f"({percent_range(worst.rate)}), {number(count.dropped)} of {number(count.counted)} sessions."
-    )
-    if any(found.evidence and found.to_stage == count.to_stage for found in report.recommendations):
-        return text
-    if not worst.categories:
-        return text
-    first, *others = worst.categories
-    points = f"{first} first, then {' and '.join(others)}" if others else first
-    return f"{text} By rule, a drop-off there points to {points}."
-
-
-def first_change(report: FunnelReport) -> str:
-    """What to change first and why, in a few sentences; empty without a recommendation."""
-    first = report.first
-    if first is None:
-        return ""
-    doubt = " This is a correlation: only an experiment shows whether the change helps." if first.evidence else ""
-    return f"Change first: {first.title}. {why(first)} {worth(first)}{doubt}"
-
-
-def why(found: Recommendation) -> str:
-    """The evidence of a recommendation in a sentence or two."""
-    seen = found.evidence
-    if seen is None:
-        return f"By rule: nothing in the data explains why people leave on the way into {found.to_stage}."
-    text = (
-        f"On the way into {found.to_stage}, {percent(seen.rate_with)} of the {number(seen.affected)} sessions where "
-        f"{seen.condition} left, and {percent(seen.rate_without)} of the others. Among sessions that are alike in all "
-        f"else that is known, the odds of leaving are {seen.odds.mid:.1f} times as high ({seen.odds.low:.1f} to "
-        f"{seen.odds.high:.1f})."
-    )
-    if seen.correlated:
-        text += f" Often seen together with it, so that either may be what matters: {', '.join(seen.correlated)}."
-    return text
-
-
-def worth(found: Recommendation) -> str:
-    """What a recommendation should bring, in a sentence."""
-    gain, rise = found.completions, found.improvement
-    if found.evidence is None:
-        return f"At most {number(gain.high)} more completions (+{percent(rise.high)}), if it is then severe no more."
-    return (
-        f"If they left no more often than the others: {number(gain.mid)} more completions ({number(gain.low)} to "
-        f"{number(gain.high)}), +{percent(rise.mid)}."
-    )
-
-
-def marks(found: Recommendation) -> str:
-    """Category, effort, and whether it is a quick win or has a high impact."""
-    words = [found.category, f"{found.effort} effort"]
-    words += ["quick win"] * found.quick_win + ["high impact"] * found.high_impact
-    return ", ".join(words)
-
-
-def together(report: FunnelReport) -> str:
-    """What all changes together should bring, in a sentence; empty without a recommendation."""
-    found = report.roi
-    if found is None:
-        return ""
-    return (
-        f"Together: {percent(found.rate.mid)} of sessions complete today ({percent_range(found.rate)}), "
-        f"{percent(found.rate_then.mid)} may ({percent_range(found.rate_then)}): {number(found.completions.mid)} more "
-        f"({number(found.completions.low)} to {number(found.completions.high)}), +{percent(found.improvement.mid)}."
-    )
-
-
-def caution(report: FunnelReport) -> str:
-    """What the report cannot say."""
-    text = ""
-    if report.compared:
-        text = (
-            f"{number(report.compared)} conditions on {number(report.searched)} sessions were compared. What is named "
-            "goes with leaving, which is a correlation; only an experiment shows that a change helps."
-        )
-    if report.unsure_steps:
-        stages = " and ".join(report.steps[step] for step in report.unsure_steps)
-        text += f" There is too little data on the way into {stages}: a strong cause may go unseen there."
-    if report.left_out:
-        text += f" Left out, because they follow from how far a session came: {', '.join(report.left_out)}."
-    return text.strip()
-
-
-def basis(report: FunnelReport) -> str:
-    """What the report rests on, in a sentence or two."""
-    until = f", watched until {shown_time(report.observed_until)}" if report.observed_until else ""
-    text = f"{number(report.sessions)} sessions{until}."
-    waiting = sum(found.count.waiting for found in report.drop_offs)
-    if waiting:
-        text += " Those that wait are under way, or so new that nobody knows yet who left: they do not count as lost."
-    return text
+    """The bounds of an interval of shares in English."""
+    return wording_in(LANGUAGES[0]).percent_range(interval)

@@ -7,7 +7,6 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from server.funnel import wording as funnel_wording
 from server.reports import wording
 from server.reports.weekly import WeeklyReport
 
@@ -18,7 +17,7 @@ MARKS: Final = {
     "NORMAL": "background:#eceff2;color:#323d49",
     "": "background:#eceff2;color:#323d49",
 }
-_OF_THE_FUNNEL = ("percent", "percent_range", "number", "severity_text", "why")
+_OF_THE_FUNNEL = ("percent", "percent_range", "number", "severity", "why")
 _OWN = (
     *("points", "points_range", "period", "sessions_sentence", "changed_sentence", "early_sentence", "reasons"),
     *("bounds", "figure", "something_changed", "change_head", "incident_rows", "method", "command"),
@@ -47,7 +46,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(funnel_wording, name) for name in _OF_THE_FUNNEL}
+    environment.filters |= {name: getattr(wording.SAY, name) for name in _OF_THE_FUNNEL}
     environment.filters |= {name: getattr(wording, name) for name in _OWN}
     environment.filters["breakable"] = lambda text: str(text).replace("_", "_\u200b")
     return environment.get_template("page.html.j2")

@@ -6,8 +6,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from server.funnel import wording as funnel_wording
-from server.funnel.wording import number, percent
 from server.reports import wording
 from server.reports.page import MOST_RECOMMENDATIONS
 from server.reports.weekly import WeeklyReport
@@ -47,15 +45,20 @@ def _main(report: WeeklyReport) -> str:
     told = wording.sessions_sentence(report)
     if rate is None:
         return told
-    main = f"{percent(rate.mid)} completed ({funnel_wording.percent_range(rate)})"
+    main = f"{wording.percent(rate.mid)} completed ({wording.SAY.percent_range(rate)})"
     if change is not None:
-        main += f"; {percent(change.before.mid)} in the week before: {wording.change_sentence(change)}"
+        main += f"; {wording.percent(change.before.mid)} in the week before: {wording.change_sentence(change)}"
     return f"{main}. {told}"
 
 
 def _figures(report: WeeklyReport) -> list[tuple[str, str, str, str]]:
     return [
-        (wording.figure(each), percent(each.before.mid), percent(each.now.mid), wording.change_cell(each))
+        (
+            wording.figure(each),
+            wording.percent(each.before.mid),
+            wording.percent(each.now.mid),
+            wording.change_cell(each),
+        )
         for each in report.changes
     ]
 
@@ -64,15 +67,15 @@ def _steps(report: WeeklyReport) -> list[tuple[str, str, str, str, str]]:
     rows = []
     for step in report.report.drop_offs:
         count = step.count
-        known = (percent(step.rate.mid), funnel_wording.percent_range(step.rate)) if count.counted else ("", "")
-        rows.append((str(count.to_stage), *known, number(count.dropped), number(count.counted)))
+        known = (wording.percent(step.rate.mid), wording.SAY.percent_range(step.rate)) if count.counted else ("", "")
+        rows.append((str(count.to_stage), *known, wording.number(count.dropped), wording.number(count.counted)))
     return rows if report.report.sessions else []
 
 
 def _changes(report: WeeklyReport) -> list[str]:
     found = report.report.recommendations[:MOST_RECOMMENDATIONS]
     return [
-        f"{place}. {each.title}. {funnel_wording.why(each)} {funnel_wording.worth(each)}"
+        f"{place}. {each.title}. {wording.SAY.why(each)} {wording.SAY.worth(each)}"
         for place, each in enumerate(found, start=1)
     ]
 

@@ -10,13 +10,16 @@ from server.funnel.features import feature_name
 from server.funnel.recommendations import condition_text
 from server.funnel.steps import FUNNEL
 from server.funnel.types import Condition, Interval
-from server.funnel.wording import number, percent
+from server.funnel.wording import wording_in
 from server.reports.changes import COMPLETED, Change
 from server.reports.explanations import Explanation
 from server.reports.incidents import Incident
 from server.reports.news import CauseChange, NewValue
 from server.reports.weekly import WeeklyReport
 from server.times import shown_length
+
+SAY = wording_in("en")
+number, percent = SAY.number, SAY.percent
 
 MINUS = "\u2212"
 NO_CHANGE = "no clear change"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,7 +14,8 @@ from server.analytics.funnel import FunnelChoice
 from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelOptimizer, read_funnel
 from server.funnel.selection import Selection
-from server.funnel.texts import load_texts
+from server.funnel.texts import ReportTexts, load_all_texts
+from server.languages.texts import LANGUAGES
 from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
 from server.services.funnel_choice import funnel_choice
@@ -27,7 +28,8 @@ class Analysis:
     """Analyzes where people leave.
 
     Attributes:
-        optimizer: Has the rules and the texts.
+        optimizer: Has the rules, and the texts in English.
+        texts: Those in each language.
         idle: Idle time after which the server ends a session.
         clock: Of a server that runs; None for the ledger of a stopped one, which has seen nothing since it stopped.
     """
@@ -35,6 +37,7 @@ class Analysis:
     optimizer: FunnelOptimizer = field(default_factory=FunnelOptimizer)
     idle: timedelta = timedelta(minutes=30)
     clock: Clock | None = None
+    texts: Mapping[str, ReportTexts] = field(default_factory=load_all_texts, repr=False)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
     # Its only thread ends what a caller has given up, and begins the next analysis after that.
     _thread: ThreadPoolExecutor = field(
@@ -50,8 +53,9 @@ class Analysis:
         """
         given = settings.funnel_report
         rules = SeverityRules(given.high_rate, given.critical_rate, given.least_sessions)
-        optimizer = FunnelOptimizer(rules, load_texts(given.texts))
-        return cls(optimizer, timedelta(seconds=settings.idle_session_s), clock)
+        texts = load_all_texts(given.texts)
+        optimizer = FunnelOptimizer(rules, texts[LANGUAGES[0]])
+        return cls(optimizer, timedelta(seconds=settings.idle_session_s), clock, texts)
 
     async def run(
         self,
@@ -71,10 +75,12 @@ class Analysis:
         """
         choice = funnel_choice(request, pseudonym, visible_to)
         chosen, steps = _selection(choice), choice.analyzed()
+        language = request.language
+        optimizer = self.optimizer.saying(self.texts[language]) if language else self.optimizer
         now = self.clock() if self.clock else None
         async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
             data = await ledger.read(lambda cursor: read_funnel(cursor, chosen, steps=steps, now=now, idle=self.idle))
-            running = asyncio.get_running_loop().run_in_executor(self._thread, self.optimizer.analyze, data)
+            running = asyncio.get_running_loop().run_in_executor(self._thread, optimizer.analyze, data)
             return analysis_message(await running)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vestibule.v1 import funnel_pb2
 
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Evidence, Recommendation, Roi
 from server.funnel.report import FunnelReport
-from server.funnel.step_counts import StepCount
+from server.funnel.span import Span, Version
+from server.funnel.step_counts import Period, StepCount
 from server.funnel.steps import STAGES
 from server.funnel.types import Interval
+from server.languages.texts import LANGUAGES
 from server.rpc import convert
 
 _NO_SEVERITY = funnel_pb2.SEVERITY_UNSPECIFIED
@@ -34,11 +38,45 @@ def analysis_message(report: FunnelReport) -> funnel_pb2.FunnelAnalysis:
         message.gain.CopyFrom(funnel_pb2.FunnelGain(**gain))
     if report.observed_until is not None:
         message.observe_end_time.CopyFrom(convert.timestamp(report.observed_until))
+    _add_span(message, report)
     return message
 
 
-def report_of(message: funnel_pb2.FunnelAnalysis) -> FunnelReport:
-    """A message as a report."""
+def _add_span(message: funnel_pb2.FunnelAnalysis, report: FunnelReport) -> None:
+    span = report.span
+    if span.first is not None and span.last is not None:
+        message.first_create_time.CopyFrom(convert.timestamp(span.first))
+        message.last_create_time.CopyFrom(convert.timestamp(span.last))
+    for version in span.versions:
+        message.app_versions.add(value=version.value, session_count=version.sessions)
+    for period in report.periods:
+        added = message.trend.add(start_time=convert.timestamp(period.start))
+        for count in period.steps:
+            added.steps.add(continued_count=count.went_on, dropped_count=count.dropped)
+
+
+def _span(message: funnel_pb2.FunnelAnalysis) -> Span:
+    if not message.HasField("first_create_time"):
+        return Span()
+    versions = tuple(Version(found.value, found.session_count) for found in message.app_versions)
+    return Span(convert.moment(message.first_create_time), convert.moment(message.last_create_time), versions)
+
+
+def _period(message: funnel_pb2.FunnelTrendPeriod, steps: tuple[str, ...]) -> Period:
+    counts = (
+        StepCount(number, found.continued_count + found.dropped_count, found.continued_count, found.dropped_count)
+        for number, found in enumerate(message.steps, start=1)
+    )
+    return Period(convert.moment(message.start_time), tuple(replace(count, names=steps) for count in counts))
+
+
+def report_of(message: funnel_pb2.FunnelAnalysis, language: str = LANGUAGES[0]) -> FunnelReport:
+    """A message as a report.
+
+    Args:
+        message: The analysis.
+        language: That it was asked for in.
+    """
     steps = (*(found.from_stage for found in message.drop_offs[:1]), *(found.to_stage for found in message.drop_offs))
     return FunnelReport(
         sessions=message.session_count,
@@ -51,6 +89,9 @@ def report_of(message: funnel_pb2.FunnelAnalysis) -> FunnelReport:
         unsure_steps=tuple(steps.index(stage) for stage in message.unsure_stages),
         left_out=tuple(message.left_out_features),
         steps=steps or STAGES.names,
+        language=language,
+        span=_span(message),
+        periods=tuple(_period(found, steps) for found in message.trend),
     )
 
 

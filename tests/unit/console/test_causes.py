@@ -47,6 +47,8 @@ async def test_a_planted_cause_comes_first_with_its_gain_its_evidence_and_a_caut
         german = unescape((await browser.get("/causes?lang=de")).text)
         assert "Als Erstes ändern:" in german
         assert "Zusammenhang, kein Beweis" in german
+        assert "Sitzungen ansehen, wo gilt: network = 3g" in german, "the title of the advice is German too"
+        assert "sessions where" not in german
         funnel = unescape((await browser.get("/funnel?lang=en")).text)
         assert "What to change first: " in funnel
         assert 'href="/causes"' in funnel

@@ -15,13 +15,15 @@ from server.funnel.step_counts import StepCount
 from server.funnel.steps import FUNNEL
 from server.funnel.texts import load_texts
 from server.funnel.types import Interval, SessionTable
-from server.funnel.wording import first_change, together, why, worth
+from server.funnel.wording import wording_in
 from server.ledger.columns import Cursor
 from tests.unit.funnel.quarter import Quarter
 from tests.unit.funnel.stored import fill
 
 NOTHING = Interval(0.0, 0.0, 0.0)
 OWNERS = FunnelData((StepCount(1, 1000, 1000, 0), StepCount(2, 1000, 550, 450), StepCount(3, 550, 500, 50)))
+
+SAY = wording_in("en")
 
 
 def analyzed(cursor: Cursor, quarter: Quarter) -> FunnelReport:
@@ -90,10 +92,10 @@ def test_a_slow_upstream_is_what_to_change_first(cursor: Cursor) -> None:
     first = report.first
     assert first is not None
     assert (first.category, first.to_stage) == ("performance", "AWAITING_APPROVAL")
-    said = first_change(report)
-    assert said.startswith("Change first: Make recognition faster. On the way into AWAITING_APPROVAL, ")
+    said = SAY.first_change(report)
+    assert said.startswith("Change first: Make recognition faster. Before Awaiting approval, ")
     assert "seconds to recognize the first utterance > " in said
-    assert together(report).startswith("Together: ")
+    assert SAY.together(report).startswith("Together: ")
 
 
 def test_a_quarter_in_which_nothing_is_a_cause_names_none(cursor: Cursor) -> None:
@@ -138,8 +140,8 @@ def test_a_step_that_nobody_makes_has_a_finite_gain() -> None:
     report = FunnelOptimizer().analyze(FunnelData((StepCount(1, 100, 0, 100),)))
     assert report.roi is not None
     assert report.roi.completions.high == 0
-    assert "By rule" in why(report.recommendations[0])
-    assert worth(report.recommendations[0]).startswith("At most ")
+    assert "A rule of thumb" in SAY.why(report.recommendations[0])
+    assert SAY.worth(report.recommendations[0]).startswith("At most ")
 
 
 def test_an_operator_names_a_property_in_his_own_words(cursor: Cursor, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from vestibule.v1 import funnel_pb2
 
 from server.access.audit import AuditTrail
 from server.cli.main import cli
-from server.funnel import wording
 from server.funnel.feature_table import read_table
 from server.funnel.optimizer import FunnelOptimizer, read_funnel
 from server.funnel.report import FunnelReport
@@ -23,6 +22,7 @@ from server.funnel.selection import Selection
 from server.funnel.step_counts import count_steps, end_of_observation, outcome_parameters
 from server.funnel.steps import Steps
 from server.funnel.types import SessionTable
+from server.funnel.wording import wording_in
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState as S
 from server.ledger.writer import Ledger
@@ -96,7 +96,7 @@ def test_causes_between_events_of_an_app_are_named_at_their_step_with_what_they_
     first = found.first
     assert first is not None
     assert first.completions.low > 50
-    assert wording.why(first).startswith("On the way into pay, ")
+    assert wording_in("en").why(first).startswith("Before pay, ")
     assert found.roi is not None
     assert found.roi.rate_then.low > found.roi.rate.high
 
@@ -172,7 +172,7 @@ def test_a_step_that_is_no_stage_points_to_nothing_by_rule_and_has_a_neutral_cha
     (change,) = found.recommendations
     assert (change.to_stage, change.evidence, change.category) == ("pay", None, "ux")
     assert "stop before this step" in change.title
-    assert wording.headline(found).endswith("50 of 100 sessions.")
+    assert wording_in("en").headline(found).endswith("50 of 100 sessions.")
     assert [step.categories for step in found.drop_offs] == [(), ("ux", "content")]
 
 

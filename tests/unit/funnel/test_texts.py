@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.funnel.texts import load_texts
+from server.funnel import texts
+from server.funnel.recommendations import condition_text
+from server.funnel.texts import load_all_texts, load_texts
+from server.funnel.types import Condition
+from server.languages.texts import LANGUAGES
 
 STEP = "{categories: [performance], effort: high, title: Buy a faster machine, action: Ask the operators.}"
 
@@ -59,3 +66,80 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(file: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidInput, match="UTF-8"):
         load_texts(file)
+
+
+def test_each_language_has_each_text_of_advice() -> None:
+    english, *others = load_all_texts().values()
+    for other in others:
+        assert other.language != english.language
+        for name, text in english.causes.items():
+            assert (other.causes[name].category, other.causes[name].effort) == (text.category, text.effort)
+            assert other.causes[name].action != text.action
+            assert bool(other.causes[name].label) == bool(text.label)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda entry: entry.pop("action"), "causes.refusal.action"),
+        (lambda entry: entry.update(title="Ohne Bedingung"), "causes.refusal.title condition"),
+    ],
+)
+def test_a_language_that_lacks_a_text_is_refused(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, str]], object], said: str
+) -> None:
+    read = texts._package_file
+
+    def changed(name: str) -> Any:
+        document = read(name)
+        if name == "texts.de.yaml":
+            change(document["causes"]["refusal"])
+        return document
+
+    monkeypatch.setattr(texts, "_package_file", changed)
+    texts._of_package.cache_clear()
+    try:
+        with pytest.raises(InvalidInput, match=re.escape(said)):
+            load_texts(language="de")
+    finally:
+        texts._of_package.cache_clear()
+
+
+def test_a_file_in_one_language_is_taken_for_all(file: Path) -> None:
+    file.write_text(f"steps:\n  AWAITING_APPROVAL: {STEP}\n", encoding="utf-8")
+    for language in LANGUAGES:
+        found = load_texts(file, language)
+        assert found.of_step("AWAITING_APPROVAL").title == "Buy a faster machine"
+        assert found.of_step("COMPLETED") == load_texts(language=language).of_step("COMPLETED")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("{en: Faster, de: Schneller}", {"en": "Faster", "de": "Schneller", "es": "Faster"}),
+        ("{de: Schneller}", {"en": "Schneller", "de": "Schneller", "es": "Schneller"}),
+    ],
+)
+def test_a_file_may_have_a_text_for_each_language(file: Path, given: str, told: dict[str, str]) -> None:
+    file.write_text(f"steps: {{COMPLETED: {STEP.replace('Buy a faster machine', given)}}}", encoding="utf-8")
+    assert {language: found.of_step("COMPLETED").title for language, found in load_all_texts(file).items()} == told
+
+
+def test_a_language_that_there_is_not_is_refused(file: Path) -> None:
+    file.write_text(f"steps: {{COMPLETED: {STEP.replace('Buy a faster machine', '{fr: Vite}')}}}", encoding="utf-8")
+    with pytest.raises(InvalidInput, match=re.escape("steps.COMPLETED.title (string_type)")):
+        load_texts(file)
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (Condition("wait_for_reply_s", ">", 4.75), "Sekunden bis zur ersten Antwort > 4,75"),
+        (Condition("wait_for_reply_s", "in", (1.5, 2.0)), "Sekunden bis zur ersten Antwort > 1,5 und <= 2"),
+        (Condition("weekday", "=", "Monday"), "Wochentag (UTC) = Montag"),
+        (Condition("app.day", "=", "Monday"), "day = Monday"),
+        (Condition("document", "=", None), "Art der ersten Datei = unbekannt"),
+    ],
+)
+def test_a_condition_is_in_the_language_of_the_texts(condition: Condition, said: str) -> None:
+    assert condition_text(condition, load_texts(language="de")) == said

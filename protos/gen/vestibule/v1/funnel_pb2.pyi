@@ -764,6 +764,7 @@ class GetReportRequest(_message.Message):
     EXCLUSIONS_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     ANALYZE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """Counts sessions of this client only. Empty means all."""
     order: Global___FunnelOrder.ValueType
@@ -778,6 +779,8 @@ class GetReportRequest(_message.Message):
     """Whether to analyze where people leave the funnel, and what goes with it, too: the funnel of steps where there are
     any, otherwise that of the stages. It takes seconds on a large ledger. Groups and times are not analyzed apart.
     """
+    language: _builtins.str
+    """ISO 639-1 code of the language of what the analysis says: en, de or es. Empty means en."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Counts sessions opened at or after this time. Absent means no bound."""
@@ -829,10 +832,11 @@ class GetReportRequest(_message.Message):
         exclusions: _abc.Iterable[Global___FunnelExclusion] | None = ...,
         attempt: Global___FunnelAttempt.ValueType = ...,
         analyze: _builtins.bool = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "end_time", b"end_time", "start_time", b"start_time", "value", b"value", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "attempt", b"attempt", "breakdown", b"breakdown", "client_id", b"client_id", "end_time", b"end_time", "exclusions", b"exclusions", "interval", b"interval", "order", b"order", "quantiles", b"quantiles", "start_time", b"start_time", "step_rules", b"step_rules", "steps", b"steps", "value", b"value", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "attempt", b"attempt", "breakdown", b"breakdown", "client_id", b"client_id", "end_time", b"end_time", "exclusions", b"exclusions", "interval", b"interval", "language", b"language", "order", b"order", "quantiles", b"quantiles", "start_time", b"start_time", "step_rules", b"step_rules", "steps", b"steps", "value", b"value", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1136,6 +1140,10 @@ class FunnelAnalysis(_message.Message):
     COMPARED_CONDITION_COUNT_FIELD_NUMBER: _builtins.int
     UNSURE_STAGES_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FEATURES_FIELD_NUMBER: _builtins.int
+    FIRST_CREATE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_CREATE_TIME_FIELD_NUMBER: _builtins.int
+    APP_VERSIONS_FIELD_NUMBER: _builtins.int
+    TREND_FIELD_NUMBER: _builtins.int
     session_count: _builtins.int
     """Sessions that were opened, or that reached the first of the steps that were asked for."""
     searched_session_count: _builtins.int
@@ -1168,6 +1176,26 @@ class FunnelAnalysis(_message.Message):
         whole session.
         """
 
+    @_builtins.property
+    def first_create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first of its sessions was opened. Absent when there is none."""
+
+    @_builtins.property
+    def last_create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the last of them was opened. Absent when there is none."""
+
+    @_builtins.property
+    def app_versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelAppVersion]:
+        """Versions of the apps, that of the most sessions first: the declared property app_version, or version. Of more than
+        20,000 sessions, those of a sample of so many.
+        """
+
+    @_builtins.property
+    def trend(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelTrendPeriod]:
+        """The drop-offs by the time at which the sessions were opened, in order: by week, or by month if it is more than half
+        a year. Times without a session are left out.
+        """
+
     def __init__(
         self,
         *,
@@ -1180,14 +1208,100 @@ class FunnelAnalysis(_message.Message):
         compared_condition_count: _builtins.int = ...,
         unsure_stages: _abc.Iterable[_builtins.str] | None = ...,
         left_out_features: _abc.Iterable[_builtins.str] | None = ...,
+        first_create_time: _timestamp_pb2.Timestamp | None = ...,
+        last_create_time: _timestamp_pb2.Timestamp | None = ...,
+        app_versions: _abc.Iterable[Global___FunnelAppVersion] | None = ...,
+        trend: _abc.Iterable[Global___FunnelTrendPeriod] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["gain", b"gain", "observe_end_time", b"observe_end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_create_time", b"first_create_time", "gain", b"gain", "last_create_time", b"last_create_time", "observe_end_time", b"observe_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_condition_count", b"compared_condition_count", "drop_offs", b"drop_offs", "gain", b"gain", "left_out_features", b"left_out_features", "observe_end_time", b"observe_end_time", "recommendations", b"recommendations", "searched_session_count", b"searched_session_count", "session_count", b"session_count", "unsure_stages", b"unsure_stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_versions", b"app_versions", "compared_condition_count", b"compared_condition_count", "drop_offs", b"drop_offs", "first_create_time", b"first_create_time", "gain", b"gain", "last_create_time", b"last_create_time", "left_out_features", b"left_out_features", "observe_end_time", b"observe_end_time", "recommendations", b"recommendations", "searched_session_count", b"searched_session_count", "session_count", b"session_count", "trend", b"trend", "unsure_stages", b"unsure_stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FunnelAnalysis: _TypeAlias = FunnelAnalysis  # noqa: Y015
+
+@_typing.final
+class FunnelAppVersion(_message.Message):
+    """A version of an app."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """As the app calls it."""
+    session_count: _builtins.int
+    """Sessions with it. The first value of a session counts."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        session_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_count", b"session_count", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelAppVersion: _TypeAlias = FunnelAppVersion  # noqa: Y015
+
+@_typing.final
+class FunnelTrendPeriod(_message.Message):
+    """The drop-offs of the sessions that were opened in a week or a month."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Its first day, in UTC."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelTrendStep]:
+        """The ways from each stage or step into the next, in order."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        steps: _abc.Iterable[Global___FunnelTrendStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelTrendPeriod: _TypeAlias = FunnelTrendPeriod  # noqa: Y015
+
+@_typing.final
+class FunnelTrendStep(_message.Message):
+    """A way in a week or a month."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTINUED_COUNT_FIELD_NUMBER: _builtins.int
+    DROPPED_COUNT_FIELD_NUMBER: _builtins.int
+    continued_count: _builtins.int
+    """Sessions that count and went on."""
+    dropped_count: _builtins.int
+    """Sessions that count and left."""
+    def __init__(
+        self,
+        *,
+        continued_count: _builtins.int = ...,
+        dropped_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continued_count", b"continued_count", "dropped_count", b"dropped_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunnelTrendStep: _TypeAlias = FunnelTrendStep  # noqa: Y015
 
 @_typing.final
 class FunnelRecommendation(_message.Message):
