@@ -16,7 +16,8 @@ CPU        seconds a run
 ``--improvement N`` asks, over the first N seeds, how often the interval of the expected improvement holds what a
 simulation of 100,000 sessions without the cause gives. ``--simulator`` is a file with another simulator, which is not
 part of the repository. Designs: the eight of ``_funnel_designs``, nine traps on which the search was mended, and nine
-that were held out: none of these was looked at before the search was done. ``--names`` prints the false finds.
+that were held out: none of these was looked at before the search was done. Two were written later, and looked at once.
+``--names`` prints the false finds.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from benchmarks._funnel_designs import DESIGNS
 from benchmarks._funnel_held_out import HELD_OUT
 from benchmarks._funnel_simulation import Design, Features, as_columns, simulate
 from benchmarks._funnel_traps import TRAPS
+from benchmarks._funnel_unseen import UNSEEN
 from server.funnel.causes import find_causes
 from server.funnel.improvement import ImprovementModel
 from server.funnel.types import Cause, CauseReport, SessionTable
@@ -45,7 +47,7 @@ from server.funnel.types import Cause, CauseReport, SessionTable
 FALSE_DISCOVERIES = 0.05
 LEAST_SESSIONS = 30
 TRUTH_SESSIONS = 100_000
-ALL_DESIGNS = DESIGNS | TRAPS | HELD_OUT
+ALL_DESIGNS = DESIGNS | TRAPS | HELD_OUT | UNSEEN
 
 Found = set[tuple[tuple[str, ...], int]]
 """The features of each find, and the number of the step."""
