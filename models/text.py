@@ -190,6 +190,8 @@ class Entity:
 
 _BUILT_BY_REDACTOR = object()
 
+_HASHED_TAG: Final = re.compile(r"(\[REDACTED_[A-Z_]+)_[0-9a-f]{8}\]")
+
 
 @dataclass(frozen=True, slots=True)
 class RedactedText:
@@ -277,6 +279,10 @@ class RedactedText:
         return replace(
             self, counts=dict(sorted(total.items())), safe_for_llm=self.safe_for_llm and earlier.safe_for_llm
         )
+
+    def with_plain_tags(self) -> RedactedText:
+        """The text with the tag alone in place of each hashed one, for a text that may be of several sessions."""
+        return replace(self, value=_HASHED_TAG.sub(r"\1]", self.value), identities=())
 
     def with_numbers(self, number_of: NumberOf) -> RedactedText:
         """The text with a number in each tag for which ``number_of`` has one; the others stay plain. No identity is

@@ -212,6 +212,12 @@ def count_events_of_sessions(cursor: Cursor) -> None:
     _run(cursor, event_counts.SESSION_EVENT_COUNTS)
 
 
+def leave_deleted_events_out_of_the_funnel(cursor: Cursor) -> None:
+    """Make the funnel's views again: a session whose events retention has deleted counted as dropped."""
+    for view in views.UNDER_WAY_VIEWS:
+        _run(cursor, view.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -243,6 +249,7 @@ ALL: tuple[Migration, ...] = (
     renew_macros,
     count_events_of_sessions,
     renew_macros,
+    leave_deleted_events_out_of_the_funnel,
 )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from models.errors import Conflict, NotFound
 from models.reasons import Reason
@@ -16,6 +17,9 @@ from server.ledger.types import EventRow, SessionRow, SessionState
 
 STAGE_ENTERED = "stage_entered"
 """Name of the event that every change of stage writes."""
+
+IDLE_AT_ONCE: Final = 100
+"""Idle sessions that one transaction ends, so that other writes need not wait for long."""
 
 _OPEN = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL)
 
@@ -39,6 +43,20 @@ def clients_of(cursor: Cursor, session_ids: list[str]) -> dict[str, str]:
     ids = ", ".join(map(text_literal, session_ids))
     rows = fetch_all(cursor, f"SELECT id, client_id FROM sessions WHERE id IN ({ids})")  # noqa: S608 - quoted
     return {row["id"]: row["client_id"] for row in rows}
+
+
+def languages_of(cursor: Cursor, session_ids: list[str]) -> dict[str, str]:
+    """Languages of those sessions that have one, as given or as last detected, by session."""
+    if not session_ids:
+        return {}
+    ids = ", ".join(map(text_literal, session_ids))
+    rows = fetch_all(
+        cursor,
+        f"""SELECT s.id, coalesce(nullif(any_value(s.language), ''), max_by(t.language, t.update_time)) AS language
+        FROM sessions AS s LEFT JOIN streams AS t ON t.session_id = s.id AND t.language <> ''
+        WHERE s.id IN ({ids}) GROUP BY s.id""",  # noqa: S608 - quoted
+    )
+    return {row["id"]: row["language"] for row in rows if row["language"]}
 
 
 def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
@@ -95,8 +113,10 @@ def not_found() -> NotFound:
     return NotFound("There is no such session.", reason=Reason.SESSION_NOT_FOUND)
 
 
-def list_idle(cursor: Cursor, before: datetime, now: datetime, limit: int = 100) -> list[SessionRow]:
-    """Open sessions without activity since the given time, oldest first.
+def list_idle(
+    cursor: Cursor, before: datetime, now: datetime, busy: Collection[str] = (), limit: int = IDLE_AT_ONCE
+) -> list[SessionRow]:
+    """Open sessions without activity since the given time, except busy ones, oldest first.
 
     One with a record that can still be approved waits for a person, so it is not idle.
     """
@@ -104,8 +124,9 @@ def list_idle(cursor: Cursor, before: datetime, now: datetime, limit: int = 100)
         cursor,
         """SELECT * FROM sessions WHERE state IN ('STARTED', 'IN_PROGRESS', 'AWAITING_APPROVAL') AND update_time < ?
             AND id NOT IN (SELECT session_id FROM recommendations WHERE state = 'PENDING' AND expire_time > ?)
+            AND NOT list_contains(?::VARCHAR[], id)
         ORDER BY update_time LIMIT ?""",
-        [stored_time(before), stored_time(now), limit],
+        [stored_time(before), stored_time(now), list(busy), limit],
     )
     return [_session(row) for row in rows]
 

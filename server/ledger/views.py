@@ -32,7 +32,8 @@ V_SESSIONS = SqlView(
 
 V_SESSION_STAGES = SqlView(
     "v_session_stages",
-    "One row for a session: when it first entered each stage, and how far it got. The funnel is counted from it.",
+    "One row for a session: when it first entered each stage, and how far it got. The funnel is counted from it. A "
+    "session whose first event retention has deleted is not there.",
     {
         "session_id": "UUID of the session.",
         "client_id": "App or site that opened it.",
@@ -49,12 +50,13 @@ V_SESSION_STAGES = SqlView(
         CASE WHEN e.completed_time IS NOT NULL THEN 4 WHEN e.awaiting_approval_time IS NOT NULL THEN 3
              WHEN e.in_progress_time IS NOT NULL THEN 2 ELSE 1 END AS reached,
         s.state IN ('COMPLETED', 'REJECTED', 'ABANDONED') AS ended
-    FROM sessions AS s LEFT JOIN (
+    FROM sessions AS s JOIN (
         SELECT session_id,
             min(server_time) FILTER (WHERE stage = 'IN_PROGRESS') AS in_progress_time,
             min(server_time) FILTER (WHERE stage = 'AWAITING_APPROVAL') AS awaiting_approval_time,
             min(server_time) FILTER (WHERE stage = 'COMPLETED') AS completed_time
-        FROM events WHERE stage IS NOT NULL GROUP BY session_id) AS e ON e.session_id = s.id""",
+        FROM events WHERE stage IS NOT NULL GROUP BY session_id HAVING bool_or(stage = 'STARTED')
+    ) AS e ON e.session_id = s.id""",
 )
 
 V_FUNNEL = SqlView(
@@ -197,7 +199,8 @@ V_TURNS = SqlView(
 )
 
 UNDER_WAY_VIEWS = (V_SESSION_STAGES, V_FUNNEL)
-"""Made again by a later migration: the first ones counted sessions that were under way as dropped."""
+"""Made again by later migrations: the first ones counted sessions that were under way as dropped, and the second ones
+those whose events retention has deleted."""
 
 FIRST_VIEWS = (
     V_SESSIONS,

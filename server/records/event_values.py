@@ -15,8 +15,9 @@ from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.declared_events import MOST_VIOLATIONS, ClientEvents, DeclaredEvents
+from server.records.event_catalogue import EVENTS
 from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
-from server.records.remembered_texts import RememberedTexts
+from server.records.remembered_texts import RememberedTexts, SpokenIn
 from server.setting_groups.stored_data import Undeclared
 
 REDACT_TIMEOUT_S: Final = 10.0
@@ -25,6 +26,8 @@ LONGEST_BATCH_CHARACTERS: Final = 100_000
 Found in docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
 
 NOT_DECLARED: Final = "is not declared"
+OF_THE_SERVER: Final = "is the name of an event of the server; a funnel counts both in one step"
+_NO_LANGUAGE: Final = "en"
 
 
 class GivenEvent(NamedTuple):
@@ -73,11 +76,9 @@ class _Draft:
     undeclared: Set[str]
     problems: Sequence[tuple[str, str]]
 
-    def texts(self) -> list[str]:
+    def texts(self, language: str) -> list[SpokenIn]:
         """The values that the redactor must read."""
-        if self.all_typed:
-            return []
-        return [value for key, value in self.given.properties.items() if key not in self.typed]
+        return [SpokenIn(language, value) for key, value in self.given.properties.items() if key not in self.typed]
 
     @property
     def all_typed(self) -> bool:
@@ -124,8 +125,10 @@ class EventValues:
         different = list({id(draft): draft for draft in drafts}.values())
         kept = [draft for draft in different if not self._refuses(draft)]
         words = {word for draft in different for word in draft.undeclared}
-        texts = {text for draft in kept for text in draft.texts()}
-        if sum(map(len, words)) + sum(map(len, texts)) > LONGEST_BATCH_CHARACTERS:
+        with_text = [draft for draft in kept if not draft.all_typed]
+        languages = await self._languages(with_text)
+        texts = {text for draft in with_text for text in draft.texts(languages[draft.given.session_id])}
+        if sum(map(len, words)) + sum(len(text.text) for text in texts) > LONGEST_BATCH_CHARACTERS:
             raise TooLarge(
                 f"Different texts, names and keys have more than {LONGEST_BATCH_CHARACTERS} characters together.",
                 reason=Reason.EVENTS_TOO_LARGE,
@@ -141,11 +144,17 @@ class EventValues:
         self._unfitting.inc(sum(bool(draft.problems) for draft in drafts))
         if not kept:
             raise _all_refused(problems)
-        read = {id(draft): _read(draft, safe, personal) for draft in kept}
+        read = {id(draft): _read(draft, languages.get(draft.given.session_id, ""), safe, personal) for draft in kept}
         return [read.get(id(draft)) for draft in drafts], problems
 
     def _refuses(self, draft: _Draft) -> bool:
         return self._strict and bool(draft.problems)
+
+    async def _languages(self, drafts: Sequence[_Draft]) -> dict[str, str]:
+        """The languages in which the texts of sessions are read; English where none was given or detected."""
+        ids = list({draft.given.session_id for draft in drafts})
+        found = await self._ledger.read(lambda cursor: sessions.languages_of(cursor, ids)) if ids else {}
+        return {session_id: found.get(session_id, _NO_LANGUAGE) for session_id in ids}
 
     async def _drafts(self, events: Sequence[GivenEvent], client_id: str) -> list[_Draft]:
         if client_id:
@@ -177,11 +186,11 @@ def _draft(event: GivenEvent, declared: ClientEvents, without: dict[str, _Draft]
 
 def _new_draft(event: GivenEvent, declared: ClientEvents, *, strict: bool) -> _Draft:
     readers = declared.get(event.name)
+    problems = [("", OF_THE_SERVER)] if event.name in EVENTS else []
     if readers is None:
-        problems = [("", NOT_DECLARED)] if strict else []
+        problems += [("", NOT_DECLARED)] if strict else []
         return _Draft(event, {}, {event.name, *event.properties}, problems)
     typed: dict[str, TypedValue] = {}
-    problems = []
     undeclared = event.properties.keys() - readers.keys()
     for key, value in event.properties.items():
         if key in undeclared:
@@ -196,13 +205,15 @@ def _new_draft(event: GivenEvent, declared: ClientEvents, *, strict: bool) -> _D
     return _Draft(event, typed, undeclared, problems)
 
 
-def _read(draft: _Draft, safe: Mapping[str, RedactedText], personal: set[str]) -> ReadEvent:
+def _read(draft: _Draft, language: str, safe: Mapping[SpokenIn, RedactedText], personal: set[str]) -> ReadEvent:
     given, typed = draft.given, draft.typed
     if draft.all_typed and not draft.undeclared:
         return ReadEvent(given.name, typed)
     found = draft.undeclared & personal
     keys = with_safe_keys(given.properties, found) if found else {key: key for key in given.properties}
-    properties = {keys[key]: typed.get(key) or safe[value] for key, value in given.properties.items()}
+    properties = {
+        keys[key]: typed.get(key) or safe[SpokenIn(language, value)] for key, value in given.properties.items()
+    }
     return ReadEvent(REDACTED if given.name in found else given.name, properties)
 
 

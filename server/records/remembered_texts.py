@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.redaction.types import RedactionContext
 from models.text import RawText, RedactedText, TextSource
@@ -18,8 +18,17 @@ _KEY_BYTES: Final = 32
 _DIGEST_BYTES: Final = 16
 
 
+class SpokenIn(NamedTuple):
+    """A text and the language that its numbers and names are read in, an ISO 639-1 code."""
+
+    language: str
+    text: str
+
+
 class RememberedTexts:
-    """Redacts typed texts under the default policy, each different one once.
+    """Redacts typed texts under the default policy, each different one once in each language.
+
+    One redaction serves many sessions, so hashed tags, by which persons could be followed over sessions, become plain.
 
     It keeps redacted texts alone, in memory. Their keys are hashes with a key that ends with the process, so no text
     can be read or guessed from them. A text that the redactor does not vouch for is not remembered.
@@ -37,7 +46,7 @@ class RememberedTexts:
         self._key = secrets.token_bytes(_KEY_BYTES)
         self._known: OrderedDict[bytes, RedactedText] = OrderedDict()
 
-    async def redact(self, texts: Iterable[str]) -> dict[str, RedactedText]:
+    async def redact(self, texts: Iterable[SpokenIn]) -> dict[SpokenIn, RedactedText]:
         """The texts with what became of them.
 
         Raises:
@@ -48,13 +57,17 @@ class RememberedTexts:
         found = {text: self._known[key] for text, key in keys.items() if key in self._known}
         for text in found:
             self._known.move_to_end(keys[text])
-        new = [text for text in keys if text not in found]
-        if new:
-            context = RedactionContext(TextSource.TYPED)
-            redactions = await self._gateway.redact(list(map(RawText, new)), context, timeout_s=self._timeout_s)
-            for text, redaction in zip(new, redactions, strict=True):
-                found[text] = redaction.text
-                self._remember(keys[text], redaction.text)
+        new: dict[str, list[SpokenIn]] = {}
+        for text in keys:
+            if text not in found:
+                new.setdefault(text.language, []).append(text)
+        for language, of_language in new.items():
+            context = RedactionContext(TextSource.TYPED, language)
+            raw = [RawText(text.text) for text in of_language]
+            redactions = await self._gateway.redact(raw, context, timeout_s=self._timeout_s)
+            for text, redaction in zip(of_language, redactions, strict=True):
+                found[text] = redaction.text.with_plain_tags()
+                self._remember(keys[text], found[text])
         return found
 
     def _remember(self, key: bytes, text: RedactedText) -> None:
@@ -64,5 +77,5 @@ class RememberedTexts:
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
-    def _hashed(self, text: str) -> bytes:
-        return hashlib.blake2b(text.encode(), key=self._key, digest_size=_DIGEST_BYTES).digest()
+    def _hashed(self, text: SpokenIn) -> bytes:
+        return hashlib.blake2b("\0".join(text).encode(), key=self._key, digest_size=_DIGEST_BYTES).digest()

@@ -135,22 +135,26 @@ class Sessions:
         return row
 
     async def abandon_idle(self, idle_s: float, busy: frozenset[str] = frozenset()) -> int:
-        """End the sessions that were idle for so long, except busy ones; returns how many."""
+        """End all sessions that were idle for so long, except busy ones; returns how many.
+
+        They are ended some at a time, so that other writes come between.
+        """
+        number = 0
+        while ended := await self._abandon_some(idle_s, busy):
+            number += len(ended)
+            for row in ended:
+                self._pubsub.publish(row, row.id)
+        return number
+
+    async def _abandon_some(self, idle_s: float, busy: frozenset[str]) -> list[SessionRow]:
         now = self._clock()
         before = now - timedelta(seconds=idle_s)
 
         def write(cursor: Cursor) -> list[SessionRow]:
             # Found in the transaction that ends them, because a person may go on or approve meanwhile.
-            return [
-                self._end(cursor, row.id, "idle")
-                for row in sessions.list_idle(cursor, before, now)
-                if row.id not in busy
-            ]
+            return [self._end(cursor, row.id, "idle") for row in sessions.list_idle(cursor, before, now, busy)]
 
-        ended = await self._ledger.write(write)
-        for row in ended:
-            self._pubsub.publish(row, row.id)
-        return len(ended)
+        return await self._ledger.write(write)
 
     def _end(self, cursor: Cursor, session_id: str, reason: str) -> SessionRow:
         row = sessions.transition(cursor, session_id, SessionState.ABANDONED, self._clock(), reason)

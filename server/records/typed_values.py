@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from server.ledger.event_declarations import DeclaredProperty, PropertyKind
@@ -69,10 +70,17 @@ def reader_of(declared: DeclaredProperty) -> Reader | None:
 def _number(value: str) -> TypedValue | None:
     if len(value) > _LONGEST_NUMBER or not _NUMBER.fullmatch(value):
         return None
-    if has_card_number(value.lstrip("-").partition(".")[0]):
-        return None
     # DuckDB would read a larger one as text.
-    return TypedValue(value) if math.isfinite(float(value)) else None
+    if not math.isfinite(float(value)) or has_card_number(_whole_part(value)):
+        return None
+    return TypedValue(value)
+
+
+def _whole_part(number: str) -> str:
+    """The digits before the dot, as they are without an exponent."""
+    if "e" in number.lower():
+        number = f"{Decimal(number):f}"  # of at most some hundred digits, because it is a finite float
+    return number.lstrip("-").partition(".")[0]
 
 
 def _code(value: str) -> TypedValue | None:

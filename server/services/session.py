@@ -30,7 +30,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     ) -> session_pb2.StartSessionResponse:
         row = await self._sessions.start(
             client_id=current_caller().client_for(request.client_id),
-            request_id=request.request_id,
+            request_id=request.request_id.lower(),  # UUIDs are equal in any letter case
             language=request.language,
             vocabulary=tuple(request.vocabulary),
             variant=await self._words.replaced(request.variant),

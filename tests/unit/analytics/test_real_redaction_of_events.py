@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from uuid import UUID
@@ -110,6 +111,16 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def shop(ledger: Ledger, weights_cache: Path) -> Shop:
     return Shop(ledger, weights_cache)
+
+
+async def test_texts_are_read_in_the_language_of_their_session(ledger: Ledger, weights_cache: Path) -> None:
+    ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, replace(SESSION, language="es")))
+    shop = Shop(ledger, weights_cache)
+    await shop.declare(note=funnel_pb2.PROPERTY_KIND_TEXT)
+    said = "mi número es cuatro uno cinco cinco cinco cinco cero uno tres dos"
+    await shop.record([{"note": said, "undeclared": said}])
+    (stored,) = await shop.stored()
+    assert set(json.loads(stored).values()) == {"mi número es [REDACTED_PHONE]"}
 
 
 def amounts(chance: random.Random) -> list[str]:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from models.errors import Conflict, NotFound
-from server.ledger import recommendations, sessions
+from server.ledger import recommendations, sessions, streams
 from server.ledger.columns import Cursor
 from server.ledger.types import RecommendationState
 from server.ledger.types import SessionState as S
-from tests.unit.ledger.makers import after, recommendation, session
+from tests.unit.ledger.makers import after, new_id, recommendation, session, stream
 from tests.unit.ledger.stored import events_of_session
 
 PATH_TO = {
@@ -100,6 +100,25 @@ def test_idle_sessions_are_listed(cursor: Cursor) -> None:
     assert [r.id for r in sessions.list_idle(cursor, after(8), after(9))] == [rows[0].id]
     sessions.touch(cursor, rows[0].id, after(20))
     assert sessions.list_idle(cursor, after(8), after(9)) == []
+
+
+def test_busy_sessions_take_no_place_among_the_idle_ones(cursor: Cursor) -> None:
+    rows = [sessions.insert_or_get(cursor, session(at=at))[0] for at in range(3)]
+    idle = sessions.list_idle(cursor, after(8), after(9), busy=[rows[0].id], limit=1)
+    assert [row.id for row in idle] == [rows[1].id]
+
+
+def test_a_session_has_the_language_that_was_given_or_the_one_detected_last(cursor: Cursor) -> None:
+    given, detected, none = [
+        sessions.insert_or_get(cursor, replace(session(), language=language))[0].id for language in ("de", "", "")
+    ]
+    for row in (
+        replace(stream(given), language="en"),
+        replace(stream(detected), language="fr"),
+        replace(stream(detected), language="es", update_time=after(9)),
+    ):
+        streams.insert_stream(cursor, replace(row, id=new_id()))
+    assert sessions.languages_of(cursor, [given, detected, none]) == {given: "de", detected: "es"}
 
 
 @pytest.mark.parametrize(

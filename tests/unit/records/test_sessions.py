@@ -59,6 +59,29 @@ async def test_only_idle_sessions_are_ended(tmp_path: Path) -> None:
     ledger.close()
 
 
+async def test_all_idle_sessions_are_ended_however_many_there_are(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: now)
+    opened = [await _start(all_of_them, f"{number}") for number in range(2 * rows.IDLE_AT_ONCE + 1)]
+    now += timedelta(seconds=IDLE_S + 1)
+    assert await all_of_them.abandon_idle(IDLE_S, frozenset({opened[0].id})) == 2 * rows.IDLE_AT_ONCE
+    ledger.close()
+
+
+async def test_a_request_id_is_the_same_in_any_letter_case(tmp_path: Path) -> None:
+    ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
+    request_id = str(uuid.uuid4())
+    one, other = [
+        await service.StartSession(StartSessionRequest(client_id="app", request_id=written), None)
+        for written in (request_id, request_id.upper())
+    ]
+    assert one.session.id == other.session.id
+    ledger.close()
+
+
 async def test_an_app_that_only_sends_events_for_an_hour_keeps_its_session(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)

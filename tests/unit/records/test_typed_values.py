@@ -19,7 +19,22 @@ def stored(kind: PropertyKind, value: str) -> str | None:
 
 @pytest.mark.parametrize(
     "value",
-    ["0", "-0", "7", "20000", "0.1", "0.10", "-12.50", "12345678901234567890", "1e3", "1E+3", "2.5e-7", "9" * 64],
+    [
+        "0",
+        "-0",
+        "7",
+        "20000",
+        "0.1",
+        "0.10",
+        "-12.50",
+        "12345678901234567890",
+        "1e3",
+        "1E+3",
+        "2.5e-7",
+        "9" * 64,
+        "1e308",
+        "0e99",
+    ],
 )
 def test_a_number_is_stored_digit_by_digit(value: str) -> None:
     assert stored(PropertyKind.NUMBER, value) == value
@@ -30,6 +45,7 @@ def test_a_number_is_stored_digit_by_digit(value: str) -> None:
     [
         *("", " 1", "1 ", "+1", ".5", "5.", "01", "1,5", "1_000", "1'000", "0x10", "NaN", "Infinity"),
         *("1e999", "-1e999"),
+        *("4111111111111111e0", "41111111111111110e-1", "4.111111111111111e15", "-4.111111111111111E+15"),
         *("9" * 65, "\u0661", "1\n", "12 EUR", "555 123 4567", "1e", "--1", "null", "true", "[1]"),
     ],
 )
