@@ -34,8 +34,9 @@ def show_notes(warnings: Iterable[FunnelWarning], request: Message) -> None:
 
     for warning in warnings:
         like = f" Did you mean {warning.suggestion}?" if warning.suggestion else ""
-        sentence = _OF_STEP if warning.field.endswith("condition.key") else _SENTENCES[warning.kind]
-        told = f"{sentence} {named_in(request, warning)}."
+        sentence = _OF_STEP if warning.field.endswith("condition.key") else _SENTENCES.get(warning.kind)
+        # A newer server may know names of other kinds.
+        told = f"{sentence} {named_in(request, warning)}." if sentence else warning.description
         click.echo(f"Note: {told}{like}", err=True)
 
 

@@ -13,6 +13,7 @@ from server.cli import timeline
 from server.cli.main import cli
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState
+from tests.unit.cli.events_server import events_server
 from tests.unit.funnel.stored import bulk, event_row, session_row
 from tests.unit.ledger.makers import NOW, after
 from tests.unit.ledger.migrated import open_ledger
@@ -87,6 +88,21 @@ def test_a_name_that_nothing_has_is_noted(folders: list[str], arguments: tuple[s
     assert done.exit_code == 0, done.output
     assert note in done.stderr
     assert "Note" not in done.stdout
+
+
+def test_a_server_that_runs_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with events_server(tmp_path) as served:
+        served.ledger.write_now(keep)
+        monkeypatch.setenv("VESTIBULE_ADDRESS", served.address)
+        monkeypatch.setattr(timeline, "PAGE_SIZE", 2)
+        told = called("sessions", "timeline", SESSION, "--json")
+        assert [entry["name"] for entry in json.loads(told.stdout)["entries"]] == [*NAMES]
+        assert "Did you mean cart?" in called("funnel", "--steps", "crat,pay").stderr
+        assert "Did you mean cart?" in called("funnel", "--steps", "crat,pay", "--sessions", "reached@1").stderr
+        assert "Did you mean shop?" in called("funnel", "report", "--client", "shpo").stderr
+        wrong = called("funnel", "--every", "week", "--sessions", "reached@1", "--period", "2026-03-03")
+        assert (wrong.exit_code, "[FUNNEL_PERIOD_UNKNOWN]" in wrong.stderr) == (1, True)
+        assert "Hint: Give the day on which the week begins, in UTC: 2026-03-02." in wrong.stderr
 
 
 def test_json_has_the_warnings_in_each_row_and_none_where_all_is_known(folders: list[str]) -> None:
