@@ -13,12 +13,12 @@ from server.alerts.smtp import domain_of
 from server.funnel.document import document as funnel_document
 from server.funnel.document import interval
 from server.funnel.steps import FUNNEL
-from server.reports import wording
 from server.reports.changes import COMPLETED, Change
 from server.reports.incidents import Incident
 from server.reports.page import page
 from server.reports.text import text
 from server.reports.weekly import WeeklyReport
+from server.reports.wording import Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ReportMessage:
     @classmethod
     def of(cls, report: WeeklyReport, *, test: bool = False) -> ReportMessage:
         """A report in every form."""
-        subject = wording.subject(report, test=test)
+        subject = Wording(report).subject(test=test)
         html, plain = page(report, test=test), text(report, test=test)
         return cls(report.week.name, test, report.make_time, subject, html, plain, document(report))
 
@@ -63,7 +63,7 @@ def document(report: WeeklyReport) -> dict[str, Any]:
         "compared_groups": report.explanations.compared,
         "reasons": [
             {"head": line.head, "detail": line.detail, "effect": line.effect or None, "interval": line.bounds or None}
-            for line in wording.reasons(report)
+            for line in Wording(report).reasons()
         ],
         "incidents": [_incident(each) for each in report.incidents[0]],
         "incidents_before": [_incident(each) for each in report.incidents[1]],

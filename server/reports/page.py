@@ -7,8 +7,8 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from server.reports import wording
 from server.reports.weekly import WeeklyReport
+from server.reports.wording import Wording
 
 MOST_RECOMMENDATIONS: Final = 3
 MARKS: Final = {
@@ -17,20 +17,19 @@ MARKS: Final = {
     "NORMAL": "background:#eceff2;color:#323d49",
     "": "background:#eceff2;color:#323d49",
 }
-_OF_THE_FUNNEL = ("percent", "percent_range", "number", "severity", "why")
-_OWN = (
-    *("points", "points_range", "period", "sessions_sentence", "changed_sentence", "early_sentence", "reasons"),
-    *("bounds", "figure", "something_changed", "change_head", "incident_rows", "method", "command"),
-)
 
 
 def page(report: WeeklyReport, *, test: bool = False) -> str:
     """The page."""
+    wording = Wording(report)
     made = _template().render(
         report=report,
+        w=wording,
+        f=wording.funnel,
+        t=wording.texts,
         test=test,
-        subject=wording.subject(report, test=test),
-        preview=f"{wording.sessions_sentence(report)} {wording.changed_sentence(report)}",
+        subject=wording.subject(test=test),
+        preview=f"{wording.sessions()} {wording.changed()}",
         marks=MARKS,
         most_recommendations=MOST_RECOMMENDATIONS,
     )
@@ -46,7 +45,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(wording.SAY, name) for name in _OF_THE_FUNNEL}
-    environment.filters |= {name: getattr(wording, name) for name in _OWN}
     environment.filters["breakable"] = lambda text: str(text).replace("_", "_\u200b")
     return environment.get_template("page.html.j2")

@@ -6,76 +6,79 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from server.reports import wording
 from server.reports.page import MOST_RECOMMENDATIONS
 from server.reports.weekly import WeeklyReport
+from server.reports.wording import ReasonLine, Wording
 
 WIDTH: Final = 72
 
 
 def text(report: WeeklyReport, *, test: bool = False) -> str:
     """The report in lines that no mail client breaks."""
-    parts = [part for part in _parts(report, test=test) if part]
+    parts = [part for part in _parts(report, Wording(report), test=test) if part]
     return "\n\n".join(parts) + "\n"
 
 
-def _parts(report: WeeklyReport, *, test: bool) -> Iterator[str]:
+def _parts(report: WeeklyReport, say: Wording, *, test: bool) -> Iterator[str]:
+    t = say.texts
     if test:
-        yield _wrapped("THIS IS A TEST. The report below is real: that of the week it names.")
-    yield f"Weekly funnel report {report.week.name}\n{wording.period(report)}"
-    yield _wrapped(_main(report))
-    yield _section("What changed", [f"{wording.changed_sentence(report)} {wording.early_sentence(report)}".strip()])
-    yield _table("", ("figure", "before", "now", "points"), _figures(report))
-    lines = [_reason(line) for line in wording.reasons(report)]
-    yield _section("Why that may be" if wording.something_changed(report) else "What was different", lines, mark="- ")
-    yield _table("Where people leave", ("before", "left", "95 % interval", "sessions", "of"), _steps(report))
-    yield _section("What to change first", _changes(report))
-    yield _table("What else happened", ("what", "this week", "before"), wording.incident_rows(report))
-    yield _wrapped(wording.method(report))
-    yield f"More: {wording.command(report)}"
+        yield _wrapped(f"{t('test').upper()} {t('test_text')}")
+    versions = [say.funnel.versions(report.report)] if report.report.span.versions else []
+    yield "\n".join([f"{t('title')} {report.week.name}", say.period(), *map(_wrapped, versions)])
+    yield _wrapped(_main(report, say))
+    yield _section(t("what_changed"), [f"{say.changed()} {say.early()}".strip()])
+    yield _table("", _heads(say, "figure", "before", "now", "points_head"), _figures(report, say))
+    lines = [_reason(line, say) for line in say.reasons()]
+    yield _section(t("why") if say.something_changed else t("different"), lines, mark="- ")
+    step_heads = (say.funnel.texts("before"), *_heads(say, "left"), say.funnel.texts("column_interval"))
+    step_heads += _heads(say, "sessions_head", "of")
+    yield _table(t("where_people_leave"), step_heads, _steps(report, say))
+    yield _section(t("change_first"), _changes(report, say))
+    yield _table(t("what_else"), _heads(say, "what", "this_week", "before"), say.incident_rows())
+    yield _wrapped(say.method())
+    yield f"{t('more')} {say.command()}"
 
 
-def _reason(line: wording.ReasonLine) -> str:
-    effect = f": {line.effect} points ({line.bounds})" if line.effect else ""
+def _heads(say: Wording, *keys: str) -> tuple[str, ...]:
+    return tuple(map(say.texts, keys))
+
+
+def _reason(line: ReasonLine, say: Wording) -> str:
+    effect = f": {say.texts('points', value=line.effect)} ({line.bounds})" if line.effect else ""
     return f"{line.head}{effect}. {line.detail}"
 
 
-def _main(report: WeeklyReport) -> str:
-    rate, change = report.completion, report.main_change
-    told = wording.sessions_sentence(report)
+def _main(report: WeeklyReport, say: Wording) -> str:
+    rate, change, told = report.completion, report.main_change, say.sessions()
     if rate is None:
         return told
-    main = f"{wording.percent(rate.mid)} completed ({wording.SAY.percent_range(rate)})"
+    main = say.texts("completed_text", rate=say.funnel.percent(rate.mid), range=say.funnel.percent_range(rate))
     if change is not None:
-        main += f"; {wording.percent(change.before.mid)} in the week before: {wording.change_sentence(change)}"
+        before = say.funnel.percent(change.before.mid)
+        main += f"; {say.texts('against_text', rate=before, change=say.change_sentence(change))}"
     return f"{main}. {told}"
 
 
-def _figures(report: WeeklyReport) -> list[tuple[str, str, str, str]]:
+def _figures(report: WeeklyReport, say: Wording) -> list[tuple[str, ...]]:
     return [
-        (
-            wording.figure(each),
-            wording.percent(each.before.mid),
-            wording.percent(each.now.mid),
-            wording.change_cell(each),
-        )
+        (say.figure(each), *map(say.funnel.percent, (each.before.mid, each.now.mid)), say.change_cell(each))
         for each in report.changes
     ]
 
 
-def _steps(report: WeeklyReport) -> list[tuple[str, str, str, str, str]]:
-    rows = []
+def _steps(report: WeeklyReport, say: Wording) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
     for step in report.report.drop_offs:
-        count = step.count
-        known = (wording.percent(step.rate.mid), wording.SAY.percent_range(step.rate)) if count.counted else ("", "")
-        rows.append((str(count.to_stage), *known, wording.number(count.dropped), wording.number(count.counted)))
+        count, funnel = step.count, say.funnel
+        known = (funnel.percent(step.rate.mid), funnel.percent_range(step.rate)) if count.counted else ("", "")
+        rows.append((funnel.stage(count.to_stage), *known, funnel.number(count.dropped), funnel.number(count.counted)))
     return rows if report.report.sessions else []
 
 
-def _changes(report: WeeklyReport) -> list[str]:
+def _changes(report: WeeklyReport, say: Wording) -> list[str]:
     found = report.report.recommendations[:MOST_RECOMMENDATIONS]
     return [
-        f"{place}. {each.title}. {wording.SAY.why(each)} {wording.SAY.worth(each)}"
+        f"{place}. {each.title}. {say.funnel.why(each)} {say.funnel.worth(each)}"
         for place, each in enumerate(found, start=1)
     ]
 

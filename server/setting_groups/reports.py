@@ -34,6 +34,7 @@ class ReportSettings(SendingSettings):
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "UTC", description="Of the day and the hour, and of the week, which begins on Monday at midnight."
     )
+    language: Literal["en", "de", "es"] = Field("en", description="ISO 639-1 code of the language of the report.")
     folder: Empty[Path] = Field(
         None, description="Existing folder for the report as HTML, text and JSON; empty turns it off."
     )

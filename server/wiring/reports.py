@@ -26,7 +26,7 @@ from server.settings import Settings
 def build_report_delivery(settings: Settings, ledger: Ledger, metrics: Metrics, clock: Clock) -> ReportDelivery:
     """Build it; nothing is sent yet."""
     given, rules = settings.reports, settings.funnel_report
-    zone, texts = ZoneInfo(given.time_zone), load_texts(rules.texts)
+    zone, texts = ZoneInfo(given.time_zone), load_texts(rules.texts, given.language)
     optimizer = FunnelOptimizer(SeverityRules(rules.high_rate, rules.critical_rate, rules.least_sessions), texts)
     idle = timedelta(seconds=settings.idle_session_s)
     channels = report_channels(given, clock)

@@ -12,25 +12,28 @@ from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from models.errors import InternalError
 from server.funnel.types import SessionTable
+from server.languages.texts import LANGUAGES, texts_of_package
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.writer import Ledger
 from server.reports import weekly
 from server.reports.changes import compare
 from server.reports.message import ReportMessage, mail
 from server.reports.weekly import WeeklyReport
-from server.reports.wording import reasons
+from server.reports.wording import Wording
 from tests.unit.ledger.makers import new_id
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.reports.two_weeks import BERLIN, MONDAY, NETWORKS, WEEK, Drawn, SimulatedWeek, breaker, maker
 
 OLD = {"network": NETWORKS, "version": {"2.0": 1.0}}
 NEW = {"network": NETWORKS, "version": {"2.0": 0.6, "2.1": 0.4}}
+ENGLISH = texts_of_package("server.reports", "en")
 MOST_BYTES = 100_000
 """Gmail cuts a mail of more than 102 kB off."""
 
@@ -71,8 +74,9 @@ def flat(text: str) -> str:
 def test_it_says_what_changed_and_why_that_may_be(message: ReportMessage) -> None:
     assert re.fullmatch(r"Vestibule 2026-W10: \d\d % completed, down \d+\.\d points", message.subject)
     text = flat(message.text)
-    assert "2 March to 8 March 2026 (Europe/Berlin)" in text
-    assert "Changed by more than chance: Completed, Left before AWAITING_APPROVAL." in text
+    assert "2026-03-02 to 2026-03-08 (Europe/Berlin)" in text
+    assert "Changed by more than chance: Completed, Left before Awaiting approval." in text
+    assert re.search(r"App versions: 2\.0 \(\d\d %\), 2\.1 \(\d\d %\)\.", text)
     assert "New: sessions where version = 2.1: +1" in text
     assert "0 % in the week before" in text
     assert "1,500 sessions were opened, 1,500 in the week before." in text
@@ -192,7 +196,7 @@ async def test_a_breaker_that_people_met_may_be_why(tmp_path: Path) -> None:
     opened.write_now(outage)
     found = await maker(opened).make(WEEK)
     opened.close()
-    first = reasons(found)[0]
+    first = Wording(found).reasons()[0]
     assert first.head == "New: sessions where a breaker was open"
     assert first.worse
     assert "0 % in the week before" in first.detail
@@ -204,11 +208,11 @@ def test_a_week_whose_decisions_are_open_is_too_early_to_compare(report: WeeklyR
     now = replace(report.report, drop_offs=(*steps, open_decisions))
     early = ReportMessage.of(replace(report, report=now, changes=compare(now, report.before)))
     assert re.search(
-        r"Too early to compare what is left before COMPLETED \(4\d % of the sessions wait\), more than in the week "
+        r"Too early to compare what is left before Completed \(4\d % of the sessions wait\), more than in the week "
         r"before, and what is completed\.",
         flat(early.text),
     )
-    assert "Left before COMPLETED" not in early.text
+    assert "Left before Completed" not in early.text
     assert re.fullmatch(r"Vestibule 2026-W10: \d\d % completed", early.subject)
 
 
@@ -232,3 +236,54 @@ async def test_a_defect_of_the_statistics_has_a_reason(filled: Ledger, monkeypat
     with pytest.raises(InternalError) as failed:
         await maker(filled).make(WEEK)
     assert failed.value.reason == "REPORT_NOT_MADE"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "de",
+            (
+                "Wochenbericht zum Funnel 2026-W10",
+                "Mehr, als der Zufall erklärt, änderte sich: Abgeschlossen, Abbruch vor: Wartet auf Freigabe.",
+                "Neu: Sitzungen, für die gilt: version = 2.1",
+                "1.500 Sitzungen begannen, 1.500 in der Woche davor.",
+                "Breaker vision_api offen",
+                "1-mal, 2 h",
+            ),
+        ),
+        (
+            "es",
+            (
+                "Informe semanal del embudo 2026-W10",
+                "Cambió más de lo que explica el azar: Completadas, Abandono antes de: Espera aprobación.",
+                "Nuevo: sesiones en que version = 2.1",
+                "Se abrieron 1500 sesiones",
+                "Cortacircuitos vision_api abierto",
+                "1 vez, 2 h",
+            ),
+        ),
+    ],
+)
+def test_it_is_in_the_language_of_its_setting(language: str, said: tuple[str, ...], filled: Ledger) -> None:
+    found = ReportMessage.of(asyncio.run(maker(filled, language=language).make(WEEK)))
+    text = flat(found.text)
+    assert [part for part in said if part not in text] == []
+    assert f'<html lang="{language}">' in found.html
+    english = (" the ", " of ", "week", "sessions", "Left", "left", "Change", "Before", "before")
+    words = re.sub(r"<[^>]+>|vestibule funnel report.*", " ", found.html.partition("</style>")[2]) + text
+    words = re.sub(r"vestibule (funnel|sessions|dlq)[^.]*", " ", words)
+    assert [word for word in english if word in words] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_has_each_sentence_with_the_same_places(language: str) -> None:
+    assert texts_of_package("server.reports", language).places() == ENGLISH.places()
+
+
+def test_each_sentence_is_used() -> None:
+    own = [file for file in files("server.reports").iterdir() if file.name.endswith((".py", ".j2"))]
+    code = "\n".join(file.read_text(encoding="utf-8") for file in own)
+    built = ("incident_", "sure_", "cause_", "mix_", "rate_", "value_", "and")
+    keys = [key for key in ENGLISH.places() if not key.startswith(built)]
+    assert [key for key in keys if not re.search(f"[\"']{key}[\"']", code)] == []

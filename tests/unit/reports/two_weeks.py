@@ -102,7 +102,7 @@ def breaker(cursor: Cursor, subject: str, begin: datetime, length: timedelta) ->
     bulk(cursor, "server_events", rows)
 
 
-def maker(ledger: Ledger, now: datetime = MONDAY) -> LedgerReportMaker:
-    texts = load_texts()
+def maker(ledger: Ledger, now: datetime = MONDAY, language: str = "en") -> LedgerReportMaker:
+    texts = load_texts(language=language)
     optimizer = FunnelOptimizer(texts=texts)
     return LedgerReportMaker(ledger, optimizer, texts, timedelta(minutes=30), BERLIN, "Europe/Berlin", lambda: now)
