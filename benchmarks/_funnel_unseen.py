@@ -1,4 +1,7 @@
-"""Designs written when the search for causes was done, and looked at once: nothing was changed after that."""
+"""Designs written when the search for causes was done, and looked at once.
+
+``one week`` showed a fault at that look, which was mended. ``long talks`` was written after that.
+"""
 
 from __future__ import annotations
 
@@ -58,4 +61,27 @@ def twins(seed: int) -> Design:
     return design
 
 
-UNSEEN: dict[str, Callable[[int], Design]] = {"one week": one_week, "twins": twins}
+def long_talks(seed: int) -> Design:
+    """A noisy room makes people leave in long talks only; in these most are asked to repeat, which does nothing."""
+    parameters, design, pool = shop_design(seed, 43)
+    inner = design.draw
+    bound = float(parameters.uniform(6.0, 8.5))
+
+    def draw(rng: np.random.Generator, n: int) -> Features:
+        f = inner(rng, n)
+        f["talk_min"] = rng.gamma(2.0, 2.0, n)
+        f["noisy"] = rng.random(n) < 0.35
+        f["asked_again"] = rng.random(n) < np.where(f["talk_min"].astype(float) > bound, 0.75, 0.1)
+        f["words"] = rng.poisson(60 * f["talk_min"].astype(float))
+        return f
+
+    def holds(f: Features) -> npt.NDArray[np.bool_]:
+        return f["noisy"].astype(bool) & (f["talk_min"].astype(float) > bound)
+
+    design.draw = draw
+    design.planted.append(Planted(("noisy", "talk_min"), any_step(parameters, design), 1.8, holds))
+    plant_some(parameters, design, pool, "os payment age_years glare", 1, 1)
+    return design
+
+
+UNSEEN: dict[str, Callable[[int], Design]] = {"one week": one_week, "twins": twins, "long talks": long_talks}

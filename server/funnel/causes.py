@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from server.funnel.coding import CodedFeature, coded
+from server.funnel.finer_pairs import finer
 from server.funnel.growing import growing_features
 from server.funnel.logistic import Floats
 from server.funnel.model import STEEP, StepModel, Term
@@ -159,7 +160,7 @@ class _StepSearch:
             best, tried = best_pair(self.model, singles)
             if best is None or best.z < special.ndtri(1.0 - self.false_alarm / 2 / tried):
                 break
-            self.model.terms.append(best.term)
+            self.model.terms.append(finer(self.model, best).term)
         return tried
 
     @property

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from server.funnel.finer_pairs import PAIR_GUARD
 from server.funnel.logistic import inflation, solve
 from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
 from server.funnel.singles import other_side
 
 PAIR_CUTS = (1 / 3, 2 / 3)
 """The shares of sessions below the bounds at which a number enters a pair."""
-
-PAIR_GUARD = 1.5
-"""A pair needs so many times the numbers that a single condition needs: pairs are many, and most are small."""
 
 LEAST_CLEAR = 3.0
 """The statistic from which on it is looked at how many persons are behind a pair: no lower one is ever named."""

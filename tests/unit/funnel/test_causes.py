@@ -8,7 +8,7 @@ import pytest
 
 from server.funnel.causes import CauseSettings, find_causes
 from server.funnel.types import CauseReport, Column, SessionTable
-from tests.unit.funnel.simulated import Effect, Flags, above, below, features, flag, level, table
+from tests.unit.funnel.simulated import STEPS, Effect, Flags, above, below, features, flag, level, table
 
 
 def named(report: CauseReport) -> list[tuple[str, int]]:
@@ -65,6 +65,21 @@ def test_two_conditions_that_matter_only_together_are_named_together() -> None:
     (cause,) = find_causes(table(5, 8000, (1, 1.8, both))).causes
     assert cause.kind == "together"
     assert sorted(map(str, cause.conditions)) == ["network = 4g", "silent"]
+
+
+def test_what_matters_in_one_week_only_is_named_with_that_week_and_not_with_what_comes_in_it() -> None:
+    rng = np.random.default_rng(4)
+    day = rng.integers(0, 56, 8000).astype(float)
+    in_week = (day > 13) & (day <= 20)
+    banner = rng.random(8000) < np.where(in_week, 0.8, 0.05)
+    columns: dict[str, Column] = {"day": day, "banner": banner}
+    (cause,) = find_causes(
+        table(4, 8000, (1, 1.8, lambda c: level("network", "4g")(c) & in_week), changed=columns)
+    ).causes
+    by_feature = {condition.feature: condition for condition in cause.conditions}
+    assert by_feature.keys() == {"network", "day"}
+    days = day[by_feature["day"].holds(SessionTable(columns, np.ones(8000, dtype=int), in_week, STEPS))]
+    assert (12 <= days.min() <= 15, 19 <= days.max() <= 21) == (True, True)
 
 
 def test_a_range_and_a_gap_are_named() -> None:
