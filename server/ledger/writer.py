@@ -22,8 +22,9 @@ import duckdb
 from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
 from models.private_files import make_private_folder
 from models.reasons import Reason
+from server.ledger.checkpoints import Checkpoints
 from server.ledger.columns import Cursor, RunAgain
-from server.ledger.connection import MEMORY_BYTES, connect
+from server.ledger.connection import MEMORY_BYTES, connect, with_new_storage
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.group_commit import Settled, Write
 from server.ledger.half_made import delete_half_made
@@ -116,6 +117,8 @@ class Ledger:
         try:
             if migrates:
                 migrate(connection, clock)
+                if Checkpoints(path).have_room():
+                    connection = with_new_storage(connection, path, memory_bytes)
             else:
                 require_newest(connection)
         except duckdb.Error as error:
