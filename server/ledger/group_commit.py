@@ -19,6 +19,9 @@ from server.ledger.errors import translate
 
 T = TypeVar("T")
 
+More = Callable[[], "list[Write[Any]]"]
+"""Gives further writes for a transaction that is open."""
+
 
 @dataclass(slots=True)
 class Write(Generic[T]):
@@ -72,8 +75,10 @@ class _Attempt:
     fatal: bool = False
 
 
-def settle(connection: Cursor, batch: list[Write[Any]]) -> Settled:
-    """Commit a batch. After a failure, commit the writes before the failed one, then that one alone, then the rest.
+def settle(connection: Cursor, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
+    """Commit a batch, and what ``more`` gives while its transaction is open.
+
+    After a failure, commit the writes before the failed one, then that one alone, then the rest.
 
     DuckDB has no savepoints, so a failed statement rolls back the whole transaction. Splitting keeps the order of
     the writes, and only the caller of the failed one gets its error. After a fatal error all that are left get it: they
@@ -85,7 +90,7 @@ def settle(connection: Cursor, batch: list[Write[Any]]) -> Settled:
         part = waiting.popleft()
         if not part:
             continue
-        attempt = _attempt(connection, part)
+        attempt = _attempt(connection, part, more if part is batch else lambda: [])
         error = attempt.error
         if error is None:
             settled.committed, settled.refused = True, None
@@ -111,14 +116,16 @@ def settle(connection: Cursor, batch: list[Write[Any]]) -> Settled:
     return settled
 
 
-def _attempt(connection: Cursor, part: list[Write[Any]]) -> _Attempt:
-    """Run and commit."""
+def _attempt(connection: Cursor, part: list[Write[Any]], more: More) -> _Attempt:
+    """Run and commit; what comes meanwhile is appended to the part."""
     at: int | None = None
     fatal = False
     try:
         connection.begin()
-        for at, write in enumerate(part):  # noqa: B007 - read after the loop
+        for at, write in enumerate(part):
             write.run(connection)
+            if at == len(part) - 1:
+                part.extend(more())
         at = None
         connection.commit()
     except duckdb.Error as error:

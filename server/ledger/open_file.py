@@ -16,7 +16,7 @@ from server.ledger.checkpoints import PAUSE_S, Checkpoints
 from server.ledger.columns import Cursor, RunAgain
 from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
-from server.ledger.group_commit import Settled, Write, settle
+from server.ledger.group_commit import More, Settled, Write, settle
 from server.observability.log import describe, get_logger
 
 log = get_logger("ledger")
@@ -67,14 +67,14 @@ class OpenFile:
             raise RunAgain if self._next_try_s is None else copy.copy(self.broken)
         return self.connection.cursor()
 
-    def settle(self, batch: list[Write[Any]]) -> Settled:
+    def settle(self, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
         """Commit a batch, see ``group_commit.settle``. After a fatal error the file is to be opened again."""
         if self.broken is not None:
             for write in batch:
                 write.future.set_exception(copy.copy(self.broken))
             return Settled()
         self._checkpoints.fit(self.connection)
-        settled = settle(self.connection, batch)
+        settled = settle(self.connection, batch, more)
         if settled.fatal:
             self.broken = settled.refused
             self._next_try_s = None

@@ -1,8 +1,8 @@
 """What waits for the writer: writes that somebody waits for before many rows that were sent together.
 
 A batch of events takes the writer ten times as long as the opening of a session. So a write of many rows lets those
-that came after it go first, and shares its transaction only with a few others. Neither waits for ever: while both kinds
-wait, one transaction of many rows comes after at most four others.
+that came after it go first. It shares its transaction with others of its kind until a write of the other kind waits.
+Neither kind waits for ever: while both wait, one transaction of many rows comes after at most four others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 MOST_WRITES: Final = 256
 """In one transaction."""
-MOST_ROWS: Final = 500
+MOST_ROWS: Final = 2000
 """In one transaction, unless a single write has more."""
 MOST_BEFORE: Final = 4
 """Transactions that go before a waiting write of many rows."""
@@ -69,6 +69,7 @@ class WriteQueue:
         self._changed = threading.Condition()
         self._ended = False
         self._went_before = 0
+        self._room = 0
 
     def put(self, item: Write[Any] | Alone[Any], rows: int = 0) -> None:
         """Append an item.
@@ -105,9 +106,11 @@ class WriteQueue:
             self._changed.wait_for(lambda: self._first or self._many or self._ended, timeout_s)
             if self._many and (self._went_before >= MOST_BEFORE or not self._first):
                 self._went_before = 0
+                self._room = MOST_ROWS
                 return self._take_many(), None
             if self._first:
                 self._went_before += bool(self._many)
+                self._room = 0
                 return self._take_first()
             return [], End() if self._ended else None
 
@@ -121,12 +124,14 @@ class WriteQueue:
                 taken.append(item)
         return taken, None
 
+    def more(self) -> list[Write[Any]]:
+        """One more write for a transaction of many rows that is under way; none when another write waits."""
+        with self._changed:
+            if self._first or not self._many or self._many[0][1] > self._room:
+                return []
+            return self._take_many()
+
     def _take_many(self) -> list[Write[Any]]:
-        taken: list[Write[Any]] = []
-        rows = 0
-        while self._many and (not taken or rows + self._many[0][1] <= MOST_ROWS) and len(taken) < MOST_WRITES:
-            item, number = self._many.popleft()
-            if item.future.set_running_or_notify_cancel():
-                taken.append(item)
-                rows += number
-        return taken
+        item, rows = self._many.popleft()
+        self._room -= rows
+        return [item] if item.future.set_running_or_notify_cancel() else []

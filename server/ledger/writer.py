@@ -244,7 +244,7 @@ class Ledger:
             batch, item = self._queue.take(TRY_AGAIN_S if self._file.broken else None)
             self._open_if_due()
             if batch:
-                self._note(self._file.settle(batch))
+                self._note(self._file.settle(batch, self._queue.more))
                 self._open_if_due()
             if isinstance(item, Alone):
                 item.run()

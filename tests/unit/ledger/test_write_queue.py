@@ -58,7 +58,26 @@ def test_writes_of_many_rows_share_a_transaction_up_to_a_number_of_rows() -> Non
     waiting = WriteQueue(10)
     for name, rows in (("a", MOST_ROWS - 1), ("b", 1), ("c", 1), ("d", MOST_ROWS + 7), ("e", 1)):
         waiting.put(_write(name), rows)
-    assert [_take(waiting) for _ in range(4)] == [["a", "b"], ["c"], ["d"], ["e"]]
+    transactions = []
+    for _ in range(4):
+        taken = _take(waiting)
+        while more := waiting.more():
+            taken += _names(more)
+        transactions.append(taken)
+    assert transactions == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+def test_a_transaction_of_many_rows_takes_no_more_when_another_write_waits() -> None:
+    waiting = WriteQueue(10)
+    for name in ("a", "b", "c"):
+        waiting.put(_write(name), 1)
+    assert _take(waiting) == ["a"]
+    assert _names(waiting.more()) == ["b"]
+    waiting.put(_write("other"))
+    assert waiting.more() == []
+    assert _take(waiting) == ["other"]
+    assert waiting.more() == []  # those of many rows are kept out of the others' transaction
+    assert _take(waiting) == ["c"]
 
 
 def test_a_transaction_has_a_bound_of_writes() -> None:

@@ -134,6 +134,31 @@ async def test_a_write_that_raises_run_again_is_run_once_more_alone(numbered: Le
     assert len(set(attempts)) == len(attempts)
 
 
+async def test_writes_of_many_rows_share_a_commit_and_an_error_reaches_only_its_caller(numbered: Ledger) -> None:
+    committed: list[int] = []
+
+    async def many(number: int) -> int:
+        return await numbered.write_many(_store(number), 1, committed.append)
+
+    began, gate = threading.Event(), threading.Event()
+
+    def hold(cursor: Cursor) -> int:
+        began.set()
+        gate.wait()
+        return count(cursor, "SELECT txid_current()")
+
+    held = asyncio.create_task(numbered.write_many(hold, 1, lambda _: None))
+    await asyncio.to_thread(began.wait)
+    tasks = [asyncio.create_task(many(number)) for number in (1, 2, 1, 3)]
+    await asyncio.sleep(0)
+    gate.set()
+    results = await asyncio.gather(held, *tasks, return_exceptions=True)
+    assert results[1:3] == [1, 2] and results[4] == 3
+    assert isinstance(results[3], InternalError)
+    assert sorted(committed) == [1, 2, 3]  # once each, though the transaction was rolled back and split
+    assert await numbered.read(_numbers) == [1, 2, 3]
+
+
 async def test_a_waiting_write_that_is_cancelled_is_not_run(numbered: Ledger) -> None:
     gate = threading.Event()
     held = asyncio.create_task(numbered.write(lambda _: gate.wait() and None))
