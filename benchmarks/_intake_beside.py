@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import statistics
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,16 @@ from typing import Any
 
 import duckdb
 import grpc.aio
+import psutil
 from vestibule.v1 import session_pb2, session_pb2_grpc
 
+from benchmarks._running import Running
 from models.errors import VestibuleError
 from server.analytics.client import connect
 from server.cli.channel import open_channel
 
 CALLERS = 8
+ALONE_S = 10.0
 DEADLINE_S = 10.0
 _PROBE_PAUSE_S = 0.1
 _ANALYST_PAUSE_S = 0.2
@@ -42,6 +46,9 @@ class Beside:
         start_ms: Median of StartSession, which is a write.
         queries: Queries of the analyst that were answered.
         failed_queries: Those that were not.
+        server_cpu: Processors that the server's own process kept busy.
+        others_cpu: The same of all processes that it started, among them those that answer analysts.
+        clients_cpu: The same of the callers, the other caller and the analyst.
     """
 
     events_per_s: float
@@ -50,38 +57,79 @@ class Beside:
     start_ms: float
     queries: int
     failed_queries: int
+    server_cpu: float
+    others_cpu: float
+    clients_cpu: float
 
 
 async def beside(
-    address: str, key: str, quack: tuple[int, Path], record: Any, batches: Sequence[bytes], size: int, rate: int
+    server: Running, key: str, record: Any, batches: Sequence[bytes], size: int, rate: int, *, analyst: bool = True
 ) -> Beside:
-    """Send batches at a rate; without batches, look for ten seconds how fast the other calls are alone.
+    """Send batches at a rate; without batches, look for ten seconds how fast the other calls are without them.
 
     Args:
-        address: Of the server.
+        server: What is measured.
         key: Of the app.
-        quack: Port for analysts, and the file with its token.
         record: Sends one batch.
         batches: All of them, made before.
         size: Events of a batch.
         rate: Events a second that are offered.
+        analyst: Whether an analyst asks meanwhile.
     """
-    seconds = len(batches) * size / rate if batches else 10.0
+    seconds = len(batches) * size / rate if batches else ALONE_S
     processes = multiprocessing.get_context("spawn")
     counts = processes.Array("i", 2)
-    analyst = processes.Process(target=_ask, args=(*quack, counts), daemon=True)
+    asking = processes.Process(target=_ask, args=(*server.quack, counts), daemon=True)
     with ProcessPoolExecutor(1, processes) as prober:
-        if batches:
-            analyst.start()
-        probed = asyncio.get_running_loop().run_in_executor(prober, _probe, address, key, seconds)
+        if analyst:
+            asking.start()
+        spent, began = _Spent.of(server.pid), time.perf_counter()
+        probed = asyncio.get_running_loop().run_in_executor(prober, _probe, server.address, key, seconds)
         took_s, missed = await _send(record, batches, size / rate)
         get_ms, start_ms = await probed
+        share = _Spent.of(server.pid).since(spent, time.perf_counter() - began)
     queries, failed = counts[0], counts[1]
-    if batches:  # it may be in the middle of a query
-        analyst.kill()
-        analyst.join()
+    if analyst:  # it may be in the middle of a query
+        asking.kill()
+        asking.join()
     taken = (len(batches) - missed) * size
-    return Beside(taken / took_s if batches else 0.0, missed, get_ms, start_ms, queries, failed)
+    return Beside(taken / took_s if batches else 0.0, missed, get_ms, start_ms, queries, failed, *share)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """Seconds of CPU of the server's process, by process of those that it started, and of our own ones."""
+
+    server: float
+    others: dict[int, float]
+    clients: dict[int, float]
+
+    @classmethod
+    def of(cls, pid: int) -> _Spent:
+        """As of now."""
+        server, own = psutil.Process(pid), psutil.Process()
+        started = {process.pid for process in server.children(recursive=True)} | {pid}
+        ours = [own, *(process for process in own.children(recursive=True) if process.pid not in started)]
+        return cls(_cpu_s(server), _by_process(server.children(recursive=True)), _by_process(ours))
+
+    def since(self, before: _Spent, seconds: float) -> tuple[float, float, float]:
+        """Processors that each of the three kept busy since then. A process that has ended counts no more."""
+        others = sum(spent - before.others.get(pid, 0.0) for pid, spent in self.others.items())
+        clients = sum(spent - before.clients.get(pid, 0.0) for pid, spent in self.clients.items())
+        return (self.server - before.server) / seconds, others / seconds, clients / seconds
+
+
+def _by_process(processes: Iterable[psutil.Process]) -> dict[int, float]:
+    spent = {}
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            spent[process.pid] = _cpu_s(process)
+    return spent
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 async def _send(record: Any, batches: Sequence[bytes], every_s: float) -> tuple[float, int]:
