@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from server.ledger import events, sessions
 from server.ledger.columns import Cursor
-from server.ledger.event_properties import TypedValue
+from server.ledger.event_properties import TypedValue, properties_columns
 from server.ledger.types import EventRow, SessionRow, SessionState
+from server.risk.reading import PastSessions
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 90
@@ -158,6 +160,46 @@ def store_quarter(cursor: Cursor, design: Design, number: int, seed: int) -> Non
         life = _Life(design, random, BEGIN + timedelta(days=float(day)), bool(day > DAYS / 2))
         life.live()
         _store(cursor, life.id, life.language, life.opened, life.moves, life.rows)
+
+
+def past_quarter(design: Design, number: int, seed: int) -> PastSessions:
+    """The same quarter as the server would read it, without a ledger; it takes a tenth of the time."""
+    random, lives = np.random.default_rng(seed), []
+    for day in np.sort(random.uniform(0, DAYS, number)):
+        lives.append(_Life(design, random, BEGIN + timedelta(days=float(day)), bool(day > DAYS / 2)))
+        lives[-1].live()
+    sessions_found: dict[str, list[Any]] = {name: [] for name in _SESSION_COLUMNS}
+    events_found: dict[str, list[Any]] = {name: [] for name in _EVENT_COLUMNS}
+    for place, life in enumerate(lives):
+        opened_s = life.opened.timestamp()
+        state, ended_s, _ = life.moves[-1]
+        session = (str(state), opened_s, opened_s + ended_s, life.language, "app", place)
+        for name, value in zip(_SESSION_COLUMNS, session, strict=True):
+            sessions_found[name].append(value)
+        entered = [(SessionState.STARTED, 0.0, ""), *life.moves]
+        rows = [(opened_s + at, "stage_entered", True, str(to), np.nan, "{}", "{}") for to, at, _ in entered]
+        rows += [_row(event) for event in life.rows]
+        for row in sorted(rows, key=lambda row: row[0]):
+            for name, value in zip(_EVENT_COLUMNS, (place, *row), strict=True):
+                events_found[name].append(value)
+    return PastSessions(BEGIN, BEGIN + timedelta(days=DAYS), _arrays(sessions_found), _arrays(events_found))
+
+
+_SESSION_COLUMNS = ("state", "opened_s", "state_s", "language", "client_id", "person")
+_EVENT_COLUMNS = ("session", "at_s", "name", "own", "stage", "took_s", "properties", "properties_meta")
+
+
+def _row(event: EventRow) -> tuple[float, str, bool, str, float, str, str]:
+    given, own = properties_columns(event.properties), event.device_time is None
+    meta = "{}" if own else given["properties_meta"]
+    took_s = np.nan if event.took_s is None else event.took_s
+    return event.server_time.timestamp(), event.name, own, "", took_s, given["properties"], meta
+
+
+def _arrays(columns: Mapping[str, list[Any]]) -> dict[str, npt.NDArray[Any]]:
+    return {
+        name: np.array(values, dtype=object if isinstance(values[0], str) else None) for name, values in columns.items()
+    }
 
 
 def store_loans(cursor: Cursor, file: Path) -> datetime:

@@ -25,11 +25,20 @@ def wilson(hits: int, of: int, confidence: float = CONFIDENCE) -> Interval:
     if not of:
         return Interval(0.0, 0.0, 1.0)
     z = _Z if confidence == CONFIDENCE else NormalDist().inv_cdf(0.5 + confidence / 2)
-    share, extra = hits / of, z * z / of
+    return _around(hits / of, of, z)
+
+
+def wilson_of_share(share: float, of: float) -> Interval:
+    """The same for a share of so many; the number may be a fraction, where cases do not count as whole ones."""
+    return _around(share, of, _Z)
+
+
+def _around(share: float, of: float, z: float) -> Interval:
+    extra = z * z / of
     middle = share + extra / 2
     half = sqrt(extra * (share * (1 - share) + extra / 4))
     low, high = (middle - half) / (1 + extra), (middle + half) / (1 + extra)
-    return Interval(0.0 if hits == 0 else low, share, 1.0 if hits == of else high)
+    return Interval(0.0 if share == 0 else low, share, 1.0 if share == 1 else high)
 
 
 def wilson_of_known(hits: int, of: int, undecided: int) -> Interval:

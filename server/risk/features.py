@@ -1,8 +1,8 @@
 """What is known of a session at a moment, event by event: the same code for past sessions and for a running one.
 
 A moment sees what the server had learnt by then: ``server_time`` counts, not the time at which an app says that a thing
-happened. What a person said or showed is in no feature, nor is the client: only times, counts, and words that the
-server chose.
+happened. What a person said or showed is in no feature, nor is the client: only times, counts, words that the server
+chose, and the typed properties that the session's client declared (``properties.py``).
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from server.ledger.types import SessionState
+from server.risk.properties import LastValues, Value
 
 STAGES: Final = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL)
 """The stages in which a session can still be abandoned. Each has a model of its own."""
 
 Kind = Literal["number", "text"]
-Value = float | str | None
-"""A number that is not negative, a text of a few levels, or unknown."""
-
 FEATURES: Final[Mapping[str, Kind]] = {
     "idle_s": "number",
     "time_in_stage_s": "number",
@@ -52,9 +50,10 @@ FEATURES: Final[Mapping[str, Kind]] = {
     "fallback_record": "number",
     "step_repeated": "number",
     "app_events": "number",
+    "app_events_different": "number",
     "app_events_repeated": "number",
 }
-"""Everything that a model may look at. ``server/risk/texts.yaml`` says what each is."""
+"""What a model may look at besides properties. ``server/risk/texts.yaml`` says what each is."""
 
 COUNTED: Final = {
     "no_speech": "no_speech",
@@ -73,9 +72,9 @@ COUNTED: Final = {
 
 _WITH_PROPERTIES: Final = frozenset({"turn_finished", "replied", "replied_late", "upload_accepted", "record_proposed"})
 
-Row = tuple[float, str, bool, str | None, float | None, str]
+Row = tuple[float, str, bool, str | None, float | None, str, str]
 """When the server learnt of an event (seconds since 1970), name, whether it is the server's own, stage that was
-entered, what it took in seconds, and the properties of the server's own as JSON."""
+entered, what it took in seconds, its properties as JSON, and of an app's event what these are, as JSON too."""
 
 _STAGE_ORDER: Final = {None: -1} | {str(stage): place for place, stage in enumerate(STAGES)}
 
@@ -106,10 +105,12 @@ class Known:
 
     Attributes:
         language_asked: Language that the app asked for; empty means detected.
+        last: Properties of the app's events.
         stage: The present stage; empty before the first event.
     """
 
     language_asked: str
+    last: LastValues
     stage: str = ""
     _counts: dict[str, int] = field(default_factory=dict)
     _entered: dict[str, float] = field(default_factory=dict)
@@ -128,12 +129,10 @@ class Known:
 
     def add(self, row: Row) -> None:
         """Learn of one more event."""
-        at_s, name, own, stage, took_s, properties = row
+        at_s, name, own, stage, took_s, properties, meta = row
         self._last_s = at_s
         if not own:
-            self._count("app_events")
-            self._count("app_events_repeated", name in self._app_names)
-            self._app_names.add(name)
+            self._app_event(name, properties, meta)
             return
         if name in COUNTED:
             self._count(COUNTED[name])
@@ -155,7 +154,7 @@ class Known:
                 self._count("fallback_record", given.get("origin") == "FALLBACK")
 
     def at(self, moment_s: float) -> dict[str, Value]:
-        """Every feature at a moment that is not before the last event, by name."""
+        """Every feature and every property at a moment that is not before the last event, by name."""
         known: dict[str, Value] = {
             name: float(self._counts.get(name, 0)) for name, kind in FEATURES.items() if kind == "number"
         }
@@ -177,7 +176,15 @@ class Known:
             "wait_for_reply_s": self._wait_s,
             "reply_waiting_s": 0.0 if self._turn_s is None else moment_s - self._turn_s,
         }
-        return known
+        return known | self.last.values
+
+    def _app_event(self, name: str, properties: str, meta: str) -> None:
+        again = name in self._app_names
+        self._count("app_events")
+        self._count("app_events_repeated", again)
+        self._count("app_events_different", not again)
+        self._app_names.add(name)
+        self.last.add(properties, meta)
 
     def _count(self, name: str, more: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + more

@@ -1,24 +1,20 @@
-"""The model as plain data, and what it says of a session.
-
-A stage's model is a sum: each feature adds its own amount to the log-odds of being abandoned, whatever the others are.
-So what raises a risk can be named exactly, and the model is a list of numbers that JSON holds. Nothing in it runs.
-"""
+"""The model of all stages as plain data, how well it did, and what it says of a session."""
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from server.funnel.types import Interval
-from server.risk.features import FEATURES, STAGES, Value
+from server.risk.features import STAGES
+from server.risk.formula import Formula, Part, logit, sigmoid
+from server.risk.properties import Value, is_property
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 SHOWN: Final = 3
@@ -27,72 +23,15 @@ LEAST_ODDS: Final = 1.1
 """A feature that multiplies the odds by less is no reason."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Curve(_Part):
-    """What a number adds to the log-odds: straight lines between the knots, flat beyond them.
+class Group(Part):
+    """Moments of past sessions with a similar risk. The model had not learnt from these sessions.
 
     Attributes:
-        knots: Rising, of ``log(1 + number)``.
-        values: At each knot.
-        unknown: What an unknown number adds.
-        usual: What it adds on the average.
-    """
-
-    knots: tuple[Number, ...]
-    values: tuple[Number, ...]
-    unknown: Number
-    usual: Number
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if not self.knots or len(self.knots) != len(self.values) or list(self.knots) != sorted(set(self.knots)):
-            raise ValueError("a curve has rising knots, each with a value")
-        return self
-
-    def of(self, value: Value) -> float:
-        """What this number adds."""
-        if not isinstance(value, int | float):
-            return self.unknown
-        at = math.log1p(max(0.0, value))
-        place = bisect_right(self.knots, at)
-        if place in (0, len(self.knots)):
-            return self.values[min(place, len(self.knots) - 1)]
-        low, high = self.knots[place - 1 : place + 1]
-        part = (at - low) / (high - low)
-        return self.values[place - 1] * (1 - part) + self.values[place] * part
-
-
-class Levels(_Part):
-    """What a text adds to the log-odds.
-
-    Attributes:
-        values: Of each level that was frequent enough.
-        other: Of every other text.
-        unknown: Where there is none.
-        usual: What it adds on the average.
-    """
-
-    values: Mapping[Annotated[str, Field(max_length=64)], Number]
-    other: Number
-    unknown: Number
-    usual: Number
-
-    def of(self, value: Value) -> float:
-        """What this text adds."""
-        return self.unknown if value is None else self.values.get(str(value), self.other)
-
-
-class Group(_Part):
-    """Past sessions that got a similar risk, none of which the model had learnt from.
-
-    Attributes:
-        sessions: How many.
-        predicted: Their mean risk.
-        abandoned: The share of them that was abandoned.
-        low: Lower bound of its 95 % interval.
+        sessions: Sessions with such a moment.
+        predicted: Mean risk at these moments.
+        abandoned: Share of these moments whose session was abandoned.
+        low: Lower bound of the 95 % interval of the share. It knows the noise of the check and that of the learning,
+            so it holds the predicted share of a model that is right in 95 % of cases.
         high: Upper bound.
     """
 
@@ -102,8 +41,13 @@ class Group(_Part):
     low: Share
     high: Share
 
+    @property
+    def holds(self) -> bool:
+        """Whether the predicted share lies in the interval."""
+        return self.low <= self.predicted <= self.high
 
-class Quality(_Part):
+
+class Quality(Part):
     """How well a model did on later sessions than those it had learnt from.
 
     Attributes:
@@ -112,6 +56,7 @@ class Quality(_Part):
         base_brier: The same when all get the share of the earlier sessions of this stage.
         auc: Chance that of two sessions the one that was abandoned had the higher risk; 0.5 is a coin.
         groups: From the lowest risk to the highest.
+        whole: All moments of the check together.
     """
 
     sessions: Count
@@ -119,35 +64,17 @@ class Quality(_Part):
     base_brier: Share
     auc: Share
     groups: tuple[Group, ...]
+    whole: Group
 
     @property
     def skill(self) -> float:
         """By how much the Brier score is better than that of the share alone: 1 is perfect, 0 no better."""
         return 1 - self.brier / self.base_brier if self.base_brier else 0.0
 
-
-class Formula(_Part):
-    """The sum of a stage, calibrated."""
-
-    start: Number
-    features: Mapping[str, Curve | Levels]
-
-    @field_validator("features")
-    @classmethod
-    def _known(cls, features: Mapping[str, Curve | Levels]) -> Mapping[str, Curve | Levels]:
-        for name, part in features.items():
-            if isinstance(part, Levels) != (FEATURES.get(name) == "text") or name not in FEATURES:
-                raise ValueError("a feature is one that is known, and a part is of its kind")
-        return features
-
-    def risk(self, known: Mapping[str, Value]) -> float:
-        """Chance that the session is abandoned, 0 to 1."""
-        return sigmoid(self.start + sum(part.of(known.get(name)) for name, part in self.features.items()))
-
-    def raised(self, known: Mapping[str, Value]) -> dict[str, float]:
-        """By how much each feature raises the log-odds compared with the average session, the most first."""
-        more = {name: part.of(known.get(name)) - part.usual for name, part in self.features.items()}
-        return dict(sorted(more.items(), key=lambda item: -item[1]))
+    @property
+    def outside(self) -> int:
+        """Groups whose predicted share lies outside their interval."""
+        return sum(not group.holds for group in self.groups)
 
 
 class StageStatus(StrEnum):
@@ -157,9 +84,10 @@ class StageStatus(StrEnum):
     TOO_LITTLE_DATA = "TOO_LITTLE_DATA"
     TOO_MANY_OPEN = "TOO_MANY_OPEN"
     NO_SKILL = "NO_SKILL"
+    NOT_CALIBRATED = "NOT_CALIBRATED"
 
 
-class StageModel(_Part):
+class StageModel(Part):
     """What was learnt of one stage.
 
     Attributes:
@@ -183,7 +111,7 @@ class StageModel(_Part):
         return self
 
 
-class RiskModel(_Part):
+class RiskModel(Part):
     """What was learnt of all stages.
 
     Attributes:
@@ -195,7 +123,7 @@ class RiskModel(_Part):
         stages: By name.
     """
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     train_time: AwareDatetime
     begin: AwareDatetime
     end: AwareDatetime
@@ -211,6 +139,7 @@ class Unknown(StrEnum):
     TOO_LITTLE_DATA = "TOO_LITTLE_DATA"
     TOO_MANY_OPEN = "TOO_MANY_OPEN"
     NO_SKILL = "NO_SKILL"
+    NOT_CALIBRATED = "NOT_CALIBRATED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +179,8 @@ class Risk:
 def assess(model: RiskModel | None, stage: str, known: Mapping[str, Value]) -> Risk | Unknown:
     """The risk of a session in a stage.
 
+    A property that the session does not have is no reason: its name belongs to the client that declared it.
+
     Args:
         model: The newest one; None before the first.
         stage: Of the session.
@@ -267,7 +198,7 @@ def assess(model: RiskModel | None, stage: str, known: Mapping[str, Value]) -> R
     reasons = (
         Raised(name, known.get(name), math.exp(more))
         for name, more in found.formula.raised(known).items()
-        if more >= math.log(LEAST_ODDS)
+        if more >= math.log(LEAST_ODDS) and not (is_property(name) and known.get(name) is None)
     )
     return Risk(stage, interval, alike, found.abandoned / found.sessions, tuple(reasons)[:SHOWN])
 
@@ -279,18 +210,7 @@ def interval_of(risk: float, groups: Sequence[Group]) -> tuple[Interval, int]:
     log-odds. So it is wide where few sessions were alike, and where the model was wrong about them.
     """
     group = min(groups, key=lambda each: abs(each.predicted - risk))
-    middle, here = logit(group.predicted), logit(risk)
-    low = sigmoid(here + logit(group.low) - middle)
-    high = sigmoid(here + logit(group.high) - middle)
+    shift = logit(risk) - logit(group.predicted)
+    low = sigmoid(logit(group.low) + shift) if group.low > 0 else 0.0
+    high = sigmoid(logit(group.high) + shift) if group.high < 1 else 1.0
     return Interval(min(low, risk), risk, max(high, risk)), group.sessions
-
-
-def sigmoid(log_odds: float) -> float:
-    """The share with these log-odds."""
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds))))
-
-
-def logit(share: float) -> float:
-    """The log-odds of a share; those of 0 and 1 are bounded."""
-    bounded = min(max(share, 1e-6), 1 - 1e-6)
-    return math.log(bounded / (1 - bounded))

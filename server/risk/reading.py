@@ -12,6 +12,7 @@ import numpy.typing as npt
 from server.ledger.columns import Cursor, count, fetch_all, stored_time, text_literal
 from server.ledger.types import SessionRow
 from server.risk.features import Known, in_order
+from server.risk.properties import LastValues
 
 MOST_EVENTS: Final = 2000
 """Of a running session at most so many events are read, the newest ones."""
@@ -22,14 +23,15 @@ SETTLED: Final = 0.99
 """Sessions count once they are as old as this share of the ended ones became, and the idle time on top."""
 
 _ROW: Final = """epoch_us(server_time) / 1e6 AS at_s, name, device_time IS NULL AS own, stage, took_s,
-    CASE WHEN device_time IS NULL THEN properties ELSE '{}' END AS properties"""
+    properties, CASE WHEN device_time IS NULL THEN '{}' ELSE properties_meta END AS properties_meta"""
 _WAIT: Final = """SELECT coalesce(quantile_disc(epoch(stage_time - create_time), $settled), 0) AS wait_s FROM sessions
     WHERE create_time >= $since AND state IN ('COMPLETED', 'REJECTED', 'ABANDONED')"""
 _COHORT: Final = "FROM sessions WHERE create_time >= $since AND create_time < $until"
-_DRAWN: Final = f"""SELECT id, state, create_time, stage_time, language {_COHORT}
+_DRAWN: Final = f"""SELECT id, state, create_time, stage_time, language, client_id, subject_hash {_COHORT}
     AND ($share >= 1 OR hash(id) < ($share * 18446744073709551615)::UBIGINT)"""
 _SESSIONS: Final = f"""SELECT state, epoch_us(create_time) / 1e6 AS opened_s, epoch_us(stage_time) / 1e6 AS state_s,
-    language FROM ({_DRAWN}) ORDER BY create_time, id"""  # noqa: S608 - literals of ours
+    language, client_id, hash(coalesce(nullif(subject_hash, ''), id::VARCHAR)) AS person
+    FROM ({_DRAWN}) ORDER BY create_time, id"""  # noqa: S608 - literals of ours
 _EVENTS: Final = f"""WITH s AS (SELECT id, row_number() OVER (ORDER BY create_time, id) - 1 AS session FROM ({_DRAWN}))
     SELECT session, {_ROW} FROM events JOIN s ON s.id = session_id WHERE server_time >= $since
     ORDER BY session, at_s"""  # noqa: S608 - the same
@@ -42,8 +44,8 @@ class PastSessions:
     Attributes:
         begin: Since when they were opened.
         end: Before when.
-        sessions: Columns ``state``, ``opened_s``, ``state_s`` (when it entered that state) and ``language``. Times are
-            seconds since 1970.
+        sessions: Columns ``state``, ``opened_s``, ``state_s`` (when it entered that state), ``language``, ``client_id``
+            and ``person`` (a number, the same for sessions of one person). Times are seconds since 1970.
         events: Column ``session``, the place of the session, and those of ``features.Row``; ordered by both.
     """
 
@@ -106,7 +108,7 @@ def read_running(cursor: Cursor, session: SessionRow) -> Known:
             ORDER BY server_time DESC LIMIT {MOST_EVENTS}""",  # noqa: S608 - quoted
         [stored_time(session.create_time)],
     ).fetchall()
-    known = Known(session.language)
+    known = Known(session.language, LastValues(session.client_id))
     for row in in_order(rows):
         known.add(row)
     return known

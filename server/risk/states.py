@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from server.ledger.types import SessionState
-from server.risk.features import FEATURES, STAGES, Known, Row, Value, in_order
+from server.risk.features import FEATURES, STAGES, Known, Row, in_order
+from server.risk.properties import LastValues, Value
 
 ENDED: Final = frozenset({SessionState.COMPLETED, SessionState.REJECTED, SessionState.ABANDONED})
 SHORTEST_WAIT_S: Final = 1.0
@@ -34,24 +35,34 @@ class StageStates:
 
     Attributes:
         session: Place of the session.
+        person: A number, the same for sessions of one person.
         abandoned: Whether it was abandoned in the end.
         features: Values by name.
+        properties: Last values of properties, by the names of their features.
         open: Sessions that reached the stage and have not ended; they have no moments.
         reached: Sessions that reached the stage.
     """
 
     session: list[int] = field(default_factory=list)
+    person: list[int] = field(default_factory=list)
     abandoned: list[bool] = field(default_factory=list)
     features: dict[str, list[Value]] = field(default_factory=lambda: {name: [] for name in FEATURES})
+    properties: list[Mapping[str, Value]] = field(default_factory=list)
     open: int = 0
     reached: int = 0
 
-    def add(self, session: int, abandoned: bool, known: Mapping[str, Value]) -> None:
+    def add(self, session: int, person: int, abandoned: bool, known: Mapping[str, Value]) -> None:
         """Add a moment."""
         self.session.append(session)
+        self.person.append(person)
         self.abandoned.append(abandoned)
         for name, values in self.features.items():
             values.append(known[name])
+        self.properties.append({name: value for name, value in known.items() if name not in self.features})
+
+    def known(self, row: int) -> dict[str, Value]:
+        """What was known at a moment."""
+        return {name: values[row] for name, values in self.features.items()} | dict(self.properties[row])
 
 
 def draw_states(
@@ -77,18 +88,23 @@ def draw_states(
             found[stage].open += stage in entered and state not in ENDED
         if state in ENDED:
             moments = _moments(rows, end_s, each, idle_s, random)
-            for stage, known in _known_at(rows, moments, str(sessions["language"][place])):
+            person, known = int(sessions["person"][place]), _known(sessions, place)
+            for stage, then in _known_at(rows, moments, known):
                 if stage in found:
-                    found[stage].add(place, state is SessionState.ABANDONED, known)
+                    found[stage].add(place, person, state is SessionState.ABANDONED, then)
     return found
+
+
+def _known(sessions: Columns, place: int) -> Known:
+    return Known(str(sessions["language"][place]), LastValues(str(sessions["client_id"][place])))
 
 
 def _by_session(events: Columns) -> Iterator[tuple[int, list[Row]]]:
     rows: dict[int, list[Row]] = defaultdict(list)
-    columns = [events[name].tolist() for name in ("session", "at_s", "name", "own", "stage", "took_s", "properties")]
-    for session, at_s, name, own, stage, took_s, properties in zip(*columns, strict=True):
+    names = ("session", "at_s", "name", "own", "stage", "took_s", "properties", "properties_meta")
+    for session, at_s, name, own, stage, took_s, *given in zip(*(events[n].tolist() for n in names), strict=True):
         known_took = None if took_s is None or np.isnan(took_s) else took_s
-        rows[session].append((at_s, name, own, stage or None, known_took, properties))
+        rows[session].append((at_s, name, own, stage or None, known_took, given[0], given[1]))
     for session in sorted(rows):
         yield session, in_order(rows[session])
 
@@ -102,9 +118,11 @@ def _moments(rows: list[Row], end_s: float, each: float, idle_s: float, random: 
     return sorted(moments[moments < end_s].tolist())
 
 
-def _known_at(rows: list[Row], moments: list[float], language: str) -> Iterator[tuple[SessionState, dict[str, Value]]]:
+def _known_at(
+    rows: list[Row], moments: list[float], known: Known
+) -> Iterator[tuple[SessionState, dict[str, Value]]]:
     """The stage and what was known, for each moment."""
-    known, place = Known(language), 0
+    place = 0
     for moment in moments:
         while place < len(rows) and rows[place][0] <= moment:
             known.add(rows[place])

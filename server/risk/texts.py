@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
 
 from models.strict_yaml import load_strictly
 from server.funnel.texts import ReportTexts
-from server.risk.features import FEATURES, Value
+from server.risk.features import FEATURES
+from server.risk.properties import Value, is_property, property_key
 
 Text = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)]
 
@@ -45,6 +46,8 @@ class RiskTexts:
 
     def reason(self, feature: str, value: Value) -> str:
         """A feature with its value, such as ``an upload was refused: 2 times``."""
+        if is_property(feature):
+            return f"{property_key(feature)}: {_short(value) if isinstance(value, float) else value}"
         text = self._texts[feature]
         label = text.label or self._report.of_cause([feature]).label
         if value is None:
@@ -56,9 +59,9 @@ class RiskTexts:
 
     def help(self, feature: str) -> str:
         """What an app may do about a feature now; empty for nothing."""
-        return self._texts[feature].help
+        return "" if is_property(feature) else self._texts[feature].help
 
 
 def _short(number: float) -> str:
     """A number with the digits that matter."""
-    return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"
+    return f"{number:,.0f}" if abs(number) >= 10 or number == int(number) else f"{number:.1f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vestibule.v1 import risk_pb2 as pb
 
 from server.funnel.types import Interval
-from server.risk.model import Quality, Risk, RiskModel, StageModel, StageStatus, Unknown
+from server.risk.model import Group, Quality, Risk, RiskModel, StageModel, StageStatus, Unknown
 from server.risk.texts import RiskTexts
 from server.rpc import convert
 from server.setting_groups.risk import RiskSettings
@@ -76,14 +76,17 @@ def _check(quality: Quality) -> pb.RiskCheck:
         base_brier_score=quality.base_brier,
         skill=quality.skill,
         auc=quality.auc,
-        groups=[
-            pb.RiskGroup(
-                session_count=group.sessions,
-                predicted=group.predicted,
-                abandoned=_estimate(Interval(group.low, group.abandoned, group.high)),
-            )
-            for group in quality.groups
-        ],
+        groups=[_group(group) for group in quality.groups],
+        whole=_group(quality.whole),
+    )
+
+
+def _group(found: Group) -> pb.RiskGroup:
+    return pb.RiskGroup(
+        session_count=found.sessions,
+        predicted=found.predicted,
+        abandoned=_estimate(Interval(found.low, found.abandoned, found.high)),
+        outside=not found.holds,
     )
 
 
