@@ -1,11 +1,12 @@
 """Does the risk of a running session come true, and what does it cost?
 
-    python -m benchmarks.session_risk [--designs NAME ...] [--sessions N] [--seeds N] [--loans FILE] [--cost]
+    python -m benchmarks.session_risk [--designs NAME ...] [--sessions N] [--seeds N] [--truth N] [--loans FILE]
+                                      [--cost]
 
-Simulated quarters, and a real loan log, go through the functions of the ledger. The peers learn from the first 80 % of
-the same sessions at the same moments, and all are checked on the last 20 %, in the order in which sessions were opened:
+Simulated quarters, and a real loan log. The peers learn from the first 80 % of the same sessions at the same moments,
+and all are checked on the last 20 %, in the order in which sessions were opened:
 
-ours       what the server does: learnt on 60 %, calibrated on 20 %
+ours       what the server does
 share      the same risk for every session in a stage
 logistic   a plain logistic regression on all numbers, not calibrated
 trees      boosted trees (scikit-learn's HistGradientBoosting), not calibrated
@@ -13,7 +14,8 @@ trees      boosted trees (scikit-learn's HistGradientBoosting), not calibrated
 skill      1 - Brier / Brier of the share: 1 is perfect, 0 is no better
 AUC        chance that the session that was abandoned had the higher risk
 off        mean distance between risk and share, in ten groups by risk, in points
-held       groups of a second simulated quarter, twice as large, whose share lies in the interval that the server gives
+predicted  groups of the check whose interval holds the predicted share
+truth      groups of a second, large quarter whose share lies in the interval that the server gives for their sessions
 
 ``--cost`` tells the milliseconds of a call, and the CPU seconds and memory of learning.
 """
@@ -35,15 +37,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks._risk_quarter import BEGIN, DAYS, DESIGNS, IDLE_S, LOAN_IDLE_S, store_loans, store_quarter
+from benchmarks._risk_quarter import BEGIN, DAYS, DESIGNS, IDLE_S, LOAN_IDLE_S, past_quarter, store_loans, store_quarter
 from server.ledger import sessions
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
 from server.risk.features import FEATURES
 from server.risk.fit_process import fit_in_process
-from server.risk.fitting import MOST_MOMENTS, Rules, fit, pandas_unmarked, parts_of
+from server.risk.fitting import MOST_MOMENTS, Rules, fit, pandas_unmarked
 from server.risk.model import RiskModel, assess, interval_of
+from server.risk.moments import moments_of
 from server.risk.reading import PastSessions, read_past, read_running
 from server.risk.states import StageStates, draw_states
 
@@ -75,7 +78,7 @@ def stored(fill: Callable[[Cursor], datetime | None], idle_s: float, days: float
 
 def quarter(design: str, number: int, seed: int) -> Stored:
     """A simulated quarter."""
-    return stored(lambda cursor: store_quarter(cursor, DESIGNS[design], number, seed), IDLE_S)
+    return Stored(past_quarter(DESIGNS[design], number, seed), END, IDLE_S)
 
 
 def judged(found: Stored, fresh: Stored | None) -> list[dict[str, Any]]:
@@ -87,22 +90,25 @@ def judged(found: Stored, fresh: Stored | None) -> list[dict[str, Any]]:
 def _judged(found: Stored, fresh: Stored | None) -> Iterator[dict[str, Any]]:
     model = fit(found.past, Rules(found.idle_s, LEAST), found.now)
     states = draw_states(found.past.sessions, found.past.events, found.idle_s, MOST_MOMENTS)
-    again = draw_states(fresh.past.sessions, fresh.past.events, IDLE_S, 20_000, seed=1) if fresh else {}
+    again = draw_states(fresh.past.sessions, fresh.past.events, IDLE_S, 60_000, seed=1) if fresh else {}
     for stage, part in model.stages.items():
         seen = states[SessionState(stage)]
         row: dict[str, Any] = {"stage": str(stage), "status": str(part.status), "sessions": part.sessions}
         if part.quality is None:
             yield row
             continue
-        learn, calibrate, last = parts_of(seen)
+        row["predicted"] = f"{len(part.quality.groups) - part.quality.outside} of {len(part.quality.groups)}"
+        last = ~moments_of(seen).known
         came = np.array(seen.abandoned, dtype=float)
-        risks = {"share": np.full(int(last.sum()), came[~last].mean()), **_peers(seen, learn | calibrate, last)}
+        risks = {"share": np.full(int(last.sum()), came[~last].mean()), **_peers(seen, ~last, last)}
         if part.formula is not None:
             risks["ours"] = _risks(model, str(stage), seen, last)
         for name, risk in risks.items():
             made = row | {"method": name} | _figures(risk, came[last], float(came[~last].mean()))
+            if name == "ours" and part.formula is not None:
+                made["kind"] = part.formula.score.kind
             if fresh and name == "ours":
-                made["held"] = _held(model, str(stage), again[SessionState(stage)])
+                made["truth"] = _held(model, str(stage), again[SessionState(stage)])
             yield made
         if part.formula is None:  # the server gives no risk, and these are the figures for which it gives none
             quality = part.quality
@@ -118,7 +124,7 @@ def _risks(model: RiskModel, stage: str, states: StageStates, rows: npt.NDArray[
     formula = {str(name): part.formula for name, part in model.stages.items()}[stage]
     assert formula is not None
     places = np.flatnonzero(rows).tolist()
-    return np.array([formula.risk({n: v[row] for n, v in states.features.items()}) for row in places])
+    return np.array([formula.risk(states.known(row)) for row in places])
 
 
 def _peers(states: StageStates, learn: npt.NDArray[np.bool_], last: npt.NDArray[np.bool_]) -> dict[str, Numbers]:
@@ -159,7 +165,7 @@ def _held(model: RiskModel, stage: str, states: StageStates) -> str:
     assert part.quality is not None
     risks = _risks(model, stage, states, np.ones(len(states.session), dtype=bool))
     came, held = np.array(states.abandoned, dtype=float), 0
-    groups = np.array_split(np.argsort(risks, kind="stable"), 20)
+    groups = np.array_split(np.argsort(risks, kind="stable"), 10)
     for rows in groups:
         bounds = [interval_of(risk, part.quality.groups)[0] for risk in risks[rows].tolist()]
         low, high = np.mean([each.low for each in bounds]), np.mean([each.high for each in bounds])
@@ -211,13 +217,15 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=5000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--truth", type=int, default=20_000, help="Sessions of the quarter that tells the truth; or 0.")
     parser.add_argument("--loans", type=Path, help="The log BPI 2012 as CSV, case by case.")
     parser.add_argument("--cost", action="store_true")
     given = parser.parse_args()
     for design in given.designs:
+        large = quarter(design, given.truth, 9999) if given.truth else None
         for seed in range(given.first_seed, given.first_seed + given.seeds):
             found = quarter(design, given.sessions, seed)
-            for row in judged(found, quarter(design, 2 * given.sessions, seed + 1000)):
+            for row in judged(found, large):
                 print(json.dumps({"design": design, "seed": seed} | row), flush=True)
     if given.loans:
         for row in judged(stored(lambda cursor: store_loans(cursor, given.loans), LOAN_IDLE_S, 400), None):

@@ -17,7 +17,15 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON 
 
 REASON_COLUMNS = ("what raises it", "odds", "what may help")
 STAGE_COLUMNS = ("stage", "risk", "sessions", "abandoned", "checked", "Brier", "base", "skill", "AUC")
-GROUP_COLUMNS = ("predicted", "abandoned", "from", "to", "sessions")
+GROUP_COLUMNS = ("predicted", "abandoned", "from", "to", "sessions", "")
+
+HOW_COUNTED = """
+sessions:  past sessions with a moment in the stage, of the moments that were drawn. One that left the stage soon may
+           have none, so this is not the number of those who reached the stage.
+abandoned: those of them that were abandoned in the end, in this stage or a later one.
+checked:   those of them that belong to the last fifth. The model was not learnt from these."""
+HOW_GROUPED = """A session counts in each group in which it has a moment, so the groups add up to more than "checked".
+from, to: 95 % interval of the abandoned share. If the model is right, it holds the predicted share in 95 % of cases."""
 
 WHY_UNKNOWN = {
     "ended": "the session has ended",
@@ -25,6 +33,7 @@ WHY_UNKNOWN = {
     "too_little_data": "too few past sessions were abandoned in this stage, or too few were not",
     "too_many_open": "too many past sessions that reached this stage are still open",
     "no_skill": "on later sessions the model was not better than the same risk for all",
+    "not_calibrated": "on later sessions the risks were off by more than chance",
 }
 
 
@@ -66,7 +75,8 @@ def model(address: str | None, as_json: bool) -> None:
     """Show what was learnt, and how well it did on later sessions.
 
     "base" is the Brier score of the same risk for all; "skill" is how much better the model is, 1 for perfect. In the
-    tables of calibration, sessions with a similar risk are together: about the predicted share should be abandoned.
+    tables of calibration, moments with a similar risk are together: about the predicted share should be abandoned. A
+    stage whose risks are off by more than chance gives none.
     """
     from vestibule.v1.risk_pb2 import GetRiskModelRequest
     from vestibule.v1.risk_pb2_grpc import RiskServiceStub
@@ -91,8 +101,8 @@ def _show_risk(answer: pb.GetSessionRiskResponse) -> None:
         said = f"unknown: {WHY_UNKNOWN[_unknown(answer.unknown) or '']}"
     else:
         said = f"{percent(found.value)} ({percent_range(bounds)}), {_level(answer.level)}"
-    learnt = f"{time_text(answer.train_time)}, from {answer.session_count:,} sessions seen in this stage"
-    fields = {"stage": answer.stage, "risk": said, "learnt": learnt if answer.HasField("train_time") else ""}
+    learnt = f"{time_text(answer.train_time)}, from {answer.session_count:,} sessions" if answer.session_count else ""
+    fields = {"stage": answer.stage, "risk": said, "learnt": learnt}
     show_fields((name, value) for name, value in fields.items() if value)
     if answer.reasons:
         click.echo()
@@ -100,29 +110,33 @@ def _show_risk(answer: pb.GetSessionRiskResponse) -> None:
 
 
 def _show_model(answer: pb.GetRiskModelResponse) -> None:
-    from server.funnel.wording import percent
-
     click.echo(
         f"Learnt {time_text(answer.train_time)} from {answer.session_count:,} sessions opened from "
         f"{time_text(answer.begin_time)} to {time_text(answer.end_time)}.\n"
     )
     show_table(STAGE_COLUMNS, [_stage_row(stage) for stage in answer.stages])
+    click.echo(HOW_COUNTED)
     for stage in answer.stages:
         if stage.check.groups:
-            click.echo(f"\nCalibration in {stage.stage}")
-            show_table(
-                GROUP_COLUMNS,
-                [
-                    (
-                        percent(group.predicted),
-                        percent(group.abandoned.value),
-                        percent(group.abandoned.low),
-                        percent(group.abandoned.high),
-                        group.session_count,
-                    )
-                    for group in stage.check.groups
-                ],
-            )
+            click.echo(f"\nCalibration in {stage.stage}: {_calibration(stage)}")
+            rows = [_group_row(group) for group in stage.check.groups]
+            show_table(GROUP_COLUMNS, [*rows, _group_row(stage.check.whole, "all together")])
+    if any(stage.check.groups for stage in answer.stages):
+        click.echo(f"\n{HOW_GROUPED}")
+
+
+def _calibration(stage: pb.RiskStage) -> str:
+    groups = stage.check.groups
+    outside = sum(group.outside for group in groups)
+    return f"of {len(groups)} groups, the predicted share lies outside its interval in {outside}"
+
+
+def _group_row(group: pb.RiskGroup, what: str = "") -> tuple[object, ...]:
+    from server.funnel.wording import percent
+
+    shares = (group.predicted, group.abandoned.value, group.abandoned.low, group.abandoned.high)
+    note = "outside" if group.outside else ""
+    return (*map(percent, shares), group.session_count, ", ".join(filter(None, (what, note))))
 
 
 def _stage_row(stage: pb.RiskStage) -> tuple[object, ...]:
@@ -177,14 +191,17 @@ def _check(check: pb.RiskCheck) -> dict[str, object]:
         "base_brier_score": check.base_brier_score,
         "skill": check.skill,
         "auc": check.auc,
-        "groups": [
-            {
-                "sessions": group.session_count,
-                "predicted": group.predicted,
-                "abandoned": _estimate(group.abandoned),
-            }
-            for group in check.groups
-        ],
+        "groups": [_group(group) for group in check.groups],
+        "whole": _group(check.whole),
+    }
+
+
+def _group(group: pb.RiskGroup) -> dict[str, object]:
+    return {
+        "sessions": group.session_count,
+        "predicted": group.predicted,
+        "abandoned": _estimate(group.abandoned),
+        "outside": group.outside,
     }
 
 

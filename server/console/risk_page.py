@@ -40,12 +40,14 @@ class StageShown:
     Attributes:
         said: How good it is, or why there is nothing, in a sentence.
         chart: The calibration; None where nothing was learnt.
+        counts: What the model rests on, in sentences.
     """
 
     found: pb.RiskStage
     label: str
     said: str
     chart: Chart | None
+    counts: str = ""
 
 
 async def risk_of(visit: Visit, session_id: str) -> RiskShown:
@@ -100,9 +102,22 @@ def stage_shown(found: pb.RiskStage, texts: Texts) -> StageShown:
         for group in check.groups
     ]
     said = _unknown(found.unknown, texts) if found.unknown else ""
-    good = texts("risk_auc", auc=formats.percent(check.auc), checked=formats.count(check.session_count))
+    good = texts("risk_auc", auc=formats.percent(check.auc))
     chart = interval_chart(texts("risk_calibration", stage=label), spans, formats) if spans else None
-    return StageShown(found, label, f"{said} {good}".strip(), chart)
+    return StageShown(found, label, f"{said} {good}".strip(), chart, _counts(found, texts, formats))
+
+
+def _counts(found: pb.RiskStage, texts: Texts, formats: Formats) -> str:
+    """What the model rests on, and how often it was off."""
+    groups = found.check.groups
+    seen = texts(
+        "risk_seen",
+        sessions=formats.count(found.session_count),
+        abandoned=formats.count(found.abandoned_count),
+        checked=formats.count(found.check.session_count),
+    )
+    outside = sum(group.outside for group in groups)
+    return f"{seen} {texts('risk_outside_count', outside=formats.count(outside), groups=formats.count(len(groups)))}"
 
 
 def _unknown(reason: pb.RiskUnknown.ValueType, texts: Texts) -> str:

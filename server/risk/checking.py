@@ -75,8 +75,8 @@ def grouped(moments: Moments, predicted: Predicted) -> list[Places]:
 def group_of(moments: Moments, predicted: Predicted, rows: Places) -> Group:
     """What came at some moments.
 
-    The interval has two noises. That of the check is Wilson's for the number of sessions that would tell as much if each
-    had one moment. That of learning is the spread of what models with other weights say of the same moments.
+    The interval has two noises. That of the check is Wilson's for the number of sessions that would tell as much if
+    each had one moment. That of learning is the spread of what models with other weights say of the same moments.
     """
     from scipy.stats import t
 
@@ -112,9 +112,9 @@ def sessions_worth(moments: Moments, predicted: Predicted, rows: Places) -> floa
 def chance_of(moments: Moments, predicted: Predicted, groups: Sequence[Places]) -> float:
     """How likely it is that a model that is right is off by so much, or more, in these groups.
 
-    The sum of squared distances, each in its standard error, is compared with a chi-squared distribution. Groups
-    share sessions, and what was learnt, so they are off together; the distribution is stretched, and has fewer degrees of
-    freedom, as Rao and Scott do it.
+    The sum of squared distances, each in its standard error, is compared with a chi-squared distribution. Groups share
+    sessions, and what was learnt, so they are off together. So the distribution is stretched, and has fewer degrees of
+    freedom (Rao and Scott's correction).
     """
     from scipy.stats import chi2
 

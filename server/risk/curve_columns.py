@@ -127,5 +127,5 @@ def _with_unknown(moments: Moments, name: str, shown: list[Matrix], missing: Fla
         there = known & ~missing
         return np.column_stack([np.zeros((number, 0)), *(np.where(missing, c[there].mean(), c) for c in shown)]), False
     sessions = moments.sessions_of(known & missing)
-    unknown = LEAST_SESSIONS <= sessions and bool((known & ~missing).any())
+    unknown = sessions >= LEAST_SESSIONS and bool((known & ~missing).any())
     return np.column_stack([np.zeros((number, 0)), *shown, *([missing.astype(float)] if unknown else [])]), unknown

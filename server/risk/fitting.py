@@ -1,10 +1,12 @@
 """Learns a model from past sessions with scikit-learn: earlier sessions teach, and the last check.
 
-The sessions of a stage are cut into four parts, as they were opened: 40, 20, 20 and 20 %. Each of several ways to learn
-a score learns from the first part and says the second, learns from the first two and says the third. What it said is
-compared with what came: that chooses the way, and calibrates it. Then it learns from all three parts. All of this is done
-again with other weights of the persons, which tells the noise of learning. The last part checks the result, and
-the outcome of the check is kept with the model. The model that answers is the one that was checked.
+The sessions of a stage are cut into four parts by when they were opened: 40, 20, 20 and 20 %. Several learners are
+tried (``learners.py``). Each learns from the first part and scores the second, then learns from the first two and
+scores the third. These scores and what came choose the learner, and calibrate it. Then it learns from all three parts.
+
+The chosen learner does the same again with other weights of the persons. How much its risks differ then is the noise of
+learning. The last part checks the result, and the outcome of the check is kept with the model. The model that answers
+is the one that was checked.
 """
 
 from __future__ import annotations
@@ -112,7 +114,7 @@ def _learnt(moments: Moments) -> _Found | None:
     learnt = learner.learn(moments.known, weights)
     risks = risks_of(learnt.scores, line)
     return _Found(
-        Formula(score=learnt.score, calibration=line), Predicted(risks, tuple(_learnt_again(moments, learner, risks)))
+        Formula(score=learnt.score(), calibration=line), Predicted(risks, tuple(_learnt_again(moments, learner, risks)))
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -27,11 +27,11 @@ class Learnt:
 
     Attributes:
         scores: Of all moments.
-        score: The same as plain data.
+        score: Makes the same as plain data.
     """
 
     scores: Matrix
-    score: Curves | Trees
+    score: Callable[[], Curves | Trees]
 
 
 class Learner(Protocol):
@@ -62,7 +62,7 @@ class CurveLearner:
         made = LogisticRegression(C=self.strength, max_iter=2000)
         made.fit(matrix[rows], self.moments.abandoned[rows], sample_weight=weights[rows])
         amounts, start = made.coef_[0], float(made.intercept_[0])
-        return Learnt(start + matrix @ amounts, self.columns.curves(start, amounts))
+        return Learnt(start + matrix @ amounts, lambda: self.columns.curves(start, amounts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _tree_columns(moments: Moments, name: str, text: bool) -> list[tuple[Column,
         ]
     numbers = numbers_of(values)
     present = numbers[moments.known & ~np.isnan(numbers)]
-    # Other numbers are never negative. An unknown property counts as the middle one, so that it does not tell the client.
+    # Other numbers are never negative. An unknown property counts as the middle one: it must not tell the client.
     unknown = float(np.median(present)) if is_property(name) and len(present) else -1.0
     return [(Column(feature=name, unknown=unknown), np.where(np.isnan(numbers), unknown, numbers))]
 
@@ -120,8 +120,11 @@ class TreeLearner:
         abandoned = self.moments.abandoned[rows]
         made.fit(self.columns.matrix[rows], abandoned, sample_weight=weights[rows])
         share = float(np.average(abandoned, weights=weights[rows]))
-        trees = tuple(_tree(each.tree_) for each in made.estimators_[:, 0])
-        score = Trees(start=float(np.log(share / (1 - share))), columns=self.columns.columns, trees=trees)
+
+        def score() -> Trees:
+            trees = tuple(_tree(each.tree_) for each in made.estimators_[:, 0])
+            return Trees(start=float(np.log(share / (1 - share))), columns=self.columns.columns, trees=trees)
+
         return Learnt(made.decision_function(self.columns.matrix), score)
 
 

@@ -118,9 +118,7 @@ def _moments(rows: list[Row], end_s: float, each: float, idle_s: float, random: 
     return sorted(moments[moments < end_s].tolist())
 
 
-def _known_at(
-    rows: list[Row], moments: list[float], known: Known
-) -> Iterator[tuple[SessionState, dict[str, Value]]]:
+def _known_at(rows: list[Row], moments: list[float], known: Known) -> Iterator[tuple[SessionState, dict[str, Value]]]:
     """The stage and what was known, for each moment."""
     place = 0
     for moment in moments:

@@ -16,11 +16,11 @@ from vestibule.v1 import risk_pb2_grpc
 from server.cli.main import cli
 from server.cli.risk import WHY_UNKNOWN
 from server.funnel.texts import load_texts
-from server.risk.model import RiskModel, StageModel, StageStatus, assess
+from server.risk.model import Group, RiskModel, StageModel, StageStatus, assess
 from server.risk.texts import RiskTexts
 from server.services.risk_messages import model_message, risk_message
 from server.setting_groups.risk import RiskSettings
-from tests.unit.risk.test_model import ready
+from tests.unit.risk.test_model import QUALITY, ready
 
 SESSION = "6f1c1c2e-6d1f-4c59-9f0e-0a9b4c5d6e7f"
 
@@ -88,11 +88,36 @@ def test_the_model_is_shown_with_its_calibration(answers: Answers) -> None:
     assert "too little data" in shown
     assert "Calibration in STARTED" in shown
     assert "Calibration in IN_PROGRESS" not in shown
+    assert "of 2 groups, the predicted share lies outside its interval in 0" in shown
+    assert "all together" in shown
+    assert "A session counts in each group in which it has a moment" in shown
     found = json.loads(run("model", "--json").stdout)
     started, in_progress = found["stages"]
     assert started["check"]["skill"] == pytest.approx(0.2)
     assert [group["sessions"] for group in started["check"]["groups"]] == [100, 80]
     assert (in_progress["unknown"], in_progress["check"]) == ("too_little_data", None)
+
+
+def test_a_group_outside_its_interval_is_marked(answers: Answers) -> None:
+    off = Group(sessions=80, predicted=0.77, abandoned=0.66, low=0.60, high=0.72)
+    quality = QUALITY.model_copy(update={"groups": (QUALITY.groups[0], off), "whole": off})
+    answers.model = ready(status=StageStatus.NOT_CALIBRATED, formula=None, quality=quality)
+    shown = run("model").stdout
+    assert "not calibrated" in shown
+    assert "of 2 groups, the predicted share lies outside its interval in 1" in shown
+    first, second, whole = [line for line in shown.splitlines() if " % " in line and line.startswith("|")]
+    assert "outside" not in first
+    assert second.rstrip(" |").endswith("outside")
+    assert "all together, outside" in whole
+    [stage] = json.loads(run("model", "--json").stdout)["stages"]
+    assert [group["outside"] for group in stage["check"]["groups"]] == [False, True]
+    assert (stage["unknown"], stage["check"]["whole"]["outside"]) == ("not_calibrated", True)
+    assert "unknown: on later sessions the risks were off" in " ".join(run("show", SESSION).stdout.split())
+
+
+def test_an_ended_session_rests_on_nothing(answers: Answers) -> None:
+    answers.stage = "COMPLETED"
+    assert "learnt" not in run("show", SESSION).stdout
 
 
 def test_without_a_model_the_command_says_so(answers: Answers) -> None:

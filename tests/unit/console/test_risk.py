@@ -16,10 +16,11 @@ from server.access.caller import Scope
 from server.ledger import events, sessions
 from server.ledger.columns import Cursor
 from server.ledger.types import EventRow, SessionRow, SessionState
-from server.risk.model import RiskModel
+from server.risk.model import Group, RiskModel, StageStatus
 from server.services.risk import RiskService
 from tests.unit.console.harness import Harness
 from tests.unit.ledger.makers import NOW
+from tests.unit.risk.test_model import QUALITY, ready
 
 RUNNING, ENDED = "0b0f8a3e-5d5c-4c59-9f0e-0a9b4c5d6e7f", "1c1f9b4f-6e6d-4d6a-8a1f-1bac5d6e7f80"
 
@@ -71,10 +72,26 @@ async def test_the_model_shows_how_well_it_foretold_later_sessions(tmp_path: Pat
         assert "Foretold and what came, for “Started”" in page
         assert "the one that was abandoned had the higher risk" in page
         assert "Correlation, not proof" in page
+        assert "All together" in page
+        assert "groups, the foretold share lies outside the interval." in page
+        assert "A session counts in each group in which it has a moment" in page
         assert 'class="mark open"' in page, "the foretold share stands beside that which came"
     async with harness.browser(await harness.key(Scope.ANALYST, client_id="app")) as browser:
         assert 'href="/risk"' not in (await browser.get("/funnel")).text
         assert (await browser.get("/risk")).status_code == 403
+    harness.close()
+
+
+async def test_a_group_outside_its_interval_is_marked(tmp_path: Path) -> None:
+    off = Group(sessions=80, predicted=0.77, abandoned=0.66, low=0.60, high=0.72)
+    quality = QUALITY.model_copy(update={"groups": (off, *QUALITY.groups)})
+    made = ready(status=StageStatus.NOT_CALIBRATED, formula=None, quality=quality)
+    harness = Harness(tmp_path, risk_model=made)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = unescape((await browser.get("/risk")).text)
+        assert page.count("outside the interval</strong>") == 1
+        assert "In 1 of 3 groups, the foretold share lies outside the interval." in page
+        assert "the foretold risks were off by more than chance, so the model is not used" in page
     harness.close()
 
 

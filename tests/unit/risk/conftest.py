@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.ledger.writer import Ledger
+from server.risk import fitting
 from server.risk.fitting import Rules, fit
 from server.risk.model import RiskModel
 from server.risk.reading import PastSessions, read_past
@@ -31,6 +32,14 @@ def past_of(quarter: Quarter, path: object, now: datetime = END) -> PastSessions
         kept.close()
 
 
+def learnt(past: PastSessions, least: int = 100) -> RiskModel:
+    """What the server learns, but from fewer models with other weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "AGAIN", 8)
+        patch.setattr(fitting, "AGAIN_TREES", 4)
+        return fit(past, Rules(IDLE_S, least), END)
+
+
 @pytest.fixture(scope="session")
 def past(tmp_path_factory: pytest.TempPathFactory) -> PastSessions:
     return past_of(Quarter(2500, causes=CAUSES), tmp_path_factory.mktemp("risk") / "ledger.duckdb")
@@ -38,4 +47,4 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> PastSessions:
 
 @pytest.fixture(scope="session")
 def model(past: PastSessions) -> RiskModel:
-    return fit(past, Rules(IDLE_S, 100), END)
+    return learnt(past)

@@ -7,19 +7,23 @@ from typing import Any
 
 import pytest
 
-from server.risk.features import FEATURES, Known, Row, Value, in_order
+from models.text import RedactedText
+from server.ledger.event_properties import TypedValue, properties_columns
+from server.risk.features import FEATURES, Known, Row, in_order
+from server.risk.properties import MOST_KEPT, LastValues, Value, property_feature
 
 
 def own(at_s: float, name: str, stage: str | None = None, took_s: float | None = None, **given: Any) -> Row:
-    return at_s, name, True, stage, took_s, json.dumps(given)
+    return at_s, name, True, stage, took_s, json.dumps(given), "{}"
 
 
-def app(at_s: float, name: str) -> Row:
-    return at_s, name, False, None, None, "{}"
+def app(at_s: float, name: str, **given: TypedValue | RedactedText) -> Row:
+    columns = properties_columns(given)
+    return at_s, name, False, None, None, columns["properties"], columns["properties_meta"]
 
 
 def known(*rows: Row, at: float = 100.0) -> dict[str, Value]:
-    found = Known("")
+    found = Known("", LastValues("site"))
     for row in (own(0, "stage_entered", "STARTED"), *rows):
         found.add(row)
     return found.at(at)
@@ -89,7 +93,10 @@ SAID: dict[str, Any] = {
             {"uploads": 2.0, "uploads_waiting": 1.0, "upload_read_s": 10.0, "document": "meter"},
         ),
         ((own(10, "upload_accepted", kind="id"), own(20, "upload_failed")), {"uploads_waiting": 0.0}),
-        ((app(5, "opened"), app(6, "next"), app(7, "opened")), {"app_events": 3.0, "app_events_repeated": 1.0}),
+        (
+            (app(5, "opened"), app(6, "next"), app(7, "opened")),
+            {"app_events": 3.0, "app_events_repeated": 1.0, "app_events_different": 2.0},
+        ),
         ((app(5, "no_speech"),), {"no_speech": 0.0, "app_events": 1.0}),
         ((own(10, "turn_finished", **SAID | {"confidence_percent": "n/a"}),), {"recognition_confidence": None}),
         ((own(10, "record_proposed", origin="FALLBACK"), own(11, "job_retried")), {"fallback_record": 1.0}),
@@ -110,3 +117,37 @@ def test_no_feature_holds_the_client_or_a_text() -> None:
     texts = {name for name, kind in FEATURES.items() if kind == "text"}
     assert texts == {"document", "language_spoken", "language_asked"}
     assert not {"client", "variant", "reason"} & FEATURES.keys()
+
+
+def test_a_property_is_what_was_last_sent_of_it() -> None:
+    rows = (
+        app(5, "opened", network=TypedValue("wifi", "enumeration"), size=TypedValue("12.50"), paid=TypedValue("true")),
+        app(9, "opened", network=TypedValue("3g", "enumeration"), size=TypedValue("-3")),
+    )
+    names = {key: property_feature("site", key) for key in ("network", "size", "paid")}
+    before, after = known(*rows[:1]), known(*rows)
+    assert {key: before[name] for key, name in names.items()} == {"network": "wifi", "size": 12.5, "paid": "true"}
+    assert {key: after[name] for key, name in names.items()} == {"network": "3g", "size": -3.0, "paid": "true"}
+
+
+def test_only_numbers_booleans_and_enumerations_are_properties() -> None:
+    """Texts, codes and times are left out, and so is what the server recorded itself."""
+    rows = (
+        app(
+            5,
+            "opened",
+            note=RedactedText.restore("call me", {}, safe_for_llm=True),
+            order=TypedValue("A-1042", "code"),
+            at=TypedValue("2026-11-27T08:15:00Z", "time"),
+            huge=TypedValue("1" + 400 * "0"),
+        ),
+        own(6, "upload_refused", reason="too_large"),
+    )
+    assert known(*rows).keys() == FEATURES.keys()
+
+
+def test_a_session_keeps_so_many_properties() -> None:
+    rows = [app(k, "opened", **{f"key_{k}": TypedValue("1")}) for k in range(MOST_KEPT + 5)]
+    found = known(*rows)
+    assert len(found) == len(FEATURES) + MOST_KEPT
+    assert property_feature("site", "key_0") in found

@@ -69,7 +69,7 @@ async def test_the_risk_rises_with_what_happens(ledger: Ledger, model: RiskModel
         protovalidate.validate(answer)
         assert answer.unknown == pb.RISK_UNKNOWN_UNSPECIFIED
         assert answer.stage == "STARTED"
-        assert 0 < answer.risk.low <= answer.risk.value <= answer.risk.high < 1
+        assert 0 < answer.risk.low <= answer.risk.value <= answer.risk.high <= 1
         assert answer.train_time.ToDatetime() == model.train_time.replace(tzinfo=None)
     assert before.risk.value < then.risk.value < idle.risk.value
     assert idle.level == pb.RISK_LEVEL_HIGH

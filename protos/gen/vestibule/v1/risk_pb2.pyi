@@ -38,6 +38,8 @@ class _RiskUnknownEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskUnkno
     """Too many sessions that reached this stage are still open, so those that have ended say too little."""
     RISK_UNKNOWN_NO_SKILL: _RiskUnknown.ValueType  # 5
     """On later sessions the model was not better than the same risk for all, so it is not used."""
+    RISK_UNKNOWN_NOT_CALIBRATED: _RiskUnknown.ValueType  # 6
+    """On later sessions the risks were off by more than chance and a tolerance explain, so the model is not used."""
 
 class RiskUnknown(_RiskUnknown, metaclass=_RiskUnknownEnumTypeWrapper):
     """Why a risk is not known."""
@@ -54,6 +56,8 @@ RISK_UNKNOWN_TOO_MANY_OPEN: RiskUnknown.ValueType  # 4
 """Too many sessions that reached this stage are still open, so those that have ended say too little."""
 RISK_UNKNOWN_NO_SKILL: RiskUnknown.ValueType  # 5
 """On later sessions the model was not better than the same risk for all, so it is not used."""
+RISK_UNKNOWN_NOT_CALIBRATED: RiskUnknown.ValueType  # 6
+"""On later sessions the risks were off by more than chance and a tolerance explain, so the model is not used."""
 Global___RiskUnknown: _TypeAlias = RiskUnknown  # noqa: Y015
 
 class _RiskLevel:
@@ -126,7 +130,7 @@ class GetSessionRiskResponse(_message.Message):
     level: Global___RiskLevel.ValueType
     """What the server's settings call this risk."""
     session_count: _builtins.int
-    """Sessions that were seen in this stage when the model was learnt. Callers of one client get it with one digit and
+    """Sessions that the model of this stage was learnt from and checked on. Callers of one client get it with one digit and
     zeros, because the sessions of all clients count.
     """
     @_builtins.property
@@ -303,7 +307,9 @@ class RiskStage(_message.Message):
     unknown: Global___RiskUnknown.ValueType
     """Why it gives no risk. Unspecified when it gives one."""
     session_count: _builtins.int
-    """Sessions that were seen in it."""
+    """Sessions with at least one moment in it, of those moments that were drawn to learn from and to check on. One that
+    was in the stage for a short time may have none.
+    """
     abandoned_count: _builtins.int
     """Those of them that were abandoned in the end."""
     @_builtins.property
@@ -339,8 +345,9 @@ class RiskCheck(_message.Message):
     SKILL_FIELD_NUMBER: _builtins.int
     AUC_FIELD_NUMBER: _builtins.int
     GROUPS_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
     session_count: _builtins.int
-    """Sessions that it was checked on."""
+    """Sessions that it was checked on: those of the sessions of the stage that belong to the last fifth."""
     brier_score: _builtins.float
     """Brier score: the mean squared distance from what came, 0 for perfect."""
     base_brier_score: _builtins.float
@@ -353,6 +360,10 @@ class RiskCheck(_message.Message):
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskGroup]:
         """The calibration: groups of sessions with a similar risk, from the lowest to the highest."""
 
+    @_builtins.property
+    def whole(self) -> Global___RiskGroup:
+        """All sessions of the check together."""
+
     def __init__(
         self,
         *,
@@ -362,10 +373,11 @@ class RiskCheck(_message.Message):
         skill: _builtins.float = ...,
         auc: _builtins.float = ...,
         groups: _abc.Iterable[Global___RiskGroup] | None = ...,
+        whole: Global___RiskGroup | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["whole", b"whole"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auc", b"auc", "base_brier_score", b"base_brier_score", "brier_score", b"brier_score", "groups", b"groups", "session_count", b"session_count", "skill", b"skill"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auc", b"auc", "base_brier_score", b"base_brier_score", "brier_score", b"brier_score", "groups", b"groups", "session_count", b"session_count", "skill", b"skill", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -373,20 +385,25 @@ Global___RiskCheck: _TypeAlias = RiskCheck  # noqa: Y015
 
 @_typing.final
 class RiskGroup(_message.Message):
-    """Sessions of the check that got a similar risk."""
+    """Moments of the check at which the risk was similar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_COUNT_FIELD_NUMBER: _builtins.int
     PREDICTED_FIELD_NUMBER: _builtins.int
     ABANDONED_FIELD_NUMBER: _builtins.int
+    OUTSIDE_FIELD_NUMBER: _builtins.int
     session_count: _builtins.int
-    """How many."""
+    """Sessions with such a moment. A session with moments in several groups counts in each of them."""
     predicted: _builtins.float
-    """Their mean risk, 0 to 1."""
+    """Mean risk at these moments, 0 to 1."""
+    outside: _builtins.bool
+    """Whether the predicted share lies outside the interval."""
     @_builtins.property
     def abandoned(self) -> Global___RiskEstimate:
-        """The share that was abandoned, with its 95 % interval. A calibrated model predicts it."""
+        """The share of these moments whose session was abandoned. The 95 % interval knows the noise of the check and that of
+        the learning: it holds the predicted share in 95 % of cases if the model is right.
+        """
 
     def __init__(
         self,
@@ -394,10 +411,11 @@ class RiskGroup(_message.Message):
         session_count: _builtins.int = ...,
         predicted: _builtins.float = ...,
         abandoned: Global___RiskEstimate | None = ...,
+        outside: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["abandoned", b"abandoned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abandoned", b"abandoned", "predicted", b"predicted", "session_count", b"session_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abandoned", b"abandoned", "outside", b"outside", "predicted", b"predicted", "session_count", b"session_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
