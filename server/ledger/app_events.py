@@ -15,7 +15,7 @@ import duckdb
 
 from server.ledger import device_clock, event_counts
 from server.ledger.columns import Cursor, RunAgain, text_literal
-from server.ledger.device_clock import LONGEST_SESSION_US, TOLERANCE_US, US_PER_S, Receipt, microseconds
+from server.ledger.device_clock import LONGEST_SESSION_US, TOLERANCE_US, US_PER_S, SessionClock, microseconds
 from server.ledger.event_counts import STORE_AFTER, EventCounts
 from server.ledger.events import AppendResult, Texts, insert_new, insert_unknown, known_ids, texts_of
 from server.ledger.types import EventRow, SessionState
@@ -113,13 +113,14 @@ class AppendEvents:
         coming = self._without_stored_as_sent(cursor, found, of_sessions) if self._as_sent else of_sessions
         kept, refused = self._within_bound(cursor, found, coming)
         times = [None if row.device_time is None else microseconds(row.device_time) for row in kept]
-        shifts = _shifts(found, kept, times, batch)
-        _store_shifts(cursor, found, shifts)
+        clocks = _clocks(found, kept, times, batch)
+        moved = _store_shifts(cursor, found, clocks)
         texts = [
-            _texts(row, found[row.session_id], at_us, batch, shifts.get(row.session_id, 0))
+            _texts(row, found[row.session_id], at_us, clocks.get(row.session_id))
             for row, at_us in zip(kept, times, strict=True)
         ]
         new = self._insert(cursor, texts)
+        _open_before(cursor, found, [*moved, *((session_id, int(at_us)) for _, session_id, *_, at_us, _ in new)])
         filled = self._count(cursor, found, new, {row.session_id for row in refused}, batch.at_us)
         return AppendResult(
             len(new),
@@ -215,47 +216,80 @@ def _sessions(cursor: Cursor, ids: Collection[str], visible_to: str) -> dict[str
     return {row[0]: _Session(clients[row[1]], *row) for row in rows}
 
 
-def _shifts(
-    found: dict[str, _Session], rows: Sequence[EventRow], times: Sequence[int | None], batch: Receipt
-) -> dict[str, int]:
-    """The shifts of the sessions from this batch on."""
+def _clocks(
+    found: dict[str, _Session], rows: Sequence[EventRow], times: Sequence[int | None], batch: device_clock.Receipt
+) -> dict[str, SessionClock]:
+    """How the times of the sessions in this batch are read."""
     by_session: dict[str, list[int]] = {}
     for row, at_us in zip(rows, times, strict=True):
         if at_us is not None:
             by_session.setdefault(row.session_id, []).append(at_us)
     return {
-        name: device_clock.shift_s(at_us, found[name].opened_us, batch, found[name].ahead_s)
+        name: device_clock.session_clock(at_us, found[name].opened_us, batch, found[name].ahead_s)
         for name, at_us in by_session.items()
     }
 
 
-def _texts(row: EventRow, session: _Session, at_us: int | None, batch: Receipt, ahead_s: int) -> Texts:
+def _texts(row: EventRow, session: _Session, at_us: int | None, clock: SessionClock | None) -> Texts:
     """An event as it is stored, with what the session gives it and the time at which it happened."""
     owner = (session.ids.of(row.id), session.id, session.client_id)
-    if at_us is None:
+    if at_us is None or clock is None:
         return texts_of(row, owner, session.variant, None, microseconds(row.server_time), device_clock.SERVER)
-    time = device_clock.event_time(at_us, session.opened_us, batch, ahead_s)
+    time = clock.event_time(at_us)
     return texts_of(row, owner, session.variant, at_us, time.at_us, time.clock)
 
 
-def _store_shifts(cursor: Cursor, found: dict[str, _Session], shifts: dict[str, int]) -> None:
+def _store_shifts(
+    cursor: Cursor, found: dict[str, _Session], clocks: Mapping[str, SessionClock]
+) -> Sequence[tuple[str, int]]:
     """Store the shifts that changed, and shift the events that had the one before, or none that fits.
 
-    One that cannot be true with the new shift stays as it is.
+    One that is not plausible with the new shift stays as it is.
+
+    Returns:
+        The session and the time of each event that was shifted.
     """
-    changed = {name: (found[name].ahead_s, new_s) for name, new_s in shifts.items() if found[name].ahead_s != new_s}
+    shifts = {name: (found[name].ahead_s, clock.shift_s) for name, clock in clocks.items()}
+    changed = {name: (old, new) for name, (old, new) in shifts.items() if old != new}
     if not changed:
-        return
+        return ()
     values = ", ".join(f"({text_literal(name)}, {old}, {new})" for name, (old, new) in changed.items())
     changes = f"(VALUES {values}) AS change (id, old_s, new_s)"
     cursor.execute(
         f"UPDATE sessions SET clock_ahead_s = new_s FROM {changes} WHERE sessions.id = change.id"  # noqa: S608 - quoted
     )
-    if any(old for old, _ in changed.values()):
-        cursor.execute(
-            f"""UPDATE events SET event_time = device_time - to_seconds(new_s), clock = 'corrected'
-            FROM {changes} JOIN sessions ON sessions.id = change.id WHERE events.session_id = change.id
-            AND (clock = 'server' OR (clock = 'corrected' AND event_time = device_time - to_seconds(old_s)))
-            AND device_time - to_seconds(new_s) BETWEEN make_timestamp(epoch_us(create_time) - {LONGEST_SESSION_US})
-            AND make_timestamp(epoch_us(server_time) + {TOLERANCE_US})"""  # noqa: S608 - quoted
-        )
+    if not any(old for old, _ in changed.values()):
+        return ()
+    cursor.execute(
+        f"""UPDATE events SET event_time = device_time - to_seconds(new_s), clock = 'corrected'
+        FROM {changes} JOIN sessions ON sessions.id = change.id WHERE events.session_id = change.id
+        AND (clock = 'server' OR (clock = 'corrected' AND event_time = device_time - to_seconds(old_s)))
+        AND device_time - to_seconds(new_s) BETWEEN make_timestamp(epoch_us(create_time) - {LONGEST_SESSION_US})
+        AND make_timestamp(epoch_us(server_time) + {TOLERANCE_US})
+        RETURNING events.session_id, epoch_us(event_time)"""  # noqa: S608 - quoted
+    )
+    return cursor.fetchall()
+
+
+def _open_before(cursor: Cursor, found: Mapping[str, _Session], times: Iterable[tuple[str, int]]) -> None:
+    """Place the opening of each session no later than its events, see ``device_clock``.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        found: The sessions of the batch.
+        times: A session and the time of one of its events, any number of each.
+    """
+    earliest: dict[str, int] = {}
+    for name, at_us in times:
+        if at_us < earliest.get(name, found[name].opened_us):
+            earliest[name] = at_us
+    if not earliest:
+        return
+    values = ", ".join(f"({text_literal(name)}, make_timestamp({at_us}))" for name, at_us in earliest.items())
+    opened = [found[name].opened_us for name in earliest]
+    # The times narrow down the rows that DuckDB reads: it keeps the least and the greatest of each block.
+    cursor.execute(
+        f"""UPDATE events SET event_time = least(event_time, earliest_time)
+        FROM (VALUES {values}) AS app (id, earliest_time) WHERE events.session_id = app.id AND stage = 'STARTED'
+        AND server_time BETWEEN make_timestamp({min(opened)}) AND make_timestamp({max(opened)})"""  # noqa: S608 - quoted
+    )

@@ -1,6 +1,7 @@
 """The order of the events of a session, for every funnel, window and timeline.
 
-**The rule.** Events are in the order of their ``event_time``, see ``device_clock``. An event that the app counted
+**The rule.** Events are in the order of their ``event_time``, see ``device_clock``, by which the opening of a session
+comes first. An event that the app counted
 (``sequence`` above 0) never comes before one that the app counted before it, whatever their times say: it counts as
 having happened no earlier. Of events at the same time, those without a number come first, then the lower number, then
 the one that the server learnt of first, then the lower id. Ids of events that the server records rise, see

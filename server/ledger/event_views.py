@@ -8,13 +8,14 @@ V_EVENTS = SqlView(
     "v_events",
     "One row for an event: what the server saw and what apps recorded. The macros that count funnels read it.",
     {
-        "event_id": "UUID of the event.",
+        "event_id": "UUID of the event. Of an event of an app it is made of client_id and of the id that the app gave.",
         "session_id": "UUID of its session.",
         "client_id": "App or site of the session.",
         "source": "app for an event that an app recorded, server for one of the server.",
         "name": "Machine name, for example camera_opened.",
         "stage": "Stage that the session entered; null for other events.",
-        "event_time": "When it happened, UTC. Funnels and windows use it.",
+        "event_time": "When it happened, UTC. Funnels and windows use it. The opening of a session has the time of its "
+        "earliest event.",
         "clock": "Where event_time is from: device, corrected (that clock was wrong) or server.",
         "device_time": "When it happened by the clock of the device, as the app gave it, UTC; null for the server's.",
         "server_time": "When the server learnt of it, UTC.",

@@ -218,6 +218,12 @@ def leave_deleted_events_out_of_the_funnel(cursor: Cursor) -> None:
         _run(cursor, view.statements())
 
 
+def place_openings_first(cursor: Cursor) -> None:
+    """Place the opening of each session no later than the events of its app."""
+    _run(cursor, schema_changes.OPENINGS)
+    _run(cursor, event_views.V_EVENTS.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -250,6 +256,7 @@ ALL: tuple[Migration, ...] = (
     count_events_of_sessions,
     renew_macros,
     leave_deleted_events_out_of_the_funnel,
+    place_openings_first,
 )
 
 

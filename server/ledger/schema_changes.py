@@ -146,3 +146,17 @@ EVENT_TIMES = [
     ),
 ]
 """Wrong clocks of devices are corrected; see ``device_clock``."""
+
+OPENINGS = [
+    """UPDATE events SET event_time = app.earliest_time FROM (
+        SELECT session_id, min(event_time) AS earliest_time FROM events
+        WHERE device_time IS NOT NULL GROUP BY session_id
+    ) AS app WHERE app.session_id = events.session_id AND stage = 'STARTED' AND app.earliest_time < event_time""",
+    comment_on(
+        "COLUMN",
+        "events.event_time",
+        "When it happened, UTC: device_time, corrected if that clock was over a day off; else server_time. The opening "
+        "of a session has the time of its earliest event.",
+    ),
+]
+"""Before, an app whose clock was slow had events before the opening of their session."""

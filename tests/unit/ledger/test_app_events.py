@@ -9,7 +9,7 @@ import pytest
 
 from server.ledger import event_counts, events, sessions
 from server.ledger.app_events import TOUCH_AFTER_S, AppendEvents, StoredIds
-from server.ledger.columns import Cursor, RunAgain, fetch_all
+from server.ledger.columns import Cursor, RunAgain, aware, fetch_all
 from server.ledger.event_counts import STORE_AFTER, EventCounts
 from server.ledger.event_order import ORDER_BY, ORDER_TIME
 from server.ledger.types import EventRow, SessionState
@@ -32,7 +32,9 @@ class Counting:
 
 
 def app_event(session_id: str, at: float = 0.0, **given: Any) -> EventRow:
-    return EventRow(new_id(), session_id, "", "step", after(at), **{"device_time": after(at), **given})
+    return EventRow(
+        new_id(), session_id, "", **{"name": "step", "device_time": after(at), **given}, server_time=after(at)
+    )
 
 
 def statements(cursor: Cursor, rows: list[EventRow]) -> int:
@@ -51,13 +53,15 @@ def test_a_batch_costs_the_same_statements_whatever_its_number_of_sessions(curso
     assert statements(cursor, again) == 2  # they are known to be alive
 
 
-def test_wrong_clocks_of_500_sessions_cost_one_statement_more_and_two_where_a_shift_grows(cursor: Cursor) -> None:
+def test_wrong_clocks_of_500_sessions_cost_one_statement_more_and_three_where_a_shift_grows(cursor: Cursor) -> None:
     owners = [sessions.insert_or_get(cursor, session())[0].id for _ in range(500)]
-    for year, expected in ((2036, 3), (2036, 2), (2037, 4)):
+    for year, expected in ((2036, 3), (2036, 2), (2037, 5)):
         rows = [app_event(owner, device_time=NOW.replace(year=year)) for owner in owners]
         assert statements(cursor, rows) == expected
     found = fetch_all(cursor, "SELECT DISTINCT event_time FROM events WHERE clock = 'corrected' ORDER BY event_time")
     assert [row["event_time"].year for row in found] == [2025, 2026]
+    found = fetch_all(cursor, "SELECT DISTINCT event_time FROM events WHERE stage = 'STARTED'")
+    assert [row["event_time"].year for row in found] == [2025], "each opening went back with the events of its session"
 
 
 def test_the_stored_id_of_an_event_is_the_uuid_of_its_client_and_its_id() -> None:
@@ -65,6 +69,43 @@ def test_the_stored_id_of_an_event_is_the_uuid_of_its_client_and_its_id() -> Non
     ids = StoredIds("site-9")
     for event_id in (new_id() for _ in range(200)):
         assert ids.of(event_id) == str(uuid.uuid5(namespace, f"site-9/{event_id}"))
+
+
+def _openings(cursor: Cursor) -> dict[str, Any]:
+    """When each session was opened by ``event_time``; the server's time stays."""
+    found = fetch_all(cursor, "SELECT session_id, event_time, server_time, clock FROM events WHERE stage = 'STARTED'")
+    assert {(aware(row["server_time"]), row["clock"]) for row in found} == {(NOW, "server")}
+    return {row["session_id"]: aware(row["event_time"]) for row in found}
+
+
+def test_the_opening_of_a_session_is_placed_at_the_first_event_that_a_slow_clock_puts_before_it(cursor: Cursor) -> None:
+    slow, right = (sessions.insert_or_get(cursor, session())[0].id for _ in range(2))
+    AppendEvents([app_event(slow, -2), app_event(slow, -60), app_event(right, 1)], sent=NOW)(cursor)
+    assert _openings(cursor) == {slow: after(-60), right: NOW}
+    AppendEvents([app_event(slow, -30)])(cursor)
+    assert _openings(cursor)[slow] == after(-60), "it never goes forward"
+    stages = fetch_all(cursor, "SELECT create_time FROM v_session_stages")
+    assert [aware(row["create_time"]) for row in stages] == [NOW, NOW]
+
+
+@pytest.mark.parametrize("off", [0, 7200, -2, -60, -7200])
+def test_a_clock_that_is_off_loses_no_session_from_a_funnel_of_a_stage_and_events(cursor: Cursor, off: float) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    rows = [
+        app_event(owner.id, 5, name=name, device_time=after(off + n), sequence=n) for n, name in ((1, "f"), (2, "g"))
+    ]
+    AppendEvents(rows, sent=after(off + 5))(cursor)
+    for ordering in ("ordered", "strict", "any"):
+        found = fetch_all(cursor, f"FROM funnel(['STARTED', 'f', 'g'], ordering := '{ordering}')")
+        assert [row["sessions"] for row in found] == [1, 1, 1], ordering
+    [opening, *_] = fetch_all(cursor, f"FROM session_timeline('{owner.id}')")
+    assert opening["detail"] == "STARTED"
+
+
+def test_a_session_that_no_event_comes_before_costs_no_statement_more(cursor: Cursor) -> None:
+    owner = sessions.insert_or_get(cursor, session())[0].id
+    assert statements(cursor, [app_event(owner, 0.0), app_event(owner, 5)]) == 2  # look up, insert
+    assert statements(cursor, [app_event(owner, -5)]) == 3
 
 
 def _update_time(cursor: Cursor, session_id: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from server.ledger import sessions
 from server.ledger.app_events import AppendEvents
 from server.ledger.columns import Cursor, fetch_all
-from server.ledger.device_clock import event_time, microseconds, receipt, shift_s
+from server.ledger.device_clock import microseconds, receipt, session_clock
 from server.ledger.types import EventRow
 from tests.unit.ledger.makers import NOW, event, session
 
@@ -21,9 +21,9 @@ OPENED = NOW - timedelta(days=4)
 
 def times(*device: datetime, sent: datetime | None = None, known_s: int = 0) -> list[tuple[datetime, str]]:
     """What is taken of the times of one session in one batch that came at NOW."""
-    batch, opened = receipt(NOW, sent), microseconds(OPENED)
-    shift = shift_s([microseconds(at) for at in device], opened, batch, known_s)
-    found = [event_time(microseconds(at), opened, batch, shift) for at in device]
+    given = [microseconds(at) for at in device]
+    clock = session_clock(given, microseconds(OPENED), receipt(NOW, sent), known_s)
+    found = [clock.event_time(at) for at in given]
     return [(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row.at_us), row.clock) for row in found]
 
 
@@ -55,6 +55,40 @@ def test_with_a_time_of_sending_a_clock_is_corrected_though_its_times_can_be_tru
     assert times(offline - behind, sent=NOW - behind) == [(offline, "corrected")]
     assert times(offline, sent=NOW + timedelta(hours=3)) == [(offline, "device")]
     assert times(offline, sent=datetime(9999, 1, 1, tzinfo=UTC)) == [(offline, "device")]
+
+
+OLD = (OPENED - timedelta(days=10), OPENED - timedelta(days=2), NOW)
+"""Events of an app that opened its session only when it was online again."""
+
+
+@pytest.mark.parametrize("off", [timedelta(), timedelta(hours=2), -timedelta(hours=23)])
+def test_a_time_of_sending_that_is_right_keeps_all_times(off: timedelta) -> None:
+    assert times(*OLD, sent=NOW + off) == [(at, "device") for at in OLD]
+    assert times(OLD[0], sent=NOW + off) == [(OLD[0], "device")], "alone in its batch"
+
+
+@pytest.mark.parametrize("off", [timedelta(days=3), -timedelta(days=3), YEARS, -YEARS])
+def test_a_time_of_sending_that_is_off_corrects_all_times_by_the_same(off: timedelta) -> None:
+    found = times(*(at + off for at in OLD), sent=NOW + off)
+    assert found == [(at, "corrected") for at in OLD]
+
+
+def test_without_a_time_of_sending_old_times_are_kept_beside_one_that_can_be_true() -> None:
+    assert times(*OLD) == [(at, "device") for at in OLD]
+    assert times(OLD[0]) == [(NOW, "corrected")], "nothing shows that the clock is right"
+
+
+def test_a_session_with_a_shift_keeps_it_for_old_times() -> None:
+    """The clock was ten days behind, and then it was set right."""
+    assert times(NOW - timedelta(days=11), NOW, known_s=-10 * 86_400) == [(NOW - DAY, "corrected"), (NOW, "device")]
+
+
+def test_a_time_of_sending_that_is_right_proves_no_absurd_time() -> None:
+    assert [clock for _, clock in times(OUTLIER, NOW - DAY, OPENED - YEARS, sent=NOW)] == [
+        "corrected",
+        "device",
+        "server",
+    ]
 
 
 def test_what_no_shift_mends_gets_the_time_of_receipt() -> None:

@@ -15,7 +15,7 @@ from models.errors import InternalError
 from server.ledger import claims, streams, table_schema, uploads, views
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor, count, fetch_all
-from server.ledger.migrations import ALL, count_events_of_sessions, migrate, renew_macros
+from server.ledger.migrations import ALL, count_events_of_sessions, migrate, place_openings_first, renew_macros
 from server.ledger.types import Artifact
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
@@ -53,6 +53,26 @@ def test_migrated_views_count_sessions_under_way() -> None:
     migrate(connection, lambda: NOW)
     assert [row["under_way"] for row in fetch_all(connection, "FROM v_funnel")] == [0, 0, 0, 0]
     assert fetch_all(connection, "SELECT ended FROM v_session_stages") == []
+
+
+def test_a_migrated_ledger_has_openings_before_the_events_of_their_apps() -> None:
+    connection = duckdb.connect(":memory:")
+    migrate(connection, lambda: NOW, up_to=ALL.index(place_openings_first))
+    for name in ("slow", "right"):
+        connection.execute(
+            """INSERT INTO events (id, session_id, client_id, name, server_time, stage, device_time, event_time, clock,
+                sequence, variant, properties, properties_meta)
+            VALUES (uuid()::VARCHAR, $1, 'c', 'stage_entered', '2026-11-01', 'STARTED', NULL, '2026-11-01', 'server',
+                    0, '', '{}', '{}'),
+                (uuid()::VARCHAR, $1, 'c', 'f', '2026-11-01', NULL, $2, $2, 'device', 1, '', '{}', '{}')""",
+            [name, datetime(2026, 10, 31) if name == "slow" else datetime(2026, 11, 2)],
+        )
+    migrate(connection, lambda: NOW)
+    openings = connection.execute("SELECT session_id, event_time, server_time FROM events WHERE stage = 'STARTED'")
+    assert {name: (at, seen) for name, at, seen in openings.fetchall()} == {
+        "slow": (datetime(2026, 10, 31), datetime(2026, 11, 1)),
+        "right": (datetime(2026, 11, 1), datetime(2026, 11, 1)),
+    }
 
 
 def test_a_migrated_ledger_has_the_macros_of_a_new_one() -> None:

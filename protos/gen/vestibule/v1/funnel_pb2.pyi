@@ -417,8 +417,10 @@ class RecordEventsRequest(_message.Message):
     @_builtins.property
     def sent_time(self) -> _timestamp_pb2.Timestamp:
         """When this request is sent, by the clock of the device, set anew with each attempt. With it the server knows how far
-        the clock is off, and corrects the times of the events by that if it is more than a day. Without it, only times
-        that cannot be true are corrected: more than a day before the session was opened, or more than a day in the future.
+        the clock is off. If that is more than a day, it corrects the times of the events by it; otherwise it keeps them,
+        also those that are older than the session by up to a year. Without it, times that cannot be true are corrected:
+        more than a day in the future, or more than a day before the session was opened where no other event of the session
+        in the same request can be true.
         """
 
     def __init__(
