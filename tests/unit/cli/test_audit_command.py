@@ -26,12 +26,15 @@ from server.access.caller import Caller, Scope, acting_as
 from server.access.peer import parse_peer
 from server.cli import audit
 from server.cli.main import cli
+from server.ledger import events
 from server.ledger.audit import AuditFilter
-from server.ledger.types import utc_now
+from server.ledger.columns import Cursor
+from server.ledger.types import EventRow, SessionState, utc_now
 from server.ledger.writer import Ledger
 from server.services.admin import AdminService
 from server.setting_groups import AuditSettings
 from tests.unit.erasure.filled import Store
+from tests.unit.ledger.makers import NOW, new_id
 from tests.unit.ledger.migrated import open_ledger
 
 REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), parse_peer("ipv4:10.0.0.7:51234"))
@@ -301,8 +304,14 @@ def test_the_funnel_of_a_stopped_server_is_read_from_its_ledger(nobody: None, tm
     store = Store(tmp_path / "home")
     state_dir = store.home / "state"
     trail = AuditTrail(load_or_create_key(state_dir), load_or_create_subjects_key(state_dir), utc_now)
-    store.fill("one")
-    store.fill("two", trail.client_pseudonym("maria-lopez"))
+    ids = store.fill("one"), store.fill("two", trail.client_pseudonym("maria-lopez"))
+
+    def begin(cursor: Cursor) -> None:
+        for session_id in ids:
+            started = EventRow(new_id(), session_id, "app", "stage_entered", NOW, stage=SessionState.STARTED)
+            events.append(cursor, started)
+
+    store.ledger.write_now(begin)
     store.ledger.close()
     folders = ["--data-dir", str(store.home / "data"), "--state-dir", str(state_dir)]
     for client, number in (((), 2), (("--client", "maria-lopez"), 1)):
