@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
+from models.errors import Unavailable
+from models.reasons import Reason
 from server.ledger.columns import Cursor
 from server.ledger.readers import READERS
 
 T = TypeVar("T")
+
+AGAIN_S: Final = 0.05
 
 
 class Reads(Protocol):
@@ -23,7 +28,7 @@ class Reads(Protocol):
 class LongReads:
     """Takes at most all readers but one, so that short reads never wait for it.
 
-    A read that runs is not ended when its caller gives up, so it keeps its place until it has ended.
+    A read whose caller gives up is interrupted. It keeps its place until it has ended.
 
     Args:
         reads: Of the ledger.
@@ -36,12 +41,52 @@ class LongReads:
     async def read(self, fn: Callable[[Cursor], T]) -> T:
         """See ``Ledger.read``; a read waits for a place first."""
         await self._places.acquire()
-        running = asyncio.ensure_future(self._reads.read(fn))
+        interruptible = _Interruptible(fn)
+        running = asyncio.ensure_future(self._reads.read(interruptible))
         running.add_done_callback(self._ended)
-        await asyncio.wait([running])
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            _end(running, interruptible)
+            raise
         return running.result()
 
     def _ended(self, running: asyncio.Future[T]) -> None:
         self._places.release()
         if not running.cancelled():
             running.exception()  # looked at, because its caller may have given up
+
+
+class _Interruptible(Generic[T]):
+    """A function of a read that another thread can interrupt."""
+
+    def __init__(self, fn: Callable[[Cursor], T]) -> None:
+        self._fn = fn
+        self._lock = threading.Lock()
+        self._cursor: Cursor | None = None
+        self._is_over = False
+
+    def __call__(self, cursor: Cursor) -> T:
+        with self._lock:
+            if self._is_over:
+                raise Unavailable("Nobody waits for this read any more.", reason=Reason.LEDGER_INTERRUPTED)
+            self._cursor = cursor
+        try:
+            return self._fn(cursor)
+        finally:
+            with self._lock:  # from now on the connection may be at work for somebody else
+                self._cursor = None
+
+    def interrupt(self) -> None:
+        """End the statement that runs, or let none begin."""
+        with self._lock:
+            self._is_over = True
+            if self._cursor is not None:
+                self._cursor.interrupt()
+
+
+def _end(running: asyncio.Future[T], interruptible: _Interruptible[T]) -> None:
+    """Interrupt a read until it has ended: DuckDB forgets an interruption between two statements."""
+    if not running.done():
+        interruptible.interrupt()
+        asyncio.get_running_loop().call_later(AGAIN_S, _end, running, interruptible)

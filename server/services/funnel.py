@@ -160,8 +160,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         reads: Reads = self._long_reads if is_long else self._ledger
         report = await count_funnel(reads, request, self._pseudonym, rules, visible_to=visible_to)
         if request.analyze:
-            read = self._long_reads if request.steps else self._ledger
-            found = await self._analysis.run(read, request, self._pseudonym, visible_to=visible_to)
+            found = await self._analysis.run(self._long_reads, request, self._pseudonym, visible_to=visible_to)
             report.analysis.CopyFrom(found)
         return report
 
