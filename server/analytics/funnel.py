@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from models.errors import InvalidInput
 from models.reasons import Reason
@@ -16,6 +16,15 @@ from server.ledger.columns import Cursor, Row, fetch_all, stored_time_or_none
 from server.ledger.types import StageReport
 
 Ordering = Literal["ordered", "strict", "any"]
+
+
+Listed = tuple[datetime, str]
+"""When a session was opened, as it is stored, and its id."""
+After = tuple[datetime | None, str]
+"""A session of a list after which others are asked for; without a time the first ones are."""
+FROM_THE_FIRST: Final[After] = (None, "")
+IS_AFTER: Final = "($after_time::TIMESTAMP IS NULL OR (create_time, session_id) < ($after_time::TIMESTAMP, $after_id))"
+NEWEST_FIRST: Final = "ORDER BY create_time DESC, session_id DESC"
 
 
 class Number(StrEnum):
@@ -125,8 +134,8 @@ def funnel_report(
 
 
 def sessions_behind(
-    cursor: Cursor, choice: FunnelChoice, position: int, number: Number, *, page_size: int, after: str = ""
-) -> tuple[list[str], str]:
+    cursor: Cursor, choice: FunnelChoice, position: int, number: Number, *, most: int, after: After = FROM_THE_FIRST
+) -> list[Listed]:
     """The sessions behind a number of a report.
 
     Args:
@@ -134,11 +143,11 @@ def sessions_behind(
         choice: What is counted.
         position: Of the stage, from 1.
         number: Which of its numbers.
-        page_size: Most sessions.
-        after: The token of the page; empty for the first.
+        most: Most sessions.
+        after: The session before them.
 
     Returns:
-        Ids of sessions in the order of their text, and the token of the next page; empty on the last one.
+        The newest first; of those that were opened at the same time the higher id.
 
     Raises:
         InvalidInput: The funnel has no such stage.
@@ -147,12 +156,11 @@ def sessions_behind(
     # The first stage has no stage before it, so nobody was dropped before it.
     rows = fetch_all(
         cursor,
-        f"""SELECT session_id FROM {choice.sessions()} WHERE {number} AND session_id > $after
-        AND ($position > 1 OR {number != Number.DROPPED}) ORDER BY session_id LIMIT {page_size + 1}""",  # noqa: S608
-        {**choice.parameters(), "position": position, "after": after},
+        f"""SELECT create_time, session_id FROM {choice.sessions()} WHERE {number} AND {IS_AFTER}
+        AND ($position > 1 OR {number != Number.DROPPED}) {NEWEST_FIRST} LIMIT {most}""",  # noqa: S608
+        {**choice.parameters(), "position": position, "after_time": after[0], "after_id": after[1]},
     )
-    ids = [str(row["session_id"]) for row in rows]
-    return ids[:page_size], ids[page_size - 1] if len(ids) > page_size else ""
+    return [(row["create_time"], str(row["session_id"])) for row in rows]
 
 
 def check_position(choice: FunnelChoice, position: int) -> None:

@@ -10,7 +10,16 @@ from typing import Final
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.analytics.funnel import FunnelChoice, Number, check_position
+from server.analytics.funnel import (
+    FROM_THE_FIRST,
+    IS_AFTER,
+    NEWEST_FIRST,
+    After,
+    FunnelChoice,
+    Listed,
+    Number,
+    check_position,
+)
 from server.analytics.funnel_details import (
     QUANTILES,
     Attribution,
@@ -67,8 +76,14 @@ def grouped_report(
 
 
 def sessions_in_group(
-    cursor: Cursor, choice: FunnelChoice, details: Details, behind: NumberOf, *, page_size: int, after: str = ""
-) -> tuple[list[str], str]:
+    cursor: Cursor,
+    choice: FunnelChoice,
+    details: Details,
+    behind: NumberOf,
+    *,
+    most: int,
+    after: After = FROM_THE_FIRST,
+) -> list[Listed]:
     """The sessions behind a number of a group.
 
     Args:
@@ -76,29 +91,28 @@ def sessions_in_group(
         choice: What is counted.
         details: By which groups.
         behind: The number.
-        page_size: Most sessions.
-        after: The token of the page; empty for the first.
+        most: Most sessions.
+        after: The session before them.
 
     Returns:
-        Ids of sessions in the order of their text, and the token of the next page; empty on the last one.
+        The newest first; of those that were opened at the same time the higher id.
 
     Raises:
         InvalidInput: The funnel has no such stage.
     """
     check_position(choice, behind.position)
     segment = behind.segment
-    given: Row = {"after": after, "start": stored_time_or_none(behind.start)}
+    given: Row = {"after_time": after[0], "after_id": after[1], "start": stored_time_or_none(behind.start)}
     given |= {"kind": segment and segment.kind, "value": segment and segment.value}
     rows = fetch_all(
         cursor,
-        f"""WITH {_placed(choice, details)} SELECT session_id FROM placed
-        WHERE {counted_as(choice, behind.position, behind.number)} AND session_id > $after
+        f"""WITH {_placed(choice, details)} SELECT create_time, session_id FROM placed
+        WHERE {counted_as(choice, behind.position, behind.number)} AND {IS_AFTER}
         AND ($kind IS NULL OR (kind = $kind AND value IS NOT DISTINCT FROM $value))
-        AND ($start::TIMESTAMP IS NULL OR period = $start) ORDER BY session_id LIMIT {page_size + 1}""",
+        AND ($start::TIMESTAMP IS NULL OR period = $start) {NEWEST_FIRST} LIMIT {most}""",
         choice.parameters() | given,
     )
-    ids = [str(row["session_id"]) for row in rows]
-    return ids[:page_size], ids[page_size - 1] if len(ids) > page_size else ""
+    return [(row["create_time"], str(row["session_id"])) for row in rows]
 
 
 def _placed(choice: FunnelChoice, details: Details) -> str:

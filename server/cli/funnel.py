@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ def funnel(
         found = list(
             session_rows(
                 behind,
-                lambda page: _sessions(page, address, state_dir, stopped),
+                _lister(address, state_dir, stopped),
                 time_json if as_json else time_text,
             )
         )
@@ -139,19 +140,28 @@ def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | N
         return FunnelServiceStub(channel).GetReport(request, timeout=CALL_TIMEOUT_S)
 
 
-def _sessions(
-    request: ListFunnelSessionsRequest, address: str | None, state_dir: Path | None, stopped: StoppedServer | None
-) -> ListFunnelSessionsResponse:
+def _lister(
+    address: str | None, state_dir: Path | None, stopped: StoppedServer | None
+) -> Callable[[ListFunnelSessionsRequest], ListFunnelSessionsResponse]:
+    """What gives the pages of one list."""
     if stopped is None:
         from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
 
-        with connected(address, state_dir) as channel:
-            return FunnelServiceStub(channel).ListFunnelSessions(request, timeout=CALL_TIMEOUT_S)
-    from server.services.funnel import list_behind
+        def by_call(request: ListFunnelSessionsRequest) -> ListFunnelSessionsResponse:
+            with connected(address, state_dir) as channel:
+                return FunnelServiceStub(channel).ListFunnelSessions(request, timeout=CALL_TIMEOUT_S)
+
+        return by_call
+    from server.services.funnel_lists import SessionLists, list_behind
 
     stopped.require_ledger()
-    with stopped.opened(migrates=False) as ledger:
-        return asyncio.run(list_behind(ledger, request, client_pseudonym(stopped)))
+    lists = SessionLists()
+
+    def of_files(request: ListFunnelSessionsRequest) -> ListFunnelSessionsResponse:
+        with stopped.opened(migrates=False) as ledger:
+            return asyncio.run(list_behind(ledger, request, client_pseudonym(stopped), lists=lists))
+
+    return of_files
 
 
 def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportResponse:

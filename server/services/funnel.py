@@ -11,11 +11,11 @@ from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, current_caller
-from server.analytics.funnel import funnel_report, sessions_behind
+from server.analytics.funnel import funnel_report
 from server.analytics.funnel_details import Details
-from server.analytics.funnel_groups import grouped_report, sessions_in_group
+from server.analytics.funnel_groups import grouped_report
 from server.analytics.funnel_shape import PLAIN
-from server.analytics.timeline import sessions_by_id, timeline
+from server.analytics.timeline import timeline
 from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor
 from server.ledger.long_reads import LongReads, Reads
@@ -28,12 +28,12 @@ from server.services import event_messages
 from server.services.event_intake import MOST_OF_SESSION, EventIntake
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_choice import funnel_choice
-from server.services.funnel_details import funnel_details, number_behind, report_message, stage_messages
-from server.services.funnel_warnings import list_warnings, name_warnings
-from server.services.timeline_messages import session_message, timeline_message
+from server.services.funnel_details import funnel_details, report_message, stage_messages
+from server.services.funnel_lists import SessionLists, list_behind
+from server.services.funnel_warnings import name_warnings
+from server.services.timeline_messages import timeline_message
 from server.setting_groups.stored_data import Undeclared
 
-DEFAULT_PAGE: Final = 100
 DEFAULT_ENTRIES: Final = 200
 
 
@@ -63,36 +63,6 @@ async def count_funnel(
             report = funnel_pb2.GetReportResponse(stages=stage_messages(funnel_report(cursor, choice, rules)))
         report.warnings.extend(name_warnings(cursor, request, report, pseudonym, visible_to))
         return report
-
-    return await ledger.read(read)
-
-
-async def list_behind(
-    ledger: Reads,
-    request: funnel_pb2.ListFunnelSessionsRequest,
-    pseudonym: Callable[[str], str],
-    *,
-    visible_to: str = "",
-) -> funnel_pb2.ListFunnelSessionsResponse:
-    """The sessions behind a number of a report; the arguments are those of ``count_funnel``."""
-    choice = funnel_choice(request.report, pseudonym, visible_to)
-    details, behind = funnel_details(request.report), number_behind(request)
-    page_size, after = request.page_size or DEFAULT_PAGE, request.page_token
-
-    def read(cursor: Cursor) -> funnel_pb2.ListFunnelSessionsResponse:
-        ids, next_token = (
-            sessions_in_group(cursor, choice, details, behind, page_size=page_size, after=after)
-            if behind.segment or behind.start or choice.shape != PLAIN
-            else sessions_behind(cursor, choice, behind.position, behind.number, page_size=page_size, after=after)
-        )
-        found = [session_message(row) for row in sessions_by_id(cursor, ids)]
-        reply = funnel_pb2.ListFunnelSessionsResponse(session_ids=ids, next_page_token=next_token, sessions=found)
-        if not ids and not after:
-            warnings = list_warnings(
-                cursor, request, pseudonym, visible_to, lambda: report_message(grouped_report(cursor, choice, details))
-            )
-            reply.warnings.extend(warnings)
-        return reply
 
     return await ledger.read(read)
 
@@ -139,6 +109,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     ) -> None:
         self._ledger = ledger
         self._long_reads = LongReads(ledger)
+        self._lists = SessionLists(clock)
         self._declared = DeclaredEvents(ledger, gateway, clock, audit)
         counting = metrics or Metrics()
         values = EventValues(ledger, gateway, self._declared, undeclared, counting)
@@ -167,7 +138,14 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def ListFunnelSessions(  # noqa: N802, D102
         self, request: funnel_pb2.ListFunnelSessionsRequest, context: Any
     ) -> funnel_pb2.ListFunnelSessionsResponse:
-        return await list_behind(self._long_reads, request, self._pseudonym, visible_to=current_caller().client_id)
+        return await list_behind(
+            self._long_reads,
+            request,
+            self._pseudonym,
+            visible_to=current_caller().client_id,
+            lists=self._lists,
+            short_reads=self._ledger,
+        )
 
     async def GetSessionTimeline(  # noqa: N802, D102
         self, request: funnel_pb2.GetSessionTimelineRequest, context: Any

@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from models.errors import InvalidInput
-from server.analytics.funnel import FunnelChoice, Number, Ordering, funnel_report, sessions_behind
+from server.analytics.funnel import (
+    FROM_THE_FIRST,
+    FunnelChoice,
+    Listed,
+    Number,
+    Ordering,
+    funnel_report,
+    sessions_behind,
+)
 from server.ledger import sessions
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.types import SessionState as S
@@ -165,15 +173,14 @@ def test_every_number_is_as_long_as_its_list(cursor: Cursor, steps: tuple[str, .
     choice = FunnelChoice(client_id="app", steps=steps, within=timedelta(days=1), ordering=ordering)
 
     def listed(position: int, number: Number) -> int:
-        ids: list[str] = []
-        token = ""
-        while len(ids) < 100:
-            page, token = sessions_behind(cursor, choice, position, number, page_size=7, after=token)
-            ids += page
-            if not token:
+        rows: list[Listed] = []
+        while len(rows) < 100:
+            page = sessions_behind(cursor, choice, position, number, most=7, after=rows[-1] if rows else FROM_THE_FIRST)
+            rows += page
+            if len(page) < 7:
                 break
-        assert ids == sorted(set(ids))
-        return len(ids)
+        assert rows == sorted(set(rows), reverse=True)
+        return len(rows)
 
     for position, stage in enumerate(funnel_report(cursor, choice), start=1):
         numbers = (stage.sessions, stage.dropped, stage.under_way)
@@ -190,6 +197,6 @@ def test_a_funnel_of_steps_has_times_names_and_severities_as_that_of_stages(curs
     two = funnel_report(cursor, FunnelChoice(steps=stages[:2], ordering="any"))
     assert [r.name for r in two] == ["1 step", "2 steps"]
     with pytest.raises(InvalidInput, match="2 stages or steps"):
-        sessions_behind(cursor, FunnelChoice(steps=stages[:2]), 3, Number.REACHED, page_size=10)
+        sessions_behind(cursor, FunnelChoice(steps=stages[:2]), 3, Number.REACHED, most=10)
     with pytest.raises(ValueError, match="machine word"):
         funnel_report(cursor, FunnelChoice(steps=("a'b",)))

@@ -130,8 +130,8 @@ async def test_a_group_has_its_list_of_sessions(service: FunnelService) -> None:
         protovalidate.validate(request)
         return list((await service.ListFunnelSessions(request, None)).session_ids)
 
-    assert await listed("REACHED") == ["s1", "s3", "s4", "s6"]
-    assert await listed("REACHED", segment=key) == ["s1", "s3"]
+    assert await listed("REACHED") == ["s6", "s4", "s3", "s1"]
+    assert await listed("REACHED", segment=key) == ["s3", "s1"]
     assert await listed("REACHED", segment=key, period_start_time=start) == ["s1"]
     assert await listed("DROPPED", period_start_time=start) == ["s2"]
     assert await listed("REACHED", segment=funnel_pb2.FunnelSegmentKey(kind=2)) == ["s4"]  # type: ignore[arg-type]
@@ -151,8 +151,8 @@ async def test_a_shape_reaches_the_count_and_the_lists(service: FunnelService) -
     assert told == [(6, 0, False), (1, 0, True), (2, 4, False)]
     for position, number, ids in (
         (2, funnel_pb2.FUNNEL_NUMBER_REACHED, ["s1"]),
-        (3, funnel_pb2.FUNNEL_NUMBER_REACHED, ["s1", "s2"]),
-        (3, funnel_pb2.FUNNEL_NUMBER_DROPPED, ["s3", "s4", "s5", "s6"]),
+        (3, funnel_pb2.FUNNEL_NUMBER_REACHED, ["s2", "s1"]),
+        (3, funnel_pb2.FUNNEL_NUMBER_DROPPED, ["s6", "s5", "s4", "s3"]),
         (2, funnel_pb2.FUNNEL_NUMBER_DROPPED, []),
     ):
         behind = funnel_pb2.ListFunnelSessionsRequest(report=request, position=position, number=number)
@@ -168,16 +168,20 @@ async def test_a_condition_may_hold_any_character(service: FunnelService) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "slow"),
+    ("module", "name", "slow"),
     [
-        ("funnel_report", funnel_pb2.GetReportRequest(steps=["opened", "sent"])),
-        ("grouped_report", by_lens()),
-        ("grouped_report", funnel_pb2.GetReportRequest(interval=funnel_pb2.FUNNEL_INTERVAL_WEEK)),
-        ("sessions_behind", funnel_pb2.ListFunnelSessionsRequest(position=1, number=funnel_pb2.FUNNEL_NUMBER_REACHED)),
+        ("funnel", "funnel_report", funnel_pb2.GetReportRequest(steps=["opened", "sent"])),
+        ("funnel", "grouped_report", by_lens()),
+        ("funnel", "grouped_report", funnel_pb2.GetReportRequest(interval=funnel_pb2.FUNNEL_INTERVAL_WEEK)),
+        (
+            "funnel_lists",
+            "sessions_behind",
+            funnel_pb2.ListFunnelSessionsRequest(position=1, number=funnel_pb2.FUNNEL_NUMBER_REACHED),
+        ),
     ],
 )
 async def test_slow_funnels_leave_a_reader_to_all_others_also_when_nobody_waits_for_them(
-    service: FunnelService, monkeypatch: pytest.MonkeyPatch, name: str, slow: Message
+    service: FunnelService, monkeypatch: pytest.MonkeyPatch, module: str, name: str, slow: Message
 ) -> None:
     method = "GetReport" if isinstance(slow, funnel_pb2.GetReportRequest) else "ListFunnelSessions"
     begun, over = asyncio.Event(), threading.Event()
@@ -189,7 +193,7 @@ async def test_slow_funnels_leave_a_reader_to_all_others_also_when_nobody_waits_
         raise InvalidInput("Nobody hears this.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"server.services.funnel.{name}", wait)
+        patched.setattr(f"server.services.{module}.{name}", wait)
         callers = [asyncio.create_task(getattr(service, method)(slow, None)) for _ in range(READERS + 1)]
         try:
             async with asyncio.timeout(10):

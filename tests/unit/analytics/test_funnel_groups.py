@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from models.errors import InvalidInput
 from server.analytics import funnel_groups
-from server.analytics.funnel import FunnelChoice, Number, Ordering
+from server.analytics.funnel import FROM_THE_FIRST, FunnelChoice, Listed, Number, Ordering
 from server.analytics.funnel_details import (
     QUANTILES,
     Amount,
@@ -187,13 +187,14 @@ def test_every_number_of_every_group_equals_a_count_by_loops_and_its_list(
 
 
 def _listed(cursor: Cursor, choice: FunnelChoice, asked: Details, number: NumberOf) -> list[str]:
-    ids: list[str] = []
-    token = ""
+    """The ids, in the order of their text."""
+    rows: list[Listed] = []
     while True:
-        page, token = sessions_in_group(cursor, choice, asked, number, page_size=7, after=token)
-        ids += page
-        if not token:
-            return ids
+        page = sessions_in_group(cursor, choice, asked, number, most=7, after=rows[-1] if rows else FROM_THE_FIRST)
+        rows += page
+        if len(page) < 7:
+            assert rows == sorted(rows, reverse=True)
+            return sorted(session_id for _, session_id in rows)
 
 
 @pytest.mark.parametrize("within", [None, 3])
@@ -250,4 +251,4 @@ def test_a_report_of_too_many_groups_is_refused(cursor: Cursor, monkeypatch: pyt
     with pytest.raises(ValueError, match="machine word"):
         grouped_report(cursor, choice, Details(Breakdown("property", "it's")))
     with pytest.raises(InvalidInput, match="1 stages or steps"):
-        sessions_in_group(cursor, choice, Details(), NumberOf(2, Number.REACHED), page_size=1)
+        sessions_in_group(cursor, choice, Details(), NumberOf(2, Number.REACHED), most=1)

@@ -122,7 +122,7 @@ def numbers(cursor: Cursor, choice: FunnelChoice) -> list[tuple[int, int, int]]:
     for position, stage in enumerate(group.stages, start=1):
         told = (stage.report.sessions, stage.report.dropped, stage.report.under_way)
         for number, count in zip(Number, told, strict=True):
-            listed, _ = sessions_in_group(cursor, choice, Details(), NumberOf(position, number), page_size=100)
+            listed = sessions_in_group(cursor, choice, Details(), NumberOf(position, number), most=100)
             assert len(listed) == count, (position, number)
     return [(stage.report.sessions, stage.report.dropped, stage.report.under_way) for stage in group.stages]
 

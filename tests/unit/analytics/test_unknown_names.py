@@ -18,7 +18,8 @@ from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
-from server.services.funnel import count_funnel, list_behind
+from server.services.funnel import count_funnel
+from server.services.funnel_lists import list_behind
 from tests.unit.funnel.stored import bulk, event_row, session_row
 from tests.unit.ledger.makers import NOW, after
 from tests.unit.ledger.migrated import open_ledger

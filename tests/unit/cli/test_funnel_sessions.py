@@ -79,7 +79,7 @@ def test_the_list_of_a_stopped_server(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         return [(row["session"], row["stage"]) for row in json.loads(result.stdout)]
 
-    assert listed("--sessions", "dropped@pay") == [("s1", "ABANDONED"), ("s3", "ABANDONED")]
+    assert listed("--sessions", "dropped@pay") == [("s3", "ABANDONED"), ("s1", "ABANDONED")]
     assert listed("--by", "variant", "--sessions", "dropped@pay", "--group", "x") == [("s1", "ABANDONED")]
     assert listed("--sessions", "under_way@cart") == [("s4", "STARTED")]
     assert runner.invoke(cli, ["funnel", "--group", "x", *folders]).exit_code == 2

@@ -1900,7 +1900,7 @@ class ListFunnelSessionsResponse(_message.Message):
     """Token of the next page. Empty on the last page."""
     @_builtins.property
     def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """UUIDs of sessions, in the order of their text."""
+        """UUIDs of sessions, the newest first: by the time at which they were opened, then by their text."""
 
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelSession]:

@@ -86,7 +86,8 @@ class FunnelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFunnelSessions(self, request, context):
-        """Lists the sessions behind a number of a report, so that each number is as long as its list.
+        """Lists the sessions behind a number of a report, the newest first, so that each number is as long as its list. The
+        pages of a list that are asked for within a minute are of one moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class FunnelServiceStub:
     GetReport: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.GetReportRequest, _funnel_pb2.GetReportResponse]
     """Reports how many sessions reached each stage, and how many dropped out before it."""
     ListFunnelSessions: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.ListFunnelSessionsRequest, _funnel_pb2.ListFunnelSessionsResponse]
-    """Lists the sessions behind a number of a report, so that each number is as long as its list."""
+    """Lists the sessions behind a number of a report, the newest first, so that each number is as long as its list. The
+    pages of a list that are asked for within a minute are of one moment.
+    """
     GetSessionTimeline: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.GetSessionTimelineRequest, _funnel_pb2.GetSessionTimelineResponse]
     """Tells what happened in a session, in order."""
     DeclareEvents: _grpc.UnaryUnaryMultiCallable[_funnel_pb2.DeclareEventsRequest, _funnel_pb2.DeclareEventsResponse]
@@ -56,7 +58,9 @@ class FunnelServiceAsyncStub(FunnelServiceStub):
     GetReport: _aio.UnaryUnaryMultiCallable[_funnel_pb2.GetReportRequest, _funnel_pb2.GetReportResponse]  # type: ignore[assignment]
     """Reports how many sessions reached each stage, and how many dropped out before it."""
     ListFunnelSessions: _aio.UnaryUnaryMultiCallable[_funnel_pb2.ListFunnelSessionsRequest, _funnel_pb2.ListFunnelSessionsResponse]  # type: ignore[assignment]
-    """Lists the sessions behind a number of a report, so that each number is as long as its list."""
+    """Lists the sessions behind a number of a report, the newest first, so that each number is as long as its list. The
+    pages of a list that are asked for within a minute are of one moment.
+    """
     GetSessionTimeline: _aio.UnaryUnaryMultiCallable[_funnel_pb2.GetSessionTimelineRequest, _funnel_pb2.GetSessionTimelineResponse]  # type: ignore[assignment]
     """Tells what happened in a session, in order."""
     DeclareEvents: _aio.UnaryUnaryMultiCallable[_funnel_pb2.DeclareEventsRequest, _funnel_pb2.DeclareEventsResponse]  # type: ignore[assignment]
@@ -89,7 +93,9 @@ class FunnelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _funnel_pb2.ListFunnelSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_funnel_pb2.ListFunnelSessionsResponse, _abc.Awaitable[_funnel_pb2.ListFunnelSessionsResponse]]:
-        """Lists the sessions behind a number of a report, so that each number is as long as its list."""
+        """Lists the sessions behind a number of a report, the newest first, so that each number is as long as its list. The
+        pages of a list that are asked for within a minute are of one moment.
+        """
 
     @_abc_1.abstractmethod
     def GetSessionTimeline(

@@ -1,0 +1,158 @@
+"""The sessions behind a number of a funnel, page by page.
+
+To count a funnel over any events takes seconds. So the first sessions of a list are kept for a minute: the pages that
+follow the first one are of the same moment, and cost nothing. The first page is always counted anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from vestibule.v1 import funnel_pb2
+
+from server.analytics.funnel import After, Listed, sessions_behind
+from server.analytics.funnel_groups import grouped_report, sessions_in_group
+from server.analytics.funnel_shape import PLAIN
+from server.analytics.timeline import sessions_by_id
+from server.ledger.columns import Cursor
+from server.ledger.long_reads import Reads
+from server.ledger.page_token import page_token_after, read_page_token
+from server.ledger.types import Clock, utc_now
+from server.services.funnel_choice import funnel_choice
+from server.services.funnel_details import funnel_details, number_behind, report_message
+from server.services.funnel_warnings import list_warnings
+from server.services.timeline_messages import session_message
+
+DEFAULT_PAGE: Final = 100
+MOST_KEPT: Final = 10_000
+LISTS_KEPT: Final = 8
+KEPT: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Sessions of a list that follow each other.
+
+    Attributes:
+        whole: Whether the list ends with them.
+        read_time: When they were read.
+    """
+
+    rows: Sequence[Listed]
+    whole: bool
+    read_time: datetime
+
+    def after(self, last: After, page_size: int) -> _Part | None:
+        """What follows a session; None unless that is enough for a page."""
+        place = next((n for n, row in enumerate(self.rows, start=1) if row == last), None)
+        if place is None or not (self.whole or place + page_size <= len(self.rows)):
+            return None
+        return _Part(self.rows[place:], self.whole, self.read_time)
+
+
+class SessionLists:
+    """Keeps the last lists that were read.
+
+    Args:
+        clock: Says when a list is too old.
+    """
+
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._kept: dict[bytes, _Part] = {}
+
+    def after(self, key: bytes, last: After, page_size: int) -> _Part | None:
+        """What is kept of a list after a session; None unless that is enough for a page."""
+        part = self._kept.get(key)
+        if part is None or self._clock() - part.read_time > KEPT:
+            return None
+        return part.after(last, page_size)
+
+    def keep(self, key: bytes, rows: Sequence[Listed]) -> _Part:
+        """Keep what was read of a list: ``MOST_KEPT`` sessions, and one more unless it ends with them."""
+        self._kept.pop(key, None)
+        while len(self._kept) >= LISTS_KEPT:
+            del self._kept[next(iter(self._kept))]
+        part = self._kept[key] = _Part(rows[:MOST_KEPT], len(rows) <= MOST_KEPT, self._clock())
+        return part
+
+
+async def list_behind(
+    ledger: Reads,
+    request: funnel_pb2.ListFunnelSessionsRequest,
+    pseudonym: Callable[[str], str],
+    *,
+    visible_to: str = "",
+    lists: SessionLists | None = None,
+    short_reads: Reads | None = None,
+) -> funnel_pb2.ListFunnelSessionsResponse:
+    """The sessions behind a number of a report, the newest first.
+
+    Args:
+        ledger: What is counted.
+        request: Which number of which report.
+        pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
+        visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+        lists: Keeps lists for the pages that follow; None keeps none.
+        short_reads: Reads what is known of the sessions; None is the ledger.
+
+    Raises:
+        InvalidInput: FUNNEL_POSITION_UNKNOWN, PAGE_TOKEN_INVALID.
+    """
+    kept = SessionLists() if lists is None else lists
+    page_size, key = request.page_size or DEFAULT_PAGE, _key(request, visible_to)
+    last = read_page_token(request.page_token)
+    warnings: list[funnel_pb2.FunnelWarning] = []
+
+    def read(cursor: Cursor) -> list[Listed]:
+        rows = _rows(cursor, request, pseudonym, visible_to, last)
+        if not rows and not request.page_token:
+            warnings.extend(_warnings(cursor, request, pseudonym, visible_to))
+        return rows
+
+    part = kept.after(key, last, page_size) if request.page_token else None
+    if part is None:
+        part = kept.keep(key, await ledger.read(read))
+    shown = part.rows[:page_size]
+    ids = [session_id for _, session_id in shown]
+    found = await (short_reads or ledger).read(lambda cursor: sessions_by_id(cursor, ids))  # without erased ones
+    return funnel_pb2.ListFunnelSessionsResponse(
+        session_ids=[row.id for row in found],
+        next_page_token=page_token_after(*shown[-1]) if len(part.rows) > page_size or not part.whole else "",
+        sessions=[session_message(row) for row in found],
+        warnings=warnings,
+    )
+
+
+def _key(request: funnel_pb2.ListFunnelSessionsRequest, visible_to: str) -> bytes:
+    """The same for all pages of a list, and for those who see the same sessions."""
+    whole = funnel_pb2.ListFunnelSessionsRequest()
+    whole.CopyFrom(request)
+    whole.page_token, whole.page_size = "", 0
+    return visible_to.encode() + b"\0" + whole.SerializeToString(deterministic=True)
+
+
+def _rows(
+    cursor: Cursor,
+    request: funnel_pb2.ListFunnelSessionsRequest,
+    pseudonym: Callable[[str], str],
+    visible_to: str,
+    last: After,
+) -> list[Listed]:
+    choice, behind = funnel_choice(request.report, pseudonym, visible_to), number_behind(request)
+    if behind.segment or behind.start or choice.shape != PLAIN:
+        details = funnel_details(request.report)
+        return sessions_in_group(cursor, choice, details, behind, most=MOST_KEPT + 1, after=last)
+    return sessions_behind(cursor, choice, behind.position, behind.number, most=MOST_KEPT + 1, after=last)
+
+
+def _warnings(
+    cursor: Cursor, request: funnel_pb2.ListFunnelSessionsRequest, pseudonym: Callable[[str], str], visible_to: str
+) -> Sequence[funnel_pb2.FunnelWarning]:
+    choice, details = funnel_choice(request.report, pseudonym, visible_to), funnel_details(request.report)
+    return list_warnings(
+        cursor, request, pseudonym, visible_to, lambda: report_message(grouped_report(cursor, choice, details))
+    )
