@@ -10,8 +10,10 @@ from typing import Final
 
 from server.languages.formats import Formats
 
-ROW: Final = 44
-"""Height of a row of a chart, in pixels."""
+ROW: Final = 64
+"""Height of a row of a chart, in pixels: a line for its label, one for its numbers, and its marks."""
+_MARKS: Final = 52
+"""Where the marks of a row are."""
 LINE_TOP: Final = 12
 LINE_HEIGHT: Final = 96
 """Where the axis of a line begins, and how high it is, in pixels."""
@@ -121,7 +123,7 @@ def _chart(
         RowShown(
             label=span.label,
             text=text,
-            y=ROW * number + 34,
+            y=ROW * number + _MARKS,
             mid=place(span.mid),
             low=place(span.low),
             high=place(span.high),

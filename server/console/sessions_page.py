@@ -56,6 +56,7 @@ class EntryShown:
         machine_time: The same for programs.
         after: How long after the session was opened.
         kind: What it is, in the language of the page.
+        said: The same for an event of the server; empty for the event of an app, which has its own name.
         detail: A stage in the language of the page, or a machine word.
     """
 
@@ -63,6 +64,7 @@ class EntryShown:
     machine_time: str
     after: str
     kind: str
+    said: str
     name: str
     detail: str
     took: str
@@ -158,6 +160,7 @@ def entry_shown(entry: TimelineEntry, opened_s: float, texts: Texts) -> EntrySho
         machine_time=machine_time(time),
         after=formats.length(after_s),
         kind=texts.or_word(f"entry_{entry.kind}", entry.kind),
+        said=texts.or_word(f"event_{entry.name}", "") if entry.kind == "event" else "",
         name=entry.name,
         detail=texts.or_word(f"stage_{entry.detail}", entry.detail),
         took=formats.length(entry.took.ToTimedelta().total_seconds()) if entry.HasField("took") else "",

@@ -13,7 +13,7 @@ from server.funnel.feature_table import read_table
 from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, labels, of_cause, roi
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
-from server.funnel.span import Span, read_span
+from server.funnel.span import Span, read_versions
 from server.funnel.step_counts import Period, StepCount, count_by_time, end_of_observation, outcome_parameters
 from server.funnel.steps import STAGES, Steps
 from server.funnel.texts import ReportTexts, load_texts
@@ -61,9 +61,11 @@ def read_funnel(
     """
     until = end_of_observation(cursor, now)
     parameters = outcome_parameters(selection or Selection(), until, idle)
-    span = read_span(cursor, parameters)
-    counts, periods = count_by_time(cursor, parameters, steps, span.unit)
-    return FunnelData(counts, aware_or_none(until), read_table(cursor, parameters, counts, steps), span, periods)
+    counts = count_by_time(cursor, parameters, steps)
+    span = Span(counts.first, counts.last, read_versions(cursor, parameters))
+    periods = counts.weeks if span.unit == "week" else counts.months
+    table = read_table(cursor, parameters, counts.steps, steps)
+    return FunnelData(counts.steps, aware_or_none(until), table, span, periods)
 
 
 class FunnelOptimizer:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from server.funnel.selection import CHOSEN
-from server.funnel.step_counts import Unit
-from server.ledger.columns import Cursor, aware_or_none, fetch_all, used_in
+from server.ledger.columns import Cursor, fetch_all, used_in
+
+Unit = Literal["week", "month"]
 
 MOST_WEEKS: Final = 27
 """A longer time is counted by months."""
@@ -16,8 +17,6 @@ VERSION_KEYS: Final = ("app_version", "version")
 """Keys of the declared property that holds the version of an app. The first one counts where an event has both."""
 _SAMPLE: Final = 20_000
 """Sessions whose versions are read, drawn by a hash of their ids."""
-
-_ENDS = f"SELECT min(s.create_time) AS first, max(s.create_time) AS last FROM sessions AS s WHERE {CHOSEN}"  # noqa: S608 - a literal of ours
 
 
 def _version(key: str) -> str:
@@ -66,16 +65,11 @@ class Span:
         return "week" if not self.first or not self.last or (self.last - self.first).days < 7 * MOST_WEEKS else "month"
 
 
-def read_span(cursor: Cursor, parameters: dict[str, Any]) -> Span:
-    """Read what a report is about.
+def read_versions(cursor: Cursor, parameters: dict[str, Any]) -> tuple[Version, ...]:
+    """The versions of the apps, that of the most sessions first.
 
     Args:
         cursor: Of a read.
         parameters: From ``outcome_parameters``.
     """
-    (ends,) = fetch_all(cursor, _ENDS, used_in(_ENDS, parameters))
-    first, last = aware_or_none(ends["first"]), aware_or_none(ends["last"])
-    if first is None or last is None:
-        return Span()
-    versions = tuple(Version(**row) for row in fetch_all(cursor, _VERSIONS, used_in(_VERSIONS, parameters)))
-    return Span(first, last, versions)
+    return tuple(Version(**row) for row in fetch_all(cursor, _VERSIONS, used_in(_VERSIONS, parameters)))

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from itertools import groupby
+from typing import Any, Final
 
 from server.funnel.selection import CHOSEN, Selection
 from server.funnel.steps import STAGES, Steps
 from server.ledger.columns import Cursor, aware, fetch_all, stored_time_or_none
 
-Unit = Literal["week", "month"]
+_COUNTED: Final = ("step", "entered", "went_on", "dropped", "under_way", "median_s", "entered_until")
 
 # The last thing that the ledger knows of. A server that was stopped has seen nothing since.
 _LAST_SEEN = """SELECT greatest((SELECT max(update_time) FROM sessions), (SELECT max(server_time) FROM events))
@@ -57,14 +58,16 @@ def _outcomes(steps: Steps) -> str:
         FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - literals of ours, and steps that were checked
 
 
-def _counts(steps: Steps, unit: Unit) -> str:
+def _counts(steps: Steps) -> str:
     return f"""WITH {_outcomes(steps)}
-    SELECT step, date_trunc('{unit}', open_time)::TIMESTAMP AS start, grouping(start) = 1 AS whole,
+    SELECT step, date_trunc('week', open_time)::TIMESTAMP AS week, date_trunc('month', open_time)::TIMESTAMP AS month,
+        grouping(week) = 0 AS of_week, grouping(month) = 0 AS of_month,
+        min(open_time) AS first, max(open_time) AS last,
         count(*) AS entered, count(*) FILTER (counts AND went_on) AS went_on,
         count(*) FILTER (counts AND NOT went_on) AS dropped, count(*) FILTER (NOT went_on AND NOT ended) AS under_way,
         median(epoch(next_time - enter_time)) FILTER (went_on) AS median_s,
         any_value(CASE WHEN NOT all_known THEN $observed_until::TIMESTAMP - wait END) AS entered_until
-    FROM known GROUP BY GROUPING SETS ((step), (step, start)) ORDER BY start, step"""  # noqa: S608 - the same
+    FROM known GROUP BY GROUPING SETS ((step), (step, week), (step, month)) ORDER BY week, month, step"""  # noqa: S608 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,27 +154,54 @@ class Period:
     steps: tuple[StepCount, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The steps of a funnel, in order, and the same by time.
+
+    Attributes:
+        first: When the first of its sessions was opened; None where there is none.
+        last: When the last of them was.
+        weeks: Those in which sessions were opened, in order.
+        months: The same.
+    """
+
+    steps: tuple[StepCount, ...]
+    first: datetime | None = None
+    last: datetime | None = None
+    weeks: tuple[Period, ...] = ()
+    months: tuple[Period, ...] = ()
+
+
 def count_steps(cursor: Cursor, parameters: dict[str, Any], steps: Steps = STAGES) -> tuple[StepCount, ...]:
     """Count the steps of a funnel, in order; see ``count_by_time``."""
-    return count_by_time(cursor, parameters, steps)[0]
+    return count_by_time(cursor, parameters, steps).steps
 
 
-def count_by_time(
-    cursor: Cursor, parameters: dict[str, Any], steps: Steps = STAGES, unit: Unit = "week"
-) -> tuple[tuple[StepCount, ...], tuple[Period, ...]]:
-    """Count the steps of a funnel, in order: of all sessions, and of each week or month in which some were opened.
+def count_by_time(cursor: Cursor, parameters: dict[str, Any], steps: Steps = STAGES) -> Counts:
+    """Count the steps of a funnel: of all sessions, and of those that were opened in each week and month.
 
     Args:
         cursor: Of a read.
         parameters: From ``outcome_parameters``.
         steps: Which funnel.
-        unit: What a period is.
     """
-    found: dict[datetime | None, dict[int, StepCount]] = {None: {}}
-    for row in fetch_all(cursor, _counts(steps, unit), parameters):
-        start, whole = row.pop("start"), row.pop("whole")
-        found.setdefault(None if whole else aware(start), {})[row["step"]] = StepCount(**row, names=steps.names)
-    none = [StepCount(step, 0, 0, 0, names=steps.names) for step in range(1, len(steps.names))]
-    counts = {start: tuple(known.get(count.step, count) for count in none) for start, known in found.items()}
-    whole_counts = counts.pop(None)
-    return whole_counts, tuple(Period(start, counted) for start, counted in counts.items() if start is not None)
+    rows = fetch_all(cursor, _counts(steps), parameters)
+    whole = [row for row in rows if not row["of_week"] and not row["of_month"]]
+    return Counts(
+        steps=_in_order(whole, steps),
+        first=min((aware(row["first"]) for row in whole), default=None),
+        last=max((aware(row["last"]) for row in whole), default=None),
+        weeks=_periods([row for row in rows if row["of_week"]], "week", steps),
+        months=_periods([row for row in rows if row["of_month"]], "month", steps),
+    )
+
+
+def _periods(rows: list[dict[str, Any]], unit: str, steps: Steps) -> tuple[Period, ...]:
+    by_start = groupby(rows, key=lambda row: row[unit])
+    return tuple(Period(aware(start), _in_order(list(group), steps)) for start, group in by_start)
+
+
+def _in_order(rows: list[dict[str, Any]], steps: Steps) -> tuple[StepCount, ...]:
+    known = {row["step"]: StepCount(**{name: row[name] for name in _COUNTED}, names=steps.names) for row in rows}
+    numbers = range(1, len(steps.names))
+    return tuple(known.get(step) or StepCount(step, 0, 0, 0, names=steps.names) for step in numbers)

@@ -37,7 +37,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
         (("funnel", "--steps", "cart,pay", "--sessions", "reached@cart"), 6),
         (("funnel", "--steps", "cart,pay", "--sessions", "reached@cart", "--json"), 6),
         (("funnel", "report"), 1),
-        (("funnel", "report", "--json"), 3),
+        (("funnel", "report", "--steps", "cart,pay", "--json"), 3),
         (("sessions", "list"), 6),
         (("sessions", "list", "--json"), 6),
         (("sql", "--json", "SELECT create_time, update_time FROM v_sessions"), 6),

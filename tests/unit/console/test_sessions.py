@@ -81,8 +81,10 @@ async def test_a_session_shows_what_happened_with_redacted_texts_only(harness: H
         assert NAME not in page, "it is escaped"
         shown = unescape(page)
         assert "<dd>Abandoned</dd>" in shown
-        assert shown.index("<code>stage_entered</code>") < shown.index("<code>form_sent</code>")
+        assert shown.index('Stage entered<br><code class="hint">stage_entered</code>') < shown.index("form_sent</code>")
+        assert "event <code>form_sent</code>" in shown, "the event of an app has its own name"
         assert ">40 s</time>" in shown
+        assert f'<span class="hint">{NOW:%Y-%m-%d %H:%M} UTC</span>' in shown
         for text in ("12.5", "true", NAME):
             assert f"</span> {text}" in shown
         assert "not vouched for" not in shown
@@ -90,6 +92,9 @@ async def test_a_session_shows_what_happened_with_redacted_texts_only(harness: H
         assert (await browser.get("/sessions/x")).status_code == 400
         assert (await browser.get(f"/sessions/{ID}?page=x")).status_code == 400
         assert "Nothing is stored" in (await browser.get(f"/sessions/{ID}?page=9")).text
+        german = unescape((await browser.get(f"/sessions/{ID}?lang=de")).text)
+        assert "Stufe erreicht<br>" in german
+        assert "event <code>" not in german
     async with harness.browser(await harness.key(Scope.ANALYST, client_id="other")) as browser:
         assert (await browser.get(f"/sessions/{ID}")).status_code == 404, "of another client"
 

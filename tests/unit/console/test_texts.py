@@ -11,6 +11,7 @@ from server.console.texts import preferred, texts_in
 from server.console.visit import PAGES
 from server.funnel.steps import FUNNEL
 from server.languages.texts import LANGUAGES
+from server.records.event_catalogue import EVENTS
 
 ENGLISH = texts_in(LANGUAGES[0]).places()
 
@@ -30,6 +31,7 @@ BUILT = (
     "effort_",
     "order_",
     "entry_",
+    "event_",
     "sessions_",
     "verdict_",
     "guardrail_",
@@ -85,3 +87,9 @@ def test_the_language_that_a_browser_prefers(header: str, language: str) -> None
 
 def test_a_machine_word_without_a_text_is_shown_as_it_is() -> None:
     assert texts_in("de").or_word("kind_of_a_later_version", "read_smell") == "read_smell"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_event_of_the_server_has_a_name_for_people(language: str) -> None:
+    texts = texts_in(language)
+    assert {key for key in texts.places() if key.startswith("event_")} == {f"event_{name}" for name in EVENTS}

@@ -33,6 +33,8 @@ def store(cursor: Cursor, weeks: int, each: int = 20) -> None:
             left = number < week
             state = SessionState.ABANDONED if left else SessionState.COMPLETED
             sessions.append(session_row(name, state, opened=opened, ended=ended))
+            began = event_row(name, 0, "stage_entered", opened, stage=SessionState.STARTED)
+            events.append(began | {"device_time": None, "event_time": opened})
             if not left:
                 done = event_row(name, 1, "stage_entered", ended, stage=SessionState.COMPLETED)
                 events.append(done | {"device_time": None, "event_time": ended})
