@@ -140,6 +140,12 @@ def begin(cursor: Cursor, erasure_id: str, target: ErasureTarget, sessions: int,
     )
 
 
+def client_erased_since(cursor: Cursor, time: datetime) -> bool:
+    """Whether anything of a client was erased since a time."""
+    sql = "SELECT count(*) FROM erasures WHERE scope = $scope AND request_time >= $time"
+    return count(cursor, sql, {"scope": ErasureScope.CLIENT, "time": stored_time(time)}) > 0
+
+
 def unfinished(cursor: Cursor) -> int:
     """Erasures whose bytes may still be in a file."""
     return count(cursor, "SELECT count(*) FROM erasures WHERE complete_time IS NULL")

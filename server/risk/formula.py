@@ -91,6 +91,11 @@ class Curves(Part):
             _check_name(name, "text" if isinstance(part, Levels) else "number")
         return features
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The features that it looks at."""
+        return frozenset(self.features)
+
     def of(self, known: Mapping[str, Value]) -> float:
         """The score of a session."""
         return self.start + sum(part.of(known.get(name)) for name, part in self.features.items())
@@ -159,6 +164,11 @@ class Trees(Part):
         node = tree[place]
         ahead = all(place < following < len(tree) for following in (node.left, node.right))
         return node.column is None or (node.column < len(self.columns) and ahead)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The features that it looks at."""
+        return frozenset(column.feature for column in self.columns)
 
     def of(self, known: Mapping[str, Value]) -> float:
         """The score of a session."""

@@ -130,6 +130,13 @@ class RiskModel(Part):
     sessions: Count
     stages: Mapping[Literal["STARTED", "IN_PROGRESS", "AWAITING_APPROVAL"], StageModel]
 
+    @property
+    def has_properties(self) -> bool:
+        """Whether it holds names and values of properties that clients declared."""
+        return any(
+            is_property(name) for stage in self.stages.values() if stage.formula for name in stage.formula.score.names
+        )
+
 
 class Unknown(StrEnum):
     """Why there is no risk."""

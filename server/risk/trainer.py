@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from models.private_files import write_atomically
+from server.ledger.erasure import client_erased_since
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.log import get_logger
@@ -60,7 +61,11 @@ class RiskTrainer:
         self.model = self._kept()
 
     async def round(self) -> None:
-        """Have a model learnt if one is due. A failure waits for the next time as a success does."""
+        """Have a model learnt if one is due. A failure waits for the next time as a success does.
+
+        A model with properties is forgotten when a client was erased, because they may be that client's.
+        """
+        await self._forget_erased()
         every = timedelta(hours=self._settings.train_every_h)
         now = self._clock()
         last = max((at for at in (self._tried, self.model and self.model.train_time) if at), default=None)
@@ -84,6 +89,15 @@ class RiskTrainer:
             await asyncio.to_thread(write_atomically, self._file, model.model_dump_json().encode())
         except OSError as error:
             log.warning("risk_model_not_kept", error=type(error).__name__)
+
+    async def _forget_erased(self) -> None:
+        model = self.model
+        if model is None or not model.has_properties:
+            return
+        if await self._ledger.read(lambda cursor: client_erased_since(cursor, model.train_time)):
+            self.model = self._tried = None
+            await asyncio.to_thread(self._file.unlink, missing_ok=True)
+            log.info("risk_model_forgotten")
 
     def _kept(self) -> RiskModel | None:
         try:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import stat
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from models.errors import Unavailable
+from server.ledger.columns import Cursor
+from server.ledger.erasure import ErasureScope, ErasureTarget, begin
 from server.ledger.writer import Ledger
+from server.risk.formula import Curve, Curves, Formula
 from server.risk.model import RiskModel
+from server.risk.properties import property_feature
 from server.risk.reading import PastSessions
 from server.risk.trainer import FILE, RiskTrainer
 from server.setting_groups.risk import RiskSettings
 from tests.unit.ledger.makers import NOW
+from tests.unit.risk.test_model import AS_IT_IS, ready
 
 
 class Learner:
@@ -111,6 +117,34 @@ async def test_a_file_that_is_no_model_is_ignored(
     assert made.model is None
     await made.round()
     assert made.model is not None
+
+
+def erased(scope: ErasureScope, at: datetime, cursor: Cursor) -> None:
+    begin(cursor, f"{scope}{at}", ErasureTarget(scope, "site"), 3, at)
+
+
+async def test_a_model_with_properties_is_forgotten_when_a_client_was_erased(
+    ledger: Ledger, clock: Clock, tmp_path: Path
+) -> None:
+    """The erasure of a person leaves it: a value has an amount only if many sessions had it."""
+    curve = Curve(knots=(0.0,), values=(0.0,), unknown=0.0, usual=0.0)
+    curves = Curves(start=0.0, features={property_feature("site", "size"): curve})
+    learner = Learner(ready(formula=Formula(score=curves, calibration=AS_IT_IS)))
+    made = trainer(ledger, learner, clock, tmp_path)
+    await made.round()
+    for scope, times in ((ErasureScope.SUBJECT, 1), (ErasureScope.CLIENT, 2)):
+        clock.now += timedelta(minutes=1)
+        await ledger.write(partial(erased, scope, clock.now))
+        clock.now += timedelta(minutes=1)
+        await made.round()
+        await made.round()
+        assert len(learner.times) == times
+        assert made.model is not None
+    off = trainer(ledger, learner, clock, tmp_path, every_h=0)
+    await ledger.write(partial(erased, ErasureScope.CLIENT, clock.now))
+    await off.round()
+    assert off.model is None
+    assert not (tmp_path / FILE).exists()
 
 
 async def test_a_model_from_the_future_is_replaced(

@@ -205,7 +205,7 @@ class RiskReason(_message.Message):
     HELP_FIELD_NUMBER: _builtins.int
     ODDS_RATIO_FIELD_NUMBER: _builtins.int
     feature: _builtins.str
-    """Machine word, for example no_speech."""
+    """Machine word, for example no_speech. A declared property of the session's client is property:CLIENT:KEY."""
     text: _builtins.str
     """In words, with its value in this session, for example "no speech was recognized: 2 times"."""
     help: _builtins.str
