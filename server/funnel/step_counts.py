@@ -3,7 +3,9 @@
 Going on is known at once; leaving is known when the session ends, which the server does after an idle time. So among
 the newest sessions those that went on are counted and those that left are still missing: their drop-off rate is too
 low. A session counts when it entered the stage so long ago that either outcome would be known: at least the idle time,
-and as long as it took with 99 % of the others. Newer ones, and those that have not ended, wait: they are not lost.
+and as long as it took with 99 % of the others. A session whose record can still be approved is not idle. So at a step
+that sessions with a record left or stand at, it is the idle time after that record expires. Newer ones, and those that
+have not ended, wait: they are not lost.
 """
 
 from __future__ import annotations
@@ -38,17 +40,21 @@ def _outcomes(steps: Steps) -> str:
     named = ", ".join(f"{time} AS time_{k}" for k, time in zip(numbers, times, strict=True))
     each = " UNION ALL ".join(
         f"""SELECT session_id, open_time, {k} AS step, time_{k} AS enter_time, time_{k + 1} AS next_time,
-            reached > {k} AS went_on, ended, end_time FROM stages WHERE reached >= {k}"""  # noqa: S608 - literals of ours
+            reached > {k} AS went_on, ended, end_time, expire_time FROM stages WHERE reached >= {k}"""  # noqa: S608 - literals of ours
         for k in numbers[:-1]
     )
     return f"""stages AS (
-        SELECT session_id, reached, ended, s.stage_time AS end_time, s.create_time AS open_time, {named}
-        FROM {steps.sessions or "v_session_stages"} AS v JOIN sessions AS s ON s.id = v.session_id WHERE {CHOSEN}),
+        SELECT session_id, reached, ended, s.stage_time AS end_time, s.create_time AS open_time, {named}, expire_time
+        FROM {steps.sessions or "v_session_stages"} AS v JOIN sessions AS s ON s.id = v.session_id
+            LEFT JOIN (SELECT session_id, max(expire_time) AS expire_time FROM recommendations GROUP BY session_id)
+            USING (session_id)
+        WHERE {CHOSEN}),
     outcomes AS ({each}),
     waits AS (
         SELECT step, to_milliseconds(greatest(
                 $idle_ms + quantile_disc(date_diff('ms', enter_time, next_time), 0.99) FILTER (went_on),
-                quantile_disc(date_diff('ms', enter_time, end_time), 0.99) FILTER (ended AND NOT went_on), $idle_ms)
+                quantile_disc(date_diff('ms', enter_time, end_time), 0.99) FILTER (ended AND NOT went_on),
+                $idle_ms + quantile_disc(date_diff('ms', enter_time, expire_time), 0.99) FILTER (NOT went_on), $idle_ms)
             ) AS wait, bool_and(went_on OR ended) AS all_known
         FROM outcomes GROUP BY step),
     known AS (

@@ -3,10 +3,15 @@
 **The rule.** Events are in the order of their ``event_time``, see ``device_clock``, by which the opening of a session
 comes first. An event that the app counted
 (``sequence`` above 0) never comes before one that the app counted before it, whatever their times say: it counts as
-having happened no earlier. Of events at the same time, those without a number come first, then the lower number, then
-the one that the server learnt of first, then the lower id. Ids of events that the server records rise, see
-``event_ids``, so those of the same time are in the order of writing. The window of a funnel is measured by
-``event_time``.
+having happened no earlier. Of events at the same time, those without a number come first, then the lower number.
+
+**Ties.** Events that are still at one place tie: those of the same time without a number, or of the same time and
+number. A timeline lists them in the order in which the server learnt of them, then by their ids. Ids of events that the
+server records rise, see ``event_ids``, so those of the same time are in the order of writing. In a funnel a tie counts
+as in order, whichever of the events is the earlier step. A strict funnel takes tied events in the order of its steps,
+after the tied events that are no step. An event with a number and one without never tie.
+
+The window of a funnel is measured by ``event_time``.
 
 The rule is applied to the events that are compared: for a timeline all of the session, for a funnel those of its steps.
 """

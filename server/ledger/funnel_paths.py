@@ -10,8 +10,9 @@ them. It may begin at each event of the first step; such an event is an attempt.
 only the next one. What counts is the deepest chain of the attempts that are looked at; of several, the one that begins
 first, and from there the one whose events come first.
 
-**Optional steps** change nothing about the others. One counts when an event of it lies in the chain between the
-required steps around it, within its window and the funnel's.
+**Optional steps** change nothing about the others. They are looked for in the chain that counts. One counts when an
+event of it lies after the required step before it, and before the next one if the chain has that; within its window and
+the funnel's. So it counts for a session that left after it, too.
 
 How it is counted:
 

@@ -858,7 +858,7 @@ class FunnelStepRule(_message.Message):
     """The step, 2 for the second. 1 for the first, which can have a condition only."""
     optional: _builtins.bool
     """Whether it may be left out; not the first, nor the last. It changes nothing about the other steps, and counts where
-    an event of it comes between the two required steps around it.
+    an event of it comes after the required step before it, and before the next one if the session made that.
     """
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
