@@ -29,12 +29,14 @@ class Shop:
     Attributes:
         causes: By step that is left, from 1, what adds to the log-odds of leaving.
         base: Log-odds of leaving the first two steps.
+        error_at: When an error comes, as a share of the time in the step.
     """
 
     sessions: int = 3000
     seed: int = 1
     causes: Mapping[int, Cause] = field(default_factory=dict)
     base: tuple[float, float] = (-1.0, -1.4)
+    error_at: float = 0.05
 
     def store(self, cursor: Cursor) -> None:
         """Draw it and write it into a ledger."""
@@ -60,7 +62,7 @@ class Shop:
             yield time, step, {"amount": drawn["amount"]} if number == 1 else {}
             after_s, went_at = float(random.exponential(30.0)), time
             if number < 3 and drawn[f"error_{number}"]:
-                yield time + 0.05 * after_s, "failed", {"card_error" if number == 1 else "slow": True}
+                yield time + self.error_at * after_s, "failed", {"card_error" if number == 1 else "slow": True}
             time += after_s
             odds = self.base[number - 1] + self.causes.get(number, _nothing)(drawn) if number < 3 else np.inf
             if random.random() < 1 / (1 + np.exp(-odds)):

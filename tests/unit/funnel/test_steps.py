@@ -165,6 +165,17 @@ def test_steps_may_be_stages_and_events_and_those_under_way_are_not_lost(cursor:
         Steps.of(["cart", "'; DROP TABLE sessions"])
 
 
+def test_sessions_of_other_clients_are_neither_counted_nor_compared(cursor: Cursor) -> None:
+    on: list[Happening] = [(10.0, "cart", {}), (20.0, "pay", {})]
+    store(cursor, {f"on-{k}": on for k in range(40)} | {f"off-{k}": on[:1] for k in range(40)})
+    cursor.execute("UPDATE sessions SET client_id = 'other' WHERE id LIKE 'off-%'")
+    found = read_funnel(cursor, Selection(visible_to="app"), steps=Steps.of(["cart", "pay"]))
+    assert (found.steps[0].entered, found.steps[0].went_on, found.steps[0].dropped) == (40, 40, 0)
+    assert found.table is not None
+    assert set(found.table.features["client"].tolist()) == {"app"}
+    assert read_funnel(cursor, Selection(visible_to="none"), steps=Steps.of(["cart", "pay"])).table is None
+
+
 def test_a_step_that_is_no_stage_points_to_nothing_by_rule_and_has_a_neutral_change(cursor: Cursor) -> None:
     on: list[Happening] = [(10.0, "cart", {}), (20.0, "pay", {}), (25.0, "IN_PROGRESS", {})]
     store(cursor, {str(k): on[: 1 + 2 * (k % 2)] for k in range(100)})
