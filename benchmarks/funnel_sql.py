@@ -16,6 +16,7 @@ import re
 import resource
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -103,15 +104,20 @@ def _peak_mib() -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def compare(path: Path, events: int, best: dict[str, str], runs: int) -> list[dict[str, object]]:
+def compare(path: Path, events: int, best: dict[str, str], runs: int) -> list[dict[str, Any]]:
     """A row for each ordering."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for ordering, name in PAIRS.items():
         pairs = [(measure(path, ours(ordering)), measure(path, best[name])) for _ in range(runs)]
         if any(own[0] != other[0] for own, other in pairs):
             raise SystemExit(f"{ordering}: {pairs[0][0][0]} is not {pairs[0][1][0]}")
         own_s, best_s = (min(pair[side][1] for pair in pairs) for side in (0, 1))
-        row = {"events": events, "ordering": ordering, "counts": pairs[0][0][0], "cpu_s": round(own_s, 2)}
+        row: dict[str, Any] = {
+            "events": events,
+            "ordering": ordering,
+            "counts": pairs[0][0][0],
+            "cpu_s": round(own_s, 2),
+        }
         row |= {"best": name, "best_cpu_s": round(best_s, 2), "ratio": round(own_s / best_s, 2)}
         row |= {"memory_mib": round(max(pair[0][2] for pair in pairs))}
         rows.append(row | {"best_memory_mib": round(max(pair[1][2] for pair in pairs))})
@@ -126,11 +132,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
     best = named_queries(BEST)
+    before: list[dict[str, Any]] = []
     for events in given.events or [1_000_000]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "events.duckdb"
             build(path, events)
-            compare(path, events, best, given.runs)
+            rows = compare(path, events, best, given.runs)
+        for row, smaller in zip(rows, before, strict=False):
+            times = {name: round(row[name] / smaller[name], 2) for name in ("cpu_s", "best_cpu_s")}
+            print(json.dumps({"ordering": row["ordering"], "times_that_of": smaller["events"]} | times), flush=True)
+        before = rows
 
 
 if __name__ == "__main__":
