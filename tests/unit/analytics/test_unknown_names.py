@@ -43,6 +43,7 @@ def keep(cursor: Cursor) -> None:
         event_row("s1", 0, "stage_entered", NOW, stage=SessionState.STARTED),
         event_row("s1", 1, "app_opened", after(1), properties=given),
         event_row("s1", 2, "upload_refused", after(2), properties=json.dumps({"reason": "BLURRED"})),
+        event_row("s2", 0, "stage_entered", NOW, stage=SessionState.STARTED),
         event_row("s2", 1, "checked_in", after(1), properties=json.dumps({"room": 7})),
     ]
     for row in rows:
