@@ -273,6 +273,17 @@ class RedactedText:
             return None
         return replace(self, value=words, counts={}, identities=())
 
+    def without_prefix(self, prefix: str) -> RedactedText | None:
+        """The text after a prefix that was written before it was redacted; None if a tag touches the prefix.
+
+        Args:
+            prefix: Holds no bracket, so no tag can look like it.
+        """
+        if "[" in prefix or not self.value.startswith(prefix):
+            return None
+        identities = tuple(tag.moved(-len(prefix)) for tag in self.identities)
+        return replace(self, value=self.value[len(prefix) :], identities=identities)
+
     def after(self, earlier: RedactedText) -> RedactedText:
         """This redaction of a text that was redacted before: counts add up, and it is safe only if both were."""
         total = Counter(earlier.counts) + Counter(self.counts)

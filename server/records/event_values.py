@@ -21,8 +21,9 @@ from server.records.remembered_texts import RememberedTexts, SpokenIn
 from server.setting_groups.stored_data import Undeclared
 
 REDACT_TIMEOUT_S: Final = 10.0
-LONGEST_BATCH_CHARACTERS: Final = 100_000
-"""Of all different texts, undeclared names and keys together; the redactor must finish a batch within its timeout.
+LONGEST_BATCH_CHARACTERS: Final = 150_000
+"""Of all that the redactor reads for a batch: different texts, also with their keys, and undeclared names and keys. It
+must finish within its timeout.
 Found in docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
 
 NOT_DECLARED: Final = "is not declared"
@@ -78,7 +79,7 @@ class _Draft:
 
     def texts(self, language: str) -> list[SpokenIn]:
         """The values that the redactor must read."""
-        return [SpokenIn(language, value) for key, value in self.given.properties.items() if key not in self.typed]
+        return [SpokenIn(language, value, key) for key, value in self.given.properties.items() if key not in self.typed]
 
     @property
     def all_typed(self) -> bool:
@@ -128,7 +129,7 @@ class EventValues:
         with_text = [draft for draft in kept if not draft.all_typed]
         languages = await self._languages(with_text)
         texts = {text for draft in with_text for text in draft.texts(languages[draft.given.session_id])}
-        if sum(map(len, words)) + sum(len(text.text) for text in texts) > LONGEST_BATCH_CHARACTERS:
+        if sum(map(len, words)) + sum(text.characters for text in texts) > LONGEST_BATCH_CHARACTERS:
             raise TooLarge(
                 f"Different texts, names and keys have more than {LONGEST_BATCH_CHARACTERS} characters together.",
                 reason=Reason.EVENTS_TOO_LARGE,
@@ -212,7 +213,7 @@ def _read(draft: _Draft, language: str, safe: Mapping[SpokenIn, RedactedText], p
     found = draft.undeclared & personal
     keys = with_safe_keys(given.properties, found) if found else {key: key for key in given.properties}
     properties = {
-        keys[key]: typed.get(key) or safe[SpokenIn(language, value)] for key, value in given.properties.items()
+        keys[key]: typed.get(key) or safe[SpokenIn(language, value, key)] for key, value in given.properties.items()
     }
     return ReadEvent(REDACTED if given.name in found else given.name, properties)
 

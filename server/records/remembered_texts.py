@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from models.redaction.types import RedactionContext
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
+from server.records.keyed_texts import key_prefix, told_by_key
 
 MOST_REMEMBERED: Final = 10_000
 """Of at most 500 characters each; beyond, the one that was not needed for longest is forgotten."""
@@ -19,14 +20,30 @@ _DIGEST_BYTES: Final = 16
 
 
 class SpokenIn(NamedTuple):
-    """A text and the language that its numbers and names are read in, an ISO 639-1 code."""
+    """A text and the language that its numbers and names are read in, an ISO 639-1 code.
+
+    Attributes:
+        key: Of the property that it is a value of; empty for a text without one.
+    """
 
     language: str
     text: str
+    key: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """See ``key_prefix``."""
+        return key_prefix(self.key, self.text)
+
+    @property
+    def characters(self) -> int:
+        """How many the redactor reads for it."""
+        prefix = self.prefix
+        return len(self.text) + (len(prefix) + len(self.text) if prefix else 0)
 
 
 class RememberedTexts:
-    """Redacts typed texts under the default policy, each different one once in each language.
+    """Redacts typed texts under the default policy, each different one once in each language and with each key.
 
     One redaction serves many sessions, so hashed tags, by which persons could be followed over sessions, become plain.
 
@@ -62,17 +79,31 @@ class RememberedTexts:
             if text not in found:
                 new.setdefault(text.language, []).append(text)
         for language, of_language in new.items():
-            context = RedactionContext(TextSource.TYPED, language)
-            raw = [RawText(text.text) for text in of_language]
-            redactions = await self._gateway.redact(raw, context, timeout_s=self._timeout_s)
-            for text, redaction in zip(of_language, redactions, strict=True):
-                found[text] = redaction.text.with_plain_tags()
-                self._remember(keys[text], found[text])
+            for text, (redacted, vouched) in (await self._read(language, of_language)).items():
+                found[text] = redacted
+                if vouched:
+                    self._remember(keys[text], redacted)
         return found
 
+    async def _read(self, language: str, texts: Sequence[SpokenIn]) -> dict[SpokenIn, tuple[RedactedText, bool]]:
+        """The texts of one language with what became of each, and whether the redactor vouches for it."""
+        with_key = [text for text in texts if text.prefix]
+        values = list(dict.fromkeys(text.text for text in texts))
+        raw = [RawText(value) for value in values] + [RawText(f"{text.prefix}{text.text}") for text in with_key]
+        redactions = await self._gateway.redact(
+            raw, RedactionContext(TextSource.TYPED, language), timeout_s=self._timeout_s
+        )
+        alone = dict(zip(values, redactions[: len(values)], strict=True))
+        keyed = dict(zip(with_key, redactions[len(values) :], strict=True))
+        read: dict[SpokenIn, tuple[RedactedText, bool]] = {}
+        for text in texts:
+            by_key, by_value = keyed.get(text), alone[text.text]
+            redaction = told_by_key(by_value, by_key, text.prefix) if by_key else by_value
+            vouched = by_value.text.safe_for_llm and (by_key is None or by_key.text.safe_for_llm)
+            read[text] = (redaction.text.with_plain_tags(), vouched)
+        return read
+
     def _remember(self, key: bytes, text: RedactedText) -> None:
-        if not text.safe_for_llm:
-            return
         self._known[key] = text
         if len(self._known) > self._most:
             self._known.popitem(last=False)

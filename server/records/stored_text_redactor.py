@@ -22,6 +22,7 @@ from server.ledger.types import RecommendationRow, TurnRow, UploadRow
 from server.llm.field_names import DECLARED
 from server.llm.record_schema import names_made_up, stored_record, values_of, without_names
 from server.llm.types import OnboardingRecord
+from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.machine_words import REDACTED, as_text, with_safe_keys
 from server.records.program_words import is_of_programs
 from server.records.redact_output import asked_by_field
@@ -122,9 +123,7 @@ class StoredTextRedactor:
             personal = self._personal_among(words, changes)
             keys = with_safe_keys(event.properties, personal)
             properties = {
-                keys[key]: value
-                if isinstance(value, TypedValue)
-                else self._text("event", value, RedactionContext(TextSource.TYPED), changes)
+                keys[key]: value if isinstance(value, TypedValue) else self._property(key, value, changes)
                 for key, value in event.properties.items()
             }
             again = replace(event, name=REDACTED if event.name in personal else event.name, properties=properties)
@@ -197,6 +196,16 @@ class StoredTextRedactor:
         self.tally.renamed += len(found)
         changes.texts += len(found)
         return found
+
+    def _property(self, key: str, stored: RedactedText, changes: SessionChanges) -> RedactedText:
+        """A value, also read with its key. One with a tag is read alone, because a key would name the tag's words."""
+        context = RedactionContext(TextSource.TYPED)
+        redaction = self._redactor.redact(RawText(stored.value), context)
+        prefix = key_prefix(key, stored.value)
+        if prefix and "[REDACTED_" not in stored.value:
+            keyed = self._redactor.redact(RawText(f"{prefix}{stored.value}"), context)
+            redaction = told_by_key(redaction, keyed, prefix)
+        return self._judged("event", stored, redaction, changes)
 
     def _text(
         self, kind: str, stored: RedactedText, context: RedactionContext, changes: SessionChanges

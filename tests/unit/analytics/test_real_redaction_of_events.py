@@ -25,6 +25,7 @@ from server.ledger.columns import fetch_all
 from server.ledger.event_declarations import DeclaredProperty, PropertyKind
 from server.ledger.writer import Ledger
 from server.records.declared_events import DeclaredEvents
+from server.records.remembered_texts import RememberedTexts, SpokenIn
 from server.records.telling_shapes import has_card_number
 from server.services.funnel import FunnelService
 from tests.fakes.local_workers import LocalWorkers
@@ -60,6 +61,77 @@ PERSONAL = {
 """A text of each kind, and the part of it that nobody may read."""
 
 
+TOLD_BY_KEY = {
+    "dob": "1987-05-12",
+    "birth_date": "12.05.1987",
+    "date_of_birth": "May 12, 1987",
+    "password": "correcthorse",
+    "cvv": "123",
+    "pin": "4821",
+    "passport": "C01X00T47",
+    "passport_no": "C01X00T47",
+    "licence_plate": "7ABC123",
+    "age": "93",
+    "postcode": "SW1A",
+    "username": "quagga77",
+    "phone_no": "4155550132",
+    "member_id": "8841772",
+    "mrn": "8841772",
+    "otp": "771204",
+}
+"""Values that their keys alone, or mostly, make personal."""
+
+USUAL = {
+    "screen": "home",
+    "reason": "timeout",
+    "note": "window closed",
+    "step": "2",
+    "button": "submit",
+    "error": "network_error",
+    "page": "checkout",
+    "tab": "history",
+    "method": "card",
+    "plan": "premium",
+    "source": "push",
+    "version": "2.13.0",
+    "build": "4182",
+    "locale": "en_US",
+    "theme": "dark",
+    "network": "wifi",
+    "os": "android 15",
+    "model": "Pixel 8",
+    "duration_ms": "5321",
+    "amount": "20000",
+    "currency": "USD",
+    "attempt": "2",
+    "result": "ok",
+    "status": "failed",
+    "size": "2 MB",
+    "format": "jpeg",
+    "category": "loan",
+    "term": "24 months",
+    "rate": "4.5",
+    "campaign": "spring sale",
+    "orientation": "portrait",
+    "comment": "too many questions",
+    "field": "income",
+    "value": "12",
+    "action": "tap",
+    "message": "please try again",
+    "retry": "true",
+    "date": "2026-11-27",
+    "time": "10:15",
+    "age_group": "25-34",
+    "phone_model": "iPhone 15",
+    "login_method": "password",
+    "document_type": "passport",
+    "account_type": "savings",
+    "key": "enter",
+    "link": "help",
+}
+"""Properties as apps have them."""
+
+
 class Shop:
     """The service with the real redactor, and one session."""
 
@@ -76,9 +148,9 @@ class Shop:
             funnel_pb2.DeclareEventsRequest(client_id="shop", events=declared, words_checked=False), None
         )
 
-    async def record(self, properties: list[dict[str, str]]) -> list[funnel_pb2.EventProblem]:
+    async def record(self, properties: list[dict[str, str]], first: int = 0) -> list[funnel_pb2.EventProblem]:
         problems: list[funnel_pb2.EventProblem] = []
-        numbered = list(enumerate(properties))
+        numbered = list(enumerate(properties, first))
         for at in range(0, len(numbered), 500):
             batch = [
                 funnel_pb2.AppEvent(
@@ -176,6 +248,27 @@ def test_no_personal_value_is_readable_as_declared_text(shop: Shop) -> None:
     assert len(stored) == len(PERSONAL) == 19
     readable = [kind for (kind, (_, part)), text in zip(PERSONAL.items(), stored, strict=True) if part in text]
     assert readable == []
+
+
+@pytest.mark.models
+async def test_a_value_is_read_with_its_key(shop: Shop) -> None:
+    for properties in (dict(list(TOLD_BY_KEY.items())[:8]), dict(list(TOLD_BY_KEY.items())[8:])):
+        await shop.declare(**dict.fromkeys(properties, funnel_pb2.PROPERTY_KIND_TEXT))
+        await shop.record([properties], first=len(await shop.stored()))
+    stored = {key: value for text in await shop.stored() for key, value in json.loads(text).items()}
+    assert stored.keys() == TOLD_BY_KEY.keys()
+    assert [key for key, value in stored.items() if not value.startswith("[REDACTED_")] == []
+
+
+@pytest.mark.models
+async def test_usual_properties_are_not_hidden_by_their_keys(weights_cache: Path) -> None:
+    workers = LocalWorkers(redactor=build_redactor(weights_cache))
+    texts = RememberedTexts(workers, timeout_s=60.0)
+    with_key = {key: SpokenIn("en", value, key) for key, value in USUAL.items()}
+    alone = {key: SpokenIn("en", value) for key, value in USUAL.items()}
+    read = await texts.redact([*with_key.values(), *alone.values()])
+    changed = {key for key in USUAL if read[with_key[key]].value != read[alone[key]].value}
+    assert changed == set()
 
 
 @pytest.mark.models

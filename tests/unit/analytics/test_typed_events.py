@@ -135,7 +135,7 @@ async def test_declared_text_is_redacted_and_a_repeated_one_once(ledger: Ledger)
     assert [json.loads(row["properties"]) for row in await server.stored()] == [
         {"note": "for [REDACTED_NAME]", "amount": at} for at in range(3)
     ]
-    assert server.seen_by_the_redactor() == ["for Maria Lopez"]
+    assert server.seen_by_the_redactor() == ["for Maria Lopez", "note: for Maria Lopez"]
 
 
 async def test_a_value_that_does_not_fit_is_kept_as_redacted_text_and_told(ledger: Ledger) -> None:

@@ -58,6 +58,27 @@ def test_every_kind_of_text_gets_the_new_tags(ledger: Ledger) -> None:
     assert "ebedee" not in repr(read_now(ledger, everything)).lower()
 
 
+def test_a_property_is_read_with_its_key_unless_it_has_a_tag(ledger: Ledger) -> None:
+    def fill_properties(cursor: Cursor) -> None:
+        row, _ = sessions.insert_or_get(cursor, session())
+        properties = {
+            "date_of_birth": stored("1987-05-12"),
+            "date": stored("1987-05-12"),
+            "dob": stored("[REDACTED_ID]"),
+        }
+        events.insert_many(cursor, [replace(event(row.id), name="sent", properties=properties)])
+
+    ledger.write_now(fill_properties)
+    assert dict(run(ledger, redactor()).added) == {"DOB": 1}
+    [app] = read_now(ledger, lambda cursor: stored_texts.app_events(cursor, "", None, 9))
+    assert {key: text.value for key, text in app.properties.items()} == {
+        "date_of_birth": "[REDACTED_DOB]",
+        "date": "1987-05-12",
+        "dob": "[REDACTED_ID]",
+    }
+    assert not run(ledger, redactor()).added
+
+
 def test_names_that_give_a_person_away_become_neutral(ledger: Ledger) -> None:
     def fill_names(cursor: Cursor) -> SessionRow:
         row, _ = sessions.insert_or_get(cursor, session())

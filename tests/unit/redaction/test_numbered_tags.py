@@ -125,6 +125,21 @@ def test_joined_and_moved_texts_keep_their_identities(parts: list[list[str | int
     assert PartialState.from_payload(sealed).shown.identities == whole.identities
 
 
+def test_a_prefix_is_cut_off_unless_a_tag_touches_it() -> None:
+    tag = RedactedText.in_place_of(Entity("NAME", 0, 1, 1.0, identity="key"))
+    text = RedactedText.join([RedactedText.literal("asked by:"), tag])
+    cut = text.without_prefix("asked by: ")
+    assert cut is not None
+    assert (cut.value, cut.counts, cut.with_numbers(TagNumbers()).value) == (
+        "[REDACTED_NAME]",
+        {"NAME": 1},
+        "[REDACTED_NAME_1]",
+    )
+    assert text.without_prefix("asked of: ") is None
+    assert tag.without_prefix("[REDACTED_") is None
+    assert text.without_prefix("asked by: [") is None
+
+
 def test_redact_numbers_each_line_from_one(redactor: LocalRedactor) -> None:
     lines = [{"id": 1, "text": "Nils, Ada, nils"}, {"id": 2, "text": "Ada came"}]
     out = io.StringIO()
