@@ -13,6 +13,7 @@ from typing import Final
 from models.redaction.recognizers.contact.phone import is_known_number
 from models.redaction.recognizers.finance.credit_card import check_card
 from models.redaction.recognizers.finance.iban import check_iban
+from server.records.telling_identifiers import is_identifier
 
 _SHORT: Final = re.compile(r"[A-Z]{0,4}[._:/-]?[0-9]{1,8}")
 """Most codes, such as A-1042: too few digits and letters for anything else. A quick answer for them."""
@@ -59,7 +60,7 @@ def may_be_personal(code: str) -> bool:
     if _SHORT.fullmatch(code):
         return False
     groups = re.split(r"[._:/-]", code)
-    if any(check_iban(text) is True for text in (code, *groups)):
+    if any(check_iban(text) is True for text in (code, *groups)) or is_identifier(code):
         return True
     written = _GROUP.sub(lambda group: "" if _is_made_by_chance(group[0]) else group[0], code)
     groups = re.split(r"[._:/-]", written)
