@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from models.errors import InvalidInput
 from models.reasons import Reason
@@ -22,7 +22,20 @@ MAX_FILE_BYTES: Final = 1024 * 1024
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 """A machine word. Two of them and a dot are the variant of a session, which has at most 64 characters."""
 Client = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@/-]{1,200}$")]
-Time = Annotated[datetime, AfterValidator(lambda given: given if given.tzinfo else given.replace(tzinfo=UTC))]
+
+
+def _no_number(given: object) -> object:
+    """The value as it is. Pydantic would take 5 for five seconds after the start of 1970."""
+    if isinstance(given, int | float):
+        raise ValueError("must be a date or a time, such as 2026-12-01")  # noqa: TRY004 - pydantic expects it
+    return given
+
+
+Time = Annotated[
+    datetime,
+    BeforeValidator(_no_number),
+    AfterValidator(lambda given: given if given.tzinfo else given.replace(tzinfo=UTC)),
+]
 
 
 class _Part(BaseModel):
@@ -32,7 +45,7 @@ class _Part(BaseModel):
 class VariantPart(_Part):
     """One variant."""
 
-    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] = 1.0
     end_silence_s: Annotated[float, Field(ge=0.2, le=3.0)] | None = None
     reply_instruction: (
         Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)] | None

@@ -120,6 +120,7 @@ def test_a_client_without_declarations_has_nothing_to_show() -> None:
         ("events:\n  opened:\n  opened:\n", "in line 2: a key is there twice"),
         ("events: {opened: {a: number, a: text}}", "a key is there twice"),
         ("events: {", "no YAML in line 1"),
+        ("events:\n  sent:\n    day: [2026-13-01]", "no YAML in line 3: there is no such date"),
         ("events: !!python/object:os.system {}", "no YAML in line 1"),
         ("a: \u0000", "no YAML"),
     ],

@@ -68,6 +68,11 @@ ONE = "experiments:\n  flow:\n    start: 2026-12-01\n    variants: {old: {}, new
         (ONE.replace("new: {}", "new: {colour: red}"), "variants.new.colour: extra inputs are not permitted"),
         (ONE.replace("2026-12-01", "2026-12-01\n    end: 2026-11-01"), "experiments.flow: end must be after start"),
         (ONE + "    start: 2026-12-02\n", "is no YAML in line 3: a key is there twice"),
+        (ONE.replace("2026-12-01", "2026-13-01"), "is no YAML in line 3: there is no such date, time or number"),
+        (ONE.replace("2026-12-01", "2026-02-30T08:00:00Z"), "is no YAML in line 3: there is no such date"),
+        (ONE.replace("2026-12-01", "5"), "experiments.flow.start: must be a date or a time"),
+        (ONE.replace("2026-12-01", "true"), "experiments.flow.start: must be a date or a time"),
+        (ONE.replace("new: {}", "new: {weight: true}"), "new.weight: input should be a valid number"),
         ("experiments: [", "is no YAML in line"),
         ("- flow", "should be a valid dictionary"),
         (
