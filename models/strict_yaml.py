@@ -31,8 +31,8 @@ def where_wrong(error: yaml.YAMLError) -> str:
 class _Loader(yaml.SafeLoader):
     """Refuses duplicate keys, and dates that do not exist.
 
-    YAML would silently use the last of two keys, so a rule would be lost. PyYAML reports a date such as 2026-02-30 with the
-    ValueError of ``datetime``.
+    YAML would silently use the last of two keys, so a rule would be lost. PyYAML reports a date such as
+    2026-02-30 with the ValueError of ``datetime``.
     """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:

@@ -38,6 +38,8 @@ from server.ledger.types import StageReport
 
 MOST_GROUPS: Final = 2000
 """Groups that a report may have: more would not fit in a message."""
+LARGEST_AMOUNT: Final = 1e300
+"""A larger number does not count: a sum of them would be infinite, or no number."""
 _WORD = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}|")
 _STAGE_TIMES = "[create_time, in_progress_time, awaiting_approval_time, completed_time] AS step_times"
 
@@ -130,7 +132,8 @@ def _placed(choice: FunnelChoice, details: Details) -> str:
     if amount is not None:
         parts.append(f"amounts AS ({_values(choice, 'property', amount.key, amount.attribution)})")
         joins += " LEFT JOIN amounts USING (session_id)"
-        number = number_of("amounts.value")
+        given = number_of("amounts.value")
+        number = f"CASE WHEN abs({given}) <= {LARGEST_AMOUNT:g} THEN {given} END"
     kept = "kept" if breakdown is not None else value
     period = f"date_trunc('{details.period}', create_time)::TIMESTAMP" if details.period else "NULL::TIMESTAMP"
     return f"""{", ".join(parts)}, placed AS (SELECT chosen.*, {kept} AS value, {period} AS period, {number} AS amount,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -104,8 +105,8 @@ def check_can_fill(folder: Path, option: str) -> None:
 
 
 def show_json(value: object) -> None:
-    """Print one JSON document; times are RFC 3339 in UTC."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_json_value))
+    """Print one JSON document; times are RFC 3339 in UTC, and what is no finite number is null."""
+    click.echo(json.dumps(_finite(value), ensure_ascii=False, indent=2, default=_json_value, allow_nan=False))
 
 
 def time_text(moment: Timestamp) -> str:
@@ -202,6 +203,19 @@ def show_fields(pairs: Iterable[tuple[str, object]]) -> None:
     width = max((len(name) for name, _ in listed), default=0)
     for name, value in listed:
         click.echo(f"{name:<{width}}  {value}")
+
+
+def _finite(value: object) -> object:
+    """The value with None for each NaN and infinity, which JSON has no form for."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {key: _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+        case _:
+            return value
 
 
 def _json_value(value: object) -> str:

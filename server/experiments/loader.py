@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from models.errors import InvalidInput
 from models.reasons import Reason
@@ -27,7 +36,7 @@ Client = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@/-]{1,200}$")
 def _no_number(given: object) -> object:
     """The value as it is. Pydantic would take 5 for five seconds after the start of 1970."""
     if isinstance(given, int | float):
-        raise ValueError("must be a date or a time, such as 2026-12-01")  # noqa: TRY004 - pydantic expects it
+        raise ValueError("must be a date or a time, such as 2026-12-01")
     return given
 
 

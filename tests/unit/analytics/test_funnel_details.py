@@ -104,6 +104,15 @@ async def test_a_report_has_quantiles_and_a_value(service: FunnelService) -> Non
     assert (opened.value.dropped_total, sent.value.dropped_total) == (0.0, 70.0)
 
 
+async def test_a_total_is_a_finite_number(service: FunnelService) -> None:
+    huge = [Told(f"s{n}", (Happened("opened", 0, 1, properties='{"amount": 1e308}'),), WEEKS[0]) for n in (8, 9)]
+    service._ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *huge]))
+    request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], value=funnel_pb2.FunnelValue(key="amount"))
+    opened, sent = (await service.GetReport(request, None)).stages
+    assert (opened.session_count, opened.value.session_count, opened.value.total) == (8, 6, 210.0)
+    assert sent.value.dropped_total == 70.0
+
+
 @pytest.mark.parametrize("details", [False, True])
 async def test_the_conversion_rate_leaves_out_who_is_under_way(service: FunnelService, details: bool) -> None:
     request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], quantiles=details)

@@ -87,6 +87,11 @@ def test_fields_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == ["a       1", "longer  0.5", "none    "]
 
 
+def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
+    show_json([{"total": float("nan"), "rates": (0.5, float("inf"))}, -float("inf")])
+    assert json.loads(capsys.readouterr().out) == [{"total": None, "rates": [0.5, None]}, None]
+
+
 def test_json_keeps_letters_and_writes_other_types_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     show_json({"name": "Zoë", "at": datetime(2026, 1, 2, tzinfo=UTC), "path": Path("x")})
     out = capsys.readouterr().out
