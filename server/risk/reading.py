@@ -19,6 +19,8 @@ MOST_EVENTS: Final = 2000
 MOST_SESSIONS: Final = 20_000
 MOST_PAST_EVENTS: Final = 500_000
 """Of past sessions at most about so many events are read."""
+MOST_PAST_BYTES: Final = 128 * 1024**2
+"""Of the properties of apps' events at most about so many bytes are read."""
 SETTLED: Final = 0.99
 """Sessions count once they are as old as this share of the ended ones became, and the idle time on top."""
 
@@ -26,6 +28,8 @@ _ROW: Final = """epoch_us(server_time) / 1e6 AS at_s, name, device_time IS NULL 
     properties, CASE WHEN device_time IS NULL THEN '{}' ELSE properties_meta END AS properties_meta"""
 _WAIT: Final = """SELECT coalesce(quantile_disc(epoch(stage_time - create_time), $settled), 0) AS wait_s FROM sessions
     WHERE create_time >= $since AND state IN ('COMPLETED', 'REJECTED', 'ABANDONED')"""
+_BYTES: Final = """SELECT coalesce(sum(strlen(properties) + strlen(properties_meta)), 0)::BIGINT FROM events
+    WHERE server_time >= $since AND device_time IS NOT NULL"""
 _COHORT: Final = "FROM sessions WHERE create_time >= $since AND create_time < $until"
 _DRAWN: Final = f"""SELECT id, state, create_time, stage_time, language, client_id, subject_hash {_COHORT}
     AND ($share >= 1 OR hash(id) < ($share * 18446744073709551615)::UBIGINT)"""
@@ -70,7 +74,7 @@ def read_past(cursor: Cursor, now: datetime, days: float, idle_s: float, most: i
         now: The time.
         days: How far back.
         idle_s: Idle time after which the server ends a session.
-        most: At most about so many sessions, drawn by a hash of their ids; fewer where they have many events.
+        most: At most about so many sessions, drawn by a hash of their ids; fewer where they have many or large events.
     """
     since = now - timedelta(days=days)
     span: dict[str, Any] = {"since": stored_time(since)}
@@ -79,7 +83,9 @@ def read_past(cursor: Cursor, now: datetime, days: float, idle_s: float, most: i
     span["until"] = stored_time(until)
     there = count(cursor, f"SELECT count(*) {_COHORT}", span)
     events_there = count(cursor, "SELECT count(*) FROM events WHERE server_time >= $since", {"since": span["since"]})
-    span["share"] = min(1.0, most / max(1, there), MOST_PAST_EVENTS / max(1, events_there))
+    bytes_there = count(cursor, _BYTES, {"since": span["since"]})
+    shares = (most / max(1, there), MOST_PAST_EVENTS / max(1, events_there), MOST_PAST_BYTES / max(1, bytes_there))
+    span["share"] = min(1.0, *shares)
     sessions, events = (
         {name: _plain(column) for name, column in cursor.execute(sql, span).fetchnumpy().items()}
         for sql in (_SESSIONS, _EVENTS)

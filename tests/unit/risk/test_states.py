@@ -97,6 +97,17 @@ def test_no_session_is_no_error(cursor: Cursor) -> None:
     assert draw_states(found.sessions, found.events, IDLE_S, 100)[S.STARTED].session == []
 
 
+def test_large_properties_make_the_sample_smaller(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in range(200):
+        stored(cursor, f"s{place}", S.ABANDONED, [float(place)], place + IDLE_S)
+    cursor.execute(
+        "UPDATE events SET device_time = server_time, properties = '{\"note\": \"' || repeat('a', 1000) || '\"}'"
+    )
+    assert past(cursor).number == 200
+    monkeypatch.setattr("server.risk.reading.MOST_PAST_BYTES", 200_000)
+    assert 50 <= past(cursor).number <= 150
+
+
 def test_many_sessions_become_a_sample(cursor: Cursor) -> None:
     for place in range(300):
         stored(cursor, f"s{place}", S.ABANDONED, [float(place)], place + IDLE_S)
