@@ -12,10 +12,19 @@ from typing import Literal
 
 from server.ledger.columns import text_literal
 from server.ledger.funnel_paths import StepTerms, chains
-from server.ledger.funnel_values import number_of
+from server.ledger.funnel_values import number_of, text_of
 
 Attempt = Literal["deepest", "first", "last"]
 _KEY = re.compile("[a-z][a-z0-9_]{0,63}")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""A number as in JSON."""
+
+
+def _of_number(value: str) -> str:
+    """SQL of the text under which a number is compared."""
+    as_json = text_literal(f'{{"v": {value}}}') + "::JSON"
+    key = "'v'"
+    return f"({text_of(as_json, key)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Condition:
     """What must hold for the property ``key`` of an event.
 
     Attributes:
-        values: Its text is one of these; empty for any.
+        values: Its text is one of these, or it is a number that is equal to one of these; empty for any.
         least: The least number it may be; None for no bound.
         most: The greatest.
     """
@@ -41,8 +50,9 @@ class Condition:
         """
         if not _KEY.fullmatch(self.key):
             raise ValueError("A key is no machine word.")
-        given = f"(properties ->> '{self.key}')"
-        parts = [f"{given} IN ({', '.join(map(text_literal, self.values))})"] if self.values else []
+        given = f"({text_of('properties', text_literal(self.key))})"
+        values = [*map(text_literal, self.values), *map(_of_number, filter(_NUMBER.fullmatch, self.values))]
+        parts = [f"{given} IN ({', '.join(values)})"] if values else []
         parts += [f"{number_of(given)} >= {self.least!r}"] if self.least is not None else []
         parts += [f"{number_of(given)} <= {self.most!r}"] if self.most is not None else []
         return " AND ".join(parts) or f"{given} IS NOT NULL"

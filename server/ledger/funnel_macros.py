@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from server.ledger.funnel_paths import StepTerms, chains
 from server.ledger.funnel_steps import MOST_STEPS
-from server.ledger.funnel_values import ATTRIBUTIONS, DIMENSIONS, values_of
+from server.ledger.funnel_values import ATTRIBUTIONS, DIMENSIONS, text_of, values_of
 from server.ledger.macros import FUNNEL_CALL, FUNNEL_PARAMETERS, FUNNEL_SESSIONS
 from server.ledger.table_schema import SqlMacro
 
@@ -36,13 +36,32 @@ _UNKNOWN = f"""CASE WHEN len(steps) NOT BETWEEN 1 AND {MOST_STEPS} OR len(list_d
         WHEN len(list_intersect(steps, excluded::VARCHAR[])) > 0 THEN error('No step can be excluded.') END"""
 
 
+def _has(condition: str) -> str:
+    """Whether ``properties`` have all that an object says; NULL says nothing.
+
+    Numbers are compared by value: 5 and 5.0 are equal. JSON that says no number costs no more than ``json_contains``.
+    """
+    number = "json_type({0} -> k) IN ('UBIGINT', 'BIGINT', 'DOUBLE')"
+    same_number = " AND ".join(
+        (
+            number.format("properties"),
+            number.format(condition),
+            f"{text_of('properties', 'k')} = {text_of(condition, 'k')}",
+        )
+    )
+    return f"""CASE WHEN {condition} IS NULL OR json_contains(properties, {condition}) THEN true
+        WHEN regexp_matches({condition}::VARCHAR, ':\\s*-?[0-9]') THEN list_bool_and(list_transform(
+            json_keys({condition}), lambda k: coalesce(json_contains(properties -> k, {condition} -> k), false)
+                OR coalesce({same_number}, false))) ELSE false END"""
+
+
 def _terms(i: int) -> StepTerms:
     condition = f"((conditions::VARCHAR[])[{i}])::VARCHAR"
     return StepTerms(
         name=f"steps[{i}]",
         optional=f"coalesce({_IS_OPTIONAL.format(f'steps[{i}]')}, false)",
         window_us=f"epoch_us(((windows::INTERVAL[])[{i}])::INTERVAL)",
-        fits=f"coalesce(json_contains(properties, {condition}::JSON), {condition} IS NULL)",
+        fits=_has(f"{condition}::JSON"),
         excluded="list_contains(excluded::VARCHAR[], step)",
     )
 

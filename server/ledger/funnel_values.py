@@ -29,7 +29,8 @@ def values_of(sessions: str, steps: str, by: str, key: str, attribution: str, po
     of_session = "SELECT session_id, {} FROM " + sessions + " WHERE {} = '{}'"
     return f"""SELECT session_id,
             CASE WHEN {attribution} = 'last' THEN arg_max(given, came) ELSE arg_min(given, came) END AS value
-        FROM (SELECT e.session_id, (e.event_time, e.sequence, e.event_id) AS came, e.properties ->> {key} AS given
+        FROM (SELECT e.session_id, (e.event_time, e.sequence, e.event_id) AS came,
+                {text_of("e.properties", key)} AS given
             FROM v_events AS e JOIN {sessions} AS f USING (session_id)
             WHERE {by} = 'property' AND e.device_time IS NOT NULL AND ({attribution} <> 'step' OR ({made_step})))
         WHERE given IS NOT NULL GROUP BY session_id
@@ -38,6 +39,16 @@ def values_of(sessions: str, steps: str, by: str, key: str, attribution: str, po
         UNION ALL SELECT session_id, language FROM {sessions} JOIN v_sessions USING (session_id)
             WHERE {by} = 'language' AND language <> ''
         UNION ALL SELECT session_id, (session_id IN ({has_event}))::VARCHAR FROM {sessions} WHERE {by} = 'event'"""
+
+
+def text_of(properties: str, key: str) -> str:
+    """SQL of a property as text. Equal numbers have the same text: of 5, 5.0 and 5e0 it is ``5``.
+
+    DuckDB writes a whole number that has a fraction or an exponent as ``5.0``. A text such as ``2.0`` stays.
+    """
+    given = f"({properties} ->> {key})"
+    return f"""CASE WHEN suffix({given}, '.0') AND json_type({properties} -> {key}) = 'DOUBLE'
+        THEN CASE {given} WHEN '-0.0' THEN '0' ELSE left({given}, -2) END ELSE {given} END"""
 
 
 def number_of(value: str) -> str:

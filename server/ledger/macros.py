@@ -9,6 +9,7 @@ are.
 from __future__ import annotations
 
 from server.ledger.funnel_steps import MOST_STEPS, REACHED, SESSIONS, UNKNOWN
+from server.ledger.funnel_values import text_of
 from server.ledger.table_schema import SqlMacro
 
 _STEPS = (
@@ -181,7 +182,7 @@ FUNNEL_BY = SqlMacro(
         SELECT session_id, CASE attribution WHEN 'first' THEN arg_min(given, (event_time, sequence))
             WHEN 'last' THEN arg_max(given, (event_time, sequence))
             ELSE error('The attribution is first or last.') END AS value
-        FROM (SELECT session_id, event_time, sequence, properties ->> property AS given FROM v_events
+        FROM (SELECT session_id, event_time, sequence, {text_of("properties", "property")} AS given FROM v_events
             WHERE source = 'app' AND property NOT IN ('variant', 'client', 'week'))
         WHERE given IS NOT NULL GROUP BY session_id),
     valued AS (SELECT reached, CASE property WHEN 'variant' THEN variant WHEN 'client' THEN client_id

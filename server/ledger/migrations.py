@@ -186,8 +186,7 @@ def count_who_comes_back(cursor: Cursor) -> None:
 
 def keep_daily_counts(cursor: Cursor) -> None:
     """Create the table of counts of deleted events, and the view of all counts by day."""
-    _run(cursor, daily_events.DAILY_EVENTS.statements())
-    _run(cursor, daily_events.V_DAILY_EVENTS.statements())
+    _run(cursor, [*daily_events.DAILY_EVENTS.statements(), *daily_events.V_DAILY_EVENTS.statements()])
 
 
 def remember_weekly_reports(cursor: Cursor) -> None:
@@ -220,8 +219,7 @@ def leave_deleted_events_out_of_the_funnel(cursor: Cursor) -> None:
 
 def place_openings_first(cursor: Cursor) -> None:
     """Place the opening of each session no later than the events of its app."""
-    _run(cursor, schema_changes.OPENINGS)
-    _run(cursor, event_views.V_EVENTS.statements())
+    _run(cursor, [*schema_changes.OPENINGS, *event_views.V_EVENTS.statements()])
 
 
 ALL: tuple[Migration, ...] = (
@@ -257,6 +255,7 @@ ALL: tuple[Migration, ...] = (
     renew_macros,
     leave_deleted_events_out_of_the_funnel,
     place_openings_first,
+    renew_macros,
 )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 import duckdb
@@ -115,3 +117,66 @@ def test_a_shape_may_have_twelve_steps(cursor: Cursor) -> None:
     store(cursor, {f"s{n}": [Happened(name, at) for at, name in enumerate(steps[:n])] for n in range(1, 13)})
     counts = fetch_all(cursor, f"FROM funnel_with({steps}, optional := ['step_2', 'step_3'])")
     assert [row["sessions"] for row in counts] == list(range(12, 0, -1))
+
+
+NUMBERS: Sequence[tuple[str, str]] = [
+    ("100000", "100000"),
+    ("1E+5", "100000"),
+    ("100000.0", "100000"),
+    ("-0", "0"),
+    ("-0.0", "0"),
+    ("5.50", "5.5"),
+    ("9007199254740993", "9007199254740993"),
+    ('"100000.0"', "100000.0"),
+    ('"2.0"', "2.0"),
+    ("true", "true"),
+]
+"""A value as an app sends it in JSON, and its group."""
+
+
+def store_numbers(cursor: Cursor) -> None:
+    store(cursor, {f"s{n}": [Happened("a", 0, 1, True, f'{{"n": {sent}}}')] for n, (sent, _) in enumerate(NUMBERS)})
+
+
+def test_equal_numbers_are_one_group(cursor: Cursor) -> None:
+    store_numbers(cursor)
+    expected = Counter(group for _, group in NUMBERS)
+    for call in ("funnel_by(['a'], 'n')", "funnel_segments(['a'], 'n')"):
+        counted = "sum(sessions)::BIGINT" if "_by" in call else "count(*)"
+        rows = cursor.execute(f"SELECT value, {counted} FROM {call} GROUP BY value").fetchall()
+        assert dict(rows) == expected, call
+    breakdown = Details(breakdown=Breakdown("property", "n"))
+    groups = grouped_report(cursor, FunnelChoice(steps=("a",)), breakdown)
+    assert {g.segment.value: g.stages[0].report.sessions for g in groups if g.segment} == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("100000", 3),
+        ("1e5", 3),
+        ("100000.0", 3),
+        ("0", 2),
+        ("5.5", 1),
+        ("9007199254740993", 1),
+        ("9007199254740992", 0),
+    ],
+)
+def test_a_condition_compares_numbers_by_value(cursor: Cursor, asked: str, found: int) -> None:
+    """The text 100000.0 of an app is no number: only who asks for it in that way finds it in GetReport."""
+    store_numbers(cursor)
+    [(by_macro,)] = cursor.execute(
+        "SELECT sessions FROM funnel_with(['a'], conditions := [$1])", [f'{{"n": {asked}}}']
+    ).fetchall()
+    assert by_macro == found
+    shape = Shape(rules=(StepRule(1, condition=Condition("n", (asked,))),))
+    [whole] = grouped_report(cursor, FunnelChoice(steps=("a",), shape=shape), Details())
+    assert whole.stages[0].report.sessions == found + (asked == "100000.0")
+
+
+def test_a_condition_on_a_number_and_a_text_needs_both(cursor: Cursor) -> None:
+    given = ('{"n": 5.0, "c": "web"}', '{"n": 5, "c": "app"}', '{"c": "web"}', '{"n": 6, "c": "web"}')
+    store(cursor, {text: [Happened("a", 0, 1, True, text)] for text in given})
+    call = """SELECT session_id FROM funnel_paths(['a'], conditions := ['{"n": 5, "c": "web"}'])"""
+    assert cursor.execute(call).fetchall() == [(given[0],)]
+    assert cursor.execute("FROM funnel_paths(['a'], conditions := ['{\"n\": \"5\"}'])").fetchall() == []
