@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from models.errors import NotFound
-from server.cli.events_file import events_text, in_file, kind_name, read_events_file
+from server.cli.events_file import events_text, in_file, kind_name, read_events_file, shortened
 from server.cli.output import Failure, show_json, show_table
 from server.cli.remote import address_option, connected
 
@@ -85,8 +85,12 @@ def list_events(client_id: str | None, address: str | None, as_json: bool) -> No
     if as_json:
         show_json([{"client": client, "event": name, "properties": kinds} for client, name, kinds in rows])
         return
-    shown = [(client, name, ", ".join(f"{key} {kind}" for key, kind in kinds.items())) for client, name, kinds in rows]
-    show_table(("client", "event", "properties"), shown, empty="No events are declared.")
+    shown = [
+        (client, name, key, shortened(kind))
+        for client, name, kinds in rows
+        for key, kind in (kinds or {"": ""}).items()
+    ]
+    show_table(("client", "event", "property", "kind"), shown, empty="No events are declared.")
 
 
 @events.command()

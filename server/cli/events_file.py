@@ -14,6 +14,7 @@ from models.reasons import Reason
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import DeclaredEvent, DeclaredProperty
 
+LONGEST_SHOWN: Final = 60
 MAX_FILE_BYTES: Final = 1024 * 1024
 KINDS: Final = ("number", "boolean", "time", "code", "text")
 """Kinds by name. A list of values is an enumeration."""
@@ -48,6 +49,8 @@ def parse_events(text: str) -> list[DeclaredEvent]:
         InvalidInput: EVENTS_FILE_INVALID, with every place that is wrong.
     """
     whole = _loaded(text)
+    if whole == {"events": None}:
+        raise _invalid("There is nothing below `events`. Write `events: {}` to declare no events.")
     if not isinstance(whole, dict) or list(whole) != ["events"] or not isinstance(whole["events"], dict):
         raise _invalid("The file must have the one key `events`, with the events by name below it.")
     wrong = [*_violations(whole["events"]), *_broken_rules(whole["events"])]
@@ -153,6 +156,11 @@ def kind_name(given: DeclaredProperty) -> str:
     if given.kind == funnel_pb2.PROPERTY_KIND_ENUMERATION:
         return f"[{', '.join(map(_scalar, given.values))}]"
     return funnel_pb2.PropertyKind.Name(given.kind).removeprefix("PROPERTY_KIND_").lower()
+
+
+def shortened(kind: str) -> str:
+    """A kind for a table, whose widest cell gives each line its width. ``vestibule events show`` has all values."""
+    return kind if len(kind) <= LONGEST_SHOWN else f"{kind[: LONGEST_SHOWN - 4]}...]"
 
 
 def events_text(events: Iterable[DeclaredEvent]) -> str:

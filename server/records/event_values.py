@@ -10,6 +10,7 @@ from models.errors import FieldViolation, InvalidInput, TooLarge
 from models.reasons import Reason
 from models.text import RedactedText
 from ray_tasks.types import Gateway
+from server.key_places import key_place
 from server.ledger import sessions
 from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.writer import Ledger
@@ -138,7 +139,9 @@ class EventValues:
         safe = await self._texts.redact(texts)
         personal = await self._words.personal(words)
         problems = [
-            EventProblem(index, REDACTED if key in personal else key, what, self._strict)
+            EventProblem(index, REDACTED, _of_hidden_key(draft, key, what), self._strict)
+            if key in personal
+            else EventProblem(index, key, what, self._strict)
             for index, draft in enumerate(drafts)
             for key, what in draft.problems
         ]
@@ -216,6 +219,11 @@ def _read(draft: _Draft, language: str, safe: Mapping[SpokenIn, RedactedText], p
         keys[key]: typed.get(key) or safe[SpokenIn(language, value, key)] for key, value in given.properties.items()
     }
     return ReadEvent(REDACTED if given.name in found else given.name, properties)
+
+
+def _of_hidden_key(draft: _Draft, key: str, what: str) -> str:
+    """What is wrong with a key that is not repeated, such as ``zz``, in which a name may be found."""
+    return f"{what}; it is {key_place(key, draft.given.properties)}, and not shown because it may name a person"
 
 
 def _all_refused(problems: Sequence[EventProblem]) -> InvalidInput:

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from models.errors import FieldViolation
+from server.key_places import key_place
 
 _NAME: Final = "letters, digits, dots, dashes and underscores"
 _WORD: Final = "small letters, digits and underscores"
@@ -47,27 +48,35 @@ _FIXED: Final = {
 
 
 def in_words(message: Message, violation: protovalidate.Violation) -> FieldViolation:
-    """The field that breaks a rule, and what the rule allows; never the value.
+    """The field that breaks a rule, and what the rule allows; never the value, nor the key of a map.
 
     Args:
-        message: The message that was checked.
+        message: The message that was checked
         violation: The broken rule.
     """
     elements = violation.proto.field.elements if violation.proto.field is not None else []
     path: list[str] = []
     field: FieldDescriptor | None = None
     inside: Any = message.DESCRIPTOR
+    value: Any = message
+    place = ""
     for element in elements:
         name = str(element.field_name)
         index = element.subscript.value if element.subscript and element.subscript.field == "index" else None
-        path.append(name if index is None else f"{name}[{index}]")  # the key of a map may be somebody's word
+        path.append(name if index is None else f"{name}[{index}]")
+        value = getattr(value, name, None)
+        if index is not None and value is not None:
+            value = value[index]
+        elif element.subscript and element.subscript.field == "string_key" and value is not None:
+            place = f"{key_place(element.subscript.value, value)} "
         if inside is not None and name in inside.oneofs_by_name:
             members = ", ".join(member.name for member in inside.oneofs_by_name[name].fields)
             return FieldViolation(".".join(path), f"must have exactly one of {members}")
         field = inside.fields_by_name.get(name) if inside is not None else None
         inside = field.message_type if field is not None else None
     allowed = _allowed(field, violation)
-    return FieldViolation(".".join(path) or "message", f"each key {allowed}" if violation.proto.for_key else allowed)
+    of_value = "" if violation.proto.for_key or not place else "the value of "
+    return FieldViolation(".".join(path) or "message", f"{of_value}{place}{allowed}")
 
 
 def _allowed(field: FieldDescriptor | None, violation: protovalidate.Violation) -> str:

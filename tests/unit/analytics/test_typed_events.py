@@ -178,6 +178,9 @@ async def test_undeclared_names_and_keys_and_unfitting_values_are_refused_when_s
     assert (server.unfitting("refused"), server.unfitting("stored")) == (3, 0)
     told = [(batch.index(next(e for e in batch if e.event_id == p.event_id)), p.key, p.refused) for p in reply.problems]
     assert sorted(told) == [(1, "", True), (2, "colour", True), (2, "redacted", True), (3, "amount", True)]
+    assert [p.description for p in reply.problems if p.key == "redacted"] == [
+        "is not declared; it is key 3 of 3 in alphabetical order, and not shown because it may name a person"
+    ]
     assert [(row["name"], json.loads(row["properties"])) for row in await server.stored()] == [
         ("sent", {"amount": 5, "note": "[REDACTED_NAME]"}),
         ("opened", {}),

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.cli.events_file import MAX_FILE_BYTES, events_text, parse_events, read_events_file
+from server.cli.events_file import MAX_FILE_BYTES, events_text, parse_events, read_events_file, shortened
 from server.cli.main import cli
 from tests.unit.cli.events_server import events_server
 
@@ -54,7 +54,8 @@ def test_events_are_declared_shown_and_listed(tmp_path: Path) -> None:
     assert "| form_sent   | channel   |        | [app, web, no, 7] |" in first.stdout
     assert run("declare", file, "--client", "shop").stdout == "Nothing changes.\n"
     assert run("show", "--client", "shop").stdout == FILE + "\n", "what it prints can be declared"
-    assert "amount number, channel [app, web, 'no', '7'], returning boolean" in run("list").stdout
+    assert "| shop   | form_sent   | channel   | [app, web, 'no', '7'] |" in run("list").stdout
+    assert "| shop   | form_opened |           |" in run("list").stdout
     listed = json.loads(run("list", "--client", "shop", "--json").stdout)
     assert [(row["client"], row["event"]) for row in listed] == [("shop", "form_opened"), ("shop", "form_sent")]
     changed = run("declare", written(tmp_path, "events: {form_sent: {amount: text}}"), "--client", "shop", "--json")
@@ -104,7 +105,7 @@ def test_a_client_without_declarations_has_nothing_to_show() -> None:
     ("text", "told"),
     [
         ("", "one key `events`"),
-        ("events:", "one key `events`"),
+        ("events:", "Write `events: {}` to declare no events"),
         ("events: {}\nevent: {}", "one key `events`"),
         ("events: [opened]", "one key `events`"),
         ("events: {opened: number}", "events.opened: must be empty, or have its properties"),
@@ -146,3 +147,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_a_value_that_yaml_would_read_as_something_else_is_quoted(value: str) -> None:
     [event] = parse_events(f"events: {{e: {{k: ['{value}']}}}}")
     assert parse_events(events_text([event])) == [event]
+
+
+def test_a_long_enumeration_is_shortened_in_a_table() -> None:
+    kind = f"[{', '.join(f'value{number}' for number in range(2000))}]"
+    assert shortened(kind) == f"{kind[:56]}...]"
+    assert shortened("[app, web]") == "[app, web]"

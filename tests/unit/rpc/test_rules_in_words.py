@@ -10,6 +10,7 @@ import protovalidate
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import access_pb2, admin_pb2, funnel_pb2, media_pb2, session_pb2
 
 from server.rpc.interceptors.rules_in_words import PATTERNS, in_words
@@ -53,8 +54,22 @@ def test_every_pattern_has_words() -> None:
             funnel_pb2.AppEvent(event_id=UUID, session_id=UUID, name="a", properties={"Maria Lopez": ""}),
             [
                 ("device_time", "must be given"),
-                ("properties", "each key must be 1 to 64 small letters, digits and underscores, a letter first"),
+                (
+                    "properties",
+                    "key 1 of 1 in alphabetical order must be 1 to 64 small letters, digits and underscores, "
+                    "a letter first",
+                ),
             ],
+        ),
+        (
+            funnel_pb2.AppEvent(
+                event_id=UUID,
+                session_id=UUID,
+                name="a",
+                device_time=Timestamp(seconds=1),
+                properties={"screen": "home", "note": "x" * 501, "a": ""},
+            ),
+            [("properties", "the value of key 2 of 3 in alphabetical order must be at most 500 characters")],
         ),
     ],
 )
