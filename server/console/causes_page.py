@@ -97,7 +97,10 @@ def change_shown(found: FunnelRecommendation, analysis: FunnelAnalysis, texts: T
     stage = texts.or_word(f"stage_{found.to_stage}", found.to_stage)
     rise, most = formats.rise(found.improvement.value), formats.rise(found.improvement.high)
     if not found.HasField("evidence"):
-        gain = texts("causes_gain_by_rule", value=formats.count(found.completions.high), rise=most)
+        value = formats.count(found.completions.high)
+        gain = texts("causes_gain_by_rule", value=value, rise=most)
+        if not found.improvement.high:
+            gain = texts("causes_gain_from_nothing", value=value)
         return ChangeShown(found, stage, (), None, gain)
     groups = groups_of(found.evidence, others_at(found, analysis), texts)
     spans = [

@@ -13,6 +13,8 @@ from server.funnel.types import Column, Condition, Flags, SessionTable, unknown
 
 Codes = npt.NDArray[np.int64]
 
+NOTHING = ""
+"""The level of a text for what did not happen. It is adjusted for and never named: who stays longer sees more of it."""
 MOST_LEVELS = 200
 """Rarer levels of a text are one group that is adjusted for and never named."""
 LEAST_OF_A_LEVEL = 20
@@ -82,7 +84,11 @@ def _text(name: str, column: Column, known_at: int) -> CodedFeature:
     code_of[kept] = np.arange(len(kept))
     width = len(kept) + (len(values) > len(kept))
     eye = np.eye(width, dtype=bool)
-    candidates = [Candidate(Condition(name, "=", values[k]), None, eye[code]) for code, k in enumerate(kept)]
+    candidates = [
+        Candidate(Condition(name, "=", values[k]), None, eye[code])
+        for code, k in enumerate(kept)
+        if values[k] != NOTHING
+    ]
     return CodedFeature(name, code_of[met], width, 0, tuple(candidates) if width > 1 else (), known_at)
 
 

@@ -23,6 +23,10 @@ class SeverityRules:
     critical: float = 0.50
     least_sessions: int = 20
 
+    def __post_init__(self) -> None:
+        if not 0.0 < self.high <= self.critical <= 1.0:
+            raise ValueError("high and critical are rates above 0 and up to 1, and high is not above critical")
+
     def severity(self, dropped: int, counted: int) -> str:
         """CRITICAL, HIGH or NORMAL; empty when there are too few sessions to say."""
         if counted < self.least_sessions:
@@ -50,7 +54,14 @@ class DropOff:
     categories: tuple[str, ...]
 
 
-def judge(count: StepCount, rules: SeverityRules, categories: tuple[str, ...]) -> DropOff:
-    """The drop-off of a step."""
-    rate = wilson(count.dropped, count.counted)
+def judge(count: StepCount, rules: SeverityRules, categories: tuple[str, ...], inflation: float = 1.0) -> DropOff:
+    """The drop-off of a step.
+
+    Args:
+        count: The sessions at the step.
+        rules: What is severe.
+        categories: What a drop-off here points to.
+        inflation: By how much the variance of the rate is larger because sessions of one person are alike.
+    """
+    rate = wilson(count.dropped / inflation, count.counted / inflation)
     return DropOff(count, rate, rules.severity(count.dropped, count.counted), categories)

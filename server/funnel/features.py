@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from server.funnel.coding import NOTHING
 from server.funnel.steps import Steps
 
 Kind = Literal["flag", "number", "text"]
@@ -82,7 +83,7 @@ SESSION_FEATURES: Final = (
 EVENT_FEATURES: Final = (
     Feature("no_speech", "flag", 1, _happened("name = 'no_speech'"), until=(2,)),
     Feature("upload_refused", "flag", 1, _happened("name = 'upload_refused'"), until=(2,)),
-    Feature("refusal", "text", 1, _or_none(_first("p[1]", "upload_refused")), until=(2,)),
+    Feature("refusal", "text", 1, f"coalesce({_first('p[1]', 'upload_refused')}, '{NOTHING}')", until=(2,)),
     Feature("stream_refused", "flag", 1, _happened("name = 'stream_refused'"), until=(2,)),
     Feature("stream_resumed", "flag", 1, _happened("name = 'stream_resumed'"), until=(2,)),
     Feature("stream_broken_off", "flag", 1, _happened("name = 'stream_broken_off'"), until=(2,)),

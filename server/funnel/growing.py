@@ -17,10 +17,17 @@ LEAST_LEAD = 0.05
 LEAST_SHARE = 0.45
 """How much of that lead those have that left one step later. A feature that is fixed from the start, and low values of
 which make people leave, gives them little: they left as well."""
-LEAD_OF_THE_END = 0.45
-"""A lead at the last step beyond which a feature is what happens at the end, such as a rating."""
+LARGE_LEAD = 0.15
+"""A lead at the first step beyond which a later step may show a small lead the other way by chance."""
+CHANCE_Z = -1.5
+"""How far the other way, in standard errors."""
+LEAD_OF_A_STEP = 0.45
+"""A lead beyond which a feature is what happens after a step, such as a rating or the number of photographs."""
 SAME_FOR_LEAVERS = 0.95
-"""A feature of the end has one value, such as none, for this share of those that left before."""
+"""Such a feature has one value, such as none, for this share of those that left at the step or before."""
+LEAD_OF_THE_END = 0.47
+"""A lead, either way, of those that finished over all that left, beyond which a feature is made by the end, such as a
+length that contains the idle time after which a session ends."""
 MOST_ROWS = 50_000
 
 
@@ -37,7 +44,8 @@ def growing_features(table: SessionTable, seed: int = 0) -> tuple[str, ...]:
     found = []
     for name, column in table.features.items():
         steps = range(table.known_at.get(name, 1), len(table.steps))
-        if any(_grows(_groups(values, reached, ended, steps)) for values in _aspects(column[rows])):
+        aspects = [_Aspect(values, reached, ended, steps) for values in _aspects(column[rows])]
+        if any(aspect.grows() or aspect.follows() for aspect in aspects):
             found.append(name)
     return tuple(found)
 
@@ -51,41 +59,46 @@ def _aspects(column: Column) -> Iterator[Floats]:
         yield (~missing).astype(np.float64)
 
 
-def _groups(values: Floats, reached: Codes, ended: Flags, steps: range) -> list[tuple[Floats, Floats]]:
-    """For each step with enough of both, the values of those that left and of those that went on."""
-    known = ~np.isnan(values)
-    groups = [(values[known & ended & (reached == step)], values[known & (reached > step)]) for step in steps]
-    return [(left, on) for left, on in groups if min(len(left), len(on)) >= LEAST_SESSIONS]
+class _Aspect:
+    """What may grow, with the values of those that left at each step and of those that went on."""
+
+    def __init__(self, values: Floats, reached: Codes, ended: Flags, steps: range) -> None:
+        known = ~np.isnan(values)
+        groups = [(values[known & ended & (reached == step)], values[known & (reached > step)]) for step in steps]
+        self._groups = [(left, on) for left, on in groups if min(len(left), len(on)) >= LEAST_SESSIONS]
+        self._leads = [_lead(left, on) for left, on in self._groups]
+
+    def grows(self) -> bool:
+        """Whether it leads at every step, and the leavers of each step lead those of the step before."""
+        groups, leads = self._groups, self._leads
+        if len(groups) < 2 or leads[0][0] - 2.0 * leads[0][1] < LEAST_LEAD:
+            return False
+        later = [_lead(groups[k][0], groups[k + 1][0]) for k in range(len(groups) - 1)]
+        least_z = CHANCE_Z if leads[0][0] >= LARGE_LEAD else 0.0
+        if not (_clear(leads[1:], least_z) and _clear(later, least_z)):
+            return False  # what makes people leave at the first step only leads there
+        return sum(after for after, _ in later) >= LEAST_SHARE * sum(lead for lead, _ in leads[:-1])
+
+    def follows(self) -> bool:
+        """Whether it follows from what it would explain: it tells almost without fail who made a step, and is the same
+        for nearly all others, or it tells who finished.
+
+        A bound below which all leave would tell that, too; but the values of those that left would differ, and those
+        that left at other steps would be on both sides of it.
+        """
+        before: list[Floats] = []
+        for (left, _), (lead, _) in zip(self._groups, self._leads, strict=True):
+            before.append(left)
+            _, counts = np.unique(np.concatenate(before), return_counts=True)
+            if counts.max() > SAME_FOR_LEAVERS * counts.sum() and lead > LEAD_OF_A_STEP:
+                return True
+        return bool(before) and abs(_lead(np.concatenate(before), self._groups[-1][1])[0]) > LEAD_OF_THE_END
 
 
-def _grows(groups: list[tuple[Floats, Floats]]) -> bool:
-    """Whether it leads at every step, and the leavers of each step lead those of the step before.
-
-    Or whether it tells almost without fail who finished, and is the same for nearly all others: it follows from that.
-    """
-    if groups and _follows_from_the_end(*groups[-1]):
-        return True
-    if len(groups) < 2:
-        return False
-    leads = [_lead(left, on) for left, on in groups]
-    if leads[0][0] - 2.0 * leads[0][1] < LEAST_LEAD:
-        return False
-    later = [_lead(groups[k][0], groups[k + 1][0]) for k in range(len(groups) - 1)]
-    if not (_clear(leads[1:]) and _clear(later[1:])):  # what makes people leave at the first step only leads there
-        return False
-    return sum(after for after, _ in later) >= LEAST_SHARE * sum(lead for lead, _ in leads[:-1])
-
-
-def _follows_from_the_end(left: Floats, on: Floats) -> bool:
-    """A bound below which all leave would tell who finished, too; but the values of those that left would differ."""
-    _, counts = np.unique(left, return_counts=True)
-    return bool(counts.max() > SAME_FOR_LEAVERS * len(left) and _lead(left, on)[0] > LEAD_OF_THE_END)
-
-
-def _clear(leads: list[tuple[float, float]]) -> bool:
-    """Whether all are above zero, and together by two standard errors."""
+def _clear(leads: list[tuple[float, float]], least_z: float) -> bool:
+    """Whether none is below so many standard errors, and all together are above zero by two."""
     z = [lead / error for lead, error in leads]
-    return not z or (min(z) > 0.0 and sum(z) >= 2.0 * len(z) ** 0.5)
+    return not z or (min(z) > least_z and sum(z) >= 2.0 * len(z) ** 0.5)
 
 
 def _lead(left: Floats, on: Floats) -> tuple[float, float]:

@@ -11,7 +11,7 @@ CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
-def wilson(hits: int, of: int, confidence: float = CONFIDENCE) -> Interval:
+def wilson(hits: float, of: float, confidence: float = CONFIDENCE) -> Interval:
     """Wilson's score interval of a share.
 
     With ``p = hits / of``, and ``z = 1.96`` for 95 %, the bounds are

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from server.funnel.drop_offs import DropOff, SeverityRules, judge
 from server.funnel.feature_table import read_table
+from server.funnel.logistic import inflation
 from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, labels, of_cause, roi
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
@@ -93,7 +95,7 @@ class FunnelOptimizer:
         """Make the report. It reads nothing, so it can run in any thread."""
         sessions = data.steps[0].entered if data.steps else 0
         steps = data.steps[0].names if data.steps else STAGES.names
-        drop_offs = tuple(self._judged(count) for count in data.steps)
+        drop_offs = tuple(self._judged(count, data.table) for count in data.steps)
         rate = completion_rate(drop_offs)
         found = _causes(data.table)
         evident = [self._of_cause(found, cause, drop_offs, sessions) for cause in found.report.causes]
@@ -101,7 +103,7 @@ class FunnelOptimizer:
         rules = [
             by_rule(step, self._rules.high, rate.mid, sessions, self._texts)
             for step in drop_offs
-            if step.severity in _SEVERE and step.count.step not in explained
+            if step.severity in _SEVERE and step.rate.mid > self._rules.high and step.count.step not in explained
         ]
         changes = in_order([*evident, *rules])
         return FunnelReport(
@@ -120,8 +122,8 @@ class FunnelOptimizer:
             periods=data.periods,
         )
 
-    def _judged(self, count: StepCount) -> DropOff:
-        return judge(count, self._rules, self._texts.points_to(count.to_stage))
+    def _judged(self, count: StepCount, table: SessionTable | None) -> DropOff:
+        return judge(count, self._rules, self._texts.points_to(count.to_stage), _inflation(table, count.step))
 
     def _of_cause(self, found: _Found, cause: Cause, drop_offs: tuple[DropOff, ...], sessions: int) -> Recommendation:
         count = drop_offs[cause.step_number - 1].count
@@ -136,6 +138,15 @@ class _Found:
     report: CauseReport
     improvements: Mapping[Cause, Improvement]
     together: Improvement | None
+
+
+def _inflation(table: SessionTable | None, step: int) -> float:
+    """By how much the variance of a step's rate is larger because sessions of one person are alike."""
+    if table is None or table.persons is None or not (rows := table.at_risk(step)).any():
+        return 1.0
+    left = table.reached[rows] == step
+    _, whose = np.unique(table.persons[rows], return_inverse=True)
+    return inflation(left - left.mean(), whose)
 
 
 def _causes(table: SessionTable | None) -> _Found:

@@ -175,7 +175,8 @@ def by_rule(drop_off: DropOff, target: float, completing: float, sessions: int, 
     """The recommendation for a severe step of which the data shows no cause.
 
     Nothing in the data says what a change would bring. The range goes from nothing to what a drop-off rate that is just
-    not severe would bring; its middle is half of that.
+    not severe would bring; its middle is half of that. Where nobody completes, a rise has no percentage: the range of
+    the completions then goes up to all sessions of the step that would go on.
 
     Args:
         drop_off: The step.
@@ -185,9 +186,10 @@ def by_rule(drop_off: DropOff, target: float, completing: float, sessions: int, 
         texts: What is said.
     """
     text = texts.of_step(drop_off.count.to_stage)
-    rate = min(drop_off.rate.mid, 1 - 1 / (drop_off.count.counted + 1))  # Where nobody went on, as if one had.
-    most = max(0.0, (1 - target) / (1 - rate) - 1)
+    going_on = 1 - drop_off.rate.mid
+    most = max(0.0, (1 - target) / going_on - 1) if completing else 0.0
     improvement = Interval(0.0, most / 2, most)
+    more = improvement.high * completing * sessions if completing else drop_off.count.entered * (1 - target)
     return Recommendation(
         step=drop_off.count.step,
         category=text.categories[0],
@@ -195,7 +197,7 @@ def by_rule(drop_off: DropOff, target: float, completing: float, sessions: int, 
         title=text.title,
         action=text.action,
         improvement=improvement,
-        completions=_share(improvement, completing * sessions),
+        completions=Interval(0.0, more / 2, more),
         steps=drop_off.count.names,
     )
 
@@ -229,9 +231,13 @@ def roi(rate: Interval, together: Improvement | None, rules: Sequence[Recommenda
             then *= 1 + getattr(rule.improvement, name)
         gains.append(min(then, 1.0) - rate.mid)
     gain = Interval(*gains)
+    then = rate.mid + gain.mid
+    # The errors of the present rate and of the gain come together.
+    below = float(np.hypot(rate.mid - rate.low, gain.mid - gain.low))
+    above = float(np.hypot(rate.high - rate.mid, gain.high - gain.mid))
     return Roi(
         rate=rate,
-        rate_then=_map(gain, lambda more: min(1.0, max(0.0, rate.mid + more))),
+        rate_then=Interval(max(0.0, then - below), then, min(1.0, then + above)),
         completions=_share(gain, sessions),
         improvement=_share(gain, 1 / rate.mid) if rate.mid else Interval(0.0, 0.0, 0.0),
     )

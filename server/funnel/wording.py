@@ -126,6 +126,8 @@ class Wording:
     def worth(self, found: Recommendation) -> str:
         """What a recommendation should bring, in a sentence."""
         gain, rise = found.completions, found.improvement
+        if found.evidence is None and not rise.high:
+            return self.texts("worth_from_nothing", value=self.number(gain.high))
         if found.evidence is None:
             return self.texts("worth_by_rule", value=self.number(gain.high), rise=self.percent(rise.high))
         bounds = {"low": self.number(gain.low), "high": self.number(gain.high)}

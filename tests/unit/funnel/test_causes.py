@@ -148,6 +148,38 @@ def test_what_follows_from_finishing_is_left_out_and_misleads_nobody() -> None:
     assert report.growing == tuple(columns)
 
 
+def longer(sessions: int, kind: str) -> tuple[SessionTable, str]:
+    """Sessions of four stages with a cause, and a column that says how long they lasted."""
+    rng = np.random.default_rng(17)
+    silent = rng.random(sessions) < 0.15
+    leaves = rng.random((3, sessions)) < np.array(
+        [0.25 + 0.25 * silent, np.full(sessions, 0.25), np.full(sessions, 0.2)]
+    )
+    reached = np.where(leaves.any(axis=0), leaves.argmax(axis=0) + 1, 4)
+    stayed = rng.lognormal(4.5, 0.6, (3, sessions))
+    share = np.where(np.arange(1, 4)[:, None] == reached, rng.random(sessions), np.arange(1, 4)[:, None] < reached)
+    seconds = (stayed * share).sum(axis=0)
+    columns: dict[str, Column] = {
+        "seconds": seconds,
+        "seconds_with_idle_time": seconds + 1800.0 * (reached < 4),
+        "waited": rng.lognormal(1.2, 0.8, sessions) + 0.1 * rng.random(sessions) * seconds,
+        "turns_in_second": rng.poisson(6.0 * share[1]).astype(float),
+        "seconds_of_third": np.where(reached >= 3, rng.lognormal(2.0, 0.5, sessions), np.nan),
+        "seen_in_third": reached >= 3,
+    }
+    features = {"silent": silent, kind: columns[kind]}
+    return SessionTable(features, reached, np.ones(sessions, dtype=bool), ("open", "fill", "send", "done")), kind
+
+
+@pytest.mark.parametrize(
+    "kind", ["seconds", "seconds_with_idle_time", "waited", "turns_in_second", "seconds_of_third", "seen_in_third"]
+)
+def test_what_exists_because_a_session_lasted_longer_is_left_out(kind: str) -> None:
+    sessions, column = longer(5000, kind)
+    report = find_causes(sessions)
+    assert (named(report), report.growing) == ([("silent", 1)], (column,))
+
+
 def test_a_bound_below_which_everybody_leaves_is_no_feature_of_the_end() -> None:
     rng = np.random.default_rng(20)
     score = rng.random(4000).round(3)

@@ -56,7 +56,9 @@ def _check_owners_case(report: FunnelReport) -> None:
     assert gain is not None
     # 500 complete. If 30 % left in place of 45 %, 700 of 1,000 would go on, and 500 in 550 of these would complete.
     most = 700 * 500 / 550 - 500
-    assert (gain.rate.mid, gain.rate_then.high) == pytest.approx((0.5, 0.5 + most / 1000))
+    assert gain.rate.mid == 0.5
+    assert gain.rate_then.mid == pytest.approx(0.5 + most / 2000)
+    assert gain.rate_then.high == pytest.approx(0.5 + most / 2000 + np.hypot(most / 2000, gain.rate.high - 0.5))
     bounds = (gain.completions.low, gain.completions.mid, gain.completions.high)
     assert bounds == pytest.approx((0, most / 2, most))
     assert gain.improvement.high == pytest.approx(most / 500)
@@ -136,12 +138,50 @@ def test_the_rules_of_thumb_follow_the_settings() -> None:
     assert FunnelOptimizer(SeverityRules(high=0.46, critical=0.9)).analyze(OWNERS).recommendations == ()
 
 
-def test_a_step_that_nobody_makes_has_a_finite_gain() -> None:
+def test_a_step_that_nobody_makes_has_no_rise_in_percent() -> None:
     report = FunnelOptimizer().analyze(FunnelData((StepCount(1, 100, 0, 100),)))
     assert report.roi is not None
     assert report.roi.completions.high == 0
     assert "A rule of thumb" in SAY.why(report.recommendations[0])
-    assert SAY.worth(report.recommendations[0]).startswith("At most ")
+    (change,) = report.recommendations
+    assert change.improvement == NOTHING
+    assert change.completions.high == pytest.approx(70)
+    assert (change.quick_win, change.high_impact) == (False, False)
+    assert SAY.worth(change).startswith("Nobody completes today. At most 70 more sessions")
+
+
+def test_the_rate_to_come_is_no_surer_than_the_rate_of_today(cursor: Cursor) -> None:
+    causes = {1: lambda seen: 1.3 * (seen["network"] == "3g")}
+    gain = analyzed(cursor, Quarter(3000, causes=causes)).roi
+    assert gain is not None
+    assert gain.rate_then.high - gain.rate_then.low >= gain.rate.high - gain.rate.low
+
+
+@pytest.mark.parametrize("rules", [(0.6, 0.5), (0.0, 0.5), (0.3, 1.1), (float("nan"), 0.5)])
+def test_rules_that_cannot_be_are_refused(rules: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="high is not above critical"):
+        SeverityRules(*rules)
+
+
+def test_a_step_just_at_the_bound_gets_no_change_that_is_worth_nothing() -> None:
+    data = FunnelData((StepCount(1, 1000, 700, 300), StepCount(2, 700, 700, 0), StepCount(3, 700, 700, 0)))
+    report = FunnelOptimizer().analyze(data)
+    assert (report.drop_offs[0].severity, report.recommendations) == ("HIGH", ())
+
+
+def test_sessions_of_one_person_make_a_rate_less_sure() -> None:
+    reached = np.array([1] * 500 + [1, 2] * 250)
+    persons = np.array([0] * 500 + list(range(1, 501)))
+    steps = (StepCount(1, 1000, 250, 750), StepCount(2, 250, 250, 0), StepCount(3, 250, 250, 0))
+
+    def rate(of: np.ndarray[tuple[int], np.dtype[np.int64]] | None) -> Interval:
+        table = SessionTable({}, reached, np.ones(1000, dtype=bool), FUNNEL, persons=of)
+        return FunnelOptimizer().analyze(FunnelData(steps, None, table)).drop_offs[0].rate
+
+    known, single = rate(persons), rate(None)
+    assert single == rate(np.arange(1000))
+    assert known.mid == pytest.approx(0.75)
+    assert known.low < 0.5 < single.low
 
 
 def test_an_operator_names_a_property_in_his_own_words(cursor: Cursor, tmp_path: Path) -> None:
