@@ -29,6 +29,7 @@ CLIENT: Final = "loans"
 ORDERS: Final = ("ordered", "strict", "any")
 PROPERTIES: Final = ("channel", "amount")
 CLOCKS_OFF: Final = (timedelta(), timedelta(hours=2), -timedelta(hours=2), timedelta(days=3652), -timedelta(days=3652))
+ONE_US: Final = timedelta(microseconds=1)
 
 
 async def _all(begin: Callable[[G], Awaitable[T]], given: Iterable[G], at_once: int = 8) -> list[T]:
@@ -42,17 +43,24 @@ async def _all(begin: Callable[[G], Awaitable[T]], given: Iterable[G], at_once: 
     return await asyncio.gather(*map(one, given))
 
 
-def _as_apps_send(log: pl.DataFrame, sessions: dict[str, str]) -> list[funnel_pb2.AppEvent]:
-    """Shuffled, 5 % twice; each device has its own clock."""
+def _as_apps_send(log: pl.DataFrame, sessions: dict[str, str]) -> list[funnel_pb2.RecordEventsRequest]:
+    """Shuffled, 5 % twice. Each device has its own clock; those that are nearly right say when they send.
+
+    Sessions are opened last: the newest event of each case happens now, and the others before the opening.
+    """
     chance = random.Random(5)
-    off = {case: chance.choice(CLOCKS_OFF) // timedelta(microseconds=1) for case in sessions}
-    sent = []
+    off = {case: chance.choice(CLOCKS_OFF) for case in sessions}
+    now = Timestamp()
+    now.GetCurrentTime()
+    newest = dict(log.group_by("case").agg(pl.col("at").max()).iter_rows())
+    later = {case: now.ToMicroseconds() - newest[case] + off[case] // ONE_US for case in sessions}
+    sent: dict[bool, list[funnel_pb2.AppEvent]] = {True: [], False: []}
     columns = ("case", "name", "at", "sequence", *PROPERTIES)
     for case, name, at, sequence, *given in log.select(columns).iter_rows():
         device_time = Timestamp()
-        device_time.FromMicroseconds(at + off[case])
+        device_time.FromMicroseconds(at + later[case])
         event_id, session_id = str(uuid.uuid4()), sessions[case]
-        sent.append(
+        sent[abs(off[case]) < timedelta(days=1)].append(
             funnel_pb2.AppEvent(
                 event_id=event_id,
                 session_id=session_id,
@@ -62,9 +70,16 @@ def _as_apps_send(log: pl.DataFrame, sessions: dict[str, str]) -> list[funnel_pb
                 properties={key: str(value) for key, value in zip(PROPERTIES, given, strict=True) if value is not None},
             )
         )
-    sent += chance.sample(sent, len(sent) // 20)
-    chance.shuffle(sent)
-    return sent
+    requests = []
+    for is_right, once in sent.items():
+        events = once + chance.sample(once, len(once) // 20)
+        chance.shuffle(events)
+        batches = [events[at : at + 500] for at in range(0, len(events), 500)]
+        requests += [
+            funnel_pb2.RecordEventsRequest(events=batch, sent_time=now if is_right else None) for batch in batches
+        ]
+    chance.shuffle(requests)
+    return requests
 
 
 async def _send(app: App, log: pl.DataFrame) -> None:
@@ -80,11 +95,10 @@ async def _send(app: App, log: pl.DataFrame) -> None:
     cases = log["case"].unique(maintain_order=True).to_list()
     ids = await _all(lambda _: app.open_session(client_id=CLIENT), cases)
     sessions = dict(zip(cases, ids, strict=True))
-    sent = _as_apps_send(log, sessions)
-    batches = [funnel_pb2.RecordEventsRequest(events=sent[at : at + 500]) for at in range(0, len(sent), 500)]
+    batches = _as_apps_send(log, sessions)
     replies = await _all(lambda batch: app.funnel.RecordEvents(batch, timeout=60), batches, at_once=4)
     assert sum(reply.recorded_count for reply in replies) == log.height
-    assert sum(reply.duplicate_count for reply in replies) == log.height // 20
+    assert sum(reply.duplicate_count for reply in replies) == sum(len(batch.events) for batch in batches) - log.height
     # Every third session ends, so that some are dropped and some under way.
     ended = [session_pb2.AbandonSessionRequest(session_id=name, reason="user_cancelled") for name in ids[::3]]
     await _all(app.sessions.AbandonSession, ended)
