@@ -13,7 +13,6 @@ from models.errors import InternalError
 from models.reasons import Reason
 from server.ledger import (
     access_schema,
-    all_macros,
     daily_events,
     event_counts,
     event_declarations,
@@ -21,6 +20,7 @@ from server.ledger import (
     funnel_macros,
     job_attempts,
     letter_operations,
+    macro_views,
     macros,
     return_visits,
     schema,
@@ -201,9 +201,8 @@ def give_funnels_a_shape(cursor: Cursor) -> None:
 
 
 def renew_macros(cursor: Cursor) -> None:
-    """Put the macros as they are now into a ledger that has earlier ones."""
-    for macro in all_macros.ALL_MACROS:
-        _run(cursor, macro.statements())
+    """Put the macros as they are now, and the view that lists them, into a ledger that has earlier ones."""
+    _run(cursor, macro_views.statements())
 
 
 def count_events_of_sessions(cursor: Cursor) -> None:
@@ -255,6 +254,7 @@ ALL: tuple[Migration, ...] = (
     renew_macros,
     leave_deleted_events_out_of_the_funnel,
     place_openings_first,
+    renew_macros,
     renew_macros,
 )
 

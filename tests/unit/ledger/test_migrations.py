@@ -23,7 +23,7 @@ from tests.unit.ledger.stored import read_now
 
 RENEWAL = max(number for number, step in enumerate(ALL, start=1) if step is renew_macros)
 """The last migration that renews the macros."""
-MIGRATIONS, MACROS = 33, "f8d42a2ea8c15243"
+MIGRATIONS, MACROS = 34, "f8d42a2ea8c15243"
 
 
 def test_an_empty_file_gets_every_migration_once(cursor: Cursor) -> None:
@@ -291,6 +291,21 @@ def test_views_show_no_secret_columns(cursor: Cursor) -> None:
         "peer",
         "hash",
     }
+
+
+def test_a_view_lists_every_macro_with_its_parameters_and_comment(cursor: Cursor) -> None:
+    listed = {row["name"]: row for row in fetch_all(cursor, "FROM v_macros")}
+    assert list(listed) == [macro.name for macro in ALL_MACROS]
+    assert all(listed[macro.name]["comment"] == macro.comment for macro in ALL_MACROS)
+    made = fetch_all(
+        cursor, "SELECT function_name, parameters FROM duckdb_functions() WHERE function_type = 'table_macro'"
+    )
+    for name, parameters in (
+        (row["function_name"], row["parameters"]) for row in made if row["function_name"] in listed
+    ):
+        told = [line.partition(":")[0] for line in listed[name]["parameters"].splitlines()]
+        assert set(told) == set(parameters)
+    assert listed["funnel"]["call"].startswith("funnel(steps, within := NULL, ordering := 'ordered'")
 
 
 def test_the_documented_views_exist() -> None:
