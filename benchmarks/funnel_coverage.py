@@ -43,6 +43,7 @@ SELECT session_id, 'app' AS client_id, create_time,
 FROM acted"""
 _ENDS = """CREATE OR REPLACE TABLE sessions AS SELECT session_id AS id, client_id, create_time, end_time AS stage_time
 FROM v_session_stages"""
+_RECORDS = "CREATE TABLE IF NOT EXISTS recommendations (session_id VARCHAR, expire_time TIMESTAMP)"
 _KNOWN = (
     "SELECT count(*) FILTER (reached > 1) AS went_on, count(*) FILTER (ended AND reached = 1) FROM v_session_stages"
 )
@@ -71,6 +72,7 @@ class Design:
         names = ("sessions", "left", "hours", "minutes", "minutes_left")
         cursor.execute(_SIMULATED, {name: getattr(self, name) for name in names} | {"start": START})
         cursor.execute(_ENDS)
+        cursor.execute(_RECORDS)
         return START + timedelta(hours=self.hours)
 
 
