@@ -220,6 +220,27 @@ def people_known(seed: int) -> Design:
     return replace(design, draw=draw)
 
 
+def stayed_longer(seed: int) -> Design:
+    """What exists because a session lasted longer, in six forms; the search is not told when each is known."""
+    parameters, design, pool = shop_design(seed, 27)
+
+    def grow(rng: np.random.Generator, f: Features, reached: npt.NDArray[np.int64]) -> None:
+        n, step = len(reached), np.arange(1, 4)[:, None]
+        share = np.where(step == reached, rng.random(n), step < reached)  # of each step's time
+        seconds = (rng.lognormal(4.5, 0.6, (3, n)) * share).sum(axis=0)
+        f["seconds"] = seconds
+        f["seconds_with_idle_time"] = seconds + 1800.0 * (reached < 4)
+        f["rotations"] = rng.poisson(seconds / 400)
+        f["waited_s"] = rng.lognormal(1.2, 0.8, n) + 0.1 * rng.random(n) * seconds
+        f["turns_in_second"] = rng.poisson(6.0 * share[1])
+        f["seconds_of_third"] = np.where(reached >= 3, rng.lognormal(2.0, 0.5, n), np.nan)
+        f["seen_in_third"] = reached >= 3
+
+    design.grow = grow
+    plant_some(parameters, design, pool, "vpn os country typing_s guest first_visit", 2, 1)
+    return design
+
+
 TRAPS: dict[str, Callable[[int], Design]] = {
     "gaps": gaps,
     "long waits": long_waits,
@@ -231,4 +252,5 @@ TRAPS: dict[str, Callable[[int], Design]] = {
     "most leave": most_leave,
     "noise": noise,
     "people known": people_known,
+    "stayed longer": stayed_longer,
 }

@@ -15,7 +15,7 @@ CPU        seconds a run
 
 ``--improvement N`` asks, over the first N seeds, how often the interval of the expected improvement holds what a
 simulation of 100,000 sessions without the cause gives. ``--simulator`` is a file with another simulator, which is not
-part of the repository. Designs: the eight of ``_funnel_designs``, nine traps on which the search was mended, and nine
+part of the repository. Designs: the eight of ``_funnel_designs``, eleven traps on which the search was mended, and nine
 that were held out: none of these was looked at before the search was done. Three are in ``_funnel_unseen``.
 ``--names`` prints the false finds.
 """
