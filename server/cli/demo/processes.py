@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import psutil
 
@@ -25,13 +27,28 @@ LAST_LINES = 15
 TELL_EVERY_S = 20.0
 
 
+_FREE: Final = range(20_000, 32_768)
+"""Above the ports of Ray's workers, and below those that Linux gives to outgoing connections."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Different unused ports on loopback. Another process may take one before it is used."""
+    """Different unused ports on loopback. Another process may take one before it is used.
+
+    They are of those that the system gives to no outgoing connection, because such a connection may come at any moment.
+
+    Raises:
+        OSError: None of many is free.
+    """
+    found: list[int] = []
     with contextlib.ExitStack() as sockets:
-        opened = [sockets.enter_context(socket.socket()) for _ in range(count)]
-        for each in opened:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in opened]
+        for port in random.sample(_FREE, len(_FREE)):
+            if len(found) == count:
+                return found
+            one = sockets.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+    raise OSError("no port is free")
 
 
 @dataclass(slots=True)
