@@ -52,7 +52,11 @@ KEPT = 0.99
 FEWEST_EVENTS_A_CPU_SECOND = 20_000
 FEWEST_DECLARED_A_CPU_SECOND = 10_000
 METHOD = "/vestibule.v1.FunnelService/RecordEvents"
-NO_LIMITS = ("limits.client_calls_per_s=100000", "limits.client_calls_burst=1000000")
+NO_LIMITS = (
+    "limits.client_calls_per_s=100000",
+    "limits.client_calls_burst=1000000",
+    "events.most_of_session=100000",
+)
 
 
 def main() -> None:
