@@ -25,7 +25,7 @@ from server.funnel.selection import Selection
 from server.funnel.step_counts import count_steps, end_of_observation, outcome_parameters
 from server.ledger.columns import aware_or_none
 from server.ledger.connection import MEMORY_BYTES, connect
-from server.ledger.migrations import migrate
+from server.ledger.migrate import migrate
 from server.ledger.types import utc_now
 from server.services.funnel_analysis import Analysis
 

@@ -22,7 +22,7 @@ import duckdb
 
 from server.ledger.event_views import V_EVENTS
 from server.ledger.macros import FUNNEL, FUNNEL_SESSIONS
-from server.ledger.migrations import migrate
+from server.ledger.migrate import migrate
 from server.ledger.types import utc_now
 from server.ledger.views import V_SESSIONS
 

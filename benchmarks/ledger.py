@@ -38,7 +38,7 @@ from models.text import RedactedText
 from server.ledger import app_events, sessions
 from server.ledger.columns import Cursor
 from server.ledger.connection import THREADS
-from server.ledger.migrations import migrate
+from server.ledger.migrate import migrate
 from server.ledger.types import EventRow, SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
 

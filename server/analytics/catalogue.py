@@ -13,7 +13,7 @@ import duckdb
 from server.analytics.sql_policy import VIEWS
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor
-from server.ledger.migrations import migrate
+from server.ledger.migrate import migrate
 from server.ledger.table_schema import comment_on
 
 _HIDDEN = "READ_ONLY, HIDDEN true"

@@ -13,7 +13,7 @@ import duckdb
 
 from server.analytics.refusals import Cause, Refused
 from server.analytics.sql_policy import judge, too_long
-from server.ledger.migrations import migrate
+from server.ledger.migrate import migrate
 from server.ledger.types import utc_now
 
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {

@@ -19,7 +19,7 @@ from server.backup.layout import BackupKeys, FileEntry, Manifest, invalid, parse
 from server.ledger.audit import rows_after
 from server.ledger.columns import Cursor
 from server.ledger.copied import LedgerContents, contents, opened_copy
-from server.ledger.migrations import refuse_newer
+from server.ledger.migrate import refuse_newer
 from server.runtime.keyring import key_id
 
 

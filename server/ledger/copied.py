@@ -14,7 +14,8 @@ from models.reasons import Reason
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
-from server.ledger.migrations import ALL, refuse_newer
+from server.ledger.migrate import refuse_newer
+from server.ledger.migrations import ALL
 from server.ledger.needed_media import needed_spool_ids
 
 

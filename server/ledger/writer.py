@@ -28,7 +28,7 @@ from server.ledger.connection import MEMORY_BYTES, connect, with_new_storage
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.group_commit import Settled, Write
 from server.ledger.half_made import delete_half_made
-from server.ledger.migrations import migrate, require_newest
+from server.ledger.migrate import migrate, require_newest
 from server.ledger.open_file import TRY_AGAIN_S, OpenFile
 from server.ledger.readers import Readers
 from server.ledger.rewrite import rewrite

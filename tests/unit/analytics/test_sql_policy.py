@@ -9,7 +9,7 @@ import pytest
 
 from server.analytics.sql_policy import LONGEST_QUERY, judge
 from server.ledger.columns import Cursor
-from server.ledger.migrations import migrate
+from server.ledger.migrate import migrate
 from tests.unit.analytics.queries import BAD, GOOD
 from tests.unit.ledger.makers import NOW
 

@@ -20,7 +20,8 @@ from server.backup import install as installing
 from server.backup.check import OpenedBackup, open_backup
 from server.backup.install import install
 from server.ledger.connection import connect
-from server.ledger.migrations import ALL, migrate
+from server.ledger.migrate import migrate
+from server.ledger.migrations import ALL
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.preflight import check_settings

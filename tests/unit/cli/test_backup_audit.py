@@ -16,7 +16,7 @@ from models.reasons import Reason
 from server.cli.main import cli
 from server.ledger import copied
 from server.ledger.connection import connect
-from server.ledger.migrations import migrate
+from server.ledger.migrate import migrate
 from server.ledger.types import utc_now
 from tests.unit.backup.conftest import Home
 

@@ -19,7 +19,8 @@ from models.text import RedactedText
 from server.cli.main import cli
 from server.ledger import sessions, turns
 from server.ledger.columns import Cursor
-from server.ledger.migrations import ALL, migrate
+from server.ledger.migrate import migrate
+from server.ledger.migrations import ALL
 from tests.unit.ledger.makers import NOW, session, turn
 from tests.unit.ledger.migrated import open_ledger
 

@@ -12,7 +12,7 @@ from models.errors import InternalError
 from server.ledger import checkpoints
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.connection import STORAGE
-from server.ledger.migrations import migrate
+from server.ledger.migrate import migrate
 from server.ledger.rewrite import rewrite
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW

@@ -15,7 +15,8 @@ from models.errors import InternalError
 from server.ledger import claims, streams, table_schema, uploads, views
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor, count, fetch_all
-from server.ledger.migrations import ALL, count_events_of_sessions, migrate, place_openings_first, renew_macros
+from server.ledger.migrate import migrate
+from server.ledger.migrations import ALL, count_events_of_sessions, place_openings_first, renew_macros
 from server.ledger.types import Artifact
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
@@ -246,7 +247,7 @@ def test_a_failed_migration_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> N
         cursor.execute("CREATE TABLE half (a INTEGER)")
         cursor.execute("SELECT no_such_function()")
 
-    monkeypatch.setattr("server.ledger.migrations.ALL", (*ALL, breaks))
+    monkeypatch.setattr("server.ledger.migrate.ALL", (*ALL, breaks))
     connection = duckdb.connect(":memory:")
     with pytest.raises(duckdb.Error):
         migrate(connection, lambda: NOW, up_to=len(ALL) + 1)
