@@ -1,0 +1,62 @@
+"""The table of pages: which address shows which page, and what a form there does. The login has its own in ``app``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.responses import RedirectResponse, Response
+
+from server.console import experiments_page, health_page, letters_page, risk_page, sessions_page
+from server.console.analyses import Analyses
+from server.console.causes_page import CausesPage
+from server.console.funnel_page import FunnelPage
+from server.console.page import texts_of
+from server.console.visit import Page, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class PageRoute:
+    """A page for whoever is logged in.
+
+    Attributes:
+        path: Of its address, as Starlette writes it.
+        page: Makes it.
+        method: POST for what a form does.
+        follows: Whether it follows changes: its template has a block ``live``.
+    """
+
+    path: str
+    page: Page
+    method: Literal["GET", "POST"] = "GET"
+    follows: bool = False
+
+
+def page_routes(analyses: Analyses) -> tuple[PageRoute, ...]:
+    """The pages. One of the menu is in ``visit.PAGES``, too.
+
+    Args:
+        analyses: Keep the analyses of funnels for a while.
+    """
+    return (
+        PageRoute("/", _start),
+        PageRoute("/funnel", FunnelPage(analyses).show),
+        PageRoute("/funnel/sessions", sessions_page.show_list),
+        PageRoute("/sessions/{session_id}", sessions_page.show_one),
+        PageRoute("/causes", CausesPage(analyses).show),
+        PageRoute("/experiments", experiments_page.show_all),
+        PageRoute("/experiments/{name}", experiments_page.show_one),
+        PageRoute("/risk", risk_page.show),
+        PageRoute("/health", health_page.show, follows=True),
+        PageRoute("/letters", letters_page.show_all, follows=True),
+        PageRoute("/letters/{letter_id}", letters_page.show_one),
+        PageRoute("/letters/{letter_id}/retry", letters_page.retry, "POST"),
+        PageRoute("/letters/{letter_id}/discard", letters_page.discard, "POST"),
+    )
+
+
+async def _start(visit: Visit) -> Response:
+    """Leads to the first page of the menu."""
+    if visit.menu:
+        return RedirectResponse(f"/{visit.menu[0]}", 303)
+    return visit.page("problem.html", message=texts_of(visit.request)("problem_not_found"), reason="", hint="")
