@@ -24,8 +24,8 @@ from server.breakers.types import BreakerState, Outcome
 from server.breakers.worker_calls import WorkerCall, WorkerCalls
 
 SPEECH, VISION, REDACTION = "speech", "vision", "redaction"
-SPEECH_API = "speech_api"
-VISION_API = "vision_api"
+SPEECH_WORKER = "speech_worker"
+VISION_WORKER = "vision_worker"
 PROBE_TIMEOUT_S = 15.0
 """Bound of a health probe; a worker that works needs less than a second for it."""
 

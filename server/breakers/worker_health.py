@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from ray_tasks.supervised_gateway import KINDS
-from server.breakers.guarded_gateway import SPEECH_API, VISION_API
+from server.breakers.guarded_gateway import SPEECH_WORKER, VISION_WORKER
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerState
 
@@ -37,7 +37,7 @@ class WorkerHealth:
 
     def __init__(self, cluster: HasRunning, breakers: Breakers) -> None:
         self._cluster = cluster
-        self._breakers = {"speech": breakers.get(SPEECH_API), "vision": breakers.get(VISION_API)}
+        self._breakers = {"speech": breakers.get(SPEECH_WORKER), "vision": breakers.get(VISION_WORKER)}
 
     def __call__(self) -> dict[str, bool]:
         """Whether each kind works, by its name in gRPC health."""

@@ -28,5 +28,5 @@ class BreakerSettings(BaseModel):
 class BreakersSettings(BaseModel):
     """The breakers of the workers on this server."""
 
-    vision_api: BreakerSettings = Field(BreakerSettings(), description="Reading of pictures.")
-    speech_api: BreakerSettings = Field(BreakerSettings(), description="Speech recognition.")
+    vision_worker: BreakerSettings = Field(BreakerSettings(), description="Reading of pictures.")
+    speech_worker: BreakerSettings = Field(BreakerSettings(), description="Speech recognition.")

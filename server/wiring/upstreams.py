@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from models.retry_budget import RetryBudget
 from ray_tasks.types import Gateway
 from server.breakers.client_pauses import ClientPauses
-from server.breakers.guarded_gateway import SPEECH_API, VISION_API, GuardedGateway, WorkerProbes, judge_worker_error
+from server.breakers.guarded_gateway import (
+    SPEECH_WORKER,
+    VISION_WORKER,
+    GuardedGateway,
+    WorkerProbes,
+    judge_worker_error,
+)
 from server.breakers.prober import HealthProbe, HealthProber
 from server.breakers.registry import Breakers
 from server.ledger.types import Clock
@@ -49,9 +55,9 @@ async def build_upstreams(
     """
     breakers = Breakers(ledger, metrics, clock)
     stack.push_async_callback(breakers.drain)
-    speech, vision = settings.breakers.speech_api, settings.breakers.vision_api
-    speech_pauses = _pauses(SPEECH_API, speech, breakers, metrics)
-    vision_pauses = _pauses(VISION_API, vision, breakers, metrics)
+    speech, vision = settings.breakers.speech_worker, settings.breakers.vision_worker
+    speech_pauses = _pauses(SPEECH_WORKER, speech, breakers, metrics)
+    vision_pauses = _pauses(VISION_WORKER, vision, breakers, metrics)
     gateway = GuardedGateway(workers, speech_pauses, vision_pauses)
     probes = WorkerProbes(workers)
     health = [

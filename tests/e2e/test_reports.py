@@ -55,7 +55,7 @@ def two_different_weeks(cursor: Cursor) -> None:
     SimulatedWeek(WEEK.before, 1000, mix={"network": NETWORKS, "version": {"2.0": 1.0}}).store(cursor)
     more = {2: lambda drawn: 0.5 if drawn["version"] == "2.1" else 0.0}
     SimulatedWeek(WEEK, 1000, mix=worse, more=more, unheard=0.2).store(cursor)
-    breaker(cursor, "vision_api", datetime(2026, 3, 4), timedelta(hours=3))
+    breaker(cursor, "vision_worker", datetime(2026, 3, 4), timedelta(hours=3))
 
 
 async def test_a_test_report_goes_to_a_folder_and_by_mail(home: Path) -> None:

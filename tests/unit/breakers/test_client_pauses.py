@@ -26,7 +26,7 @@ from server.wiring.upstreams import build_upstreams
 from tests.clocks import HandSeconds
 from tests.fakes.gateway import FakeGateway
 
-FAILURES = BreakersSettings().vision_api.failures
+FAILURES = BreakersSettings().vision_worker.failures
 LOST = WorkerLost("It died.")
 
 
@@ -42,12 +42,12 @@ class World:
             ClientPauses(
                 self.breakers.build(name, each.bounds, judge_worker_error, self.clock), probed=probed, clock=self.clock
             )
-            for name, each in (("speech_api", settings.speech_api), ("vision_api", settings.vision_api))
+            for name, each in (("speech_worker", settings.speech_worker), ("vision_worker", settings.vision_worker))
         )
         self.gateway = GuardedGateway(self.workers, speech, vision, self.clock)
         self.vision = vision.breaker
         ask = WorkerProbes(self.workers).vision
-        every_s = settings.vision_api.probe_s if probed else 0.0
+        every_s = settings.vision_worker.probe_s if probed else 0.0
         self.prober = HealthProber(self.breakers, [HealthProbe(self.vision, ask, every_s, vision)], self.clock)
 
     async def read(self, client: str, error: VestibuleError | None = None) -> None:
@@ -143,7 +143,7 @@ async def test_workers_that_fail_the_checks_as_well_are_broken(world: World) -> 
         await world.probe(LOST)
         assert world.vision.failure_count == failures
     assert world.is_open
-    assert "vision_api is open" in await world.detail()
+    assert "vision_worker is open" in await world.detail()
     world.clock.advance(world.vision.bounds.reset_s)
     for _ in range(world.vision.bounds.successes):
         await world.read("only one")
@@ -227,7 +227,7 @@ async def test_a_change_by_hand_ends_a_pause(world: World, capsys: pytest.Captur
     await world.read("poisoner")
     await world.fail("poisoner", FAILURES)
     world.vision.trip()
-    with pytest.raises(BreakerOpen, match="Calls to vision_api are paused"):
+    with pytest.raises(BreakerOpen, match="Calls to vision_worker are paused"):
         await world.read("poisoner")
 
 
@@ -252,12 +252,12 @@ async def test_the_server_shows_how_many_clients_are_paused(ledger: Ledger, tmp_
         upstreams = await build_upstreams(settings, ledger, metrics, workers, stack, utc_now)
         workers.will("read_picture", *[LOST] * FAILURES)
         for _ in range(FAILURES):
-            assert paused("vision_api") == 0
+            assert paused("vision_worker") == 0
             with pytest.raises(WorkerLost):
                 await read("poisoner")
-        assert (paused("vision_api"), paused("speech_api")) == (1, 0)
-        upstreams.breakers.get("vision_api").reset()
-        assert paused("vision_api") == 0
+        assert (paused("vision_worker"), paused("speech_worker")) == (1, 0)
+        upstreams.breakers.get("vision_worker").reset()
+        assert paused("vision_worker") == 0
 
 
 async def test_a_call_from_before_a_change_pauses_nobody(world: World) -> None:

@@ -43,7 +43,7 @@ class World:
         self.workers = FakeGateway()
         self.speech, self.vision = (
             AsyncBreaker(name, BOUNDS, clock=self.clock, judge=judge_worker_error)
-            for name in ("speech_api", "vision_api")
+            for name in ("speech_worker", "vision_worker")
         )
         self.gateway = GuardedGateway(self.workers, ClientPauses(self.speech), ClientPauses(self.vision))
 
@@ -66,7 +66,7 @@ def world() -> World:
 async def test_workers_that_keep_failing_are_not_asked(world: World) -> None:
     await world.fail(LOST, 5)
     asked = len(world.workers.called("read_picture"))
-    with pytest.raises(BreakerOpen, match="vision_api failed 5 times") as refused:
+    with pytest.raises(BreakerOpen, match="vision_worker failed 5 times") as refused:
         await world.read()
     assert refused.value.retry_after_s == pytest.approx(60)
     assert len(world.workers.called("read_picture")) == asked
@@ -153,7 +153,7 @@ async def test_status_says_which_breaker_is_open(world: World) -> None:
     await world.fail(LOST, 5)
     [vision] = [info for info in await world.gateway.engines() if info.kind == "vision"]
     assert not vision.healthy
-    assert vision.detail.endswith("The breaker vision_api is open, after 5 failures in a row.")
+    assert vision.detail.endswith("The breaker vision_worker is open, after 5 failures in a row.")
 
 
 async def test_health_probes_are_small_real_calls(world: World) -> None:

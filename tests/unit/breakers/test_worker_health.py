@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.breakers.guarded_gateway import SPEECH_API, VISION_API
+from server.breakers.guarded_gateway import SPEECH_WORKER, VISION_WORKER
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
 from server.breakers.worker_health import WorkerHealth
@@ -46,7 +46,7 @@ def breakers(ledger: Ledger) -> Breakers:
 
 @pytest.fixture
 def health(cluster: Cluster, breakers: Breakers, clock: HandSeconds) -> WorkerHealth:
-    for name in (SPEECH_API, VISION_API):
+    for name in (SPEECH_WORKER, VISION_WORKER):
         breakers.build(name, BreakerBounds(), clock=clock)
     return WorkerHealth(cluster, breakers)
 
@@ -71,7 +71,7 @@ async def test_a_kind_works_while_it_has_a_replica(cluster: Cluster, health: Wor
 async def test_a_kind_does_not_work_until_its_breaker_is_closed(
     breakers: Breakers, health: WorkerHealth, clock: HandSeconds
 ) -> None:
-    vision = breakers.get(VISION_API)
+    vision = breakers.get(VISION_WORKER)
     vision.trip()
     assert down(health) == {"vision"}
     clock.advance(121)

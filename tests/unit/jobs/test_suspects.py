@@ -93,7 +93,7 @@ class Callers:
         self.world = world
         self.method = method
         speech, vision = (
-            ClientPauses(AsyncBreaker(name, BreakerBounds(failures=100))) for name in ("speech_api", "vision_api")
+            ClientPauses(AsyncBreaker(name, BreakerBounds(failures=100))) for name in ("speech_worker", "vision_worker")
         )
         self.gateway = GuardedGateway(world.gateway, speech, vision)
         reading = (world.ledger, world.spool, self.gateway, world.pubsub, world.artifacts, world.clock)

@@ -36,14 +36,14 @@ def test_a_breaker_counts_for_the_part_of_its_time_that_is_in_the_week(cursor: C
     hour = timedelta(hours=1)
     bulk(cursor, "server_events", [
         *changes("llm_api", ("open", FIRST - hour), ("half-open", FIRST + hour), ("closed", FIRST + 2 * hour)),
-        *changes("speech_api", ("open", LAST - hour)),
-        *changes("vision_api", ("open", FIRST - 2 * hour), ("closed", FIRST - hour), ("open", LAST + 2 * hour)),
+        *changes("speech_worker", ("open", LAST - hour)),
+        *changes("vision_worker", ("open", FIRST - 2 * hour), ("closed", FIRST - hour), ("open", LAST + 2 * hour)),
         *changes("scan_api", ("open", FIRST), ("half-open", FIRST + hour), ("open", FIRST + hour),
                  ("closed", FIRST + 4 * hour)),
     ])  # fmt: skip
     assert found(cursor) == [
         Incident("breaker", "scan_api", 2, 4 * 3600.0),
-        Incident("breaker", "speech_api", 1, 3601.0),
+        Incident("breaker", "speech_worker", 1, 3601.0),
         Incident("breaker", "llm_api", 1, 3600.0),
     ]
 

@@ -46,7 +46,7 @@ def store(cursor: Cursor) -> None:
     SimulatedWeek(WEEK.before, 1500, mix=OLD).store(cursor)
     SimulatedWeek(WEEK, 1500, mix=NEW, more={2: _worse}).store(cursor)
     begin, _ = (moment.replace(tzinfo=None) for moment in WEEK.bounds(BERLIN))
-    breaker(cursor, "vision_api", begin - timedelta(hours=1), timedelta(hours=3))
+    breaker(cursor, "vision_worker", begin - timedelta(hours=1), timedelta(hours=3))
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +86,10 @@ def test_it_says_what_changed_and_why_that_may_be(message: ReportMessage) -> Non
 
 
 def test_a_breaker_is_told_with_its_time_in_each_week(message: ReportMessage) -> None:
-    assert re.search(r"Breaker vision_api open +1 time, 2 h +1 time, 1 h", message.text)
+    assert re.search(r"Breaker vision_worker open +1 time, 2 h +1 time, 1 h", message.text)
     assert message.document["incidents"][0] == {
         "kind": "breaker",
-        "subject": "vision_api",
+        "subject": "vision_worker",
         "number": 1,
         "seconds": 7200.0,
     }
@@ -191,7 +191,7 @@ async def test_a_breaker_that_people_met_may_be_why(tmp_path: Path) -> None:
         SimulatedWeek(WEEK.before, 1500).store(cursor)
         more = {1: lambda drawn: 0.4 if begin < drawn["at"] < end else 0.0}
         SimulatedWeek(WEEK, 1500, more=more).store(cursor)
-        breaker(cursor, "speech_api", begin, end - begin)
+        breaker(cursor, "speech_worker", begin, end - begin)
 
     opened.write_now(outage)
     found = await maker(opened).make(WEEK)
@@ -248,7 +248,7 @@ async def test_a_defect_of_the_statistics_has_a_reason(filled: Ledger, monkeypat
                 "Mehr, als der Zufall erklärt, änderte sich: Abgeschlossen, Abbruch vor: Wartet auf Freigabe.",
                 "Neu: Sitzungen, für die gilt: version = 2.1",
                 "1.500 Sitzungen begannen, 1.500 in der Woche davor.",
-                "Breaker vision_api offen",
+                "Breaker vision_worker offen",
                 "1-mal, 2 h",
             ),
         ),
@@ -259,7 +259,7 @@ async def test_a_defect_of_the_statistics_has_a_reason(filled: Ledger, monkeypat
                 "Cambió más de lo que explica el azar: Completadas, Abandono antes de: Espera aprobación.",
                 "Nuevo: sesiones en que version = 2.1",
                 "Se abrieron 1500 sesiones",
-                "Cortacircuitos vision_api abierto",
+                "Cortacircuitos vision_worker abierto",
                 "1 vez, 2 h",
             ),
         ),
