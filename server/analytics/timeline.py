@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from server.ledger import breakers, job_attempts
+from server.ledger.breakers import BreakerChange
 from server.ledger.columns import Cursor, aware, fetch_all
+from server.ledger.job_attempts import SessionAttempt
 from server.ledger.types import SessionRow, SessionState
+
+MOST_AROUND: Final = 500
+"""Attempts at jobs, and changes of breakers, beside what happened in a session. The protos name it too."""
 
 PropertyType = Literal["number", "boolean", "text"]
 
@@ -72,6 +78,18 @@ def timeline(cursor: Cursor, session_id: str, *, page_size: int, after: int = 0)
         for row in shown
     ]
     return entries, str(shown[-1]["position"]) if len(rows) > page_size else ""
+
+
+def surroundings(cursor: Cursor, session: SessionRow) -> tuple[list[SessionAttempt], list[BreakerChange]]:
+    """Attempts at the jobs of a session, and changes of breakers while it ran, each oldest first.
+
+    Args:
+        cursor: Of a read.
+        session: That the caller may see.
+    """
+    attempts = job_attempts.list_of_session(cursor, session.id, MOST_AROUND)
+    end = session.update_time if session.state.ended else None
+    return attempts, breakers.changes_between(cursor, session.create_time, end, MOST_AROUND)
 
 
 def sessions_by_id(cursor: Cursor, ids: Sequence[str]) -> list[SessionRow]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.ledger.columns import Cursor, Row, aware_or_none, fetch_all, fetch_one, stored_time_or_none
+from server.ledger.columns import (
+    Cursor,
+    Row,
+    aware,
+    aware_or_none,
+    fetch_all,
+    fetch_one,
+    stored_time,
+    stored_time_or_none,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,35 @@ def load(cursor: Cursor, name: str) -> BreakerRow | None:
 def load_all(cursor: Cursor) -> list[BreakerRow]:
     """The stored states of all breakers that ever changed."""
     return [_breaker(row) for row in fetch_all(cursor, "SELECT * FROM breakers ORDER BY name")]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChange:
+    """A change of a breaker.
+
+    Attributes:
+        state: As of ``BreakerRow``.
+        cause: Why, a machine word.
+    """
+
+    name: str
+    state: str
+    time: datetime
+    cause: str
+
+
+def changes_between(cursor: Cursor, start: datetime, end: datetime | None, most: int) -> list[BreakerChange]:
+    """The first changes within a time, oldest first, after the last one of each breaker before it."""
+    rows = fetch_all(
+        cursor,
+        """SELECT time, subject, properties FROM server_events WHERE name = 'breaker_changed'
+            AND ($end::TIMESTAMP IS NULL OR time <= $end)
+        QUALIFY time >= $start OR time = max(time) FILTER (time < $start) OVER (PARTITION BY subject)
+        ORDER BY time, subject LIMIT $most""",
+        {"start": stored_time(start), "end": stored_time_or_none(end), "most": most},
+    )
+    found = [(row, json.loads(row["properties"])) for row in rows]
+    return [BreakerChange(row["subject"], told["new"], aware(row["time"]), told["cause"]) for row, told in found]
 
 
 def store(cursor: Cursor, row: BreakerRow) -> None:

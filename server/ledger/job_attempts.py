@@ -165,3 +165,46 @@ def _forget_oldest(cursor: Cursor, job_id: str) -> None:
             ORDER BY begin_time DESC, number DESC OFFSET ?)""",
             [job_id, KEPT_ATTEMPTS],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAttempt:
+    """An attempt at a job of a session.
+
+    Attributes:
+        end_time: None while it runs.
+        outcome: As of ``JobAttemptRow``; empty while it runs.
+    """
+
+    job_id: str
+    kind: str
+    number: int
+    begin_time: datetime
+    end_time: datetime | None
+    outcome: str
+    reason: str
+
+
+def list_of_session(cursor: Cursor, session_id: str, most: int) -> list[SessionAttempt]:
+    """The newest attempts at jobs of a session, those that run included, oldest first."""
+    rows = fetch_all(
+        cursor,
+        """SELECT job_id, jobs.kind, number, begin_time, end_time, outcome, reason
+        FROM job_attempts JOIN jobs ON jobs.id = job_attempts.job_id WHERE jobs.session_id = $session
+        UNION ALL SELECT id, kind, attempts, claim_time, NULL, '', '' FROM jobs
+            WHERE session_id = $session AND state = 'RUNNING' AND claim_time IS NOT NULL
+        ORDER BY begin_time DESC, number DESC LIMIT $most""",
+        {"session": session_id, "most": most},
+    )
+    return [
+        SessionAttempt(
+            row["job_id"],
+            row["kind"],
+            row["number"],
+            aware(row["begin_time"]),
+            aware_or_none(row["end_time"]),
+            row["outcome"],
+            row["reason"],
+        )
+        for row in reversed(rows)
+    ]

@@ -13,6 +13,7 @@ from models.text import RedactedText
 from server.ledger import events
 from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, text_literal, update
 from server.ledger.event_ids import new_event_id
+from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import EventRow, SessionRow, SessionState
 
 STAGE_ENTERED = "stage_entered"
@@ -129,6 +130,37 @@ def list_idle(
         [stored_time(before), stored_time(now), list(busy), limit],
     )
     return [_session(row) for row in rows]
+
+
+def page_of_sessions(
+    cursor: Cursor, *, client_id: str, running: bool, page_size: int, token: str = ""
+) -> tuple[list[SessionRow], str]:
+    """Sessions, the one that changed last first.
+
+    Args:
+        cursor: Of a read.
+        client_id: Only those of this client; empty for all.
+        running: Only those that have not ended.
+        page_size: At most this many.
+        token: What the page before gave; empty for the first.
+
+    Returns:
+        The sessions, and the token of the next page; empty on the last one.
+
+    Raises:
+        InvalidInput: PAGE_TOKEN_INVALID.
+    """
+    at, before = read_page_token(token)
+    rows = fetch_all(
+        cursor,
+        """SELECT * FROM sessions WHERE ($client = '' OR client_id = $client)
+            AND (NOT $running OR state IN ('STARTED', 'IN_PROGRESS', 'AWAITING_APPROVAL'))
+            AND ($at::TIMESTAMP IS NULL OR update_time < $at OR (update_time = $at AND id < $before))
+        ORDER BY update_time DESC, id DESC LIMIT $most""",
+        {"client": client_id, "running": running, "at": at, "before": before, "most": page_size + 1},
+    )
+    found = [_session(row) for row in rows[:page_size]]
+    return found, page_token_after(found[-1].update_time, found[-1].id) if len(rows) > page_size else ""
 
 
 def touch(cursor: Cursor, session_id: str, now: datetime) -> None:

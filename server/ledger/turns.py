@@ -24,6 +24,7 @@ from server.ledger.columns import (
     text_or_none,
     update,
 )
+from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import Origin, TurnRow
 
 
@@ -144,6 +145,34 @@ def list_of_session(cursor: Cursor, session_id: str) -> list[TurnRow]:
         cursor, "SELECT * FROM turns WHERE session_id = ? ORDER BY create_time, utterance, id", [session_id]
     )
     return [_turn(row) for row in rows]
+
+
+def page_of_session(cursor: Cursor, session_id: str, page_size: int, token: str = "") -> tuple[list[TurnRow], str]:
+    """The newest turns of a session, oldest first.
+
+    Args:
+        cursor: Of a read.
+        session_id: The session.
+        page_size: At most this many.
+        token: What the page before gave, for older ones; empty for the newest.
+
+    Returns:
+        The turns, and the token of the page of older ones; empty if there are none.
+
+    Raises:
+        InvalidInput: PAGE_TOKEN_INVALID.
+    """
+    at, before = read_page_token(token)
+    rows = fetch_all(
+        cursor,
+        """SELECT * FROM turns WHERE session_id = $session
+            AND ($at::TIMESTAMP IS NULL OR create_time < $at OR (create_time = $at AND id < $before))
+        ORDER BY create_time DESC, id DESC LIMIT $most""",
+        {"session": session_id, "at": at, "before": before, "most": page_size + 1},
+    )
+    found = [_turn(row) for row in rows[:page_size]]
+    older = page_token_after(found[-1].create_time, found[-1].id) if len(rows) > page_size else ""
+    return found[::-1], older
 
 
 def _turn(row: Row) -> TurnRow:

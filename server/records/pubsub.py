@@ -21,10 +21,10 @@ from types import TracebackType
 from models.errors import Overloaded, ShuttingDown
 from models.reasons import Reason
 from models.text import RedactedText
-from server.ledger.types import Origin, RecommendationRow, SessionRow, UploadRow
+from server.ledger.types import Origin, RecommendationRow, SessionRow, TurnRow, UploadRow
 
 QUEUE_UPDATES = 256
-"""Updates that may wait for one subscriber. Uploads take one place each, however often they change."""
+"""Updates that may wait for one subscriber. Uploads and turns take one place each, however often they change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class LateReply:
     origin: Origin
 
 
-Update = SessionRow | UploadRow | RecommendationRow | LateReply
+Update = SessionRow | UploadRow | RecommendationRow | TurnRow | LateReply
 
 
 class Subscription:
-    """Updates of one topic, in the order of their first publication; of an upload only the latest state.
+    """Updates of one topic, in the order of their first publication; of an upload or a turn only the latest state.
 
     A subscriber that does not keep up gets an error, so it never misses an update silently.
     """
@@ -85,7 +85,7 @@ class Subscription:
 
     def _offer(self, update: Update) -> None:
         self._count += 1
-        key = update.id if isinstance(update, UploadRow) else f"#{self._count}"
+        key = update.id if isinstance(update, UploadRow | TurnRow) else f"#{self._count}"
         if key not in self._waiting and len(self._waiting) >= self._queue_updates:
             self._lagged = True
         if not self._lagged:

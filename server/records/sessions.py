@@ -1,4 +1,4 @@
-"""Sessions as the services use them: open, show, abandon."""
+"""Sessions as the services use them: open, show, list, abandon."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Final
 from server.access import ownership
 from server.access.caller import current_caller
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
-from server.ledger import recommendations, sessions, uploads
+from server.ledger import recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
     Clock,
     RecommendationRow,
     SessionRow,
     SessionState,
+    TurnRow,
     UploadRow,
 )
 from server.ledger.writer import Ledger
@@ -25,6 +26,9 @@ from server.records.vocabulary import VocabularySealer
 
 UPLOADS_SHOWN: Final = 100
 """With a session, unless the request asks for another number. The protos name it too."""
+TURNS_SHOWN: Final = 200
+SESSIONS_SHOWN: Final = 100
+"""Of a page, unless the request asks for another number. The protos name both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,48 @@ class Sessions:
             session = ownership.session(cursor, session_id, caller)
             page, older = uploads.page_of_session(cursor, session_id, page_size, page_token)
             return SessionView(session, page, older, recommendations.latest_of_session(cursor, session_id))
+
+        return await self._ledger.read(read)
+
+    async def page(
+        self, *, client_id: str, running: bool, page_size: int, page_token: str = ""
+    ) -> tuple[list[SessionRow], str]:
+        """Sessions that the current caller may see, the one that changed last first.
+
+        Args:
+            client_id: Only those of this client; empty for all. Another client has none.
+            running: Only those that have not ended.
+            page_size: How many at most.
+            page_token: Of the page; empty for the first.
+
+        Returns:
+            The sessions, and the token of the next page; empty on the last one.
+
+        Raises:
+            InvalidInput: PAGE_TOKEN_INVALID.
+        """
+        caller = current_caller()
+        if client_id and not caller.may_see(client_id):
+            return [], ""
+        wanted = client_id or caller.client_id
+        return await self._ledger.read(
+            lambda cursor: sessions.page_of_sessions(
+                cursor, client_id=wanted, running=running, page_size=page_size, token=page_token
+            )
+        )
+
+    async def turns(self, session_id: str, page_size: int, page_token: str = "") -> tuple[list[TurnRow], str]:
+        """The newest turns of a session of the current caller, oldest first, and the token of the page of older ones.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+            InvalidInput: PAGE_TOKEN_INVALID.
+        """
+        caller = current_caller()
+
+        def read(cursor: Cursor) -> tuple[list[TurnRow], str]:
+            session = ownership.session(cursor, session_id, caller)
+            return turns.page_of_session(cursor, session.id, page_size, page_token)
 
         return await self._ledger.read(read)
 

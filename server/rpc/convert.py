@@ -20,6 +20,7 @@ from server.ledger.types import (
     RecommendationRow,
     SessionRow,
     StageReport,
+    TurnRow,
     UploadRow,
 )
 
@@ -93,6 +94,26 @@ def session(row: SessionRow, uploads: list[UploadRow], recommendation: Recommend
     )
     if recommendation is not None:
         message.recommendation.CopyFrom(recommendation_message(recommendation))
+    return message
+
+
+def turn(row: TurnRow) -> session_pb2.Turn:
+    """A turn; a text for which the redactor does not vouch is left out."""
+    message = session_pb2.Turn(
+        id=row.id,
+        source=session_pb2.TurnSource.Value(f"TURN_SOURCE_{row.source.upper()}"),
+        create_time=timestamp(row.create_time),
+        confidence=row.confidence,
+        language=row.language,
+    )
+    if row.text.safe_for_llm:
+        message.text.CopyFrom(redacted(row.text))
+    if row.source == "speech":
+        message.spoken.CopyFrom(duration(row.end_s - row.start_s))
+    if row.reply is not None and row.reply.safe_for_llm:
+        message.reply.CopyFrom(redacted(row.reply))
+    if row.reply_origin is not None:
+        message.reply_origin = origin(row.reply_origin)
     return message
 
 

@@ -15,7 +15,7 @@ from server.analytics.funnel import funnel_report
 from server.analytics.funnel_details import Details
 from server.analytics.funnel_groups import grouped_report
 from server.analytics.funnel_shape import PLAIN
-from server.analytics.timeline import timeline
+from server.analytics.timeline import surroundings, timeline
 from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor
 from server.ledger.long_reads import LongReads, Reads
@@ -31,7 +31,7 @@ from server.services.funnel_choice import funnel_choice
 from server.services.funnel_details import funnel_details, report_message, stage_messages
 from server.services.funnel_lists import SessionLists, list_behind
 from server.services.funnel_warnings import name_warnings
-from server.services.timeline_messages import timeline_message
+from server.services.timeline_messages import add_surroundings, timeline_message
 from server.setting_groups.stored_data import Undeclared
 
 DEFAULT_ENTRIES: Final = 200
@@ -79,7 +79,10 @@ async def session_timeline(
     def read(cursor: Cursor) -> funnel_pb2.GetSessionTimelineResponse:
         session = ownership.session(cursor, request.session_id, caller)
         page_size, after = request.page_size or DEFAULT_ENTRIES, int(request.page_token or 0)
-        return timeline_message(session, *timeline(cursor, session.id, page_size=page_size, after=after))
+        message = timeline_message(session, *timeline(cursor, session.id, page_size=page_size, after=after))
+        if not after:
+            add_surroundings(message, *surroundings(cursor, session))
+        return message
 
     return await ledger.read(read)
 

@@ -1,4 +1,4 @@
-"""SessionService: opens, returns, watches and ends sessions."""
+"""SessionService: opens, returns, lists, watches and ends sessions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from vestibule.v1 import session_pb2, session_pb2_grpc
 
 from server.access.caller import current_caller
-from server.ledger.types import RecommendationRow, SessionRow, UploadRow
+from server.ledger.types import RecommendationRow, SessionRow, TurnRow, UploadRow
 from server.records.machine_words import MachineWords
 from server.records.pubsub import LateReply, PubSub, Update
-from server.records.sessions import UPLOADS_SHOWN, Sessions, SessionView
+from server.records.sessions import SESSIONS_SHOWN, TURNS_SHOWN, UPLOADS_SHOWN, Sessions, SessionView
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
 
@@ -64,6 +64,26 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
         await self._sessions.abandon(request.session_id, await self._words.replaced(request.reason))
         return session_pb2.AbandonSessionResponse(session=_message(await self._sessions.view(request.session_id)))
 
+    async def ListSessions(  # noqa: N802, D102
+        self, request: session_pb2.ListSessionsRequest, context: Any
+    ) -> session_pb2.ListSessionsResponse:
+        rows, following = await self._sessions.page(
+            client_id=request.client_id,
+            running=request.running,
+            page_size=request.page_size or SESSIONS_SHOWN,
+            page_token=request.page_token,
+        )
+        found = [convert.session(row, [], None) for row in rows]
+        return session_pb2.ListSessionsResponse(sessions=found, next_page_token=following)
+
+    async def ListTurns(  # noqa: N802, D102
+        self, request: session_pb2.ListTurnsRequest, context: Any
+    ) -> session_pb2.ListTurnsResponse:
+        rows, older = await self._sessions.turns(
+            request.session_id, request.page_size or TURNS_SHOWN, request.page_token
+        )
+        return session_pb2.ListTurnsResponse(turns=[convert.turn(row) for row in rows], next_page_token=older)
+
     async def _update(self, update: Update) -> session_pb2.WatchSessionResponse:
         match update:
             case SessionRow():
@@ -72,6 +92,8 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
                 return session_pb2.WatchSessionResponse(upload=convert.upload(update))
             case RecommendationRow():
                 return session_pb2.WatchSessionResponse(recommendation=convert.recommendation_message(update))
+            case TurnRow():
+                return session_pb2.WatchSessionResponse(turn=convert.turn(update))
             case LateReply():
                 reply = session_pb2.LateReply(
                     turn_id=update.turn_id, text=convert.redacted(update.text), origin=convert.origin(update.origin)

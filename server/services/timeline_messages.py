@@ -8,6 +8,8 @@ from typing import Final
 from vestibule.v1 import funnel_pb2
 
 from server.analytics.timeline import Entry, PropertyType
+from server.ledger.breakers import BreakerChange
+from server.ledger.job_attempts import SessionAttempt
 from server.ledger.types import SessionRow
 from server.rpc import convert
 
@@ -41,6 +43,29 @@ def timeline_message(
         entries=[_entry(entry) for entry in entries],
         next_page_token=next_page_token,
     )
+
+
+def add_surroundings(
+    message: funnel_pb2.GetSessionTimelineResponse,
+    attempts: Sequence[SessionAttempt],
+    changes: Sequence[BreakerChange],
+) -> None:
+    """Add attempts at jobs and changes of breakers to a page."""
+    for attempt in attempts:
+        added = message.job_attempts.add(
+            job_id=attempt.job_id,
+            kind=attempt.kind,
+            number=attempt.number,
+            begin_time=convert.timestamp(attempt.begin_time),
+            outcome=attempt.outcome,
+            reason=attempt.reason,
+        )
+        if attempt.end_time is not None:
+            added.end_time.CopyFrom(convert.timestamp(attempt.end_time))
+    for change in changes:
+        message.breaker_changes.add(
+            time=convert.timestamp(change.time), name=change.name, state=change.state, cause=change.cause
+        )
 
 
 def _entry(entry: Entry) -> funnel_pb2.TimelineEntry:

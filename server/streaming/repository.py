@@ -53,6 +53,7 @@ class StreamRepository:
         turn, session, moved = await self._ledger.write(write)
         if moved:
             self._pubsub.publish(session, session.id)
+        self._pubsub.publish(turn, session.id)
         return turn
 
     async def number_tags(self, text: RedactedText) -> RedactedText:
@@ -98,13 +99,14 @@ class StreamRepository:
         took_s = max(0.0, (now - turn.create_time).total_seconds())
         reason = broke_off.lower() or None
 
-        def write(cursor: Cursor) -> None:
-            turns.set_reply(cursor, turn.id, text, origin)
+        def write(cursor: Cursor) -> TurnRow:
+            replied = turns.set_reply(cursor, turn.id, text, origin)
             events.append(
                 cursor, make_event(self._session, "replied", now, took_s=took_s, origin=origin, reason=reason)
             )
+            return replied
 
-        await self._ledger.write(write)
+        self._pubsub.publish(await self._ledger.write(write), self._session.id)
 
     async def enqueue_retry(self, turn: TurnRow) -> None:
         """Enqueue a background job that has the LLM reply to a turn."""

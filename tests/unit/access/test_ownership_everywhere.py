@@ -111,6 +111,12 @@ CASES: Final = (
     Case("SessionService/AbandonSession", "session", lambda ids, own: [
         session_pb2.AbandonSessionRequest(session_id=ids.session, reason="cancelled")
     ]),
+    Case("SessionService/ListSessions", "client", lambda ids, own: [
+        session_pb2.ListSessionsRequest(client_id=ids.client)
+    ]),
+    Case("SessionService/ListTurns", "session", lambda ids, own: [
+        session_pb2.ListTurnsRequest(session_id=ids.session)
+    ]),
     Case("ConversationService/Converse", "session", lambda ids, own: _converse(session_id=ids.session)),
     Case("ConversationService/Converse", "session with its token", lambda ids, own: _resumed(ids.session, ids.token)),
     Case("ConversationService/Converse", "token in the own session", lambda ids, own: _resumed(own.session, ids.token)),

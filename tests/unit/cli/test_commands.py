@@ -193,6 +193,12 @@ class Sessions(session_pb2_grpc.SessionServiceServicer):
     def StartSession(self, request: Any, context: Any) -> session_pb2.StartSessionResponse:
         raise NotImplementedError
 
+    def ListSessions(self, request: Any, context: Any) -> session_pb2.ListSessionsResponse:
+        raise NotImplementedError
+
+    def ListTurns(self, request: Any, context: Any) -> session_pb2.ListTurnsResponse:
+        raise NotImplementedError
+
     def WatchSession(self, request: Any, context: Any) -> Any:
         raise NotImplementedError
 

@@ -11,14 +11,22 @@ from pathlib import Path
 from uuid import uuid4
 
 from vestibule.v1.funnel_pb2 import AppEvent, RecordEventsRequest
-from vestibule.v1.session_pb2 import GetSessionRequest, Session, StartSessionRequest, WatchSessionRequest
+from vestibule.v1.session_pb2 import (
+    GetSessionRequest,
+    ListSessionsRequest,
+    ListTurnsRequest,
+    Session,
+    StartSessionRequest,
+    WatchSessionRequest,
+)
 
 from server.access.audit import AuditTrail
+from server.access.caller import Caller, acting_as
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment, Variant
 from server.ledger import sessions as rows
-from server.ledger import uploads
-from server.ledger.types import SessionRow, SessionState
+from server.ledger import turns, uploads
+from server.ledger.types import Origin, SessionRow, SessionState
 from server.records.machine_words import MachineWords
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
@@ -29,7 +37,7 @@ from server.runtime.lifecycle import Lifecycle
 from server.services.funnel import FunnelService
 from server.services.session import SessionService
 from tests.fakes.gateway import FakeGateway
-from tests.unit.ledger.makers import after, upload
+from tests.unit.ledger.makers import after, redacted, turn, upload
 from tests.unit.ledger.migrated import open_ledger
 
 IDLE_S = 1800.0
@@ -150,4 +158,34 @@ async def test_the_server_chooses_a_variant_where_the_client_gives_none(tmp_path
     assert (await opened()).variant == ""
     stored = await ledger.read(lambda cursor: rows.get(cursor, before.id).variant)
     assert stored == before.variant
+    ledger.close()
+
+
+async def test_a_watcher_is_told_of_turns_and_lists_show_only_what_is_vouched_for(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now)
+    service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
+    row = await _start(all_of_them, "one")
+    unsafe = replace(turn(row.id, 1), text=redacted("half done", safe=False), source="typed")
+    safe = replace(turn(row.id), reply=redacted("Thank you."), reply_origin=Origin.FALLBACK)
+    watched = service.WatchSession(WatchSessionRequest(session_id=row.id), None)
+    assert (await anext(watched)).session.id == row.id
+    for stored in (safe, unsafe):
+        await ledger.write(partial(turns.insert_turn, row=stored))
+        pubsub.publish(stored, row.id)
+    told = [(await anext(watched)).turn for _ in range(2)]
+    listed = (await service.ListTurns(ListTurnsRequest(session_id=row.id), None)).turns
+    assert list(listed) == told
+    assert (told[0].text.value, told[0].reply.value, told[0].spoken.ToTimedelta().total_seconds()) == (
+        "Call [REDACTED_PHONE]",
+        "Thank you.",
+        1.5,
+    )
+    assert not told[1].HasField("text")
+    assert not told[1].HasField("spoken")
+    [found] = (await service.ListSessions(ListSessionsRequest(running=True), None)).sessions
+    assert (found.id, found.turn_count) == (row.id, 2)
+    with acting_as(Caller("key:b", "other", frozenset())):
+        assert not (await service.ListSessions(ListSessionsRequest(), None)).sessions
     ledger.close()

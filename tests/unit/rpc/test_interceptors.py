@@ -42,6 +42,12 @@ class Sessions(session_pb2_grpc.SessionServiceServicer):
     async def AbandonSession(self, request: Any, context: Any) -> session_pb2.AbandonSessionResponse:
         return session_pb2.AbandonSessionResponse()
 
+    async def ListSessions(self, request: Any, context: Any) -> session_pb2.ListSessionsResponse:
+        return session_pb2.ListSessionsResponse()
+
+    async def ListTurns(self, request: Any, context: Any) -> session_pb2.ListTurnsResponse:
+        return session_pb2.ListTurnsResponse()
+
     async def GetSession(self, request: Any, context: Any) -> session_pb2.GetSessionResponse:
         if self.error:
             raise self.error

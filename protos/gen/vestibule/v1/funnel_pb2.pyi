@@ -2019,6 +2019,8 @@ class GetSessionTimelineResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    JOB_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    BREAKER_CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
     @_builtins.property
@@ -2029,20 +2031,118 @@ class GetSessionTimelineResponse(_message.Message):
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineEntry]:
         """The oldest first."""
 
+    @_builtins.property
+    def job_attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionJobAttempt]:
+        """The newest 500 attempts at jobs of the session, oldest first. On the first page only."""
+
+    @_builtins.property
+    def breaker_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BreakerChange]:
+        """How the circuit breakers of the server changed while the session ran, and how they were when it was opened, oldest
+        first; at most 500. On the first page only.
+        """
+
     def __init__(
         self,
         *,
         session: Global___FunnelSession | None = ...,
         entries: _abc.Iterable[Global___TimelineEntry] | None = ...,
         next_page_token: _builtins.str = ...,
+        job_attempts: _abc.Iterable[Global___SessionJobAttempt] | None = ...,
+        breaker_changes: _abc.Iterable[Global___BreakerChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker_changes", b"breaker_changes", "entries", b"entries", "job_attempts", b"job_attempts", "next_page_token", b"next_page_token", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSessionTimelineResponse: _TypeAlias = GetSessionTimelineResponse  # noqa: Y015
+
+@_typing.final
+class SessionJobAttempt(_message.Message):
+    """An attempt at a job of a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """UUID of the job."""
+    kind: _builtins.str
+    """Kind of the job, for example read_picture."""
+    number: _builtins.int
+    """Number of the attempt, from 1 since the job was accepted or last redriven."""
+    outcome: _builtins.str
+    """done, refused, retry, dead, released or lost. Empty while it runs."""
+    reason: _builtins.str
+    """Stable reason of the failure. Empty when there is none."""
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended. Absent while it runs."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        number: _builtins.int = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        outcome: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time", "job_id", b"job_id", "kind", b"kind", "number", b"number", "outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionJobAttempt: _TypeAlias = SessionJobAttempt  # noqa: Y015
+
+@_typing.final
+class BreakerChange(_message.Message):
+    """A change of a circuit breaker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the breaker, for example llm_api."""
+    state: _builtins.str
+    """closed, open or half-open."""
+    cause: _builtins.str
+    """Why, a machine word."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When. It may be before the session was opened: then the breaker was in this state at the opening."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        name: _builtins.str = ...,
+        state: _builtins.str = ...,
+        cause: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "name", b"name", "state", b"state", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BreakerChange: _TypeAlias = BreakerChange  # noqa: Y015
 
 @_typing.final
 class TimelineEntry(_message.Message):

@@ -5,9 +5,11 @@ Sessions: everything that one person does in one onboarding."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vestibule.v1 import common_pb2 as _common_pb2
 from vestibule.v1 import media_pb2 as _media_pb2
 from vestibule.v1 import recommendation_pb2 as _recommendation_pb2
@@ -21,6 +23,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TurnSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TurnSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TurnSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TURN_SOURCE_UNSPECIFIED: _TurnSource.ValueType  # 0
+    """Never sent by the server."""
+    TURN_SOURCE_SPEECH: _TurnSource.ValueType  # 1
+    """It was spoken."""
+    TURN_SOURCE_TYPED: _TurnSource.ValueType  # 2
+    """It was typed."""
+
+class TurnSource(_TurnSource, metaclass=_TurnSourceEnumTypeWrapper):
+    """How a turn came."""
+
+TURN_SOURCE_UNSPECIFIED: TurnSource.ValueType  # 0
+"""Never sent by the server."""
+TURN_SOURCE_SPEECH: TurnSource.ValueType  # 1
+"""It was spoken."""
+TURN_SOURCE_TYPED: TurnSource.ValueType  # 2
+"""It was typed."""
+Global___TurnSource: _TypeAlias = TurnSource  # noqa: Y015
 
 @_typing.final
 class Session(_message.Message):
@@ -256,6 +282,7 @@ class WatchSessionResponse(_message.Message):
     UPLOAD_FIELD_NUMBER: _builtins.int
     RECOMMENDATION_FIELD_NUMBER: _builtins.int
     LATE_REPLY_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def session(self) -> Global___Session:
         """The first message, or the session changed its stage."""
@@ -272,6 +299,10 @@ class WatchSessionResponse(_message.Message):
     def late_reply(self) -> Global___LateReply:
         """A reply of the assistant that came after its stream had ended or had used the fallback."""
 
+    @_builtins.property
+    def turn(self) -> Global___Turn:
+        """A turn was stored, or the assistant's reply to it within its stream."""
+
     def __init__(
         self,
         *,
@@ -279,16 +310,199 @@ class WatchSessionResponse(_message.Message):
         upload: _media_pb2.Upload | None = ...,
         recommendation: _recommendation_pb2.Recommendation | None = ...,
         late_reply: Global___LateReply | None = ...,
+        turn: Global___Turn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["late_reply", b"late_reply", "recommendation", b"recommendation", "session", b"session", "update", b"update", "upload", b"upload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["late_reply", b"late_reply", "recommendation", b"recommendation", "session", b"session", "turn", b"turn", "update", b"update", "upload", b"upload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_reply", b"late_reply", "recommendation", b"recommendation", "session", b"session", "update", b"update", "upload", b"upload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_reply", b"late_reply", "recommendation", b"recommendation", "session", b"session", "turn", b"turn", "update", b"update", "upload", b"upload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_update: _TypeAlias = _typing.Literal["session", "upload", "recommendation", "late_reply"]  # noqa: Y015
+    _WhichOneofReturnType_update: _TypeAlias = _typing.Literal["session", "upload", "recommendation", "late_reply", "turn"]  # noqa: Y015
     _WhichOneofArgType_update: _TypeAlias = _typing.Literal["update", b"update"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_update) -> _WhichOneofReturnType_update | None: ...
 
 Global___WatchSessionResponse: _TypeAlias = WatchSessionResponse  # noqa: Y015
+
+@_typing.final
+class Turn(_message.Message):
+    """An utterance or a typed text, and what the assistant answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    SPOKEN_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
+    REPLY_ORIGIN_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """UUID of the turn."""
+    source: Global___TurnSource.ValueType
+    """How it came."""
+    confidence: _builtins.float
+    """Confidence of the recognition, 0 to 1. 1 for typed text."""
+    language: _builtins.str
+    """ISO 639-1 code that was detected or given. Empty when it is not known."""
+    reply_origin: _common_pb2.Origin.ValueType
+    """Who wrote the reply. ORIGIN_UNSPECIFIED while there is none."""
+    @_builtins.property
+    def text(self) -> _common_pb2.RedactedText:
+        """The text, redacted. Absent when the redactor does not vouch for it."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was stored."""
+
+    @_builtins.property
+    def spoken(self) -> _duration_pb2.Duration:
+        """Length of the utterance. Absent for typed text."""
+
+    @_builtins.property
+    def reply(self) -> _common_pb2.RedactedText:
+        """The assistant's reply, redacted. Absent while there is none, and when the redactor does not vouch for it."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        source: Global___TurnSource.ValueType = ...,
+        text: _common_pb2.RedactedText | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        spoken: _duration_pb2.Duration | None = ...,
+        confidence: _builtins.float = ...,
+        language: _builtins.str = ...,
+        reply: _common_pb2.RedactedText | None = ...,
+        reply_origin: _common_pb2.Origin.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "reply", b"reply", "spoken", b"spoken", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "create_time", b"create_time", "id", b"id", "language", b"language", "reply", b"reply", "reply_origin", b"reply_origin", "source", b"source", "spoken", b"spoken", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Turn: _TypeAlias = Turn  # noqa: Y015
+
+@_typing.final
+class ListSessionsRequest(_message.Message):
+    """A page of sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    client_id: _builtins.str
+    """Only this client. Empty means all that the credential may see."""
+    running: _builtins.bool
+    """Only sessions that have not ended."""
+    page_size: _builtins.int
+    """Most sessions of the page, 1 to 1000. 0 means 100."""
+    page_token: _builtins.str
+    """next_page_token of the response before. Empty for the first page."""
+    def __init__(
+        self,
+        *,
+        client_id: _builtins.str = ...,
+        running: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "page_size", b"page_size", "page_token", b"page_token", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSessionsRequest: _TypeAlias = ListSessionsRequest  # noqa: Y015
+
+@_typing.final
+class ListSessionsResponse(_message.Message):
+    """A page of sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last one. A session that changes meanwhile is not on a later page."""
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
+        """The sessions, without their uploads and recommendations."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[Global___Session] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSessionsResponse: _TypeAlias = ListSessionsResponse  # noqa: Y015
+
+@_typing.final
+class ListTurnsRequest(_message.Message):
+    """A page of turns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """UUID of the session."""
+    page_size: _builtins.int
+    """Most turns of the page, 1 to 1000. 0 means 200."""
+    page_token: _builtins.str
+    """next_page_token of the response before, for older turns. Empty for the newest."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTurnsRequest: _TypeAlias = ListTurnsRequest  # noqa: Y015
+
+@_typing.final
+class ListTurnsResponse(_message.Message):
+    """A page of turns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURNS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the page with older ones. Empty if there are none."""
+    @_builtins.property
+    def turns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Turn]:
+        """The newest turns, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        turns: _abc.Iterable[Global___Turn] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "turns", b"turns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTurnsResponse: _TypeAlias = ListTurnsResponse  # noqa: Y015
 
 @_typing.final
 class LateReply(_message.Message):

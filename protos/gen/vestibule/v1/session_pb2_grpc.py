@@ -55,6 +55,16 @@ class SessionServiceStub:
                 request_serializer=vestibule_dot_v1_dot_session__pb2.AbandonSessionRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_session__pb2.AbandonSessionResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/vestibule.v1.SessionService/ListSessions',
+                request_serializer=vestibule_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_session__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.ListTurns = channel.unary_unary(
+                '/vestibule.v1.SessionService/ListTurns',
+                request_serializer=vestibule_dot_v1_dot_session__pb2.ListTurnsRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_session__pb2.ListTurnsResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -89,6 +99,20 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessions(self, request, context):
+        """Lists sessions, the one that changed last first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTurns(self, request, context):
+        """Lists what was said and typed in a session, and what the assistant answered. Everything in it is redacted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +135,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.AbandonSession,
                     request_deserializer=vestibule_dot_v1_dot_session__pb2.AbandonSessionRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_session__pb2.AbandonSessionResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=vestibule_dot_v1_dot_session__pb2.ListSessionsRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_session__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'ListTurns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTurns,
+                    request_deserializer=vestibule_dot_v1_dot_session__pb2.ListTurnsRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_session__pb2.ListTurnsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +256,60 @@ class SessionService:
             '/vestibule.v1.SessionService/AbandonSession',
             vestibule_dot_v1_dot_session__pb2.AbandonSessionRequest.SerializeToString,
             vestibule_dot_v1_dot_session__pb2.AbandonSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.SessionService/ListSessions',
+            vestibule_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
+            vestibule_dot_v1_dot_session__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTurns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.SessionService/ListTurns',
+            vestibule_dot_v1_dot_session__pb2.ListTurnsRequest.SerializeToString,
+            vestibule_dot_v1_dot_session__pb2.ListTurnsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class SessionServiceStub:
     """Streams the session as it is now, then every change, until the session ends."""
     AbandonSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.AbandonSessionRequest, _session_pb2.AbandonSessionResponse]
     """Ends a session without a record. Safe to repeat."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]
+    """Lists sessions, the one that changed last first."""
+    ListTurns: _grpc.UnaryUnaryMultiCallable[_session_pb2.ListTurnsRequest, _session_pb2.ListTurnsResponse]
+    """Lists what was said and typed in a session, and what the assistant answered. Everything in it is redacted."""
 
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
@@ -55,6 +59,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Streams the session as it is now, then every change, until the session ends."""
     AbandonSession: _aio.UnaryUnaryMultiCallable[_session_pb2.AbandonSessionRequest, _session_pb2.AbandonSessionResponse]  # type: ignore[assignment]
     """Ends a session without a record. Safe to repeat."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Lists sessions, the one that changed last first."""
+    ListTurns: _aio.UnaryUnaryMultiCallable[_session_pb2.ListTurnsRequest, _session_pb2.ListTurnsResponse]  # type: ignore[assignment]
+    """Lists what was said and typed in a session, and what the assistant answered. Everything in it is redacted."""
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Opens, shows, follows and ends sessions."""
@@ -90,5 +98,21 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.AbandonSessionResponse, _abc.Awaitable[_session_pb2.AbandonSessionResponse]]:
         """Ends a session without a record. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _session_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.ListSessionsResponse, _abc.Awaitable[_session_pb2.ListSessionsResponse]]:
+        """Lists sessions, the one that changed last first."""
+
+    @_abc_1.abstractmethod
+    def ListTurns(
+        self,
+        request: _session_pb2.ListTurnsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.ListTurnsResponse, _abc.Awaitable[_session_pb2.ListTurnsResponse]]:
+        """Lists what was said and typed in a session, and what the assistant answered. Everything in it is redacted."""
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
