@@ -112,7 +112,7 @@ class _Endpoint:
         fence(connection, config.folder)
         connection.create_function(REFUSAL_FUNCTION, self._guard.refusal_of, ["VARCHAR"], "VARCHAR", side_effects=True)
         lower_priority()  # before the threads that serve are made, and after what delays a restart
-        serve(connection, config.port, config.token, partial(self._decided, Door.QUACK), self._allows)
+        serve(connection, config.port, config.token, self._attached, self._allows)
         bound_memory(2 * self._config.limits.total_bytes)
 
     def look(self) -> None:
@@ -123,6 +123,12 @@ class _Endpoint:
     def _admitted(self, cpu_s: float) -> None:
         self._channel.send({"admitted": cpu_s})
         self._decided(Door.SQL, "")
+
+    def _attached(self, denied: str) -> None:
+        """A client that attaches sees all that was committed before, such as what its user has just done."""
+        if self._snapshot is not None and not denied:
+            self._snapshot.expire()
+        self._decided(Door.QUACK, denied)
 
     def _decided(self, door: Door, denied: str) -> None:
         self._channel.send({"decided": [door, denied]})

@@ -37,6 +37,7 @@ _DELETED_BY: Final = {"v_events": "server_time"}
 that the ledger has was deleted; another one that is missing has moved, because a clock was corrected."""
 _TOO_MUCH: Final = (Cause.TIME, Cause.MEMORY)
 _HOURS: Final = 24
+_HASH: Final = "row_hash"
 _PARQUET: Final = "(FORMAT parquet, COMPRESSION zstd)"
 
 
@@ -112,10 +113,9 @@ class Exporter:
             if self._folder.has(view, day, fingerprint):
                 done.unchanged += 1
             else:
+                written = fingerprint if self._dry_run else self._write(view, day, columns)
                 done.days += 1
-                done.rows += int(fingerprint.partition("-")[0])
-                if not self._dry_run:
-                    self._write(view, day, fingerprint, columns)
+                done.rows += int(written.partition("-")[0])
             self._progress(view, day, number, len(days))
         left = {day for day, _ in self._folder.files(view)} - {day for day, _ in days}
         if self._dry_run or view not in _DELETED_BY:
@@ -142,11 +142,11 @@ class Exporter:
         return {str(name): str(kind) for name, kind, *_ in described}
 
     def _days(self, view: str, columns: Iterable[str], since: date, until: date) -> Iterator[tuple[str, str]]:
-        """Days with rows, and a fingerprint of each: the number of rows, and the hashes of all of them together."""
+        """Days with rows, and a fingerprint of each."""
         time = EXPORTED[view][0]
         try:
             found = self._reader.execute(
-                f"""SELECT {time}::DATE::VARCHAR AS day, concat(count(*), '-', bit_xor(hash({", ".join(columns)})))
+                f"""SELECT {time}::DATE::VARCHAR AS day, {_fingerprint(_row_hash(columns))}
                 FROM {view} WHERE {_between(time, since, until)} GROUP BY day ORDER BY day"""
             ).fetchall()
         except RefusedQuery as error:
@@ -158,10 +158,15 @@ class Exporter:
             return
         yield from ((str(day), str(fingerprint)) for day, fingerprint in found)
 
-    def _write(self, view: str, day: str, fingerprint: str, columns: dict[str, str]) -> None:
-        """Write a day; of the file that is there, keep the rows that retention has deleted in the ledger."""
+    def _write(self, view: str, day: str, columns: dict[str, str]) -> str:
+        """Write a day; of the file that is there, keep the rows that retention has deleted in the ledger.
+
+        Returns:
+            The fingerprint of the ledger's rows that were written, which may be others than ``_days`` has seen.
+        """
         time, row_id = EXPORTED[view]
         shown = ", ".join(f"{name}::VARCHAR AS {name}" if kind == "JSON" else name for name, kind in columns.items())
+        shown += f", {_row_hash(columns)} AS {_HASH}"
         begin = date.fromisoformat(day)
         try:
             self._fetch([f"SELECT {shown} FROM {view} WHERE {_between(time, begin, begin + timedelta(days=1))}"])
@@ -172,14 +177,16 @@ class Exporter:
             self._fetch(
                 [f"SELECT {shown} FROM {view} WHERE {time} >= {a} AND {time} < {b}" for a, b in pairwise(hours)]
             )
-        rows, earlier = "FROM new_rows", self._folder.file(view, day)
+        rows, earlier = f"SELECT * EXCLUDE ({_HASH}) FROM new_rows", self._folder.file(view, day)
         if earlier.exists():
             rows += f""" UNION ALL BY NAME FROM {_parquet([earlier])}
                 WHERE {self._deleted(view)} AND {row_id} NOT IN (SELECT {row_id} FROM new_rows)"""
         target = self._folder.begin(view, day)
         self._here(f"COPY (FROM ({rows}) ORDER BY {time}, {row_id}) TO {quoted(str(target))} {_PARQUET}")
+        [(fingerprint,)] = self._here(f"SELECT {_fingerprint(_HASH)} FROM new_rows")
         self._here("DROP TABLE new_rows")
-        self._folder.finish(view, day, fingerprint)
+        self._finish(view, day, target, str(fingerprint))
+        return str(fingerprint)
 
     def _fetch(self, statements: Iterable[str]) -> None:
         """Put the rows of the statements into the table ``new_rows``. Quack reads one statement at a time."""
@@ -205,14 +212,27 @@ class Exporter:
         earlier, target = self._folder.file(view, day), self._folder.begin(view, day)
         rows = f"FROM {_parquet([earlier])} WHERE {condition} ORDER BY {time}, {row_id}"
         self._here(f"COPY ({rows}) TO {quoted(str(target))} {_PARQUET}")
+        self._finish(view, day, target, self._folder.days.get(view, {}).get(day, ""))
+
+    def _finish(self, view: str, day: str, target: Path, fingerprint: str) -> None:
+        """Put what was written in its place; delete the day if there are no rows."""
         [(number,)] = self._here(f"SELECT count(*) FROM {_parquet([target])}")
         if number:
-            self._folder.finish(view, day, self._folder.days.get(view, {}).get(day, ""))
+            self._folder.finish(view, day, fingerprint)
         else:
             self._folder.remove(view, day)
 
     def _here(self, sql: str) -> list[tuple[Any, ...]]:
         return self._reader.local.execute(sql).fetchall()
+
+
+def _row_hash(columns: Iterable[str]) -> str:
+    return f"hash({', '.join(columns)})"
+
+
+def _fingerprint(row_hash: str) -> str:
+    """The number of rows, and the hashes of all of them together."""
+    return f"concat(count(*), '-', bit_xor({row_hash}))"
 
 
 def _between(time: str, since: date, until: date) -> str:

@@ -83,6 +83,11 @@ class LiveSnapshot:
                 self._cost_s = self._clock() - began_s
             self._exact_s = began_s
 
+    def expire(self) -> None:
+        """Have the next query renew the snapshot, whatever a renewal costs."""
+        with self._lock:
+            self._exact_s = None
+
     def _hand_out(self, snapshot: Path) -> None:
         try:
             list(self._pool.map(lambda reader: reader.attach(snapshot), self._readers))

@@ -81,6 +81,16 @@ def test_a_dear_renewal_is_used_for_a_while_but_never_longer_than_a_second(ledge
     assert first.reads == Path("2")
 
 
+def test_who_attaches_sees_what_was_committed_before(ledger: FakeLedger) -> None:
+    live, first, _ = made(ledger)
+    ledger.cost_s = 1.5 * CHEAP_S
+    live.ensure_fresh()
+    ledger.commits = 2
+    live.expire()
+    live.ensure_fresh()
+    assert first.reads == Path("2")
+
+
 def test_an_hour_for_a_copy_does_not_make_the_lag_longer(ledger: FakeLedger) -> None:
     live, first, _ = made(ledger)
     ledger.cost_s = 3600.0

@@ -239,6 +239,34 @@ def test_what_retention_deletes_during_an_export_stays_too(
     assert ids(out) == before | {"2026-03-02": ["late", *before["2026-03-02"]]}
 
 
+def test_an_event_that_leaves_its_day_during_an_export_and_comes_back_is_not_lost(
+    served: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The days are looked at before the event leaves, and its day is written after that."""
+    out = tmp_path / "out"
+
+    def move(days: int) -> None:
+        sql = "UPDATE events SET event_time = event_time + to_days(?) WHERE id = 's1-1'"
+        served.write_now(lambda cursor: cursor.execute(sql, [days]) and None)
+
+    execute = LiveConnection.execute
+    moves: list[int] = []
+
+    def execute_then_move(self: LiveConnection, sql: str) -> duckdb.DuckDBPyConnection:
+        answer = execute(self, sql)
+        if "GROUP BY day" in sql and not moves:
+            moves.append(1)
+            move(1)
+        return answer
+
+    monkeypatch.setattr(LiveConnection, "execute", execute_then_move)
+    run(out, "--view", "v_events")
+    move(-1)
+    run(out, "--view", "v_events")
+    assert [len(day) for day in ids(out).values()] == [4, 2, 2]
+    assert ids(out)["2026-03-02"] == ["s1-1", "s2-1"]
+
+
 def test_an_event_that_moves_to_another_day_is_there_once(served: Ledger, tmp_path: Path) -> None:
     """The clock of its device was found to be wrong."""
     out = tmp_path / "out"

@@ -164,7 +164,8 @@ def test_a_checkpoint_that_finds_the_disk_full_ends_neither_reads_nor_writes(tmp
     assert "ledger_opened_again" in "".join(log)
     assert [reason for _, reason in refused] == ["LEDGER_FULL", "LEDGER_FULL"]
     (met, _), (left_out, _) = refused
-    assert len(acknowledged) > 10
+    # How many there are of each is a matter of when checkpoints come.
+    assert acknowledged[0] < met < max(n for n in acknowledged if n < left_out) < left_out < acknowledged[-1]
     # The commit whose checkpoint failed may be on the disk. Its caller was told that it may not be.
     assert failing
     assert [n for n in found[0] if n != met] == [n for n in acknowledged if n < met]
