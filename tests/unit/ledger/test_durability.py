@@ -132,7 +132,9 @@ def stored():
     return asyncio.run(ledger.read(lambda c: [n for (n,) in c.execute("SELECT n FROM pairs").fetchall()]))
 
 found = []
-resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
+ledger.submit_between_commits(lambda: ledger.cursor().execute("CHECKPOINT")).result(60)
+size = pathlib.Path(sys.argv[1]).stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1_000_000, resource.RLIM_INFINITY))
 numbers = iter(range(1_000_000))
 while write(next(numbers), 30_000):  # until a checkpoint does not fit
     pass
