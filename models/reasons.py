@@ -31,6 +31,12 @@ class Reason(ReasonRow):
         "What is asked for rests on the sessions of every client, and the credential belongs to one.",
     )
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", Status.NOT_FOUND, "There is no such API key."
+    APPROVER_REPEATED = (
+        "APPROVER_REPEATED",
+        Status.FAILED_PRECONDITION,
+        "The record needs approvals of different credentials, and this one has approved it already.",
+        "Have somebody else approve it, with a credential of their own.",
+    )
     AUDIO_TOO_FAST = (
         "AUDIO_TOO_FAST",
         Status.RESOURCE_EXHAUSTED,
@@ -227,6 +233,12 @@ class Reason(ReasonRow):
         "The folder of an export has other files, days of another server, or cannot be written.",
     )
     EXPORT_RUNNING = "EXPORT_RUNNING", Status.FAILED_PRECONDITION, "Another export writes into the same folder."
+    FIELD_NOT_IN_RECORD = (
+        "FIELD_NOT_IN_RECORD",
+        Status.INVALID_ARGUMENT,
+        "A decision names a field that the record neither has nor misses.",
+        "Take the names of the fields from GetReview. A missing field can only be corrected.",
+    )
     FILE_UNREADABLE = (
         "FILE_UNREADABLE",
         Status.NOT_FOUND,
@@ -471,6 +483,11 @@ class Reason(ReasonRow):
         "RETRY_BUDGET_SPENT",
         Status.RESOURCE_EXHAUSTED,
         "Too many attempts were repeated in the last minute, so this one was not made; see RetryInfo.",
+    )
+    REVIEW_CLAIMED = (
+        "REVIEW_CLAIMED",
+        Status.FAILED_PRECONDITION,
+        "Somebody else has claimed the record; the message says which credential, and until when.",
     )
     SCANNER_BUSY = (
         "SCANNER_BUSY",

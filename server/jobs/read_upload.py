@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from models.text import RedactedText
 from ray_tasks.types import Gateway, RecordingSource
 from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.types import Completion, Handler
-from server.ledger import events, sessions, uploads
+from server.ledger import events, picture_lines, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import Artifact, Clock, JobRow, UploadRow
 from server.ledger.writer import Ledger
@@ -42,11 +42,16 @@ _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "audio/flac": "flac"}
 
 @dataclass(frozen=True, slots=True)
 class _ReadResult:
-    """What a worker read in an upload."""
+    """What a worker read in an upload.
+
+    Attributes:
+        lines: Of a picture, where its lines of print lie.
+    """
 
     text: RedactedText
     compute_s: float
     artifact: Artifact | None
+    lines: picture_lines.Rows = field(default_factory=list)
 
 
 class ReadUpload(Handler):
@@ -131,6 +136,7 @@ class ReadUpload(Handler):
     def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> UploadRow:
         now = self._clock()
         row = uploads.finish(cursor, upload_id, now, text=result.text, artifact=result.artifact)
+        picture_lines.put(cursor, row.id, row.session_id, result.lines)
         event = make_event(
             sessions.get(cursor, row.session_id),
             "upload_read",
@@ -168,7 +174,7 @@ class ReadPicture(ReadUpload):
         )
         name = await self._keep(job, page.image_mime, page.image)
         artifact = Artifact(name, page.image_mime, len(page.image), page.painted, page.width, page.height)
-        return _ReadResult(page.text, page.compute_s, artifact)
+        return _ReadResult(page.text, page.compute_s, artifact, picture_lines.rows_of(page))
 
 
 class ReadRecording(ReadUpload):

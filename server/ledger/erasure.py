@@ -89,6 +89,11 @@ _TABLES = {
     "jobs": _WHERE_SESSION,
     "tag_numbers": _WHERE_SESSION,
     "participants": _WHERE_SESSION,
+    "reviews": _WHERE_SESSION,
+    "field_decisions": _WHERE_SESSION,
+    "review_comments": _WHERE_SESSION,
+    "approvals": _WHERE_SESSION,
+    "picture_lines": _WHERE_SESSION,
     "redactions": _WHERE_ID,
     "sessions": _WHERE_ID,
 }

@@ -19,6 +19,7 @@ from server.ledger import (
     macro_views,
     macros,
     return_visits,
+    reviews_schema,
     schema,
     schema_changes,
     server_events,
@@ -214,6 +215,13 @@ def place_openings_first(cursor: Cursor) -> None:
     _run(cursor, [*schema_changes.OPENINGS, *event_views.V_EVENTS.statements()])
 
 
+def review_fields(cursor: Cursor) -> None:
+    """Create the tables of reviews and the view of decisions about fields, and store how many approvals are needed."""
+    for table in reviews_schema.REVIEW_TABLES:
+        _run(cursor, table.statements())
+    _run(cursor, [*reviews_schema.APPROVALS_NEEDED, *reviews_schema.V_FIELD_DECISIONS.statements()])
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -249,4 +257,5 @@ ALL: tuple[Migration, ...] = (
     place_openings_first,
     renew_macros,
     renew_macros,
+    review_fields,
 )

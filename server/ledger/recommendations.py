@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from models.errors import Conflict, NotFound
@@ -20,7 +21,7 @@ from server.ledger.columns import (
     text_of,
     update,
 )
-from server.ledger.types import Origin, RecommendationRow, RecommendationState
+from server.ledger.types import Approval, Origin, RecommendationRow, RecommendationState
 
 
 def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
@@ -44,6 +45,7 @@ def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
             "decided_by": row.decided_by,
             "decided_subject": row.decided_subject,
             "expire_time": stored_time_or_none(row.expire_time),
+            "approvals_needed": row.approvals_needed,
         },
     )
     if is_new:
@@ -72,13 +74,13 @@ def get(cursor: Cursor, recommendation_id: str) -> RecommendationRow:
     row = fetch_one(cursor, "SELECT * FROM recommendations WHERE id = ?", [recommendation_id])
     if row is None:
         raise NotFound("There is no such recommendation.", reason=Reason.RECOMMENDATION_NOT_FOUND)
-    return _recommendation(row)
+    return _with_approvals(cursor, _recommendation(row))
 
 
 def latest_of_session(cursor: Cursor, session_id: str) -> RecommendationRow | None:
     """The newest recommendation of a session that was not superseded."""
     rows = [row for row in list_of_session(cursor, session_id) if row.state != RecommendationState.SUPERSEDED]
-    return rows[-1] if rows else None
+    return _with_approvals(cursor, rows[-1]) if rows else None
 
 
 def list_of_session(cursor: Cursor, session_id: str) -> list[RecommendationRow]:
@@ -107,18 +109,13 @@ def decide(
             same, WRONG_STATE when it is decided otherwise or superseded.
     """
     row = get(cursor, recommendation_id)
-    if row.content_hash != content_hash:
-        raise Conflict(
-            "The record is not the one that was shown.",
-            reason=Reason.CONTENT_CHANGED,
-            hint="Show the record as it is now, and decide on that.",
-        )
+    check_shown(row, content_hash)
     if row.state == to:
-        if (row.decided_subject, row.decided_by) == (subject, decided_by):
+        repeats = [(row.decided_subject, row.decided_by), *((one.subject, one.decided_by) for one in row.approvals)]
+        if (subject, decided_by) in repeats:
             return row
         raise Conflict(f"Somebody else has {to.lower()} it before.", reason=Reason.RECOMMENDATION_DECIDED)
-    if row.state != RecommendationState.PENDING:
-        raise Conflict(f"The recommendation is {row.state}.", reason=Reason.WRONG_STATE)
+    check_pending(row)
     update(
         cursor,
         "recommendations",
@@ -126,6 +123,30 @@ def decide(
         {"state": to, "decide_time": stored_time(now), "decided_by": decided_by, "decided_subject": subject},
     )
     return get(cursor, recommendation_id)
+
+
+def check_shown(row: RecommendationRow, content_hash: str) -> None:
+    """Refuse a decision about something else than what the record holds.
+
+    Raises:
+        Conflict: CONTENT_CHANGED.
+    """
+    if row.content_hash != content_hash:
+        raise Conflict(
+            "The record is not the one that was shown.",
+            reason=Reason.CONTENT_CHANGED,
+            hint="Show the record as it is now, and decide on that.",
+        )
+
+
+def check_pending(row: RecommendationRow) -> None:
+    """Refuse a decision about a record that does not wait for one.
+
+    Raises:
+        Conflict: WRONG_STATE.
+    """
+    if row.state != RecommendationState.PENDING:
+        raise Conflict(f"The recommendation is {row.state}.", reason=Reason.WRONG_STATE)
 
 
 def _recommendation(row: Row) -> RecommendationRow:
@@ -141,4 +162,20 @@ def _recommendation(row: Row) -> RecommendationRow:
         decided_by=row["decided_by"],
         decided_subject=row["decided_subject"],
         expire_time=aware_or_none(row["expire_time"]),
+        approvals_needed=row["approvals_needed"],
     )
+
+
+def _with_approvals(cursor: Cursor, row: RecommendationRow) -> RecommendationRow:
+    """The row with the approvals of what it holds now; only one that needs several has rows of them."""
+    if row.approvals_needed <= 1:
+        return row
+    rows = fetch_all(
+        cursor, "SELECT * FROM approvals WHERE recommendation_id = ? ORDER BY approve_time, rowid", [row.id]
+    )
+    given = (
+        Approval(one["decided_subject"], one["decided_by"], aware(one["approve_time"]))
+        for one in rows
+        if one["content_hash"] == row.content_hash
+    )
+    return replace(row, approvals=tuple(given))

@@ -13,6 +13,8 @@ from models.text import RedactedText
 
 _MACHINE_WORD = re.compile(r"[a-z0-9_-]{0,64}\Z")
 """Names of fields, UUIDs of sources, empty strings."""
+_TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{1,8})?\]")
+"""A tag; group 1 is the type of the entity."""
 
 
 def record_text(canonical: str, parts: Sequence[RedactedText]) -> RedactedText:
@@ -32,6 +34,28 @@ def record_text(canonical: str, parts: Sequence[RedactedText]) -> RedactedText:
     for part in parts:
         counts.update(part.counts)
     return RedactedText.restore(canonical, dict(counts), safe_for_llm=all(part.safe_for_llm for part in parts))
+
+
+def parts_of(record: RedactedText) -> dict[str, RedactedText]:
+    """All strings of a stored record as redacted texts, by their value."""
+    return {text: _restored(text, record) for text in _strings(json.loads(record.value))}
+
+
+def with_replaced(text: RedactedText, words: str, by: RedactedText) -> RedactedText:
+    """The text with other words in place of some, wherever it has those as whole words."""
+    pieces = re.split(rf"(?<!\w){re.escape(words)}(?!\w)", text.value)
+    if len(pieces) == 1:
+        return text
+    counts = _tags(value := by.value.join(pieces))
+    return RedactedText.restore(value, counts, safe_for_llm=text.safe_for_llm and by.safe_for_llm)
+
+
+def _restored(text: str, whole: RedactedText) -> RedactedText:
+    return RedactedText.restore(text, _tags(text), safe_for_llm=whole.safe_for_llm)
+
+
+def _tags(text: str) -> dict[str, int]:
+    return dict(sorted(Counter(_TAG.findall(text)).items()))
 
 
 def _strings(content: Any) -> list[str]:

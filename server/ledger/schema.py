@@ -10,6 +10,7 @@ from server.ledger.daily_events import DAILY_EVENTS
 from server.ledger.event_declarations import EVENT_DECLARATIONS
 from server.ledger.job_attempts import JOB_ATTEMPTS
 from server.ledger.letter_operations import LETTER_OPERATIONS
+from server.ledger.reviews_schema import REVIEW_TABLES
 from server.ledger.server_events import SERVER_EVENTS
 from server.ledger.table_schema import TableSchema
 from server.ledger.weekly_reports import WEEKLY_REPORTS
@@ -259,5 +260,6 @@ TABLES = (
     *FIRST_TABLES,
     *(TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS, API_KEYS),
     *(PARTICIPANTS, SERVER_EVENTS, JOB_ATTEMPTS, LETTER_OPERATIONS, EVENT_DECLARATIONS, DAILY_EVENTS, WEEKLY_REPORTS),
+    *REVIEW_TABLES,
 )
 """All tables, whichever migration made them."""

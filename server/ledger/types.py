@@ -205,6 +205,20 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """One of several approvals.
+
+    Attributes:
+        subject: Credential that approved.
+        decided_by: Staff id as the console stated it.
+    """
+
+    subject: str
+    decided_by: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RecommendationRow:
     """A proposed record.
 
@@ -213,6 +227,8 @@ class RecommendationRow:
         decided_by: Who decided, as a console stated it.
         decided_subject: Credential that decided.
         expire_time: From when on it cannot be approved any more.
+        approvals_needed: Each of another credential; 0 means that nobody has to approve.
+        approvals: Of exactly this content so far, oldest first, where it needs more than one.
     """
 
     id: str
@@ -226,6 +242,8 @@ class RecommendationRow:
     decided_by: str = ""
     decided_subject: str = ""
     expire_time: datetime | None = None
+    approvals_needed: int = 1
+    approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

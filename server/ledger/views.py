@@ -10,6 +10,7 @@ from server.ledger.daily_events import V_DAILY_EVENTS
 from server.ledger.event_views import EVENT_VIEWS
 from server.ledger.macro_views import V_MACROS
 from server.ledger.return_visits import V_PERSON_SESSIONS
+from server.ledger.reviews_schema import V_FIELD_DECISIONS
 from server.ledger.table_schema import SqlView
 
 V_SESSIONS = SqlView(
@@ -293,5 +294,6 @@ ATTEMPT_VIEWS = (V_DEAD_LETTERS_WITH_BUILD, V_JOB_ATTEMPTS)
 ALL_VIEWS = (
     *(view for view in FIRST_VIEWS if view is not V_DEAD_LETTERS),
     *(V_AUDIT, V_SERVER_EVENTS, *ATTEMPT_VIEWS, *EVENT_VIEWS, V_PERSON_SESSIONS, V_DAILY_EVENTS, V_MACROS),
+    V_FIELD_DECISIONS,
 )
 """All views, whichever migration made them."""

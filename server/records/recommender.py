@@ -18,7 +18,9 @@ from server.ledger import events, jobs, recommendations, sessions, turns, upload
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
 from server.ledger.record_text import record_text
+from server.ledger.reviews import Claimant
 from server.ledger.types import (
+    Approval,
     Clock,
     Origin,
     RecommendationRow,
@@ -44,6 +46,8 @@ from server.records.open_uploads import wait_for_uploads
 from server.records.pubsub import PubSub
 from server.records.redact_output import redact_all, redact_values
 from server.records.refusal_events import RefusalEvents
+from server.records.reviews_approvals import note_approval
+from server.records.reviews_claims import check_claim
 from server.setting_groups import ApprovalSettings
 
 PROPOSE_RECORD = "propose_record"
@@ -194,6 +198,8 @@ class Recommender:
     ) -> RecommendationRow:
         """Take the decision of the current caller. It counts once; repeating it changes nothing.
 
+        A record that needs several approvals stays pending until it has them.
+
         Args:
             recommendation_id: UUID of the recommendation.
             content_hash: SHA-256 of the record that the person saw, hexadecimal.
@@ -205,8 +211,8 @@ class Recommender:
         Raises:
             NotFound: RECOMMENDATION_NOT_FOUND.
             Conflict: CONTENT_CHANGED when something else was shown, RECOMMENDATION_DECIDED when somebody else decided
-                the same, RECOMMENDATION_EXPIRED, WRONG_STATE when it was decided otherwise or superseded, or when the
-                session has ended.
+                the same, REVIEW_CLAIMED, APPROVER_REPEATED, RECOMMENDATION_EXPIRED, WRONG_STATE when it was decided
+                otherwise or superseded, or when the session has ended.
             PermissionDenied: OWN_SESSION.
         """
         to = RecommendationState.APPROVED if approve else RecommendationState.REJECTED
@@ -219,8 +225,15 @@ class Recommender:
         def write(cursor: Cursor) -> _Stored:
             before = ownership.recommendation(cursor, recommendation_id, caller)
             now = self._clock()
-            if approve and before.state is RecommendationState.PENDING and before.content_hash == content_hash:
-                self._rules.check(cursor, before, caller, now)
+            if before.state is RecommendationState.PENDING and before.content_hash == content_hash:
+                check_claim(cursor, before.session_id, Claimant(entry.subject, decided_by), now)
+                if approve:
+                    self._rules.check(cursor, before, caller, now)
+                    waiting = note_approval(cursor, before, Approval(entry.subject, decided_by, now))
+                    if waiting is not None:
+                        if waiting != before:
+                            self._audit.append(cursor, entry)
+                        return _Stored(waiting, None)
             row = recommendations.decide(
                 cursor,
                 before.id,
@@ -232,7 +245,8 @@ class Recommender:
             )
             if before.state is to:
                 return _Stored(row, None)
-            session = sessions.transition(cursor, row.session_id, stage, now, reason)
+            waited = sessions.get(cursor, row.session_id)
+            session = sessions.move(cursor, waited, stage, now, reason)
             events.append(cursor, decision_event(session, row, now, reason))
             self._audit.append(cursor, entry)
             return _Stored(row, session)

@@ -117,13 +117,22 @@ def turn(row: TurnRow) -> session_pb2.Turn:
     return message
 
 
+def upload_id(row: UploadRow) -> str:
+    """The id by which the current caller can fetch an upload.
+
+    Two clients may have given the same one, so a caller of every client gets the id of the ledger.
+    """
+    return row.shown_id if current_caller().client_id else row.id
+
+
 def media_kind(value: media_pb2.MediaKind.ValueType) -> str:
     """``MEDIA_KIND_METER`` as ``meter``; unspecified as an empty string."""
     name = media_pb2.MediaKind.Name(value).removeprefix(_KIND_PREFIX).lower()
     return "" if name == "unspecified" else name
 
 
-def _kind_value(name: str) -> media_pb2.MediaKind.ValueType:
+def kind_value(name: str) -> media_pb2.MediaKind.ValueType:
+    """``meter`` as ``MEDIA_KIND_METER``; an empty string as unspecified."""
     return media_pb2.MediaKind.Value(f"{_KIND_PREFIX}{(name or 'unspecified').upper()}")
 
 
@@ -145,14 +154,11 @@ def redacted_file(artifact: Artifact, size_bytes: int) -> media_pb2.DownloadReda
 
 
 def upload(row: UploadRow) -> media_pb2.Upload:
-    """An upload, under the id that its client gave.
-
-    Two clients may have given the same one, so a caller of every client gets the id of the ledger.
-    """
+    """An upload, under the id that its client gave."""
     message = media_pb2.Upload(
-        id=row.shown_id if current_caller().client_id else row.id,
+        id=upload_id(row),
         session_id=row.session_id,
-        kind=_kind_value(row.kind),
+        kind=kind_value(row.kind),
         state=media_pb2.UploadState.Value(f"UPLOAD_STATE_{row.state}"),
         progress=row.progress,
         size_bytes=row.size_bytes,
@@ -201,6 +207,11 @@ def recommendation_message(row: RecommendationRow) -> recommendation_pb2.Recomme
         message.decide_time.CopyFrom(timestamp(row.decide_time))
     if row.expire_time is not None:
         message.expire_time.CopyFrom(timestamp(row.expire_time))
+    message.approvals_needed = row.approvals_needed
+    for approval in row.approvals:
+        message.approvals.add(
+            subject=approval.subject, decided_by=approval.decided_by, approve_time=timestamp(approval.time)
+        )
     return message
 
 

@@ -23,6 +23,8 @@ from vestibule.v1 import (
     recommendation_pb2_grpc,
     report_pb2,
     report_pb2_grpc,
+    review_pb2,
+    review_pb2_grpc,
     risk_pb2,
     risk_pb2_grpc,
     session_pb2,
@@ -36,6 +38,7 @@ SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
         (conversation_pb2, "ConversationService"),
         (media_pb2, "MediaService"),
         (recommendation_pb2, "RecommendationService"),
+        (review_pb2, "ReviewService"),
         (funnel_pb2, "FunnelService"),
         (experiment_pb2, "ExperimentService"),
         (report_pb2, "ReportService"),
@@ -54,6 +57,7 @@ class Services:
     conversation: conversation_pb2_grpc.ConversationServiceServicer
     media: media_pb2_grpc.MediaServiceServicer
     recommendation: recommendation_pb2_grpc.RecommendationServiceServicer
+    review: review_pb2_grpc.ReviewServiceServicer
     funnel: funnel_pb2_grpc.FunnelServiceServicer
     experiment: experiment_pb2_grpc.ExperimentServiceServicer
     report: report_pb2_grpc.ReportServiceServicer
@@ -67,6 +71,7 @@ class Services:
         conversation_pb2_grpc.add_ConversationServiceServicer_to_server(self.conversation, server)
         media_pb2_grpc.add_MediaServiceServicer_to_server(self.media, server)
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(self.recommendation, server)
+        review_pb2_grpc.add_ReviewServiceServicer_to_server(self.review, server)
         funnel_pb2_grpc.add_FunnelServiceServicer_to_server(self.funnel, server)
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(self.experiment, server)
         report_pb2_grpc.add_ReportServiceServicer_to_server(self.report, server)

@@ -74,6 +74,12 @@ class ApprovalSettings(BaseModel):
     """Who may approve a record, and for how long."""
 
     expires_s: float = Field(86_400.0, gt=0, description="How long after its proposal a record can be approved.")
+    claim_s: float = Field(
+        600.0,
+        ge=10,
+        le=86_400,
+        description="How long a reviewer holds a record that they claimed, unless they renew it.",
+    )
     own_sessions: Literal["nobody", "operators", "everybody"] = Field(
         "operators",
         description="Who may approve the record of a session that the same credential opened, spoke in or uploaded to. "

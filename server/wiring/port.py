@@ -6,9 +6,13 @@ from server.access.authenticator import Access
 from server.funnel.texts import load_texts
 from server.grpc_server import GrpcServer
 from server.jobs.letter_operations import LetterOperations
+from server.llm.field_names import FieldNames
+from server.records.approval import ApprovalRules
 from server.records.disk_status import DiskStatus
 from server.records.machine_words import MachineWords, as_device
 from server.records.report_status import ReportStatus
+from server.records.reviews import Reviews
+from server.records.reviews_fields import FieldReview
 from server.records.status import StatusReporter
 from server.risk.texts import RiskTexts
 from server.rpc.interceptors.authenticate import Authenticate, observer
@@ -23,6 +27,7 @@ from server.services.funnel_analysis import Analysis
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
 from server.services.report import ReportService
+from server.services.review import ReviewService
 from server.services.risk import RiskService
 from server.services.session import SessionService
 from server.settings import Settings
@@ -65,6 +70,7 @@ def build_services(
         conversation=ConversationService(streams),
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
+        review=_build_review(settings, shared, words),
         funnel=FunnelService(
             ledger,
             gateway,
@@ -94,6 +100,15 @@ def build_services(
         ),
         access=AccessService(access.keys, MachineWords(gateway, as_device), clock),
     )
+
+
+def _build_review(settings: Settings, shared: Shared, words: MachineWords) -> ReviewService:
+    ledger, gateway, clock, audit = shared.ledger, shared.gateway, shared.clock, shared.audit.trail
+    rules = ApprovalRules(settings.approval)
+    names = FieldNames(settings.upstream.field_names)
+    reviews = Reviews(ledger, gateway, clock, audit, rules, settings.approval.claim_s)
+    fields = FieldReview(ledger, gateway, shared.pubsub, clock, audit, rules, names)
+    return ReviewService(reviews, fields, words)
 
 
 def build_grpc_server(settings: Settings, services: Services, shared: Shared, access: Access) -> GrpcServer:

@@ -22,6 +22,7 @@ from vestibule.v1 import (
     media_pb2,
     recommendation_pb2,
     report_pb2,
+    review_pb2,
     risk_pb2,
     session_pb2,
 )
@@ -141,6 +142,33 @@ CASES: Final = (
     Case("RecommendationService/RejectRecommendation", "recommendation",
          lambda ids, own: _decision(recommendation_pb2.RejectRecommendationRequest, ids),
          owner_gets="FAILED_PRECONDITION"),
+    Case("ReviewService/ListReviews", "client", lambda ids, own: [
+        review_pb2.ListReviewsRequest(client_id=ids.client)
+    ]),
+    Case("ReviewService/GetReview", "recommendation", lambda ids, own: [
+        review_pb2.GetReviewRequest(recommendation_id=ids.recommendation)
+    ]),
+    Case("ReviewService/ClaimReview", "recommendation", lambda ids, own: [
+        review_pb2.ClaimReviewRequest(recommendation_id=ids.recommendation)
+    ]),
+    Case("ReviewService/ReleaseReview", "recommendation", lambda ids, own: [
+        review_pb2.ReleaseReviewRequest(recommendation_id=ids.recommendation)
+    ]),
+    Case("ReviewService/DecideFields", "recommendation", lambda ids, own: [
+        review_pb2.DecideFieldsRequest(
+            recommendation_id=ids.recommendation,
+            content_hash=b"h" * 32,
+            choices=[review_pb2.FieldChoice(name="site_name", decision=review_pb2.FIELD_DECISION_ACCEPTED)],
+        )
+    ], owner_gets="FAILED_PRECONDITION"),
+    Case("ReviewService/AssignReview", "recommendation", lambda ids, own: [
+        review_pb2.AssignReviewRequest(recommendation_id=ids.recommendation, assignee="staff-7")
+    ]),
+    Case("ReviewService/CommentReview", "recommendation", lambda ids, own: [
+        review_pb2.CommentReviewRequest(
+            recommendation_id=ids.recommendation, word="unreadable_photo", comment_id=ids.event
+        )
+    ]),
     Case("FunnelService/RecordEvents", "session", lambda ids, own: _events(unknown_ids().event, ids.session)),
     Case("FunnelService/RecordEvents", "event_id in the own session", lambda ids, own: _events(ids.event, own.session),
          owner_gets=""),

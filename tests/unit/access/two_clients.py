@@ -38,7 +38,10 @@ from server.ledger.jobs import new_job
 from server.ledger.schema import TABLES
 from server.ledger.types import DeadLetterRow, JobRow, SessionRow, UploadRow
 from server.observability.metrics import Metrics
+from server.records.approval import ApprovalRules
 from server.records.machine_words import MachineWords
+from server.records.reviews import Reviews
+from server.records.reviews_fields import FieldReview
 from server.records.sessions import Sessions
 from server.records.status import StatusReporter
 from server.records.vocabulary import VocabularySealer
@@ -58,9 +61,10 @@ from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
 from server.services.report import ReportService
+from server.services.review import ReviewService
 from server.services.risk import RiskService
 from server.services.session import SessionService
-from server.setting_groups import AuditSettings, LimitSettings, RiskSettings
+from server.setting_groups import ApprovalSettings, AuditSettings, LimitSettings, RiskSettings
 from server.settings import Settings
 from server.streaming.events import Final
 from server.streaming.stream_config import StreamConfig
@@ -247,6 +251,7 @@ class TwoClients:
             conversation=ConversationService(harness.streams),
             media=MediaService(self.uploads, self.ledger, harness.pubsub, self.lifecycle, folder / "pictures"),
             recommendation=RecommendationService(harness.recommender, words),
+            review=self._review(words),
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
             experiment=ExperimentService(self.ledger, EXPERIMENTS, lambda: NOW, self.audit.trail.client_pseudonym),
             report=ReportService(self._reports()),
@@ -270,6 +275,14 @@ class TwoClients:
                 FilesHold(harness.spool, self.ledger, self.audit, eraser.alone),
             ),
             access=AccessService(ApiKeys(self.ledger, lambda: NOW, self.audit.trail), words, lambda: NOW),
+        )
+
+    def _review(self, words: MachineWords) -> ReviewService:
+        harness, rules, trail = self.harness, ApprovalRules(ApprovalSettings()), self.audit.trail
+        return ReviewService(
+            Reviews(self.ledger, harness.gateway, lambda: NOW, trail, rules, 600.0),
+            FieldReview(self.ledger, harness.gateway, harness.pubsub, lambda: NOW, trail, rules),
+            words,
         )
 
     def _reports(self) -> ReportDelivery:

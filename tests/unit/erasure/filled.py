@@ -16,16 +16,31 @@ from server.ledger import (
     job_attempts,
     jobs,
     participants,
+    picture_lines,
     recommendations,
     redactions,
+    reviews,
+    reviews_decisions,
     sessions,
     streams,
     turns,
     uploads,
 )
 from server.ledger.columns import Cursor, count
+from server.ledger.picture_lines import PictureBox
+from server.ledger.reviews import Claim, Claimant
+from server.ledger.reviews_decisions import CommentRow, FieldDecision, FieldDecisionRow
 from server.ledger.schema import TABLES
-from server.ledger.types import Artifact, DeadLetterRow, JobState, SessionRow, SessionState, UploadState
+from server.ledger.types import (
+    Approval,
+    Artifact,
+    DeadLetterRow,
+    JobState,
+    RecommendationRow,
+    SessionRow,
+    SessionState,
+    UploadState,
+)
 from server.ledger.writer import Ledger
 from server.uploads.spool import Spool
 from tests.unit.ledger import makers
@@ -83,7 +98,9 @@ class Store:
         jobs.enqueue(cursor, replace(job, payload={"upload_id": upload.id, "spool_id": spool_id}, state=JobState.DEAD))
         uploads.insert_upload(cursor, replace(upload, state=UploadState.PROCESSING))
         uploads.finish(cursor, upload.id, NOW, text=said, artifact=Artifact(f"{job.id}.jpg", "image/jpeg", 5, 1, 2, 3))
-        recommendations.insert_recommendation(cursor, replace(makers.recommendation(session_id), record=said))
+        proposed = replace(makers.recommendation(session_id), record=said)
+        recommendations.insert_recommendation(cursor, proposed)
+        self._review(cursor, proposed, upload.id, name)
         event = makers.event(session_id, name=mark_of(f"{name}-event"))
         events.append(cursor, replace(event, client_id=row.client_id))
         letter = DeadLetterRow(makers.new_id(), job.id, job.kind, session_id, "BROKEN_MEDIA", mark_of(name), 1, "", NOW)
@@ -97,6 +114,17 @@ class Store:
         with_log.append(b"audio")
         with_log.close()
         (self.pictures / f"{job.id}.jpg").write_bytes(mark_of(f"{name}-picture").encode())
+
+    def _review(self, cursor: Cursor, row: RecommendationRow, upload_id: str, name: str) -> None:
+        ids = (row.session_id, row.id)
+        staff = mark_of(f"{name}-staff")
+        reviews.put_claim(cursor, row.session_id, Claim(Claimant("key:a", staff), NOW, NOW))
+        decision = FieldDecisionRow(*ids, row.id, "site_name", FieldDecision.ACCEPTED, "", staff, "key:a", NOW)
+        reviews_decisions.insert_decisions(cursor, [decision])
+        said = RedactedText.restore(mark_of(f"{name}-comment"), {}, safe_for_llm=True)
+        reviews_decisions.insert_comment(cursor, CommentRow(makers.new_id(), *ids, said, "", staff, "key:a", NOW))
+        reviews_decisions.add_approval(cursor, row, Approval("key:a", staff, NOW))
+        picture_lines.put(cursor, upload_id, row.session_id, [[PictureBox(0.1, 0.2, 0.3, 0.4)]])
 
     def marks(self, name: str) -> set[str]:
         """The marks of a session that are in any file."""

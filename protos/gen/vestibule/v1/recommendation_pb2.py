@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from vestibule.v1 import common_pb2 as vestibule_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!vestibule/v1/recommendation.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vestibule/v1/common.proto\"\x8c\x03\n\x0eRecommendation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.vestibule.v1.RecommendationState\x12,\n\x06record\x18\x04 \x01(\x0b\x32\x1c.vestibule.v1.ProposedRecord\x12\x14\n\x0c\x63ontent_hash\x18\x05 \x01(\x0c\x12$\n\x06origin\x18\x06 \x01(\x0e\x32\x14.vestibule.v1.Origin\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\x12\x17\n\x0f\x64\x65\x63ided_subject\x18\n \x01(\t\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x18GetRecommendationRequest\x12#\n\x11recommendation_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"Q\n\x19GetRecommendationResponse\x12\x34\n\x0erecommendation\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.Recommendation\"\x95\x01\n\x1c\x41pproveRecommendationRequest\x12#\n\x11recommendation_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0c\x63ontent_hash\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x31\n\ndecided_by\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\"U\n\x1d\x41pproveRecommendationResponse\x12\x34\n\x0erecommendation\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.Recommendation\"\xce\x01\n\x1bRejectRecommendationRequest\x12#\n\x11recommendation_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0c\x63ontent_hash\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x31\n\ndecided_by\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12(\n\x06reason\x18\x04 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{0,64}$\x12\x0e\n\x06revise\x18\x05 \x01(\x08\"T\n\x1cRejectRecommendationResponse\x12\x34\n\x0erecommendation\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.Recommendation*\xc8\x01\n\x13RecommendationState\x12$\n RECOMMENDATION_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cRECOMMENDATION_STATE_PENDING\x10\x01\x12!\n\x1dRECOMMENDATION_STATE_APPROVED\x10\x02\x12!\n\x1dRECOMMENDATION_STATE_REJECTED\x10\x03\x12#\n\x1fRECOMMENDATION_STATE_SUPERSEDED\x10\x04\x32\xe3\x02\n\x15RecommendationService\x12i\n\x11GetRecommendation\x12&.vestibule.v1.GetRecommendationRequest\x1a\'.vestibule.v1.GetRecommendationResponse\"\x03\x90\x02\x01\x12p\n\x15\x41pproveRecommendation\x12*.vestibule.v1.ApproveRecommendationRequest\x1a+.vestibule.v1.ApproveRecommendationResponse\x12m\n\x14RejectRecommendation\x12).vestibule.v1.RejectRecommendationRequest\x1a*.vestibule.v1.RejectRecommendationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!vestibule/v1/recommendation.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vestibule/v1/common.proto\"\xd1\x03\n\x0eRecommendation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.vestibule.v1.RecommendationState\x12,\n\x06record\x18\x04 \x01(\x0b\x32\x1c.vestibule.v1.ProposedRecord\x12\x14\n\x0c\x63ontent_hash\x18\x05 \x01(\x0c\x12$\n\x06origin\x18\x06 \x01(\x0e\x32\x14.vestibule.v1.Origin\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\x12\x17\n\x0f\x64\x65\x63ided_subject\x18\n \x01(\t\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61pprovals_needed\x18\x0c \x01(\r\x12)\n\tapprovals\x18\r \x03(\x0b\x32\x16.vestibule.v1.Approval\"a\n\x08\x41pproval\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x12\n\ndecided_by\x18\x02 \x01(\t\x12\x30\n\x0c\x61pprove_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x18GetRecommendationRequest\x12#\n\x11recommendation_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"Q\n\x19GetRecommendationResponse\x12\x34\n\x0erecommendation\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.Recommendation\"\x95\x01\n\x1c\x41pproveRecommendationRequest\x12#\n\x11recommendation_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0c\x63ontent_hash\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x31\n\ndecided_by\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\"U\n\x1d\x41pproveRecommendationResponse\x12\x34\n\x0erecommendation\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.Recommendation\"\xce\x01\n\x1bRejectRecommendationRequest\x12#\n\x11recommendation_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0c\x63ontent_hash\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x31\n\ndecided_by\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12(\n\x06reason\x18\x04 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{0,64}$\x12\x0e\n\x06revise\x18\x05 \x01(\x08\"T\n\x1cRejectRecommendationResponse\x12\x34\n\x0erecommendation\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.Recommendation*\xc8\x01\n\x13RecommendationState\x12$\n RECOMMENDATION_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cRECOMMENDATION_STATE_PENDING\x10\x01\x12!\n\x1dRECOMMENDATION_STATE_APPROVED\x10\x02\x12!\n\x1dRECOMMENDATION_STATE_REJECTED\x10\x03\x12#\n\x1fRECOMMENDATION_STATE_SUPERSEDED\x10\x04\x32\xe3\x02\n\x15RecommendationService\x12i\n\x11GetRecommendation\x12&.vestibule.v1.GetRecommendationRequest\x1a\'.vestibule.v1.GetRecommendationResponse\"\x03\x90\x02\x01\x12p\n\x15\x41pproveRecommendation\x12*.vestibule.v1.ApproveRecommendationRequest\x1a+.vestibule.v1.ApproveRecommendationResponse\x12m\n\x14RejectRecommendation\x12).vestibule.v1.RejectRecommendationRequest\x1a*.vestibule.v1.RejectRecommendationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,22 +52,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REJECTRECOMMENDATIONREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\025r\0232\021^[a-z0-9_]{0,64}$'
   _globals['_RECOMMENDATIONSERVICE'].methods_by_name['GetRecommendation']._loaded_options = None
   _globals['_RECOMMENDATIONSERVICE'].methods_by_name['GetRecommendation']._serialized_options = b'\220\002\001'
-  _globals['_RECOMMENDATIONSTATE']._serialized_start=1222
-  _globals['_RECOMMENDATIONSTATE']._serialized_end=1422
+  _globals['_RECOMMENDATIONSTATE']._serialized_start=1390
+  _globals['_RECOMMENDATIONSTATE']._serialized_end=1590
   _globals['_RECOMMENDATION']._serialized_start=141
-  _globals['_RECOMMENDATION']._serialized_end=537
-  _globals['_GETRECOMMENDATIONREQUEST']._serialized_start=539
-  _globals['_GETRECOMMENDATIONREQUEST']._serialized_end=602
-  _globals['_GETRECOMMENDATIONRESPONSE']._serialized_start=604
-  _globals['_GETRECOMMENDATIONRESPONSE']._serialized_end=685
-  _globals['_APPROVERECOMMENDATIONREQUEST']._serialized_start=688
-  _globals['_APPROVERECOMMENDATIONREQUEST']._serialized_end=837
-  _globals['_APPROVERECOMMENDATIONRESPONSE']._serialized_start=839
-  _globals['_APPROVERECOMMENDATIONRESPONSE']._serialized_end=924
-  _globals['_REJECTRECOMMENDATIONREQUEST']._serialized_start=927
-  _globals['_REJECTRECOMMENDATIONREQUEST']._serialized_end=1133
-  _globals['_REJECTRECOMMENDATIONRESPONSE']._serialized_start=1135
-  _globals['_REJECTRECOMMENDATIONRESPONSE']._serialized_end=1219
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=1425
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=1780
+  _globals['_RECOMMENDATION']._serialized_end=606
+  _globals['_APPROVAL']._serialized_start=608
+  _globals['_APPROVAL']._serialized_end=705
+  _globals['_GETRECOMMENDATIONREQUEST']._serialized_start=707
+  _globals['_GETRECOMMENDATIONREQUEST']._serialized_end=770
+  _globals['_GETRECOMMENDATIONRESPONSE']._serialized_start=772
+  _globals['_GETRECOMMENDATIONRESPONSE']._serialized_end=853
+  _globals['_APPROVERECOMMENDATIONREQUEST']._serialized_start=856
+  _globals['_APPROVERECOMMENDATIONREQUEST']._serialized_end=1005
+  _globals['_APPROVERECOMMENDATIONRESPONSE']._serialized_start=1007
+  _globals['_APPROVERECOMMENDATIONRESPONSE']._serialized_end=1092
+  _globals['_REJECTRECOMMENDATIONREQUEST']._serialized_start=1095
+  _globals['_REJECTRECOMMENDATIONREQUEST']._serialized_end=1301
+  _globals['_REJECTRECOMMENDATIONRESPONSE']._serialized_start=1303
+  _globals['_REJECTRECOMMENDATIONRESPONSE']._serialized_end=1387
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=1593
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=1948
 # @@protoc_insertion_point(module_scope)

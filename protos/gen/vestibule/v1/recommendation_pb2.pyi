@@ -3,9 +3,11 @@
 isort:skip_file
 Recommendations: records that a model proposes and a person approves or rejects."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vestibule.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
@@ -68,6 +70,8 @@ class Recommendation(_message.Message):
     DECIDED_BY_FIELD_NUMBER: _builtins.int
     DECIDED_SUBJECT_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    APPROVALS_NEEDED_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the recommendation."""
     session_id: _builtins.str
@@ -82,6 +86,8 @@ class Recommendation(_message.Message):
     """Staff id of the person who decided, as the console stated it; not verified. Empty before, or when none was stated."""
     decided_subject: _builtins.str
     """Credential that decided, such as key:9f3c or jwt:staff-7; verified. Empty before."""
+    approvals_needed: _builtins.int
+    """Approvals that it needs, each of another credential. 0 means that nobody has to approve."""
     @_builtins.property
     def record(self) -> _common_pb2.ProposedRecord:
         """The record."""
@@ -98,6 +104,10 @@ class Recommendation(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """From when on it cannot be approved any more. A new proposal can be asked for then."""
 
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Approval]:
+        """Approvals of exactly this content so far, oldest first, where it needs more than one."""
+
     def __init__(
         self,
         *,
@@ -112,14 +122,48 @@ class Recommendation(_message.Message):
         decided_by: _builtins.str = ...,
         decided_subject: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        approvals_needed: _builtins.int = ...,
+        approvals: _abc.Iterable[Global___Approval] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_hash", b"content_hash", "create_time", b"create_time", "decide_time", b"decide_time", "decided_by", b"decided_by", "decided_subject", b"decided_subject", "expire_time", b"expire_time", "id", b"id", "origin", b"origin", "record", b"record", "session_id", b"session_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "approvals_needed", b"approvals_needed", "content_hash", b"content_hash", "create_time", b"create_time", "decide_time", b"decide_time", "decided_by", b"decided_by", "decided_subject", b"decided_subject", "expire_time", b"expire_time", "id", b"id", "origin", b"origin", "record", b"record", "session_id", b"session_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Recommendation: _TypeAlias = Recommendation  # noqa: Y015
+
+@_typing.final
+class Approval(_message.Message):
+    """One of several approvals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
+    APPROVE_TIME_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    """Credential that approved; verified."""
+    decided_by: _builtins.str
+    """Staff id, as the console stated it; not verified. Empty when it stated none."""
+    @_builtins.property
+    def approve_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was given."""
+
+    def __init__(
+        self,
+        *,
+        subject: _builtins.str = ...,
+        decided_by: _builtins.str = ...,
+        approve_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time", "decided_by", b"decided_by", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Approval: _TypeAlias = Approval  # noqa: Y015
 
 @_typing.final
 class GetRecommendationRequest(_message.Message):
@@ -209,7 +253,7 @@ class ApproveRecommendationResponse(_message.Message):
     RECOMMENDATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def recommendation(self) -> Global___Recommendation:
-        """The recommendation in RECOMMENDATION_STATE_APPROVED."""
+        """The recommendation in RECOMMENDATION_STATE_APPROVED, or in RECOMMENDATION_STATE_PENDING while it needs more approvals."""
 
     def __init__(
         self,

@@ -66,14 +66,17 @@ class RecommendationServiceServicer:
     def ApproveRecommendation(self, request, context):
         """Approves the record with the given hash, and completes the session. It counts once and is safe to repeat: a second
         person gets RECOMMENDATION_DECIDED. After expire_time it gets RECOMMENDATION_EXPIRED. A credential that took part in
-        the session gets OWN_SESSION, unless the settings of the server allow it.
+        the session gets OWN_SESSION, unless the settings of the server allow it. While somebody else has claimed the record,
+        it gets REVIEW_CLAIMED. Where it needs several approvals, it stays pending until there are enough of different
+        credentials; another person with the same credential gets APPROVER_REPEATED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectRecommendation(self, request, context):
-        """Rejects the record with the given hash, and ends the session or reopens it for another proposal.
+        """Rejects the record with the given hash, and ends the session or reopens it for another proposal. While somebody else
+        has claimed the record, it gets REVIEW_CLAIMED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,10 +38,14 @@ class RecommendationServiceStub:
     ApproveRecommendation: _grpc.UnaryUnaryMultiCallable[_recommendation_pb2.ApproveRecommendationRequest, _recommendation_pb2.ApproveRecommendationResponse]
     """Approves the record with the given hash, and completes the session. It counts once and is safe to repeat: a second
     person gets RECOMMENDATION_DECIDED. After expire_time it gets RECOMMENDATION_EXPIRED. A credential that took part in
-    the session gets OWN_SESSION, unless the settings of the server allow it.
+    the session gets OWN_SESSION, unless the settings of the server allow it. While somebody else has claimed the record,
+    it gets REVIEW_CLAIMED. Where it needs several approvals, it stays pending until there are enough of different
+    credentials; another person with the same credential gets APPROVER_REPEATED.
     """
     RejectRecommendation: _grpc.UnaryUnaryMultiCallable[_recommendation_pb2.RejectRecommendationRequest, _recommendation_pb2.RejectRecommendationResponse]
-    """Rejects the record with the given hash, and ends the session or reopens it for another proposal."""
+    """Rejects the record with the given hash, and ends the session or reopens it for another proposal. While somebody else
+    has claimed the record, it gets REVIEW_CLAIMED.
+    """
 
 @_typing.type_check_only
 class RecommendationServiceAsyncStub(RecommendationServiceStub):
@@ -53,10 +57,14 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     ApproveRecommendation: _aio.UnaryUnaryMultiCallable[_recommendation_pb2.ApproveRecommendationRequest, _recommendation_pb2.ApproveRecommendationResponse]  # type: ignore[assignment]
     """Approves the record with the given hash, and completes the session. It counts once and is safe to repeat: a second
     person gets RECOMMENDATION_DECIDED. After expire_time it gets RECOMMENDATION_EXPIRED. A credential that took part in
-    the session gets OWN_SESSION, unless the settings of the server allow it.
+    the session gets OWN_SESSION, unless the settings of the server allow it. While somebody else has claimed the record,
+    it gets REVIEW_CLAIMED. Where it needs several approvals, it stays pending until there are enough of different
+    credentials; another person with the same credential gets APPROVER_REPEATED.
     """
     RejectRecommendation: _aio.UnaryUnaryMultiCallable[_recommendation_pb2.RejectRecommendationRequest, _recommendation_pb2.RejectRecommendationResponse]  # type: ignore[assignment]
-    """Rejects the record with the given hash, and ends the session or reopens it for another proposal."""
+    """Rejects the record with the given hash, and ends the session or reopens it for another proposal. While somebody else
+    has claimed the record, it gets REVIEW_CLAIMED.
+    """
 
 class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows proposed records and takes decisions."""
@@ -77,7 +85,9 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_recommendation_pb2.ApproveRecommendationResponse, _abc.Awaitable[_recommendation_pb2.ApproveRecommendationResponse]]:
         """Approves the record with the given hash, and completes the session. It counts once and is safe to repeat: a second
         person gets RECOMMENDATION_DECIDED. After expire_time it gets RECOMMENDATION_EXPIRED. A credential that took part in
-        the session gets OWN_SESSION, unless the settings of the server allow it.
+        the session gets OWN_SESSION, unless the settings of the server allow it. While somebody else has claimed the record,
+        it gets REVIEW_CLAIMED. Where it needs several approvals, it stays pending until there are enough of different
+        credentials; another person with the same credential gets APPROVER_REPEATED.
         """
 
     @_abc_1.abstractmethod
@@ -86,6 +96,8 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recommendation_pb2.RejectRecommendationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recommendation_pb2.RejectRecommendationResponse, _abc.Awaitable[_recommendation_pb2.RejectRecommendationResponse]]:
-        """Rejects the record with the given hash, and ends the session or reopens it for another proposal."""
+        """Rejects the record with the given hash, and ends the session or reopens it for another proposal. While somebody else
+        has claimed the record, it gets REVIEW_CLAIMED.
+        """
 
 def add_RecommendationServiceServicer_to_server(servicer: RecommendationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

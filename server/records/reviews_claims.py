@@ -1,0 +1,31 @@
+"""Claims: a lease on a record, so that two people do not decide the same one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.errors import Conflict
+from models.reasons import Reason
+from server.ledger import reviews
+from server.ledger.columns import Cursor
+from server.ledger.reviews import Claim, Claimant
+from server.times import machine_time
+
+
+def check_claim(cursor: Cursor, session_id: str, who: Claimant, now: datetime) -> Claim | None:
+    """Refuse a step while somebody else has claimed the record of a session; returns the own claim, if there is one.
+
+    Raises:
+        Conflict: REVIEW_CLAIMED; the message names the credential and the end of the claim.
+    """
+    claim = reviews.get(cursor, session_id, now).claim
+    if claim is None or claim.held_by(who):
+        return claim
+    holder = claim.holder.subject + (f" ({claim.holder.reviewer})" if claim.holder.reviewer else "")
+    until = machine_time(claim.until)
+    raise Conflict(
+        f"The record is claimed by {holder} until {until}.",
+        reason=Reason.REVIEW_CLAIMED,
+        hint="Take another record, wait until then, or ask that person to release it. If it is your own claim, state "
+        "the staff id that you claimed it with.",
+    )

@@ -1,0 +1,255 @@
+"""Takes decisions about the fields of a record. What they change becomes a new record with a hash of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from models.redaction.types import RedactionScope
+from models.text import RedactedText
+from ray_tasks.types import Gateway
+from server.access import ownership
+from server.access.audit import AuditAction, AuditEntry, AuditTrail
+from server.access.caller import Caller, current_caller
+from server.ledger import events, recommendations, sessions, turns, uploads
+from server.ledger.columns import Cursor
+from server.ledger.record_text import parts_of, record_text, with_replaced
+from server.ledger.reviews import Claimant
+from server.ledger.reviews_decisions import (
+    FieldDecision,
+    FieldDecisionRow,
+    decisions_of_session,
+    insert_decisions,
+)
+from server.ledger.types import Clock, RecommendationRow, RecommendationState, SessionRow
+from server.ledger.writer import Ledger
+from server.llm.field_names import DECLARED, FieldNames
+from server.llm.record_schema import canonical_json, content_hash, stored_record
+from server.records.approval import ApprovalRules
+from server.records.events import make_event
+from server.records.numbering import number_tags
+from server.records.pubsub import PubSub
+from server.records.reviews_claims import check_claim
+from server.records.reviews_values import FieldChoice, checked_choices, redact_corrections, with_choices
+
+OTHER_FIELD = "other"
+"""Name in events of a field whose name is not declared."""
+
+Observe = Callable[[str, FieldDecision], None]
+"""Gets the name of a field, and what was decided about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a person decides on, and what a correction is read with."""
+
+    row: RecommendationRow
+    session: SessionRow
+    language: str
+    sources: list[RedactedText]
+
+
+class FieldReview:
+    """Decides fields.
+
+    Args:
+        ledger: Holds the records.
+        gateway: Redacts what the reviewer wrote.
+        pubsub: Gets the new recommendation.
+        clock: The time now.
+        audit: Gets every decision.
+        rules: Who may approve, and until when; the same holds here.
+        fields: Names that events may carry.
+        observe: Called for each decision that was stored.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: Gateway,
+        pubsub: PubSub,
+        clock: Clock,
+        audit: AuditTrail,
+        rules: ApprovalRules,
+        fields: FieldNames = DECLARED,
+        observe: Observe = lambda field, decision: None,
+    ) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._pubsub = pubsub
+        self._clock = clock
+        self._audit = audit
+        self._rules = rules
+        self._fields = fields
+        self._observe = observe
+
+    async def decide(
+        self, recommendation_id: str, shown_hash: str, decided_by: str, choices: Sequence[FieldChoice]
+    ) -> RecommendationRow:
+        """Take decisions of the current caller; returns the recommendation that waits then.
+
+        Repeating the last decisions of the same person returns what they led to.
+
+        Args:
+            recommendation_id: UUID of the recommendation.
+            shown_hash: SHA-256 of the record that the person saw, hexadecimal.
+            decided_by: Staff id as the console states it; may be empty.
+            choices: One for each field.
+
+        Raises:
+            NotFound: RECOMMENDATION_NOT_FOUND.
+            InvalidInput: See ``checked_choices``.
+            Conflict: CONTENT_CHANGED, WRONG_STATE, REVIEW_CLAIMED, RECOMMENDATION_EXPIRED.
+            PermissionDenied: OWN_SESSION.
+            Unavailable: Redaction or the ledger is gone; nothing is stored.
+        """
+        caller = current_caller()
+        entry = self._audit.entry(AuditAction.FIELDS_DECIDED, ("recommendation", recommendation_id))
+        who = Claimant(entry.subject, decided_by)
+        shown = await self._ledger.read(lambda cursor: _shown(cursor, recommendation_id, caller))
+        recommendations.check_shown(shown.row, shown_hash)
+        known = checked_choices(stored_record(shown.row.record.value), choices)
+        after, known = await self._after(shown, known)
+
+        def write(cursor: Cursor) -> tuple[RecommendationRow, bool]:
+            before = ownership.recommendation(cursor, recommendation_id, caller)
+            recommendations.check_shown(before, shown_hash)
+            repeated = _repeated(cursor, before, after, who, known)
+            if repeated is not None:
+                return repeated, False
+            return self._store(cursor, before, after, who, known, entry, caller), True
+
+        row, is_new = await self._ledger.write(write)
+        if is_new:
+            if row.id != recommendation_id:
+                self._pubsub.publish(row, row.session_id)
+            for choice in known:
+                self._observe(choice.name, choice.decision)
+        return row
+
+    async def _after(
+        self, shown: _Shown, choices: Sequence[FieldChoice]
+    ) -> tuple[RecommendationRow, list[FieldChoice]]:
+        """The recommendation after the choices, the same one where nothing changes; and the choices as they count.
+
+        A correction that gives the value that was shown accepts it.
+        """
+        row, record = shown.row, stored_record(shown.row.record.value)
+        scope = RedactionScope(shown.session.client_id, shown.session.id)
+        values = await redact_corrections(self._gateway, choices, shown.language, scope, shown.sources)
+        numbered = await number_tags(self._ledger, shown.session.id, list(values.values()))
+        given = dict(zip(values, numbered, strict=True))
+        same = {field.name for field in record.fields if field.name in given and given[field.name].value == field.value}
+        counted = [FieldChoice(one.name, FieldDecision.ACCEPTED) if one.name in same else one for one in choices]
+        parts = parts_of(row.record)
+        summary = parts[record.summary]
+        for field in record.fields:
+            if field.name in given and not _is_common(field.value):
+                summary = with_replaced(summary, field.value, given[field.name])
+        made = with_choices(record, choices, {name: text.value for name, text in given.items()}, summary.value)
+        if made == record:
+            return row, counted
+        used = [summary, *(given.get(field.name) or parts[field.value] for field in made.fields)]
+        now = self._clock()
+        made_row = replace(
+            row,
+            id=str(uuid.uuid4()),
+            record=record_text(canonical_json(made), used),
+            content_hash=content_hash(made),
+            create_time=now,
+            approvals=(),
+        )
+        return made_row, counted
+
+    def _store(
+        self,
+        cursor: Cursor,
+        before: RecommendationRow,
+        after: RecommendationRow,
+        who: Claimant,
+        choices: Sequence[FieldChoice],
+        entry: AuditEntry,
+        caller: Caller,
+    ) -> RecommendationRow:
+        now = self._clock()
+        recommendations.check_pending(before)
+        self._rules.check(cursor, before, caller, now)
+        check_claim(cursor, before.session_id, who, now)
+        session = ownership.session(cursor, before.session_id, caller)
+        if after.id != before.id:
+            recommendations.insert_recommendation(cursor, after)
+        sessions.touch(cursor, session.id, now)
+        insert_decisions(cursor, (_row(before, after, who, choice, now) for choice in choices))
+        for choice in choices:
+            took_s = (now - before.create_time).total_seconds()
+            event = make_event(
+                session,
+                "field_decided",
+                now,
+                took_s=took_s,
+                field=choice.name if self._fields.declares(choice.name) else OTHER_FIELD,
+                decision=choice.decision.lower(),
+                origin=before.origin,
+                reason=choice.reason or None,
+            )
+            events.append(cursor, event)
+        self._audit.append(cursor, entry)
+        return after
+
+
+def _shown(cursor: Cursor, recommendation_id: str, caller: Caller) -> _Shown:
+    row = ownership.recommendation(cursor, recommendation_id, caller)
+    session = ownership.session(cursor, row.session_id, caller)
+    said = [turn.text for turn in turns.list_of_session(cursor, session.id)]
+    read = [upload.text for upload in uploads.list_of_session(cursor, session.id) if upload.text is not None]
+    language = sessions.languages_of(cursor, [session.id]).get(session.id, "en")
+    return _Shown(row, session, language, said + read)
+
+
+def _row(
+    before: RecommendationRow, after: RecommendationRow, who: Claimant, choice: FieldChoice, now: datetime
+) -> FieldDecisionRow:
+    return FieldDecisionRow(
+        session_id=before.session_id,
+        recommendation_id=before.id,
+        result_id=after.id,
+        field=choice.name,
+        decision=choice.decision,
+        reason=choice.reason,
+        decided_by=who.reviewer,
+        subject=who.subject,
+        time=now,
+    )
+
+
+def _repeated(
+    cursor: Cursor,
+    before: RecommendationRow,
+    after: RecommendationRow,
+    who: Claimant,
+    choices: Sequence[FieldChoice],
+) -> RecommendationRow | None:
+    """What the same decisions of the same person led to before; None if they are new."""
+    if before.state is not RecommendationState.SUPERSEDED:
+        return None
+    wanted = {(choice.name, choice.decision, choice.reason) for choice in choices}
+    taken = [
+        one
+        for one in decisions_of_session(cursor, before.session_id)
+        if one.recommendation_id == before.id and one.result_id != before.id
+    ]
+    if not taken or {(one.field, one.decision, one.reason) for one in taken} != wanted:
+        return None
+    if any((one.subject, one.decided_by) != (who.subject, who.reviewer) for one in taken):
+        return None
+    made = next(
+        row for row in recommendations.list_of_session(cursor, before.session_id) if row.id == taken[0].result_id
+    )
+    return made if made.content_hash == after.content_hash else None
+
+
+def _is_common(value: str) -> bool:
+    """Whether a value is too short to be found in a summary, such as ``no`` or ``3``."""
+    return len(value) <= 2 or value == "yes"

@@ -1,0 +1,148 @@
+"""The values that a reviewer gives: checked by the rules of the record, redacted, and put into a new record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final
+
+from models.errors import FieldViolation, InvalidInput
+from models.reasons import Reason
+from models.redaction.dialogue_context import answering
+from models.redaction.types import RedactionContext, RedactionScope
+from models.text import RawText, RedactedText, TextSource
+from ray_tasks.types import Gateway
+from server.ledger.reviews_decisions import FieldDecision
+from server.llm.record_schema import MAX_RECORD_BYTES, RECORD_SCHEMA, canonical_json, record_from_model
+from server.llm.types import OnboardingRecord, RecordField
+from server.records.keyed_texts import key_prefix, told_by_key
+from server.records.redact_output import REDACT_TIMEOUT_S, SITE, asked_by_field
+
+_MOST_FIELDS: Final = RECORD_SCHEMA["properties"]["fields"]["maxItems"]
+_MOST_MISSING: Final = RECORD_SCHEMA["properties"]["missing"]["maxItems"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChoice:
+    """What a person decides about one field.
+
+    Attributes:
+        value: As it was written, for a correction; it is no redacted text yet.
+        reason: Why, a machine word that was checked for personal data.
+    """
+
+    name: str
+    decision: FieldDecision
+    value: str = ""
+    reason: str = ""
+
+
+def checked_choices(record: OnboardingRecord, choices: Sequence[FieldChoice]) -> list[FieldChoice]:
+    """The choices with their values in the form in which a record has them.
+
+    Raises:
+        InvalidInput: FIELD_NOT_IN_RECORD; INVALID_ARGUMENT for a field that is decided twice, and for a correction
+            without value or reason; INVALID_RECORD for a value that breaks the rule of its field.
+    """
+    present = {field.name for field in record.fields}
+    seen: set[str] = set()
+    for number, choice in enumerate(choices):
+        corrects = choice.decision is FieldDecision.CORRECTED
+        if choice.name not in present and not (corrects and choice.name in record.missing):
+            raise InvalidInput("The record has no such field.", reason=Reason.FIELD_NOT_IN_RECORD)
+        if choice.name in seen:
+            raise _wrong(number, "name", "Decide each field once.")
+        if choice.decision is not FieldDecision.ACCEPTED and not choice.reason:
+            raise _wrong(number, "reason", "A correction and a rejection need a reason.")
+        if bool(choice.value.strip()) != corrects:
+            raise _wrong(number, "value", "A correction needs a value, and nothing else has one.")
+        seen.add(choice.name)
+    given = [choice for choice in choices if choice.decision is FieldDecision.CORRECTED]
+    fields = tuple(RecordField(choice.name, choice.value) for choice in given)
+    values = {field.name: field.value for field in _checked(OnboardingRecord(record.summary, fields)).fields}
+    for number, choice in enumerate(choices):
+        if choice.decision is FieldDecision.CORRECTED and choice.name not in values:
+            raise _wrong(number, "value", "A correction needs a value, and nothing else has one.")
+    return [replace(choice, value=values.get(choice.name, "")) for choice in choices]
+
+
+async def redact_corrections(
+    gateway: Gateway,
+    choices: Sequence[FieldChoice],
+    language: str,
+    scope: RedactionScope,
+    sources: Collection[RedactedText],
+) -> dict[str, RedactedText]:
+    """The values of the corrections, redacted, by the name of the field.
+
+    Each is read as the answer to a question for its field, and once more behind the field's name. The name of a site
+    that stands in a source is kept, as in ``redact_output.redact_values``.
+
+    Raises:
+        Unavailable: The redactor cannot be reached, or failed; the values must then go nowhere.
+        DeadlineExceeded: It took too long.
+    """
+    given = [(choice.name, choice.value) for choice in choices if choice.decision is FieldDecision.CORRECTED]
+    context = RedactionContext(TextSource.TYPED, language, scope=scope)
+    redacted: dict[str, RedactedText] = {}
+    for kinds, group in groupby(sorted(given, key=_asked), key=_asked):
+        values = list(group)
+        prefixes = [key_prefix(name, value) for name, value in values]
+        texts = [value for _, value in values] + [
+            prefix + value for prefix, (_, value) in zip(prefixes, values, strict=True)
+        ]
+        read = await gateway.redact(
+            [RawText(text) for text in texts], answering(context, kinds), timeout_s=REDACT_TIMEOUT_S
+        )
+        for at, (name, _) in enumerate(values):
+            alone, keyed = read[at], read[at + len(values)]
+            redacted[name] = (told_by_key(alone, keyed, prefixes[at]) if prefixes[at] else alone).text
+    for name, value in given:
+        quotes = (quote for source in sources if name == SITE and (quote := source.quoted(value)))
+        redacted[name] = next(quotes, redacted[name])
+    return redacted
+
+
+def with_choices(
+    record: OnboardingRecord, choices: Sequence[FieldChoice], values: Mapping[str, str], summary: str
+) -> OnboardingRecord:
+    """The record after the choices: corrected values in their places, filled-in ones last, rejected ones missing.
+
+    Args:
+        record: As it was shown.
+        choices: Checked.
+        values: Of the corrections, redacted.
+        summary: Its new summary.
+
+    Raises:
+        InvalidInput: INVALID_RECORD, it becomes too large.
+    """
+    rejected = {choice.name for choice in choices if choice.decision is FieldDecision.REJECTED}
+    kept = [
+        replace(field, value=values.get(field.name, field.value))
+        for field in record.fields
+        if field.name not in rejected
+    ]
+    present = {field.name for field in record.fields}
+    filled = [RecordField(name, value) for name, value in values.items() if name not in present]
+    gone = [field.name for field in record.fields if field.name in rejected]
+    missing = [name for name in record.missing if name not in values] + gone
+    made = OnboardingRecord(summary, tuple(kept + filled), tuple(missing))
+    too_many = len(made.fields) > _MOST_FIELDS or len(made.missing) > _MOST_MISSING
+    if too_many or len(canonical_json(made).encode()) > MAX_RECORD_BYTES:
+        raise InvalidInput("This is no valid record: it is too large.", reason=Reason.INVALID_RECORD)
+    return made
+
+
+def _asked(value: tuple[str, str]) -> tuple[str, ...]:
+    return asked_by_field(value[0])
+
+
+def _checked(record: OnboardingRecord) -> OnboardingRecord:
+    return record_from_model(canonical_json(record), ())
+
+
+def _wrong(number: int, field: str, rule: str) -> InvalidInput:
+    where = FieldViolation(f"choices[{number}].{field}", rule)
+    return InvalidInput("A decision is not complete.", reason=Reason.INVALID_ARGUMENT, violations=(where,))

@@ -1,0 +1,146 @@
+"""A record as a reviewer sees it: with its sources, the decisions about its fields, comments, and who works on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.text import RedactedText
+from server.ledger import picture_lines, recommendations, reviews, sessions, turns, uploads
+from server.ledger.columns import Cursor
+from server.ledger.picture_lines import PictureBox, PictureLine
+from server.ledger.reviews import ReviewRow
+from server.ledger.reviews_decisions import (
+    CommentRow,
+    FieldDecisionRow,
+    comments_of_session,
+    decisions_of_session,
+)
+from server.ledger.types import RecommendationRow, RecommendationState, SessionRow, TurnRow, UploadRow
+from server.llm.record_schema import stored_record
+from server.llm.types import OnboardingRecord, RecordField
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value comes from.
+
+    Attributes:
+        origin: The turn or the upload.
+        text: What was said; of a picture the line with the value where it was found, and all of its text otherwise.
+        box: Where that line lies in the redacted picture.
+    """
+
+    origin: TurnRow | UploadRow
+    text: RedactedText | None
+    box: PictureBox | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """A field.
+
+    Attributes:
+        value: Empty for a missing one.
+        decision: The last one about it; None while nobody has decided.
+        proposed: The value as it was proposed, before all decisions; empty where it was missing.
+    """
+
+    name: str
+    value: str
+    missing: bool
+    source: Source | None
+    decision: FieldDecisionRow | None
+    proposed: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewView:
+    """A record with everything that a reviewer needs.
+
+    Attributes:
+        newer_id: The record that waits in place of a superseded one; empty if there is none.
+        fields: Those of the record, then the missing ones.
+        language: As given or as last detected; empty when it is not known.
+        wait_time: Since when the session waits for a decision; None when it does not.
+    """
+
+    recommendation: RecommendationRow
+    session: SessionRow
+    language: str
+    upload_count: int
+    newer_id: str
+    fields: tuple[FieldView, ...]
+    comments: tuple[CommentRow, ...]
+    review: ReviewRow
+    wait_time: datetime | None
+
+
+def read_view(cursor: Cursor, row: RecommendationRow, session: SessionRow, now: datetime) -> ReviewView:
+    """The view of a recommendation that the caller may see, in one transaction."""
+    proposals = recommendations.list_of_session(cursor, session.id)
+    read = uploads.list_of_session(cursor, session.id)
+    record = stored_record(row.record.value)
+    chain = decisions_behind(row.id, decisions_of_session(cursor, session.id))
+    first = next((one for one in proposals if chain and one.id == chain[0].recommendation_id), row)
+    pending = next((one.id for one in proposals if one.state is RecommendationState.PENDING), "")
+    return ReviewView(
+        recommendation=row,
+        session=session,
+        language=sessions.languages_of(cursor, [session.id]).get(session.id, ""),
+        upload_count=len(read),
+        newer_id=pending if row.state is RecommendationState.SUPERSEDED else "",
+        fields=_fields(record, stored_record(first.record.value), chain, _Sources(cursor, session.id, read)),
+        comments=tuple(comments_of_session(cursor, session.id)),
+        review=reviews.get(cursor, session.id, now),
+        wait_time=session.stage_time if row.state is RecommendationState.PENDING else None,
+    )
+
+
+def decisions_behind(recommendation_id: str, decisions: Sequence[FieldDecisionRow]) -> list[FieldDecisionRow]:
+    """Decisions that led to a recommendation or were taken on it, oldest first."""
+    line, found = {recommendation_id}, []
+    for decision in reversed(decisions):
+        if decision.result_id in line:
+            line.add(decision.recommendation_id)
+            found.append(decision)
+    return found[::-1]
+
+
+class _Sources:
+    """Finds where values come from."""
+
+    def __init__(self, cursor: Cursor, session_id: str, read: Sequence[UploadRow]) -> None:
+        self._turns = {row.id: row for row in turns.list_of_session(cursor, session_id)}
+        self._uploads = {row.shown_id: row for row in read}
+        self._lines: dict[str, list[PictureLine]] = picture_lines.of_uploads(cursor, read)
+
+    def of(self, field: RecordField) -> Source | None:
+        """The source that a field names; None if it names none."""
+        if (turn := self._turns.get(field.source_id)) is not None:
+            return Source(turn, turn.text)
+        upload = self._uploads.get(field.source_id)
+        if upload is None:
+            return None
+        line = picture_lines.locate(field.value, self._lines.get(upload.id, []))
+        if line is None:
+            return Source(upload, upload.text)
+        return Source(upload, picture_lines.text_of_line(upload, line), line.box)
+
+
+def _fields(
+    record: OnboardingRecord, first: OnboardingRecord, chain: Sequence[FieldDecisionRow], sources: _Sources
+) -> tuple[FieldView, ...]:
+    decided = {decision.field: decision for decision in chain}
+    proposed = {field.name: field.value for field in first.fields}
+
+    def before(name: str) -> str:
+        return proposed.get(name, "") if name in decided else ""
+
+    present = (
+        FieldView(field.name, field.value, False, sources.of(field), decided.get(field.name), before(field.name))
+        for field in record.fields
+    )
+    missing = (FieldView(name, "", True, None, decided.get(name), before(name)) for name in record.missing)
+    return (*present, *missing)

@@ -1,0 +1,113 @@
+"""A claim keeps others from deciding until it ends, by the credential and the staff id of a console."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.access.caller import acting_as
+from server.access.ownership import note_participant
+from tests.unit.jobs.recommendation_helpers import APPROVED, REJECTED
+from tests.unit.reviews.conftest import ANN, BEN, CLAIM_S, CONSOLE, OPERATOR, STRANGER, ReviewWorld, accept, refusal
+
+
+async def test_while_one_holds_it_another_can_neither_claim_nor_decide(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    with acting_as(ANN):
+        claim = await world.reviews.claim(row.id, "")
+    assert (claim.until - world.clock()).total_seconds() == CLAIM_S
+    with acting_as(BEN):
+        reject = world.recommender.decide(row.id, row.content_hash, "", approve=False)
+        for call in (world.reviews.claim(row.id, ""), world.reviews.release(row.id, ""), reject):
+            assert (await refusal(call)).reason == "REVIEW_CLAIMED"
+    error = await refusal(world.approve(BEN, row))
+    assert error.reason == "REVIEW_CLAIMED"
+    assert ANN.subject in error.message
+    assert "2026" in error.message
+    assert (await refusal(world.decide(BEN, row, accept("site_name")))).reason == "REVIEW_CLAIMED"
+    assert (await world.approve(ANN, row)).state is APPROVED
+
+
+async def test_it_ends_by_itself_and_a_second_claim_renews_it(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    with acting_as(ANN):
+        first = await world.reviews.claim(row.id, "")
+        world.clock.advance(CLAIM_S - 1)
+        again = await world.reviews.claim(row.id, "")
+    assert (again.claim_time, again.until) == (first.claim_time, first.until.replace() + (again.until - first.until))
+    world.clock.advance(CLAIM_S - 1)
+    with acting_as(BEN):
+        assert (await refusal(world.reviews.claim(row.id, ""))).reason == "REVIEW_CLAIMED"
+        world.clock.advance(1)
+        assert (await world.reviews.claim(row.id, "")).claim_time == world.clock()
+
+
+async def test_behind_one_console_each_person_has_claims_of_their_own(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    with acting_as(CONSOLE):
+        await world.reviews.claim(row.id, "staff-7")
+        assert (await refusal(world.reviews.claim(row.id, "staff-8"))).reason == "REVIEW_CLAIMED"
+    error = await refusal(world.approve(CONSOLE, row, "staff-8"))
+    assert (error.reason, "staff-7" in error.message) == ("REVIEW_CLAIMED", True)
+    assert (await refusal(world.approve(CONSOLE, row))).reason == "REVIEW_CLAIMED", "nobody said who decides"
+    assert (await world.approve(CONSOLE, row, "staff-7")).state is APPROVED
+
+
+async def test_a_claim_without_a_staff_id_is_one_of_everybody_with_the_credential(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    with acting_as(CONSOLE):
+        await world.reviews.claim(row.id, "")
+    assert (await world.approve(CONSOLE, row, "staff-8")).state is APPROVED
+
+
+async def test_without_a_claim_anybody_decides_as_before(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    with acting_as(BEN):
+        decided = await world.recommender.decide(row.id, row.content_hash, "", approve=False, reason="blurred")
+    assert decided.state is REJECTED
+
+
+async def test_a_released_record_is_free_and_an_operator_releases_any(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    for releases in (ANN, OPERATOR):
+        with acting_as(ANN):
+            await world.reviews.claim(row.id, "")
+        with acting_as(releases):
+            await world.reviews.release(row.id, "")
+            await world.reviews.release(row.id, "")
+        with acting_as(BEN):
+            await world.reviews.claim(row.id, "")
+            await world.reviews.release(row.id, "")
+
+
+async def test_who_took_part_or_comes_too_late_cannot_claim(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    await world.ledger.write(lambda cursor: note_participant(cursor, world.session_id, BEN))
+    with acting_as(BEN):
+        assert (await refusal(world.reviews.claim(row.id, ""))).reason == "OWN_SESSION"
+    with acting_as(STRANGER):
+        assert (await refusal(world.reviews.claim(row.id, ""))).reason == "RECOMMENDATION_NOT_FOUND"
+    world.clock.advance(86_400)
+    with acting_as(ANN):
+        assert (await refusal(world.reviews.claim(row.id, ""))).reason == "RECOMMENDATION_EXPIRED"
+
+
+async def test_what_was_decided_cannot_be_claimed(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    await world.approve(ANN, row)
+    with acting_as(BEN):
+        assert (await refusal(world.reviews.claim(row.id, ""))).reason == "WRONG_STATE"
+
+
+@pytest.mark.parametrize("renewals", [0, 3])
+async def test_the_audit_and_the_events_have_each_claim_once(world: ReviewWorld, renewals: int) -> None:
+    row = await world.proposed()
+    world.clock.advance(5)
+    with acting_as(ANN):
+        for _ in range(1 + renewals):
+            await world.reviews.claim(row.id, "")
+            world.clock.advance(1)
+        await world.reviews.release(row.id, "")
+    actions = [line["action"] for line in await world.rows("SELECT action FROM audit ORDER BY number")]
+    assert actions == ["review_claimed", "review_released"]
+    took = await world.rows("SELECT took_s FROM events WHERE name = 'review_claimed'")
+    assert [line["took_s"] for line in took] == [5.0]

@@ -1,0 +1,177 @@
+"""Decisions about fields: what they change is another record, and the one before cannot be approved any more."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from server.access.caller import acting_as
+from server.ledger.reviews_decisions import FieldDecision
+from server.ledger.types import Origin, SessionState
+from server.llm.record_schema import content_hash, stored_record
+from server.llm.types import RecordField
+from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, SUPERSEDED
+from tests.unit.reviews.conftest import ANN, BEN, STRANGER, ReviewWorld, accept, correct, refusal, reject
+
+
+async def test_a_correction_makes_a_record_with_another_hash_that_waits(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    world.clock.advance(30)
+    with world.pubsub.subscribe(world.session_id) as news:
+        made = await world.decide(ANN, row, correct("meter_reading", "4812"), accept("site_name"), staff="staff-7")
+        assert list(news._waiting.values()) == [made]
+    assert made.id != row.id
+    assert made.content_hash != row.content_hash
+    assert made.content_hash == content_hash(stored_record(made.record.value))
+    assert (made.state, made.origin, made.expire_time) == (PENDING, Origin.MODEL, row.expire_time)
+    assert [stored.state for stored in await world.recommendations()] == [SUPERSEDED, PENDING]
+    record = json.loads(made.record.value)
+    assert [field["value"] for field in record["fields"]] == ["4812", "Pendlewick"]
+    assert record["summary"] == "The meter at Pendlewick reads 4812."
+    assert (await world.session()).state is SessionState.AWAITING_APPROVAL
+
+
+async def test_an_approval_needs_the_hash_of_the_corrected_record(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    made = await world.decide(ANN, row, correct("meter_reading", "4812"))
+    with acting_as(BEN):
+        old_hash = world.recommender.decide(made.id, row.content_hash, "", approve=True)
+        assert (await refusal(old_hash)).reason == "CONTENT_CHANGED"
+    assert (await refusal(world.approve(BEN, row))).reason == "WRONG_STATE"
+    assert (await world.approve(BEN, made)).state is APPROVED
+
+
+async def test_a_rejected_field_is_missing_and_a_missing_one_is_filled_in(world: ReviewWorld) -> None:
+    row = await world.proposed(missing=("visitor_count",))
+    made = await world.decide(ANN, row, reject("site_name"), correct("visitor_count", "3", "counted"))
+    record = stored_record(made.record.value)
+    assert [(field.name, field.value) for field in record.fields] == [("meter_reading", "4821"), ("visitor_count", "3")]
+    assert record.missing == ("site_name",)
+    gone = await world.field(made, "site_name")
+    assert (gone.missing, gone.value, gone.proposed) == (True, "", "Pendlewick")
+    assert gone.decision is not None
+    assert (gone.decision.decision, gone.decision.reason) == (FieldDecision.REJECTED, "not_there")
+
+
+async def test_what_is_accepted_changes_nothing_and_is_remembered(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    assert await world.decide(ANN, row, accept("meter_reading"), staff="staff-7") == row
+    field = await world.field(row, "meter_reading")
+    assert field.decision is not None
+    assert (field.decision.decision, field.decision.decided_by) == (FieldDecision.ACCEPTED, "staff-7")
+    assert (await world.field(row, "site_name")).decision is None
+    made = await world.decide(BEN, row, correct("site_name", "Harrow Lane"))
+    kept = await world.field(made, "meter_reading")
+    assert kept.decision is not None
+    assert kept.decision.subject == ANN.subject
+
+
+async def test_a_correction_to_the_same_value_accepts_it(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    assert await world.decide(ANN, row, correct("meter_reading", " 4821 ")) == row
+    assert world.observed == [("meter_reading", FieldDecision.ACCEPTED)]
+
+
+async def test_the_value_before_is_that_of_the_first_proposal(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    second = await world.decide(ANN, row, correct("meter_reading", "4812"))
+    third = await world.decide(BEN, second, correct("meter_reading", "4813", "typing_error"))
+    field = await world.field(third, "meter_reading")
+    assert (field.value, field.proposed) == ("4813", "4821")
+    assert field.decision is not None
+    assert (field.decision.subject, field.decision.reason) == (BEN.subject, "typing_error")
+
+
+async def test_a_new_proposal_begins_without_decisions(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    await world.decide(ANN, row, correct("meter_reading", "4812"))
+    again = await world.proposed()
+    field = await world.field(again, "meter_reading")
+    assert (field.decision, field.value) == (None, "4821")
+
+
+async def test_what_a_corrector_writes_is_redacted(world: ReviewWorld) -> None:
+    world.gateway.secrets = {"Maria Lopez": "NAME"}
+    row = await world.proposed()
+    made = await world.decide(ANN, row, correct("site_name", "House of Maria Lopez"))
+    assert "Maria" not in made.record.value
+    assert (await world.field(made, "site_name")).value == "House of [REDACTED_NAME]"
+    assert made.record.counts == {"NAME": 2}, "in the summary, too"
+    assert not await world.rows("FROM recommendations WHERE record LIKE '%Maria%'")
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        (correct("meter_reading", "about 48"), "INVALID_RECORD"),
+        (correct("meter_reading", "  "), "INVALID_ARGUMENT"),
+        (correct("meter_reading", "\u0007"), "INVALID_ARGUMENT"),
+        (correct("meter_reading", "4812", ""), "INVALID_ARGUMENT"),
+        (reject("meter_reading", ""), "INVALID_ARGUMENT"),
+        (correct("visitor_count", "3"), "FIELD_NOT_IN_RECORD"),
+        (accept("visitor_count"), "FIELD_NOT_IN_RECORD"),
+        (correct("site_name", "x" * 2001), "INVALID_RECORD"),
+    ],
+)
+async def test_a_choice_that_breaks_a_rule_changes_nothing(world: ReviewWorld, choice: object, reason: str) -> None:
+    row = await world.proposed()
+    error = await refusal(world.decide(ANN, row, choice))  # type: ignore[arg-type]  # a FieldChoice of the table
+    assert error.reason == reason
+    assert "about 48" not in error.message
+    assert await world.recommendations() == [row]
+    assert not await world.rows("FROM field_decisions")
+
+
+async def test_a_field_is_decided_once_in_a_request(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    error = await refusal(world.decide(ANN, row, accept("site_name"), reject("site_name")))
+    assert error.reason == "INVALID_ARGUMENT"
+
+
+async def test_values_that_stay_need_not_follow_the_rules_of_values_that_are_given(world: ReviewWorld) -> None:
+    row = await world.proposed(RecordField("visitor_count", "[REDACTED_PHONE]"), RecordField("site_name", "Pendlewick"))
+    made = await world.decide(ANN, row, correct("site_name", "Harrow Lane"))
+    assert made.id != row.id
+
+
+async def test_a_record_that_would_become_too_large_is_refused(world: ReviewWorld) -> None:
+    row = await world.proposed(*(RecordField(f"note_{n}", "x" * 1900) for n in range(10)))
+    filled = [correct(f"note_{n}", "ö" * 2000) for n in range(10)]
+    assert (await refusal(world.decide(ANN, row, *filled))).reason == "INVALID_RECORD"
+
+
+async def test_a_repeated_request_returns_what_it_led_to(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    made = await world.decide(ANN, row, correct("meter_reading", "4812"))
+    assert await world.decide(ANN, row, correct("meter_reading", "4812")) == made
+    assert len(await world.recommendations()) == 2
+    for who, choice in ((BEN, correct("meter_reading", "4812")), (ANN, correct("meter_reading", "4813"))):
+        assert (await refusal(world.decide(who, row, choice))).reason == "WRONG_STATE"
+
+
+async def test_a_stranger_an_expired_and_a_decided_record(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    assert (await refusal(world.decide(STRANGER, row, accept("site_name")))).reason == "RECOMMENDATION_NOT_FOUND"
+    world.clock.advance(86_400)
+    assert (await refusal(world.decide(ANN, row, accept("site_name")))).reason == "RECOMMENDATION_EXPIRED"
+
+
+async def test_corrections_by_field_are_events_a_view_and_an_audit(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    world.clock.advance(12)
+    made = await world.decide(ANN, row, correct("meter_reading", "4812"), reject("site_name"))
+    listed = await world.rows(
+        "SELECT field, decision, reason, value_before, value_after, shown_s, result_id FROM v_field_decisions "
+        "ORDER BY field",
+    )
+    assert [tuple(line.values()) for line in listed] == [
+        ("meter_reading", "CORRECTED", "misread", "4821", "4812", 12.0, made.id),
+        ("site_name", "REJECTED", "not_there", "Pendlewick", None, 12.0, made.id),
+    ]
+    found = await world.rows("SELECT took_s, properties FROM events WHERE name = 'field_decided' ORDER BY id")
+    assert [(line["took_s"], json.loads(line["properties"])) for line in found] == [
+        (12.0, {"field": "meter_reading", "decision": "corrected", "origin": "MODEL", "reason": "misread"}),
+        (12.0, {"field": "site_name", "decision": "rejected", "origin": "MODEL", "reason": "not_there"}),
+    ]
+    assert [line["action"] for line in await world.rows("SELECT action FROM audit")] == ["fields_decided"]
