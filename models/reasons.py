@@ -435,6 +435,11 @@ class Reason(ReasonRow):
         "Too many calls of the network address were refused for their credential or its scopes, so this one was not "
         "looked at; RetryInfo says when to try again.",
     )
+    REPLY_INTERRUPTED = (
+        "REPLY_INTERRUPTED",
+        Status.FAILED_PRECONDITION,
+        "The person spoke or typed before the reply was over, so it stopped; the next turn has its own reply.",
+    )
     REPORT_CHANNEL_UNSET = (
         "REPORT_CHANNEL_UNSET",
         Status.FAILED_PRECONDITION,

@@ -1,10 +1,11 @@
-"""The job that asks the remote LLM again for a reply that the fallback had to give."""
+"""The job that asks the remote LLM again for a reply that the fallback had to give, or that broke off."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
 from typing import Any
 
+from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
@@ -24,7 +25,7 @@ WRITE_REPLY = "reply"
 
 
 class WriteReply(Handler):
-    """Replaces the fallback's reply to a turn by the remote LLM's, and publishes it."""
+    """Replaces the fallback's reply to a turn, or one that broke off, by a whole one of the LLM, and publishes it."""
 
     kind = WRITE_REPLY
 
@@ -48,7 +49,8 @@ class WriteReply(Handler):
         """See ``Handler``."""
         turn_id = job.payload["turn_id"]
         turn, history, session = await self._ledger.read(lambda cursor: _turn_with_history(cursor, turn_id))
-        if turn.reply_origin is Origin.MODEL or not turn.text.safe_for_llm:
+        whole = turn.reply_origin is Origin.MODEL and not turn.reply_cut
+        if whole or turn.reply_cut == Reason.REPLY_INTERRUPTED or not turn.text.safe_for_llm:
             return NOTHING
         language = turn.language or "en"
         reply = await self._assistant.reply(
@@ -62,8 +64,8 @@ class WriteReply(Handler):
             ).reply_instruction,
         )
         async with aclosing(reply.pieces):
-            whole = "".join([piece async for piece in reply.pieces])
-        [text] = await redact_all(self._gateway, [whole], language, RedactionScope(session.client_id, session.id))
+            written = "".join([piece async for piece in reply.pieces])
+        [text] = await redact_all(self._gateway, [written], language, RedactionScope(session.client_id, session.id))
 
         def record(cursor: Cursor) -> TurnRow:
             row = turns.set_reply(cursor, turn_id, text, reply.origin)

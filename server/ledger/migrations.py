@@ -23,6 +23,7 @@ from server.ledger import (
     schema,
     schema_changes,
     server_events,
+    turn_views,
     views,
     weekly_reports,
 )
@@ -222,6 +223,11 @@ def review_fields(cursor: Cursor) -> None:
     _run(cursor, [*reviews_schema.APPROVALS_NEEDED, *reviews_schema.V_FIELD_DECISIONS.statements()])
 
 
+def say_which_replies_are_not_whole(cursor: Cursor) -> None:
+    """Store why a reply is not whole, and show it to analysts."""
+    _run(cursor, [*turn_views.CUT_REPLIES, *turn_views.V_TURNS_WITH_CUT.statements()])
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -258,4 +264,5 @@ ALL: tuple[Migration, ...] = (
     renew_macros,
     renew_macros,
     review_fields,
+    say_which_replies_are_not_whole,
 )

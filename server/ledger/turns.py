@@ -54,6 +54,7 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
             "compute_s": row.compute_s,
             **text_columns("reply", row.reply),
             "reply_origin": row.reply_origin,
+            "reply_cut": row.reply_cut,
         },
     )
     if row.words:
@@ -128,14 +129,24 @@ def replace_texts(cursor: Cursor, turn: TurnRow) -> None:
         count(cursor, "UPDATE turn_words SET words = ? WHERE turn_id = ?", [_stored_words(turn), turn.id])
 
 
-def set_reply(cursor: Cursor, turn_id: str, reply: RedactedText, origin: Origin) -> TurnRow:
+def set_reply(
+    cursor: Cursor, turn_id: str, reply: RedactedText | None, origin: Origin | None, cut: str = ""
+) -> TurnRow:
     """Store the assistant's answer, with numbers in its tags; a better one replaces an earlier one.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        turn_id: UUID of the turn.
+        reply: What was sent; None for nothing.
+        origin: Who wrote it; None where nothing was written.
+        cut: Stable reason why it is not whole; empty if it is.
 
     Raises:
         NotFound: TURN_NOT_FOUND.
     """
-    [reply] = tag_numbers.numbered(cursor, get(cursor, turn_id).session_id, [reply])
-    update(cursor, "turns", turn_id, {**text_columns("reply", reply), "reply_origin": origin})
+    if reply is not None:
+        [reply] = tag_numbers.numbered(cursor, get(cursor, turn_id).session_id, [reply])
+    update(cursor, "turns", turn_id, {**text_columns("reply", reply), "reply_origin": origin, "reply_cut": cut})
     return get(cursor, turn_id)
 
 
@@ -191,4 +202,5 @@ def _turn(row: Row) -> TurnRow:
         compute_s=row["compute_s"],
         reply=text_or_none(row, "reply"),
         reply_origin=Origin(row["reply_origin"]) if row["reply_origin"] else None,
+        reply_cut=row["reply_cut"] or "",
     )

@@ -98,6 +98,7 @@ class TurnRow:
 
     Attributes:
         words: With times in seconds of the stream, if the client asked for them; only ``list_of_stream`` reads them.
+        reply_cut: Stable reason why the reply is not whole; empty for a whole one.
     """
 
     id: str
@@ -115,6 +116,7 @@ class TurnRow:
     words: tuple[RedactedWord, ...] = ()
     reply: RedactedText | None = None
     reply_origin: Origin | None = None
+    reply_cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)

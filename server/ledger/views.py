@@ -12,6 +12,7 @@ from server.ledger.macro_views import V_MACROS
 from server.ledger.return_visits import V_PERSON_SESSIONS
 from server.ledger.reviews_schema import V_FIELD_DECISIONS
 from server.ledger.table_schema import SqlView
+from server.ledger.turn_views import V_TURNS, V_TURNS_WITH_CUT
 
 V_SESSIONS = SqlView(
     "v_sessions",
@@ -177,29 +178,6 @@ V_DEAD_LETTERS = SqlView(
         closed_time IS NULL AS open, closed_as FROM dead_letters""",
 )
 
-V_TURNS = SqlView(
-    "v_turns",
-    "One row for an utterance or a typed text, with the assistant's reply.",
-    {
-        "turn_id": "UUID of the turn.",
-        "session_id": "UUID of its session.",
-        "utterance": "Number within the stream, from 0.",
-        "source": "typed or speech.",
-        "create_time": "When it was finished, UTC.",
-        "language": "Language that was recognized.",
-        "confidence": "Confidence of the recognizer, 0 to 1.",
-        "spoken_s": "Length of the utterance in seconds.",
-        "compute_s": "Seconds of work that recognizing it took.",
-        "text": "What was said, redacted; null when the redactor does not vouch for it.",
-        "redactions": "How many of which entity were replaced.",
-        "reply": "What the assistant answered, redacted; null when there is none that is safe.",
-        "reply_origin": "MODEL or FALLBACK.",
-    },
-    """SELECT id AS turn_id, session_id, utterance, source, create_time, language, confidence,
-        end_s - start_s AS spoken_s, compute_s, CASE WHEN text_safe THEN text END AS text, text_counts AS redactions,
-        CASE WHEN reply_safe THEN reply END AS reply, reply_origin FROM turns""",
-)
-
 UNDER_WAY_VIEWS = (V_SESSION_STAGES, V_FUNNEL)
 """Made again by later migrations: the first ones counted sessions that were under way as dropped, and the second ones
 those whose events retention has deleted."""
@@ -292,7 +270,8 @@ V_JOB_ATTEMPTS = SqlView(
 ATTEMPT_VIEWS = (V_DEAD_LETTERS_WITH_BUILD, V_JOB_ATTEMPTS)
 
 ALL_VIEWS = (
-    *(view for view in FIRST_VIEWS if view is not V_DEAD_LETTERS),
+    *(view for view in FIRST_VIEWS if view not in (V_DEAD_LETTERS, V_TURNS)),
+    V_TURNS_WITH_CUT,
     *(V_AUDIT, V_SERVER_EVENTS, *ATTEMPT_VIEWS, *EVENT_VIEWS, V_PERSON_SESSIONS, V_DAILY_EVENTS, V_MACROS),
     V_FIELD_DECISIONS,
 )

@@ -16,7 +16,7 @@ from models.errors import VestibuleError
 from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger.types import Origin
-from server.llm.fallback import fallback_record, fallback_reply, reply_sentences
+from server.llm.fallback import fallback_record, fallback_reply
 from server.llm.field_names import DECLARED, FieldNames
 from server.llm.openai_errors import failed
 from server.llm.prompts import Message, record_prompt, reply_prompt
@@ -27,9 +27,6 @@ from server.observability.log import describe, get_logger
 log = get_logger("assistant")
 
 T = TypeVar("T")
-
-BROKEN_OFF = "… "
-"""Put between the model's unfinished reply and the fallback's sentences."""
 
 
 class OpenAiAssistant:
@@ -78,10 +75,8 @@ class OpenAiAssistant:
     ) -> ReplyStream:
         """Answer one utterance; the first piece has arrived when this returns.
 
-        With ``fallback``, a stream that breaks off is completed with the fallback's sentences; its origin stays MODEL.
-
         Raises:
-            VestibuleError: Only without ``fallback``, see ``Assistant``; later also from the pieces.
+            VestibuleError: Only without ``fallback``, see ``Assistant``. Later the pieces raise, when it breaks off.
         """
 
         async def begin(upstream: Upstream, most_s: float) -> tuple[str, AsyncGenerator[str, None]]:
@@ -95,8 +90,7 @@ class OpenAiAssistant:
             if not fallback:
                 raise
             return fallback_reply(said, history, language=language)
-        rest = reply_sentences(said, history, language=language) if fallback else ()
-        return ReplyStream(_completed(first, pieces, rest), Origin.MODEL)
+        return ReplyStream(_with_first(first, pieces), Origin.MODEL)
 
     async def propose(
         self, items: list[SourceItem], *, language: str, fallback: bool, retry: bool = False
@@ -150,16 +144,8 @@ def _worst(errors: Sequence[VestibuleError]) -> VestibuleError:
     return asked[0] if asked else min(errors, key=lambda error: error.retry_after_s or 0.0)
 
 
-async def _completed(first: str, pieces: AsyncGenerator[str, None], rest: tuple[str, ...]) -> AsyncGenerator[str, None]:
-    """Yield all pieces. If they break off, yield ``rest``, or raise the error if there is none."""
-    try:
-        async with aclosing(pieces):
-            yield first
-            async for piece in pieces:
-                yield piece
-    except VestibuleError:
-        if not rest:
-            raise
-        yield BROKEN_OFF
-        for sentence in rest:
-            yield sentence
+async def _with_first(first: str, pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    async with aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece

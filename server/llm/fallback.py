@@ -27,10 +27,10 @@ _WANTED = ("site_name", "meter_reading", "contact")
 
 def fallback_reply(said: RedactedText, history: list[Exchange], *, language: str) -> ReplyStream:
     """Acknowledge what was said and ask for the next thing that is missing, or say again what is."""
-    return ReplyStream(_stream(reply_sentences(said, history, language=language)), Origin.FALLBACK)
+    return ReplyStream(_stream(_reply_sentences(said, history, language=language)), Origin.FALLBACK)
 
 
-def reply_sentences(said: RedactedText, history: list[Exchange], *, language: str) -> tuple[str, ...]:
+def _reply_sentences(said: RedactedText, history: list[Exchange], *, language: str) -> tuple[str, ...]:
     """The sentences of a reply; each but the last ends in a space."""
     words = phrases_for(language)
     now = _found_in(said)

@@ -17,17 +17,24 @@ WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
 """Replaces an unsafe message, so that its answer still follows a message."""
 
 
-def exchange(said: RedactedText, answered: RedactedText | None) -> Exchange:
-    """One turn as a prompt may hold it. An unsafe message is withheld, an unsafe answer is left out."""
+def exchange(said: RedactedText, answered: RedactedText | None, *, cut: bool = False) -> Exchange:
+    """One turn as a prompt may hold it. An unsafe message is withheld, an unsafe answer is left out.
+
+    Args:
+        said: What the person said.
+        answered: What was sent of the reply.
+        cut: Whether there would have been more.
+    """
     return Exchange(
         said if said.safe_for_llm else WITHHELD,
         answered if answered is not None and answered.safe_for_llm else None,
+        cut,
     )
 
 
 def history_of(turns: Iterable[TurnRow]) -> list[Exchange]:
     """Turns of a session as a prompt may hold them, in their order."""
-    return [exchange(turn.text, turn.reply) for turn in turns]
+    return [exchange(turn.text, turn.reply, cut=bool(turn.reply_cut)) for turn in turns]
 
 
 def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:

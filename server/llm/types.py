@@ -27,10 +27,15 @@ class SourceItem:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An earlier turn: what the person said, and the reply."""
+    """An earlier turn: what the person said, and the reply.
+
+    Attributes:
+        cut: Whether the person interrupted the reply, or it broke off.
+    """
 
     said: RedactedText
     answered: RedactedText | None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class ReplyStream:
     """A reply as a stream of pieces, and who writes it.
 
     Attributes:
-        pieces: Read it within ``aclosing``.
+        pieces: Read it within ``aclosing``. A reply that breaks off raises its error, also for a person who waits.
     """
 
     pieces: AsyncGenerator[str, None]

@@ -97,6 +97,16 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
         "Time since the turn that it answers.",
         {"origin": _ORIGIN, "reason": ("word", "Stable reason why the reply broke off; left out for a whole one.")},
     ),
+    "reply_interrupted": RecordedEvent(
+        "The person went on before the reply was over, so it stopped.",
+        "Time since the turn that it answers.",
+        {
+            "origin": ("word", "MODEL or FALLBACK; left out when nothing was sent."),
+            "by": ("word", "typed or speech."),
+            "sent_sentences": ("number", "Sentences that were sent before."),
+            "sent_characters": ("number", "Characters of them."),
+        },
+    ),
     "replied_late": RecordedEvent(
         "A reply that a job made is stored.", "Time since the turn that it answers.", {"origin": _ORIGIN}
     ),

@@ -29,7 +29,7 @@ QUEUE_UPDATES = 256
 
 @dataclass(frozen=True, slots=True)
 class LateReply:
-    """A reply of a background job, for a turn that got the fallback's."""
+    """A reply of a background job, for a turn that got the fallback's, or one that broke off."""
 
     turn_id: str
     text: RedactedText

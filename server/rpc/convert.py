@@ -114,6 +114,7 @@ def turn(row: TurnRow) -> session_pb2.Turn:
         message.reply.CopyFrom(redacted(row.reply))
     if row.reply_origin is not None:
         message.reply_origin = origin(row.reply_origin)
+    message.reply_cut_reason = row.reply_cut
     return message
 
 

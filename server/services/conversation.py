@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from vestibule.v1 import common_pb2, conversation_pb2_grpc
 from vestibule.v1 import conversation_pb2 as pb
-from vestibule.v1 import conversation_pb2_grpc
 
 from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
@@ -61,6 +61,7 @@ def _config(message: pb.ConverseConfig) -> StreamConfig:
         next_utterance=message.next_utterance if message.HasField("next_utterance") else None,
         max_utterance_s=convert.seconds(message.max_utterance) if message.HasField("max_utterance") else None,
         word_times=message.word_times,
+        barge_in=message.barge_in if message.HasField("barge_in") else True,
     )
 
 
@@ -119,14 +120,23 @@ def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - 
         case events.ReplyPiece():
             return pb.ConverseResponse(reply_piece=pb.ReplyPiece(turn_id=output.turn_id, text=output.text.value))
         case events.ReplyEnded():
-            reply = pb.ReplyEnded(turn_id=output.turn_id, origin=convert.origin(output.origin))
-            return pb.ConverseResponse(reply_ended=reply)
+            return pb.ConverseResponse(reply_ended=_reply_ended(output))
         case events.Proposal():
             proposal = pb.Proposal(recommendation=convert.recommendation_message(output.recommendation))
             return pb.ConverseResponse(proposal=proposal)
         case events.Notice():
             notice = pb.Notice(reason=output.reason, message=output.message, utterance=output.utterance)
             return pb.ConverseResponse(notice=notice)
+
+
+def _reply_ended(output: events.ReplyEnded) -> pb.ReplyEnded:
+    return pb.ReplyEnded(
+        turn_id=output.turn_id,
+        origin=convert.origin(output.origin) if output.origin is not None else common_pb2.ORIGIN_UNSPECIFIED,
+        complete=not output.cut,
+        reason=output.cut,
+        late_reply_expected=output.late_reply,
+    )
 
 
 def _partial(output: events.Partial) -> pb.PartialTranscript:

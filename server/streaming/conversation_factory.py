@@ -17,6 +17,7 @@ from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.admission import Admission, AdmissionTicket
 from server.streaming.audio_ingest import AudioIngest
+from server.streaming.barge_in import BargeIn
 from server.streaming.conversation import WAITING_OUTPUTS, Conversation
 from server.streaming.events import Emit, Output
 from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
@@ -65,6 +66,7 @@ class ConversationFactory:
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
         repository = self.repositories(session, row.id)
         changes = self.experiments.changes(session.variant, session.client_id, session.create_time)
+        barge_in = BargeIn(enabled=config.barge_in)
         responder = Responder(
             self.replies,
             repository,
@@ -74,8 +76,10 @@ class ConversationFactory:
             emit=outputs.put,
             metrics=self.metrics,
             instruction=changes.reply_instruction,
+            barge_in=barge_in,
         )
-        transcriber = self._transcriber(config, session, row, repository, responder, outputs.put)
+        heard = barge_in.listening(outputs.put)
+        transcriber = self._transcriber(config, session, row, repository, responder, heard)
         segmentation, decoder = self._segmentation(config, row, changes), self._decoder(row)
         return Conversation(
             AudioIngest(await self.registry.open_log(row.id, session.client_id), decoder, row.next_offset),

@@ -79,6 +79,11 @@ class Partial:
     pending_words: int = 0
     stability: float = 1.0
 
+    @property
+    def has_words(self) -> bool:
+        """Whether something was surely said: text is shown, or two recognitions in a row agree on a word."""
+        return bool(self.text.value) or (self.pending_words > 0 and self.stability > 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Final:
@@ -97,10 +102,18 @@ class ReplyPiece:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """The reply is complete and stored."""
+    """The reply, or what was sent of it, is stored.
+
+    Attributes:
+        origin: Who wrote what was sent; None when it was interrupted before its first word.
+        cut: Stable reason why it is not whole; empty for a whole one.
+        late_reply: Whether a job asks the remote LLM again.
+    """
 
     turn_id: str
-    origin: Origin
+    origin: Origin | None
+    cut: str = ""
+    late_reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from models.text import RedactedText
 from server.jobs.runner import JobQueue
 from server.ledger import events, sessions, streams, tag_numbers, turns
 from server.ledger.columns import Cursor
-from server.ledger.types import Clock, EventRow, Origin, SessionRow, TurnRow
+from server.ledger.types import Clock, EventRow, SessionRow, TurnRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event, redacted_counts
 from server.records.numbering import KnownNumbers, number_tags
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
+from server.streaming.responder import SentReply
 from server.streaming.transcriber import RecognizedUtterance
 
 
@@ -86,24 +87,13 @@ class StreamRepository:
 
         await self._ledger.write(write)
 
-    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin, broke_off: str = "") -> None:
-        """Store the reply to a turn.
-
-        Args:
-            turn: The turn.
-            text: The reply, or what there is of it.
-            origin: Who wrote it.
-            broke_off: Stable reason why it is not whole; empty if it is.
-        """
-        now = self._clock()
-        took_s = max(0.0, (now - turn.create_time).total_seconds())
-        reason = broke_off.lower() or None
+    async def store_reply(self, reply: SentReply) -> None:
+        """Store what was sent of the reply to a turn."""
+        event = _reply_ended(self._session, reply, self._clock())
 
         def write(cursor: Cursor) -> TurnRow:
-            replied = turns.set_reply(cursor, turn.id, text, origin)
-            events.append(
-                cursor, make_event(self._session, "replied", now, took_s=took_s, origin=origin, reason=reason)
-            )
+            replied = turns.set_reply(cursor, reply.turn.id, reply.text, reply.origin, reply.cut)
+            events.append(cursor, event)
             return replied
 
         self._pubsub.publish(await self._ledger.write(write), self._session.id)
@@ -131,4 +121,21 @@ def _turn_finished(session: SessionRow, turn: TurnRow, delay_s: float | None, no
         spoken_ms=round(1000 * (turn.end_s - turn.start_s)),
         delay_ms=None if delay_s is None else round(1000 * delay_s),
         **redacted_counts(turn.text),
+    )
+
+
+def _reply_ended(session: SessionRow, reply: SentReply, now: datetime) -> EventRow:
+    took_s = max(0.0, (now - reply.turn.create_time).total_seconds())
+    if reply.interrupted_by is None:
+        reason = reply.cut.lower() or None
+        return make_event(session, "replied", now, took_s=took_s, origin=reply.origin, reason=reason)
+    return make_event(
+        session,
+        "reply_interrupted",
+        now,
+        took_s=took_s,
+        origin=reply.origin,
+        by=reply.interrupted_by,
+        sent_sentences=len(reply.pieces),
+        sent_characters=sum(len(piece.value) for piece in reply.pieces),
     )

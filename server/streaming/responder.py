@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.errors import Conflict, VestibuleError
@@ -15,10 +15,12 @@ from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.ledger.types import Origin, RecommendationRow, TurnRow
+from server.llm.fallback import fallback_reply
 from server.llm.history import exchange, history_of
-from server.llm.types import Assistant
+from server.llm.types import Assistant, ReplyStream
 from server.observability.log import describe, get_logger
 from server.observability.metrics import Metrics
+from server.streaming.barge_in import BargeIn, Interrupted
 from server.streaming.events import Emit, Notice, Proposal, ReplyEnded, ReplyPiece
 
 log = get_logger("responder")
@@ -44,6 +46,29 @@ class ProposalRequest:
     utterance: int
 
 
+@dataclass(slots=True)
+class SentReply:
+    """What was sent of the reply to a turn.
+
+    Attributes:
+        origin: Who wrote the pieces; None while there are none.
+        pieces: Redacted sentences.
+        cut: Stable reason why it is not whole; empty for a whole one.
+        interrupted_by: How the person went on; None when nothing was interrupted.
+    """
+
+    turn: TurnRow
+    origin: Origin | None = None
+    pieces: list[RedactedText] = field(default_factory=list)
+    cut: str = ""
+    interrupted_by: TextSource | None = None
+
+    @property
+    def text(self) -> RedactedText | None:
+        """The pieces together; None for none."""
+        return RedactedText.join(self.pieces, separator="") if self.pieces else None
+
+
 class RecordProposer(Protocol):
     """``server.records.recommender.Recommender``."""
 
@@ -55,7 +80,7 @@ class RecordProposer(Protocol):
 class ReplyStore(Protocol):
     """``server.streaming.repository.StreamRepository``."""
 
-    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin, broke_off: str = "") -> None: ...  # noqa: D102
+    async def store_reply(self, reply: SentReply) -> None: ...  # noqa: D102
     async def enqueue_retry(self, turn: TurnRow) -> None: ...  # noqa: D102
     async def number_tags(self, text: RedactedText) -> RedactedText: ...  # noqa: D102
 
@@ -77,6 +102,7 @@ class Responder:
         earlier: Turns of the session so far, oldest first.
         emit: Sends an event to the client.
         instruction: What an experiment tells the assistant with each reply.
+        barge_in: Stops a reply when the person goes on.
     """
 
     def __init__(
@@ -90,8 +116,10 @@ class Responder:
         emit: Emit,
         metrics: Metrics,
         instruction: RedactedText | None = None,
+        barge_in: BargeIn | None = None,
     ) -> None:
         self._backend = backend
+        self._barge_in = barge_in or BargeIn(enabled=False)
         self._instruction = instruction
         self._store = store
         self._scope = scope
@@ -122,8 +150,8 @@ class Responder:
     async def defer(self, items: Iterable[Answer | ProposalRequest]) -> None:
         """Enqueue the replies that were not given; they come on Watch. A client asks for a record again by itself."""
         for item in items:
-            if isinstance(item, Answer):
-                await self._enqueue_retry(item.turn)
+            if isinstance(item, Answer) and self._may_retry(item.turn) and not self._passed(item.turn):
+                await self._store.enqueue_retry(item.turn)
 
     async def _propose(self, item: ProposalRequest) -> None:
         try:
@@ -137,38 +165,54 @@ class Responder:
         await self._emit(Proposal(row))
 
     async def _reply(self, turn: TurnRow) -> None:
-        language = turn.language or self._language or "en"
+        sent = SentReply(turn)
+        try:
+            async with self._barge_in.stops_reply_to(turn.utterance):
+                await self._write(sent, turn.language or self._language or "en")
+        except Interrupted:
+            sent.cut, sent.interrupted_by = Reason.REPLY_INTERRUPTED, self._barge_in.source
+        late = self._may_retry(turn) and (sent.origin is Origin.FALLBACK or bool(sent.cut)) and not sent.interrupted_by
+        if sent.origin is not None:
+            self._metrics.replies.labels("reply", sent.origin).inc()
+        await self._store.store_reply(sent)
+        self._history.append(exchange(turn.text, sent.text, cut=bool(sent.cut)))
+        if late:
+            await self._store.enqueue_retry(turn)
+        await self._emit(ReplyEnded(turn.id, sent.origin, sent.cut, late))
+
+    async def _write(self, sent: SentReply, language: str) -> None:
+        """Send a reply. One that breaks off stays as it is; if nothing of it was sent, the fallback replies."""
+        turn = sent.turn
         reply = await self._backend.assistant.reply(
             turn.text, self._history, language=language, fallback=True, instruction=self._instruction
         )
-        sent: list[RedactedText] = []
-        origin, broke_off = reply.origin, ""
         try:
-            # A client may leave at any await. What the garbage collector must close is closed later, in other tasks.
-            async with aclosing(reply.pieces), aclosing(sentences(reply.pieces)) as whole_sentences:
-                async for sentence in whole_sentences:
-                    safe = await self._safe(sentence, reply.origin, language)
-                    sent.append(safe)
-                    self._last_reply = "".join(piece.value for piece in sent)
-                    await self._emit(ReplyPiece(turn.id, safe))
+            await self._send(sent, reply, language)
         except VestibuleError as error:
-            # The LLM or redaction failed within the reply. What was sent is kept, and a job tries for a whole reply.
+            # The LLM or redaction failed within the reply.
             log.warning("reply_broke_off", **describe(error))
-            origin, broke_off = Origin.FALLBACK, error.reason
-            hope = "; a whole one follows later" if self._backend.assistant.configured else ""
-            await self._emit(Notice(error.reason, f"The reply broke off{hope}.", turn.utterance))
-        whole = RedactedText.join(sent, separator="")
-        self._metrics.replies.labels("reply", origin).inc()
-        await self._store.store_reply(turn, whole, origin, broke_off)
-        self._history.append(exchange(turn.text, whole))
-        if origin is Origin.FALLBACK:
-            await self._enqueue_retry(turn)
-        await self._emit(ReplyEnded(turn.id, origin))
+            if sent.pieces:
+                sent.cut = error.reason
+            else:
+                await self._send(sent, fallback_reply(turn.text, self._history, language=language), language)
 
-    async def _enqueue_retry(self, turn: TurnRow) -> None:
-        """Have the LLM reply in the background, if there is one and it may see the turn."""
-        if self._backend.assistant.configured and turn.text.safe_for_llm:
-            await self._store.enqueue_retry(turn)
+    async def _send(self, sent: SentReply, reply: ReplyStream, language: str) -> None:
+        # A client may leave at any await. What the garbage collector must close is closed later, in other tasks.
+        async with aclosing(reply.pieces), aclosing(sentences(reply.pieces)) as whole_sentences:
+            async for sentence in whole_sentences:
+                safe = await self._safe(sentence, reply.origin, language)
+                sent.origin = reply.origin
+                await self._emit(ReplyPiece(sent.turn.id, safe))
+                # No await is between, so what counts as sent is what was sent.
+                sent.pieces.append(safe)
+                self._last_reply = "".join(piece.value for piece in sent.pieces)
+
+    def _passed(self, turn: TurnRow) -> bool:
+        return self._barge_in.passed(turn.utterance)
+
+    def _may_retry(self, turn: TurnRow) -> bool:
+        """Whether there is an LLM, which may see the turn."""
+        return self._backend.assistant.configured and turn.text.safe_for_llm
 
     async def _safe(self, sentence: str, origin: Origin, language: str) -> RedactedText:
         """A sentence that may be shown. Those of the fallback are all written in ``server.llm.phrases``."""

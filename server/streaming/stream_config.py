@@ -17,6 +17,7 @@ class StreamConfig:
         end_silence_s: Silence that ends an utterance; None takes the default.
         max_utterance_s: Longest utterance; None, or more than the server's bound, takes the server's bound.
         word_times: Whether finals come with their words.
+        barge_in: Whether a reply stops when the person goes on.
         next_utterance: On a resumed stream, stored finals from this utterance on are sent again; None sends none.
     """
 
@@ -31,6 +32,7 @@ class StreamConfig:
     next_utterance: int | None = None
     max_utterance_s: float | None = None
     word_times: bool = False
+    barge_in: bool = True
 
     @property
     def has_audio(self) -> bool:

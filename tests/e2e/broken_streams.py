@@ -152,7 +152,7 @@ async def _stream(app: App, numbered: Sequence[tuple[Streamed, int]], seen: Seen
     session_id = await app.open_session()
 
     async def talk() -> AsyncIterator[pb.ConverseRequest]:
-        yield config(session_id)
+        yield config(session_id, barge_in=False)
         async for chunk in audio(pcm, pace=PACE):
             yield chunk
 

@@ -151,7 +151,7 @@ async def _type(app: App, turns: list[list[Line]], vocabulary: list[Person], see
     session = seen.note(await app.sessions.StartSession(request)).session
 
     async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
-        yield config(session.id)
+        yield config(session.id, barge_in=False)  # a reply to each turn, though they are typed faster than answered
         for turn in turns:
             text = " ".join(line.text for line in turn)
             yield conversation_pb2.ConverseRequest(text=conversation_pb2.TypedText(text=text))

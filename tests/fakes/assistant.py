@@ -43,8 +43,8 @@ class FakeAssistant:
     """Implements ``server.llm.types.Assistant``; answers come from queues, then from defaults.
 
     A scripted error is raised to a background caller (``fallback=False``) and turned into the fallback for a person
-    who waits, as the real one does. An error between pieces breaks the stream there. ``hold()`` makes every call wait
-    until ``release()``.
+    who waits, as the real one does. An error between pieces breaks the stream there, for both. ``hold()`` makes every
+    call wait until ``release()``.
     """
 
     def __init__(self, *, configured: bool = True) -> None:
@@ -90,12 +90,12 @@ class FakeAssistant:
         self.asked_replies.append(AskedReply(said, tuple(history), language, fallback, retry, instruction))
         await self._free.wait()
         if unsafe:
-            return ReplyStream(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
+            return ReplyStream(_stream(FALLBACK_PIECES), Origin.FALLBACK)
         pieces = self._replies.popleft() if self._replies else DEFAULT_PIECES
         if self.is_configured and pieces and not isinstance(pieces[0], VestibuleError):
-            return ReplyStream(_stream(pieces, fallback), Origin.MODEL)
+            return ReplyStream(_stream(pieces), Origin.MODEL)
         if fallback:
-            return ReplyStream(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
+            return ReplyStream(_stream(FALLBACK_PIECES), Origin.FALLBACK)
         raise _error(pieces[0] if pieces else None)
 
     async def propose(
@@ -126,11 +126,8 @@ def _default_record(materials: list[SourceItem]) -> OnboardingRecord:
     return OnboardingRecord("A visit.", fields, ("meter_reading",))
 
 
-async def _stream(pieces: Iterable[str | VestibuleError], fallback: bool) -> AsyncGenerator[str, None]:
+async def _stream(pieces: Iterable[str | VestibuleError]) -> AsyncGenerator[str, None]:
     for piece in pieces:
         if isinstance(piece, VestibuleError):
-            if not fallback:
-                raise piece
-            yield FALLBACK_PIECES[0]
-            return
+            raise piece
         yield piece

@@ -81,6 +81,8 @@ class Conversation:
                 self._take_reply(response.reply_piece, verbose=verbose)
             case "reply_ended" if verbose:
                 self.reporter.finish("assistant")
+                if not response.reply_ended.complete:
+                    self.reporter.line(f"(The reply stopped: {response.reply_ended.reason}.)")
                 if response.reply_ended.origin == Origin.ORIGIN_FALLBACK:
                     self.reporter.line("(The local fallback wrote this reply.)")
             case "notice":

@@ -36,12 +36,13 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The answers to the next calls."""
+    """The answers to the next calls; a reply that breaks or stalls does so before its word number ``after``, from 0."""
 
     mode: Mode = Mode.ANSWER
     times: int = 0
     delay_s: float = 0.05
     retry_after: str = ""
+    after: int = 2
 
 
 class Cut(Exception):

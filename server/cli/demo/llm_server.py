@@ -51,11 +51,19 @@ class Upstream:
     Args:
         record: Every received byte is appended here; None keeps nothing.
         key: Calls without this bearer token get 401; empty allows all calls.
+
+    Attributes:
+        asked: Calls so far.
+        held: Calls that hang now.
+        streaming: Streamed answers that are being sent now.
+        left: Streamed answers whose client left before their end.
     """
 
     def __init__(self, record: Path | None = None, key: str = "") -> None:
         self.asked = 0
         self.held = 0
+        self.streaming = 0
+        self.left = 0
         self._script = Script()
         self._left = 0
         self._changed = asyncio.Event()
@@ -110,7 +118,13 @@ class Upstream:
     async def _set_script(self, request: Request) -> Response:
         try:
             wanted = Script(**await request.json())
-            self._script = Script(Mode(wanted.mode), int(wanted.times), float(wanted.delay_s), str(wanted.retry_after))
+            self._script = Script(
+                Mode(wanted.mode),
+                int(wanted.times),
+                float(wanted.delay_s),
+                str(wanted.retry_after),
+                int(wanted.after),
+            )
         except (ValueError, TypeError):
             return error(400, "Unknown mode or option.")
         self._left = self._script.times
@@ -119,7 +133,8 @@ class Upstream:
         return await self._get_script(request)
 
     async def _get_script(self, request: Request) -> Response:
-        return JSONResponse({**asdict(self._script), "asked": self.asked, "held": self.held})
+        counts = {"asked": self.asked, "held": self.held, "streaming": self.streaming, "left": self.left}
+        return JSONResponse({**asdict(self._script), **counts})
 
     async def _models(self, request: Request) -> Response:
         if not self._admits(request):
@@ -143,16 +158,29 @@ class Upstream:
         if script.mode is Mode.HANG:
             await self._hold(request)
         if body.get("stream"):
-            return StreamingResponse(self._events(request, body, script), media_type="text/event-stream")
+            answer = self._counted(self._events(request, body, script))
+            return StreamingResponse(answer, media_type="text/event-stream")
         if script.mode in (Mode.STALL, Mode.CUT, Mode.HUGE):
             return StreamingResponse(self._broken_body(request, script), media_type="application/json")
         return JSONResponse(completion(body, script))
+
+    async def _counted(self, answer: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Count an answer while it is sent, and those whose client left before their end."""
+        self.streaming += 1
+        try:
+            async for part in answer:
+                yield part
+        except (asyncio.CancelledError, GeneratorExit):
+            self.left += 1
+            raise
+        finally:
+            self.streaming -= 1
 
     async def _events(self, request: Request, body: dict[str, Any], script: Script) -> AsyncIterator[bytes]:
         tokens = [""] if script.mode is Mode.EMPTY else reply_to(body["messages"])
         yield event(chunk({"role": "assistant", "content": ""}))
         for number, token in enumerate(tokens):
-            if number == 2:
+            if number == script.after:
                 for broken in breaks(script):
                     yield broken
                 if script.mode is Mode.HALF:

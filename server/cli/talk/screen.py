@@ -49,7 +49,8 @@ class Screen:
             case "reply_piece":
                 click.echo(f"  {response.reply_piece.text}", err=True, nl=False)
             case "reply_ended":
-                click.echo(err=True)
+                ended = response.reply_ended
+                click.echo("" if ended.complete else f"… [{ended.reason}]", err=True)
             case "notice":
                 self._end(f"({response.notice.message} [{response.notice.reason}])")
 

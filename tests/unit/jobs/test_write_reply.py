@@ -77,6 +77,27 @@ class TestLateReply:
         await world.settle()
         assert world.outcomes == ["retry", "done"]
 
+    async def test_a_reply_that_broke_off_is_replaced_by_a_whole_one(self, world: World) -> None:
+        turn = await world.say("Hello.")
+        await world.ledger.write(
+            lambda cursor: turns.set_reply(cursor, turn.id, redacted("Good "), Origin.MODEL, "UPSTREAM_HALF_ANSWER")
+        )
+        world.assistant.script_reply("Good morning.")
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        stored = await world.read(lambda cursor: turns.get(cursor, turn.id))
+        assert (stored.reply, stored.reply_origin, stored.reply_cut) == (redacted("Good morning."), Origin.MODEL, "")
+
+    async def test_a_reply_that_was_interrupted_stays_as_it_is(self, world: World) -> None:
+        turn = await world.say("Hello.")
+        await world.ledger.write(lambda cursor: turns.set_reply(cursor, turn.id, None, None, "REPLY_INTERRUPTED"))
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        assert world.assistant.asked_replies == []
+        assert (await world.read(lambda cursor: turns.get(cursor, turn.id))).reply is None
+
     async def test_an_answered_turn_is_not_answered_again(self, world: World) -> None:
         turn = await world.say("Hello.")
         await world.ledger.write(

@@ -31,13 +31,23 @@ class ScriptedUpstream:
             assert answer.status == 200
 
     def asked(self) -> int:
-        with NO_PROXY.open(f"{self.url}/script") as answer:
-            return int(json.load(answer)["asked"])
+        return self._count("asked")
 
     def held(self) -> int:
         """Calls that hang now."""
+        return self._count("held")
+
+    def streaming(self) -> int:
+        """Streamed answers that are being sent now."""
+        return self._count("streaming")
+
+    def left(self) -> int:
+        """Streamed answers whose client left before their end."""
+        return self._count("left")
+
+    def _count(self, name: str) -> int:
         with NO_PROXY.open(f"{self.url}/script") as answer:
-            return int(json.load(answer)["held"])
+            return int(json.load(answer)[name])
 
 
 @contextmanager

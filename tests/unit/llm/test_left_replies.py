@@ -14,11 +14,11 @@ import pytest
 
 from models.redaction.types import NO_SCOPE
 from models.text import RedactedText
-from server.ledger.types import Origin, TurnRow
+from server.ledger.types import TurnRow
 from server.llm.assistant import OpenAiAssistant
 from server.observability.metrics import Metrics
 from server.streaming.events import Output, ReplyPiece
-from server.streaming.responder import Answer, ReplyBackend, Responder
+from server.streaming.responder import Answer, ReplyBackend, Responder, SentReply
 from tests.eventually import eventually
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import turn
@@ -51,7 +51,7 @@ def left_to_the_collector() -> Iterator[list[str]]:
 class NoStore:
     """Replies are not stored here."""
 
-    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin, broke_off: str = "") -> None:
+    async def store_reply(self, reply: SentReply) -> None:
         raise AssertionError("no reply is whole")
 
     async def enqueue_retry(self, turn: TurnRow) -> None:

@@ -18,13 +18,14 @@ from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.streaming import events
 from server.streaming.audio_ingest import AudioIngest
+from server.streaming.barge_in import BargeIn
 from server.streaming.conversation import Conversation
 from server.streaming.events import Input, Output
 from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
 from server.streaming.rate_limit import RateLimits
-from server.streaming.responder import ReplyBackend, Responder
+from server.streaming.responder import ReplyBackend, Responder, SentReply
 from server.streaming.segmentation import Segmentation
 from server.streaming.stream_config import StreamLimits
 from server.streaming.transcriber import RecognizedUtterance, Transcriber
@@ -57,13 +58,16 @@ class ConversationHarness:
     next_utterance: int = 0
     stored: list[RecognizedUtterance] = field(default_factory=list)
     silences: list[int] = field(default_factory=list)
-    replies: list[tuple[str, str, Origin]] = field(default_factory=list)
+    replies: list[SentReply] = field(default_factory=list)
+    barge_in: bool = True
     retries: list[str] = field(default_factory=list)
     conversation: Conversation | None = None
     seen: list[Output] = field(default_factory=list)
 
     async def run(self, inputs: AsyncIterator[Input], *, reply: bool = True, replay: bytes = b"") -> list[Output]:
         outputs: asyncio.Queue[Output] = asyncio.Queue(64)
+        barge_in = BargeIn(enabled=self.barge_in)
+        heard = barge_in.listening(outputs.put)
         responder = Responder(
             ReplyBackend(self.assistant, self.gateway, self),
             self,
@@ -72,12 +76,13 @@ class ConversationHarness:
             earlier=[],
             emit=outputs.put,
             metrics=Metrics(),
+            barge_in=barge_in,
         )
         interim = InterimTranscriber(
             SpeechBackend(self.gateway, PriorityLimiter(1), SpeechLoadMeter(1, time.monotonic)),
             RecognitionConfig("session", "stream", "en", ()),
             sealed_state=b"",
-            emit=outputs.put,
+            emit=heard,
             asked_for=lambda: responder.asked_for,
             numbers=PlainTags(),
         )
@@ -85,7 +90,7 @@ class ConversationHarness:
             interim,
             self.gateway,
             self,
-            emit=outputs.put,
+            emit=heard,
             asked_for=lambda: responder.asked_for,
             clock=lambda: NOW,
             metrics=Metrics(),
@@ -123,8 +128,8 @@ class ConversationHarness:
         assert finalized_samples > 0
         self.silences.append(utterance)
 
-    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin, broke_off: str = "") -> None:
-        self.replies.append((turn.id, text.value, origin))
+    async def store_reply(self, reply: SentReply) -> None:
+        self.replies.append(reply)
 
     async def enqueue_retry(self, turn: TurnRow) -> None:
         self.retries.append(turn.id)

@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
-from models.errors import BrokenMedia, InvalidInput, UpstreamFailed
+from models.errors import BrokenMedia, InvalidInput, UpstreamFailed, WorkerLost
 from models.media.samples import SAMPLE_RATE_HZ, Samples
+from models.redaction.types import Redaction
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import SpeechWindow
 from server.ledger.types import Origin
@@ -56,7 +57,7 @@ async def test_speech_becomes_a_stored_turn_with_start_end_and_reply() -> None:
     [heard] = harness.stored
     assert heard.turn.text.value == harness.gateway.spoken
     assert heard.finalized_samples == pytest.approx(2.5 * SAMPLE_RATE_HZ, abs=0.1 * SAMPLE_RATE_HZ)
-    assert harness.replies[0][0] == heard.turn.id
+    assert harness.replies[0].turn == heard.turn
     assert harness.conversation is not None
     assert harness.conversation.finished
     assert harness.log.closed
@@ -160,14 +161,38 @@ async def test_a_record_is_proposed_after_what_was_said_before() -> None:
     assert kinds(outputs, events.Final, events.ReplyEnded, events.Proposal) == ["Final", "ReplyEnded", "Proposal"]
 
 
-async def test_a_reply_that_breaks_off_is_stored_and_retried_by_a_job() -> None:
+async def test_half_an_answer_is_told_as_half_and_retried_by_a_job() -> None:
     harness = ConversationHarness(assistant=BreaksOff())
     outputs = await harness.run(these(events.TextIn(RawText("hello"))))
     assert "".join(o.text.value for o in outputs if isinstance(o, events.ReplyPiece)) == "One. "
-    [notice] = [o for o in outputs if isinstance(o, events.Notice)]
-    assert notice.reason == "UPSTREAM_FAILED"
-    assert harness.replies[0][2] is Origin.FALLBACK
+    [ended] = [o for o in outputs if isinstance(o, events.ReplyEnded)]
+    [reply] = harness.replies
+    assert ended == events.ReplyEnded(reply.turn.id, Origin.MODEL, "UPSTREAM_FAILED", late_reply=True)
+    assert (reply.origin, reply.cut, reply.interrupted_by) == (Origin.MODEL, "UPSTREAM_FAILED", None)
+    assert harness.retries == [reply.turn.id]
+
+
+async def test_where_nothing_was_sent_the_fallback_gives_a_whole_answer() -> None:
+    harness = ConversationHarness()
+    harness.assistant.script_reply("Half a sente", UpstreamFailed("Broke."))
+    outputs = await harness.run(these(events.TextIn(RawText("I am at the Riverside site"))))
+    pieces = [o.text.value for o in outputs if isinstance(o, events.ReplyPiece)]
+    assert pieces == ["Thank you, I have noted the site. ", "What does the meter read?"]
+    [ended] = [o for o in outputs if isinstance(o, events.ReplyEnded)]
+    assert (ended.origin, ended.cut, ended.late_reply) == (Origin.FALLBACK, "", True)
     assert len(harness.retries) == 1
+
+
+async def test_redaction_that_fails_within_a_reply_hides_the_rest_of_it() -> None:
+    gateway = FakeGateway()
+    harness = ConversationHarness(gateway=gateway)
+    harness.assistant.script_reply("One. ", "Two. ", "Three.")
+    text = RedactedText.literal
+    gateway.will("redact", [Redaction(text("hello"), ())], [Redaction(text("One. "), ())], WorkerLost("Gone."))
+    outputs = await harness.run(these(events.TextIn(RawText("hello"))))
+    assert [o.text.value for o in outputs if isinstance(o, events.ReplyPiece)] == ["One. "]
+    [ended] = [o for o in outputs if isinstance(o, events.ReplyEnded)]
+    assert (ended.origin, ended.cut, ended.late_reply) == (Origin.MODEL, "WORKER_LOST", True)
 
 
 class Spanish(FakeAssistant):

@@ -22,6 +22,7 @@ from server.ledger.types import Origin
 from server.streaming import admission, events
 from server.streaming.events import Input
 from server.streaming.repository import StreamRepository
+from server.streaming.responder import SentReply
 from server.streaming.stream_manager import OpenStream
 from server.streaming.transcriber import RecognizedUtterance
 from tests.eventually import eventually
@@ -93,13 +94,19 @@ async def test_turns_silences_and_replies_are_events_with_what_they_measure(harn
     store = StreamRepository(harness.ledger, harness.pubsub, harness.runner, lambda: harness.now, session, stream.id)
     await store.store_turn(RecognizedUtterance(said, b"", 1, 100, delay_s=0.321))
     await store.store_silence(1, 200, 0.75)
-    await store.store_reply(said, RedactedText.literal("Yes."), Origin.FALLBACK, "BREAKER_OPEN")
+    await store.store_reply(SentReply(said, Origin.MODEL, [RedactedText.literal("Yes. ")], "UPSTREAM_HALF_ANSWER"))
     rows = await harness.ledger.read(lambda cursor: events_of_session(cursor, session.id))
     found = {row.name: (row.took_s, {key: value.value for key, value in row.properties.items()}) for row in rows}
     turn = {"source": "speech", "confidence_percent": "90", "language": "en", "spoken_ms": "1500", "delay_ms": "321"}
     assert found["turn_finished"] == (0.2, turn | {"entities": "1", "redacted_phone": "1"})
     assert found["no_speech"] == (None, {"utterance": "1", "spoken_ms": "750"})
-    assert found["replied"] == (5.0, {"origin": "FALLBACK", "reason": "breaker_open"})
+    assert found["replied"] == (5.0, {"origin": "MODEL", "reason": "upstream_half_answer"})
+    [kept] = await harness.turns()
+    assert (kept.reply, kept.reply_origin, kept.reply_cut) == (
+        RedactedText.literal("Yes. "),
+        Origin.MODEL,
+        "UPSTREAM_HALF_ANSWER",
+    )
 
 
 async def test_a_lost_connection_is_not_taken_for_a_half_close(harness: StreamHarness) -> None:

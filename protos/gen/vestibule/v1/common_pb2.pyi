@@ -66,7 +66,7 @@ class _Origin:
 class _OriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Origin.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ORIGIN_UNSPECIFIED: _Origin.ValueType  # 0
-    """Never sent by the server."""
+    """Nobody: nothing was written."""
     ORIGIN_MODEL: _Origin.ValueType  # 1
     """The remote LLM."""
     ORIGIN_FALLBACK: _Origin.ValueType  # 2
@@ -76,7 +76,7 @@ class Origin(_Origin, metaclass=_OriginEnumTypeWrapper):
     """Who or what wrote a text."""
 
 ORIGIN_UNSPECIFIED: Origin.ValueType  # 0
-"""Never sent by the server."""
+"""Nobody: nothing was written."""
 ORIGIN_MODEL: Origin.ValueType  # 1
 """The remote LLM."""
 ORIGIN_FALLBACK: Origin.ValueType  # 2

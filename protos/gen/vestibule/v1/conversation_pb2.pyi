@@ -113,6 +113,7 @@ class ConverseConfig(_message.Message):
     NEXT_UTTERANCE_FIELD_NUMBER: _builtins.int
     MAX_UTTERANCE_FIELD_NUMBER: _builtins.int
     WORD_TIMES_FIELD_NUMBER: _builtins.int
+    BARGE_IN_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session."""
     encoding: Global___AudioEncoding.ValueType
@@ -141,6 +142,11 @@ class ConverseConfig(_message.Message):
     """Whether finals of speech come with their words and times, which takes a little longer. Must be given again on a
     resumed stream.
     """
+    barge_in: _builtins.bool
+    """Whether a reply stops when the person goes on: with the first word that is recognised in a later utterance, or with
+    a later typed text. Absent means true. An app that cannot stop its own playback, or whose microphone hears it, sets
+    false: every turn then gets its whole reply, in order. Must be given again on a resumed stream.
+    """
     @_builtins.property
     def end_silence(self) -> _duration_pb2.Duration:
         """Silence that ends an utterance, 0.2 s to 3 s. Absent means 0.28 s after a whole sentence and 0.6 s otherwise."""
@@ -165,13 +171,19 @@ class ConverseConfig(_message.Message):
         next_utterance: _builtins.int | None = ...,
         max_utterance: _duration_pb2.Duration | None = ...,
         word_times: _builtins.bool = ...,
+        barge_in: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "end_silence", b"end_silence", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_barge_in", b"_barge_in", "_next_utterance", b"_next_utterance", "barge_in", b"barge_in", "end_silence", b"end_silence", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "word_times", b"word_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_barge_in", b"_barge_in", "_next_utterance", b"_next_utterance", "barge_in", b"barge_in", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "word_times", b"word_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__barge_in: _TypeAlias = _typing.Literal["barge_in"]  # noqa: Y015
+    _WhichOneofArgType__barge_in: _TypeAlias = _typing.Literal["_barge_in", b"_barge_in"]  # noqa: Y015
     _WhichOneofReturnType__next_utterance: _TypeAlias = _typing.Literal["next_utterance"]  # noqa: Y015
     _WhichOneofArgType__next_utterance: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__barge_in) -> _WhichOneofReturnType__barge_in | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_utterance) -> _WhichOneofReturnType__next_utterance | None: ...
 
 Global___ConverseConfig: _TypeAlias = ConverseConfig  # noqa: Y015
@@ -323,7 +335,7 @@ class ConverseResponse(_message.Message):
 
     @_builtins.property
     def reply_ended(self) -> Global___ReplyEnded:
-        """The assistant's reply is complete."""
+        """The assistant's reply is over; it may not be whole."""
 
     @_builtins.property
     def proposal(self) -> Global___Proposal:
@@ -631,25 +643,41 @@ Global___ReplyPiece: _TypeAlias = ReplyPiece  # noqa: Y015
 
 @_typing.final
 class ReplyEnded(_message.Message):
-    """The assistant's reply is complete."""
+    """The assistant's reply is over. One follows every turn of a stream with replies, after the pieces that were sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TURN_ID_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LATE_REPLY_EXPECTED_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.str
     """UUID of the turn that it replies to."""
     origin: _common_pb2.Origin.ValueType
-    """Who wrote it. After ORIGIN_FALLBACK a better reply may arrive on WatchSession."""
+    """Who wrote the pieces that were sent. ORIGIN_UNSPECIFIED when it was interrupted before its first word."""
+    complete: _builtins.bool
+    """Whether the pieces are the whole reply."""
+    reason: _builtins.str
+    """Why it is not complete, a stable reason as in ErrorInfo: REPLY_INTERRUPTED when the person went on, otherwise what
+    failed, for example UPSTREAM_HALF_ANSWER. Empty for a complete one.
+    """
+    late_reply_expected: _builtins.bool
+    """Whether the remote LLM is asked again in the background: for a complete reply of the fallback, and for one that
+    broke off. Its answer comes as late_reply on WatchSession and replaces this one.
+    """
     def __init__(
         self,
         *,
         turn_id: _builtins.str = ...,
         origin: _common_pb2.Origin.ValueType = ...,
+        complete: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        late_reply_expected: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "late_reply_expected", b"late_reply_expected", "origin", b"origin", "reason", b"reason", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -297,7 +297,7 @@ class WatchSessionResponse(_message.Message):
 
     @_builtins.property
     def late_reply(self) -> Global___LateReply:
-        """A reply of the assistant that came after its stream had ended or had used the fallback."""
+        """A whole reply of the assistant: its stream had ended, had used the fallback, or the reply broke off."""
 
     @_builtins.property
     def turn(self) -> Global___Turn:
@@ -337,6 +337,7 @@ class Turn(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
     REPLY_ORIGIN_FIELD_NUMBER: _builtins.int
+    REPLY_CUT_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the turn."""
     source: Global___TurnSource.ValueType
@@ -347,6 +348,8 @@ class Turn(_message.Message):
     """ISO 639-1 code that was detected or given. Empty when it is not known."""
     reply_origin: _common_pb2.Origin.ValueType
     """Who wrote the reply. ORIGIN_UNSPECIFIED while there is none."""
+    reply_cut_reason: _builtins.str
+    """Why the reply is not whole, as in ReplyEnded: REPLY_INTERRUPTED, or what failed. Empty for a whole one."""
     @_builtins.property
     def text(self) -> _common_pb2.RedactedText:
         """The text, redacted. Absent when the redactor does not vouch for it."""
@@ -375,10 +378,11 @@ class Turn(_message.Message):
         language: _builtins.str = ...,
         reply: _common_pb2.RedactedText | None = ...,
         reply_origin: _common_pb2.Origin.ValueType = ...,
+        reply_cut_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "reply", b"reply", "spoken", b"spoken", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "create_time", b"create_time", "id", b"id", "language", b"language", "reply", b"reply", "reply_origin", b"reply_origin", "source", b"source", "spoken", b"spoken", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "create_time", b"create_time", "id", b"id", "language", b"language", "reply", b"reply", "reply_cut_reason", b"reply_cut_reason", "reply_origin", b"reply_origin", "source", b"source", "spoken", b"spoken", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
