@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -131,7 +132,7 @@ async def late_reply(app: App, session_id: str) -> session_pb2.LateReply:
 
 def rows(place: Place, query: str, *values: str) -> list[tuple[Any, ...]]:
     """Ask a copy of the ledger."""
-    with copied_ledger(place.server.ledger, place.server.home) as ledger:
+    with TemporaryDirectory() as folder, copied_ledger(place.server.ledger, Path(folder)) as ledger:
         return ledger.execute(query, list(values)).fetchall()
 
 
