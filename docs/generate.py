@@ -30,9 +30,9 @@ from server.access.caller import Scope
 from server.access.scopes import SCOPES
 from server.cli.main import cli
 from server.ledger.all_macros import ALL_MACROS
+from server.ledger.all_views import ALL_VIEWS
 from server.ledger.table_schema import SqlMacro, SqlView
 from server.ledger.types import utc_now
-from server.ledger.views import ALL_VIEWS
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.event_catalogue import EVENTS

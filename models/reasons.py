@@ -233,6 +233,11 @@ class Reason(ReasonRow):
         "The folder of an export has other files, days of another server, or cannot be written.",
     )
     EXPORT_RUNNING = "EXPORT_RUNNING", Status.FAILED_PRECONDITION, "Another export writes into the same folder."
+    FACT_INVALID = (
+        "FACT_INVALID",
+        Status.INVALID_ARGUMENT,
+        "A fact of a new session is not in its flow, or its value does not fit.",
+    )
     FIELD_NOT_IN_RECORD = (
         "FIELD_NOT_IN_RECORD",
         Status.INVALID_ARGUMENT,
@@ -244,6 +249,18 @@ class Reason(ReasonRow):
         Status.NOT_FOUND,
         "An offline command was given a folder, or a file that it may not read.",
     )
+    FLOW_CHANGED = (
+        "FLOW_CHANGED",
+        Status.FAILED_PRECONDITION,
+        "A flow file changed without a new version, and sessions have that version.",
+        "Give the changed file a higher version. Running sessions keep theirs.",
+    )
+    FLOW_INVALID = (
+        "FLOW_INVALID",
+        Status.INVALID_ARGUMENT,
+        "A flow file has errors; the message names the places.",
+    )
+    FLOW_NOT_FOUND = "FLOW_NOT_FOUND", Status.NOT_FOUND, "There is no flow with this name and version."
     FOLDER_SHARED = (
         "FOLDER_SHARED",
         Status.INVALID_ARGUMENT,

@@ -39,6 +39,7 @@ from server.setting_groups import (
     Empty,
     EventSettings,
     ExperimentSettings,
+    FlowSettings,
     FunnelReportSettings,
     LimitSettings,
     LlmSettings,
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
     experiments: ExperimentSettings = ExperimentSettings()
+    flows: FlowSettings = FlowSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     alerts: AlertSettings = AlertSettings()
     audit: AuditSettings = AuditSettings()

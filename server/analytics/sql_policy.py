@@ -14,7 +14,7 @@ from typing import Any
 
 from server.analytics.refusals import Cause, Refused, refused_function
 from server.analytics.sql_functions import ALLOWED
-from server.ledger import all_macros, schema, views
+from server.ledger import all_macros, all_views, schema
 
 LONGEST_QUERY = 20_000
 """In characters. It also bounds the depth of nesting."""
@@ -22,7 +22,7 @@ LONGEST_QUERY = 20_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 """A name that DuckDB cannot read as a file."""
 
-VIEWS = frozenset(view.name for view in views.ALL_VIEWS)
+VIEWS = frozenset(view.name for view in all_views.ALL_VIEWS)
 MACROS = frozenset(macro.name for macro in all_macros.ALL_MACROS)
 """Table macros, which read the views alone."""
 

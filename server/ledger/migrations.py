@@ -13,6 +13,7 @@ from server.ledger import (
     event_counts,
     event_declarations,
     event_views,
+    flows,
     funnel_macros,
     job_attempts,
     letter_operations,
@@ -228,6 +229,12 @@ def say_which_replies_are_not_whole(cursor: Cursor) -> None:
     _run(cursor, [*turn_views.CUT_REPLIES, *turn_views.V_TURNS_WITH_CUT.statements()])
 
 
+def keep_flows(cursor: Cursor) -> None:
+    """Create the table of flows, and store the flow of each session."""
+    _run(cursor, [*flows.FLOWS.statements(), *flows.FLOW_OF_SESSION])
+    _run(cursor, [*flows.V_SESSIONS_WITH_FLOWS.statements(), *flows.V_FLOWS.statements()])
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -265,4 +272,5 @@ ALL: tuple[Migration, ...] = (
     renew_macros,
     review_fields,
     say_which_replies_are_not_whole,
+    keep_flows,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from server.ledger.access_schema import API_KEYS, AUDIT, ERASURES, PARTICIPANTS, UPLOAD_ATTEMPTS
 from server.ledger.daily_events import DAILY_EVENTS
 from server.ledger.event_declarations import EVENT_DECLARATIONS
+from server.ledger.flows import FLOWS
 from server.ledger.job_attempts import JOB_ATTEMPTS
 from server.ledger.letter_operations import LETTER_OPERATIONS
 from server.ledger.reviews_schema import REVIEW_TABLES
@@ -261,5 +262,6 @@ TABLES = (
     *(TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS, API_KEYS),
     *(PARTICIPANTS, SERVER_EVENTS, JOB_ATTEMPTS, LETTER_OPERATIONS, EVENT_DECLARATIONS, DAILY_EVENTS, WEEKLY_REPORTS),
     *REVIEW_TABLES,
+    FLOWS,
 )
 """All tables, whichever migration made them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
@@ -85,6 +86,9 @@ def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
             "variant": row.variant,
             "turn_count": row.turn_count,
             "subject_hash": row.subject_hash,
+            "flow": row.flow,
+            "flow_version": row.flow_version,
+            "facts": json.dumps(row.facts, sort_keys=True),
         },
     )
     _record_stage(cursor, row, row.state, row.create_time, took_s=None, reason="")
@@ -265,4 +269,7 @@ def _session(row: dict[str, Any]) -> SessionRow:
         variant=row["variant"],
         turn_count=row["turn_count"],
         subject_hash=row["subject_hash"],
+        flow=row["flow"],
+        flow_version=row["flow_version"],
+        facts=json.loads(row["facts"]),
     )

@@ -75,6 +75,9 @@ class SessionRow:
     """One session; ``sealed_vocabulary`` is opened by ``server.records.vocabulary`` alone.
 
     Attributes:
+        flow: Name of its flow.
+        flow_version: Version of its flow.
+        facts: What the app knew before, by name; never personal.
         stage_time: When it entered its stage; None for its creation.
     """
 
@@ -89,6 +92,9 @@ class SessionRow:
     variant: str = ""
     turn_count: int = 0
     subject_hash: str = ""
+    flow: str = "site_visit"
+    flow_version: int = 1
+    facts: Mapping[str, str] = field(default_factory=dict)
     stage_time: datetime | None = field(default=None, compare=False)
 
 

@@ -6,13 +6,8 @@ Frozen once released: a later change is a new migration.
 
 from __future__ import annotations
 
-from server.ledger.daily_events import V_DAILY_EVENTS
-from server.ledger.event_views import EVENT_VIEWS
-from server.ledger.macro_views import V_MACROS
-from server.ledger.return_visits import V_PERSON_SESSIONS
-from server.ledger.reviews_schema import V_FIELD_DECISIONS
 from server.ledger.table_schema import SqlView
-from server.ledger.turn_views import V_TURNS, V_TURNS_WITH_CUT
+from server.ledger.turn_views import V_TURNS
 
 V_SESSIONS = SqlView(
     "v_sessions",
@@ -268,11 +263,3 @@ V_JOB_ATTEMPTS = SqlView(
 )
 
 ATTEMPT_VIEWS = (V_DEAD_LETTERS_WITH_BUILD, V_JOB_ATTEMPTS)
-
-ALL_VIEWS = (
-    *(view for view in FIRST_VIEWS if view not in (V_DEAD_LETTERS, V_TURNS)),
-    V_TURNS_WITH_CUT,
-    *(V_AUDIT, V_SERVER_EVENTS, *ATTEMPT_VIEWS, *EVENT_VIEWS, V_PERSON_SESSIONS, V_DAILY_EVENTS, V_MACROS),
-    V_FIELD_DECISIONS,
-)
-"""All views, whichever migration made them."""

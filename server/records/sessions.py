@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -10,6 +11,8 @@ from typing import Final
 from server.access import ownership
 from server.access.caller import current_caller
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
+from server.flows.catalogue import Flows
+from server.flows.facts import check_facts
 from server.ledger import recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
@@ -23,6 +26,8 @@ from server.ledger.types import (
 from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
+
+NO_FACTS: Final[Mapping[str, str]] = {}
 
 UPLOADS_SHOWN: Final = 100
 """With a session, unless the request asks for another number. The protos name it too."""
@@ -50,6 +55,7 @@ class Sessions:
     """All sessions of a ledger.
 
     Args:
+        flows: Of which each session gets one.
         experiments: Give a new session its variant, where the client gives none.
     """
 
@@ -59,12 +65,14 @@ class Sessions:
         pubsub: PubSub,
         sealer: VocabularySealer,
         clock: Clock,
+        flows: Flows,
         experiments: Experiments = NO_EXPERIMENTS,
     ) -> None:
         self._ledger = ledger
         self._pubsub = pubsub
         self._sealer = sealer
         self._clock = clock
+        self._flows = flows
         self._experiments = experiments
 
     async def start(
@@ -76,9 +84,19 @@ class Sessions:
         vocabulary: tuple[str, ...],
         variant: str,
         subject_hash: str = "",
+        flow: str = "",
+        flow_version: int = 0,
+        facts: Mapping[str, str] = NO_FACTS,
     ) -> SessionRow:
-        """Open a session, or find the one that the same request opened."""
+        """Open a session, or find the one that the same request opened.
+
+        Raises:
+            NotFound: FLOW_NOT_FOUND.
+            InvalidInput: FACT_INVALID.
+        """
         now = self._clock()
+        chosen = self._flows.choose(flow, flow_version)
+        check_facts(chosen, facts)
         variant = variant or self._experiments.variant_for(client_id, subject_hash or request_id, now)
         row = SessionRow(
             id=str(uuid.uuid4()),
@@ -90,6 +108,9 @@ class Sessions:
             language=language,
             variant=variant,
             subject_hash=subject_hash,
+            flow=chosen.name,
+            flow_version=chosen.version,
+            facts=dict(facts),
         )
         caller = current_caller()
 

@@ -91,6 +91,8 @@ def session(row: SessionRow, uploads: list[UploadRow], recommendation: Recommend
         turn_count=row.turn_count,
         uploads=[upload(u) for u in uploads],
         variant=row.variant,
+        flow=row.flow,
+        flow_version=row.flow_version,
     )
     if recommendation is not None:
         message.recommendation.CopyFrom(recommendation_message(recommendation))

@@ -35,6 +35,9 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
             vocabulary=tuple(request.vocabulary),
             variant=await self._words.replaced(request.variant),
             subject_hash=request.subject_hash,
+            flow=request.flow,
+            flow_version=request.flow_version,
+            facts=dict(request.facts),
         )
         return session_pb2.StartSessionResponse(session=_message(await self._sessions.view(row.id)))
 

@@ -8,6 +8,7 @@ from server.setting_groups.breakers import BreakerSettings, BreakersSettings
 from server.setting_groups.console import ConsoleSettings
 from server.setting_groups.experiments import ExperimentSettings
 from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
+from server.setting_groups.flows import FlowSettings
 from server.setting_groups.funnel import FunnelReportSettings
 from server.setting_groups.limits import LimitSettings
 from server.setting_groups.llm import LlmSettings, UpstreamSettings
@@ -41,6 +42,7 @@ __all__ = [
     "Empty",
     "EventSettings",
     "ExperimentSettings",
+    "FlowSettings",
     "FunnelReportSettings",
     "JobKind",
     "LimitSettings",

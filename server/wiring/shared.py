@@ -17,6 +17,11 @@ from server.breakers.registry import Breakers
 from server.cluster_config import cluster_config
 from server.experiments.catalogue import Experiments
 from server.experiments.loader import load_experiments
+from server.flows.catalogue import Flows
+from server.flows.definition import FlowDefinition
+from server.flows.loader import load_folder, shipped_flows
+from server.ledger import flows
+from server.ledger.columns import Cursor
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
@@ -29,6 +34,7 @@ from server.runtime.disk_room import Disk, DiskRoom
 from server.runtime.lifecycle import Lifecycle
 from server.sandbox.build import build_sandbox
 from server.sandbox.sandbox import MediaSandbox
+from server.setting_groups import FlowSettings
 from server.settings import Settings
 from server.tls.files import files_of_console
 from server.tls.reload import ConsoleCertificate, ServerCertificate
@@ -69,6 +75,7 @@ class Shared:
     console_certificate: ConsoleCertificate | None
     scan: MalwareScan | None
     audit: AuditBook
+    flows: Flows
     experiments: Experiments
     declared_experiments: Experiments
 
@@ -115,11 +122,25 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         console_certificate=_console_certificate(settings, clock, metrics),
         scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, clock),
         audit=audit,
+        flows=await _load_flows(settings.flows, ledger, clock),
         experiments=Experiments(),
         declared_experiments=load_experiments(settings.experiments.file, settings.idle_session_s).stored_as(
             audit.trail.client_pseudonym
         ),
     )
+
+
+async def _load_flows(settings: FlowSettings, ledger: Ledger, clock: Clock) -> Flows:
+    """The flows of the files, which the ledger keeps, and the earlier versions that it has kept."""
+    files = [*shipped_flows(), *load_folder(settings.folder)]
+    Flows(files, settings.default)  # so that nothing is kept of files that do not fit together
+    now = clock()
+
+    def write(cursor: Cursor) -> list[FlowDefinition]:
+        flows.keep(cursor, files, now)
+        return flows.stored(cursor)
+
+    return Flows(files, settings.default, await ledger.write(write))
 
 
 def _console_certificate(settings: Settings, clock: Clock, metrics: Metrics) -> ConsoleCertificate | None:

@@ -29,6 +29,7 @@ from server.breakers.types import BreakerBounds
 from server.erasure.eraser import Eraser, LiveWork
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment, Variant
+from server.flows.catalogue import shipped_catalogue
 from server.funnel.texts import load_texts
 from server.jobs.letter_operations import LetterOperations
 from server.jobs.types import Completion, Handler
@@ -78,6 +79,8 @@ from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway
 from tests.unit.streaming.conversation_harness import NOW, quiet, speech
 from tests.unit.streaming.stream_harness import StreamHarness, endless, until
+
+SEALER, FLOWS = VocabularySealer(bytes(32)), shipped_catalogue()
 
 T = TypeVar("T")
 JPEG = b"\xff\xd8\xff\xe0" + b"a photograph " * 100
@@ -167,7 +170,7 @@ class TwoClients:
         self.statements: list[str] = []
         self._note_statements()
         self.lifecycle = Lifecycle()
-        self.sessions = Sessions(self.ledger, self.harness.pubsub, VocabularySealer(bytes(32)), lambda: NOW)
+        self.sessions = Sessions(self.ledger, self.harness.pubsub, SEALER, lambda: NOW, FLOWS)
         self.uploads = build_upload_service(
             self.ledger,
             self.harness.spool,

@@ -21,7 +21,7 @@ from server.analytics.quack import free_port
 from server.cli.analyst import attach_statements
 from server.cli.main import cli
 from server.ledger.all_macros import ALL_MACROS
-from server.ledger.views import ALL_VIEWS
+from server.ledger.all_views import ALL_VIEWS
 from tests.unit.analytics.endpoints import endpoint_of
 from tests.unit.analytics.funnel_rows import store
 from tests.unit.analytics.naive_funnel import Happened

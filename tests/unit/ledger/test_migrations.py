@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from models.errors import InternalError
-from server.ledger import claims, streams, table_schema, uploads, views
+from server.ledger import all_views, claims, streams, table_schema, uploads
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrate import migrate
@@ -310,7 +310,7 @@ def test_a_view_lists_every_macro_with_its_parameters_and_comment(cursor: Cursor
 
 
 def test_the_documented_views_exist() -> None:
-    names = {view.name for view in views.ALL_VIEWS}
+    names = {view.name for view in all_views.ALL_VIEWS}
     assert {"v_sessions", "v_funnel", "v_session_timeline", "v_uploads", "v_jobs", "v_dead_letters", "v_turns"} <= names
     assert "v_audit" in names
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import pytest
 from vestibule.v1.funnel_pb2 import AppEvent, RecordEventsRequest
 from vestibule.v1.session_pb2 import (
     GetSessionRequest,
@@ -20,10 +22,13 @@ from vestibule.v1.session_pb2 import (
     WatchSessionRequest,
 )
 
+from models.errors import VestibuleError
+from models.reasons import Reason
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, acting_as
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment, Variant
+from server.flows.catalogue import shipped_catalogue
 from server.ledger import sessions as rows
 from server.ledger import turns, uploads
 from server.ledger.types import Origin, SessionRow, SessionState
@@ -40,6 +45,8 @@ from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import after, redacted, turn, upload
 from tests.unit.ledger.migrated import open_ledger
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
 IDLE_S = 1800.0
 
 
@@ -50,7 +57,7 @@ async def _start(all_of_them: Sessions, request_id: str) -> SessionRow:
 async def test_only_idle_sessions_are_ended(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
-    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now)
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now, shipped_catalogue())
     forgotten, busy = [await _start(all_of_them, name) for name in ("one", "two")]
     now += timedelta(seconds=IDLE_S + 1)
     with pubsub.subscribe(forgotten.id) as news:
@@ -70,7 +77,7 @@ async def test_only_idle_sessions_are_ended(tmp_path: Path) -> None:
 async def test_all_idle_sessions_are_ended_however_many_there_are(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
-    all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: now)
+    all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: now, shipped_catalogue())
     opened = [await _start(all_of_them, f"{number}") for number in range(2 * rows.IDLE_AT_ONCE + 1)]
     now += timedelta(seconds=IDLE_S + 1)
     assert await all_of_them.abandon_idle(IDLE_S, frozenset({opened[0].id})) == 2 * rows.IDLE_AT_ONCE
@@ -79,7 +86,7 @@ async def test_all_idle_sessions_are_ended_however_many_there_are(tmp_path: Path
 
 async def test_a_request_id_is_the_same_in_any_letter_case(tmp_path: Path) -> None:
     ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
-    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: START, shipped_catalogue())
     service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
     request_id = str(uuid.uuid4())
     one, other = [
@@ -93,7 +100,7 @@ async def test_a_request_id_is_the_same_in_any_letter_case(tmp_path: Path) -> No
 async def test_an_app_that_only_sends_events_for_an_hour_keeps_its_session(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
-    all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: now)
+    all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: now, shipped_catalogue())
     service = FunnelService(ledger, FakeGateway(), lambda: now, AuditTrail(bytes(32), bytes(32), lambda: now))
     used, forgotten = [await _start(all_of_them, name) for name in ("one", "two")]
     for _ in range(6):
@@ -110,7 +117,7 @@ async def test_an_app_that_only_sends_events_for_an_hour_keeps_its_session(tmp_p
 
 async def test_a_session_shows_its_newest_uploads_and_the_others_in_pages(tmp_path: Path) -> None:
     ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
-    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: START, shipped_catalogue())
     service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
     row = await _start(all_of_them, "one")
     stored = [replace(upload(row.id), create_time=after(number)) for number in range(UPLOADS_SHOWN + 30)]
@@ -131,14 +138,43 @@ async def test_a_session_shows_its_newest_uploads_and_the_others_in_pages(tmp_pa
     ledger.close()
 
 
+async def test_a_session_keeps_the_version_of_its_flow(tmp_path: Path) -> None:
+    ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: START, shipped_catalogue())
+    service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
+
+    async def opened(**given: Any) -> Session:
+        request = StartSessionRequest(client_id="app", request_id=str(uuid4()), **given)
+        return (await service.StartSession(request, None)).session
+
+    plain = await opened()
+    assert (plain.flow, plain.flow_version) == ("site_visit", 1)
+    staff = await opened(flow="staff_onboarding", flow_version=1)
+    assert (staff.flow, staff.flow_version) == ("staff_onboarding", 1)
+    for given, reason in (
+        ({"flow": "nothing"}, Reason.FLOW_NOT_FOUND),
+        ({"flow": "site_visit", "flow_version": 2}, Reason.FLOW_NOT_FOUND),
+        ({"facts": {"last_name": "Meier"}}, Reason.FACT_INVALID),
+        ({"facts": {"last_reading": "Meier"}}, Reason.FACT_INVALID),
+    ):
+        with pytest.raises(VestibuleError) as refused:
+            await opened(**given)
+        assert refused.value.reason == reason
+        assert "Meier" not in f"{refused.value.message} {refused.value.hint}"
+    known = await opened(facts={"last_reading": "4790"})
+    stored = await ledger.read(lambda cursor: rows.get(cursor, known.id))
+    assert stored.facts == {"last_reading": "4790"}
+    ledger.close()
+
+
 async def test_the_server_chooses_a_variant_where_the_client_gives_none(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
     experiments = Experiments(Experiment("flow", (Variant("old"), Variant("new")), now, now + timedelta(days=1)))
-    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now, experiments)
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now, shipped_catalogue(), experiments)
     service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
 
-    async def opened(**given: str) -> Session:
+    async def opened(**given: Any) -> Session:
         request = StartSessionRequest(**{"client_id": "app", "request_id": str(uuid4()), **given})
         return (await service.StartSession(request, None)).session
 

@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from models.errors import InternalError
+from server.flows.catalogue import shipped_catalogue
 from server.housekeeping import Housekeeping
 from server.ledger import sessions as session_rows
 from server.ledger import streams as stream_rows
@@ -28,6 +29,8 @@ from server.uploads.spool import Spool
 from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.migrated import open_ledger
+
+SEALER, FLOWS = VocabularySealer(bytes(32)), shipped_catalogue()
 
 IDLE_S = 1800.0
 
@@ -63,7 +66,7 @@ class House:
             on_job=lambda: None,
             clock=lambda: self.now,
         )
-        self.sessions = Sessions(self.ledger, pubsub, VocabularySealer(bytes(32)), lambda: self.now)
+        self.sessions = Sessions(self.ledger, pubsub, SEALER, lambda: self.now, FLOWS)
         self.keeping = Housekeeping(self.sessions, intake, self.ledger, self.spool, lambda: self.now, self.open, IDLE_S)
 
     async def session(self) -> str:

@@ -64,6 +64,8 @@ class Session(_message.Message):
     UPLOADS_FIELD_NUMBER: _builtins.int
     RECOMMENDATION_FIELD_NUMBER: _builtins.int
     VARIANT_FIELD_NUMBER: _builtins.int
+    FLOW_FIELD_NUMBER: _builtins.int
+    FLOW_VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the session."""
     client_id: _builtins.str
@@ -78,6 +80,10 @@ class Session(_message.Message):
     """Experiment variant: what the app gave, or what the server chose, as name of the experiment, dot, name of the
     variant. Empty when there is none.
     """
+    flow: _builtins.str
+    """Name of its flow: what is asked, checked and approved."""
+    flow_version: _builtins.int
+    """Version of its flow. A session keeps the version with which it was opened."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -109,10 +115,12 @@ class Session(_message.Message):
         uploads: _abc.Iterable[_media_pb2.Upload] | None = ...,
         recommendation: _recommendation_pb2.Recommendation | None = ...,
         variant: _builtins.str = ...,
+        flow: _builtins.str = ...,
+        flow_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "recommendation", b"recommendation", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "create_time", b"create_time", "id", b"id", "language", b"language", "recommendation", b"recommendation", "state", b"state", "turn_count", b"turn_count", "update_time", b"update_time", "uploads", b"uploads", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "create_time", b"create_time", "flow", b"flow", "flow_version", b"flow_version", "id", b"id", "language", b"language", "recommendation", b"recommendation", "state", b"state", "turn_count", b"turn_count", "update_time", b"update_time", "uploads", b"uploads", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -124,12 +132,35 @@ class StartSessionRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     VOCABULARY_FIELD_NUMBER: _builtins.int
     VARIANT_FIELD_NUMBER: _builtins.int
     SUBJECT_HASH_FIELD_NUMBER: _builtins.int
+    FLOW_FIELD_NUMBER: _builtins.int
+    FLOW_VERSION_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """App or site, of letters, digits, dot, dash and underscore. Leave it empty: it comes from the credential. A credential
     of another client is refused; one of every client, as operators have, may name any.
@@ -146,9 +177,17 @@ class StartSessionRequest(_message.Message):
     """Hash of the person in the app's own systems, so that everything of this person can be erased: 64 hexadecimal
     digits, such as an HMAC-SHA-256 of a user id. Empty when there is none.
     """
+    flow: _builtins.str
+    """Name of the flow. Empty means the default of the server; FlowService.ListFlows names all."""
+    flow_version: _builtins.int
+    """Version of the flow. 0 means the newest."""
     @_builtins.property
     def vocabulary(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to expect, such as site names: at most 100 words of at most 64 characters."""
+
+    @_builtins.property
+    def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the app knows already, by the name of a fact of the flow, such as last_reading: 4821."""
 
     def __init__(
         self,
@@ -159,10 +198,13 @@ class StartSessionRequest(_message.Message):
         vocabulary: _abc.Iterable[_builtins.str] | None = ...,
         variant: _builtins.str = ...,
         subject_hash: _builtins.str = ...,
+        flow: _builtins.str = ...,
+        flow_version: _builtins.int = ...,
+        facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "language", b"language", "request_id", b"request_id", "subject_hash", b"subject_hash", "variant", b"variant", "vocabulary", b"vocabulary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "facts", b"facts", "flow", b"flow", "flow_version", b"flow_version", "language", b"language", "request_id", b"request_id", "subject_hash", b"subject_hash", "variant", b"variant", "vocabulary", b"vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""Flows: what an onboarding asks, checks and approves, as data that an operator writes."""

@@ -1,0 +1,104 @@
+"""The flows that a server knows: the newest version of each, and earlier versions that sessions still have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from models.errors import InvalidInput, NotFound
+from models.reasons import Reason
+from server.flows.definition import FlowDefinition
+from server.flows.loader import shipped_flows
+
+SITE_VISIT: Final = "site_visit"
+
+
+class Flows:
+    """All flows by name and version.
+
+    Args:
+        current: Those of the files. New sessions get one of these.
+        default: Name of the flow of a session that names none.
+        earlier: Versions that are in no file any more and that the ledger has kept.
+
+    Raises:
+        InvalidInput: FLOW_INVALID, two of them have the same name and version, or the default is missing.
+    """
+
+    def __init__(self, current: Iterable[FlowDefinition], default: str, earlier: Iterable[FlowDefinition] = ()) -> None:
+        self._current: dict[str, dict[int, FlowDefinition]] = {}
+        for flow in current:
+            versions = self._current.setdefault(flow.name, {})
+            if flow.version in versions:
+                raise _invalid(f"Two files have the flow {flow.label}.")
+            versions[flow.version] = flow
+        if default not in self._current:
+            raise _invalid(f"The default flow {default} is in no file.")
+        self._default = default
+        self._earlier = {(flow.name, flow.version): flow for flow in earlier}
+
+    def __iter__(self) -> Iterator[FlowDefinition]:
+        """Every version of every file, by name, oldest version first."""
+        for name in sorted(self._current):
+            for version in sorted(self._current[name]):
+                yield self._current[name][version]
+
+    @property
+    def default(self) -> FlowDefinition:
+        """The flow of a session that names none."""
+        return self.newest(self._default)
+
+    def newest(self, name: str) -> FlowDefinition:
+        """The newest version of a flow, which new sessions get.
+
+        Raises:
+            NotFound: FLOW_NOT_FOUND.
+        """
+        versions = self._current.get(name)
+        if versions is None:
+            raise _not_found()
+        return versions[max(versions)]
+
+    def choose(self, name: str, version: int = 0) -> FlowDefinition:
+        """The flow of a new session.
+
+        Args:
+            name: Empty for the default.
+            version: 0 for the newest.
+
+        Raises:
+            NotFound: FLOW_NOT_FOUND, no file has it.
+        """
+        newest = self.newest(name or self._default)
+        found = self._current[newest.name].get(version) if version else newest
+        if found is None:
+            raise _not_found()
+        return found
+
+    def get(self, name: str, version: int) -> FlowDefinition:
+        """The flow of a session, which keeps its version whatever the files have now.
+
+        Raises:
+            NotFound: FLOW_NOT_FOUND.
+        """
+        found = self._current.get(name, {}).get(version) or self._earlier.get((name, version))
+        if found is None:
+            raise _not_found()
+        return found
+
+
+def shipped_catalogue() -> Flows:
+    """The flows that come with the server, as they are without an operator's folder."""
+    return Flows(shipped_flows(), SITE_VISIT)
+
+
+def _not_found() -> NotFound:
+    return NotFound(
+        "There is no such flow.",
+        reason=Reason.FLOW_NOT_FOUND,
+        hint="`vestibule flows list` and FlowService.ListFlows name those that there are.",
+    )
+
+
+def _invalid(message: str) -> InvalidInput:
+    return InvalidInput(message, reason=Reason.FLOW_INVALID, hint="Correct the files and start again.")

@@ -1,0 +1,269 @@
+"""A flow: its steps, checks, approval, funnel and retention, as one value that does not change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from server.flows.conditions import Condition, FlowPart, Name
+from server.flows.fields import ChoiceField, Fact, FieldDefinition, MediaKind, PersonalField, PhotoField
+from server.flows.texts import Language, Text, base_language, text_in
+
+MAX_STEPS: Final = 40
+MAX_FIELDS: Final = 40
+"""As many as a record may have."""
+
+Way = Literal["speech", "text", "picture"]
+
+
+class Step(FlowPart):
+    """One thing that a person does: it asks for a few fields that belong together."""
+
+    name: Name
+    title: Text | None = Field(None, description="What people call it. Empty: the name, with spaces.")
+    why: Text | None = Field(None, description="Why it is asked, one sentence.")
+    when: Condition | None = Field(None, description="The step comes only if this holds.")
+    skippable: bool = Field(False, description="Whether a person may go on without it.")
+    ways: Annotated[tuple[Way, ...], Field(min_length=1)] = ("speech", "text", "picture")
+    pictures: list[MediaKind] = Field(default=[], description="Kinds of pictures that answer it.")
+    fields: Annotated[list[FieldDefinition], Field(min_length=1, max_length=20)]
+
+    def title_in(self, language: str) -> str:
+        """What people call it."""
+        return self.name.replace("_", " ").capitalize() if self.title is None else text_in(self.title, language)
+
+
+class Check(FlowPart):
+    """A rule that a record must pass, in code, before any model judges it."""
+
+    name: Name
+    require: Condition
+    when: Condition | None = Field(None, description="The check applies only if this holds.")
+    message: Text = Field(description="What is wrong, one sentence. The reviewer reads it.")
+    severity: Literal["error", "warning"] = Field(
+        "error", description="An error lowers the confidence of its fields to unsure; a warning is only shown."
+    )
+
+    def fails(self, values: dict[str, str]) -> bool:
+        """Whether a record breaks it. What is not known breaks nothing."""
+        if self.when is not None and not self.when.holds(values):
+            return False
+        return self.require.comparable(values) and not self.require.holds(values)
+
+
+class Approval(FlowPart):
+    """Who must approve a record."""
+
+    people: Literal[1, 2] = Field(1, description="How many different people.")
+    none_when: Condition | None = Field(
+        None,
+        description="Nobody has to, if this holds, nothing required is missing, all checks pass and no field is in "
+        "doubt.",
+    )
+
+
+class Funnel(FlowPart):
+    """The stages of the funnel of this flow."""
+
+    stages: Annotated[list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]], Field(max_length=20)] = Field(
+        default=[], description="Names of events, in order. Empty: the steps of the flow, then proposed and approved."
+    )
+
+
+class Retention(FlowPart):
+    """How long data of ended sessions is kept, where that is shorter than the settings of the server say."""
+
+    texts_days: Annotated[float, Field(gt=0, le=3650)] | None = Field(None, description="What was said, and replies.")
+    media_days: Annotated[float, Field(gt=0, le=3650)] | None = Field(
+        None, description="Redacted pictures and recordings, and what was read in them."
+    )
+    events_days: Annotated[float, Field(gt=0, le=3650)] | None = Field(None, description="Events.")
+
+
+class AssistantPart(FlowPart):
+    """What the assistant may say."""
+
+    role: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
+        "a friendly clerk who helps a person through an onboarding", description="Who it is, for the model; English."
+    )
+    says: Literal["freely", "questions"] = Field(
+        "freely",
+        description="freely: a model writes the replies. questions: only the questions of this file are said, and no "
+        "model is asked for a reply.",
+    )
+    instruction: Annotated[str, Field(max_length=2000)] = Field(
+        "", description="What the model is told besides, in English."
+    )
+
+
+class RecordPart(FlowPart):
+    """The record that results. Its fields are those of the steps, in their order."""
+
+    about: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        "an onboarding", description="What the record is about, for the model; English."
+    )
+    instruction: Annotated[str, Field(max_length=2000)] = Field(
+        "", description="What the model is told besides, in English."
+    )
+    other_fields: bool = Field(
+        False, description="Whether a model may add fields of declared words that the steps do not have."
+    )
+
+
+class FlowDefinition(FlowPart):
+    """A flow. A session keeps the version with which it was opened."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="Vestibule flow")
+
+    name: Name
+    version: Annotated[int, Field(ge=1, le=1_000_000)]
+    languages: Annotated[list[Language], Field(min_length=1)] = Field(
+        default=["en"], description="ISO 639-1 codes. A text without a language is in the first."
+    )
+    title: Text
+    description: Text | None = None
+    facts: Annotated[list[Fact], Field(max_length=20)] = Field(default=[], description="What an app may give at start.")
+    steps: Annotated[list[Step], Field(min_length=1, max_length=MAX_STEPS)]
+    checks: Annotated[list[Check], Field(max_length=50)] = Field(default=[], description="Rules for a record.")
+    approval: Approval = Approval()
+    assistant: AssistantPart = AssistantPart()
+    record: RecordPart = RecordPart()
+    funnel: Funnel = Funnel()
+    retention: Retention = Retention()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if wrong := [*_names_that_repeat(self), *_unknown_names(self), *_texts_without_language(self)]:
+            raise ValueError("; ".join(wrong))
+        if len(self.fields) > MAX_FIELDS:
+            raise ValueError(f"has {len(self.fields)} fields, at most {MAX_FIELDS} are possible")
+        return self
+
+    @cached_property
+    def fields(self) -> dict[str, FieldDefinition]:
+        """All fields by name, in the order of the steps."""
+        return {field.name: field for step in self.steps for field in step.fields}
+
+    @property
+    def label(self) -> str:
+        """Name and version, such as ``site_visit@1``."""
+        return f"{self.name}@{self.version}"
+
+    @cached_property
+    def content(self) -> str:
+        """The flow as canonical JSON, as the ledger keeps it."""
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content, hexadecimal."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+    def language(self, asked: str) -> str:
+        """The language of its texts for a person: the one asked for if the flow has it, else its first."""
+        base = base_language(asked)
+        return base if base in self.languages else self.languages[0]
+
+    def step_of(self, field: str) -> Step:
+        """The step that asks for a field.
+
+        Raises:
+            KeyError: There is no such field.
+        """
+        for step in self.steps:
+            if any(each.name == field for each in step.fields):
+                return step
+        raise KeyError(field)
+
+    def sealed(self) -> Iterator[PersonalField]:
+        """Fields whose values are sealed."""
+        for field in self.fields.values():
+            if isinstance(field, PersonalField) and field.seal_to is not None:
+                yield field
+
+    def stages(self) -> tuple[str, ...]:
+        """Events of the stages of its funnel, in order."""
+        if self.funnel.stages:
+            return tuple(self.funnel.stages)
+        return (*(f"step_{step.name}" for step in self.steps), "record_proposed", "record_decided")
+
+
+def _conditions(flow: FlowDefinition) -> Iterator[tuple[str, Condition]]:
+    """Each condition with its place in the file."""
+    for at, step in enumerate(flow.steps):
+        if step.when:
+            yield f"steps.{at}.when", step.when
+        for number, field in enumerate(step.fields):
+            if field.when:
+                yield f"steps.{at}.fields.{number}.when", field.when
+    for at, check in enumerate(flow.checks):
+        yield f"checks.{at}.require", check.require
+        if check.when:
+            yield f"checks.{at}.when", check.when
+    if flow.approval.none_when:
+        yield "approval.none_when", flow.approval.none_when
+
+
+def _names_that_repeat(flow: FlowDefinition) -> Iterator[str]:
+    fields = [field.name for step in flow.steps for field in step.fields]
+    names = {
+        "steps": [step.name for step in flow.steps],
+        "fields and facts": [*fields, *(fact.name for fact in flow.facts)],
+        "checks": [check.name for check in flow.checks],
+    }
+    for what, found in names.items():
+        for name in sorted({name for name in found if found.count(name) > 1}):
+            yield f"two {what} are called {name}"
+
+
+def _unknown_names(flow: FlowDefinition) -> Iterator[str]:
+    known = {*flow.fields, *(fact.name for fact in flow.facts)}
+    for place, condition in _conditions(flow):
+        for name in sorted(condition.names() - known):
+            yield f"{place} names {name}, which is no field and no fact"
+        yield from _impossible_values(flow, place, condition)
+
+
+def _impossible_values(flow: FlowDefinition, place: str, condition: Condition) -> Iterator[str]:
+    """Comparisons of a choice with a value that it cannot have: they would never hold."""
+    for part in condition.parts():
+        field = flow.fields.get(part.field or "")
+        if isinstance(field, ChoiceField):
+            for operand in part.operands():
+                if isinstance(operand, str) and operand not in field.values:
+                    yield f"{place} compares {field.name} with a value that is none of its options"
+
+
+def _texts_without_language(flow: FlowDefinition) -> Iterator[str]:
+    for place, text in _texts(flow.model_dump(exclude_defaults=True)):
+        if missing := [language for language in flow.languages if language not in text]:
+            yield f"{place} has no text in {', '.join(missing)}"
+
+
+def _texts(part: object, place: str = "") -> Iterator[tuple[str, dict[str, object]]]:
+    """Texts that are given by language, with their places."""
+    if isinstance(part, dict):
+        if part and all(isinstance(key, str) and len(key) == 2 for key in part):
+            yield place, part
+            return
+        for key, value in part.items():
+            yield from _texts(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(part, list | tuple):
+        for at, value in enumerate(part):
+            yield from _texts(value, f"{place}.{at}")
+
+
+def pictures_of(steps: Iterable[Step]) -> frozenset[str]:
+    """The kinds of pictures that answer these steps."""
+    kinds: set[str] = set()
+    for step in steps:
+        kinds.update(step.pictures)
+        for field in step.fields:
+            kinds.update(field.pictures if isinstance(field, PhotoField) else ())
+    return frozenset(kinds)

@@ -1,0 +1,323 @@
+"""Fields of a flow: what can be asked for, and what a value of each kind may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, time
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from models.redaction.entities import LABELS
+from server.flows.conditions import Condition, FlowPart, Name, as_number
+from server.flows.texts import Text, Words, text_in
+
+MediaKind = Literal["visitor_register", "meter", "document", "site"]
+"""Kinds of pictures, as ``vestibule.v1.MediaKind`` has them."""
+
+LONGEST_VALUE: Final = 2000
+"""Characters of a value, as in ``RecordField``."""
+
+LONGEST_CODE: Final = 64
+
+_DIGITS: Final = re.compile(r"-?\d{1,12}(?:[.,]\d{1,6})?")
+
+
+class Keep(StrEnum):
+    """How a personal value is kept. The value itself is never stored readable and never sent."""
+
+    GIVEN = "given"
+    """That it was given: ``yes``."""
+    TAG = "tag"
+    """Its tag, which tells two people of a session apart, such as ``[REDACTED_NAME_1]``."""
+    HASH = "hash"
+    """A keyed hash, equal for equal values of this installation."""
+    SEALED = "sealed"
+    """Encrypted to a public key of an entitled system; the server cannot open it."""
+
+
+class _Field(FlowPart):
+    name: Name
+    label: Text | None = Field(None, description="What people call it. Empty: the name, with spaces.")
+    ask: Text = Field(description="The question, one sentence.")
+    why: Text | None = Field(None, description="Why it is asked, one sentence.")
+    example: Text | None = Field(None, description="An example of an answer.")
+    required: bool = Field(True, description="Whether a record without it is incomplete.")
+    when: Condition | None = Field(None, description="Only asked if this holds.")
+    expect: Words = Field(default=[], description="Words to expect in speech, such as names of sites.")
+
+    def label_in(self, language: str) -> str:
+        """What people call it."""
+        return self.name.replace("_", " ") if self.label is None else text_in(self.label, language)
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit, as a clause without the value; empty where it fits."""
+        return "" if 0 < len(value) <= LONGEST_VALUE else f"must have 1 to {LONGEST_VALUE} characters"
+
+    def equal(self, one: str, other: str) -> bool:
+        """Whether two values say the same."""
+        return one.strip().casefold() == other.strip().casefold()
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        return "text"
+
+
+class TextField(_Field):
+    """Free text, redacted."""
+
+    kind: Literal["text"]
+    reader: Literal["site_name"] | None = Field(
+        None, description="A rule that finds it in what was said before it was asked for."
+    )
+
+
+class NumberField(_Field):
+    """A number, with a unit and bounds."""
+
+    kind: Literal["number"]
+    unit: Annotated[str, Field(max_length=16)] = Field("", description="Its unit, as the record writes it: km, %, kWh.")
+    unit_words: Words = Field(default=[], description="Words for the unit in speech, such as kilometres.")
+    minimum: float | None = None
+    maximum: float | None = None
+    decimals: Annotated[int, Field(ge=0, le=6)] = Field(6, description="Most digits after the point.")
+    reader: Literal["meter", "register_rows"] | None = Field(
+        None, description="A rule that reads it from a picture of a meter, or counts the rows of a register."
+    )
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Self:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("minimum must not be above maximum")
+        return self
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit; empty where it fits."""
+        number = as_number(value)
+        if number is None or not _DIGITS.fullmatch(value):
+            return "must be a number"
+        if self.minimum is not None and number < Decimal(str(self.minimum)):
+            return f"must be at least {self.minimum:g}"
+        if self.maximum is not None and number > Decimal(str(self.maximum)):
+            return f"must be at most {self.maximum:g}"
+        if len(re.split("[.,]", value + ".")[1]) > self.decimals:
+            return f"must have at most {self.decimals} digits after the point" if self.decimals else "must be whole"
+        return ""
+
+    def equal(self, one: str, other: str) -> bool:
+        """Whether two values are the same number."""
+        return as_number(one) == as_number(other)
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        bounds = [
+            *([f"at least {self.minimum:g}"] if self.minimum is not None else []),
+            *([f"at most {self.maximum:g}"] if self.maximum is not None else []),
+            *([f"in {self.unit}"] if self.unit else []),
+        ]
+        return ", ".join(["a number in digits, decimals after a point", *bounds])
+
+
+class Option(FlowPart):
+    """One of the values of a choice."""
+
+    value: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,47}$", description="As the record has it.")]
+    label: Text | None = Field(None, description="What people call it. Empty: the value, with spaces.")
+    words: Words = Field(default=[], description="Other words for it in speech.")
+
+    def label_in(self, language: str) -> str:
+        """What people call it."""
+        return self.value.replace("_", " ") if self.label is None else text_in(self.label, language)
+
+
+class ChoiceField(_Field):
+    """One of several values."""
+
+    kind: Literal["choice"]
+    options: Annotated[list[Option], Field(min_length=2, max_length=50)]
+
+    @field_validator("options")
+    @classmethod
+    def _values_differ(cls, options: list[Option]) -> list[Option]:
+        if len({option.value for option in options}) < len(options):
+            raise ValueError("two options have the same value")
+        return options
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values that it may have."""
+        return tuple(option.value for option in self.options)
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit; empty where it fits."""
+        return "" if value in self.values else f"must be one of {', '.join(self.values)}"
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        return f"one of {', '.join(self.values)}"
+
+
+class YesNoField(_Field):
+    """Yes or no."""
+
+    kind: Literal["yes_no"]
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit; empty where it fits."""
+        return "" if value in ("yes", "no") else "must be yes or no"
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        return "yes or no"
+
+
+class DateField(_Field):
+    """A day. A date of birth is personal: use the kind ``personal`` with the entity DOB."""
+
+    kind: Literal["date"]
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit; empty where it fits."""
+        return "" if _fits(date.fromisoformat, value, 10) else "must be a date such as 2026-11-28"
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        return "a date such as 2026-11-28"
+
+
+class TimeField(_Field):
+    """A time of day."""
+
+    kind: Literal["time"]
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit; empty where it fits."""
+        return "" if _fits(time.fromisoformat, value, 5) else "must be a time such as 14:30"
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        return "a time such as 14:30"
+
+
+class CodeField(_Field):
+    """A code of a thing, such as a serial number. Codes of people are personal."""
+
+    kind: Literal["code"]
+    format: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="Regular expression for the whole code, in capitals, such as [A-Z]{2}-[0-9]{4}."
+    )
+
+    @field_validator("format")
+    @classmethod
+    def _is_a_pattern(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error:
+            raise ValueError("is no regular expression") from None
+        return pattern
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit; empty where it fits."""
+        return (
+            ""
+            if re.fullmatch(self.format, value) and len(value) <= LONGEST_CODE
+            else "must have the format of the code"
+        )
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        return f"a code that fits the regular expression {self.format}"
+
+
+class PersonalField(_Field):
+    """A personal value. It is found by the redactor, and kept as ``keep`` says."""
+
+    kind: Literal["personal"]
+    entities: Annotated[list[str], Field(min_length=1, max_length=10)] = Field(
+        description="Entity types of which one is the answer, such as [PHONE, EMAIL]; docs/reference/entities.md."
+    )
+    keep: Keep = Field(Keep.GIVEN, description="given (that it was given), tag, hash, or sealed.")
+    seal_to: Name | None = Field(None, description="For sealed: the name of a public key in the settings.")
+    from_pictures: bool = Field(
+        False, description="Whether it may come from a picture. Registers hold other people's values."
+    )
+
+    @field_validator("entities")
+    @classmethod
+    def _are_entities(cls, entities: list[str]) -> list[str]:
+        if unknown := sorted(set(entities) - LABELS):
+            raise ValueError(f"{len(unknown)} of the entities is unknown; docs/reference/entities.md lists them")
+        return entities
+
+    @model_validator(mode="after")
+    def _has_a_key_if_sealed(self) -> Self:
+        if (self.keep is Keep.SEALED) != (self.seal_to is not None):
+            raise ValueError("keep: sealed needs seal_to, and nothing else has it")
+        return self
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        return "yes, when a tag shows that it was given"
+
+
+class PhotoField(_Field):
+    """Photographs. The value is their number."""
+
+    kind: Literal["photo"]
+    pictures: Annotated[list[MediaKind], Field(min_length=1)] = Field(description="Kinds of pictures that count.")
+    least: Annotated[int, Field(ge=1, le=50)] = Field(1, description="How many are needed.")
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit; empty where it fits."""
+        return "" if value.isdecimal() and int(value) >= self.least else f"needs at least {self.least} photographs"
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, for a model."""
+        return "the number of photographs"
+
+
+FieldDefinition = Annotated[
+    TextField | NumberField | ChoiceField | YesNoField | DateField | TimeField | CodeField | PersonalField | PhotoField,
+    Field(discriminator="kind"),
+]
+
+
+class Fact(FlowPart):
+    """Something that the app knows before the session, such as the reading of last month. It is never personal."""
+
+    name: Name
+    kind: Literal["number", "yes_no", "date", "word"]
+    label: Text | None = Field(None, description="What people call it. Empty: the name, with spaces.")
+    unit: Annotated[str, Field(max_length=16)] = ""
+
+    def problem(self, value: str) -> str:
+        """Why a value does not fit, as a clause without the value; empty where it fits."""
+        match self.kind:
+            case "number":
+                return "" if _DIGITS.fullmatch(value) else "must be a number"
+            case "yes_no":
+                return "" if value in ("yes", "no") else "must be yes or no"
+            case "date":
+                return "" if _fits(date.fromisoformat, value, 10) else "must be a date such as 2026-11-28"
+            case "word":
+                return "" if re.fullmatch("[a-z][a-z0-9_]{0,47}", value) else "must be a machine word"
+
+
+def _fits(parse: Callable[[str], object], value: str, length: int) -> bool:
+    try:
+        parse(value)
+    except ValueError:
+        return False
+    return len(value) == length

@@ -1,0 +1,24 @@
+"""All views, whichever migration made them."""
+
+from __future__ import annotations
+
+from server.ledger import views
+from server.ledger.daily_events import V_DAILY_EVENTS
+from server.ledger.event_views import EVENT_VIEWS
+from server.ledger.flows import V_FLOWS, V_SESSIONS_WITH_FLOWS
+from server.ledger.macro_views import V_MACROS
+from server.ledger.return_visits import V_PERSON_SESSIONS
+from server.ledger.reviews_schema import V_FIELD_DECISIONS
+from server.ledger.turn_views import V_TURNS, V_TURNS_WITH_CUT
+
+_REPLACED = (views.V_SESSIONS, views.V_DEAD_LETTERS, V_TURNS)
+
+ALL_VIEWS = (
+    V_SESSIONS_WITH_FLOWS,
+    *(view for view in views.FIRST_VIEWS if view not in _REPLACED),
+    *(views.V_AUDIT, views.V_SERVER_EVENTS, *views.ATTEMPT_VIEWS, *EVENT_VIEWS, V_PERSON_SESSIONS, V_DAILY_EVENTS),
+    V_MACROS,
+    V_FLOWS,
+    V_FIELD_DECISIONS,
+    V_TURNS_WITH_CUT,
+)

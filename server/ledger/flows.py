@@ -1,0 +1,102 @@
+"""Flows as the ledger keeps them, so that a session keeps its version when the file changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from models.errors import Conflict
+from models.reasons import Reason
+from server.flows.definition import FlowDefinition
+from server.ledger.columns import Cursor, count, fetch_all, fetch_one, insert, stored_time
+from server.ledger.table_schema import SqlView, TableSchema, comment_on
+from server.ledger.views import V_SESSIONS
+
+FLOWS = TableSchema(
+    "flows",
+    "One row for a version of a flow that this server has had.",
+    (
+        ("name", "VARCHAR NOT NULL", "Name of the flow."),
+        ("version", "INTEGER NOT NULL", "Its version."),
+        ("digest", "VARCHAR NOT NULL", "SHA-256 of the content, hexadecimal."),
+        ("content", "JSON NOT NULL", "The flow as canonical JSON."),
+        ("create_time", "TIMESTAMP NOT NULL", "When the server first had it, UTC."),
+    ),
+    constraints=("UNIQUE (name, version)",),
+)
+
+FLOW_OF_SESSION = [
+    "ALTER TABLE sessions ADD COLUMN flow VARCHAR DEFAULT 'site_visit'",
+    "ALTER TABLE sessions ADD COLUMN flow_version INTEGER DEFAULT 1",
+    "ALTER TABLE sessions ADD COLUMN facts JSON DEFAULT '{}'",
+    comment_on("COLUMN", "sessions.flow", "Name of its flow."),
+    comment_on("COLUMN", "sessions.flow_version", "Version of its flow."),
+    comment_on("COLUMN", "sessions.facts", "What the app knew before, by name of the fact; never personal."),
+]
+"""Before there were flows, every session was a site visit."""
+
+
+V_SESSIONS_WITH_FLOWS = replace(
+    V_SESSIONS,
+    columns={
+        **V_SESSIONS.columns,
+        "flow": "Name of its flow.",
+        "flow_version": "Version of its flow.",
+    },
+    sql=V_SESSIONS.sql.replace(" FROM sessions", ", flow, flow_version FROM sessions"),
+)
+
+V_FLOWS = SqlView(
+    "v_flows",
+    "One row for a version of a flow that this server has had, with its sessions.",
+    {
+        "flow": "Name of the flow.",
+        "version": "Its version.",
+        "create_time": "When the server first had it, UTC.",
+        "sessions": "Sessions that have it.",
+    },
+    """SELECT name AS flow, version, create_time,
+        (SELECT count(*) FROM sessions AS s WHERE s.flow = flows.name AND s.flow_version = flows.version) AS sessions
+    FROM flows""",
+)
+
+
+def keep(cursor: Cursor, flows: Iterable[FlowDefinition], now: datetime) -> None:
+    """Store the flows of the files. A version without sessions may still change.
+
+    Raises:
+        Conflict: FLOW_CHANGED, a version that sessions have is another in its file.
+    """
+    for flow in flows:
+        known = fetch_one(cursor, "SELECT digest FROM flows WHERE name = ? AND version = ?", [flow.name, flow.version])
+        if known is not None and known["digest"] == flow.digest:
+            continue
+        if known is not None:
+            used = count(
+                cursor, "SELECT count(*) FROM sessions WHERE flow = ? AND flow_version = ?", [flow.name, flow.version]
+            )
+            if used:
+                raise Conflict(
+                    f"The flow {flow.label} is not the one that {used} sessions have.",
+                    reason=Reason.FLOW_CHANGED,
+                    hint=f"Give the changed file a version above {flow.version}. Running sessions keep theirs.",
+                )
+            cursor.execute("DELETE FROM flows WHERE name = ? AND version = ?", [flow.name, flow.version])
+        insert(
+            cursor,
+            "flows",
+            {
+                "name": flow.name,
+                "version": flow.version,
+                "digest": flow.digest,
+                "content": flow.content,
+                "create_time": stored_time(now),
+            },
+        )
+
+
+def stored(cursor: Cursor) -> list[FlowDefinition]:
+    """Every version that the server has had."""
+    rows = fetch_all(cursor, "SELECT content FROM flows ORDER BY name, version")
+    return [FlowDefinition.model_validate_json(row["content"]) for row in rows]

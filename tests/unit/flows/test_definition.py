@@ -1,0 +1,190 @@
+"""Flow files: those that come with the server, and what is refused with the place that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from models.errors import InvalidInput, NotFound
+from models.reasons import Reason
+from server.flows.catalogue import Flows, shipped_catalogue
+from server.flows.definition import FlowDefinition, pictures_of
+from server.flows.fields import NumberField
+from server.flows.json_schema import flow_schema
+from server.flows.loader import load_folder, parse_flow, shipped_files, shipped_flows
+from server.flows.texts import text_in
+
+CAR: dict[str, Any] = {
+    "name": "car",
+    "version": 3,
+    "title": "Car",
+    "facts": [{"name": "last_mileage", "kind": "number"}],
+    "steps": [
+        {
+            "name": "car",
+            "fields": [
+                {"name": "mileage", "kind": "number", "ask": "What is the mileage?", "unit": "km", "maximum": 900000},
+                {
+                    "name": "fuel",
+                    "kind": "choice",
+                    "ask": "How full is the tank?",
+                    "options": [{"value": "full"}, {"value": "half"}],
+                },
+            ],
+        },
+        {
+            "name": "refuel",
+            "when": {"field": "fuel", "is": "half"},
+            "fields": [{"name": "paid", "kind": "yes_no", "ask": "Shall we refuel it?"}],
+        },
+    ],
+    "checks": [
+        {
+            "name": "runs_forward",
+            "require": {"field": "mileage", "at_least": {"field": "last_mileage"}},
+            "message": "The mileage is below the last one.",
+        }
+    ],
+}
+
+
+def car(**changes: Any) -> str:
+    return yaml.safe_dump({**CAR, **changes})
+
+
+def test_the_flows_that_come_with_the_server_fit_together_and_the_schema() -> None:
+    flows = shipped_flows()
+    assert [flow.name for flow in flows] == ["incident_report", "site_visit", "staff_onboarding"]
+    validator = jsonschema.Draft202012Validator(flow_schema())
+    for name, text in shipped_files().items():
+        assert name == f"{parse_flow(text).name}.yaml"
+        assert not list(validator.iter_errors(yaml.safe_load(text)))
+
+
+def test_a_flow_is_the_same_after_the_ledger() -> None:
+    for flow in shipped_flows():
+        again = FlowDefinition.model_validate_json(flow.content)
+        assert (again, again.digest) == (flow, flow.digest)
+
+
+def test_fields_steps_and_pictures_are_found() -> None:
+    flow = parse_flow(car())
+    assert list(flow.fields) == ["mileage", "fuel", "paid"]
+    assert flow.step_of("paid").name == "refuel"
+    assert flow.stages() == ("step_car", "step_refuel", "record_proposed", "record_decided")
+    assert pictures_of(shipped_catalogue().newest("site_visit").steps) == {"meter", "visitor_register"}
+    with pytest.raises(KeyError):
+        flow.step_of("nothing")
+
+
+def test_a_text_is_in_the_language_of_the_person_or_in_the_first() -> None:
+    meter = shipped_catalogue().newest("site_visit").fields["meter_reading"]
+    assert text_in(meter.ask, "de-CH") == "Was zeigt der Zähler an?"
+    assert text_in(meter.ask, "sv") == "What does the meter read?"
+    assert parse_flow(car()).fields["paid"].label_in("de") == "paid"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("4821", ""),
+        ("0", ""),
+        ("900001", "must be at most 900000"),
+        ("-1", ""),
+        ("12.3456789", "must be a number"),
+        ("4821 km", "must be a number"),
+        ("NaN", "must be a number"),
+        ("", "must be a number"),
+    ],
+)
+def test_a_value_fits_its_field(value: str, problem: str) -> None:
+    field = parse_flow(car()).fields["mileage"]
+    assert isinstance(field, NumberField)
+    assert field.problem(value) == problem
+
+
+def test_a_check_fails_only_for_what_is_known() -> None:
+    [check] = parse_flow(car()).checks
+    assert check.fails({"mileage": "10", "last_mileage": "20"})
+    assert not check.fails({"mileage": "20", "last_mileage": "20"})
+    assert not check.fails({"mileage": "10"})
+
+
+STEP = CAR["steps"][0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"name": "My Car"}, "name: string should match"),
+        ({"version": 0}, "version: input should be greater"),
+        ({"steps": []}, "steps: list should have at least 1 item"),
+        ({"colour": "red"}, "colour: extra inputs are not permitted"),
+        ({"steps": [STEP, STEP]}, "two steps are called car; two fields and facts are called fuel"),
+        ({"facts": [{"name": "fuel", "kind": "word"}]}, "two fields and facts are called fuel"),
+        (
+            {"checks": [{"name": "a", "require": {"field": "speed", "is": 1}, "message": "No."}]},
+            "checks.0.require names speed, which is no field and no fact",
+        ),
+        (
+            {"steps": [STEP, {**CAR["steps"][1], "when": {"field": "fuel", "is": "empty"}}]},
+            "steps.1.when compares fuel with a value that is none of its options",
+        ),
+        ({"languages": ["en", "de"], "title": {"en": "Car"}}, "title has no text in de"),
+        (
+            {
+                "steps": [
+                    {"name": "a", "fields": [{"name": "b", "kind": "personal", "ask": "Who?", "entities": ["CAT"]}]}
+                ]
+            },
+            "steps.0.fields.0.personal.entities: 1 of the entities is unknown",
+        ),
+        (
+            {"steps": [{"name": "a", "fields": [{"name": "b", "kind": "code", "ask": "Which?", "format": "["}]}]},
+            "is no regular expression",
+        ),
+        ({"steps": [{"name": "a", "fields": [{"name": "b", "kind": "song", "ask": "Which?"}]}]}, "steps.0.fields.0"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_flow(car(**changes), "car.yaml")
+    assert refused.value.reason == Reason.FLOW_INVALID
+    assert told in refused.value.message
+    assert "car.yaml" in refused.value.message
+
+
+def test_a_question_mark_within_braces_is_told_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "car.yaml").write_text("name: car\nversion: 1\ntitle: {en: Which car?, de: Welches?}\n")
+    with pytest.raises(InvalidInput) as refused:
+        load_folder(tmp_path)
+    assert "line 3" in refused.value.message
+    assert "quotes" in refused.value.hint
+
+
+def test_the_newest_version_is_for_new_sessions_and_each_keeps_its_own(tmp_path: Path) -> None:
+    for version in (3, 10):
+        (tmp_path / f"car.{version}.yaml").write_text(car(version=version))
+    (tmp_path / "notes.txt").write_text("not a flow")
+    gone = parse_flow(car(version=2))
+    flows = Flows([*shipped_flows(), *load_folder(tmp_path)], "car", [gone])
+    assert flows.default.version == 10
+    assert flows.choose("car", 3).version == 3
+    assert flows.get("car", 2) is gone
+    for name, version in (("car", 2), ("bike", 0)):
+        with pytest.raises(NotFound):
+            flows.choose(name, version)
+    with pytest.raises(NotFound):
+        flows.get("car", 1)
+
+
+def test_files_that_do_not_fit_together_are_refused() -> None:
+    flow = parse_flow(car())
+    with pytest.raises(InvalidInput, match="Two files have the flow car@3"):
+        Flows([flow, flow], "car")
+    with pytest.raises(InvalidInput, match="default flow bike"):
+        Flows([flow], "bike")
