@@ -19,6 +19,7 @@ from server.cli import (
     events,
     experiments,
     export,
+    flows,
     funnel,
     keys,
     offline,
@@ -70,7 +71,7 @@ def cli() -> None:
     Talk to it:        vestibule talk
     Look at it:        vestibule console
     Ask it:            vestibule status, sessions, funnel, risk, experiments, sql, dlq, breakers, audit, erase
-    Set it up:         vestibule events, report
+    Set it up:         vestibule flows, events, report
     Let others in:     vestibule keys
     Keep it:           vestibule backup, restore, export
     Without a server:  vestibule redact, transcribe, read
@@ -84,7 +85,7 @@ for command in (
     *(serve.serve, demo_command.demo, weights.models),
     *(status.status, console.console, sessions.sessions, funnel.funnel, risk.risk, experiments.experiments),
     *(sql.sql, dlq.dlq, breakers.breakers),
-    *(events.events, report.report, audit.audit, erase.erase, keys.keys),
+    *(flows.flows, events.events, report.report, audit.audit, erase.erase, keys.keys),
     *(backup.backup, restore_command.restore_backup, export.export),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),

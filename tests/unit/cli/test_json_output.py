@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from tests.unit.backup.conftest import Home
 from tests.unit.ledger.migrated import open_ledger
 
 DATA = Path(__file__).resolve().parents[2] / "data"
+SITE_VISIT = Path(str(files("server.flows"))) / "shipped" / "site_visit.yaml"
 KEY_ID = "0123456789abcdef"
 SOME_ID = str(uuid4())
 
@@ -72,6 +74,9 @@ WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
     "backup": (copied,),
     "erase": (erased, of_files("--client", "app", "--dry-run")),
     "export": (exported,),
+    "flows check": (plain("--no-examples", str(SITE_VISIT)),),
+    "flows list": (plain(),),
+    "flows show": (plain("site_visit"),),
     "funnel": (of_files(),),
     "funnel report": (of_files(), lambda home: [*of_files("--html", str(home.home / "page.html"))(home)]),
     "keys create": (of_files("--scope", "operator", "--label", "night"),),

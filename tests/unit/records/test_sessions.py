@@ -200,7 +200,7 @@ async def test_the_server_chooses_a_variant_where_the_client_gives_none(tmp_path
 async def test_a_watcher_is_told_of_turns_and_lists_show_only_what_is_vouched_for(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
-    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now)
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now, shipped_catalogue())
     service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
     row = await _start(all_of_them, "one")
     unsafe = replace(turn(row.id, 1), text=redacted("half done", safe=False), source="typed")
