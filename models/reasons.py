@@ -30,6 +30,12 @@ class Reason(ReasonRow):
         Status.PERMISSION_DENIED,
         "What is asked for rests on the sessions of every client, and the credential belongs to one.",
     )
+    ALREADY_RELEASED = (
+        "ALREADY_RELEASED",
+        Status.FAILED_PRECONDITION,
+        "Sealed values are released once, and these were; the message says when.",
+        "An answer that was lost is given again to the same caller with the same request_id and fields.",
+    )
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", Status.NOT_FOUND, "There is no such API key."
     APPROVER_REPEATED = (
         "APPROVER_REPEATED",
@@ -371,6 +377,11 @@ class Reason(ReasonRow):
     METADATA_TOO_LARGE = "METADATA_TOO_LARGE", Status.INVALID_ARGUMENT, "The metadata of the call have too many bytes."
     METHOD_CLOSED = "METHOD_CLOSED", Status.PERMISSION_DENIED, "No scope opens this method; a defect of ours."
     METRICS_TOKEN_SHORT = "METRICS_TOKEN_SHORT", Status.INVALID_ARGUMENT, "The token of the metrics is too short."
+    NOT_APPROVED = (
+        "NOT_APPROVED",
+        Status.FAILED_PRECONDITION,
+        "Sealed values are released once a person has approved the record of their session.",
+    )
     NOT_FOUND = "NOT_FOUND", Status.NOT_FOUND, "There is no such thing."
     NO_MATERIAL = (
         "NO_MATERIAL",
@@ -541,6 +552,27 @@ class Reason(ReasonRow):
         "SCOPE_MISSING",
         Status.PERMISSION_DENIED,
         "The credential is valid, but has none of the scopes that open this method; the message names them.",
+    )
+    SEALED_KEY_INVALID = (
+        "SEALED_KEY_INVALID",
+        Status.INVALID_ARGUMENT,
+        "A key for sealed values is none: a public one is base64 of 32 bytes, a private one a file of `sealed keygen`.",
+    )
+    SEALED_KEY_UNKNOWN = (
+        "SEALED_KEY_UNKNOWN",
+        Status.INVALID_ARGUMENT,
+        "A field is to be sealed to a public key that the settings do not have.",
+    )
+    SEALED_VALUE_INVALID = (
+        "SEALED_VALUE_INVALID",
+        Status.INVALID_ARGUMENT,
+        "A private key does not open a sealed value, or the value was changed.",
+    )
+    SEALED_VALUE_NOT_FOUND = (
+        "SEALED_VALUE_NOT_FOUND",
+        Status.NOT_FOUND,
+        "The session has no sealed value of a field that was asked for.",
+        "List the sealed values of the session; those of a session that ended are deleted with age.",
     )
     SECRETS_UNREADABLE = (
         "SECRETS_UNREADABLE",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,10 +12,13 @@ from models.errors import InvalidInput
 from models.media.samples import Samples
 from models.reasons import Reason
 from models.redaction.dialogue_context import answering
+from models.redaction.sealing import Sealer
+from models.redaction.streaming.open_tail import values_with_tail
 from models.redaction.streaming.partials import PartialState
-from models.redaction.types import RedactionContext
+from models.redaction.types import Redaction, RedactionContext
+from models.sealed_values import SealedValue
 from models.speech.types import Segment
-from models.text import RedactedText, TextSource
+from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import SpeechStep, SpeechWindow
 
 NO_TEXT: Final = RedactedText.literal("")
@@ -61,3 +65,21 @@ def shifted(segment: Segment, by_s: float) -> Segment:
     """The segment, and its words, so many seconds later."""
     words = tuple(replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in segment.words)
     return replace(segment, start_s=segment.start_s + by_s, end_s=segment.end_s + by_s, words=words)
+
+
+def sealed_values(
+    sealer: Sealer | None, tail: RawText, text: RawText, redactions: Sequence[Redaction], language: str
+) -> tuple[SealedValue, ...]:
+    """The sealed values of an utterance; one that begins in the tail of the utterance before is whole.
+
+    Args:
+        sealer: None if nothing is to be sealed.
+        tail: The open tail; may be empty.
+        text: The utterance.
+        redactions: Those of ``texts_with_tail``.
+        language: ISO 639-1 code.
+    """
+    if sealer is None:
+        return ()
+    whole, entities = values_with_tail(tail, text, redactions)
+    return sealer.values(whole, entities, TextSource.SPEECH, language)

@@ -19,7 +19,8 @@ from models.media.clean import CLEAN_BYTES
 from models.media.encoded_recording import EncodedRecording, ForwardReader
 from models.media.formats import CLEAN_RECORDINGS
 from models.media.samples import SAMPLE_RATE_HZ, Samples
-from models.redaction.streaming.open_tail import combine_with_tail, open_tail, texts_with_tail
+from models.redaction.sealing import sealer_of
+from models.redaction.streaming.open_tail import NO_TAIL, combine_with_tail, open_tail, texts_with_tail
 from models.redaction.streaming.partials import PartialRedactor, PartialState, held_back
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.streaming.segments import redact_segments
@@ -38,6 +39,7 @@ from ray_tasks.speech_steps import (
     mean_confidence,
     redaction_context,
     samples_of,
+    sealed_values,
     shifted,
     step_without_speech,
 )
@@ -77,7 +79,8 @@ class SpeechWorker:
             fingerprint(config),
             on_cpu("Speech", self._engine.device, speech.device),
         )
-        self._sealer = StateSealer(load_or_create_key(Path(config.state_key_path)))
+        self._key = load_or_create_key(Path(config.state_key_path))
+        self._sealer = StateSealer(self._key)
         self._redact = ask_redaction
         self._recognition = BoundedExecutor("speech", self._engine.at_once)
         self._helpers = BoundedExecutor("speech-helper", speech.max_ongoing)
@@ -154,7 +157,8 @@ class SpeechWorker:
             context = redaction_context(transcript.language)
             texts = [segment.text for segment in transcript.segments]
             redactor = self._redactor(scope, cancellation)
-            text, segment_texts = await self._helpers.run(cancellation, redact_segments, texts, redactor, context)
+            whole, segment_texts = await self._helpers.run(cancellation, redact_segments, texts, redactor, context)
+            sealer = sealer_of(scope, self._key)
             muted: RedactedRecording | None = None
             if keep_redacted:
                 recognize = self._recognize_from_thread(asyncio.get_running_loop())
@@ -171,12 +175,13 @@ class SpeechWorker:
                 )
             timed = zip(transcript.segments, segment_texts, strict=True)
             return RecordingResult(
-                text=text,
+                text=whole.text,
                 language=transcript.language,
                 audio_s=transcript.audio_s,
                 compute_s=transcript.compute_s,
                 segments=tuple((segment.start_s, segment.end_s, redacted) for segment, redacted in timed),
                 redacted=muted,
+                sealed=sealed_values(sealer, NO_TAIL, RawText.join(texts), [whole], context.language),
             )
 
     async def _transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
@@ -252,6 +257,8 @@ class SpeechWorker:
         timed: bool,
     ) -> SpeechStep:
         """Redact the whole utterance. Its end is kept in the state if the next utterance may continue it."""
+        sealer = sealer_of(context.scope, self._key)
+        context = replace(context, scope=context.scope.without_seal())
         redactions = await self._redact(
             texts_with_tail(state.tail, transcript.text), context, min(REDACTION_TIMEOUT_S, cancellation.left_s)
         )
@@ -266,6 +273,7 @@ class SpeechWorker:
             # A final with a state has an end that the next utterance may continue.
             complete=not sealed_state and ends_sentence(transcript.text),
             words=redacted_words(transcript, redaction) if timed else (),
+            sealed=sealed_values(sealer, state.tail, transcript.text, redactions, context.language),
         )
 
     async def _partial(

@@ -1,6 +1,7 @@
 """The messages between the server and the Ray workers, and the Protocol of the gateway.
 
-No result can hold unredacted words: results consist of ``RedactedText`` and sealed bytes.
+No result can hold unredacted words: results consist of ``RedactedText``, sealed bytes, and values that are encrypted to
+a public key of somebody else (``models.sealed_values``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final, Protocol
 
 from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
 from models.retry import POLICIES, RetryPolicy
+from models.sealed_values import SealedValue
 from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText
@@ -126,6 +128,7 @@ class SpeechStep:
         language_probability: Probability of the detected language; 1 when the language was given.
         held_back: For a partial, what was recognised after its text.
         words: For a final, where they were asked for; times in seconds from the start of the window.
+        sealed: For a final, the values that the scope asks for.
     """
 
     text: RedactedText
@@ -139,6 +142,7 @@ class SpeechStep:
     language_probability: float = 1.0
     held_back: HeldBack = NOTHING_HELD_BACK
     words: tuple[RedactedWord, ...] = ()
+    sealed: tuple[SealedValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ class RecordingResult:
     Attributes:
         redacted: The recording with its personal words muted; None if it was not asked for, or if recognition of the
             muted recording still found some.
+        sealed: The values that the scope asks for.
     """
 
     text: RedactedText
@@ -169,6 +174,7 @@ class RecordingResult:
     compute_s: float
     segments: tuple[tuple[float, float, RedactedText], ...] = ()
     redacted: RedactedRecording | None = None
+    sealed: tuple[SealedValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

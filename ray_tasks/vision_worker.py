@@ -9,6 +9,8 @@ from pathlib import Path
 from models.cancellation import Cancellation
 from models.media.clean import CLEAN_BYTES
 from models.media.images import ImageLimits
+from models.redaction.sealing import Sealer, sealer_of
+from models.redaction.streaming.sealed_state import load_or_create_key
 from models.redaction.types import NO_SCOPE, RedactionScope
 from models.vision.barcodes import ZxingBarcodeReader
 from models.vision.faces import YunetFaceDetector
@@ -46,6 +48,7 @@ class VisionWorker:
             engine.name, engine.device, fingerprint(config), on_cpu("Vision", engine.device, vision.device)
         )
         self._limits = replace(ImageLimits(), pixels=config.image_pixels, file_bytes=CLEAN_BYTES)
+        self._key = load_or_create_key(Path(config.state_key_path))
         self._ask = ask_redaction
         # Every call has a thread, so that a small picture need not wait for large ones: the engine lets it go first.
         self._pages = BoundedExecutor("vision", vision.max_ongoing)
@@ -66,12 +69,18 @@ class VisionWorker:
         with ErrorBoundary("vision"):
             self._facts.require(expected)
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope, cancellation)
-            return await self._pages.run(cancellation, self._read, data, redactor, document_type, cancellation)
+            sealer = sealer_of(scope, self._key)
+            return await self._pages.run(cancellation, self._read, data, redactor, document_type, cancellation, sealer)
 
     def _read(
-        self, data: bytes, redactor: RemoteRedactor, document_type: str, cancellation: Cancellation
+        self,
+        data: bytes,
+        redactor: RemoteRedactor,
+        document_type: str,
+        cancellation: Cancellation,
+        sealer: Sealer | None,
     ) -> RedactedPage:
         try:
-            return read_and_redact(data, self._limits, self._detectors, redactor, document_type, cancellation)
+            return read_and_redact(data, self._limits, self._detectors, redactor, document_type, cancellation, sealer)
         finally:
             give_back_freed_memory()

@@ -134,7 +134,8 @@ class RemoteRedactor:
     Args:
         ask: Coroutine function that redacts a batch.
         loop: The event loop on which ``ask`` runs; never the calling thread's.
-        scope: Client and session, written into every context, so that engines need not know them.
+        scope: Client and session, written into every context, so that engines need not know them. Nothing is sealed
+            here: the other worker does that once it knows which entities stay.
         cancellation: Of the call for which the texts are redacted; its deadline is that of the redaction, too.
     """
 
@@ -147,7 +148,7 @@ class RemoteRedactor:
     ) -> None:
         self._ask = ask
         self._loop = loop
-        self._scope = scope
+        self._scope = scope.without_seal()
         self._cancellation = cancellation
 
     def redact(self, text: RawText, context: RedactionContext) -> Redaction:

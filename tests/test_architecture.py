@@ -209,7 +209,7 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 ORDER = {
     "models.redaction": (
         "types entities lexicons normalize spans patterns countries dialogue_context itn recognizers slots postprocess "
-        "ner policy detection draft safety stages redactor streaming explain"
+        "ner policy detection draft safety sealing stages redactor streaming explain"
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (

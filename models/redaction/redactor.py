@@ -27,6 +27,7 @@ from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import STRICT, Policies, RedactionPolicy
 from models.redaction.recognizers import ALL, Recognizer
 from models.redaction.safety import check_safety
+from models.redaction.sealing import sealer_of
 from models.redaction.spans.operators import session_key
 from models.redaction.stages import (
     FINDING,
@@ -129,10 +130,22 @@ class LocalRedactor:
         try:
             job = self._job(context)
             drafts = [draft for part in _parts(texts) for draft in _redacted(part, job, cancellation)]
-            return [_sealed(draft) for draft in drafts]
+            redactions = [_sealed(draft) for draft in drafts]
+            return self._with_sealed_values(texts, redactions, context)
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
+
+    def _with_sealed_values(
+        self, texts: list[RawText], redactions: list[Redaction], context: RedactionContext
+    ) -> list[Redaction]:
+        sealer = sealer_of(context.scope, self._worker_key)
+        if sealer is None:
+            return redactions
+        return [
+            replace(each, sealed=sealer.values(text, each.entities, context.source, context.language))
+            for text, each in zip(texts, redactions, strict=True)
+        ]
 
     def detections(self, text: RawText, context: RedactionContext) -> list[Detection]:
         """Every detection, before any is dropped or merged. Only ``explain`` uses this.

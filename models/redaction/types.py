@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
+from models.sealed_values import SealedValue, SealRequest
 from models.text import Entity, RawText, RedactedText, TextSource
 
 CLASSIFIER: Final = "ner:"
@@ -21,10 +22,16 @@ class RedactionScope:
     Attributes:
         client_id: App or site of the session; empty means the default policy.
         session_id: Empty where there is none; hashed tags then agree within one batch only.
+        seal: Which values of the text are sealed; None seals nothing and costs nothing.
     """
 
     client_id: str = ""
     session_id: str = ""
+    seal: SealRequest | None = None
+
+    def without_seal(self) -> RedactionScope:
+        """The same owner, for a text of which nothing is sealed."""
+        return self if self.seal is None else replace(self, seal=None)
 
 
 NO_SCOPE = RedactionScope()
@@ -76,12 +83,14 @@ class Redaction:
         entities: What was found, sorted, not overlapping; offsets in code points of the *input*.
         suspects: Words that may still become names; sorted, with offsets like those of ``entities``.
         unsettled: Start of a value in a spoken text that further words may still change; None if there is none.
+        sealed: The values that ``RedactionScope.seal`` asks for.
     """
 
     text: RedactedText
     entities: tuple[Entity, ...]
     suspects: tuple[Suspect, ...] = ()
     unsettled: int | None = None
+    sealed: tuple[SealedValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

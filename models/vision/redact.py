@@ -19,7 +19,9 @@ from models.media.formats import CLEAN_PICTURES
 from models.media.images import JPEG, ImageLimits, decode, encode, output_mime
 from models.media.pages import unpack
 from models.media.pixels import Pixels
+from models.redaction.sealing import Sealer
 from models.redaction.types import RedactionContext, Redactor
+from models.sealed_values import SealedValue
 from models.text import Entity, RedactedText, TextSource
 from models.vision.barcodes import Barcode, BarcodeReader, personal_barcodes
 from models.vision.faces import Face, FaceDetector
@@ -69,6 +71,7 @@ def read_and_redact(
     redactor: Redactor,
     document_type: str = "",
     cancellation: Cancellation = NEVER,
+    sealer: Sealer | None = None,
 ) -> RedactedPage:
     """Decode, read, redact and mask one picture, or the pages of a document. What lies on its side is turned upright.
 
@@ -87,7 +90,7 @@ def read_and_redact(
     pages: list[_MaskedPage] = []
     work = PageWork(cancellation)
     for data_of_page in unpack(data):
-        pages.append(_read_page(data_of_page, limits, detectors, redactor, document_type, work))
+        pages.append(_read_page(data_of_page, limits, detectors, redactor, document_type, work, sealer))
         work = work.next_page()
     cancellation.check()
     page = pages[0].encoded() if len(pages) == 1 else _joined(pages)
@@ -106,7 +109,13 @@ class _MaskedPage:
 
 
 def _read_page(
-    data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str, work: PageWork
+    data: bytes,
+    limits: ImageLimits,
+    detectors: Detectors,
+    redactor: Redactor,
+    document_type: str,
+    work: PageWork,
+    sealer: Sealer | None,
 ) -> _MaskedPage:
     picture = decode(data, limits, CLEAN_PICTURES)
     pixels, print_page = read_upright(detectors.ocr, picture.pixels, work)
@@ -116,7 +125,7 @@ def _read_page(
     others = OtherDetections(print_page.unread, faces, detectors.barcodes.detect(pixels))
     work.cancellation.check()
     mime = output_mime(picture.mime)
-    return _masked_page(pixels, print_page.lines, redactor, document_type, mime, others)
+    return _masked_page(pixels, print_page.lines, redactor, document_type, mime, others, sealer)
 
 
 def _joined(pages: Sequence[_MaskedPage]) -> RedactedPage:
@@ -142,6 +151,7 @@ def _joined(pages: Sequence[_MaskedPage]) -> RedactedPage:
         painted=sum(page.page.painted for page in pages),
         compute_s=0.0,
         painted_kinds=kinds,
+        sealed=tuple(value for page in pages for value in page.page.sealed),
     )
 
 
@@ -185,6 +195,7 @@ def _masked_page(
     document_type: str,
     mime: str,
     others: OtherDetections,
+    sealer: Sealer | None = None,
 ) -> _MaskedPage:
     context = RedactionContext(source=TextSource.OCR, document_type=document_type)
     row_indices = rows(lines)
@@ -205,8 +216,20 @@ def _masked_page(
         painted=len(masks),
         compute_s=0.0,
         painted_kinds=Counter(kind for kind, _ in masks),
+        sealed=_sealed(lines, all_entities, sealer),
     )
     return _MaskedPage(page, masked)
+
+
+def _sealed(
+    lines: Sequence[OcrLine], found: Sequence[Sequence[Entity]], sealer: Sealer | None
+) -> tuple[SealedValue, ...]:
+    """The values of the page that are to be sealed, line by line. One that runs over two lines is two values."""
+    if sealer is None:
+        return ()
+    pairs = zip(lines, found, strict=True)
+    values = (v for line, entities in pairs for v in sealer.values(line.text, entities, TextSource.OCR, ""))
+    return tuple({(value.field, value.hash): value for value in values}.values())
 
 
 def _word_masks(lines: Sequence[OcrLine], found: Sequence[Sequence[Entity]]) -> list[_Mask]:

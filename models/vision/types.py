@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from models.media.pixels import Pixels
+from models.sealed_values import SealedValue
 from models.text import RawText, RedactedText
 from models.vision.turns import PageWork
 
@@ -76,6 +77,7 @@ class RedactedPage:
         painted: Number of places painted over.
         painted_kinds: The same by kind: ``text``, ``unread`` print, ``face``, ``code``.
         compute_s: Decode, OCR, redaction and encode together.
+        sealed: The values that were to be sealed.
     """
 
     lines: tuple[RedactedLine, ...]
@@ -87,6 +89,7 @@ class RedactedPage:
     painted: int
     compute_s: float
     painted_kinds: Mapping[str, int] = field(default_factory=dict)
+    sealed: tuple[SealedValue, ...] = ()
 
 
 class OcrEngine(Protocol):

@@ -117,7 +117,17 @@ def masked(reading: str, shown: int) -> str:
 
 def hashed(label: str, identity: str, key: bytes) -> str:
     """A tag that is the same for the same identity under the same key."""
-    return tag(label, _digest(label, identity, key)[:_HASH_DIGITS])
+    return hashed_tag(label, _digest(label, identity, key))
+
+
+def hashed_tag(label: str, value_hash: str) -> str:
+    """The tag with the first digits of a hash."""
+    return tag(label, value_hash[:_HASH_DIGITS])
+
+
+def value_hash(label: str, value: str, key: bytes) -> str:
+    """The hash of a value. ``hashed`` writes its first digits for the same value under the same key."""
+    return _digest(label, identity_of(label, value), key)[:_IDENTITY_DIGITS]
 
 
 def tag_identity(label: str, value: str, key: bytes) -> str:

@@ -143,6 +143,23 @@ def combine_with_tail(tail: RawText, text: RawText, redactions: Sequence[Redacti
     return Redaction(redacted_span(raw, whole, 0, len(raw)), entities, alone.suspects, alone.unsettled)
 
 
+def values_with_tail(
+    tail: RawText, text: RawText, redactions: Sequence[Redaction]
+) -> tuple[RawText, tuple[Entity, ...]]:
+    """The utterance after the open tail, and what was found in the utterance, with offsets in both together.
+
+    A value that begins in the tail is whole there; ``combine_with_tail`` has its last part only. One that ends in the
+    tail belongs to the utterance before.
+    """
+    if len(redactions) == 1:
+        return text, redactions[0].entities
+    alone, joined = redactions
+    shift = len(tail) + len(_BETWEEN)
+    moved = [replace(e, start=e.start + shift, end=e.end + shift) for e in alone.entities]
+    near = [e for e in joined.entities if e.end > shift and e.start < shift + JOINED_CHARS]
+    return RawText.join([tail, text], _BETWEEN), tuple(_united([*moved, *near]))
+
+
 def _united(entities: Sequence[Entity]) -> list[Entity]:
     """Sort entities and join those that overlap. The result covers both and has the type of the longest.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from models.redaction.types import RedactionContext, Redactor
+from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText
 
 _BETWEEN: Final = " "
@@ -13,7 +13,7 @@ _BETWEEN: Final = " "
 
 def redact_segments(
     segments: Sequence[RawText], redactor: Redactor, context: RedactionContext
-) -> tuple[RedactedText, tuple[RedactedText, ...]]:
+) -> tuple[Redaction, tuple[RedactedText, ...]]:
     """Redact the segments as one text, then write each of them with its tags.
 
     A telephone number that begins in one segment and ends in the next is a tag in both. The text between the tags of a
@@ -39,7 +39,7 @@ def redact_segments(
         parts = [(start, RedactedText.in_place_of(entity)) for start, _end, entity in cut]
         parts += [(start, next(redacted).text) for start, _end in spans]
         written.append(RedactedText.join((text for _start, text in sorted(parts, key=lambda part: part[0])), ""))
-    return whole.text, tuple(written)
+    return whole, tuple(written)
 
 
 def _within(entities: Sequence[Entity], offset: int, length: int) -> list[tuple[int, int, Entity]]:

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from models.cancellation import Cancelled
 from models.errors import UnsupportedMedia
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
-from models.redaction.types import NO_SCOPE, Redaction, RedactionContext
+from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
+from models.sealed_values import Binding, SealRequest, SealTarget, open_value
 from models.speech.types import SpeechOptions, Transcript
 from models.text import RawText, Recognition, RecognizedWord
 from ray_tasks import speech_worker
@@ -64,9 +66,16 @@ class WorkerHarness:
         self.sealed_state = b""
 
     async def step(
-        self, *, final: bool = True, asked_for: tuple[str, ...] = (), word_times: bool = False
+        self,
+        *,
+        final: bool = True,
+        asked_for: tuple[str, ...] = (),
+        word_times: bool = False,
+        scope: RedactionScope = NO_SCOPE,
     ) -> SpeechStep:
-        window = SpeechWindow(PCM, final, self.sealed_state, language="en", asked_for=asked_for, word_times=word_times)
+        window = SpeechWindow(
+            PCM, final, self.sealed_state, "en", scope=scope, asked_for=asked_for, word_times=word_times
+        )
         step = await self.worker.step(self.fingerprint, 60.0, window)
         self.sealed_state = step.sealed_state
         return step
@@ -191,3 +200,23 @@ async def test_only_the_format_of_clean_recordings_is_decoded(
     assert read.text.value.startswith("hello")
     with pytest.raises(UnsupportedMedia):
         await harness.worker.recording(harness.fingerprint, 60.0, "en", NO_SCOPE, False, other)
+
+
+async def test_finals_come_with_sealed_values_and_partials_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = X25519PrivateKey.generate()
+    target = SealTarget("PHONE", "contact_phone", "crm", private.public_key().public_bytes_raw())
+    scope = RedactionScope("app", "session-1", SealRequest((target,)))
+    second = "five five five oh one three two is it"
+    harness = WorkerHarness(tmp_path, ["My number is four one five.", second, second, "The pump is loud."], monkeypatch)
+
+    def opened(step: SpeechStep) -> list[str]:
+        binding = Binding("session-1", "contact_phone", "PHONE", "crm")
+        return [open_value(value.ciphertext, private, binding).written for value in step.sealed]
+
+    assert opened(await harness.step(scope=scope)) == ["415"]
+    assert opened(await harness.step(scope=scope, final=False)) == []
+    assert opened(await harness.step(scope=scope)) == ["4155550132"], "the number is whole where it ends"
+    assert opened(await harness.step(scope=scope)) == []
+    assert {context.scope.seal for context in harness.contexts} == {None}, "the speech worker seals, nobody else"

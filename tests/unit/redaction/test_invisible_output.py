@@ -96,7 +96,7 @@ def test_no_output_holds_invisible_characters(pieces: list[str], source: TextSou
     redaction = REDACTOR.redact(RawText(text), context)
     behind = TailAwareRedactor(REDACTOR, RawText("my number is " + tags("x"))).redact(RawText(text), context)
     whole, parts = redact_segments([RawText(piece) for piece in pieces], REDACTOR, context)
-    for written in (redaction.text, behind.text, whole, *parts):
+    for written in (redaction.text, behind.text, whole.text, *parts):
         assert not CARRIERS.search(written.value)
         assert not any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in written.value)
 

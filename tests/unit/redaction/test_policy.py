@@ -147,8 +147,8 @@ def test_without_a_session_tags_are_equal_only_within_a_batch() -> None:
 def test_segments_hold_the_tags_that_the_policy_writes() -> None:
     built = redactor("default: {operators: {NAME: hash}}")
     whole, parts = redact_segments([RawText("here is Maria"), RawText("Lopez")], built, context())
-    assert whole.value == f"here is {parts[1].value}"
-    assert parts[0].value == whole.value
+    assert whole.text.value == f"here is {parts[1].value}"
+    assert parts[0].value == whole.text.value
 
 
 @pytest.mark.parametrize(

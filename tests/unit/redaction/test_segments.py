@@ -45,13 +45,13 @@ class PhoneRedactor:
 def test_a_split_value_is_redacted_in_every_segment(
     pieces: list[str], whole: str, written: tuple[str, ...] | None
 ) -> None:
-    text, parts = redact_segments([RawText(piece) for piece in pieces], PhoneRedactor(), RedactionContext())
-    assert text.value == whole
+    found, parts = redact_segments([RawText(piece) for piece in pieces], PhoneRedactor(), RedactionContext())
+    assert found.text.value == whole
     assert tuple(part.value for part in parts) == (written if written is not None else (whole,))
 
 
 def test_tags_are_counted_in_each_segment() -> None:
     pieces = [RawText("Call 415 555"), RawText("0132 now")]
-    text, parts = redact_segments(pieces, PhoneRedactor(), RedactionContext())
-    assert text.counts == {"PHONE": 1}
+    whole, parts = redact_segments(pieces, PhoneRedactor(), RedactionContext())
+    assert whole.text.counts == {"PHONE": 1}
     assert [part.counts for part in parts] == [{"PHONE": 1}, {"PHONE": 1}]

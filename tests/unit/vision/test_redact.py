@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from PIL import Image
 
 from models.cancellation import Cancellation, Cancelled
@@ -12,7 +13,9 @@ from models.errors import BrokenMedia, RedactionFailed, TooLarge, UnsupportedMed
 from models.media.images import PNG, ImageLimits, decode
 from models.media.pages import pack
 from models.media.pixels import Pixels
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.sealing import Sealer
+from models.redaction.types import Redaction, RedactionContext, RedactionScope
+from models.sealed_values import Binding, SealRequest, SealTarget, open_value
 from models.text import Entity, RawText, TextSource
 from models.vision.barcodes import Barcode, ZxingBarcodeReader
 from models.vision.faces import Face
@@ -471,3 +474,17 @@ def test_the_pages_of_a_document_share_their_call() -> None:
         (caller, 2.0, 2.0),
         (caller, 4.0, 2.0),
     ]
+
+
+def test_a_page_comes_with_its_sealed_values() -> None:
+    private = X25519PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+    request = SealRequest((SealTarget("NAME", "visitor", "crm", public), SealTarget("PHONE", "phone", "crm", public)))
+    sealer = Sealer(request, RedactionScope("app", "s-1"), b"w" * 32)
+    lines = [line("Visitor: Maria Lopez", 20, 20), line("Maria Lopez (415) 555-0132", 20, 90)]
+    detectors = Detectors(_ScriptedEngine(lines), _ScriptedFaces(), _ScriptedBarcodes())
+    data, redactor = encoded(Image.fromarray(WHITE), "PNG"), PhraseRedactor(NAMES)
+    page = read_and_redact(data, ImageLimits(), detectors, redactor, sealer=sealer)
+    values = [open_value(v.ciphertext, private, Binding("s-1", v.field, v.type, "crm")).said for v in page.sealed]
+    assert values == ["Maria Lopez", "(415) 555-0132"]
+    assert read_and_redact(data, ImageLimits(), detectors, redactor).sealed == ()
