@@ -11,7 +11,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -78,7 +79,7 @@ class SealedValue:
     field: str
     key_id: str
     ciphertext: bytes
-    hash: str = field(repr=False)
+    hash: str = dataclass_field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ class OpenedValue:
         written: The same with spoken numbers and addresses written out; equal to ``said`` where nothing was spoken.
     """
 
-    said: str = field(repr=False)
-    written: str = field(repr=False)
+    said: str = dataclass_field(repr=False)
+    written: str = dataclass_field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ from server.setting_groups import (
     RetentionSettings,
     RetrySettings,
     RiskSettings,
+    SealedSettings,
     SpeechSettings,
     TlsSettings,
     Url,
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
+    sealed: SealedSettings = SealedSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     flows: FlowSettings = FlowSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()

@@ -213,8 +213,8 @@ ORDER = {
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (
-        "validators times key_places languages observability runtime flows ledger funnel experiments alerts reports "
-        "breakers llm setting_groups risk settings access rpc records tls preflight cluster_config analytics sandbox "
+        "validators times key_places languages observability runtime flows ledger sealed funnel experiments alerts "
+        "reports breakers llm setting_groups risk settings access rpc records tls preflight cluster_config analytics sandbox "
         "uploads erasure backup housekeeping jobs streaming services grpc_server console wiring app cli operations"
     ),
 }

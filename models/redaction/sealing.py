@@ -22,6 +22,9 @@ _CORES: Final = {
 }
 """The value among the words beside it, which are redacted with it where it was spoken."""
 
+_MARKS: Final = " .,;:!?"
+"""Marks of the sentence at the end of a value."""
+
 
 class Sealer:
     """Seals the values of one session.
@@ -80,4 +83,4 @@ def _value(entity_type: str, said: str, source: TextSource, language: str) -> Op
     spoken = spoken_view(seen, language) if source in _MAY_BE_SPOKEN else None
     written = spoken.text if spoken else seen
     cores = _CORES[entity_type].findall(written) if entity_type in _CORES else []
-    return OpenedValue(seen, cores[0] if len(cores) == 1 else written)
+    return OpenedValue(seen, cores[0] if len(cores) == 1 else written.rstrip(_MARKS))

@@ -168,6 +168,7 @@ def redact_page(
     *,
     mime: str = JPEG,
     others: OtherDetections = NO_OTHER_DETECTIONS,
+    sealer: Sealer | None = None,
 ) -> RedactedPage:
     """Redact the lines of a picture, and paint over the same words, unread print, faces and personal barcodes.
 
@@ -179,12 +180,13 @@ def redact_page(
             ``document_kind`` recognises. Faces, barcodes and unread print follow the given kind only.
         mime: Type of the masked picture, ``image/jpeg`` or ``image/png``.
         others: Faces, barcodes and unread print in it.
+        sealer: Seals the values that are found; None seals nothing.
 
     Raises:
         RedactionFailed: A recognizer broke.
     """
     began = time.perf_counter()
-    page = _masked_page(pixels, lines, redactor, document_type, mime, others).encoded()
+    page = _masked_page(pixels, lines, redactor, document_type, mime, others, sealer).encoded()
     return replace(page, compute_s=time.perf_counter() - began)
 
 

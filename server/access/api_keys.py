@@ -73,7 +73,9 @@ class ApiKeys:
         self._rows = {row.id: row for row in await self._ledger.read(api_keys.list_keys)}
 
     def accept_operator_key(self, key: str) -> None:
-        """Accept the generated key of the state folder, which allows everything, from this machine only.
+        """Accept the generated key of the state folder, from this machine only.
+
+        It allows everything but to get sealed values: these are for one other system, not for who runs the server.
 
         Raises:
             InvalidInput: AUTH_SETTINGS_INVALID, the file holds no key.
@@ -86,7 +88,7 @@ class ApiKeys:
                 hint="Delete it; the next start makes another one.",
             )
         key_id, secret = found.groups()
-        scopes = tuple(Scope)
+        scopes = tuple(scope for scope in Scope if scope is not Scope.SEALED_RELEASE)
         row = ApiKeyRow(key_id, "operator", hash_of(secret), "", scopes, "operator", self._clock())
         self._rows[key_id] = row
         self._operator_key_id = key_id

@@ -65,6 +65,7 @@ class AuditAction(StrEnum):
     RESTORE = "restore"
     ERASE = "erase"
     EVENTS_DECLARED = "events_declared"
+    SEALED_RELEASED = "sealed_released"
     SPOOL_KEY_ROTATED = "spool_key_rotated"
     AUDIT_BROKEN = "audit_broken"
     SERVER_STARTED = "server_started"

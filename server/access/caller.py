@@ -21,6 +21,7 @@ class Scope(StrEnum):
     REVIEWER = "reviewer"
     ANALYST = "analyst"
     OPERATOR = "operator"
+    SEALED_RELEASE = "sealed_release"
 
 
 UNBOUND_CLIENT: Final = "operator"

@@ -9,6 +9,7 @@ from models.reasons import Reason
 from server.access.caller import Caller, Scope
 
 APP, REVIEWER, ANALYST, OPERATOR = Scope.APP, Scope.REVIEWER, Scope.ANALYST, Scope.OPERATOR
+SEALED_RELEASE = Scope.SEALED_RELEASE
 
 SCOPES: Final[dict[str, frozenset[Scope]]] = {
     f"vestibule.v1.{method}": frozenset(scopes)
@@ -46,6 +47,8 @@ SCOPES: Final[dict[str, frozenset[Scope]]] = {
         "ReportService/SendReport": (OPERATOR,),
         "RiskService/GetSessionRisk": (APP, REVIEWER, ANALYST, OPERATOR),
         "RiskService/GetRiskModel": (ANALYST, OPERATOR),
+        "SealedValueService/ListSealedValues": (REVIEWER, OPERATOR, SEALED_RELEASE),
+        "SealedValueService/ReleaseSealedValues": (SEALED_RELEASE,),
         "AdminService/GetStatus": (OPERATOR,),
         "AdminService/ListDeadLetters": (OPERATOR,),
         "AdminService/RetryDeadLetter": (OPERATOR,),

@@ -21,7 +21,7 @@ from server.cli.time_types import Period
 if TYPE_CHECKING:
     from vestibule.v1.access_pb2 import ApiKey
 
-SCOPES = ("app", "reviewer", "analyst", "operator")
+SCOPES = ("app", "reviewer", "analyst", "operator", "sealed_release")
 KEY_ID = re.compile(r"(?:vst_)?([0-9a-f]{16})(?:_[0-9a-f]{64})?")
 
 

@@ -27,6 +27,7 @@ from server.cli import (
     report,
     restore_command,
     risk,
+    sealed,
     serve,
     sessions,
     sql,
@@ -72,7 +73,7 @@ def cli() -> None:
     Look at it:        vestibule console
     Ask it:            vestibule status, sessions, funnel, risk, experiments, sql, dlq, breakers, audit, erase
     Set it up:         vestibule flows, events, report
-    Let others in:     vestibule keys
+    Let others in:     vestibule keys, sealed
     Keep it:           vestibule backup, restore, export
     Without a server:  vestibule redact, transcribe, read
     """
@@ -85,7 +86,7 @@ for command in (
     *(serve.serve, demo_command.demo, weights.models),
     *(status.status, console.console, sessions.sessions, funnel.funnel, risk.risk, experiments.experiments),
     *(sql.sql, dlq.dlq, breakers.breakers),
-    *(flows.flows, events.events, report.report, audit.audit, erase.erase, keys.keys),
+    *(flows.flows, events.events, report.report, audit.audit, erase.erase, keys.keys, sealed.sealed),
     *(backup.backup, restore_command.restore_backup, export.export),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),

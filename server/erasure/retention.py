@@ -29,11 +29,12 @@ class _Deleted:
     turns: int = 0
     artifacts: tuple[str, ...] = ()
     events: int = 0
+    sealed: int = 0
     letters: retention.OldLetters = NO_LETTERS
 
     @property
     def number(self) -> int:
-        return self.turns + len(self.artifacts) + self.events + self.letters.number
+        return self.turns + len(self.artifacts) + self.events + self.sealed + self.letters.number
 
     @property
     def has_texts(self) -> bool:
@@ -104,6 +105,7 @@ class Retention:
                 turns=deleted.turns,
                 artifacts=len(deleted.artifacts),
                 events=deleted.events,
+                sealed=deleted.sealed,
                 letters=deleted.letters.number,
             )
         self._applied = now
@@ -120,6 +122,7 @@ class Retention:
             if kept.artifacts_days
             else (),
             events=retention.delete_events(cursor, before(kept.events_days)) if kept.events_days else 0,
+            sealed=retention.delete_sealed_values(cursor, before(kept.sealed_days)) if kept.sealed_days else 0,
             letters=self._delete_letters(cursor, before),
         )
 

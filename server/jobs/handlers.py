@@ -16,6 +16,7 @@ from server.ledger.writer import Ledger
 from server.llm.types import Assistant
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
+from server.sealed.requests import NOTHING_SEALED, Seals
 from server.uploads.spool import Spool
 
 
@@ -32,6 +33,7 @@ def build_handlers(
     recordings_at_once: int = 2,
     keep_recordings: bool = False,
     experiments: Experiments = NO_EXPERIMENTS,
+    seals: Seals = NOTHING_SEALED,
 ) -> Sequence[Handler]:
     """Build all handlers.
 
@@ -47,8 +49,9 @@ def build_handlers(
         recordings_at_once: Recordings that are read at a time.
         keep_recordings: Whether recordings are kept once they are muted.
         experiments: Say what the assistant is told for a session.
+        seals: Says which values of an upload are sealed.
     """
-    reading = (ledger, spool, gateway, pubsub, artifacts, clock)
+    reading = (ledger, spool, gateway, pubsub, artifacts, clock, seals)
     return (
         ReadPicture(*reading),
         ReadRecording(*reading, at_once=recordings_at_once, keep_recordings=keep_recordings),

@@ -13,16 +13,18 @@ from models.errors import DeadlineExceeded, VestibuleError
 from models.media.pages import unpack
 from models.private_files import make_private_folder, write_atomically
 from models.redaction.types import RedactionScope
+from models.sealed_values import SealedValue
 from models.text import RedactedText
 from ray_tasks.types import Gateway, RecordingSource
 from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.types import Completion, Handler
-from server.ledger import events, picture_lines, sessions, uploads
+from server.ledger import events, picture_lines, sealed_values, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import Artifact, Clock, JobRow, UploadRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event, redacted_counts
 from server.records.pubsub import PubSub
+from server.sealed.requests import NOTHING_SEALED, Seals
 from server.uploads.disk import disk_errors
 from server.uploads.spool import Spool
 from server.uploads.transactions import READ_PICTURE, READ_RECORDING
@@ -45,20 +47,33 @@ class _ReadResult:
     """What a worker read in an upload.
 
     Attributes:
+        sealed: Values that are sealed for another system.
         lines: Of a picture, where its lines of print lie.
     """
 
     text: RedactedText
     compute_s: float
     artifact: Artifact | None
+    sealed: tuple[SealedValue, ...]
     lines: picture_lines.Rows = field(default_factory=list)
 
 
 class ReadUpload(Handler):
-    """What the two kinds share. The content is deleted from the spool when the result is durable."""
+    """What the two kinds share. The content is deleted from the spool when the result is durable.
+
+    Args:
+        seals: Says which values of an upload are sealed.
+    """
 
     def __init__(
-        self, ledger: Ledger, spool: Spool, gateway: Gateway, pubsub: PubSub, artifacts: Path, clock: Clock
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        gateway: Gateway,
+        pubsub: PubSub,
+        artifacts: Path,
+        clock: Clock,
+        seals: Seals = NOTHING_SEALED,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -66,6 +81,7 @@ class ReadUpload(Handler):
         self._pubsub = pubsub
         self._artifacts = artifacts
         self._clock = clock
+        self._seals = seals
 
     async def run(self, job: JobRow) -> Completion[UploadRow]:
         """See ``Handler``."""
@@ -121,7 +137,7 @@ class ReadUpload(Handler):
         uploads.begin_attempt(cursor, upload_id, self._clock())
         row = uploads.set_progress(cursor, upload_id, self._clock(), STARTED)
         session = sessions.get(cursor, row.session_id)
-        return row, session.language, RedactionScope(session.client_id, session.id)
+        return row, session.language, RedactionScope(session.client_id, session.id, self._seals.request(session))
 
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
         """Have a worker read it, and keep what is to be kept."""
@@ -137,6 +153,7 @@ class ReadUpload(Handler):
         now = self._clock()
         row = uploads.finish(cursor, upload_id, now, text=result.text, artifact=result.artifact)
         picture_lines.put(cursor, row.id, row.session_id, result.lines)
+        sealed = sealed_values.store(cursor, row.session_id, row.id, result.sealed, now)
         event = make_event(
             sessions.get(cursor, row.session_id),
             "upload_read",
@@ -144,6 +161,7 @@ class ReadUpload(Handler):
             took_s=(now - row.create_time).total_seconds(),
             kind=row.kind or "unspecified",
             compute_ms=round(1000 * result.compute_s),
+            sealed=sealed or None,
             **redacted_counts(result.text),
         )
         events.append(cursor, event)
@@ -174,7 +192,7 @@ class ReadPicture(ReadUpload):
         )
         name = await self._keep(job, page.image_mime, page.image)
         artifact = Artifact(name, page.image_mime, len(page.image), page.painted, page.width, page.height)
-        return _ReadResult(page.text, page.compute_s, artifact, picture_lines.rows_of(page))
+        return _ReadResult(page.text, page.compute_s, artifact, page.sealed, picture_lines.rows_of(page))
 
 
 class ReadRecording(ReadUpload):
@@ -198,11 +216,12 @@ class ReadRecording(ReadUpload):
         pubsub: PubSub,
         artifacts: Path,
         clock: Clock,
+        seals: Seals = NOTHING_SEALED,
         *,
         at_once: int,
         keep_recordings: bool = False,
     ) -> None:
-        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock)
+        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals)
         self.concurrency = at_once
         self._keep_recordings = keep_recordings
 
@@ -222,7 +241,7 @@ class ReadRecording(ReadUpload):
         if (muted := result.redacted) is not None:
             name = await self._keep(job, muted.media_type, muted.data)
             artifact = Artifact(name, muted.media_type, len(muted.data), len(muted.muted))
-        return _ReadResult(result.text, result.compute_s, artifact)
+        return _ReadResult(result.text, result.compute_s, artifact, result.sealed)
 
     async def _source(self, job: JobRow, bound: asyncio.Timeout) -> RecordingSource:
         size_bytes = await asyncio.to_thread(self._spool.size_bytes, [job.payload["spool_id"]])

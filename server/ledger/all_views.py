@@ -9,6 +9,7 @@ from server.ledger.flows import V_FLOWS, V_SESSIONS_WITH_FLOWS
 from server.ledger.macro_views import V_MACROS
 from server.ledger.return_visits import V_PERSON_SESSIONS
 from server.ledger.reviews_schema import V_FIELD_DECISIONS
+from server.ledger.sealed_values import V_SEALED_VALUES
 from server.ledger.turn_views import V_TURNS, V_TURNS_WITH_CUT
 
 _REPLACED = (views.V_SESSIONS, views.V_DEAD_LETTERS, V_TURNS)
@@ -21,4 +22,5 @@ ALL_VIEWS = (
     V_FLOWS,
     V_FIELD_DECISIONS,
     V_TURNS_WITH_CUT,
+    V_SEALED_VALUES,
 )

@@ -88,6 +88,7 @@ _TABLES = {
     "job_attempts": f"job_id IN (SELECT id FROM jobs WHERE {_WHERE_SESSION})",  # noqa: S608 - literals of ours
     "jobs": _WHERE_SESSION,
     "tag_numbers": _WHERE_SESSION,
+    "sealed_values": _WHERE_SESSION,
     "participants": _WHERE_SESSION,
     "reviews": _WHERE_SESSION,
     "field_decisions": _WHERE_SESSION,

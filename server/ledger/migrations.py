@@ -23,6 +23,7 @@ from server.ledger import (
     reviews_schema,
     schema,
     schema_changes,
+    sealed_values,
     server_events,
     turn_views,
     views,
@@ -235,6 +236,11 @@ def keep_flows(cursor: Cursor) -> None:
     _run(cursor, [*flows.V_SESSIONS_WITH_FLOWS.statements(), *flows.V_FLOWS.statements()])
 
 
+def keep_sealed_values(cursor: Cursor) -> None:
+    """Create the table of values that are sealed for other systems, and the view that says which there are."""
+    _run(cursor, sealed_values.STATEMENTS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -273,4 +279,5 @@ ALL: tuple[Migration, ...] = (
     review_fields,
     say_which_replies_are_not_whole,
     keep_flows,
+    keep_sealed_values,
 )

@@ -29,6 +29,12 @@ def delete_turns(cursor: Cursor, before: datetime) -> int:
     return count(cursor, f"DELETE FROM turns WHERE {old}", when)  # noqa: S608 - literals of ours
 
 
+def delete_sealed_values(cursor: Cursor, before: datetime) -> int:
+    """Delete sealed values of sessions that have ended, released or not; returns how many."""
+    sql = f"DELETE FROM sealed_values WHERE create_time < ? AND {_ENDED}"  # noqa: S608 - literals of ours
+    return count(cursor, sql, [stored_time(before)])
+
+
 def clear_artifacts(cursor: Cursor, before: datetime) -> list[str]:
     """Forget what uploads led to; returns the paths of the files that are to be deleted now.
 

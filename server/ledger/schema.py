@@ -12,6 +12,7 @@ from server.ledger.flows import FLOWS
 from server.ledger.job_attempts import JOB_ATTEMPTS
 from server.ledger.letter_operations import LETTER_OPERATIONS
 from server.ledger.reviews_schema import REVIEW_TABLES
+from server.ledger.sealed_values import SEALED_VALUES
 from server.ledger.server_events import SERVER_EVENTS
 from server.ledger.table_schema import TableSchema
 from server.ledger.weekly_reports import WEEKLY_REPORTS
@@ -263,5 +264,6 @@ TABLES = (
     *(PARTICIPANTS, SERVER_EVENTS, JOB_ATTEMPTS, LETTER_OPERATIONS, EVENT_DECLARATIONS, DAILY_EVENTS, WEEKLY_REPORTS),
     *REVIEW_TABLES,
     FLOWS,
+    SEALED_VALUES,
 )
 """All tables, whichever migration made them."""

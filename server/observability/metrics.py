@@ -170,6 +170,13 @@ class Metrics:
             registry=into,
         )
         self.lost_log_lines.set_function(lost_lines)
+        self.sealed_releases = Counter(
+            "vestibule_sealed_releases",
+            "Requests for sealed values by outcome: released, repeated for a lost answer, or refused.",
+            ["outcome"],
+            registry=into,
+        )
+        self.show(self.sealed_releases, ("released", "repeated", "refused"))
         self.replies = Counter("vestibule_replies", "Replies and records by origin.", ["kind", "origin"], registry=into)
 
     @staticmethod

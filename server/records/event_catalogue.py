@@ -35,6 +35,7 @@ _COUNTS: Mapping[str, tuple[Kind, str]] = {
     "entities": ("number", "Entities that were redacted, all kinds together."),
     f"{REDACTED_PREFIX}*": ("number", "The same for each kind that was found, for example redacted_phone."),
 }
+_SEALED: tuple[Kind, str] = ("number", "Values that were sealed for another system; left out for none.")
 _REASON: tuple[Kind, str] = ("word", "Stable reason, in lower case.")
 _REFUSAL: Mapping[str, tuple[Kind, str]] = {
     "reason": _REASON,
@@ -82,6 +83,7 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
             "language": ("word", "Language that was recognized; unknown for none."),
             "spoken_ms": ("number", "Length of the utterance."),
             "delay_ms": ("number", "From the end of the utterance to its stored text; left out for typed text."),
+            "sealed": _SEALED,
             **_COUNTS,
         },
     ),
@@ -133,7 +135,12 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
     "upload_read": RecordedEvent(
         "A file was read.",
         "Time since it was accepted.",
-        {"kind": _UPLOAD_KIND, "compute_ms": ("number", "Work that reading it took."), **_COUNTS},
+        {
+            "kind": _UPLOAD_KIND,
+            "compute_ms": ("number", "Work that reading it took."),
+            "sealed": _SEALED,
+            **_COUNTS,
+        },
     ),
     "upload_failed": RecordedEvent("A file could not be read.", properties={"reason": _REASON}),
     "job_retried": RecordedEvent(
@@ -169,6 +176,13 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
     "decision_refused": RecordedEvent(
         "A decision about a record was refused, for example because the record had changed meanwhile.",
         properties=_REFUSAL,
+    ),
+    "sealed_values_released": RecordedEvent(
+        "Sealed values were released to the system that they are for.",
+        properties={
+            "values": ("number", "Values that were released."),
+            "fields": ("number", "Fields of the record that they belong to."),
+        },
     ),
     "redacted_again": RecordedEvent(
         "Texts of the session were redacted again with newer rules.",

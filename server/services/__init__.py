@@ -27,6 +27,8 @@ from vestibule.v1 import (
     review_pb2_grpc,
     risk_pb2,
     risk_pb2_grpc,
+    sealed_pb2,
+    sealed_pb2_grpc,
     session_pb2,
     session_pb2_grpc,
 )
@@ -43,6 +45,7 @@ SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
         (experiment_pb2, "ExperimentService"),
         (report_pb2, "ReportService"),
         (risk_pb2, "RiskService"),
+        (sealed_pb2, "SealedValueService"),
         (admin_pb2, "AdminService"),
         (access_pb2, "AccessService"),
     )
@@ -62,6 +65,7 @@ class Services:
     experiment: experiment_pb2_grpc.ExperimentServiceServicer
     report: report_pb2_grpc.ReportServiceServicer
     risk: risk_pb2_grpc.RiskServiceServicer
+    sealed: sealed_pb2_grpc.SealedValueServiceServicer
     admin: admin_pb2_grpc.AdminServiceServicer
     access: access_pb2_grpc.AccessServiceServicer
 
@@ -76,5 +80,6 @@ class Services:
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(self.experiment, server)
         report_pb2_grpc.add_ReportServiceServicer_to_server(self.report, server)
         risk_pb2_grpc.add_RiskServiceServicer_to_server(self.risk, server)
+        sealed_pb2_grpc.add_SealedValueServiceServicer_to_server(self.sealed, server)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(self.admin, server)
         access_pb2_grpc.add_AccessServiceServicer_to_server(self.access, server)

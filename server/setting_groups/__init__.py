@@ -16,6 +16,7 @@ from server.setting_groups.media import ClamavSettings, MediaSettings
 from server.setting_groups.reports import ReportSettings
 from server.setting_groups.retries import RetrySettings
 from server.setting_groups.risk import RiskSettings
+from server.setting_groups.sealed import SealedSettings
 from server.setting_groups.stored_data import (
     DeadLetterSettings,
     EventSettings,
@@ -56,6 +57,7 @@ __all__ = [
     "RetentionSettings",
     "RetrySettings",
     "RiskSettings",
+    "SealedSettings",
     "SpeechSettings",
     "TlsSettings",
     "UpstreamSettings",

@@ -19,6 +19,9 @@ class RetentionSettings(BaseModel):
     turns_days: Days = Field(None, description="Turns, replies and times of words, of sessions that have ended.")
     artifacts_days: Days = Field(None, description="Redacted pictures and recordings, and what was read in uploads.")
     events_days: Days = Field(None, description="Events of the funnel; their counts by day are kept.")
+    sealed_days: Days = Field(
+        30.0, description="Values that are sealed for another system, of sessions that have ended; released or not."
+    )
     letters_days: Days = Field(
         7.0,
         description="Dead letters, open ones too, with the media that they kept, and attempts at jobs that have ended.",

@@ -15,6 +15,7 @@ from server.ledger.streams import StreamRow
 from server.ledger.types import Clock, SessionRow
 from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
+from server.sealed.requests import NOTHING_SEALED, Seals
 from server.streaming.admission import Admission, AdmissionTicket
 from server.streaming.audio_ingest import AudioIngest
 from server.streaming.barge_in import BargeIn
@@ -52,6 +53,7 @@ class ConversationFactory:
     elapsed_s: Callable[[], float]
     open_container: OpenContainer
     experiments: Experiments = NO_EXPERIMENTS
+    seals: Seals = NOTHING_SEALED
 
     async def build(
         self, config: StreamConfig, session: SessionRow, stream: RegisteredStream, ticket: AdmissionTicket
@@ -128,6 +130,7 @@ class ConversationFactory:
             session.client_id,
             config.word_times,
             detects=row.detects,
+            seal=partial(self.seals.request, session),
         )
 
         def asked_for() -> tuple[str, ...]:

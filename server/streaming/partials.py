@@ -6,12 +6,13 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
 from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.types import RedactionScope
+from models.sealed_values import SealRequest
 from models.text import RedactedText
 from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
 from server.observability.log import get_logger
@@ -57,6 +58,10 @@ class SpeechBackend:
             return await self.gateway.speech_step(window, timeout_s=timeout_s)
 
 
+def _nothing_sealed() -> SealRequest | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class RecognitionConfig:
     """How a stream is transcribed.
@@ -66,6 +71,7 @@ class RecognitionConfig:
         detects: Whether the language was detected. Detected languages may be detected again; given ones may not.
         vocabulary: Words to expect.
         word_times: Whether finals come with their words.
+        seal: Says which values of the next final or typed text are sealed.
     """
 
     session_id: str
@@ -75,11 +81,17 @@ class RecognitionConfig:
     client_id: str = ""
     word_times: bool = False
     detects: bool = False
+    seal: Callable[[], SealRequest | None] = _nothing_sealed
 
     @property
     def scope(self) -> RedactionScope:
         """Client and session, for the redaction."""
         return RedactionScope(self.client_id, self.session_id)
+
+    @property
+    def sealing_scope(self) -> RedactionScope:
+        """The same, with the values that are sealed now: for a text that will be stored."""
+        return replace(self.scope, seal=self.seal())
 
 
 AskedFor = Callable[[], tuple[str, ...]]
@@ -243,7 +255,7 @@ class InterimTranscriber:
             self.sealed_state,
             self.language,
             self.config.vocabulary,
-            self.config.scope,
+            self.config.sealing_scope if final else self.config.scope,
             tuple(sorted(self._asked_during)),
             word_times=self.config.word_times,
         )

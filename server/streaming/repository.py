@@ -6,7 +6,7 @@ from datetime import datetime
 
 from models.text import RedactedText
 from server.jobs.runner import JobQueue
-from server.ledger import events, sessions, streams, tag_numbers, turns
+from server.ledger import events, sealed_values, sessions, streams, tag_numbers, turns
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow, SessionRow, TurnRow
 from server.ledger.writer import Ledger
@@ -39,7 +39,8 @@ class StreamRepository:
             session, moved = note_new_input(cursor, session, self._clock())
             turn = tag_numbers.numbered_turn(cursor, recognized.turn)
             if turns.insert_turn(cursor, turn):
-                events.insert_event(cursor, _turn_finished(session, turn, recognized.delay_s, self._clock()))
+                sealed = sealed_values.store(cursor, session.id, turn.id, recognized.sealed, self._clock())
+                events.insert_event(cursor, _turn_finished(session, turn, recognized.delay_s, self._clock(), sealed))
             streams.save_progress(
                 cursor,
                 self._stream_id,
@@ -109,7 +110,7 @@ class StreamRepository:
         )
 
 
-def _turn_finished(session: SessionRow, turn: TurnRow, delay_s: float | None, now: datetime) -> EventRow:
+def _turn_finished(session: SessionRow, turn: TurnRow, delay_s: float | None, now: datetime, sealed: int) -> EventRow:
     return make_event(
         session,
         "turn_finished",
@@ -120,6 +121,7 @@ def _turn_finished(session: SessionRow, turn: TurnRow, delay_s: float | None, no
         language=turn.language or "unknown",
         spoken_ms=round(1000 * (turn.end_s - turn.start_s)),
         delay_ms=None if delay_s is None else round(1000 * delay_s),
+        sealed=sealed or None,
         **redacted_counts(turn.text),
     )
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from models.reasons import Reason
 from models.redaction.dialogue_context import answering
 from models.redaction.types import RedactionContext
+from models.sealed_values import SealedValue
 from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway, SpeechStep
@@ -41,6 +42,7 @@ class RecognizedUtterance:
         finalized_samples: Samples of the stream whose finals are stored; None for typed text, which moves nothing.
         language: Language of the stream from now on; empty while it is detected in each window.
         delay_s: Seconds from the end of the utterance until it was recognized; None for typed text.
+        sealed: Values of the turn that are sealed for another system.
     """
 
     turn: TurnRow
@@ -49,6 +51,7 @@ class RecognizedUtterance:
     finalized_samples: int | None
     language: str = ""
     delay_s: float | None = None
+    sealed: tuple[SealedValue, ...] = ()
 
 
 class TurnStore(Protocol):
@@ -106,13 +109,14 @@ class Transcriber:
             await self._emit(Final(known))
             return None
         config = self._interim.config
-        context = RedactionContext(TextSource.TYPED, config.language or "en", scope=config.scope)
+        context = RedactionContext(TextSource.TYPED, config.language or "en", scope=config.sealing_scope)
         context = answering(context, self._asked_for())
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=config.language)
         turn = replace(turn, id=turn_id)
         state, language = self._interim.sealed_state, self._interim.language
-        turn = await self._store.store_turn(RecognizedUtterance(turn, state, item.number + 1, None, language))
+        recognized = RecognizedUtterance(turn, state, item.number + 1, None, language, sealed=redaction.sealed)
+        turn = await self._store.store_turn(recognized)
         await self._announce(turn)
         return turn
 
@@ -136,7 +140,7 @@ class Transcriber:
         following, language = utterance.number + 1, self._interim.language
         delay_s = _since(utterance)
         turn = await self._store.store_turn(
-            RecognizedUtterance(turn, step.sealed_state, following, utterance.end, language, delay_s)
+            RecognizedUtterance(turn, step.sealed_state, following, utterance.end, language, delay_s, step.sealed)
         )
         await self._announce(turn)
         self._metrics.final_seconds.observe(_since(utterance))

@@ -90,6 +90,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         recordings_at_once=max(2, settings.speech.places),
         keep_recordings=settings.keep_redacted_recordings,
         experiments=shared.experiments,
+        seals=shared.seals,
     )
     kinds = [handler.kind for handler in handlers]
     shared.metrics.show(shared.metrics.jobs, kinds, JobOutcome)

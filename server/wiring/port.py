@@ -13,6 +13,7 @@ from server.records.machine_words import MachineWords, as_device
 from server.records.report_status import ReportStatus
 from server.records.reviews import Reviews
 from server.records.reviews_fields import FieldReview
+from server.records.sealed_releases import SealedReleases
 from server.records.status import StatusReporter
 from server.risk.texts import RiskTexts
 from server.rpc.interceptors.authenticate import Authenticate, observer
@@ -29,6 +30,7 @@ from server.services.recommendation import RecommendationService
 from server.services.report import ReportService
 from server.services.review import ReviewService
 from server.services.risk import RiskService
+from server.services.sealed import SealedValueService
 from server.services.session import SessionService
 from server.settings import Settings
 from server.streaming.stream_manager import StreamManager
@@ -84,6 +86,7 @@ def build_services(
         risk=RiskService(
             ledger, stored.risk, clock, RiskTexts(load_texts(settings.funnel_report.texts)), settings.risk
         ),
+        sealed=SealedValueService(SealedReleases(ledger, shared.audit.trail, clock, shared.metrics)),
         experiment=ExperimentService(ledger, shared.experiments, clock, shared.audit.trail.client_pseudonym),
         report=ReportService(stored.reports),
         admin=AdminService(

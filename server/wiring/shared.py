@@ -34,6 +34,7 @@ from server.runtime.disk_room import Disk, DiskRoom
 from server.runtime.lifecycle import Lifecycle
 from server.sandbox.build import build_sandbox
 from server.sandbox.sandbox import MediaSandbox
+from server.sealed.requests import Seals
 from server.setting_groups import FlowSettings
 from server.settings import Settings
 from server.tls.files import files_of_console
@@ -53,6 +54,7 @@ class Shared:
     Attributes:
         experiments: Those in force: none until the redactor has read them.
         declared_experiments: What their file has.
+        seals: Says which values are sealed.
     """
 
     ledger: Ledger
@@ -78,6 +80,7 @@ class Shared:
     flows: Flows
     experiments: Experiments
     declared_experiments: Experiments
+    seals: Seals
 
 
 async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack, clock: Clock) -> Shared:
@@ -127,6 +130,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         declared_experiments=load_experiments(settings.experiments.file, settings.idle_session_s).stored_as(
             audit.trail.client_pseudonym
         ),
+        seals=settings.sealed.seals,
     )
 
 

@@ -57,5 +57,6 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
         elapsed_s=running_s,
         open_container=shared.sandbox.open_stream,
         experiments=shared.experiments,
+        seals=shared.seals,
     )
     return StreamManager(registry, admission, conversations)

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.redactor import LocalRedactor
+from models.redaction.sealing import sealer_of
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
 from models.text import RawText, TextSource
@@ -46,8 +47,8 @@ class LocalWorkers(FakeGateway):
             return replace(step, sealed_state=b"")
         context = RedactionContext(TextSource.SPEECH, scope=window.scope)
         if window.final:
-            text = self.redactor.redact(RawText(self.heard), context).text
-            return replace(step, text=text, sealed_state=b"", words=())
+            redaction = self.redactor.redact(RawText(self.heard), context)
+            return replace(step, text=redaction.text, sealed_state=b"", words=(), sealed=redaction.sealed)
         words = int(len(window.pcm) / 4 / SAMPLE_RATE_HZ / self.word_s)
         said = RawText(" ".join(self.heard.split()[:words]))
         before = PartialState.from_payload(json.loads(window.sealed_state)) if window.sealed_state else PartialState()
@@ -59,4 +60,6 @@ class LocalWorkers(FakeGateway):
     ) -> RedactedPage:
         """See ``Gateway``."""
         pixels = np.full((200, 600, 3), 255, np.uint8)
-        return redact_page(pixels, self.print, ScopedRedactor(self.redactor, scope), document_type)
+        redactor = ScopedRedactor(self.redactor, scope.without_seal())
+        sealer = sealer_of(scope, self.redactor._worker_key)
+        return redact_page(pixels, self.print, redactor, document_type, sealer=sealer)

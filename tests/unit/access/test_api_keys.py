@@ -239,12 +239,16 @@ async def test_a_key_for_every_client_is_no_app_and_each_has_a_scope(
     assert keys.list_keys(include_closed=True) == []
 
 
-async def test_the_operator_key_allows_everything_from_this_machine_only(keys: ApiKeys, tmp_path: Path) -> None:
+async def test_the_operator_key_allows_all_but_sealed_values_from_this_machine_only(
+    keys: ApiKeys, tmp_path: Path
+) -> None:
     key = load_or_create_operator_key(tmp_path / "state")
     assert load_or_create_operator_key(tmp_path / "state") == key
     assert (tmp_path / "state" / OPERATOR_KEY_FILE).stat().st_mode & 0o777 == 0o600
     keys.accept_operator_key(key)
-    assert verify(keys, key, LOCAL_PEER) == Caller("key:operator", "", frozenset(Scope), LOCAL_PEER)
+    assert verify(keys, key, LOCAL_PEER) == Caller(
+        "key:operator", "", frozenset(Scope) - {Scope.SEALED_RELEASE}, LOCAL_PEER
+    )
     assert refused(keys, key).reason is Reason.CREDENTIALS_INVALID
     assert keys.list_keys(include_closed=True) == []
     with pytest.raises(InvalidInput):

@@ -24,6 +24,7 @@ from vestibule.v1 import (
     report_pb2,
     review_pb2,
     risk_pb2,
+    sealed_pb2,
     session_pb2,
 )
 
@@ -202,6 +203,12 @@ CASES: Final = (
     Case("RiskService/GetRiskModel", "sessions of every client", lambda ids, own: [
         risk_pb2.GetRiskModelRequest()
     ], owner_gets=""),
+    Case("SealedValueService/ListSealedValues", "session", lambda ids, own: [
+        sealed_pb2.ListSealedValuesRequest(session_id=ids.session)
+    ]),
+    Case("SealedValueService/ReleaseSealedValues", "session", lambda ids, own: [
+        sealed_pb2.ReleaseSealedValuesRequest(session_id=ids.session, fields=["contact_phone"], request_id=ids.request)
+    ], owner_gets="FAILED_PRECONDITION"),
     Case("ReportService/SendReport", "sessions of every client", lambda ids, own: [
         report_pb2.SendReportRequest()
     ], owner_gets=""),

@@ -19,6 +19,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from models.sealed_values import SealedValue
 from server.access.api_keys import ApiKeys
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as, set_caller
@@ -33,7 +34,7 @@ from server.flows.catalogue import shipped_catalogue
 from server.funnel.texts import load_texts
 from server.jobs.letter_operations import LetterOperations
 from server.jobs.types import Completion, Handler
-from server.ledger import dead_letters, jobs
+from server.ledger import dead_letters, jobs, sealed_values
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job
 from server.ledger.schema import TABLES
@@ -43,6 +44,7 @@ from server.records.approval import ApprovalRules
 from server.records.machine_words import MachineWords
 from server.records.reviews import Reviews
 from server.records.reviews_fields import FieldReview
+from server.records.sealed_releases import SealedReleases
 from server.records.sessions import Sessions
 from server.records.status import StatusReporter
 from server.records.vocabulary import VocabularySealer
@@ -64,6 +66,7 @@ from server.services.recommendation import RecommendationService
 from server.services.report import ReportService
 from server.services.review import ReviewService
 from server.services.risk import RiskService
+from server.services.sealed import SealedValueService
 from server.services.session import SessionService
 from server.setting_groups import ApprovalSettings, AuditSettings, LimitSettings, RiskSettings
 from server.settings import Settings
@@ -265,6 +268,7 @@ class TwoClients:
                 RiskTexts(load_texts()),
                 RiskSettings(),
             ),
+            sealed=SealedValueService(SealedReleases(self.ledger, self.audit.trail, lambda: NOW, Metrics())),
             admin=AdminService(
                 status,
                 self.ledger,
@@ -307,6 +311,8 @@ class TwoClients:
         upload = await self._upload(session)
         proposed = await self.harness.recommender.propose(session.id, fallback=True, wait_s=0)
         letter = await self._letter(session)
+        value = SealedValue("PHONE", "contact_phone", "crm", b"sealed for " + client_id.encode(), "0" * 32)
+        await self.ledger.write(lambda cursor: sealed_values.store(cursor, session.id, upload.id, [value], NOW))
         return Ids(session.id, upload.id, proposed.id, token, str(uuid4()), letter, request, client_id, person)
 
     async def _broken_stream(self, session: SessionRow) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from models.redaction.streaming.sealed_state import load_or_create_key
+from models.sealed_values import Binding, OpenedValue, read_public_key, seal_value
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.erasure import eraser
@@ -68,6 +70,18 @@ def new(home: Home) -> list[str]:
     return ["--ledger", "--dry-run", "--data-dir", str(data), "--state-dir", str(state)]
 
 
+def opened(home: Home) -> list[str]:
+    """A key, and a value that is sealed to it."""
+    key, released = home.home / "key.pem", home.home / "released.json"
+    made = CliRunner().invoke(cli, ["sealed", "keygen", str(key)])
+    binding = Binding(home.session, "contact_phone", "PHONE", "crm")
+    ciphertext = seal_value(OpenedValue("said", "written"), read_public_key(made.stdout.strip()), binding)
+    where = {"session_id": home.session, "field": "contact_phone", "type": "PHONE", "key_id": "crm", "source_id": "s"}
+    value = where | {"ciphertext": base64.b64encode(ciphertext).decode()}
+    released.write_text(json.dumps({"values": [value]}), encoding="utf-8")
+    return [str(key), str(released)]
+
+
 WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
     "audit list": (of_files(),),
     "audit verify": (of_files(),),
@@ -86,6 +100,7 @@ WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
     "models list": (plain(),),
     "sessions list": (of_files(),),
     "sessions timeline": (lambda home: of_files(home.session)(home),),
+    "sealed open": (opened,),
     "sql": (of_files("SELECT state FROM v_sessions"),),
 }
 """Commands that work without a server, and what each is called with."""
@@ -118,6 +133,7 @@ OF_A_SERVER: dict[str, list[str]] = {
     "report send": ["--test"],
     "risk model": [],
     "risk show": [SOME_ID],
+    "sealed list": [SOME_ID],
     "sessions show": [SOME_ID],
     "status": [],
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from models.sealed_values import SealedValue
 from models.speech.types import RedactedWord
 from models.text import RedactedText
 from server.ledger import (
@@ -21,6 +22,7 @@ from server.ledger import (
     redactions,
     reviews,
     reviews_decisions,
+    sealed_values,
     sessions,
     streams,
     turns,
@@ -107,6 +109,8 @@ class Store:
         dead_letters.insert_letter(cursor, letter)
         job_attempts.insert_attempt(cursor, job, NOW, "dead", "BROKEN_MEDIA")
         cursor.execute("INSERT INTO tag_numbers VALUES (?, 'NAME', ?, 1)", [session_id, mark_of(f"{name}-tag")])
+        sealed = SealedValue("PHONE", "contact_phone", "crm", mark_of(f"{name}-sealed").encode(), "0" * 32)
+        sealed_values.store(cursor, session_id, upload.id, [sealed], NOW)
         participants.add(cursor, session_id, mark_of(f"{name}-subject"))
         redactions.store(cursor, session_id, "rules", NOW)
         self.spool.put(spool_id, [b"content"])
@@ -128,7 +132,7 @@ class Store:
 
     def marks(self, name: str) -> set[str]:
         """The marks of a session that are in any file."""
-        wanted = {mark_of(f"{name}{part}") for part in ("", "-variant", "-event", "-tag", "-picture")}
+        wanted = {mark_of(f"{name}{part}") for part in ("", "-variant", "-event", "-tag", "-sealed", "-picture")}
         everything = b"\n".join(file.read_bytes() for file in self.home.rglob("*") if file.is_file())
         return {mark for mark in wanted if mark.encode() in everything}
 

@@ -49,7 +49,7 @@ def test_nothing_of_an_erased_session_is_left_and_everything_of_another_is(store
     assert all(store.rows(gone).values()), "otherwise this test proves nothing"
     before = store.rows(stays)
     asyncio.run(store.ledger.between_commits(lambda: store.ledger.cursor().execute("CHECKPOINT")))
-    assert len(store.marks("gone")) == 5
+    assert len(store.marks("gone")) == 6
     erasure_id, erased = asyncio.run(eraser(store).erase(ErasureTarget(ErasureScope.SESSION, gone)))
     assert erasure_id
     [row] = asyncio.run(store.ledger.read(lambda cursor: audit.rows_after(cursor, 0, 10)))
@@ -59,7 +59,7 @@ def test_nothing_of_an_erased_session_is_left_and_everything_of_another_is(store
     assert not any(store.rows(gone).values())
     assert store.marks("gone") == set()
     assert store.rows(stays) == before
-    assert len(store.marks("stays")) == 5
+    assert len(store.marks("stays")) == 6
     assert store.spooled() == 2, "the upload and the audio of the other session"
     assert len(list(store.pictures.iterdir())) == 1
 

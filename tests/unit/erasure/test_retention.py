@@ -49,13 +49,13 @@ def test_nothing_is_deleted_before_its_time(store: Store) -> None:
     at(store, 29.9)
     assert asyncio.run(retention(store, EVERYTHING).round()) == 0
     assert store.rows(session_id) == before
-    assert len(store.marks("kept")) == 5
+    assert len(store.marks("kept")) == 6
 
 
 def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
     session_id = store.fill("old")
     at(store, 30.1)
-    assert asyncio.run(retention(store, EVERYTHING).round()) == 5
+    assert asyncio.run(retention(store, EVERYTHING).round()) == 6
     left = {table for table, number in store.rows(session_id).items() if number}
     reviewed = {"reviews", "field_decisions", "review_comments", "approvals", "picture_lines"}
     assert left == reviewed | {
@@ -72,13 +72,14 @@ def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
         ("turns_days", {"turns", "turn_words"}),
         ("artifacts_days", set()),
         ("events_days", {"events"}),
+        ("sealed_days", {"sealed_values"}),
         ("letters_days", {"dead_letters", "job_attempts", "jobs"}),
     ],
 )
 def test_each_kind_has_its_own_limit(store: Store, setting: str, gone: set[str]) -> None:
     session_id = store.fill("old")
     at(store, 31)
-    asyncio.run(retention(store, RetentionSettings(**{"letters_days": None, setting: 30})).round())
+    asyncio.run(retention(store, RetentionSettings(**{"letters_days": None, "sealed_days": None, setting: 30})).round())
     assert {table for table, number in store.rows(session_id).items() if not number} == gone
     assert bool(list(store.pictures.iterdir())) == (setting != "artifacts_days")
 
@@ -91,7 +92,7 @@ def test_a_session_that_is_open_keeps_its_turns(store: Store) -> None:
 
 
 def test_it_is_applied_once_a_day(store: Store) -> None:
-    applied = retention(store, RetentionSettings(turns_days=1, letters_days=None))
+    applied = retention(store, RetentionSettings(turns_days=1, letters_days=None, sealed_days=None))
     at(store, 10)
     assert asyncio.run(applied.round()) == 0
     at(store, 10.5)
@@ -103,10 +104,10 @@ def test_it_is_applied_once_a_day(store: Store) -> None:
 
 def test_the_status_says_what_is_kept(store: Store) -> None:
     assert (
-        retention(store, RetentionSettings(letters_days=None)).component.detail
+        retention(store, RetentionSettings(letters_days=None, sealed_days=None)).component.detail
         == "Everything is kept until it is erased."
     )
-    limited = retention(store, RetentionSettings(turns_days=30, events_days=0.5, letters_days=None))
+    limited = retention(store, RetentionSettings(turns_days=30, events_days=0.5, letters_days=None, sealed_days=None))
     assert limited.component.detail == "Kept: turns 30 days, events 0.5 days; not applied yet."
     asyncio.run(limited.round())
     assert limited.component.detail == "Kept: turns 30 days, events 0.5 days; last applied 2026-03-01 12:00 UTC."

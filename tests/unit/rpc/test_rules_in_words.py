@@ -42,7 +42,10 @@ def test_every_pattern_has_words() -> None:
         (
             access_pb2.CreateApiKeyRequest(scopes=[1, 99], lifetime=Duration(seconds=1)),  # type: ignore[list-item]
             [
-                ("scopes[1]", "must be one of SCOPE_APP, SCOPE_REVIEWER, SCOPE_ANALYST, SCOPE_OPERATOR"),
+                (
+                    "scopes[1]",
+                    "must be one of SCOPE_APP, SCOPE_REVIEWER, SCOPE_ANALYST, SCOPE_OPERATOR, SCOPE_SEALED_RELEASE",
+                ),
                 ("lifetime", "must be greater than or equal to 60s and less than or equal to 315360000s"),
             ],
         ),

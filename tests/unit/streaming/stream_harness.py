@@ -23,6 +23,7 @@ from server.records.recommender import Recommender
 from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
 from server.runtime.token_bucket import Rate
+from server.sealed.requests import NOTHING_SEALED, Seals
 from server.setting_groups import ApprovalSettings
 from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.conversation import Conversation
@@ -61,6 +62,7 @@ class StreamHarness:
         gateway: FakeGateway | None = None,
         client_logs: LogBounds = NO_BOUNDS,
         experiments: Experiments = NO_EXPERIMENTS,
+        seals: Seals = NOTHING_SEALED,
     ) -> None:
         self.ledger = open_ledger(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(folder / "spool", bytes(32), client_logs=client_logs)
@@ -105,6 +107,7 @@ class StreamHarness:
             elapsed_s=self.elapsed_s,
             open_container=open_in_process,
             experiments=experiments,
+            seals=seals,
         )
         self.streams = StreamManager(registry, admission, conversations)
         self.recommender, self.runner = recommender, runner

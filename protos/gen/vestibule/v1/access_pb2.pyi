@@ -37,6 +37,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Reads the funnel."""
     SCOPE_OPERATOR: _Scope.ValueType  # 4
     """Reads the state of the server, and manages dead letters, breakers and keys."""
+    SCOPE_SEALED_RELEASE: _Scope.ValueType  # 5
+    """Gets sealed values, which only the system that they are for can open."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """What a credential allows."""
@@ -51,6 +53,8 @@ SCOPE_ANALYST: Scope.ValueType  # 3
 """Reads the funnel."""
 SCOPE_OPERATOR: Scope.ValueType  # 4
 """Reads the state of the server, and manages dead letters, breakers and keys."""
+SCOPE_SEALED_RELEASE: Scope.ValueType  # 5
+"""Gets sealed values, which only the system that they are for can open."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final

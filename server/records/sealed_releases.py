@@ -1,0 +1,87 @@
+"""Releases sealed values to the system that they are for: once, after the record was approved, and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from models.errors import CallerError, Conflict
+from models.reasons import Reason
+from server.access import ownership
+from server.access.audit import AuditAction, AuditTrail
+from server.access.caller import current_caller
+from server.ledger import events, recommendations, sealed_values
+from server.ledger.columns import Cursor
+from server.ledger.sealed_values import Release, SealedRow
+from server.ledger.types import Clock, RecommendationState
+from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
+from server.records.events import make_event
+
+
+class SealedReleases:
+    """Lists and releases the sealed values of a session.
+
+    Args:
+        audit: Gets an entry for each field of each answer with ciphertexts.
+        metrics: Count the answers.
+    """
+
+    def __init__(self, ledger: Ledger, audit: AuditTrail, clock: Clock, metrics: Metrics) -> None:
+        self._ledger = ledger
+        self._audit = audit
+        self._clock = clock
+        self._released = metrics.sealed_releases
+
+    async def stored(self, session_id: str) -> list[SealedRow]:
+        """The sealed values of a session of the current caller, oldest first.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+        """
+        caller = current_caller()
+
+        def read(cursor: Cursor) -> list[SealedRow]:
+            session = ownership.session(cursor, session_id, caller)
+            return [row for row in sealed_values.list_of_session(cursor, session.id) if row.value.ciphertext]
+
+        return await self._ledger.read(read)
+
+    async def release(self, session_id: str, fields: Iterable[str], request_id: str) -> list[SealedRow]:
+        """Release the values of some fields to the current caller; all fields or none.
+
+        Args:
+            session_id: UUID of the session.
+            fields: Of the record.
+            request_id: UUID of the caller's; with the same one it gets the same answer again.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND, SEALED_VALUE_NOT_FOUND.
+            Conflict: NOT_APPROVED, ALREADY_RELEASED.
+        """
+        try:
+            rows, repeated = await self._release(session_id, frozenset(fields), request_id)
+        except CallerError:
+            self._released.labels("refused").inc()
+            raise
+        self._released.labels("repeated" if repeated else "released").inc()
+        return rows
+
+    async def _release(self, session_id: str, fields: frozenset[str], request_id: str) -> tuple[list[SealedRow], bool]:
+        caller = current_caller()
+        target = ("session", session_id)
+        entries = [self._audit.entry(AuditAction.SEALED_RELEASED, target, reason=field) for field in sorted(fields)]
+        wanted = Release(session_id, fields, request_id, self._audit.stored_subject(caller.subject))
+
+        def write(cursor: Cursor) -> tuple[list[SealedRow], bool]:
+            session, now = ownership.session(cursor, session_id, caller), self._clock()
+            records = recommendations.list_of_session(cursor, session.id)
+            if not any(record.state is RecommendationState.APPROVED for record in records):
+                raise Conflict("Nobody has approved the record of this session.", reason=Reason.NOT_APPROVED)
+            rows, repeated = sealed_values.release(cursor, wanted, now)
+            if not repeated:
+                event = make_event(session, "sealed_values_released", now, values=len(rows), fields=len(fields))
+                events.append(cursor, event)
+            self._audit.append(cursor, *entries)
+            return rows, repeated
+
+        return await self._ledger.write(write)

@@ -1,0 +1,1 @@
+"""Values that are sealed for other systems."""
