@@ -113,7 +113,7 @@ async def whole_session(harness: StreamHarness) -> list[events.Output]:
 
 def everything_else(cursor: Cursor) -> str:
     """All tables and views but the one that holds the ciphertexts."""
-    tables = [t.name for t in schema.TABLES if t is not schema.SEALED_VALUES]
+    tables = [t.name for t in schema.TABLES if t is not sealed_values.SEALED_VALUES]
     views = [row["view_name"] for row in fetch_all(cursor, "SELECT view_name FROM duckdb_views() WHERE NOT internal")]
     return repr([fetch_all(cursor, f"FROM {name}") for name in [*tables, *views]])
 
