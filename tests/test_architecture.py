@@ -214,8 +214,9 @@ ORDER = {
     "models.speech": "types muting endpointing whisper engines",
     "server": (
         "validators times key_places languages observability runtime flows ledger sealed funnel experiments alerts "
-        "reports breakers llm setting_groups risk settings access rpc records tls preflight cluster_config analytics sandbox "
-        "uploads erasure backup housekeeping jobs streaming services grpc_server console wiring app cli operations"
+        "reports breakers llm setting_groups risk settings access rpc records tls preflight cluster_config analytics "
+        "sandbox uploads erasure backup housekeeping jobs streaming services grpc_server console wiring app cli "
+        "operations"
     ),
 }
 """The folders and files of a package from the lowest to the highest. One may import those before it only."""
