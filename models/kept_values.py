@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from models.redaction.spans.operators import hashed_tag, tag
-from models.sealed_values import SealedValue
 from models.text import RedactedText
+
+if TYPE_CHECKING:
+    from models.sealed_values import SealedValue
 
 
 class Keep(StrEnum):
-    """In which form a field keeps a personal value."""
+    """How a personal value is kept. The value itself is never stored readable and never sent."""
 
     GIVEN = "given"
+    """That it was given: ``yes``."""
     TAG = "tag"
+    """Its tag, which tells two people of a session apart, such as ``[REDACTED_NAME_1]``."""
     HASH = "hash"
+    """A keyed hash, equal for equal values of a session."""
     SEALED = "sealed"
+    """Encrypted to a public key of an entitled system; the server cannot open it."""
 
 
 GIVEN: Final = "yes"

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from datetime import date, time
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from models import kept_values
 from models.redaction.entities import LABELS
 from server.flows.conditions import Condition, FlowPart, Name, as_number
 from server.flows.texts import Text, Words, text_in
@@ -26,17 +26,7 @@ LONGEST_CODE: Final = 64
 _DIGITS: Final = re.compile(r"-?\d{1,12}(?:[.,]\d{1,6})?")
 
 
-class Keep(StrEnum):
-    """How a personal value is kept. The value itself is never stored readable and never sent."""
-
-    GIVEN = "given"
-    """That it was given: ``yes``."""
-    TAG = "tag"
-    """Its tag, which tells two people of a session apart, such as ``[REDACTED_NAME_1]``."""
-    HASH = "hash"
-    """A keyed hash, equal for equal values of this installation."""
-    SEALED = "sealed"
-    """Encrypted to a public key of an entitled system; the server cannot open it."""
+Keep = kept_values.Keep
 
 
 class _Field(FlowPart):

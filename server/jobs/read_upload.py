@@ -137,7 +137,8 @@ class ReadUpload(Handler):
         uploads.begin_attempt(cursor, upload_id, self._clock())
         row = uploads.set_progress(cursor, upload_id, self._clock(), STARTED)
         session = sessions.get(cursor, row.session_id)
-        return row, session.language, RedactionScope(session.client_id, session.id, self._seals.request(session))
+        seal = self._seals.request(session, from_picture=self.kind == READ_PICTURE)
+        return row, session.language, RedactionScope(session.client_id, session.id, seal)
 
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
         """Have a worker read it, and keep what is to be kept."""

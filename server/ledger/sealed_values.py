@@ -134,6 +134,11 @@ def list_of_session(cursor: Cursor, session_id: str) -> list[SealedRow]:
     return [_sealed(row) for row in rows]
 
 
+def of_source(cursor: Cursor, session_id: str, source_id: str) -> list[SealedValue]:
+    """The values of a turn or an upload, for ``models.kept_values``; those of which only the hash is kept, too."""
+    return [row.value for row in list_of_session(cursor, session_id) if row.source_id == source_id]
+
+
 def keep_source(cursor: Cursor, session_id: str, field: str, source_id: str) -> int:
     """Delete the values of a field that come from other sources than this one, because they were corrected.
 

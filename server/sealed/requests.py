@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from models.sealed_values import SealRequest
+from models.errors import NotFound
+from models.kept_values import Keep
+from models.sealed_values import SealRequest, SealTarget
+from server.flows.catalogue import Flows
+from server.flows.fields import PersonalField
 from server.ledger.types import SessionRow
-from server.sealed.keys import SealKeys
+from server.sealed.keys import SealKeys, hash_target
 
 
 class Seals(Protocol):
     """Says what is sealed. It is asked for each utterance, typed text and upload, and must answer at once."""
 
-    def request(self, session: SessionRow) -> SealRequest | None:
-        """What is sealed of the next text of a session; None for nothing."""
+    def request(self, session: SessionRow, *, from_picture: bool = False) -> SealRequest | None:
+        """What is sealed of the next text of a session; None for nothing.
+
+        Args:
+            session: The session.
+            from_picture: Whether the text is read in a picture, which may show values of other people.
+        """
         ...
 
 
@@ -28,7 +37,7 @@ class SameSeals:
     def __init__(self, request: SealRequest | None = None) -> None:
         self._request = request
 
-    def request(self, session: SessionRow) -> SealRequest | None:
+    def request(self, session: SessionRow, *, from_picture: bool = False) -> SealRequest | None:
         """See ``Seals``."""
         return self._request
 
@@ -48,3 +57,66 @@ def seals_of_fields(fields: Mapping[str, str], keys: SealKeys) -> SameSeals:
     """
     targets = [keys.target(kind, field) for field, kinds in fields.items() for kind in kinds.split()]
     return SameSeals(SealRequest(tuple(targets))) if targets else NOTHING_SEALED
+
+
+_WORKERS_GIVE: Final = frozenset({Keep.SEALED, Keep.HASH})
+"""Forms for which the workers have to see the value."""
+
+
+def _nobody_asks(_session_id: str) -> str:
+    return ""
+
+
+class FlowSeals:
+    """What the flow of a session says. A session whose flow seals and hashes nothing gets what the settings say.
+
+    Args:
+        flows: All flows.
+        keys: Public keys, which the fields name.
+        otherwise: What the settings say.
+        asked: The field that is asked for now in a session, by its id; empty for none. A value of a type that several
+            fields may have belongs to that one, else to the first that is sealed.
+
+    Raises:
+        InvalidInput: SEALED_KEY_UNKNOWN, a flow of the files names a key that the settings do not have.
+    """
+
+    def __init__(
+        self,
+        flows: Flows,
+        keys: SealKeys,
+        otherwise: Seals = NOTHING_SEALED,
+        asked: Callable[[str], str] = _nobody_asks,
+    ) -> None:
+        self._flows = flows
+        self._keys = keys
+        self._otherwise = otherwise
+        self._asked = asked
+        for flow in flows:
+            for field in flow.sealed():
+                keys.target(field.entities[0], field.name, field.seal_to or "")
+
+    def request(self, session: SessionRow, *, from_picture: bool = False) -> SealRequest | None:
+        """See ``Seals``."""
+        try:
+            flow = self._flows.get(session.flow, session.flow_version)
+        except NotFound:
+            return self._otherwise.request(session, from_picture=from_picture)
+        personal = [field for field in flow.fields.values() if isinstance(field, PersonalField)]
+        if not any(field.keep in _WORKERS_GIVE for field in personal):
+            return self._otherwise.request(session, from_picture=from_picture)
+        return self._request([f for f in personal if f.from_pictures or not from_picture], self._asked(session.id))
+
+    def _request(self, fields: Sequence[PersonalField], asked: str) -> SealRequest | None:
+        owners: dict[str, PersonalField] = {}
+        for field in sorted(fields, key=lambda f: (f.name != asked, f.keep not in _WORKERS_GIVE)):
+            for entity in field.entities:
+                owners.setdefault(entity, field)
+        targets = [self._target(kind, field) for kind, field in owners.items() if field.keep in _WORKERS_GIVE]
+        return SealRequest(tuple(targets)) if targets else None
+
+    def _target(self, entity: str, field: PersonalField) -> SealTarget:
+        """How the field keeps a value. An earlier version of a flow may name a key that is gone: its hash is kept."""
+        if field.keep is Keep.SEALED and field.seal_to in self._keys.ids:
+            return self._keys.target(entity, field.name, field.seal_to)
+        return hash_target(entity, field.name)

@@ -19,7 +19,7 @@ class SealedSettings(BaseModel):
     """Values that are sealed for other systems, see docs/operating/sealed-values.md."""
 
     keys: dict[str, str] = Field(
-        {}, description='Public keys by id, such as {"crm-2026": "BASE64"}; `vestibule sealed keygen` makes them.'
+        {}, description='Public keys by id, such as {"crm_2026": "BASE64"}; `vestibule sealed keygen` makes them.'
     )
     key: str = Field("", description="Id of the key that is meant where none is named; empty takes the only one.")
     fields: dict[str, str] = Field(

@@ -34,7 +34,7 @@ from server.runtime.disk_room import Disk, DiskRoom
 from server.runtime.lifecycle import Lifecycle
 from server.sandbox.build import build_sandbox
 from server.sandbox.sandbox import MediaSandbox
-from server.sealed.requests import Seals
+from server.sealed.requests import FlowSeals, Seals
 from server.setting_groups import FlowSettings
 from server.settings import Settings
 from server.tls.files import files_of_console
@@ -104,6 +104,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     sandbox = build_sandbox(settings.media, settings.limits, metrics)
     stack.push_async_callback(sandbox.close)
     await sandbox.start()
+    known_flows = await _load_flows(settings.flows, ledger, clock)
     return Shared(
         ledger=ledger,
         spool=spool,
@@ -125,12 +126,12 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         console_certificate=_console_certificate(settings, clock, metrics),
         scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, clock),
         audit=audit,
-        flows=await _load_flows(settings.flows, ledger, clock),
+        flows=known_flows,
         experiments=Experiments(),
         declared_experiments=load_experiments(settings.experiments.file, settings.idle_session_s).stored_as(
             audit.trail.client_pseudonym
         ),
-        seals=settings.sealed.seals,
+        seals=FlowSeals(known_flows, settings.sealed.public_keys, settings.sealed.seals),
     )
 
 

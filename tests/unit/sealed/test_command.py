@@ -167,5 +167,5 @@ def test_the_sample_of_the_documentation_opens_it(released: str, tmp_path: Path)
 
 
 def test_the_example_key_of_the_documentation_is_one() -> None:
-    (key,) = re.findall(r'"crm-2026": "([^"]+)"', page("docs/operating/sealed-values.md"))
+    (key,) = re.findall(r'"crm_2026": "([^"]+)"', page("docs/operating/sealed-values.md"))
     assert len(base64.b64decode(key)) == 32
