@@ -7,7 +7,7 @@ a time of day or a person. The question resolves it.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from models.redaction.entities import labels_where
@@ -16,6 +16,9 @@ from models.redaction.types import RedactionContext
 
 READING: Final = "READING"
 """Not an entity: the assistant asked for a number of a thing, so a bare number in the answer may stay."""
+
+DAY: Final = "DAY"
+"""Not an entity: the assistant asked for a day that is no birth date, so a date alone may stay."""
 
 _NUMERIC: Final = labels_where(lambda entity: entity.answers_with_number)
 
@@ -57,7 +60,7 @@ def _plain_address(reply: str) -> bool:
 
 def personal(asked: tuple[str, ...]) -> tuple[str, ...]:
     """The asked types that identify a person."""
-    return tuple(kind for kind in asked if kind != READING)
+    return tuple(kind for kind in asked if kind not in (READING, DAY))
 
 
 def numeric(asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -70,6 +73,35 @@ def is_reading(asked: tuple[str, ...]) -> bool:
     return READING in asked and not numeric(asked)
 
 
-def answering(context: RedactionContext, asked: tuple[str, ...]) -> RedactionContext:
+def is_day(asked: tuple[str, ...]) -> bool:
+    """Whether a day was asked for that is no birth date. A date alone may then stay."""
+    return DAY in asked and "DOB" not in asked
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHints:
+    """What an answer to a question of a flow may consist of besides what the question asks for.
+
+    Attributes:
+        words: Words in small letters that the flow itself uses: options, units, labels. They name nobody.
+        code_format: Regular expression for the code of a thing, in capitals; empty for none.
+    """
+
+    words: frozenset[str] = frozenset()
+    code_format: str = ""
+
+
+NO_HINTS: Final = AnswerHints()
+
+
+def answering(
+    context: RedactionContext, asked: tuple[str, ...], hints: AnswerHints = NO_HINTS
+) -> RedactionContext:
     """The context for redacting an answer. After a question for a reading it is the context of a meter."""
-    return replace(context, asked_for=asked, document_type="meter" if is_reading(asked) else context.document_type)
+    return replace(
+        context,
+        asked_for=asked,
+        document_type="meter" if is_reading(asked) else context.document_type,
+        explained=context.explained | hints.words,
+        code_format=hints.code_format,
+    )

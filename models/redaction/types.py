@@ -48,6 +48,7 @@ class RedactionContext:
         document_type: ``visitor_register``, ``meter``, ... or empty.
         explained: Words in small letters that the layout of the page shows to be labels, goods or amounts.
         answers: Words in small letters that stand after a label for a person.
+        code_format: Regular expression for the code of a thing that was asked for; empty for none.
         scope: Client and session.
     """
 
@@ -57,6 +58,7 @@ class RedactionContext:
     document_type: str = ""
     explained: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
+    code_format: str = ""
     scope: RedactionScope = NO_SCOPE
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from models.redaction.dialogue_context import is_day
 from models.redaction.lexicons.loader import across, alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
@@ -98,6 +99,8 @@ class SpokenDateRecognizer:
     def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if context.source is not TextSource.SPEECH or not view.digits or not _ANY_YEAR.search(view.text):
+            return
+        if is_day(context.asked_for):
             return
         count = len(view.text.split())
         garbled = _YEAR_AT_END.search(view.text) is not None and len(_DAY_OR_NUMBER.findall(view.text)) > 1
