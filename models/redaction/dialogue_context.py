@@ -94,9 +94,7 @@ class AnswerHints:
 NO_HINTS: Final = AnswerHints()
 
 
-def answering(
-    context: RedactionContext, asked: tuple[str, ...], hints: AnswerHints = NO_HINTS
-) -> RedactionContext:
+def answering(context: RedactionContext, asked: tuple[str, ...], hints: AnswerHints = NO_HINTS) -> RedactionContext:
     """The context for redacting an answer. After a question for a reading it is the context of a meter."""
     return replace(
         context,

@@ -13,11 +13,12 @@ def hidden_examples(flow: FlowDefinition) -> list[str]:
 
     An answer is read as the server reads it: after its question, and as speech.
     """
-    from models.redaction.dialogue_context import answering, asked_for
+    from models.redaction.dialogue_context import answering
     from models.redaction.types import RedactionContext
     from models.text import RawText, TextSource
     from server.cli.offline_run import local_redactor, settings_with
     from server.cli.weights import REDACTION_WEIGHTS
+    from server.flows.asking import answer_hints, asked_for
     from server.flows.fields import PersonalField
     from server.flows.texts import text_in
 
@@ -29,13 +30,14 @@ def hidden_examples(flow: FlowDefinition) -> list[str]:
         if redactor is None:
             redactor = local_redactor(settings_with(list(REDACTION_WEIGHTS)), 1)
         for language in flow.languages:
-            asked = asked_for(text_in(field.ask, language))
-            context = answering(RedactionContext(TextSource.SPEECH, language), asked)
+            hints = answer_hints(field, flow.step_of(field.name), language)
+            context = answering(RedactionContext(TextSource.SPEECH, language), asked_for(field), hints)
             text = redactor.redact(RawText(text_in(field.example, language)), context).text
             if text.counts:
                 kinds = ", ".join(sorted(text.counts))
                 found.append(
                     f"the redactor hides the example of {field.name} in {language} as {kinds}. Values like it would "
-                    f"not arrive: use kind: personal with entities: [{kinds}], or another example."
+                    f"not arrive. If they are personal, use kind: personal with entities: [{kinds}]; if they are not, "
+                    "list their words under expect."
                 )
     return found

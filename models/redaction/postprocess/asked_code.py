@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from models.redaction.policy.policy import within
 from models.redaction.slots.entities import RECOGNIZER as SLOT
 from models.redaction.types import CLASSIFIER
 from models.text import Entity
@@ -32,7 +31,8 @@ def asked_codes(text: str, code_format: str) -> list[tuple[int, int]]:
 
 def is_of_code(entity: Entity, codes: Sequence[tuple[int, int]]) -> bool:
     """Whether an entity is only a guess, and lies inside a code."""
-    return bool(codes) and entity.recognizer.startswith(_GUESSES) and within(list(codes), entity.start, entity.end)
+    inside = any(start <= entity.start and entity.end <= end for start, end in codes)
+    return inside and entity.recognizer.startswith(_GUESSES)
 
 
 @lru_cache(maxsize=128)
