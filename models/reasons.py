@@ -787,7 +787,7 @@ class Reason(ReasonRow):
     UPSTREAM_PAUSED = (
         "UPSTREAM_PAUSED",
         Status.RESOURCE_EXHAUSTED,
-        "The remote LLM asked to be left alone for a while, so it was not asked; RetryInfo says for how long.",
+        "The remote LLM asked for a pause or has just failed, so it was not asked; RetryInfo says for how long.",
     )
     UPSTREAM_RATE_LIMITED = "UPSTREAM_RATE_LIMITED", Status.RESOURCE_EXHAUSTED, "The quota of the remote LLM is full."
     UPSTREAM_REFUSED_REQUEST = "UPSTREAM_REFUSED_REQUEST", Status.UNAVAILABLE, "The remote LLM refuses the request."

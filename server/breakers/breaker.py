@@ -11,6 +11,7 @@ What is added to pybreaker's rules:
 - Half open, at most ``probes`` calls run at a time.
 - A cancelled call counts as nothing, and so does one that failed for the caller's own fault.
 - An answer that took longer than ``slow_s`` counts as a failure.
+- A call that says that no other can succeed before an operator acts blocks the upstream: see ``block``.
 - Time comes from ``clock``.
 """
 
@@ -19,11 +20,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 
 import pybreaker
 
-from models.errors import BreakerOpen, CallerError, DeadlineExceeded, VestibuleError
+from models.errors import BreakerOpen, CallerError
+from server.breakers.guard import BreakerGuard
 from server.breakers.recorder import Recorder
 from server.breakers.types import BreakerBounds, BreakerChange, BreakerSnapshot, BreakerState, ChangeCause, Outcome
 from server.ledger.types import Clock, utc_now
@@ -33,8 +34,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PROBE_WAIT_S = 1.0
 """Retry hint while all probes are taken. How long they run is unknown, and asking again is cheap."""
 
-SLOW_ANSWER = "SLOW_ANSWER"
-"""Stands for a reason where an answer was slow."""
+BLOCKED_S = 900.0
+"""How long a blocked upstream is left alone."""
 
 
 def judge_error(error: Exception) -> Outcome:
@@ -44,59 +45,6 @@ def judge_error(error: Exception) -> Outcome:
 
 class _CallFailed(Exception):
     """Tells pybreaker that a call failed, without keeping the real error and its frames alive."""
-
-
-class BreakerGuard:
-    """One admitted call; made by ``AsyncBreaker.guard``. Use it once, with ``async with``.
-
-    Attributes:
-        late_counts: Whether a deadline that passes says something about the upstream; set it to False for one of the
-            caller that is shorter than the usual timeout.
-        failure_counts: Asked once a call has failed: whether that says something about the upstream. It does not if
-            the call may itself be the cause.
-    """
-
-    def __init__(self, breaker: AsyncBreaker) -> None:
-        self.late_counts = True
-        self.failure_counts: Callable[[], bool] = lambda: True
-        self._breaker = breaker
-        self._period = 0
-        self._began_s = 0.0
-        self._took_s: float | None = None
-
-    def answered(self) -> None:
-        """Say that the answer has begun: what follows is not waited for, so it does not make the call slow."""
-        if self._took_s is None:
-            self._took_s = self._breaker._clock() - self._began_s
-
-    async def __aenter__(self) -> BreakerGuard:
-        self._period = self._breaker._admit()
-        self._began_s = self._breaker._clock()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.answered()
-        if self._period == self._breaker.period:
-            self._breaker._settle(*self._outcome(error))
-
-    def _outcome(self, error: BaseException | None) -> tuple[Outcome, str]:
-        """What the call says about the upstream, and the reason of a failure."""
-        if error is None:
-            slow_s = self._breaker.bounds.slow_s
-            slow = 0 < slow_s < (self._took_s or 0.0)
-            return (Outcome.FAILURE, SLOW_ANSWER) if slow else (Outcome.ANSWER, "")
-        # An error that is no Exception: the call was cancelled, or the reader of a stream went away.
-        if not isinstance(error, Exception):
-            return Outcome.NOTHING, ""
-        if isinstance(error, DeadlineExceeded) and not self.late_counts:
-            return Outcome.NOTHING, ""
-        reason = error.reason if isinstance(error, VestibuleError) else type(error).__name__
-        outcome = self._breaker._judge(error)
-        if outcome is Outcome.FAILURE and not self.failure_counts():
-            outcome = Outcome.NOTHING
-        return outcome, reason
 
 
 class AsyncBreaker:
@@ -131,6 +79,7 @@ class AsyncBreaker:
         self.last_failure_reason = ""
         self.observers: set[Callable[[BreakerChange], None]] = set()
         self._tripped = False
+        self._blocked = False
         self._clock = clock
         self._now = now
         self._judge = judge
@@ -176,10 +125,20 @@ class AsyncBreaker:
             self.failure_count,
             int(self._machine.success_counter),
             self.bounds,
-            max(0.0, self._open_for_more_s()) if self.state is BreakerState.OPEN else 0.0,
+            self.open_for_more_s,
             self.last_failure_time,
             self.last_failure_reason,
         )
+
+    @property
+    def open_for_more_s(self) -> float:
+        """Seconds until it lets calls through again; 0 unless it is open."""
+        return max(0.0, self._open_for_more_s()) if self.state is BreakerState.OPEN else 0.0
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it is open because no call can succeed before an operator has changed something."""
+        return self._blocked and self.open_for_more_s > 0
 
     @property
     def admits(self) -> bool:
@@ -194,12 +153,12 @@ class AsyncBreaker:
         Raises:
             BreakerOpen: On entering, when the call must not be made; ``retry_after_s`` says when it may.
         """
-        return BreakerGuard(self)
+        return BreakerGuard(self._admit, self._settle, self._judge, self._clock, self.bounds.slow_s)
 
     def reset(self) -> None:
         """Close it by hand and forget the failures; outcomes of calls that are running no longer count."""
         before = self.failure_count
-        self._tripped = False
+        self._tripped = self._blocked = False
         self._machine.close()
         self._publish(before, ChangeCause.RESET_BY_HAND)
 
@@ -208,8 +167,21 @@ class AsyncBreaker:
         before = self.failure_count
         self._machine.open()
         self._opened_now()
-        self._tripped = True
+        self._tripped, self._blocked = True, False
         self._publish(before, ChangeCause.TRIPPED_BY_HAND)
+
+    def block(self, reason: str) -> None:
+        """Open it for ``BLOCKED_S``, after one failure that only an operator can mend.
+
+        Args:
+            reason: Stable reason of the failure.
+        """
+        before = self.failure_count
+        self.last_failure_time, self.last_failure_reason = self._now(), reason
+        self._machine.open()
+        self._opened_now()
+        self._tripped, self._blocked = False, True
+        self._publish(before, ChangeCause.BLOCKED)
 
     @property
     def wants_health_probes(self) -> bool:
@@ -232,6 +204,7 @@ class AsyncBreaker:
             open_for_s: Seconds since it opened; counts for an open breaker only.
             last_failure_time: When a call failed last.
         """
+        self._blocked = False
         self._storage.state = state.value
         self._storage.opened_at = _EPOCH + timedelta(seconds=self._clock() - open_for_s)
         _ = self._machine.state  # pybreaker takes the stored state over and resets the counters
@@ -248,7 +221,8 @@ class AsyncBreaker:
     def _open_for_more_s(self) -> float:
         opened = self._storage.opened_at
         opened_s = self._clock() if opened is None else (opened - _EPOCH).total_seconds()
-        return opened_s + self.bounds.reset_s - self._clock()
+        stays_s = max(BLOCKED_S, self.bounds.reset_s) if self._blocked else self.bounds.reset_s
+        return opened_s + stays_s - self._clock()
 
     def _admit(self) -> int:
         """Let a call start; returns the period in which it begins."""
@@ -262,7 +236,7 @@ class AsyncBreaker:
         return self._recorder.period
 
     def _half_open(self, cause: ChangeCause) -> None:
-        self._tripped = False
+        self._tripped = self._blocked = False
         self._machine.half_open()
         self._publish(self.failure_count, cause)
 
@@ -281,14 +255,19 @@ class AsyncBreaker:
         why = f"failed {self.failure_count} times in a row and " if self.failure_count else ""
         return BreakerOpen(f"Calls to {self.name} {why}are paused.", retry_after_s=retry_after_s)
 
-    def _settle(self, outcome: Outcome, reason: str) -> None:
-        """Report to pybreaker how a call ended that began in this period."""
-        if self._recorder.period == self._probing_period:
+    def _settle(self, period: int, ended: Callable[[], tuple[Outcome, str]]) -> None:
+        """Report to pybreaker how a call ended, if it began in this period."""
+        if period != self._recorder.period:
+            return
+        outcome, reason = ended()
+        if period == self._probing_period:
             self._probing -= 1
         before = self.failure_count
         if outcome is Outcome.ANSWER:
             self._machine.call(_succeed)
             self._publish(before, ChangeCause.PROBES_SUCCEEDED)
+        elif outcome is Outcome.BLOCKED:
+            self.block(reason)
         elif outcome is Outcome.FAILURE:
             half_open = self.state is BreakerState.HALF_OPEN
             self._fail(reason)

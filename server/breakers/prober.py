@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from models.errors import VestibuleError
-from server.breakers.breaker import AsyncBreaker
+from server.breakers.breaker import BLOCKED_S, AsyncBreaker
 from server.breakers.client_pauses import ClientPauses
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerState
@@ -27,7 +27,8 @@ class HealthProbe:
     Attributes:
         breaker: Its breaker.
         ask: A small call that succeeds when the upstream works; it bounds its own time.
-        every_s: Seconds between two probes while the breaker is open; 0 means none.
+        every_s: Seconds between two probes while the breaker is open; 0 means none. After the first one ``BLOCKED_S``,
+            while the upstream is blocked.
         pauses: The clients whose calls are paused until the upstream answers a probe; None where there are none.
     """
 
@@ -85,7 +86,7 @@ class HealthProber:
         due = self._due_at.setdefault(name, now + probe.every_s)
         if now < due:
             return False
-        self._due_at[name] = now + probe.every_s
+        self._due_at[name] = now + max(probe.every_s, BLOCKED_S if probe.breaker.blocked else 0.0)
         return True
 
     async def _probe(self, probe: HealthProbe) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from models.errors import VestibuleError
 from server.breakers.breaker import AsyncBreaker
-from server.breakers.types import BreakerChange, BreakerState
+from server.breakers.types import BreakerChange, BreakerState, ChangeCause
 from server.ledger import breakers, jobs, server_events
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor
@@ -66,7 +66,9 @@ class BreakerStore:
         now = self._clock()
         self._known[change.name] = now
         opened_at = now if change.new is BreakerState.OPEN else None
-        row = BreakerRow(change.name, change.new, change.failures, opened_at, now, last_failure_time)
+        # A restart may bring what a blocked upstream needs, such as another key: it is asked once then.
+        state = BreakerState.CLOSED if change.cause is ChangeCause.BLOCKED else change.new
+        row = BreakerRow(change.name, state, change.failures, opened_at, now, last_failure_time)
         write = asyncio.create_task(self._write(row, change))
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)

@@ -22,6 +22,7 @@ class Outcome(Enum):
 
     ANSWER = auto()
     FAILURE = auto()
+    BLOCKED = auto()  # no call can succeed before an operator has changed something, so one is enough
     NOTHING = auto()  # it was cancelled, never sent, or failed for the caller's own fault
 
 
@@ -35,6 +36,7 @@ class ChangeCause(StrEnum):
     HEALTH_PROBE = "health_probe"
     RESET_BY_HAND = "reset_by_hand"
     TRIPPED_BY_HAND = "tripped_by_hand"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,8 +178,10 @@ class Attempts:
         jobs.release(cursor, job.id, now, owner=self._owner, attempt=job.attempts)
         job_attempts.insert_attempt(cursor, job, now, JobOutcome.RELEASED, Reason.SHUTTING_DOWN)
 
-    def _put_off(self, cursor: Cursor, job: JobRow, at: datetime) -> None:
-        jobs.postpone(cursor, job.id, at, owner=self._owner, attempt=job.attempts)
+    def _put_off(self, cursor: Cursor, job: JobRow, at: datetime, reason: str) -> None:
+        waits = reason in jobs.REFUSALS and not _is_suspect(job)  # a suspect's next attempt must be alone, too
+        noted = reason if waits else ""
+        jobs.postpone(cursor, job.id, at, owner=self._owner, attempt=job.attempts, reason=noted)
 
     async def _set_aside(self, job: JobRow, handler: Handler) -> _End:
         among = "" if alone_after(job.last_reason) is Alone.OF_ALL else " of its kind"
@@ -193,7 +195,11 @@ class Attempts:
     async def _postpone(self, job: JobRow, handler: Handler, error: VestibuleError) -> _End:
         wait_s = error.retry_after_s or AWAY_S
         at = self._steady() + timedelta(seconds=wait_s)
-        await self._write(lambda: self._ends.put_back(job, handler, lambda cursor: self._put_off(cursor, job, at)))
+
+        def put_off(cursor: Cursor) -> None:
+            self._put_off(cursor, job, at, error.reason)
+
+        await self._write(lambda: self._ends.put_back(job, handler, put_off))
         return _End(JobOutcome.POSTPONED, error.reason, wait_s)
 
     def _observe(self, job: JobRow, end: _End, started: datetime) -> None:

@@ -51,10 +51,13 @@ def build_handlers(
         experiments: Say what the assistant is told for a session.
         seals: Says which values of an upload are sealed.
     """
+    asking = (ProposeRecord(ledger, recommender), WriteReply(ledger, gateway, assistant, pubsub, clock, experiments))
+    if not assistant.configured:
+        for handler in asking:
+            handler.concurrency = 0
     reading = (ledger, spool, gateway, pubsub, artifacts, clock, seals)
     return (
         ReadPicture(*reading),
         ReadRecording(*reading, at_once=recordings_at_once, keep_recordings=keep_recordings),
-        ProposeRecord(ledger, recommender),
-        WriteReply(ledger, gateway, assistant, pubsub, clock, experiments),
+        *asking,
     )

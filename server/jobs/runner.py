@@ -133,9 +133,16 @@ class JobRunner:
     async def start(self, handlers: Sequence[Handler]) -> int:
         """Take over the jobs of a dead process and start claiming; returns the number of jobs taken over."""
         self._handlers = {handler.kind: handler for handler in handlers}
-        taken_over = await self._ledger.write(
-            lambda cursor: claims.take_over(cursor, self._steady(), self._longest_wait)
-        )
+        kept = [handler.kind for handler in handlers if not handler.concurrency]
+
+        def take_over(cursor: Cursor) -> int:
+            now = self._steady()
+            taken = claims.take_over(cursor, now, self._longest_wait)
+            jobs.keep(cursor, kept)
+            jobs.return_refused(cursor, now, [Reason.UPSTREAM_KEY_REFUSED])  # the key may be another one now
+            return taken
+
+        taken_over = await self._ledger.write(take_over)
         self._loops = [
             asyncio.create_task(self._claim_until_stopped()),
             asyncio.create_task(self._renew_until_cancelled()),

@@ -41,7 +41,7 @@ class Handler:
     Attributes:
         kind: Name of the kind.
         deadline_s: Bound of one attempt; infinite when the handler bounds it itself.
-        concurrency: Attempts at a time.
+        concurrency: Attempts at a time; 0 keeps the jobs until the server is started with what they need.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class JobOutcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"  # the caller's file is unusable; the job is done
     RETRY = "retry"
-    POSTPONED = "postponed"  # the workers are away; the attempt does not count
+    POSTPONED = "postponed"  # the workers are away, or the LLM refuses the key; the attempt does not count
     DEAD = "dead"
     RELEASED = "released"  # the server is stopping; the job waits for the next start
     LOST = "lost"  # somebody else holds the job, or the ledger failed; the job is due when its lease ends

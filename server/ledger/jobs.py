@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from models.errors import Conflict, InvalidInput, NotFound
 from models.reasons import Reason
@@ -24,6 +26,9 @@ from server.ledger.columns import (
 )
 from server.ledger.types import JobRow, JobState
 from server.observability.log import correlation_id
+
+REFUSALS: Final = (Reason.BREAKER_OPEN, Reason.UPSTREAM_KEY_REFUSED)
+"""Reasons of attempts that an open breaker refused."""
 
 RETURN_S = 5
 """Jobs that a breaker refused come back within this time after it has closed."""
@@ -205,13 +210,19 @@ def reschedule(
     return get(cursor, job_id)
 
 
-def return_refused(cursor: Cursor, now: datetime) -> None:
-    """Let jobs that an open breaker refused come back within RETURN_S, not all at once, and none later than before."""
+def return_refused(cursor: Cursor, now: datetime, reasons: Collection[Reason] = REFUSALS) -> None:
+    """Let jobs that an open breaker refused come back within RETURN_S, not all at once, and none later than before.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        now: The time now.
+        reasons: Those for which they wait.
+    """
     latest = now + timedelta(seconds=RETURN_S)
     cursor.execute(
         """UPDATE jobs SET next_attempt_time = ?::TIMESTAMP + to_milliseconds((random() * ?)::BIGINT)
-        WHERE state = 'QUEUED' AND last_reason = ? AND next_attempt_time > ?""",
-        [stored_time(now), 1000 * RETURN_S, Reason.BREAKER_OPEN, stored_time(latest)],
+        WHERE state = 'QUEUED' AND list_contains(?::VARCHAR[], last_reason) AND next_attempt_time > ?""",
+        [stored_time(now), 1000 * RETURN_S, list(reasons), stored_time(latest)],
     )
 
 
@@ -226,22 +237,42 @@ def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str, attempt: 
     return reschedule(cursor, job_id, now, job.last_reason, owner=owner, begun=False)
 
 
-def postpone(cursor: Cursor, job_id: str, at: datetime, *, owner: str, attempt: int | None = None) -> JobRow:
+def postpone(
+    cursor: Cursor, job_id: str, at: datetime, *, owner: str, attempt: int | None = None, reason: str = ""
+) -> JobRow:
     """Put a job back whose attempt could not be made, because what it needs is away. The attempt does not count, and
     the time in which the job may be tried again begins anew.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        job_id: UUID of the job.
+        at: Not before this time.
+        owner: Who holds the lease.
+        attempt: Number of the attempt; None for any.
+        reason: What is noted as the reason of its last attempt; empty leaves that.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
-    release(cursor, job_id, at, owner=owner, attempt=attempt)
-    update(cursor, "jobs", job_id, {"first_attempt_time": None})
+    job = release(cursor, job_id, at, owner=owner, attempt=attempt)
+    update(cursor, "jobs", job_id, {"first_attempt_time": None, "last_reason": reason or job.last_reason})
     return get(cursor, job_id)
 
 
-def count_open(cursor: Cursor) -> int:
-    """Jobs that wait or run."""
-    return count(cursor, "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
+def keep(cursor: Cursor, kinds: Collection[str]) -> None:
+    """Have the time in which waiting jobs of these kinds may be tried again begin anew: nobody does them now."""
+    cursor.execute(
+        """UPDATE jobs SET first_attempt_time = NULL
+        WHERE state = 'QUEUED' AND first_attempt_time IS NOT NULL AND list_contains(?::VARCHAR[], kind)""",
+        [list(kinds)],
+    )
+
+
+def count_open(cursor: Cursor, policy: str = "") -> int:
+    """Jobs that wait or run; with ``policy`` those under this retry policy alone."""
+    sql = "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING') AND ($policy = '' OR policy = $policy)"
+    return count(cursor, sql, {"policy": policy})
 
 
 def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:

@@ -80,7 +80,7 @@ class OpenAiAssistant:
         """
 
         async def begin(upstream: Upstream, most_s: float) -> tuple[str, AsyncGenerator[str, None]]:
-            pieces = upstream.stream(messages, most_s=most_s, retry=retry)
+            pieces = upstream.stream(messages, most_s=most_s, retry=retry, background=not fallback)
             return await anext(pieces), pieces
 
         try:
@@ -102,7 +102,8 @@ class OpenAiAssistant:
         """
 
         async def write(upstream: Upstream, most_s: float) -> OnboardingRecord:
-            return await upstream.record(messages, [item.id for item in items], most_s=most_s, retry=retry)
+            sources = [item.id for item in items]
+            return await upstream.record(messages, sources, most_s=most_s, retry=retry, background=not fallback)
 
         try:
             messages = record_prompt(items, language=language, names=self._fields.for_prompt)
@@ -137,9 +138,13 @@ class OpenAiAssistant:
 
 
 def _worst(errors: Sequence[VestibuleError]) -> VestibuleError:
-    """Of the errors of all upstreams, the first of one that was asked; else the one that may be asked again soonest."""
+    """Of the errors of all upstreams, the first of one that was asked; else the one that may be asked again soonest.
+
+    One that refuses the key counts only if all do: the others may be asked again earlier.
+    """
     if not errors:
         return failed(Reason.UPSTREAM_NOT_SET, "No remote LLM is set.")
+    errors = [error for error in errors if error.reason != Reason.UPSTREAM_KEY_REFUSED] or errors
     asked = [error for error in errors if error.reason not in NOT_ASKED]
     return asked[0] if asked else min(errors, key=lambda error: error.retry_after_s or 0.0)
 

@@ -7,7 +7,7 @@ reason                        class              when
 ``UPSTREAM_RATE_LIMITED``     Overloaded         HTTP 429; ``retry_after_s`` as the upstream said
 ``UPSTREAM_UNREACHABLE``      UpstreamFailed     no connection, or it broke before an answer began
 ``UPSTREAM_ERROR``            UpstreamFailed     HTTP 5xx, or an error event inside a stream
-``UPSTREAM_KEY_REFUSED``      UpstreamFailed     HTTP 401 or 403
+``UPSTREAM_KEY_REFUSED``      UpstreamFailed     HTTP 401 or 403; it blocks the upstream
 ``UPSTREAM_REFUSED_REQUEST``  UpstreamFailed     any other HTTP 4xx; our fault, so it does not open the breaker
 ``UPSTREAM_GARBAGE``          UpstreamFailed     no JSON, no chat completion, too large
 ``UPSTREAM_EMPTY``            UpstreamFailed     an answer without text
@@ -22,7 +22,7 @@ from __future__ import annotations
 import email.utils
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import httpx2
@@ -47,7 +47,12 @@ class AnswerTooLarge(httpx2.TransportError):
 
 
 def judge_llm_error(error: Exception) -> Outcome:
-    """What an error says about the upstream: every one is a failure except a refused request and faults of our own."""
+    """What an error says about the upstream.
+
+    Every one is a failure except a refused key, a refused request and faults of our own.
+    """
+    if isinstance(error, VestibuleError) and error.reason == Reason.UPSTREAM_KEY_REFUSED:
+        return Outcome.BLOCKED
     ours = isinstance(error, VestibuleError) and error.reason in _OURS
     return Outcome.NOTHING if ours or isinstance(error, CallerError | RedactionFailed) else Outcome.FAILURE
 
@@ -121,8 +126,14 @@ def _by_status(status: int, headers: Mapping[str, str], now: Clock) -> Vestibule
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
-    """Seconds from a Retry-After header, which is a number or a date; None when there is no usable one."""
-    value = headers.get("retry-after")
+    """Seconds until an upstream wants to be asked again; None when it says nothing usable.
+
+    ``retry-after-ms``, which some send besides, is the more exact one. ``retry-after`` is a number or a date.
+    """
+    value, milliseconds = headers.get("retry-after"), headers.get("retry-after-ms")
+    if milliseconds is not None:
+        with suppress(ValueError):
+            return _bounded(float(milliseconds) / 1000)
     if value is None:
         return None
     try:
@@ -132,4 +143,8 @@ def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime]) -> fl
             seconds = (email.utils.parsedate_to_datetime(value) - now()).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
+    return _bounded(seconds)
+
+
+def _bounded(seconds: float) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if math.isfinite(seconds) else None

@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from models.deadline import time_left_s
 from models.errors import BreakerOpen, DeadlineExceeded, InvalidInput, Overloaded, UpstreamFailed
 from models.reasons import Reason
 from models.retry_budget import RetryBudget
-from server.breakers.breaker import AsyncBreaker, BreakerGuard
+from server.breakers.breaker import AsyncBreaker
+from server.breakers.guard import BreakerGuard
 from server.breakers.types import BreakerChange, BreakerState, ChangeCause
 from server.llm.openai_client import ChatUpstream, ResponseLimits
 from server.llm.openai_errors import failed
@@ -33,6 +35,9 @@ FAILED_CAUSES = frozenset({ChangeCause.FAILURES, ChangeCause.PROBE_FAILED})
 REMEMBERED = 20
 """Answers whose times are remembered."""
 
+PROMPTS = 256
+"""Failed prompts that are remembered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -42,11 +47,13 @@ class Patience:
         total_s: A background attempt, and a whole streamed reply.
         interactive_s: What a person waits for: the first token of a reply, a whole record.
         gap_s: Longest silence within a reply.
+        rest_s: How long the background leaves an upstream alone after a failure, whoever met it.
     """
 
     total_s: float = 30.0
     interactive_s: float = 8.0
     gap_s: float = 5.0
+    rest_s: float = 0.0
 
 
 class Upstream:
@@ -74,6 +81,8 @@ class Upstream:
         self._budget = budget
         self._clock = clock
         self._resume_at = 0.0
+        self._rested_at = 0.0
+        self._failed_prompts: deque[int] = deque(maxlen=PROMPTS)
         self._first_token_s: deque[float] = deque(maxlen=REMEMBERED)
         self._record_s: deque[float] = deque(maxlen=REMEMBERED)
 
@@ -91,18 +100,21 @@ class Upstream:
         """Close all connections."""
         await self._chat.aclose()
 
-    async def stream(self, messages: list[Message], *, most_s: float, retry: bool) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: list[Message], *, most_s: float, retry: bool, background: bool = False
+    ) -> AsyncGenerator[str, None]:
         """Yield a reply as it comes; close it with ``aclosing``.
 
         Args:
             messages: The prompt.
             most_s: Longest time until the first token.
             retry: Whether an attempt for the same reply failed before.
+            background: Whether nobody waits for it.
 
         Raises:
             VestibuleError: See ``attempt``, and ``ChatUpstream.stream``.
         """
-        async with self.attempt(self._first_token_s, retry=retry) as guard:
+        async with self.attempt(messages, self._first_token_s, retry=retry, background=background) as guard:
             left_s = time_left_s()
             guard.late_counts = left_s > most_s  # a short deadline of the client is no fault of the upstream
             total_s = min(self.patience.total_s, left_s)
@@ -117,10 +129,10 @@ class Upstream:
                     yield piece
 
     async def record(
-        self, messages: list[Message], source_ids: list[str], *, most_s: float, retry: bool
+        self, messages: list[Message], source_ids: list[str], *, most_s: float, retry: bool, background: bool = False
     ) -> OnboardingRecord:
         """Return a checked record. Arguments and errors as for ``stream``, and UPSTREAM_INVALID_RECORD."""
-        async with self.attempt(self._record_s, retry=retry) as guard:
+        async with self.attempt(messages, self._record_s, retry=retry, background=background) as guard:
             began, left_s = self._clock(), time_left_s()
             guard.late_counts = left_s > most_s
             text = await self._chat.complete(messages, schema=wire_schema(source_ids), timeout_s=min(most_s, left_s))
@@ -170,32 +182,65 @@ class Upstream:
             VestibuleError: It does not, or it asked for a pause that is not over.
         """
         self._check_pause()
-        await self._chat.ping(self.patience.interactive_s)
+        try:
+            await self._chat.ping(self.patience.interactive_s)
+        except UpstreamFailed as error:
+            if error.reason == Reason.UPSTREAM_KEY_REFUSED:
+                self.breaker.block(error.reason)
+            raise
 
     @asynccontextmanager
-    async def attempt(self, took_s: deque[float], *, retry: bool) -> AsyncIterator[BreakerGuard]:
+    async def attempt(
+        self, messages: list[Message], took_s: deque[float], *, retry: bool, background: bool
+    ) -> AsyncIterator[BreakerGuard]:
         """Guard one attempt.
 
         Args:
+            messages: The prompt.
             took_s: How long recent answers of the kind took.
             retry: Whether it repeats a failed one.
+            background: Whether nobody waits for it.
 
         Raises:
             DeadlineExceeded: NO_TIME_LEFT, when even the fastest recent answer took longer than what is left.
+            UpstreamFailed: UPSTREAM_KEY_REFUSED, when it refused the key lately.
             Overloaded: UPSTREAM_PAUSED, RETRY_BUDGET_SPENT.
             BreakerOpen: The breaker refuses.
         """
+        self._check_key()
         self._check_time(took_s)
-        self._check_pause()
+        self._check_pause(self._rested_at if background else 0.0)
         self._check_budget(retry)
         try:
             async with self.breaker.guard() as guard:
+                guard.failure_counts = partial(self._count_failure, hash(tuple(messages)), background=background)
                 self._budget.count(retry=retry)
                 yield guard
         except (Overloaded, UpstreamFailed) as error:
-            if error.retry_after_s:
+            if error.reason == Reason.UPSTREAM_KEY_REFUSED:
+                error.retry_after_s = self.breaker.open_for_more_s
+            elif error.retry_after_s:
                 self._resume_at = max(self._resume_at, self._clock() + error.retry_after_s)
             raise
+
+    def _count_failure(self, prompt: int, *, background: bool) -> bool:
+        """Note a failure; returns whether it counts for the breaker.
+
+        The background asks again what failed while a person waited. That is one failure, or one turn could open the
+        breaker for everybody. While the breaker is half open each call says whether the upstream works again.
+        """
+        known = background and prompt in self._failed_prompts
+        self._failed_prompts.append(prompt)
+        self._rested_at = self._clock() + self.patience.rest_s
+        return not known or self.breaker.state is BreakerState.HALF_OPEN
+
+    def _check_key(self) -> None:
+        if self.breaker.blocked:
+            raise failed(
+                Reason.UPSTREAM_KEY_REFUSED,
+                "The remote LLM refuses the key.",
+                retry_after_s=self.breaker.open_for_more_s,
+            )
 
     def _check_time(self, took_s: deque[float]) -> None:
         if time_left_s() <= min(took_s, default=0.0):
@@ -204,10 +249,12 @@ class Upstream:
                 reason=Reason.NO_TIME_LEFT,
             )
 
-    def _check_pause(self) -> None:
-        left_s = self._resume_at - self._clock()
+    def _check_pause(self, rested_at: float = 0.0) -> None:
+        left_s = max(self._resume_at, rested_at) - self._clock()
         if left_s > 0:
-            raise Overloaded("The remote LLM asked for a pause.", reason=Reason.UPSTREAM_PAUSED, retry_after_s=left_s)
+            raise Overloaded(
+                "The remote LLM is left alone for now.", reason=Reason.UPSTREAM_PAUSED, retry_after_s=left_s
+            )
 
     def _check_budget(self, retry: bool) -> None:
         if retry and not self._budget.left:

@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Protocol
 
 from models.errors import VestibuleError
+from models.reasons import Reason
 from models.retry import POLICIES, RetryPolicies, RetryPolicy
 from ray_tasks.types import EngineInfo, Gateway
 from server.breakers.registry import Breakers
@@ -20,14 +21,22 @@ from server.llm.types import Assistant
 from server.llm.upstream import LLM_API
 from server.times import shown_time
 
+_CHANGE_KEY = "Change the key and restart the server, or mend it at the provider and reset the breaker."
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Something that the server depends on. ``detail`` is a fixed sentence without personal text."""
+    """Something that the server depends on.
+
+    Attributes:
+        detail: A fixed sentence without personal text.
+        reason: Stable reason why it does not work; empty when it works, or when none is known.
+    """
 
     name: str
     healthy: bool
     detail: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +100,13 @@ class StatusReporter:
     async def report(self) -> StatusReport:
         """Report the whole state. A part that is down is reported, not raised."""
         components = await self.workers()
-        open_jobs = letters = 0
+        open_jobs = kept = letters = 0
         try:
-            open_jobs, letters = await self._ledger.read(_counts)
+            open_jobs, kept, letters = await self._ledger.read(_counts)
             components.append(_ledger(self._ledger.health))
         except VestibuleError as error:
-            components.append(Component("ledger", False, error.message))
-        components += [self._llm(), *(part.component for part in self._parts)]
+            components.append(Component("ledger", False, error.message, error.reason))
+        components += [self._llm(kept), *(part.component for part in self._parts)]
         return StatusReport(
             metadata.version("vestibule"),
             self._start_time,
@@ -114,22 +123,28 @@ class StatusReporter:
         try:
             return [self._worker(info) for info in await self._gateway.engines()]
         except VestibuleError as error:
-            return [Component(name, False, error.message) for name in ("speech", "vision", "redaction")]
+            return [Component(name, False, error.message, error.reason) for name in ("speech", "vision", "redaction")]
 
     def _worker(self, info: EngineInfo) -> Component:
         running = f"{info.engine} on {info.device}, {info.replicas} replica(s)." if info.device else ""
         told = (running, info.detail, self._worker_ends(info.kind))
         return Component(info.kind, info.healthy, " ".join(part for part in told if part))
 
-    def _llm(self) -> Component:
+    def _llm(self, kept: int) -> Component:
         if not self._assistant.configured:
-            return Component("llm", True, "No upstream is configured; the local fallback answers.")
-        states = {b.name: b.state for b in self._breakers.all if b.name.startswith(LLM_API)}
-        closed = all(state is BreakerState.CLOSED for state in states.values())
-        if len(states) == 1:
-            return Component("llm", closed, f"The breaker is {next(iter(states.values()))}.")
-        told = ", ".join(f"{name} is {state}" for name, state in states.items())
-        return Component("llm", closed, f"The breakers: {told}.")
+            waiting = f" {kept} job(s) wait until one is." if kept else ""
+            return Component("llm", True, f"No upstream is configured; the local fallback answers.{waiting}")
+        found = [breaker for breaker in self._breakers.all if breaker.name.startswith(LLM_API)]
+        refusing = [breaker.name for breaker in found if breaker.blocked]
+        closed = all(breaker.state is BreakerState.CLOSED for breaker in found)
+        if len(found) == 1 and not refusing:
+            told = f"The breaker is {found[0].state}."
+        else:
+            states = [f"{b.name} refuses the key" if b.blocked else f"{b.name} is {b.state}" for b in found]
+            told = f"The breakers: {', '.join(states)}."
+        if refusing:
+            return Component("llm", False, f"{told} {_CHANGE_KEY}", Reason.UPSTREAM_KEY_REFUSED)
+        return Component("llm", closed, told, "" if closed else Reason.BREAKER_OPEN)
 
 
 def _ledger(health: WriterHealth) -> Component:
@@ -141,5 +156,6 @@ def _ledger(health: WriterHealth) -> Component:
     return Component("ledger", True, f"One DuckDB file; last written {shown_time(health.last_commit)}.")
 
 
-def _counts(cursor: Cursor) -> tuple[int, int]:
-    return jobs.count_open(cursor), dead_letters.count_open(cursor)
+def _counts(cursor: Cursor) -> tuple[int, int, int]:
+    """Open jobs, those of them that need an upstream, and dead letters."""
+    return jobs.count_open(cursor), jobs.count_open(cursor, "llm_api"), dead_letters.count_open(cursor)

@@ -86,7 +86,10 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         return admin_pb2.GetStatusResponse(
             version=now.version,
             start_time=convert.timestamp(now.start_time),
-            components=[admin_pb2.Component(name=c.name, healthy=c.healthy, detail=c.detail) for c in now.components],
+            components=[
+                admin_pb2.Component(name=c.name, healthy=c.healthy, detail=c.detail, reason=c.reason)
+                for c in now.components
+            ],
             open_job_count=now.open_jobs,
             open_stream_count=now.open_streams,
             dead_letter_count=now.dead_letters,

@@ -89,5 +89,5 @@ def _upstream(name: str, llm: UpstreamSettings, retry: RetrySettings, breakers: 
         ChatUpstream(llm.base_url, llm.api_key.get_secret_value(), llm.model),
         breakers.build(name, llm.bounds, judge_llm_error),
         RetryBudget(retry.share, retry.least),
-        Patience(llm.timeout_s, llm.interactive_timeout_s),
+        Patience(llm.timeout_s, llm.interactive_timeout_s, rest_s=retry.policies["llm_api"].whole_delay(0) / 2),
     )

@@ -12,7 +12,8 @@ from typing import TypeVar
 import pytest
 
 from models.errors import BreakerOpen, CallerError, InvalidInput, Overloaded, UpstreamFailed
-from server.breakers.breaker import SLOW_ANSWER, AsyncBreaker, BreakerGuard
+from server.breakers.breaker import BLOCKED_S, AsyncBreaker
+from server.breakers.guard import SLOW_ANSWER, BreakerGuard
 from server.breakers.types import (
     BreakerBounds,
     BreakerChange,
@@ -381,3 +382,34 @@ async def test_four_calls_of_half_a_second_take_half_a_second(breaker: AsyncBrea
 
     await asyncio.gather(*(call(breaker, wait) for _ in range(4)))
     assert 0.5 <= loop.time() - began < 1.0
+
+
+async def test_one_failure_that_only_an_operator_can_mend_opens_it_for_long(
+    clock: HandSeconds, changes: list[BreakerChange]
+) -> None:
+    breaker = AsyncBreaker("llm_api", BOUNDS, clock=clock, on_change=changes.append, judge=lambda _: Outcome.BLOCKED)
+    slow = await begin(breaker)
+    await fail(breaker)
+    assert (breaker.blocked, breaker.failure_count) == (True, 0)
+    assert breaker.snapshot().last_failure_reason == FAILURE.reason
+    await end(slow, FAILURE)  # it began before
+    clock.advance(BLOCKED_S - 1)
+    with pytest.raises(BreakerOpen) as refused:
+        await call(breaker, succeed)
+    assert refused.value.retry_after_s == 1
+    breaker.block("UPSTREAM_KEY_REFUSED")  # a probe found the same
+    clock.advance(BLOCKED_S)
+    assert not breaker.blocked
+    assert await call(breaker, succeed) == "answer"
+    assert [change.cause for change in changes] == [ChangeCause.BLOCKED, ChangeCause.RESET_TIME_OVER]
+
+
+@pytest.mark.parametrize("by_hand", ["reset", "trip"])
+async def test_who_resets_or_trips_a_blocked_one_ends_that(
+    breaker: AsyncBreaker, clock: HandSeconds, by_hand: str
+) -> None:
+    breaker.block("UPSTREAM_KEY_REFUSED")
+    getattr(breaker, by_hand)()
+    assert not breaker.blocked
+    clock.advance(BOUNDS.reset_s)
+    assert breaker.admits

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from models.errors import BreakerOpen, InvalidInput, UpstreamFailed
-from server.breakers.breaker import AsyncBreaker, BreakerGuard
+from server.breakers.breaker import AsyncBreaker
+from server.breakers.guard import BreakerGuard
 from server.breakers.types import BreakerBounds
 from tests.clocks import HandSeconds
 

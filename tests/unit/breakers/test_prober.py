@@ -114,3 +114,25 @@ async def test_probes_can_be_turned_off(ledger: Ledger) -> None:
     await world.pass_time(300)
     assert world.asked == 0
     await world.breakers.drain()
+
+
+async def test_a_blocked_upstream_is_probed_once_soon_and_then_rarely(world: World) -> None:
+    world.breaker.block("UPSTREAM_KEY_REFUSED")
+    await world.pass_time(16)
+    assert world.asked == 1, "the refusal may have been for one call alone"
+    await world.pass_time(600)
+    assert world.asked == 1
+    world.works = True
+    await world.pass_time(300)
+    assert world.breaker.state is BreakerState.CLOSED
+    await world.breakers.drain()
+
+
+async def test_a_block_is_not_kept_over_a_restart(ledger: Ledger) -> None:
+    """The restart may have brought another key."""
+    first = World(ledger)
+    first.breaker.block("UPSTREAM_KEY_REFUSED")
+    await first.breakers.drain()
+    second = World(ledger)
+    await second.breakers.restore()
+    assert second.breaker.state is BreakerState.CLOSED

@@ -27,18 +27,19 @@ from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.observability.metrics import Metrics
-from server.setting_groups import LlmSettings, UpstreamSettings
+from server.setting_groups import LlmSettings, RetrySettings, UpstreamSettings
+from server.setting_groups.retries import RetryPolicySettings
 from server.settings import Settings
 from server.wiring.shared import Shared, build_shared
 from tests.eventually import eventually
 from tests.unit.jobs.clock import HandClock
 from tests.unit.llm.assistants import llm_breaker
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
-from tests.unit.llm.texts import redacted
+from tests.unit.llm.texts import said_anew
 
 NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
 RESET_S = 120.0
-SAID = redacted("I am at the Riverside site")
+QUICK = RetryPolicySettings(attempts=5, first_delay_s=1e-6, longest_s=600, factor=3, total_s=1800)
 
 
 class Installation:
@@ -49,6 +50,7 @@ class Installation:
             data_dir=folder / "data",
             state_dir=folder / "state",
             llm=LlmSettings(base_url=f"{upstream.url}/v1", api_key=SecretStr(KEY), reset_s=RESET_S, successes=1),
+            retry=RetrySettings(llm_api=QUICK),
         )
 
     @asynccontextmanager
@@ -80,7 +82,7 @@ def breaker_of(assistant: OpenAiAssistant) -> AsyncBreaker:
 
 
 async def ask(assistant: OpenAiAssistant) -> str:
-    reply = await assistant.reply(SAID, [], language="en", fallback=False)
+    reply = await assistant.reply(said_anew(), [], language="en", fallback=False)
     return "".join([piece async for piece in reply.pieces])
 
 

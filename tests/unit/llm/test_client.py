@@ -43,6 +43,14 @@ async def test_retry_after(header: str, seconds: float | None) -> None:
     assert failed.value.retry_after_s == seconds
 
 
+@pytest.mark.parametrize(("milliseconds", "seconds"), [("1500", 1.5), ("-3", 0.0), ("9e9", 3600.0), ("soon", 7.0)])
+async def test_retry_after_in_milliseconds_is_the_more_exact_one(milliseconds: str, seconds: float) -> None:
+    headers = {"retry-after-ms": milliseconds, "retry-after": "7"}
+    with pytest.raises(Overloaded) as failed:
+        await whole(assistant_on(Wire(b"{}", 429, headers=headers)))
+    assert failed.value.retry_after_s == seconds
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -19,10 +19,9 @@ from server.llm.types import ReplyStream, WrittenRecord
 from server.llm.upstream import Patience, Upstream
 from tests.clocks import HandSeconds
 from tests.unit.llm.assistants import llm_breaker, upstream_at
-from tests.unit.llm.texts import redacted
+from tests.unit.llm.texts import said_anew
 from tests.unit.llm.wire import events, token
 
-SAID = redacted("I am at the Riverside site")
 FAILURES = 3
 HOUR_S = 3600.0
 """No call ends by a time limit of its own."""
@@ -116,7 +115,7 @@ async def begin(
     assistant: OpenAiAssistant, at: Endpoint, *, fallback: bool = True
 ) -> tuple[asyncio.Task[ReplyStream], Call]:
     """Ask, and wait until the call is in flight."""
-    task = asyncio.create_task(assistant.reply(SAID, [], language="en", fallback=fallback))
+    task = asyncio.create_task(assistant.reply(said_anew(), [], language="en", fallback=fallback))
     return task, await at.next_call()
 
 

@@ -19,9 +19,8 @@ from server.llm.upstream import Patience, Upstream
 from tests.eventually import eventually
 from tests.unit.llm.assistants import llm_breaker, upstream_at
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream, run_upstream
-from tests.unit.llm.texts import redacted
+from tests.unit.llm.texts import said_anew
 
-SAID = redacted("I am at the Riverside site")
 LONG = Patience(20, 20, 20)
 
 
@@ -46,7 +45,7 @@ def at(scripted: ScriptedUpstream, name: str = "llm_api", budget: RetryBudget | 
 
 
 async def ask(assistant: OpenAiAssistant, *, fallback: bool = False, retry: bool = False) -> Origin:
-    reply = await assistant.reply(SAID, [], language="en", fallback=fallback, retry=retry)
+    reply = await assistant.reply(said_anew(), [], language="en", fallback=fallback, retry=retry)
     assert "".join([piece async for piece in reply.pieces])
     return reply.origin
 

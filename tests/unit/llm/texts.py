@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from models.text import RedactedText
 
 
@@ -30,3 +32,10 @@ REGISTER = redacted(
 METER = redacted(
     "WATER METER\n04821 7\nm3\nQ3 2.5  DN 15\nNo. 7316 2048\n[REDACTED_NAME]\n[REDACTED_ADDRESS]", NAME=1, ADDRESS=1
 )
+
+_NUMBERS = itertools.count(1)
+
+
+def said_anew() -> RedactedText:
+    """What was not said before, as a turn of its own."""
+    return redacted(f"I am at the Riverside site, gate {next(_NUMBERS)}")

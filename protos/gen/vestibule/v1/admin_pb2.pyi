@@ -213,22 +213,28 @@ class Component(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     HEALTHY_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for example speech, vision, redaction, ledger, llm, quack."""
     healthy: _builtins.bool
     """Whether it works."""
     detail: _builtins.str
     """One sentence, for example which engine runs on which device."""
+    reason: _builtins.str
+    """Stable reason why it does not work, for example UPSTREAM_KEY_REFUSED or BREAKER_OPEN for llm. Empty when it works,
+    or when no reason is known.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         healthy: _builtins.bool = ...,
         detail: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "healthy", b"healthy", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "healthy", b"healthy", "name", b"name", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
