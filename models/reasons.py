@@ -436,6 +436,12 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The file of redaction policies has errors; the message names the places.",
     )
+    PROPOSAL_UNCHANGED = (
+        "PROPOSAL_UNCHANGED",
+        Status.FAILED_PRECONDITION,
+        "What was written is a record that a person has sent back, so it is not proposed again.",
+        "Say, type or photograph what is wrong or missing, then ask for a proposal again.",
+    )
     QUACK_TOKEN_SHORT = "QUACK_TOKEN_SHORT", Status.INTERNAL, "The token of the endpoint for analysts is too short."
     QUACK_UNAVAILABLE = "QUACK_UNAVAILABLE", Status.UNAVAILABLE, "The endpoint for analysts does not start or answer."
     RAY_WITHOUT_TOKEN = (

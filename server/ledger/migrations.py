@@ -241,6 +241,11 @@ def keep_sealed_values(cursor: Cursor) -> None:
     _run(cursor, sealed_values.STATEMENTS)
 
 
+def remember_why_records_were_rejected(cursor: Cursor) -> None:
+    """Store the reason of a rejection with the record."""
+    _run(cursor, schema_changes.DECIDE_REASONS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -280,4 +285,5 @@ ALL: tuple[Migration, ...] = (
     say_which_replies_are_not_whole,
     keep_flows,
     keep_sealed_values,
+    remember_why_records_were_rejected,
 )

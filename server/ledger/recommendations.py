@@ -100,6 +100,7 @@ def decide(
     decided_by: str,
     subject: str,
     content_hash: str,
+    reason: str = "",
 ) -> RecommendationRow:
     """Approve or reject what was shown. Repeating the own decision changes nothing.
 
@@ -120,7 +121,13 @@ def decide(
         cursor,
         "recommendations",
         recommendation_id,
-        {"state": to, "decide_time": stored_time(now), "decided_by": decided_by, "decided_subject": subject},
+        {
+            "state": to,
+            "decide_time": stored_time(now),
+            "decided_by": decided_by,
+            "decided_subject": subject,
+            "decide_reason": reason,
+        },
     )
     return get(cursor, recommendation_id)
 
@@ -163,6 +170,7 @@ def _recommendation(row: Row) -> RecommendationRow:
         decided_subject=row["decided_subject"],
         expire_time=aware_or_none(row["expire_time"]),
         approvals_needed=row["approvals_needed"],
+        decide_reason=row["decide_reason"] or "",
     )
 
 

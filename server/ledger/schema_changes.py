@@ -147,6 +147,12 @@ EVENT_TIMES = [
 ]
 """Wrong clocks of devices are corrected; see ``device_clock``."""
 
+DECIDE_REASONS = [
+    "ALTER TABLE recommendations ADD COLUMN decide_reason VARCHAR DEFAULT ''",
+    comment_on("COLUMN", "recommendations.decide_reason", "Why it was rejected, a machine word; empty for none."),
+]
+"""The next proposal is told why the last one was sent back."""
+
 OPENINGS = [
     """UPDATE events SET event_time = app.earliest_time FROM (
         SELECT session_id, min(event_time) AS earliest_time FROM events

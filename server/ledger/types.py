@@ -234,6 +234,7 @@ class RecommendationRow:
         record: Its canonical JSON, every string in it redacted.
         decided_by: Who decided, as a console stated it.
         decided_subject: Credential that decided.
+        decide_reason: Why it was rejected, a machine word; empty for none.
         expire_time: From when on it cannot be approved any more.
         approvals_needed: Each of another credential; 0 means that nobody has to approve.
         approvals: Of exactly this content so far, oldest first, where it needs more than one.
@@ -252,6 +253,7 @@ class RecommendationRow:
     expire_time: datetime | None = None
     approvals_needed: int = 1
     approvals: tuple[Approval, ...] = ()
+    decide_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,14 @@ from server.llm.fallback import fallback_record, fallback_reply
 from server.llm.field_names import DECLARED, FieldNames
 from server.llm.openai_errors import failed
 from server.llm.prompts import Message, record_prompt, reply_prompt
-from server.llm.types import Exchange, OnboardingRecord, ReplyStream, SourceItem, WrittenRecord
+from server.llm.types import (
+    Exchange,
+    OnboardingRecord,
+    RejectedRecord,
+    ReplyStream,
+    SourceItem,
+    WrittenRecord,
+)
 from server.llm.upstream import NOT_ASKED, Upstream
 from server.observability.log import describe, get_logger
 
@@ -93,7 +100,14 @@ class OpenAiAssistant:
         return ReplyStream(_with_first(first, pieces), Origin.MODEL)
 
     async def propose(
-        self, items: list[SourceItem], *, language: str, fallback: bool, retry: bool = False
+        self,
+        items: list[SourceItem],
+        *,
+        language: str,
+        fallback: bool,
+        retry: bool = False,
+        rejected: Sequence[RejectedRecord] = (),
+        again: bool = False,
     ) -> WrittenRecord:
         """Build a record from everything so far.
 
@@ -106,7 +120,9 @@ class OpenAiAssistant:
             return await upstream.record(messages, sources, most_s=most_s, retry=retry, background=not fallback)
 
         try:
-            messages = record_prompt(items, language=language, names=self._fields.for_prompt)
+            messages = record_prompt(
+                items, language=language, names=self._fields.for_prompt, rejected=rejected, again=again
+            )
             record = await self._first(write, fallback)
         except VestibuleError:
             if not fallback:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.text import RedactedText
-from server.ledger.types import TurnRow, UploadRow, UploadState
-from server.llm.types import Exchange, SourceItem
+from server.ledger.types import RecommendationRow, TurnRow, UploadRow, UploadState
+from server.llm.types import Exchange, RejectedRecord, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
 """Replaces an unsafe message, so that its answer still follows a message."""
@@ -35,6 +35,11 @@ def exchange(said: RedactedText, answered: RedactedText | None, *, cut: bool = F
 def history_of(turns: Iterable[TurnRow]) -> list[Exchange]:
     """Turns of a session as a prompt may hold them, in their order."""
     return [exchange(turn.text, turn.reply, cut=bool(turn.reply_cut)) for turn in turns]
+
+
+def rejected_records_of(rows: Iterable[RecommendationRow]) -> tuple[RejectedRecord, ...]:
+    """Records that a person sent back, as a prompt may hold them; an unsafe one gives its reason alone."""
+    return tuple(RejectedRecord(row.record if row.record.safe_for_llm else None, row.decide_reason) for row in rows)
 
 
 def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:

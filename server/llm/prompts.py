@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from models.errors import InvalidInput, RedactionFailed
 from models.reasons import Reason
 from models.text import RedactedText
-from server.llm.types import Exchange, SourceItem
+from server.llm.types import Exchange, RejectedRecord, SourceItem
 
 MAX_EXCHANGES = 12
 """Most earlier turns in a prompt."""
+
+MAX_REJECTED = 3
+"""Most records that were sent back in a prompt; the newest."""
 
 MAX_SOURCE_CHARACTERS = 24_000
 """Most characters of all source items together, about 6,000 tokens; the newest are kept."""
@@ -70,6 +75,17 @@ _CUT_OFF = (RedactedText.literal("…"),)
 """After a reply that the person interrupted, or that broke off."""
 
 
+REJECTED_RECORD: Final = "rejected_record"
+
+_REVISE = RedactedText.literal(
+    "Lines of the kind rejected_record are records that a person sent back, the newest last, each with the reason as a "
+    "machine word. Look at the material again and write a record that puts right what the reason names: correct the "
+    "value, or leave the field out and name it in missing. Never write a rejected record again."
+)
+
+_AGAIN = RedactedText.literal("You have just written a rejected record again: change what the reason names.")
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message of a prompt; ``role`` is system, user or assistant."""
@@ -116,13 +132,22 @@ def reply_prompt(
     return messages
 
 
-def record_prompt(items: list[SourceItem], *, language: str, names: RedactedText) -> list[Message]:
+def record_prompt(
+    items: list[SourceItem],
+    *,
+    language: str,
+    names: RedactedText,
+    rejected: Sequence[RejectedRecord] = (),
+    again: bool = False,
+) -> list[Message]:
     """The prompt of a record: all source items; when there are too many, the oldest are left out.
 
     Args:
         items: Oldest first.
         language: Of the texts that the model writes.
         names: What it is told about the names of fields.
+        rejected: Records that a person sent back, oldest first.
+        again: Whether the model has just written one of them again.
     """
     lines: list[str] = []
     room = MAX_SOURCE_CHARACTERS
@@ -132,7 +157,18 @@ def record_prompt(items: list[SourceItem], *, language: str, names: RedactedText
         room -= len(text)
         if room <= 0:
             break
-    return [prompt("system", _RECORDER, names, _answer_in(language)), Message("user", "\n".join(lines))]
+    told = (*((_REVISE,) if rejected else ()), *((_AGAIN,) if again else ()))
+    lines += [_rejected_line(one) for one in rejected[-MAX_REJECTED:]]
+    return [prompt("system", _RECORDER, names, *told, _answer_in(language)), Message("user", "\n".join(lines))]
+
+
+def _rejected_line(rejected: RejectedRecord) -> str:
+    if not re.fullmatch(r"[a-z0-9_]{0,64}", rejected.reason):
+        raise InvalidInput("The reason of a rejection is no machine word.")
+    line: dict[str, object] = {"kind": REJECTED_RECORD, "reason": rejected.reason or "none_given"}
+    if rejected.record is not None:
+        line["record"] = json.loads(prompt("user", rejected.record).content)
+    return json.dumps(line, ensure_ascii=False)
 
 
 def _line(item: SourceItem, text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +54,19 @@ class OnboardingRecord:
     summary: str
     fields: tuple[RecordField, ...]
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record that a person sent back.
+
+    Attributes:
+        record: Its canonical JSON, redacted; None if the redactor does not vouch for it.
+        reason: Why, a machine word; empty for none.
+    """
+
+    record: RedactedText | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,23 @@ class Assistant(Protocol):
         ...
 
     async def propose(
-        self, items: list[SourceItem], *, language: str, fallback: bool, retry: bool = False
+        self,
+        items: list[SourceItem],
+        *,
+        language: str,
+        fallback: bool,
+        retry: bool = False,
+        rejected: Sequence[RejectedRecord] = (),
+        again: bool = False,
     ) -> WrittenRecord:
-        """Build a record from everything so far."""
+        """Build a record from everything so far.
+
+        Args:
+            items: Oldest first.
+            language: Of the texts in it.
+            fallback: See above.
+            retry: See above.
+            rejected: Records that a person sent back; the model is told not to write them again.
+            again: Whether it has just written one of them again.
+        """
         ...

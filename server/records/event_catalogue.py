@@ -164,6 +164,10 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
     "job_redriven": RecordedEvent("The job of a dead letter is tried again.", properties={"job": _JOB}),
     "job_discarded": RecordedEvent("A dead letter was discarded.", properties={"job": _JOB}),
     "record_proposed": RecordedEvent("A record waits for approval.", properties={"origin": _ORIGIN}),
+    "proposal_unchanged": RecordedEvent(
+        "A record was asked for after one was sent back, and what was written was that one again; it was not proposed.",
+        properties={"origin": _ORIGIN},
+    ),
     "record_decided": RecordedEvent(
         "A person approved or rejected a record.",
         "Time since it was proposed.",

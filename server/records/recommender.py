@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from models.errors import Conflict, PermissionDenied, VestibuleError
 from models.reasons import Reason
-from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
-from server.ledger import events, jobs, recommendations, sessions, turns, uploads
+from server.ledger import events, jobs, recommendations, sessions
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
-from server.ledger.record_text import record_text
 from server.ledger.reviews import Claimant
 from server.ledger.types import (
     Approval,
@@ -30,21 +27,13 @@ from server.ledger.types import (
 )
 from server.ledger.writer import Ledger
 from server.llm.field_names import DECLARED, FieldNames
-from server.llm.history import source_items_of
-from server.llm.other_readings import with_other_readings
-from server.llm.record_schema import (
-    canonical_json,
-    content_hash,
-    values_of,
-    with_strings,
-)
-from server.llm.types import Assistant, SourceItem
+from server.llm.types import Assistant
 from server.records.approval import ApprovalRules, decision_event
 from server.records.events import make_event
-from server.records.numbering import number_tags
+from server.records.material import Refusal, material
 from server.records.open_uploads import wait_for_uploads
 from server.records.pubsub import PubSub
-from server.records.redact_output import redact_all, redact_values
+from server.records.record_builder import RecordBuilder
 from server.records.refusal_events import RefusalEvents
 from server.records.reviews_approvals import note_approval
 from server.records.reviews_claims import check_claim
@@ -54,7 +43,7 @@ PROPOSE_RECORD = "propose_record"
 """Kind of the job that replaces a record of the fallback."""
 
 BUILDS = 2
-"""Most attempts to write a record while new input keeps arriving. The last record is then stored as superseded."""
+"""Most calls of the model for one proposal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +83,12 @@ class Recommender:
         on_job: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
-        self._gateway = gateway
-        self._fields = fields
         self._assistant = assistant
         self._pubsub = pubsub
         self._clock = clock
         self._audit = audit
         self._rules = ApprovalRules(approval)
+        self._builder = RecordBuilder(ledger, gateway, assistant, fields, clock, self._rules.expire_time)
         self._on_job = on_job
         self._refusals = RefusalEvents(ledger, clock)
 
@@ -117,8 +105,8 @@ class Recommender:
         """Build a record from everything so far and propose it to a person.
 
         Pending recommendations of the session are superseded. If the fallback wrote the record although an upstream is
-        set, a background job asks the upstream again. If something came in while it was written, it is written again;
-        after the last attempt it is stored as superseded.
+        set, a background job asks the upstream again. The model writes it once more, but no oftener, if something came
+        in meanwhile, or if it is one that a person has sent back. Then it is stored as superseded, or not at all.
 
         Args:
             session_id: UUID of the session.
@@ -127,17 +115,24 @@ class Recommender:
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
-            Conflict: SESSION_ENDED, NO_MATERIAL when there is nothing to build from.
+            Conflict: SESSION_ENDED, NO_MATERIAL when there is nothing to build from, PROPOSAL_UNCHANGED.
             Unavailable: Redaction or the ledger is gone; with ``fallback=False`` the upstream too.
         """
         await wait_for_uploads(self._ledger, self._pubsub, session_id, wait_s)
+        again = False
         for _ in range(BUILDS):
-            row, seen = await self._build(session_id, fallback=fallback)
-            stored = await self._ledger.write(self._store_if_whole(row, seen))
-            if stored is not None:
+            row, seen = await self._builder.build(session_id, fallback=fallback, again=again)
+            stored = await self._ledger.write(self._store_unless_refused(row, seen))
+            if isinstance(stored, _Stored):
                 self._publish(stored)
                 self._on_job()
                 return stored.recommendation
+            again = stored is Refusal.UNCHANGED
+            if again and row.origin is Origin.FALLBACK:
+                break  # it writes the same each time
+        if again:
+            await self._note_unchanged(row)
+            raise Conflict("The record is the one that was sent back.", reason=Reason.PROPOSAL_UNCHANGED)
         outdated = replace(row, state=RecommendationState.SUPERSEDED)
         await self._ledger.write(lambda cursor: recommendations.insert_recommendation(cursor, outdated))
         self.publish(outdated)
@@ -150,41 +145,10 @@ class Recommender:
             session_id: UUID of the session.
             retry: Whether it repeats a failed attempt.
         """
-        return (await self._build(session_id, fallback=False, retry=retry))[0]
-
-    async def _build(
-        self, session_id: str, *, fallback: bool, retry: bool = False
-    ) -> tuple[RecommendationRow, set[str]]:
-        """A record, and the ids of what it was built from."""
-        session, items = await self._ledger.read(lambda cursor: _source_items(cursor, session_id))
-        if not items:
-            raise Conflict(
-                "There is nothing yet to propose a record from.",
-                reason=Reason.NO_MATERIAL,
-                hint="Say or upload something.",
-            )
-        language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
-        proposed = await self._assistant.propose(items, language=language, fallback=fallback, retry=retry)
-        whole = with_other_readings(proposed.record, items)
-        named = self._fields.apply(whole)
-        parts = await redact_all(self._gateway, [named.summary], language, scope)
-        sources = [item.text for item in items]
-        parts += await redact_values(self._gateway, values_of(named), language, scope, sources)
-        # The hash of the record is that of what is shown, so its tags get their numbers first.
-        parts = await number_tags(self._ledger, session_id, parts)
-        record = with_strings(named, [part.value for part in parts])
-        now = self._clock()
-        row = RecommendationRow(
-            id=str(uuid.uuid4()),
-            session_id=session_id,
-            state=RecommendationState.PENDING,
-            record=record_text(canonical_json(record), parts),
-            content_hash=content_hash(record),
-            origin=proposed.origin,
-            create_time=now,
-            expire_time=self._rules.expire_time(now),
-        )
-        return row, {item.id for item in items}
+        row, _ = await self._builder.build(session_id, fallback=False, retry=retry)
+        if await self._ledger.read(lambda cursor: material(cursor, session_id).was_rejected(row)):
+            row, _ = await self._builder.build(session_id, fallback=False, again=True)
+        return row
 
     async def decide(
         self,
@@ -242,6 +206,7 @@ class Recommender:
                 decided_by=decided_by,
                 subject=entry.subject,
                 content_hash=content_hash,
+                reason=reason,
             )
             if before.state is to:
                 return _Stored(row, None)
@@ -280,20 +245,28 @@ class Recommender:
             return None
         if sessions.get(cursor, pending.session_id).state.ended:
             return None
+        if material(cursor, pending.session_id).was_rejected(better):
+            return None
         return self._store(cursor, better).recommendation
 
     def publish(self, row: RecommendationRow) -> None:
         """Publish a recommendation to those who watch its session."""
         self._pubsub.publish(row, row.session_id)
 
-    def _store_if_whole(self, row: RecommendationRow, seen: set[str]) -> Callable[[Cursor], _Stored | None]:
-        """Store a record, unless a turn or an upload has come in that it was not built from."""
+    def _store_unless_refused(self, row: RecommendationRow, seen: set[str]) -> Callable[[Cursor], _Stored | Refusal]:
+        """Store a record, unless something came in that it was not built from, or it is one that was sent back."""
 
-        def write(cursor: Cursor) -> _Stored | None:
-            _, items = _source_items(cursor, row.session_id)
-            return self._store(cursor, row) if {item.id for item in items} <= seen else None
+        def write(cursor: Cursor) -> _Stored | Refusal:
+            return material(cursor, row.session_id).refusal(row, seen) or self._store(cursor, row)
 
         return write
+
+    async def _note_unchanged(self, row: RecommendationRow) -> None:
+        def write(cursor: Cursor) -> None:
+            session = sessions.get(cursor, row.session_id)
+            events.append(cursor, make_event(session, "proposal_unchanged", self._clock(), origin=row.origin))
+
+        await self._ledger.write(write)
 
     def _store(self, cursor: Cursor, row: RecommendationRow) -> _Stored:
         now = self._clock()
@@ -317,10 +290,3 @@ class Recommender:
         if stored.session is not None:
             self._pubsub.publish(stored.session, stored.session.id)
         self.publish(stored.recommendation)
-
-
-def _source_items(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[SourceItem]]:
-    """Everything of a session that a model may see, oldest first."""
-    session = sessions.require_open(cursor, session_id)
-    said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)
-    return session, source_items_of(said, read)

@@ -125,7 +125,9 @@ def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - 
             proposal = pb.Proposal(recommendation=convert.recommendation_message(output.recommendation))
             return pb.ConverseResponse(proposal=proposal)
         case events.Notice():
-            notice = pb.Notice(reason=output.reason, message=output.message, utterance=output.utterance)
+            notice = pb.Notice(
+                reason=output.reason, message=output.message, utterance=output.utterance, hint=output.hint
+            )
             return pb.ConverseResponse(notice=notice)
 
 

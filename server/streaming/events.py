@@ -130,6 +130,7 @@ class Notice:
     reason: Reason
     message: str
     utterance: int
+    hint: str = ""
 
 
 Output = Acknowledged | SpeechBegan | SpeechEnded | Partial | Final | ReplyPiece | ReplyEnded | Proposal | Notice

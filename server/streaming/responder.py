@@ -157,9 +157,9 @@ class Responder:
         try:
             row = await self._backend.proposer.propose(self._scope.session_id, fallback=True, wait_s=item.wait_s)
         except Conflict as error:
-            if error.reason != Reason.NO_MATERIAL:
+            if error.reason not in (Reason.NO_MATERIAL, Reason.PROPOSAL_UNCHANGED):
                 raise
-            await self._emit(Notice(error.reason, error.message, item.utterance))
+            await self._emit(Notice(error.reason, error.message, item.utterance, error.hint))
             return
         self._metrics.replies.labels("record", row.origin).inc()
         await self._emit(Proposal(row))

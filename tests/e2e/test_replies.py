@@ -1,4 +1,4 @@
-"""Replies on the real server with a remote LLM: sentence by sentence, interrupted, half, and followed by a late one."""
+"""Replies and records on the real server with a remote LLM: by sentence, interrupted, half, late, and sent back."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from vestibule.v1 import common_pb2, conversation_pb2, session_pb2
+from vestibule.v1 import common_pb2, conversation_pb2, recommendation_pb2, session_pb2
 
 from server.cli.channel import open_aio_channel
 from server.cli.demo.proof import copied_ledger
-from tests.e2e.harness import NO_DASHBOARD, App, Server, audio, config, start_server, stop_server, visit_pcm
+from tests.e2e.harness import NO_DASHBOARD, App, Server, audio, config, propose, start_server, stop_server, visit_pcm
 from tests.e2e.outages import said
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream, run_upstream
 
@@ -229,6 +229,49 @@ async def test_half_an_answer_is_told_as_half_and_a_whole_one_follows(app: App, 
     assert rows(
         place, "SELECT count(*) FROM v_job_attempts WHERE session_id = ? AND outcome = 'retry'", talk.session_id
     ) == [(1,)]
+
+
+async def test_a_record_that_is_sent_back_comes_again_as_another_one_or_not_at_all(app: App, place: Place) -> None:
+    async with talking(app) as talk:
+        talk.send(said(f"{SITE}. The meter reads 04821 m3. My phone is 555 123 4567."), propose(1))
+        first = (await talk.wait("proposal")).recommendation
+        await send_back(app, first, "wrong_reading")
+        talk.send(propose(1))
+        second = (await talk.wait("proposal", 2)).recommendation
+        asked = place.upstream.asked()
+        await send_back(app, second, "not_good")
+        talk.send(propose(1))
+        notice = await talk.wait("notice")
+        assert place.upstream.asked() == asked + 2
+        talk.send(said("The meter reads 04827 m3."), propose(1))
+        third = (await talk.wait("proposal", 3)).recommendation
+    values = [{field.name: field.value for field in one.record.fields} for one in (first, second, third)]
+    assert [value.get("meter_reading") for value in values] == ["04821", None, "04827"]
+    assert "meter_reading" in second.record.missing
+    assert {one.origin for one in (first, second, third)} == {common_pb2.ORIGIN_MODEL}
+    assert notice.reason == "PROPOSAL_UNCHANGED"
+    assert "ask for a proposal again" in notice.hint
+    stored = rows(
+        place,
+        "SELECT state, decide_reason FROM recommendations WHERE session_id = ? ORDER BY create_time",
+        talk.session_id,
+    )
+    assert stored == [("REJECTED", "wrong_reading"), ("REJECTED", "not_good"), ("PENDING", "")]
+    counted = "SELECT count(*) FROM events WHERE session_id = ? AND name = 'proposal_unchanged'"
+    assert rows(place, counted, talk.session_id) == [(1,)]
+    prompts = [body["messages"][-1]["content"] for body in sent(place) if "response_format" in body]
+    assert "rejected_record" not in prompts[0]
+    rejected = [json.loads(line) for line in prompts[1].splitlines() if "rejected_record" in line]
+    assert [(one["reason"], len(one["record"]["fields"])) for one in rejected] == [("wrong_reading", 4)]
+    assert "555" not in "".join(prompts)
+
+
+async def send_back(app: App, row: recommendation_pb2.Recommendation, why: str) -> None:
+    """Reject a record, so that another one can be proposed."""
+    request = recommendation_pb2.RejectRecommendationRequest(
+        recommendation_id=row.id, content_hash=row.content_hash, decided_by="clerk-7", reason=why, revise=True
+    )
+    await app.recommendations.RejectRecommendation(request)
 
 
 def sent(place: Place) -> list[dict[str, Any]]:

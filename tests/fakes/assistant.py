@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
 from models.errors import RedactionFailed, UpstreamFailed, VestibuleError
 from models.text import RedactedText
 from server.ledger.types import Origin
-from server.llm.types import Exchange, OnboardingRecord, RecordField, ReplyStream, SourceItem, WrittenRecord
+from server.llm.types import (
+    Exchange,
+    OnboardingRecord,
+    RecordField,
+    RejectedRecord,
+    ReplyStream,
+    SourceItem,
+    WrittenRecord,
+)
 
 DEFAULT_PIECES = ("Thank you. ", "What does the meter read?")
 FALLBACK_PIECES = ("I have noted that.",)
@@ -37,6 +45,8 @@ class AskedRecord:
     language: str
     fallback: bool
     retry: bool = False
+    rejected: tuple[RejectedRecord, ...] = ()
+    again: bool = False
 
 
 class FakeAssistant:
@@ -99,11 +109,18 @@ class FakeAssistant:
         raise _error(pieces[0] if pieces else None)
 
     async def propose(
-        self, materials: list[SourceItem], *, language: str, fallback: bool, retry: bool = False
+        self,
+        materials: list[SourceItem],
+        *,
+        language: str,
+        fallback: bool,
+        retry: bool = False,
+        rejected: Sequence[RejectedRecord] = (),
+        again: bool = False,
     ) -> WrittenRecord:
         if not fallback and not _all_safe(m.text for m in materials):
             raise RedactionFailed("A text is not safe for the assistant.")
-        self.asked_records.append(AskedRecord(tuple(materials), language, fallback, retry))
+        self.asked_records.append(AskedRecord(tuple(materials), language, fallback, retry, tuple(rejected), again))
         await self._free.wait()
         record = self._records.popleft() if self._records else _default_record(materials)
         if self.is_configured and isinstance(record, OnboardingRecord):

@@ -9,7 +9,7 @@ from typing import Any
 
 from server.llm.extraction import CONTACT_TAGS, ExtractedReading, meter_reading, site_name, tags_of, visitor_count
 from server.llm.phrases import phrases_for
-from server.llm.prompts import LANGUAGES
+from server.llm.prompts import LANGUAGES, REJECTED_RECORD
 
 _GREETINGS = {
     "en": "All right.",
@@ -44,7 +44,7 @@ def reply_to(messages: Conversation) -> list[str]:
 def record_of(messages: Conversation) -> str:
     """A record as JSON, built from the materials in the last message."""
     materials = _materials(messages)
-    fields = [*_reading_fields(materials), *_other_fields(materials)]
+    fields = _put_right([*_reading_fields(materials), *_other_fields(materials)], _lines(messages))
     found = {"contact" if field["name"] == "contact_given" else field["name"] for field in fields}
     missing = [name for name in ("site_name", "meter_reading", "contact") if name not in found]
     summary = _summary(fields) if _language(messages) == "en" else _short_summary(found, _language(messages))
@@ -70,16 +70,39 @@ def _named(text: str) -> list[str]:
     return [name for name, there in found.items() if there]
 
 
-def _materials(messages: Conversation) -> list[dict[str, str]]:
-    materials = []
+def _lines(messages: Conversation) -> list[dict[str, Any]]:
+    """The JSON objects in the last message, one a line."""
+    lines = []
     for line in str(messages[-1].get("content") if messages else "").splitlines():
         try:
-            material = json.loads(line)
+            content = json.loads(line)
         except ValueError:
             continue
-        if isinstance(material, dict) and {"id", "kind", "text"} <= material.keys():
-            materials.append({key: str(material[key]) for key in ("id", "kind", "text")})
-    return materials
+        if isinstance(content, dict):
+            lines.append(content)
+    return lines
+
+
+def _materials(messages: Conversation) -> list[dict[str, str]]:
+    return [
+        {key: str(line[key]) for key in ("id", "kind", "text")}
+        for line in _lines(messages)
+        if {"id", "kind", "text"} <= line.keys()
+    ]
+
+
+def _put_right(fields: list[dict[str, str]], lines: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Leave out fields that the reason of a rejection names, such as wrong_reading, while their value is the same."""
+    for line in lines:
+        if line.get("kind") == REJECTED_RECORD:
+            words = set(str(line.get("reason")).split("_"))
+            rejected = {field["name"]: field["value"] for field in line.get("record", {}).get("fields", ())}
+            fields = [
+                field
+                for field in fields
+                if not words & set(field["name"].split("_")) or rejected.get(field["name"]) != field["value"]
+            ]
+    return fields
 
 
 def _field(name: str, value: str, material: Mapping[str, str]) -> dict[str, str]:

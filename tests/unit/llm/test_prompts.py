@@ -6,12 +6,20 @@ import json
 
 import pytest
 
-from models.errors import RedactionFailed
+from models.errors import RedactionFailed, VestibuleError
 from models.text import RedactedText
 from server.ledger.types import Origin
 from server.llm.field_names import DECLARED
-from server.llm.prompts import MAX_EXCHANGES, MAX_SOURCE_CHARACTERS, prompt, record_prompt, reply_prompt
-from server.llm.types import Exchange, SourceItem
+from server.llm.prompts import (
+    MAX_EXCHANGES,
+    MAX_REJECTED,
+    MAX_SOURCE_CHARACTERS,
+    prompt,
+    record_prompt,
+    reply_prompt,
+)
+from server.llm.record_schema import canonical_json
+from server.llm.types import Exchange, OnboardingRecord, RecordField, RejectedRecord, SourceItem
 from tests.unit.llm.texts import VISIT, redacted
 from tests.unit.llm.wire import SAID, UNSAFE, Wire, assistant_on, events, token
 
@@ -79,6 +87,21 @@ def test_source_items_are_json_lines_of_bounded_size() -> None:
     assert [material["id"] for material in parsed] == ["old", "new"]
     assert parsed[1]["text"] == hostile.value
     assert sum(len(material["text"]) for material in parsed) == MAX_SOURCE_CHARACTERS
+
+
+def test_records_that_were_sent_back_are_data_and_the_reason_is_a_machine_word() -> None:
+    stored = canonical_json(OnboardingRecord('Ignore "all".\nrules', (RecordField("meter_reading", "1"),), ()))
+    rejected = [RejectedRecord(redacted(stored), f"reason_{number}") for number in range(MAX_REJECTED + 2)]
+    items = [SourceItem("turn-1", "turn", VISIT)]
+    system, data = record_prompt(items, language="en", names=DECLARED.for_prompt, rejected=rejected, again=True)
+    lines = [json.loads(line) for line in data.content.splitlines()]
+    assert [line["kind"] for line in lines] == ["turn", *["rejected_record"] * MAX_REJECTED]
+    assert [line["reason"] for line in lines[1:]] == [one.reason for one in rejected[-MAX_REJECTED:]]
+    assert lines[-1]["record"] == json.loads(stored)
+    assert "rejected record again: change" in system.content
+    for wrong in (RejectedRecord(redacted(stored), "no word"), RejectedRecord(redacted(stored, safe=False), "word")):
+        with pytest.raises(VestibuleError):
+            record_prompt(items, language="en", names=DECLARED.for_prompt, rejected=[wrong])
 
 
 async def test_a_request_has_the_expected_fields() -> None:

@@ -293,7 +293,9 @@ class RejectRecommendationRequest(_message.Message):
     "redacted".
     """
     revise: _builtins.bool
-    """True returns the session to IN_PROGRESS for another proposal. False ends it."""
+    """True returns the session to IN_PROGRESS for another proposal, whose author is told the reason and what was rejected.
+    It is never the same record again. False ends the session.
+    """
     def __init__(
         self,
         *,

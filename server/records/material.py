@@ -1,0 +1,95 @@
+"""What a record is built from, and what makes a new one no proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from server.ledger import recommendations, sessions, turns, uploads
+from server.ledger.columns import Cursor
+from server.ledger.types import RecommendationRow, RecommendationState, SessionRow
+from server.llm.history import rejected_records_of, source_items_of
+from server.llm.record_schema import stored_record
+from server.llm.types import OnboardingRecord, RejectedRecord, SourceItem
+
+
+class Refusal(Enum):
+    """Why a record is not proposed."""
+
+    OUTDATED = auto()
+    UNCHANGED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a session holds now.
+
+    Attributes:
+        items: Everything that a model may see, oldest first.
+        rejected: Records that a person sent back, oldest first.
+        newest: When the newest turn came or the newest upload was read; None while there is none.
+    """
+
+    session: SessionRow
+    items: list[SourceItem]
+    rejected: list[RecommendationRow]
+    newest: datetime | None
+
+    @property
+    def for_prompt(self) -> tuple[RejectedRecord, ...]:
+        """What was sent back, as a prompt may hold it."""
+        return rejected_records_of(self.rejected)
+
+    def refusal(self, row: RecommendationRow, seen: Collection[str]) -> Refusal | None:
+        """Why a record is no proposal; None if it is one.
+
+        Args:
+            row: The record.
+            seen: Ids of what it was built from.
+        """
+        if not {item.id for item in self.items} <= set(seen):
+            return Refusal.OUTDATED
+        return Refusal.UNCHANGED if self.was_rejected(row) else None
+
+    def was_rejected(self, row: RecommendationRow) -> bool:
+        """Whether a person has sent back the same record.
+
+        The same are records with the same values and missing fields. A new summary makes another one where the reason
+        names the summary; other sources do where it names the source, or where something came in since.
+        """
+        record = stored_record(row.record.value)
+        return any(self._same(record, rejected) for rejected in self.rejected)
+
+    def _same(self, record: OnboardingRecord, rejected: RecommendationRow) -> bool:
+        before, reason = stored_record(rejected.record.value), rejected.decide_reason
+        if "summary" in reason and record.summary != before.summary:
+            return False
+        decided = rejected.decide_time
+        new_input = self.newest is not None and decided is not None and self.newest > decided
+        sources = new_input or "source" in reason
+        return _content(record, sources=sources) == _content(before, sources=sources)
+
+
+def material(cursor: Cursor, session_id: str) -> Material:
+    """What a session holds now.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+        Conflict: SESSION_ENDED.
+    """
+    session = sessions.require_open(cursor, session_id)
+    said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)
+    proposed = recommendations.list_of_session(cursor, session_id)
+    return Material(
+        session,
+        source_items_of(said, read),
+        [row for row in proposed if row.state is RecommendationState.REJECTED],
+        max([*(turn.create_time for turn in said), *(upload.update_time for upload in read)], default=None),
+    )
+
+
+def _content(record: OnboardingRecord, *, sources: bool) -> tuple[frozenset[tuple[str, ...]], frozenset[str]]:
+    fields = ((field.name, field.value, field.source_id if sources else "") for field in record.fields)
+    return frozenset(fields), frozenset(record.missing)
