@@ -66,7 +66,9 @@ class Console:
 
 
 def _route(found: PageRoute, login: LoginPages) -> Route:
-    return Route(found.path, login.required(found.page, follows=found.follows), methods=[found.method])
+    return Route(
+        found.path, login.required(found.page, follows=found.follows, changes=found.changes), methods=[found.method]
+    )
 
 
 def _issuer_routes(pages: IssuerPages | None) -> list[Route]:

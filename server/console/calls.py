@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from models.errors import DeadlineExceeded, NotFound, Overloaded, PermissionDenied
+from models.errors import DeadlineExceeded
 from models.reasons import Reason
 from server.access.authenticator import Authenticator
-from server.access.caller import Caller, acting_as
+from server.access.caller import Caller
 from server.access.peer import Peer
 from server.access.scopes import allows
-from server.rpc.interceptors.authenticate import AccessCheck, AccessDecision, AccessObserver
+from server.observability.log import new_correlation
+from server.observability.metrics import Metrics
+from server.rpc.interceptors.authenticate import AccessCheck, AccessDecision, AccessObserver, Authenticate
+from server.rpc.interceptors.base import HookInterceptor
+from server.rpc.interceptors.call_limits import CallLimits
+from server.rpc.interceptors.deadline import ClientDeadline
+from server.rpc.interceptors.disk_room import NeedsRoom
+from server.rpc.interceptors.drain import Drain
+from server.rpc.interceptors.first_message import FirstMessage
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.rpc.interceptors.validate import Validate
-from server.runtime.token_bucket import Rate, TokenBuckets
+from server.rpc.local_calls import PACKAGE, LocalCalls, LocalContext, peer_of
+from server.runtime.disk_room import DiskRoom
+from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.setting_groups import LimitSettings
 
-Reply = TypeVar("Reply", bound=Message)
-
-_PACKAGE = "vestibule.v1"
 LOGIN: Final = "console/login"
 """What the audit names when a browser shows a credential."""
 DEADLINE_S: Final = 15.0
@@ -32,7 +40,7 @@ DEADLINE_S: Final = 15.0
 
 
 class Calls:
-    """Calls services as the owner of a credential.
+    """Calls services as the owner of a credential, past the interceptors of the port.
 
     Args:
         services: What is called.
@@ -40,6 +48,9 @@ class Calls:
         observe: Called with each decision about access; it must not block.
         limits: Bounds on refused credentials, and on how many calls a caller makes.
         monotonic: Clock of the rates, in seconds.
+        lifecycle: Whether the server stops; None for one that never does.
+        metrics: Count refused calls; None for nobody.
+        room: Refuses calls that bring new work while a disk lacks room; None refuses none.
     """
 
     def __init__(
@@ -49,15 +60,28 @@ class Calls:
         observe: AccessObserver,
         limits: LimitSettings,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        lifecycle: Lifecycle | None = None,
+        metrics: Metrics | None = None,
+        room: DiskRoom | None = None,
     ) -> None:
-        self._services = services
         self._observe = observe
         # All browsers of this machine have one address. A flood of wrong keys from it must not keep the owner of a
         # real key out, so the key of a known id is always compared: that costs no more than to count it.
         self._refusals = RefusalLimits(limits, monotonic, authenticator.knows)
         self._check = AccessCheck(authenticator, observe, self._refusals)
-        self._rate = TokenBuckets(Rate(limits.client_calls_per_s, limits.client_calls_burst), monotonic)
-        self._validate = Validate()
+        self._local = LocalCalls(
+            services,
+            (
+                HookInterceptor(Drain(lifecycle or Lifecycle())),
+                HookInterceptor(Authenticate(authenticator, observe, self._refusals, peer_of=peer_of)),
+                HookInterceptor(CallLimits(limits, metrics or Metrics(), monotonic)),
+                *((HookInterceptor(NeedsRoom(room)),) if room else ()),
+                HookInterceptor(ClientDeadline()),
+                FirstMessage(limits.first_message_s),
+                HookInterceptor(Validate()),
+            ),
+        )
 
     async def log_in(self, credential: str, peer: Peer, *, from_issuer: bool = False) -> Caller:
         """Whoever the credential belongs to; the audit gets it.
@@ -100,48 +124,100 @@ class Calls:
         peer: Peer,
         service: str,
         method: str,
-        request: Message,
+        request: Message | AsyncIterator[Message],
         *,
         deadline_s: float = DEADLINE_S,
     ) -> Any:
-        """Call a method that has one request and one reply.
+        """Call a method that has one reply.
 
         Args:
             credential: API key or token of the browser.
             peer: Where the browser is.
             service: Name without the package, ``AdminService``.
             method: ``GetStatus``.
-            request: Its message.
+            request: Its message, or several for a method that takes a stream.
             deadline_s: How long it may take.
 
         Returns:
             The reply.
 
         Raises:
-            VestibuleError: As the method does, and as ``caller`` does.
-            PermissionDenied: The scopes of the credential do not open the method.
-            Overloaded: CALLS_TOO_FAST.
+            VestibuleError: As the method and the interceptors do.
             DeadlineExceeded: It took too long.
         """
-        full_name = f"{_PACKAGE}.{service}/{method}"
-        caller = (await self._check.grant(_sent(credential), peer, full_name)).caller
-        if wait_s := self._rate.take(caller.subject):
-            raise Overloaded("This client makes too many calls.", reason=Reason.CALLS_TOO_FAST, retry_after_s=wait_s)
-        self._validate.check_message(request)
-        servicer = getattr(self._services, service.removesuffix("Service").lower())
+        context = LocalContext(credential, peer, deadline_s)
         try:
-            with acting_as(caller):
-                async with asyncio.timeout(deadline_s):
-                    return await getattr(servicer, method)(request, None)
+            async with asyncio.timeout(deadline_s):  # a task of its own, for its caller and deadline are of this call
+                return await asyncio.create_task(self._one(service, method, request, context))
         except TimeoutError as exc:
-            raise DeadlineExceeded(f"The server did not answer within {deadline_s:g} s.") from exc
-        except (PermissionDenied, NotFound) as error:
-            self._observe(AccessDecision(caller, full_name, error.reason))
-            raise
+            raise _too_late(deadline_s) from exc
+
+    async def all(
+        self,
+        credential: str,
+        peer: Peer,
+        service: str,
+        method: str,
+        request: Message | AsyncIterator[Message],
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> list[Any]:
+        """The replies of a method that has a stream of them, once it has ended.
+
+        Args and errors are those of ``call``.
+        """
+
+        async def taken() -> list[Any]:
+            return [reply async for reply in self.follow(credential, peer, service, method, request)]
+
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await asyncio.create_task(taken())
+        except TimeoutError as exc:
+            raise _too_late(deadline_s) from exc
+
+    async def _one(
+        self, service: str, method: str, request: Message | AsyncIterator[Message], context: LocalContext
+    ) -> Any:
+        with new_correlation():
+            return await self._local.one(service, method, _stream(request), context)
+
+    async def follow(
+        self, credential: str, peer: Peer, service: str, method: str, request: Message | AsyncIterator[Message]
+    ) -> AsyncGenerator[Any, None]:
+        """The replies of a method that has a stream of them. They must all be taken in one task, made for them.
+
+        Args:
+            credential: API key or token of the browser.
+            peer: Where the browser is.
+            service: Name without the package, ``ConversationService``.
+            method: ``Converse``.
+            request: Its message, or several for a method that takes a stream.
+
+        Raises:
+            VestibuleError: As the method and the interceptors do.
+        """
+        with new_correlation():
+            replies = self._local.many(service, method, _stream(request), LocalContext(credential, peer, None))
+            async with aclosing(replies):
+                async for reply in replies:
+                    yield reply
 
     def allowed(self, caller: Caller, service: str, method: str) -> bool:
         """Whether the scopes of the caller open the method."""
-        return allows(caller, f"{_PACKAGE}.{service}/{method}")
+        return allows(caller, f"{PACKAGE}.{service}/{method}")
+
+
+async def _stream(request: Message | AsyncIterator[Message]) -> AsyncIterator[Message]:
+    if isinstance(request, Message):
+        yield request
+        return
+    async for message in request:
+        yield message
+
+
+def _too_late(deadline_s: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"The server did not answer within {deadline_s:g} s.")
 
 
 def _sent(credential: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from server.console.logins import Login, Logins
 from server.console.page import digest_of, languages_at, render
 from server.console.place import Place
 from server.console.problem_page import HTTP_STATUS, problem_part
-from server.console.visit import Page, Visit, form_of, peer_of
+from server.console.visit import Changes, Page, Visit, form_of, peer_of
 
 COOKIE: Final = "vestibule_login"
 
@@ -45,12 +46,15 @@ class LoginPages:
         self._calls = calls
         self._logins = logins
 
-    def required(self, page: Page, *, follows: bool = False) -> Callable[[Request], Awaitable[Response]]:
+    def required(
+        self, page: Page, *, follows: bool = False, changes: Changes | None = None
+    ) -> Callable[[Request], Awaitable[Response]]:
         """The page for whoever is logged in; anybody else is sent to the login.
 
         Args:
             page: Makes it.
             follows: Whether it follows changes. The stream of any other page is refused before the page is made.
+            changes: Tells of them at once; None looks from time to time.
         """
 
         async def answer(request: Request) -> Response:
@@ -60,12 +64,12 @@ class LoginPages:
             if wants_stream(request):
                 if not follows:
                     raise HTTPException(406, "This page does not follow changes.")
-                return self._followed(request, page)
+                return self._followed(request, page, changes)
             return await page(visit)
 
         return answer
 
-    def _followed(self, request: Request, page: Page) -> Response:
+    def _followed(self, request: Request, page: Page, changes: Changes | None) -> Response:
         """The stream of a page."""
 
         async def part() -> str | None:
@@ -75,8 +79,15 @@ class LoginPages:
             except VestibuleError as error:  # shown in place of the part, until it can be made again
                 return problem_part(request, error)
 
+        async def listen(changed: asyncio.Event) -> None:
+            visit = await self._visit(request)
+            if visit is not None and changes is not None:
+                async with aclosing(changes(visit)) as told:
+                    async for _ in told:
+                        changed.set()
+
         login = digest_of(request.cookies.get(self._cookie, ""))
-        return self._live.stream(login, part, seen_by(request))
+        return self._live.stream(login, part, seen_by(request), listen if changes else None)
 
     async def _visit(self, request: Request) -> Visit | None:
         """The request of whoever is logged in; None if nobody is. What a page asks for by itself renews no login."""

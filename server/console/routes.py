@@ -7,12 +7,20 @@ from typing import Literal
 
 from starlette.responses import RedirectResponse, Response
 
-from server.console import experiments_page, health_page, letters_page, risk_page, sessions_page
+from server.console import (
+    experiments_page,
+    health_page,
+    letters_page,
+    live_page,
+    risk_page,
+    session_page,
+    sessions_page,
+)
 from server.console.analyses import Analyses
 from server.console.causes_page import CausesPage
 from server.console.funnel_page import FunnelPage
 from server.console.page import texts_of
-from server.console.visit import Page, Visit
+from server.console.visit import Changes, Page, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +32,14 @@ class PageRoute:
         page: Makes it.
         method: POST for what a form does.
         follows: Whether it follows changes: its template has a block ``live``.
+        changes: Tells such a page of changes at once; None looks every few seconds.
     """
 
     path: str
     page: Page
     method: Literal["GET", "POST"] = "GET"
     follows: bool = False
+    changes: Changes | None = None
 
 
 def page_routes(analyses: Analyses) -> tuple[PageRoute, ...]:
@@ -42,11 +52,14 @@ def page_routes(analyses: Analyses) -> tuple[PageRoute, ...]:
         PageRoute("/", _start),
         PageRoute("/funnel", FunnelPage(analyses).show),
         PageRoute("/funnel/sessions", sessions_page.show_list),
-        PageRoute("/sessions/{session_id}", sessions_page.show_one),
+        PageRoute("/sessions/{session_id}", session_page.show),
+        PageRoute("/sessions/{session_id}/uploads/{upload_id}", session_page.show_file),
         PageRoute("/causes", CausesPage(analyses).show),
         PageRoute("/experiments", experiments_page.show_all),
         PageRoute("/experiments/{name}", experiments_page.show_one),
         PageRoute("/risk", risk_page.show),
+        PageRoute("/live", live_page.show_all, follows=True),
+        PageRoute("/live/{session_id}", live_page.show_one, follows=True, changes=live_page.changes),
         PageRoute("/health", health_page.show, follows=True),
         PageRoute("/letters", letters_page.show_all, follows=True),
         PageRoute("/letters/{letter_id}", letters_page.show_one),

@@ -17,7 +17,7 @@ LARGEST_BODY: Final = 16 * 1024
 _SECURITY_HEADERS: Final = {
     # Files of our own only; no script within a page, no frame, nothing from elsewhere.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "media-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",

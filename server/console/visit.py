@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -26,6 +26,7 @@ PAGES: Final = (
     ("causes", "FunnelService", "GetReport"),
     ("experiments", "ExperimentService", "ListExperiments"),
     ("risk", "RiskService", "GetRiskModel"),
+    ("live", "SessionService", "ListSessions"),
     ("health", "AdminService", "GetStatus"),
     ("letters", "AdminService", "ListDeadLetters"),
 )
@@ -49,10 +50,30 @@ class Visit:
     _credential: str
     live: bool = False
 
-    async def call(self, service: str, method: str, request: Message, *, deadline_s: float = DEADLINE_S) -> Any:
+    async def call(
+        self,
+        service: str,
+        method: str,
+        request: Message | AsyncIterator[Message],
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> Any:
         """Call a service as whoever is logged in; see ``Calls.call``."""
         peer = peer_of(self.request)
         return await self._calls.call(self._credential, peer, service, method, request, deadline_s=deadline_s)
+
+    async def all(self, service: str, method: str, request: Message, *, deadline_s: float = DEADLINE_S) -> list[Any]:
+        """All replies of a method that has a stream of them; see ``Calls.all``."""
+        peer = peer_of(self.request)
+        return await self._calls.all(self._credential, peer, service, method, request, deadline_s=deadline_s)
+
+    def follow(self, service: str, method: str, request: Message | AsyncIterator[Message]) -> AsyncGenerator[Any, None]:
+        """The replies of a method that has a stream of them, as they come; see ``Calls.follow``."""
+        return self._calls.follow(self._credential, peer_of(self.request), service, method, request)
+
+    def allowed(self, service: str, method: str) -> bool:
+        """Whether the scopes of whoever is logged in open a method."""
+        return self._calls.allowed(self.caller, service, method)
 
     @property
     def menu(self) -> list[str]:
@@ -60,8 +81,7 @@ class Visit:
         return [
             name
             for name, service, method in PAGES
-            if self._calls.allowed(self.caller, service, method)
-            and not (self.caller.client_id and name in OF_ALL_CLIENTS)
+            if self.allowed(service, method) and not (self.caller.client_id and name in OF_ALL_CLIENTS)
         ]
 
     def page(self, template: str, **values: Any) -> Response:
@@ -72,6 +92,8 @@ class Visit:
 
 
 Page = Callable[[Visit], Awaitable[Response]]
+Changes = Callable[[Visit], AsyncGenerator[object, None]]
+"""Yields whenever what a page shows may have changed; what it yields does not matter."""
 
 
 async def form_of(request: Request) -> dict[str, str]:

@@ -12,7 +12,9 @@ import re
 import sys
 import time
 import traceback
+import uuid
 from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import structlog
@@ -43,6 +45,11 @@ def get_logger(name: str) -> Logger:
 def correlation_id() -> str:
     """The correlation id of the call that is served now; empty outside a call."""
     return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
+
+
+def new_correlation() -> AbstractContextManager[object]:
+    """Within it, whatever is logged and queued has a correlation id of its own, as calls at the port have."""
+    return structlog.contextvars.bound_contextvars(correlation_id=uuid.uuid4().hex)
 
 
 def configure(level: str, style: str) -> None:

@@ -27,7 +27,15 @@ def build_console(settings: Settings, services: Services, shared: Shared, access
     if not settings.console.enabled:
         return None
     observe = observer(shared.metrics, shared.audit.access)
-    calls = Calls(services, access.authenticator, observe, settings.limits)
+    calls = Calls(
+        services,
+        access.authenticator,
+        observe,
+        settings.limits,
+        lifecycle=shared.lifecycle,
+        metrics=shared.metrics,
+        room=shared.room,
+    )
     logins = Logins(settings.console.idle_s, settings.console.longest_s, time.monotonic)
     place = Place.of_settings(settings.console, tls=shared.console_certificate is not None)
     live = LiveStreams()

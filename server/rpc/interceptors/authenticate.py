@@ -122,6 +122,7 @@ class Authenticate(CallHook):
         observe: Called with each decision; it must not block.
         limits: Bounds on refused calls.
         recheck_s: Seconds between two checks of the credential of an open stream.
+        peer_of: Says where a call comes from.
     """
 
     def __init__(
@@ -130,7 +131,9 @@ class Authenticate(CallHook):
         observe: AccessObserver,
         limits: RefusalLimits,
         recheck_s: float = RECHECK_S,
+        peer_of: Callable[[Call], Peer] = lambda call: parse_peer(call.context.peer()),
     ) -> None:
+        self._peer_of = peer_of
         self._observe = observe
         self._check = AccessCheck(authenticator, observe, limits)
         self._recheck_s = recheck_s
@@ -149,7 +152,7 @@ class Authenticate(CallHook):
             set_caller(ANONYMOUS)
             yield
             return
-        peer = parse_peer(call.context.peer())
+        peer = self._peer_of(call)
         grant = await self._check.grant(call.all_metadata(CREDENTIAL_KEY), peer, call.method)
         set_caller(grant.caller)
         try:

@@ -31,20 +31,29 @@ from server.console.logins import Logins
 from server.console.place import Place
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment
+from server.flows.catalogue import shipped_catalogue
 from server.funnel.texts import load_texts
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
+from server.records.machine_words import MachineWords
+from server.records.pubsub import PubSub
+from server.records.sessions import Sessions
+from server.records.vocabulary import VocabularySealer
 from server.risk.model import RiskModel
 from server.risk.texts import RiskTexts
 from server.risk.trainer import RiskTrainer
 from server.rpc.interceptors.authenticate import AccessDecision
 from server.rpc.interceptors.refusal_limits import RefusalLimits
+from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.experiment import ExperimentService
 from server.services.funnel import FunnelService
+from server.services.media import MediaService
 from server.services.risk import RiskService
+from server.services.session import SessionService
 from server.setting_groups import AuthSettings, ConsoleSettings, LimitSettings
 from server.setting_groups.risk import RiskSettings
+from server.uploads.service import UploadService
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
@@ -145,8 +154,21 @@ class Harness:
         trainer = RiskTrainer(self.ledger, lambda: NOW, RiskSettings(), 1800, folder)
         trainer.model = risk_model
         risk = RiskService(self.ledger, trainer, lambda: NOW, RiskTexts(load_texts()), RiskSettings())
+        self.pubsub, lifecycle, words = PubSub(), Lifecycle(), MachineWords(FakeGateway())
+        self.sessions = Sessions(
+            self.ledger, self.pubsub, VocabularySealer(bytes(32)), lambda: NOW, shipped_catalogue()
+        )
+        self.pictures = folder / "pictures"
         services = cast(
-            Services, SimpleNamespace(funnel=self.funnel, experiment=experiment, risk=risk, admin=self.admin)
+            Services,
+            SimpleNamespace(
+                funnel=self.funnel,
+                experiment=experiment,
+                risk=risk,
+                admin=self.admin,
+                session=SessionService(self.sessions, self.pubsub, lifecycle, words),
+                media=MediaService(cast("UploadService", None), self.ledger, self.pubsub, lifecycle, self.pictures),
+            ),
         )
         verifier = TokenVerifier(auth, KeySet(http_source(auth.jwks_url)), clock, audit) if auth else None
         authenticator = Authenticator(self.keys, verifier)

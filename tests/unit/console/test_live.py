@@ -16,7 +16,8 @@ from models.errors import Unavailable
 from server.access.caller import Scope
 from server.console import live
 from server.console.http import ConsoleServer
-from server.console.live import MEDIA_TYPE, MOST_OF_A_LOGIN, event
+from server.console.live import MEDIA_TYPE, MOST_OF_A_LOGIN, LiveStreams, event
+from server.console.page import digest_of
 from server.setting_groups import ConsoleSettings
 from tests.unit.console.harness import Harness, letter
 
@@ -197,3 +198,45 @@ def test_data_of_several_lines_stays_one_event() -> None:
     assert event("live", "<p>\n\nevent: end\n</p>", "a") == (
         "event: live\nid: a\ndata: <p>\ndata: \ndata: event: end\ndata: </p>\n\n"
     )
+
+
+async def test_a_page_that_is_told_of_a_change_is_sent_at_once() -> None:
+    streams, told, shown = LiveStreams(60.0), asyncio.Queue[None](), ["old"]
+
+    async def part() -> str | None:
+        return shown[-1]
+
+    async def listen(changed: asyncio.Event) -> None:
+        while True:
+            await told.get()
+            changed.set()
+
+    parts = streams._events(part, digest_of("old"), listen)
+    await anext(parts)  # how long to wait before the next connection
+    waiting = asyncio.ensure_future(anext(parts))
+    await asyncio.sleep(0)
+    shown.append("new")
+    told.put_nowait(None)
+    async with asyncio.timeout(5):
+        assert "data: new" in await waiting
+    waiting = asyncio.ensure_future(anext(parts, ""))
+    await asyncio.sleep(0)
+    streams.close()
+    async with asyncio.timeout(5):
+        assert await waiting == ""
+
+
+async def test_a_listener_that_fails_is_asked_again() -> None:
+    streams = LiveStreams(0.01)
+    asked: list[int] = []
+
+    async def part() -> str | None:
+        return "same" if len(asked) < 3 else None
+
+    async def listen(changed: asyncio.Event) -> None:
+        asked.append(1)
+        raise Unavailable("Too many changes at once to follow.")
+
+    async with asyncio.timeout(5):
+        sent = [text async for text in streams._events(part, digest_of("same"), listen)]
+    assert sent[-1].startswith("event: end")

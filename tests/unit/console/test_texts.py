@@ -45,6 +45,11 @@ BUILT = (
     "risk_low",
     "risk_medium",
     "risk_high",
+    "lane_uploads",
+    "media_",
+    "upload_",
+    "record_",
+    "outcome_",
 )
 CHOSEN = (
     "login_again",

@@ -1,0 +1,165 @@
+"""What is known of one session, as far as whoever is logged in may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vestibule.v1 import common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
+
+from server.console.visit import Visit
+from server.languages.formats import Formats
+from server.languages.texts import Texts
+from server.times import machine_time
+
+MOST_ENTRIES: Final = 500
+MOST_TURNS: Final = 500
+"""Of a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnShown:
+    """What was said or typed, and the reply.
+
+    Attributes:
+        typed: Whether it was typed.
+        text: Redacted; empty where the redactor does not vouch for it.
+        reply: The same of the reply; empty for none.
+        by_fallback: Whether the local fallback wrote the reply.
+    """
+
+    id: str
+    time: str
+    machine_time: str
+    typed: bool
+    spoken: str
+    text: str
+    reply: str
+    by_fallback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UploadShown:
+    """A file.
+
+    Attributes:
+        kind: What it shows, in the language of the page.
+        state: In the language of the page.
+        progress: In percent.
+        reason: Why it failed; empty if it did not.
+        picture: Address of the redacted picture; empty if there is none that may be shown.
+        recording: The same of the muted recording.
+    """
+
+    id: str
+    kind: str
+    state: str
+    failed: bool
+    done: bool
+    progress: int
+    reason: str
+    name: str
+    text: str
+    picture: str
+    recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShown:
+    """A proposed record.
+
+    Attributes:
+        state: In the language of the page.
+        fields: Names and values.
+    """
+
+    id: str
+    state: str
+    by_fallback: bool
+    summary: str
+    fields: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+
+
+async def turns_of(visit: Visit, session_id: str) -> list[session_pb2.Turn]:
+    """The newest turns of a session, oldest first."""
+    request = session_pb2.ListTurnsRequest(session_id=session_id, page_size=MOST_TURNS)
+    return list((await visit.call("SessionService", "ListTurns", request)).turns)
+
+
+async def session_of(visit: Visit, session_id: str) -> session_pb2.Session | None:
+    """The session with its uploads and its record; None for whoever may not see these."""
+    if not visit.allowed("SessionService", "GetSession"):
+        return None
+    request = session_pb2.GetSessionRequest(session_id=session_id)
+    session: session_pb2.Session = (await visit.call("SessionService", "GetSession", request)).session
+    return session
+
+
+async def timeline_of(visit: Visit, session_id: str, token: str) -> funnel_pb2.GetSessionTimelineResponse:
+    """A page of what happened in a session."""
+    request = funnel_pb2.GetSessionTimelineRequest(session_id=session_id, page_size=MOST_ENTRIES, page_token=token)
+    found: funnel_pb2.GetSessionTimelineResponse = await visit.call("FunnelService", "GetSessionTimeline", request)
+    return found
+
+
+def turn_shown(turn: session_pb2.Turn, formats: Formats) -> TurnShown:
+    """A turn."""
+    time = turn.create_time.ToDatetime()
+    return TurnShown(
+        id=turn.id,
+        time=f"{time:%H:%M:%S}",
+        machine_time=machine_time(time),
+        typed=turn.source == session_pb2.TURN_SOURCE_TYPED,
+        spoken=formats.length(turn.spoken.ToTimedelta().total_seconds()) if turn.HasField("spoken") else "",
+        text=turn.text.value,
+        reply=turn.reply.value,
+        by_fallback=turn.reply_origin == common_pb2.ORIGIN_FALLBACK,
+    )
+
+
+def uploads_shown(visit: Visit, uploads: Sequence[media_pb2.Upload], texts: Texts) -> list[UploadShown]:
+    """Files, oldest first."""
+    may_see = visit.allowed("MediaService", "DownloadRedacted")
+    return [_upload(upload, texts, may_see=may_see) for upload in uploads]
+
+
+def _upload(upload: media_pb2.Upload, texts: Texts, *, may_see: bool) -> UploadShown:
+    state = media_pb2.UploadState.Name(upload.state).removeprefix("UPLOAD_STATE_").lower()
+    kind = media_pb2.MediaKind.Name(upload.kind).removeprefix("MEDIA_KIND_").lower()
+    address = f"/sessions/{upload.session_id}/uploads/{upload.id}"
+    return UploadShown(
+        id=upload.id,
+        kind=texts(f"media_{kind}"),
+        state=texts(f"upload_{state}"),
+        failed=state == "failed",
+        done=state == "done",
+        progress=round(100 * upload.progress),
+        reason=upload.failure_reason,
+        name=upload.display_name.value if upload.display_name.safe_for_llm else "",
+        text=upload.text.value if upload.text.safe_for_llm else "",
+        picture=address if may_see and upload.has_redacted_image else "",
+        recording=address if may_see and upload.has_redacted_recording else "",
+    )
+
+
+def record_shown(session: session_pb2.Session, texts: Texts) -> RecordShown | None:
+    """The newest record of a session; None if there is none."""
+    if not session.HasField("recommendation"):
+        return None
+    found = session.recommendation
+    state = recommendation_pb2.RecommendationState.Name(found.state).removeprefix("RECOMMENDATION_STATE_").lower()
+    return RecordShown(
+        id=found.id,
+        state=texts(f"record_{state}"),
+        by_fallback=found.origin == common_pb2.ORIGIN_FALLBACK,
+        summary=found.record.summary,
+        fields=tuple((_words(field.name), field.value) for field in found.record.fields),
+        missing=tuple(map(_words, found.record.missing)),
+    )
+
+
+def _words(name: str) -> str:
+    """A machine name for people."""
+    return name.replace("_", " ")

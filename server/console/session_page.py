@@ -1,0 +1,179 @@
+"""The page of one session: a timeline on one axis, and what its marks lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from vestibule.v1 import media_pb2
+from vestibule.v1.funnel_pb2 import GetSessionTimelineResponse, TimelineEntry
+
+from server.console.page import texts_of
+from server.console.risk_page import risk_if_known
+from server.console.session_history import (
+    record_shown,
+    session_of,
+    timeline_of,
+    turn_shown,
+    turns_of,
+    uploads_shown,
+)
+from server.console.session_marks import Lanes
+from server.console.sessions_page import session_shown
+from server.console.timeline import drawn
+from server.console.visit import Visit
+from server.languages.formats import Formats
+from server.languages.texts import Texts
+from server.ledger.types import SessionState
+from server.times import machine_time, shown_time
+
+_ENDED: Final = {state.value for state in SessionState if state.ended}
+_SHOWN_TYPES: Final = frozenset({"image/jpeg", "image/png", "audio/flac"})
+"""Media types of redacted files. A browser gets no other one as something to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryShown:
+    """Something that happened, as the page shows it.
+
+    Attributes:
+        time: When, for people.
+        machine_time: The same for programs.
+        after: How long after the session was opened.
+        kind: What it is, in the language of the page.
+        said: The same for an event of the server; empty for the event of an app, which has its own name.
+        detail: A stage in the language of the page, or a machine word.
+    """
+
+    time: str
+    machine_time: str
+    after: str
+    kind: str
+    said: str
+    name: str
+    detail: str
+    took: str
+    properties: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptShown:
+    """An attempt at a job, as the page shows it."""
+
+    kind: str
+    number: int
+    after: str
+    took: str
+    outcome: str
+    reason: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerShown:
+    """A change of a breaker, as the page shows it."""
+
+    name: str
+    after: str
+    state: str
+    open: bool
+    cause: str
+
+
+async def show(visit: Visit) -> Response:
+    """One session."""
+    texts, formats = texts_of(visit.request), Formats(texts_of(visit.request).language)
+    token = visit.request.query_params.get("page", "")
+    timeline = await timeline_of(visit, str(visit.request.path_params["session_id"]), token)
+    session_id = timeline.session.id
+    turns = await turns_of(visit, session_id) if not token else []
+    whole = await session_of(visit, session_id) if not token else None
+    uploads = whole.uploads if whole is not None else None
+    chart = drawn(Lanes(timeline, turns, uploads, texts).all(), formats.length) if not token else None
+    opened_s = timeline.session.create_time.ToDatetime().timestamp()
+    following, running = timeline.next_page_token, timeline.session.stage not in _ENDED
+    return visit.page(
+        "session.html",
+        risk=await risk_if_known(visit, session_id) if running else None,
+        running=running and visit.allowed("SessionService", "WatchSession"),
+        session=session_shown(timeline.session, texts),
+        chart=chart,
+        turns=[turn_shown(turn, formats) for turn in turns],
+        uploads=uploads_shown(visit, uploads or (), texts),
+        record=record_shown(whole, texts) if whole is not None else None,
+        attempts=_attempts(timeline, opened_s, texts),
+        breakers=_breakers(timeline, opened_s, texts),
+        entries=[entry_shown(entry, opened_s, texts) for entry in timeline.entries],
+        next_page=f"/sessions/{session_id}?page={following}" if following else "",
+    )
+
+
+async def show_file(visit: Visit) -> Response:
+    """The redacted picture, or the muted recording, of an upload of the session."""
+    upload_id = str(visit.request.path_params["upload_id"])
+    request = media_pb2.DownloadRedactedRequest(upload_id=upload_id)
+    first, *pieces = await visit.all("MediaService", "DownloadRedacted", request)
+    media_type = first.image.media_type or first.recording.media_type
+    if media_type not in _SHOWN_TYPES:
+        raise HTTPException(404)
+    name = f"redacted-{upload_id}.{media_type.partition('/')[2]}"
+    disposition = {"content-disposition": f'inline; filename="{name}"'}
+    return Response(b"".join(piece.data for piece in pieces), media_type=media_type, headers=disposition)
+
+
+def entry_shown(entry: TimelineEntry, opened_s: float, texts: Texts) -> EntryShown:
+    """Something that happened.
+
+    Args:
+        entry: What.
+        opened_s: When the session was opened, in seconds as the entry's time is.
+        texts: In the language of the page.
+    """
+    formats = Formats(texts.language)
+    time = entry.time.ToDatetime()
+    after_s = time.timestamp() - opened_s
+    return EntryShown(
+        time=shown_time(time),
+        machine_time=machine_time(time),
+        after=formats.length(after_s),
+        kind=texts.or_word(f"entry_{entry.kind}", entry.kind),
+        said=texts.or_word(f"event_{entry.name}", "") if entry.kind == "event" else "",
+        name=entry.name,
+        detail=texts.or_word(f"stage_{entry.detail}", entry.detail),
+        took=formats.length(entry.took.ToTimedelta().total_seconds()) if entry.HasField("took") else "",
+        properties=tuple((found.key, found.value) for found in entry.properties),
+    )
+
+
+def _attempts(timeline: GetSessionTimelineResponse, opened_s: float, texts: Texts) -> list[AttemptShown]:
+    formats = Formats(texts.language)
+    return [
+        AttemptShown(
+            kind=texts.or_word(f"kind_{found.kind}", found.kind),
+            number=found.number,
+            after=formats.length(found.begin_time.ToDatetime().timestamp() - opened_s),
+            took=formats.length((found.end_time.ToDatetime() - found.begin_time.ToDatetime()).total_seconds())
+            if found.HasField("end_time")
+            else "",
+            outcome=texts.or_word(f"outcome_{found.outcome or 'running'}", found.outcome),
+            reason=found.reason,
+            failed=found.outcome in {"retry", "dead", "lost"},
+        )
+        for found in timeline.job_attempts
+    ]
+
+
+def _breakers(timeline: GetSessionTimelineResponse, opened_s: float, texts: Texts) -> list[BreakerShown]:
+    formats = Formats(texts.language)
+    return [
+        BreakerShown(
+            name=found.name,
+            after=formats.length(found.time.ToDatetime().timestamp() - opened_s),
+            state=texts(f"state_{found.state.replace('-', '_')}"),
+            open=found.state == "open",
+            cause=found.cause,
+        )
+        for found in timeline.breaker_changes
+    ]

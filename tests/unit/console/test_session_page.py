@@ -1,0 +1,108 @@
+"""The page of one session: what its marks lead to, and who sees what of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from html import unescape
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from server.access.caller import Scope
+from tests.unit.console.harness import Harness
+from tests.unit.console.lively import REPLY, SAID, UNSAFE, Lively
+
+PICTURE = b"\xff\xd8\xff redacted"
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    made = Harness(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def lively(harness: Harness) -> Lively:
+    made = Lively(harness.pictures, PICTURE)
+    await harness.ledger.write(partial(made.store, decided_after=timedelta(hours=3)))
+    return made
+
+
+async def test_each_mark_leads_to_something_on_the_page(harness: Harness, lively: Lively) -> None:
+    async with harness.browser(await harness.key(Scope.REVIEWER)) as browser:
+        page = (await browser.get(f"/sessions/{lively.id}")).text
+    marks = re.findall(r'<a href="#([^"]+)" aria-label="([^"]+)"', page)
+    ids = set(re.findall(r'id="([^"]+)"', page))
+    assert {href for href, _ in marks} <= ids
+    assert {f"turn-{lively.spoken.id}", f"upload-{lively.picture.id}", "attempt-1", "breaker-2"} <= {
+        h for h, _ in marks
+    }
+    words = unescape(" ".join(text for _, text in marks))
+    for told in (
+        "Spoken and typed: spoken: I am [REDACTED_NAME]",
+        "Read a picture, attempt 1: failed, tried again WORKER_LOST",
+        "vision: open failures",
+        "Record decided",
+        "Stages: Stage entered: Completed",
+        "PICTURE_BROKEN",
+    ):
+        assert told in words
+    assert "// is where" in page, "three hours of waiting are drawn short"
+
+
+async def test_only_redacted_texts_that_are_vouched_for_are_shown(harness: Harness, lively: Lively) -> None:
+    async with harness.browser(await harness.key(Scope.REVIEWER)) as browser:
+        page = (await browser.get(f"/sessions/{lively.id}")).text
+    assert SAID not in page, "it is escaped"
+    assert SAID in unescape(page)
+    assert REPLY in page
+    assert UNSAFE not in page
+    assert "the redactor does not vouch for this text" in page
+    for told in ("04821 kWh", "meter reading", "Still missing: visitor count.", "A visit to read a meter."):
+        assert told in page
+
+
+async def test_a_redacted_picture_is_shown_to_whoever_may_download_it(harness: Harness, lively: Lively) -> None:
+    address = f"/sessions/{lively.id}/uploads/{lively.picture.id}"
+    async with harness.browser(await harness.key(Scope.REVIEWER)) as browser:
+        assert (
+            f'<img id="picture-{lively.picture.id}" hx-preserve src="{address}"'
+            in (await browser.get(f"/sessions/{lively.id}")).text
+        )
+        answer = await browser.get(address)
+        assert answer.content == PICTURE
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-disposition"].startswith("inline;")
+        assert (await browser.get(f"/sessions/{lively.id}/uploads/{lively.failed.id}")).status_code == 409
+        assert (await browser.get(f"/sessions/{lively.id}/uploads/{uuid4()}")).status_code == 404
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = (await browser.get(f"/sessions/{lively.id}")).text
+        assert "<img" not in page
+        assert SAID in unescape(page), "an analyst may read redacted texts"
+        assert (await browser.get(address)).status_code == 403
+    async with harness.browser(await harness.key(Scope.REVIEWER, client_id="other")) as browser:
+        assert (await browser.get(address)).status_code == 404
+        assert (await browser.get(f"/sessions/{lively.id}")).status_code == 404
+
+
+async def test_running_sessions_and_a_conversation_have_pages(harness: Harness) -> None:
+    lively = Lively(harness.pictures, PICTURE)
+    await harness.ledger.write(lively.store)
+    async with harness.browser(await harness.key(Scope.REVIEWER)) as browser:
+        assert (await browser.get("/")).headers["location"] == "/live"
+        assert f'href="/live/{lively.id}"' in (await browser.get("/live")).text
+        page = (await browser.get(f"/live/{lively.id}")).text
+        assert SAID in unescape(page)
+        assert UNSAFE not in page
+        assert "<dd>Awaiting approval</dd>" in page
+        assert f'href="/live/{lively.id}"' in (await browser.get(f"/sessions/{lively.id}")).text
+    async with harness.browser(await harness.key(Scope.ANALYST, client_id="other")) as browser:
+        assert "No session runs now." in (await browser.get("/live")).text
+        assert (await browser.get(f"/live/{lively.id}")).status_code == 404
