@@ -17,9 +17,11 @@ from server.console.live import LiveStreams
 from server.console.login_pages import LoginPages
 from server.console.logins import Logins
 from server.console.place import Place
-from server.console.routes import PageRoute, page_routes
+from server.console.routes import PageRoute, largest_body, page_routes
 from server.console.security_middleware import SecurityMiddleware
+from server.console.try_page import TryPages
 from server.rpc.interceptors.refusal_limits import RefusalLimits
+from server.setting_groups import LimitSettings
 
 
 class Console:
@@ -32,6 +34,7 @@ class Console:
         live: The streams of open pages.
         issuer: The login at the issuer, and the bounds on its failures; None without an issuer.
         analyses: Keep the analyses of funnels for a while; None makes them.
+        tried: The page for newcomers; None takes files of the usual largest size.
     """
 
     def __init__(
@@ -42,7 +45,9 @@ class Console:
         live: LiveStreams,
         issuer: tuple[IssuerLogin, RefusalLimits] | None = None,
         analyses: Analyses | None = None,
+        tried: TryPages | None = None,
     ) -> None:
+        routes = page_routes(analyses or Analyses(), tried or TryPages(LimitSettings().upload_bytes))
         login = LoginPages(calls, logins, place, live, issuer[0] if issuer else None)
         pages = Starlette(
             routes=[
@@ -51,7 +56,7 @@ class Console:
                 *_issuer_routes(IssuerPages(login, calls, issuer[0], place, issuer[1]) if issuer else None),
                 Route("/logout", login.log_out, methods=["POST"]),
                 Route("/tickets", login.make_ticket, methods=["POST"]),
-                *(_route(found, login) for found in page_routes(analyses or Analyses())),
+                *(_route(found, login) for found in routes),
                 Mount("/static", StaticFiles(packages=[("server.console", "static")])),
             ],
             exception_handlers={
@@ -60,9 +65,8 @@ class Console:
                 Exception: problem_page.defect,
             },
         )
-        self.app = SecurityMiddleware(
-            pages, place
-        )  # around all of it, so that the page of a defect has its headers, too
+        # Around all of it, so that the page of a defect has its headers, too.
+        self.app = SecurityMiddleware(pages, place, largest_body(routes))
 
 
 def _route(found: PageRoute, login: LoginPages) -> Route:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,8 +75,9 @@ async def changes(visit: Visit) -> AsyncGenerator[object, None]:
     """Tells of each change of the session of the page."""
     if visit.allowed("SessionService", "WatchSession"):
         request = session_pb2.WatchSessionRequest(session_id=str(visit.request.path_params["session_id"]))
-        async for update in visit.follow("SessionService", "WatchSession", request):
-            yield update
+        async with aclosing(visit.follow("SessionService", "WatchSession", request)) as updates:
+            async for update in updates:
+                yield update
 
 
 def running_shown(session: session_pb2.Session, texts: Texts) -> RunningShown:

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from models.errors import VestibuleError
 from models.reason_row import Status
@@ -35,6 +35,8 @@ async def known(request: Request, error: Exception) -> Response:
     status = HTTP_STATUS.get(error.reason.status, 500)
     if status >= 500:
         log.warning("page_failed", path=_route(request), **describe(error))
+    if request.headers.get("accept", "").startswith("application/json"):  # of a script of ours
+        return JSONResponse({"message": error.message, "reason": error.reason, "hint": error.hint}, status)
     return render(request, "problem.html", code=status, message=error.message, reason=error.reason, hint=error.hint)
 
 

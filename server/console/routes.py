@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import compile_path
 
 from server.console import (
     experiments_page,
@@ -20,6 +22,8 @@ from server.console.analyses import Analyses
 from server.console.causes_page import CausesPage
 from server.console.funnel_page import FunnelPage
 from server.console.page import texts_of
+from server.console.security_middleware import LARGEST_BODY
+from server.console.try_page import LARGEST_AUDIO, OVERHEAD, TryPages
 from server.console.visit import Changes, Page, Visit
 
 
@@ -33,6 +37,7 @@ class PageRoute:
         method: POST for what a form does.
         follows: Whether it follows changes: its template has a block ``live``.
         changes: Tells such a page of changes at once; None looks every few seconds.
+        largest_body: Bytes that a form may have.
     """
 
     path: str
@@ -40,13 +45,15 @@ class PageRoute:
     method: Literal["GET", "POST"] = "GET"
     follows: bool = False
     changes: Changes | None = None
+    largest_body: int = LARGEST_BODY
 
 
-def page_routes(analyses: Analyses) -> tuple[PageRoute, ...]:
+def page_routes(analyses: Analyses, tried: TryPages) -> tuple[PageRoute, ...]:
     """The pages. One of the menu is in ``visit.PAGES``, too.
 
     Args:
         analyses: Keep the analyses of funnels for a while.
+        tried: The page for newcomers.
     """
     return (
         PageRoute("/", _start),
@@ -65,6 +72,28 @@ def page_routes(analyses: Analyses) -> tuple[PageRoute, ...]:
         PageRoute("/letters/{letter_id}", letters_page.show_one),
         PageRoute("/letters/{letter_id}/retry", letters_page.retry, "POST"),
         PageRoute("/letters/{letter_id}/discard", letters_page.discard, "POST"),
+        *_try_routes(tried),
+    )
+
+
+def largest_body(routes: Sequence[PageRoute]) -> Callable[[str], int]:
+    """Says for a path how many bytes a form may have there."""
+    larger = [(compile_path(r.path)[0], r.largest_body) for r in routes if r.largest_body > LARGEST_BODY]
+    return lambda path: next((most for pattern, most in larger if pattern.match(path)), LARGEST_BODY)
+
+
+def _try_routes(tried: TryPages) -> tuple[PageRoute, ...]:
+    one = "/try/{session_id}"
+    return (
+        PageRoute("/try", tried.show_start),
+        PageRoute("/try", tried.start, "POST"),
+        PageRoute(one, tried.show, follows=True, changes=tried.changes),
+        PageRoute(f"{one}/audio", tried.audio, "POST", largest_body=LARGEST_AUDIO),
+        PageRoute(f"{one}/audio/end", tried.end_audio, "POST"),
+        PageRoute(f"{one}/text", tried.text, "POST"),
+        PageRoute(f"{one}/files", tried.file, "POST", largest_body=tried.upload_bytes + OVERHEAD),
+        PageRoute(f"{one}/propose", tried.propose, "POST"),
+        PageRoute(f"{one}/end", tried.end, "POST"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,8 +23,9 @@ _SECURITY_HEADERS: Final = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+_NO_DEVICES: Final = "camera=(), microphone=(), geolocation=()"
+"""Where the page itself asks for none."""
 
 _ONLY_TLS: Final = "max-age=31536000"
 """A year in which a browser speaks TLS only to this host. It is about every port of the host, so never about loopback,
@@ -37,11 +39,13 @@ class SecurityMiddleware:
 
     Args:
         place: Whose host names may be asked for.
+        largest: Bytes of the body that an address takes.
     """
 
-    def __init__(self, app: ASGIApp, place: Place) -> None:
+    def __init__(self, app: ASGIApp, place: Place, largest: Callable[[str], int] = lambda path: LARGEST_BODY) -> None:
         self._app = app
         self._place = place
+        self._largest = largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,6 +60,7 @@ class SecurityMiddleware:
                     message["headers"] = [_secure(name, value) for name, value in message["headers"]]
                 headers = MutableHeaders(scope=message)
                 headers.update(_SECURITY_HEADERS)
+                headers.setdefault("permissions-policy", _NO_DEVICES)
                 if not scope["path"].startswith("/static/"):
                     headers["cache-control"] = "no-store"
                 if self._place.secure and name_in(f"//{asked.get('host', '')}") not in OWN_NAMES:
@@ -80,7 +85,7 @@ class SecurityMiddleware:
             return 403, "The form belongs to another site.\n"
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return 403, "The form belongs to another site.\n"
-        return _too_long(headers)
+        return _too_long(headers, self._largest(path))
 
 
 def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
@@ -88,8 +93,8 @@ def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     return name, value + b"; Secure" if name == b"set-cookie" else value
 
 
-def _too_long(headers: Headers) -> tuple[int, str] | None:
+def _too_long(headers: Headers, most: int) -> tuple[int, str] | None:
     length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > LARGEST_BODY or "transfer-encoding" in headers:
-        return 413, f"A form has at most {LARGEST_BODY} bytes, and says its length.\n"
+    if not length.isdigit() or int(length) > most or "transfer-encoding" in headers:
+        return 413, f"A form has at most {most} bytes, and says its length.\n"
     return None

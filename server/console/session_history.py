@@ -27,6 +27,7 @@ class TurnShown:
         text: Redacted; empty where the redactor does not vouch for it.
         reply: The same of the reply; empty for none.
         by_fallback: Whether the local fallback wrote the reply.
+        reply_cut: Stable reason why the reply is not whole; empty for a whole one.
     """
 
     id: str
@@ -37,6 +38,7 @@ class TurnShown:
     text: str
     reply: str
     by_fallback: bool
+    reply_cut: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def turn_shown(turn: session_pb2.Turn, formats: Formats) -> TurnShown:
         text=turn.text.value,
         reply=turn.reply.value,
         by_fallback=turn.reply_origin == common_pb2.ORIGIN_FALLBACK,
+        reply_cut=turn.reply_cut_reason,
     )
 
 

@@ -22,7 +22,7 @@ _STREAM: Final[Mapping[str, Shape]] = {
     "stream_broken_off": "cross",
     "no_speech": "square",
 }
-_REPLIES: Final = frozenset({"replied", "replied_late"})
+_REPLIES: Final = frozenset({"replied", "replied_late", "reply_interrupted"})
 _RECORDS: Final = frozenset({"record_proposed", "record_decided", "decision_refused"})
 _ELSEWHERE: Final = frozenset(
     {"turn_finished", "upload_accepted", "upload_read", "upload_failed", "job_retried", "job_failed"}

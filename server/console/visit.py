@@ -29,6 +29,7 @@ PAGES: Final = (
     ("live", "SessionService", "ListSessions"),
     ("health", "AdminService", "GetStatus"),
     ("letters", "AdminService", "ListDeadLetters"),
+    ("try", "SessionService", "StartSession"),
 )
 """The pages of the menu, and the method that a caller needs for each."""
 OF_ALL_CLIENTS: Final = frozenset({"risk"})
@@ -97,17 +98,31 @@ Changes = Callable[[Visit], AsyncGenerator[object, None]]
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form; ``SecurityMiddleware`` bounds its size."""
+    """The fields of a form."""
+    body = await body_of(request, LARGEST_BODY)
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+async def body_of(request: Request, most: int) -> bytes:
+    """The body of a request, of which ``SecurityMiddleware`` has compared the length that it says.
+
+    Args:
+        request: Whose.
+        most: Bytes.
+
+    Raises:
+        HTTPException: It is longer, or does not come in time.
+    """
     body = bytearray()
     try:
         async with asyncio.timeout(SILENT_S):
             async for piece in request.stream():
                 body += piece
-                if len(body) > LARGEST_BODY:
+                if len(body) > most:
                     raise HTTPException(413)
     except TimeoutError as exc:
         raise HTTPException(408) from exc
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    return bytes(body)
 
 
 def peer_of(request: Request) -> Peer:

@@ -13,6 +13,7 @@ from server.console.issuer_login import IssuerLogin
 from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.place import Place
+from server.console.try_page import TryPages
 from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors.authenticate import observer
 from server.rpc.interceptors.refusal_limits import RefusalLimits
@@ -39,8 +40,9 @@ def build_console(settings: Settings, services: Services, shared: Shared, access
     logins = Logins(settings.console.idle_s, settings.console.longest_s, time.monotonic)
     place = Place.of_settings(settings.console, tls=shared.console_certificate is not None)
     live = LiveStreams()
+    issuer = _issuer_login(settings, place, shared, access)
     return ConsoleServer(
-        Console(calls, logins, place, live, _issuer_login(settings, place, shared, access)).app,
+        Console(calls, logins, place, live, issuer, tried=TryPages(settings.limits.upload_bytes)).app,
         settings.console,
         settings.state_dir,
         shared.console_certificate,

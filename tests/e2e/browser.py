@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -13,6 +14,9 @@ from playwright.async_api import Page, async_playwright
 
 CHROMIUM = shutil.which("chromium")
 WIDTHS = {"desktop": 1200, "phone": 390}
+
+_DEVICES = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""A camera that shows a moving shape, and nobody to ask whether the page may use it."""
 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and not os.environ.get("CI"), reason="chromium is not installed; CI runs this test"
@@ -27,6 +31,7 @@ async def page_of_a_browser(
     insecure: bool = False,
     expected: tuple[str, ...] = (),
     scripts: bool = True,
+    hears: Path | None = None,
 ) -> AsyncIterator[Page]:
     """An empty page. It fails at the end if the browser reported an error, such as what the policy of a page refuses.
 
@@ -36,11 +41,13 @@ async def page_of_a_browser(
         insecure: Whether certificates of any CA are trusted.
         expected: Parts of errors that the test causes, such as that of a server that is away.
         scripts: Whether the browser runs those of the page. Without them axe-core cannot look at it.
+        hears: WAV file that its microphone hears, once; it has a camera then, too. None for neither.
     """
     assert CHROMIUM is not None, "chromium is not installed"
     async with async_playwright() as playwright:
         # Root may start Chromium only without its sandbox; it opens nothing here but our own pages.
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        devices = [] if hears is None else [*_DEVICES, f"--use-file-for-fake-audio-capture={hears}%noloop"]
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *devices])
         size = {"width": WIDTHS[width], "height": 800}
         context = await browser.new_context(
             viewport=size,  # type: ignore[arg-type]

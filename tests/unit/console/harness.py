@@ -140,6 +140,8 @@ class Harness:
         risk_model: RiskModel | None = None,
         auth: AuthSettings | None = None,
         clock: Clock = lambda: NOW,
+        conversation: object = None,
+        media: object = None,
     ) -> None:
         settings, limits = settings or ConsoleSettings(), limits or LimitSettings()
         self.place = Place.of_settings(settings, tls=False)
@@ -167,7 +169,9 @@ class Harness:
                 risk=risk,
                 admin=self.admin,
                 session=SessionService(self.sessions, self.pubsub, lifecycle, words),
-                media=MediaService(cast("UploadService", None), self.ledger, self.pubsub, lifecycle, self.pictures),
+                conversation=conversation,
+                media=media
+                or MediaService(cast("UploadService", None), self.ledger, self.pubsub, lifecycle, self.pictures),
             ),
         )
         verifier = TokenVerifier(auth, KeySet(http_source(auth.jwks_url)), clock, audit) if auth else None

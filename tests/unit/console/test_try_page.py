@@ -1,0 +1,192 @@
+"""The page for newcomers: who may use it, what it sends on, and what it says when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vestibule.v1 import conversation_pb2 as pb
+from vestibule.v1 import media_pb2
+
+from models.errors import Conflict, Overloaded
+from models.reasons import Reason
+from server.access.caller import Scope, current_caller
+from server.console.talks import MOST, Talk, Talks
+from tests.unit.console.harness import Harness
+from tests.unit.console.test_multipart import TYPE, form
+
+SCRIPT = {"accept": "application/json"}
+
+
+class Conversations:
+    """Converse and Upload as a test wants them; notes what came, and from whom."""
+
+    def __init__(self) -> None:
+        self.came: list[Any] = []
+        self.callers: list[str] = []
+        self.failure: Exception | None = None
+
+    async def Converse(self, requests: AsyncIterator[pb.ConverseRequest], context: object) -> Any:
+        self.callers.append(current_caller().client_id)
+        yield pb.ConverseResponse(configured=pb.Configured(stream_id="s"))
+        async for request in requests:
+            if request.HasField("config"):
+                continue
+            self.came.append(request)
+            if self.failure is not None:
+                raise self.failure
+            if request.HasField("audio"):
+                text = {"value": f"heard {request.audio.offset} <b>"}
+                yield pb.ConverseResponse(partial=pb.PartialTranscript(text=text, pending_words=1))  # type: ignore[arg-type]
+
+    async def Upload(self, requests: AsyncIterator[media_pb2.UploadRequest], context: object) -> Any:
+        self.came += [request async for request in requests]
+        return media_pb2.UploadResponse()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[tuple[Harness, Conversations]]:
+    conversations = Conversations()
+    harness = Harness(tmp_path, conversation=conversations, media=conversations)
+    yield harness, conversations
+    harness.close()
+
+
+async def begun(browser: Any) -> str:
+    answer = await browser.post("/try", data={"language": "en"})
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"])
+
+
+async def test_a_session_is_opened_for_whoever_is_logged_in(world: tuple[Harness, Conversations]) -> None:
+    harness, conversations = world
+    async with harness.browser(await harness.key(Scope.APP, client_id="kiosk")) as browser:
+        assert (await browser.get("/")).headers["location"] == "/try"
+        page = await browser.get("/try")
+        assert "Start a session" in page.text
+        assert page.headers["permissions-policy"] == "camera=(), microphone=(), geolocation=()"
+        path = await begun(browser)
+        page = await browser.get(path)
+        assert page.headers["permissions-policy"] == "camera=(self), microphone=(self), geolocation=()"
+        assert "script-src 'self';" in page.headers["content-security-policy"]
+        answer = await browser.post(f"{path}/text", data={"text": "I am Maria."})
+        assert (answer.status_code, answer.headers["location"]) == (303, path)
+        [sent] = conversations.came
+        assert sent.text.text == "I am Maria."
+        assert conversations.callers == ["kiosk"]
+        assert (await browser.post(f"{path}/propose", headers=SCRIPT)).status_code == 204
+        assert conversations.came[-1].propose.wait_for_uploads.seconds == 30
+        assert (await browser.post(f"{path}/end")).headers["location"] == "/try"
+    async with harness.browser(await harness.key(Scope.APP, client_id="other")) as browser:
+        assert (await browser.get(path)).status_code == 404, "of another client"
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        assert (await browser.post("/try", data={})).status_code == 403
+
+
+async def test_audio_goes_on_in_pieces_and_what_is_heard_is_shown_escaped(world: tuple[Harness, Conversations]) -> None:
+    harness, conversations = world
+    async with harness.browser(await harness.key(Scope.APP, client_id="kiosk")) as browser:
+        path = await begun(browser)
+        for offset in (0, 40_000):
+            where = f"{path}/audio?talk=one&offset={offset}&rate=16000"
+            assert (await browser.post(where, content=b"\0" * 40_000, headers=SCRIPT)).status_code == 204
+        assert (await browser.post(f"{path}/audio/end?talk=one", headers=SCRIPT)).status_code == 204
+        async with asyncio.timeout(5):
+            while len(conversations.came) < 2:  # noqa: ASYNC110 - the servicer sets no event
+                await asyncio.sleep(0.01)
+        assert [(c.audio.offset, len(c.audio.data)) for c in conversations.came] == [(0, 40_000), (40_000, 40_000)]
+        assert len(conversations.callers) == 1, "one conversation"
+        assert (await browser.post(f"{path}/audio?talk=two&offset=0&rate=x", content=b"\0\0")).status_code == 400
+        assert (await browser.post(f"{path}/audio?talk=two&offset=0", content=b"\0" * 70_000)).status_code == 413
+        conversations.failure = Overloaded("Audio comes too fast.", reason=Reason.AUDIO_TOO_FAST, hint="Slow down.")
+        for offset in (0, 2):
+            told = await browser.post(
+                f"{path}/audio?talk=three&offset={offset}&rate=16000", content=b"\0\0", headers=SCRIPT
+            )
+            await asyncio.sleep(0.05)
+        assert told.status_code == 429
+        assert told.json() == {"message": "Audio comes too fast.", "reason": "AUDIO_TOO_FAST", "hint": "Slow down."}
+        assert "Audio comes too fast." in (await browser.get(path)).text
+
+
+async def test_a_file_passes_as_it_came(world: tuple[Harness, Conversations]) -> None:
+    harness, conversations = world
+    content = b"\xff\xd8" + bytes(range(256)) * 1200
+    async with harness.browser(await harness.key(Scope.APP, client_id="kiosk")) as browser:
+        path = await begun(browser)
+        answer = await browser.post(f"{path}/files", content=form(content), headers={"content-type": TYPE})
+        assert answer.headers["location"] == path
+        first, *rest = conversations.came
+        assert (first.description.size_bytes, first.description.kind) == (len(content), media_pb2.MEDIA_KIND_METER)
+        assert first.description.display_name == "p.jpg"
+        assert b"".join(piece.data for piece in rest) == content
+        empty = await browser.post(f"{path}/files", content=form(b""), headers={"content-type": TYPE} | SCRIPT)
+        assert (empty.status_code, empty.json()["reason"]) == (400, "UPLOAD_EMPTY")
+        foreign = {"content-type": TYPE, "origin": "https://evil.example"}
+        assert (await browser.post(f"{path}/files", content=form(content), headers=foreign)).status_code == 403
+
+
+async def test_elsewhere_a_sentence_says_why_and_how(world: tuple[Harness, Conversations]) -> None:
+    harness, _ = world
+    async with harness.browser(await harness.key(Scope.APP, client_id="kiosk"), at="192.0.2.7") as browser:
+        page = unescape((await browser.get("/try")).text)
+        assert "only on the machine of the server" in page
+        assert "ssh -L 8090:127.0.0.1:8090" in page
+        assert "Start a session" not in page
+        for path in (
+            "/try",
+            "/try/x/text",
+            "/try/x/audio",
+            "/try/x/audio/end",
+            "/try/x/files",
+            "/try/x/propose",
+            "/try/x/end",
+        ):
+            assert (await browser.post(path)).status_code == 403
+
+
+async def held(messages: AsyncIterator[pb.ConverseRequest]) -> Any:
+    async for request in messages:
+        if request.HasField("text"):
+            return
+        yield pb.ConverseResponse(reply_piece=pb.ReplyPiece(text="Hello. "))
+
+
+def config() -> pb.ConverseConfig:
+    return pb.ConverseConfig(session_id="s")
+
+
+async def test_talks_are_bounded_and_those_that_ended_make_room() -> None:
+    talks = Talks()
+    begun = [talks.begin("key", str(number), held, config()) for number in range(MOST)]
+    with pytest.raises(Overloaded):
+        talks.begin("key", "more", held, config())
+    changed = asyncio.Event()
+    with talks.told("s", changed):
+        await asyncio.wait_for(changed.wait(), 5)
+    await asyncio.sleep(0)
+    assert talks.said("s").reply == "Hello. "
+    await begun[3].send(None)
+    await begun[3].ended(5)
+    talks.begin("key", "more", held, config())
+    assert talks.find("key", "3") is None
+    assert talks.find("other", "4") is None, "of another caller"
+    for talk in begun:
+        talk.task.cancel()
+
+
+async def test_a_talk_that_ended_takes_nothing_more() -> None:
+    async def refused(messages: AsyncIterator[pb.ConverseRequest]) -> Any:
+        yield pb.ConverseResponse(configured=pb.Configured())
+        raise Conflict("The session has ended.", reason=Reason.SESSION_ENDED)
+
+    talk = Talk(refused, config(), lambda: None)
+    with pytest.raises(Conflict):
+        await talk.ended(5)
+    with pytest.raises(Conflict):
+        await talk.send(pb.ConverseRequest(text=pb.TypedText(text="late")))
+    assert talk.state.notices == ["The session has ended."]
