@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import compile_path
@@ -14,6 +14,8 @@ from server.console import (
     health_page,
     letters_page,
     live_page,
+    review_page,
+    reviews_page,
     risk_page,
     session_page,
     sessions_page,
@@ -48,6 +50,17 @@ class PageRoute:
     largest_body: int = LARGEST_BODY
 
 
+_REVIEW_FORMS: Final = (
+    ("claim", review_page.claim),
+    ("release", review_page.release),
+    ("decide", review_page.decide),
+    ("approve", review_page.approve),
+    ("reject", review_page.reject),
+    ("comment", review_page.comment),
+)
+"""What a reviewer does with a record."""
+
+
 def page_routes(analyses: Analyses, tried: TryPages) -> tuple[PageRoute, ...]:
     """The pages. One of the menu is in ``visit.PAGES``, too.
 
@@ -61,6 +74,9 @@ def page_routes(analyses: Analyses, tried: TryPages) -> tuple[PageRoute, ...]:
         PageRoute("/funnel/sessions", sessions_page.show_list),
         PageRoute("/sessions/{session_id}", session_page.show),
         PageRoute("/sessions/{session_id}/uploads/{upload_id}", session_page.show_file),
+        PageRoute("/reviews", reviews_page.show_all, follows=True),
+        PageRoute("/reviews/{recommendation_id}", review_page.show),
+        *(PageRoute(f"/reviews/{{recommendation_id}}/{name}", page, "POST") for name, page in _REVIEW_FORMS),
         PageRoute("/causes", CausesPage(analyses).show),
         PageRoute("/experiments", experiments_page.show_all),
         PageRoute("/experiments/{name}", experiments_page.show_one),

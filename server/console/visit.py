@@ -22,6 +22,7 @@ from server.console.place import browser_at
 from server.console.security_middleware import LARGEST_BODY
 
 PAGES: Final = (
+    ("reviews", "ReviewService", "ListReviews"),
     ("funnel", "FunnelService", "GetReport"),
     ("causes", "FunnelService", "GetReport"),
     ("experiments", "ExperimentService", "ListExperiments"),

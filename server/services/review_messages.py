@@ -154,6 +154,8 @@ def _source(source: Source) -> pb.FieldSource:
         has_redacted_image=origin.artifact is not None and not origin.artifact.is_recording,
         has_redacted_recording=origin.artifact is not None and origin.artifact.is_recording,
     )
+    if message.has_redacted_image and origin.artifact is not None:
+        message.picture_width, message.picture_height = origin.artifact.width, origin.artifact.height
     if source.text is not None:
         message.text.CopyFrom(convert.redacted(source.text))
     if (box := source.box) is not None:

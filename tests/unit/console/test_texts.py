@@ -50,6 +50,15 @@ BUILT = (
     "upload_",
     "record_",
     "outcome_",
+    "reviews_claim_",
+    "reviews_order_",
+    "review_choice_",
+    "review_mine_until",
+    "review_taken_until",
+    "review_decision_",
+    "review_done_",
+    "review_reason_",
+    "review_state_",
 )
 CHOSEN = (
     "login_again",

@@ -557,6 +557,8 @@ class FieldSource(_message.Message):
     HAS_REDACTED_IMAGE_FIELD_NUMBER: _builtins.int
     HAS_REDACTED_RECORDING_FIELD_NUMBER: _builtins.int
     BOX_FIELD_NUMBER: _builtins.int
+    PICTURE_WIDTH_FIELD_NUMBER: _builtins.int
+    PICTURE_HEIGHT_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.str
     """UUID of the turn."""
     upload_id: _builtins.str
@@ -567,6 +569,10 @@ class FieldSource(_message.Message):
     """Whether DownloadRedacted gives a redacted picture."""
     has_redacted_recording: _builtins.bool
     """Whether DownloadRedacted gives a muted recording."""
+    picture_width: _builtins.int
+    """Width of the redacted picture in pixels; 0 where there is none."""
+    picture_height: _builtins.int
+    """Height of the redacted picture in pixels; 0 where there is none."""
     @_builtins.property
     def text(self) -> _common_pb2.RedactedText:
         """What was said, redacted; of a picture the line with the value, where it was found, and all of its text otherwise."""
@@ -585,10 +591,12 @@ class FieldSource(_message.Message):
         has_redacted_image: _builtins.bool = ...,
         has_redacted_recording: _builtins.bool = ...,
         box: Global___PictureBox | None = ...,
+        picture_width: _builtins.int = ...,
+        picture_height: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "source", b"source", "text", b"text", "turn_id", b"turn_id", "upload_id", b"upload_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "has_redacted_image", b"has_redacted_image", "has_redacted_recording", b"has_redacted_recording", "kind", b"kind", "source", b"source", "text", b"text", "turn_id", b"turn_id", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "has_redacted_image", b"has_redacted_image", "has_redacted_recording", b"has_redacted_recording", "kind", b"kind", "picture_height", b"picture_height", "picture_width", b"picture_width", "source", b"source", "text", b"text", "turn_id", b"turn_id", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["turn_id", "upload_id"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015

@@ -1,0 +1,212 @@
+"""The inbox and the page of a record: what they show is what waits, and a form decides what was shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx2
+import pytest
+from vestibule.v1 import review_pb2 as pb
+
+from server.access.api_keys import ApiKeys
+from server.access.authenticator import Authenticator
+from server.access.caller import Scope
+from server.console.app import Console
+from server.console.calls import Calls
+from server.console.live import LiveStreams
+from server.console.logins import Logins
+from server.console.picture_place import PicturePlace
+from server.console.place import Place
+from server.console.review_page import choices_of
+from server.ledger.types import RecommendationState
+from server.llm.types import RecordField
+from server.records.machine_words import MachineWords
+from server.services import Services
+from server.services.recommendation import RecommendationService
+from server.services.review import ReviewService
+from server.setting_groups import ApprovalSettings, ConsoleSettings, LimitSettings
+from tests.unit.reviews.conftest import ReviewWorld
+
+ORIGIN = "http://127.0.0.1:8090"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[ReviewWorld]:
+    built = ReviewWorld(tmp_path, approval=ApprovalSettings(own_sessions="nobody"))
+    yield built
+    await built.runner.stop(0)
+    built.ledger.close()
+
+
+@asynccontextmanager
+async def browser(world: ReviewWorld, *scopes: Scope) -> AsyncIterator[httpx2.AsyncClient]:
+    """A browser that is logged in with a fresh key for every client."""
+    words = MachineWords(world.gateway)
+    services = SimpleNamespace(
+        review=ReviewService(world.reviews, world.fields, words),
+        recommendation=RecommendationService(world.recommender, words),
+    )
+    keys = ApiKeys(world.ledger, world.clock, world.audit)
+    _, key = await keys.create(client_id="", scopes=scopes, label="test", expire_time=None)
+    calls = Calls(cast(Services, services), Authenticator(keys, None), lambda decision: None, LimitSettings())
+    place = Place.of_settings(ConsoleSettings(), tls=False)
+    app = Console(calls, Logins(1800, 43_200, lambda: 0.0), place, LiveStreams(0.02)).app
+    transport = httpx2.ASGITransport(app=app, client=("127.0.0.1", 50_000), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        assert (await client.post("/login", data={"key": key})).status_code == 303
+        yield client
+
+
+def hash_on(page: str) -> str:
+    """The hash that the forms of a page carry."""
+    [shown] = set(re.findall(r'name="hash" value="([0-9a-f]{64})"', page))
+    return shown
+
+
+async def test_the_inbox_has_what_waits_and_says_when_nothing_does(world: ReviewWorld) -> None:
+    async with browser(world, Scope.REVIEWER) as client:
+        assert "Nothing waits." in (await client.get("/reviews")).text
+        row = await world.proposed(missing=("contact",))
+        page = (await client.get("/reviews?order=newest&claim=free")).text
+        assert f'href="/reviews/{row.id}"' in page
+        assert "1 missing" in page
+        assert "Nobody works on it." in page
+        assert "Nothing waits." in (await client.get("/reviews?claim=mine")).text
+        assert (await client.get("/")).headers["location"] == "/reviews"
+
+
+async def test_the_inbox_is_for_reviewers(world: ReviewWorld) -> None:
+    async with browser(world, Scope.ANALYST) as client:
+        assert (await client.get("/reviews")).status_code == 403
+
+
+async def test_a_record_is_reserved_corrected_and_approved_as_it_was_shown(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    async with browser(world, Scope.REVIEWER) as client:
+        page = (await client.get(f"/reviews/{row.id}")).text
+        assert "The meter at Pendlewick reads 4821." in page, "the sentence that the value comes from"
+        claimed = await client.post(f"/reviews/{row.id}/claim")
+        assert "You have reserved it until" in (await client.get(claimed.headers["location"])).text
+        form = {
+            "hash": hash_on(page),
+            "choice.meter_reading": "",
+            "shown.meter_reading": "4821",
+            "value.meter_reading": "4822",
+            "reason.meter_reading": "misheard",
+            "choice.site_name": "accept",
+            "shown.site_name": "Pendlewick",
+            "value.site_name": "Pendlewick",
+        }
+        decided = await client.post(f"/reviews/{row.id}/decide", data=form)
+        assert decided.status_code == 303, decided.text
+        there = decided.headers["location"]
+        assert row.id not in there, "a corrected record is another one"
+        after = (await client.get(there)).text
+        assert "Proposed: 4821" in after
+        new_hash, new_id = hash_on(after), there.removeprefix("/reviews/").partition("?")[0]
+        assert new_hash != row.content_hash
+        old = await client.post(f"/reviews/{new_id}/approve", data={"hash": row.content_hash})
+        assert old.status_code == 409, "what was shown before is not what waits"
+        assert "was replaced" in (await client.get(f"/reviews/{row.id}")).text
+        approved = await client.post(f"/reviews/{new_id}/approve", data={"hash": new_hash})
+        assert approved.headers["location"] == "/reviews?done=approved"
+        assert "Approved." in (await client.get("/reviews?done=approved")).text
+    [stored] = await world.rows(f"SELECT state FROM recommendations WHERE id = '{new_id}'")
+    assert stored["state"] == RecommendationState.APPROVED
+
+
+async def test_two_people_are_told_that_another_one_is_needed(world: ReviewWorld) -> None:
+    row = await world.proposed(needed=2)
+    async with browser(world, Scope.REVIEWER) as client:
+        page = (await client.get(f"/reviews/{row.id}")).text
+        assert "0 of 2 approvals" in page
+        first = await client.post(f"/reviews/{row.id}/approve", data={"hash": hash_on(page)})
+        assert "Another person has to approve it, too." in (await client.get(first.headers["location"])).text
+    async with browser(world, Scope.REVIEWER) as another:
+        second = await another.post(f"/reviews/{row.id}/approve", data={"hash": hash_on(page)})
+        assert second.headers["location"] == "/reviews?done=approved"
+
+
+@pytest.mark.parametrize(("what", "done"), [("revise", "revised"), ("reject", "rejected")])
+async def test_a_record_is_sent_back_or_rejected_with_a_reason(world: ReviewWorld, what: str, done: str) -> None:
+    row = await world.proposed()
+    async with browser(world, Scope.REVIEWER) as client:
+        form = {"hash": row.content_hash, "reason": "incomplete", "what": what}
+        answer = await client.post(f"/reviews/{row.id}/reject", data=form)
+        assert answer.headers["location"] == f"/reviews?done={done}"
+
+
+async def test_a_comment_is_redacted_and_shown(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    async with browser(world, Scope.REVIEWER) as client:
+        await client.post(f"/reviews/{row.id}/comment", data={"text": "Ask <b>the site</b> again"})
+        page = (await client.get(f"/reviews/{row.id}")).text
+        assert "Ask &lt;b&gt;the site&lt;/b&gt; again" in page
+        empty = await client.post(f"/reviews/{row.id}/comment", data={"text": " "})
+        assert "Nothing was chosen." in (await client.get(empty.headers["location"])).text
+
+
+async def test_a_value_is_shown_as_text(world: ReviewWorld) -> None:
+    row = await world.proposed(RecordField("site_name", "<script>alert(1)</script>"))
+    async with browser(world, Scope.REVIEWER) as client:
+        page = (await client.get(f"/reviews/{row.id}")).text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)" in page
+
+
+@pytest.mark.parametrize("broken", ["", "zz", "00"])
+async def test_a_form_without_a_hash_decides_nothing(world: ReviewWorld, broken: str) -> None:
+    row = await world.proposed()
+    async with browser(world, Scope.REVIEWER) as client:
+        assert (await client.post(f"/reviews/{row.id}/approve", data={"hash": broken})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ({"choice.a": "", "shown.a": "1", "value.a": "1"}, []),
+        ({"choice.a": "accept", "shown.a": "1", "value.a": "2"}, [("ACCEPTED", "", "")]),
+        ({"choice.a": "", "shown.a": "1", "value.a": " 2 "}, [("CORRECTED", "2", "other")]),
+        ({"choice.a": "correct", "value.a": "2", "reason.a": "misread"}, [("CORRECTED", "2", "misread")]),
+        (
+            {"choice.a": "reject", "value.a": "1", "shown.a": "1", "reason.a": "outdated"},
+            [("REJECTED", "", "outdated")],
+        ),
+        ({"choice.a": "", "shown.a": "1", "value.a": ""}, []),
+        ({"hash": "00", "other": "x"}, []),
+    ],
+)
+def test_what_a_form_decides(form: dict[str, str], expected: list[Any]) -> None:
+    found = [
+        (pb.FieldDecision.Name(choice.decision).rpartition("_")[2], choice.value, choice.reason)
+        for choice in choices_of(form)
+    ]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "box", [(0.4, 0.4, 0.1, 0.02), (0.0, 0.0, 0.3, 0.1), (0.95, 0.97, 0.05, 0.03), (0.0, 0.0, 1.0, 1.0)]
+)
+def test_the_part_of_a_picture_holds_the_value_and_lies_within_the_picture(box: tuple[float, ...]) -> None:
+    left, top, width, height = box
+    place = PicturePlace.of("/p", 1000, 800, pb.PictureBox(left=left, top=top, width=width, height=height))
+    assert place.box is not None
+    x, y, across, down = place.view
+    assert x >= 0
+    assert y >= 0
+    assert x + across <= 1001
+    assert y + down <= 801
+    assert x <= place.box[0] + 1
+    assert place.box[0] + place.box[2] <= x + across + 2
+    assert y <= place.box[1] + 1
+    assert place.box[1] + place.box[3] <= y + down + 2
+    assert across >= 250, "not blown up until nothing is recognised"
+
+
+def test_without_a_box_the_whole_picture_is_shown() -> None:
+    assert PicturePlace.of("/p", 1000, 800, None).view == (0, 0, 1000, 800)
