@@ -64,7 +64,7 @@ async def browser(world: ReviewWorld, *scopes: Scope) -> AsyncIterator[httpx2.As
 
 def hash_on(page: str) -> str:
     """The hash that the forms of a page carry."""
-    [shown] = set(re.findall(r'name="hash" value="([0-9a-f]{64})"', page))
+    [shown] = {str(found) for found in re.findall(r'name="hash" value="([0-9a-f]{64})"', page)}
     return shown
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ FLOWS = shipped_catalogue()
 
 
 @pytest.fixture(scope="module")
-def redactor(weights_cache: Path) -> Iterator[LocalRedactor]:
+def redactor(weights_cache: Path) -> LocalRedactor:
     return build_redactor(weights_cache, 1)
 
 
