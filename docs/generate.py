@@ -22,6 +22,7 @@ import click
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, SecretStr
 
+from docs.flow_file import INTRO, flow_file_parts
 from models.reasons import Reason
 from models.redaction.entities import ENTITY_TYPES
 from models.redaction.lexicons.loader import languages
@@ -283,6 +284,11 @@ def events_page() -> str:
     return page("Events", "server/records/event_catalogue.py", intro, *parts)
 
 
+def flow_file_page() -> str:
+    """Every key of a flow file."""
+    return page("Flow file", "the models in server/flows", INTRO, *flow_file_parts())
+
+
 def constants_page() -> str:
     """The list of the files in which it says how constants were found."""
     intro = """
@@ -311,6 +317,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/entities.md": entities_page,
     "reference/errors.md": errors_page,
     "reference/events.md": events_page,
+    "reference/flow-file.md": flow_file_page,
     "reference/lexicons.md": lexicons_page,
     "reference/metrics.md": metrics_page,
     "reference/scopes.md": scopes_page,

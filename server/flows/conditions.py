@@ -28,8 +28,8 @@ class FlowPart(BaseModel):
 class OtherField(FlowPart):
     """The value of another field or fact, with something added to a number."""
 
-    field: Name
-    plus: float = 0.0
+    field: Name = Field(description="Name of the field or fact.")
+    plus: float = Field(0.0, description="Added to its number; may be negative.")
 
 
 Operand = bool | float | str | OtherField

@@ -24,14 +24,18 @@ Way = Literal["speech", "text", "picture"]
 class Step(FlowPart):
     """One thing that a person does: it asks for a few fields that belong together."""
 
-    name: Name
+    name: Name = Field(description="A machine word, also the name of its event: step_NAME.")
     title: Text | None = Field(None, description="What people call it. Empty: the name, with spaces.")
     why: Text | None = Field(None, description="Why it is asked, one sentence.")
     when: Condition | None = Field(None, description="The step comes only if this holds.")
     skippable: bool = Field(False, description="Whether a person may go on without it.")
-    ways: Annotated[tuple[Way, ...], Field(min_length=1)] = ("speech", "text", "picture")
+    ways: Annotated[tuple[Way, ...], Field(min_length=1)] = Field(
+        ("speech", "text", "picture"), description="In which ways it can be answered."
+    )
     pictures: list[MediaKind] = Field(default=[], description="Kinds of pictures that answer it.")
-    fields: Annotated[list[FieldDefinition], Field(min_length=1, max_length=20)]
+    fields: Annotated[list[FieldDefinition], Field(min_length=1, max_length=20)] = Field(
+        description="What it asks for, in order."
+    )
 
     def title_in(self, language: str) -> str:
         """What people call it."""
@@ -41,8 +45,8 @@ class Step(FlowPart):
 class Check(FlowPart):
     """A rule that a record must pass, in code, before any model judges it."""
 
-    name: Name
-    require: Condition
+    name: Name = Field(description="A machine word.")
+    require: Condition = Field(description="What must hold.")
     when: Condition | None = Field(None, description="The check applies only if this holds.")
     message: Text = Field(description="What is wrong, one sentence. The reviewer reads it.")
     severity: Literal["error", "warning"] = Field(
@@ -120,21 +124,25 @@ class FlowDefinition(FlowPart):
 
     model_config = ConfigDict(extra="forbid", frozen=True, title="Vestibule flow")
 
-    name: Name
-    version: Annotated[int, Field(ge=1, le=1_000_000)]
+    name: Name = Field(description="What apps and commands call it, a machine word.")
+    version: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        description="Raise it when the file changes after sessions have used it."
+    )
     languages: Annotated[list[Language], Field(min_length=1)] = Field(
         default=["en"], description="ISO 639-1 codes. A text without a language is in the first."
     )
-    title: Text
-    description: Text | None = None
+    title: Text = Field(description="What people call it.")
+    description: Text | None = Field(None, description="What it is for, one sentence.")
     facts: Annotated[list[Fact], Field(max_length=20)] = Field(default=[], description="What an app may give at start.")
-    steps: Annotated[list[Step], Field(min_length=1, max_length=MAX_STEPS)]
+    steps: Annotated[list[Step], Field(min_length=1, max_length=MAX_STEPS)] = Field(
+        description="What a person does, in order."
+    )
     checks: Annotated[list[Check], Field(max_length=50)] = Field(default=[], description="Rules for a record.")
-    approval: Approval = Approval()
-    assistant: AssistantPart = AssistantPart()
-    record: RecordPart = RecordPart()
-    funnel: Funnel = Funnel()
-    retention: Retention = Retention()
+    approval: Approval = Field(Approval(), description="Who must approve a record. By default one person.")
+    assistant: AssistantPart = Field(AssistantPart(), description="What the assistant may say.")
+    record: RecordPart = Field(RecordPart(), description="What a model is told of the record.")
+    funnel: Funnel = Field(Funnel(), description="The stages of its funnel.")
+    retention: Retention = Field(Retention(), description="How long its data is kept.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -30,7 +30,7 @@ Keep = kept_values.Keep
 
 
 class _Field(FlowPart):
-    name: Name
+    name: Name = Field(description="A machine word, the name of the field in the record.")
     label: Text | None = Field(None, description="What people call it. Empty: the name, with spaces.")
     ask: Text = Field(description="The question, one sentence.")
     why: Text | None = Field(None, description="Why it is asked, one sentence.")
@@ -72,8 +72,8 @@ class NumberField(_Field):
     kind: Literal["number"]
     unit: Annotated[str, Field(max_length=16)] = Field("", description="Its unit, as the record writes it: km, %, kWh.")
     unit_words: Words = Field(default=[], description="Words for the unit in speech, such as kilometres.")
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | None = Field(None, description="Smallest value.")
+    maximum: float | None = Field(None, description="Largest value.")
     decimals: Annotated[int, Field(ge=0, le=6)] = Field(6, description="Most digits after the point.")
     reader: Literal["meter", "register_rows"] | None = Field(
         None, description="A rule that reads it from a picture of a meter, or counts the rows of a register."
@@ -129,7 +129,7 @@ class ChoiceField(_Field):
     """One of several values."""
 
     kind: Literal["choice"]
-    options: Annotated[list[Option], Field(min_length=2, max_length=50)]
+    options: Annotated[list[Option], Field(min_length=2, max_length=50)] = Field(description="Its values, in order.")
 
     @field_validator("options")
     @classmethod
@@ -287,10 +287,10 @@ FieldDefinition = Annotated[
 class Fact(FlowPart):
     """Something that the app knows before the session, such as the reading of last month. It is never personal."""
 
-    name: Name
-    kind: Literal["number", "yes_no", "date", "word"]
+    name: Name = Field(description="A machine word, which no field has.")
+    kind: Literal["number", "yes_no", "date", "word"] = Field(description="What its values are.")
     label: Text | None = Field(None, description="What people call it. Empty: the name, with spaces.")
-    unit: Annotated[str, Field(max_length=16)] = ""
+    unit: Annotated[str, Field(max_length=16)] = Field("", description="Of a number.")
 
     def problem(self, value: str) -> str:
         """Why a value does not fit, as a clause without the value; empty where it fits."""
