@@ -105,7 +105,7 @@ async def test_an_open_breaker_stays_open_across_a_restart(
         assert breaker_of(assistant).state is BreakerState.OPEN
         with pytest.raises(BreakerOpen) as refused:
             await ask(assistant)
-        assert refused.value.retry_after_s == pytest.approx(RESET_S - 50, abs=5)
+        assert 0 < (refused.value.retry_after_s or 0) <= RESET_S - 50, "the rest of its time"
         assert scripted.asked() == asked
     async with installation.started(after_s=RESET_S) as assistant:
         assert await ask(assistant)
@@ -173,7 +173,7 @@ async def test_two_registries_on_one_ledger_share_the_state(tmp_path: Path) -> N
     with pytest.raises(BreakerOpen) as refused:
         async with theirs.guard():
             raise AssertionError("The call must not be made.")
-    assert refused.value.retry_after_s == pytest.approx(RESET_S, abs=5)
+    assert RESET_S / 2 < (refused.value.retry_after_s or 0) <= RESET_S
     theirs.reset()
     await other.drain()
     await one.follow()
@@ -267,7 +267,7 @@ async def test_a_clock_set_back_keeps_it_open_for_one_reset_time_at_most(tmp_pat
     with pytest.raises(BreakerOpen) as refused:
         async with breaker.guard():
             raise AssertionError("The call must not be made.")
-    assert refused.value.retry_after_s == pytest.approx(RESET_S, abs=5)
+    assert RESET_S / 2 < (refused.value.retry_after_s or 0) <= RESET_S
     ledger.close()
 
 

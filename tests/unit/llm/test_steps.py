@@ -121,7 +121,7 @@ async def test_a_pause_that_the_upstream_asks_for_is_kept_by_all_calls(scripted:
     before = scripted.asked()
     second = await refused(assistant)
     assert (type(second), second.reason) == (Overloaded, "UPSTREAM_PAUSED")
-    assert second.retry_after_s == pytest.approx(90, abs=5)
+    assert 45 < (second.retry_after_s or 0) <= 90
     assert await ask(assistant, fallback=True) is Origin.FALLBACK
     assert scripted.asked() == before
     assert assistant.upstreams[0].breaker.failure_count == 1, "a call that was not made counts as nothing"

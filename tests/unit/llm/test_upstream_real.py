@@ -205,7 +205,7 @@ async def test_the_breaker_stops_calls_to_an_upstream_that_is_down(
     assert breaker_of(patient).state is BreakerState.OPEN
     with pytest.raises(BreakerOpen) as refused:
         await patient.propose(MATERIALS, language="en", fallback=False)
-    assert refused.value.retry_after_s == pytest.approx(120, abs=5)
+    assert 60 < (refused.value.retry_after_s or 0) <= 120
 
 
 async def test_a_failure_mode_can_be_limited_to_a_number_of_calls(
