@@ -783,6 +783,11 @@ class Reason(ReasonRow):
     UPSTREAM_FAILED = "UPSTREAM_FAILED", Status.UNAVAILABLE, "The remote LLM gave no usable answer."
     UPSTREAM_GARBAGE = "UPSTREAM_GARBAGE", Status.UNAVAILABLE, "The remote LLM's answer cannot be read."
     UPSTREAM_HALF_ANSWER = "UPSTREAM_HALF_ANSWER", Status.UNAVAILABLE, "The remote LLM's answer broke off."
+    UPSTREAM_INVALID_LABELS = (
+        "UPSTREAM_INVALID_LABELS",
+        Status.UNAVAILABLE,
+        "The labels of the vision upstream do not fit the schema.",
+    )
     UPSTREAM_INVALID_RECORD = (
         "UPSTREAM_INVALID_RECORD",
         Status.UNAVAILABLE,

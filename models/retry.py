@@ -69,6 +69,7 @@ POLICIES: RetryPolicies = MappingProxyType(
             RetryPolicy("database", retries=3, first_delay_s=1.0, longest_s=30.0, factor=2.0, total_s=60.0),
             RetryPolicy("network", retries=5, first_delay_s=3.0, longest_s=300.0, factor=2.0, total_s=900.0),
             RetryPolicy("llm_api", retries=4, first_delay_s=5.0, longest_s=600.0, factor=3.0, total_s=1800.0),
+            RetryPolicy("vision_api", retries=4, first_delay_s=5.0, longest_s=600.0, factor=3.0, total_s=1800.0),
             # Nobody waits for this one: a mail server may be away for a night.
             RetryPolicy("reports", retries=24, first_delay_s=60.0, longest_s=3600.0, factor=4.0, total_s=86_400.0),
             # A caller waits for this one: a replica that died is replaced in a second or two.

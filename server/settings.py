@@ -41,6 +41,7 @@ from server.setting_groups import (
     ExperimentSettings,
     FlowSettings,
     FunnelReportSettings,
+    LabelSettings,
     LimitSettings,
     LlmSettings,
     MediaSettings,
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     vision: VisionSettings = VisionSettings()
     redaction: RedactionSettings = RedactionSettings()
     llm: LlmSettings = LlmSettings()
+    labels: LabelSettings = LabelSettings()
     retry: RetrySettings = RetrySettings()
     breakers: BreakersSettings = BreakersSettings()
     limits: LimitSettings = LimitSettings()
@@ -137,6 +139,9 @@ class Settings(BaseSettings):
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")
     llm_api_key: SecretStr = Field(SecretStr(""), description="Short form of VESTIBULE_LLM__API_KEY.")
     llm_model: str = Field("", description="Short form of VESTIBULE_LLM__MODEL.")
+    labels_base_url: Url = Field("", description="Short form of VESTIBULE_LABELS__BASE_URL.")
+    labels_api_key: SecretStr = Field(SecretStr(""), description="Short form of VESTIBULE_LABELS__API_KEY.")
+    labels_model: str = Field("", description="Short form of VESTIBULE_LABELS__MODEL.")
 
     @classmethod
     def settings_customise_sources(
@@ -179,14 +184,18 @@ class Settings(BaseSettings):
     @property
     def upstream(self) -> LlmSettings:
         """The LLM settings with the short forms applied."""
-        changes: dict[str, object] = {}
-        if self.llm_base_url:
-            changes["base_url"] = self.llm_base_url
-        if self.llm_api_key.get_secret_value():
-            changes["api_key"] = self.llm_api_key
-        if self.llm_model:
-            changes["model"] = self.llm_model
-        return self.llm.model_copy(update=changes)
+        return self.llm.model_copy(update=_given(self.llm_base_url, self.llm_api_key, self.llm_model))
+
+    @property
+    def vision_upstream(self) -> LabelSettings:
+        """The settings of the vision upstream with the short forms applied."""
+        return self.labels.model_copy(update=_given(self.labels_base_url, self.labels_api_key, self.labels_model))
+
+
+def _given(base_url: str, api_key: SecretStr, model: str) -> dict[str, object]:
+    """What was given of the short forms of an upstream."""
+    changes = {"base_url": base_url, "api_key": api_key, "model": model}
+    return {name: value for name, value in changes.items() if value}
 
 
 class _SecretFiles(NestedSecretsSettingsSource):

@@ -13,7 +13,7 @@ from server.analytics.funnel_shape import PLAIN, Shape
 from server.funnel.drop_offs import SeverityRules
 from server.funnel.steps import FUNNEL, STAGES, Steps, check_words, funnel_sessions
 from server.ledger.columns import Cursor, Row, fetch_all, stored_time_or_none
-from server.ledger.types import StageReport
+from server.ledger.stage_report import StageReport
 
 Ordering = Literal["ordered", "strict", "any"]
 

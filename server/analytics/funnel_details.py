@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from server.analytics.funnel import Number
-from server.ledger.types import StageReport
+from server.ledger.stage_report import StageReport
 
 Dimension = Literal["property", "variant", "client", "language", "event"]
 Touch = Literal["first", "last", "step"]

@@ -34,7 +34,7 @@ from server.analytics.funnel_details import (
 from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor, Row, aware, fetch_all, stored_time_or_none
 from server.ledger.funnel_values import number_of, values_of
-from server.ledger.types import StageReport
+from server.ledger.stage_report import StageReport
 
 MOST_GROUPS: Final = 2000
 """Groups that a report may have: more would not fit in a message."""

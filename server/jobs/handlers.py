@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from ray_tasks.types import Gateway
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
+from server.jobs.label_picture import LabelPicture
 from server.jobs.propose_record import ProposeRecord
 from server.jobs.read_upload import ReadPicture, ReadRecording
 from server.jobs.types import Handler
 from server.jobs.write_reply import WriteReply
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
+from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.types import Assistant
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.sealed.requests import NOTHING_SEALED, Seals
+from server.setting_groups import LabelSettings
 from server.uploads.spool import Spool
+
+USUAL_LABELS: Final = LabelSettings()
 
 
 def build_handlers(
@@ -34,6 +40,8 @@ def build_handlers(
     keep_recordings: bool = False,
     experiments: Experiments = NO_EXPERIMENTS,
     seals: Seals = NOTHING_SEALED,
+    labeller: Labeller = NO_LABELLER,
+    labels: LabelSettings = USUAL_LABELS,
 ) -> Sequence[Handler]:
     """Build all handlers.
 
@@ -50,14 +58,18 @@ def build_handlers(
         keep_recordings: Whether recordings are kept once they are muted.
         experiments: Say what the assistant is told for a session.
         seals: Says which values of an upload are sealed.
+        labeller: Labels pictures.
+        labels: Settings of it.
     """
     asking = (ProposeRecord(ledger, recommender), WriteReply(ledger, gateway, assistant, pubsub, clock, experiments))
     if not assistant.configured:
         for handler in asking:
             handler.concurrency = 0
+    label = LabelPicture(ledger, gateway, pubsub, clock, labeller, labels, artifacts)
     reading = (ledger, spool, gateway, pubsub, artifacts, clock, seals)
     return (
-        ReadPicture(*reading),
+        ReadPicture(*reading, on_read=label.enqueue),
         ReadRecording(*reading, at_once=recordings_at_once, keep_recordings=keep_recordings),
+        label,
         *asking,
     )

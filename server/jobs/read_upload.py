@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -179,11 +180,43 @@ class ReadUpload(Handler):
         self._pubsub.publish(row, row.session_id, row.id)
 
 
+OnRead = Callable[[Cursor, UploadRow, datetime], None]
+"""Gets an upload that was read, within the transaction that stores its result."""
+
+
+def _no_labels(_cursor: Cursor, _row: UploadRow, _now: datetime) -> None:
+    return
+
+
 class ReadPicture(ReadUpload):
-    """Reads a picture, or the pages of a document."""
+    """Reads a picture, or the pages of a document.
+
+    Args:
+        on_read: Has the picture labelled.
+    """
 
     kind = READ_PICTURE
     deadline_s = RECORDING_TIMEOUT_S + 60.0
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        gateway: Gateway,
+        pubsub: PubSub,
+        artifacts: Path,
+        clock: Clock,
+        seals: Seals = NOTHING_SEALED,
+        *,
+        on_read: OnRead = _no_labels,
+    ) -> None:
+        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals)
+        self._on_read = on_read
+
+    def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> UploadRow:
+        row = super()._store(cursor, upload_id, result)
+        self._on_read(cursor, row, self._clock())
+        return row
 
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
         content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])

@@ -7,6 +7,7 @@ from server.ledger.daily_events import V_DAILY_EVENTS
 from server.ledger.event_views import EVENT_VIEWS
 from server.ledger.flows import V_FLOWS, V_SESSIONS_WITH_FLOWS
 from server.ledger.macro_views import V_MACROS
+from server.ledger.picture_labels import V_PICTURE_LABELS
 from server.ledger.return_visits import V_PERSON_SESSIONS
 from server.ledger.reviews_schema import V_FIELD_DECISIONS
 from server.ledger.sealed_values import V_SEALED_VALUES
@@ -23,4 +24,5 @@ ALL_VIEWS = (
     V_FIELD_DECISIONS,
     V_TURNS_WITH_CUT,
     V_SEALED_VALUES,
+    V_PICTURE_LABELS,
 )

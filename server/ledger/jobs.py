@@ -18,6 +18,7 @@ from server.ledger.columns import (
     aware,
     aware_or_none,
     count,
+    fetch_all,
     fetch_one,
     insert,
     stored_time,
@@ -135,6 +136,17 @@ def get(cursor: Cursor, job_id: str) -> JobRow:
     if row is None:
         raise NotFound("There is no such job.", reason=Reason.JOB_NOT_FOUND)
     return job_of(row)
+
+
+def untried_of_session(cursor: Cursor, session_id: str, kind: str) -> list[JobRow]:
+    """Open jobs of one kind of which no attempt has failed, oldest first."""
+    rows = fetch_all(
+        cursor,
+        """SELECT * FROM jobs WHERE session_id = ? AND kind = ? AND state IN ('QUEUED', 'RUNNING')
+            AND last_reason = '' ORDER BY create_time, id""",
+        [session_id, kind],
+    )
+    return [job_of(row) for row in rows]
 
 
 def require_lease(cursor: Cursor, job_id: str, owner: str, attempt: int | None = None) -> JobRow:

@@ -19,6 +19,7 @@ from server.ledger import (
     letter_operations,
     macro_views,
     macros,
+    picture_labels,
     return_visits,
     reviews_schema,
     schema,
@@ -246,6 +247,11 @@ def remember_why_records_were_rejected(cursor: Cursor) -> None:
     _run(cursor, schema_changes.DECIDE_REASONS)
 
 
+def label_pictures(cursor: Cursor) -> None:
+    """Add the column of the labels of pictures, and the view of them."""
+    _run(cursor, [*picture_labels.LABELS, *picture_labels.V_PICTURE_LABELS.statements()])
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -286,4 +292,5 @@ ALL: tuple[Migration, ...] = (
     keep_flows,
     keep_sealed_values,
     remember_why_records_were_rejected,
+    label_pictures,
 )

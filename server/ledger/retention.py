@@ -45,7 +45,7 @@ def clear_artifacts(cursor: Cursor, before: datetime) -> list[str]:
     rows = fetch_all(cursor, f"SELECT artifact_path FROM uploads WHERE {old}", when)  # noqa: S608 - literals of ours
     cursor.execute(
         f"""UPDATE uploads SET artifact_path = '', artifact_mime = '', artifact_bytes = 0, artifact_width = 0,
-        artifact_height = 0, text = NULL, text_counts = NULL, text_safe = NULL WHERE {old}""",  # noqa: S608 - ours
+        artifact_height = 0, text = NULL, text_counts = NULL, text_safe = NULL, labels = NULL WHERE {old}""",  # noqa: S608 - ours
         when,
     )
     return [row["artifact_path"] for row in rows if row["artifact_path"]]

@@ -10,6 +10,7 @@ from models.text import RedactedText
 from server.ledger import recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor, count, fetch_all, stored_time, text_columns, update
 from server.ledger.event_properties import PropertyValue, properties_columns, properties_of
+from server.ledger.picture_labels import PictureLabel
 from server.ledger.types import RecommendationRow, SessionRow, TurnRow, UploadRow
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,7 +63,7 @@ def of_session(cursor: Cursor, session_id: str) -> SessionTexts:
     return SessionTexts(
         sessions.get(cursor, session_id),
         turns.with_words(cursor, turns.list_of_session(cursor, session_id)),
-        [row for row in uploads.list_of_session(cursor, session_id) if row.text or row.display_name],
+        [row for row in uploads.list_of_session(cursor, session_id) if row.text or row.display_name or row.labels],
         recommendations.list_of_session(cursor, session_id),
     )
 
@@ -86,6 +87,11 @@ def replace_upload_text(cursor: Cursor, upload_id: str, text: RedactedText) -> N
 def replace_upload_name(cursor: Cursor, upload_id: str, name: RedactedText) -> None:
     """Store the display name of an upload anew."""
     update(cursor, "uploads", upload_id, text_columns("display_name", name))
+
+
+def replace_labels(cursor: Cursor, upload_id: str, labels: Sequence[PictureLabel]) -> None:
+    """Store the labels of a picture anew."""
+    uploads.set_labels(cursor, upload_id, uploads.get(cursor, upload_id).update_time, labels)
 
 
 def replace_record(cursor: Cursor, recommendation_id: str, record: RedactedText, content_hash: str) -> None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from models.speech.types import RedactedWord
 from models.text import RedactedText
 from server.ledger.event_properties import PropertyValue
+from server.ledger.picture_labels import PictureLabel
 
 Clock = Callable[[], datetime]
 """Returns the time now, aware, in UTC. Passed in everywhere, so that tests advance it by hand."""
@@ -157,6 +158,7 @@ class UploadRow:
         artifact: None while there is no redacted picture or recording.
         display_name: Name for people, as the app gave it, cleaned and redacted; None when it gave none.
         given_id: Id that its client gave. The row has another id where a second client gave the same one.
+        labels: Of a picture, the most certain first; None while nobody has labelled it.
     """
 
     id: str
@@ -175,6 +177,7 @@ class UploadRow:
     artifact: Artifact | None = None
     display_name: RedactedText | None = None
     given_id: str = ""
+    labels: tuple[PictureLabel, ...] | None = None
 
     @property
     def shown_id(self) -> str:
@@ -307,24 +310,3 @@ class DeadLetterRow:
     closed_reason: str = ""
     correlation_id: str = ""
     build: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StageReport:
-    """One stage of the funnel.
-
-    Attributes:
-        sessions: Sessions that reached it.
-        under_way: Sessions that are in it and have not ended.
-        dropped: Sessions of the stage before that ended without reaching it.
-        drop_off_rate: ``dropped / (sessions + dropped)``, 0 to 1.
-        median_s: Median time from the stage before, in seconds.
-    """
-
-    name: str
-    sessions: int
-    under_way: int
-    dropped: int
-    drop_off_rate: float
-    median_s: float | None
-    severity: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from models.errors import NotFound
@@ -22,6 +24,7 @@ from server.ledger.columns import (
     update,
 )
 from server.ledger.page_token import page_token_after, read_page_token
+from server.ledger.picture_labels import PictureLabel, labels_json, labels_of
 from server.ledger.types import Artifact, UploadRow, UploadState
 
 
@@ -165,6 +168,18 @@ def finish(
     return get(cursor, upload_id)
 
 
+def set_labels(cursor: Cursor, upload_id: str, now: datetime, labels: Sequence[PictureLabel]) -> UploadRow:
+    """Store the labels of a picture, with numbers in their tags.
+
+    Raises:
+        NotFound: UPLOAD_NOT_FOUND.
+    """
+    texts = tag_numbers.numbered(cursor, get(cursor, upload_id).session_id, [label.text for label in labels])
+    numbered = [replace(label, text=text) for label, text in zip(labels, texts, strict=True)]
+    update(cursor, "uploads", upload_id, {"labels": labels_json(numbered), "update_time": stored_time(now)})
+    return get(cursor, upload_id)
+
+
 def fail(cursor: Cursor, upload_id: str, now: datetime, reason: str) -> UploadRow:
     """Record that an upload failed permanently, with a stable reason.
 
@@ -205,6 +220,7 @@ def _upload(row: Row) -> UploadRow:
         artifact=_artifact(row),
         display_name=text_or_none(row, "display_name"),
         given_id=row["given_id"],
+        labels=labels_of(row["labels"]),
     )
 
 

@@ -19,7 +19,15 @@ from server.llm.extraction import (
     visitor_count,
 )
 from server.llm.phrases import Phrases, phrases_for
-from server.llm.types import Exchange, OnboardingRecord, RecordField, ReplyStream, SourceItem, WrittenRecord
+from server.llm.types import (
+    PICTURE_LABELS,
+    Exchange,
+    OnboardingRecord,
+    RecordField,
+    ReplyStream,
+    SourceItem,
+    WrittenRecord,
+)
 
 _WANTED = ("site_name", "meter_reading", "contact")
 """What a visit needs, in the order of asking."""
@@ -44,6 +52,7 @@ def _reply_sentences(said: RedactedText, history: list[Exchange], *, language: s
 def fallback_record(items: list[SourceItem], *, language: str) -> WrittenRecord:
     """Build a record from what rules find; every field names the turn or upload it comes from."""
     words = phrases_for(language)
+    items = [item for item in items if item.kind != PICTURE_LABELS]
     fields: list[RecordField] = []
     fields += _site(items)
     fields += _reading(items)

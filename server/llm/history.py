@@ -11,7 +11,7 @@ from typing import Final
 
 from models.text import RedactedText
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow, UploadState
-from server.llm.types import Exchange, RejectedRecord, SourceItem
+from server.llm.types import PICTURE_LABELS, Exchange, RejectedRecord, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
 """Replaces an unsafe message, so that its answer still follows a message."""
@@ -43,12 +43,17 @@ def rejected_records_of(rows: Iterable[RecommendationRow]) -> tuple[RejectedReco
 
 
 def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:
-    """What a record may be built from, oldest first: safe turns, and safe text of uploads that were read."""
+    """What a record may be built from, oldest first: safe turns, safe texts of uploads, and labels of pictures."""
     said = [(row.create_time, SourceItem(row.id, "turn", row.text)) for row in turns]
     read = [
         (row.create_time, SourceItem(row.shown_id, row.kind or "upload", row.text))
         for row in uploads
         if row.state is UploadState.DONE and row.text is not None
     ]
-    ordered = sorted(said + read, key=lambda dated: dated[0])
+    seen = [
+        (row.create_time, SourceItem(row.shown_id, PICTURE_LABELS, RedactedText.join(texts, ", ")))
+        for row in uploads
+        if row.state is UploadState.DONE and (texts := [label.text for label in row.labels or ()])
+    ]
+    ordered = sorted(said + read + seen, key=lambda dated: dated[0])
     return [item for _, item in ordered if item.text and item.text.safe_for_llm]

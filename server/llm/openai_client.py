@@ -48,6 +48,21 @@ class ResponseLimits:
     total_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerForm:
+    """What a whole answer must look like.
+
+    Attributes:
+        name: Of the schema.
+        schema: JSON Schema with the keywords of strict mode.
+        tokens: Most of them.
+    """
+
+    name: str
+    schema: dict[str, Any]
+    tokens: int
+
+
 class ChatUpstream:
     """A chat completions endpoint.
 
@@ -57,6 +72,8 @@ class ChatUpstream:
         model: Which model to ask for.
         clock: Seconds, never going back.
         transport: Replaces the network in tests.
+        called: What it is called in messages.
+        answer_bytes: Largest body of one HTTP answer.
     """
 
     def __init__(
@@ -67,11 +84,14 @@ class ChatUpstream:
         *,
         clock: Callable[[], float] = time.monotonic,
         transport: httpx2.AsyncBaseTransport | None = None,
+        called: str = "remote LLM",
+        answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
+        self.called = called
         self._model = model
         self._clock = clock
         self._http = httpx2.AsyncClient(
-            transport=_BoundedTransport(transport or httpx2.AsyncHTTPTransport()),
+            transport=_BoundedTransport(transport or httpx2.AsyncHTTPTransport(), answer_bytes),
             headers={"accept-encoding": "identity"},
             follow_redirects=False,  # a redirect could send the key to another host
             trust_env=False,  # a .netrc could replace the key
@@ -104,7 +124,7 @@ class ChatUpstream:
         async with aclosing(chunks):
             while characters < MAX_REPLY_CHARACTERS:
                 wait_s = min(quiet_until_s, end_s) - self._clock()
-                with translated(begun=characters > 0):
+                with translated(self.called, begun=characters > 0):
                     if wait_s <= 0:
                         raise TimeoutError  # The time limit applies to data that has already arrived, too.
                     async with asyncio.timeout(wait_s):
@@ -144,23 +164,27 @@ class ChatUpstream:
             Overloaded: Rate limited.
             DeadlineExceeded: ``timeout_s`` was exceeded.
         """
-        with translated():
+        form = AnswerForm("record", schema, MAX_RECORD_TOKENS)
+        return await self._complete(_on_the_wire(messages), form, timeout_s)
+
+    async def _complete(self, messages: list[ChatCompletionMessageParam], form: AnswerForm, timeout_s: float) -> str:
+        with translated(self.called):
             async with asyncio.timeout(timeout_s):
                 answer: object = await self._client.chat.completions.create(
                     model=self._model,
-                    messages=_on_the_wire(messages),
+                    messages=messages,
                     response_format={
                         "type": "json_schema",
-                        "json_schema": {"name": "record", "strict": True, "schema": schema},
+                        "json_schema": {"name": form.name, "strict": True, "schema": form.schema},
                     },
-                    max_completion_tokens=MAX_RECORD_TOKENS,
+                    max_completion_tokens=form.tokens,
                     timeout=_timeouts(timeout_s),
                 )
             text, reason = _whole(answer)
         if reason != "stop":
-            raise failed(Reason.UPSTREAM_HALF_ANSWER, "The remote LLM's answer ends before its end.")
+            raise failed(Reason.UPSTREAM_HALF_ANSWER, f"The {self.called}'s answer ends before its end.")
         if not text.strip():
-            raise failed(Reason.UPSTREAM_EMPTY, "The remote LLM's answer is empty.")
+            raise failed(Reason.UPSTREAM_EMPTY, f"The {self.called}'s answer is empty.")
         return text
 
     async def ping(self, timeout_s: float) -> None:
@@ -169,7 +193,7 @@ class ChatUpstream:
         Raises:
             VestibuleError: As for ``complete``.
         """
-        with translated():
+        with translated(self.called):
             async with asyncio.timeout(timeout_s):
                 answer: object = await self._client.chat.completions.create(
                     model=self._model,
@@ -241,8 +265,9 @@ def _whole(answer: object) -> tuple[str, object]:
 class _BoundedStream(httpx2.AsyncByteStream):
     """Counts the bytes of an answer while they are read, and stops at the bound. Ends once it is closed."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, most_bytes: int) -> None:
         self._stream = stream
+        self._most_bytes = most_bytes
         self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -250,7 +275,7 @@ class _BoundedStream(httpx2.AsyncByteStream):
         async with aclosing(cast("AsyncGenerator[bytes, None]", aiter(self._stream))) as parts:
             async for part in parts:
                 size_bytes += len(part)
-                if size_bytes > MAX_ANSWER_BYTES:
+                if size_bytes > self._most_bytes:
                     raise AnswerTooLarge("An answer is too large.")
                 yield part
                 if self._closed:
@@ -268,15 +293,16 @@ class _BoundedStream(httpx2.AsyncByteStream):
 class _BoundedTransport(httpx2.AsyncBaseTransport):
     """Refuses answers that are too large, and compressed ones, whose size is not known before."""
 
-    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+    def __init__(self, transport: httpx2.AsyncBaseTransport, most_bytes: int) -> None:
         self._transport = transport
+        self._most_bytes = most_bytes
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._transport.handle_async_request(request)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
             raise AnswerTooLarge("An answer is compressed.")
-        response.stream = _BoundedStream(cast("httpx2.AsyncByteStream", response.stream))
+        response.stream = _BoundedStream(cast("httpx2.AsyncByteStream", response.stream), self._most_bytes)
         return response
 
     async def aclose(self) -> None:

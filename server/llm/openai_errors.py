@@ -13,6 +13,7 @@ reason                        class              when
 ``UPSTREAM_EMPTY``            UpstreamFailed     an answer without text
 ``UPSTREAM_HALF_ANSWER``      UpstreamFailed     it ended before its end
 ``UPSTREAM_INVALID_RECORD``   UpstreamFailed     the record breaks the schema or its meaning
+``UPSTREAM_INVALID_LABELS``   UpstreamFailed     labels of a picture break the schema
 ``UPSTREAM_NOT_SET``          UpstreamFailed     there is no upstream
 ============================  =================  ==========================================================
 """
@@ -58,10 +59,11 @@ def judge_llm_error(error: Exception) -> Outcome:
 
 
 @contextmanager
-def translated(*, begun: bool = False, now: Clock = utc_now) -> Iterator[None]:
+def translated(called: str = "remote LLM", *, begun: bool = False, now: Clock = utc_now) -> Iterator[None]:
     """Translate the errors raised in the block.
 
     Args:
+        called: What the upstream is called in messages.
         begun: Whether a part of the answer has arrived; a broken connection then means half an answer.
         now: Wall clock, for a Retry-After that is a date.
 
@@ -73,12 +75,12 @@ def translated(*, begun: bool = False, now: Clock = utc_now) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise _timeout() from None
+        raise _timeout(called) from None
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as exc:
         # "from None": the original's message quotes the answer.
-        raise _ours(exc, begun, now) from None
+        raise _ours(exc, called, begun, now) from None
     except UNREADABLE:
-        raise failed(Reason.UPSTREAM_GARBAGE, "The remote LLM's answer cannot be read.") from None
+        raise failed(Reason.UPSTREAM_GARBAGE, f"The {called}'s answer cannot be read.") from None
 
 
 def failed(reason: Reason, message: str, *, retry_after_s: float | None = None) -> UpstreamFailed:
@@ -86,43 +88,43 @@ def failed(reason: Reason, message: str, *, retry_after_s: float | None = None) 
     return UpstreamFailed(message, reason=reason, retry_after_s=retry_after_s)
 
 
-def _timeout() -> DeadlineExceeded:
-    return DeadlineExceeded("The remote LLM did not answer in time.", reason=Reason.UPSTREAM_TIMEOUT, hint=_LATER)
+def _timeout(called: str) -> DeadlineExceeded:
+    return DeadlineExceeded(f"The {called} did not answer in time.", reason=Reason.UPSTREAM_TIMEOUT, hint=_LATER)
 
 
 _LATER = "Try again in a moment; operators find the state of the upstream under breakers."
 
 
-def _ours(exc: Exception, begun: bool, now: Clock) -> VestibuleError:
+def _ours(exc: Exception, called: str, begun: bool, now: Clock) -> VestibuleError:
     """Translate, most specific first."""
     if isinstance(exc, openai.APITimeoutError | httpx2.TimeoutException):
-        return _timeout()
+        return _timeout(called)
     if isinstance(exc, openai.APIStatusError):
-        return _by_status(exc.status_code, exc.response.headers, now)
+        return _by_status(called, exc.status_code, exc.response.headers, now)
     if isinstance(exc, AnswerTooLarge) or isinstance(exc.__cause__, AnswerTooLarge):
-        return failed(Reason.UPSTREAM_GARBAGE, "The remote LLM's answer is too large, or compressed.")
+        return failed(Reason.UPSTREAM_GARBAGE, f"The {called}'s answer is too large, or compressed.")
     if isinstance(exc, openai.APIConnectionError | httpx2.TransportError):
-        return _broken(begun)
+        return _broken(called, begun)
     if isinstance(exc, openai.APIResponseValidationError | httpx2.DecodingError):
-        return failed(Reason.UPSTREAM_GARBAGE, "The remote LLM's answer cannot be read.")
-    return failed(Reason.UPSTREAM_ERROR, "The remote LLM reports an error of its own.")
+        return failed(Reason.UPSTREAM_GARBAGE, f"The {called}'s answer cannot be read.")
+    return failed(Reason.UPSTREAM_ERROR, f"The {called} reports an error of its own.")
 
 
-def _broken(begun: bool) -> UpstreamFailed:
+def _broken(called: str, begun: bool) -> UpstreamFailed:
     if begun:
-        return failed(Reason.UPSTREAM_HALF_ANSWER, "The remote LLM's answer broke off.")
-    return failed(Reason.UPSTREAM_UNREACHABLE, "The remote LLM cannot be reached.")
+        return failed(Reason.UPSTREAM_HALF_ANSWER, f"The {called}'s answer broke off.")
+    return failed(Reason.UPSTREAM_UNREACHABLE, f"The {called} cannot be reached.")
 
 
-def _by_status(status: int, headers: Mapping[str, str], now: Clock) -> VestibuleError:
+def _by_status(called: str, status: int, headers: Mapping[str, str], now: Clock) -> VestibuleError:
     wait_s = retry_after_s(headers, now)
     if status == 429:
-        return Overloaded("The remote LLM's quota is full.", reason=Reason.UPSTREAM_RATE_LIMITED, retry_after_s=wait_s)
+        return Overloaded(f"The {called}'s quota is full.", reason=Reason.UPSTREAM_RATE_LIMITED, retry_after_s=wait_s)
     if status in (401, 403):
-        return failed(Reason.UPSTREAM_KEY_REFUSED, f"The remote LLM refuses the key (HTTP {status}).")
+        return failed(Reason.UPSTREAM_KEY_REFUSED, f"The {called} refuses the key (HTTP {status}).")
     if 400 <= status < 500:
-        return failed(Reason.UPSTREAM_REFUSED_REQUEST, f"The remote LLM refuses the request (HTTP {status}).")
-    return failed(Reason.UPSTREAM_ERROR, f"The remote LLM reports HTTP {status}.", retry_after_s=wait_s)
+        return failed(Reason.UPSTREAM_REFUSED_REQUEST, f"The {called} refuses the request (HTTP {status}).")
+    return failed(Reason.UPSTREAM_ERROR, f"The {called} reports HTTP {status}.", retry_after_s=wait_s)
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:

@@ -66,6 +66,8 @@ _RECORDER = RedactedText.literal(
     "Each field names in source_id the id of the material that it comes from, or an empty text if from several. "
     "Personal data has been replaced by tags such as [REDACTED_NAME]; copy no tag into a value. "
     "Tags with the same number stand for the same person or value. "
+    "Material of the kind picture_labels is a guess at what the picture with the same id shows: take no value from it "
+    "that other material does not give. "
     "Name in missing those of site_name, meter_reading and contact that the material does not give. "
     "The summary is one sentence."
 )
@@ -123,7 +125,7 @@ def reply_prompt(
         instruction: What an experiment tells the model besides.
     """
     told = () if instruction is None else (instruction,)
-    messages = [prompt("system", _CLERK, *told, _answer_in(language))]
+    messages = [prompt("system", _CLERK, *told, answer_in(language))]
     for exchange in history[-MAX_EXCHANGES:]:
         messages.append(prompt("user", exchange.said))
         if exchange.answered:
@@ -159,7 +161,7 @@ def record_prompt(
             break
     told = (*((_REVISE,) if rejected else ()), *((_AGAIN,) if again else ()))
     lines += [_rejected_line(one) for one in rejected[-MAX_REJECTED:]]
-    return [prompt("system", _RECORDER, names, *told, _answer_in(language)), Message("user", "\n".join(lines))]
+    return [prompt("system", _RECORDER, names, *told, answer_in(language)), Message("user", "\n".join(lines))]
 
 
 def _rejected_line(rejected: RejectedRecord) -> str:
@@ -177,6 +179,7 @@ def _line(item: SourceItem, text: str) -> str:
     return json.dumps({"id": item.id, "kind": item.kind, "text": text}, ensure_ascii=False)
 
 
-def _answer_in(language: str) -> RedactedText:
+def answer_in(language: str) -> RedactedText:
+    """Says in which language the model is to write."""
     code = language.replace("_", "-").split("-")[0].lower()
     return RedactedText.literal(f"Write in {LANGUAGES.get(code, 'the language of the person')}.")

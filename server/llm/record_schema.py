@@ -72,10 +72,16 @@ _FIELD_RULES: dict[str, Callable[[str], bool]] = {
 
 def wire_schema(source_ids: Collection[str]) -> dict[str, Any]:
     """The schema for ``response_format``: keywords of strict mode only, and ``source_id`` limited to known ids."""
-    schema: dict[str, Any] = _without_bounds(RECORD_SCHEMA)
+    schema = strict_form(RECORD_SCHEMA)
     source = schema["properties"]["fields"]["items"]["properties"]["source_id"]
     source["enum"] = ["", *sorted(set(source_ids))]
     return schema
+
+
+def strict_form(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with the keywords of strict mode only."""
+    reduced: dict[str, Any] = _without_bounds(schema)
+    return reduced
 
 
 def _without_bounds(schema: Any, *, names: bool = False) -> Any:

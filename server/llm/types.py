@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from models.text import RedactedText
 from server.ledger.types import Origin
+
+PICTURE_LABELS: Final = "picture_labels"
+"""Kind of the labels of a picture. They are guesses, so rules read no values from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +18,8 @@ class SourceItem:
     """A turn or an upload from which a record can be built.
 
     Attributes:
-        id: UUID of the turn or upload.
-        kind: ``turn``, ``visitor_register``, ``meter``, ...
+        id: UUID of the turn or upload; the labels of a picture have that of its upload.
+        kind: ``turn``, ``visitor_register``, ``meter``, ...; ``PICTURE_LABELS`` for what a vision upstream saw.
         text: Redacted and ``safe_for_llm``; the caller leaves out everything else.
     """
 

@@ -238,14 +238,14 @@ class Upstream:
         if self.breaker.blocked:
             raise failed(
                 Reason.UPSTREAM_KEY_REFUSED,
-                "The remote LLM refuses the key.",
+                f"The {self._chat.called} refuses the key.",
                 retry_after_s=self.breaker.open_for_more_s,
             )
 
     def _check_time(self, took_s: deque[float]) -> None:
         if time_left_s() <= min(took_s, default=0.0):
             raise DeadlineExceeded(
-                "The time that is left is shorter than any recent answer of the remote LLM took.",
+                f"The time that is left is shorter than any recent answer of the {self._chat.called} took.",
                 reason=Reason.NO_TIME_LEFT,
             )
 
@@ -253,13 +253,13 @@ class Upstream:
         left_s = max(self._resume_at, rested_at) - self._clock()
         if left_s > 0:
             raise Overloaded(
-                "The remote LLM is left alone for now.", reason=Reason.UPSTREAM_PAUSED, retry_after_s=left_s
+                f"The {self._chat.called} is left alone for now.", reason=Reason.UPSTREAM_PAUSED, retry_after_s=left_s
             )
 
     def _check_budget(self, retry: bool) -> None:
         if retry and not self._budget.left:
             raise Overloaded(
-                "Too many attempts at the remote LLM were repeated in the last minute.",
+                f"Too many attempts at the {self._chat.called} were repeated in the last minute.",
                 reason=Reason.RETRY_BUDGET_SPENT,
                 retry_after_s=self._budget.wait_s(),
             )

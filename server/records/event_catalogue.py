@@ -142,6 +142,15 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
             **_COUNTS,
         },
     ),
+    "picture_labelled": RecordedEvent(
+        "The vision upstream said what a picture shows.",
+        "Time since the picture was accepted.",
+        {
+            "kind": _UPLOAD_KIND,
+            "labels": ("number", "Labels that are stored."),
+            "entities": ("number", "Entities that were redacted in them."),
+        },
+    ),
     "upload_failed": RecordedEvent("A file could not be read.", properties={"reason": _REASON}),
     "job_retried": RecordedEvent(
         "An attempt at a job failed, and another one follows.",

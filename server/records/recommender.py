@@ -31,6 +31,7 @@ from server.llm.types import Assistant
 from server.records.approval import ApprovalRules, decision_event
 from server.records.events import make_event
 from server.records.material import Refusal, material
+from server.records.open_labels import wait_for_labels
 from server.records.open_uploads import wait_for_uploads
 from server.records.pubsub import PubSub
 from server.records.record_builder import RecordBuilder
@@ -67,6 +68,7 @@ class Recommender:
         approval: Who may approve, and for how long.
         fields: Names that the fields of a record may have.
         on_job: Called after a background job was committed, on the event loop.
+        label_wait_s: How long to wait now for labels of pictures that were read.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Recommender:
         approval: ApprovalSettings,
         fields: FieldNames = DECLARED,
         on_job: Callable[[], None] = lambda: None,
+        label_wait_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._ledger = ledger
         self._assistant = assistant
@@ -90,6 +93,7 @@ class Recommender:
         self._rules = ApprovalRules(approval)
         self._builder = RecordBuilder(ledger, gateway, assistant, fields, clock, self._rules.expire_time)
         self._on_job = on_job
+        self._label_wait_s = label_wait_s
         self._refusals = RefusalEvents(ledger, clock)
 
     async def get(self, recommendation_id: str) -> RecommendationRow:
@@ -111,7 +115,7 @@ class Recommender:
         Args:
             session_id: UUID of the session.
             fallback: Whether a person waits, see ``Assistant``.
-            wait_s: How long to wait for uploads that are still being read.
+            wait_s: How long to wait for uploads that are still being read, and then at most for their labels.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
@@ -119,6 +123,7 @@ class Recommender:
             Unavailable: Redaction or the ledger is gone; with ``fallback=False`` the upstream too.
         """
         await wait_for_uploads(self._ledger, self._pubsub, session_id, wait_s)
+        await wait_for_labels(self._ledger, self._pubsub, session_id, min(wait_s, self._label_wait_s()))
         again = False
         for _ in range(BUILDS):
             row, seen = await self._builder.build(session_id, fallback=fallback, again=again)

@@ -16,7 +16,7 @@ from server.ledger.writer import Ledger
 from server.llm.field_names import FieldNames
 from server.llm.other_readings import with_other_readings
 from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
-from server.llm.types import Assistant
+from server.llm.types import PICTURE_LABELS, Assistant
 from server.records.material import material
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
@@ -81,7 +81,7 @@ class RecordBuilder:
         whole = with_other_readings(proposed.record, items)
         named = self._fields.apply(whole)
         parts = await redact_all(self._gateway, [named.summary], language, scope)
-        sources = [item.text for item in items]
+        sources = [item.text for item in items if item.kind != PICTURE_LABELS]
         parts += await redact_values(self._gateway, values_of(named), language, scope, sources)
         # The hash of the record is that of what is shown, so its tags get their numbers first.
         parts = await number_tags(self._ledger, session_id, parts)

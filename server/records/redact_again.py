@@ -139,6 +139,8 @@ def _store(cursor: Cursor, changed: dict[str, SessionChanges], now: datetime) ->
         for upload_id, name in changes.upload_names:
             [numbered] = tag_numbers.numbered(cursor, session_id, [name])
             stored_texts.replace_upload_name(cursor, upload_id, numbered)
+        for upload_id, labels in changes.labels:
+            stored_texts.replace_labels(cursor, upload_id, labels)
         for record in changes.records:
             _store_record(cursor, record)
         stored_texts.replace_events(cursor, changes.events)

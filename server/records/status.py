@@ -17,6 +17,8 @@ from server.breakers.types import BreakerState
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger, WriterHealth
+from server.llm.labeller import VISION_API
+from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.types import Assistant
 from server.llm.upstream import LLM_API
 from server.times import shown_time
@@ -71,6 +73,7 @@ class StatusReporter:
         policies: The retry policies.
         worker_ends: A sentence about the workers of a kind that ended, or nothing.
         dashboard_url: Address of Ray's dashboard; empty where the cluster has none.
+        labeller: The vision upstream.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class StatusReporter:
         policies: RetryPolicies = POLICIES,
         worker_ends: Callable[[str], str] = lambda _kind: "",
         dashboard_url: Callable[[], str] = lambda: "",
+        labeller: Labeller = NO_LABELLER,
     ) -> None:
         self._gateway = gateway
         self._ledger = ledger
@@ -96,6 +100,7 @@ class StatusReporter:
         self._policies = policies
         self._worker_ends = worker_ends
         self._dashboard_url = dashboard_url
+        self._labeller = labeller
 
     async def report(self) -> StatusReport:
         """Report the whole state. A part that is down is reported, not raised."""
@@ -106,7 +111,7 @@ class StatusReporter:
             components.append(_ledger(self._ledger.health))
         except VestibuleError as error:
             components.append(Component("ledger", False, error.message, error.reason))
-        components += [self._llm(kept), *(part.component for part in self._parts)]
+        components += [self._llm(kept), self._labels(), *(part.component for part in self._parts)]
         return StatusReport(
             metadata.version("vestibule"),
             self._start_time,
@@ -134,7 +139,15 @@ class StatusReporter:
         if not self._assistant.configured:
             waiting = f" {kept} job(s) wait until one is." if kept else ""
             return Component("llm", True, f"No upstream is configured; the local fallback answers.{waiting}")
-        found = [breaker for breaker in self._breakers.all if breaker.name.startswith(LLM_API)]
+        return self._remote("llm", LLM_API)
+
+    def _labels(self) -> Component:
+        if not self._labeller.configured:
+            return Component("labels", True, "No vision upstream is configured; pictures get no labels.")
+        return self._remote("labels", VISION_API)
+
+    def _remote(self, component: str, breakers: str) -> Component:
+        found = [breaker for breaker in self._breakers.all if breaker.name.startswith(breakers)]
         refusing = [breaker.name for breaker in found if breaker.blocked]
         closed = all(breaker.state is BreakerState.CLOSED for breaker in found)
         if len(found) == 1 and not refusing:
@@ -143,8 +156,8 @@ class StatusReporter:
             states = [f"{b.name} refuses the key" if b.blocked else f"{b.name} is {b.state}" for b in found]
             told = f"The breakers: {', '.join(states)}."
         if refusing:
-            return Component("llm", False, f"{told} {_CHANGE_KEY}", Reason.UPSTREAM_KEY_REFUSED)
-        return Component("llm", closed, told, "" if closed else Reason.BREAKER_OPEN)
+            return Component(component, False, f"{told} {_CHANGE_KEY}", Reason.UPSTREAM_KEY_REFUSED)
+        return Component(component, closed, told, "" if closed else Reason.BREAKER_OPEN)
 
 
 def _ledger(health: WriterHealth) -> Component:

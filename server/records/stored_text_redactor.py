@@ -17,6 +17,7 @@ from models.redaction.types import Redaction, RedactionContext, RedactionScope, 
 from models.speech.types import RedactedWord, Segment, Transcript, Word
 from models.text import Entity, RawText, RedactedText, TextSource
 from server.ledger.event_properties import TypedValue
+from server.ledger.picture_labels import PictureLabel
 from server.ledger.stored_texts import EventTexts, SessionTexts
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow
 from server.llm.field_names import DECLARED
@@ -33,7 +34,8 @@ class Tally:
     """What was found.
 
     Attributes:
-        texts: Texts that were looked at, by kind: turn, reply, upload, name (of an upload), record, event.
+        texts: Texts that were looked at, by kind: turn, reply, upload, name (of an upload), label,
+            record, event.
         changed: Those of them that change.
         added: New tags by entity type.
         renamed: Names of events, of their properties and of fields that gave a person away and became neutral.
@@ -65,6 +67,7 @@ class SessionChanges:
     turns: list[TurnRow] = field(default_factory=list)
     uploads: list[tuple[str, RedactedText]] = field(default_factory=list)
     upload_names: list[tuple[str, RedactedText]] = field(default_factory=list)
+    labels: list[tuple[str, list[PictureLabel]]] = field(default_factory=list)
     records: list[ChangedRecord] = field(default_factory=list)
     events: list[EventTexts] = field(default_factory=list)
     texts: int = 0
@@ -155,6 +158,17 @@ class StoredTextRedactor:
             changes.uploads.append((row.id, again))
         if row.display_name is not None:
             self._name(row.id, row.display_name, RedactionContext(TextSource.TYPED, language, scope=scope), changes)
+
+        if row.labels:
+            self._labels(row.id, row.labels, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
+
+    def _labels(
+        self, upload_id: str, stored: Sequence[PictureLabel], context: RedactionContext, changes: SessionChanges
+    ) -> None:
+        """Redact the labels of a picture; those that are not safe any more are dropped."""
+        again = [replace(label, text=self._text("label", label.text, context, changes)) for label in stored]
+        if again != list(stored):
+            changes.labels.append((upload_id, [label for label in again if label.text.safe_for_llm]))
 
     def _name(self, upload_id: str, stored: RedactedText, context: RedactionContext, changes: SessionChanges) -> None:
         """Redact a display name; its extension is left out, because alone it looks like anything."""

@@ -14,12 +14,12 @@ from models.reasons import Reason
 from models.text import RedactedText
 from server.access.caller import Scope, current_caller
 from server.ledger.api_keys import ApiKeyRow
+from server.ledger.stage_report import StageReport
 from server.ledger.types import (
     Artifact,
     Origin,
     RecommendationRow,
     SessionRow,
-    StageReport,
     TurnRow,
     UploadRow,
 )
@@ -175,6 +175,8 @@ def upload(row: UploadRow) -> media_pb2.Upload:
     )
     if row.text is not None:
         message.text.CopyFrom(redacted(row.text))
+    for label in row.labels or ():
+        message.labels.add(text=redacted(label.text), confidence=label.confidence)
     if row.display_name is not None:
         message.display_name.CopyFrom(redacted(row.display_name))
     return message

@@ -27,7 +27,7 @@ from server.analytics.funnel_details import (
     Touch,
 )
 from server.funnel.intervals import wilson_of_known
-from server.ledger.types import StageReport
+from server.ledger.stage_report import StageReport
 from server.rpc import convert
 from server.services.funnel_choice import NUMBERS
 

@@ -10,6 +10,7 @@ from server.setting_groups.experiments import ExperimentSettings
 from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
 from server.setting_groups.flows import FlowSettings
 from server.setting_groups.funnel import FunnelReportSettings
+from server.setting_groups.labels import LabelSettings
 from server.setting_groups.limits import LimitSettings
 from server.setting_groups.llm import LlmSettings, UpstreamSettings
 from server.setting_groups.media import ClamavSettings, MediaSettings
@@ -46,6 +47,7 @@ __all__ = [
     "FlowSettings",
     "FunnelReportSettings",
     "JobKind",
+    "LabelSettings",
     "LimitSettings",
     "LlmSettings",
     "MediaSettings",

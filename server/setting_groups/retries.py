@@ -45,6 +45,9 @@ class RetrySettings(BaseModel):
     database: RetryPolicySettings = Field(_defaults("database"), description="Recording the end of an attempt.")
     network: RetryPolicySettings = Field(_defaults("network"), description="Reading an upload.")
     llm_api: RetryPolicySettings = Field(_defaults("llm_api"), description="A reply or record by the remote LLM.")
+    vision_api: RetryPolicySettings = Field(
+        _defaults("vision_api"), description="Labels of a picture by the vision upstream."
+    )
     reports: RetryPolicySettings = Field(_defaults("reports"), description="Sending a weekly report.")
     interactive: RetryPolicySettings = Field(
         _defaults("interactive"), description="A call to a worker that died, while somebody waits."

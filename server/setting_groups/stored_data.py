@@ -28,12 +28,14 @@ class RetentionSettings(BaseModel):
     )
 
 
-JobKind = Literal["read_picture", "read_recording", "propose_record", "reply"]
+JobKind = Literal["read_picture", "read_recording", "label_picture", "propose_record", "reply"]
 """Kinds of jobs; a test compares them with the handlers."""
 
 
 class DeadLetterSettings(BaseModel):
-    """Dead letters. The keys of what is set by kind are read_picture, read_recording, propose_record and reply."""
+    """Dead letters. The keys of what is set by kind are the kinds: read_picture, read_recording, label_picture,
+    propose_record, reply.
+    """
 
     most: int = Field(1000, ge=1, le=100_000, description="Letters that are kept; beyond, the oldest are deleted.")
     most_by_kind: dict[JobKind, int] = Field(

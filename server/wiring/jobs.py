@@ -65,6 +65,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         approval=settings.approval,
         fields=FieldNames(settings.upstream.field_names),
         on_job=runner.wake,
+        label_wait_s=lambda: settings.labels.wait_s if shared.labeller.willing else 0.0,
     )
     uploads = build_upload_service(
         ledger,
@@ -91,6 +92,8 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         keep_recordings=settings.keep_redacted_recordings,
         experiments=shared.experiments,
         seals=shared.seals,
+        labeller=shared.labeller,
+        labels=settings.labels,
     )
     kinds = [handler.kind for handler in handlers]
     shared.metrics.show(shared.metrics.jobs, kinds, JobOutcome)

@@ -64,6 +64,7 @@ def build_services(
         settings.retry.policies,
         shared.worker_report.sentence,
         lambda: shared.cluster.dashboard_url,
+        shared.labeller,
     )
     rate = settings.dead_letters.redrive_per_s
     operations = LetterOperations(ledger, jobs.runner, shared.audit.trail, clock, rate)

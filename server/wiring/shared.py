@@ -25,6 +25,7 @@ from server.ledger.columns import Cursor
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
+from server.llm.labels import Labeller
 from server.observability.metrics import Metrics
 from server.records.cluster_report import ClusterReport
 from server.records.pubsub import PubSub
@@ -68,6 +69,7 @@ class Shared:
     breakers: Breakers
     prober: HealthProber
     assistant: OpenAiAssistant
+    labeller: Labeller
     pubsub: PubSub
     lifecycle: Lifecycle
     metrics: Metrics
@@ -117,6 +119,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         breakers=upstreams.breakers,
         prober=upstreams.prober,
         assistant=upstreams.assistant,
+        labeller=upstreams.labeller,
         pubsub=PubSub(),
         lifecycle=Lifecycle(),
         metrics=metrics,

@@ -21,9 +21,12 @@ from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.llm.field_names import FieldNames
+from server.llm.labeller import VISION_API, VisionLabeller
+from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.openai_client import ChatUpstream
 from server.llm.openai_errors import judge_llm_error
 from server.llm.upstream import LLM_API, Patience, Upstream
+from server.llm.vision_client import VisionClient
 from server.observability.metrics import Metrics
 from server.setting_groups import RetrySettings, UpstreamSettings
 from server.setting_groups.breakers import BreakerSettings
@@ -36,6 +39,7 @@ class Upstreams:
 
     gateway: Gateway
     assistant: OpenAiAssistant
+    labeller: Labeller
     breakers: Breakers
     prober: HealthProber
 
@@ -74,8 +78,21 @@ async def build_upstreams(
         breakers.build(LLM_API, llm.bounds, judge_llm_error)  # operators look for it
     assistant = OpenAiAssistant(remote, turn_s=llm.turn_s, fields=FieldNames(llm.field_names))
     stack.push_async_callback(assistant.aclose)
+    labeller = _labeller(settings, breakers, health, stack)
     await breakers.restore()
-    return Upstreams(gateway, assistant, breakers, HealthProber(breakers, health))
+    return Upstreams(gateway, assistant, labeller, breakers, HealthProber(breakers, health))
+
+
+def _labeller(settings: Settings, breakers: Breakers, health: list[HealthProbe], stack: AsyncExitStack) -> Labeller:
+    vision, retry = settings.vision_upstream, settings.retry
+    breaker = breakers.build(VISION_API, vision.bounds, judge_llm_error)  # also without one, operators look for it
+    if not vision.base_url:
+        return NO_LABELLER
+    client = VisionClient(vision.base_url, vision.api_key.get_secret_value(), vision.model)
+    upstream = Upstream(client, breaker, RetryBudget(retry.share, retry.least), Patience(vision.timeout_s))
+    stack.push_async_callback(upstream.aclose)
+    health.append(HealthProbe(breaker, upstream.probe, vision.probe_s))
+    return VisionLabeller(client, upstream, vision.most)
 
 
 def _pauses(name: str, bounds: BreakerSettings, breakers: Breakers, metrics: Metrics) -> ClientPauses:

@@ -42,11 +42,13 @@ def test_the_demo_runs_proves_and_stops(tmp_path: Path, visit: str) -> None:
     arguments = ("demo", "--visit", visit, "--output", str(tmp_path / "out"))
     done = vestibule(*arguments, timeout_s=DEMO_TIMEOUT_S, DEMO_TEST_RUN=mark)
     assert done.returncode == 0, done.stdout + done.stderr
-    for said in ("[REDACTED_NAME]", "session COMPLETED", "written by the stand-in", PROVED, "Done after"):
+    labelled = "labels from the stand-in for a vision upstream"
+    for said in ("[REDACTED_NAME]", labelled, "session COMPLETED", "written by the stand-in", PROVED, "Done after"):
         assert said in done.stdout
     for gone in ("ATTACH 'quack:", "TOKEN", "Ray dashboard"):
         assert gone not in done.stdout, "it ends with the run"
     before_proof, proof = done.stdout.split("Proof: ")
+    assert re.search(r"pictures that it received, read again +\| 2 pictures", proof)
     media = planted_media(data_folder(VISITS[visit]), (*VISITS[visit], REGISTER, METER))
     assert [
         v.value for medium in media for v in medium.values if v.type == "NAME" and v.value.split()[-1] in before_proof

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -36,6 +37,7 @@ PIECE_BYTES = 128 * 1024
 CALL_TIMEOUT_S = 15.0
 UPLOAD_TIMEOUT_S = 120.0
 WAIT_FOR_UPLOADS_S = 60
+LABELS_TIMEOUT_S, LABELS_POLL_S = 20.0, 0.2
 
 DIFFERENT_READINGS = (
     "That is all right here: the meter shows 04821,7. The record takes its whole cubic metres, and the speaker read "
@@ -53,6 +55,7 @@ class App:
         output: Folder for the redacted pictures.
         clips: Of each speaker one; the first speaks in the session that becomes a record.
         llm: What writes replies and records.
+        vision: What labels pictures.
         pictures: Redacted pictures that were saved.
         conversations: The results of each clip.
         read: The redacted text of each picture.
@@ -64,10 +67,12 @@ class App:
     output: Path
     clips: Sequence[str]
     llm: str
+    vision: str
     session_id: str = ""
     pictures: list[Path] = field(default_factory=list)
     conversations: dict[str, Conversation] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
     proposal: list[str] = field(default_factory=list)
 
     @property
@@ -88,7 +93,11 @@ class App:
     @property
     def shown(self) -> list[str]:
         """Every text that the app received."""
-        return [text for c in self.conversations.values() for text in c.shown] + [*self.read.values(), *self.proposal]
+        return [text for c in self.conversations.values() for text in c.shown] + [
+            *self.read.values(),
+            *self.labels,
+            *self.proposal,
+        ]
 
     async def visit(self) -> None:
         """Do the whole job.
@@ -111,6 +120,8 @@ class App:
             uploads = await asyncio.gather(*(self._upload(name) for name in KINDS))
             for name, upload_id in zip(KINDS, uploads, strict=True):
                 await self._follow(name, upload_id)
+            for name, upload_id in zip(KINDS, uploads, strict=True):
+                await self._show_labels(name, upload_id)
         with self.reporter.step("The assistant proposes a record"):
             recommendation = await self._propose()
         with self.reporter.step("A person approves the proposed record"):
@@ -183,6 +194,19 @@ class App:
         self._show_text(upload.text)
         if upload.has_redacted_image:
             await self._download(name, upload_id)
+
+    async def _show_labels(self, name: str, upload_id: str) -> None:
+        """Wait for what the vision upstream says about the redacted picture. It may be away, so this does not fail."""
+        stub, request = MediaServiceStub(self.channel), media.GetUploadRequest(upload_id=upload_id)
+        until = time.monotonic() + LABELS_TIMEOUT_S
+        while not (labels := (await stub.GetUpload(request, timeout=CALL_TIMEOUT_S)).upload.labels):
+            if time.monotonic() > until:
+                self.reporter.line(f"{name}: no labels within {LABELS_TIMEOUT_S:.0f} s")
+                return
+            await asyncio.sleep(LABELS_POLL_S)
+        self.labels += [label.text.value for label in labels]
+        told = ", ".join(f"{label.text.value} ({label.confidence:.0%})" for label in labels)
+        self.reporter.line(f"{name}: labels from {self.vision}, which saw the redacted picture only: {told}")
 
     def _show_text(self, text: RedactedText) -> None:
         for line in text.value.splitlines():

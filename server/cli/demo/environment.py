@@ -20,6 +20,7 @@ class Environment:
     Attributes:
         home: Folder of the run, with the ledger, the state and the logs.
         own_llm: Whether the remote LLM is the scripted stand-in.
+        own_vision: Whether the vision upstream is the scripted stand-in.
         failed: Whether the proof failed, or a process did not stop as it should.
     """
 
@@ -31,6 +32,7 @@ class Environment:
     console_port: int
     own_llm: bool
     children: list[Child]
+    own_vision: bool = True
     failed: bool = False
 
     @property
@@ -42,6 +44,11 @@ class Environment:
     def llm(self) -> str:
         """What writes replies and records."""
         return "the stand-in for an LLM, a script" if self.own_llm else "the LLM"
+
+    @property
+    def vision(self) -> str:
+        """What labels pictures."""
+        return "the stand-in for a vision upstream, a script" if self.own_vision else "the vision upstream"
 
     @property
     def quack_token(self) -> Path:
@@ -57,6 +64,11 @@ class Environment:
     def received(self) -> Path:
         """Every byte that the stand-in LLM received."""
         return self.home / "upstream-received.bin"
+
+    @property
+    def seen(self) -> Path:
+        """Every byte that the stand-in for a vision upstream received."""
+        return self.home / "vision-received.bin"
 
     @property
     def address(self) -> str:

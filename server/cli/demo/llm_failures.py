@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from server.cli.demo.llm_replies import record_of, reply_to
+from server.cli.demo.vision_replies import labels_as_json
 
 MODEL = "scripted-clerk"
 
@@ -90,9 +91,10 @@ def chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, 
 
 
 def completion(body: dict[str, Any], script: Script) -> dict[str, Any]:
-    """A whole answer: a record when the request has a schema, a reply otherwise."""
-    structured = (body.get("response_format") or {}).get("type") == "json_schema"
-    text = record_of(body["messages"]) if structured else "".join(reply_to(body["messages"]))
+    """A whole answer: a record or labels when the request has the schema of them, a reply otherwise."""
+    schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("name", "")
+    answers = {"record": lambda: record_of(body["messages"]), "labels": lambda: labels_as_json(body)}
+    text = answers.get(schema, lambda: "".join(reply_to(body["messages"])))()
     text = {Mode.EMPTY: "", Mode.BAD_RECORD: '{"summary": 7}', Mode.HALF: text[: len(text) // 2]}.get(script.mode, text)
     choice = {
         "index": 0,

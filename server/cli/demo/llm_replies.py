@@ -10,6 +10,7 @@ from typing import Any
 from server.llm.extraction import CONTACT_TAGS, ExtractedReading, meter_reading, site_name, tags_of, visitor_count
 from server.llm.phrases import phrases_for
 from server.llm.prompts import LANGUAGES, REJECTED_RECORD
+from server.llm.types import PICTURE_LABELS
 
 _GREETINGS = {
     "en": "All right.",
@@ -87,7 +88,7 @@ def _materials(messages: Conversation) -> list[dict[str, str]]:
     return [
         {key: str(line[key]) for key in ("id", "kind", "text")}
         for line in _lines(messages)
-        if {"id", "kind", "text"} <= line.keys()
+        if {"id", "kind", "text"} <= line.keys() and line["kind"] != PICTURE_LABELS  # a guess: no value is read from it
     ]
 
 

@@ -1,4 +1,4 @@
-"""A scripted stand-in for a remote LLM: the OpenAI chat completions API over real HTTP.
+"""A scripted stand-in for a remote LLM or vision upstream: the OpenAI chat completions API over real HTTP.
 
 ``python -m server.cli.demo.llm_server --port 0 --record FILE`` prints one line with its address when it listens, and
 appends every byte that it receives to the file. ``POST /script`` makes it fail as remote LLMs do::
@@ -272,7 +272,7 @@ async def serve(port: int, record: Path | None, key: str) -> None:
     upstream = Upstream(record, key)
     with bind(port) as bound:
         bound.listen()  # a client may connect as soon as it has read the address
-        print(f"The stand-in LLM listens on http://127.0.0.1:{bound.getsockname()[1]}/v1", flush=True)
+        print(f"The stand-in listens on http://127.0.0.1:{bound.getsockname()[1]}/v1", flush=True)
         await upstream.server().serve(sockets=[bound])
     upstream.close()
 

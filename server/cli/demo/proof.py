@@ -6,19 +6,23 @@ import base64
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from server.cli.demo.part_probe import sentences_in, sentences_of_requests
 from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Hit, Probe
+from server.cli.demo.vision_replies import pictures_of_requests
 from server.cli.output import Failure
 
 if TYPE_CHECKING:
     import duckdb
 
 COPY_ATTEMPTS = 3
+DEFINED = frozenset({"flows.content"})
+"""Columns that come with the server or from an operator. Only whole values are searched for: parts of some are there by
+chance."""
 CANARY = Planted("NAME", "Zelda Quixote-Ampersand", "zelda dot quixote at nowhere dot example", "canary")
 CANARY_NUMBER = Planted("PHONE", "(907) 555-0199", "", "canary")
 
@@ -29,12 +33,13 @@ class Traces:
 
     Attributes:
         shown: Every text that the app received.
-        logs: Output of the server and of the stand-in LLM.
+        logs: Output of the server and of the stand-ins.
         ray_logs: Folders with Ray's own logs.
         ledger: The DuckDB file; its write-ahead log lies beside it.
         state: Folder with the spool, keys and logs.
         pictures: Redacted pictures as the app received them.
         received: Every byte that the stand-in LLM received; None when another LLM was used.
+        seen: Every byte that the stand-in for a vision upstream received; None when another one was used.
     """
 
     shown: Sequence[str]
@@ -44,6 +49,7 @@ class Traces:
     state: Path
     pictures: list[Path]
     received: Path | None
+    seen: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ def prove(traces: Traces, probes: Probes, read_picture: Callable[[Path], str]) -
     check_probe()
     findings = [
         _search_shown(traces.shown, probes),
-        _search_files("output of server and stand-in LLM", traces.logs, probes.whole),
+        _search_files("output of server and stand-ins", traces.logs, probes.whole),
         _search_files("Ray's logs", _files(traces.ray_logs), probes.whole),
         _search_files("database file and write-ahead log", _ledger_files(traces.ledger), probes.whole),
         _search_columns(traces.ledger, probes),
@@ -117,6 +123,8 @@ def prove(traces: Traces, probes: Probes, read_picture: Callable[[Path], str]) -
     ]
     if traces.received is not None:
         findings += _search_received(traces.received, probes)
+    if traces.seen is not None:
+        findings += _search_seen(traces.seen, probes, read_picture)
     return findings
 
 
@@ -136,6 +144,22 @@ def _search_received(received: Path, probes: Probes) -> list[Finding]:
     return [
         _search_files("bytes that the LLM received", [received], probes.whole),
         Finding("texts of the messages to the LLM", f"{len(texts)} sentences", hits),
+    ]
+
+
+def _search_seen(seen: Path, probes: Probes, read_picture: Callable[[Path], str]) -> list[Finding]:
+    """Search the bytes that the vision upstream got, and the print in each picture among them."""
+    pictures = pictures_of_requests(seen.read_bytes())
+    if not pictures:
+        raise Failure("There is nothing to search: the vision upstream received no picture.")
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}-shown.jpg" for number in range(1, len(pictures) + 1)]
+        for file, picture in zip(files, pictures, strict=True):
+            file.write_bytes(picture)
+        read = _search_pictures(files, probes, read_picture)
+    return [
+        _search_files("bytes that the vision upstream received", [seen], probes.whole),
+        replace(read, place="pictures that it received, read again"),
     ]
 
 
@@ -209,7 +233,8 @@ def _search_columns(ledger: Path, probes: Probes) -> Finding:
             cells = [cell for (cell,) in rows if cell]
             values += len(cells)
             found = probes.whole.search("\n".join(cells).encode())
-            found += probes.parts.search(sentences_in(cells)) if data_type in {"VARCHAR", "JSON"} else []
+            is_text = data_type in {"VARCHAR", "JSON"} and f"{table}.{column}" not in DEFINED
+            found += probes.parts.search(sentences_in(cells)) if is_text else []
             hits += [(f"{table}.{column}", hit) for hit in found]
     if not values:
         raise Failure("There is nothing to search: the ledger's tables are empty.")

@@ -67,11 +67,14 @@ def prove_run(
         state=environment.state,
         pictures=received.pictures,
         received=environment.received if environment.own_llm else None,
+        seen=environment.seen if environment.own_vision else None,
     )
     findings = prove(traces, probes, read_print)
     nowhere = _show_findings(findings, reporter, len(values))
     if not environment.own_llm:
         reporter.line("What your own LLM received was not searched.")
+    if not environment.own_vision:
+        reporter.line("What your own vision upstream received was not searched.")
     if replaced and nowhere:
         reporter.line("Every value was replaced where it was said, and none was found anywhere.")
     else:

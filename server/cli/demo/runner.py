@@ -50,7 +50,9 @@ def run_demo(settings: Settings, *, keep: bool, output: Path, visit: str) -> int
     with _signals_as_exit(), ExitStack() as cleanup:
         environment = _prepare(settings)
         cleanup.push(Cleanup(environment, keep))
-        with reporter.step("Starting a stand-in for the remote LLM, and the server with its Ray workers"):
+        with reporter.step(
+            "Starting stand-ins for the remote LLM and the vision upstream, and the server with its Ray workers"
+        ):
             _start(environment, settings, reporter)
         received = _visit(environment, reporter, data, output, clips)
         with reporter.step("An analyst in another process reads the live database"):
@@ -76,20 +78,27 @@ def run_demo(settings: Settings, *, keep: bool, output: Path, visit: str) -> int
 def _prepare(settings: Settings) -> Environment:
     home = Path(tempfile.mkdtemp(prefix="vestibule-demo-"))
     grpc_port, quack_port, dashboard_port, metrics_port, console_port = free_ports(5)
-    own_llm = not settings.upstream.base_url
-    return Environment(home, grpc_port, quack_port, dashboard_port, metrics_port, console_port, own_llm, [])
+    own_llm, own_vision = not settings.upstream.base_url, not settings.vision_upstream.base_url
+    return Environment(home, grpc_port, quack_port, dashboard_port, metrics_port, console_port, own_llm, [], own_vision)
 
 
 def _start(environment: Environment, settings: Settings, reporter: Reporter) -> None:
-    upstream_url = settings.upstream.base_url
+    upstream_url, vision_url = settings.upstream.base_url, settings.vision_upstream.base_url
     if environment.own_llm:
-        upstream_url = _start_upstream(environment, reporter)
+        upstream_url = _start_stand_in(environment, reporter, "LLM", environment.received, "VESTIBULE_LLM_BASE_URL")
     else:
         reporter.line(f"Using your LLM at {upstream_url}")
+    if environment.own_vision:
+        vision_url = _start_stand_in(
+            environment, reporter, "vision upstream", environment.seen, "VESTIBULE_LABELS_BASE_URL"
+        )
+    else:
+        reporter.line(f"Using your vision upstream at {vision_url}")
     arguments = ["-m", "server.cli", "serve", "--address", environment.address]
     arguments += ["--data-dir", str(environment.home / "data"), "--state-dir", str(environment.state)]
     for assignment in (
         f"llm_base_url={upstream_url}",
+        f"labels_base_url={vision_url}",
         f"quack.port={environment.quack_port}",
         f"ray.dashboard_port={environment.dashboard_port}",
         f"metrics_port={environment.metrics_port}",
@@ -122,19 +131,20 @@ def steps_up(log: str) -> str:
     return ", ".join(_STEP.findall(log)) or "nothing"
 
 
-def _start_upstream(environment: Environment, reporter: Reporter) -> str:
-    arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(environment.received)]
-    upstream = Child.start("stand-in LLM", arguments, environment.home / "upstream.log")
+def _start_stand_in(environment: Environment, reporter: Reporter, what: str, record: Path, setting: str) -> str:
+    """Start a stand-in for a remote model; returns its URL."""
+    arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(record)]
+    upstream = Child.start(f"stand-in {what}", arguments, record.with_suffix(".log"))
     environment.children.append(upstream)
 
     def printed() -> str:
         found = _ADDRESS.search(upstream.log.read_text(encoding="utf-8", errors="replace"))
         return found.group() if found else ""
 
-    wait_until(lambda: bool(printed()), upstream, UPSTREAM_TIMEOUT_S, "The stand-in LLM printed no address")
+    wait_until(lambda: bool(printed()), upstream, UPSTREAM_TIMEOUT_S, f"The stand-in {what} printed no address")
     url = printed().rstrip("/") + "/v1"
     reporter.line(
-        f"Stand-in LLM: process {upstream.process.pid}, OpenAI chat API on {url} (set VESTIBULE_LLM_BASE_URL for yours)"
+        f"Stand-in {what}: process {upstream.process.pid}, OpenAI chat API on {url} (set {setting} for yours)"
     )
     return url
 
@@ -153,7 +163,7 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
         async with open_aio_channel(
             environment.address, options, credential=operator_key(environment.state)
         ) as channel:
-            app = App(channel, reporter, data, output, clips, environment.llm)
+            app = App(channel, reporter, data, output, clips, environment.llm, environment.vision)
             await app.visit()
             if app.first_reply_s is not None:
                 reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the person began to speak.")

@@ -18,8 +18,8 @@ from server.analytics.funnel import (
 )
 from server.ledger import sessions
 from server.ledger.columns import Cursor, fetch_all
+from server.ledger.stage_report import StageReport
 from server.ledger.types import SessionState as S
-from server.ledger.types import StageReport
 from tests.unit.ledger.makers import NOW, after, session
 
 

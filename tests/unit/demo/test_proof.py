@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_a_leak_is_reported_with_its_place(traces: Traces) -> None:
         connection.execute('UPDATE turns SET properties = \'{"who": "Aisha Khan"}\'')
     findings = prove(traces, PROBES, lambda picture: "Aisha Khan 10:05")
     places = found(findings)
-    assert places["output of server and stand-in LLM"] == ["server.log"] * 2  # the whole name, and its first part
+    assert places["output of server and stand-ins"] == ["server.log"] * 2  # the whole name, and its first part
     assert set(places["every column of every table"]) == {"turns.properties"}
     assert places["redacted pictures, read again"][0] == "register-redacted.jpg"
     assert {"Ray's logs", "spool and state folder", "bytes that the LLM received"} < set(places)
@@ -76,6 +77,16 @@ def test_the_write_ahead_log_is_searched_while_the_file_is_open(traces: Traces) 
         places = found(prove(traces, PROBES, read_nothing_personal))
     assert "ledger.duckdb.wal" in places["database file and write-ahead log"]
     assert set(places["every column of every table"]) == {"turns.text"}
+
+
+def test_what_operators_define_is_searched_for_whole_values_only(traces: Traces) -> None:
+    with duckdb.connect(traces.ledger) as connection:
+        connection.execute("CREATE TABLE flows (content VARCHAR)")
+        connection.execute("INSERT INTO flows VALUES ('at most 132 m3')")
+    assert found(prove(traces, PROBES, read_nothing_personal)) == {}
+    with duckdb.connect(traces.ledger) as connection:
+        connection.execute("INSERT INTO flows VALUES ('ask Aisha Khan')")
+    assert "flows.content" in found(prove(traces, PROBES, read_nothing_personal))["every column of every table"]
 
 
 def test_the_operators_own_upstream_is_not_searched(traces: Traces) -> None:
@@ -93,7 +104,7 @@ def test_a_misheard_number_is_found_in_every_place(traces: Traces) -> None:
     places = found(prove(replace(traces, shown=[said]), PROBES, read_nothing_personal))
     assert set(places) >= {
         "texts that the app received",
-        "output of server and stand-in LLM",
+        "output of server and stand-ins",
         "every column of every table",
         "bytes that the LLM received",
         "texts of the messages to the LLM",
@@ -115,6 +126,36 @@ def test_an_empty_place_fails_the_proof(traces: Traces, missing: str) -> None:
     )
     with pytest.raises(Failure, match="nothing to search"):
         prove(emptied, PROBES, read_nothing_personal)
+
+
+def sent_to_vision(traces: Traces, *pictures: bytes) -> Traces:
+    """The traces with a vision upstream that received these pictures."""
+    seen = traces.logs[0].with_name("vision-received.bin")
+    urls = [b'{"url": "data:image/jpeg;base64,%s"}' % base64.b64encode(picture) for picture in pictures]
+    seen.write_bytes(b"POST /v1 " + b"".join(urls))
+    return replace(traces, seen=seen)
+
+
+def test_what_the_vision_upstream_received_is_searched(traces: Traces) -> None:
+    findings = prove(sent_to_vision(traces, b"\xff\xd8 one", b"\xff\xd8 two"), PROBES, read_nothing_personal)
+    assert found(findings) == {}
+    searched = {finding.place: finding.searched for finding in findings}
+    assert searched["pictures that it received, read again"].startswith("2 pictures")
+    places = found(
+        prove(
+            sent_to_vision(traces, b"\xff\xd8 one", b"\xff\xd8 EXIF Aisha Khan"),
+            PROBES,
+            lambda picture: "Call 4155550132" if b"one" in picture.read_bytes() else "08:15",
+        )
+    )
+    assert places["pictures that it received, read again"][:2] == ["1-shown.jpg", "1-shown.jpg"]
+    assert "2-shown.jpg" in places["pictures that it received, read again"]
+    assert places["bytes that the vision upstream received"] == ["vision-received.bin"]  # in Base64
+
+
+def test_a_vision_upstream_without_a_picture_fails_the_proof(traces: Traces) -> None:
+    with pytest.raises(Failure, match="no picture"):
+        prove(sent_to_vision(traces), PROBES, read_nothing_personal)
 
 
 def test_pictures_without_readable_text_fail_the_proof(traces: Traces) -> None:

@@ -27,6 +27,7 @@ from server.ledger.types import (
     TurnRow,
     UploadRow,
 )
+from server.llm.labels import NO_LABELLER, Labeller
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
@@ -64,6 +65,8 @@ class World:
     approval: ApprovalSettings = field(default_factory=ApprovalSettings)
     workers_up: bool = True
     experiments: Experiments = NO_EXPERIMENTS
+    labeller: Labeller = NO_LABELLER
+    label_wait_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.ledger = open_ledger(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
@@ -101,6 +104,7 @@ class World:
             audit=self.audit,
             approval=self.approval,
             on_job=self.runner.wake,
+            label_wait_s=lambda: self.label_wait_s,
         )
         self.intake = build_upload_service(
             self.ledger,
@@ -126,6 +130,7 @@ class World:
             clock=self.clock,
             keep_recordings=self.keep_recordings,
             experiments=self.experiments,
+            labeller=self.labeller,
         )
         return await self.runner.start([*built, *self.more_handlers])
 

@@ -250,7 +250,7 @@ async def test_each_upstream_of_the_settings_has_a_breaker_of_its_own(
     async with AsyncExitStack() as stack:
         shared = await installation.build(stack)
         names = [breaker.name for breaker in shared.breakers.all]
-        assert names == ["llm_api", "llm_api_2", "speech_worker", "vision_worker"]
+        assert names == ["llm_api", "llm_api_2", "speech_worker", "vision_api", "vision_worker"]
         scripted.script("error", times=1)
         with pytest.raises(UpstreamFailed):
             await ask(shared.assistant)

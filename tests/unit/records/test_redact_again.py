@@ -20,6 +20,7 @@ from server.ledger import (
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.event_declarations import DeclaredProperty, PropertyKind
 from server.ledger.event_properties import PropertyValue, TypedValue
+from server.ledger.picture_labels import PictureLabel
 from server.ledger.record_text import record_text
 from server.ledger.types import RecommendationState, SessionRow
 from server.ledger.writer import Ledger
@@ -56,6 +57,22 @@ def test_every_kind_of_text_gets_the_new_tags(ledger: Ledger) -> None:
     [app] = read_now(ledger, lambda cursor: stored_texts.app_events(cursor, "", None, 9))
     assert {name: text.value for name, text in app.properties.items()} == {"host": "[REDACTED_NAME]", "screen": "start"}
     assert "ebedee" not in repr(read_now(ledger, everything)).lower()
+
+
+def test_labels_of_pictures_are_redacted_again(ledger: Ledger) -> None:
+    def fill_labels(cursor: Cursor) -> str:
+        row, _ = sessions.insert_or_get(cursor, session())
+        picture = upload(row.id)
+        uploads.insert_upload(cursor, picture)
+        labels = [PictureLabel(stored(text), 0.5) for text in ("badge of Zebedee", "brick wall")]
+        uploads.set_labels(cursor, picture.id, NOW, labels)
+        return picture.id
+
+    upload_id = ledger.write_now(fill_labels)
+    tally = run(ledger, redactor())
+    assert (tally.texts["label"], tally.changed["label"], dict(tally.added)) == (2, 1, {"NAME": 1})
+    again = read_now(ledger, lambda cursor: uploads.get(cursor, upload_id)).labels
+    assert again == (PictureLabel(stored("badge of [REDACTED_NAME]"), 0.5), PictureLabel(stored("brick wall"), 0.5))
 
 
 def test_a_property_is_read_with_its_key_unless_it_has_a_tag(ledger: Ledger) -> None:

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from vestibule.v1 import common_pb2 as vestibule_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vestibule/v1/media.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vestibule/v1/common.proto\"\xd7\x03\n\x06Upload\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.vestibule.v1.MediaKind\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.vestibule.v1.UploadState\x12\x10\n\x08progress\x18\x05 \x01(\x02\x12\x12\n\nsize_bytes\x18\x06 \x01(\x04\x12\x12\n\nmedia_type\x18\x07 \x01(\t\x12(\n\x04text\x18\x08 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12\x1a\n\x12has_redacted_image\x18\t \x01(\x08\x12\x10\n\x08\x61ttempts\x18\n \x01(\r\x12\x16\n\x0e\x66\x61ilure_reason\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16has_redacted_recording\x18\x0e \x01(\x08\x12\x30\n\x0c\x64isplay_name\x18\x0f \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\"v\n\rUploadRequest\x12\x36\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32\x1f.vestibule.v1.UploadDescriptionH\x00\x12\x1b\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x10H\x00\x42\x10\n\x07payload\x12\x05\xbaH\x02\x08\x01\"\xbd\x02\n\x11UploadDescription\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nsession_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12/\n\x04kind\x18\x03 \x01(\x0e\x32\x17.vestibule.v1.MediaKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12k\n\x06sha256\x18\x05 \x01(\x0c\x42[\xbaHX\xba\x01U\n\rupload.sha256\x12\x1dmust be 32 bytes, or left out\x1a%this.size() == 0 || this.size() == 32\x12\x1b\n\nmedia_type\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x7f\x12\x1e\n\x0c\x64isplay_name\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\"6\n\x0eUploadResponse\x12$\n\x06upload\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.Upload\"/\n\x10GetUploadRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"9\n\x11GetUploadResponse\x12$\n\x06upload\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.Upload\"1\n\x12WatchUploadRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\";\n\x13WatchUploadResponse\x12$\n\x06upload\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.Upload\"6\n\x17\x44ownloadRedactedRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x99\x01\n\x18\x44ownloadRedactedResponse\x12,\n\x05image\x18\x01 \x01(\x0b\x32\x1b.vestibule.v1.RedactedImageH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x34\n\trecording\x18\x03 \x01(\x0b\x32\x1f.vestibule.v1.RedactedRecordingH\x00\x42\t\n\x07payload\"m\n\rRedactedImage\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x15\n\rpainted_count\x18\x05 \x01(\r\"P\n\x11RedactedRecording\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x13\n\x0bmuted_count\x18\x03 \x01(\r*\xa6\x01\n\tMediaKind\x12\x1a\n\x16MEDIA_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bMEDIA_KIND_VISITOR_REGISTER\x10\x01\x12\x14\n\x10MEDIA_KIND_METER\x10\x02\x12\x17\n\x13MEDIA_KIND_DOCUMENT\x10\x03\x12\x13\n\x0fMEDIA_KIND_SITE\x10\x04\x12\x18\n\x14MEDIA_KIND_RECORDING\x10\x05*\x93\x01\n\x0bUploadState\x12\x1c\n\x18UPLOAD_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15UPLOAD_STATE_ACCEPTED\x10\x01\x12\x1b\n\x17UPLOAD_STATE_PROCESSING\x10\x02\x12\x15\n\x11UPLOAD_STATE_DONE\x10\x03\x12\x17\n\x13UPLOAD_STATE_FAILED\x10\x04\x32\xe3\x02\n\x0cMediaService\x12\x45\n\x06Upload\x12\x1b.vestibule.v1.UploadRequest\x1a\x1c.vestibule.v1.UploadResponse(\x01\x12Q\n\tGetUpload\x12\x1e.vestibule.v1.GetUploadRequest\x1a\x1f.vestibule.v1.GetUploadResponse\"\x03\x90\x02\x01\x12T\n\x0bWatchUpload\x12 .vestibule.v1.WatchUploadRequest\x1a!.vestibule.v1.WatchUploadResponse0\x01\x12\x63\n\x10\x44ownloadRedacted\x12%.vestibule.v1.DownloadRedactedRequest\x1a&.vestibule.v1.DownloadRedactedResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vestibule/v1/media.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vestibule/v1/common.proto\"\x83\x04\n\x06Upload\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.vestibule.v1.MediaKind\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.vestibule.v1.UploadState\x12\x10\n\x08progress\x18\x05 \x01(\x02\x12\x12\n\nsize_bytes\x18\x06 \x01(\x04\x12\x12\n\nmedia_type\x18\x07 \x01(\t\x12(\n\x04text\x18\x08 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12\x1a\n\x12has_redacted_image\x18\t \x01(\x08\x12\x10\n\x08\x61ttempts\x18\n \x01(\r\x12\x16\n\x0e\x66\x61ilure_reason\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16has_redacted_recording\x18\x0e \x01(\x08\x12\x30\n\x0c\x64isplay_name\x18\x0f \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12*\n\x06labels\x18\x10 \x03(\x0b\x32\x1a.vestibule.v1.PictureLabel\"L\n\x0cPictureLabel\x12(\n\x04text\x18\x01 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12\x12\n\nconfidence\x18\x02 \x01(\x02\"v\n\rUploadRequest\x12\x36\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32\x1f.vestibule.v1.UploadDescriptionH\x00\x12\x1b\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x10H\x00\x42\x10\n\x07payload\x12\x05\xbaH\x02\x08\x01\"\xbd\x02\n\x11UploadDescription\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nsession_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12/\n\x04kind\x18\x03 \x01(\x0e\x32\x17.vestibule.v1.MediaKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12k\n\x06sha256\x18\x05 \x01(\x0c\x42[\xbaHX\xba\x01U\n\rupload.sha256\x12\x1dmust be 32 bytes, or left out\x1a%this.size() == 0 || this.size() == 32\x12\x1b\n\nmedia_type\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x7f\x12\x1e\n\x0c\x64isplay_name\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\"6\n\x0eUploadResponse\x12$\n\x06upload\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.Upload\"/\n\x10GetUploadRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"9\n\x11GetUploadResponse\x12$\n\x06upload\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.Upload\"1\n\x12WatchUploadRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\";\n\x13WatchUploadResponse\x12$\n\x06upload\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.Upload\"6\n\x17\x44ownloadRedactedRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x99\x01\n\x18\x44ownloadRedactedResponse\x12,\n\x05image\x18\x01 \x01(\x0b\x32\x1b.vestibule.v1.RedactedImageH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x34\n\trecording\x18\x03 \x01(\x0b\x32\x1f.vestibule.v1.RedactedRecordingH\x00\x42\t\n\x07payload\"m\n\rRedactedImage\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x15\n\rpainted_count\x18\x05 \x01(\r\"P\n\x11RedactedRecording\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x13\n\x0bmuted_count\x18\x03 \x01(\r*\xa6\x01\n\tMediaKind\x12\x1a\n\x16MEDIA_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bMEDIA_KIND_VISITOR_REGISTER\x10\x01\x12\x14\n\x10MEDIA_KIND_METER\x10\x02\x12\x17\n\x13MEDIA_KIND_DOCUMENT\x10\x03\x12\x13\n\x0fMEDIA_KIND_SITE\x10\x04\x12\x18\n\x14MEDIA_KIND_RECORDING\x10\x05*\x93\x01\n\x0bUploadState\x12\x1c\n\x18UPLOAD_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15UPLOAD_STATE_ACCEPTED\x10\x01\x12\x1b\n\x17UPLOAD_STATE_PROCESSING\x10\x02\x12\x15\n\x11UPLOAD_STATE_DONE\x10\x03\x12\x17\n\x13UPLOAD_STATE_FAILED\x10\x04\x32\xe3\x02\n\x0cMediaService\x12\x45\n\x06Upload\x12\x1b.vestibule.v1.UploadRequest\x1a\x1c.vestibule.v1.UploadResponse(\x01\x12Q\n\tGetUpload\x12\x1e.vestibule.v1.GetUploadRequest\x1a\x1f.vestibule.v1.GetUploadResponse\"\x03\x90\x02\x01\x12T\n\x0bWatchUpload\x12 .vestibule.v1.WatchUploadRequest\x1a!.vestibule.v1.WatchUploadResponse0\x01\x12\x63\n\x10\x44ownloadRedacted\x12%.vestibule.v1.DownloadRedactedRequest\x1a&.vestibule.v1.DownloadRedactedResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,34 +58,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADREDACTEDREQUEST'].fields_by_name['upload_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_MEDIASERVICE'].methods_by_name['GetUpload']._loaded_options = None
   _globals['_MEDIASERVICE'].methods_by_name['GetUpload']._serialized_options = b'\220\002\001'
-  _globals['_MEDIAKIND']._serialized_start=1727
-  _globals['_MEDIAKIND']._serialized_end=1893
-  _globals['_UPLOADSTATE']._serialized_start=1896
-  _globals['_UPLOADSTATE']._serialized_end=2043
+  _globals['_MEDIAKIND']._serialized_start=1849
+  _globals['_MEDIAKIND']._serialized_end=2015
+  _globals['_UPLOADSTATE']._serialized_start=2018
+  _globals['_UPLOADSTATE']._serialized_end=2165
   _globals['_UPLOAD']._serialized_start=132
-  _globals['_UPLOAD']._serialized_end=603
-  _globals['_UPLOADREQUEST']._serialized_start=605
-  _globals['_UPLOADREQUEST']._serialized_end=723
-  _globals['_UPLOADDESCRIPTION']._serialized_start=726
-  _globals['_UPLOADDESCRIPTION']._serialized_end=1043
-  _globals['_UPLOADRESPONSE']._serialized_start=1045
-  _globals['_UPLOADRESPONSE']._serialized_end=1099
-  _globals['_GETUPLOADREQUEST']._serialized_start=1101
-  _globals['_GETUPLOADREQUEST']._serialized_end=1148
-  _globals['_GETUPLOADRESPONSE']._serialized_start=1150
-  _globals['_GETUPLOADRESPONSE']._serialized_end=1207
-  _globals['_WATCHUPLOADREQUEST']._serialized_start=1209
-  _globals['_WATCHUPLOADREQUEST']._serialized_end=1258
-  _globals['_WATCHUPLOADRESPONSE']._serialized_start=1260
-  _globals['_WATCHUPLOADRESPONSE']._serialized_end=1319
-  _globals['_DOWNLOADREDACTEDREQUEST']._serialized_start=1321
-  _globals['_DOWNLOADREDACTEDREQUEST']._serialized_end=1375
-  _globals['_DOWNLOADREDACTEDRESPONSE']._serialized_start=1378
-  _globals['_DOWNLOADREDACTEDRESPONSE']._serialized_end=1531
-  _globals['_REDACTEDIMAGE']._serialized_start=1533
-  _globals['_REDACTEDIMAGE']._serialized_end=1642
-  _globals['_REDACTEDRECORDING']._serialized_start=1644
-  _globals['_REDACTEDRECORDING']._serialized_end=1724
-  _globals['_MEDIASERVICE']._serialized_start=2046
-  _globals['_MEDIASERVICE']._serialized_end=2401
+  _globals['_UPLOAD']._serialized_end=647
+  _globals['_PICTURELABEL']._serialized_start=649
+  _globals['_PICTURELABEL']._serialized_end=725
+  _globals['_UPLOADREQUEST']._serialized_start=727
+  _globals['_UPLOADREQUEST']._serialized_end=845
+  _globals['_UPLOADDESCRIPTION']._serialized_start=848
+  _globals['_UPLOADDESCRIPTION']._serialized_end=1165
+  _globals['_UPLOADRESPONSE']._serialized_start=1167
+  _globals['_UPLOADRESPONSE']._serialized_end=1221
+  _globals['_GETUPLOADREQUEST']._serialized_start=1223
+  _globals['_GETUPLOADREQUEST']._serialized_end=1270
+  _globals['_GETUPLOADRESPONSE']._serialized_start=1272
+  _globals['_GETUPLOADRESPONSE']._serialized_end=1329
+  _globals['_WATCHUPLOADREQUEST']._serialized_start=1331
+  _globals['_WATCHUPLOADREQUEST']._serialized_end=1380
+  _globals['_WATCHUPLOADRESPONSE']._serialized_start=1382
+  _globals['_WATCHUPLOADRESPONSE']._serialized_end=1441
+  _globals['_DOWNLOADREDACTEDREQUEST']._serialized_start=1443
+  _globals['_DOWNLOADREDACTEDREQUEST']._serialized_end=1497
+  _globals['_DOWNLOADREDACTEDRESPONSE']._serialized_start=1500
+  _globals['_DOWNLOADREDACTEDRESPONSE']._serialized_end=1653
+  _globals['_REDACTEDIMAGE']._serialized_start=1655
+  _globals['_REDACTEDIMAGE']._serialized_end=1764
+  _globals['_REDACTEDRECORDING']._serialized_start=1766
+  _globals['_REDACTEDRECORDING']._serialized_end=1846
+  _globals['_MEDIASERVICE']._serialized_start=2168
+  _globals['_MEDIASERVICE']._serialized_end=2523
 # @@protoc_insertion_point(module_scope)

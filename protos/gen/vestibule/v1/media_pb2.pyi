@@ -3,9 +3,11 @@
 isort:skip_file
 Media: pictures and recordings in; redacted text, redacted pictures and muted recordings out."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vestibule.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
@@ -108,6 +110,7 @@ class Upload(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     HAS_REDACTED_RECORDING_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID, made by the client."""
     session_id: _builtins.str
@@ -148,6 +151,12 @@ class Upload(_message.Message):
     def display_name(self) -> _common_pb2.RedactedText:
         """Name of the file for people, cleaned and redacted. Absent when the client gave none, or when it could not be redacted."""
 
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___PictureLabel]:
+        """What a vision upstream saw in the redacted picture, the most certain first. They come after UPLOAD_STATE_DONE, and
+        WatchSession tells of them. Empty where the server has no vision upstream.
+        """
+
     def __init__(
         self,
         *,
@@ -166,14 +175,43 @@ class Upload(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         has_redacted_recording: _builtins.bool = ...,
         display_name: _common_pb2.RedactedText | None = ...,
+        labels: _abc.Iterable[Global___PictureLabel] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "display_name", b"display_name", "failure_reason", b"failure_reason", "has_redacted_image", b"has_redacted_image", "has_redacted_recording", b"has_redacted_recording", "id", b"id", "kind", b"kind", "media_type", b"media_type", "progress", b"progress", "session_id", b"session_id", "size_bytes", b"size_bytes", "state", b"state", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "display_name", b"display_name", "failure_reason", b"failure_reason", "has_redacted_image", b"has_redacted_image", "has_redacted_recording", b"has_redacted_recording", "id", b"id", "kind", b"kind", "labels", b"labels", "media_type", b"media_type", "progress", b"progress", "session_id", b"session_id", "size_bytes", b"size_bytes", "state", b"state", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Upload: _TypeAlias = Upload  # noqa: Y015
+
+@_typing.final
+class PictureLabel(_message.Message):
+    """A guess at what a picture shows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    confidence: _builtins.float
+    """How sure the upstream is, 0 to 1."""
+    @_builtins.property
+    def text(self) -> _common_pb2.RedactedText:
+        """A few words, redacted."""
+
+    def __init__(
+        self,
+        *,
+        text: _common_pb2.RedactedText | None = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PictureLabel: _TypeAlias = PictureLabel  # noqa: Y015
 
 @_typing.final
 class UploadRequest(_message.Message):
