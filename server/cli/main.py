@@ -26,6 +26,7 @@ from server.cli import (
     redact_command,
     report,
     restore_command,
+    reviews,
     risk,
     sealed,
     serve,
@@ -71,7 +72,7 @@ def cli() -> None:
     Run it:            vestibule serve
     Talk to it:        vestibule talk
     Look at it:        vestibule console
-    Ask it:            vestibule status, sessions, funnel, risk, experiments, sql, dlq, breakers, audit, erase
+    Ask it:            vestibule status, sessions, reviews, funnel, risk, experiments, sql, dlq, breakers, audit, erase
     Set it up:         vestibule flows, events, report
     Let others in:     vestibule keys, sealed
     Keep it:           vestibule backup, restore, export
@@ -84,7 +85,15 @@ def cli() -> None:
 
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
-    *(status.status, console.console, sessions.sessions, funnel.funnel, risk.risk, experiments.experiments),
+    *(
+        status.status,
+        console.console,
+        sessions.sessions,
+        reviews.reviews,
+        funnel.funnel,
+        risk.risk,
+        experiments.experiments,
+    ),
     *(sql.sql, dlq.dlq, breakers.breakers),
     *(flows.flows, events.events, report.report, audit.audit, erase.erase, keys.keys, sealed.sealed),
     *(backup.backup, restore_command.restore_backup, export.export),

@@ -7,7 +7,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from server.ledger.columns import Cursor, Row, aware, aware_or_none, count, fetch_all, stored_time, used_in
+from server.ledger.columns import (
+    Cursor,
+    Row,
+    aware,
+    aware_or_none,
+    count,
+    fetch_all,
+    stored_time,
+    text_literal,
+    used_in,
+)
 from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.reviews import NOBODY, Claimant, ReviewRow, review_of
 from server.ledger.sessions import languages_of
@@ -116,7 +126,9 @@ _ORDERS: Final = {
 _FLOW: Final = "''"
 _FLOW_VERSION: Final = "''"
 
-_WAITING: Final = f"""SELECT r.id, r.session_id, s.stage_time, r.expire_time
+_WAITING: Final = f"""SELECT r.id, r.session_id, s.stage_time, r.expire_time, s.client_id, {_FLOW} AS flow,
+        {_FLOW_VERSION} AS flow_version, v.claim_subject, v.claim_reviewer, v.claim_time, v.claim_until, v.assignee,
+        v.assigned_subject, v.assign_time
     FROM recommendations AS r JOIN sessions AS s ON s.id = r.session_id
         LEFT JOIN reviews AS v ON v.session_id = r.session_id
     WHERE r.state = 'PENDING' AND s.state = 'AWAITING_APPROVAL' AND r.expire_time > $now
@@ -124,23 +136,12 @@ _WAITING: Final = f"""SELECT r.id, r.session_id, s.stage_time, r.expire_time
         AND s.stage_time <= $newest AND ($oldest::TIMESTAMP IS NULL OR s.stage_time >= $oldest)
         AND ($assignee = '' OR v.assignee = $assignee)"""  # noqa: S608 - literals of ours
 
-_DETAILS: Final = f"""SELECT total, page.*, s.client_id, {_FLOW} AS flow, {_FLOW_VERSION} AS flow_version, r.origin,
-        r.approvals_needed, r.record ->> 'summary' AS summary,
-        json_array_length(r.record, '$.fields') AS fields, json_array_length(r.record, '$.missing') AS missing,
-        v.claim_subject, v.claim_reviewer, v.claim_time, v.claim_until, v.assignee, v.assigned_subject, v.assign_time,
-        coalesce(c.comments, 0) AS comments, coalesce(a.approvals, 0) AS approvals
-    FROM (SELECT count(*) AS total FROM waiting) LEFT JOIN page ON true
-        LEFT JOIN recommendations AS r ON r.id = page.id LEFT JOIN sessions AS s ON s.id = page.session_id
-        LEFT JOIN reviews AS v ON v.session_id = page.session_id
-        LEFT JOIN (SELECT session_id, count(*) AS comments FROM review_comments GROUP BY session_id) AS c
-            ON c.session_id = page.session_id
-        LEFT JOIN (SELECT recommendation_id, content_hash, count(*) AS approvals FROM approvals
-            GROUP BY recommendation_id, content_hash) AS a
-            ON a.recommendation_id = page.id AND a.content_hash = r.content_hash"""  # noqa: S608 - literals of ours
-
 
 def list_waiting(cursor: Cursor, which: ReviewFilter, now: datetime, page_size: int, page_token: str) -> WaitingPage:
     """A page of the records that wait and have not expired.
+
+    The page is found first, and then its records by their ids, which the indexes answer: a join with whole tables takes
+    four times as long.
 
     Raises:
         InvalidInput: PAGE_TOKEN_INVALID.
@@ -152,9 +153,21 @@ def list_waiting(cursor: Cursor, which: ReviewFilter, now: datetime, page_size: 
         SELECT * FROM waiting
         WHERE $at::TIMESTAMP IS NULL OR {column} {later} $at OR ({column} = $at AND session_id > $after)
         ORDER BY {column}{direction}, session_id LIMIT $most)
-    {_DETAILS} ORDER BY page.{column}{direction}, page.session_id"""  # noqa: S608 - literals of ours
+    SELECT * FROM (SELECT count(*) AS total FROM waiting) LEFT JOIN page ON true
+    ORDER BY {column}{direction}, session_id"""  # noqa: S608 - literals of ours
+    parameters = _parameters(which, now) | {"at": at, "after": after, "most": page_size + 1}
+    found = fetch_all(cursor, sql, used_in(sql, parameters))
+    rows = [row for row in found if row["id"] is not None]
+    token = ""
+    if len(rows) > page_size:
+        last = rows[page_size - 1]
+        token = page_token_after(aware(last[column]), last["session_id"])
+    return WaitingPage(_with_details(cursor, rows[:page_size], now), token, found[0]["total"])
+
+
+def _parameters(which: ReviewFilter, now: datetime) -> Row:
     stored = stored_time(now)
-    parameters: Row = {
+    return {
         "now": stored,
         "visible_to": which.visible_to,
         "client_id": which.client_id,
@@ -164,19 +177,45 @@ def list_waiting(cursor: Cursor, which: ReviewFilter, now: datetime, page_size: 
         "subject": which.who.subject,
         "reviewer": which.who.reviewer,
         "assignee": which.assignee,
-        "at": at,
-        "after": after,
-        "most": page_size + 1,
     }
-    found = fetch_all(cursor, sql, used_in(sql, parameters))
-    total, rows = found[0]["total"], [row for row in found if row["id"] is not None]
-    languages = languages_of(cursor, [row["session_id"] for row in rows[:page_size]])
-    listed = [_waiting(row, languages.get(row["session_id"], ""), now) for row in rows[:page_size]]
-    token = ""
-    if len(rows) > page_size:
-        last = rows[page_size - 1]
-        token = page_token_after(aware(last[column]), last["session_id"])
-    return WaitingPage(listed, token, total)
+
+
+def _with_details(cursor: Cursor, page: list[Row], now: datetime) -> list[WaitingRow]:
+    """The rows of a page with what their records, comments and approvals say."""
+    if not page:
+        return []
+    ids = ", ".join(text_literal(row["id"]) for row in page)
+    session_ids = [row["session_id"] for row in page]
+    sessions = ", ".join(map(text_literal, session_ids))
+    records = fetch_all(
+        cursor,
+        f"""SELECT id, origin, approvals_needed, content_hash, record ->> 'summary' AS summary,
+            json_array_length(record, '$.fields') AS fields, json_array_length(record, '$.missing') AS missing
+        FROM recommendations WHERE id IN ({ids})""",  # noqa: S608 - quoted
+    )
+    comments = fetch_all(
+        cursor,
+        f"""SELECT session_id, count(*) AS number FROM review_comments WHERE session_id IN ({sessions})
+        GROUP BY session_id""",  # noqa: S608 - quoted
+    )
+    approvals = fetch_all(
+        cursor,
+        f"""SELECT recommendation_id, content_hash, count(*) AS number FROM approvals
+        WHERE recommendation_id IN ({ids}) GROUP BY recommendation_id, content_hash""",  # noqa: S608 - quoted
+    )
+    languages = languages_of(cursor, session_ids)
+    record_of = {row["id"]: row for row in records}
+    comments_of = {row["session_id"]: row["number"] for row in comments}
+    approvals_of = {(row["recommendation_id"], row["content_hash"]): row["number"] for row in approvals}
+    listed = []
+    for row in page:
+        record = record_of[row["id"]]
+        numbers = {
+            "comments": comments_of.get(row["session_id"], 0),
+            "approvals": approvals_of.get((row["id"], record["content_hash"]), 0),
+        }
+        listed.append(_waiting(row | record | numbers, languages.get(row["session_id"], ""), now))
+    return listed
 
 
 def number_waiting(cursor: Cursor, now: datetime) -> int:

@@ -9,7 +9,8 @@ from models.reasons import Reason
 from server.access.caller import Caller, Scope
 from server.ledger import participants
 from server.ledger.columns import Cursor
-from server.ledger.types import EventRow, RecommendationRow, SessionRow
+from server.ledger.types import EventRow, RecommendationRow, RecommendationState, SessionRow
+from server.llm.types import OnboardingRecord
 from server.records.events import make_event
 from server.setting_groups import ApprovalSettings
 
@@ -27,6 +28,10 @@ class ApprovalRules:
     def expire_time(self, proposed: datetime) -> datetime:
         """From when on a record that was proposed at this time cannot be approved any more."""
         return proposed + timedelta(seconds=self._settings.expires_s)
+
+    def needed(self, session: SessionRow, record: OnboardingRecord) -> int:
+        """How many approvals a record needs, each of another credential; 0 means that nobody is asked."""
+        return 1
 
     def check(self, cursor: Cursor, row: RecommendationRow, caller: Caller, now: datetime) -> None:
         """Refuse an approval that the rules forbid.
@@ -50,14 +55,27 @@ class ApprovalRules:
                 return False
 
 
-def decision_event(session: SessionRow, row: RecommendationRow, now: datetime, reason: str) -> EventRow:
-    """The event of a decision, with the time from the proposal to it."""
-    return make_event(
-        session,
-        "record_decided",
-        now,
-        took_s=(now - row.create_time).total_seconds(),
-        decision=row.state.lower(),
-        origin=row.origin,
-        reason=reason or None,
+def decision_events(session: SessionRow, row: RecommendationRow, now: datetime, reason: str) -> list[EventRow]:
+    """The events of a decision, with the time from the proposal to it."""
+    took_s = (now - row.create_time).total_seconds()
+    decision = row.state.lower()
+    decided = make_event(
+        session, "record_decided", now, took_s=took_s, decision=decision, origin=row.origin, reason=reason or None
     )
+    if not row.approvals:
+        return [decided]
+    outcome = "agreed" if row.state is RecommendationState.APPROVED else decision
+    return [decided, second_review_event(session, row, now, outcome)]
+
+
+def second_review_event(session: SessionRow, row: RecommendationRow, now: datetime, outcome: str) -> EventRow:
+    """The event of a decision about a record that another credential has approved.
+
+    Args:
+        session: Of the record.
+        row: The record.
+        now: When it was decided.
+        outcome: ``agreed``, ``changed`` or ``rejected``.
+    """
+    took_s = (now - row.create_time).total_seconds()
+    return make_event(session, "second_review", now, took_s=took_s, outcome=outcome)

@@ -186,6 +186,33 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
             "reason": ("word", "Why, as a machine word; left out for none."),
         },
     ),
+    "review_claimed": RecordedEvent(
+        "A reviewer claimed a record, so that nobody else decides it meanwhile.",
+        "Time since the session waits for a decision.",
+    ),
+    "field_decided": RecordedEvent(
+        "A reviewer accepted, corrected or rejected a field of a record.",
+        "Time since the record was proposed, or last changed by a reviewer.",
+        {
+            "field": ("word", "Name of the field; other for one that is not declared."),
+            "decision": ("word", "accepted, corrected or rejected."),
+            "origin": _ORIGIN,
+            "reason": ("word", "Why, as a machine word; left out for an accepted one."),
+        },
+    ),
+    "record_approved_in_part": RecordedEvent(
+        "A person approved a record that needs more approvals.",
+        "Time since it was proposed.",
+        {
+            "approvals": ("number", "Approvals that it has now."),
+            "needed": ("number", "Approvals that it needs."),
+        },
+    ),
+    "second_review": RecordedEvent(
+        "A person decided about a record that another credential had approved.",
+        "Time since it was proposed.",
+        {"outcome": ("word", "agreed, changed (a field was corrected or rejected), or rejected.")},
+    ),
     "decision_refused": RecordedEvent(
         "A decision about a record was refused, for example because the record had changed meanwhile.",
         properties=_REFUSAL,

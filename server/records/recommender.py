@@ -15,9 +15,7 @@ from server.access.caller import current_caller
 from server.ledger import events, jobs, recommendations, sessions
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
-from server.ledger.reviews import Claimant
 from server.ledger.types import (
-    Approval,
     Clock,
     Origin,
     RecommendationRow,
@@ -27,8 +25,10 @@ from server.ledger.types import (
 )
 from server.ledger.writer import Ledger
 from server.llm.field_names import DECLARED, FieldNames
+from server.llm.record_schema import stored_record
 from server.llm.types import Assistant
-from server.records.approval import ApprovalRules, decision_event
+from server.records.approval import ApprovalRules
+from server.records.decisions import Decision, take_decision
 from server.records.events import make_event
 from server.records.material import Refusal, material
 from server.records.open_labels import wait_for_labels
@@ -36,8 +36,7 @@ from server.records.open_uploads import wait_for_uploads
 from server.records.pubsub import PubSub
 from server.records.record_builder import RecordBuilder
 from server.records.refusal_events import RefusalEvents
-from server.records.reviews_approvals import note_approval
-from server.records.reviews_claims import check_claim
+from server.records.reviews_approvals import approve_unasked
 from server.setting_groups import ApprovalSettings
 
 PROPOSE_RECORD = "propose_record"
@@ -69,6 +68,7 @@ class Recommender:
         fields: Names that the fields of a record may have.
         on_job: Called after a background job was committed, on the event loop.
         label_wait_s: How long to wait now for labels of pictures that were read.
+        on_decided: Called after a decision, with the record and the seconds that its session waited.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Recommender:
         fields: FieldNames = DECLARED,
         on_job: Callable[[], None] = lambda: None,
         label_wait_s: Callable[[], float] = lambda: 0.0,
+        on_decided: Callable[[RecommendationRow, float], None] = lambda row, waited_s: None,
     ) -> None:
         self._ledger = ledger
         self._assistant = assistant
@@ -94,6 +95,7 @@ class Recommender:
         self._builder = RecordBuilder(ledger, gateway, assistant, fields, clock, self._rules.expire_time)
         self._on_job = on_job
         self._label_wait_s = label_wait_s
+        self._on_decided = on_decided
         self._refusals = RefusalEvents(ledger, clock)
 
     async def get(self, recommendation_id: str) -> RecommendationRow:
@@ -184,51 +186,22 @@ class Recommender:
                 otherwise or superseded, or when the session has ended.
             PermissionDenied: OWN_SESSION.
         """
-        to = RecommendationState.APPROVED if approve else RecommendationState.REJECTED
-        stage = SessionState.COMPLETED if approve else SessionState.IN_PROGRESS if revise else SessionState.REJECTED
         action = AuditAction.APPROVE if approve else AuditAction.REJECT
         entry = self._audit.entry(action, ("recommendation", recommendation_id), reason=reason)
-
-        caller = current_caller()
-
-        def write(cursor: Cursor) -> _Stored:
-            before = ownership.recommendation(cursor, recommendation_id, caller)
-            now = self._clock()
-            if before.state is RecommendationState.PENDING and before.content_hash == content_hash:
-                check_claim(cursor, before.session_id, Claimant(entry.subject, decided_by), now)
-                if approve:
-                    self._rules.check(cursor, before, caller, now)
-                    waiting = note_approval(cursor, before, Approval(entry.subject, decided_by, now))
-                    if waiting is not None:
-                        if waiting != before:
-                            self._audit.append(cursor, entry)
-                        return _Stored(waiting, None)
-            row = recommendations.decide(
-                cursor,
-                before.id,
-                to,
-                now,
-                decided_by=decided_by,
-                subject=entry.subject,
-                content_hash=content_hash,
-                reason=reason,
-            )
-            if before.state is to:
-                return _Stored(row, None)
-            waited = sessions.get(cursor, row.session_id)
-            session = sessions.move(cursor, waited, stage, now, reason)
-            events.append(cursor, decision_event(session, row, now, reason))
-            self._audit.append(cursor, entry)
-            return _Stored(row, session)
-
+        decision = Decision(
+            recommendation_id, content_hash, decided_by, approve, reason, revise, entry, current_caller()
+        )
         try:
-            stored = await self._ledger.write(write)
+            decided = await self._ledger.write(
+                lambda cursor: take_decision(cursor, decision, self._rules, self._audit, self._clock())
+            )
         except (Conflict, PermissionDenied) as error:
             await self._note_refusal(recommendation_id, error)
             raise
-        if stored.session is not None:
-            self._publish(stored)
-        return stored.recommendation
+        if decided.session is not None:
+            self._publish(_Stored(decided.recommendation, decided.session))
+            self._on_decided(decided.recommendation, decided.waited_s)
+        return decided.recommendation
 
     async def _note_refusal(self, recommendation_id: str, error: VestibuleError) -> None:
         caller = current_caller()
@@ -252,7 +225,7 @@ class Recommender:
             return None
         if material(cursor, pending.session_id).was_rejected(better):
             return None
-        return self._store(cursor, better).recommendation
+        return self._store(cursor, better, least=1).recommendation  # a person waits for it already
 
     def publish(self, row: RecommendationRow) -> None:
         """Publish a recommendation to those who watch its session."""
@@ -273,12 +246,17 @@ class Recommender:
 
         await self._ledger.write(write)
 
-    def _store(self, cursor: Cursor, row: RecommendationRow) -> _Stored:
+    def _store(self, cursor: Cursor, row: RecommendationRow, *, least: int = 0) -> _Stored:
+        """Store a record that waits for as many approvals as the rules say, and at least for so many."""
         now = self._clock()
         before = sessions.require_open(cursor, row.session_id)
         session = sessions.transition(cursor, row.session_id, SessionState.AWAITING_APPROVAL, now)
+        needed = max(least, self._rules.needed(session, stored_record(row.record.value)))
+        row = replace(row, approvals_needed=needed)
         recommendations.insert_recommendation(cursor, row)
         events.append(cursor, make_event(session, "record_proposed", now, origin=row.origin))
+        if needed == 0:
+            return _Stored(*approve_unasked(cursor, session, row, now, self._audit))
         if row.origin is Origin.FALLBACK and self._assistant.configured:
             job = new_job(
                 PROPOSE_RECORD,

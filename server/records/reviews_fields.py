@@ -27,7 +27,7 @@ from server.ledger.types import Clock, RecommendationRow, RecommendationState, S
 from server.ledger.writer import Ledger
 from server.llm.field_names import DECLARED, FieldNames
 from server.llm.record_schema import canonical_json, content_hash, stored_record
-from server.records.approval import ApprovalRules
+from server.records.approval import ApprovalRules, second_review_event
 from server.records.events import make_event
 from server.records.numbering import number_tags
 from server.records.pubsub import PubSub
@@ -151,6 +151,7 @@ class FieldReview:
         made = with_choices(record, choices, {name: text.value for name, text in given.items()}, summary.value)
         if made == record:
             return row, counted
+        needed = max(1, self._rules.needed(shown.session, made))
         used = [summary, *(given.get(field.name) or parts[field.value] for field in made.fields)]
         now = self._clock()
         made_row = replace(
@@ -159,6 +160,7 @@ class FieldReview:
             record=record_text(canonical_json(made), used),
             content_hash=content_hash(made),
             create_time=now,
+            approvals_needed=needed,
             approvals=(),
         )
         return made_row, counted
@@ -182,6 +184,8 @@ class FieldReview:
             recommendations.insert_recommendation(cursor, after)
         sessions.touch(cursor, session.id, now)
         insert_decisions(cursor, (_row(before, after, who, choice, now) for choice in choices))
+        if before.approvals and after.id != before.id:
+            events.append(cursor, second_review_event(session, before, now, "changed"))
         for choice in choices:
             took_s = (now - before.create_time).total_seconds()
             event = make_event(

@@ -131,6 +131,8 @@ OF_A_SERVER: dict[str, list[str]] = {
     "experiments plan": ["--effect", "5"],
     "experiments report": ["pause_length"],
     "report send": ["--test"],
+    "reviews list": [],
+    "reviews show": [SOME_ID],
     "risk model": [],
     "risk show": [SOME_ID],
     "sealed list": [SOME_ID],
