@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from server.records.stored_text_redactor import Tally
     from server.settings import Settings
 
-KINDS = ("turn", "reply", "upload", "name", "label", "record", "event")
+KINDS = ("turn", "reply", "upload", "name", "label", "record", "comment", "event")
 
 
 def redact_stored_texts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from models.text import RedactedText
@@ -11,6 +11,7 @@ from server.ledger import recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor, count, fetch_all, stored_time, text_columns, update
 from server.ledger.event_properties import PropertyValue, properties_columns, properties_of
 from server.ledger.picture_labels import PictureLabel
+from server.ledger.reviews_decisions import CommentRow, comments_of_session
 from server.ledger.types import RecommendationRow, SessionRow, TurnRow, UploadRow
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,12 +25,14 @@ class SessionTexts:
     turns: list[TurnRow]
     uploads: list[UploadRow]
     records: list[RecommendationRow]
+    comments: list[CommentRow] = field(default_factory=list)
 
     @property
     def newest(self) -> datetime:
         """When the newest text was stored."""
         turned, read = [row.create_time for row in self.turns], [row.update_time for row in self.uploads]
-        return max([self.session.create_time, *turned, *read, *(row.create_time for row in self.records)])
+        written = [row.time for row in self.comments]
+        return max([self.session.create_time, *turned, *read, *written, *(row.create_time for row in self.records)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def of_session(cursor: Cursor, session_id: str) -> SessionTexts:
         turns.with_words(cursor, turns.list_of_session(cursor, session_id)),
         [row for row in uploads.list_of_session(cursor, session_id) if row.text or row.display_name or row.labels],
         recommendations.list_of_session(cursor, session_id),
+        [row for row in comments_of_session(cursor, session_id) if row.text],
     )
 
 
@@ -92,6 +96,11 @@ def replace_upload_name(cursor: Cursor, upload_id: str, name: RedactedText) -> N
 def replace_labels(cursor: Cursor, upload_id: str, labels: Sequence[PictureLabel]) -> None:
     """Store the labels of a picture anew."""
     uploads.set_labels(cursor, upload_id, uploads.get(cursor, upload_id).update_time, labels)
+
+
+def replace_comment(cursor: Cursor, comment_id: str, text: RedactedText) -> None:
+    """Store the text of a comment anew."""
+    update(cursor, "review_comments", comment_id, text_columns("text", text))
 
 
 def replace_record(cursor: Cursor, recommendation_id: str, record: RedactedText, content_hash: str) -> None:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from server.observability.standard_error import lost_lines
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_WAIT_BUCKETS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 28_800.0, 86_400.0)
 
 
 class Metrics:
@@ -177,6 +178,34 @@ class Metrics:
             registry=into,
         )
         self.show(self.sealed_releases, ("released", "repeated", "refused"))
+        self.waiting_records = Gauge(
+            "vestibule_waiting_records",
+            "Proposed records that wait for a decision and have not expired, counted each 30 s.",
+            registry=into,
+        )
+        self.decisions = Counter(
+            "vestibule_decisions", "Decisions about proposed records.", ["decision"], registry=into
+        )
+        self.show(self.decisions, ("approved", "rejected"))
+        self.decision_seconds = Histogram(
+            "vestibule_decision_seconds",
+            "How long sessions waited for the decision about their record.",
+            buckets=_WAIT_BUCKETS_S,
+            registry=into,
+        )
+        self.field_decisions = Counter(
+            "vestibule_field_decisions",
+            "Decisions of reviewers about fields of records, by field; other for names that the prompt does not have.",
+            ["field", "decision"],
+            registry=into,
+        )
+        self.second_reviews = Counter(
+            "vestibule_second_reviews",
+            "Decisions about records that another credential had approved: agreed, changed (a field) or rejected.",
+            ["outcome"],
+            registry=into,
+        )
+        self.show(self.second_reviews, ("agreed", "changed", "rejected"))
         self.replies = Counter("vestibule_replies", "Replies and records by origin.", ["kind", "origin"], registry=into)
 
     @staticmethod

@@ -141,6 +141,9 @@ def _store(cursor: Cursor, changed: dict[str, SessionChanges], now: datetime) ->
             stored_texts.replace_upload_name(cursor, upload_id, numbered)
         for upload_id, labels in changes.labels:
             stored_texts.replace_labels(cursor, upload_id, labels)
+        for comment_id, text in changes.comments:
+            [numbered] = tag_numbers.numbered(cursor, session_id, [text])
+            stored_texts.replace_comment(cursor, comment_id, numbered)
         for record in changes.records:
             _store_record(cursor, record)
         stored_texts.replace_events(cursor, changes.events)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from models.redaction.types import RedactionScope
 from models.text import RedactedText
@@ -37,8 +38,15 @@ from server.records.reviews_values import FieldChoice, checked_choices, redact_c
 OTHER_FIELD = "other"
 """Name in events of a field whose name is not declared."""
 
-Observe = Callable[[str, FieldDecision], None]
-"""Gets the name of a field, and what was decided about it."""
+
+class FieldObserver(Protocol):
+    """Is told what was stored; see ``server.records.reviews_metrics``."""
+
+    def field_decided(self, name: str, decision: FieldDecision) -> None:
+        """A field was decided."""
+
+    def changed_after_approval(self) -> None:
+        """A record that another credential had approved was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class FieldReview:
         audit: Gets every decision.
         rules: Who may approve, and until when; the same holds here.
         fields: Names that events may carry.
-        observe: Called for each decision that was stored.
+        observer: Told of each decision that was stored.
     """
 
     def __init__(
@@ -74,7 +82,7 @@ class FieldReview:
         audit: AuditTrail,
         rules: ApprovalRules,
         fields: FieldNames = DECLARED,
-        observe: Observe = lambda field, decision: None,
+        observer: FieldObserver | None = None,
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
@@ -83,7 +91,7 @@ class FieldReview:
         self._audit = audit
         self._rules = rules
         self._fields = fields
-        self._observe = observe
+        self._observer = observer
 
     async def decide(
         self, recommendation_id: str, shown_hash: str, decided_by: str, choices: Sequence[FieldChoice]
@@ -125,9 +133,16 @@ class FieldReview:
         if is_new:
             if row.id != recommendation_id:
                 self._pubsub.publish(row, row.session_id)
-            for choice in known:
-                self._observe(choice.name, choice.decision)
+            self._tell(known, changed_approved=bool(shown.row.approvals) and row.id != recommendation_id)
         return row
+
+    def _tell(self, choices: Sequence[FieldChoice], *, changed_approved: bool) -> None:
+        if self._observer is None:
+            return
+        for choice in choices:
+            self._observer.field_decided(choice.name, choice.decision)
+        if changed_approved:
+            self._observer.changed_after_approval()
 
     async def _after(
         self, shown: _Shown, choices: Sequence[FieldChoice]

@@ -34,8 +34,8 @@ class Tally:
     """What was found.
 
     Attributes:
-        texts: Texts that were looked at, by kind: turn, reply, upload, name (of an upload), label,
-            record, event.
+        texts: Texts that were looked at, by kind: turn, reply, upload, name (of an upload), label, record, comment,
+            event.
         changed: Those of them that change.
         added: New tags by entity type.
         renamed: Names of events, of their properties and of fields that gave a person away and became neutral.
@@ -69,6 +69,7 @@ class SessionChanges:
     upload_names: list[tuple[str, RedactedText]] = field(default_factory=list)
     labels: list[tuple[str, list[PictureLabel]]] = field(default_factory=list)
     records: list[ChangedRecord] = field(default_factory=list)
+    comments: list[tuple[str, RedactedText]] = field(default_factory=list)
     events: list[EventTexts] = field(default_factory=list)
     texts: int = 0
     entities: int = 0
@@ -108,6 +109,10 @@ class StoredTextRedactor:
             self._upload(upload, language, scope, changes)
         for row in stored.records:
             self._record(row, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
+        typed = RedactionContext(TextSource.TYPED, language, scope=scope)
+        for comment in stored.comments:
+            if comment.text and (again := self._text("comment", comment.text, typed, changes)) != comment.text:
+                changes.comments.append((comment.id, again))
         return changes
 
     def events(self, stored: list[EventTexts], declared: Mapping[str, Collection[str]]) -> dict[str, SessionChanges]:

@@ -8,7 +8,7 @@ from vestibule.v1 import review_pb2 as pb
 from server.ledger.reviews import Assignment, Claim, Claimant
 from server.ledger.reviews_decisions import CommentRow, FieldDecision
 from server.ledger.reviews_list import ClaimFilter, ReviewOrder, WaitingRow
-from server.ledger.types import TurnRow
+from server.ledger.types import TurnRow, UploadRow
 from server.records.reviews_values import FieldChoice
 from server.records.reviews_view import FieldView, ReviewView, Source
 from server.rpc import convert
@@ -66,7 +66,7 @@ def comment_message(row: CommentRow) -> pb.ReviewComment:
         create_time=convert.timestamp(row.time),
         recommendation_id=row.recommendation_id,
     )
-    if row.text is not None:
+    if row.text is not None and row.text.safe_for_llm:
         message.text.CopyFrom(convert.redacted(row.text))
     return message
 
@@ -146,8 +146,15 @@ def _field(view: FieldView) -> pb.ReviewField:
 
 def _source(source: Source) -> pb.FieldSource:
     origin = source.origin
-    if isinstance(origin, TurnRow):
-        return pb.FieldSource(turn_id=origin.id, text=convert.redacted(origin.text))
+    message = pb.FieldSource(turn_id=origin.id) if isinstance(origin, TurnRow) else _upload_source(origin)
+    if source.text is not None and source.text.safe_for_llm:
+        message.text.CopyFrom(convert.redacted(source.text))
+    if (box := source.box) is not None:
+        message.box.CopyFrom(pb.PictureBox(left=box.left, top=box.top, width=box.width, height=box.height))
+    return message
+
+
+def _upload_source(origin: UploadRow) -> pb.FieldSource:
     message = pb.FieldSource(
         upload_id=convert.upload_id(origin),
         kind=convert.kind_value(origin.kind),
@@ -156,8 +163,4 @@ def _source(source: Source) -> pb.FieldSource:
     )
     if message.has_redacted_image and origin.artifact is not None:
         message.picture_width, message.picture_height = origin.artifact.width, origin.artifact.height
-    if source.text is not None:
-        message.text.CopyFrom(convert.redacted(source.text))
-    if (box := source.box) is not None:
-        message.box.CopyFrom(pb.PictureBox(left=box.left, top=box.top, width=box.width, height=box.height))
     return message

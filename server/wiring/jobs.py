@@ -17,6 +17,7 @@ from server.ledger.job_attempts import owner_name
 from server.llm.field_names import FieldNames
 from server.observability.metrics import Metrics
 from server.records.recommender import Recommender
+from server.records.reviews_metrics import ReviewMetrics
 from server.runtime.steady_clock import SteadyClock
 from server.settings import Settings
 from server.uploads.build import build_upload_service
@@ -66,6 +67,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         fields=FieldNames(settings.upstream.field_names),
         on_job=runner.wake,
         label_wait_s=lambda: settings.labels.wait_s if shared.labeller.willing else 0.0,
+        on_decided=ReviewMetrics(shared.metrics).decided,
     )
     uploads = build_upload_service(
         ledger,

@@ -13,6 +13,7 @@ from server.records.machine_words import MachineWords, as_device
 from server.records.report_status import ReportStatus
 from server.records.reviews import Reviews
 from server.records.reviews_fields import FieldReview
+from server.records.reviews_metrics import ReviewMetrics
 from server.records.sealed_releases import SealedReleases
 from server.records.status import StatusReporter
 from server.risk.texts import RiskTexts
@@ -111,7 +112,8 @@ def _build_review(settings: Settings, shared: Shared, words: MachineWords) -> Re
     rules = ApprovalRules(settings.approval)
     names = FieldNames(settings.upstream.field_names)
     reviews = Reviews(ledger, gateway, clock, audit, rules, settings.approval.claim_s)
-    fields = FieldReview(ledger, gateway, shared.pubsub, clock, audit, rules, names)
+    counted = ReviewMetrics(shared.metrics)
+    fields = FieldReview(ledger, gateway, shared.pubsub, clock, audit, rules, names, counted)
     return ReviewService(reviews, fields, words)
 
 

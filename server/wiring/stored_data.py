@@ -11,6 +11,7 @@ from server.backup.hold import FilesHold
 from server.erasure.eraser import Eraser, LiveWork
 from server.erasure.retention import Retention
 from server.housekeeping import Housekeeping
+from server.records.reviews_metrics import WaitingRecords
 from server.records.sessions import Sessions
 from server.reports.delivery import ReportDelivery
 from server.risk.trainer import RiskTrainer
@@ -60,6 +61,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     hold = FilesHold(spool, ledger, shared.audit, eraser.alone)
     reports = build_report_delivery(settings, ledger, shared.metrics, clock)
     risk = RiskTrainer(ledger, clock, settings.risk, settings.idle_session_s, settings.state_dir)
-    rounds = (eraser.resume, retention.round, spool_key.round, reports.round, risk.round)
+    waiting = WaitingRecords(ledger, shared.metrics, clock)
+    rounds = (eraser.resume, retention.round, spool_key.round, reports.round, risk.round, waiting.round)
     housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
     return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)

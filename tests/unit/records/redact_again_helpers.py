@@ -11,9 +11,10 @@ from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redactor
 from models.speech.types import RedactedWord
 from models.text import RedactedText
-from server.ledger import events, recommendations, sessions, turns, uploads
+from server.ledger import events, recommendations, reviews_decisions, sessions, turns, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.record_text import record_text
+from server.ledger.reviews_decisions import CommentRow
 from server.ledger.types import Origin, SessionRow
 from server.ledger.writer import Ledger
 from server.llm.record_schema import canonical_json, content_hash
@@ -21,7 +22,7 @@ from server.llm.types import OnboardingRecord, RecordField
 from server.records.redact_again import LedgerRedaction
 from server.records.stored_text_redactor import Tally
 from tests.fakes.classifier import WordListClassifier
-from tests.unit.ledger.makers import NOW, event, recommendation, session, turn, upload
+from tests.unit.ledger.makers import NOW, event, new_id, recommendation, session, turn, upload
 
 LATER = NOW + timedelta(days=1)
 NEW_RULES = {"zebedee": "GIVEN_NAME", "quillfeather": "SURNAME"}
@@ -59,6 +60,8 @@ def fill(cursor: Cursor, client: str = "app") -> SessionRow:
         content_hash=content_hash(record),
     )
     recommendations.insert_recommendation(cursor, proposed)
+    comment = CommentRow(new_id(), row.id, proposed.id, stored("Ask Zebedee again."), "", "staff-7", "key:a", NOW)
+    reviews_decisions.insert_comment(cursor, comment)
     app = replace(event(row.id), properties={"host": stored("Zebedee"), "screen": stored("start")})
     events.insert_many(cursor, [app])
     return row
@@ -81,5 +84,6 @@ def run(
 
 
 def everything(cursor: Cursor) -> dict[str, object]:
-    tables = ("turns", "turn_words", "uploads", "recommendations", "events", "sessions", "tag_numbers", "redactions")
+    texts = ("turns", "turn_words", "uploads", "recommendations", "review_comments", "events")
+    tables = (*texts, "sessions", "tag_numbers", "redactions")
     return {name: fetch_all(cursor, f"FROM {name} ORDER BY ALL") for name in tables}

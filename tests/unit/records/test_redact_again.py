@@ -35,9 +35,9 @@ from tests.unit.records.redact_again_helpers import LATER, everything, fill, red
 def test_every_kind_of_text_gets_the_new_tags(ledger: Ledger) -> None:
     row = ledger.write_now(fill)
     tally = run(ledger, redactor())
-    assert dict(tally.texts) == {"turn": 2, "reply": 1, "upload": 1, "record": 1, "event": 2}
-    assert dict(tally.changed) == {"turn": 1, "reply": 1, "upload": 1, "record": 1, "event": 1}
-    assert dict(tally.added) == {"NAME": 5}
+    assert dict(tally.texts) == {"turn": 2, "reply": 1, "upload": 1, "record": 1, "comment": 1, "event": 2}
+    assert dict(tally.changed) == {"turn": 1, "reply": 1, "upload": 1, "record": 1, "comment": 1, "event": 1}
+    assert dict(tally.added) == {"NAME": 6}
     texts = read_now(ledger, lambda cursor: stored_texts.of_session(cursor, row.id))
     first, second = texts.turns
     assert first.text == stored("ask [REDACTED_NAME], says [REDACTED_NAME].")
@@ -53,6 +53,7 @@ def test_every_kind_of_text_gets_the_new_tags(ledger: Ledger) -> None:
     [record] = texts.records
     assert json.loads(record.record.value)["summary"] == "[REDACTED_NAME] visits."
     assert record.record.counts == {"NAME": 1}
+    assert [comment.text for comment in texts.comments] == [stored("Ask [REDACTED_NAME] again.")]
     assert record.state is RecommendationState.PENDING
     [app] = read_now(ledger, lambda cursor: stored_texts.app_events(cursor, "", None, 9))
     assert {name: text.value for name, text in app.properties.items()} == {"host": "[REDACTED_NAME]", "screen": "start"}
@@ -236,7 +237,7 @@ def test_a_changed_session_has_an_event_that_says_how_much(ledger: Ledger) -> No
         ),
     )
     assert [(t["session_id"], json.loads(t["properties"])) for t in told] == [
-        (row.id, {"texts": 4, "entities": 4}),
+        (row.id, {"texts": 5, "entities": 5}),
         (row.id, {"texts": 1, "entities": 1}),
     ]
 

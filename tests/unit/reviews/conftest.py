@@ -14,9 +14,11 @@ from server.ledger.columns import Row, fetch_all
 from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.types import RecommendationRow
 from server.llm.types import OnboardingRecord, RecordField
+from server.observability.metrics import Metrics
 from server.records.approval import ApprovalRules
 from server.records.reviews import Reviews
 from server.records.reviews_fields import FieldReview
+from server.records.reviews_metrics import ReviewMetrics
 from server.records.reviews_values import FieldChoice
 from server.records.reviews_view import FieldView, ReviewView
 from server.setting_groups import ApprovalSettings
@@ -45,16 +47,14 @@ def reject(name: str, reason: str = "not_there") -> FieldChoice:
 
 
 class ReviewWorld(World):
-    """A server without gRPC and Ray, whose records people review.
-
-    Attributes:
-        observed: Decisions about fields, as metrics see them.
-    """
+    """A server without gRPC and Ray, whose records people review."""
 
     def boot(self) -> None:
         super().boot()
         rules = ApprovalRules(self.approval)
-        self.observed: list[tuple[str, FieldDecision]] = []
+        self.metrics = Metrics()
+        counted = ReviewMetrics(self.metrics)
+        self.recommender._on_decided = counted.decided
         self.reviews = Reviews(self.ledger, self.gateway, self.clock, self.audit, rules, CLAIM_S)
         self.fields = FieldReview(
             self.ledger,
@@ -63,7 +63,7 @@ class ReviewWorld(World):
             self.clock,
             self.audit,
             rules,
-            observe=lambda name, decision: self.observed.append((name, decision)),
+            observer=counted,
         )
 
     async def proposed(self, *fields: RecordField, missing: tuple[str, ...] = (), needed: int = 1) -> RecommendationRow:
@@ -93,6 +93,10 @@ class ReviewWorld(World):
     async def view(self, who: Caller, recommendation_id: str) -> ReviewView:
         with acting_as(who):
             return await self.reviews.view(recommendation_id)
+
+    def counted(self, name: str, **labels: str) -> float | None:
+        """The value of a metric."""
+        return self.metrics.registry.get_sample_value(name, labels)
 
     async def rows(self, sql: str) -> list[Row]:
         """What a query of the ledger gives."""

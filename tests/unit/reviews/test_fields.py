@@ -70,7 +70,8 @@ async def test_what_is_accepted_changes_nothing_and_is_remembered(world: ReviewW
 async def test_a_correction_to_the_same_value_accepts_it(world: ReviewWorld) -> None:
     row = await world.proposed()
     assert await world.decide(ANN, row, correct("meter_reading", " 4821 ")) == row
-    assert world.observed == [("meter_reading", FieldDecision.ACCEPTED)]
+    assert world.counted("vestibule_field_decisions_total", field="meter_reading", decision="accepted") == 1
+    assert world.counted("vestibule_field_decisions_total", field="meter_reading", decision="corrected") is None
 
 
 async def test_the_value_before_is_that_of_the_first_proposal(world: ReviewWorld) -> None:

@@ -575,7 +575,9 @@ class FieldSource(_message.Message):
     """Height of the redacted picture in pixels; 0 where there is none."""
     @_builtins.property
     def text(self) -> _common_pb2.RedactedText:
-        """What was said, redacted; of a picture the line with the value, where it was found, and all of its text otherwise."""
+        """What was said, redacted; of a picture the line with the value, where it was found, and all of its text otherwise.
+        Absent when the redactor does not vouch for it.
+        """
 
     @_builtins.property
     def box(self) -> Global___PictureBox:
@@ -663,7 +665,7 @@ class ReviewComment(_message.Message):
     """UUID of the recommendation that was shown then."""
     @_builtins.property
     def text(self) -> _common_pb2.RedactedText:
-        """What was written, redacted. Absent for a word alone."""
+        """What was written, redacted. Absent for a word alone, and when the redactor does not vouch for it."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
