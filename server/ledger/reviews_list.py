@@ -80,7 +80,7 @@ class WaitingRow:
     session_id: str
     client_id: str
     flow: str
-    flow_version: str
+    flow_version: int
     language: str
     wait_time: datetime
     expire_time: datetime | None
@@ -123,18 +123,15 @@ _ORDERS: Final = {
 }
 """Column, direction, and how a later row compares. Neither column changes while a session waits."""
 
-_FLOW: Final = "''"
-_FLOW_VERSION: Final = "''"
-
-_WAITING: Final = f"""SELECT r.id, r.session_id, s.stage_time, r.expire_time, s.client_id, {_FLOW} AS flow,
-        {_FLOW_VERSION} AS flow_version, v.claim_subject, v.claim_reviewer, v.claim_time, v.claim_until, v.assignee,
+_WAITING: Final = """SELECT r.id, r.session_id, s.stage_time, r.expire_time, s.client_id, s.flow, s.flow_version,
+        v.claim_subject, v.claim_reviewer, v.claim_time, v.claim_until, v.assignee,
         v.assigned_subject, v.assign_time
     FROM recommendations AS r JOIN sessions AS s ON s.id = r.session_id
         LEFT JOIN reviews AS v ON v.session_id = r.session_id
     WHERE r.state = 'PENDING' AND s.state = 'AWAITING_APPROVAL' AND r.expire_time > $now
-        AND $visible_to IN ('', s.client_id) AND $client_id IN ('', s.client_id) AND $flow IN ('', {_FLOW})
+        AND $visible_to IN ('', s.client_id) AND $client_id IN ('', s.client_id) AND $flow IN ('', s.flow)
         AND s.stage_time <= $newest AND ($oldest::TIMESTAMP IS NULL OR s.stage_time >= $oldest)
-        AND ($assignee = '' OR v.assignee = $assignee)"""  # noqa: S608 - literals of ours
+        AND ($assignee = '' OR v.assignee = $assignee)"""
 
 
 def list_waiting(cursor: Cursor, which: ReviewFilter, now: datetime, page_size: int, page_token: str) -> WaitingPage:

@@ -26,8 +26,8 @@ async def redact_all(gateway: Gateway, texts: list[str], language: str, scope: R
 
 
 _A_NAME = "NAME"
-SITE = "site_name"
-"""The field with the name of a site."""
+QUOTED = frozenset({"site_name", "meter_unit"})
+"""Fields whose value is kept where a source has it: alone, the name of a site or "kWh" looks like a person."""
 
 
 def asked_by_field(name: str) -> tuple[str, ...]:
@@ -44,8 +44,8 @@ async def redact_values(
 ) -> list[RedactedText]:
     """Redact the values of fields in order, each as the answer to a question for its name.
 
-    A bare "04821" may be a telephone number; as the value of ``meter_reading`` it is not. The name of a site that
-    stands in a source is kept: there it was read in its sentence, and a bare "Pendlewick" looks like a person.
+    A bare "04821" may be a telephone number; as the value of ``meter_reading`` it is not. The name of a site, or a
+    unit, that stands in a source is kept: there it was read in its sentence.
 
     Args:
         gateway: Redacts.
@@ -67,7 +67,7 @@ async def redact_values(
         redactions = await gateway.redact(texts, answering(context, kinds), timeout_s=REDACT_TIMEOUT_S)
         redacted |= {number: redaction.text for number, redaction in zip(numbers, redactions, strict=True)}
     return [
-        (_quoted(value, sources) if name == SITE else None) or redacted[number]
+        (_quoted(value, sources) if name in QUOTED else None) or redacted[number]
         for number, (name, value) in enumerate(values)
     ]
 

@@ -17,7 +17,7 @@ from server.ledger.reviews_decisions import FieldDecision
 from server.llm.record_schema import MAX_RECORD_BYTES, RECORD_SCHEMA, canonical_json, record_from_model
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.keyed_texts import key_prefix, told_by_key
-from server.records.redact_output import REDACT_TIMEOUT_S, SITE, asked_by_field
+from server.records.redact_output import QUOTED, REDACT_TIMEOUT_S, asked_by_field
 
 _MOST_FIELDS: Final = RECORD_SCHEMA["properties"]["fields"]["maxItems"]
 _MOST_MISSING: Final = RECORD_SCHEMA["properties"]["missing"]["maxItems"]
@@ -76,8 +76,8 @@ async def redact_corrections(
 ) -> dict[str, RedactedText]:
     """The values of the corrections, redacted, by the name of the field.
 
-    Each is read as the answer to a question for its field, and once more behind the field's name. The name of a site
-    that stands in a source is kept, as in ``redact_output.redact_values``.
+    Each is read as the answer to a question for its field, and once more behind the field's name. What stands in a
+    source is kept in the fields ``QUOTED``, as in ``redact_output.redact_values``.
 
     Raises:
         Unavailable: The redactor cannot be reached, or failed; the values must then go nowhere.
@@ -99,7 +99,7 @@ async def redact_corrections(
             alone, keyed = read[at], read[at + len(values)]
             redacted[name] = (told_by_key(alone, keyed, prefixes[at]) if prefixes[at] else alone).text
     for name, value in given:
-        quotes = (quote for source in sources if name == SITE and (quote := source.quoted(value)))
+        quotes = (quote for source in sources if name in QUOTED and (quote := source.quoted(value)))
         redacted[name] = next(quotes, redacted[name])
     return redacted
 

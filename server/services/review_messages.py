@@ -78,7 +78,7 @@ def summary_message(row: WaitingRow, who: Claimant) -> pb.ReviewSummary:
         session_id=row.session_id,
         client_id=row.client_id,
         flow=row.flow,
-        flow_version=row.flow_version,
+        flow_version=str(row.flow_version),
         language=row.language,
         wait_time=convert.timestamp(row.wait_time),
         origin=convert.origin(row.origin),
@@ -119,6 +119,8 @@ def _session(view: ReviewView) -> pb.ReviewedSession:
     message = pb.ReviewedSession(
         id=row.id,
         client_id=row.client_id,
+        flow=row.flow,
+        flow_version=str(row.flow_version),
         language=view.language,
         state=common_pb2.SessionState.Value(f"SESSION_STATE_{row.state}"),
         create_time=convert.timestamp(row.create_time),

@@ -102,6 +102,19 @@ async def test_what_a_corrector_writes_is_redacted(world: ReviewWorld) -> None:
     assert not await world.rows("FROM recommendations WHERE record LIKE '%Maria%'")
 
 
+async def test_a_unit_that_a_source_has_is_no_name(world: ReviewWorld) -> None:
+    """Alone, the classifier takes it for one."""
+    world.gateway.secrets = {"kWh": "NAME", "furlong": "NAME"}
+    row = await world.proposed(RecordField("meter_unit", "m3"))
+    await world.say("It counts kWh.")
+    again = await world.proposed(RecordField("meter_unit", "m3"))
+    assert row.id != again.id
+    made = await world.decide(ANN, again, correct("meter_unit", "kWh"))
+    assert (await world.field(made, "meter_unit")).value == "kWh"
+    other = await world.decide(ANN, made, correct("meter_unit", "furlong"))
+    assert (await world.field(other, "meter_unit")).value == "[REDACTED_NAME]"
+
+
 @pytest.mark.parametrize(
     ("choice", "reason"),
     [

@@ -91,6 +91,7 @@ def test_a_row_says_what_an_inbox_shows(waiting: Waiting) -> None:
     [row] = page.rows
     assert (row.session_id, row.client_id, row.language, row.summary) == (session_id, "site-7", "de", "A visit.")
     assert (row.wait_time, row.expire_time) == (after(-90), after(86_400))
+    assert (row.flow, row.flow_version) == ("site_visit", 1)
     assert (row.fields, row.missing, row.comments, row.approvals, row.approvals_needed) == (1, 1, 0, 0, 1)
     assert row.review.assignment == assignment
     assert row.review.claim == Claim(Claimant("key:ann", "staff-7"), NOW, after(60))
@@ -134,6 +135,7 @@ def test_the_filters(waiting: Waiting) -> None:
         (replace(mine, who=Claimant("key:ben", "staff-9")), set()),
         (ReviewFilter(assignee="staff-8"), {new}),
         (ReviewFilter(flow="no_such_flow"), set()),
+        (ReviewFilter(flow="site_visit"), {old, new, other}),
     ]
     for which, expected in table:
         page = waiting.page(which)
