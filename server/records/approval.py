@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from models.errors import Conflict, PermissionDenied
 from models.reasons import Reason
 from server.access.caller import Caller, Scope
+from server.flows.catalogue import Flows
 from server.ledger import participants
 from server.ledger.columns import Cursor
 from server.ledger.types import EventRow, RecommendationRow, RecommendationState, SessionRow
@@ -20,18 +21,26 @@ class ApprovalRules:
 
     Args:
         settings: How long a record can be approved, and by whom.
+        flows: Say how many people must approve; without them it is one.
     """
 
-    def __init__(self, settings: ApprovalSettings) -> None:
+    def __init__(self, settings: ApprovalSettings, flows: Flows | None = None) -> None:
         self._settings = settings
+        self._flows = flows
 
     def expire_time(self, proposed: datetime) -> datetime:
         """From when on a record that was proposed at this time cannot be approved any more."""
         return proposed + timedelta(seconds=self._settings.expires_s)
 
     def needed(self, session: SessionRow, record: OnboardingRecord) -> int:
-        """How many approvals a record needs, each of another credential; 0 means that nobody is asked."""
-        return 1
+        """How many approvals a record needs, each of another credential; 0 means that nobody is asked.
+
+        Raises:
+            NotFound: FLOW_NOT_FOUND.
+        """
+        if self._flows is None:
+            return 1
+        return self._flows.get(session.flow, session.flow_version).approval.people
 
     def check(self, cursor: Cursor, row: RecommendationRow, caller: Caller, now: datetime) -> None:
         """Refuse an approval that the rules forbid.

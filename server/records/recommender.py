@@ -12,6 +12,7 @@ from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
+from server.flows.catalogue import Flows
 from server.ledger import events, jobs, recommendations, sessions
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
@@ -65,6 +66,7 @@ class Recommender:
         clock: The time now.
         audit: Gets every decision.
         approval: Who may approve, and for how long.
+        flows: Say how many people must approve a record; without them it is one.
         fields: Names that the fields of a record may have.
         on_job: Called after a background job was committed, on the event loop.
         label_wait_s: How long to wait now for labels of pictures that were read.
@@ -81,6 +83,7 @@ class Recommender:
         clock: Clock,
         audit: AuditTrail,
         approval: ApprovalSettings,
+        flows: Flows | None = None,
         fields: FieldNames = DECLARED,
         on_job: Callable[[], None] = lambda: None,
         label_wait_s: Callable[[], float] = lambda: 0.0,
@@ -91,7 +94,7 @@ class Recommender:
         self._pubsub = pubsub
         self._clock = clock
         self._audit = audit
-        self._rules = ApprovalRules(approval)
+        self._rules = ApprovalRules(approval, flows)
         self._builder = RecordBuilder(ledger, gateway, assistant, fields, clock, self._rules.expire_time)
         self._on_job = on_job
         self._label_wait_s = label_wait_s

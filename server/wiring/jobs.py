@@ -64,6 +64,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         clock=clock,
         audit=audit,
         approval=settings.approval,
+        flows=shared.flows,
         fields=FieldNames(settings.upstream.field_names),
         on_job=runner.wake,
         label_wait_s=lambda: settings.labels.wait_s if shared.labeller.willing else 0.0,

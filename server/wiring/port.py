@@ -109,7 +109,7 @@ def build_services(
 
 def _build_review(settings: Settings, shared: Shared, words: MachineWords) -> ReviewService:
     ledger, gateway, clock, audit = shared.ledger, shared.gateway, shared.clock, shared.audit.trail
-    rules = ApprovalRules(settings.approval)
+    rules = ApprovalRules(settings.approval, shared.flows)
     names = FieldNames(settings.upstream.field_names)
     reviews = Reviews(ledger, gateway, clock, audit, rules, settings.approval.claim_s)
     counted = ReviewMetrics(shared.metrics)

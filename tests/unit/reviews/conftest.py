@@ -78,7 +78,7 @@ class ReviewWorld(World):
                     "UPDATE recommendations SET approvals_needed = ? WHERE id = ?", [needed, row.id]
                 )
             )
-        return replace(row, approvals_needed=needed)
+        return replace(row, approvals_needed=needed) if needed != 1 else row
 
     async def decide(
         self, who: Caller, row: RecommendationRow, *choices: FieldChoice, staff: str = ""

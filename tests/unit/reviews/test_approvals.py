@@ -7,6 +7,7 @@ import json
 import pytest
 
 from server.access.caller import acting_as
+from server.flows.catalogue import shipped_catalogue
 from server.ledger.types import SessionRow, SessionState
 from server.llm.types import OnboardingRecord
 from server.records.approval import ApprovalRules
@@ -54,6 +55,17 @@ async def test_a_correction_needs_all_approvals_anew(world: ReviewWorld, monkeyp
     assert (await world.approve(BEN, made)).state is PENDING
     assert (await world.approve(ANN, made)).state is APPROVED
     assert await events_named(world, "second_review") == [{"outcome": "changed"}, {"outcome": "agreed"}]
+
+
+@pytest.mark.parametrize(("flow", "needed"), [("site_visit", 1), ("staff_onboarding", 2)])
+async def test_the_flow_of_the_session_says_how_many_people(world: ReviewWorld, flow: str, needed: int) -> None:
+    world.recommender._rules = ApprovalRules(world.approval, shipped_catalogue())
+    await world.ledger.write(
+        lambda cursor: cursor.execute("UPDATE sessions SET flow = ? WHERE id = ?", [flow, world.session_id])
+    )
+    row = await world.proposed()
+    [stored] = await world.recommendations()
+    assert (row.approvals_needed, stored.approvals_needed) == (needed, needed)
 
 
 async def test_the_second_person_may_reject(world: ReviewWorld) -> None:
