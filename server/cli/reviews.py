@@ -169,7 +169,7 @@ def _show(review: pb.Review) -> None:
         ("language", session.language or "detected"),
         ("written by", _origin(record.origin)),
         ("waits since", time_text(session.wait_time) if session.HasField("wait_time") else ""),
-        ("expires", time_text(record.expire_time)),
+        ("expires", time_text(record.expire_time) if record.HasField("expire_time") else ""),
         ("approvals", f"{len(record.approvals)} of {record.approvals_needed}" if record.approvals_needed > 1 else ""),
         ("claimed by", _held(review.claim) if review.HasField("claim") else ""),
         ("assigned to", review.assignment.assignee),

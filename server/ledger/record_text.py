@@ -42,8 +42,8 @@ def parts_of(record: RedactedText) -> dict[str, RedactedText]:
 
 
 def with_replaced(text: RedactedText, words: str, by: RedactedText) -> RedactedText:
-    """The text with other words in place of some, wherever it has those as whole words."""
-    pieces = re.split(rf"(?<!\w){re.escape(words)}(?!\w)", text.value)
+    """The text with other words in place of some, wherever it has those as whole words and as whole numbers."""
+    pieces = re.split(rf"(?<!\w)(?<!\d[.,]){re.escape(words)}(?!\w|[.,]\d)", text.value)
     if len(pieces) == 1:
         return text
     counts = _tags(value := by.value.join(pieces))

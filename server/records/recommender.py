@@ -38,6 +38,7 @@ from server.records.pubsub import PubSub
 from server.records.record_builder import RecordBuilder
 from server.records.refusal_events import RefusalEvents
 from server.records.reviews_approvals import approve_unasked
+from server.records.reviews_claims import is_under_review
 from server.setting_groups import ApprovalSettings
 
 PROPOSE_RECORD = "propose_record"
@@ -216,7 +217,7 @@ class Recommender:
             await self._refusals.record_refusal(await self._ledger.read(read), "decision_refused", error)
 
     def replace_fallback(self, cursor: Cursor, pending_id: str, better: RecommendationRow) -> RecommendationRow | None:
-        """Replace a record of the fallback, if nobody has decided on it meanwhile.
+        """Replace a record of the fallback, if nobody has decided on it or works on it meanwhile.
 
         Returns:
             The new recommendation, or None when there was nothing to replace any more.
@@ -224,7 +225,7 @@ class Recommender:
         pending = recommendations.get(cursor, pending_id)
         if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
             return None
-        if sessions.get(cursor, pending.session_id).state.ended:
+        if sessions.get(cursor, pending.session_id).state.ended or is_under_review(cursor, pending, self._clock()):
             return None
         if material(cursor, pending.session_id).was_rejected(better):
             return None

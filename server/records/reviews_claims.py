@@ -1,4 +1,4 @@
-"""Claims: a lease on a record, so that two people do not decide the same one."""
+"""Claims: a lease on a record, so that two people do not decide the same one, and whether somebody works on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from models.reasons import Reason
 from server.ledger import reviews
 from server.ledger.columns import Cursor
 from server.ledger.reviews import Claim, Claimant
+from server.ledger.reviews_decisions import decisions_of_session
+from server.ledger.types import RecommendationRow
 from server.times import machine_time
+
+
+def is_under_review(cursor: Cursor, row: RecommendationRow, now: datetime) -> bool:
+    """Whether somebody works on a record: it is claimed, approved by some of several, or a field of it was decided."""
+    if row.approvals or reviews.get(cursor, row.session_id, now).claim is not None:
+        return True
+    return any(row.id in (one.recommendation_id, one.result_id) for one in decisions_of_session(cursor, row.session_id))
 
 
 def check_claim(cursor: Cursor, session_id: str, who: Claimant, now: datetime) -> Claim | None:

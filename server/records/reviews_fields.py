@@ -161,7 +161,7 @@ class FieldReview:
         parts = parts_of(row.record)
         summary = parts[record.summary]
         for field in record.fields:
-            if field.name in given and not _is_common(field.value):
+            if field.name in given and not _is_ambiguous(field.value):
                 summary = with_replaced(summary, field.value, given[field.name])
         made = with_choices(record, choices, {name: text.value for name, text in given.items()}, summary.value)
         if made == record:
@@ -269,6 +269,6 @@ def _repeated(
     return made if made.content_hash == after.content_hash else None
 
 
-def _is_common(value: str) -> bool:
-    """Whether a value is too short to be found in a summary, such as ``no`` or ``3``."""
-    return len(value) <= 2 or value == "yes"
+def _is_ambiguous(value: str) -> bool:
+    """Whether a value in a summary may stand for something else: a short one such as ``no`` or ``3``, or a tag."""
+    return len(value) <= 2 or value == "yes" or "[" in value

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from models.errors import UpstreamFailed
 from server.access.caller import acting_as
 from server.access.ownership import note_participant
-from tests.unit.jobs.recommendation_helpers import APPROVED, REJECTED
+from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow, add_approval, insert_decisions
+from server.ledger.types import Approval, Origin
+from tests.unit.jobs.recommendation_helpers import APPROVED, REJECTED, propose
 from tests.unit.reviews.conftest import ANN, BEN, CLAIM_S, CONSOLE, OPERATOR, STRANGER, ReviewWorld, accept, refusal
 
 
@@ -96,6 +99,31 @@ async def test_what_was_decided_cannot_be_claimed(world: ReviewWorld) -> None:
     await world.approve(ANN, row)
     with acting_as(BEN):
         assert (await refusal(world.reviews.claim(row.id, ""))).reason == "WRONG_STATE"
+
+
+@pytest.mark.parametrize("step", ["nothing", "claim", "field", "approval"])
+async def test_what_somebody_works_on_is_not_replaced_by_a_later_proposal(world: ReviewWorld, step: str) -> None:
+    """The upstream came back, and a background job has its record in place of the fallback's."""
+    await world.say("The meter at Pendlewick reads 4821.")
+    world.assistant.script_record(UpstreamFailed("Away."))
+    row = await propose(world)
+    assert row.origin is Origin.FALLBACK
+    match step:
+        case "claim":
+            with acting_as(ANN):
+                await world.reviews.claim(row.id, "")
+        case "field":
+            ids = (row.session_id, row.id, row.id)
+            taken = FieldDecisionRow(*ids, "note", FieldDecision.ACCEPTED, "", "", ANN.subject, world.clock())
+            await world.ledger.write(lambda cursor: insert_decisions(cursor, [taken]))
+        case "approval":
+            approval = Approval(ANN.subject, "", world.clock())
+            two = "UPDATE recommendations SET approvals_needed = 2 WHERE id = ?"
+            await world.ledger.write(lambda cursor: cursor.execute(two, [row.id]))
+            await world.ledger.write(lambda cursor: add_approval(cursor, row, approval))
+    better = await world.recommender.build(world.session_id)
+    replaced = await world.ledger.write(lambda cursor: world.recommender.replace_fallback(cursor, row.id, better))
+    assert (replaced is not None) == (step == "nothing")
 
 
 @pytest.mark.parametrize("renewals", [0, 3])

@@ -10,8 +10,8 @@ from server.access.caller import acting_as
 from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.types import Origin, SessionState
 from server.llm.record_schema import content_hash, stored_record
-from server.llm.types import RecordField
-from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, SUPERSEDED
+from server.llm.types import OnboardingRecord, RecordField
+from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, SUPERSEDED, propose
 from tests.unit.reviews.conftest import ANN, BEN, STRANGER, ReviewWorld, accept, correct, refusal, reject
 
 
@@ -30,6 +30,22 @@ async def test_a_correction_makes_a_record_with_another_hash_that_waits(world: R
     assert [field["value"] for field in record["fields"]] == ["4812", "Pendlewick"]
     assert record["summary"] == "The meter at Pendlewick reads 4812."
     assert (await world.session()).state is SessionState.AWAITING_APPROVAL
+
+
+async def test_the_summary_follows_where_it_names_that_value_and_nothing_else(world: ReviewWorld) -> None:
+    turn = await world.say("Words.")
+    fields = (
+        RecordField("meter_reading", "4821", turn.id),
+        RecordField("contact", "[REDACTED_NAME]", turn.id),
+        RecordField("visitor_count", "3", turn.id),
+    )
+    summary = "[REDACTED_NAME] read 4821, not 4821.5 or 14821 or 3.4821, with 3 visitors."
+    world.assistant.script_record(OnboardingRecord(summary, fields))
+    row = await propose(world)
+    changes = (correct("meter_reading", "4812"), correct("contact", "front desk"), correct("visitor_count", "4"))
+    made = await world.decide(ANN, row, *changes)
+    told = json.loads(made.record.value)["summary"]
+    assert told == "[REDACTED_NAME] read 4812, not 4821.5 or 14821 or 3.4821, with 3 visitors."
 
 
 async def test_an_approval_needs_the_hash_of_the_corrected_record(world: ReviewWorld) -> None:
