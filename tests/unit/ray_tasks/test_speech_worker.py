@@ -220,3 +220,16 @@ async def test_finals_come_with_sealed_values_and_partials_do_not(
     assert opened(await harness.step(scope=scope)) == ["4155550132"], "the number is whole where it ends"
     assert opened(await harness.step(scope=scope)) == []
     assert {context.scope.seal for context in harness.contexts} == {None}, "the speech worker seals, nobody else"
+
+
+async def test_a_recording_comes_with_its_sealed_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = X25519PrivateKey.generate()
+    target = SealTarget("PHONE", "contact_phone", "crm", private.public_key().public_bytes_raw())
+    scope = RedactionScope("app", "session-1", SealRequest((target,)))
+    harness = WorkerHarness(tmp_path, ["My number is 415-555-0132."], monkeypatch)
+    flac = np.fromfile(DATA / "visit.flac", np.uint8)
+    read = await harness.worker.recording(harness.fingerprint, 60.0, "en", scope, False, flac)
+    binding = Binding("session-1", "contact_phone", "PHONE", "crm")
+    assert {open_value(value.ciphertext, private, binding).written for value in read.sealed} == {"415-555-0132"}
+    assert "415" not in read.text.value
+    assert {context.scope.seal for context in harness.contexts} == {None}
