@@ -6,12 +6,14 @@ vouch for (``safe_for_llm`` is false) never gets in, so one unsafe turn does not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from models.text import RedactedText
+from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow, UploadState
-from server.llm.types import PICTURE_LABELS, Exchange, RejectedRecord, SourceItem
+from server.llm.types import PICTURE_LABELS, Exchange, RejectedRecord, ReviewedField, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
 """Replaces an unsafe message, so that its answer still follows a message."""
@@ -37,9 +39,25 @@ def history_of(turns: Iterable[TurnRow]) -> list[Exchange]:
     return [exchange(turn.text, turn.reply, cut=bool(turn.reply_cut)) for turn in turns]
 
 
-def rejected_records_of(rows: Iterable[RecommendationRow]) -> tuple[RejectedRecord, ...]:
-    """Records that a person sent back, as a prompt may hold them; an unsafe one gives its reason alone."""
-    return tuple(RejectedRecord(row.record if row.record.safe_for_llm else None, row.decide_reason) for row in rows)
+def rejected_records_of(
+    rows: Sequence[RecommendationRow], decisions: Iterable[FieldDecisionRow]
+) -> tuple[RejectedRecord, ...]:
+    """Records that a person sent back, as a prompt may hold them; an unsafe one gives its reasons alone.
+
+    Args:
+        rows: Oldest first.
+        decisions: About fields of the session; those that accept a field are left out.
+    """
+    times = [row.decide_time for row in rows if row.decide_time is not None]
+    fields: list[list[ReviewedField]] = [[] for _ in rows]
+    for one in decisions:
+        place = bisect_left(times, one.time)
+        if one.decision is not FieldDecision.ACCEPTED and place < len(times) == len(rows):
+            fields[place].append(ReviewedField(one.field, one.decision.lower(), one.reason))
+    return tuple(
+        RejectedRecord(row.record if row.record.safe_for_llm else None, row.decide_reason, tuple(reviewed))
+        for row, reviewed in zip(rows, fields, strict=True)
+    )
 
 
 def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:

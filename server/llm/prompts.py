@@ -78,11 +78,13 @@ _CUT_OFF = (RedactedText.literal("…"),)
 
 
 REJECTED_RECORD: Final = "rejected_record"
+NO_REASON: Final = "none_given"
 
 _REVISE = RedactedText.literal(
     "Lines of the kind rejected_record are records that a person sent back, the newest last, each with the reason as a "
     "machine word. Look at the material again and write a record that puts right what the reason names: correct the "
-    "value, or leave the field out and name it in missing. Never write a rejected record again."
+    "value, or leave the field out and name it in missing. Never write a rejected record again. What the person "
+    "decided about single fields is in field_decisions: give no rejected value again, and keep a corrected one."
 )
 
 _AGAIN = RedactedText.literal("You have just written a rejected record again: change what the reason names.")
@@ -165,9 +167,14 @@ def record_prompt(
 
 
 def _rejected_line(rejected: RejectedRecord) -> str:
-    if not re.fullmatch(r"[a-z0-9_]{0,64}", rejected.reason):
-        raise InvalidInput("The reason of a rejection is no machine word.")
-    line: dict[str, object] = {"kind": REJECTED_RECORD, "reason": rejected.reason or "none_given"}
+    fields = [
+        {"name": one.name, "decision": one.decision, "reason": one.reason or NO_REASON} for one in rejected.fields
+    ]
+    reason = rejected.reason or NO_REASON
+    words = [reason, *(word for one in fields for word in one.values())]
+    if not all(re.fullmatch(r"[a-z0-9_]{1,64}", word) for word in words):
+        raise InvalidInput("What a person decided has something in it that is no machine word.")
+    line: dict[str, object] = {"kind": REJECTED_RECORD, "reason": reason, "field_decisions": fields}
     if rejected.record is not None:
         line["record"] = json.loads(prompt("user", rejected.record).content)
     return json.dumps(line, ensure_ascii=False)

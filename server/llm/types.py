@@ -60,16 +60,32 @@ class OnboardingRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewedField:
+    """What a person decided about one field; all three are machine words.
+
+    Attributes:
+        decision: ``rejected`` or ``corrected``.
+        reason: May be empty.
+    """
+
+    name: str
+    decision: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedRecord:
     """A record that a person sent back.
 
     Attributes:
         record: Its canonical JSON, redacted; None if the redactor does not vouch for it.
         reason: Why, a machine word; empty for none.
+        fields: What the person had decided about single fields before; the record has its corrections.
     """
 
     record: RedactedText | None
     reason: str
+    fields: tuple[ReviewedField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from enum import Enum, auto
 
 from server.ledger import recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
+from server.ledger.reviews_decisions import FieldDecisionRow, decisions_of_session
 from server.ledger.types import RecommendationRow, RecommendationState, SessionRow
 from server.llm.history import rejected_records_of, source_items_of
 from server.llm.record_schema import stored_record
@@ -29,18 +30,20 @@ class Material:
     Attributes:
         items: Everything that a model may see, oldest first.
         rejected: Records that a person sent back, oldest first.
+        field_decisions: About single fields, oldest first.
         newest: When the newest turn came or the newest upload was read; None while there is none.
     """
 
     session: SessionRow
     items: list[SourceItem]
     rejected: list[RecommendationRow]
+    field_decisions: list[FieldDecisionRow]
     newest: datetime | None
 
     @property
     def for_prompt(self) -> tuple[RejectedRecord, ...]:
         """What was sent back, as a prompt may hold it."""
-        return rejected_records_of(self.rejected)
+        return rejected_records_of(self.rejected, self.field_decisions)
 
     def refusal(self, row: RecommendationRow, seen: Collection[str]) -> Refusal | None:
         """Why a record is no proposal; None if it is one.
@@ -86,6 +89,7 @@ def material(cursor: Cursor, session_id: str) -> Material:
         session,
         source_items_of(said, read),
         [row for row in proposed if row.state is RecommendationState.REJECTED],
+        decisions_of_session(cursor, session_id),
         max([*(turn.create_time for turn in said), *(upload.update_time for upload in read)], default=None),
     )
 

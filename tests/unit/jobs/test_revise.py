@@ -9,8 +9,9 @@ import pytest
 from models.errors import BreakerOpen
 from models.text import RedactedText
 from server.ledger.columns import update
+from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow, insert_decisions
 from server.ledger.types import Origin, RecommendationRow, SessionState
-from server.llm.types import OnboardingRecord, RecordField
+from server.llm.types import OnboardingRecord, RecordField, ReviewedField
 from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import PENDING, REJECTED, SUPERSEDED, propose, reason_of
 from tests.unit.ledger.stored import events_of_session
@@ -177,6 +178,32 @@ async def test_a_rejected_record_that_is_not_safe_gives_its_reason_alone(world: 
     await propose(world)
     [rejected] = world.assistant.asked_records[-1].rejected
     assert (rejected.record, rejected.reason) == (None, "wrong_reading")
+
+
+async def test_the_next_one_is_told_what_was_decided_about_single_fields(world: World) -> None:
+    async def decided(field: str, decision: FieldDecision, reason: str, row: RecommendationRow) -> None:
+        one = FieldDecisionRow(
+            world.session_id, row.id, row.id, field, decision, reason, "clerk-7", "key:1", world.clock()
+        )
+        await world.ledger.write(lambda cursor: insert_decisions(cursor, [one]))
+
+    await world.say("The meter reads 4821.")
+    for number, written in enumerate((FIRST, record(SITE), record(READING))):
+        world.assistant.script_record(written)
+        row = await propose(world)
+        world.clock.advance(1)
+        if number == 0:
+            await decided("meter_reading", FieldDecision.REJECTED, "blurred", row)
+            await decided("site_name", FieldDecision.ACCEPTED, "", row)
+        if number == 1:
+            await decided("site_name", FieldDecision.CORRECTED, "", row)
+        if number < 2:
+            await send_back(world, row)
+    rejected = world.assistant.asked_records[-1].rejected
+    assert [one.fields for one in rejected] == [
+        (ReviewedField("meter_reading", "rejected", "blurred"),),
+        (ReviewedField("site_name", "corrected", ""),),
+    ]
 
 
 async def test_values_in_the_prompt_are_the_redacted_ones(world: World) -> None:
