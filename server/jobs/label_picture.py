@@ -23,9 +23,10 @@ from server.llm.labeller import VISION_API
 from server.llm.labels import Labeller
 from server.llm.shown_picture import may_be_shown, shown_picture
 from server.records.events import make_event
+from server.records.label_texts import redact_labels
 from server.records.open_labels import LABEL_PICTURE
 from server.records.pubsub import PubSub
-from server.records.redact_output import REDACT_TIMEOUT_S, redact_all
+from server.records.redact_output import REDACT_TIMEOUT_S
 from server.setting_groups import LabelSettings
 
 
@@ -80,7 +81,7 @@ class LabelPicture(Handler):
         language = session.language or "en"
         found = await self._labeller.label(picture, language=language, retry=job.attempts > 1)
         scope = RedactionScope(session.client_id, session.id)
-        texts = await redact_all(self._gateway, [label.text for label in found], language, scope) if found else []
+        texts = await redact_labels(self._gateway, [label.text for label in found], language, scope)
         labels = [
             PictureLabel(text, label.confidence)
             for text, label in zip(texts, found, strict=True)

@@ -109,7 +109,8 @@ async def test_labels_are_material_of_their_upload(world: World, labeller: FakeL
 async def test_labels_that_are_not_safe_or_empty_are_dropped(world: World, labeller: FakeLabeller) -> None:
     unsafe = RedactedText.restore("water meter", {}, safe_for_llm=False)
     texts = [unsafe, redacted("brick wall"), redacted("")]
-    world.gateway.will("redact", [Redaction(text, ()) for text in texts])
+    within = [redacted(f"Seen in the picture: a {text.value}") for text in texts]
+    world.gateway.will("redact", [Redaction(text, ()) for text in [*texts, *within]])
     labeller.answers.append([RawLabel(name, 0.5) for name in ("a", "b", "c")])
     await world.start()
     row = await read(world)
