@@ -275,7 +275,7 @@ def events_page() -> str:
     What happens to the server and its upstreams, such as a breaker that opens or a worker that ends, is
     in the view [`v_server_events`](views.md).
     """
-    names = [(f"[`{name}`](#{name})", event.meaning) for name, event in sorted(EVENTS.items())]
+    names = [(f"[`{name}`](#{name.rstrip('*')})", event.meaning) for name, event in sorted(EVENTS.items())]
     parts = [table(("event", "when"), names)]
     for name, event in sorted(EVENTS.items()):
         rows = [("column `took_s`", "number", f"Seconds. {event.took}")] if event.took else []

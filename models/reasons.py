@@ -36,6 +36,11 @@ class Reason(ReasonRow):
         "Sealed values are released once, and these were; the message says when.",
         "An answer that was lost is given again to the same caller with the same request_id and fields.",
     )
+    ANSWER_INVALID = (
+        "ANSWER_INVALID",
+        Status.INVALID_ARGUMENT,
+        "A value does not fit its field of the flow; the violation says why.",
+    )
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", Status.NOT_FOUND, "There is no such API key."
     APPROVER_REPEATED = (
         "APPROVER_REPEATED",
@@ -244,6 +249,7 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "A fact of a new session is not in its flow, or its value does not fit.",
     )
+    FIELD_NOT_FOUND = "FIELD_NOT_FOUND", Status.NOT_FOUND, "The flow of the session asks for no field of this name now."
     FIELD_NOT_IN_RECORD = (
         "FIELD_NOT_IN_RECORD",
         Status.INVALID_ARGUMENT,
@@ -632,6 +638,12 @@ class Reason(ReasonRow):
     )
     STATE_FOLDER_WRONG = "STATE_FOLDER_WRONG", Status.NOT_FOUND, "The state folder is not that of the running server."
     STATE_KEY_NOT_FOUND = "STATE_KEY_NOT_FOUND", Status.NOT_FOUND, "The state folder has no key of the workers."
+    STEP_NOT_FOUND = "STEP_NOT_FOUND", Status.NOT_FOUND, "The flow of the session has no step of this name now."
+    STEP_NOT_SKIPPABLE = (
+        "STEP_NOT_SKIPPABLE",
+        Status.FAILED_PRECONDITION,
+        "The step has required fields, and the flow does not let anybody skip it.",
+    )
     STREAM_IDLE = "STREAM_IDLE", Status.DEADLINE_EXCEEDED, "The client sent nothing for too long; resume the stream."
     STREAM_IN_USE = (
         "STREAM_IN_USE",

@@ -39,7 +39,7 @@ def redaction_context(language: str | None, window: SpeechWindow | None = None) 
     context = RedactionContext(source=TextSource.SPEECH, language=language or "en")
     if window is None:
         return context
-    return answering(replace(context, scope=window.scope), window.asked_for)
+    return answering(replace(context, scope=window.scope), window.asked_for, window.hints)
 
 
 def step_without_speech(window: SpeechWindow, state: PartialState, sealed_state: bytes, audio_s: float) -> SpeechStep:

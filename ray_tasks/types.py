@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
+from models.redaction.dialogue_context import NO_HINTS, AnswerHints
 from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
 from models.retry import POLICIES, RetryPolicy
 from models.sealed_values import SealedValue
@@ -103,6 +104,7 @@ class SpeechWindow:
         scope: Client and session, for the redaction.
         asked_for: Entity types that the assistant just asked for, see ``models.redaction.dialogue_context``.
         word_times: Whether a final is to come with its words and their times.
+        hints: What the answer to the question may consist of besides.
     """
 
     pcm: bytes
@@ -113,6 +115,7 @@ class SpeechWindow:
     scope: RedactionScope = NO_SCOPE
     asked_for: tuple[str, ...] = ()
     word_times: bool = False
+    hints: AnswerHints = NO_HINTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Final
 
+from models.redaction.commands import is_command
 from models.redaction.detection.detections import (
     Detection,
     at_original,
@@ -30,7 +31,7 @@ from models.redaction.normalize.view import TextView
 from models.redaction.policy.policy import within
 from models.redaction.postprocess.address_expansion import with_surroundings
 from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
-from models.redaction.postprocess.asked_code import asked_codes, is_of_code
+from models.redaction.postprocess.asked_code import asked_codes, is_of_code, is_spelled_code
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.postprocess.doubted_words import with_doubted_words
@@ -170,6 +171,17 @@ def add_doubted_words(drafts: list[Draft], job: Job) -> None:
 def _not_allowed(draft: Draft, found: Iterable[Entity]) -> list[Entity]:
     """The entities that touch no phrase of the allow-list."""
     return [e for e in found if not any(e.start < end and start < e.end for start, end in draft.allowed)]
+
+
+def leave_commands(drafts: list[Draft], job: Job) -> None:
+    """Leave "skip that", and a spelled code where the code of a thing was asked for: neither is a value of a person."""
+    if job.context.source not in (TextSource.TYPED, TextSource.SPEECH):
+        return
+    for draft in drafts:
+        if is_command(draft.view.text, job.context.language):
+            draft.candidates = []
+        elif job.context.code_format:
+            draft.candidates = [each for each in draft.candidates if not is_spelled_code(each)]
 
 
 FINDING: Final[tuple[Stage, ...]] = (

@@ -60,11 +60,13 @@ class VariantPart(_Part):
         Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)] | None
     ) = None
 
-    def build(self, name: str) -> Variant:
-        """The variant of this name."""
+    flow_version: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    def build(self, name: str, flow: str = "") -> Variant:
+        """The variant of this name, for sessions of a flow."""
         told = self.reply_instruction
         instruction = None if told is None else RedactedText.literal(told)
-        return Variant(name, self.weight, Changes(self.end_silence_s, instruction))
+        return Variant(name, self.weight, Changes(self.end_silence_s, instruction, flow, self.flow_version or 0))
 
 
 class GuardrailPart(_Part):
@@ -85,6 +87,7 @@ class ExperimentPart(_Part):
     counts_after_hours: Annotated[float, Field(gt=0, le=24 * 90)] = 24.0
     guardrails: GuardrailPart = GuardrailPart()
     words_checked: bool = False
+    flow: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = ""
     variants: Annotated[dict[Name, VariantPart], Field(min_length=2, max_length=10)]
 
     @model_validator(mode="after")
@@ -93,11 +96,17 @@ class ExperimentPart(_Part):
             raise ValueError("end must be after start")
         return self
 
+    @model_validator(mode="after")
+    def _names_the_flow_of_its_versions(self) -> ExperimentPart:
+        if any(part.flow_version for part in self.variants.values()) and not self.flow:
+            raise ValueError("flow must name the flow whose versions are compared")
+        return self
+
     def build(self, name: str) -> Experiment:
         """The experiment of this name."""
         return Experiment(
             name=name,
-            variants=tuple(part.build(variant) for variant, part in self.variants.items()),
+            variants=tuple(part.build(variant, self.flow) for variant, part in self.variants.items()),
             start=self.start,
             end=self.end,
             clients=frozenset(self.clients),

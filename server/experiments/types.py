@@ -16,10 +16,14 @@ class Changes:
     Attributes:
         end_silence_s: Silence that ends an utterance, where the client chooses none; None takes the server's.
         reply_instruction: Told to the assistant with each reply; None tells it nothing more.
+        flow: Name of the flow whose version is chosen; empty for none.
+        flow_version: Version of it that a new session gets, unless it names one; 0 for the newest.
     """
 
     end_silence_s: float | None = None
     reply_instruction: RedactedText | None = None
+    flow: str = ""
+    flow_version: int = 0
 
 
 NO_CHANGES: Final = Changes()

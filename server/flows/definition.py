@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from server.flows.conditions import Condition, FlowPart, Name
 from server.flows.fields import ChoiceField, Fact, FieldDefinition, MediaKind, PersonalField, PhotoField
-from server.flows.texts import Language, Text, base_language, text_in
+from server.flows.texts import Language, Text, base_language, text_in, words_in
 
 MAX_STEPS: Final = 40
 MAX_FIELDS: Final = 40
@@ -188,6 +188,10 @@ class FlowDefinition(FlowPart):
             if any(each.name == field for each in step.fields):
                 return step
         raise KeyError(field)
+
+    def expected_words(self, language: str) -> list[str]:
+        """Words to expect in speech in a language, in the order of the fields."""
+        return [word for field in self.fields.values() for word in words_in(field.expect, language)]
 
     def sealed(self) -> Iterator[PersonalField]:
         """Fields whose values are sealed."""

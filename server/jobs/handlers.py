@@ -17,6 +17,7 @@ from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.types import Assistant
+from server.records.guide import Guide
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.sealed.requests import NOTHING_SEALED, Seals
@@ -36,6 +37,7 @@ def build_handlers(
     *,
     artifacts: Path,
     clock: Clock,
+    guide: Guide,
     recordings_at_once: int = 2,
     keep_recordings: bool = False,
     experiments: Experiments = NO_EXPERIMENTS,
@@ -54,6 +56,7 @@ def build_handlers(
         pubsub: Publishes results.
         artifacts: Folder of the redacted pictures and recordings.
         clock: The time now.
+        guide: Notes what answers the flow of a session.
         recordings_at_once: Recordings that are read at a time.
         keep_recordings: Whether recordings are kept once they are muted.
         experiments: Say what the assistant is told for a session.
@@ -61,14 +64,17 @@ def build_handlers(
         labeller: Labels pictures.
         labels: Settings of it.
     """
-    asking = (ProposeRecord(ledger, recommender), WriteReply(ledger, gateway, assistant, pubsub, clock, experiments))
+    asking = (
+        ProposeRecord(ledger, recommender),
+        WriteReply(ledger, gateway, assistant, pubsub, clock, guide, experiments),
+    )
     if not assistant.configured:
         for handler in asking:
             handler.concurrency = 0
     label = LabelPicture(ledger, gateway, pubsub, clock, labeller, labels, artifacts)
     reading = (ledger, spool, gateway, pubsub, artifacts, clock, seals)
     return (
-        ReadPicture(*reading, on_read=label.enqueue),
+        ReadPicture(*reading, guide=guide, on_read=label.enqueue),
         ReadRecording(*reading, at_once=recordings_at_once, keep_recordings=keep_recordings),
         label,
         *asking,

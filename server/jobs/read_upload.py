@@ -24,6 +24,7 @@ from server.ledger.columns import Cursor
 from server.ledger.types import Artifact, Clock, JobRow, UploadRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event, redacted_counts
+from server.records.guide import Guide
 from server.records.pubsub import PubSub
 from server.sealed.requests import NOTHING_SEALED, Seals
 from server.uploads.disk import disk_errors
@@ -192,6 +193,7 @@ class ReadPicture(ReadUpload):
     """Reads a picture, or the pages of a document.
 
     Args:
+        guide: Notes what a picture answers in the flow of its session.
         on_read: Has the picture labelled.
     """
 
@@ -208,13 +210,16 @@ class ReadPicture(ReadUpload):
         clock: Clock,
         seals: Seals = NOTHING_SEALED,
         *,
+        guide: Guide,
         on_read: OnRead = _no_labels,
     ) -> None:
         super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals)
+        self._guide = guide
         self._on_read = on_read
 
     def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> UploadRow:
         row = super()._store(cursor, upload_id, result)
+        self._guide.read(cursor, sessions.get(cursor, row.session_id), row, self._clock())
         self._on_read(cursor, row, self._clock())
         return row
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
+from server.flows.briefing import Briefing
+from server.flows.progress import Progress
 from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import events, sessions, turns
 from server.ledger.columns import Cursor
@@ -17,6 +20,7 @@ from server.ledger.writer import Ledger
 from server.llm.history import history_of
 from server.llm.types import Assistant, Exchange
 from server.records.events import make_event
+from server.records.guide import Guide
 from server.records.pubsub import LateReply, PubSub
 from server.records.redact_output import redact_all
 
@@ -36,6 +40,7 @@ class WriteReply(Handler):
         assistant: Assistant,
         pubsub: PubSub,
         clock: Clock,
+        guide: Guide,
         experiments: Experiments = NO_EXPERIMENTS,
     ) -> None:
         self._ledger = ledger
@@ -43,12 +48,16 @@ class WriteReply(Handler):
         self._assistant = assistant
         self._pubsub = pubsub
         self._clock = clock
+        self._guide = guide
         self._experiments = experiments
 
     async def run(self, job: JobRow) -> Completion[Any]:
         """See ``Handler``."""
         turn_id = job.payload["turn_id"]
-        turn, history, session = await self._ledger.read(lambda cursor: _turn_with_history(cursor, turn_id))
+        turn, history, session, progress = await self._ledger.read(partial(self._turn_with_history, turn_id))
+        briefing = Briefing.after(progress, turn_id)
+        if briefing.only_questions:
+            return NOTHING
         whole = turn.reply_origin is Origin.MODEL and not turn.reply_cut
         if whole or turn.reply_cut == Reason.REPLY_INTERRUPTED or not turn.text.safe_for_llm:
             return NOTHING
@@ -62,6 +71,7 @@ class WriteReply(Handler):
             instruction=self._experiments.changes(
                 session.variant, session.client_id, session.create_time
             ).reply_instruction,
+            briefing=briefing,
         )
         async with aclosing(reply.pieces):
             written = "".join([piece async for piece in reply.pieces])
@@ -81,9 +91,9 @@ class WriteReply(Handler):
 
         return Completion(record, after)
 
-
-def _turn_with_history(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Exchange], SessionRow]:
-    turn = turns.get(cursor, turn_id)
-    rows = turns.list_of_session(cursor, turn.session_id)
-    earlier = rows[: next(n for n, row in enumerate(rows) if row.id == turn_id)]
-    return turn, history_of(earlier), sessions.get(cursor, turn.session_id)
+    def _turn_with_history(self, turn_id: str, cursor: Cursor) -> tuple[TurnRow, list[Exchange], SessionRow, Progress]:
+        turn = turns.get(cursor, turn_id)
+        rows = turns.list_of_session(cursor, turn.session_id)
+        earlier = rows[: next(n for n, row in enumerate(rows) if row.id == turn_id)]
+        session = sessions.get(cursor, turn.session_id)
+        return turn, history_of(earlier), session, self._guide.progress(cursor, session)

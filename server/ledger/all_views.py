@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.ledger import views
+from server.ledger.answers import V_ANSWERS
 from server.ledger.daily_events import V_DAILY_EVENTS
 from server.ledger.event_views import EVENT_VIEWS
 from server.ledger.flows import V_FLOWS, V_SESSIONS_WITH_FLOWS
@@ -21,6 +22,7 @@ ALL_VIEWS = (
     *(views.V_AUDIT, views.V_SERVER_EVENTS, *views.ATTEMPT_VIEWS, *EVENT_VIEWS, V_PERSON_SESSIONS, V_DAILY_EVENTS),
     V_MACROS,
     V_FLOWS,
+    V_ANSWERS,
     V_FIELD_DECISIONS,
     V_TURNS_WITH_CUT,
     V_SEALED_VALUES,

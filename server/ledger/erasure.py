@@ -87,6 +87,7 @@ _TABLES = {
     "dead_letters": _WHERE_SESSION,
     "job_attempts": f"job_id IN (SELECT id FROM jobs WHERE {_WHERE_SESSION})",  # noqa: S608 - literals of ours
     "jobs": _WHERE_SESSION,
+    "answers": _WHERE_SESSION,
     "tag_numbers": _WHERE_SESSION,
     "sealed_values": _WHERE_SESSION,
     "participants": _WHERE_SESSION,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from server.ledger import (
     access_schema,
+    answers,
     daily_events,
     event_counts,
     event_declarations,
@@ -252,6 +253,11 @@ def label_pictures(cursor: Cursor) -> None:
     _run(cursor, [*picture_labels.LABELS, *picture_labels.V_PICTURE_LABELS.statements()])
 
 
+def keep_answers(cursor: Cursor) -> None:
+    """Create the table of answers in flows, and its view."""
+    _run(cursor, answers.STATEMENTS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -293,4 +299,5 @@ ALL: tuple[Migration, ...] = (
     keep_sealed_values,
     remember_why_records_were_rejected,
     label_pictures,
+    keep_answers,
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.ledger import daily_events, job_attempts, server_events
+from server.ledger import answers, daily_events, job_attempts, server_events
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
 
 _ENDED = "session_id IN (SELECT id FROM sessions WHERE state IN ('COMPLETED', 'REJECTED', 'ABANDONED'))"
@@ -22,10 +22,11 @@ class OldLetters:
 
 
 def delete_turns(cursor: Cursor, before: datetime) -> int:
-    """Delete turns of sessions that have ended, with the times of their words; returns how many."""
+    """Delete turns of sessions that have ended, with the times of their words and their answers; returns how many."""
     old = f"create_time < ? AND {_ENDED}"
     when = [stored_time(before)]
     cursor.execute(f"DELETE FROM turn_words WHERE turn_id IN (SELECT id FROM turns WHERE {old})", when)  # noqa: S608
+    answers.delete_of_ended(cursor, _ENDED, before)
     return count(cursor, f"DELETE FROM turns WHERE {old}", when)  # noqa: S608 - literals of ours
 
 

@@ -6,6 +6,7 @@ A released table never changes here: a later change is a new migration, see ``sc
 from __future__ import annotations
 
 from server.ledger.access_schema import API_KEYS, AUDIT, ERASURES, PARTICIPANTS, UPLOAD_ATTEMPTS
+from server.ledger.answers import ANSWERS
 from server.ledger.daily_events import DAILY_EVENTS
 from server.ledger.event_declarations import EVENT_DECLARATIONS
 from server.ledger.flows import FLOWS
@@ -265,5 +266,6 @@ TABLES = (
     *REVIEW_TABLES,
     FLOWS,
     SEALED_VALUES,
+    ANSWERS,
 )
 """All tables, whichever migration made them."""

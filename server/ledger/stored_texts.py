@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from models.text import RedactedText
-from server.ledger import recommendations, sessions, turns, uploads
+from server.ledger import answers, recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor, count, fetch_all, stored_time, text_columns, update
 from server.ledger.event_properties import PropertyValue, properties_columns, properties_of
 from server.ledger.picture_labels import PictureLabel
@@ -26,6 +26,7 @@ class SessionTexts:
     uploads: list[UploadRow]
     records: list[RecommendationRow]
     comments: list[CommentRow] = field(default_factory=list)
+    answers: list[tuple[str, RedactedText]] = field(default_factory=list)
 
     @property
     def newest(self) -> datetime:
@@ -69,6 +70,7 @@ def of_session(cursor: Cursor, session_id: str) -> SessionTexts:
         [row for row in uploads.list_of_session(cursor, session_id) if row.text or row.display_name or row.labels],
         recommendations.list_of_session(cursor, session_id),
         [row for row in comments_of_session(cursor, session_id) if row.text],
+        answers.texts_of_session(cursor, session_id),
     )
 
 
@@ -108,6 +110,11 @@ def replace_record(cursor: Cursor, recommendation_id: str, record: RedactedText,
     update(
         cursor, "recommendations", recommendation_id, {**text_columns("record", record), "content_hash": content_hash}
     )
+
+
+def replace_answer(cursor: Cursor, row_id: str, text: RedactedText) -> None:
+    """Store a value of a field anew."""
+    answers.replace_text(cursor, row_id, text)
 
 
 def replace_events(cursor: Cursor, changed: Sequence[EventTexts]) -> None:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from models.errors import VestibuleError
 from models.reasons import Reason
 from models.text import RedactedText
+from server.flows.briefing import Briefing
 from server.ledger.types import Origin
 from server.llm.fallback import fallback_record, fallback_reply
 from server.llm.field_names import DECLARED, FieldNames
@@ -79,24 +80,29 @@ class OpenAiAssistant:
         fallback: bool,
         retry: bool = False,
         instruction: RedactedText | None = None,
+        briefing: Briefing | None = None,
     ) -> ReplyStream:
         """Answer one utterance; the first piece has arrived when this returns.
 
         Raises:
             VestibuleError: Only without ``fallback``, see ``Assistant``. Later the pieces raise, when it breaks off.
         """
+        if briefing is not None and briefing.only_questions:
+            return fallback_reply(history, language=language, briefing=briefing)
 
         async def begin(upstream: Upstream, most_s: float) -> tuple[str, AsyncGenerator[str, None]]:
             pieces = upstream.stream(messages, most_s=most_s, retry=retry, background=not fallback)
             return await anext(pieces), pieces
 
         try:
-            messages: list[Message] = reply_prompt(said, history, language=language, instruction=instruction)
+            messages: list[Message] = reply_prompt(
+                said, history, language=language, instruction=instruction, briefing=briefing
+            )
             first, pieces = await self._first(begin, fallback)
         except VestibuleError:
             if not fallback:
                 raise
-            return fallback_reply(said, history, language=language)
+            return fallback_reply(history, language=language, briefing=briefing)
         return ReplyStream(_with_first(first, pieces), Origin.MODEL)
 
     async def propose(

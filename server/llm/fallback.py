@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 
-from models.text import RedactedText
-from server.ledger.types import Origin
-from server.llm.extraction import (
+from server.flows.briefing import Briefing
+from server.flows.extraction import (
     CONTACT_TAGS,
     NAME_TAGS,
     ExtractedReading,
@@ -18,6 +17,8 @@ from server.llm.extraction import (
     tags_of,
     visitor_count,
 )
+from server.flows.phrases import guide_phrases
+from server.ledger.types import Origin
 from server.llm.phrases import Phrases, phrases_for
 from server.llm.types import (
     PICTURE_LABELS,
@@ -33,20 +34,16 @@ _WANTED = ("site_name", "meter_reading", "contact")
 """What a visit needs, in the order of asking."""
 
 
-def fallback_reply(said: RedactedText, history: list[Exchange], *, language: str) -> ReplyStream:
-    """Acknowledge what was said and ask for the next thing that is missing, or say again what is."""
-    return ReplyStream(_stream(_reply_sentences(said, history, language=language)), Origin.FALLBACK)
+def fallback_reply(history: list[Exchange], *, language: str, briefing: Briefing | None = None) -> ReplyStream:
+    """Acknowledge what was noted and ask for the one thing that the flow asks now."""
+    return ReplyStream(_stream(reply_sentences(history, language=language, briefing=briefing)), Origin.FALLBACK)
 
 
-def _reply_sentences(said: RedactedText, history: list[Exchange], *, language: str) -> tuple[str, ...]:
+def reply_sentences(history: list[Exchange], *, language: str, briefing: Briefing | None = None) -> tuple[str, ...]:
     """The sentences of a reply; each but the last ends in a space."""
-    words = phrases_for(language)
-    now = _found_in(said)
-    known = now.union(*(_found_in(exchange.said) for exchange in history))
-    missing = [wanted for wanted in _WANTED if wanted not in known]
-    acknowledged = words.noted.format(what=_listed(now, words)) if now else words.heard
-    earlier = [exchange.answered.value for exchange in history if exchange.answered]
-    return f"{acknowledged} ", words.request(missing, earlier)
+    if briefing is None:
+        return (guide_phrases(language).heard,)
+    return briefing.sentences([each.answered.value for each in history if each.answered], language)
 
 
 def fallback_record(items: list[SourceItem], *, language: str) -> WrittenRecord:
@@ -69,17 +66,6 @@ def fallback_record(items: list[SourceItem], *, language: str) -> WrittenRecord:
 async def _stream(sentences: Iterable[str]) -> AsyncGenerator[str, None]:
     for sentence in sentences:
         yield sentence
-
-
-def _found_in(text: RedactedText) -> set[str]:
-    found = set()
-    if site_name(text.value):
-        found.add("site_name")
-    if meter_reading(text.value):
-        found.add("meter_reading")
-    if CONTACT_TAGS & tags_of(text.value, text.counts).keys():
-        found.add("contact")
-    return found
 
 
 def _listed(found: set[str], words: Phrases) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from server.llm.extraction import ExtractedReading, meter_reading
+from server.flows.extraction import ExtractedReading, meter_reading
 from server.llm.types import OnboardingRecord, RecordField, SourceItem
 
 READING: Final = "meter_reading"

@@ -15,6 +15,7 @@ from typing import Final
 from models.errors import InvalidInput, RedactionFailed
 from models.reasons import Reason
 from models.text import RedactedText
+from server.flows.briefing import Briefing
 from server.llm.types import Exchange, RejectedRecord, SourceItem
 
 MAX_EXCHANGES = 12
@@ -42,11 +43,10 @@ LANGUAGES = {
     "ja": "Japanese",
 }
 
-_CLERK = RedactedText.literal(
-    "You are a friendly clerk who helps a person through the onboarding of a site visit. "
-    "A visit needs: the name of the site, the meter reading, and whether the person can be reached. "
-    "Acknowledge what you were told and ask for one thing that is missing. Ask a question once: when the person goes "
-    "on with something else, say in a few words what is still missing. "
+_NO_TASK = RedactedText.literal("You are a friendly clerk who helps a person through an onboarding.")
+
+_RULES = RedactedText.literal(
+    "Acknowledge what you were told in a few words, then ask. If the person did not understand, explain the question. "
     "Answer in at most three short sentences, in plain words, without lists. "
     "Personal data has been replaced by tags such as [REDACTED_NAME]. A tag means that it was given: never ask for it "
     "again, never guess what was behind it, and do not repeat the tag. "
@@ -116,7 +116,12 @@ def prompt(role: str, *parts: RedactedText) -> Message:
 
 
 def reply_prompt(
-    said: RedactedText, history: list[Exchange], *, language: str, instruction: RedactedText | None = None
+    said: RedactedText,
+    history: list[Exchange],
+    *,
+    language: str,
+    instruction: RedactedText | None = None,
+    briefing: Briefing | None = None,
 ) -> list[Message]:
     """The prompt of a reply: the conversation so far and what was said now.
 
@@ -125,9 +130,11 @@ def reply_prompt(
         history: The conversation so far.
         language: Of the reply.
         instruction: What an experiment tells the model besides.
+        briefing: What the flow says of it.
     """
     told = () if instruction is None else (instruction,)
-    messages = [prompt("system", _CLERK, *told, answer_in(language))]
+    task = _NO_TASK if briefing is None else briefing.for_model(language)
+    messages = [prompt("system", task, _RULES, *told, answer_in(language))]
     for exchange in history[-MAX_EXCHANGES:]:
         messages.append(prompt("user", exchange.said))
         if exchange.answered:

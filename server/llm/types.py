@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from models.text import RedactedText
+from server.flows.briefing import Briefing
 from server.ledger.types import Origin
 
 PICTURE_LABELS: Final = "picture_labels"
@@ -132,6 +133,7 @@ class Assistant(Protocol):
         fallback: bool,
         retry: bool = False,
         instruction: RedactedText | None = None,
+        briefing: Briefing | None = None,
     ) -> ReplyStream:
         """Answer one utterance; the first piece has arrived when this returns.
 
@@ -142,6 +144,7 @@ class Assistant(Protocol):
             fallback: See above.
             retry: See above.
             instruction: Told to the model after the server's own, where an experiment tries one.
+            briefing: What the flow says of the reply; None where there is none.
         """
         ...
 

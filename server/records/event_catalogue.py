@@ -49,6 +49,15 @@ _ORIGIN: tuple[Kind, str] = ("word", "MODEL or FALLBACK.")
 _UPLOAD_KIND: tuple[Kind, str] = ("word", "What the app says that the file shows or carries; unspecified for nothing.")
 _JOB: tuple[Kind, str] = ("word", "Kind of the job, for example read_picture.")
 
+STEP_PREFIX: Final = "step_"
+_FIELD: tuple[Kind, str] = ("word", "Name of the field.")
+_STEP: tuple[Kind, str] = ("word", "Name of its step.")
+_OF_FIELD: Mapping[str, tuple[Kind, str]] = {
+    "field": _FIELD,
+    "step": _STEP,
+    "way": ("word", "speech, text, picture, or app for a value that the app gave."),
+}
+
 EVENTS: Final[Mapping[str, RecordedEvent]] = {
     "stage_entered": RecordedEvent(
         "The session entered the stage in the column stage. ABANDONED with the reason idle ends one without activity.",
@@ -86,6 +95,20 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
             "sealed": _SEALED,
             **_COUNTS,
         },
+    ),
+    f"{STEP_PREFIX}*": RecordedEvent(
+        "The person came to a step of the flow for the first time, for example step_meter. The steps of a flow are the "
+        "stages of its funnel."
+    ),
+    "field_answered": RecordedEvent("A field of the flow has its first value.", properties=_OF_FIELD),
+    "field_corrected": RecordedEvent("A field of the flow that had a value got another one.", properties=_OF_FIELD),
+    "field_reopened": RecordedEvent("A field of the flow is asked again: the person went back.", properties=_OF_FIELD),
+    "step_skipped": RecordedEvent(
+        "A field of the flow was skipped, with its step or because it is not required.", properties=_OF_FIELD
+    ),
+    "disagreement_asked": RecordedEvent(
+        "The person was asked whether what was said or what a picture shows is right.",
+        properties={"field": _FIELD, "step": _STEP},
     ),
     "no_speech": RecordedEvent(
         "Nothing was understood in an utterance.",

@@ -144,6 +144,9 @@ def _store(cursor: Cursor, changed: dict[str, SessionChanges], now: datetime) ->
         for comment_id, text in changes.comments:
             [numbered] = tag_numbers.numbered(cursor, session_id, [text])
             stored_texts.replace_comment(cursor, comment_id, numbered)
+        for row_id, value in changes.answers:
+            [numbered] = tag_numbers.numbered(cursor, session_id, [value])
+            stored_texts.replace_answer(cursor, row_id, numbered)
         for record in changes.records:
             _store_record(cursor, record)
         stored_texts.replace_events(cursor, changes.events)

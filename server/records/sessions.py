@@ -24,6 +24,7 @@ from server.ledger.types import (
     UploadRow,
 )
 from server.ledger.writer import Ledger
+from server.records.guide import Guidance, Guide
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
 
@@ -43,12 +44,14 @@ class SessionView:
     Attributes:
         uploads: Oldest first.
         older_uploads: Token of the page of uploads that are older; empty if there are none.
+        guidance: How far it is in its flow.
     """
 
     session: SessionRow
     uploads: list[UploadRow]
     older_uploads: str
     recommendation: RecommendationRow | None
+    guidance: Guidance
 
 
 class Sessions:
@@ -73,6 +76,7 @@ class Sessions:
         self._sealer = sealer
         self._clock = clock
         self._flows = flows
+        self._guide = Guide(flows)
         self._experiments = experiments
 
     async def start(
@@ -96,8 +100,11 @@ class Sessions:
         """
         now = self._clock()
         chosen = self._flows.choose(flow, flow_version)
-        check_facts(chosen, facts)
         variant = variant or self._experiments.variant_for(client_id, subject_hash or request_id, now)
+        changes = self._experiments.changes(variant, client_id, now)
+        if changes.flow == chosen.name and changes.flow_version and not flow_version:
+            chosen = self._flows.choose(chosen.name, changes.flow_version)
+        check_facts(chosen, facts)
         row = SessionRow(
             id=str(uuid.uuid4()),
             client_id=client_id,
@@ -139,7 +146,8 @@ class Sessions:
         def read(cursor: Cursor) -> SessionView:
             session = ownership.session(cursor, session_id, caller)
             page, older = uploads.page_of_session(cursor, session_id, page_size, page_token)
-            return SessionView(session, page, older, recommendations.latest_of_session(cursor, session_id))
+            latest = recommendations.latest_of_session(cursor, session_id)
+            return SessionView(session, page, older, latest, self._guide.guidance(cursor, session))
 
         return await self._ledger.read(read)
 

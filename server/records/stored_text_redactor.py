@@ -34,8 +34,8 @@ class Tally:
     """What was found.
 
     Attributes:
-        texts: Texts that were looked at, by kind: turn, reply, upload, name (of an upload), label, record, comment,
-            event.
+        texts: Texts that were looked at, by kind: turn, reply, upload, name (of an upload), label, record, answer,
+            comment, event.
         changed: Those of them that change.
         added: New tags by entity type.
         renamed: Names of events, of their properties and of fields that gave a person away and became neutral.
@@ -68,6 +68,7 @@ class SessionChanges:
     uploads: list[tuple[str, RedactedText]] = field(default_factory=list)
     upload_names: list[tuple[str, RedactedText]] = field(default_factory=list)
     labels: list[tuple[str, list[PictureLabel]]] = field(default_factory=list)
+    answers: list[tuple[str, RedactedText]] = field(default_factory=list)
     records: list[ChangedRecord] = field(default_factory=list)
     comments: list[tuple[str, RedactedText]] = field(default_factory=list)
     events: list[EventTexts] = field(default_factory=list)
@@ -107,6 +108,10 @@ class StoredTextRedactor:
         language = stored.session.language or "en"
         for upload in stored.uploads:
             self._upload(upload, language, scope, changes)
+        for row_id, value in stored.answers:
+            again = self._text("answer", value, RedactionContext(TextSource.TYPED, language, scope=scope), changes)
+            if again != value:
+                changes.answers.append((row_id, again))
         for row in stored.records:
             self._record(row, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
         typed = RedactionContext(TextSource.TYPED, language, scope=scope)

@@ -15,6 +15,8 @@ from vestibule.v1 import (
     conversation_pb2_grpc,
     experiment_pb2,
     experiment_pb2_grpc,
+    flow_pb2,
+    flow_pb2_grpc,
     funnel_pb2,
     funnel_pb2_grpc,
     media_pb2,
@@ -41,6 +43,7 @@ SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
         (media_pb2, "MediaService"),
         (recommendation_pb2, "RecommendationService"),
         (review_pb2, "ReviewService"),
+        (flow_pb2, "FlowService"),
         (funnel_pb2, "FunnelService"),
         (experiment_pb2, "ExperimentService"),
         (report_pb2, "ReportService"),
@@ -61,6 +64,7 @@ class Services:
     media: media_pb2_grpc.MediaServiceServicer
     recommendation: recommendation_pb2_grpc.RecommendationServiceServicer
     review: review_pb2_grpc.ReviewServiceServicer
+    flow: flow_pb2_grpc.FlowServiceServicer
     funnel: funnel_pb2_grpc.FunnelServiceServicer
     experiment: experiment_pb2_grpc.ExperimentServiceServicer
     report: report_pb2_grpc.ReportServiceServicer
@@ -76,6 +80,7 @@ class Services:
         media_pb2_grpc.add_MediaServiceServicer_to_server(self.media, server)
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(self.recommendation, server)
         review_pb2_grpc.add_ReviewServiceServicer_to_server(self.review, server)
+        flow_pb2_grpc.add_FlowServiceServicer_to_server(self.flow, server)
         funnel_pb2_grpc.add_FunnelServiceServicer_to_server(self.funnel, server)
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(self.experiment, server)
         report_pb2_grpc.add_ReportServiceServicer_to_server(self.report, server)

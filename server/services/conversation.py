@@ -14,6 +14,7 @@ from models.reasons import Reason
 from models.redaction.normalize.view import visible
 from models.text import RawText
 from server.rpc import convert
+from server.services.flow_messages import progress_message
 from server.streaming import events
 from server.streaming.stream_config import StreamConfig
 from server.streaming.stream_manager import StreamManager
@@ -62,6 +63,7 @@ def _config(message: pb.ConverseConfig) -> StreamConfig:
         max_utterance_s=convert.seconds(message.max_utterance) if message.HasField("max_utterance") else None,
         word_times=message.word_times,
         barge_in=message.barge_in if message.HasField("barge_in") else True,
+        guided=message.guided,
     )
 
 
@@ -124,6 +126,8 @@ def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - 
         case events.Proposal():
             proposal = pb.Proposal(recommendation=convert.recommendation_message(output.recommendation))
             return pb.ConverseResponse(proposal=proposal)
+        case events.ProgressChanged():
+            return pb.ConverseResponse(progress=progress_message(output.progress, output.language))
         case events.Notice():
             notice = pb.Notice(
                 reason=output.reason, message=output.message, utterance=output.utterance, hint=output.hint

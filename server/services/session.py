@@ -14,6 +14,7 @@ from server.records.pubsub import LateReply, PubSub, Update
 from server.records.sessions import SESSIONS_SHOWN, TURNS_SHOWN, UPLOADS_SHOWN, Sessions, SessionView
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
+from server.services.flow_messages import progress_message
 
 
 class SessionService(session_pb2_grpc.SessionServiceServicer):
@@ -105,4 +106,6 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
 
 
 def _message(view: SessionView) -> session_pb2.Session:
-    return convert.session(view.session, view.uploads, view.recommendation)
+    message = convert.session(view.session, view.uploads, view.recommendation)
+    message.progress.CopyFrom(progress_message(view.guidance.progress, view.guidance.language))
+    return message

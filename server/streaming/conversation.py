@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from models.errors import DeadlineExceeded, InternalError, Overloaded, ShuttingDown, TooLarge, VestibuleError
 from models.media.samples import Samples
@@ -39,6 +39,7 @@ class Conversation:
         take_typed: Called for each typed text or request for a record; raises when they come too fast.
         take_small: The same for each end mark, and each chunk with less than ``SMALL_BYTES`` of new audio.
         end_request: Ends the stream from outside.
+        beside: Runs beside the stream until its end.
 
     Attributes:
         finished: Whether the client half-closed and everything was answered; the audio log is then no longer needed.
@@ -60,6 +61,7 @@ class Conversation:
         take_typed: Callable[[], None] = lambda: None,
         take_small: Callable[[], None] = lambda: None,
         end_request: EndRequest | None = None,
+        beside: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._audio_ingest = audio_ingest
         self._segmentation = segmentation
@@ -74,6 +76,7 @@ class Conversation:
         self._take_typed = take_typed
         self._take_small = take_small
         self._end_request = end_request or EndRequest()
+        self._beside = beside
         self._received = Backlog()
         self._utterances: asyncio.Queue[Utterance | TypedUtterance | ProposalRequest | None] = asyncio.Queue(
             WAITING_UTTERANCES
@@ -128,19 +131,24 @@ class Conversation:
     async def _work(self, inputs: AsyncIterator[Input]) -> None:
         try:
             async with asyncio.TaskGroup() as outer:
-                ending = outer.create_task(self._end_on_request())
+                helping = [outer.create_task(self._end_on_request()), outer.create_task(self._run_beside())]
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._receive(inputs))
                     group.create_task(self._acknowledger.run())
                     group.create_task(self._segment())
                     group.create_task(self._transcribe())
                     group.create_task(self._respond())
-                ending.cancel()
+                for helper in helping:
+                    helper.cancel()
         except* VestibuleError as found:
             raise _first(found) from None
 
     async def _end_on_request(self) -> None:
         raise await self._end_request.wait()
+
+    async def _run_beside(self) -> None:
+        if self._beside is not None:
+            await self._beside()
 
     async def _receive(self, inputs: AsyncIterator[Input]) -> None:
         """Take inputs in until the client is done, types too fast, or the server stops."""

@@ -21,6 +21,7 @@ from server.streaming.audio_ingest import AudioIngest
 from server.streaming.barge_in import BargeIn
 from server.streaming.conversation import WAITING_OUTPUTS, Conversation
 from server.streaming.events import Emit, Output
+from server.streaming.guidance import StreamGuidance
 from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
 from server.streaming.rate_limit import AudioQuota, MessageRates, RateLimiter, TypedRates
 from server.streaming.repository import StreamRepository
@@ -30,8 +31,8 @@ from server.streaming.stream_config import StreamConfig, StreamLimits
 from server.streaming.stream_registry import RegisteredStream, StreamRegistry
 from server.streaming.transcriber import Transcriber
 
-RepositoryFactory = Callable[[SessionRow, str], StreamRepository]
-"""Takes the session and the id of a stream."""
+RepositoryFactory = Callable[[SessionRow, str, StreamGuidance], StreamRepository]
+"""Takes the session, the id of a stream, and its guidance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class ConversationFactory:
         """
         row = stream.row
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
-        repository = self.repositories(session, row.id)
+        guidance = await self._guidance(config, session, row)
+        repository = self.repositories(session, row.id, guidance)
         changes = self.experiments.changes(session.variant, session.client_id, session.create_time)
         barge_in = BargeIn(enabled=config.barge_in)
         responder = Responder(
@@ -78,10 +80,12 @@ class ConversationFactory:
             emit=outputs.put,
             metrics=self.metrics,
             instruction=changes.reply_instruction,
+            briefing=guidance.briefing,
             barge_in=barge_in,
         )
+        guidance.replied = lambda: config.reply and responder.has_replied
         heard = barge_in.listening(outputs.put)
-        transcriber = self._transcriber(config, session, row, repository, responder, heard)
+        transcriber = self._transcriber(config, session, row, repository, responder, guidance, heard)
         segmentation, decoder = self._segmentation(config, row, changes), self._decoder(row)
         return Conversation(
             AudioIngest(await self.registry.open_log(row.id, session.client_id), decoder, row.next_offset),
@@ -97,7 +101,12 @@ class ConversationFactory:
             take_typed=partial(self.typed.take, session.id, session.client_id),
             take_small=partial(self.messages.take, row.id),
             end_request=ticket.end_request,
+            beside=partial(guidance.follow, repository, outputs.put),
         )
+
+    async def _guidance(self, config: StreamConfig, session: SessionRow, row: StreamRow) -> StreamGuidance:
+        progress = await self.registry.progress(session)
+        return StreamGuidance(progress, language=row.language or session.language, guided=config.guided)
 
     def _rate_limiter(self, row: StreamRow) -> RateLimiter:
         return RateLimiter(self.limits.rate, (self.clock() - row.create_time).total_seconds(), self.elapsed_s)
@@ -120,21 +129,23 @@ class ConversationFactory:
         row: StreamRow,
         repository: StreamRepository,
         responder: Responder,
+        guidance: StreamGuidance,
         emit: Emit,
     ) -> Transcriber:
         recognition = RecognitionConfig(
             session.id,
             row.id,
             row.language,
-            self.registry.vocabulary(session),
+            self.registry.vocabulary(session, row.language or session.language),
             session.client_id,
             config.word_times,
             detects=row.detects,
             seal=partial(self.seals.request, session),
+            hints=guidance.hints,
         )
 
         def asked_for() -> tuple[str, ...]:
-            return responder.asked_for if config.reply else ()
+            return guidance.asked_for(responder.asked_for if config.reply else ())
 
         interim = InterimTranscriber(
             self.speech,
@@ -148,7 +159,7 @@ class ConversationFactory:
             interim,
             self.speech.gateway,
             repository,
-            emit=emit,
+            emit=guidance.telling(emit),
             asked_for=asked_for,
             clock=self.clock,
             metrics=self.metrics,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from models.reasons import Reason
 from models.text import RawText, RedactedText
+from server.flows.progress import Progress
 from server.ledger.types import Origin, RecommendationRow, TurnRow
 
 
@@ -133,7 +134,26 @@ class Notice:
     hint: str = ""
 
 
-Output = Acknowledged | SpeechBegan | SpeechEnded | Partial | Final | ReplyPiece | ReplyEnded | Proposal | Notice
+@dataclass(frozen=True, slots=True)
+class ProgressChanged:
+    """The session came further in its flow, or something else is asked; told in a language of the flow."""
+
+    progress: Progress
+    language: str
+
+
+Output = (
+    Acknowledged
+    | SpeechBegan
+    | SpeechEnded
+    | Partial
+    | Final
+    | ReplyPiece
+    | ReplyEnded
+    | Proposal
+    | Notice
+    | ProgressChanged
+)
 
 Emit = Callable[[Output], Awaitable[None]]
 """Sends an event to the client."""

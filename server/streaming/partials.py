@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
 from models.media.samples import SAMPLE_RATE_HZ
+from models.redaction.dialogue_context import AnswerHints
 from models.redaction.types import RedactionScope
 from models.sealed_values import SealRequest
 from models.text import RedactedText
@@ -72,6 +73,7 @@ class RecognitionConfig:
         vocabulary: Words to expect.
         word_times: Whether finals come with their words.
         seal: Says which values of the next final or typed text are sealed.
+        hints: Says what the answer to the open question may consist of besides.
     """
 
     session_id: str
@@ -82,6 +84,7 @@ class RecognitionConfig:
     word_times: bool = False
     detects: bool = False
     seal: Callable[[], SealRequest | None] = _nothing_sealed
+    hints: Callable[[], AnswerHints] = AnswerHints
 
     @property
     def scope(self) -> RedactionScope:
@@ -258,6 +261,7 @@ class InterimTranscriber:
             self.config.sealing_scope if final else self.config.scope,
             tuple(sorted(self._asked_during)),
             word_times=self.config.word_times,
+            hints=self.config.hints(),
         )
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 from models.text import RedactedText
+from server.flows.progress import Progress
 from server.jobs.runner import JobQueue
 from server.ledger import events, sealed_values, sessions, streams, tag_numbers, turns
 from server.ledger.columns import Cursor
-from server.ledger.types import Clock, EventRow, SessionRow, TurnRow
+from server.ledger.types import Clock, EventRow, SessionRow, TurnRow, UploadRow, UploadState
 from server.ledger.writer import Ledger
 from server.records.events import make_event, redacted_counts
+from server.records.guide import Change, Guide
 from server.records.numbering import KnownNumbers, number_tags
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
+from server.streaming.guidance import StreamGuidance
 from server.streaming.responder import SentReply
 from server.streaming.transcriber import RecognizedUtterance
 
@@ -22,24 +26,41 @@ class StreamRepository:
     """Stores the turns, silences and replies of one stream."""
 
     def __init__(
-        self, ledger: Ledger, pubsub: PubSub, jobs: JobQueue, clock: Clock, session: SessionRow, stream_id: str
+        self,
+        ledger: Ledger,
+        pubsub: PubSub,
+        jobs: JobQueue,
+        clock: Clock,
+        guide: Guide,
+        session: SessionRow,
+        stream_id: str,
+        guidance: StreamGuidance,
     ) -> None:
         self._ledger = ledger
         self._pubsub = pubsub
         self._jobs = jobs
         self._clock = clock
+        self._guide = guide
+        self._guidance = guidance
         self._session = session
         self._stream_id = stream_id
 
     async def store_turn(self, recognized: RecognizedUtterance) -> TurnRow:
-        """Store a finished turn, the position of the stream after it, and the event; returns it with numbered tags."""
+        """Store a finished turn with what it answers, the position of the stream after it, and the events.
 
-        def write(cursor: Cursor) -> tuple[TurnRow, SessionRow, bool]:
+        Returns:
+            The turn with numbered tags.
+        """
+        asked = self._guidance.question_was_put
+
+        def write(cursor: Cursor) -> tuple[TurnRow, SessionRow, bool, Change | None]:
             session = sessions.require_open(cursor, self._session.id)
             session, moved = note_new_input(cursor, session, self._clock())
             turn = tag_numbers.numbered_turn(cursor, recognized.turn)
+            change: Change | None = None
             if turns.insert_turn(cursor, turn):
                 sealed = sealed_values.store(cursor, session.id, turn.id, recognized.sealed, self._clock())
+                change = self._guide.heard(cursor, session, turn, asked=asked)
                 events.insert_event(cursor, _turn_finished(session, turn, recognized.delay_s, self._clock(), sealed))
             streams.save_progress(
                 cursor,
@@ -50,13 +71,29 @@ class StreamRepository:
                 sealed_state=recognized.sealed_state,
                 language=recognized.language,
             )
-            return turn, session, moved
+            return turn, session, moved, change
 
-        turn, session, moved = await self._ledger.write(write)
-        if moved:
+        turn, session, moved, change = await self._ledger.write(write)
+        if change is not None:
+            self._guidance.stored(change.progress, turn.language)
+        if moved or (change is not None and change.made):
             self._pubsub.publish(session, session.id)
         self._pubsub.publish(turn, session.id)
         return turn
+
+    async def changes(self) -> AsyncIterator[Progress]:
+        """The progress of the session each time that a picture or the app may have changed it.
+
+        Raises:
+            ShuttingDown: The server is ending.
+            Overloaded: Too much changed at once to follow.
+        """
+        with self._pubsub.subscribe(self._session.id) as updates:
+            async for update in updates:
+                if isinstance(update, SessionRow) or (
+                    isinstance(update, UploadRow) and update.state is UploadState.DONE
+                ):
+                    yield await self._ledger.read(lambda cursor: self._guide.progress(cursor, self._session))
 
     async def number_tags(self, text: RedactedText) -> RedactedText:
         """A piece of a reply with numbers in its tags; it is sent before the whole reply is stored."""

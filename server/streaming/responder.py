@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +14,7 @@ from models.redaction.dialogue_context import asked_for
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
+from server.flows.briefing import Briefing
 from server.ledger.types import Origin, RecommendationRow, TurnRow
 from server.llm.fallback import fallback_reply
 from server.llm.history import exchange, history_of
@@ -103,6 +104,7 @@ class Responder:
         emit: Sends an event to the client.
         instruction: What an experiment tells the assistant with each reply.
         barge_in: Stops a reply when the person goes on.
+        briefing: What the flow tells it with the reply to a turn.
     """
 
     def __init__(
@@ -117,10 +119,12 @@ class Responder:
         metrics: Metrics,
         instruction: RedactedText | None = None,
         barge_in: BargeIn | None = None,
+        briefing: Callable[[TurnRow], Briefing] | None = None,
     ) -> None:
         self._backend = backend
         self._barge_in = barge_in or BargeIn(enabled=False)
         self._instruction = instruction
+        self._briefing = briefing
         self._store = store
         self._scope = scope
         self._language = language
@@ -130,6 +134,11 @@ class Responder:
         # An unsafe reply counts too: the client was asked what it asks, even if no prompt may hold it.
         last = earlier[-1].reply if earlier else None
         self._last_reply = last.value if last else ""
+
+    @property
+    def has_replied(self) -> bool:
+        """Whether the session has a reply, so that the person was asked something."""
+        return bool(self._last_reply)
 
     @property
     def asked_for(self) -> tuple[str, ...]:
@@ -183,8 +192,14 @@ class Responder:
     async def _write(self, sent: SentReply, language: str) -> None:
         """Send a reply. One that breaks off stays as it is; if nothing of it was sent, the fallback replies."""
         turn = sent.turn
+        briefing = self._briefing(turn) if self._briefing else None
         reply = await self._backend.assistant.reply(
-            turn.text, self._history, language=language, fallback=True, instruction=self._instruction
+            turn.text,
+            self._history,
+            language=language,
+            fallback=True,
+            instruction=self._instruction,
+            briefing=briefing,
         )
         try:
             await self._send(sent, reply, language)
@@ -194,7 +209,7 @@ class Responder:
             if sent.pieces:
                 sent.cut = error.reason
             else:
-                await self._send(sent, fallback_reply(turn.text, self._history, language=language), language)
+                await self._send(sent, fallback_reply(self._history, language=language, briefing=briefing), language)
 
     async def _send(self, sent: SentReply, reply: ReplyStream, language: str) -> None:
         # A client may leave at any await. What the garbage collector must close is closed later, in other tasks.
@@ -211,7 +226,9 @@ class Responder:
         return self._barge_in.passed(turn.utterance)
 
     def _may_retry(self, turn: TurnRow) -> bool:
-        """Whether there is an LLM, which may see the turn."""
+        """Whether there is an LLM, which may see the turn and write replies in this flow."""
+        if self._briefing is not None and self._briefing(turn).only_questions:
+            return False
         return self._backend.assistant.configured and turn.text.safe_for_llm
 
     async def _safe(self, sentence: str, origin: Origin, language: str) -> RedactedText:

@@ -18,6 +18,7 @@ class StreamConfig:
         max_utterance_s: Longest utterance; None, or more than the server's bound, takes the server's bound.
         word_times: Whether finals come with their words.
         barge_in: Whether a reply stops when the person goes on.
+        guided: Whether the app shows the questions of the flow.
         next_utterance: On a resumed stream, stored finals from this utterance on are sent again; None sends none.
     """
 
@@ -33,6 +34,7 @@ class StreamConfig:
     max_utterance_s: float | None = None
     word_times: bool = False
     barge_in: bool = True
+    guided: bool = False
 
     @property
     def has_audio(self) -> bool:

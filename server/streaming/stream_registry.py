@@ -7,22 +7,28 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, replace
+from typing import Final
 
 from models.errors import InvalidInput, NotFound, Overloaded, VestibuleError
 from models.reasons import Reason
 from server.access import ownership
 from server.access.caller import current_caller
+from server.flows.progress import Progress
 from server.ledger import events, sessions, streams, turns
 from server.ledger.columns import Cursor
 from server.ledger.streams import StreamRow
 from server.ledger.types import Clock, SessionRow, TurnRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event
+from server.records.guide import Guide
 from server.records.refusal_events import RefusalEvents
 from server.records.vocabulary import VocabularySealer
 from server.streaming.stream_config import StreamConfig
 from server.uploads.audio_log import AudioLogFile, LogPieces
 from server.uploads.spool import Spool
+
+MOST_WORDS: Final = 100
+"""Words to expect in a stream; those of the app come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +51,15 @@ class StreamRegistry:
 
     Args:
         sealer: Opens the vocabulary of a session.
+        guide: Has the progress of a session, and the words that its flow expects.
     """
 
-    def __init__(self, ledger: Ledger, spool: Spool, sealer: VocabularySealer, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, spool: Spool, sealer: VocabularySealer, clock: Clock, guide: Guide) -> None:
         self._ledger = ledger
         self._spool = spool
         self._sealer = sealer
         self._clock = clock
+        self._guide = guide
         self._refusals = RefusalEvents(ledger, clock)
 
     async def open_session(self, session_id: str) -> SessionRow:
@@ -63,6 +71,10 @@ class StreamRegistry:
         """
         caller = current_caller()
         return await self._ledger.read(lambda cursor: ownership.open_session(cursor, session_id, caller))
+
+    async def progress(self, session: SessionRow) -> Progress:
+        """How far a session is in its flow."""
+        return await self._ledger.read(lambda cursor: self._guide.progress(cursor, session))
 
     async def verify_token(self, config: StreamConfig) -> str:
         """Id of the stream that a resume token belongs to.
@@ -174,13 +186,15 @@ class StreamRegistry:
             opening.add_done_callback(_close)
             raise
 
-    def vocabulary(self, session: SessionRow) -> tuple[str, ...]:
-        """Words that the client of a session expects.
+    def vocabulary(self, session: SessionRow, language: str) -> tuple[str, ...]:
+        """Words that the client of a session expects, and those that its flow expects in a language.
 
         Raises:
             InternalError: SPOOL_CORRUPT.
         """
-        return self._sealer.open(session.sealed_vocabulary)
+        own = self._sealer.open(session.sealed_vocabulary)
+        expected = self._guide.flow(session).expected_words(language)
+        return tuple(dict.fromkeys([*own, *expected]))[:MOST_WORDS]
 
     async def left(self, stream_id: str) -> None:
         """Record that a stream lost its connection. The time in which it can be resumed starts now.

@@ -110,7 +110,7 @@ class Transcriber:
             return None
         config = self._interim.config
         context = RedactionContext(TextSource.TYPED, config.language or "en", scope=config.sealing_scope)
-        context = answering(context, self._asked_for())
+        context = answering(context, self._asked_for(), config.hints())
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=config.language)
         turn = replace(turn, id=turn_id)

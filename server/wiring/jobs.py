@@ -16,6 +16,7 @@ from server.jobs.types import Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger.job_attempts import owner_name
 from server.llm.field_names import FieldNames
 from server.observability.metrics import Metrics
+from server.records.guide import Guide
 from server.records.recommender import Recommender
 from server.records.reviews_metrics import ReviewMetrics
 from server.runtime.steady_clock import SteadyClock
@@ -91,6 +92,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         pubsub,
         artifacts=settings.pictures_dir,
         clock=clock,
+        guide=Guide(shared.flows),
         recordings_at_once=max(2, settings.speech.places),
         keep_recordings=settings.keep_redacted_recordings,
         experiments=shared.experiments,

@@ -9,6 +9,8 @@ from server.jobs.letter_operations import LetterOperations
 from server.llm.field_names import FieldNames
 from server.records.approval import ApprovalRules
 from server.records.disk_status import DiskStatus
+from server.records.flow_answers import FlowAnswers
+from server.records.guide import Guide
 from server.records.machine_words import MachineWords, as_device
 from server.records.report_status import ReportStatus
 from server.records.reviews import Reviews
@@ -24,6 +26,7 @@ from server.services.access import AccessService
 from server.services.admin import AdminService
 from server.services.conversation import ConversationService
 from server.services.experiment import ExperimentService
+from server.services.flow import FlowService
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
 from server.services.media import MediaService
@@ -75,6 +78,7 @@ def build_services(
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
         review=_build_review(settings, shared, words),
+        flow=FlowService(shared.flows, FlowAnswers(ledger, gateway, pubsub, Guide(shared.flows), clock)),
         funnel=FunnelService(
             ledger,
             gateway,

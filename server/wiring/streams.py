@@ -9,6 +9,7 @@ from functools import partial
 from models.speech.endpointing.policy import DEFAULT_POLICY
 from models.speech.endpointing.segmenter import segmenter_factory
 from models.speech.engines import build_vad
+from server.records.guide import Guide
 from server.runtime.steady_clock import running_s
 from server.runtime.token_bucket import Rate
 from server.settings import Settings
@@ -33,7 +34,8 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
     # While the cluster is away, finals wait. That is no load of the workers, so new streams are still admitted.
     load = SpeechLoadMeter(places, shared.cluster.worked_s)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
-    registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock)
+    guide = Guide(shared.flows)
+    registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock, guide)
     await registry.count_logs()
     admission_limits = AdmissionLimits(
         limits.streams, limits.client_streams, limits.session_streams, limits.speech_floor, limits.speech_load
@@ -45,7 +47,7 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
         segmenters=segmenter_factory(vad, DEFAULT_POLICY.utterances.with_longest(limits.utterance_s)),
         speech=SpeechBackend(shared.gateway, PriorityLimiter(places), load),
         replies=ReplyBackend(shared.assistant, shared.gateway, jobs.recommender),
-        repositories=partial(StreamRepository, shared.ledger, shared.pubsub, jobs.runner, shared.clock),
+        repositories=partial(StreamRepository, shared.ledger, shared.pubsub, jobs.runner, shared.clock, guide),
         limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
         typed=TypedRates(
             Rate.per_minute(limits.typed_per_minute), Rate.per_minute(limits.client_typed_per_minute), time.monotonic

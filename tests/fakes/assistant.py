@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from models.errors import RedactionFailed, UpstreamFailed, VestibuleError
 from models.text import RedactedText
+from server.flows.briefing import Briefing
 from server.ledger.types import Origin
 from server.llm.types import (
     Exchange,
@@ -35,6 +36,7 @@ class AskedReply:
     fallback: bool
     retry: bool = False
     instruction: RedactedText | None = None
+    briefing: Briefing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,12 @@ class FakeAssistant:
         fallback: bool,
         retry: bool = False,
         instruction: RedactedText | None = None,
+        briefing: Briefing | None = None,
     ) -> ReplyStream:
         unsafe = not _all_safe([said, *(text for turn in history for text in (turn.said, turn.answered) if text)])
         if unsafe and not fallback:
             raise RedactionFailed("A text is not safe for the assistant.")
-        self.asked_replies.append(AskedReply(said, tuple(history), language, fallback, retry, instruction))
+        self.asked_replies.append(AskedReply(said, tuple(history), language, fallback, retry, instruction, briefing))
         await self._free.wait()
         if unsafe:
             return ReplyStream(_stream(FALLBACK_PIECES), Origin.FALLBACK)

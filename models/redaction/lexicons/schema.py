@@ -68,6 +68,14 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "ends": "Words before the last digits of a card or an account.",
             },
         ),
+        "commands": Subject(
+            "What people say to whoever asks them. Without it only the English words are known.",
+            keys={
+                "skip": "Words that skip a question.",
+                "back": "Words that go back to the question before.",
+                "polite": "Words that may stand around them.",
+            },
+        ),
         "common_words": Subject(
             "Hindi words that are no names, looked up by their sound.",
             keys={"words": "Words.", "verbs": "Stems of verbs.", "endings": "Endings of verbs."},

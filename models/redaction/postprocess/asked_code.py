@@ -35,6 +35,11 @@ def is_of_code(entity: Entity, codes: Sequence[tuple[int, int]]) -> bool:
     return inside and entity.recognizer.startswith(_GUESSES)
 
 
+def is_spelled_code(entity: Entity) -> bool:
+    """Whether an entity is only that letters and digits are spelled. They may be the code of a thing."""
+    return entity.type == "ID" and entity.recognizer == "spelled"
+
+
 @lru_cache(maxsize=128)
 def _pattern(code_format: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![^\W_])(?:{code_format})(?![^\W_])", re.IGNORECASE)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.llm.extraction import CONTACT_TAGS, ExtractedReading, meter_reading, site_name, tags_of, visitor_count
+from server.flows.extraction import CONTACT_TAGS, ExtractedReading, meter_reading, site_name, tags_of, visitor_count
 from server.llm.phrases import phrases_for
 from server.llm.prompts import LANGUAGES, REJECTED_RECORD
 from server.llm.types import PICTURE_LABELS

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--vocabulary", multiple=True, metavar="WORD", help="A word to expect, such as the name of a site; can be repeated."
 )
+@click.option("--flow", default="", metavar="NAME", help="Flow of a new session. Default: that of the server.")
 @click.option("--reply", is_flag=True, help="Let the assistant answer.")
 @click.option("--fast", is_flag=True, help="Send up to 8 times as fast as it is spoken.")
 @click.option("--end-silence", type=click.FloatRange(0.2, 3.0), metavar="S", help="Silence that ends an utterance.")
@@ -62,6 +63,7 @@ def talk(
     session: uuid.UUID | None,
     language: str,
     vocabulary: tuple[str, ...],
+    flow: str,
     reply: bool,
     fast: bool,
     end_silence: float | None,
@@ -82,6 +84,7 @@ def talk(
       vestibule talk --device plughw:1 --reply
       vestibule talk visit.webm --format srt --output visit.srt
       vestibule talk visit.webm --format json --words
+      vestibule talk --microphone --flow incident_report
       vestibule talk visit.webm --vocabulary Hexham --vocabulary "Kiosk 7"
 
     Progress goes to standard error, the result to standard output or --output. A terminal that shows both shows a text
@@ -93,6 +96,8 @@ def talk(
         raise InvalidInput("The language is not an ISO 639-1 code in small letters.", reason=Reason.UNKNOWN_LANGUAGE)
     if session and vocabulary:
         raise click.UsageError("--vocabulary goes with a new session; the session of --session has its own.")
+    if session and flow:
+        raise click.UsageError("--flow goes with a new session; the session of --session keeps its own.")
     if words and form != "json":
         raise click.UsageError("--words goes with --format json.")
     server = endpoint(address)
@@ -101,9 +106,11 @@ def talk(
     # fails before a session is opened
     sound = open_source(source, device, microphone=microphone or device is not None, fast=fast)
     screen = Screen(sys.stderr.isatty(), words=words)
-    options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up, words)
+    options = TalkOptions(
+        str(session or ""), language, reply, end_silence, max_utterance, give_up, words, guided=bool(flow)
+    )
     with translated(server.target, server.tls):
-        asyncio.run(_talk(server, options, sound, screen, fast=fast, vocabulary=vocabulary))
+        asyncio.run(_talk(server, options, sound, screen, fast=fast, vocabulary=vocabulary, flow=flow))
     if form != "text" or output is not None or not _both_on_a_terminal():  # there, the finals are on the screen already
         _deliver(written(screen.lines, form), output)
     if not isinstance(sound, bytes | None) and sound.failure:
@@ -130,8 +137,10 @@ def _deliver(text: str, output: Path | None) -> None:
     click.echo(f"Wrote {output}.", err=True)
 
 
-async def _in_new_session(channel: grpc.aio.Channel, options: TalkOptions, vocabulary: tuple[str, ...]) -> TalkOptions:
-    """Open a session and show its id; returns the options with it."""
+async def _in_new_session(
+    channel: grpc.aio.Channel, options: TalkOptions, screen: Screen, vocabulary: tuple[str, ...], flow: str
+) -> TalkOptions:
+    """Open a session and show its id, and the first question of its flow; returns the options with it."""
     from vestibule.v1.session_pb2 import StartSessionRequest
     from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
@@ -139,9 +148,12 @@ async def _in_new_session(channel: grpc.aio.Channel, options: TalkOptions, vocab
         request_id=str(uuid.uuid4()),
         language=options.language,
         vocabulary=vocabulary,
+        flow=flow,
     )
     started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
     click.echo(f"Session {started.session.id}", err=True)
+    if options.guided:
+        screen.progress(started.session.progress)
     return replace(options, session_id=started.session.id)
 
 
@@ -153,13 +165,14 @@ async def _talk(
     *,
     fast: bool,
     vocabulary: tuple[str, ...] = (),
+    flow: str = "",
 ) -> None:
     from server.cli.talk.client import KEEPALIVE, Audio, Talker
 
     audio = Audio()
     async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
         if not options.session_id:
-            options = await _in_new_session(channel, options, vocabulary)
+            options = await _in_new_session(channel, options, screen, vocabulary, flow)
         filling = asyncio.create_task(feed(audio, sound, fast=fast))
         talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
         try:

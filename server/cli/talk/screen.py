@@ -11,6 +11,7 @@ from server.cli.talk.transcript_formats import Line, TimedWord
 
 if TYPE_CHECKING:
     from vestibule.v1 import conversation_pb2 as pb
+    from vestibule.v1 import flow_pb2
 
 
 class Screen:
@@ -51,8 +52,16 @@ class Screen:
             case "reply_ended":
                 ended = response.reply_ended
                 click.echo("" if ended.complete else f"… [{ended.reason}]", err=True)
+            case "progress":
+                self.progress(response.progress)
             case "notice":
                 self._end(f"({response.notice.message} [{response.notice.reason}])")
+
+    def progress(self, progress: flow_pb2.Progress) -> None:
+        """Show how far the session is and what is asked now, in one line."""
+        question = progress.question
+        what = f"{question.step_title}: {question.text.value}" if progress.HasField("question") else progress.flow_title
+        self._end(f"[{progress.done}/{progress.total}] {what}")
 
     def broke(self, reason: str, pause_s: float) -> None:
         """Show that the connection was lost."""

@@ -18,6 +18,7 @@ from vestibule.v1 import (
     admin_pb2,
     conversation_pb2,
     experiment_pb2,
+    flow_pb2,
     funnel_pb2,
     media_pb2,
     recommendation_pb2,
@@ -170,6 +171,15 @@ CASES: Final = (
             recommendation_id=ids.recommendation, word="unreadable_photo", comment_id=ids.event
         )
     ]),
+    Case("FlowService/AnswerField", "session", lambda ids, own: [
+        flow_pb2.AnswerFieldRequest(session_id=ids.session, field="meter_unit", value="m3")
+    ]),
+    Case("FlowService/SkipStep", "session", lambda ids, own: [
+        flow_pb2.SkipStepRequest(session_id=ids.session, step="register")
+    ]),
+    Case("FlowService/ReopenField", "session", lambda ids, own: [
+        flow_pb2.ReopenFieldRequest(session_id=ids.session, field="meter_reading")
+    ]),
     Case("FunnelService/RecordEvents", "session", lambda ids, own: _events(unknown_ids().event, ids.session)),
     Case("FunnelService/RecordEvents", "event_id in the own session", lambda ids, own: _events(ids.event, own.session),
          owner_gets=""),
@@ -242,6 +252,8 @@ CASES: Final = (
 )  # fmt: skip
 
 NAME_NOTHING: Final = {
+    f"{V1}FlowService/ListFlows",
+    f"{V1}FlowService/GetFlow",
     f"{V1}AdminService/GetStatus",
     f"{V1}AdminService/ListDeadLetters",
     f"{V1}AdminService/ListBreakers",
@@ -303,7 +315,8 @@ async def test_what_names_nothing_shows_nothing_of_another_client(method: str, t
         f"{V1}AdminService/TripBreaker": admin_pb2.TripBreakerRequest(name="llm_api"),
     }
     service, name = method.removeprefix(V1).split("/")
-    request = requests.get(method) or getattr(admin_pb2, f"{name}Request")()
+    messages = flow_pb2 if service == "FlowService" else admin_pb2
+    request = requests.get(method) or getattr(messages, f"{name}Request")()
     async with world.serving() as channel:
         stub: Any = channel.unary_unary(
             f"/{method}", request_serializer=lambda m: m.SerializeToString(), response_deserializer=bytes
@@ -311,7 +324,7 @@ async def test_what_names_nothing_shows_nothing_of_another_client(method: str, t
         answer: bytes = await stub(request, metadata=(("test-caller", "stranger"),))
     theirs = [value.encode() for value in (*vars(owners).values(), "key:a", "10.0.0.1")]
     assert [value for value in theirs if value in answer] == []
-    assert service == "AdminService"
+    assert service in ("AdminService", "FlowService")
     if name == "ListDeadLetters":
         assert own.letter.encode() in answer, "one's own are listed, otherwise this test proves nothing"
 

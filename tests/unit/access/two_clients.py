@@ -30,7 +30,6 @@ from server.breakers.types import BreakerBounds
 from server.erasure.eraser import Eraser, LiveWork
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment, Variant
-from server.flows.catalogue import shipped_catalogue
 from server.funnel.texts import load_texts
 from server.jobs.letter_operations import LetterOperations
 from server.jobs.types import Completion, Handler
@@ -41,6 +40,7 @@ from server.ledger.schema import TABLES
 from server.ledger.types import DeadLetterRow, JobRow, SessionRow, UploadRow
 from server.observability.metrics import Metrics
 from server.records.approval import ApprovalRules
+from server.records.flow_answers import FlowAnswers
 from server.records.machine_words import MachineWords
 from server.records.reviews import Reviews
 from server.records.reviews_fields import FieldReview
@@ -60,6 +60,7 @@ from server.services.access import AccessService
 from server.services.admin import AdminService
 from server.services.conversation import ConversationService
 from server.services.experiment import ExperimentService
+from server.services.flow import FlowService
 from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
@@ -80,10 +81,11 @@ from server.uploads.types import DeclaredUpload
 from server.wiring.reports import build_report_delivery
 from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway
+from tests.fakes.guide import FLOWS, GUIDE
 from tests.unit.streaming.conversation_harness import NOW, quiet, speech
 from tests.unit.streaming.stream_harness import StreamHarness, endless, until
 
-SEALER, FLOWS = VocabularySealer(bytes(32)), shipped_catalogue()
+SEALER = VocabularySealer(bytes(32))
 
 T = TypeVar("T")
 JPEG = b"\xff\xd8\xff\xe0" + b"a photograph " * 100
@@ -258,6 +260,7 @@ class TwoClients:
             media=MediaService(self.uploads, self.ledger, harness.pubsub, self.lifecycle, folder / "pictures"),
             recommendation=RecommendationService(harness.recommender, words),
             review=self._review(words),
+            flow=FlowService(FLOWS, FlowAnswers(self.ledger, harness.gateway, harness.pubsub, GUIDE, lambda: NOW)),
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
             experiment=ExperimentService(self.ledger, EXPERIMENTS, lambda: NOW, self.audit.trail.client_pseudonym),
             report=ReportService(self._reports()),

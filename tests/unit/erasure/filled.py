@@ -11,7 +11,9 @@ from pathlib import Path
 from models.sealed_values import SealedValue
 from models.speech.types import RedactedWord
 from models.text import RedactedText
+from server.flows.progress import Answer, AnswerStatus
 from server.ledger import (
+    answers,
     dead_letters,
     events,
     job_attempts,
@@ -45,6 +47,7 @@ from server.ledger.types import (
 )
 from server.ledger.writer import Ledger
 from server.uploads.spool import Spool
+from tests.fakes.guide import FLOWS
 from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
@@ -95,6 +98,8 @@ class Store:
         streams.insert_stream(cursor, stream)
         words = (RedactedWord(said, 0.0, 1.0, 1.0),)
         turns.insert_turn(cursor, replace(makers.turn(session_id, stream_id=stream.id), text=said, words=words))
+        answered = Answer("site", "site_name", AnswerStatus.ANSWERED, said, "speech")
+        answers.append(cursor, session_id, FLOWS.default, [answered], 0, NOW)
         job = makers.job(session_id)
         spool_id, upload = makers.new_id(), makers.upload(session_id)
         jobs.enqueue(cursor, replace(job, payload={"upload_id": upload.id, "spool_id": spool_id}, state=JobState.DEAD))

@@ -40,6 +40,7 @@ from tests.eventually import eventually
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway, redacted
+from tests.fakes.guide import GUIDE
 from tests.unit.jobs.clock import HandClock
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.ledger.stored import jobs_of_session
@@ -127,6 +128,7 @@ class World:
             self.recommender,
             self.pubsub,
             artifacts=self.artifacts,
+            guide=GUIDE,
             clock=self.clock,
             keep_recordings=self.keep_recordings,
             experiments=self.experiments,

@@ -22,6 +22,7 @@ from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
 from server.ledger.types import UploadRow
 from tests.eventually import eventually
+from tests.fakes.guide import GUIDE
 from tests.unit.jobs.conftest import JPEG, WAV, World
 from tests.unit.jobs.test_worker_deaths import AWAY, DIED, LOST_TWICE, Beside, next_attempts
 from tests.unit.ledger.makers import session
@@ -97,7 +98,7 @@ class Callers:
         )
         self.gateway = GuardedGateway(world.gateway, speech, vision)
         reading = (world.ledger, world.spool, self.gateway, world.pubsub, world.artifacts, world.clock)
-        world.more_handlers += [ReadPicture(*reading), ReadRecording(*reading, at_once=2)]
+        world.more_handlers += [ReadPicture(*reading, guide=GUIDE), ReadRecording(*reading, at_once=2)]
         self.streams: list[asyncio.Task[object]] = []
         self._read = 0
 

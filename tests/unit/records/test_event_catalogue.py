@@ -31,6 +31,8 @@ def _names(node: ast.expr, module: Module) -> list[str]:
     match node:
         case ast.Constant(value=str(name)):
             return [name]
+        case ast.JoinedStr():
+            return ["".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)]
         case ast.IfExp():
             return _names(node.body, module) + _names(node.orelse, module)
         case ast.Name(id=name):

@@ -21,7 +21,7 @@ from models.text import Entity, RawText, RedactedText
 from server.cli.offline_redact import redact_lines
 from server.cli.offline_transcribe import transcribe_lines
 from server.cli.scoped_redactor import ScopedRedactor
-from server.llm.extraction import tags_of
+from server.flows.extraction import tags_of
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech
 

@@ -28,6 +28,7 @@ from server.setting_groups.sealed import SealedSettings
 from server.streaming import events
 from server.streaming.events import Partial, Proposal, ProposeIn, TextIn
 from tests.fakes.classifier import WordListClassifier
+from tests.fakes.guide import GUIDE
 from tests.fakes.local_workers import LocalWorkers
 from tests.unit.ledger.makers import upload
 from tests.unit.streaming.conversation_harness import NOW, chunks, quiet, speech, these
@@ -96,7 +97,9 @@ async def read_picture(harness: StreamHarness) -> None:
     harness.spool.put(spool_id, [b"pixels"])
     await harness.ledger.write(lambda cursor: uploads.insert_upload(cursor, row))
     out = harness.ledger.path.parent / "out"
-    handler = ReadPicture(harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW, SEALS)
+    handler = ReadPicture(
+        harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW, SEALS, guide=GUIDE
+    )
     job = new_job("read_picture", row.id, row.session_id, {"upload_id": row.id, "spool_id": spool_id}, "network", NOW)
     completion = await handler.run(job)
     await harness.ledger.write(completion.record)

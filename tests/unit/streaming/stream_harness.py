@@ -42,6 +42,7 @@ from server.uploads.spool import Spool
 from server.uploads.usage import NO_BOUNDS, LogBounds
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
+from tests.fakes.guide import GUIDE
 from tests.fakes.recognition import LoudnessSegmenter
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.streaming.conversation_harness import NOW, chunks
@@ -88,7 +89,7 @@ class StreamHarness:
             on_job=runner.wake,
         )
         registry = self.registry = StreamRegistry(
-            self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now
+            self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now, GUIDE
         )
         admission = Admission(limits, self.load, self.metrics)
         conversations = ConversationFactory(
@@ -97,7 +98,7 @@ class StreamHarness:
             segmenters=self._segmenter,
             speech=SpeechBackend(self.gateway, PriorityLimiter(1), self.load),
             replies=ReplyBackend(self.assistant, self.gateway, recommender),
-            repositories=partial(StreamRepository, self.ledger, pubsub, runner, lambda: self.now),
+            repositories=partial(StreamRepository, self.ledger, pubsub, runner, lambda: self.now, GUIDE),
             limits=StreamLimits(STREAM_S, IDLE_S, RateLimits(times=4.0, ahead_s=30.0)),
             typed=TypedRates(Rate.per_minute(60), Rate.per_minute(600), self.elapsed_s),
             messages=MessageRates(self.elapsed_s, SMALL),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from models.text import RawText, RedactedText, TextSource
+from server.flows.briefing import Briefing
 from server.ledger.types import Origin
 from server.llm.types import Exchange, ReplyStream
 from server.streaming import events
@@ -44,6 +45,7 @@ class Slow(FakeAssistant):
         fallback: bool,
         retry: bool = False,
         instruction: RedactedText | None = None,
+        briefing: Briefing | None = None,
     ) -> ReplyStream:
         self.histories.append(list(history))
         if len(self.histories) > 1:

@@ -14,6 +14,7 @@ from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.types import Redaction
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import SpeechWindow
+from server.flows.briefing import Briefing
 from server.ledger.types import Origin
 from server.llm.fallback import fallback_reply
 from server.llm.types import Exchange, ReplyStream
@@ -37,6 +38,7 @@ class BreaksOff(FakeAssistant):
         fallback: bool,
         retry: bool = False,
         instruction: RedactedText | None = None,
+        briefing: Briefing | None = None,
     ) -> ReplyStream:
         async def pieces() -> AsyncGenerator[str, None]:
             yield "One. "
@@ -207,8 +209,9 @@ class Spanish(FakeAssistant):
         fallback: bool,
         retry: bool = False,
         instruction: RedactedText | None = None,
+        briefing: Briefing | None = None,
     ) -> ReplyStream:
-        return fallback_reply(said, history, language="es")
+        return fallback_reply(history, language="es")
 
 
 async def test_our_own_sentences_are_not_redacted() -> None:

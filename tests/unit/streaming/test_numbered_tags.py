@@ -33,6 +33,7 @@ from server.streaming import events
 from server.streaming.events import Final, Partial, Proposal, ProposeIn, ReplyPiece, TextIn
 from tests.fakes.assistant import AskedReply
 from tests.fakes.classifier import WordListClassifier
+from tests.fakes.guide import GUIDE
 from tests.fakes.local_workers import LocalWorkers
 from tests.unit.ledger.makers import upload
 from tests.unit.streaming.conversation_harness import NOW, chunks, quiet, speech, these
@@ -79,7 +80,7 @@ async def read_picture(harness: StreamHarness, *lines: str) -> RedactedText:
     harness.spool.put(spool_id, [b"pixels"])
     await harness.ledger.write(lambda cursor: uploads.insert_upload(cursor, row))
     out = harness.ledger.path.parent / "out"
-    handler = ReadPicture(harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW)
+    handler = ReadPicture(harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW, guide=GUIDE)
     job = new_job("read_picture", row.id, row.session_id, {"upload_id": row.id, "spool_id": spool_id}, "network", NOW)
     completion = await handler.run(job)
     stored = await harness.ledger.write(completion.record)

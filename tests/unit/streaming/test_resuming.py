@@ -21,11 +21,13 @@ from server.ledger.columns import Cursor
 from server.ledger.types import Origin
 from server.streaming import admission, events
 from server.streaming.events import Input
+from server.streaming.guidance import StreamGuidance
 from server.streaming.repository import StreamRepository
 from server.streaming.responder import SentReply
 from server.streaming.stream_manager import OpenStream
 from server.streaming.transcriber import RecognizedUtterance
 from tests.eventually import eventually
+from tests.fakes.guide import GUIDE
 from tests.fakes.recognition import AskingSegmenter
 from tests.unit.ledger import makers
 from tests.unit.ledger.stored import events_of_session
@@ -91,7 +93,10 @@ async def test_turns_silences_and_replies_are_events_with_what_they_measure(harn
     said, stream = replace(makers.turn(session.id), create_time=harness.now), makers.stream(session.id)
     harness.now += timedelta(seconds=5)
     await harness.ledger.write(lambda cursor: stream_rows.insert_stream(cursor, stream))
-    store = StreamRepository(harness.ledger, harness.pubsub, harness.runner, lambda: harness.now, session, stream.id)
+    guidance = StreamGuidance(await harness.registry.progress(session), language="en", guided=False)
+    store = StreamRepository(
+        harness.ledger, harness.pubsub, harness.runner, lambda: harness.now, GUIDE, session, stream.id, guidance
+    )
     await store.store_turn(RecognizedUtterance(said, b"", 1, 100, delay_s=0.321))
     await store.store_silence(1, 200, 0.75)
     await store.store_reply(SentReply(said, Origin.MODEL, [RedactedText.literal("Yes. ")], "UPSTREAM_HALF_ANSWER"))

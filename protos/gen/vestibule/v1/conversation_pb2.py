@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from vestibule.v1 import common_pb2 as vestibule_dot_v1_dot_common__pb2
+from vestibule.v1 import flow_pb2 as vestibule_dot_v1_dot_flow__pb2
 from vestibule.v1 import recommendation_pb2 as vestibule_dot_v1_dot_recommendation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvestibule/v1/conversation.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19vestibule/v1/common.proto\x1a!vestibule/v1/recommendation.proto\"\x8b\x02\n\x0f\x43onverseRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.ConverseConfigH\x00\x12)\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x18.vestibule.v1.AudioChunkH\x00\x12\'\n\x04text\x18\x03 \x01(\x0b\x32\x17.vestibule.v1.TypedTextH\x00\x12\x38\n\x10\x65nd_of_utterance\x18\x04 \x01(\x0b\x32\x1c.vestibule.v1.EndOfUtteranceH\x00\x12(\n\x07propose\x18\x05 \x01(\x0b\x32\x15.vestibule.v1.ProposeH\x00\x42\x10\n\x07payload\x12\x05\xbaH\x02\x08\x01\"\xe9\x03\n\x0e\x43onverseConfig\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x37\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1b.vestibule.v1.AudioEncodingB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12!\n\x0esample_rate_hz\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\x80\xf7\x02\x12\x19\n\x08\x63hannels\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x02\x12&\n\x08language\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([a-z]{2})?$\x12\x41\n\x0b\x65nd_silence\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x02\x08\x03\x32\x05\x10\x80\x84\xaf_\x12\r\n\x05reply\x18\x07 \x01(\x08\x12\x1e\n\x0cresume_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1b\n\x0enext_utterance\x18\t \x01(\rH\x00\x88\x01\x01\x12@\n\rmax_utterance\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08\x1c\x32\x02\x08\x05\x12\x12\n\nword_times\x18\x0b \x01(\x08\x12\x15\n\x08\x62\x61rge_in\x18\x0c \x01(\x08H\x01\x88\x01\x01\x42\x11\n\x0f_next_utteranceB\x0b\n\t_barge_in\"7\n\nAudioChunk\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x19\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\"C\n\tTypedText\x12\x18\n\x04text\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\x12\x1c\n\x07text_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x10\n\x0e\x45ndOfUtterance\"L\n\x07Propose\x12\x41\n\x10wait_for_uploads\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xbaH\t\xaa\x01\x06\"\x02\x08<2\x00\"\x81\x04\n\x10\x43onverseResponse\x12.\n\nconfigured\x18\x01 \x01(\x0b\x32\x18.vestibule.v1.ConfiguredH\x00\x12\x32\n\x0c\x61\x63knowledged\x18\x02 \x01(\x0b\x32\x1a.vestibule.v1.AcknowledgedH\x00\x12\x31\n\x0cspeech_began\x18\x03 \x01(\x0b\x32\x19.vestibule.v1.SpeechBeganH\x00\x12\x31\n\x0cspeech_ended\x18\x04 \x01(\x0b\x32\x19.vestibule.v1.SpeechEndedH\x00\x12\x32\n\x07partial\x18\x05 \x01(\x0b\x32\x1f.vestibule.v1.PartialTranscriptH\x00\x12.\n\x05\x66inal\x18\x06 \x01(\x0b\x32\x1d.vestibule.v1.FinalTranscriptH\x00\x12/\n\x0breply_piece\x18\x07 \x01(\x0b\x32\x18.vestibule.v1.ReplyPieceH\x00\x12/\n\x0breply_ended\x18\x08 \x01(\x0b\x32\x18.vestibule.v1.ReplyEndedH\x00\x12*\n\x08proposal\x18\t \x01(\x0b\x32\x16.vestibule.v1.ProposalH\x00\x12&\n\x06notice\x18\n \x01(\x0b\x32\x14.vestibule.v1.NoticeH\x00\x42\t\n\x07payload\"J\n\nConfigured\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x13\n\x0bnext_offset\x18\x03 \x01(\x04\"\x1e\n\x0c\x41\x63knowledged\x12\x0e\n\x06offset\x18\x01 \x01(\x04\"G\n\x0bSpeechBegan\x12%\n\x02\x61t\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tutterance\x18\x02 \x01(\r\"G\n\x0bSpeechEnded\x12%\n\x02\x61t\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tutterance\x18\x02 \x01(\r\"z\n\x11PartialTranscript\x12\x11\n\tutterance\x18\x01 \x01(\r\x12(\n\x04text\x18\x02 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12\x15\n\rpending_words\x18\x03 \x01(\r\x12\x11\n\tstability\x18\x04 \x01(\x02\"\xff\x01\n\x0f\x46inalTranscript\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12(\n\x04text\x18\x03 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12(\n\x05start\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x06 \x01(\x02\x12\x10\n\x08language\x18\x07 \x01(\t\x12&\n\x05words\x18\x08 \x03(\x0b\x32\x17.vestibule.v1.TimedWord\"\x80\x01\n\tTimedWord\x12\r\n\x05value\x18\x01 \x01(\t\x12(\n\x05start\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x04 \x01(\x02\"+\n\nReplyPiece\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x82\x01\n\nReplyEnded\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12$\n\x06origin\x18\x02 \x01(\x0e\x32\x14.vestibule.v1.Origin\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1b\n\x13late_reply_expected\x18\x05 \x01(\x08\"@\n\x08Proposal\x12\x34\n\x0erecommendation\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.Recommendation\"J\n\x06Notice\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tutterance\x18\x03 \x01(\r\x12\x0c\n\x04hint\x18\x04 \x01(\t*k\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_S16LE\x10\x01\x12\x1c\n\x18\x41UDIO_ENCODING_CONTAINER\x10\x02\x32\x64\n\x13\x43onversationService\x12M\n\x08\x43onverse\x12\x1d.vestibule.v1.ConverseRequest\x1a\x1e.vestibule.v1.ConverseResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvestibule/v1/conversation.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19vestibule/v1/common.proto\x1a\x17vestibule/v1/flow.proto\x1a!vestibule/v1/recommendation.proto\"\x8b\x02\n\x0f\x43onverseRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.ConverseConfigH\x00\x12)\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x18.vestibule.v1.AudioChunkH\x00\x12\'\n\x04text\x18\x03 \x01(\x0b\x32\x17.vestibule.v1.TypedTextH\x00\x12\x38\n\x10\x65nd_of_utterance\x18\x04 \x01(\x0b\x32\x1c.vestibule.v1.EndOfUtteranceH\x00\x12(\n\x07propose\x18\x05 \x01(\x0b\x32\x15.vestibule.v1.ProposeH\x00\x42\x10\n\x07payload\x12\x05\xbaH\x02\x08\x01\"\xf9\x03\n\x0e\x43onverseConfig\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x37\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1b.vestibule.v1.AudioEncodingB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12!\n\x0esample_rate_hz\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\x80\xf7\x02\x12\x19\n\x08\x63hannels\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x02\x12&\n\x08language\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([a-z]{2})?$\x12\x41\n\x0b\x65nd_silence\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x02\x08\x03\x32\x05\x10\x80\x84\xaf_\x12\r\n\x05reply\x18\x07 \x01(\x08\x12\x1e\n\x0cresume_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1b\n\x0enext_utterance\x18\t \x01(\rH\x00\x88\x01\x01\x12@\n\rmax_utterance\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08\x1c\x32\x02\x08\x05\x12\x12\n\nword_times\x18\x0b \x01(\x08\x12\x15\n\x08\x62\x61rge_in\x18\x0c \x01(\x08H\x01\x88\x01\x01\x12\x0e\n\x06guided\x18\r \x01(\x08\x42\x11\n\x0f_next_utteranceB\x0b\n\t_barge_in\"7\n\nAudioChunk\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x19\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\"C\n\tTypedText\x12\x18\n\x04text\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\x12\x1c\n\x07text_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x10\n\x0e\x45ndOfUtterance\"L\n\x07Propose\x12\x41\n\x10wait_for_uploads\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xbaH\t\xaa\x01\x06\"\x02\x08<2\x00\"\xad\x04\n\x10\x43onverseResponse\x12.\n\nconfigured\x18\x01 \x01(\x0b\x32\x18.vestibule.v1.ConfiguredH\x00\x12\x32\n\x0c\x61\x63knowledged\x18\x02 \x01(\x0b\x32\x1a.vestibule.v1.AcknowledgedH\x00\x12\x31\n\x0cspeech_began\x18\x03 \x01(\x0b\x32\x19.vestibule.v1.SpeechBeganH\x00\x12\x31\n\x0cspeech_ended\x18\x04 \x01(\x0b\x32\x19.vestibule.v1.SpeechEndedH\x00\x12\x32\n\x07partial\x18\x05 \x01(\x0b\x32\x1f.vestibule.v1.PartialTranscriptH\x00\x12.\n\x05\x66inal\x18\x06 \x01(\x0b\x32\x1d.vestibule.v1.FinalTranscriptH\x00\x12/\n\x0breply_piece\x18\x07 \x01(\x0b\x32\x18.vestibule.v1.ReplyPieceH\x00\x12/\n\x0breply_ended\x18\x08 \x01(\x0b\x32\x18.vestibule.v1.ReplyEndedH\x00\x12*\n\x08proposal\x18\t \x01(\x0b\x32\x16.vestibule.v1.ProposalH\x00\x12&\n\x06notice\x18\n \x01(\x0b\x32\x14.vestibule.v1.NoticeH\x00\x12*\n\x08progress\x18\x0c \x01(\x0b\x32\x16.vestibule.v1.ProgressH\x00\x42\t\n\x07payload\"J\n\nConfigured\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x13\n\x0bnext_offset\x18\x03 \x01(\x04\"\x1e\n\x0c\x41\x63knowledged\x12\x0e\n\x06offset\x18\x01 \x01(\x04\"G\n\x0bSpeechBegan\x12%\n\x02\x61t\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tutterance\x18\x02 \x01(\r\"G\n\x0bSpeechEnded\x12%\n\x02\x61t\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tutterance\x18\x02 \x01(\r\"z\n\x11PartialTranscript\x12\x11\n\tutterance\x18\x01 \x01(\r\x12(\n\x04text\x18\x02 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12\x15\n\rpending_words\x18\x03 \x01(\r\x12\x11\n\tstability\x18\x04 \x01(\x02\"\xff\x01\n\x0f\x46inalTranscript\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12(\n\x04text\x18\x03 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12(\n\x05start\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x06 \x01(\x02\x12\x10\n\x08language\x18\x07 \x01(\t\x12&\n\x05words\x18\x08 \x03(\x0b\x32\x17.vestibule.v1.TimedWord\"\x80\x01\n\tTimedWord\x12\r\n\x05value\x18\x01 \x01(\t\x12(\n\x05start\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x04 \x01(\x02\"+\n\nReplyPiece\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x82\x01\n\nReplyEnded\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12$\n\x06origin\x18\x02 \x01(\x0e\x32\x14.vestibule.v1.Origin\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1b\n\x13late_reply_expected\x18\x05 \x01(\x08\"@\n\x08Proposal\x12\x34\n\x0erecommendation\x18\x01 \x01(\x0b\x32\x1c.vestibule.v1.Recommendation\"J\n\x06Notice\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tutterance\x18\x03 \x01(\r\x12\x0c\n\x04hint\x18\x04 \x01(\t*k\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_S16LE\x10\x01\x12\x1c\n\x18\x41UDIO_ENCODING_CONTAINER\x10\x02\x32\x64\n\x13\x43onversationService\x12M\n\x08\x43onverse\x12\x1d.vestibule.v1.ConverseRequest\x1a\x1e.vestibule.v1.ConverseResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,44 +62,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TYPEDTEXT'].fields_by_name['text_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_PROPOSE'].fields_by_name['wait_for_uploads']._loaded_options = None
   _globals['_PROPOSE'].fields_by_name['wait_for_uploads']._serialized_options = b'\272H\t\252\001\006\"\002\010<2\000'
-  _globals['_AUDIOENCODING']._serialized_start=2759
-  _globals['_AUDIOENCODING']._serialized_end=2866
-  _globals['_CONVERSEREQUEST']._serialized_start=173
-  _globals['_CONVERSEREQUEST']._serialized_end=440
-  _globals['_CONVERSECONFIG']._serialized_start=443
-  _globals['_CONVERSECONFIG']._serialized_end=932
-  _globals['_AUDIOCHUNK']._serialized_start=934
-  _globals['_AUDIOCHUNK']._serialized_end=989
-  _globals['_TYPEDTEXT']._serialized_start=991
-  _globals['_TYPEDTEXT']._serialized_end=1058
-  _globals['_ENDOFUTTERANCE']._serialized_start=1060
-  _globals['_ENDOFUTTERANCE']._serialized_end=1076
-  _globals['_PROPOSE']._serialized_start=1078
-  _globals['_PROPOSE']._serialized_end=1154
-  _globals['_CONVERSERESPONSE']._serialized_start=1157
-  _globals['_CONVERSERESPONSE']._serialized_end=1670
-  _globals['_CONFIGURED']._serialized_start=1672
-  _globals['_CONFIGURED']._serialized_end=1746
-  _globals['_ACKNOWLEDGED']._serialized_start=1748
-  _globals['_ACKNOWLEDGED']._serialized_end=1778
-  _globals['_SPEECHBEGAN']._serialized_start=1780
-  _globals['_SPEECHBEGAN']._serialized_end=1851
-  _globals['_SPEECHENDED']._serialized_start=1853
-  _globals['_SPEECHENDED']._serialized_end=1924
-  _globals['_PARTIALTRANSCRIPT']._serialized_start=1926
-  _globals['_PARTIALTRANSCRIPT']._serialized_end=2048
-  _globals['_FINALTRANSCRIPT']._serialized_start=2051
-  _globals['_FINALTRANSCRIPT']._serialized_end=2306
-  _globals['_TIMEDWORD']._serialized_start=2309
-  _globals['_TIMEDWORD']._serialized_end=2437
-  _globals['_REPLYPIECE']._serialized_start=2439
-  _globals['_REPLYPIECE']._serialized_end=2482
-  _globals['_REPLYENDED']._serialized_start=2485
-  _globals['_REPLYENDED']._serialized_end=2615
-  _globals['_PROPOSAL']._serialized_start=2617
-  _globals['_PROPOSAL']._serialized_end=2681
-  _globals['_NOTICE']._serialized_start=2683
-  _globals['_NOTICE']._serialized_end=2757
-  _globals['_CONVERSATIONSERVICE']._serialized_start=2868
-  _globals['_CONVERSATIONSERVICE']._serialized_end=2968
+  _globals['_AUDIOENCODING']._serialized_start=2844
+  _globals['_AUDIOENCODING']._serialized_end=2951
+  _globals['_CONVERSEREQUEST']._serialized_start=198
+  _globals['_CONVERSEREQUEST']._serialized_end=465
+  _globals['_CONVERSECONFIG']._serialized_start=468
+  _globals['_CONVERSECONFIG']._serialized_end=973
+  _globals['_AUDIOCHUNK']._serialized_start=975
+  _globals['_AUDIOCHUNK']._serialized_end=1030
+  _globals['_TYPEDTEXT']._serialized_start=1032
+  _globals['_TYPEDTEXT']._serialized_end=1099
+  _globals['_ENDOFUTTERANCE']._serialized_start=1101
+  _globals['_ENDOFUTTERANCE']._serialized_end=1117
+  _globals['_PROPOSE']._serialized_start=1119
+  _globals['_PROPOSE']._serialized_end=1195
+  _globals['_CONVERSERESPONSE']._serialized_start=1198
+  _globals['_CONVERSERESPONSE']._serialized_end=1755
+  _globals['_CONFIGURED']._serialized_start=1757
+  _globals['_CONFIGURED']._serialized_end=1831
+  _globals['_ACKNOWLEDGED']._serialized_start=1833
+  _globals['_ACKNOWLEDGED']._serialized_end=1863
+  _globals['_SPEECHBEGAN']._serialized_start=1865
+  _globals['_SPEECHBEGAN']._serialized_end=1936
+  _globals['_SPEECHENDED']._serialized_start=1938
+  _globals['_SPEECHENDED']._serialized_end=2009
+  _globals['_PARTIALTRANSCRIPT']._serialized_start=2011
+  _globals['_PARTIALTRANSCRIPT']._serialized_end=2133
+  _globals['_FINALTRANSCRIPT']._serialized_start=2136
+  _globals['_FINALTRANSCRIPT']._serialized_end=2391
+  _globals['_TIMEDWORD']._serialized_start=2394
+  _globals['_TIMEDWORD']._serialized_end=2522
+  _globals['_REPLYPIECE']._serialized_start=2524
+  _globals['_REPLYPIECE']._serialized_end=2567
+  _globals['_REPLYENDED']._serialized_start=2570
+  _globals['_REPLYENDED']._serialized_end=2700
+  _globals['_PROPOSAL']._serialized_start=2702
+  _globals['_PROPOSAL']._serialized_end=2766
+  _globals['_NOTICE']._serialized_start=2768
+  _globals['_NOTICE']._serialized_end=2842
+  _globals['_CONVERSATIONSERVICE']._serialized_start=2953
+  _globals['_CONVERSATIONSERVICE']._serialized_end=3053
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vestibule.v1 import common_pb2 as _common_pb2
+from vestibule.v1 import flow_pb2 as _flow_pb2
 from vestibule.v1 import recommendation_pb2 as _recommendation_pb2
 import builtins as _builtins
 import sys
@@ -114,6 +115,7 @@ class ConverseConfig(_message.Message):
     MAX_UTTERANCE_FIELD_NUMBER: _builtins.int
     WORD_TIMES_FIELD_NUMBER: _builtins.int
     BARGE_IN_FIELD_NUMBER: _builtins.int
+    GUIDED_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session."""
     encoding: Global___AudioEncoding.ValueType
@@ -147,6 +149,11 @@ class ConverseConfig(_message.Message):
     a later typed text. Absent means true. An app that cannot stop its own playback, or whose microphone hears it, sets
     false: every turn then gets its whole reply, in order. Must be given again on a resumed stream.
     """
+    guided: _builtins.bool
+    """Whether the app shows the question of Progress to the person. A bare answer, such as "4821", is then read and
+    redacted as an answer to it. With reply it always is, once the assistant has replied. Must be given again on a
+    resumed stream.
+    """
     @_builtins.property
     def end_silence(self) -> _duration_pb2.Duration:
         """Silence that ends an utterance, 0.2 s to 3 s. Absent means 0.28 s after a whole sentence and 0.6 s otherwise."""
@@ -172,10 +179,11 @@ class ConverseConfig(_message.Message):
         max_utterance: _duration_pb2.Duration | None = ...,
         word_times: _builtins.bool = ...,
         barge_in: _builtins.bool | None = ...,
+        guided: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_barge_in", b"_barge_in", "_next_utterance", b"_next_utterance", "barge_in", b"barge_in", "end_silence", b"end_silence", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_barge_in", b"_barge_in", "_next_utterance", b"_next_utterance", "barge_in", b"barge_in", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "word_times", b"word_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_barge_in", b"_barge_in", "_next_utterance", b"_next_utterance", "barge_in", b"barge_in", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "guided", b"guided", "language", b"language", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "word_times", b"word_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__barge_in: _TypeAlias = _typing.Literal["barge_in"]  # noqa: Y015
     _WhichOneofArgType__barge_in: _TypeAlias = _typing.Literal["_barge_in", b"_barge_in"]  # noqa: Y015
@@ -305,6 +313,7 @@ class ConverseResponse(_message.Message):
     REPLY_ENDED_FIELD_NUMBER: _builtins.int
     PROPOSAL_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def configured(self) -> Global___Configured:
         """The stream is set up. The first message."""
@@ -345,6 +354,10 @@ class ConverseResponse(_message.Message):
     def notice(self) -> Global___Notice:
         """Something went wrong; the stream goes on."""
 
+    @_builtins.property
+    def progress(self) -> _flow_pb2.Progress:
+        """The session came further in its flow, or something else is asked."""
+
     def __init__(
         self,
         *,
@@ -358,12 +371,13 @@ class ConverseResponse(_message.Message):
         reply_ended: Global___ReplyEnded | None = ...,
         proposal: Global___Proposal | None = ...,
         notice: Global___Notice | None = ...,
+        progress: _flow_pb2.Progress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "configured", b"configured", "final", b"final", "notice", b"notice", "partial", b"partial", "payload", b"payload", "proposal", b"proposal", "reply_ended", b"reply_ended", "reply_piece", b"reply_piece", "speech_began", b"speech_began", "speech_ended", b"speech_ended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "configured", b"configured", "final", b"final", "notice", b"notice", "partial", b"partial", "payload", b"payload", "progress", b"progress", "proposal", b"proposal", "reply_ended", b"reply_ended", "reply_piece", b"reply_piece", "speech_began", b"speech_began", "speech_ended", b"speech_ended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "configured", b"configured", "final", b"final", "notice", b"notice", "partial", b"partial", "payload", b"payload", "proposal", b"proposal", "reply_ended", b"reply_ended", "reply_piece", b"reply_piece", "speech_began", b"speech_began", "speech_ended", b"speech_ended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "configured", b"configured", "final", b"final", "notice", b"notice", "partial", b"partial", "payload", b"payload", "progress", b"progress", "proposal", b"proposal", "reply_ended", b"reply_ended", "reply_piece", b"reply_piece", "speech_began", b"speech_began", "speech_ended", b"speech_ended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["configured", "acknowledged", "speech_began", "speech_ended", "partial", "final", "reply_piece", "reply_ended", "proposal", "notice"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["configured", "acknowledged", "speech_began", "speech_ended", "partial", "final", "reply_piece", "reply_ended", "proposal", "notice", "progress"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vestibule.v1 import common_pb2 as _common_pb2
+from vestibule.v1 import flow_pb2 as _flow_pb2
 from vestibule.v1 import media_pb2 as _media_pb2
 from vestibule.v1 import recommendation_pb2 as _recommendation_pb2
 import builtins as _builtins
@@ -66,6 +67,7 @@ class Session(_message.Message):
     VARIANT_FIELD_NUMBER: _builtins.int
     FLOW_FIELD_NUMBER: _builtins.int
     FLOW_VERSION_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the session."""
     client_id: _builtins.str
@@ -102,6 +104,10 @@ class Session(_message.Message):
     def recommendation(self) -> _recommendation_pb2.Recommendation:
         """The newest recommendation, pending or decided. Absent before the first."""
 
+    @_builtins.property
+    def progress(self) -> _flow_pb2.Progress:
+        """How far it is in its flow, and what is asked now."""
+
     def __init__(
         self,
         *,
@@ -117,10 +123,11 @@ class Session(_message.Message):
         variant: _builtins.str = ...,
         flow: _builtins.str = ...,
         flow_version: _builtins.int = ...,
+        progress: _flow_pb2.Progress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "recommendation", b"recommendation", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "progress", b"progress", "recommendation", b"recommendation", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "create_time", b"create_time", "flow", b"flow", "flow_version", b"flow_version", "id", b"id", "language", b"language", "recommendation", b"recommendation", "state", b"state", "turn_count", b"turn_count", "update_time", b"update_time", "uploads", b"uploads", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "create_time", b"create_time", "flow", b"flow", "flow_version", b"flow_version", "id", b"id", "language", b"language", "progress", b"progress", "recommendation", b"recommendation", "state", b"state", "turn_count", b"turn_count", "update_time", b"update_time", "uploads", b"uploads", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,95 @@
+"""What a reply is told about the flow, and what the fallback says without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.text import RedactedText
+from server.flows.fields import TextField
+from server.flows.phrases import guide_phrases
+from server.flows.progress import FieldProgress, FieldState, Progress
+from server.flows.questions import labels_of, newly_noted, question, shown_value
+from server.flows.texts import text_in
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """What a reply to one turn needs to know.
+
+    Attributes:
+        progress: How far the session is, with the turn.
+        noted: Fields that the turn answered.
+    """
+
+    progress: Progress
+    noted: tuple[FieldProgress, ...] = ()
+
+    @classmethod
+    def after(cls, progress: Progress, source_id: str) -> Briefing:
+        """The briefing for the reply to a turn."""
+        return cls(progress, tuple(newly_noted(progress, source_id)))
+
+    @property
+    def only_questions(self) -> bool:
+        """Whether no model writes the replies of this flow."""
+        return self.progress.flow.assistant.says == "questions"
+
+    def sentences(self, earlier: Sequence[str], language: str) -> tuple[str, ...]:
+        """A reply without a model: what was noted, and the one question; each sentence but the last ends in a space.
+
+        A question that the reply before has asked already is not repeated as it is: what is missing is named, with an
+        example.
+
+        Args:
+            earlier: Replies so far, oldest first.
+            language: Of the reply.
+        """
+        words = guide_phrases(language)
+        labels = labels_of([*self.noted], language)
+        first = words.noted.format(what=words.listed(labels)) if labels else words.fine
+        if (current := self.progress.current) is None:
+            return f"{first} ", words.finished
+        asked = question(current, language).value
+        if not labels and earlier and asked in earlier[-1]:
+            reminder = words.still.format(what=current.field.label_in(language))
+            if current.field.example is None:
+                return (reminder,)
+            return f"{reminder} ", words.example.format(example=text_in(current.field.example, language))
+        return f"{first} ", asked
+
+    def for_model(self, language: str) -> RedactedText:
+        """What the model is told: what is noted, what is missing, and the one thing to ask. Words of a person that a
+        field of text holds are left out: they stand in the conversation, as data.
+
+        Args:
+            language: Of the question.
+        """
+        flow, literal = self.progress.flow, RedactedText.literal
+        noted = [one for one in self.progress.fields if one.state is FieldState.ANSWERED]
+        missing = [one for one in self.progress.fields if one.open]
+        parts = [literal(f"You are {flow.assistant.role}. This is about {flow.record.about}.")]
+        if noted:
+            parts += [literal("Noted so far:"), _listed([_as_noted(one, language) for one in noted])]
+        if self.progress.current is None:
+            parts.append(literal("Nothing is missing: say so, and that the person can now check the record."))
+        else:
+            parts.append(literal(f"Still missing: {'; '.join(labels_of(missing, language))}."))
+            parts += [
+                literal("Ask now for this one thing and nothing else:"),
+                question(self.progress.current, language),
+            ]
+            if self.progress.step and self.progress.step.skippable:
+                parts.append(literal("The person may skip it."))
+        return RedactedText.join([*parts, literal(flow.assistant.instruction)])
+
+
+def _as_noted(one: FieldProgress, language: str) -> RedactedText:
+    label = RedactedText.literal(one.field.label_in(language))
+    if isinstance(one.field, TextField):
+        return label
+    return RedactedText.join([label, shown_value(one.field, one.value, language)])
+
+
+def _listed(parts: Sequence[RedactedText]) -> RedactedText:
+    return RedactedText.join([RedactedText.join(parts, separator="; "), RedactedText.literal(".")], separator="")

@@ -1,0 +1,193 @@
+"""What one turn, or one picture, means for the progress of a session: answers, corrections, skips and steps back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from models.redaction.commands import any_of, folded, says
+from models.text import RedactedText
+from server.flows.extraction import visitor_count
+from server.flows.fields import NumberField, PhotoField, TextField, YesNoField
+from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
+from server.flows.reading.material import Material
+from server.flows.reading.reader import Request, read_answer
+from server.flows.reading.words import CORRECTION, PHOTOGRAPH, SAID, greets, phrases
+
+_FIRST_WORDS = 4
+"""Words at the start of a text among which "no" or "sorry" announces a correction."""
+
+_WRONG = re.compile(r"\b(?:wrong|falsch|mal|incorrect[ao]?|faux|fausse|errad[ao])\b|गलत")
+
+
+def answers_in(progress: Progress, material: Material, *, asked: bool, source_id: str) -> list[Answer]:
+    """What a turn says, in the order of the flow.
+
+    Args:
+        progress: Before the turn.
+        material: The turn.
+        asked: Whether the question of ``progress`` was put to the person, by the assistant or on the screen.
+        source_id: UUID of the turn.
+    """
+    current = progress.current
+    if asked and says("back", material.plain, material.code):
+        earlier = progress.before_current()
+        return [_row(earlier, AnswerStatus.REOPENED, material, source_id)] if earlier else []
+    if asked and current is not None and says("skip", material.plain, material.code):
+        return [_row(one, AnswerStatus.SKIPPED, material, source_id) for one in skipped_with(progress, current)]
+    corrects = _corrects(material, current)
+    found = [] if not corrects else list(_corrections(progress, material))
+    if not found:
+        found = list(_answers(progress, material, current if asked else None))
+    rows = [_row(one, AnswerStatus.ANSWERED, material, source_id, value, corrects=corrects) for one, value in found]
+    if asked and current is not None and _passed_over(current, rows, material):
+        rows.append(_row(current, AnswerStatus.SKIPPED, material, source_id))
+    return rows
+
+
+def answers_of_picture(progress: Progress, pictures: Sequence[Material], source_id: str) -> list[Answer]:
+    """What a picture says.
+
+    Args:
+        progress: Before it.
+        pictures: All pictures of the session that were read, the new one last.
+        source_id: UUID of its upload.
+    """
+    newest, rows = pictures[-1], []
+    for one in progress.fields:
+        value = _counted(one, pictures) or read_answer(one.field, one.step, newest, Request())
+        if value and not (one.pictured and one.field.equal(one.pictured.value, value.value)):
+            rows.append(_row(one, AnswerStatus.ANSWERED, newest, source_id, value))
+    return rows
+
+
+def skipped_with(progress: Progress, one: FieldProgress) -> list[FieldProgress]:
+    """The fields that are skipped when somebody skips this one: its whole step, itself, or none."""
+    if one.step.skippable:
+        return [each for each in progress.fields if each.step.name == one.step.name and each.open]
+    return [] if one.field.required else [one]
+
+
+def _counted(one: FieldProgress, pictures: Sequence[Material]) -> RedactedText | None:
+    """What all pictures together give: their number, or the rows of all registers."""
+    if isinstance(one.field, PhotoField):
+        number = sum(picture.picture in one.field.pictures for picture in pictures)
+        new = pictures[-1].picture in one.field.pictures
+        return RedactedText.literal(str(number)) if new else None
+    if isinstance(one.field, NumberField) and one.field.reader == "register_rows" and "picture" in one.step.ways:
+        if pictures[-1].picture != "visitor_register":
+            return None
+        registers = [picture.text for picture in pictures if picture.picture == "visitor_register"]
+        rows = sum(visitor_count(text.value, text.counts) for text in registers)
+        return RedactedText.literal(str(rows)) if rows and not one.field.problem(str(rows)) else None
+    return None
+
+
+def _answers(
+    progress: Progress, material: Material, asked: FieldProgress | None
+) -> Iterator[tuple[FieldProgress, RedactedText]]:
+    """Values of the field that was asked for, and of others that nobody has answered yet."""
+    others = [one for one in progress.fields if one is not asked and one.state is not FieldState.ANSWERED]
+    found = [(one, value) for one in others if (value := read_answer(one.field, one.step, material, Request()))]
+    if asked is not None and (value := _asked(asked, material, alone=not found)):
+        yield asked, value
+    yield from found
+
+
+def _asked(one: FieldProgress, material: Material, *, alone: bool) -> RedactedText | None:
+    named = isinstance(one.field, TextField) and one.field.reader is not None
+    side = _side(one, material) if one.state is FieldState.DISPUTED else None
+    if side and not re.search(r"\d", material.plain):
+        return side
+    return read_answer(one.field, one.step, material, Request(asked=alone or not named)) or side
+
+
+def _side(one: FieldProgress, material: Material) -> RedactedText | None:
+    """Which of two values is meant by "the photograph is right", or "what I said"."""
+    text = folded(material.plain)
+    picture = any_of(phrases(PHOTOGRAPH, material.code)).search(text) is not None
+    said = any_of(phrases(SAID, material.code)).search(text) is not None
+    if picture == said:
+        return None
+    wrong = _WRONG.search(text) is not None
+    return one.pictured if picture != wrong else one.said
+
+
+def _corrections(progress: Progress, material: Material) -> Iterator[tuple[FieldProgress, RedactedText]]:
+    """Values of answered fields that a correction names; else of the field that was answered last."""
+    answered = [one for one in progress.fields if one.state is FieldState.ANSWERED]
+    found = [
+        (one, value)
+        for one in answered
+        if not isinstance(one.field, TextField) or one.field.reader is not None
+        if (value := read_answer(one.field, one.step, material, Request(corrects=True))) and _differs(one, value)
+    ]
+    yield from found
+    last = next((one for one in answered if one.field.name == progress.last), None)
+    if not found and last is not None and not isinstance(last.field, YesNoField | PhotoField):
+        value = read_answer(last.field, last.step, material, Request(asked=True, corrects=True))
+        if value and isinstance(last.field, TextField):
+            value = material.text.quoted(_after_marker(material)) or value
+        if value and _differs(last, value):
+            yield last, value
+
+
+def _differs(one: FieldProgress, value: RedactedText) -> bool:
+    return not one.field.equal(one.value.value, value.value)
+
+
+def _corrects(material: Material, current: FieldProgress | None) -> bool:
+    """Whether a text announces a correction. A bare "no" to a question for yes or no does not."""
+    one_word, several = _markers(material.code)
+    text = folded(material.plain)
+    if several.search(text):
+        return True
+    found = one_word.search(" ".join(text.split()[:_FIRST_WORDS]))
+    answers = current is not None and isinstance(current.field, YesNoField)
+    return found is not None and not (answers and found[0] in folded_no(material.code))
+
+
+@lru_cache(maxsize=16)
+def _markers(code: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    known = phrases(CORRECTION, code)
+    return any_of(each for each in known if " " not in each), any_of(each for each in known if " " in each)
+
+
+@lru_cache(maxsize=16)
+def folded_no(code: str) -> frozenset[str]:
+    """Markers of a correction that also answer a question with no."""
+    return frozenset({phrases(CORRECTION, code)[0], "no", "nein", "nee", "non", "nao", "नहीं"})
+
+
+def _after_marker(material: Material) -> str:
+    """What follows the words that announce a correction, as it stands in the text."""
+    words = "|".join(
+        sorted(
+            (re.escape(each) for each in CORRECTION.get(material.code, CORRECTION["en"]).split("|")),
+            key=len,
+            reverse=True,
+        )
+    )
+    return re.sub(rf"^\W*(?:(?:{words})\b\W*)+", "", material.text.value, flags=re.IGNORECASE).strip(" .,!")
+
+
+def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: Material) -> bool:
+    """Whether something optional was asked and something else was said: it is asked once, not again and again."""
+    plain = material.plain.strip()
+    told = re.search(r"\w", plain) is not None or bool(rows)
+    greeted = greets(plain, material.code) or plain.endswith(("?", "\uff1f"))
+    answered = any(row.field == current.field.name or row.corrects for row in rows)
+    return not current.field.required and told and not greeted and not answered
+
+
+def _row(
+    one: FieldProgress,
+    status: AnswerStatus,
+    material: Material,
+    source_id: str,
+    value: RedactedText = NO_VALUE,
+    *,
+    corrects: bool = False,
+) -> Answer:
+    return Answer(one.step.name, one.field.name, status, value, material.way, source_id, corrects)

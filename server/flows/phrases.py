@@ -1,0 +1,129 @@
+"""Sentences that guide through any flow, in the languages of the fallback. Their nouns come from the flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from server.flows.texts import base_language
+
+
+@dataclass(frozen=True, slots=True)
+class GuidePhrases:
+    """One language's sentences.
+
+    Attributes:
+        noted: Acknowledges something; ``{what}`` is a label, or several.
+        heard: Acknowledges where there is no flow.
+        fine: Goes on when the turn answered nothing: it skipped, went back, or was not understood.
+        still: Says that something is still missing; ``{what}`` is its label.
+        example: ``{example}`` is an answer that would do.
+        disagree: Asks which of two values is right: ``{said}`` and ``{shown}``.
+        finished: Said when nothing is missing.
+        conjunction: Joins the last two labels.
+        given: Stands for a personal value that was given.
+        yes: Yes, and no.
+    """
+
+    noted: str
+    heard: str
+    fine: str
+    still: str
+    example: str
+    disagree: str
+    finished: str
+    conjunction: str
+    given: str
+    yes: str
+    no: str
+
+    def listed(self, labels: list[str]) -> str:
+        """Labels in a sentence."""
+        return self.conjunction.join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+
+
+GUIDE_PHRASES: Final = {
+    "en": GuidePhrases(
+        noted="Thank you, noted: {what}.",
+        heard="Thank you, I have noted that.",
+        fine="All right.",
+        still="I still need this: {what}.",
+        example="For example: {example}",
+        disagree="You said {said}, the photograph shows {shown}. Which is right?",
+        finished="That is everything. Please check the record.",
+        conjunction=" and ",
+        given="given",
+        yes="yes",
+        no="no",
+    ),
+    "de": GuidePhrases(
+        noted="Danke, notiert: {what}.",
+        heard="Danke, das ist notiert.",
+        fine="In Ordnung.",
+        still="Mir fehlt noch: {what}.",
+        example="Zum Beispiel: {example}",
+        disagree="Sie sagten {said}, das Foto zeigt {shown}. Was stimmt?",
+        finished="Das ist alles. Bitte prüfen Sie den Eintrag.",
+        conjunction=" und ",
+        given="angegeben",
+        yes="ja",
+        no="nein",
+    ),
+    "es": GuidePhrases(
+        noted="Gracias, anotado: {what}.",
+        heard="Gracias, lo he anotado.",
+        fine="De acuerdo.",
+        still="Todavía me falta: {what}.",
+        example="Por ejemplo: {example}",
+        disagree="Usted dijo {said}, la fotografía muestra {shown}. ¿Cuál es correcto?",
+        finished="Eso es todo. Por favor, revise el registro.",
+        conjunction=" y ",
+        given="indicado",
+        yes="sí",
+        no="no",
+    ),
+    "fr": GuidePhrases(
+        noted="Merci, c'est noté : {what}.",
+        heard="Merci, c'est noté.",
+        fine="D'accord.",
+        still="Il me manque encore : {what}.",
+        example="Par exemple : {example}",
+        disagree="Vous avez dit {said}, la photo montre {shown}. Lequel est exact ?",
+        finished="C'est tout. Veuillez vérifier le dossier.",
+        conjunction=" et ",
+        given="donné",
+        yes="oui",
+        no="non",
+    ),
+    "hi": GuidePhrases(
+        noted="धन्यवाद, दर्ज किया गया: {what}।",
+        heard="धन्यवाद, मैंने दर्ज कर लिया।",
+        fine="ठीक है।",
+        still="मुझे अभी भी यह चाहिए: {what}।",
+        example="उदाहरण: {example}",
+        disagree="आपने {said} कहा, फ़ोटो में {shown} है। कौन सा सही है?",
+        finished="बस इतना ही। कृपया रिकॉर्ड जाँच लें।",
+        conjunction=" और ",
+        given="दिया गया",
+        yes="हाँ",
+        no="नहीं",
+    ),
+    "pt": GuidePhrases(
+        noted="Obrigado, anotado: {what}.",
+        heard="Obrigado, está anotado.",
+        fine="Tudo bem.",
+        still="Ainda preciso disto: {what}.",
+        example="Por exemplo: {example}",
+        disagree="Você disse {said}, a fotografia mostra {shown}. Qual está certo?",
+        finished="É tudo. Por favor, confira o registro.",
+        conjunction=" e ",
+        given="informado",
+        yes="sim",
+        no="não",
+    ),
+}
+
+
+def guide_phrases(language: str) -> GuidePhrases:
+    """The sentences of a language; English for an unknown one."""
+    return GUIDE_PHRASES.get(base_language(language), GUIDE_PHRASES["en"])

@@ -1,0 +1,216 @@
+"""How far a session is in its flow: what is answered, what is asked now, and where two answers disagree.
+
+Everything follows from the answers in their order, the facts and the flow. Nothing here is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+from models.text import RedactedText
+from server.flows.definition import FlowDefinition, Step
+from server.flows.fields import FieldDefinition, PhotoField
+
+AnswerWay = Literal["speech", "text", "picture", "app"]
+"""How an answer came: said, typed, read in a picture, or given by the app as a value."""
+
+
+class AnswerStatus(StrEnum):
+    """What happened to a field, or to a step."""
+
+    ANSWERED = "answered"
+    SKIPPED = "skipped"
+    REOPENED = "reopened"
+    ENTERED = "entered"
+    """The step was asked for the first time; such a row has no field."""
+
+
+class FieldState(StrEnum):
+    """How a field is now."""
+
+    MISSING = "missing"
+    ANSWERED = "answered"
+    SKIPPED = "skipped"
+    DISPUTED = "disputed"
+    """What was said and what a picture shows differ, and nobody has said which is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One row of what happened, oldest first.
+
+    Attributes:
+        step: Name of the step.
+        field: Name of the field; empty where a step was entered.
+        value: As the record has it; empty unless it was answered.
+        source_id: UUID of the turn or upload; empty for a value of the app.
+        corrects: Whether it was meant as a correction.
+    """
+
+    step: str
+    field: str
+    status: AnswerStatus
+    value: RedactedText
+    way: AnswerWay
+    source_id: str = ""
+    corrects: bool = False
+
+
+NO_VALUE = RedactedText.literal("")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProgress:
+    """A field of the flow that comes up in this session.
+
+    Attributes:
+        said: Newest value that the person gave.
+        pictured: Newest value that a picture gave.
+        value: Which of them counts; of a disputed one, what was said.
+        asked_before: Whether it was skipped or answered before it was opened again.
+    """
+
+    field: FieldDefinition
+    step: Step
+    state: FieldState = FieldState.MISSING
+    value: RedactedText = NO_VALUE
+    way: AnswerWay = "app"
+    source_id: str = ""
+    said: RedactedText = NO_VALUE
+    pictured: RedactedText = NO_VALUE
+
+    @property
+    def open(self) -> bool:
+        """Whether the person is still to be asked."""
+        return self.state in (FieldState.MISSING, FieldState.DISPUTED)
+
+    def after(self, answer: Answer) -> FieldProgress:
+        """The field after one more answer."""
+        match answer.status:
+            case AnswerStatus.SKIPPED:
+                return replace(self, state=FieldState.SKIPPED, source_id=answer.source_id, way=answer.way)
+            case AnswerStatus.REOPENED:
+                return replace(self, state=FieldState.MISSING, said=NO_VALUE, pictured=NO_VALUE)
+            case AnswerStatus.ANSWERED if answer.way == "picture":
+                return self._pictured(answer)
+            case AnswerStatus.ANSWERED:
+                return self._said(answer)
+        return self
+
+    def _answered(self, answer: Answer) -> FieldProgress:
+        return replace(self, state=FieldState.ANSWERED, value=answer.value, way=answer.way, source_id=answer.source_id)
+
+    def _pictured(self, answer: Answer) -> FieldProgress:
+        again = bool(self.pictured) and self.field.equal(self.pictured.value, answer.value.value)
+        seen = replace(self, pictured=answer.value)
+        if not self.said or isinstance(self.field, PhotoField):
+            return seen._answered(answer)
+        if self.field.equal(self.said.value, answer.value.value) or (again and self.state is FieldState.ANSWERED):
+            return replace(seen, state=FieldState.ANSWERED)
+        return replace(seen, state=FieldState.DISPUTED)
+
+    def _said(self, answer: Answer) -> FieldProgress:
+        told = replace(self, said=answer.value)._answered(answer)
+        settled = answer.corrects or answer.way == "app" or self.state is FieldState.DISPUTED or not self.pictured
+        if settled or self.field.equal(self.pictured.value, answer.value.value):
+            return told
+        return replace(told, state=FieldState.DISPUTED)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A session in its flow.
+
+    Attributes:
+        fields: Those that come up, in the order of the steps.
+        entered: Steps that were asked before.
+        last: The field that was answered last; empty for none.
+    """
+
+    flow: FlowDefinition
+    fields: tuple[FieldProgress, ...]
+    entered: frozenset[str] = frozenset()
+    last: str = ""
+
+    @cached_property
+    def current(self) -> FieldProgress | None:
+        """The one field that is asked now; None when nothing is left to ask."""
+        return next((each for each in self.fields if each.open), None)
+
+    @property
+    def step(self) -> Step | None:
+        """The step that is asked now."""
+        return None if self.current is None else self.current.step
+
+    @property
+    def done(self) -> int:
+        """Fields that need no question any more."""
+        return sum(not each.open for each in self.fields)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that come up, in order."""
+        return tuple({each.step.name: each.step for each in self.fields}.values())
+
+    @property
+    def summary(self) -> tuple[tuple[str, ...], ...]:
+        """What changes when a person comes further: fields, their states and their values."""
+        return tuple((one.field.name, one.state, one.value.value, one.pictured.value) for one in self.fields)
+
+    @property
+    def missing(self) -> tuple[FieldProgress, ...]:
+        """Required fields that have no value, or two."""
+        return tuple(each for each in self.fields if each.field.required and each.state is not FieldState.ANSWERED)
+
+    def find(self, field: str) -> FieldProgress | None:
+        """A field that comes up."""
+        return next((each for each in self.fields if each.field.name == field), None)
+
+    def before_current(self) -> FieldProgress | None:
+        """The field to which "go back" leads: the nearest earlier one that is not a photograph."""
+        at = self.fields.index(self.current) if self.current is not None else len(self.fields)
+        earlier = [each for each in self.fields[:at] if not isinstance(each.field, PhotoField)]
+        return earlier[-1] if earlier else None
+
+
+def progress_of(flow: FlowDefinition, facts: Mapping[str, str], answers: Iterable[Answer]) -> Progress:
+    """How far a session is.
+
+    Args:
+        flow: The flow of the session.
+        facts: What the app knew before.
+        answers: Oldest first.
+    """
+    known = {
+        field.name: FieldProgress(field, step) for step in flow.steps for field in step.fields
+    }  # what comes up is decided below, because a later answer may bring an earlier step up
+    entered, last = set[str](), ""
+    for answer in answers:
+        if answer.status is AnswerStatus.ENTERED:
+            entered.add(answer.step)
+        elif answer.field in known:
+            known[answer.field] = known[answer.field].after(answer)
+            last = answer.field if answer.status is AnswerStatus.ANSWERED else last
+    values = dict(facts)
+    shown: list[FieldProgress] = []
+    for step in flow.steps:
+        if step.when is not None and not step.when.holds(values):
+            continue
+        for field in step.fields:
+            if field.when is not None and not field.when.holds(values):
+                continue
+            one = _enough(known[field.name])
+            shown.append(one)
+            if one.state is FieldState.ANSWERED:
+                values[field.name] = one.value.value
+    return Progress(flow, tuple(shown), frozenset(entered), last)
+
+
+def _enough(one: FieldProgress) -> FieldProgress:
+    """The field as it is; photographs are missing until there are enough."""
+    few = isinstance(one.field, PhotoField) and one.state is FieldState.ANSWERED and one.field.problem(one.value.value)
+    return replace(one, state=FieldState.MISSING) if few else one

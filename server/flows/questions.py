@@ -1,0 +1,52 @@
+"""What is said and shown of the progress of a session, in a language."""
+
+from __future__ import annotations
+
+from models.text import RedactedText
+from server.flows.fields import (
+    ChoiceField,
+    FieldDefinition,
+    NumberField,
+    PersonalField,
+    YesNoField,
+)
+from server.flows.phrases import guide_phrases
+from server.flows.progress import FieldProgress, FieldState, Progress
+from server.flows.texts import text_in
+
+
+def question(one: FieldProgress, language: str) -> RedactedText:
+    """The question for a field; where two values differ, the question which is right."""
+    if one.state is not FieldState.DISPUTED:
+        return RedactedText.literal(text_in(one.field.ask, language))
+    before, rest = guide_phrases(language).disagree.split("{said}")
+    between, after = rest.split("{shown}")
+    said, shown = (shown_value(one.field, value, language) for value in (one.said, one.pictured))
+    literal = RedactedText.literal
+    return RedactedText.join([literal(before), said, literal(between), shown, literal(after)], separator="")
+
+
+def shown_value(field: FieldDefinition, value: RedactedText, language: str) -> RedactedText:
+    """A value as people read it: the label of an option, a number with its unit, "given" for a personal one."""
+    words = guide_phrases(language)
+    match field:
+        case ChoiceField():
+            labels = {option.value: option.label_in(language) for option in field.options}
+            return RedactedText.literal(labels.get(value.value, value.value))
+        case YesNoField():
+            return RedactedText.literal(words.yes if value.value == "yes" else words.no)
+        case PersonalField() if "[" not in value.value:
+            return RedactedText.literal(words.given)
+        case NumberField() if field.unit and value.value:
+            return RedactedText.join([value, RedactedText.literal(field.unit)])
+    return value
+
+
+def labels_of(fields: list[FieldProgress], language: str) -> list[str]:
+    """What people call these fields."""
+    return [one.field.label_in(language) for one in fields]
+
+
+def newly_noted(progress: Progress, source_id: str) -> list[FieldProgress]:
+    """The fields that a turn answered."""
+    return [one for one in progress.fields if one.source_id == source_id and one.state is FieldState.ANSWERED]

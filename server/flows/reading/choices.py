@@ -1,0 +1,92 @@
+"""Reads choices by the words of their options, and yes or no."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from models.redaction.commands import any_of, folded
+from server.flows.fields import ChoiceField, Option
+from server.flows.reading.material import Material
+from server.flows.reading.words import NO, NOT, YES, phrases
+from server.flows.texts import text_in, words_in
+
+_NEGATION_WORDS: Final = 3
+"""Words before an option within which a "not" denies it."""
+
+_CLAUSE: Final = re.compile(r"[,.;:!?…।]|\b(?:but|sondern|aber|sino|pero|mais|mas)\b")
+_ENDINGS: Final = r"(?:s|es|n|en|e|er)?"
+"""Of a plural, or of a case in German."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    value: str
+    start: int
+    end: int
+    named: bool
+    """Whether it is the label or the value, and no other word for it."""
+
+
+def read_choice(field: ChoiceField, material: Material, *, asked: bool) -> str | None:
+    """The option that a text names; None where it names none or several, or says that it is not the one.
+
+    One that was not asked for needs its label.
+    """
+    mentions = list(_longest(_mentions(field, material)))
+    if not asked:
+        mentions = [each for each in mentions if each.named]
+    for named in (True, False):
+        values = {each.value for each in mentions if each.named or not named}
+        if len(values) == 1:
+            return values.pop()
+        if values:
+            return None
+    return None
+
+
+def read_yes_no(material: Material) -> str | None:
+    """``yes`` or ``no`` as the answer to a question; the first of them that is said counts."""
+    text = folded(material.plain)
+    yes, no = any_of(phrases(YES, material.code)).search(text), any_of(phrases(NO, material.code)).search(text)
+    if yes and no:
+        return "yes" if yes.start() < no.start() and not _overlap(yes, no) else "no"
+    return "yes" if yes else "no" if no else None
+
+
+def _overlap(one: re.Match[str], other: re.Match[str]) -> bool:
+    return one.start() < other.end() and other.start() < one.end()
+
+
+def _mentions(field: ChoiceField, material: Material) -> Iterator[_Mention]:
+    denied = any_of(phrases(NOT, material.code))
+    for clause in _CLAUSE.split(material.plain.casefold()):
+        text = folded(clause or "")
+        offset = hash(clause) & 0xFFFF  # mentions of two clauses never overlap
+        for option in field.options:
+            for phrase, named in _phrases(option, material.language):
+                for found in re.finditer(rf"(?<!\w){re.escape(phrase)}{_ENDINGS}(?!\w)", text):
+                    before = " ".join(text[: found.start()].split()[-_NEGATION_WORDS:])
+                    if not denied.search(before):
+                        yield _Mention(option.value, offset + found.start(), offset + found.end(), named)
+
+
+def _phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:
+    yield folded(option.value), True
+    if option.label is not None:
+        yield folded(text_in(option.label, language)), True
+    for word in words_in(option.words, language):
+        yield folded(word), False
+
+
+def _longest(mentions: Iterator[_Mention]) -> Iterator[_Mention]:
+    """Without those that lie within a longer one: "field service" is no "service"."""
+    found = list(mentions)
+    for one in found:
+        if not any(
+            other.start <= one.start and one.end <= other.end and other.end - other.start > one.end - one.start
+            for other in found
+        ):
+            yield one

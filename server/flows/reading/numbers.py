@@ -1,0 +1,142 @@
+"""Reads numbers: beside their unit, beside their label, or alone as the answer to a question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from models.redaction.commands import any_of, folded
+from server.flows.extraction import meter_reading, visitor_count
+from server.flows.fields import NumberField
+from server.flows.reading.dates import without_dates
+from server.flows.reading.material import Material
+from server.flows.reading.words import NOT, phrases
+from server.flows.texts import words_in
+
+_SPACES: Final = r" '\u2019\u00a0\u202f"
+_NUMBER: Final = re.compile(
+    r"(?<![\w.,:/*-])(?P<sign>[-\u2212])?"
+    rf"(?P<digits>\d{{1,3}}(?:[{_SPACES}]\d{{3}})+(?!\d)(?:[.,]\d+)?|\d[\d.,]*\d|\d)(?![\w:/*])"
+)
+_HALF: Final = re.compile(
+    r"^\s*(?:and a half|einhalb|und ein halb|und eine halbe|y media|y medio|et demie?|e meia|e meio|½)", re.IGNORECASE
+)
+_IN_PAIRS: Final = re.compile(r"(?<![\d.,])(\d{2}) (\d{2})(?![\d.,])")
+"""A number that is said in pairs: "forty eight twenty one"."""
+
+_CHANGED: Final = re.compile(r"\b(?:from|von|de)\s+\d[\d.,]*(?=(?:\s+\w+){0,2}\s+(?:to|auf|zu|a|à|para)\b[^.]*\d)")
+"""What a number is changed from: "from 8 people to 7"."""
+
+_NEAR_CHARACTERS: Final = 40
+_POINT_FOR_DECIMALS: Final = frozenset({"en", "hi", "zh", "ja"})
+_UNIT, _LABEL, _ALONE = 4, 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    value: str
+    score: int
+    at: int
+
+
+def read_number(field: NumberField, material: Material, *, asked: bool, corrects: bool = False) -> str | None:
+    """The value of a number, or None.
+
+    A number that was not asked for needs its unit, or its label where it has none or corrects an earlier one.
+
+    Args:
+        field: What is read.
+        material: From which.
+        asked: Whether it was asked for, so that a bare number is the answer.
+        corrects: Whether the text says that it corrects something.
+    """
+    if field.reader is not None and (found := _by_rule(field, material)):
+        return found if not field.problem(found) else None
+    if material.way == "picture" and field.reader is not None:
+        return None
+    least = _ALONE if asked else _LABEL if corrects or not _units(field, material) else _UNIT
+    fitting = [each for each in _candidates(field, material) if each.score >= least and not field.problem(each.value)]
+    if not fitting or (material.way == "picture" and max(each.score for each in fitting) < _LABEL):
+        return None
+    return max(fitting, key=lambda each: (each.score, each.at)).value
+
+
+def _by_rule(field: NumberField, material: Material) -> str:
+    """What a rule of ``server.flows.extraction`` finds; empty for nothing."""
+    if field.reader == "register_rows":
+        rows = visitor_count(material.text.value, material.text.counts) if material.picture == "visitor_register" else 0
+        return str(rows) if rows else ""
+    reading = meter_reading(material.text.value) if material.picture in ("", "meter") else None
+    return reading.value if reading is not None else ""
+
+
+def _candidates(field: NumberField, material: Material) -> Iterator[_Candidate]:
+    text = without_dates(material.numbered, material)
+    units, labels = any_of(_units(field, material)), any_of(_label_words(field, material))
+    negated = re.compile(rf"(?:{any_of(phrases(NOT, material.code)).pattern})\s*$")
+    text = _CHANGED.sub(lambda change: " " * len(change[0]), text)
+    text = _IN_PAIRS.sub(lambda pair: f"{pair[1]}{pair[2]} ", text)
+    for number in _NUMBER.finditer(text):
+        before = text[max(0, number.start() - _NEAR_CHARACTERS) : number.start()]
+        after = text[number.end() : number.end() + _NEAR_CHARACTERS]
+        half = _HALF.search(after)
+        after = after[half.end() :] if half else after
+        value = _value(number, field, material.code, half=half is not None)
+        if not value or negated.search(folded(before)) or (after.startswith(("th", "st.", "%")) and field.unit != "%"):
+            continue
+        score = _ALONE + _UNIT * _begins_with(units, after) + _LABEL * _is_beside(labels, before, after)
+        yield _Candidate(value, score, number.start())
+
+
+def _value(number: re.Match[str], field: NumberField, code: str, *, half: bool) -> str:
+    """The number in digits, decimals after a point; empty where the digits cannot be read."""
+    digits = re.sub(f"[{_SPACES}]", "", number["digits"]).rstrip(".,")
+    point, comma = digits.count("."), digits.count(",")
+    decimal = "." if code in _POINT_FOR_DECIMALS else ","
+    if point and comma:
+        decimal = "." if digits.rfind(".") > digits.rfind(",") else ","
+    elif point + comma == 1:
+        mark = "." if point else ","
+        groups = len(digits.split(mark)[1]) == 3 and (mark != decimal or field.decimals < 3)
+        decimal = mark if not groups else {".": ",", ",": "."}[mark]
+    elif point + comma > 1:
+        decimal = "," if point else "."
+    whole = digits.replace("," if decimal == "." else ".", "").replace(decimal, ".")
+    if whole.count(".") > 1:
+        return ""
+    if half and "." not in whole:
+        whole = str(Decimal(whole) + Decimal("0.5"))
+    return f"-{whole}" if number["sign"] else whole
+
+
+def _units(field: NumberField, material: Material) -> list[str]:
+    words = words_in(field.unit_words, material.language)
+    return [
+        *words,
+        *(word[:-1] for word in words if len(word) > 3 and word.endswith("s")),
+        *([field.unit] * bool(field.unit)),
+    ]
+
+
+def _label_words(field: NumberField, material: Material) -> list[str]:
+    """The words of the label that say something."""
+    return [word for word in folded(field.label_in(material.language)).split() if len(word) > 3]
+
+
+def _begins_with(units: re.Pattern[str], after: str) -> bool:
+    """Whether a unit comes at once, or after one word ("38 working hours")."""
+    bare = folded(after)
+    found = units.search(bare)
+    return (
+        found is not None
+        and len(bare[: found.start()].split()) <= 1
+        and not re.search(r"[.;!?]", after[: found.start()])
+    )
+
+
+def _is_beside(labels: re.Pattern[str], before: str, after: str) -> bool:
+    clause = re.split(r"[.;!?]\s", before)[-1]
+    return bool(labels.search(folded(clause)) or labels.search(folded(re.split(r"[.,;!?]", after)[0][:20])))

@@ -1,0 +1,139 @@
+"""Reads the value of a field from one redacted text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from models.redaction.commands import any_of, folded, is_command
+from models.text import RedactedText
+from server.flows.definition import Step
+from server.flows.extraction import TAG, site_name, tags_of
+from server.flows.fields import (
+    LONGEST_VALUE,
+    ChoiceField,
+    CodeField,
+    DateField,
+    FieldDefinition,
+    Keep,
+    NumberField,
+    PersonalField,
+    PhotoField,
+    TextField,
+    TimeField,
+    YesNoField,
+)
+from server.flows.reading.choices import read_choice, read_yes_no
+from server.flows.reading.codes import read_code
+from server.flows.reading.dates import read_date
+from server.flows.reading.material import Material
+from server.flows.reading.numbers import read_number
+from server.flows.reading.times import read_time
+from server.flows.reading.words import greets
+
+GIVEN: Final = "yes"
+"""The value of a personal field of which only is kept that it was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How a field is looked for.
+
+    Attributes:
+        asked: Whether a person was asked for it, so that a bare answer is one.
+        corrects: Whether the text says that it corrects something.
+    """
+
+    asked: bool = False
+    corrects: bool = False
+
+
+def read_answer(field: FieldDefinition, step: Step, material: Material, request: Request) -> RedactedText | None:
+    """The value as the record has it, or None.
+
+    Nothing but personal fields is read from text that is not ``safe_for_llm``. Photographs are counted elsewhere.
+
+    Args:
+        field: What is looked for.
+        step: Its step, which says in which ways it may be answered.
+        material: Where.
+        request: How.
+    """
+    if material.way not in step.ways or isinstance(field, PhotoField):
+        return None
+    if material.way == "picture" and material.picture not in step.pictures:
+        return None
+    if isinstance(field, PersonalField):
+        return _personal(field, material)
+    if not material.text.safe_for_llm:
+        return None
+    if isinstance(field, TextField):
+        return _text(field, material, asked=request.asked)
+    value = _value(field, material, request)
+    return None if value is None else RedactedText.literal(value)
+
+
+def _value(field: FieldDefinition, material: Material, request: Request) -> str | None:
+    """A value that no words of a person are left in: digits, a day, an option, a code."""
+    value: str | None = None
+    match field:
+        case NumberField():
+            value = read_number(field, material, asked=request.asked, corrects=request.corrects)
+        case ChoiceField():
+            value = read_choice(field, material, asked=request.asked)
+        case CodeField():
+            value = read_code(field, material, asked=request.asked)
+        case YesNoField() if request.asked:
+            value = read_yes_no(material)
+        case DateField() if request.asked or _has_label(field, material):
+            value = read_date(material)
+        case TimeField() if request.asked or _has_label(field, material):
+            value = read_time(material, asked=request.asked)
+    return value
+
+
+def _has_label(field: FieldDefinition, material: Material) -> bool:
+    label = folded(field.label_in(material.language))
+    return len(label) > 4 and any_of([label]).search(folded(material.plain)) is not None
+
+
+def _text(field: TextField, material: Material, *, asked: bool) -> RedactedText | None:
+    if field.reader == "site_name" and (name := site_name(material.text.value)):
+        return material.text.quoted(name)
+    if not asked or material.way == "picture" or not _says_something(material):
+        return None
+    return material.text if len(material.text.value) <= LONGEST_VALUE else None
+
+
+def _says_something(material: Material) -> bool:
+    """Whether a text is more than tags, a greeting or a question back."""
+    bare = material.plain.strip()
+    return (
+        re.search(r"\w", bare) is not None
+        and not bare.endswith(("?", "\uff1f"))
+        and not (greets(bare, material.code) or is_command(bare, material.code))
+    )
+
+
+def _personal(field: PersonalField, material: Material) -> RedactedText | None:
+    if material.way == "picture" and not field.from_pictures:
+        return None
+    found: Counter[str] = tags_of(material.text.value, material.text.counts)
+    given = next((entity for entity in field.entities if found[entity]), None)
+    return None if given is None else kept(field, given, material.text)
+
+
+def kept(field: PersonalField, entity: str, text: RedactedText) -> RedactedText:
+    """What the field keeps of a value. Hashed and sealed values come with the text from the workers.
+
+    Args:
+        field: Says how.
+        entity: The type that was found.
+        text: Where.
+    """
+    tags = [found[0] for found in TAG.finditer(text.value) if found[1] == entity]
+    if field.keep is Keep.TAG and tags:
+        return RedactedText.literal(tags[0])
+    return RedactedText.literal(GIVEN)

@@ -1,0 +1,97 @@
+"""How far the session of a stream is in its flow, as the stream knows and tells it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Protocol
+
+from models.errors import Overloaded, ShuttingDown
+from models.redaction.dialogue_context import NO_HINTS, AnswerHints
+from server.flows.asking import answer_hints, asked_for
+from server.flows.briefing import Briefing
+from server.flows.progress import Progress
+from server.ledger.types import TurnRow
+from server.streaming.events import Emit, Final, Output, ProgressChanged
+
+
+class ProgressStore(Protocol):
+    """``server.streaming.repository.StreamRepository``."""
+
+    def changes(self) -> AsyncIterator[Progress]:
+        """The progress of the session each time that something else than a turn may have changed it."""
+        ...
+
+
+class StreamGuidance:
+    """The progress of the session of one stream.
+
+    Args:
+        progress: When the stream was opened.
+        language: Of the session or the stream; empty while it is not known.
+        guided: Whether the app shows the questions.
+    """
+
+    def __init__(self, progress: Progress, *, language: str, guided: bool) -> None:
+        self.progress = progress
+        self.replied: Callable[[], bool] = lambda: False
+        self._language = language
+        self._guided = guided
+        self._told = progress.summary
+        self._final_waits = False
+
+    @property
+    def question_was_put(self) -> bool:
+        """Whether the person knows the question: the app shows it, or the assistant has replied."""
+        return self._guided or self.replied()
+
+    def asked_for(self, by_reply: tuple[str, ...]) -> tuple[str, ...]:
+        """What the redactor is told was asked for: by the flow, and by what the assistant said last.
+
+        Args:
+            by_reply: What the newest reply asks for, see ``models.redaction.dialogue_context``.
+        """
+        current = self.progress.current
+        own = asked_for(current.field) if current is not None and self.question_was_put else ()
+        return tuple(sorted({*own, *by_reply}))
+
+    def hints(self) -> AnswerHints:
+        """What the answer to the open question may consist of besides; nothing where the person does not know it."""
+        current = self.progress.current
+        if current is None or not self.question_was_put:
+            return NO_HINTS
+        return answer_hints(current.field, current.step, self.progress.flow.language(self._language))
+
+    def briefing(self, turn: TurnRow) -> Briefing:
+        """What the reply to a turn is told."""
+        return Briefing.after(self.progress, turn.id)
+
+    def stored(self, progress: Progress, language: str) -> None:
+        """Take the progress after a turn was stored; it is told after the final of the turn."""
+        self.progress, self._language = progress, language or self._language
+        self._final_waits = True
+
+    def telling(self, emit: Emit) -> Emit:
+        """``emit`` that also sends the progress after a final that changed it."""
+
+        async def emit_all(output: Output) -> None:
+            await emit(output)
+            if isinstance(output, Final):
+                self._final_waits = False
+                await self._tell(emit)
+
+        return emit_all
+
+    async def follow(self, store: ProgressStore, emit: Emit) -> None:
+        """Send the progress when a picture or the app changes it, until the stream ends."""
+        with suppress(ShuttingDown, Overloaded):
+            async for progress in store.changes():
+                self.progress = progress
+                if not self._final_waits:
+                    await self._tell(emit)
+
+    async def _tell(self, emit: Emit) -> None:
+        summary = self.progress.summary
+        if summary != self._told:
+            self._told = summary
+            await emit(ProgressChanged(self.progress, self.progress.flow.language(self._language)))

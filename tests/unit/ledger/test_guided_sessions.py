@@ -1,0 +1,130 @@
+"""What a guided session leaves in the ledger: answers, events, and what analysts see of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from models.errors import Conflict, InvalidInput, NotFound
+from models.text import RedactedText
+from server.flows.progress import FieldState, Progress
+from server.ledger import answers, retention, sessions, turns, uploads
+from server.ledger.columns import Cursor, fetch_all
+from server.ledger.types import SessionRow, SessionState, UploadState
+from tests.fakes.guide import GUIDE
+from tests.unit.ledger import makers
+from tests.unit.ledger.makers import NOW
+
+
+def opened(cursor: Cursor, flow: str) -> SessionRow:
+    row, _ = sessions.insert_or_get(cursor, replace(makers.session(), flow=flow, flow_version=1))
+    return row
+
+
+def say(cursor: Cursor, session: SessionRow, *texts: str | RedactedText) -> Progress:
+    progress = GUIDE.progress(cursor, session)
+    for number, text in enumerate(texts):
+        said = RedactedText.literal(text) if isinstance(text, str) else text
+        turn = replace(makers.turn(session.id, number), text=said, source="typed", language="en")
+        progress = GUIDE.heard(cursor, session, turn, asked=True).progress
+    return progress
+
+
+def names(cursor: Cursor, session: SessionRow) -> list[str]:
+    rows = fetch_all(cursor, "SELECT name FROM events WHERE session_id = ? ORDER BY server_time, id", [session.id])
+    return [row["name"] for row in rows if row["name"] != "stage_entered"]
+
+
+def test_a_talk_becomes_events_that_a_funnel_counts(cursor: Cursor) -> None:
+    session = opened(cursor, "incident_report")
+    say(cursor, session, "damage", "The gate hit the fence.", "PMP-0042", "sorry, it is PMP-0043", "yesterday", "here")
+    steps = ["step_what", "step_when_and_where", "step_cost"]
+    assert sorted(names(cursor, session)) == sorted([*steps, "field_corrected", *["field_answered"] * 5])
+    assert [name for name in names(cursor, session) if name.startswith("step_")] == steps
+    say(cursor, session, "skip")
+    assert names(cursor, session).count("step_skipped") == 1
+    assert names(cursor, session).count("step_photographs") == 1
+    say(cursor, session, "go back")
+    assert names(cursor, session).count("field_reopened") == 1
+    assert names(cursor, session).count("step_cost") == 1, "a step is entered once"
+
+
+def test_a_disagreement_is_asked_once(cursor: Cursor) -> None:
+    session = opened(cursor, "site_visit")
+    say(cursor, session, "I am at the Riverside site", "4821")
+    text = RedactedText.literal("WATER METER m3 04812")
+    for _ in range(2):
+        row = replace(makers.upload(session.id), kind="meter", state=UploadState.DONE, text=text)
+        uploads.insert_upload(cursor, row)
+        uploads.finish(cursor, row.id, NOW, text=text)
+        progress = GUIDE.read(cursor, session, uploads.get(cursor, row.id), NOW).progress
+    one = progress.find("meter_reading")
+    assert one is not None
+    assert (one.state, one.said.value, one.pictured.value) == (FieldState.DISPUTED, "4821", "04812")
+    assert names(cursor, session).count("disagreement_asked") == 1
+
+
+def test_analysts_see_choices_and_numbers_and_no_words(cursor: Cursor) -> None:
+    session = opened(cursor, "incident_report")
+    say(cursor, session, "damage", "Zanzibar fell on the fence.", "PMP-0042", "yesterday", "here", "300 euros")
+    rows = fetch_all(cursor, "SELECT field, kind, value FROM v_answers WHERE status = 'answered' ORDER BY position")
+    assert {row["field"]: row["value"] for row in rows} == {
+        "incident_type": "damage",
+        "what_happened": None,
+        "asset_code": None,
+        "incident_date": None,
+        "place": None,
+        "estimated_cost": "300",
+    }
+
+
+def test_answers_go_with_the_turns_of_ended_sessions(cursor: Cursor) -> None:
+    ended, running = opened(cursor, "site_visit"), opened(cursor, "site_visit")
+    for session in (ended, running):
+        say(cursor, session, "I am at the Riverside site")
+    sessions.transition(cursor, ended.id, SessionState.ABANDONED, NOW)
+    retention.delete_turns(cursor, NOW + timedelta(days=1000))
+    assert answers.list_of_session(cursor, ended.id) == []
+    assert answers.list_of_session(cursor, running.id) != []
+    assert turns.list_of_session(cursor, ended.id) == []
+
+
+def test_a_value_of_an_app_is_checked_by_its_field(cursor: Cursor) -> None:
+    session = opened(cursor, "staff_onboarding")
+
+    def give(field: str, value: str, counts: Sequence[str] = ()) -> Progress:
+        text = RedactedText.restore(value, dict.fromkeys(counts, 1), safe_for_llm=True)
+        return GUIDE.answer(cursor, session, field, text, NOW).progress
+
+    assert give("department", "office").done == 1
+    assert not GUIDE.answer(cursor, session, "department", RedactedText.literal("office"), NOW).made
+    for field, value, counts, problem in (
+        ("hours_per_week", "75", (), "must be at most 60"),
+        ("start_date", "[REDACTED_DOB]", ("DOB",), "must not be personal"),
+        ("document_photo", "1", (), "is answered with photographs"),
+        ("department", "kitchen", (), "must be one of office, workshop, warehouse, field_service"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            give(field, value, counts)
+        assert [(v.field, v.description) for v in refused.value.violations] == [("value", problem)]
+        assert value not in str(refused.value) or value == "1"
+    with pytest.raises(NotFound):
+        give("drives", "yes")
+
+
+def test_steps_are_skipped_and_fields_opened_again(cursor: Cursor) -> None:
+    session = opened(cursor, "site_visit")
+    with pytest.raises(Conflict):
+        GUIDE.skip(cursor, session, "meter", NOW)
+    with pytest.raises(NotFound):
+        GUIDE.skip(cursor, session, "nothing", NOW)
+    assert GUIDE.skip(cursor, session, "register", NOW).made
+    assert not GUIDE.skip(cursor, session, "register", NOW).made
+    say(cursor, session, "I am at the Riverside site")
+    progress = GUIDE.reopen(cursor, session, "site_name", NOW).progress
+    assert progress.current is not None
+    assert progress.current.field.name == "site_name"
+    assert not GUIDE.reopen(cursor, session, "site_name", NOW).made
