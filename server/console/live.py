@@ -33,7 +33,7 @@ RETRY_S: Final = 3
 """How long a browser waits before it connects again."""
 MEDIA_TYPE: Final = "text/event-stream"
 
-GATHER_S: Final = 0.05
+GATHER_S: Final = 0.02
 """How long changes that come together are gathered."""
 
 Part = Callable[[], Awaitable[str | None]]

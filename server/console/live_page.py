@@ -11,7 +11,7 @@ from starlette.responses import Response
 from vestibule.v1 import common_pb2, session_pb2
 
 from server.console.page import texts_of
-from server.console.session_history import record_shown, session_of, turn_shown, turns_of, uploads_shown
+from server.console.session_history import record_shown, turn_shown, turns_and_session, uploads_shown
 from server.console.visit import Visit
 from server.languages.formats import Formats
 from server.languages.texts import Texts
@@ -59,8 +59,7 @@ async def show_one(visit: Visit) -> Response:
 async def conversation_of(visit: Visit) -> dict[str, Any]:
     """What the page of a conversation shows."""
     texts, session_id = texts_of(visit.request), str(visit.request.path_params["session_id"])
-    turns = await turns_of(visit, session_id)
-    session = await session_of(visit, session_id)
+    turns, session = await turns_and_session(visit, session_id)
     formats = Formats(texts.language)
     return {
         "session_id": session_id,

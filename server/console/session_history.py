@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -84,14 +85,21 @@ class RecordShown:
     missing: tuple[str, ...]
 
 
-async def turns_of(visit: Visit, session_id: str) -> list[session_pb2.Turn]:
-    """The newest turns of a session, oldest first."""
+async def turns_and_session(visit: Visit, session_id: str) -> tuple[list[session_pb2.Turn], session_pb2.Session | None]:
+    """The newest turns of a session, oldest first; and the session with its uploads and its record.
+
+    The session is None for whoever may not see these.
+    """
+    turns, session = await asyncio.gather(_turns(visit, session_id), _session(visit, session_id))
+    return turns, session
+
+
+async def _turns(visit: Visit, session_id: str) -> list[session_pb2.Turn]:
     request = session_pb2.ListTurnsRequest(session_id=session_id, page_size=MOST_TURNS)
     return list((await visit.call("SessionService", "ListTurns", request)).turns)
 
 
-async def session_of(visit: Visit, session_id: str) -> session_pb2.Session | None:
-    """The session with its uploads and its record; None for whoever may not see these."""
+async def _session(visit: Visit, session_id: str) -> session_pb2.Session | None:
     if not visit.allowed("SessionService", "GetSession"):
         return None
     request = session_pb2.GetSessionRequest(session_id=session_id)

@@ -14,10 +14,9 @@ from server.console.page import texts_of
 from server.console.risk_page import risk_if_known
 from server.console.session_history import (
     record_shown,
-    session_of,
     timeline_of,
     turn_shown,
-    turns_of,
+    turns_and_session,
     uploads_shown,
 )
 from server.console.session_marks import Lanes
@@ -88,8 +87,7 @@ async def show(visit: Visit) -> Response:
     token = visit.request.query_params.get("page", "")
     timeline = await timeline_of(visit, str(visit.request.path_params["session_id"]), token)
     session_id = timeline.session.id
-    turns = await turns_of(visit, session_id) if not token else []
-    whole = await session_of(visit, session_id) if not token else None
+    turns, whole = await turns_and_session(visit, session_id) if not token else ([], None)
     uploads = whole.uploads if whole is not None else None
     chart = drawn(Lanes(timeline, turns, uploads, texts).all(), formats.length) if not token else None
     opened_s = timeline.session.create_time.ToDatetime().timestamp()
