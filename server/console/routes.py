@@ -11,6 +11,7 @@ from starlette.routing import compile_path
 
 from server.console import (
     experiments_page,
+    flows_page,
     health_page,
     letters_page,
     live_page,
@@ -80,6 +81,8 @@ def page_routes(analyses: Analyses, tried: TryPages) -> tuple[PageRoute, ...]:
         PageRoute("/causes", CausesPage(analyses).show),
         PageRoute("/experiments", experiments_page.show_all),
         PageRoute("/experiments/{name}", experiments_page.show_one),
+        PageRoute("/flows", flows_page.show_all),
+        PageRoute("/flows/{name}", flows_page.show_one),
         PageRoute("/risk", risk_page.show),
         PageRoute("/live", live_page.show_all, follows=True),
         PageRoute("/live/{session_id}", live_page.show_one, follows=True, changes=live_page.changes),

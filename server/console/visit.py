@@ -26,6 +26,7 @@ PAGES: Final = (
     ("funnel", "FunnelService", "GetReport"),
     ("causes", "FunnelService", "GetReport"),
     ("experiments", "ExperimentService", "ListExperiments"),
+    ("flows", "FlowService", "ListFlows"),
     ("risk", "RiskService", "GetRiskModel"),
     ("live", "SessionService", "ListSessions"),
     ("health", "AdminService", "GetStatus"),
