@@ -23,6 +23,7 @@ from vestibule.v1 import review_pb2 as pb
 
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope, acting_as
+from server.flows.catalogue import shipped_catalogue
 from server.ledger.columns import Cursor
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
@@ -82,7 +83,7 @@ def service(ledger: Ledger) -> ReviewService:
     gateway: Any = None
     rules, trail = ApprovalRules(ApprovalSettings()), AuditTrail(bytes(32), bytes(32), utc_now)
     reviews = Reviews(ledger, gateway, utc_now, trail, rules, 600.0)
-    fields = FieldReview(ledger, gateway, PubSub(), utc_now, trail, rules)
+    fields = FieldReview(ledger, gateway, PubSub(), utc_now, trail, rules, shipped_catalogue())
     return ReviewService(reviews, fields, PlainWords(gateway))
 
 

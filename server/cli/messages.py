@@ -10,11 +10,14 @@ if TYPE_CHECKING:
 
 
 def contradiction(record: ProposedRecord) -> str:
-    """What to check before the record is approved: the meter readings, if its sources give different ones; or empty."""
-    from server.llm.other_readings import OTHER_READINGS, READING
-
-    readings = [field.value for field in record.fields if field.name in (READING, *OTHER_READINGS)]
-    return f"The sources give different meter readings: {', '.join(readings)}. Check them." if readings[1:] else ""
+    """What to check before the record is approved: values of which the sources give different ones; or empty."""
+    others = {field.name: [f.other_value for f in field.findings if f.other_value] for field in record.fields}
+    told = [
+        f"{field.name.replace('_', ' ')} {', '.join([field.value, *others[field.name]])}"
+        for field in record.fields
+        if others[field.name]
+    ]
+    return f"The sources give different values: {'; '.join(told)}. Check them." if told else ""
 
 
 def as_dict(message: Message) -> dict[str, Any]:

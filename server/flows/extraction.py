@@ -111,6 +111,12 @@ def _judged(text: str, number: re.Match[str]) -> ExtractedReading:
     return ExtractedReading(value, _unit(unit_after[0] if unit_after else ""), score)
 
 
+def unit_in(text: str) -> str:
+    """The unit of a meter that a text names first: ``m3``, ``kWh`` or empty."""
+    found = _UNIT.search(text)
+    return _unit(found[0] if found else "")
+
+
 def _unit(word: str) -> str:
     if not word:
         return ""

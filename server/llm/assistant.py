@@ -16,17 +16,20 @@ from models.errors import VestibuleError
 from models.reasons import Reason
 from models.text import RedactedText
 from server.flows.briefing import Briefing
+from server.flows.definition import FlowDefinition
 from server.ledger.types import Origin
 from server.llm.fallback import fallback_record, fallback_reply
 from server.llm.field_names import DECLARED, FieldNames
 from server.llm.openai_errors import failed
-from server.llm.prompts import Message, record_prompt, reply_prompt
+from server.llm.prompts import Message, check_prompt, record_prompt, reply_prompt
 from server.llm.types import (
     Exchange,
     OnboardingRecord,
+    ProposedValue,
     RejectedRecord,
     ReplyStream,
     SourceItem,
+    Verdicts,
     WrittenRecord,
 )
 from server.llm.upstream import NOT_ASKED, Upstream
@@ -45,6 +48,8 @@ class OpenAiAssistant:
         turn_s: Longest time for which a person waits for all upstreams together, until the first token of a reply or a
             whole record.
         fields: Names that the fields of a record may have.
+        checkers: Upstreams of which the first that may be asked checks records; may be the same ones. None checks
+            nothing.
         clock: Seconds, never going back.
     """
 
@@ -54,9 +59,11 @@ class OpenAiAssistant:
         *,
         turn_s: float = 8.0,
         fields: FieldNames = DECLARED,
+        checkers: Sequence[Upstream] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.upstreams = tuple(upstreams)
+        self._checkers = tuple(checkers)
         self._turn_s = turn_s
         self._fields = fields
         self._clock = clock
@@ -68,7 +75,7 @@ class OpenAiAssistant:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for upstream in self.upstreams:
+        for upstream in {*self.upstreams, *self._checkers}:
             await upstream.aclose()
 
     async def reply(
@@ -109,13 +116,14 @@ class OpenAiAssistant:
         self,
         items: list[SourceItem],
         *,
+        flow: FlowDefinition,
         language: str,
         fallback: bool,
         retry: bool = False,
         rejected: Sequence[RejectedRecord] = (),
         again: bool = False,
     ) -> WrittenRecord:
-        """Build a record from everything so far.
+        """Build a record of a flow from everything so far.
 
         Raises:
             VestibuleError: Only without ``fallback``, see ``Assistant``.
@@ -123,18 +131,33 @@ class OpenAiAssistant:
 
         async def write(upstream: Upstream, most_s: float) -> OnboardingRecord:
             sources = [item.id for item in items]
-            return await upstream.record(messages, sources, most_s=most_s, retry=retry, background=not fallback)
+            return await upstream.record(messages, sources, flow, most_s=most_s, retry=retry, background=not fallback)
 
         try:
-            messages = record_prompt(
-                items, language=language, names=self._fields.for_prompt, rejected=rejected, again=again
-            )
+            names = self._fields.for_prompt(flow)
+            messages = record_prompt(items, flow=flow, language=language, names=names, rejected=rejected, again=again)
             record = await self._first(write, fallback)
         except VestibuleError:
             if not fallback:
                 raise
-            return fallback_record(items, language=language)
+            return fallback_record(items, flow=flow, language=language)
         return WrittenRecord(record, Origin.MODEL)
+
+    async def check(
+        self, items: list[SourceItem], proposed: list[ProposedValue], *, flow: FlowDefinition, fallback: bool
+    ) -> Verdicts | None:
+        """Have a proposed record checked, with one call at most; see ``Assistant``."""
+        if not self._checkers:
+            return None
+        upstream = next((each for each in self._checkers if each.willing), self._checkers[0])
+        most_s = upstream.patience.interactive_s if fallback else upstream.patience.total_s
+        try:
+            messages = check_prompt(items, proposed, flow=flow)
+            names, ids = [each.name for each in proposed], [item.id for item in items]
+            return Verdicts(await upstream.check(messages, ids, names, most_s=most_s, background=not fallback))
+        except VestibuleError as error:
+            log.info("check_failed", upstream=upstream.name, **describe(error))
+            return Verdicts(unavailable=True)
 
     async def _first(self, ask: Callable[[Upstream, float], Awaitable[T]], interactive: bool) -> T:
         """The first answer of the upstreams in their order; each gets one attempt.

@@ -5,21 +5,17 @@ The result is deterministic and immediate. It is marked ``Origin.FALLBACK`` and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from server.flows.briefing import Briefing
-from server.flows.extraction import (
-    CONTACT_TAGS,
-    NAME_TAGS,
-    ExtractedReading,
-    meter_reading,
-    site_name,
-    tags_of,
-    visitor_count,
-)
+from server.flows.definition import FlowDefinition
+from server.flows.extraction import site_name, visitor_count
+from server.flows.fields import FieldDefinition, NumberField, PersonalField, TextField, YesNoField
 from server.flows.phrases import guide_phrases
+from server.flows.texts import text_in
 from server.ledger.types import Origin
-from server.llm.phrases import Phrases, phrases_for
+from server.llm.record_rules import YES, fields_of_model
+from server.llm.support import REGISTER, SPOKEN, Source, Support, admits, stated, support
 from server.llm.types import (
     PICTURE_LABELS,
     Exchange,
@@ -29,9 +25,6 @@ from server.llm.types import (
     SourceItem,
     WrittenRecord,
 )
-
-_WANTED = ("site_name", "meter_reading", "contact")
-"""What a visit needs, in the order of asking."""
 
 
 def fallback_reply(history: list[Exchange], *, language: str, briefing: Briefing | None = None) -> ReplyStream:
@@ -46,21 +39,14 @@ def reply_sentences(history: list[Exchange], *, language: str, briefing: Briefin
     return briefing.sentences([each.answered.value for each in history if each.answered], language)
 
 
-def fallback_record(items: list[SourceItem], *, language: str) -> WrittenRecord:
-    """Build a record from what rules find; every field names the turn or upload it comes from."""
-    words = phrases_for(language)
-    items = [item for item in items if item.kind != PICTURE_LABELS]
-    fields: list[RecordField] = []
-    fields += _site(items)
-    fields += _reading(items)
-    fields += _visitors(items)
-    fields += _given("contact_given", CONTACT_TAGS, items)
-    fields += _given("name_given", NAME_TAGS, items)
-    found = {"contact" if field.name == "contact_given" else field.name for field in fields}
-    what = _listed(found, words)
-    summary = words.summary.format(what=what) if what else words.empty_summary
-    missing = tuple(wanted for wanted in _WANTED if wanted not in found)
-    return WrittenRecord(OnboardingRecord(summary, tuple(fields), missing), Origin.FALLBACK)
+def fallback_record(items: list[SourceItem], *, flow: FlowDefinition, language: str) -> WrittenRecord:
+    """Build a record of a flow from what rules find; every field names the turn or upload it comes from."""
+    sources = [Source.of(item) for item in items if item.kind != PICTURE_LABELS]
+    found = (_found(flow, field, sources, language) for field in fields_of_model(flow))
+    fields = tuple(field for field in found if field is not None)
+    labels = ", ".join(flow.fields[field.name].label_in(language) for field in fields)
+    title = text_in(flow.title, language)
+    return WrittenRecord(OnboardingRecord(f"{title}: {labels}." if labels else f"{title}.", fields), Origin.FALLBACK)
 
 
 async def _stream(sentences: Iterable[str]) -> AsyncGenerator[str, None]:
@@ -68,55 +54,33 @@ async def _stream(sentences: Iterable[str]) -> AsyncGenerator[str, None]:
         yield sentence
 
 
-def _listed(found: set[str], words: Phrases) -> str:
-    nouns = [noun for name, noun in words.nouns.items() if name in found]
-    return words.conjunction.join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
+def _found(
+    flow: FlowDefinition, field: FieldDefinition, sources: Sequence[Source], language: str
+) -> RecordField | None:
+    """The value of a field by rules: a picture of it beats what was said, then the newer one wins."""
+    may = [source for source in sources if admits(flow, field, source)]
+    match field:
+        case PersonalField():
+            given = (source for source in reversed(may) if support(field, YES, source, language) is Support.YES)
+            return next((RecordField(field.name, YES, source.id) for source in given), None)
+        case TextField(reader="site_name"):
+            newest = list(reversed(may))
+            named = ((site_name(source.text), source) for source in sorted(newest, key=_is_picture))
+            return next((RecordField(field.name, name, source.id) for name, source in named if name), None)
+        case NumberField(reader="register_rows"):
+            return _rows(field, may)
+        case TextField() | YesNoField():
+            return None
+    said = sorted(stated(flow, field, may, language), key=lambda found: not _is_picture(found[1]))
+    return next((RecordField(field.name, value, source.id) for value, source in said), None)
 
 
-def _spoken(items: list[SourceItem]) -> list[SourceItem]:
-    """What a person said, newest first: a later statement corrects an earlier one."""
-    return [item for item in reversed(items) if item.kind == "turn"]
+def _is_picture(source: Source) -> bool:
+    return source.kind not in SPOKEN
 
 
-def _site(items: list[SourceItem]) -> list[RecordField]:
-    printed = [item for item in items if item.kind != "turn"]
-    for item in [*_spoken(items), *printed]:
-        name = site_name(item.text.value)
-        if name:
-            return [RecordField("site_name", name, item.id)]
-    return []
-
-
-def _reading(items: list[SourceItem]) -> list[RecordField]:
-    """The best reading: a photographed meter beats a spoken one, then the better score wins, then the newer one."""
-    best: tuple[int, ExtractedReading, SourceItem] | None = None
-    for item in reversed(items):
-        reading = meter_reading(item.text.value) if item.kind != "visitor_register" else None
-        if reading is None:
-            continue
-        score = reading.score + 10 * (item.kind == "meter")
-        if best is None or score > best[0]:
-            best = score, reading, item
-    if best is None:
-        return []
-    _, reading, item = best
-    unit = [RecordField("meter_unit", reading.unit, item.id)] if reading.unit else []
-    return [RecordField("meter_reading", reading.value, item.id), *unit]
-
-
-def _visitors(items: list[SourceItem]) -> list[RecordField]:
-    """The number of visitors in all registers together."""
-    registers = [item for item in items if item.kind == "visitor_register"]
-    counts = [(visitor_count(item.text.value, item.text.counts), item.id) for item in registers]
-    total = sum(count for count, _ in counts)
-    if not total:
-        return []
-    return [RecordField("visitor_count", str(total), counts[0][1] if len(counts) == 1 else "")]
-
-
-def _given(name: str, tags: frozenset[str], items: list[SourceItem]) -> list[RecordField]:
-    """A field that says whether the person gave such data. Registers do not count: other people wrote them."""
-    for item in _spoken(items):
-        if tags & tags_of(item.text.value, item.text.counts).keys():
-            return [RecordField(name, "yes", item.id)]
-    return []
+def _rows(field: NumberField, sources: Sequence[Source]) -> RecordField | None:
+    """The rows of all registers together."""
+    registers = [source for source in sources if source.kind == REGISTER]
+    total = sum(visitor_count(source.text, source.counts) for source in registers)
+    return RecordField(field.name, str(total), registers[0].id if len(registers) == 1 else "") if total else None

@@ -1,4 +1,5 @@
-"""Names that the fields of a record may have: the known ones, those of the operator, and those made of declared words.
+"""Names that the fields of a record may have: those of its flow and, where it lets a model add fields, those of the
+operator and those made of declared words.
 
 A model may put a name of a person where the name of a field belongs, in any language and spelling, and a redactor does
 not find every one. So the words are declared, and a name with any other word becomes neutral.
@@ -8,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Final
 
 from models.text import RedactedText
-from server.llm.record_schema import KNOWN_FIELDS, WORD, without_names
+from server.flows.definition import FlowDefinition
+from server.llm.record_schema import WORD, without_names
 from server.llm.types import OnboardingRecord
 
 _WORDS: Final = """
@@ -53,26 +54,26 @@ class FieldNames:
     """
 
     def __init__(self, more: Iterable[str] = ()) -> None:
-        self._whole = KNOWN_FIELDS | frozenset(more)
+        self._whole = frozenset(more)
         if bad := [name for name in self._whole if not re.fullmatch(WORD, name)]:
             raise ValueError(f"{len(bad)} of the declared field names are not in lower snake case")
 
     def declares(self, name: str) -> bool:
-        """Whether a field may have this name."""
+        """Whether a model may give a field this name."""
         return name in self._whole or all(_is_declared(part) for part in name.split("_"))
 
-    def apply(self, record: OnboardingRecord) -> OnboardingRecord:
-        """The record with neutral names in place of others, and without others among the missing ones."""
-        names = {*(field.name for field in record.fields), *record.missing}
+    def apply(self, record: OnboardingRecord, flow: FlowDefinition) -> OnboardingRecord:
+        """The record with neutral names in place of those that neither its flow has nor a model may give."""
+        names = {field.name for field in record.fields} - flow.fields.keys()
         return without_names(record, {name for name in names if not self.declares(name)})
 
-    @cached_property
-    def for_prompt(self) -> RedactedText:
-        """What a model is told."""
-        own = sorted(self._whole - KNOWN_FIELDS)
-        whole = f"You may also use the names {', '.join(own)}. " if own else ""
+    def for_prompt(self, flow: FlowDefinition) -> RedactedText:
+        """What a model is told about the names of fields."""
+        if not flow.record.other_fields:
+            return RedactedText.literal("Add no other fields.")
+        whole = f"You may also use the names {', '.join(sorted(self._whole))}. " if self._whole else ""
         words = f"Make the names of other fields of these words only, joined by underscores: {' '.join(sorted(WORDS))}."
-        return RedactedText.literal(whole + words)
+        return RedactedText.literal(f"Add other fields if they matter. {whole}{words}")
 
 
 def _is_declared(part: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from models.text import RedactedText
 from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow, UploadState
-from server.llm.types import PICTURE_LABELS, Exchange, RejectedRecord, ReviewedField, SourceItem
+from server.llm.types import PICTURE_LABELS, Exchange, Photograph, RejectedRecord, ReviewedField, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
 """Replaces an unsafe message, so that its answer still follows a message."""
@@ -58,6 +58,12 @@ def rejected_records_of(
         RejectedRecord(row.record if row.record.safe_for_llm else None, row.decide_reason, tuple(reviewed))
         for row, reviewed in zip(rows, fields, strict=True)
     )
+
+
+def photographs_of(uploads: Iterable[UploadRow]) -> tuple[Photograph, ...]:
+    """The pictures that were read, oldest first."""
+    read = [row for row in uploads if row.state is UploadState.DONE and row.kind]
+    return tuple(Photograph(row.shown_id, row.kind) for row in sorted(read, key=lambda row: row.create_time))
 
 
 def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:

@@ -156,15 +156,23 @@ class ChatUpstream:
         finally:
             await _end(answer)
 
-    async def complete(self, messages: Sequence[Message], *, schema: dict[str, Any], timeout_s: float) -> str:
+    async def complete(
+        self, messages: Sequence[Message], *, schema: dict[str, Any], timeout_s: float, name: str = "record"
+    ) -> str:
         """Return a whole answer, which should be JSON of the schema; the caller must check it.
+
+        Args:
+            messages: The prompt.
+            schema: Of the answer.
+            timeout_s: Longest time for all of it.
+            name: What the schema is called.
 
         Raises:
             UpstreamFailed: There is no answer, or no usable one.
             Overloaded: Rate limited.
             DeadlineExceeded: ``timeout_s`` was exceeded.
         """
-        form = AnswerForm("record", schema, MAX_RECORD_TOKENS)
+        form = AnswerForm(name, schema, MAX_RECORD_TOKENS)
         return await self._complete(_on_the_wire(messages), form, timeout_s)
 
     async def _complete(self, messages: list[ChatCompletionMessageParam], form: AnswerForm, timeout_s: float) -> str:

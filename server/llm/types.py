@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, Protocol
 
 from models.text import RedactedText
 from server.flows.briefing import Briefing
+from server.flows.definition import FlowDefinition
 from server.ledger.types import Origin
 
 PICTURE_LABELS: Final = "picture_labels"
@@ -30,6 +32,14 @@ class SourceItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Photograph:
+    """A picture that was read, with or without any text in it."""
+
+    id: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """An earlier turn: what the person said, and the reply.
 
@@ -42,13 +52,77 @@ class Exchange:
     cut: bool = False
 
 
+class Confidence(StrEnum):
+    """How sure a value of a record is."""
+
+    SURE = "sure"
+    """Found in the material by code or by a rule, confirmed by the checker where there is one, and nothing is against
+    it."""
+    UNSURE = "unsure"
+
+
+class Severity(StrEnum):
+    """Whether a finding lowers the confidence of its field."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    """It is only shown."""
+
+
+class FindingKind(StrEnum):
+    """What was found about a value."""
+
+    RULE = "rule"
+    """It breaks a rule of its field: a range, a format."""
+    CHECK = "check"
+    """A check of the flow fails."""
+    UNSUPPORTED = "unsupported"
+    """No source that may give it has it."""
+    INSTRUCTION = "instruction"
+    """Only a sentence has it that speaks to the machine and not of the matter."""
+    CONTRADICTED = "contradicted"
+    """Another source gives another value, or the checker says so."""
+    SOURCE_MOVED = "source_moved"
+    """The source that was named does not have it; another one does and is named now."""
+    NOT_CONFIRMED = "not_confirmed"
+    """The checker is not sure, or said nothing about it."""
+    UNCHECKED = "unchecked"
+    """The checker could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a reviewer should know about a field.
+
+    Attributes:
+        message: One sentence, in the language of the session. It holds no value.
+        check: Name of the check of the flow; empty for other kinds.
+        source_id: Turn or upload that gives another value; empty when there is none.
+        value: The other value, redacted; empty when there is none.
+    """
+
+    kind: FindingKind
+    severity: Severity
+    message: str
+    check: str = ""
+    source_id: str = ""
+    value: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordField:
-    """One field of a record."""
+    """One field of a record.
+
+    Attributes:
+        source_id: Turn or upload that it comes from; empty when it comes from several.
+        confidence: None when nobody has judged it.
+    """
 
     name: str
     value: str
     source_id: str = ""
+    confidence: Confidence | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +164,15 @@ class RejectedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedValue:
+    """A field of a proposed record as the checker may see it."""
+
+    name: str
+    value: RedactedText
+    source_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyStream:
     """A reply as a stream of pieces, and who writes it.
 
@@ -107,6 +190,41 @@ class WrittenRecord:
 
     record: OnboardingRecord
     origin: Origin
+
+
+class Verdict(StrEnum):
+    """What the checker says about a field."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldVerdict:
+    """The checker's word about one field.
+
+    Attributes:
+        source_id: The source that supports or contradicts the value; empty when it named none.
+        other_value: What a contradicting source says, as the model wrote it; empty when it says nothing.
+    """
+
+    verdict: Verdict
+    source_id: str = ""
+    other_value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The checker's word about a record.
+
+    Attributes:
+        by_field: A field that it left out is not confirmed.
+        unavailable: Whether it could not be asked, or gave no usable answer.
+    """
+
+    by_field: Mapping[str, FieldVerdict] = field(default_factory=dict)
+    unavailable: bool = False
 
 
 class Assistant(Protocol):
@@ -152,20 +270,43 @@ class Assistant(Protocol):
         self,
         items: list[SourceItem],
         *,
+        flow: FlowDefinition,
         language: str,
         fallback: bool,
         retry: bool = False,
         rejected: Sequence[RejectedRecord] = (),
         again: bool = False,
     ) -> WrittenRecord:
-        """Build a record from everything so far.
+        """Build a record of a flow from everything so far.
 
         Args:
             items: Oldest first.
+            flow: Says which fields it has.
             language: Of the texts in it.
             fallback: See above.
             retry: See above.
             rejected: Records that a person sent back; the model is told not to write them again.
             again: Whether it has just written one of them again.
+        """
+        ...
+
+    async def check(
+        self,
+        items: list[SourceItem],
+        proposed: list[ProposedValue],
+        *,
+        flow: FlowDefinition,
+        fallback: bool,
+    ) -> Verdicts | None:
+        """Have a proposed record checked against the material, with one call at most. Nothing is raised.
+
+        Args:
+            items: What the record was built from.
+            proposed: Its fields, redacted.
+            flow: Says what the fields mean.
+            fallback: See above; it only bounds the time.
+
+        Returns:
+            None where no checker is set.
         """
         ...

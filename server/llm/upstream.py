@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 from models.deadline import time_left_s
 from models.errors import BreakerOpen, DeadlineExceeded, InvalidInput, Overloaded, UpstreamFailed
@@ -17,14 +18,21 @@ from models.retry_budget import RetryBudget
 from server.breakers.breaker import AsyncBreaker
 from server.breakers.guard import BreakerGuard
 from server.breakers.types import BreakerChange, BreakerState, ChangeCause
+from server.flows.definition import FlowDefinition
+from server.llm.check_schema import check_wire_schema, verdicts_from_model
 from server.llm.openai_client import ChatUpstream, ResponseLimits
 from server.llm.openai_errors import failed
 from server.llm.prompts import Message
 from server.llm.record_schema import record_from_model, wire_schema
-from server.llm.types import OnboardingRecord
+from server.llm.types import FieldVerdict, OnboardingRecord
+
+T = TypeVar("T")
 
 LLM_API = "llm_api"
 """Name of the breaker of the first upstream."""
+
+CHECKER_API = "checker_api"
+"""Name of the breaker of an upstream of its own that checks records."""
 
 NOT_ASKED = frozenset({Reason.BREAKER_OPEN, Reason.UPSTREAM_PAUSED, Reason.RETRY_BUDGET_SPENT, Reason.NO_TIME_LEFT})
 """Reasons of attempts that were not made."""
@@ -129,22 +137,66 @@ class Upstream:
                     yield piece
 
     async def record(
-        self, messages: list[Message], source_ids: list[str], *, most_s: float, retry: bool, background: bool = False
+        self,
+        messages: list[Message],
+        source_ids: list[str],
+        flow: FlowDefinition,
+        *,
+        most_s: float,
+        retry: bool,
+        background: bool = False,
     ) -> OnboardingRecord:
         """Return a checked record. Arguments and errors as for ``stream``, and UPSTREAM_INVALID_RECORD."""
+        schema = wire_schema(source_ids, flow)
+        return await self._complete(
+            messages,
+            "record",
+            schema,
+            lambda text: record_from_model(text, source_ids, flow),
+            most_s=most_s,
+            retry=retry,
+            background=background,
+        )
+
+    async def check(
+        self, messages: list[Message], source_ids: list[str], names: list[str], *, most_s: float, background: bool
+    ) -> dict[str, FieldVerdict]:
+        """Return the verdicts about these fields. Arguments and errors as for ``record``."""
+        schema = check_wire_schema(source_ids, names)
+        return await self._complete(
+            messages,
+            "check",
+            schema,
+            lambda text: verdicts_from_model(text, names),
+            most_s=most_s,
+            retry=False,
+            background=background,
+        )
+
+    async def _complete(
+        self,
+        messages: list[Message],
+        name: str,
+        schema: dict[str, Any],
+        read: Callable[[str], T],
+        *,
+        most_s: float,
+        retry: bool,
+        background: bool,
+    ) -> T:
         async with self.attempt(messages, self._record_s, retry=retry, background=background) as guard:
             began, left_s = self._clock(), time_left_s()
             guard.late_counts = left_s > most_s
-            text = await self._chat.complete(messages, schema=wire_schema(source_ids), timeout_s=min(most_s, left_s))
+            text = await self._chat.complete(messages, schema=schema, timeout_s=min(most_s, left_s), name=name)
             try:
-                record = record_from_model(text, source_ids)
+                answer = read(text)
             except InvalidInput as exc:
                 # Its message names the rule only, so it may be kept.
                 raise failed(
                     Reason.UPSTREAM_INVALID_RECORD, f"The remote LLM's record is refused. {exc.message}"
                 ) from exc
             self._record_s.append(self._clock() - began)
-            return record
+            return answer
 
     @asynccontextmanager
     async def leave_when_silent(self) -> AsyncIterator[None]:

@@ -201,12 +201,15 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
         properties={"origin": _ORIGIN},
     ),
     "record_decided": RecordedEvent(
-        "A person approved or rejected a record.",
+        "A person approved or rejected a record, or its flow needed nobody to approve it.",
         "Time since it was proposed.",
         {
             "decision": ("word", "approved or rejected."),
             "origin": _ORIGIN,
-            "reason": ("word", "Why, as a machine word; left out for none."),
+            "reason": (
+                "word",
+                "Why, as a machine word; approved_by_policy where nobody had to approve; left out for none.",
+            ),
         },
     ),
     "review_claimed": RecordedEvent(

@@ -11,9 +11,9 @@ from server.ledger import recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.reviews_decisions import FieldDecisionRow, decisions_of_session
 from server.ledger.types import RecommendationRow, RecommendationState, SessionRow
-from server.llm.history import rejected_records_of, source_items_of
+from server.llm.history import photographs_of, rejected_records_of, source_items_of
 from server.llm.record_schema import stored_record
-from server.llm.types import OnboardingRecord, RejectedRecord, SourceItem
+from server.llm.types import OnboardingRecord, Photograph, RejectedRecord, SourceItem
 
 
 class Refusal(Enum):
@@ -29,6 +29,7 @@ class Material:
 
     Attributes:
         items: Everything that a model may see, oldest first.
+        photographs: Pictures that were read, also those without text, oldest first.
         rejected: Records that a person sent back, oldest first.
         field_decisions: About single fields, oldest first.
         newest: When the newest turn came or the newest upload was read; None while there is none.
@@ -36,9 +37,15 @@ class Material:
 
     session: SessionRow
     items: list[SourceItem]
+    photographs: tuple[Photograph, ...]
     rejected: list[RecommendationRow]
     field_decisions: list[FieldDecisionRow]
     newest: datetime | None
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of the turns and uploads."""
+        return frozenset({*(item.id for item in self.items), *(photo.id for photo in self.photographs)})
 
     @property
     def for_prompt(self) -> tuple[RejectedRecord, ...]:
@@ -52,7 +59,7 @@ class Material:
             row: The record.
             seen: Ids of what it was built from.
         """
-        if not {item.id for item in self.items} <= set(seen):
+        if not self.ids <= set(seen):
             return Refusal.OUTDATED
         return Refusal.UNCHANGED if self.was_rejected(row) else None
 
@@ -88,6 +95,7 @@ def material(cursor: Cursor, session_id: str) -> Material:
     return Material(
         session,
         source_items_of(said, read),
+        photographs_of(read),
         [row for row in proposed if row.state is RecommendationState.REJECTED],
         decisions_of_session(cursor, session_id),
         max([*(turn.create_time for turn in said), *(upload.update_time for upload in read)], default=None),

@@ -29,6 +29,7 @@ from server.llm.field_names import DECLARED, FieldNames
 from server.llm.record_schema import stored_record
 from server.llm.types import Assistant
 from server.records.approval import ApprovalRules
+from server.records.approval_policy import is_enough
 from server.records.decisions import Decision, take_decision
 from server.records.events import make_event
 from server.records.material import Refusal, material
@@ -67,8 +68,8 @@ class Recommender:
         clock: The time now.
         audit: Gets every decision.
         approval: Who may approve, and for how long.
-        flows: Say how many people must approve a record; without them it is one.
-        fields: Names that the fields of a record may have.
+        flows: Every flow that a session may have.
+        fields: Names that a model may give to fields, where the flow lets it add some.
         on_job: Called after a background job was committed, on the event loop.
         label_wait_s: How long to wait now for labels of pictures that were read.
         on_decided: Called after a decision, with the record and the seconds that its session waited.
@@ -84,7 +85,7 @@ class Recommender:
         clock: Clock,
         audit: AuditTrail,
         approval: ApprovalSettings,
-        flows: Flows | None = None,
+        flows: Flows,
         fields: FieldNames = DECLARED,
         on_job: Callable[[], None] = lambda: None,
         label_wait_s: Callable[[], float] = lambda: 0.0,
@@ -96,7 +97,7 @@ class Recommender:
         self._clock = clock
         self._audit = audit
         self._rules = ApprovalRules(approval, flows)
-        self._builder = RecordBuilder(ledger, gateway, assistant, fields, clock, self._rules.expire_time)
+        self._builder = RecordBuilder(ledger, gateway, assistant, flows, fields=fields, rules=self._rules, clock=clock)
         self._on_job = on_job
         self._label_wait_s = label_wait_s
         self._on_decided = on_decided
@@ -235,7 +236,9 @@ class Recommender:
         """Publish a recommendation to those who watch its session."""
         self._pubsub.publish(row, row.session_id)
 
-    def _store_unless_refused(self, row: RecommendationRow, seen: set[str]) -> Callable[[Cursor], _Stored | Refusal]:
+    def _store_unless_refused(
+        self, row: RecommendationRow, seen: frozenset[str]
+    ) -> Callable[[Cursor], _Stored | Refusal]:
         """Store a record, unless something came in that it was not built from, or it is one that was sent back."""
 
         def write(cursor: Cursor) -> _Stored | Refusal:
@@ -255,7 +258,9 @@ class Recommender:
         now = self._clock()
         before = sessions.require_open(cursor, row.session_id)
         session = sessions.transition(cursor, row.session_id, SessionState.AWAITING_APPROVAL, now)
-        needed = max(least, self._rules.needed(session, stored_record(row.record.value)))
+        record, flow = stored_record(row.record.value), self._builder.flow_of(session)
+        nobody = row.origin is Origin.MODEL and is_enough(flow, session.facts, record)
+        needed = max(least, 0 if nobody else self._rules.needed(session, record))
         row = replace(row, approvals_needed=needed)
         recommendations.insert_recommendation(cursor, row)
         events.append(cursor, make_event(session, "record_proposed", now, origin=row.origin))

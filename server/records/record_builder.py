@@ -1,37 +1,71 @@
-"""Has the assistant write a record from what a session holds, and redacts it."""
+"""Builds a record: a model or the fallback writes it, it is redacted, checked, judged, and gets its hash."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from models.errors import Conflict
 from models.reasons import Reason
 from models.redaction.types import RedactionScope
+from models.text import RedactedText
 from ray_tasks.types import Gateway
+from server.flows.catalogue import Flows
+from server.flows.definition import FlowDefinition
+from server.flows.fields import ChoiceField, PersonalField, PhotoField, YesNoField
 from server.ledger.record_text import record_text
-from server.ledger.types import Clock, RecommendationRow, RecommendationState
+from server.ledger.types import Clock, Origin, RecommendationRow, RecommendationState, SessionRow
 from server.ledger.writer import Ledger
+from server.llm.code_fields import with_code_fields
 from server.llm.field_names import FieldNames
-from server.llm.other_readings import with_other_readings
-from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
-from server.llm.types import PICTURE_LABELS, Assistant
-from server.records.material import material
+from server.llm.judge import Case, judged
+from server.llm.record_rules import fields_of_model, with_missing
+from server.llm.record_schema import (
+    canonical_json,
+    content_hash,
+    messages_of,
+    other_values_of,
+    values_of,
+    with_strings,
+)
+from server.llm.support import Source
+from server.llm.types import (
+    PICTURE_LABELS,
+    Assistant,
+    OnboardingRecord,
+    ProposedValue,
+    Verdicts,
+    WrittenRecord,
+)
+from server.records.approval import ApprovalRules
+from server.records.material import Material, material
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
 
+_ENUMERATED = (ChoiceField, YesNoField, PhotoField, PersonalField)
+"""Kinds whose values stand in the flow, or are a count or a tag: no words of anybody are in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A record whose own texts are redacted, and these texts: the summary, then the values."""
+
+    record: OnboardingRecord
+    parts: list[RedactedText]
+
 
 class RecordBuilder:
-    """Writes records; it stores nothing.
+    """Builds records of the flows of their sessions.
 
     Args:
-        ledger: Holds turns and uploads.
-        gateway: Redacts what the model wrote.
-        assistant: Writes the record.
-        fields: Names that the fields of a record may have.
+        ledger: Keeps the numbers of tags.
+        gateway: Redacts what a model wrote.
+        assistant: Writes records and checks them.
+        flows: Every flow that a session may have.
+        fields: Names that a model may give to other fields.
+        rules: Until when a record can be approved.
         clock: The time now.
-        expire_time: From when on a record that is proposed at a time cannot be approved any more.
     """
 
     def __init__(
@@ -39,21 +73,32 @@ class RecordBuilder:
         ledger: Ledger,
         gateway: Gateway,
         assistant: Assistant,
+        flows: Flows,
+        *,
         fields: FieldNames,
+        rules: ApprovalRules,
         clock: Clock,
-        expire_time: Callable[[datetime], datetime],
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._assistant = assistant
+        self._flows = flows
         self._fields = fields
+        self._rules = rules
         self._clock = clock
-        self._expire_time = expire_time
+
+    def flow_of(self, session: SessionRow) -> FlowDefinition:
+        """The flow of a session, in its version.
+
+        Raises:
+            NotFound: FLOW_NOT_FOUND.
+        """
+        return self._flows.get(session.flow, session.flow_version)
 
     async def build(
         self, session_id: str, *, fallback: bool, retry: bool = False, again: bool = False
-    ) -> tuple[RecommendationRow, set[str]]:
-        """A record, and the ids of what it was built from.
+    ) -> tuple[RecommendationRow, frozenset[str]]:
+        """A record, and the ids of what it was built from. One that a model wrote is checked.
 
         Args:
             session_id: UUID of the session.
@@ -67,34 +112,83 @@ class RecordBuilder:
             Unavailable: Redaction or the ledger is gone; with ``fallback=False`` the upstream too.
         """
         held = await self._ledger.read(lambda cursor: material(cursor, session_id))
-        session, items = held.session, held.items
-        if not items:
+        if not held.items:
             raise Conflict(
                 "There is nothing yet to propose a record from.",
                 reason=Reason.NO_MATERIAL,
                 hint="Say or upload something.",
             )
-        language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
-        proposed = await self._assistant.propose(
-            items, language=language, fallback=fallback, retry=retry, rejected=held.for_prompt, again=again
+        session = held.session
+        flow, language = self.flow_of(session), session.language or "en"
+        written = await self._assistant.propose(
+            held.items,
+            flow=flow,
+            language=language,
+            fallback=fallback,
+            retry=retry,
+            rejected=held.for_prompt,
+            again=again,
         )
-        whole = with_other_readings(proposed.record, items)
-        named = self._fields.apply(whole)
+        draft = await self._redacted(written, held, flow)
+        by_model = written.origin is Origin.MODEL
+        verdicts = await self._checked(draft, held, flow, fallback=fallback) if by_model else None
+        case = Case(flow, held.items, session.facts, flow.language(language), by_model, verdicts)
+        return await self._row(judged(draft.record, case), draft.parts, written.origin, held), held.ids
+
+    async def _redacted(self, written: WrittenRecord, held: Material, flow: FlowDefinition) -> _Draft:
+        session = held.session
+        sources = [Source.of(item) for item in held.items]
+        whole = with_code_fields(written.record, flow, sources, held.photographs)
+        named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
+        language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
         parts = await redact_all(self._gateway, [named.summary], language, scope)
-        sources = [item.text for item in items if item.kind != PICTURE_LABELS]
-        parts += await redact_values(self._gateway, values_of(named), language, scope, sources)
+        parts += await self._values(values_of(named), held, flow)
         # The hash of the record is that of what is shown, so its tags get their numbers first.
-        parts = await number_tags(self._ledger, session_id, parts)
-        record = with_strings(named, [part.value for part in parts])
+        parts = await number_tags(self._ledger, session.id, parts)
+        return _Draft(with_strings(named, [part.value for part in parts]), parts)
+
+    async def _values(
+        self, values: Sequence[tuple[str, str]], held: Material, flow: FlowDefinition
+    ) -> list[RedactedText]:
+        """The values of fields, redacted where somebody's words may be in them."""
+        session = held.session
+        free = [(name, value) for name, value in values if not isinstance(flow.fields.get(name), _ENUMERATED)]
+        language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
+        texts = [item.text for item in held.items if item.kind != PICTURE_LABELS]
+        redacted = iter(await redact_values(self._gateway, free, language, scope, texts) if free else [])
+        return [
+            RedactedText.literal(value) if isinstance(flow.fields.get(name), _ENUMERATED) else next(redacted)
+            for name, value in values
+        ]
+
+    async def _checked(self, draft: _Draft, held: Material, flow: FlowDefinition, *, fallback: bool) -> Verdicts | None:
+        by_code = flow.fields.keys() - {field.name for field in fields_of_model(flow)}
+        proposed = [
+            ProposedValue(field.name, value, field.source_id)
+            for field, value in zip(draft.record.fields, draft.parts[1:], strict=True)
+            if field.name not in by_code
+        ]
+        if not proposed:
+            return Verdicts()
+        return await self._assistant.check(held.items, proposed, flow=flow, fallback=fallback)
+
+    async def _row(
+        self, record: OnboardingRecord, parts: list[RedactedText], origin: Origin, held: Material
+    ) -> RecommendationRow:
+        """The row, once the other values that findings name are redacted, too."""
+        session = held.session
+        flow = self.flow_of(session)
+        others = await self._values(other_values_of(record), held, flow)
+        parts = [*parts, *await number_tags(self._ledger, session.id, others)]
+        shown = with_strings(record, [part.value for part in parts])
         now = self._clock()
-        row = RecommendationRow(
+        return RecommendationRow(
             id=str(uuid.uuid4()),
-            session_id=session_id,
+            session_id=session.id,
             state=RecommendationState.PENDING,
-            record=record_text(canonical_json(record), parts),
-            content_hash=content_hash(record),
-            origin=proposed.origin,
+            record=record_text(canonical_json(shown), [*parts, *messages_of(shown)]),
+            content_hash=content_hash(shown),
+            origin=origin,
             create_time=now,
-            expire_time=self._expire_time(now),
+            expire_time=self._rules.expire_time(now),
         )
-        return row, {item.id for item in items}

@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import partial
 
 from models.redaction.types import Redactor
-from server.ledger import daily_events, events, redactions, sessions, stored_texts, tag_numbers, turns
+from server.flows.loader import shipped_flows
+from server.ledger import daily_events, events, flows, redactions, sessions, stored_texts, tag_numbers, turns
 from server.ledger.columns import Cursor
 from server.ledger.event_declarations import all_declarations
 from server.ledger.record_text import record_text
@@ -16,7 +17,7 @@ from server.ledger.redactions import EVENTS_OF_APPS
 from server.ledger.stored_texts import EventTexts, SessionTexts
 from server.ledger.types import Clock, TurnRow
 from server.ledger.writer import Ledger
-from server.llm.record_schema import canonical_json, content_hash, with_strings
+from server.llm.record_schema import canonical_json, content_hash, messages_of, with_strings
 from server.records.declared_events import declared_words
 from server.records.events import make_event
 from server.records.machine_words import REDACTED
@@ -57,6 +58,7 @@ class LedgerRedaction:
         self._clock = clock
         self._dry_run = dry_run
         self._progress = progress
+        self._field_names: frozenset[str] = frozenset()
 
     async def run(self) -> Tally:
         """Redact all texts.
@@ -66,6 +68,8 @@ class LedgerRedaction:
             Unavailable: The ledger refused.
         """
         began = self._clock()
+        known = [*shipped_flows(), *await self._ledger.read(flows.stored)]
+        self._field_names = frozenset(name for flow in known for name in flow.fields)
         ids = await self._ledger.read(stored_texts.session_ids)
         since = await self._ledger.read(lambda cursor: redactions.last(cursor, EVENTS_OF_APPS, self._rules))
         total = len(ids) + await self._ledger.read(lambda cursor: stored_texts.number_of_app_events(cursor, since))
@@ -84,7 +88,7 @@ class LedgerRedaction:
             if last is not None and texts.newest <= last:
                 self._redactor.tally.skipped += 1
             else:
-                changed[session_id] = self._redactor.session(texts)
+                changed[session_id] = self._redactor.session(texts, self._field_names)
         if self._dry_run or not changed:
             return
 
@@ -168,5 +172,5 @@ def _store_record(cursor: Cursor, changed: ChangedRecord) -> None:
     row = changed.row
     parts = tag_numbers.numbered(cursor, row.session_id, changed.parts)
     record = with_strings(changed.record, [part.value for part in parts])
-    text = record_text(canonical_json(record), parts).after(row.record)
+    text = record_text(canonical_json(record), [*parts, *messages_of(record)]).after(row.record)
     stored_texts.replace_record(cursor, row.id, text, content_hash(record))

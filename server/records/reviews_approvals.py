@@ -16,7 +16,7 @@ from server.ledger.types import Approval, RecommendationRow, RecommendationState
 from server.records.approval import decision_events
 from server.records.events import make_event
 
-NOT_ASKED = "not_asked"
+NOT_ASKED = "approved_by_policy"
 """Reason of an approval that nobody had to give."""
 
 

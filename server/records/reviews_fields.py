@@ -14,6 +14,8 @@ from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.audit import AuditAction, AuditEntry, AuditTrail
 from server.access.caller import Caller, current_caller
+from server.flows.catalogue import Flows
+from server.flows.definition import FlowDefinition
 from server.ledger import events, recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.record_text import parts_of, record_text, with_replaced
@@ -27,7 +29,8 @@ from server.ledger.reviews_decisions import (
 from server.ledger.types import Clock, RecommendationRow, RecommendationState, SessionRow
 from server.ledger.writer import Ledger
 from server.llm.field_names import DECLARED, FieldNames
-from server.llm.record_schema import canonical_json, content_hash, stored_record
+from server.llm.judge import Case, checked_again
+from server.llm.record_schema import canonical_json, content_hash, messages_of, other_values_of, stored_record
 from server.records.approval import ApprovalRules, second_review_event
 from server.records.events import make_event
 from server.records.numbering import number_tags
@@ -69,7 +72,8 @@ class FieldReview:
         clock: The time now.
         audit: Gets every decision.
         rules: Who may approve, and until when; the same holds here.
-        fields: Names that events may carry.
+        flows: Every flow that a session may have.
+        fields: Names that events may carry, beside those of the flow.
         observer: Told of each decision that was stored.
     """
 
@@ -81,6 +85,7 @@ class FieldReview:
         clock: Clock,
         audit: AuditTrail,
         rules: ApprovalRules,
+        flows: Flows,
         fields: FieldNames = DECLARED,
         observer: FieldObserver | None = None,
     ) -> None:
@@ -90,6 +95,7 @@ class FieldReview:
         self._clock = clock
         self._audit = audit
         self._rules = rules
+        self._flows = flows
         self._fields = fields
         self._observer = observer
 
@@ -118,7 +124,8 @@ class FieldReview:
         who = Claimant(entry.subject, decided_by)
         shown = await self._ledger.read(lambda cursor: _shown(cursor, recommendation_id, caller))
         recommendations.check_shown(shown.row, shown_hash)
-        known = checked_choices(stored_record(shown.row.record.value), choices)
+        flow = self._flows.get(shown.session.flow, shown.session.flow_version)
+        known = checked_choices(stored_record(shown.row.record.value), flow, choices)
         after, known = await self._after(shown, known)
 
         def write(cursor: Cursor) -> tuple[RecommendationRow, bool]:
@@ -133,14 +140,14 @@ class FieldReview:
         if is_new:
             if row.id != recommendation_id:
                 self._pubsub.publish(row, row.session_id)
-            self._tell(known, changed_approved=bool(shown.row.approvals) and row.id != recommendation_id)
+            self._tell(flow, known, changed_approved=bool(shown.row.approvals) and row.id != recommendation_id)
         return row
 
-    def _tell(self, choices: Sequence[FieldChoice], *, changed_approved: bool) -> None:
+    def _tell(self, flow: FlowDefinition, choices: Sequence[FieldChoice], *, changed_approved: bool) -> None:
         if self._observer is None:
             return
         for choice in choices:
-            self._observer.field_decided(choice.name, choice.decision)
+            self._observer.field_decided(choice.name if choice.name in flow.fields else OTHER_FIELD, choice.decision)
         if changed_approved:
             self._observer.changed_after_approval()
 
@@ -166,8 +173,11 @@ class FieldReview:
         made = with_choices(record, choices, {name: text.value for name, text in given.items()}, summary.value)
         if made == record:
             return row, counted
+        flow = self._flows.get(shown.session.flow, shown.session.flow_version)
+        made = checked_again(made, Case(flow, (), shown.session.facts, flow.language(shown.language)))
         needed = max(1, self._rules.needed(shown.session, made))
         used = [summary, *(given.get(field.name) or parts[field.value] for field in made.fields)]
+        used += [*(parts[value] for _, value in other_values_of(made)), *messages_of(made)]
         now = self._clock()
         made_row = replace(
             row,
@@ -208,7 +218,7 @@ class FieldReview:
                 "field_decided",
                 now,
                 took_s=took_s,
-                field=choice.name if self._fields.declares(choice.name) else OTHER_FIELD,
+                field=choice.name if self._declares(choice.name, session) else OTHER_FIELD,
                 decision=choice.decision.lower(),
                 origin=before.origin,
                 reason=choice.reason or None,
@@ -216,6 +226,10 @@ class FieldReview:
             events.append(cursor, event)
         self._audit.append(cursor, entry)
         return after
+
+    def _declares(self, name: str, session: SessionRow) -> bool:
+        flow = self._flows.get(session.flow, session.flow_version)
+        return name in flow.fields or self._fields.declares(name)
 
 
 def _shown(cursor: Cursor, recommendation_id: str, caller: Caller) -> _Shown:

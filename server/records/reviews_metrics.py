@@ -6,13 +6,11 @@ from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.reviews_list import number_waiting
 from server.ledger.types import Clock, RecommendationRow, RecommendationState
 from server.ledger.writer import Ledger
-from server.llm.record_schema import KNOWN_FIELDS
 from server.observability.metrics import Metrics
-from server.records.reviews_fields import OTHER_FIELD
 
 
 class ReviewMetrics:
-    """Counts for Prometheus. Names of fields are labels where the prompt gives them; the others are one label."""
+    """Counts for Prometheus. Names of fields are labels where the flow has them; the others are one label."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -32,8 +30,8 @@ class ReviewMetrics:
             self._metrics.second_reviews.labels("agreed" if agreed else decision).inc()
 
     def field_decided(self, name: str, decision: FieldDecision) -> None:
-        """Count a decision about a field."""
-        self._metrics.field_decisions.labels(name if name in KNOWN_FIELDS else OTHER_FIELD, decision.lower()).inc()
+        """Count a decision about a field, or about one that its flow does not have."""
+        self._metrics.field_decisions.labels(name, decision.lower()).inc()
 
     def changed_after_approval(self) -> None:
         """Count that somebody corrected a record which another credential had approved."""

@@ -13,14 +13,15 @@ from models.redaction.dialogue_context import answering
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
+from server.flows.definition import MAX_FIELDS, FlowDefinition
 from server.ledger.reviews_decisions import FieldDecision
-from server.llm.record_schema import MAX_RECORD_BYTES, RECORD_SCHEMA, canonical_json, record_from_model
+from server.llm.record_rules import as_recorded
+from server.llm.record_schema import MAX_RECORD_BYTES, canonical_json, clean
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.redact_output import QUOTED, REDACT_TIMEOUT_S, asked_by_field
 
-_MOST_FIELDS: Final = RECORD_SCHEMA["properties"]["fields"]["maxItems"]
-_MOST_MISSING: Final = RECORD_SCHEMA["properties"]["missing"]["maxItems"]
+_MOST_CHARACTERS: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,12 @@ class FieldChoice:
     reason: str = ""
 
 
-def checked_choices(record: OnboardingRecord, choices: Sequence[FieldChoice]) -> list[FieldChoice]:
+def checked_choices(
+    record: OnboardingRecord, flow: FlowDefinition, choices: Sequence[FieldChoice]
+) -> list[FieldChoice]:
     """The choices with their values in the form in which a record has them.
+
+    A correction may also give a field of the flow that the record does not have.
 
     Raises:
         InvalidInput: FIELD_NOT_IN_RECORD; INVALID_ARGUMENT for a field that is decided twice, and for a correction
@@ -49,7 +54,7 @@ def checked_choices(record: OnboardingRecord, choices: Sequence[FieldChoice]) ->
     seen: set[str] = set()
     for number, choice in enumerate(choices):
         corrects = choice.decision is FieldDecision.CORRECTED
-        if choice.name not in present and not (corrects and choice.name in record.missing):
+        if choice.name not in present and not (corrects and choice.name in {*record.missing, *flow.fields}):
             raise InvalidInput("The record has no such field.", reason=Reason.FIELD_NOT_IN_RECORD)
         if choice.name in seen:
             raise _wrong(number, "name", "Decide each field once.")
@@ -59,8 +64,7 @@ def checked_choices(record: OnboardingRecord, choices: Sequence[FieldChoice]) ->
             raise _wrong(number, "value", "A correction needs a value, and nothing else has one.")
         seen.add(choice.name)
     given = [choice for choice in choices if choice.decision is FieldDecision.CORRECTED]
-    fields = tuple(RecordField(choice.name, choice.value) for choice in given)
-    values = {field.name: field.value for field in _checked(OnboardingRecord(record.summary, fields)).fields}
+    values = {choice.name: value for choice in given if (value := _checked(flow, choice))}
     for number, choice in enumerate(choices):
         if choice.decision is FieldDecision.CORRECTED and choice.name not in values:
             raise _wrong(number, "value", "A correction needs a value, and nothing else has one.")
@@ -120,7 +124,7 @@ def with_choices(
     """
     rejected = {choice.name for choice in choices if choice.decision is FieldDecision.REJECTED}
     kept = [
-        replace(field, value=values.get(field.name, field.value))
+        field if values.get(field.name, field.value) == field.value else RecordField(field.name, values[field.name])
         for field in record.fields
         if field.name not in rejected
     ]
@@ -129,7 +133,7 @@ def with_choices(
     gone = [field.name for field in record.fields if field.name in rejected]
     missing = [name for name in record.missing if name not in values] + gone
     made = OnboardingRecord(summary, tuple(kept + filled), tuple(missing))
-    too_many = len(made.fields) > _MOST_FIELDS or len(made.missing) > _MOST_MISSING
+    too_many = len(made.fields) > MAX_FIELDS
     if too_many or len(canonical_json(made).encode()) > MAX_RECORD_BYTES:
         raise InvalidInput("This is no valid record: it is too large.", reason=Reason.INVALID_RECORD)
     return made
@@ -139,8 +143,20 @@ def _asked(value: tuple[str, str]) -> tuple[str, ...]:
     return asked_by_field(value[0])
 
 
-def _checked(record: OnboardingRecord) -> OnboardingRecord:
-    return record_from_model(canonical_json(record), ())
+def _checked(flow: FlowDefinition, choice: FieldChoice) -> str:
+    """The value of a correction as a record has it; empty for none.
+
+    Raises:
+        InvalidInput: INVALID_RECORD; the message names the rule, never the value.
+    """
+    value, field = clean(choice.value), flow.fields.get(choice.name)
+    if not value or field is None:
+        return value[:_MOST_CHARACTERS]
+    recorded = as_recorded(field, value)
+    if recorded is None or (problem := field.problem(recorded)):
+        why = "is of another kind" if recorded is None else problem
+        raise InvalidInput(f"The value of {field.name} {why}.", reason=Reason.INVALID_RECORD)
+    return recorded
 
 
 def _wrong(number: int, field: str, rule: str) -> InvalidInput:

@@ -21,7 +21,7 @@ from server.ledger.picture_labels import PictureLabel
 from server.ledger.stored_texts import EventTexts, SessionTexts
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow
 from server.llm.field_names import DECLARED
-from server.llm.record_schema import names_made_up, stored_record, values_of, without_names
+from server.llm.record_schema import stored_record, values_of, without_names
 from server.llm.types import OnboardingRecord
 from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.machine_words import REDACTED, as_text, with_safe_keys
@@ -91,8 +91,12 @@ class StoredTextRedactor:
         self._personal: dict[str, bool] = {}
         self.tally = Tally()
 
-    def session(self, stored: SessionTexts) -> SessionChanges:
+    def session(self, stored: SessionTexts, field_names: Collection[str] = ()) -> SessionChanges:
         """What changes in a session.
+
+        Args:
+            stored: Its texts.
+            field_names: Names of fields that flows have; a model made up all others.
 
         Raises:
             RedactionFailed: A text could not be redacted.
@@ -113,7 +117,8 @@ class StoredTextRedactor:
             if again != value:
                 changes.answers.append((row_id, again))
         for row in stored.records:
-            self._record(row, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
+            context = RedactionContext(TextSource.ASSISTANT, language, scope=scope)
+            self._record(row, context, field_names, changes)
         typed = RedactionContext(TextSource.TYPED, language, scope=scope)
         for comment in stored.comments:
             if comment.text and (again := self._text("comment", comment.text, typed, changes)) != comment.text:
@@ -188,12 +193,15 @@ class StoredTextRedactor:
         if (name := self._judged("name", stored, replace(redaction, text=again), changes)) != stored:
             changes.upload_names.append((upload_id, name))
 
-    def _record(self, row: RecommendationRow, context: RedactionContext, changes: SessionChanges) -> None:
+    def _record(
+        self, row: RecommendationRow, context: RedactionContext, field_names: Collection[str], changes: SessionChanges
+    ) -> None:
         """Redact the summary and the values of a record, each value as the answer to a question for its field, and
         names that a model made up for fields.
         """
         record = stored_record(row.record.value)
-        made_up = {name for name in names_made_up(record) if not DECLARED.declares(name)}
+        named = {*(field.name for field in record.fields), *record.missing} - set(field_names)
+        made_up = {name for name in named if not DECLARED.declares(name)}
         personal = self._personal_among(made_up, changes)
         contexts = [context, *(answering(context, asked_by_field(name)) for name, _value in values_of(record))]
         stored = [record.summary, *(value for _name, value in values_of(record))]

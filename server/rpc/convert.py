@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -187,11 +188,29 @@ def record(row: RecommendationRow) -> common_pb2.ProposedRecord:
     content = json.loads(row.record.value)
     return common_pb2.ProposedRecord(
         summary=content["summary"],
-        fields=[
-            common_pb2.RecordField(name=f["name"], value=f["value"], source_id=f.get("source_id", ""))
-            for f in content["fields"]
-        ],
+        fields=[_record_field(field) for field in content["fields"]],
         missing=content["missing"],
+    )
+
+
+def _record_field(field: dict[str, Any]) -> common_pb2.RecordField:
+    confidence = field.get("confidence", "unspecified").upper()
+    return common_pb2.RecordField(
+        name=field["name"],
+        value=field["value"],
+        source_id=field.get("source_id", ""),
+        confidence=common_pb2.FieldConfidence.Value(f"FIELD_CONFIDENCE_{confidence}"),
+        findings=[
+            common_pb2.FieldFinding(
+                kind=common_pb2.FindingKind.Value(f"FINDING_KIND_{finding['kind'].upper()}"),
+                against=finding["severity"] == "error",
+                message=finding["message"],
+                check=finding["check"],
+                source_id=finding["source_id"],
+                other_value=finding["value"],
+            )
+            for finding in field.get("findings", ())
+        ],
     )
 
 

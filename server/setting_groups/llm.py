@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
@@ -33,6 +33,12 @@ class UpstreamSettings(BreakerSettings):
     )
 
 
+class CheckerSettings(UpstreamSettings):
+    """The remote LLM that checks records. Without a base URL the one that writes them does."""
+
+    mode: Literal["on", "off"] = Field("on", description="off: no LLM checks records; code alone judges their fields.")
+
+
 class LlmSettings(UpstreamSettings):
     """The remote LLMs. Without a base URL the local fallback answers."""
 
@@ -45,10 +51,12 @@ class LlmSettings(UpstreamSettings):
         "model's field with another name becomes field_a, field_b and so on.",
     )
 
+    checker: CheckerSettings = CheckerSettings()
+
     upstreams: dict[Annotated[int, Field(ge=2, le=9)], UpstreamSettings] = Field(
         {},
         description="Further remote LLMs by their place in the order, from 2 to 9. Each has the settings above but "
-        "turn_s and fields, for example VESTIBULE_LLM__UPSTREAMS__2__BASE_URL.",
+        "turn_s, fields and checker, for example VESTIBULE_LLM__UPSTREAMS__2__BASE_URL.",
     )
 
     @model_validator(mode="after")

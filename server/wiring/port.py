@@ -117,7 +117,7 @@ def _build_review(settings: Settings, shared: Shared, words: MachineWords) -> Re
     names = FieldNames(settings.upstream.field_names)
     reviews = Reviews(ledger, gateway, clock, audit, rules, settings.approval.claim_s)
     counted = ReviewMetrics(shared.metrics)
-    fields = FieldReview(ledger, gateway, shared.pubsub, clock, audit, rules, names, counted)
+    fields = FieldReview(ledger, gateway, shared.pubsub, clock, audit, rules, shared.flows, names, counted)
     return ReviewService(reviews, fields, words)
 
 

@@ -25,7 +25,7 @@ from server.llm.labeller import VISION_API, VisionLabeller
 from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.openai_client import ChatUpstream
 from server.llm.openai_errors import judge_llm_error
-from server.llm.upstream import LLM_API, Patience, Upstream
+from server.llm.upstream import CHECKER_API, LLM_API, Patience, Upstream
 from server.llm.vision_client import VisionClient
 from server.observability.metrics import Metrics
 from server.setting_groups import RetrySettings, UpstreamSettings
@@ -76,7 +76,11 @@ async def build_upstreams(
         health.append(HealthProbe(remote[-1].breaker, remote[-1].probe, each.probe_s))
     if not remote:
         breakers.build(LLM_API, llm.bounds, judge_llm_error)  # operators look for it
-    assistant = OpenAiAssistant(remote, turn_s=llm.turn_s, fields=FieldNames(llm.field_names))
+    checkers = remote if llm.checker.mode == "on" else []
+    if checkers and llm.checker.base_url:
+        checkers = [_upstream(CHECKER_API, llm.checker, settings.retry, breakers)]
+        health.append(HealthProbe(checkers[0].breaker, checkers[0].probe, llm.checker.probe_s))
+    assistant = OpenAiAssistant(remote, turn_s=llm.turn_s, fields=FieldNames(llm.field_names), checkers=checkers)
     stack.push_async_callback(assistant.aclose)
     labeller = _labeller(settings, breakers, health, stack)
     await breakers.restore()

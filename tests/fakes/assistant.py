@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from models.errors import RedactionFailed, UpstreamFailed, VestibuleError
 from models.text import RedactedText
 from server.flows.briefing import Briefing
+from server.flows.definition import FlowDefinition
 from server.ledger.types import Origin
 from server.llm.types import (
     Exchange,
     OnboardingRecord,
+    ProposedValue,
     RecordField,
     RejectedRecord,
     ReplyStream,
     SourceItem,
+    Verdicts,
     WrittenRecord,
 )
 
@@ -63,6 +66,8 @@ class FakeAssistant:
         self.is_configured = configured
         self.asked_replies: list[AskedReply] = []
         self.asked_records: list[AskedRecord] = []
+        self.asked_checks: list[tuple[str, tuple[tuple[str, str], ...]]] = []
+        self.verdicts: Verdicts | None = None
         self._replies: deque[tuple[str | VestibuleError, ...]] = deque()
         self._records: deque[OnboardingRecord | VestibuleError] = deque()
         self._free = asyncio.Event()
@@ -115,6 +120,7 @@ class FakeAssistant:
         self,
         materials: list[SourceItem],
         *,
+        flow: FlowDefinition,
         language: str,
         fallback: bool,
         retry: bool = False,
@@ -131,6 +137,12 @@ class FakeAssistant:
         if fallback:
             return WrittenRecord(FALLBACK_RECORD, Origin.FALLBACK)
         raise _error(record)
+
+    async def check(
+        self, items: list[SourceItem], proposed: list[ProposedValue], *, flow: FlowDefinition, fallback: bool
+    ) -> Verdicts | None:
+        self.asked_checks.append((flow.label, tuple((each.name, each.value.value) for each in proposed)))
+        return self.verdicts
 
 
 def _error(scripted: object) -> VestibuleError:

@@ -9,7 +9,8 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from server.cli.demo.llm_replies import record_of, reply_to
+from server.cli.demo.llm_records import check_of, record_of
+from server.cli.demo.llm_replies import reply_to
 from server.cli.demo.vision_replies import labels_as_json
 
 MODEL = "scripted-clerk"
@@ -91,10 +92,14 @@ def chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, 
 
 
 def completion(body: dict[str, Any], script: Script) -> dict[str, Any]:
-    """A whole answer: a record or labels when the request has the schema of them, a reply otherwise."""
-    schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("name", "")
-    answers = {"record": lambda: record_of(body["messages"]), "labels": lambda: labels_as_json(body)}
-    text = answers.get(schema, lambda: "".join(reply_to(body["messages"])))()
+    """A whole answer: a record, a check or labels when the request has the schema of them, a reply otherwise."""
+    schema, messages = ((body.get("response_format") or {}).get("json_schema") or {}).get("name", ""), body["messages"]
+    answers = {
+        "record": lambda: record_of(messages),
+        "check": lambda: check_of(messages),
+        "labels": lambda: labels_as_json(body),
+    }
+    text = answers.get(schema, lambda: "".join(reply_to(messages)))()
     text = {Mode.EMPTY: "", Mode.BAD_RECORD: '{"summary": 7}', Mode.HALF: text[: len(text) // 2]}.get(script.mode, text)
     choice = {
         "index": 0,

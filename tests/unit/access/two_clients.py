@@ -291,7 +291,7 @@ class TwoClients:
         harness, rules, trail = self.harness, ApprovalRules(ApprovalSettings()), self.audit.trail
         return ReviewService(
             Reviews(self.ledger, harness.gateway, lambda: NOW, trail, rules, 600.0),
-            FieldReview(self.ledger, harness.gateway, harness.pubsub, lambda: NOW, trail, rules),
+            FieldReview(self.ledger, harness.gateway, harness.pubsub, lambda: NOW, trail, rules, FLOWS),
             words,
         )
 

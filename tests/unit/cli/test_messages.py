@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vestibule.v1.admin_pb2 import Component, GetStatusResponse
-from vestibule.v1.common_pb2 import ProposedRecord, RecordField, RedactedText
+from vestibule.v1.common_pb2 import FindingKind, ProposedRecord, RecordField, RedactedText
 from vestibule.v1.media_pb2 import Upload
 from vestibule.v1.session_pb2 import Session
 
@@ -30,6 +30,5 @@ def test_a_record_of_one_reading_needs_no_warning() -> None:
     fields = [RecordField(name="meter_reading", value="04821"), RecordField(name="visitor_count", value="4")]
     assert contradiction(ProposedRecord(fields=fields)) == ""
     assert contradiction(ProposedRecord()) == ""
-    assert "04821, 4831" in contradiction(
-        ProposedRecord(fields=[*fields, RecordField(name="other_meter_reading", value="4831")])
-    )
+    fields[0].findings.add(kind=FindingKind.FINDING_KIND_CONTRADICTED, against=True, other_value="4831")
+    assert "meter reading 04821, 4831" in contradiction(ProposedRecord(fields=fields))

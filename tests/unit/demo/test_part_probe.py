@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from server.cli.demo.llm_replies import record_of, reply_to
+from server.cli.demo.llm_records import record_of
+from server.cli.demo.llm_replies import reply_to
 from server.cli.demo.part_probe import PartProbe, sentences_in, sentences_of_requests
 from server.cli.demo.planted import Medium, Planted, data_folder, planted_media
 

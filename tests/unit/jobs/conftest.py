@@ -14,6 +14,7 @@ import pytest
 from models.retry import POLICIES, RetryPolicies
 from server.access.audit import AuditTrail
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
+from server.flows.catalogue import shipped_catalogue
 from server.jobs.handlers import build_handlers
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler, JobDetails
@@ -103,6 +104,7 @@ class World:
             self.pubsub,
             clock=self.clock,
             audit=self.audit,
+            flows=shipped_catalogue(),
             approval=self.approval,
             on_job=self.runner.wake,
             label_wait_s=lambda: self.label_wait_s,

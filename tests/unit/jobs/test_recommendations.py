@@ -20,7 +20,7 @@ from server.ledger.types import (
     SessionState,
 )
 from server.llm.record_schema import stored_record
-from server.llm.types import OnboardingRecord, RecordField
+from server.llm.types import Confidence, FindingKind, OnboardingRecord, RecordField
 from server.records.recommender import BUILDS
 from tests.unit.jobs.conftest import WAV, World
 from tests.unit.jobs.recommendation_helpers import (
@@ -72,11 +72,16 @@ class TestPropose:
         written = (RecordField("meter_reading", "04821", picture.id), RecordField("site_name", "Ikeja", said.id))
         world.assistant.script_record(OnboardingRecord("A visit.", written))
         record = stored_record((await propose(world)).record.value)
-        assert record.fields == (
-            written[0],
-            RecordField("other_meter_reading", "4831", said.id),
-            written[1],
+        site, reading = record.fields
+        assert (reading.name, reading.value, reading.source_id, reading.confidence) == (
+            "meter_reading",
+            "04821",
+            picture.id,
+            Confidence.UNSURE,
         )
+        [finding] = reading.findings
+        assert (finding.kind, finding.source_id, finding.value) == (FindingKind.CONTRADICTED, said.id, "4831")
+        assert [found.kind for found in site.findings] == [FindingKind.UNSUPPORTED]
 
     async def test_the_record_is_redacted_stored_hashed_and_shown(self, world: World) -> None:
         turn = await world.say("Hello.")
@@ -95,7 +100,8 @@ class TestPropose:
         assert "Maria" not in row.record.value
         assert row.record.counts == {"NAME": 2}
         fields = json.loads(row.record.value)["fields"]
-        assert fields == [{"name": "visitor", "source_id": turn.id, "value": '[REDACTED_NAME] "M"'}]
+        [field] = fields
+        assert (field["name"], field["source_id"], field["value"]) == ("visitor", turn.id, '[REDACTED_NAME] "M"')
         assert row.content_hash == hashlib.sha256(row.record.value.encode()).hexdigest()
         stored = await world.recommender.get(row.id)
         assert (stored.record, stored.state, stored.origin) == (row.record, PENDING, Origin.MODEL)

@@ -20,6 +20,7 @@ from server.llm.types import Assistant, Exchange
 from tests.clocks import HandSeconds
 from tests.fakes.assistant import FakeAssistant
 from tests.unit.llm.assistants import assistant_at, llm_breaker
+from tests.unit.llm.texts import SITE_VISIT
 from tests.unit.llm.wire import SAID, UNSAFE, Wire, assistant_on, events, token, whole
 
 
@@ -117,12 +118,12 @@ _ANSWERS = st.one_of(
 async def test_every_upstream_answer_ends_in_a_vestibule_error(content: bytes, status: int, media_type: str) -> None:
     breaker = llm_breaker(bounds=BreakerBounds(failures=99))
     assistant = assistant_on(Wire(content, status, headers={"content-type": media_type}), breaker=breaker)
-    for ask in (whole(assistant), assistant.propose([], language="en", fallback=False)):
+    for ask in (whole(assistant), assistant.propose([], flow=SITE_VISIT, language="en", fallback=False)):
         try:
             await ask
         except VestibuleError as error:
             assert error.reason.startswith("UPSTREAM_")
-    assert (await assistant.propose([], language="en", fallback=True)).record.summary
+    assert (await assistant.propose([], flow=SITE_VISIT, language="en", fallback=True)).record.summary
     assert await whole(assistant, fallback=True)
 
 
@@ -152,9 +153,9 @@ async def test_without_an_upstream_the_fallback_answers() -> None:
     assistant = OpenAiAssistant([])
     assert not assistant.configured
     assert (await assistant.reply(SAID, [], language="en", fallback=True)).origin is Origin.FALLBACK
-    assert (await assistant.propose([], language="en", fallback=True)).origin is Origin.FALLBACK
+    assert (await assistant.propose([], flow=SITE_VISIT, language="en", fallback=True)).origin is Origin.FALLBACK
     with pytest.raises(UpstreamFailed) as failed:
-        await assistant.propose([], language="en", fallback=False)
+        await assistant.propose([], flow=SITE_VISIT, language="en", fallback=False)
     assert failed.value.reason == "UPSTREAM_NOT_SET"
     await assistant.aclose()
 
@@ -198,7 +199,7 @@ async def test_the_fake_assistant_raises_scripted_failures() -> None:
     with pytest.raises(UpstreamFailed):
         await whole(fake, fallback=True)
     fake.script_record(broken)
-    assert (await fake.propose([], language="en", fallback=True)).origin is Origin.FALLBACK
+    assert (await fake.propose([], flow=SITE_VISIT, language="en", fallback=True)).origin is Origin.FALLBACK
     with pytest.raises(UpstreamFailed):
         await whole(FakeAssistant(configured=False))
     assert [asked.fallback for asked in fake.asked_replies] == [False, False, True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date
 
@@ -19,7 +20,7 @@ from server.llm.fallback import fallback_record, fallback_reply
 from server.llm.phrases import PHRASES
 from server.llm.record_schema import canonical_json, record_from_model
 from server.llm.types import Exchange, RecordField, SourceItem
-from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
+from tests.unit.llm.texts import METER, REGISTER, SITE_VISIT, VISIT, redacted
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_the_materials_of_the_demo_give_the_expected_record() -> None:
         SourceItem("upload-1", "visitor_register", REGISTER),
         SourceItem("upload-2", "meter", METER),
     ]
-    proposed = fallback_record(materials, language="en")
+    proposed = fallback_record(materials, flow=SITE_VISIT, language="en")
     assert proposed.origin is Origin.FALLBACK
     assert proposed.record.fields == (
         RecordField("site_name", "Riverside", "turn-1"),
@@ -116,8 +117,7 @@ def test_the_materials_of_the_demo_give_the_expected_record() -> None:
         RecordField("contact_given", "yes", "turn-1"),
         RecordField("name_given", "yes", "turn-1"),
     )
-    assert proposed.record.missing == ()
-    assert proposed.record.summary == "A visit with the site, the meter reading, how to reach you and the visitors."
+    assert proposed.record.summary == "Site visit: site, meter reading, unit, visitors, phone or e-mail, name."
 
 
 def test_a_later_statement_corrects_an_earlier_one() -> None:
@@ -125,14 +125,17 @@ def test_a_later_statement_corrects_an_earlier_one() -> None:
         SourceItem("turn-1", "turn", redacted("The meter reads 11111 cubic metres")),
         SourceItem("turn-2", "turn", redacted("Sorry, the meter reads 22222 cubic metres")),
     ]
-    assert fallback_record(materials, language="en").record.fields[0] == RecordField("meter_reading", "22222", "turn-2")
+    written = fallback_record(materials, flow=SITE_VISIT, language="en").record
+    assert written.fields[0] == RecordField("meter_reading", "22222", "turn-2")
 
 
 @pytest.mark.parametrize("language", [*PHRASES, "pt-BR", "xx", ""])
 @pytest.mark.parametrize("materials", [[], [SourceItem("turn-1", "turn", VISIT)], [SourceItem("u", "document", METER)]])
 def test_every_fallback_record_passes_the_checks_of_a_model(language: str, materials: list[SourceItem]) -> None:
-    record = fallback_record(materials, language=language).record
-    assert record_from_model(canonical_json(record), {"turn-1", "u"}) == record
+    record = fallback_record(materials, flow=SITE_VISIT, language=language).record
+    content = json.loads(canonical_json(record))
+    content.pop("missing")
+    assert record_from_model(json.dumps(content), {"turn-1", "u"}, SITE_VISIT) == record
 
 
 AT_SITE = redacted("I am at the Riverside site")

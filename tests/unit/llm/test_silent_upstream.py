@@ -19,7 +19,7 @@ from server.llm.types import ReplyStream, WrittenRecord
 from server.llm.upstream import Patience, Upstream
 from tests.clocks import HandSeconds
 from tests.unit.llm.assistants import llm_breaker, upstream_at
-from tests.unit.llm.texts import said_anew
+from tests.unit.llm.texts import SITE_VISIT, said_anew
 from tests.unit.llm.wire import events, token
 
 FAILURES = 3
@@ -179,7 +179,9 @@ async def test_after_the_last_upstream_comes_the_local_fallback(first: Endpoint,
 async def test_a_record_for_a_person_moves_on_too(
     assistant: OpenAiAssistant, first: Endpoint, second: Endpoint
 ) -> None:
-    waiting: asyncio.Task[WrittenRecord] = asyncio.create_task(assistant.propose([], language="en", fallback=True))
+    waiting: asyncio.Task[WrittenRecord] = asyncio.create_task(
+        assistant.propose([], flow=SITE_VISIT, language="en", fallback=True)
+    )
     call = await first.next_call()
     await fall_silent(assistant, first, second)
     (await second.next_call()).fail()

@@ -20,7 +20,7 @@ from server.llm.upstream import Patience
 from tests.eventually import eventually
 from tests.unit.llm.assistants import assistant_at
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
-from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
+from tests.unit.llm.texts import METER, REGISTER, SITE_VISIT, VISIT, redacted
 
 QUICK_S = 0.3
 """Long enough for a loopback answer on a busy machine in the tests that expect none; others have 5 s."""
@@ -76,14 +76,15 @@ async def test_a_reply_streams_in_the_persons_language(patient: OpenAiAssistant)
 
 
 async def test_a_record_is_proposed_against_the_schema(patient: OpenAiAssistant) -> None:
-    proposed = await patient.propose(MATERIALS, language="en", fallback=False)
+    proposed = await patient.propose(MATERIALS, flow=SITE_VISIT, language="en", fallback=False)
     assert proposed.origin is Origin.MODEL
     assert proposed.record.fields == (
+        RecordField("site_name", "Riverside", "turn-1"),
         RecordField("meter_reading", "04821.7", "upload-2"),
         RecordField("meter_unit", "m3", "upload-2"),
-        RecordField("site_name", "Riverside", "turn-1"),
-        RecordField("contact_given", "yes", "turn-1"),
         RecordField("visitor_count", "4", "upload-1"),
+        RecordField("contact_given", "yes", "turn-1"),
+        RecordField("name_given", "yes", "turn-1"),
     )
     assert proposed.record.summary == (
         "A visit at Riverside; the meter reads 04821.7 m3; 4 visitors are in the register."
@@ -134,7 +135,7 @@ async def test_a_failed_record_raises_a_vestibule_error(
 ) -> None:
     scripted.script(mode, retry_after="7")
     with pytest.raises(kind) as failed:
-        await patient.propose(MATERIALS, language="en", fallback=False)
+        await patient.propose(MATERIALS, flow=SITE_VISIT, language="en", fallback=False)
     assert failed.value.reason == reason
     assert breaker_of(patient).failure_count == (0 if mode == "bad_request" else 1)
     assert_no_text_of_theirs(failed.value)
@@ -156,7 +157,7 @@ async def test_a_person_who_waits_gets_the_fallback(
             await whole_reply(patient, fallback=True)
     else:
         assert await whole_reply(patient, fallback=True) == (FALLBACK_TEXT, Origin.FALLBACK)
-    proposed = await patient.propose(MATERIALS, language="en", fallback=True)
+    proposed = await patient.propose(MATERIALS, flow=SITE_VISIT, language="en", fallback=True)
     assert proposed.origin is Origin.FALLBACK
     assert proposed.record.fields[0] == RecordField("site_name", "Riverside", "turn-1")
 
@@ -172,7 +173,7 @@ async def test_an_error_event_within_a_stream(patient: OpenAiAssistant, scripted
 async def test_an_invalid_record_counts_as_a_failure(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
     scripted.script("bad_record")
     with pytest.raises(UpstreamFailed) as failed:
-        await patient.propose(MATERIALS, language="en", fallback=False)
+        await patient.propose(MATERIALS, flow=SITE_VISIT, language="en", fallback=False)
     assert failed.value.reason == "UPSTREAM_INVALID_RECORD"
     assert breaker_of(patient).failure_count == 1
 
@@ -184,7 +185,7 @@ async def test_a_hung_upstream_times_out(hasty: OpenAiAssistant, scripted: Scrip
         await whole_reply(hasty, fallback=False)
     assert failed.value.reason == "UPSTREAM_TIMEOUT"
     with pytest.raises(DeadlineExceeded):
-        await hasty.propose(MATERIALS, language="en", fallback=False)
+        await hasty.propose(MATERIALS, flow=SITE_VISIT, language="en", fallback=False)
     assert breaker_of(hasty).failure_count == 2
 
 
@@ -204,7 +205,7 @@ async def test_the_breaker_stops_calls_to_an_upstream_that_is_down(
     assert scripted.asked() - before == 3
     assert breaker_of(patient).state is BreakerState.OPEN
     with pytest.raises(BreakerOpen) as refused:
-        await patient.propose(MATERIALS, language="en", fallback=False)
+        await patient.propose(MATERIALS, flow=SITE_VISIT, language="en", fallback=False)
     assert 60 < (refused.value.retry_after_s or 0) <= 120
 
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 import itertools
 
 from models.text import RedactedText
+from server.flows.catalogue import shipped_catalogue
+
+FLOWS = shipped_catalogue()
+SITE_VISIT = FLOWS.newest("site_visit")
+INCIDENT = FLOWS.newest("incident_report")
+STAFF = FLOWS.newest("staff_onboarding")
 
 
 def redacted(value: str, *, safe: bool = True, **counts: int) -> RedactedText:

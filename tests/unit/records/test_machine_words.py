@@ -17,7 +17,7 @@ from server.access.audit import AuditTrail
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
 from server.ledger.writer import Ledger
-from server.llm.record_schema import names_made_up, without_names
+from server.llm.record_schema import without_names
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.machine_words import MOST_REMEMBERED, REDACTED, MachineWords, as_device, with_safe_keys
 from server.services.admin import AdminService
@@ -80,7 +80,6 @@ def test_keys_stay_distinct_and_in_order() -> None:
 def test_fields_keep_their_values_under_neutral_names() -> None:
     names = ("site_name", NAME, "field_a", "gate")
     record = OnboardingRecord("A visit.", tuple(RecordField(n, f"value of {n}") for n in names), ("contact", NAME))
-    assert names_made_up(record) == {NAME, "field_a", "gate"}
     safe = without_names(record, {NAME})
     assert [(f.name, f.value) for f in safe.fields] == [
         ("site_name", "value of site_name"),

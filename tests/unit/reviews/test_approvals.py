@@ -103,4 +103,4 @@ async def test_a_record_that_needs_none_is_approved_by_the_server(
     if needed == 0:
         assert row.decided_subject == "server"
         [line] = await world.rows("SELECT subject, action, reason FROM audit")
-        assert tuple(line.values()) == ("server", "approve", "not_asked")
+        assert tuple(line.values()) == ("server", "approve", "approved_by_policy")

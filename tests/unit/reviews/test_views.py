@@ -45,7 +45,7 @@ async def test_the_source_of_a_value_is_the_sentence_or_the_line_of_the_picture(
     )
     world.assistant.script_record(OnboardingRecord("A visit.", fields, ("contact",)))
     review = await shown(world, (await propose(world)).id)
-    reading, unit, site, remark, contact = review.fields
+    site, reading, unit, remark, contact = review.fields
     assert (reading.source.upload_id, reading.source.text.value) == (upload.id, "04821,7 m3")
     box = reading.source.box
     assert (box.left, box.top, box.width) == (0.0, 1.0, 1.0), "the picture has one pixel, so its lines end with it"
@@ -54,7 +54,7 @@ async def test_the_source_of_a_value_is_the_sentence_or_the_line_of_the_picture(
     assert unit.source.text.value == "WATER METER\n04821,7 m3\n[REDACTED_NAME]"
     assert (site.source.turn_id, site.source.text.value) == (turn.id, "I am at Pendlewick.")
     assert not remark.HasField("source")
-    assert (contact.name, contact.missing, contact.value) == ("contact", True, "")
+    assert (contact.name, contact.missing, contact.value) == ("contact_given", True, "")
     session = review.session
     assert (session.turn_count, session.upload_count, session.language) == (1, 1, "en")
 

@@ -14,6 +14,7 @@ from models.media.audio_decoder import open_in_process
 from models.media.samples import SAMPLE_RATE_HZ
 from server.access.audit import AuditTrail
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
+from server.flows.catalogue import shipped_catalogue
 from server.jobs.runner import JobRunner
 from server.ledger import sessions, turns
 from server.ledger.types import SessionRow, SessionState, TurnRow
@@ -85,6 +86,7 @@ class StreamHarness:
             pubsub,
             clock=lambda: NOW,
             audit=audit,
+            flows=shipped_catalogue(),
             approval=ApprovalSettings(),
             on_job=runner.wake,
         )

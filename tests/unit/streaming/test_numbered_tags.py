@@ -20,6 +20,7 @@ from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
+from server.flows.catalogue import shipped_catalogue
 from server.jobs.read_upload import ReadPicture
 from server.ledger import schema, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor, fetch_all
@@ -144,7 +145,8 @@ async def test_a_record_shows_numbers_and_its_hash_is_that_of_what_is_shown(harn
     record = proposal.recommendation.record.value
     assert re.findall(r"\[REDACTED_\w+\]", record) == ["[REDACTED_NAME_2]", "[REDACTED_NAME_1]", "[REDACTED_NAME_1]"]
     [asked] = harness.assistant.asked_records
-    prompt = record_prompt(list(asked.materials), language="en", names=DECLARED.for_prompt)[-1].content
+    flow = shipped_catalogue().default
+    prompt = record_prompt(list(asked.materials), flow=flow, language="en", names=DECLARED.for_prompt(flow))[-1].content
     assert "I am [REDACTED_NAME_1], here with [REDACTED_NAME_2]." in prompt
 
 

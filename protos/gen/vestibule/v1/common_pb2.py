@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19vestibule/v1/common.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\"\xad\x01\n\x0cRedactedText\x12\r\n\x05value\x18\x01 \x01(\t\x12\x43\n\rentity_counts\x18\x02 \x03(\x0b\x32,.vestibule.v1.RedactedText.EntityCountsEntry\x12\x14\n\x0csafe_for_llm\x18\x03 \x01(\x08\x1a\x33\n\x11\x45ntityCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"[\n\x0bRecordField\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x17\n\x05value\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1a\n\tsource_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"]\n\x0eProposedRecord\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12)\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x19.vestibule.v1.RecordField\x12\x0f\n\x07missing\x18\x03 \x03(\t*\xe2\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SESSION_STATE_STARTED\x10\x01\x12\x1d\n\x19SESSION_STATE_IN_PROGRESS\x10\x02\x12#\n\x1fSESSION_STATE_AWAITING_APPROVAL\x10\x03\x12\x1b\n\x17SESSION_STATE_COMPLETED\x10\x04\x12\x1b\n\x17SESSION_STATE_ABANDONED\x10\x05\x12\x1a\n\x16SESSION_STATE_REJECTED\x10\x06*G\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x10\n\x0cORIGIN_MODEL\x10\x01\x12\x13\n\x0fORIGIN_FALLBACK\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19vestibule/v1/common.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\"\xad\x01\n\x0cRedactedText\x12\r\n\x05value\x18\x01 \x01(\t\x12\x43\n\rentity_counts\x18\x02 \x03(\x0b\x32,.vestibule.v1.RedactedText.EntityCountsEntry\x12\x14\n\x0csafe_for_llm\x18\x03 \x01(\x08\x1a\x33\n\x11\x45ntityCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x90\x01\n\x0c\x46ieldFinding\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.vestibule.v1.FindingKind\x12\x0f\n\x07\x61gainst\x18\x02 \x01(\x08\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x63heck\x18\x04 \x01(\t\x12\x11\n\tsource_id\x18\x05 \x01(\t\x12\x13\n\x0bother_value\x18\x06 \x01(\t\"\xbc\x01\n\x0bRecordField\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x17\n\x05value\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1a\n\tsource_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x31\n\nconfidence\x18\x04 \x01(\x0e\x32\x1d.vestibule.v1.FieldConfidence\x12,\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x1a.vestibule.v1.FieldFinding\"]\n\x0eProposedRecord\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12)\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x19.vestibule.v1.RecordField\x12\x0f\n\x07missing\x18\x03 \x03(\t*\xe2\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SESSION_STATE_STARTED\x10\x01\x12\x1d\n\x19SESSION_STATE_IN_PROGRESS\x10\x02\x12#\n\x1fSESSION_STATE_AWAITING_APPROVAL\x10\x03\x12\x1b\n\x17SESSION_STATE_COMPLETED\x10\x04\x12\x1b\n\x17SESSION_STATE_ABANDONED\x10\x05\x12\x1a\n\x16SESSION_STATE_REJECTED\x10\x06*G\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x10\n\x0cORIGIN_MODEL\x10\x01\x12\x13\n\x0fORIGIN_FALLBACK\x10\x02*k\n\x0f\x46ieldConfidence\x12 \n\x1c\x46IELD_CONFIDENCE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46IELD_CONFIDENCE_SURE\x10\x01\x12\x1b\n\x17\x46IELD_CONFIDENCE_UNSURE\x10\x02*\x90\x02\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46INDING_KIND_RULE\x10\x01\x12\x16\n\x12\x46INDING_KIND_CHECK\x10\x02\x12\x1c\n\x18\x46INDING_KIND_UNSUPPORTED\x10\x03\x12\x1c\n\x18\x46INDING_KIND_INSTRUCTION\x10\x04\x12\x1d\n\x19\x46INDING_KIND_CONTRADICTED\x10\x05\x12\x1d\n\x19\x46INDING_KIND_SOURCE_MOVED\x10\x06\x12\x1e\n\x1a\x46INDING_KIND_NOT_CONFIRMED\x10\x07\x12\x1a\n\x16\x46INDING_KIND_UNCHECKED\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,16 +40,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDFIELD'].fields_by_name['value']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_RECORDFIELD'].fields_by_name['source_id']._loaded_options = None
   _globals['_RECORDFIELD'].fields_by_name['source_id']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_SESSIONSTATE']._serialized_start=437
-  _globals['_SESSIONSTATE']._serialized_end=663
-  _globals['_ORIGIN']._serialized_start=665
-  _globals['_ORIGIN']._serialized_end=736
+  _globals['_SESSIONSTATE']._serialized_start=682
+  _globals['_SESSIONSTATE']._serialized_end=908
+  _globals['_ORIGIN']._serialized_start=910
+  _globals['_ORIGIN']._serialized_end=981
+  _globals['_FIELDCONFIDENCE']._serialized_start=983
+  _globals['_FIELDCONFIDENCE']._serialized_end=1090
+  _globals['_FINDINGKIND']._serialized_start=1093
+  _globals['_FINDINGKIND']._serialized_end=1365
   _globals['_REDACTEDTEXT']._serialized_start=73
   _globals['_REDACTEDTEXT']._serialized_end=246
   _globals['_REDACTEDTEXT_ENTITYCOUNTSENTRY']._serialized_start=195
   _globals['_REDACTEDTEXT_ENTITYCOUNTSENTRY']._serialized_end=246
-  _globals['_RECORDFIELD']._serialized_start=248
-  _globals['_RECORDFIELD']._serialized_end=339
-  _globals['_PROPOSEDRECORD']._serialized_start=341
-  _globals['_PROPOSEDRECORD']._serialized_end=434
+  _globals['_FIELDFINDING']._serialized_start=249
+  _globals['_FIELDFINDING']._serialized_end=393
+  _globals['_RECORDFIELD']._serialized_start=396
+  _globals['_RECORDFIELD']._serialized_end=584
+  _globals['_PROPOSEDRECORD']._serialized_start=586
+  _globals['_PROPOSEDRECORD']._serialized_end=679
 # @@protoc_insertion_point(module_scope)

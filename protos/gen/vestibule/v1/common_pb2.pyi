@@ -83,6 +83,78 @@ ORIGIN_FALLBACK: Origin.ValueType  # 2
 """The local fallback, because no LLM is configured or it failed."""
 Global___Origin: _TypeAlias = Origin  # noqa: Y015
 
+class _FieldConfidence:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FieldConfidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FieldConfidence.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FIELD_CONFIDENCE_UNSPECIFIED: _FieldConfidence.ValueType  # 0
+    """Nobody has judged it: a person gave it, or the record is of an earlier version of the server."""
+    FIELD_CONFIDENCE_SURE: _FieldConfidence.ValueType  # 1
+    """It is in the material, the check of the record confirmed it where there is one, and nothing is against it."""
+    FIELD_CONFIDENCE_UNSURE: _FieldConfidence.ValueType  # 2
+    """A person should look at it; its findings say why, where there is more to say than that rules alone wrote the record."""
+
+class FieldConfidence(_FieldConfidence, metaclass=_FieldConfidenceEnumTypeWrapper):
+    """How sure a value of a record is."""
+
+FIELD_CONFIDENCE_UNSPECIFIED: FieldConfidence.ValueType  # 0
+"""Nobody has judged it: a person gave it, or the record is of an earlier version of the server."""
+FIELD_CONFIDENCE_SURE: FieldConfidence.ValueType  # 1
+"""It is in the material, the check of the record confirmed it where there is one, and nothing is against it."""
+FIELD_CONFIDENCE_UNSURE: FieldConfidence.ValueType  # 2
+"""A person should look at it; its findings say why, where there is more to say than that rules alone wrote the record."""
+Global___FieldConfidence: _TypeAlias = FieldConfidence  # noqa: Y015
+
+class _FindingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FINDING_KIND_UNSPECIFIED: _FindingKind.ValueType  # 0
+    """Never sent by the server."""
+    FINDING_KIND_RULE: _FindingKind.ValueType  # 1
+    """The value breaks a rule of its field: a range, a format."""
+    FINDING_KIND_CHECK: _FindingKind.ValueType  # 2
+    """A check of the flow fails."""
+    FINDING_KIND_UNSUPPORTED: _FindingKind.ValueType  # 3
+    """No source that may give the field has the value."""
+    FINDING_KIND_INSTRUCTION: _FindingKind.ValueType  # 4
+    """Only a sentence has the value that tells the assistant what to do."""
+    FINDING_KIND_CONTRADICTED: _FindingKind.ValueType  # 5
+    """Another source gives another value, or the check of the record says so."""
+    FINDING_KIND_SOURCE_MOVED: _FindingKind.ValueType  # 6
+    """The source that was named does not have the value; source_id names one that has it."""
+    FINDING_KIND_NOT_CONFIRMED: _FindingKind.ValueType  # 7
+    """The check of the record did not confirm the value."""
+    FINDING_KIND_UNCHECKED: _FindingKind.ValueType  # 8
+    """The record could not be checked."""
+
+class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
+    """What was found about a field."""
+
+FINDING_KIND_UNSPECIFIED: FindingKind.ValueType  # 0
+"""Never sent by the server."""
+FINDING_KIND_RULE: FindingKind.ValueType  # 1
+"""The value breaks a rule of its field: a range, a format."""
+FINDING_KIND_CHECK: FindingKind.ValueType  # 2
+"""A check of the flow fails."""
+FINDING_KIND_UNSUPPORTED: FindingKind.ValueType  # 3
+"""No source that may give the field has the value."""
+FINDING_KIND_INSTRUCTION: FindingKind.ValueType  # 4
+"""Only a sentence has the value that tells the assistant what to do."""
+FINDING_KIND_CONTRADICTED: FindingKind.ValueType  # 5
+"""Another source gives another value, or the check of the record says so."""
+FINDING_KIND_SOURCE_MOVED: FindingKind.ValueType  # 6
+"""The source that was named does not have the value; source_id names one that has it."""
+FINDING_KIND_NOT_CONFIRMED: FindingKind.ValueType  # 7
+"""The check of the record did not confirm the value."""
+FINDING_KIND_UNCHECKED: FindingKind.ValueType  # 8
+"""The record could not be checked."""
+Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
+
 @_typing.final
 class RedactedText(_message.Message):
     """Text in which all personal data that was found is replaced by tags such as [REDACTED_EMAIL]. A policy may number
@@ -138,6 +210,48 @@ class RedactedText(_message.Message):
 Global___RedactedText: _TypeAlias = RedactedText  # noqa: Y015
 
 @_typing.final
+class FieldFinding(_message.Message):
+    """Something that a reviewer should know about a field."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
+    SOURCE_ID_FIELD_NUMBER: _builtins.int
+    OTHER_VALUE_FIELD_NUMBER: _builtins.int
+    kind: Global___FindingKind.ValueType
+    """What was found."""
+    against: _builtins.bool
+    """Whether something is against the value. False is only to be shown."""
+    message: _builtins.str
+    """One sentence in the language of the session, without the value."""
+    check: _builtins.str
+    """Name of the check of the flow, for FINDING_KIND_CHECK."""
+    source_id: _builtins.str
+    """UUID of the turn or upload that gives another value. Empty when there is none."""
+    other_value: _builtins.str
+    """The other value, redacted. Empty when there is none."""
+    def __init__(
+        self,
+        *,
+        kind: Global___FindingKind.ValueType = ...,
+        against: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        check: _builtins.str = ...,
+        source_id: _builtins.str = ...,
+        other_value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against", b"against", "check", b"check", "kind", b"kind", "message", b"message", "other_value", b"other_value", "source_id", b"source_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldFinding: _TypeAlias = FieldFinding  # noqa: Y015
+
+@_typing.final
 class RecordField(_message.Message):
     """One field of a proposed record."""
 
@@ -146,6 +260,8 @@ class RecordField(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     SOURCE_ID_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Machine name in lower snake case, for example meter_reading. One that a model made up with a word that the server does
     not know becomes field_a, field_b and so on, because the word may be a name.
@@ -154,16 +270,24 @@ class RecordField(_message.Message):
     """Value as text, redacted."""
     source_id: _builtins.str
     """UUID of the turn or upload that the value comes from. Empty when it comes from several."""
+    confidence: Global___FieldConfidence.ValueType
+    """How sure it is. Show a person what is not FIELD_CONFIDENCE_SURE."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldFinding]:
+        """What a person should know before approving it."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         value: _builtins.str = ...,
         source_id: _builtins.str = ...,
+        confidence: Global___FieldConfidence.ValueType = ...,
+        findings: _abc.Iterable[Global___FieldFinding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "source_id", b"source_id", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "findings", b"findings", "name", b"name", "source_id", b"source_id", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

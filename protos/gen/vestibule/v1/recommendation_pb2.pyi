@@ -85,7 +85,9 @@ class Recommendation(_message.Message):
     decided_by: _builtins.str
     """Staff id of the person who decided, as the console stated it; not verified. Empty before, or when none was stated."""
     decided_subject: _builtins.str
-    """Credential that decided, such as key:9f3c or jwt:staff-7; verified. Empty before."""
+    """Credential that decided, such as key:9f3c or jwt:staff-7; verified. "server" where the flow needed nobody to approve
+    it. Empty before.
+    """
     approvals_needed: _builtins.int
     """Approvals that it needs, each of another credential. 0 means that nobody has to approve."""
     @_builtins.property

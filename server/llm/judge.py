@@ -1,0 +1,198 @@
+"""Judges the fields of a proposed record: the flow's rules first, then the sources in code, then the checker's word.
+
+Code has the last word about what it can tell. A checker that was talked round cannot make a value sure that no source
+has, that a rule forbids, or that another source contradicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from server.flows.definition import FlowDefinition
+from server.flows.fields import FieldDefinition, PersonalField, PhotoField
+from server.flows.texts import text_in
+from server.llm.finding_texts import finding_text
+from server.llm.record_rules import is_set_by_code
+from server.llm.support import Source, Support, admits, stated, support
+from server.llm.types import (
+    PICTURE_LABELS,
+    Confidence,
+    FieldVerdict,
+    Finding,
+    FindingKind,
+    OnboardingRecord,
+    RecordField,
+    Severity,
+    SourceItem,
+    Verdict,
+    Verdicts,
+)
+
+_LOWERING: Final = frozenset({FindingKind.NOT_CONFIRMED, FindingKind.UNCHECKED})
+"""Kinds of findings that make a field unsure, though they say nothing against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a record is judged by.
+
+    Attributes:
+        items: What it was built from, oldest first.
+        facts: What the app knew before.
+        language: ISO 639-1 code of the session.
+        by_model: Whether a model wrote it, and not the fallback.
+        verdicts: The checker's word; None where none was asked.
+    """
+
+    flow: FlowDefinition
+    items: Sequence[SourceItem]
+    facts: Mapping[str, str]
+    language: str
+    by_model: bool = True
+    verdicts: Verdicts | None = None
+
+    @property
+    def sources(self) -> list[Source]:
+        """The items as values are looked for in them. Labels of pictures are guesses, so none is."""
+        return [Source.of(item) for item in self.items if item.kind != PICTURE_LABELS]
+
+
+def judged(record: OnboardingRecord, case: Case) -> OnboardingRecord:
+    """The record with a confidence and findings for each field, and sources that have the values that name them.
+
+    The values in findings are as the sources or the checker gave them, so redact them before they are stored.
+    """
+    broken = _broken_checks(record, case)
+    fields = (_judged(field, case, broken.get(field.name, ())) for field in record.fields)
+    return replace(record, fields=tuple(fields))
+
+
+def checked_again(record: OnboardingRecord, case: Case) -> OnboardingRecord:
+    """The record of which a person has changed values, with the checks of the flow as they stand now.
+
+    Only findings of checks change. A field never becomes sure by that.
+    """
+    broken = _broken_checks(record, case)
+
+    def again(field: RecordField) -> RecordField:
+        others = (finding for finding in field.findings if finding.kind is not FindingKind.CHECK)
+        findings = (*others, *broken.get(field.name, ()))
+        doubted = Confidence.UNSURE if _is_against(findings) else field.confidence
+        return replace(field, findings=findings, confidence=doubted)
+
+    return replace(record, fields=tuple(map(again, record.fields)))
+
+
+def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> RecordField:
+    definition = case.flow.fields.get(field.name)
+    if definition is None:
+        findings = [*broken, *_of_checker(field, None, Support.UNKNOWN, case)]
+        return replace(field, confidence=_confidence(None, Support.UNKNOWN, findings, case), findings=tuple(findings))
+    findings = [*_of_rules(definition, field, case), *broken]
+    if is_set_by_code(definition):
+        confidence = Confidence.UNSURE if _is_against(findings) else Confidence.SURE
+        return replace(field, confidence=confidence, findings=tuple(findings))
+    known, source_id, against = _of_sources(definition, field, case)
+    moved = replace(field, source_id=source_id)
+    findings += [*against, *_of_checker(moved, definition, known, case)]
+    return replace(moved, confidence=_confidence(definition, known, findings, case), findings=tuple(findings))
+
+
+def _confidence(
+    definition: FieldDefinition | None, known: Support, findings: Sequence[Finding], case: Case
+) -> Confidence:
+    if _is_against(findings) or any(finding.kind in _LOWERING for finding in findings) or known is Support.NO:
+        return Confidence.UNSURE
+    if case.by_model and case.verdicts is not None:
+        return Confidence.SURE  # the checker has confirmed it, or there would be a finding
+    proven = isinstance(definition, PersonalField | PhotoField)
+    return Confidence.SURE if known is Support.YES and (case.by_model or proven) else Confidence.UNSURE
+
+
+def _is_against(findings: Sequence[Finding]) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+def _of_rules(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
+    if problem := definition.problem(field.value):
+        yield _error(FindingKind.RULE, case, problem=problem)
+
+
+def _broken_checks(record: OnboardingRecord, case: Case) -> dict[str, list[Finding]]:
+    """For each field, the checks of the flow that name it and fail."""
+    values = {**case.facts, **{field.name: field.value for field in record.fields}}
+    broken: dict[str, list[Finding]] = {}
+    for check in case.flow.checks:
+        if check.fails(values):
+            severity = Severity.ERROR if check.severity == "error" else Severity.WARNING
+            message = text_in(check.message, case.language)
+            finding = Finding(FindingKind.CHECK, severity, message, check=check.name)
+            for name in check.require.names() | (check.when.names() if check.when else set()):
+                broken.setdefault(name, []).append(finding)
+    return broken
+
+
+def _of_sources(definition: FieldDefinition, field: RecordField, case: Case) -> tuple[Support, str, list[Finding]]:
+    """What code can tell from the sources: whether they support a value, which one, and what is against it."""
+    may = [source for source in case.sources if admits(case.flow, definition, source)]
+    plain = [source.without_instructions() for source in may]
+    told = {source.id: support(definition, field.value, source, case.language) for source in plain}
+    having = [source.id for source in reversed(plain) if told[source.id] is Support.YES]
+    known = Support.YES if having else Support.UNKNOWN if Support.UNKNOWN in told.values() else Support.NO
+    findings: list[Finding] = []
+    source_id = field.source_id
+    if having and source_id not in having and (source_id or len(having) == 1):
+        if source_id:
+            text = finding_text(FindingKind.SOURCE_MOVED, case.language)
+            findings.append(Finding(FindingKind.SOURCE_MOVED, Severity.WARNING, text))
+        source_id = having[0]
+    if known is Support.NO:
+        obeyed = any(support(definition, field.value, source, case.language) is Support.YES for source in may)
+        findings.append(_error(FindingKind.INSTRUCTION if obeyed else FindingKind.UNSUPPORTED, case))
+    doubting = [source.without_instructions() for source in case.sources]
+    return known, source_id, [*findings, *_other_values(definition, field, doubting, case)]
+
+
+def _other_values(
+    definition: FieldDefinition, field: RecordField, sources: Sequence[Source], case: Case
+) -> Iterator[Finding]:
+    """Values that other sources, or the one that is named, give by themselves."""
+    seen = [field.value]
+    for value, source in stated(case.flow, definition, sources, case.language):
+        if not any(definition.equal(value, one) for one in seen):
+            seen.append(value)
+            yield _error(FindingKind.CONTRADICTED, case, source_id=source.id, value=value)
+
+
+def _of_checker(
+    field: RecordField, definition: FieldDefinition | None, known: Support, case: Case
+) -> Iterator[Finding]:
+    if case.verdicts is None or not case.by_model:
+        return
+    if case.verdicts.unavailable:
+        yield Finding(FindingKind.UNCHECKED, Severity.WARNING, finding_text(FindingKind.UNCHECKED, case.language))
+        return
+    word = case.verdicts.by_field.get(field.name, FieldVerdict(Verdict.UNSURE))
+    if word.verdict is Verdict.CONTRADICTED:
+        yield _error(FindingKind.CONTRADICTED, case, **_where(word, field, definition, case))
+    elif word.verdict is Verdict.UNSURE:
+        text = finding_text(FindingKind.NOT_CONFIRMED, case.language)
+        yield Finding(FindingKind.NOT_CONFIRMED, Severity.WARNING, text)
+
+
+def _where(word: FieldVerdict, field: RecordField, definition: FieldDefinition | None, case: Case) -> dict[str, str]:
+    """The source and the value that the checker names, if that source has it. It may not bring values of its own."""
+    source = next((source for source in case.sources if source.id == word.source_id), None)
+    if source is None:
+        return {}
+    if definition is None or not word.other_value or definition.equal(word.other_value, field.value):
+        return {"source_id": source.id}
+    told = support(definition, word.other_value, source.without_instructions(), case.language)
+    return {"source_id": source.id, "value": word.other_value if told is Support.YES else ""}
+
+
+def _error(kind: FindingKind, case: Case, *, problem: str = "", source_id: str = "", value: str = "") -> Finding:
+    text = finding_text(kind, case.language, problem)
+    return Finding(kind, Severity.ERROR, text, source_id=source_id, value=value)

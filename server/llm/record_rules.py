@@ -1,0 +1,91 @@
+"""What a flow says about its record: which fields a model may give, what their values look like, what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from server.flows.definition import FlowDefinition
+from server.flows.fields import (
+    ChoiceField,
+    CodeField,
+    FieldDefinition,
+    Keep,
+    NumberField,
+    PersonalField,
+    PhotoField,
+    TextField,
+    YesNoField,
+)
+from server.llm.types import OnboardingRecord
+
+YES, NO = "yes", "no"
+_NUMBER: Final = re.compile(r"-?\d{1,12}(?:[.,]\d{1,6})?")
+_WORDS_OF_YES: Final = frozenset({"yes", "true", "given"})
+_WORDS_OF_NO: Final = frozenset({"no", "false"})
+_AS_PRINTED: Final = "as printed on the meter where there is a photograph"
+_ROWS: Final = "the rows of the visitor register"
+
+
+def is_set_by_code(field: FieldDefinition) -> bool:
+    """Whether no model gives its value: photographs are counted, and tags and hashes are copied."""
+    return isinstance(field, PhotoField) or (isinstance(field, PersonalField) and field.keep is not Keep.GIVEN)
+
+
+def fields_of_model(flow: FlowDefinition) -> list[FieldDefinition]:
+    """The fields that a model may give, in the order of the steps."""
+    return [field for field in flow.fields.values() if not is_set_by_code(field)]
+
+
+def told_about(flow: FlowDefinition) -> Iterator[str]:
+    """For each field that a model may give: its name, what people call it, and what a value looks like."""
+    for field in fields_of_model(flow):
+        hint = ""
+        if isinstance(field, NumberField) and field.reader is not None:
+            hint = f", {_AS_PRINTED if field.reader == 'meter' else _ROWS}"
+        yield f"- {field.name}: {field.label_in('en')}; {field.expected}{hint}"
+
+
+def as_recorded(field: FieldDefinition, value: str) -> str | None:  # noqa: PLR0911 - one line for each kind
+    """A value in the one form that a record has; None if it is no value of this kind.
+
+    A number out of bounds or a code of another format is a value: a finding tells of it.
+    """
+    match field:
+        case NumberField():
+            return value if _NUMBER.fullmatch(value) else None
+        case ChoiceField():
+            return next((option for option in field.values if option.casefold() == value.casefold()), None)
+        case PersonalField():
+            return YES if value.casefold() in _WORDS_OF_YES else None
+        case YesNoField():
+            return YES if value.casefold() in _WORDS_OF_YES else NO if value.casefold() in _WORDS_OF_NO else None
+        case CodeField():
+            written = value.upper() if re.fullmatch(field.format, value.upper()) else value
+            return written if len(written) <= 64 and "[" not in written else None
+        case TextField():
+            return value
+        case _:
+            return value if not field.problem(value) else None
+
+
+def with_missing(record: OnboardingRecord, flow: FlowDefinition, facts: Mapping[str, str]) -> OnboardingRecord:
+    """The record with its fields in the order of the flow, and the names of the required ones that it lacks."""
+    place = {name: at for at, name in enumerate(flow.fields)}
+    fields = tuple(sorted(record.fields, key=lambda field: place.get(field.name, len(place))))
+    return replace(record, fields=fields, missing=missing_in(record, flow, facts))
+
+
+def missing_in(record: OnboardingRecord, flow: FlowDefinition, facts: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the required fields that a record lacks, of steps and fields whose conditions hold."""
+    known = {**facts, **{field.name: field.value for field in record.fields}}
+
+    return tuple(
+        field.name
+        for step in flow.steps
+        if step.when is None or step.when.holds(known)
+        for field in step.fields
+        if field.required and field.name not in known and (field.when is None or field.when.holds(known))
+    )

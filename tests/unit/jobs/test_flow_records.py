@@ -1,0 +1,245 @@
+"""Records of the shipped flows, by the fallback and by the stand-in LLM over real HTTP, and what their check costs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from server.ledger import audit, sessions
+from server.ledger.types import Origin, RecommendationRow, RecommendationState, SessionRow, SessionState
+from server.llm.assistant import OpenAiAssistant
+from server.llm.record_schema import canonical_json, content_hash, stored_record
+from server.llm.types import Confidence, FindingKind, OnboardingRecord, RecordField
+from server.llm.upstream import Patience
+from tests.unit.jobs.conftest import World
+from tests.unit.jobs.recommendation_helpers import propose
+from tests.unit.ledger.stored import events_of_session
+from tests.unit.llm.assistants import upstream_at
+from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream, run_upstream
+
+SURE, UNSURE = Confidence.SURE, Confidence.UNSURE
+PATIENCE = Patience(10.0, 10.0, 10.0)
+
+STAFF = (
+    "Hello, I will work in the warehouse. My first day is December 1, 2026. It will be 38 hours a week.",
+    "I am [REDACTED_NAME], call me on [REDACTED_PHONE].",
+)
+INCIDENT = (
+    "There is damage at the north gate. The gate hit the fence and the lower hinge of PMP-0042 is bent.",
+    "It was on November 12, 2026, and the repair may cost 250 EUR.",
+)
+
+
+@dataclass
+class Told:
+    """What a proposal has."""
+
+    row: RecommendationRow
+    record: OnboardingRecord
+
+    def field(self, name: str) -> RecordField:
+        return next(field for field in self.record.fields if field.name == name)
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {field.name: field.value for field in self.record.fields}
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedUpstream]:
+    with run_upstream(tmp_path_factory.mktemp("upstream") / "received") as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def model(world: World, scripted: ScriptedUpstream) -> AsyncIterator[ScriptedUpstream]:
+    """The world asks the stand-in LLM, for records and for their checks."""
+    scripted.script("answer")
+    upstream = upstream_at(f"{scripted.url}/v1", KEY, patience=PATIENCE)
+    assistant = OpenAiAssistant([upstream], checkers=[upstream], turn_s=10.0)
+    world.recommender._assistant = world.recommender._builder._assistant = assistant
+    yield scripted
+    await assistant.aclose()
+
+
+async def begin(world: World, flow: str, *said: str, facts: dict[str, str] | None = None) -> None:
+    now = world.clock()
+    row = SessionRow(
+        str(uuid4()),
+        "app",
+        str(uuid4()),
+        SessionState.STARTED,
+        now,
+        now,
+        language="en",
+        flow=flow,
+        flow_version=1,
+        facts=facts or {},
+    )
+    await world.ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))
+    world.session_id = row.id
+    for text in said:
+        world.clock.advance(1)
+        await world.say(text)
+
+
+async def proposed(world: World) -> Told:
+    row = await propose(world)
+    record = stored_record(row.record.value)
+    assert row.content_hash == content_hash(record), "the hash covers all that is shown"
+    assert canonical_json(record) == row.record.value
+    return Told(row, record)
+
+
+async def test_the_fallback_writes_a_record_of_the_flow(world: World) -> None:
+    world.assistant.is_configured = False
+    world.recommender._builder._assistant = OpenAiAssistant([])
+    await begin(world, "staff_onboarding", *STAFF)
+    told = await proposed(world)
+    assert told.row.origin is Origin.FALLBACK
+    assert told.values == {
+        "department": "warehouse",
+        "start_date": "2026-12-01",
+        "hours_per_week": "38",
+        "full_name": "[REDACTED_NAME]",
+        "phone": "yes",
+    }
+    assert told.record.missing == ("document_photo",)
+    assert [told.field(name).confidence for name in ("department", "hours_per_week", "phone")] == [UNSURE, UNSURE, SURE]
+    await begin(world, "incident_report", *INCIDENT)
+    told = await proposed(world)
+    assert told.values == {
+        "incident_type": "damage",
+        "asset_code": "PMP-0042",
+        "incident_date": "2026-11-12",
+        "estimated_cost": "250",
+    }
+    assert told.record.missing == ("what_happened", "place", "photos")
+    assert told.record.summary == "Incident report: kind of incident, number of the asset, day, estimated cost."
+
+
+async def test_a_model_writes_a_record_of_the_flow_with_two_calls(world: World, model: ScriptedUpstream) -> None:
+    await begin(world, "incident_report", *INCIDENT)
+    before = model.asked()
+    told = await proposed(world)
+    assert model.asked() - before == 2, "one writes it, and one checks it"
+    assert told.row.origin is Origin.MODEL
+    assert told.values["asset_code"] == "PMP-0042"
+    assert told.values["place"] == "the north gate"
+    doubted = {field.name: field.findings for field in told.record.fields if field.confidence is not SURE}
+    assert doubted == {}
+    await begin(world, "staff_onboarding", *STAFF)
+    told = await proposed(world)
+    assert told.values["phone"] == "yes"
+    assert told.values["full_name"] == "[REDACTED_NAME]", "code sets it, no model does"
+    assert told.field("full_name").confidence is SURE
+    assert model.asked() - before == 4
+
+
+async def test_photographs_are_counted_even_without_text(world: World, model: ScriptedUpstream) -> None:
+    await world.start()
+    await begin(world, "incident_report", *INCIDENT)
+    world.gateway.printed = ()
+    for _ in range(2):
+        await world.upload(kind="site")
+    await world.settle()
+    told = await proposed(world)
+    assert (told.values["photos"], told.field("photos").confidence) == ("2", SURE)
+    assert "photos" not in told.record.missing
+
+
+async def test_a_dead_checker_leaves_all_fields_of_the_model_unsure(world: World, model: ScriptedUpstream) -> None:
+    dead = upstream_at("http://127.0.0.1:9/v1", KEY, patience=PATIENCE)
+    writer = upstream_at(f"{model.url}/v1", KEY, patience=PATIENCE)
+    assistant = world.recommender._builder._assistant = OpenAiAssistant([writer], checkers=[dead], turn_s=10.0)
+    await begin(world, "staff_onboarding", *STAFF)
+    told = await proposed(world)
+    await assistant.aclose()
+    assert told.row.origin is Origin.MODEL
+    by_model = [field for field in told.record.fields if field.name != "full_name"]
+    assert {field.confidence for field in by_model} == {UNSURE}
+    assert all(FindingKind.UNCHECKED in [finding.kind for finding in field.findings] for field in by_model)
+
+
+async def test_facts_of_the_session_are_checked(world: World, model: ScriptedUpstream) -> None:
+    said = "I am at the Riverside site. The meter reads 4821 m3."
+    await begin(world, "site_visit", said, facts={"last_reading": "5000"})
+    told = await proposed(world)
+    [finding] = told.field("meter_reading").findings
+    assert (finding.kind, finding.check) == (FindingKind.CHECK, "not_below_last_reading")
+    assert told.field("site_name").confidence is SURE
+    assert told.record.missing == ("contact_given",)
+
+
+async def test_other_values_in_findings_are_redacted(world: World, tmp_path: Path) -> None:
+    await begin(world, "site_visit", "The meter reads 48217 m3.")
+    world.gateway.secrets = {"48217": "PHONE"}
+    world.assistant.script_record(OnboardingRecord("A visit.", (RecordField("meter_reading", "5000"),)))
+    told = await proposed(world)
+    assert "48217" not in told.row.record.value
+    assert [finding.value for finding in told.field("meter_reading").findings] == ["", "[REDACTED_PHONE]"]
+
+
+CHEAP = (INCIDENT[0], "It was on November 12, 2026, and the repair may cost 80 EUR.")
+
+
+async def with_photographs(world: World, *said: str) -> None:
+    await world.start()
+    await begin(world, "incident_report", *said)
+    for _ in range(2):
+        await world.upload(kind="site")
+    await world.settle()
+
+
+async def test_a_record_beyond_doubt_is_approved_by_policy(world: World, model: ScriptedUpstream) -> None:
+    await with_photographs(world, *CHEAP)
+    told = await proposed(world)
+    assert told.row.state is RecommendationState.APPROVED
+    assert (told.row.decided_subject, told.row.decided_by) == ("server", "")
+    assert (await world.session()).state is SessionState.COMPLETED
+    found = await world.read(lambda cursor: events_of_session(cursor, world.session_id))
+    [event] = [event for event in found if event.name == "record_decided"]
+    assert event.properties["reason"].value == "approved_by_policy"
+    entries = await world.read(lambda cursor: audit.rows_after(cursor, 0, 100))
+    assert [(row.action, row.subject, row.object_id, row.reason) for row in entries] == [
+        ("approve", "server", told.row.id, "approved_by_policy")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "script"),
+    [
+        (INCIDENT, "answer"),  # 250 EUR
+        ((CHEAP[0], CHEAP[1], "It may cost 95 EUR."), "answer"),  # which of them?
+        ((CHEAP[0], "It was on November 12, 2026."), "answer"),  # no cost
+        (("There is damage. The gate hit the fence. It may cost 80 EUR.",), "answer"),  # no day, no place
+        (CHEAP, "error"),  # the fallback writes it
+    ],
+)
+async def test_any_doubt_waits_for_a_person(
+    world: World, model: ScriptedUpstream, said: tuple[str, ...], script: str
+) -> None:
+    await with_photographs(world, *said)
+    model.script(script)
+    told = await proposed(world)
+    assert told.row.state is RecommendationState.PENDING
+    assert told.row.approvals_needed == 1
+    assert (await world.session()).state is SessionState.AWAITING_APPROVAL
+
+
+async def test_an_unchecked_record_waits_for_a_person(world: World, model: ScriptedUpstream) -> None:
+    writer = upstream_at(f"{model.url}/v1", KEY, patience=PATIENCE)
+    dead = upstream_at("http://127.0.0.1:9/v1", KEY, patience=PATIENCE)
+    assistant = world.recommender._builder._assistant = OpenAiAssistant([writer], checkers=[dead], turn_s=10.0)
+    await with_photographs(world, *CHEAP)
+    assert (await proposed(world)).row.state is RecommendationState.PENDING
+    await assistant.aclose()
+
+
+async def test_a_flow_asks_for_two_people(world: World, model: ScriptedUpstream) -> None:
+    await begin(world, "staff_onboarding", *STAFF)
+    assert (await proposed(world)).row.approvals_needed == 2
