@@ -13,6 +13,7 @@ import pytest
 from av.audio.frame import AudioFrame
 from click.testing import CliRunner, Result
 from vestibule.v1 import conversation_pb2 as pb
+from vestibule.v1 import flow_pb2
 from vestibule.v1.common_pb2 import RedactedText
 from vestibule.v1.session_pb2 import StartSessionRequest, StartSessionResponse
 from vestibule.v1.session_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
@@ -40,7 +41,7 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     began: list[str] = []
 
     async def talked(
-        target: str, options: object, pcm: object, screen: Screen, *, fast: bool, vocabulary: tuple[str, ...]
+        target: str, options: object, pcm: object, screen: Screen, *, fast: bool, vocabulary: tuple[str, ...], flow: str
     ) -> None:
         began.append("talk")
         screen.lines.append(HEARD)
@@ -240,3 +241,11 @@ def test_partials_share_one_terminal_line_that_the_final_replaces(capsys: pytest
     lost = "(connection lost: UNAVAILABLE; again in 0.5 s)"
     assert capsys.readouterr().err == f"\rHello\rHello, my name\r{lost}\nHello, my name is X.\n"
     assert [line.text for line in screen.lines] == ["Hello, my name is X."]
+
+
+def test_the_question_and_the_progress_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    question = flow_pb2.Question(step_title="Meter", text=RedactedText(value="What does the meter read?"))
+    screen = Screen(terminal=False)
+    screen.event(pb.ConverseResponse(progress=flow_pb2.Progress(done=1, total=6, question=question)))
+    screen.event(pb.ConverseResponse(progress=flow_pb2.Progress(done=6, total=6, flow_title="Site visit")))
+    assert capsys.readouterr().err == "[1/6] Meter: What does the meter read?\n[6/6] Site visit\n"
