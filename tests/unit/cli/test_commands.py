@@ -186,8 +186,8 @@ class Sessions(session_pb2_grpc.SessionServiceServicer):
             return session_pb2.GetSessionResponse(session=session)
         session.uploads.add(id=CLOSED, media_type="image/jpeg").text.value = "[REDACTED_NAME] 08:15"
         session.recommendation.record.summary = "A visit."
-        session.recommendation.record.fields.add(name="meter_reading", value="04821")
-        session.recommendation.record.fields.add(name="other_meter_reading", value="4831")
+        reading = session.recommendation.record.fields.add(name="meter_reading", value="04821")
+        reading.findings.add(against=True, other_value="4831")
         return session_pb2.GetSessionResponse(session=session, next_upload_page_token=OLDER)
 
     def StartSession(self, request: Any, context: Any) -> session_pb2.StartSessionResponse:
@@ -412,7 +412,7 @@ def test_one_session() -> None:
         "demo-app",
         "[REDACTED_NAME] 08:15",
         "A visit.",
-        "different meter readings: 04821, 4831.",
+        "different values: meter reading 04821, 4831.",
     ):
         assert part in shown
     shown = json.loads(run("sessions", "show", OPEN, "--json").stdout)

@@ -132,7 +132,6 @@ def others() -> Iterator[tuple[str, OnboardingRecord, bool]]:
     yield "unclear_summary", FIRST, False
     yield "wrong_reading", record(SITE, READING), False
     yield "wrong_reading", record(RecordField("meter_reading", "4822"), SITE), True
-    yield "wrong_reading", record(READING, SITE, missing=()), True
     yield "", record(READING), True
 
 

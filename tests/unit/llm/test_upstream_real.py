@@ -31,7 +31,7 @@ MATERIALS = [
     SourceItem("upload-2", "meter", METER),
 ]
 SAID = redacted("I am at the Riverside site")
-FALLBACK_TEXT = "Thank you, I have noted the site. What does the meter read?"
+FALLBACK_TEXT = "Thank you, I have noted that."
 
 
 @pytest.fixture
