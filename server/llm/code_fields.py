@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from models.kept_values import kept
+from models.sealed_values import SealedValue
 from server.flows.definition import FlowDefinition
-from server.flows.extraction import TAG, tags_of
 from server.flows.fields import Keep, PersonalField, PhotoField
-from server.llm.record_rules import YES, is_set_by_code
+from server.llm.record_rules import is_set_by_code
 from server.llm.support import Source, admits
-from server.llm.types import OnboardingRecord, Photograph, RecordField
+from server.llm.types import PICTURE_LABELS, OnboardingRecord, Photograph, RecordField, SourceItem
+
+SealedBySource = Mapping[str, Sequence[SealedValue]]
+"""Values that are sealed or hashed, by the turn or upload that they come from."""
 
 
 def with_code_fields(
-    record: OnboardingRecord, flow: FlowDefinition, sources: Sequence[Source], photographs: Sequence[Photograph]
+    record: OnboardingRecord,
+    flow: FlowDefinition,
+    items: Sequence[SourceItem],
+    photographs: Sequence[Photograph],
+    sealed: SealedBySource,
 ) -> OnboardingRecord:
     """The record with these fields as the material has them, whatever it had for them before.
 
     Args:
         record: As a model or the fallback wrote it.
         flow: Of the session.
-        sources: What it was built from, oldest first.
+        items: What it was built from, oldest first.
         photographs: Pictures that were read, also those without any text.
+        sealed: What the workers sealed or hashed.
     """
     written = tuple(field for field in record.fields if not _is_set_by_code(flow, field.name))
-    return replace(record, fields=(*written, *_set_fields(flow, sources, photographs)))
+    return replace(record, fields=(*written, *_set_fields(flow, items, photographs, sealed)))
 
 
 def _is_set_by_code(flow: FlowDefinition, name: str) -> bool:
@@ -35,7 +43,7 @@ def _is_set_by_code(flow: FlowDefinition, name: str) -> bool:
 
 
 def _set_fields(
-    flow: FlowDefinition, sources: Sequence[Source], photographs: Sequence[Photograph]
+    flow: FlowDefinition, items: Sequence[SourceItem], photographs: Sequence[Photograph], sealed: SealedBySource
 ) -> Iterator[RecordField]:
     for field in flow.fields.values():
         if isinstance(field, PhotoField):
@@ -43,14 +51,17 @@ def _set_fields(
             if taken:
                 yield RecordField(field.name, str(len(taken)), taken[0].id if len(taken) == 1 else "")
         elif isinstance(field, PersonalField) and field.keep is not Keep.GIVEN:
-            yield from _kept(flow, field, sources)
+            yield from _kept(flow, field, items, sealed)
 
 
-def _kept(flow: FlowDefinition, field: PersonalField, sources: Sequence[Source]) -> Iterator[RecordField]:
-    """What is kept of the newest value: its tag (a hash where the policy writes hashes), or that it was given."""
-    for source in reversed(sources):
-        if admits(flow, field, source) and set(field.entities) & tags_of(source.text, source.counts).keys():
-            tag = next((found[0] for found in TAG.finditer(source.text) if found[1] in field.entities), "")
-            keeps_tag = field.keep in (Keep.TAG, Keep.HASH) and re.fullmatch(TAG, tag) is not None
-            yield RecordField(field.name, tag if keeps_tag else YES, source.id)
-            return
+def _kept(
+    flow: FlowDefinition, field: PersonalField, items: Sequence[SourceItem], sealed: SealedBySource
+) -> Iterator[RecordField]:
+    """What is kept of the newest value."""
+    for item in reversed(items):
+        if item.kind == PICTURE_LABELS or not admits(flow, field, Source.of(item)):
+            continue
+        for entity in field.entities:
+            if value := kept(entity, field.keep, item.text, sealed.get(item.id, ()), field.name):
+                yield RecordField(field.name, value, item.id)
+                return

@@ -6,6 +6,7 @@ has, that a rule forbids, or that another source contradicts.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -44,6 +45,7 @@ class Case:
         language: ISO 639-1 code of the session.
         by_model: Whether a model wrote it, and not the fallback.
         verdicts: The checker's word; None where none was asked.
+        given: Values that the app gave, by field. They need no source.
     """
 
     flow: FlowDefinition
@@ -52,6 +54,7 @@ class Case:
     language: str
     by_model: bool = True
     verdicts: Verdicts | None = None
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def sources(self) -> list[Source]:
@@ -91,7 +94,8 @@ def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> Record
         findings = [*broken, *_of_checker(field, None, Support.UNKNOWN, case)]
         return replace(field, confidence=_confidence(None, Support.UNKNOWN, findings, case), findings=tuple(findings))
     findings = [*_of_rules(definition, field, case), *broken]
-    if is_set_by_code(definition):
+    given = case.given.get(field.name)
+    if is_set_by_code(definition) or (given is not None and definition.equal(given, field.value)):
         confidence = Confidence.UNSURE if _is_against(findings) else Confidence.SURE
         return replace(field, confidence=confidence, findings=tuple(findings))
     known, source_id, against = _of_sources(definition, field, case)

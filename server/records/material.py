@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
-from server.ledger import recommendations, sessions, turns, uploads
+from models.sealed_values import SealedValue
+from server.flows.progress import Answer
+from server.ledger import answers, recommendations, sealed_values, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.reviews_decisions import FieldDecisionRow, decisions_of_session
 from server.ledger.types import RecommendationRow, RecommendationState, SessionRow
@@ -32,6 +34,8 @@ class Material:
         photographs: Pictures that were read, also those without text, oldest first.
         rejected: Records that a person sent back, oldest first.
         field_decisions: About single fields, oldest first.
+        sealed: Values that the workers sealed or hashed, by turn or upload.
+        answers: What happened to the fields of its flow, oldest first.
         newest: When the newest turn came or the newest upload was read; None while there is none.
     """
 
@@ -40,6 +44,8 @@ class Material:
     photographs: tuple[Photograph, ...]
     rejected: list[RecommendationRow]
     field_decisions: list[FieldDecisionRow]
+    answers: list[Answer]
+    sealed: Mapping[str, Sequence[SealedValue]]
     newest: datetime | None
 
     @property
@@ -98,8 +104,17 @@ def material(cursor: Cursor, session_id: str) -> Material:
         photographs_of(read),
         [row for row in proposed if row.state is RecommendationState.REJECTED],
         decisions_of_session(cursor, session_id),
+        answers.list_of_session(cursor, session_id),
+        _sealed_by_source(cursor, session_id),
         max([*(turn.create_time for turn in said), *(upload.update_time for upload in read)], default=None),
     )
+
+
+def _sealed_by_source(cursor: Cursor, session_id: str) -> dict[str, list[SealedValue]]:
+    found: dict[str, list[SealedValue]] = {}
+    for row in sealed_values.list_of_session(cursor, session_id):
+        found.setdefault(row.source_id, []).append(row.value)
+    return found
 
 
 def _content(record: OnboardingRecord, *, sources: bool) -> tuple[frozenset[tuple[str, ...]], frozenset[str]]:

@@ -29,7 +29,6 @@ from server.llm.record_schema import (
     values_of,
     with_strings,
 )
-from server.llm.support import Source
 from server.llm.types import (
     PICTURE_LABELS,
     Assistant,
@@ -38,6 +37,7 @@ from server.llm.types import (
     Verdicts,
     WrittenRecord,
 )
+from server.records.answered_fields import answered_fields, given_by_app, with_answers
 from server.records.approval import ApprovalRules
 from server.records.material import Material, material
 from server.records.numbering import number_tags
@@ -132,13 +132,15 @@ class RecordBuilder:
         draft = await self._redacted(written, held, flow)
         by_model = written.origin is Origin.MODEL
         verdicts = await self._checked(draft, held, flow, fallback=fallback) if by_model else None
-        case = Case(flow, held.items, session.facts, flow.language(language), by_model, verdicts)
+        given = given_by_app(answered_fields(flow, session.facts, held.answers))
+        case = Case(flow, held.items, session.facts, flow.language(language), by_model, verdicts, given)
         return await self._row(judged(draft.record, case), draft.parts, written.origin, held), held.ids
 
     async def _redacted(self, written: WrittenRecord, held: Material, flow: FlowDefinition) -> _Draft:
         session = held.session
-        sources = [Source.of(item) for item in held.items]
-        whole = with_code_fields(written.record, flow, sources, held.photographs)
+        answered = answered_fields(flow, session.facts, held.answers)
+        answering = with_answers(written.record, flow, answered)
+        whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed)
         named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
         language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
         parts = await redact_all(self._gateway, [named.summary], language, scope)

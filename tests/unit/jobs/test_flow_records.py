@@ -8,13 +8,21 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 
+from models.sealed_values import SealedValue
+from models.text import RedactedText
+from server.flows.loader import parse_flow
 from server.ledger import audit, sessions
+from server.ledger.columns import Cursor
 from server.ledger.types import Origin, RecommendationRow, RecommendationState, SessionRow, SessionState
 from server.llm.assistant import OpenAiAssistant
+from server.llm.code_fields import with_code_fields
 from server.llm.record_schema import canonical_json, content_hash, stored_record
-from server.llm.types import Confidence, FindingKind, OnboardingRecord, RecordField
+from server.llm.types import Confidence, FindingKind, OnboardingRecord, RecordField, SourceItem
 from server.llm.upstream import Patience
+from tests.fakes.gateway import redacted
+from tests.fakes.guide import GUIDE
 from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import propose
 from tests.unit.ledger.stored import events_of_session
@@ -120,6 +128,55 @@ async def test_the_fallback_writes_a_record_of_the_flow(world: World) -> None:
     }
     assert told.record.missing == ("what_happened", "place", "photos")
     assert told.record.summary == "Incident report: kind of incident, number of the asset, day, estimated cost."
+
+
+async def answered(world: World, field: str, value: str) -> None:
+    """The app answers a field with a value."""
+
+    def write(cursor: Cursor) -> None:
+        session = sessions.get(cursor, world.session_id)
+        GUIDE.answer(cursor, session, field, RedactedText.literal(value), world.clock())
+
+    await world.ledger.write(write)
+
+
+async def test_what_was_answered_is_in_the_record_of_the_fallback(world: World) -> None:
+    """Rules find no place, and they do not know what a bare "yes" answers."""
+    world.recommender._builder._assistant = OpenAiAssistant([])
+    await begin(world, "incident_report", *INCIDENT)
+    await answered(world, "place", "At the north gate")
+    await answered(world, "estimated_cost", "260")
+    told = await proposed(world)
+    assert told.values["place"] == "At the north gate"
+    assert told.values["estimated_cost"] == "260", "the app has the last word"
+    assert [told.field(name).confidence for name in ("place", "estimated_cost")] == [SURE, SURE]
+    assert list(told.values) == ["incident_type", "asset_code", "incident_date", "place", "estimated_cost"]
+    assert told.record.missing == ("what_happened", "photos")
+
+
+async def test_what_a_model_overlooks_is_in_its_record(world: World, model: ScriptedUpstream) -> None:
+    await begin(world, "staff_onboarding", "I will work in the workshop.")
+    await answered(world, "hours_per_week", "38.5")
+    told = await proposed(world)
+    assert told.row.origin is Origin.MODEL
+    assert told.values["hours_per_week"] == "38.5"
+    assert told.field("hours_per_week").confidence is SURE
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [("tag", "[REDACTED_PHONE]"), ("hash", "[REDACTED_PHONE_0a1b2c3d]"), ("sealed", "sealed")],
+)
+def test_a_personal_field_is_kept_as_its_flow_says(keep: str, expected: str) -> None:
+    field = {"name": "phone", "kind": "personal", "entities": ["PHONE"], "keep": keep, "ask": "Which number?"}
+    if keep == "sealed":
+        field["seal_to"] = "office"
+    steps = [{"name": "person", "fields": [field]}]
+    flow = parse_flow(yaml.safe_dump({"name": "calls", "version": 1, "title": "Calls", "steps": steps}))
+    item = SourceItem("turn-1", "turn", redacted("Call me on [REDACTED_PHONE]."))
+    value = SealedValue("PHONE", "phone", "office", b"cipher", "0a1b2c3d" * 8)
+    record = with_code_fields(OnboardingRecord("Calls.", ()), flow, [item], (), {"turn-1": [value]})
+    assert record.fields == (RecordField("phone", expected, "turn-1"),)
 
 
 async def test_a_model_writes_a_record_of_the_flow_with_two_calls(world: World, model: ScriptedUpstream) -> None:
