@@ -29,7 +29,6 @@ from server.llm.judge import Case, judged
 from server.llm.openai_client import ChatUpstream
 from server.llm.openai_errors import judge_llm_error
 from server.llm.record_rules import fields_of_model, with_missing
-from server.llm.support import Source
 from server.llm.types import Confidence, OnboardingRecord, ProposedValue
 from server.llm.upstream import Upstream
 from server.records.approval_policy import is_enough
@@ -60,8 +59,8 @@ class Score:
 async def propose(assistant: OpenAiAssistant, made: Session) -> tuple[OnboardingRecord, Origin]:
     """A record of a session as the server proposes it, without redaction: the made material has tags already."""
     written = await assistant.propose(made.items, flow=made.flow, language=made.language, fallback=True)
-    sources = [Source.of(item) for item in made.items]
-    record = with_missing(with_code_fields(written.record, made.flow, sources, made.photographs), made.flow, made.facts)
+    whole = with_code_fields(written.record, made.flow, made.items, made.photographs, {})
+    record = with_missing(whole, made.flow, made.facts)
     by_model = written.origin is Origin.MODEL
     names = {field.name for field in fields_of_model(made.flow)}
     proposed = [
