@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -19,12 +20,13 @@ from pydantic import (
     model_validator,
 )
 
-from models.errors import InvalidInput
+from models.errors import InvalidInput, NotFound
 from models.reasons import Reason
 from models.strict_yaml import load_strictly, where_wrong
 from models.text import RedactedText
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.experiments.types import Changes, Experiment, Tolerances, Variant
+from server.flows.catalogue import Flows
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 
@@ -197,6 +199,24 @@ def _problems(error: ValidationError) -> str:
         said = str(found["ctx"]["error"]) if found["type"] == "value_error" else found["msg"]
         told.append(f"{place}: {said[:1].lower()}{said[1:]}" if place else said)
     return "; ".join(told)
+
+
+def check_flow_versions(experiments: Iterable[Experiment], flows: Flows) -> None:
+    """Make sure that each version of a flow that a variant names is in a file, so that no session fails for it.
+
+    Raises:
+        InvalidInput: EXPERIMENTS_INVALID.
+    """
+    for experiment in experiments:
+        for variant in experiment.variants:
+            changes = variant.changes
+            if not changes.flow:
+                continue
+            try:
+                flows.choose(changes.flow, changes.flow_version)
+            except NotFound:
+                label = f"{changes.flow}@{changes.flow_version}" if changes.flow_version else changes.flow
+                raise _invalid(f"experiments.{experiment.name} names the flow {label}, which is in no file.") from None
 
 
 def _invalid(message: str) -> InvalidInput:

@@ -16,7 +16,7 @@ from server.breakers.prober import HealthProber
 from server.breakers.registry import Breakers
 from server.cluster_config import cluster_config
 from server.experiments.catalogue import Experiments
-from server.experiments.loader import load_experiments
+from server.experiments.loader import check_flow_versions, load_experiments
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition
 from server.flows.loader import load_folder, shipped_flows
@@ -107,6 +107,8 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     stack.push_async_callback(sandbox.close)
     await sandbox.start()
     known_flows = await _load_flows(settings.flows, ledger, clock)
+    declared = load_experiments(settings.experiments.file, settings.idle_session_s)
+    check_flow_versions(declared, known_flows)
     return Shared(
         ledger=ledger,
         spool=spool,
@@ -131,9 +133,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         audit=audit,
         flows=known_flows,
         experiments=Experiments(),
-        declared_experiments=load_experiments(settings.experiments.file, settings.idle_session_s).stored_as(
-            audit.trail.client_pseudonym
-        ),
+        declared_experiments=declared.stored_as(audit.trail.client_pseudonym),
         seals=FlowSeals(known_flows, settings.sealed.public_keys, settings.sealed.seals),
     )
 

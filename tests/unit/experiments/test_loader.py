@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from server.experiments.catalogue import NO_EXPERIMENTS
-from server.experiments.loader import MAX_FILE_BYTES, load_experiments, parse_experiments
+from server.experiments.loader import MAX_FILE_BYTES, check_flow_versions, load_experiments, parse_experiments
 from server.experiments.types import NO_CHANGES, Tolerances
+from server.flows.catalogue import shipped_catalogue
 
 WHOLE = """
 experiments:
@@ -110,3 +112,21 @@ def test_experiments_of_other_clients_or_times_may_stand_beside_each_other() -> 
     first = ONE.replace("2026-12-01", "2026-12-01\n    end: 2027-01-01")
     assert [each.name for each in parse_experiments(first + later)] == ["flow", "later"]
     assert len(list(parse_experiments(WHOLE))) == 2
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_variant_names_a_version_of_a_flow_that_there_is(version: int) -> None:
+    experiments = parse_experiments(f"""
+        experiments:
+          two_forms:
+            start: 2026-12-01
+            flow: site_visit
+            variants: {{usual: {{}}, short: {{flow_version: {version}}}}}
+        """)
+    if version == 1:
+        check_flow_versions(experiments, shipped_catalogue())
+        return
+    with pytest.raises(InvalidInput) as refused:
+        check_flow_versions(experiments, shipped_catalogue())
+    assert refused.value.reason == Reason.EXPERIMENTS_INVALID
+    assert "two_forms names the flow site_visit@2" in refused.value.message
