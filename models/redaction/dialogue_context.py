@@ -83,11 +83,11 @@ class AnswerHints:
     """What an answer to a question of a flow may consist of besides what the question asks for.
 
     Attributes:
-        words: Words in small letters that the flow itself uses: options, units, labels. They name nobody.
+        phrases: Words and phrases that the flow itself uses: options, units, labels. Each names nobody as a whole.
         code_format: Regular expression for the code of a thing, in capitals; empty for none.
     """
 
-    words: frozenset[str] = frozenset()
+    phrases: frozenset[str] = frozenset()
     code_format: str = ""
 
 
@@ -100,6 +100,6 @@ def answering(context: RedactionContext, asked: tuple[str, ...], hints: AnswerHi
         context,
         asked_for=asked,
         document_type="meter" if is_reading(asked) else context.document_type,
-        explained=context.explained | hints.words,
         code_format=hints.code_format,
+        expected_phrases=hints.phrases,
     )

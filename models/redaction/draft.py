@@ -33,7 +33,7 @@ class Draft:
         spoken: The words of a spoken text, once a stage has read them.
         candidates: Entities to replace, as far as the stages have decided; they may overlap.
         allowed: Spans of the allow-list.
-        codes: Spans that have the format of the code that was asked for.
+        expected: Spans of what an answer was expected to have.
         entities: The final entities, sorted, not overlapping, each with its replacement.
         left: Entities that the policy leaves readable.
         safe_for_llm: Whether the result may go to the remote LLM.
@@ -51,7 +51,7 @@ class Draft:
     spoken: SpokenWords | None = None
     candidates: list[Entity] = field(default_factory=list)
     allowed: list[tuple[int, int]] = field(default_factory=list)
-    codes: list[tuple[int, int]] = field(default_factory=list)
+    expected: list[tuple[int, int]] = field(default_factory=list)
     entities: list[Entity] = field(default_factory=list)
     left: list[Entity] = field(default_factory=list)
     safe_for_llm: bool = False

@@ -31,10 +31,10 @@ from models.redaction.normalize.view import TextView
 from models.redaction.policy.policy import within
 from models.redaction.postprocess.address_expansion import with_surroundings
 from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
-from models.redaction.postprocess.asked_code import asked_codes, is_of_code, is_spelled_code
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.postprocess.doubted_words import with_doubted_words
+from models.redaction.postprocess.expected_answer import expected_spans, is_expected, is_spelled_code
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import (
@@ -122,11 +122,11 @@ def propagate_mentions(drafts: list[Draft], _: Job) -> None:
 def drop_explained(drafts: list[Draft], job: Job) -> None:
     """Drop entities that the document type, the words around or the code asked for show to be something else."""
     for draft in drafts:
-        draft.codes = asked_codes(draft.view.text, job.context.code_format)
+        draft.expected = expected_spans(draft.view.text, job.context)
         draft.candidates = [
             e
             for e in draft.candidates
-            if not is_explained(e, draft.view, job.context) and not is_of_code(e, draft.codes)
+            if not is_explained(e, draft.view, job.context) and not is_expected(e, draft.expected)
         ]
 
 

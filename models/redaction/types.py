@@ -49,6 +49,7 @@ class RedactionContext:
         explained: Words in small letters that the layout of the page shows to be labels, goods or amounts.
         answers: Words in small letters that stand after a label for a person.
         code_format: Regular expression for the code of a thing that was asked for; empty for none.
+        expected_phrases: Phrases of the flow that was asked by; each names nobody as a whole.
         scope: Client and session.
     """
 
@@ -59,6 +60,7 @@ class RedactionContext:
     explained: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     code_format: str = ""
+    expected_phrases: frozenset[str] = frozenset()
     scope: RedactionScope = NO_SCOPE
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.redaction.dialogue_context import DAY, READING, AnswerHints
-from models.redaction.normalize.words import WORD
 from server.flows.definition import Step
 from server.flows.fields import (
     ChoiceField,
@@ -45,22 +44,21 @@ def answer_hints(field: FieldDefinition, step: Step, language: str) -> AnswerHin
 
     Args:
         field: That is asked for.
-        step: Its step. An answer often says more than was asked for, so the words of all its fields count.
-        language: ISO 639-1 code; its words are taken, and those of all languages where it has none.
+        step: Its step. An answer often says more than was asked for, so the phrases of all its fields count.
+        language: ISO 639-1 code; its phrases are taken, and those of all languages where it has none.
     """
     found: set[str] = set()
     for each in step.fields:
         if not isinstance(each, PersonalField):
-            found.update(_words_of(each, language))
+            found.update(filter(None, map(str.strip, _phrases_of(each, language))))
     return AnswerHints(frozenset(found), field.format if isinstance(field, CodeField) else "")
 
 
-def _words_of(field: FieldDefinition, language: str) -> Iterable[str]:
+def _phrases_of(field: FieldDefinition, language: str) -> Iterable[str]:
     texts = [field.label_in(language), *words_in(field.expect, language)]
     if isinstance(field, NumberField):
         texts += [field.unit, *words_in(field.unit_words, language)]
     if isinstance(field, ChoiceField):
         for option in field.options:
             texts += [option.label_in(language), *words_in(option.words, language)]
-    for text in texts:
-        yield from WORD.findall(text.casefold())
+    return texts

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from models import kept_values
 from models.redaction.entities import LABELS
+from server.flows.code_format import problem_of_format
 from server.flows.conditions import Condition, FlowPart, Name, as_number
 from server.flows.texts import Text, Words, text_in
 
@@ -203,25 +204,21 @@ class CodeField(_Field):
 
     kind: Literal["code"]
     format: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="Regular expression for the whole code, in capitals, such as [A-Z]{2}-[0-9]{4}."
+        description="Regular expression for the whole code, in capitals, such as [A-Z]{2}-[0-9]{4}. It has a greatest "
+        "length, asks for a digit and has no flags."
     )
 
     @field_validator("format")
     @classmethod
-    def _is_a_pattern(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error:
-            raise ValueError("is no regular expression") from None
+    def _is_a_bounded_pattern(cls, pattern: str) -> str:
+        if problem := problem_of_format(pattern, LONGEST_CODE):
+            raise ValueError(problem)
         return pattern
 
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""
-        return (
-            ""
-            if re.fullmatch(self.format, value) and len(value) <= LONGEST_CODE
-            else "must have the format of the code"
-        )
+        fits = len(value) <= LONGEST_CODE and re.fullmatch(self.format, value)
+        return "" if fits else "must have the format of the code"
 
     @property
     def expected(self) -> str:

@@ -179,8 +179,8 @@ def plain_value(  # noqa: PLR0911 - one line for each kind
             dates = {date for date in dates_in(text, language) if date.year}
             return _only(f"{d.year:04d}-{d.month:02d}-{d.day:02d}" for d in dates) if alone else ""
         case CodeField():
-            found = re.findall(rf"(?<![\w-]){field.format}(?![\w-])", text.upper())
-            return _only(each if isinstance(each, str) else "" for each in found)
+            found = re.finditer(rf"(?<![\w-])(?:{field.format})(?![\w-])", text.upper())
+            return _only(each.group() for each in found)
         case _:
             return ""
 

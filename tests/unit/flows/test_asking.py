@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.redaction.dialogue_context import DAY, READING, answering
+from models.redaction.dialogue_context import DAY, READING, AnswerHints, answering
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -47,8 +47,8 @@ def test_what_a_field_asks_for(flow: str, field: str, asked: tuple[str, ...]) ->
 def test_the_words_of_a_step_are_hints_in_the_language_of_the_person() -> None:
     flow = FLOWS.newest("incident_report")
     hints = answer_hints(flow.fields["asset_code"], flow.step_of("asset_code"), "de")
-    assert {"störung", "kaputt", "inventarnummer"} <= hints.words
-    assert "scratch" not in hints.words
+    assert {"Störung", "kaputt", "Inventarnummer"} <= hints.phrases
+    assert "scratch" not in hints.phrases
     assert hints.code_format
 
 
@@ -89,6 +89,22 @@ def test_what_is_personal_is_hidden_whatever_was_asked(
     redactor: LocalRedactor, flow: str, field: str, said: str, hidden: str
 ) -> None:
     assert hidden not in redacted(redactor, flow, field, "en", said)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("hints", "said", "hidden"),
+    [
+        (AnswerHints(code_format="[A-Z0-9-]{4,10}"), "ask Johnson about it", "Johnson"),
+        (AnswerHints(frozenset({"Martin Luther King Street"})), "Martin King was there", "Martin King"),
+        (AnswerHints(frozenset({"Johnson Controls"})), "ask Johnson", "Johnson"),
+    ],
+)
+def test_a_part_of_a_phrase_and_a_word_in_the_shape_of_a_code_are_names(
+    redactor: LocalRedactor, hints: AnswerHints, said: str, hidden: str
+) -> None:
+    context = answering(RedactionContext(TextSource.SPEECH, "en"), (READING,), hints)
+    assert hidden not in redactor.redact(RawText(said), context).text.value
 
 
 @pytest.mark.models

@@ -12,6 +12,7 @@ import yaml
 from models.errors import InvalidInput, NotFound
 from models.reasons import Reason
 from server.flows.catalogue import Flows, shipped_catalogue
+from server.flows.code_format import problem_of_format
 from server.flows.definition import FlowDefinition, pictures_of
 from server.flows.fields import NumberField
 from server.flows.json_schema import flow_schema
@@ -188,3 +189,20 @@ def test_files_that_do_not_fit_together_are_refused() -> None:
         Flows([flow, flow], "car")
     with pytest.raises(InvalidInput, match="default flow bike"):
         Flows([flow], "bike")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("[A-Z]{2,4}-?[0-9]{3,6}", ""),
+        ("(?:[A-Z]{1,2}-)?[0-9]{4}|X[0-9]", ""),
+        ("([A-Z0-9]+-?)+X", "greatest length"),
+        ("([A-Z0-9]{1,8}-?){1,7}", "must not repeat"),
+        ("(?i)[a-z]{2}-[0-9]{4}", "has flags"),
+        ("[A-Z0-9-]{4,10}", "ask for a digit"),
+        ("[A-Z]{3}", "ask for a digit"),
+    ],
+)
+def test_a_format_of_a_code_is_short_bounded_and_has_a_digit(pattern: str, told: str) -> None:
+    assert told in problem_of_format(pattern, 64)
+    assert bool(told) == bool(problem_of_format(pattern, 64))

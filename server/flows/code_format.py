@@ -1,0 +1,52 @@
+"""Which regular expressions may be the format of a code: short ones that no text can keep busy."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from models.redaction.patterns.regex_analysis import parsed
+
+_WORDS: Final = ("ABCDEFGHIJKLMNOP", "A-B-C-D-E-F")
+"""Texts without a digit, of which no beginning may fit."""
+
+
+def problem_of_format(pattern: str, longest: int) -> str:
+    """Why an expression may not be the format of a code, as a clause; empty where it may.
+
+    Args:
+        pattern: Of a whole code.
+        longest: Most characters of a code.
+    """
+    try:
+        tree = parsed(re.compile(f"(?:{pattern})"))
+    except re.error:
+        return "is no regular expression, or has flags"
+    if tree.getwidth()[1] > longest:
+        return f"must have a greatest length of at most {longest}: use {{1,8}} in place of + and *"
+    if _repeats_within(tree):
+        return "must not repeat what has itself no fixed length"
+    if any(re.fullmatch(pattern, word[:length]) for word in _WORDS for length in range(1, len(word) + 1)):
+        return "must ask for a digit, so that no word fits"
+    return ""
+
+
+def _repeats_within(tree: Any, *, inside: bool = False) -> bool:
+    """Whether something without a fixed length is repeated, so that a text may be read in very many ways."""
+    for operator, argument in tree:
+        if str(operator) in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            least, most, body = argument
+            if (inside and least != most) or _repeats_within(body, inside=inside or most > 1):
+                return True
+        elif any(_repeats_within(part, inside=inside) for part in _parts(argument)):
+            return True
+    return False
+
+
+def _parts(argument: Any) -> list[Any]:
+    """The expressions within the argument of an operator."""
+    if hasattr(argument, "getwidth"):
+        return [argument]
+    if isinstance(argument, tuple | list):
+        return [part for each in argument for part in _parts(each)]
+    return []
