@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import RedirectResponse, Response
-from vestibule.v1 import recommendation_pb2
+from vestibule.v1 import common_pb2, recommendation_pb2
 from vestibule.v1 import review_pb2 as pb
 
 from models.errors import InvalidInput
@@ -35,6 +35,7 @@ async def show(visit: Visit) -> Response:
     review = (await visit.call("ReviewService", "GetReview", pb.GetReviewRequest(recommendation_id=_id(visit)))).review
     texts, done = texts_of(visit.request), visit.request.query_params.get("done", "")
     found = review.recommendation
+    judged = {field.name: field for field in found.record.fields}
     return visit.page(
         "review.html",
         review=review,
@@ -43,7 +44,9 @@ async def show(visit: Visit) -> Response:
         waits=found.state == recommendation_pb2.RECOMMENDATION_STATE_PENDING,
         state=texts(f"review_state_{_last_word(recommendation_pb2.RecommendationState.Name(found.state))}"),
         newer=review.newer_recommendation_id,
-        fields=[_field(field, review.session.id, texts) for field in review.fields],
+        fields=[
+            {**_field(field, review.session.id, texts), **_judgement(judged.get(field.name))} for field in review.fields
+        ],
         comments=[_comment(comment) for comment in review.comments],
         claim=_claim(review, texts),
         expires=shown_time(found.expire_time.ToDatetime()),
@@ -152,6 +155,17 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
         "picture": _picture(file, source) if source.has_redacted_image else None,
         "recording": file if source.has_redacted_recording else "",
     }
+
+
+def _judgement(field: common_pb2.RecordField | None) -> dict[str, object]:
+    """How sure a field is, and what was found about it: what is against its value first."""
+    if field is None:
+        return {"confidence": "", "findings": []}
+    confidence = {
+        common_pb2.FIELD_CONFIDENCE_SURE: "sure",
+        common_pb2.FIELD_CONFIDENCE_UNSURE: "unsure",
+    }.get(field.confidence, "")
+    return {"confidence": confidence, "findings": sorted(field.findings, key=lambda found: not found.against)}
 
 
 def _picture(address: str, source: pb.FieldSource) -> PicturePlace:

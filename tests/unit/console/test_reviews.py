@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import httpx2
 import pytest
+from vestibule.v1 import common_pb2
 from vestibule.v1 import review_pb2 as pb
 
 from server.access.api_keys import ApiKeys
@@ -22,9 +23,9 @@ from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.picture_place import PicturePlace
 from server.console.place import Place
-from server.console.review_page import choices_of
+from server.console.review_page import _judgement, choices_of
 from server.ledger.types import RecommendationState
-from server.llm.types import RecordField
+from server.llm.types import FieldVerdict, RecordField, Verdict, Verdicts
 from server.records.machine_words import MachineWords
 from server.services import Services
 from server.services.recommendation import RecommendationService
@@ -157,6 +158,40 @@ async def test_a_value_is_shown_as_text(world: ReviewWorld) -> None:
         page = (await client.get(f"/reviews/{row.id}")).text
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert(1)" in page
+
+
+async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(world: ReviewWorld) -> None:
+    turn = await world.say("I am at Pendlewick. The meter reads 48217 m3 <i>.")
+    world.assistant.verdicts = Verdicts({"site_name": FieldVerdict(Verdict.SUPPORTED)})
+    fields = (RecordField("meter_reading", "5000", turn.id), RecordField("site_name", "Pendlewick", turn.id))
+    row = await world.proposed(*fields, missing=("visitor_count",))
+    async with browser(world, Scope.REVIEWER) as client:
+        page = (await client.get(f"/reviews/{row.id}")).text
+        german = (await client.get(f"/reviews/{row.id}", headers={"Accept-Language": "de"})).text
+    parts = {part.partition("</legend>")[0]: part for part in page.split("<legend>")[1:]}
+    reading, site = parts["meter reading"], parts["site name"]
+    assert re.findall(r"<p[^>]*>((?:un)?sure)</p>", page) == ["sure", "unsure"]
+    assert ">sure</p>" in site
+    assert "<li>" not in site
+    found = re.findall(r"<li>(Error|Warning): ", reading)
+    assert found == sorted(found)
+    assert set(found) == {"Error", "Warning"}
+    assert "Another source gives another value. Other value: 48217" in reading
+    assert f'<a href="/sessions/{world.session_id}">Where it comes from</a></li>' in reading
+    assert ">unsicher</p>" in german
+    assert "<li>Fehler: " in german
+
+
+def test_a_field_that_nobody_has_judged_is_neither_sure_nor_unsure() -> None:
+    assert _judgement(common_pb2.RecordField(name="a")) == {"confidence": "", "findings": []}
+    assert _judgement(None)["confidence"] == ""
+
+
+def test_errors_come_before_warnings() -> None:
+    findings = [common_pb2.FieldFinding(message=text, against=text in "bd") for text in "abcd"]
+    field = common_pb2.RecordField(name="a", confidence=common_pb2.FIELD_CONFIDENCE_UNSURE, findings=findings)
+    told = cast(list[common_pb2.FieldFinding], _judgement(field)["findings"])
+    assert [found.message for found in told] == ["b", "d", "a", "c"]
 
 
 @pytest.mark.parametrize("broken", ["", "zz", "00"])
