@@ -265,6 +265,8 @@ def _repeated(
     choices: Sequence[FieldChoice],
 ) -> RecommendationRow | None:
     """What the same decisions of the same person led to before; None if they are new."""
+    if before.state is RecommendationState.PENDING and after.id == before.id:
+        return before if _are_taken(cursor, before, who, choices) else None
     if before.state is not RecommendationState.SUPERSEDED:
         return None
     wanted = {(choice.name, choice.decision, choice.reason) for choice in choices}
@@ -281,6 +283,16 @@ def _repeated(
         row for row in recommendations.list_of_session(cursor, before.session_id) if row.id == taken[0].result_id
     )
     return made if made.content_hash == after.content_hash else None
+
+
+def _are_taken(cursor: Cursor, row: RecommendationRow, who: Claimant, choices: Sequence[FieldChoice]) -> bool:
+    """Whether this person has taken all of these decisions, which change nothing, before."""
+    taken = {
+        (one.field, one.decision, one.reason, one.subject, one.decided_by)
+        for one in decisions_of_session(cursor, row.session_id)
+        if one.recommendation_id == one.result_id == row.id
+    }
+    return taken >= {(one.name, one.decision, one.reason, who.subject, who.reviewer) for one in choices}
 
 
 def _is_ambiguous(value: str) -> bool:

@@ -181,6 +181,20 @@ async def test_a_repeated_request_returns_what_it_led_to(world: ReviewWorld) -> 
         assert (await refusal(world.decide(who, row, choice))).reason == "WRONG_STATE"
 
 
+async def test_a_repeated_request_that_changes_nothing_is_stored_once(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    both = (accept("meter_reading"), correct("site_name", "Pendlewick"))
+    for choices in (both, both, both[:1]):
+        assert await world.decide(ANN, row, *choices, staff="staff-7") == row
+    for table, number in (("field_decisions", 2), ("audit", 1)):
+        assert len(await world.rows(f"FROM {table}")) == number
+    assert len(await world.rows("FROM events WHERE name = 'field_decided'")) == 2
+    assert world.counted("vestibule_field_decisions_total", field="meter_reading", decision="accepted") == 1
+    await world.decide(BEN, row, accept("meter_reading"), staff="staff-7")
+    await world.decide(ANN, row, accept("meter_reading"), staff="staff-8")
+    assert len(await world.rows("FROM field_decisions")) == 4, "another person has decided, too"
+
+
 async def test_a_stranger_an_expired_and_a_decided_record(world: ReviewWorld) -> None:
     row = await world.proposed()
     assert (await refusal(world.decide(STRANGER, row, accept("site_name")))).reason == "RECOMMENDATION_NOT_FOUND"
