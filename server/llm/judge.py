@@ -15,7 +15,7 @@ from server.flows.definition import FlowDefinition
 from server.flows.fields import FieldDefinition, PersonalField, PhotoField
 from server.flows.texts import text_in
 from server.llm.finding_texts import finding_text
-from server.llm.record_rules import is_set_by_code
+from server.llm.record_rules import as_recorded, is_set_by_code
 from server.llm.support import Source, Support, admits, stated, support
 from server.llm.types import (
     PICTURE_LABELS,
@@ -45,7 +45,7 @@ class Case:
         language: ISO 639-1 code of the session.
         by_model: Whether a model wrote it, and not the fallback.
         verdicts: The checker's word; None where none was asked.
-        given: Values that the app gave, by field. They need no source.
+        given: Values that the app gave, by field. They need no source, but one may contradict them.
     """
 
     flow: FlowDefinition
@@ -95,8 +95,11 @@ def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> Record
         return replace(field, confidence=_confidence(None, Support.UNKNOWN, findings, case), findings=tuple(findings))
     findings = [*_of_rules(definition, field, case), *broken]
     given = case.given.get(field.name)
-    if is_set_by_code(definition) or (given is not None and definition.equal(given, field.value)):
-        confidence = Confidence.UNSURE if _is_against(findings) else Confidence.SURE
+    by_code = is_set_by_code(definition)
+    if by_code or (given is not None and definition.equal(given, field.value)):
+        if not by_code:
+            findings += _of_given(definition, field, case)
+        confidence = Confidence.UNSURE if _is_doubted(findings) else Confidence.SURE
         return replace(field, confidence=confidence, findings=tuple(findings))
     known, source_id, against = _of_sources(definition, field, case)
     moved = replace(field, source_id=source_id)
@@ -107,7 +110,7 @@ def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> Record
 def _confidence(
     definition: FieldDefinition | None, known: Support, findings: Sequence[Finding], case: Case
 ) -> Confidence:
-    if _is_against(findings) or any(finding.kind in _LOWERING for finding in findings) or known is Support.NO:
+    if _is_doubted(findings) or known is Support.NO:
         return Confidence.UNSURE
     if case.by_model and case.verdicts is not None:
         return Confidence.SURE  # the checker has confirmed it, or there would be a finding
@@ -117,6 +120,10 @@ def _confidence(
 
 def _is_against(findings: Sequence[Finding]) -> bool:
     return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+def _is_doubted(findings: Sequence[Finding]) -> bool:
+    return _is_against(findings) or any(finding.kind in _LOWERING for finding in findings)
 
 
 def _of_rules(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
@@ -155,15 +162,21 @@ def _of_sources(definition: FieldDefinition, field: RecordField, case: Case) -> 
     if known is Support.NO:
         obeyed = any(support(definition, field.value, source, case.language) is Support.YES for source in may)
         findings.append(_error(FindingKind.INSTRUCTION if obeyed else FindingKind.UNSUPPORTED, case))
-    doubting = [source.without_instructions() for source in case.sources]
-    return known, source_id, [*findings, *_other_values(definition, field, doubting, case)]
+    return known, source_id, [*findings, *_other_values(definition, field, case)]
 
 
-def _other_values(
-    definition: FieldDefinition, field: RecordField, sources: Sequence[Source], case: Case
-) -> Iterator[Finding]:
+def _of_given(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
+    """What is against a value of the app. It needs no source and no checker that confirms it."""
+    yield from _other_values(definition, field, case)
+    for finding in _of_checker(field, definition, Support.YES, case):
+        if finding.kind is not FindingKind.NOT_CONFIRMED:
+            yield finding
+
+
+def _other_values(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
     """Values that other sources, or the one that is named, give by themselves."""
     seen = [field.value]
+    sources = [source.without_instructions() for source in case.sources]
     for value, source in stated(case.flow, definition, sources, case.language):
         if not any(definition.equal(value, one) for one in seen):
             seen.append(value)
@@ -187,14 +200,19 @@ def _of_checker(
 
 
 def _where(word: FieldVerdict, field: RecordField, definition: FieldDefinition | None, case: Case) -> dict[str, str]:
-    """The source and the value that the checker names, if that source has it. It may not bring values of its own."""
+    """The source and the value that the checker names, if that source has it and a record may have it. It may not
+    bring values of its own.
+    """
     source = next((source for source in case.sources if source.id == word.source_id), None)
     if source is None:
         return {}
-    if definition is None or not word.other_value or definition.equal(word.other_value, field.value):
+    if definition is None or is_set_by_code(definition):
         return {"source_id": source.id}
-    told = support(definition, word.other_value, source.without_instructions(), case.language)
-    return {"source_id": source.id, "value": word.other_value if told is Support.YES else ""}
+    other = as_recorded(definition, word.other_value)
+    if not other or definition.equal(other, field.value):
+        return {"source_id": source.id}
+    told = support(definition, other, source.without_instructions(), case.language)
+    return {"source_id": source.id, "value": other if told is Support.YES else ""}
 
 
 def _error(kind: FindingKind, case: Case, *, problem: str = "", source_id: str = "", value: str = "") -> Finding:

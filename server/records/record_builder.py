@@ -20,7 +20,7 @@ from server.ledger.writer import Ledger
 from server.llm.code_fields import with_code_fields
 from server.llm.field_names import FieldNames
 from server.llm.judge import Case, judged
-from server.llm.record_rules import fields_of_model, with_missing
+from server.llm.record_rules import as_recorded, fields_of_model, is_set_by_code, with_missing
 from server.llm.record_schema import (
     canonical_json,
     content_hash,
@@ -44,7 +44,7 @@ from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
 
 _ENUMERATED = (ChoiceField, YesNoField, PhotoField, PersonalField)
-"""Kinds whose values stand in the flow, or are a count or a tag: no words of anybody are in them."""
+"""Kinds whose values stand in the flow, or are a count or a tag; see ``_is_enumerated``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +154,12 @@ class RecordBuilder:
     ) -> list[RedactedText]:
         """The values of fields, redacted where somebody's words may be in them."""
         session = held.session
-        free = [(name, value) for name, value in values if not isinstance(flow.fields.get(name), _ENUMERATED)]
+        free = [(name, value) for name, value in values if not _is_enumerated(flow, name, value)]
         language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
         texts = [item.text for item in held.items if item.kind != PICTURE_LABELS]
         redacted = iter(await redact_values(self._gateway, free, language, scope, texts) if free else [])
         return [
-            RedactedText.literal(value) if isinstance(flow.fields.get(name), _ENUMERATED) else next(redacted)
+            RedactedText.literal(value) if _is_enumerated(flow, name, value) else next(redacted)
             for name, value in values
         ]
 
@@ -194,3 +194,11 @@ class RecordBuilder:
             create_time=now,
             expire_time=self._rules.expire_time(now),
         )
+
+
+def _is_enumerated(flow: FlowDefinition, name: str, value: str) -> bool:
+    """Whether no words of anybody are in a value: it is one that its field may have, or code has made it."""
+    field = flow.fields.get(name)
+    if not isinstance(field, _ENUMERATED):
+        return False
+    return is_set_by_code(field) or as_recorded(field, value) == value

@@ -21,6 +21,7 @@ from server.llm.code_fields import with_code_fields
 from server.llm.record_schema import canonical_json, content_hash, stored_record
 from server.llm.types import Confidence, FindingKind, OnboardingRecord, RecordField, SourceItem
 from server.llm.upstream import Patience
+from server.records.material import material
 from tests.fakes.gateway import redacted
 from tests.fakes.guide import GUIDE
 from tests.unit.jobs.conftest import World
@@ -149,7 +150,8 @@ async def test_what_was_answered_is_in_the_record_of_the_fallback(world: World) 
     told = await proposed(world)
     assert told.values["place"] == "At the north gate"
     assert told.values["estimated_cost"] == "260", "the app has the last word"
-    assert [told.field(name).confidence for name in ("place", "estimated_cost")] == [SURE, SURE]
+    assert [told.field(name).confidence for name in ("place", "estimated_cost")] == [SURE, UNSURE]
+    assert [finding.value for finding in told.field("estimated_cost").findings] == ["250"], "but 250 was said"
     assert list(told.values) == ["incident_type", "asset_code", "incident_date", "place", "estimated_cost"]
     assert told.record.missing == ("what_happened", "photos")
 
@@ -241,6 +243,17 @@ async def test_other_values_in_findings_are_redacted(world: World, tmp_path: Pat
     assert [finding.value for finding in told.field("meter_reading").findings] == ["", "[REDACTED_PHONE]"]
 
 
+async def test_only_values_that_a_field_may_have_are_stored_without_the_redactor(world: World) -> None:
+    await begin(world, "site_visit", "The meter reads 48217 m3.")
+    world.gateway.secrets = {"Anna Maier": "NAME"}
+    builder = world.recommender._builder
+    held = await world.read(lambda cursor: material(cursor, world.session_id))
+    flow = builder.flow_of(held.session)
+    values = [("contact_given", "call Anna Maier"), ("contact_given", "yes"), ("meter_unit", "Anna Maier")]
+    told = await builder._values(values, held, flow)
+    assert [text.value for text in told] == ["call [REDACTED_NAME]", "yes", "[REDACTED_NAME]"]
+
+
 CHEAP = (INCIDENT[0], "It was on November 12, 2026, and the repair may cost 80 EUR.")
 
 
@@ -265,6 +278,19 @@ async def test_a_record_beyond_doubt_is_approved_by_policy(world: World, model: 
     assert [(row.action, row.subject, row.object_id, row.reason) for row in entries] == [
         ("approve", "server", told.row.id, "approved_by_policy")
     ]
+
+
+@pytest.mark.parametrize(("given", "state"), [("50", "PENDING"), ("80", "APPROVED"), ("80.0", "APPROVED")])
+async def test_an_answer_of_the_app_that_differs_from_what_was_said_waits_for_a_person(
+    world: World, model: ScriptedUpstream, given: str, state: str
+) -> None:
+    await with_photographs(world, *CHEAP)
+    await answered(world, "estimated_cost", given)
+    told = await proposed(world)
+    assert told.values["estimated_cost"] == given
+    assert told.row.state == state
+    doubts = [(finding.kind, finding.value) for finding in told.field("estimated_cost").findings]
+    assert doubts == ([(FindingKind.CONTRADICTED, "80")] if state == "PENDING" else [])
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,22 @@ class TestChecker:
             [finding] = judge(STAFF, self.ITEMS, hours, verdicts=verdicts)["hours_per_week"].findings
             assert (finding.source_id, finding.value) == expected
 
+    @pytest.mark.parametrize("other", ["call Anna Maier, 0664 1234567", "no", "given by Anna", "0664 1234567", "YES"])
+    def test_it_brings_no_words_into_a_field_that_only_says_that_a_value_was_given(self, other: str) -> None:
+        items = [said("It is Anna Maier, call [REDACTED_PHONE]", PHONE=1)]
+        verdicts = Verdicts({"contact_given": FieldVerdict(Verdict.CONTRADICTED, "turn", other)})
+        contact = RecordField("contact_given", "yes", "turn")
+        [finding] = judge(SITE_VISIT, items, contact, verdicts=verdicts)["contact_given"].findings
+        assert (finding.kind, finding.source_id, finding.value) == (FindingKind.CONTRADICTED, "turn", "")
+
+    def test_an_option_that_its_source_has_stays(self) -> None:
+        items = [said("In the warehouse or in the workshop")]
+        department = RecordField("department", "workshop", "turn")
+        for other, expected in [("Warehouse", "warehouse"), ("the warehouse", ""), ("office", "")]:
+            verdicts = Verdicts({"department": FieldVerdict(Verdict.CONTRADICTED, "turn", other)})
+            [finding] = judge(STAFF, items, department, verdicts=verdicts)["department"].findings
+            assert finding.value == expected
+
     def test_unavailable_leaves_every_field_of_the_model_unsure_and_says_why(self) -> None:
         found = judge(INCIDENT, self.ITEMS, self.FIELD, verdicts=Verdicts(unavailable=True), language="es")["injured"]
         assert (found.confidence, kinds(found)) == (UNSURE, [FindingKind.UNCHECKED])
@@ -209,6 +225,36 @@ class TestChecker:
         fields = [RecordField("hours_per_week", "38", "turn"), RecordField("phone", "yes", "turn")]
         found = judge(STAFF, items, *fields, verdicts=None, by_model=False)
         assert [field.confidence for field in found.values()] == [UNSURE, SURE]
+
+
+class TestGiven:
+    """Values that the app gave."""
+
+    HOURS = RecordField("hours_per_week", "30")
+
+    def hours(self, *texts: str, **more: Any) -> RecordField:
+        items = [said(text, f"turn-{number}") for number, text in enumerate(texts)]
+        return judge(STAFF, items, self.HOURS, given={"hours_per_week": "30"}, **more)["hours_per_week"]
+
+    def test_they_need_no_source_and_no_checker_that_confirms_them(self) -> None:
+        for verdicts in (None, Verdicts(), yes_to("hours_per_week")):
+            found = self.hours("In the workshop", "I was told 30 hours", verdicts=verdicts)
+            assert (found.confidence, found.findings) == (SURE, ())
+        assert self.hours("In the workshop", verdicts=None, by_model=False).confidence is SURE
+
+    @pytest.mark.parametrize("by_model", [True, False])
+    def test_a_source_with_another_value_is_told(self, by_model: bool) -> None:
+        found = self.hours("In the workshop", "I will work 38 hours a week", by_model=by_model)
+        [finding] = found.findings
+        assert (found.confidence, finding.kind) == (UNSURE, FindingKind.CONTRADICTED)
+        assert (finding.source_id, finding.value) == ("turn-1", "38")
+
+    def test_the_checker_may_doubt_them(self) -> None:
+        word = FieldVerdict(Verdict.CONTRADICTED, "turn-0")
+        found = self.hours("A bit more than that", verdicts=Verdicts({"hours_per_week": word}))
+        assert (found.confidence, kinds(found)) == (UNSURE, [FindingKind.CONTRADICTED])
+        found = self.hours("In the workshop", verdicts=Verdicts(unavailable=True))
+        assert (found.confidence, kinds(found)) == (UNSURE, [FindingKind.UNCHECKED])
 
 
 @pytest.mark.parametrize(
