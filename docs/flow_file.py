@@ -38,7 +38,6 @@ _PARTS: Final = {
     "AssistantPart": "assistant",
     "RecordPart": "record",
     "Funnel": "funnel",
-    "Retention": "retention",
 }
 
 

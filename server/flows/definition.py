@@ -1,4 +1,4 @@
-"""A flow: its steps, checks, approval, funnel and retention, as one value that does not change."""
+"""A flow: its steps, checks, approval and funnel, as one value that does not change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from server.flows.conditions import Condition, FlowPart, Name
-from server.flows.fields import ChoiceField, Fact, FieldDefinition, MediaKind, PersonalField, PhotoField
+from server.flows.fact_values import Fact
+from server.flows.fields import ChoiceField, FieldDefinition, MediaKind, PersonalField, PhotoField
 from server.flows.texts import Language, Text, base_language, text_in, words_in
 
 MAX_STEPS: Final = 40
@@ -79,16 +80,6 @@ class Funnel(FlowPart):
     )
 
 
-class Retention(FlowPart):
-    """How long data of ended sessions is kept, where that is shorter than the settings of the server say."""
-
-    texts_days: Annotated[float, Field(gt=0, le=3650)] | None = Field(None, description="What was said, and replies.")
-    media_days: Annotated[float, Field(gt=0, le=3650)] | None = Field(
-        None, description="Redacted pictures and recordings, and what was read in them."
-    )
-    events_days: Annotated[float, Field(gt=0, le=3650)] | None = Field(None, description="Events.")
-
-
 class AssistantPart(FlowPart):
     """What the assistant may say."""
 
@@ -142,7 +133,6 @@ class FlowDefinition(FlowPart):
     assistant: AssistantPart = Field(AssistantPart(), description="What the assistant may say.")
     record: RecordPart = Field(RecordPart(), description="What a model is told of the record.")
     funnel: Funnel = Field(Funnel(), description="The stages of its funnel.")
-    retention: Retention = Field(Retention(), description="How long its data is kept.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

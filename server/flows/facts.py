@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.flows.definition import FlowDefinition
+from server.flows.fact_values import is_word
+
+_ANSWERS = ("yes", "no")
 
 
 def check_facts(flow: FlowDefinition, facts: Mapping[str, str]) -> None:
-    """Make sure that a flow has these facts, and that their values fit. Values that fit are never personal.
+    """Make sure that a flow has these facts, and that their values fit.
+
+    Words that fit may still name a person: see ``words_in_facts``.
 
     Raises:
         InvalidInput: FACT_INVALID; the message names the fact, never the value.
@@ -27,3 +32,17 @@ def check_facts(flow: FlowDefinition, facts: Mapping[str, str]) -> None:
             )
         if problem := fact.problem(facts[name]):
             raise InvalidInput(f"The fact {name} {problem}.", reason=Reason.FACT_INVALID)
+
+
+def words_in_facts(facts: Mapping[str, str]) -> list[str]:
+    """The values that are machine words, which the redactor has to read: ``anna_maier`` is one, too."""
+    return [value for value in facts.values() if is_word(value) and value not in _ANSWERS]
+
+
+def fact_is_personal() -> InvalidInput:
+    """The refusal of a word in which something personal was found. It tells neither the word nor the fact."""
+    return InvalidInput(
+        "A fact of the session may name a person.",
+        reason=Reason.FACT_INVALID,
+        hint="Facts are stored and shown as they are. A field of the kind personal asks for what is personal.",
+    )

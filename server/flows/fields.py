@@ -176,7 +176,7 @@ class DateField(_Field):
 
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""
-        return "" if _fits(date.fromisoformat, value, 10) else "must be a date such as 2026-11-28"
+        return "" if fits(date.fromisoformat, value, 10) else "must be a date such as 2026-11-28"
 
     @property
     def expected(self) -> str:
@@ -191,7 +191,7 @@ class TimeField(_Field):
 
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""
-        return "" if _fits(time.fromisoformat, value, 5) else "must be a time such as 14:30"
+        return "" if fits(time.fromisoformat, value, 5) else "must be a time such as 14:30"
 
     @property
     def expected(self) -> str:
@@ -281,28 +281,8 @@ FieldDefinition = Annotated[
 ]
 
 
-class Fact(FlowPart):
-    """Something that the app knows before the session, such as the reading of last month. It is never personal."""
-
-    name: Name = Field(description="A machine word, which no field has.")
-    kind: Literal["number", "yes_no", "date", "word"] = Field(description="What its values are.")
-    label: Text | None = Field(None, description="What people call it. Empty: the name, with spaces.")
-    unit: Annotated[str, Field(max_length=16)] = Field("", description="Of a number.")
-
-    def problem(self, value: str) -> str:
-        """Why a value does not fit, as a clause without the value; empty where it fits."""
-        match self.kind:
-            case "number":
-                return "" if _DIGITS.fullmatch(value) else "must be a number"
-            case "yes_no":
-                return "" if value in ("yes", "no") else "must be yes or no"
-            case "date":
-                return "" if _fits(date.fromisoformat, value, 10) else "must be a date such as 2026-11-28"
-            case "word":
-                return "" if re.fullmatch("[a-z][a-z0-9_]{0,47}", value) else "must be a machine word"
-
-
-def _fits(parse: Callable[[str], object], value: str, length: int) -> bool:
+def fits(parse: Callable[[str], object], value: str, length: int) -> bool:
+    """Whether a value of this length can be parsed."""
     try:
         parse(value)
     except ValueError:

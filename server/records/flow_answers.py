@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from models.kept_values import GIVEN
 from models.redaction.dialogue_context import answering
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
@@ -12,9 +13,8 @@ from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.caller import current_caller
 from server.flows.asking import answer_hints, asked_for
-from server.flows.fields import ChoiceField, FieldDefinition, PersonalField, TextField, YesNoField
+from server.flows.fields import ChoiceField, FieldDefinition, Keep, PersonalField, TextField, YesNoField
 from server.flows.progress import FieldProgress
-from server.flows.reading.reader import kept
 from server.ledger import tag_numbers
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, SessionRow
@@ -103,7 +103,7 @@ class FlowAnswers:
             InvalidInput: ANSWER_INVALID; the message does not hold the value.
         """
         field = one.field
-        if not isinstance(field, PersonalField | TextField):
+        if not isinstance(field, TextField) and not _is_only_noted(field):
             if problem := problem_of(field, RedactedText.literal(value)):
                 raise wrong_answer(field, problem)
             if isinstance(field, ChoiceField | YesNoField):
@@ -120,9 +120,11 @@ class FlowAnswers:
         return told_by_key(alone, keyed[0], prefix).text if keyed else alone.text
 
 
+def _is_only_noted(field: FieldDefinition) -> bool:
+    """Whether a record has only that a personal value was given. Other forms are made of turns and uploads alone."""
+    return isinstance(field, PersonalField) and field.keep is Keep.GIVEN
+
+
 def _kept(field: FieldDefinition, text: RedactedText) -> RedactedText:
-    """What is kept of a value: of a personal one never the value itself, also where the redactor has not found it."""
-    if not isinstance(field, PersonalField):
-        return text
-    found = next((entity for entity in field.entities if text.counts.get(entity)), field.entities[0])
-    return kept(field, found, text)
+    """What is kept of a value: of a personal one only that it was given, also where the redactor has not found it."""
+    return RedactedText.literal(GIVEN) if isinstance(field, PersonalField) else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from models.errors import Conflict, FieldViolation, InvalidInput, NotFound
 from models.reasons import Reason
@@ -12,7 +13,7 @@ from models.text import RedactedText
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition, Step, Way
 from server.flows.dialogue import answers_in, answers_of_picture
-from server.flows.fields import FieldDefinition, PersonalField, PhotoField
+from server.flows.fields import FieldDefinition, Keep, PersonalField, PhotoField
 from server.flows.progress import (
     NO_VALUE,
     Answer,
@@ -27,6 +28,8 @@ from server.ledger import answers, events, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import EventRow, SessionRow, TurnRow, UploadRow, UploadState
 from server.records.events import make_event
+
+_IN_THE_CONVERSATION: Final = "Say it, or type it in the conversation: what is kept of it is made of turns."
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +231,8 @@ def problem_of(field: FieldDefinition, value: RedactedText) -> str:
     if isinstance(field, PhotoField):
         return "is answered with photographs"
     if isinstance(field, PersonalField):
+        if field.keep is not Keep.GIVEN:
+            return "has to be said or typed in the conversation"
         return "" if value.value else "must be given"
     if field.kind != "text" and value.counts:
         return "must not be personal"
@@ -239,6 +244,7 @@ def wrong_answer(field: FieldDefinition, problem: str) -> InvalidInput:
     return InvalidInput(
         f"The value of {field.name} {problem}.",
         reason=Reason.ANSWER_INVALID,
+        hint=_IN_THE_CONVERSATION if isinstance(field, PersonalField) else "",
         violations=(FieldViolation("value", problem),),
     )
 

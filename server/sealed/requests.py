@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from models.errors import NotFound
@@ -17,12 +17,14 @@ from server.sealed.keys import SealKeys, hash_target
 class Seals(Protocol):
     """Says what is sealed. It is asked for each utterance, typed text and upload, and must answer at once."""
 
-    def request(self, session: SessionRow, *, from_picture: bool = False) -> SealRequest | None:
+    def request(self, session: SessionRow, *, from_picture: bool = False, asked: str = "") -> SealRequest | None:
         """What is sealed of the next text of a session; None for nothing.
 
         Args:
             session: The session.
             from_picture: Whether the text is read in a picture, which may show values of other people.
+            asked: The field that the person is asked for now; empty for none. A value of a type that several fields
+                may have belongs to that one, else to the first that is sealed.
         """
         ...
 
@@ -37,7 +39,7 @@ class SameSeals:
     def __init__(self, request: SealRequest | None = None) -> None:
         self._request = request
 
-    def request(self, session: SessionRow, *, from_picture: bool = False) -> SealRequest | None:
+    def request(self, session: SessionRow, *, from_picture: bool = False, asked: str = "") -> SealRequest | None:
         """See ``Seals``."""
         return self._request
 
@@ -63,10 +65,6 @@ _WORKERS_GIVE: Final = frozenset({Keep.SEALED, Keep.HASH})
 """Forms for which the workers have to see the value."""
 
 
-def _nobody_asks(_session_id: str) -> str:
-    return ""
-
-
 class FlowSeals:
     """What the flow of a session says. A session whose flow seals and hashes nothing gets what the settings say.
 
@@ -74,8 +72,6 @@ class FlowSeals:
         flows: All flows.
         keys: Public keys, which the fields name.
         otherwise: What the settings say.
-        asked: The field that is asked for now in a session, by its id; empty for none. A value of a type that several
-            fields may have belongs to that one, else to the first that is sealed.
 
     Raises:
         InvalidInput: SEALED_KEY_UNKNOWN, a flow of the files names a key that the settings do not have.
@@ -86,17 +82,15 @@ class FlowSeals:
         flows: Flows,
         keys: SealKeys,
         otherwise: Seals = NOTHING_SEALED,
-        asked: Callable[[str], str] = _nobody_asks,
     ) -> None:
         self._flows = flows
         self._keys = keys
         self._otherwise = otherwise
-        self._asked = asked
         for flow in flows:
             for field in flow.sealed():
                 keys.target(field.entities[0], field.name, field.seal_to or "")
 
-    def request(self, session: SessionRow, *, from_picture: bool = False) -> SealRequest | None:
+    def request(self, session: SessionRow, *, from_picture: bool = False, asked: str = "") -> SealRequest | None:
         """See ``Seals``."""
         try:
             flow = self._flows.get(session.flow, session.flow_version)
@@ -105,7 +99,7 @@ class FlowSeals:
         personal = [field for field in flow.fields.values() if isinstance(field, PersonalField)]
         if not any(field.keep in _WORKERS_GIVE for field in personal):
             return self._otherwise.request(session, from_picture=from_picture)
-        return self._request([f for f in personal if f.from_pictures or not from_picture], self._asked(session.id))
+        return self._request([f for f in personal if f.from_pictures or not from_picture], asked)
 
     def _request(self, fields: Sequence[PersonalField], asked: str) -> SealRequest | None:
         owners: dict[str, PersonalField] = {}

@@ -140,7 +140,7 @@ class ConversationFactory:
             session.client_id,
             config.word_times,
             detects=row.detects,
-            seal=partial(self.seals.request, session),
+            seal=lambda: self.seals.request(session, asked=guidance.asked_field),
             hints=guidance.hints,
         )
 

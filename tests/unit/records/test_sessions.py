@@ -22,15 +22,17 @@ from vestibule.v1.session_pb2 import (
     WatchSessionRequest,
 )
 
-from models.errors import VestibuleError
+from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, acting_as
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment, Variant
-from server.flows.catalogue import shipped_catalogue
+from server.flows.catalogue import Flows, shipped_catalogue
+from server.flows.loader import parse_flow
 from server.ledger import sessions as rows
 from server.ledger import turns, uploads
+from server.ledger.columns import count
 from server.ledger.types import Origin, SessionRow, SessionState
 from server.records.machine_words import MachineWords
 from server.records.pubsub import PubSub
@@ -164,6 +166,39 @@ async def test_a_session_keeps_the_version_of_its_flow(tmp_path: Path) -> None:
     known = await opened(facts={"last_reading": "4790"})
     stored = await ledger.read(lambda cursor: rows.get(cursor, known.id))
     assert stored.facts == {"last_reading": "4790"}
+    ledger.close()
+
+
+async def test_a_word_that_names_a_person_is_no_fact(tmp_path: Path) -> None:
+    flow = parse_flow(
+        """
+name: rental
+version: 1
+title: Rental
+facts: [{name: contact, kind: word}]
+steps: [{name: car, fields: [{name: clean, kind: yes_no, ask: "Is it clean?"}]}]
+""",
+        "rental.yaml",
+    )
+    ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: START, Flows([flow], "rental"))
+    gateway = FakeGateway(secrets={"anna maier": "NAME"})
+    service = SessionService(all_of_them, PubSub(), Lifecycle(), MachineWords(gateway))
+
+    async def stored(contact: str) -> dict[str, str]:
+        request = StartSessionRequest(client_id="app", request_id=str(uuid4()), facts={"contact": contact})
+        opened = (await service.StartSession(request, None)).session
+        return dict((await ledger.read(lambda cursor: rows.get(cursor, opened.id))).facts)
+
+    assert await stored("pool_car") == {"contact": "pool_car"}
+    with pytest.raises(VestibuleError) as refused:
+        await stored("anna_maier")
+    assert refused.value.reason == Reason.FACT_INVALID
+    assert "anna" not in f"{refused.value.message} {refused.value.hint}"
+    gateway.will("redact", Unavailable("gone"))
+    with pytest.raises(Unavailable):
+        await stored("spare_car")
+    assert await ledger.read(lambda cursor: count(cursor, "SELECT count(*) FROM sessions", [])) == 1
     ledger.close()
 
 

@@ -36,9 +36,9 @@ PLAIN = FLOW.replace("keep: sealed, seal_to: crm", "keep: given").replace("keep:
 OTHERWISE = SealRequest((SealTarget("NAME", "visitor", "crm", PUBLIC),))
 
 
-def seals(text: str = FLOW, asked: str = "") -> FlowSeals:
+def seals(text: str = FLOW) -> FlowSeals:
     flow = parse_flow(text, "rental.yaml")
-    return FlowSeals(Flows([flow], "rental"), KEYS, SameSeals(OTHERWISE), lambda _session: asked)
+    return FlowSeals(Flows([flow], "rental"), KEYS, SameSeals(OTHERWISE))
 
 
 def fields(request: SealRequest | None) -> dict[str, tuple[str, bool]]:
@@ -56,8 +56,8 @@ def test_fields_that_are_sealed_or_hashed_are_asked_of_the_workers() -> None:
 
 
 def test_a_value_belongs_to_the_field_that_is_asked_for() -> None:
-    assert fields(seals(asked="driver").request(RENTAL)) == SEALED
-    assert "NAME" not in fields(seals(asked="renter").request(RENTAL)), "the renter is kept as a tag"
+    assert fields(seals().request(RENTAL, asked="driver")) == SEALED
+    assert "NAME" not in fields(seals().request(RENTAL, asked="renter")), "the renter is kept as a tag"
 
 
 def test_a_picture_gives_only_what_may_come_from_one() -> None:

@@ -511,7 +511,7 @@ class AnswerFieldRequest(_message.Message):
     """Name of the field."""
     value: _builtins.str
     """The value, as the kind of the field says. Of a personal field, the value itself: it is redacted, and only that it was
-    given, or its tag, is kept.
+    given is kept. A personal field that keeps a tag, a hash or a sealed value has to be said or typed: ANSWER_INVALID.
     """
     def __init__(
         self,

@@ -194,7 +194,10 @@ class StartSessionRequest(_message.Message):
 
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What the app knows already, by the name of a fact of the flow, such as last_reading: 4821."""
+        """What the app knows already, by the name of a fact of the flow, such as last_reading: 4821.
+        Facts are stored readable, so a number has at most nine digits before the point and twelve in all, and a
+        word in which the redactor finds something personal is refused: FACT_INVALID.
+        """
 
     def __init__(
         self,
