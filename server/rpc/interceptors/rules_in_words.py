@@ -25,6 +25,10 @@ PATTERNS: Final = {
     f"of an event, 1 to 64 {_WORD}, or a stage such as IN_PROGRESS",
     "^([a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETED|ABANDONED|REJECTED)?$": "must be a key or "
     f"the name of an event, 1 to 64 {_WORD}, or a stage such as IN_PROGRESS, or left out",
+    "^[a-z][a-z0-9_]{0,47}$": f"must be 1 to 48 {_WORD}, a letter first",
+    "^([a-z][a-z0-9_]{0,47})?$": f"must be 1 to 48 {_WORD}, a letter first, or left out",
+    "^[a-z0-9_.-]{0,64}$": "must be up to 64 small letters, digits, dots, dashes and underscores",
+    "^[A-Za-z0-9._:-]{0,160}$": "must be up to 160 letters, digits, dots, dashes, underscores and colons",
     "^[a-z][a-z0-9_]{0,30}$": f"must be 1 to 31 {_WORD}, a letter first",
     "^[a-z_]{0,64}$": "must be up to 64 small letters and underscores",
     "^[A-Z0-9_]{0,64}$": "must be up to 64 capital letters, digits and underscores",
