@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from models.redaction.commands import any_of, folded, says
+from models.redaction.commands import any_of, folded, says, says_only
 from models.text import RedactedText
 from server.flows.extraction import visitor_count
 from server.flows.fields import NumberField, PhotoField, TextField, YesNoField
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
 from server.flows.reading.material import Material
 from server.flows.reading.reader import Request, read_answer
-from server.flows.reading.words import CORRECTION, PHOTOGRAPH, SAID, greets, phrases
+from server.flows.reading.words import CORRECTION, NO, NOT, PHOTOGRAPH, SAID, greets, phrases
 
 _FIRST_WORDS = 4
 """Words at the start of a text among which "no" or "sorry" announces a correction."""
@@ -36,8 +36,10 @@ def answers_in(progress: Progress, material: Material, *, asked: bool, source_id
         return [_row(earlier, AnswerStatus.REOPENED, material, source_id)] if earlier else []
     if asked and current is not None and says("skip", material.plain, material.code):
         return [_row(one, AnswerStatus.SKIPPED, material, source_id) for one in skipped_with(progress, current)]
+    if asked and current is not None and _declines(current, material):
+        return [_row(current, AnswerStatus.SKIPPED, material, source_id)]
     corrects = _corrects(material, current)
-    found = [] if not corrects else list(_corrections(progress, material))
+    found = [] if not corrects else list(_corrections(progress, material, current))
     if not found:
         found = list(_answers(progress, material, current if asked else None))
     rows = [_row(one, AnswerStatus.ANSWERED, material, source_id, value, corrects=corrects) for one, value in found]
@@ -114,7 +116,9 @@ def _side(one: FieldProgress, material: Material) -> RedactedText | None:
     return one.pictured if picture != wrong else one.said
 
 
-def _corrections(progress: Progress, material: Material) -> Iterator[tuple[FieldProgress, RedactedText]]:
+def _corrections(
+    progress: Progress, material: Material, current: FieldProgress | None
+) -> Iterator[tuple[FieldProgress, RedactedText]]:
     """Values of answered fields that a correction names; else of the field that was answered last."""
     answered = [one for one in progress.fields if one.state is FieldState.ANSWERED]
     found = [
@@ -126,11 +130,39 @@ def _corrections(progress: Progress, material: Material) -> Iterator[tuple[Field
     yield from found
     last = next((one for one in answered if one.field.name == progress.last), None)
     if not found and last is not None and not isinstance(last.field, YesNoField | PhotoField):
+        if isinstance(last.field, TextField) and not _rewords(material, current):
+            return
         value = read_answer(last.field, last.step, material, Request(asked=True, corrects=True))
         if value and isinstance(last.field, TextField):
             value = material.text.quoted(_after_marker(material)) or value
         if value and _differs(last, value):
             yield last, value
+
+
+def _rewords(material: Material, current: FieldProgress | None) -> bool:
+    """Whether a correction has new words for an earlier text. A bare "no" has none, nor has "no, there isn't one"."""
+    one_word, several = _markers(material.code)
+    text, rest = folded(material.plain), folded(_after_marker(material))
+    says_nothing = not re.search(r"\w", rest) or greets(rest, material.code)
+    if says_nothing or says_only(_denials(material.code), rest, material.code):
+        return False
+    if several.search(text):
+        return True
+    bare_no = {found[0] for found in one_word.finditer(text)} <= folded_no(material.code)
+    optional = current is not None and not current.field.required
+    denies = any_of(_denials(material.code)).search(re.split(r"[,.;:!?]", rest)[0]) is not None
+    return not (bare_no or denies) if optional else not (bare_no and denies)
+
+
+def _declines(current: FieldProgress, material: Material) -> bool:
+    """Whether nothing but "no" or "none" is said to a question that need not be answered."""
+    optional = not current.field.required and not isinstance(current.field, YesNoField)
+    return optional and says_only(_denials(material.code), material.plain, material.code)
+
+
+@lru_cache(maxsize=16)
+def _denials(code: str) -> frozenset[str]:
+    return frozenset({*phrases(NO, code), *phrases(NOT, code)})
 
 
 def _differs(one: FieldProgress, value: RedactedText) -> bool:

@@ -16,8 +16,12 @@ from server.flows.texts import text_in
 
 
 def question(one: FieldProgress, language: str) -> RedactedText:
-    """The question for a field; where two values differ, the question which is right."""
-    if one.state is not FieldState.DISPUTED:
+    """The question for a field; where two values differ, the question which is right.
+
+    It quotes no value for which the redactor does not vouch.
+    """
+    vouched = one.said.safe_for_llm and one.pictured.safe_for_llm
+    if one.state is not FieldState.DISPUTED or not vouched:
         return RedactedText.literal(text_in(one.field.ask, language))
     before, rest = guide_phrases(language).disagree.split("{said}")
     between, after = rest.split("{shown}")
@@ -32,7 +36,7 @@ def shown_value(field: FieldDefinition, value: RedactedText, language: str) -> R
     match field:
         case ChoiceField():
             labels = {option.value: option.label_in(language) for option in field.options}
-            return RedactedText.literal(labels.get(value.value, value.value))
+            return RedactedText.literal(labels[value.value]) if value.value in labels else value
         case YesNoField():
             return RedactedText.literal(words.yes if value.value == "yes" else words.no)
         case PersonalField() if "[" not in value.value:

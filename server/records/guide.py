@@ -135,12 +135,14 @@ class Guide:
 
         Raises:
             NotFound: FIELD_NOT_FOUND, or the field does not come up.
-            InvalidInput: ANSWER_INVALID, with what is wrong.
+            InvalidInput: ANSWER_INVALID, with what is wrong; also for a text that the redactor does not vouch for.
         """
         noted = _Noted(self, cursor, session)
         one = self.find(noted.before, field)
         if problem := problem_of(one.field, value):
             raise wrong_answer(one.field, problem)
+        if not value.safe_for_llm:
+            raise wrong_answer(one.field, "cannot be redacted for certain", hint="Send it again in other words.")
         same = one.state is FieldState.ANSWERED and one.field.equal(one.value.value, value.value)
         row = Answer(one.step.name, field, AnswerStatus.ANSWERED, value, "app")
         return Change(noted.before) if same and one.way == "app" else noted.add([row], now)
@@ -239,13 +241,14 @@ def problem_of(field: FieldDefinition, value: RedactedText) -> str:
     return field.problem(value.value)
 
 
-def wrong_answer(field: FieldDefinition, problem: str) -> InvalidInput:
+def wrong_answer(field: FieldDefinition, problem: str, *, hint: str = "") -> InvalidInput:
     """The error for a value that does not fit."""
     return InvalidInput(
         f"The value of {field.name} {problem}.",
         reason=Reason.ANSWER_INVALID,
         hint=_IN_THE_CONVERSATION if isinstance(field, PersonalField) else "",
         violations=(FieldViolation("value", problem),),
+        hint=hint,
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from models.redaction.commands import any_of, folded
+from models.redaction.commands import any_of, folded, says_only
 from server.flows.fields import ChoiceField, Option
 from server.flows.reading.material import Material
-from server.flows.reading.words import NO, NOT, YES, phrases
+from server.flows.reading.words import COURTESY, ECHO, NO, NOT, PLAIN_NO, PLAIN_YES, UNCLEAR, WEAK_YES, phrases
 from server.flows.texts import text_in, words_in
 
 _NEGATION_WORDS: Final = 3
@@ -48,29 +48,36 @@ def read_choice(field: ChoiceField, material: Material, *, asked: bool) -> str |
 
 
 def read_yes_no(material: Material) -> str | None:
-    """``yes`` or ``no`` as the answer to a question; the first of them that is said counts."""
-    text = folded(material.plain)
-    yes, no = any_of(phrases(YES, material.code)).search(text), any_of(phrases(NO, material.code)).search(text)
-    if yes and no:
-        return "yes" if yes.start() < no.start() and not _overlap(yes, no) else "no"
-    return "yes" if yes else "no" if no else None
+    """``yes`` or ``no`` as the answer to a question; None where both are meant, or neither.
 
-
-def _overlap(one: re.Match[str], other: re.Match[str]) -> bool:
-    return one.start() < other.end() and other.start() < one.end()
+    A negation wins over a word such as "right" or "I have". A plain yes before it stays one: "yes, no damage".
+    """
+    code = material.code
+    text = any_of(phrases(UNCLEAR, code)).sub(" ", folded(material.plain))
+    clauses = [clause for each in _CLAUSE.split(text) if (clause := each.strip()) not in phrases(COURTESY, code)]
+    text = ", ".join(clauses)
+    plain, no = any_of(phrases(PLAIN_YES, code)).search(text), any_of(phrases(NO, code)).search(text)
+    if plain and no:
+        contradicts = no.start() < plain.start() or any(clause in phrases(PLAIN_NO, code) for clause in clauses)
+        return None if contradicts else "yes"
+    if plain or no:
+        return "yes" if plain else "no"
+    weak = any_of(phrases(WEAK_YES, code)).search(text) or says_only(frozenset(phrases(ECHO, code)), text, code)
+    return "yes" if weak else None
 
 
 def _mentions(field: ChoiceField, material: Material) -> Iterator[_Mention]:
     denied = any_of(phrases(NOT, material.code))
+    offset = 0
     for clause in _CLAUSE.split(material.plain.casefold()):
-        text = folded(clause or "")
-        offset = hash(clause) & 0xFFFF  # mentions of two clauses never overlap
+        text = folded(clause)
         for option in field.options:
             for phrase, named in _phrases(option, material.language):
                 for found in re.finditer(rf"(?<!\w){re.escape(phrase)}{_ENDINGS}(?!\w)", text):
                     before = " ".join(text[: found.start()].split()[-_NEGATION_WORDS:])
                     if not denied.search(before):
                         yield _Mention(option.value, offset + found.start(), offset + found.end(), named)
+        offset += len(text) + 1
 
 
 def _phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:

@@ -13,13 +13,15 @@ from server.flows.extraction import meter_reading, visitor_count
 from server.flows.fields import NumberField
 from server.flows.reading.dates import without_dates
 from server.flows.reading.material import Material
-from server.flows.reading.words import NOT, phrases
+from server.flows.reading.units import apart, is_foreign, scaled
+from server.flows.reading.words import CORRECTION, NOT, NOW, phrases
 from server.flows.texts import words_in
 
 _SPACES: Final = r" '\u2019\u00a0\u202f"
 _NUMBER: Final = re.compile(
     r"(?<![\w.,:/*-])(?P<sign>[-\u2212])?"
-    rf"(?P<digits>\d{{1,3}}(?:[{_SPACES}]\d{{3}})+(?!\d)(?:[.,]\d+)?|\d[\d.,]*\d|\d)(?![\w:/*])"
+    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,]?\d)|\d{{1,3}}(?:[{_SPACES}]\d{{3}})++(?!\d)(?:[.,]\d++)?+|"
+    r"\d++(?:[.,]++\d++)*+)(?![\w:/*]|[-\u2013]\d)"
 )
 _HALF: Final = re.compile(
     r"^\s*(?:and a half|einhalb|und ein halb|und eine halbe|y media|y medio|et demie?|e meia|e meio|½)", re.IGNORECASE
@@ -30,6 +32,7 @@ _IN_PAIRS: Final = re.compile(r"(?<![\d.,])(\d{2}) (\d{2})(?![\d.,])")
 _CHANGED: Final = re.compile(r"\b(?:from|von|de)\s+\d[\d.,]*(?=(?:\s+\w+){0,2}\s+(?:to|auf|zu|a|à|para)\b[^.]*\d)")
 """What a number is changed from: "from 8 people to 7"."""
 
+_CLAUSE: Final = re.compile(r"[,.;:!?]")
 _NEAR_CHARACTERS: Final = 40
 _POINT_FOR_DECIMALS: Final = frozenset({"en", "hi", "zh", "ja"})
 _UNIT, _LABEL, _ALONE = 4, 2, 1
@@ -39,7 +42,8 @@ _UNIT, _LABEL, _ALONE = 4, 2, 1
 class _Candidate:
     value: str
     score: int
-    at: int
+    marked: bool
+    """Whether the text says that it replaces the number before, or that it is the one of now."""
 
 
 def read_number(field: NumberField, material: Material, *, asked: bool, corrects: bool = False) -> str | None:
@@ -58,10 +62,25 @@ def read_number(field: NumberField, material: Material, *, asked: bool, corrects
     if material.way == "picture" and field.reader is not None:
         return None
     least = _ALONE if asked else _LABEL if corrects or not _units(field, material) else _UNIT
-    fitting = [each for each in _candidates(field, material) if each.score >= least and not field.problem(each.value)]
+    known = [each for each in _candidates(field, material) if not field.problem(each.value)]
+    fitting = [each for each in known if each.score >= least]
     if not fitting or (material.way == "picture" and max(each.score for each in fitting) < _LABEL):
         return None
-    return max(fitting, key=lambda each: (each.score, each.at)).value
+    return _only(fitting, [each for each in known if each.marked])
+
+
+def _only(fitting: list[_Candidate], marked: list[_Candidate]) -> str | None:
+    """The value that fits best; where several do, the one that is marked. None in doubt."""
+    top = _best(fitting)
+    if not marked:
+        return top.pop() if len(top) == 1 else None
+    chosen = _best(marked)
+    return chosen.pop() if len(chosen) == 1 and chosen <= top else None
+
+
+def _best(candidates: list[_Candidate]) -> set[str]:
+    most = max(each.score for each in candidates)
+    return {each.value for each in candidates if each.score == most}
 
 
 def _by_rule(field: NumberField, material: Material) -> str:
@@ -74,11 +93,14 @@ def _by_rule(field: NumberField, material: Material) -> str:
 
 
 def _candidates(field: NumberField, material: Material) -> Iterator[_Candidate]:
-    text = without_dates(material.numbered, material)
-    units, labels = any_of(_units(field, material)), any_of(_label_words(field, material))
+    own = _units(field, material)
+    text = apart(without_dates(material.numbered, material), own)
+    if scaled(text) or scaled(material.plain):
+        return
+    units, labels = any_of(own), any_of(_label_words(field, material))
     negated = re.compile(rf"(?:{any_of(phrases(NOT, material.code)).pattern})\s*$")
     text = _CHANGED.sub(lambda change: " " * len(change[0]), text)
-    text = _IN_PAIRS.sub(lambda pair: f"{pair[1]}{pair[2]} ", text)
+    text, last = _IN_PAIRS.sub(lambda pair: f"{pair[1]}{pair[2]} ", text), 0
     for number in _NUMBER.finditer(text):
         before = text[max(0, number.start() - _NEAR_CHARACTERS) : number.start()]
         after = text[number.end() : number.end() + _NEAR_CHARACTERS]
@@ -87,8 +109,18 @@ def _candidates(field: NumberField, material: Material) -> Iterator[_Candidate]:
         value = _value(number, field, material.code, half=half is not None)
         if not value or negated.search(folded(before)) or (after.startswith(("th", "st.", "%")) and field.unit != "%"):
             continue
+        if is_foreign(after, own):
+            continue
         score = _ALONE + _UNIT * _begins_with(units, after) + _LABEL * _is_beside(labels, before, after)
-        yield _Candidate(value, score, number.start())
+        yield _Candidate(value, score, _is_marked(text[last : number.start()], after, material.code, first=not last))
+        last = number.end()
+
+
+def _is_marked(between: str, after: str, code: str, *, first: bool) -> bool:
+    """Whether a number comes after "no, sorry" and another number, or has "now" in its clause."""
+    corrects = any_of(phrases(CORRECTION, code)).search(folded(between)) is not None and not first
+    clause = _CLAUSE.split(between)[-1] + " " + _CLAUSE.split(re.split(r"\d", after)[0])[0]
+    return corrects or any_of(phrases(NOW, code)).search(folded(clause)) is not None
 
 
 def _value(number: re.Match[str], field: NumberField, code: str, *, half: bool) -> str:

@@ -12,27 +12,74 @@ from models.redaction.commands import folded, says_only
 
 _Lists = Mapping[str, str]
 
-YES: Final[_Lists] = {
-    "en": "yes|yeah|yep|yup|sure|of course|certainly|correct|right|exactly|indeed|absolutely|i do|i have|"
-    "i can|we have|we do|there is|there was|there were|it is|it was|affirmative|ok|okay",
-    "de": "ja|jawohl|jep|klar|natürlich|sicher|genau|richtig|stimmt|doch|habe ich|hab ich|gibt es|selbstverständlich",
-    "es": "sí|si|claro|por supuesto|correcto|exacto|así es|desde luego|lo tengo|tengo|hubo|sí hay|hay",
-    "fr": "oui|ouais|bien sûr|exact|exactement|tout à fait|en effet|certainement|d'accord|j'en ai",
-    "pt": "sim|claro|com certeza|certo|correto|exato|exatamente|isso mesmo|tenho|houve",
-    "hi": "हाँ|हां|जी हाँ|जी हां|जी|बिल्कुल|सही|ठीक",
+PLAIN_YES: Final[_Lists] = {
+    "en": "yes|yeah|yep|yup|affirmative",
+    "de": "ja|jawohl|jep",
+    "es": "sí|si",
+    "fr": "oui|ouais",
+    "pt": "sim",
+    "hi": "हाँ|हां",
+}
+WEAK_YES: Final[_Lists] = {
+    "en": "sure|of course|certainly|correct|right|exactly|indeed|absolutely|i do|i have|i can|we have|we do|ok|okay",
+    "de": "klar|natürlich|sicher|genau|richtig|stimmt|doch|habe ich|hab ich|selbstverständlich",
+    "es": "claro|por supuesto|correcto|exacto|así es|desde luego|lo tengo|tengo",
+    "fr": "bien sûr|exact|exactement|tout à fait|en effet|certainement|d'accord|j'en ai",
+    "pt": "claro|com certeza|certo|correto|exato|exatamente|isso mesmo|tenho",
+    "hi": "जी|बिल्कुल|सही|ठीक",
+}
+"""A yes where the text denies nothing: "of course nobody" is a no."""
+
+ECHO: Final[_Lists] = {
+    "en": "there is|there are|there was|there were|it is|it was",
+    "de": "gibt es|gab es",
+    "es": "hay|hubo",
+    "fr": "il y en a|il y en avait",
+    "pt": "há|houve",
+    "hi": "है",
+}
+"""The verb of a question, which is a yes only where nothing else is said."""
+
+PLAIN_NO: Final[_Lists] = {
+    "en": "no|nope|nah",
+    "de": "nein|nee|nö",
+    "es": "no",
+    "fr": "non",
+    "pt": "não|nao",
+    "hi": "नहीं|नही",
 }
 NO: Final[_Lists] = {
-    "en": "no|of course not|certainly not|absolutely not|no way|nope|nah|not|none|nobody|no one|never|"
-    "negative|i do not|i dont|i have not|i havent|i cannot|i cant|isnt|wasnt|werent|there isnt|"
+    "en": "no|of course not|certainly not|absolutely not|no way|nope|nah|not|none|nobody|no one|nothing|never|"
+    "negative|i do not|i dont|i have not|i havent|i cannot|i cant|isnt|arent|wasnt|werent|there isnt|"
     "there wasnt|incorrect|wrong",
-    "de": "nein|natürlich nicht|sicher nicht|nee|nö|nicht|kein|keine|keinen|keiner|niemand|niemanden|nie|"
-    "noch nicht|falsch",
-    "es": "no|claro que no|por supuesto que no|nadie|ninguno|ninguna|ningún|nunca|negativo|todavía no|"
+    "de": "nein|natürlich nicht|sicher nicht|nee|nö|nicht|nichts|kein|keine|keinen|keinem|keiner|keines|keins|"
+    "niemand|niemanden|niemandem|nie|noch nicht|falsch",
+    "es": "no|claro que no|por supuesto que no|nada|nadie|ninguno|ninguna|ningún|nunca|negativo|todavía no|"
     "tampoco|incorrecto",
-    "fr": "non|bien sûr que non|pas|personne|aucun|aucune|jamais|pas encore|faux",
-    "pt": "não|nao|ninguém|nenhum|nenhuma|nunca|ainda não|errado",
-    "hi": "नहीं|नही|ना|कोई नहीं|कभी नहीं|गलत",
+    "fr": "non|bien sûr que non|pas|rien|personne|aucun|aucune|jamais|pas encore|faux",
+    "pt": "não|nao|nada|ninguém|nenhum|nenhuma|nunca|ainda não|errado",
+    "hi": "नहीं|नही|ना|कोई नहीं|कुछ नहीं|कभी नहीं|गलत",
 }
+COURTESY: Final[_Lists] = {
+    "en": "no problem|not a problem|no worries|i dont mind|i do not mind|never mind|why not|no doubt",
+    "de": "kein problem|keine ursache|keine sorge|macht nichts|warum nicht|kein zweifel",
+    "es": "no hay problema|ningún problema|sin problema|no pasa nada|de nada|por qué no",
+    "fr": "pas de problème|aucun problème|pas de souci|de rien|pourquoi pas",
+    "pt": "sem problema|não tem problema|não há problema|de nada|por que não",
+    "hi": "कोई बात नहीं|कोई समस्या नहीं",
+}
+"""Clauses that deny nothing."""
+
+UNCLEAR: Final[_Lists] = {
+    "en": "yes and no|not sure|nothing wrong|nothing is wrong|nothing was wrong|not wrong|not incorrect",
+    "de": "jein|ja und nein|nicht sicher|nichts falsch|nicht falsch",
+    "es": "sí y no|no estoy seguro|no estoy segura|nada incorrecto",
+    "fr": "oui et non|pas sûr|pas sûre|une personne|la personne|cette personne",
+    "pt": "sim e não|não tenho certeza|não estou certo|nada errado",
+    "hi": "पक्का नहीं",
+}
+"""Words that are neither yes nor no, though they hold one."""
+
 NOT: Final[_Lists] = {
     "en": "not|isnt|wasnt|arent|dont|doesnt|didnt|no|never|neither|nor|without|none of",
     "de": "nicht|kein|keine|keinen|keinem|keiner|keines|nie|weder|noch|ohne",
@@ -55,6 +102,14 @@ CORRECTION: Final[_Lists] = {
     "pt": "não|desculpe|desculpa|perdão|quis dizer|queria dizer|quero dizer|correção|corrijo|me enganei|"
     "na verdade|aliás|espera",
     "hi": "नहीं|माफ़ कीजिए|माफ कीजिए|मेरा मतलब|मेरा मतलब है|गलत|दरअसल|सुधार",
+}
+NOW: Final[_Lists] = {
+    "en": "now|currently|at the moment",
+    "de": "jetzt|nun|aktuell|derzeit|inzwischen|mittlerweile",
+    "es": "ahora|actualmente",
+    "fr": "maintenant|actuellement",
+    "pt": "agora|atualmente",
+    "hi": "अब|अभी",
 }
 GREETING: Final[_Lists] = {
     "en": "hello|hi|hey|good morning|good afternoon|good evening|hello there|hi there|how are you|"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
@@ -121,6 +121,56 @@ def test_no_to_a_question_for_yes_or_no_is_an_answer_and_no_correction() -> None
     talk.say("an accident", "The gate fell", "PMP-0042", "yesterday", "at the gate")
     assert talk.say("No, nobody") == "estimated_cost"
     assert talk.value("injured") == (ANSWERED, "no")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "No, there isn't any number on it"),
+        ("en", "No."),
+        ("en", "Sorry, no"),
+        ("en", "none"),
+        ("en", "Actually there isn't one"),
+        ("de", "Nein, da steht keine"),
+        ("es", "No, ninguno"),
+    ],
+)
+def test_no_to_an_optional_question_passes_it_over_and_corrects_nothing(language: str, said: str) -> None:
+    talk = Talk("incident_report", language=language)
+    talk.say({"en": "damage", "de": "Schaden", "es": "daño"}[language], "Zanzibar")
+    assert talk.say(said) == "incident_date"
+    assert talk.value("asset_code")[0] is SKIPPED
+    assert talk.value("what_happened") == (ANSWERED, "Zanzibar")
+
+
+@pytest.mark.parametrize("said", ["No", "no thanks", "No, I have none", "No, I don't have any, at the moment"])
+def test_no_to_a_photograph_is_no_new_text(said: str) -> None:
+    talk = Talk("incident_report")
+    talk.say("damage", "It broke", "PMP-0042", "yesterday", "at the gate", "skip")
+    assert talk.say(said) == "photos"
+    assert talk.value("place") == (ANSWERED, "at the gate")
+    talk.say("No, at the south gate")
+    assert talk.value("place") == (ANSWERED, "at the south gate")
+
+
+def test_other_words_still_correct_a_text_before_an_optional_question() -> None:
+    talk = Talk("incident_report")
+    talk.say("damage", "The gate fell")
+    assert talk.say("No, sorry, I meant the wall fell") == "asset_code"
+    assert talk.value("what_happened") == (ANSWERED, "the wall fell")
+
+
+def test_no_question_quotes_a_value_that_the_redactor_does_not_vouch_for() -> None:
+    talk = Talk("site_visit")
+    talk.say("I am at the Riverside site", "4821")
+    talk.photograph("meter", "WATER METER m3 04812")
+    current = talk.progress.current
+    assert current is not None
+    unsafe = redacted("Zanzibar", safe=False)
+    for one in (replace(current, said=unsafe), replace(current, pictured=unsafe)):
+        progress = replace(talk.progress, fields=(one,))
+        assert "Zanzibar" not in question(one, "en").value
+        assert "Zanzibar" not in "".join(Briefing(progress).sentences((), "en"))
 
 
 def test_what_is_required_is_not_skipped_and_what_is_optional_is_asked_once() -> None:

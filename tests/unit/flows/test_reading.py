@@ -9,7 +9,7 @@ import pytest
 
 from models.redaction.commands import Command, says
 from models.text import RedactedText
-from server.flows.definition import Way
+from server.flows.definition import FlowDefinition, Way
 from server.flows.loader import shipped_flows
 from server.flows.reading.material import Material
 from server.flows.reading.reader import Request, read_answer
@@ -92,6 +92,73 @@ def test_a_number_that_was_not_asked_for_needs_its_unit_or_a_correction(
     assert read("hours_per_week", text, asked=False, corrects=corrects) == value
 
 
+CAR: Final = {
+    "name": "car",
+    "version": 1,
+    "languages": ["en", "de", "es"],
+    "title": "Car",
+    "steps": [
+        {
+            "name": "car",
+            "fields": [
+                {
+                    "name": "mileage",
+                    "kind": "number",
+                    "unit": "km",
+                    "unit_words": {"en": ["kilometres"], "de": ["Kilometer"], "es": ["kilómetros"]},
+                    "maximum": 900000,
+                    "ask": "How far?",
+                },
+                {"name": "charge", "kind": "number", "unit": "%", "maximum": 100, "ask": "How full?"},
+            ],
+        }
+    ],
+}
+
+
+def read_of_car(field: str, text: str, language: str = "en") -> str | None:
+    flow = FlowDefinition.model_validate(CAR)
+    material = Material(redacted(text), "text", language, TODAY)
+    found = read_answer(flow.fields[field], flow.step_of(field), material, Request(asked=True))
+    return None if found is None else found.value
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "value"),
+    [
+        ("en", "45,000km", "45000"),
+        ("en", "45000KM", "45000"),
+        ("en", "it has 9 1 2 0 7 on it", "91207"),
+        ("en", "4 5 0 0 0", "45000"),
+        ("en", "It says 45000 km, I repeat: 45000", "45000"),
+        ("en", "it is 46200 now, it was 45000 when I took it", "46200"),
+        ("en", "45000, sorry, 46000", "46000"),
+        ("de", "jetzt 46200, vorher 45000", "46200"),
+        ("de", "45.000 km", "45000"),
+        ("es", "ahora son 46200, eran 45000", "46200"),
+        ("en", "in 3 days, 45000 kilometres", "45000"),
+        ("en", "28000 miles", None),
+        ("en", "28000miles", None),
+        ("en", "1 million km", None),
+        ("en", "two million", None),
+        ("en", "3 hundred", None),
+        ("en", "45k", None),
+        ("de", "45 tausend", None),
+        ("es", "45 mil", None),
+        ("en", "45000 or 46000", None),
+        ("en", "45000-46000", None),
+        ("en", "it was 45000 km when I took it, now it is 46200", None),
+    ],
+)
+def test_a_number_is_read_whole_or_asked_again(language: str, text: str, value: str | None) -> None:
+    assert read_of_car("mileage", text, language) == value
+
+
+def test_the_percentage_of_now_counts() -> None:
+    assert read_of_car("charge", "it is 80 % now, before 20 %") == "80"
+    assert read_of_car("charge", "20 % or 30 %") is None
+
+
 def test_the_meter_is_read_by_its_own_rule() -> None:
     assert read("meter_reading", "It reads 4821 cubic metres") == "4821"
     assert read("meter_reading", "four eight two one") == "4821"
@@ -120,6 +187,12 @@ def test_a_choice(language: str, text: str, value: str | None) -> None:
     assert read("department", text, language) == value
 
 
+def test_a_clause_does_not_hide_an_option_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins.hash", lambda _: 0, raising=False)
+    assert read("department", "office, field service") is None
+    assert read("department", "field service, or the office") is None
+
+
 def test_the_label_of_an_option_counts_more_than_other_words_for_it() -> None:
     assert read("incident_type", "An accident, the fence is damaged.") == "accident"
     assert read("incident_type", "no accident, just damage") == "damage"
@@ -137,6 +210,31 @@ def test_the_label_of_an_option_counts_more_than_other_words_for_it() -> None:
         ("en", "nobody was hurt", "no"),
         ("en", "Not yet", "no"),
         ("en", "maybe", None),
+        ("en", "there were no injuries", "no"),
+        ("en", "there was nobody hurt", "no"),
+        ("en", "There is no damage.", "no"),
+        ("en", "nothing", "no"),
+        ("en", "of course nobody", "no"),
+        ("en", "right, none of them was hurt", "no"),
+        ("en", "no problem, yes", "yes"),
+        ("en", "yes, no damage", "yes"),
+        ("en", "Yes, there were injuries", "yes"),
+        ("en", "there was", "yes"),
+        ("en", "there were injuries", None),
+        ("en", "it is the red one", None),
+        ("en", "No. Sorry, yes.", None),
+        ("en", "yeah, no", None),
+        ("en", "I'm not sure", None),
+        ("en", "nothing wrong", None),
+        ("de", "nichts passiert", "no"),
+        ("de", "natürlich keine", "no"),
+        ("de", "Kein Problem, ja", "yes"),
+        ("es", "nada", "no"),
+        ("es", "no hubo heridos", "no"),
+        ("es", "hubo", "yes"),
+        ("fr", "rien", "no"),
+        ("fr", "une personne est blessée", None),
+        ("hi", "जी नहीं", "no"),
         ("de", "Ja, habe ich", "yes"),
         ("de", "Nein, niemand.", "no"),
         ("de", "natürlich nicht", "no"),

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from models.errors import Conflict, InvalidInput, NotFound
+from models.reasons import Reason
 from models.text import RedactedText
 from server.flows.progress import FieldState, Progress
 from server.ledger import answers, retention, sessions, turns, uploads
@@ -65,6 +66,18 @@ def test_a_disagreement_is_asked_once(cursor: Cursor) -> None:
     assert one is not None
     assert (one.state, one.said.value, one.pictured.value) == (FieldState.DISPUTED, "4821", "04812")
     assert names(cursor, session).count("disagreement_asked") == 1
+
+
+def test_an_app_cannot_give_a_text_that_the_redactor_does_not_vouch_for(cursor: Cursor) -> None:
+    session = opened(cursor, "site_visit")
+    unsafe = RedactedText.restore("Zanzibar", {}, safe_for_llm=False)
+    with pytest.raises(InvalidInput) as refused:
+        GUIDE.answer(cursor, session, "site_name", unsafe, NOW)
+    assert refused.value.reason is Reason.ANSWER_INVALID
+    assert "other words" in refused.value.hint
+    assert "Zanzibar" not in str(refused.value)
+    say(cursor, session, unsafe)
+    assert not any(row.value for row in answers.list_of_session(cursor, session.id))
 
 
 def test_analysts_see_choices_and_numbers_and_no_words(cursor: Cursor) -> None:
