@@ -246,9 +246,8 @@ def wrong_answer(field: FieldDefinition, problem: str, *, hint: str = "") -> Inv
     return InvalidInput(
         f"The value of {field.name} {problem}.",
         reason=Reason.ANSWER_INVALID,
-        hint=_IN_THE_CONVERSATION if isinstance(field, PersonalField) else "",
         violations=(FieldViolation("value", problem),),
-        hint=hint,
+        hint=hint or (_IN_THE_CONVERSATION if isinstance(field, PersonalField) else ""),
     )
 
 
