@@ -402,9 +402,11 @@ ACT_FOR_NO_CALLER: Final = {
     "server/housekeeping.py",  # ends what is idle
     "server/jobs/job_ends.py",  # after ownership.dead_letter
     "server/jobs/job_events.py",  # of the session of a job
+    "server/jobs/label_picture.py",
     "server/jobs/propose_record.py",
     "server/jobs/read_upload.py",
     "server/jobs/write_reply.py",
+    "server/records/material.py",  # of a session that a stream or a job holds
     "server/records/recommender.py",  # builds and replaces records of a session that a stream or a job holds
     "server/records/redact_again.py",  # a command on the file
     "server/streaming/repository.py",  # of an open stream
