@@ -72,7 +72,8 @@ class TestPropose:
         written = (RecordField("meter_reading", "04821", picture.id), RecordField("site_name", "Ikeja", said.id))
         world.assistant.script_record(OnboardingRecord("A visit.", written))
         record = stored_record((await propose(world)).record.value)
-        site, reading = record.fields
+        site, reading, unit = record.fields
+        assert (unit.name, unit.value) == ("meter_unit", "m3"), "the picture has answered it"
         assert (reading.name, reading.value, reading.source_id, reading.confidence) == (
             "meter_reading",
             "04821",
