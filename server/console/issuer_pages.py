@@ -15,7 +15,7 @@ from server.console.issuer_login import UNDER_WAY_S, Issued, IssuerLogin
 from server.console.login_pages import LoginPages, login_address, own_path
 from server.console.place import Place, name_in
 from server.console.problem_page import HTTP_STATUS
-from server.console.visit import PAGES, peer_of
+from server.console.visit import PAGES, TRY, peer_of
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 
 COOKIE: Final = "vestibule_under_way"
@@ -81,7 +81,7 @@ class IssuerPages:
     async def _welcome(self, issued: Issued, peer: Peer) -> Caller:
         """Whoever has the tokens, if a page is open to them."""
         caller = await self._calls.log_in(issued.access, peer, from_issuer=True)
-        if not any(self._calls.allowed(caller, service, method) for _, service, method in PAGES):
+        if not any(self._calls.allowed(caller, service, method) for name, service, method in PAGES if name != TRY):
             raise PermissionDenied(
                 "Your account may see no page of the console.",
                 hint="Ask whoever runs the issuer for the scope analyst or operator.",

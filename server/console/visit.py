@@ -21,17 +21,19 @@ from server.console.page import LIVE, render, render_part
 from server.console.place import browser_at
 from server.console.security_middleware import LARGEST_BODY
 
+TRY: Final = "try"
+"""The page for newcomers. It is for the key of this machine, so it alone lets nobody in from an issuer."""
 PAGES: Final = (
     ("reviews", "ReviewService", "ListReviews"),
     ("funnel", "FunnelService", "GetReport"),
     ("causes", "FunnelService", "GetReport"),
     ("experiments", "ExperimentService", "ListExperiments"),
-    ("flows", "FlowService", "ListFlows"),
+    ("flows", "SessionService", "ListSessions"),
     ("risk", "RiskService", "GetRiskModel"),
     ("live", "SessionService", "ListSessions"),
     ("health", "AdminService", "GetStatus"),
     ("letters", "AdminService", "ListDeadLetters"),
-    ("try", "SessionService", "StartSession"),
+    (TRY, "SessionService", "StartSession"),
 )
 """The pages of the menu, and the method that a caller needs for each."""
 OF_ALL_CLIENTS: Final = frozenset({"risk"})

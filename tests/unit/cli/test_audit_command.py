@@ -286,11 +286,11 @@ def test_an_erasure_of_a_stopped_server_leaves_no_byte_in_its_folders(
     shutil.rmtree(store.home / "spool")
     (store.home / "pictures").rename(store.home / "data" / "pictures")
     folders = ["--data-dir", str(store.home / "data"), "--state-dir", str(store.home / "state")]
-    assert len(store.marks("gone")) == 5
+    assert len(store.marks("gone")) == 6
     result = CliRunner().invoke(cli, ["erase", "--session", session_id, "--yes", *folders])
     assert result.exit_code == 0, result.output
     assert store.marks("gone") == set()
-    assert len(store.marks("stays")) == 5
+    assert len(store.marks("stays")) == 6
     assert list(copies.iterdir()) == []
 
 
