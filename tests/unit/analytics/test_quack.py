@@ -267,7 +267,7 @@ def test_without_a_wheel_duckdb_fetches_the_extensions(monkeypatch: pytest.Monke
             '"nonsense" not found in FROM clause! Candidate bindings:',
             Cause.PLAN.hint,
         ),
-        ("FROM v_sesions", "Only the documented views may be read.", "Read one of v_audit, "),
+        ("FROM v_sesions", "Only the documented views may be read.", "Read one of v_answers, v_audit, "),
         ("SELECT medain(took_s) FROM v_uploads", "The function medain may not be used.", "Did you mean median"),
         ("SELECT getenv('HOME')", "The function getenv may not be used.", Cause.FUNCTION.hint),
         ("SELECT sum('a') FROM v_sessions", "cannot be planned. Binder Error: No function matches", Cause.PLAN.hint),
