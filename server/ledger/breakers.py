@@ -75,7 +75,9 @@ def changes_between(cursor: Cursor, start: datetime, end: datetime | None, most:
         {"start": stored_time(start), "end": stored_time_or_none(end), "most": most},
     )
     found = [(row, json.loads(row["properties"])) for row in rows]
-    return [BreakerChange(row["subject"], told["new"], aware(row["time"]), told["cause"]) for row, told in found]
+    return [
+        BreakerChange(row["subject"], told["new"], aware(row["time"]), told.get("cause", "")) for row, told in found
+    ]
 
 
 def store(cursor: Cursor, row: BreakerRow) -> None:
