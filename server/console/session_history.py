@@ -119,7 +119,7 @@ def turn_shown(turn: session_pb2.Turn, formats: Formats) -> TurnShown:
     time = turn.create_time.ToDatetime()
     return TurnShown(
         id=turn.id,
-        time=f"{time:%H:%M:%S}",
+        time=machine_time(time)[11:19],
         machine_time=machine_time(time),
         typed=turn.source == session_pb2.TURN_SOURCE_TYPED,
         spoken=formats.length(turn.spoken.ToTimedelta().total_seconds()) if turn.HasField("spoken") else "",

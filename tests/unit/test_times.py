@@ -45,6 +45,7 @@ ELSEWHERE = {
     "server/observability/log.py",  # lines of the log
     "server/access/audit.py",  # what the chain of the audit log is made of; it must never change
     "server/ledger/page_token.py",
+    "server/flows/reading/times.py",  # a time of day in a record
     "server/risk/fit_process.py",  # between two processes of ours
 }
 OWN_FORM = re.compile(r":%[YHM]|%Y-%m-%d[ T]%H|\.isoformat\((?:timespec|[\"'])|strftime\([^\"']*[\"']%Y-%m-%d[ T]")

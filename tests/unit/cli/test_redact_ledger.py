@@ -121,7 +121,8 @@ def test_options_that_do_not_go_together_are_refused(arguments: tuple[str, ...])
 def test_it_counts_what_it_changes_and_prints_no_text(place: Path) -> None:
     counted, changed, again = run("--dry-run", "--json"), run("--json"), run()
     tally = json.loads(counted.stdout)
-    assert tally["changed"] == {"turn": 1, "reply": 0, "upload": 0, "name": 0, "label": 0, "record": 0, "event": 0}
+    others = dict.fromkeys(("reply", "upload", "name", "label", "record", "event", "comment"), 0)
+    assert tally["changed"] == {"turn": 1, **others}
     assert tally["new_tags"] == {"NAME": 1, "PHONE": 1}
     assert json.loads(changed.stdout) == tally | {"dry_run": False}
     assert again.stdout.endswith("Sessions that were done with the same rules before: 1.\n")

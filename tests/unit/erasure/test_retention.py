@@ -69,7 +69,7 @@ def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
 @pytest.mark.parametrize(
     ("setting", "gone"),
     [
-        ("turns_days", {"turns", "turn_words"}),
+        ("turns_days", {"turns", "turn_words", "answers"}),
         ("artifacts_days", set()),
         ("events_days", {"events"}),
         ("sealed_days", {"sealed_values"}),
