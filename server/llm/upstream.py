@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -265,7 +265,7 @@ class Upstream:
         self._check_budget(retry)
         try:
             async with self.breaker.guard() as guard:
-                guard.failure_counts = partial(self._count_failure, hash(tuple(messages)), background=background)
+                guard.failure_counts = partial(self._count_failure, _of_turn(messages), background=background)
                 self._budget.count(retry=retry)
                 yield guard
         except (Overloaded, UpstreamFailed) as error:
@@ -315,3 +315,8 @@ class Upstream:
                 reason=Reason.RETRY_BUDGET_SPENT,
                 retry_after_s=self._budget.wait_s(),
             )
+
+
+def _of_turn(messages: Sequence[Message]) -> int:
+    """What tells the prompts of two turns apart: not what the flow has the model told, which changes meanwhile."""
+    return hash(tuple(message for message in messages if message.role != "system"))
