@@ -15,7 +15,7 @@ def test_64_bit_counts_are_numbers() -> None:
     shown = as_dict(status)
     assert shown["open_job_count"] == 3
     assert shown["dead_letter_count"] == 0
-    assert shown["components"] == [{"name": "speech", "healthy": True, "detail": ""}]
+    assert shown["components"] == [{"name": "speech", "healthy": True, "detail": "", "reason": ""}]
 
 
 def test_numbers_in_nested_messages_and_maps_are_numbers_too() -> None:
