@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 import pybreaker
 
 from models.errors import BreakerOpen, CallerError
-from server.breakers.guard import BreakerGuard
+from server.breakers.breaker_guard import BreakerGuard
 from server.breakers.recorder import Recorder
 from server.breakers.types import BreakerBounds, BreakerChange, BreakerSnapshot, BreakerState, ChangeCause, Outcome
 from server.ledger.types import Clock, utc_now

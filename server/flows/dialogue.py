@@ -11,7 +11,7 @@ from models.text import RedactedText
 from server.flows.extraction import visitor_count
 from server.flows.fields import NumberField, PhotoField, TextField, YesNoField
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.reader import Request, read_answer
 from server.flows.reading.words import CORRECTION, NO, NOT, PHOTOGRAPH, SAID, greets, phrases
 
@@ -21,7 +21,7 @@ _FIRST_WORDS = 4
 _WRONG = re.compile(r"\b(?:wrong|falsch|mal|incorrect[ao]?|faux|fausse|errad[ao])\b|गलत")
 
 
-def answers_in(progress: Progress, material: Material, *, asked: bool, source_id: str) -> list[Answer]:
+def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_id: str) -> list[Answer]:
     """What a turn says, in the order of the flow.
 
     Args:
@@ -48,7 +48,7 @@ def answers_in(progress: Progress, material: Material, *, asked: bool, source_id
     return rows
 
 
-def answers_of_picture(progress: Progress, pictures: Sequence[Material], source_id: str) -> list[Answer]:
+def answers_of_picture(progress: Progress, pictures: Sequence[AnswerText], source_id: str) -> list[Answer]:
     """What a picture says.
 
     Args:
@@ -71,7 +71,7 @@ def skipped_with(progress: Progress, one: FieldProgress) -> list[FieldProgress]:
     return [] if one.field.required else [one]
 
 
-def _counted(one: FieldProgress, pictures: Sequence[Material]) -> RedactedText | None:
+def _counted(one: FieldProgress, pictures: Sequence[AnswerText]) -> RedactedText | None:
     """What all pictures together give: their number, or the rows of all registers."""
     if isinstance(one.field, PhotoField):
         number = sum(picture.picture in one.field.pictures for picture in pictures)
@@ -87,7 +87,7 @@ def _counted(one: FieldProgress, pictures: Sequence[Material]) -> RedactedText |
 
 
 def _answers(
-    progress: Progress, material: Material, asked: FieldProgress | None
+    progress: Progress, material: AnswerText, asked: FieldProgress | None
 ) -> Iterator[tuple[FieldProgress, RedactedText]]:
     """Values of the field that was asked for, and of others that nobody has answered yet."""
     others = [one for one in progress.fields if one is not asked and one.state is not FieldState.ANSWERED]
@@ -97,7 +97,7 @@ def _answers(
     yield from found
 
 
-def _asked(one: FieldProgress, material: Material, *, alone: bool) -> RedactedText | None:
+def _asked(one: FieldProgress, material: AnswerText, *, alone: bool) -> RedactedText | None:
     named = isinstance(one.field, TextField) and one.field.reader is not None
     side = _side(one, material) if one.state is FieldState.DISPUTED else None
     if side and not re.search(r"\d", material.plain):
@@ -105,7 +105,7 @@ def _asked(one: FieldProgress, material: Material, *, alone: bool) -> RedactedTe
     return read_answer(one.field, one.step, material, Request(asked=alone or not named)) or side
 
 
-def _side(one: FieldProgress, material: Material) -> RedactedText | None:
+def _side(one: FieldProgress, material: AnswerText) -> RedactedText | None:
     """Which of two values is meant by "the photograph is right", or "what I said"."""
     text = folded(material.plain)
     picture = any_of(phrases(PHOTOGRAPH, material.code)).search(text) is not None
@@ -117,7 +117,7 @@ def _side(one: FieldProgress, material: Material) -> RedactedText | None:
 
 
 def _corrections(
-    progress: Progress, material: Material, current: FieldProgress | None
+    progress: Progress, material: AnswerText, current: FieldProgress | None
 ) -> Iterator[tuple[FieldProgress, RedactedText]]:
     """Values of answered fields that a correction names; else of the field that was answered last."""
     answered = [one for one in progress.fields if one.state is FieldState.ANSWERED]
@@ -139,7 +139,7 @@ def _corrections(
             yield last, value
 
 
-def _rewords(material: Material, current: FieldProgress | None) -> bool:
+def _rewords(material: AnswerText, current: FieldProgress | None) -> bool:
     """Whether a correction has new words for an earlier text. A bare "no" has none, nor has "no, there isn't one"."""
     one_word, several = _markers(material.code)
     text, rest = folded(material.plain), folded(_after_marker(material))
@@ -154,7 +154,7 @@ def _rewords(material: Material, current: FieldProgress | None) -> bool:
     return not (bare_no or denies) if optional else not (bare_no and denies)
 
 
-def _declines(current: FieldProgress, material: Material) -> bool:
+def _declines(current: FieldProgress, material: AnswerText) -> bool:
     """Whether nothing but "no" or "none" is said to a question that need not be answered."""
     optional = not current.field.required and not isinstance(current.field, YesNoField)
     return optional and says_only(_denials(material.code), material.plain, material.code)
@@ -169,7 +169,7 @@ def _differs(one: FieldProgress, value: RedactedText) -> bool:
     return not one.field.equal(one.value.value, value.value)
 
 
-def _corrects(material: Material, current: FieldProgress | None) -> bool:
+def _corrects(material: AnswerText, current: FieldProgress | None) -> bool:
     """Whether a text announces a correction. A bare "no" to a question for yes or no does not."""
     one_word, several = _markers(material.code)
     text = folded(material.plain)
@@ -192,7 +192,7 @@ def folded_no(code: str) -> frozenset[str]:
     return frozenset({phrases(CORRECTION, code)[0], "no", "nein", "nee", "non", "nao", "नहीं"})
 
 
-def _after_marker(material: Material) -> str:
+def _after_marker(material: AnswerText) -> str:
     """What follows the words that announce a correction, as it stands in the text."""
     words = "|".join(
         sorted(
@@ -204,7 +204,7 @@ def _after_marker(material: Material) -> str:
     return re.sub(rf"^\W*(?:(?:{words})\b\W*)+", "", material.text.value, flags=re.IGNORECASE).strip(" .,!")
 
 
-def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: Material) -> bool:
+def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: AnswerText) -> bool:
     """Whether something optional was asked and something else was said: it is asked once, not again and again."""
     plain = material.plain.strip()
     told = re.search(r"\w", plain) is not None or bool(rows)
@@ -216,7 +216,7 @@ def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: Mater
 def _row(
     one: FieldProgress,
     status: AnswerStatus,
-    material: Material,
+    material: AnswerText,
     source_id: str,
     value: RedactedText = NO_VALUE,
     *,

@@ -16,7 +16,7 @@ from models.errors import BreakerOpen, DeadlineExceeded, InvalidInput, Overloade
 from models.reasons import Reason
 from models.retry_budget import RetryBudget
 from server.breakers.breaker import AsyncBreaker
-from server.breakers.guard import BreakerGuard
+from server.breakers.breaker_guard import BreakerGuard
 from server.breakers.types import BreakerChange, BreakerState, ChangeCause
 from server.flows.definition import FlowDefinition
 from server.llm.check_schema import check_wire_schema, verdicts_from_model

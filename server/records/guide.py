@@ -23,7 +23,7 @@ from server.flows.progress import (
     Progress,
     progress_of,
 )
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 from server.ledger import answers, events, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import EventRow, SessionRow, TurnRow, UploadRow, UploadState
@@ -94,7 +94,7 @@ class Guide:
         """
         way: Way = "text" if turn.source == "typed" else "speech"
         language = turn.language or session.language or "en"
-        material = Material(turn.text, way, language, turn.create_time.date())
+        material = AnswerText(turn.text, way, language, turn.create_time.date())
         noted = _Noted(self, cursor, session)
         return noted.add(answers_in(noted.before, material, asked=asked, source_id=turn.id), turn.create_time)
 
@@ -265,5 +265,5 @@ def _row(one: FieldProgress, status: AnswerStatus) -> Answer:
     return Answer(one.step.name, one.field.name, status, NO_VALUE, "app")
 
 
-def _picture(row: UploadRow, language: str) -> Material:
-    return Material(row.text or NO_VALUE, "picture", language, row.create_time.date(), row.kind)
+def _picture(row: UploadRow, language: str) -> AnswerText:
+    return AnswerText(row.text or NO_VALUE, "picture", language, row.create_time.date(), row.kind)

@@ -32,7 +32,6 @@ from server.records.approval import ApprovalRules
 from server.records.approval_policy import is_enough
 from server.records.decisions import Decision, take_decision
 from server.records.events import make_event
-from server.records.material import Refusal, material
 from server.records.open_labels import wait_for_labels
 from server.records.open_uploads import wait_for_uploads
 from server.records.pubsub import PubSub
@@ -40,6 +39,7 @@ from server.records.record_builder import RecordBuilder
 from server.records.refusal_events import RefusalEvents
 from server.records.reviews_approvals import approve_unasked
 from server.records.reviews_claims import is_under_review
+from server.records.session_material import Refusal, material
 from server.setting_groups import ApprovalSettings
 
 PROPOSE_RECORD = "propose_record"

@@ -39,9 +39,9 @@ from server.llm.types import (
 )
 from server.records.answered_fields import answered_fields, given_by_app, with_answers
 from server.records.approval import ApprovalRules
-from server.records.material import Material, material
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
+from server.records.session_material import SessionMaterial, material
 
 _ENUMERATED = (ChoiceField, YesNoField, PhotoField, PersonalField)
 """Kinds whose values stand in the flow, or are a count or a tag; see ``_is_enumerated``."""
@@ -136,7 +136,7 @@ class RecordBuilder:
         case = Case(flow, held.items, session.facts, flow.language(language), by_model, verdicts, given)
         return await self._row(judged(draft.record, case), draft.parts, written.origin, held), held.ids
 
-    async def _redacted(self, written: WrittenRecord, held: Material, flow: FlowDefinition) -> _Draft:
+    async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
         session = held.session
         answered = answered_fields(flow, session.facts, held.answers)
         answering = with_answers(written.record, flow, answered)
@@ -150,7 +150,7 @@ class RecordBuilder:
         return _Draft(with_strings(named, [part.value for part in parts]), parts)
 
     async def _values(
-        self, values: Sequence[tuple[str, str]], held: Material, flow: FlowDefinition
+        self, values: Sequence[tuple[str, str]], held: SessionMaterial, flow: FlowDefinition
     ) -> list[RedactedText]:
         """The values of fields, redacted where somebody's words may be in them."""
         session = held.session
@@ -163,7 +163,9 @@ class RecordBuilder:
             for name, value in values
         ]
 
-    async def _checked(self, draft: _Draft, held: Material, flow: FlowDefinition, *, fallback: bool) -> Verdicts | None:
+    async def _checked(
+        self, draft: _Draft, held: SessionMaterial, flow: FlowDefinition, *, fallback: bool
+    ) -> Verdicts | None:
         by_code = flow.fields.keys() - {field.name for field in fields_of_model(flow)}
         proposed = [
             ProposedValue(field.name, value, field.source_id)
@@ -175,7 +177,7 @@ class RecordBuilder:
         return await self._assistant.check(held.items, proposed, flow=flow, fallback=fallback)
 
     async def _row(
-        self, record: OnboardingRecord, parts: list[RedactedText], origin: Origin, held: Material
+        self, record: OnboardingRecord, parts: list[RedactedText], origin: Origin, held: SessionMaterial
     ) -> RecommendationRow:
         """The row, once the other values that findings name are redacted, too."""
         session = held.session

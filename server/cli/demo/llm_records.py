@@ -23,7 +23,7 @@ _NO: Final = re.compile(r"\b(?:no|not|nobody|none|without|no one)\b", re.IGNOREC
 _PLACE: Final = re.compile(r"\b(?:at|in|near|behind) (the [a-z]+(?: (?!and|the|on|at)[a-z]+){0,2})")
 _LONGEST_TEXT: Final = 160
 
-Material = Mapping[str, str]
+SourceText = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _put_right(fields: list[dict[str, str]], lines: list[dict[str, Any]]) -> lis
     return fields
 
 
-def _first_value(field: AskedField, materials: Sequence[Material]) -> tuple[str, str] | None:
+def _first_value(field: AskedField, materials: Sequence[SourceText]) -> tuple[str, str] | None:
     """A value and its source: of a meter the photographed one, of everything else the newest."""
     newest = list(reversed(materials))
     for material in sorted(newest, key=lambda material: material["kind"] != "meter"):
@@ -110,7 +110,7 @@ def _first_value(field: AskedField, materials: Sequence[Material]) -> tuple[str,
     return None
 
 
-def _values(field: AskedField, material: Material) -> Iterator[str]:
+def _values(field: AskedField, material: SourceText) -> Iterator[str]:
     text, looks = material["text"], field.looks
     if "visitor register" in looks:
         count = visitor_count(text, {}) if material["kind"] == "visitor_register" else 0
@@ -161,7 +161,7 @@ def _text(field: AskedField, text: str) -> str:
     return plain[:_LONGEST_TEXT] if len(plain.split()) > 4 else ""
 
 
-def _source_of(proposed: Mapping[str, str], materials: Sequence[Material]) -> str | None:
+def _source_of(proposed: Mapping[str, str], materials: Sequence[SourceText]) -> str | None:
     first = sorted(materials, key=lambda material: material["id"] != proposed["source_id"])
     return next((material["id"] for material in first if _has(material["text"], proposed["value"])), None)
 

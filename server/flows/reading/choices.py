@@ -9,7 +9,7 @@ from typing import Final
 
 from models.redaction.commands import any_of, folded, says_only
 from server.flows.fields import ChoiceField, Option
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.words import COURTESY, ECHO, NO, NOT, PLAIN_NO, PLAIN_YES, UNCLEAR, WEAK_YES, phrases
 from server.flows.texts import text_in, words_in
 
@@ -30,7 +30,7 @@ class _Mention:
     """Whether it is the label or the value, and no other word for it."""
 
 
-def read_choice(field: ChoiceField, material: Material, *, asked: bool) -> str | None:
+def read_choice(field: ChoiceField, material: AnswerText, *, asked: bool) -> str | None:
     """The option that a text names; None where it names none or several, or says that it is not the one.
 
     One that was not asked for needs its label.
@@ -47,7 +47,7 @@ def read_choice(field: ChoiceField, material: Material, *, asked: bool) -> str |
     return None
 
 
-def read_yes_no(material: Material) -> str | None:
+def read_yes_no(material: AnswerText) -> str | None:
     """``yes`` or ``no`` as the answer to a question; None where both are meant, or neither.
 
     A negation wins over a word such as "right" or "I have". A plain yes before it stays one: "yes, no damage".
@@ -66,7 +66,7 @@ def read_yes_no(material: Material) -> str | None:
     return "yes" if weak else None
 
 
-def _mentions(field: ChoiceField, material: Material) -> Iterator[_Mention]:
+def _mentions(field: ChoiceField, material: AnswerText) -> Iterator[_Mention]:
     denied = any_of(phrases(NOT, material.code))
     offset = 0
     for clause in _CLAUSE.split(material.plain.casefold()):

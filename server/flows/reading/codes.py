@@ -9,7 +9,7 @@ from typing import Final
 from models.redaction.itn.view import spoken_view
 from models.redaction.lexicons.loader import words
 from server.flows.fields import LONGEST_CODE, CodeField
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 
 _MARKS: Final = {
     "-": "dash|hyphen|minus|bindestrich|strich|guion|guión|raya|tiret|hífen|traço",
@@ -24,7 +24,7 @@ _MOST_PIECES: Final = 24
 """As many letters, digits and marks may one code have that is spelled."""
 
 
-def read_code(field: CodeField, material: Material, *, asked: bool) -> str | None:
+def read_code(field: CodeField, material: AnswerText, *, asked: bool) -> str | None:
     """The one code in a text that has the format of the field; None for none and for several.
 
     One that was not asked for must stand there as it is written, with a letter and a digit.
@@ -47,7 +47,7 @@ def _written(field: CodeField, text: str) -> Iterator[str]:
             yield bare
 
 
-def _spelled(field: CodeField, material: Material) -> Iterator[str]:
+def _spelled(field: CodeField, material: AnswerText) -> Iterator[str]:
     """Codes of consecutive pieces, with the marks of the format where they are not said."""
     pieces = _pieces(material)
     for first in range(len(pieces)):
@@ -59,7 +59,7 @@ def _spelled(field: CodeField, material: Material) -> Iterator[str]:
             yield from (each for each in (code, *_with_marks(code)) if not field.problem(each))
 
 
-def _pieces(material: Material) -> list[str]:
+def _pieces(material: AnswerText) -> list[str]:
     """Letters, digits and marks in capitals; an empty one where a common word stands.
 
     A word in small letters is a part of a code only beside digits that the redactor's reader has put together, or

@@ -14,7 +14,7 @@ from typing import Final
 
 from models.redaction.commands import any_of, folded
 from models.redaction.lexicons.loader import word_lists
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 
 _RELATIVE: Final = {
     "en": {
@@ -70,13 +70,13 @@ _ISO: Final = re.compile(r"(?<!\d)(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
 _FIGURES: Final = re.compile(r"(?<![\d./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\d])")
 
 
-def read_date(material: Material) -> str | None:
+def read_date(material: AnswerText) -> str | None:
     """The one day that a text names, in ISO 8601; None for none, and for several that differ."""
     found = {day for _, day in _dates(material.numbered, material)} or set(_relative(material))
     return found.pop().isoformat() if len(found) == 1 else None
 
 
-def without_dates(text: str, material: Material) -> str:
+def without_dates(text: str, material: AnswerText) -> str:
     """The text with spaces in place of days, so that their numbers are not read."""
     spans = [span for span, _ in _dates(text, material)]
     spans += [found.span() for each in _SPANS.get(material.code, ()) for found in re.finditer(rf"\b(?:{each})\b", text)]
@@ -85,7 +85,7 @@ def without_dates(text: str, material: Material) -> str:
     return text
 
 
-def _dates(text: str, material: Material) -> Iterator[tuple[tuple[int, int], date]]:
+def _dates(text: str, material: AnswerText) -> Iterator[tuple[tuple[int, int], date]]:
     """Days with a month, and where they are in the text."""
     for found in _ISO.finditer(text):
         if day := _day(int(found[1]), int(found[3]), int(found[4])):
@@ -152,7 +152,7 @@ def _day(year: int, month: int, day: int, near: date | None = None) -> date | No
     return min(around, key=lambda each: abs((each - near).days))
 
 
-def _relative(material: Material) -> Iterator[date]:
+def _relative(material: AnswerText) -> Iterator[date]:
     text, code = folded(material.numbered), material.code
     if code in _NOT_TOMORROW:
         text = _NOT_TOMORROW[code].sub(r"\1", text)

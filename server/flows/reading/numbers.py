@@ -11,8 +11,8 @@ from typing import Final
 from models.redaction.commands import any_of, folded
 from server.flows.extraction import meter_reading, visitor_count
 from server.flows.fields import NumberField
+from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.dates import without_dates
-from server.flows.reading.material import Material
 from server.flows.reading.units import apart, is_foreign, scaled
 from server.flows.reading.words import CORRECTION, NOT, NOW, phrases
 from server.flows.texts import words_in
@@ -46,7 +46,7 @@ class _Candidate:
     """Whether the text says that it replaces the number before, or that it is the one of now."""
 
 
-def read_number(field: NumberField, material: Material, *, asked: bool, corrects: bool = False) -> str | None:
+def read_number(field: NumberField, material: AnswerText, *, asked: bool, corrects: bool = False) -> str | None:
     """The value of a number, or None.
 
     A number that was not asked for needs its unit, or its label where it has none or corrects an earlier one.
@@ -83,7 +83,7 @@ def _best(candidates: list[_Candidate]) -> set[str]:
     return {each.value for each in candidates if each.score == most}
 
 
-def _by_rule(field: NumberField, material: Material) -> str:
+def _by_rule(field: NumberField, material: AnswerText) -> str:
     """What a rule of ``server.flows.extraction`` finds; empty for nothing."""
     if field.reader == "register_rows":
         rows = visitor_count(material.text.value, material.text.counts) if material.picture == "visitor_register" else 0
@@ -92,7 +92,7 @@ def _by_rule(field: NumberField, material: Material) -> str:
     return reading.value if reading is not None else ""
 
 
-def _candidates(field: NumberField, material: Material) -> Iterator[_Candidate]:
+def _candidates(field: NumberField, material: AnswerText) -> Iterator[_Candidate]:
     own = _units(field, material)
     text = apart(without_dates(material.numbered, material), own)
     if scaled(text) or scaled(material.plain):
@@ -144,7 +144,7 @@ def _value(number: re.Match[str], field: NumberField, code: str, *, half: bool) 
     return f"-{whole}" if number["sign"] else whole
 
 
-def _units(field: NumberField, material: Material) -> list[str]:
+def _units(field: NumberField, material: AnswerText) -> list[str]:
     words = words_in(field.unit_words, material.language)
     return [
         *words,
@@ -153,7 +153,7 @@ def _units(field: NumberField, material: Material) -> list[str]:
     ]
 
 
-def _label_words(field: NumberField, material: Material) -> list[str]:
+def _label_words(field: NumberField, material: AnswerText) -> list[str]:
     """The words of the label that say something."""
     return [word for word in folded(field.label_in(material.language)).split() if len(word) > 3]
 

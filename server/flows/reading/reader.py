@@ -25,10 +25,10 @@ from server.flows.fields import (
     TimeField,
     YesNoField,
 )
+from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import read_choice, read_yes_no
 from server.flows.reading.codes import read_code
 from server.flows.reading.dates import read_date
-from server.flows.reading.material import Material
 from server.flows.reading.numbers import read_number
 from server.flows.reading.times import read_time
 from server.flows.reading.words import greets
@@ -50,7 +50,7 @@ class Request:
     corrects: bool = False
 
 
-def read_answer(field: FieldDefinition, step: Step, material: Material, request: Request) -> RedactedText | None:
+def read_answer(field: FieldDefinition, step: Step, material: AnswerText, request: Request) -> RedactedText | None:
     """The value as the record has it, or None.
 
     Nothing but personal fields is read from text that is not ``safe_for_llm``. Photographs are counted elsewhere.
@@ -75,7 +75,7 @@ def read_answer(field: FieldDefinition, step: Step, material: Material, request:
     return None if value is None else RedactedText.literal(value)
 
 
-def _value(field: FieldDefinition, material: Material, request: Request) -> str | None:
+def _value(field: FieldDefinition, material: AnswerText, request: Request) -> str | None:
     """A value that no words of a person are left in: digits, a day, an option, a code."""
     value: str | None = None
     match field:
@@ -94,12 +94,12 @@ def _value(field: FieldDefinition, material: Material, request: Request) -> str 
     return value
 
 
-def _has_label(field: FieldDefinition, material: Material) -> bool:
+def _has_label(field: FieldDefinition, material: AnswerText) -> bool:
     label = folded(field.label_in(material.language))
     return len(label) > 4 and any_of([label]).search(folded(material.plain)) is not None
 
 
-def _text(field: TextField, material: Material, *, asked: bool) -> RedactedText | None:
+def _text(field: TextField, material: AnswerText, *, asked: bool) -> RedactedText | None:
     if field.reader == "site_name" and (name := site_name(material.text.value)):
         return material.text.quoted(name)
     if not asked or material.way == "picture" or not _says_something(material):
@@ -107,7 +107,7 @@ def _text(field: TextField, material: Material, *, asked: bool) -> RedactedText 
     return material.text if len(material.text.value) <= LONGEST_VALUE else None
 
 
-def _says_something(material: Material) -> bool:
+def _says_something(material: AnswerText) -> bool:
     """Whether a text is more than tags, a greeting or a question back."""
     bare = material.plain.strip()
     return (
@@ -117,7 +117,7 @@ def _says_something(material: Material) -> bool:
     )
 
 
-def _personal(field: PersonalField, material: Material) -> RedactedText | None:
+def _personal(field: PersonalField, material: AnswerText) -> RedactedText | None:
     if material.way == "picture" and not field.from_pictures:
         return None
     found: Counter[str] = tags_of(material.text.value, material.text.counts)

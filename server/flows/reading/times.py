@@ -7,8 +7,8 @@ from datetime import time
 from typing import Final
 
 from models.redaction.commands import any_of, folded
+from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.dates import without_dates
-from server.flows.reading.material import Material
 
 _HALF: Final = r"(?P<half>[ap]\.?m\b)?"
 _CLOCKS: Final = (
@@ -43,7 +43,7 @@ _LATE: Final = {
 _MINUTES_OF_A_DAY: Final = 24 * 60
 
 
-def read_time(material: Material, *, asked: bool) -> str | None:
+def read_time(material: AnswerText, *, asked: bool) -> str | None:
     """The one time of day that a text names, such as 14:30; None for none, and for several that differ.
 
     Args:

@@ -406,7 +406,7 @@ ACT_FOR_NO_CALLER: Final = {
     "server/jobs/propose_record.py",
     "server/jobs/read_upload.py",
     "server/jobs/write_reply.py",
-    "server/records/material.py",  # of a session that a stream or a job holds
+    "server/records/session_material.py",  # of a session that a stream or a job holds
     "server/records/recommender.py",  # builds and replaces records of a session that a stream or a job holds
     "server/records/redact_again.py",  # a command on the file
     "server/streaming/repository.py",  # of an open stream

@@ -13,7 +13,7 @@ import pytest
 
 from models.errors import BreakerOpen, CallerError, InvalidInput, Overloaded, UpstreamFailed
 from server.breakers.breaker import BLOCKED_S, AsyncBreaker
-from server.breakers.guard import SLOW_ANSWER, BreakerGuard
+from server.breakers.breaker_guard import SLOW_ANSWER, BreakerGuard
 from server.breakers.types import (
     BreakerBounds,
     BreakerChange,

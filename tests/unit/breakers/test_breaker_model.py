@@ -19,7 +19,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from models.errors import BreakerOpen, InvalidInput, UpstreamFailed
 from server.breakers.breaker import AsyncBreaker
-from server.breakers.guard import BreakerGuard
+from server.breakers.breaker_guard import BreakerGuard
 from server.breakers.types import BreakerBounds
 from tests.clocks import HandSeconds
 

@@ -15,7 +15,7 @@ from server.flows.loader import shipped_flows
 from server.flows.phrases import GUIDE_PHRASES
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldState, Progress, progress_of
 from server.flows.questions import question
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 from tests.unit.llm.texts import redacted
 
 FLOWS: Final = {flow.name: flow for flow in shipped_flows()}
@@ -30,7 +30,7 @@ class Talk:
     language: str = "en"
     asked: bool = True
     rows: list[Answer] = field(default_factory=list)
-    pictures: list[Material] = field(default_factory=list)
+    pictures: list[AnswerText] = field(default_factory=list)
     replies: list[str] = field(default_factory=list)
     turns: int = 0
 
@@ -43,7 +43,7 @@ class Talk:
         for text in texts:
             self.turns += 1
             said = redacted(text) if isinstance(text, str) else text
-            material = Material(said, "text", self.language, TODAY)
+            material = AnswerText(said, "text", self.language, TODAY)
             source = f"turn-{self.turns}"
             self.rows += answers_in(self.progress, material, asked=self.asked, source_id=source)
             sentences = Briefing.after(self.progress, source).sentences(self.replies, self.language)
@@ -51,7 +51,7 @@ class Talk:
         return self.open
 
     def photograph(self, kind: str, text: str = "") -> str:
-        self.pictures.append(Material(redacted(text), "picture", self.language, TODAY, kind))
+        self.pictures.append(AnswerText(redacted(text), "picture", self.language, TODAY, kind))
         self.rows += answers_of_picture(self.progress, self.pictures, f"upload-{len(self.pictures)}")
         return self.open
 

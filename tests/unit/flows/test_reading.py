@@ -11,7 +11,7 @@ from models.redaction.commands import Command, says
 from models.text import RedactedText
 from server.flows.definition import FlowDefinition, Way
 from server.flows.loader import shipped_flows
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.reader import Request, read_answer
 from tests.unit.llm.texts import METER, REGISTER, redacted
 
@@ -32,7 +32,7 @@ def read(
 ) -> str | None:
     [flow] = [flow for flow in FLOWS.values() if field in flow.fields]
     said = redacted(text) if isinstance(text, str) else text
-    material = Material(said, way, language, TODAY, picture)
+    material = AnswerText(said, way, language, TODAY, picture)
     found = read_answer(flow.fields[field], flow.step_of(field), material, Request(asked, corrects))
     return None if found is None else found.value
 
@@ -118,7 +118,7 @@ CAR: Final = {
 
 def read_of_car(field: str, text: str, language: str = "en") -> str | None:
     flow = FlowDefinition.model_validate(CAR)
-    material = Material(redacted(text), "text", language, TODAY)
+    material = AnswerText(redacted(text), "text", language, TODAY)
     found = read_answer(flow.fields[field], flow.step_of(field), material, Request(asked=True))
     return None if found is None else found.value
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.times import read_time
 from tests.unit.llm.texts import redacted
 
@@ -32,8 +32,8 @@ from tests.unit.llm.texts import redacted
     ],
 )
 def test_a_time_of_day(language: str, text: str, value: str | None) -> None:
-    assert read_time(Material(redacted(text), "text", language, date(2026, 11, 28)), asked=True) == value
+    assert read_time(AnswerText(redacted(text), "text", language, date(2026, 11, 28)), asked=True) == value
 
 
 def test_a_bare_number_is_a_time_only_where_one_was_asked_for() -> None:
-    assert read_time(Material(redacted("20"), "text", "en", date(2026, 11, 28)), asked=False) is None
+    assert read_time(AnswerText(redacted("20"), "text", "en", date(2026, 11, 28)), asked=False) is None

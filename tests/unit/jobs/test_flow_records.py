@@ -21,7 +21,7 @@ from server.llm.code_fields import with_code_fields
 from server.llm.record_schema import canonical_json, content_hash, stored_record
 from server.llm.types import Confidence, FindingKind, OnboardingRecord, RecordField, SourceItem
 from server.llm.upstream import Patience
-from server.records.material import material
+from server.records.session_material import material
 from tests.fakes.gateway import redacted
 from tests.fakes.guide import GUIDE
 from tests.unit.jobs.conftest import World

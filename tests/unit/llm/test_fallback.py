@@ -14,7 +14,7 @@ from server.flows.dialogue import answers_in
 from server.flows.extraction import meter_reading, site_name, visitor_count
 from server.flows.loader import shipped_flows
 from server.flows.progress import Answer, progress_of
-from server.flows.reading.material import Material
+from server.flows.reading.answer_text import AnswerText
 from server.ledger.types import Origin
 from server.llm.fallback import fallback_record, fallback_reply
 from server.llm.phrases import PHRASES
@@ -148,7 +148,7 @@ def briefing_after(*said: RedactedText, language: str = "en") -> Briefing:
     [flow] = [flow for flow in shipped_flows() if flow.name == "site_visit"]
     rows: list[Answer] = []
     for number, text in enumerate(said):
-        material = Material(text, "text", language, date(2026, 11, 28))
+        material = AnswerText(text, "text", language, date(2026, 11, 28))
         progress = progress_of(flow, {}, rows)
         rows += answers_in(progress, material, asked=number > 0, source_id=str(number))
     return Briefing.after(progress_of(flow, {}, rows), str(len(said) - 1))

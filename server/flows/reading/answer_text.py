@@ -18,7 +18,7 @@ _HOMOPHONES: Final = frozenset({"for", "to", "too", "won", "ate"})
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class AnswerText:
     """One redacted text.
 
     Attributes:

@@ -26,7 +26,7 @@ class Refusal(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class SessionMaterial:
     """What a session holds now.
 
     Attributes:
@@ -88,7 +88,7 @@ class Material:
         return _content(record, sources=sources) == _content(before, sources=sources)
 
 
-def material(cursor: Cursor, session_id: str) -> Material:
+def material(cursor: Cursor, session_id: str) -> SessionMaterial:
     """What a session holds now.
 
     Raises:
@@ -98,7 +98,7 @@ def material(cursor: Cursor, session_id: str) -> Material:
     session = sessions.require_open(cursor, session_id)
     said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)
     proposed = recommendations.list_of_session(cursor, session_id)
-    return Material(
+    return SessionMaterial(
         session,
         source_items_of(said, read),
         photographs_of(read),
