@@ -45,7 +45,8 @@ async def show(visit: Visit) -> Response:
         state=texts(f"review_state_{_last_word(recommendation_pb2.RecommendationState.Name(found.state))}"),
         newer=review.newer_recommendation_id,
         fields=[
-            {**_field(field, review.session.id, texts), **_judgement(judged.get(field.name))} for field in review.fields
+            {**_field(field, review.session.id, texts), **_confidence_shown(judged.get(field.name))}
+            for field in review.fields
         ],
         comments=[_comment(comment) for comment in review.comments],
         claim=_claim(review, texts),
@@ -157,7 +158,7 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
     }
 
 
-def _judgement(field: common_pb2.RecordField | None) -> dict[str, object]:
+def _confidence_shown(field: common_pb2.RecordField | None) -> dict[str, object]:
     """How sure a field is, and what was found about it: what is against its value first."""
     if field is None:
         return {"confidence": "", "findings": []}
