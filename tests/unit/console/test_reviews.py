@@ -23,7 +23,7 @@ from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.picture_place import PicturePlace
 from server.console.place import Place
-from server.console.review_page import _judgement, choices_of
+from server.console.review_page import _confidence_shown, choices_of
 from server.ledger.types import RecommendationState
 from server.llm.types import FieldVerdict, RecordField, Verdict, Verdicts
 from server.records.machine_words import MachineWords
@@ -183,14 +183,14 @@ async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(worl
 
 
 def test_a_field_that_nobody_has_judged_is_neither_sure_nor_unsure() -> None:
-    assert _judgement(common_pb2.RecordField(name="a")) == {"confidence": "", "findings": []}
-    assert _judgement(None)["confidence"] == ""
+    assert _confidence_shown(common_pb2.RecordField(name="a")) == {"confidence": "", "findings": []}
+    assert _confidence_shown(None)["confidence"] == ""
 
 
 def test_errors_come_before_warnings() -> None:
     findings = [common_pb2.FieldFinding(message=text, against=text in "bd") for text in "abcd"]
     field = common_pb2.RecordField(name="a", confidence=common_pb2.FIELD_CONFIDENCE_UNSURE, findings=findings)
-    told = cast(list[common_pb2.FieldFinding], _judgement(field)["findings"])
+    told = cast(list[common_pb2.FieldFinding], _confidence_shown(field)["findings"])
     assert [found.message for found in told] == ["b", "d", "a", "c"]
 
 
