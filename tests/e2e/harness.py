@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import uuid
 import wave
@@ -263,10 +262,7 @@ def node_client(folder: Path, address: str, key: str, *more: str) -> dict[str, A
     """Run the client in JavaScript; returns what it saw."""
     shutil.copytree(HERE / "node", folder / "node", ignore=shutil.ignore_patterns("node_modules"))
     subprocess.run(["npm", "ci", "--silent"], cwd=folder / "node", check=True, timeout=180)
-    descriptors = folder / "protos.binpb"
-    build = [sys.executable, str(HERE.parent.parent / "protos" / "build.py"), "descriptors", str(descriptors)]
-    subprocess.run(build, check=True, timeout=60)
-    run = ["node", "client.mjs", address, str(descriptors), str(DATA / "register.jpg"), *more]
+    run = ["node", "client.mjs", address, str(HERE.parents[1] / "protos"), str(DATA / "register.jpg"), *more]
     environment = os.environ | {"VESTIBULE_API_KEY": key}
     done = subprocess.run(run, cwd=folder / "node", check=True, capture_output=True, timeout=150, env=environment)
     return cast("dict[str, Any]", json.loads(done.stdout))

@@ -1,9 +1,8 @@
 // Opens a session, uploads a picture, follows it until it is done, and prints what came back as one JSON object.
 //
-//     VESTIBULE_API_KEY=vst_... node client.mjs ADDRESS DESCRIPTORS PICTURE [CA]
+//     VESTIBULE_API_KEY=vst_... node client.mjs ADDRESS PROTOS PICTURE [CA]
 //
-// DESCRIPTORS is a FileDescriptorSet of the protos (protos/build.py descriptors FILE), so fields keep the names that
-// they have there; PICTURE is a JPEG. With CA, a PEM file of the CA of the server's certificate, it speaks TLS.
+// PROTOS is the folder of that name in this repository; PICTURE is a JPEG. With CA, a PEM file of the CA of the server's certificate, it speaks TLS.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -14,8 +13,11 @@ import loader from "@grpc/proto-loader";
 const CHUNK_BYTES = 64 * 1024;
 const DEADLINE_MS = 90_000;
 
-const [address, descriptors, picture, ca] = process.argv.slice(2);
-const definitions = loader.loadFileDescriptorSetFromBuffer(readFileSync(descriptors), {
+const [address, protos, picture, ca] = process.argv.slice(2);
+const files = ["vestibule/v1/session.proto", "vestibule/v1/media.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"];
+const definitions = loader.loadSync(files, {
+  includeDirs: [protos],
+  keepCase: true,
   enums: String,
   longs: Number,
   defaults: true,
@@ -70,7 +72,7 @@ function details(error) {
     const detail = definitions[type_url.split("/")[1]]?.deserialize(value);
     if (type_url.endsWith("google.rpc.ErrorInfo")) {
       found.reason = detail.reason;
-      found.hint = detail.metadata.find(({ key }) => key === "hint")?.value ?? "";
+      found.hint = detail.metadata.hint ?? "";
     }
     if (type_url.endsWith("google.rpc.RetryInfo")) {
       found.waitMs = 1000 * detail.retry_delay.seconds + detail.retry_delay.nanos / 1e6;

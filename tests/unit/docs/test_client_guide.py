@@ -187,9 +187,7 @@ def test_the_table_lists_the_errors_that_the_reference_client_retries() -> None:
 def test_stub_generation_needs_no_registry(tmp_path: Path) -> None:
     binaries = Path(sys.executable).parent
     (template,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
-    assert "build.py descriptors vestibule.binpb" in template
-    built = [sys.executable, str(ROOT / "protos" / "build.py"), "descriptors", str(tmp_path / "vestibule.binpb")]
-    subprocess.run(built, check=True, timeout=60)
+    (tmp_path / "vestibule").symlink_to(ROOT)
     config = yaml.safe_load(template)
     config["plugins"] = [{"local": "protoc-gen-mypy", "out": "out"}]  # a plugin that is there
     (tmp_path / "template.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
