@@ -38,6 +38,7 @@ _PARTS: Final = {
     "AssistantPart": "assistant",
     "RecordPart": "record",
     "Funnel": "funnel",
+    "RetentionPart": "retention",
 }
 
 
@@ -95,6 +96,11 @@ def _type(value: Schema) -> str:
     bounds = [
         *([f"`{value['pattern']}`".replace("|", "\\|")] if "pattern" in value else []),
         *([f"{value['minimum']:g} to {value['maximum']:.15g}"] if {"minimum", "maximum"} <= value.keys() else []),
+        *(
+            [f"above {value['exclusiveMinimum']:g}, at most {value['maximum']:.15g}"]
+            if "exclusiveMinimum" in value
+            else []
+        ),
         *([f"at most {value['maxLength']} characters"] if "maxLength" in value else []),
     ]
     return ", ".join([words.get(str(value.get("type")), "mapping"), *bounds])

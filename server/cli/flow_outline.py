@@ -32,6 +32,7 @@ def outline(flow: FlowDefinition, language: str) -> str:
         lines += ["", "Checks"]
         lines += [f"  {check.severity}: {text_in(check.message, told)}" for check in flow.checks]
     lines += ["", f"Approval: {approval_words(flow)}", f"Funnel: {', '.join(flow.stages())}"]
+    lines.append(f"Kept: {kept_words(flow)}")
     return "\n".join(lines)
 
 
@@ -39,6 +40,14 @@ def approval_words(flow: FlowDefinition) -> str:
     """Who must approve, in a few words."""
     people = "one person" if flow.approval.people == 1 else "two people"
     return people if flow.approval.none_when is None else f"{people}; nobody if {words_of(flow.approval.none_when)}"
+
+
+def kept_words(flow: FlowDefinition) -> str:
+    """How long what is stored is kept, in a few words."""
+    kept = [f"{name.removesuffix('_days')} {days:g} days" for name, days in flow.retention.limits.items()]
+    return (
+        f"{', '.join(kept)}, or as long as the settings say, where that is shorter" if kept else "as the settings say"
+    )
 
 
 def words_of(condition: Condition) -> str:

@@ -28,7 +28,16 @@ async def show_one(visit: Visit) -> Response:
     )
     flow = (await visit.call("FlowService", "GetFlow", request)).flow
     texts = texts_of(visit.request)
-    return visit.page("flow.html", flow=flow, steps=[_step(step, texts) for step in flow.steps])
+    steps = [_step(step, texts) for step in flow.steps]
+    return visit.page("flow.html", flow=flow, steps=steps, kept=_kept(flow.retention, texts))
+
+
+def _kept(retention: pb.FlowRetention, texts: Texts) -> list[tuple[str, str]]:
+    """What is deleted by age, and after how many days."""
+    return [
+        (texts(f"flow_kept_{limit.name.removesuffix('_days')}"), texts("flow_kept_days", days=f"{days:g}"))
+        for limit, days in retention.ListFields()
+    ]
 
 
 def _step(step: pb.StepDescription, texts: Texts) -> dict[str, object]:

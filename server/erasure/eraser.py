@@ -106,21 +106,54 @@ class Eraser:
             before = await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids, clients))
             if not session_ids and not before.rows[erasure.DAILY_COUNTS]:
                 return "", before
-            await self._work.end(session_ids)
-            erasure_id = str(uuid.uuid4())
-            entry = self._audit.entry(AuditAction.ERASE, ("erasure", erasure_id), reason=target.scope)
-
-            def delete(cursor: Cursor) -> Erased:
-                erased = erasure.erase(cursor, session_ids, clients)
-                erasure.begin(cursor, erasure_id, target, len(session_ids), self._clock())
-                self._audit.append(cursor, entry)
-                return erased
-
-            erased = await self._ledger.write(delete)
-            await asyncio.to_thread(self._delete_files, erased)
+            erasure_id, erased = await self._erase_rows(target, session_ids, clients)
             await self._complete()
-            log.info("erased", erasure=erasure_id, scope=target.scope, sessions=len(session_ids))
             return erasure_id, replace(erased, rows=before.rows)
+
+    async def expire(self, session_ids: frozenset[str], limit: str) -> None:
+        """Erase sessions that are older than a limit allows, and keep counts of their events by day.
+
+        ``alone`` must be held, and ``purge`` must follow. If it does not, ``resume`` completes the erasure.
+
+        Args:
+            session_ids: Which; they have ended.
+            limit: Name of the limit, such as ``car_return@1 records_days``.
+        """
+        await self._erase_rows(ErasureTarget(ErasureScope.AGE, limit), session_ids, frozenset(), erasure.keep_counts)
+
+    async def _erase_rows(
+        self,
+        target: ErasureTarget,
+        session_ids: frozenset[str],
+        clients: frozenset[str],
+        first: Callable[[Cursor, frozenset[str]], None] = lambda cursor, session_ids: None,
+    ) -> tuple[str, Erased]:
+        """End the work on sessions, delete their rows, and what waits in the spool.
+
+        Args:
+            target: What is erased, for the audit.
+            session_ids: Its sessions.
+            clients: Whose counts by day go, too.
+            first: What is done in the same transaction before rows are deleted.
+
+        Returns:
+            UUID of the erasure, and what was deleted.
+        """
+        await self._work.end(session_ids)
+        erasure_id = str(uuid.uuid4())
+        entry = self._audit.entry(AuditAction.ERASE, ("erasure", erasure_id), reason=target.scope)
+
+        def delete(cursor: Cursor) -> Erased:
+            first(cursor, session_ids)
+            erased = erasure.erase(cursor, session_ids, clients)
+            erasure.begin(cursor, erasure_id, target, len(session_ids), self._clock())
+            self._audit.append(cursor, entry)
+            return erased
+
+        erased = await self._ledger.write(delete)
+        await asyncio.to_thread(self._delete_files, erased)
+        log.info("erased", erasure=erasure_id, scope=target.scope, sessions=len(session_ids))
+        return erasure_id, erased
 
     async def resume(self) -> bool:
         """Complete erasures that were interrupted, when it is their turn; returns whether there were any."""

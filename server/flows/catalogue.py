@@ -44,6 +44,13 @@ class Flows:
                 yield self._current[name][version]
 
     @property
+    def known(self) -> tuple[FlowDefinition, ...]:
+        """Every version of which there may be sessions: those of the files, and those that are in no file any more."""
+        current = tuple(self)
+        named = {(flow.name, flow.version) for flow in current}
+        return (*current, *(flow for key, flow in sorted(self._earlier.items()) if key not in named))
+
+    @property
     def default(self) -> FlowDefinition:
         """The flow of a session that names none."""
         return self.newest(self._default)

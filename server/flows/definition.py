@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from server.flows.conditions import Condition, FlowPart, Name
 from server.flows.fact_values import Fact
 from server.flows.fields import ChoiceField, FieldDefinition, MediaKind, PersonalField, PhotoField
+from server.flows.retention import RetentionPart
 from server.flows.texts import Language, Text, base_language, text_in, words_in
 
 MAX_STEPS: Final = 40
@@ -133,6 +134,7 @@ class FlowDefinition(FlowPart):
     assistant: AssistantPart = Field(AssistantPart(), description="What the assistant may say.")
     record: RecordPart = Field(RecordPart(), description="What a model is told of the record.")
     funnel: Funnel = Field(Funnel(), description="The stages of its funnel.")
+    retention: RetentionPart = Field(RetentionPart(), description="How long what is stored is kept.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

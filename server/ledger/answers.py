@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from models.text import RedactedText
 from server.flows.definition import FlowDefinition
@@ -119,10 +119,9 @@ def replace_text(cursor: Cursor, row_id: str, text: RedactedText) -> None:
     update(cursor, "answers", row_id, text_columns("value", text))
 
 
-def delete_of_ended(cursor: Cursor, where_ended: str, before: datetime) -> int:
-    """Delete the answers of sessions that have ended, older than a time; returns how many."""
-    sql = f"DELETE FROM answers WHERE create_time < ? AND {where_ended}"  # noqa: S608 - a literal of ours
-    return count(cursor, sql, [stored_time(before)])
+def delete_where(cursor: Cursor, old: str, which: dict[str, Any]) -> int:
+    """Delete answers by a condition of ``server.ledger.retention``, with its values; returns how many."""
+    return count(cursor, f"DELETE FROM answers WHERE {old}", which)  # noqa: S608 - a literal of ours
 
 
 def _answer(row: Row) -> Answer:

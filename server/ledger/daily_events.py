@@ -5,11 +5,10 @@ A count names a client, a day, and machine words. It names no session and no per
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
-from server.ledger.columns import Cursor, count, fetch_all, stored_time
+from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.table_schema import SqlView, TableSchema
 
 DAILY_EVENTS: Final = TableSchema(
@@ -56,22 +55,27 @@ V_DAILY_EVENTS: Final = SqlView(
 )
 
 
-def keep_counts(cursor: Cursor, before: datetime) -> None:
-    """Count the events that the server learnt of before a time; they are to be deleted in the same transaction.
+def keep_counts(cursor: Cursor, old: str, which: Mapping[str, Any]) -> None:
+    """Count the events that a condition chooses; they are to be deleted in the same transaction.
 
     A session is counted when its last event of a kind and a day goes. Until then ``v_daily_events`` sees it among the
     events that are left.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        old: The condition, SQL over the columns of ``events``; a literal of ours.
+        which: The values that it names.
     """
     cursor.execute(
         f"""INSERT INTO daily_events
         SELECT day, client_id, source, name, stage, sum(gone), count(*) FILTER (NOT stays), sum(timed), sum(took_s)
         FROM (SELECT {_KEYS}, session_id, count(*) FILTER (old) AS gone, NOT bool_and(old) AS stays,
                 count(took_s) FILTER (old) AS timed, coalesce(sum(took_s) FILTER (old), 0) AS took_s
-            FROM (SELECT *, server_time < $1 AS old FROM events
-                WHERE session_id IN (SELECT session_id FROM events WHERE server_time < $1))
+            FROM (SELECT *, {old} AS old FROM events
+                WHERE session_id IN (SELECT session_id FROM events WHERE {old}))
             GROUP BY ALL)
         WHERE gone > 0 GROUP BY ALL""",  # noqa: S608 - literals of ours
-        [stored_time(before)],
+        which,
     )
 
 

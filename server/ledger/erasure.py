@@ -21,6 +21,8 @@ class ErasureScope(StrEnum):
     SESSION = "session"
     CLIENT = "client"
     SUBJECT = "subject"
+    AGE = "age"
+    """By retention. It cannot be requested."""
 
 
 _COLUMN = {ErasureScope.SESSION: "id", ErasureScope.CLIENT: "client_id", ErasureScope.SUBJECT: "subject_hash"}
@@ -34,7 +36,8 @@ class ErasureTarget:
     """Whose data is erased.
 
     Attributes:
-        value: UUID of a session, a client id, or the hash that an app gave for a person.
+        value: UUID of a session, a client id, or the hash that an app gave for a person. Of the scope age, the name of
+            the limit.
     """
 
     scope: ErasureScope
@@ -119,6 +122,13 @@ def found(cursor: Cursor, session_ids: frozenset[str], clients: frozenset[str] =
         frozenset(payload["spool_id"] for payload in payloads if "spool_id" in payload),
         frozenset(row["id"] for row in streams),
         frozenset(job["id"] for job in jobs),
+    )
+
+
+def keep_counts(cursor: Cursor, session_ids: frozenset[str]) -> None:
+    """Keep counts by day of the events of sessions that are to be erased in the same transaction."""
+    daily_events.keep_counts(
+        cursor, "session_id IN (SELECT unnest($sessions::VARCHAR[]))", {"sessions": sorted(session_ids)}
     )
 
 

@@ -6,11 +6,31 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from server.ledger import answers, daily_events, job_attempts, server_events
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
+from server.ledger.types import SessionState
 
 _ENDED = "session_id IN (SELECT id FROM sessions WHERE state IN ('COMPLETED', 'REJECTED', 'ABANDONED'))"
+_OF_FLOW = "flow = $flow AND flow_version = $version"
+_IN_FLOW = f"($flow = '' OR session_id IN (SELECT id FROM sessions WHERE {_OF_FLOW}))"  # noqa: S608 - literals of ours
+
+DECIDED: Final = (SessionState.COMPLETED, SessionState.REJECTED)
+"""States of sessions whose record a person decided, or that needed nobody."""
+UNFINISHED: Final = (SessionState.ABANDONED,)
+SESSIONS_AT_ONCE: Final = 1000
+"""Sessions that one transaction erases, so that other writes need not wait for long."""
+
+
+class FlowVersion(NamedTuple):
+    """A version of a flow, to whose sessions a deletion is limited."""
+
+    name: str
+    version: int
+
+
+EVERY_FLOW: Final = FlowVersion("", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,46 +41,74 @@ class OldLetters:
     spool_ids: frozenset[str]
 
 
-def delete_turns(cursor: Cursor, before: datetime) -> int:
+def _which(before: datetime, flow: FlowVersion) -> dict[str, Any]:
+    return {"before": stored_time(before), "flow": flow.name, "version": flow.version}
+
+
+def old_sessions(
+    cursor: Cursor, states: Sequence[SessionState], before: datetime, flow: FlowVersion = EVERY_FLOW
+) -> frozenset[str]:
+    """UUIDs of sessions that ended in one of these states before a time; at most ``SESSIONS_AT_ONCE``."""
+    rows = fetch_all(
+        cursor,
+        f"""SELECT id FROM sessions WHERE list_contains($states::VARCHAR[], state) AND stage_time < $before
+        AND ($flow = '' OR ({_OF_FLOW})) LIMIT {SESSIONS_AT_ONCE}""",  # noqa: S608 - literals of ours
+        {**_which(before, flow), "states": list(states)},
+    )
+    return frozenset(row["id"] for row in rows)
+
+
+def delete_turns(cursor: Cursor, before: datetime, flow: FlowVersion = EVERY_FLOW) -> int:
     """Delete turns of sessions that have ended, with the times of their words and their answers; returns how many."""
-    old = f"create_time < ? AND {_ENDED}"
-    when = [stored_time(before)]
-    cursor.execute(f"DELETE FROM turn_words WHERE turn_id IN (SELECT id FROM turns WHERE {old})", when)  # noqa: S608
-    answers.delete_of_ended(cursor, _ENDED, before)
-    return count(cursor, f"DELETE FROM turns WHERE {old}", when)  # noqa: S608 - literals of ours
+    old = f"create_time < $before AND {_ENDED} AND {_IN_FLOW}"
+    which = _which(before, flow)
+    cursor.execute(f"DELETE FROM turn_words WHERE turn_id IN (SELECT id FROM turns WHERE {old})", which)  # noqa: S608
+    answers.delete_where(cursor, old, which)
+    return count(cursor, f"DELETE FROM turns WHERE {old}", which)  # noqa: S608 - literals of ours
 
 
-def delete_sealed_values(cursor: Cursor, before: datetime) -> int:
+def delete_sealed_values(cursor: Cursor, before: datetime, flow: FlowVersion = EVERY_FLOW) -> int:
     """Delete sealed values of sessions that have ended, released or not; returns how many."""
-    sql = f"DELETE FROM sealed_values WHERE create_time < ? AND {_ENDED}"  # noqa: S608 - literals of ours
-    return count(cursor, sql, [stored_time(before)])
+    sql = f"DELETE FROM sealed_values WHERE create_time < $before AND {_ENDED} AND {_IN_FLOW}"  # noqa: S608 - ours
+    return count(cursor, sql, _which(before, flow))
 
 
-def clear_artifacts(cursor: Cursor, before: datetime) -> list[str]:
+def clear_artifacts(cursor: Cursor, before: datetime, flow: FlowVersion = EVERY_FLOW) -> list[str]:
     """Forget what uploads led to; returns the paths of the files that are to be deleted now.
 
     The rows stay, so that a client still learns that its upload was read.
     """
-    old = "create_time < ? AND state IN ('DONE', 'FAILED') AND (artifact_path <> '' OR text IS NOT NULL)"
-    when = [stored_time(before)]
-    rows = fetch_all(cursor, f"SELECT artifact_path FROM uploads WHERE {old}", when)  # noqa: S608 - literals of ours
+    old = f"""create_time < $before AND state IN ('DONE', 'FAILED') AND (artifact_path <> '' OR text IS NOT NULL)
+        AND {_IN_FLOW}"""
+    which = _which(before, flow)
+    rows = fetch_all(cursor, f"SELECT artifact_path FROM uploads WHERE {old}", which)  # noqa: S608 - literals of ours
     cursor.execute(
         f"""UPDATE uploads SET artifact_path = '', artifact_mime = '', artifact_bytes = 0, artifact_width = 0,
         artifact_height = 0, text = NULL, text_counts = NULL, text_safe = NULL, labels = NULL WHERE {old}""",  # noqa: S608 - ours
-        when,
+        which,
     )
     return [row["artifact_path"] for row in rows if row["artifact_path"]]
 
 
-def delete_events(cursor: Cursor, before: datetime) -> int:
-    """Delete events of sessions and of the server, and keep counts of those of sessions; returns how many."""
-    daily_events.keep_counts(cursor, before)
-    return count(cursor, "DELETE FROM events WHERE server_time < ?", [stored_time(before)]) + server_events.delete(
-        cursor, before
-    )
+def delete_events(cursor: Cursor, before: datetime, flow: FlowVersion = EVERY_FLOW) -> int:
+    """Delete events of sessions, and of the server unless a flow is named, and keep counts of those of sessions.
+
+    Returns:
+        How many were deleted.
+    """
+    old, which = f"server_time < $before AND {_IN_FLOW}", _which(before, flow)
+    daily_events.keep_counts(cursor, old, which)
+    of_sessions = count(cursor, f"DELETE FROM events WHERE {old}", which)  # noqa: S608 - literals of ours
+    return of_sessions + (server_events.delete(cursor, before) if flow == EVERY_FLOW else 0)
 
 
-def delete_letters(cursor: Cursor, before: datetime, kinds: Sequence[str] = (), but: Sequence[str] = ()) -> OldLetters:
+def delete_letters(
+    cursor: Cursor,
+    before: datetime,
+    kinds: Sequence[str] = (),
+    but: Sequence[str] = (),
+    flow: FlowVersion = EVERY_FLOW,
+) -> OldLetters:
     """Delete dead letters and their jobs, unless a job was redriven or has a newer letter.
 
     Args:
@@ -68,9 +116,11 @@ def delete_letters(cursor: Cursor, before: datetime, kinds: Sequence[str] = (), 
         before: Letters that are older go.
         kinds: Of these kinds of jobs only; empty means all.
         but: Except those of these kinds.
+        flow: Of sessions of this flow only.
     """
-    old = "create_time < $1 AND (len($2::VARCHAR[]) = 0 OR list_contains($2, kind)) AND NOT list_contains($3, kind)"
-    which = [stored_time(before), list(kinds), list(but)]
+    old = f"""create_time < $before AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds, kind))
+        AND NOT list_contains($but, kind) AND {_IN_FLOW}"""
+    which = {**_which(before, flow), "kinds": list(kinds), "but": list(but)}
     jobs = fetch_all(
         cursor,
         f"""SELECT id, payload FROM jobs WHERE state = 'DEAD'

@@ -10,13 +10,15 @@ from server.flows.catalogue import Flows
 from server.records.flow_answers import FlowAnswers
 from server.records.guide import Guidance
 from server.services.flow_messages import flow_message, progress_message
+from server.setting_groups import RetentionSettings
 
 
 class FlowService(flow_pb2_grpc.FlowServiceServicer):
     """See protos/vestibule/v1/flow.proto."""
 
-    def __init__(self, flows: Flows, answers: FlowAnswers) -> None:
+    def __init__(self, flows: Flows, answers: FlowAnswers, kept: RetentionSettings) -> None:
         self._flows = flows
+        self._kept = kept
         self._answers = answers
 
     async def ListFlows(  # noqa: N802, D102
@@ -36,6 +38,7 @@ class FlowService(flow_pb2_grpc.FlowServiceServicer):
         name = request.name or default
         flow = self._flows.get(name, request.version) if request.version else self._flows.newest(name)
         message = flow_message(flow, request.language, default=flow.name == default, whole=True)
+        message.retention.CopyFrom(flow_pb2.FlowRetention(**self._kept.with_flow(flow.retention)))
         return flow_pb2.GetFlowResponse(flow=message)
 
     async def AnswerField(  # noqa: N802, D102

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
+from server.flows.retention import RetentionPart
 from server.setting_groups.fields import MEBIBYTE, Empty, Port
 
 Days = Empty[Annotated[float, Field(gt=0)]]
@@ -26,6 +27,27 @@ class RetentionSettings(BaseModel):
         7.0,
         description="Dead letters, open ones too, with the media that they kept, and attempts at jobs that have ended.",
     )
+    records_days: Days = Field(
+        None,
+        description="Whole sessions whose record was approved or rejected, with the record and its reviews; from the "
+        "decision.",
+    )
+    unfinished_days: Days = Field(
+        None, description="Whole sessions that ended without a decision about a record; from their end."
+    )
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Days by name, of those that are set."""
+        return {name: days for name, days in self.model_dump().items() if days is not None}
+
+    def with_flow(self, flow: RetentionPart) -> dict[str, float]:
+        """Days by name that hold for the sessions of a flow: the shorter where both say some."""
+        return {
+            name: min(days for days in (self.limits.get(name), flow.limits.get(name)) if days is not None)
+            for name in type(self).model_fields
+            if name in self.limits or name in flow.limits
+        }
 
 
 JobKind = Literal["read_picture", "read_recording", "label_picture", "propose_record", "reply"]

@@ -78,7 +78,9 @@ def build_services(
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
         review=_build_review(settings, shared, words),
-        flow=FlowService(shared.flows, FlowAnswers(ledger, gateway, pubsub, Guide(shared.flows), clock)),
+        flow=FlowService(
+            shared.flows, FlowAnswers(ledger, gateway, pubsub, Guide(shared.flows), clock), settings.retention
+        ),
         funnel=FunnelService(
             ledger,
             gateway,

@@ -49,7 +49,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     forget = partial(asyncio.to_thread, analysts.forget_snapshot)
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
     letter_days = {str(kind): days for kind, days in settings.dead_letters.days_by_kind.items()}
-    retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser.purge, eraser.alone, letter_days)
+    retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser, letter_days, shared.flows.known)
     spool_key = SpoolKeyRotation(
         spool,
         ledger,

@@ -69,7 +69,7 @@ from server.services.review import ReviewService
 from server.services.risk import RiskService
 from server.services.sealed import SealedValueService
 from server.services.session import SessionService
-from server.setting_groups import ApprovalSettings, AuditSettings, LimitSettings, RiskSettings
+from server.setting_groups import ApprovalSettings, AuditSettings, LimitSettings, RetentionSettings, RiskSettings
 from server.settings import Settings
 from server.streaming.events import Final
 from server.streaming.stream_config import StreamConfig
@@ -260,7 +260,11 @@ class TwoClients:
             media=MediaService(self.uploads, self.ledger, harness.pubsub, self.lifecycle, folder / "pictures"),
             recommendation=RecommendationService(harness.recommender, words),
             review=self._review(words),
-            flow=FlowService(FLOWS, FlowAnswers(self.ledger, harness.gateway, harness.pubsub, GUIDE, lambda: NOW)),
+            flow=FlowService(
+                FLOWS,
+                FlowAnswers(self.ledger, harness.gateway, harness.pubsub, GUIDE, lambda: NOW),
+                RetentionSettings(),
+            ),
             funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
             experiment=ExperimentService(self.ledger, EXPERIMENTS, lambda: NOW, self.audit.trail.client_pseudonym),
             report=ReportService(self._reports()),

@@ -76,9 +76,7 @@ async def test_half_files_are_deleted_at_once(held: Held, home: Home) -> None:
 async def test_erasures_and_the_housekeeping_wait_for_their_turn(held: Held, home: Home) -> None:
     settings = RetentionSettings(artifacts_days=1, turns_days=1)
     later = utc_now() + timedelta(days=1000)
-    retention = Retention(
-        home.ledger, home.spool, home.pictures, settings, lambda: later, held.eraser.purge, held.eraser.alone
-    )
+    retention = Retention(home.ledger, home.spool, home.pictures, settings, lambda: later, held.eraser)
     with acting_as(OFFLINE):
         async with held.hold.held():
             deleting = asyncio.ensure_future(retention.round())

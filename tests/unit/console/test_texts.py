@@ -61,6 +61,7 @@ BUILT = (
     "review_state_",
     "flow_way_",
     "flow_kind_",
+    "flow_kept_",
 )
 CHOSEN = (
     "login_again",

@@ -10,9 +10,11 @@ from tests.source_tree import ROOT
 PAGE = (ROOT / "docs" / "concepts" / "flows.md").read_text(encoding="utf-8")
 
 
-def test_the_flow_on_the_page_is_one() -> None:
-    [shown] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+def test_the_flow_on_the_page_is_one_and_takes_the_parts_that_are_shown_later() -> None:
+    shown, *parts = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     assert list(parse_flow(shown).fields) == ["mileage", "fuel"]
+    whole = parse_flow("".join([shown, *parts]))
+    assert whole.retention.limits["turns_days"] == 90
 
 
 def test_every_flow_that_comes_with_the_server_is_named() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from models.sealed_values import SealedValue
 from models.speech.types import RedactedWord
 from models.text import RedactedText
+from server.flows.definition import FlowDefinition
 from server.flows.progress import Answer, AnswerStatus
 from server.ledger import (
     answers,
@@ -82,11 +83,23 @@ class Store:
         """``SessionWork``: remembers what was to be ended."""
         self.ended.append(session_ids)
 
-    def fill(self, name: str, client: str = "app", subject: str = "", *, open_session: bool = False) -> str:
+    def fill(
+        self,
+        name: str,
+        client: str = "app",
+        subject: str = "",
+        *,
+        state: SessionState = SessionState.COMPLETED,
+        flow: FlowDefinition = FLOWS.default,
+    ) -> str:
         """Store one row of everything for a session, each with the mark of its name; returns the session's id."""
-        state = SessionState.STARTED if open_session else SessionState.COMPLETED
         row = replace(
-            makers.session(client_id=client), variant=mark_of(f"{name}-variant"), subject_hash=subject, state=state
+            makers.session(client_id=client),
+            variant=mark_of(f"{name}-variant"),
+            subject_hash=subject,
+            state=state,
+            flow=flow.name,
+            flow_version=flow.version,
         )
         self.ledger.write_now(lambda cursor: self._fill(cursor, row.id, row, name))
         return row.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +13,10 @@ import pytest
 from server.access.audit import AuditTrail
 from server.erasure.eraser import Eraser
 from server.erasure.retention import Retention
+from server.flows.definition import FlowDefinition
 from server.ledger import dead_letters, job_attempts, jobs
 from server.ledger.columns import Cursor, Row, fetch_all
-from server.ledger.types import JobState
+from server.ledger.types import JobState, SessionState
 from server.setting_groups import RetentionSettings
 from tests.unit.erasure.filled import Store, mark_of
 from tests.unit.ledger import makers
@@ -31,12 +32,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.ledger.close()
 
 
-def retention(store: Store, settings: RetentionSettings, letter_days: Mapping[str, float] | None = None) -> Retention:
+def retention(
+    store: Store,
+    settings: RetentionSettings,
+    letter_days: Mapping[str, float] | None = None,
+    flows: Sequence[FlowDefinition] = (),
+) -> Retention:
     audit = AuditTrail(bytes(32), bytes(32), lambda: store.now)
     eraser = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, audit)
-    return Retention(
-        store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser.purge, eraser.alone, letter_days
-    )
+    return Retention(store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser, letter_days, flows)
 
 
 def at(store: Store, days: float) -> None:
@@ -85,7 +89,7 @@ def test_each_kind_has_its_own_limit(store: Store, setting: str, gone: set[str])
 
 
 def test_a_session_that_is_open_keeps_its_turns(store: Store) -> None:
-    session_id = store.fill("open", open_session=True)
+    session_id = store.fill("open", state=SessionState.STARTED)
     at(store, 31)
     asyncio.run(retention(store, RetentionSettings(turns_days=30)).round())
     assert store.rows(session_id)["turns"] == 1

@@ -337,6 +337,81 @@ class FactDescription(_message.Message):
 Global___FactDescription: _TypeAlias = FactDescription  # noqa: Y015
 
 @_typing.final
+class FlowRetention(_message.Message):
+    """How many days what is stored of a session of a flow is kept, counted from when it was made. The shorter of what the
+    flow and the settings of the server say. Absent: until it is erased.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTIFACTS_DAYS_FIELD_NUMBER: _builtins.int
+    TURNS_DAYS_FIELD_NUMBER: _builtins.int
+    SEALED_DAYS_FIELD_NUMBER: _builtins.int
+    EVENTS_DAYS_FIELD_NUMBER: _builtins.int
+    LETTERS_DAYS_FIELD_NUMBER: _builtins.int
+    RECORDS_DAYS_FIELD_NUMBER: _builtins.int
+    UNFINISHED_DAYS_FIELD_NUMBER: _builtins.int
+    artifacts_days: _builtins.float
+    """Redacted pictures and recordings, and what was read in uploads."""
+    turns_days: _builtins.float
+    """What was said and answered, with the replies, once the session has ended."""
+    sealed_days: _builtins.float
+    """Sealed values and hashes, once the session has ended."""
+    events_days: _builtins.float
+    """Events of the funnel."""
+    letters_days: _builtins.float
+    """Work that failed, with the original pictures and recordings that it kept."""
+    records_days: _builtins.float
+    """The whole session, from the approval or rejection of its record."""
+    unfinished_days: _builtins.float
+    """The whole session, from its end without a decision about a record."""
+    def __init__(
+        self,
+        *,
+        artifacts_days: _builtins.float | None = ...,
+        turns_days: _builtins.float | None = ...,
+        sealed_days: _builtins.float | None = ...,
+        events_days: _builtins.float | None = ...,
+        letters_days: _builtins.float | None = ...,
+        records_days: _builtins.float | None = ...,
+        unfinished_days: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_artifacts_days", b"_artifacts_days", "_events_days", b"_events_days", "_letters_days", b"_letters_days", "_records_days", b"_records_days", "_sealed_days", b"_sealed_days", "_turns_days", b"_turns_days", "_unfinished_days", b"_unfinished_days", "artifacts_days", b"artifacts_days", "events_days", b"events_days", "letters_days", b"letters_days", "records_days", b"records_days", "sealed_days", b"sealed_days", "turns_days", b"turns_days", "unfinished_days", b"unfinished_days"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_artifacts_days", b"_artifacts_days", "_events_days", b"_events_days", "_letters_days", b"_letters_days", "_records_days", b"_records_days", "_sealed_days", b"_sealed_days", "_turns_days", b"_turns_days", "_unfinished_days", b"_unfinished_days", "artifacts_days", b"artifacts_days", "events_days", b"events_days", "letters_days", b"letters_days", "records_days", b"records_days", "sealed_days", b"sealed_days", "turns_days", b"turns_days", "unfinished_days", b"unfinished_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__artifacts_days: _TypeAlias = _typing.Literal["artifacts_days"]  # noqa: Y015
+    _WhichOneofArgType__artifacts_days: _TypeAlias = _typing.Literal["_artifacts_days", b"_artifacts_days"]  # noqa: Y015
+    _WhichOneofReturnType__events_days: _TypeAlias = _typing.Literal["events_days"]  # noqa: Y015
+    _WhichOneofArgType__events_days: _TypeAlias = _typing.Literal["_events_days", b"_events_days"]  # noqa: Y015
+    _WhichOneofReturnType__letters_days: _TypeAlias = _typing.Literal["letters_days"]  # noqa: Y015
+    _WhichOneofArgType__letters_days: _TypeAlias = _typing.Literal["_letters_days", b"_letters_days"]  # noqa: Y015
+    _WhichOneofReturnType__records_days: _TypeAlias = _typing.Literal["records_days"]  # noqa: Y015
+    _WhichOneofArgType__records_days: _TypeAlias = _typing.Literal["_records_days", b"_records_days"]  # noqa: Y015
+    _WhichOneofReturnType__sealed_days: _TypeAlias = _typing.Literal["sealed_days"]  # noqa: Y015
+    _WhichOneofArgType__sealed_days: _TypeAlias = _typing.Literal["_sealed_days", b"_sealed_days"]  # noqa: Y015
+    _WhichOneofReturnType__turns_days: _TypeAlias = _typing.Literal["turns_days"]  # noqa: Y015
+    _WhichOneofArgType__turns_days: _TypeAlias = _typing.Literal["_turns_days", b"_turns_days"]  # noqa: Y015
+    _WhichOneofReturnType__unfinished_days: _TypeAlias = _typing.Literal["unfinished_days"]  # noqa: Y015
+    _WhichOneofArgType__unfinished_days: _TypeAlias = _typing.Literal["_unfinished_days", b"_unfinished_days"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__artifacts_days) -> _WhichOneofReturnType__artifacts_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__events_days) -> _WhichOneofReturnType__events_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__letters_days) -> _WhichOneofReturnType__letters_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__records_days) -> _WhichOneofReturnType__records_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sealed_days) -> _WhichOneofReturnType__sealed_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__turns_days) -> _WhichOneofReturnType__turns_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unfinished_days) -> _WhichOneofReturnType__unfinished_days | None: ...
+
+Global___FlowRetention: _TypeAlias = FlowRetention  # noqa: Y015
+
+@_typing.final
 class Flow(_message.Message):
     """A flow in one language."""
 
@@ -351,6 +426,7 @@ class Flow(_message.Message):
     DEFAULT_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Machine word, for StartSession.flow."""
     version: _builtins.int
@@ -375,6 +451,10 @@ class Flow(_message.Message):
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepDescription]:
         """Its steps, in order. Only in GetFlow."""
 
+    @_builtins.property
+    def retention(self) -> Global___FlowRetention:
+        """How long what is stored of its sessions is kept. Only in GetFlow."""
+
     def __init__(
         self,
         *,
@@ -387,10 +467,11 @@ class Flow(_message.Message):
         default: _builtins.bool = ...,
         facts: _abc.Iterable[Global___FactDescription] | None = ...,
         steps: _abc.Iterable[Global___StepDescription] | None = ...,
+        retention: Global___FlowRetention | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "description", b"description", "facts", b"facts", "language", b"language", "languages", b"languages", "name", b"name", "steps", b"steps", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "description", b"description", "facts", b"facts", "language", b"language", "languages", b"languages", "name", b"name", "retention", b"retention", "steps", b"steps", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
