@@ -45,9 +45,7 @@ def approval_words(flow: FlowDefinition) -> str:
 def kept_words(flow: FlowDefinition) -> str:
     """How long what is stored is kept, in a few words."""
     kept = [f"{name.removesuffix('_days')} {days:g} days" for name, days in flow.retention.limits.items()]
-    return (
-        f"{', '.join(kept)}, or as long as the settings say, where that is shorter" if kept else "as the settings say"
-    )
+    return ", ".join([*kept, "or as the settings say, where that is shorter"]) if kept else "as the settings say"
 
 
 def words_of(condition: Condition) -> str:
