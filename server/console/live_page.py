@@ -66,7 +66,7 @@ async def conversation_of(visit: Visit) -> dict[str, Any]:
         "session": None if session is None else running_shown(session, texts),
         "turns": [turn_shown(turn, formats) for turn in turns],
         "uploads": uploads_shown(visit, session.uploads if session else (), texts),
-        "record": record_shown(session, texts) if session else None,
+        "record": record_shown(visit, session, texts) if session else None,
     }
 
 

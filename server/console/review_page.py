@@ -26,6 +26,7 @@ DECISIONS: Final = {
     "correct": pb.FIELD_DECISION_CORRECTED,
     "reject": pb.FIELD_DECISION_REJECTED,
 }
+_DECIDED: Final = {recommendation_pb2.RECOMMENDATION_STATE_APPROVED, recommendation_pb2.RECOMMENDATION_STATE_REJECTED}
 _SHORT: Final = 16
 DONE: Final = frozenset({"claimed", "decided", "commented", "approved_first", "nothing"})
 
@@ -42,7 +43,7 @@ async def show(visit: Visit) -> Response:
         record=found.record,
         hash=found.content_hash.hex(),
         waits=found.state == recommendation_pb2.RECOMMENDATION_STATE_PENDING,
-        state=texts(f"review_state_{_last_word(recommendation_pb2.RecommendationState.Name(found.state))}"),
+        state=_state(found, texts),
         newer=review.newer_recommendation_id,
         fields=[
             {**_field(field, review.session.id, texts), **_confidence_shown(judged.get(field.name))}
@@ -140,6 +141,15 @@ def choices_of(form: Mapping[str, str]) -> list[pb.FieldChoice]:
     return found
 
 
+def _state(found: recommendation_pb2.Recommendation, texts: Texts) -> str:
+    """Its state, and who decided."""
+    state = texts(f"review_state_{_last_word(recommendation_pb2.RecommendationState.Name(found.state))}")
+    if found.state not in _DECIDED:
+        return state
+    who = found.decided_by or short(found.decided_subject)
+    return texts("review_decided", state=state, who=who, time=shown_time(found.decide_time.ToDatetime()))
+
+
 def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, object]:
     source = field.source
     file = f"/sessions/{session_id}/uploads/{source.upload_id}"
@@ -152,7 +162,7 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
         "before": field.proposed_value if field.proposed_value != field.value else "",
         "text": source.text.value,
         "spoken": bool(source.turn_id),
-        "link": f"/sessions/{session_id}",
+        "link": f"/sessions/{session_id}#source-{source.turn_id or source.upload_id}",
         "picture": _picture(file, source) if source.has_redacted_image else None,
         "recording": file if source.has_redacted_recording else "",
     }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vestibule.v1 import common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
+from vestibule.v1 import common_pb2, flow_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
 
 from server.console.visit import Visit
 from server.languages.formats import Formats
@@ -73,11 +73,13 @@ class RecordShown:
     """A proposed record.
 
     Attributes:
+        page: Address of the page where it is checked; empty for whoever may not.
         state: In the language of the page.
         fields: Names and values.
     """
 
     id: str
+    page: str
     state: str
     by_fallback: bool
     summary: str
@@ -105,6 +107,15 @@ async def _session(visit: Visit, session_id: str) -> session_pb2.Session | None:
     request = session_pb2.GetSessionRequest(session_id=session_id)
     session: session_pb2.Session = (await visit.call("SessionService", "GetSession", request)).session
     return session
+
+
+async def step_titles(visit: Visit, session: session_pb2.Session | None, texts: Texts) -> dict[str, str]:
+    """Titles of the steps of the flow of a session, by name; empty for whoever may not see the session."""
+    if session is None or not session.flow or not visit.allowed("FlowService", "GetFlow"):
+        return {}
+    request = flow_pb2.GetFlowRequest(name=session.flow, version=session.flow_version, language=texts.language)
+    flow = (await visit.call("FlowService", "GetFlow", request)).flow
+    return {step.name: step.title for step in flow.steps}
 
 
 async def timeline_of(visit: Visit, session_id: str, token: str) -> funnel_pb2.GetSessionTimelineResponse:
@@ -155,7 +166,7 @@ def _upload(upload: media_pb2.Upload, texts: Texts, *, may_see: bool) -> UploadS
     )
 
 
-def record_shown(session: session_pb2.Session, texts: Texts) -> RecordShown | None:
+def record_shown(visit: Visit, session: session_pb2.Session, texts: Texts) -> RecordShown | None:
     """The newest record of a session; None if there is none."""
     if not session.HasField("recommendation"):
         return None
@@ -163,6 +174,7 @@ def record_shown(session: session_pb2.Session, texts: Texts) -> RecordShown | No
     state = recommendation_pb2.RecommendationState.Name(found.state).removeprefix("RECOMMENDATION_STATE_").lower()
     return RecordShown(
         id=found.id,
+        page=f"/reviews/{found.id}" if visit.allowed("ReviewService", "GetReview") else "",
         state=texts(f"record_{state}"),
         by_fallback=found.origin == common_pb2.ORIGIN_FALLBACK,
         summary=found.record.summary,

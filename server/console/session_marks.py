@@ -9,6 +9,7 @@ from typing import Final
 from vestibule.v1 import media_pb2, session_pb2
 from vestibule.v1.funnel_pb2 import BreakerChange, GetSessionTimelineResponse, SessionJobAttempt, TimelineEntry
 
+from server.console.entry_words import EntryWords
 from server.console.timeline import Lane, Mark, Shape
 from server.languages.texts import Texts
 
@@ -38,6 +39,7 @@ class Lanes:
         turns: With their texts.
         uploads: None for whoever may not see them; their lane is then made of the timeline.
         texts: In the language of the page.
+        words: For the entries of the timeline.
     """
 
     def __init__(
@@ -46,19 +48,23 @@ class Lanes:
         turns: Sequence[session_pb2.Turn],
         uploads: Sequence[media_pb2.Upload] | None,
         texts: Texts,
+        words: EntryWords,
     ) -> None:
         self._timeline = timeline
         self._entries = list(enumerate(timeline.entries, 1))
         self._turns = turns
         self._uploads = uploads
         self._texts = texts
+        self._words = words
         self._opened = timeline.session.create_time.ToDatetime()
+        self._steps = {entry.name for entry in timeline.entries if words.is_step(entry.name)}
 
     def all(self) -> list[Lane]:
         """The lanes, those of people first."""
         t = self._texts
         return [
             Lane(t("lane_stages"), self._of({"stage_entered"}, "diamond")),
+            Lane(t("lane_steps"), self._of(self._steps, "ring")),
             Lane(t("lane_turns"), [self._turn(turn) for turn in self._turns]),
             Lane(t("lane_replies"), [self._reply(n, entry) for n, entry in self._events(_REPLIES)]),
             Lane(t("lane_uploads"), self._files()),
@@ -77,8 +83,7 @@ class Lanes:
         return [(n, entry) for n, entry in self._entries if entry.kind == "event" and entry.name in names]
 
     def _said(self, entry: TimelineEntry) -> str:
-        detail = self._texts.or_word(f"stage_{entry.detail}", entry.detail)
-        told = [self._texts.or_word(f"event_{entry.name}", entry.name), detail, _reason(entry)]
+        told = [self._words.of(entry) or entry.name, self._words.detail(entry), _reason(entry)]
         return ": ".join(filter(None, told))
 
     def _of(self, names: set[str], shape: Shape) -> list[Mark]:
@@ -93,14 +98,14 @@ class Lanes:
         start = max(0.0, end - turn.spoken.ToTimedelta().total_seconds())
         label = self._texts("turn_typed") if typed else self._texts("turn_spoken")
         text = f"{label}: {_short(turn.text.value) or self._texts('text_left_out')}"
-        return Mark(start, text, f"#turn-{turn.id}", "square" if typed else "dot", None if typed else end)
+        return Mark(start, text, f"#source-{turn.id}", "square" if typed else "dot", None if typed else end)
 
     def _reply(self, n: int, entry: TimelineEntry) -> Mark:
         asked = self._after(entry.time.ToDatetime()) - entry.took.ToTimedelta().total_seconds()
         answered = min(
             self._turns, key=lambda turn: abs(self._after(turn.create_time.ToDatetime()) - asked), default=None
         )
-        href = f"#turn-{answered.id}" if answered is not None else ""
+        href = f"#source-{answered.id}" if answered is not None else ""
         return self._mark(n, entry, "triangle", href=href, bad=bool(_reason(entry)))
 
     def _files(self) -> list[Mark]:
@@ -116,7 +121,7 @@ class Lanes:
         return Mark(
             self._after(upload.create_time.ToDatetime()),
             text,
-            f"#upload-{upload.id}",
+            f"#source-{upload.id}",
             "cross" if state == "failed" else "square",
             self._after(upload.update_time.ToDatetime()) if ended else None,
             bad=state == "failed",
@@ -129,7 +134,7 @@ class Lanes:
         return self._mark(n, entry, shape, bad=entry.name == "decision_refused")
 
     def _of_app(self) -> list[Mark]:
-        own = [(n, e) for n, e in self._entries if e.kind == "event" and not self._texts.or_word(f"event_{e.name}", "")]
+        own = [(n, e) for n, e in self._entries if e.kind == "event" and not self._words.of_event(e.name)]
         return [self._mark(n, entry, "diamond") for n, entry in own]
 
     def _stream(self, n: int, entry: TimelineEntry) -> Mark:
@@ -160,11 +165,11 @@ class Lanes:
         return found
 
     def _others(self) -> list[Mark]:
-        shown = {"stage_entered", *_REPLIES, *_RECORDS, *_STREAM, *_ELSEWHERE}
+        shown = {"stage_entered", *self._steps, *_REPLIES, *_RECORDS, *_STREAM, *_ELSEWHERE}
         return [
             self._mark(n, entry, "square")
             for n, entry in self._entries
-            if entry.kind == "event" and entry.name not in shown and self._texts.or_word(f"event_{entry.name}", "")
+            if entry.kind == "event" and entry.name not in shown and self._words.of_event(entry.name)
         ]
 
 

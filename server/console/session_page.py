@@ -10,10 +10,12 @@ from starlette.responses import Response
 from vestibule.v1 import media_pb2
 from vestibule.v1.funnel_pb2 import GetSessionTimelineResponse, TimelineEntry
 
+from server.console.entry_words import EntryWords
 from server.console.page import texts_of
 from server.console.risk_page import risk_if_known
 from server.console.session_history import (
     record_shown,
+    step_titles,
     timeline_of,
     turn_shown,
     turns_and_session,
@@ -41,15 +43,14 @@ class EntryShown:
         time: When, for people.
         machine_time: The same for programs.
         after: How long after the session was opened.
-        kind: What it is, in the language of the page.
-        said: The same for an event of the server; empty for the event of an app, which has its own name.
-        detail: A stage in the language of the page, or a machine word.
+        said: What it is, in the language of the page.
+        name: Machine name of an event; empty for the others.
+        detail: A stage or state in the language of the page, or a machine word.
     """
 
     time: str
     machine_time: str
     after: str
-    kind: str
     said: str
     name: str
     detail: str
@@ -89,7 +90,8 @@ async def show(visit: Visit) -> Response:
     session_id = timeline.session.id
     turns, whole = await turns_and_session(visit, session_id) if not token else ([], None)
     uploads = whole.uploads if whole is not None else None
-    chart = drawn(Lanes(timeline, turns, uploads, texts).all(), formats.length) if not token else None
+    words = EntryWords(texts, await step_titles(visit, whole, texts))
+    chart = drawn(Lanes(timeline, turns, uploads, texts, words).all(), formats.length) if not token else None
     opened_s = timeline.session.create_time.ToDatetime().timestamp()
     following, running = timeline.next_page_token, timeline.session.stage not in _ENDED
     return visit.page(
@@ -100,10 +102,10 @@ async def show(visit: Visit) -> Response:
         chart=chart,
         turns=[turn_shown(turn, formats) for turn in turns],
         uploads=uploads_shown(visit, uploads or (), texts),
-        record=record_shown(whole, texts) if whole is not None else None,
+        record=record_shown(visit, whole, texts) if whole is not None else None,
         attempts=_attempts(timeline, opened_s, texts),
         breakers=_breakers(timeline, opened_s, texts),
-        entries=[entry_shown(entry, opened_s, texts) for entry in timeline.entries],
+        entries=[entry_shown(entry, opened_s, words, formats) for entry in timeline.entries],
         next_page=f"/sessions/{session_id}?page={following}" if following else "",
     )
 
@@ -121,25 +123,24 @@ async def show_file(visit: Visit) -> Response:
     return Response(b"".join(piece.data for piece in pieces), media_type=media_type, headers=disposition)
 
 
-def entry_shown(entry: TimelineEntry, opened_s: float, texts: Texts) -> EntryShown:
+def entry_shown(entry: TimelineEntry, opened_s: float, words: EntryWords, formats: Formats) -> EntryShown:
     """Something that happened.
 
     Args:
         entry: What.
         opened_s: When the session was opened, in seconds as the entry's time is.
-        texts: In the language of the page.
+        words: In the language of the page.
+        formats: The same.
     """
-    formats = Formats(texts.language)
     time = entry.time.ToDatetime()
     after_s = time.timestamp() - opened_s
     return EntryShown(
         time=shown_time(time),
         machine_time=machine_time(time),
         after=formats.length(after_s),
-        kind=texts.or_word(f"entry_{entry.kind}", entry.kind),
-        said=texts.or_word(f"event_{entry.name}", "") if entry.kind == "event" else "",
-        name=entry.name,
-        detail=texts.or_word(f"stage_{entry.detail}", entry.detail),
+        said=words.of(entry),
+        name=entry.name if entry.kind == "event" else "",
+        detail=words.detail(entry),
         took=formats.length(entry.took.ToTimedelta().total_seconds()) if entry.HasField("took") else "",
         properties=tuple((found.key, found.value) for found in entry.properties),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -106,7 +107,7 @@ def lines_of(text: str, rows: Rows) -> list[PictureLine]:
 def locate(value: str, lines: Sequence[PictureLine]) -> PictureLine | None:
     """The line that a value was read in: one that equals it, or else the shortest that has it as whole words.
 
-    Case, spaces, and the leading zeros and the decimal mark of a number do not count.
+    Case, spaces, raised digits, and the leading zeros and the decimal mark of a number do not count.
     """
     wanted = _normal(value)
     if not wanted:
@@ -128,7 +129,7 @@ def _has(text: str, words: str) -> bool:
 
 
 def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _number(text: str) -> tuple[str, str] | None:

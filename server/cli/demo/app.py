@@ -106,6 +106,17 @@ class App:
             Failure: A result is missing or wrong.
             grpc.aio.AioRpcError: A call failed.
         """
+        recommendation = await self.visit_until_proposal()
+        with self.reporter.step("A person approves the proposed record"):
+            await self._approve(recommendation)
+
+    async def visit_until_proposal(self) -> Recommendation:
+        """Do everything but approve; returns the record that waits.
+
+        Raises:
+            Failure: A result is missing or wrong.
+            grpc.aio.AioRpcError: A call failed.
+        """
         with self.reporter.step("The app opens a session"):
             await self._open_session()
         with self.reporter.step(
@@ -123,9 +134,7 @@ class App:
             for name, upload_id in zip(KINDS, uploads, strict=True):
                 await self._show_labels(name, upload_id)
         with self.reporter.step("The assistant proposes a record"):
-            recommendation = await self._propose()
-        with self.reporter.step("A person approves the proposed record"):
-            await self._approve(recommendation)
+            return await self._propose()
 
     async def _open_session(self) -> None:
         self.session_id = await self._new_session()

@@ -35,6 +35,7 @@ from server.flows.catalogue import shipped_catalogue
 from server.funnel.texts import load_texts
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
+from server.records.flow_answers import FlowAnswers
 from server.records.machine_words import MachineWords
 from server.records.pubsub import PubSub
 from server.records.sessions import Sessions
@@ -47,6 +48,7 @@ from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.experiment import ExperimentService
+from server.services.flow import FlowService
 from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.risk import RiskService
@@ -168,6 +170,7 @@ class Harness:
                 experiment=experiment,
                 risk=risk,
                 admin=self.admin,
+                flow=FlowService(shipped_catalogue(), cast("FlowAnswers", None)),
                 session=SessionService(self.sessions, self.pubsub, lifecycle, words),
                 conversation=conversation,
                 media=media

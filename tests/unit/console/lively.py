@@ -93,6 +93,7 @@ class Lively:
             uploads.insert_upload(cursor, file)
         self._work(cursor)
         events.append(cursor, make_event(row, "stream_opened", after(2), encoding="PCM_S16LE", language="en"))
+        events.append(cursor, make_event(row, "step_meter", after(4)))
         events.append(cursor, make_event(row, "replied", after(11), took_s=2.0, origin=Origin.MODEL))
         recommendations.insert_recommendation(cursor, self.proposed)
         events.append(cursor, make_event(row, "record_proposed", after(30), origin=Origin.MODEL))

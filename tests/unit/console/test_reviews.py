@@ -173,13 +173,13 @@ async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(worl
     assert re.findall(r"<p[^>]*>((?:un)?sure)</p>", page) == ["sure", "unsure"]
     assert ">sure</p>" in site
     assert "<li>" not in site
-    found = re.findall(r"<li>(Error|Warning): ", reading)
+    found = re.findall(r"<li>(Against it|Note): ", reading)
     assert found == sorted(found)
-    assert set(found) == {"Error", "Warning"}
+    assert set(found) == {"Against it", "Note"}
     assert "Another source gives another value. Other value: 48217" in reading
-    assert f'<a href="/sessions/{world.session_id}">Where it comes from</a></li>' in reading
+    assert f'<a href="/sessions/{world.session_id}#source-{turn.id}">Where it comes from</a></li>' in reading
     assert ">unsicher</p>" in german
-    assert "<li>Fehler: " in german
+    assert "<li>Dagegen: " in german
 
 
 def test_a_field_that_nobody_has_judged_is_neither_sure_nor_unsure() -> None:

@@ -13,8 +13,11 @@ from uuid import uuid4
 import pytest
 
 from server.access.caller import Scope
+from server.ledger import events
+from server.records.events import make_event
 from tests.unit.console.harness import Harness
 from tests.unit.console.lively import REPLY, SAID, UNSAFE, Lively
+from tests.unit.ledger.makers import NOW
 
 PICTURE = b"\xff\xd8\xff redacted"
 
@@ -39,7 +42,7 @@ async def test_each_mark_leads_to_something_on_the_page(harness: Harness, lively
     marks = re.findall(r'<a href="#([^"]+)" aria-label="([^"]+)"', page)
     ids = set(re.findall(r'id="([^"]+)"', page))
     assert {href for href, _ in marks} <= ids
-    assert {f"turn-{lively.spoken.id}", f"upload-{lively.picture.id}", "attempt-1", "breaker-2"} <= {
+    assert {f"source-{lively.spoken.id}", f"source-{lively.picture.id}", "attempt-1", "breaker-2"} <= {
         h for h, _ in marks
     }
     words = unescape(" ".join(text for _, text in marks))
@@ -90,6 +93,44 @@ async def test_a_redacted_picture_is_shown_to_whoever_may_download_it(harness: H
     async with harness.browser(await harness.key(Scope.REVIEWER, client_id="other")) as browser:
         assert (await browser.get(address)).status_code == 404
         assert (await browser.get(f"/sessions/{lively.id}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("scope", "language", "told"),
+    [
+        (Scope.REVIEWER, "en", "Step begun: Meter"),
+        (Scope.REVIEWER, "es", "Paso comenzado: Contador"),
+        (Scope.ANALYST, "en", "Step of the flow begun"),
+    ],
+)
+async def test_a_step_of_the_flow_has_its_title_for_whoever_may_see_the_session(
+    harness: Harness, lively: Lively, scope: Scope, language: str, told: str
+) -> None:
+    async with harness.browser(await harness.key(scope)) as browser:
+        page = unescape((await browser.get(f"/sessions/{lively.id}?lang={language}")).text)
+    assert f'<th scope="row">{told}<br><code class="hint">step_meter</code></th>' in page
+    assert f": {told}" in page, "a mark on the timeline says so, too"
+
+
+async def test_an_event_of_an_app_that_only_looks_like_a_step_is_one_of_the_app(
+    harness: Harness, lively: Lively
+) -> None:
+    await harness.ledger.write(lambda cursor: events.append(cursor, make_event(lively.session, "step_back", NOW)))
+    async with harness.browser(await harness.key(Scope.REVIEWER)) as browser:
+        page = unescape((await browser.get(f"/sessions/{lively.id}")).text)
+    assert '<th scope="row">Event of the app<br><code class="hint">step_back</code></th>' in page
+    assert "Events of the app: step_back" in page
+
+
+@pytest.mark.parametrize(("scope", "shown"), [(Scope.REVIEWER, True), (Scope.APP, False)])
+async def test_whoever_may_review_is_led_to_the_record(
+    harness: Harness, lively: Lively, scope: Scope, shown: bool
+) -> None:
+    key = await harness.key(scope, client_id=lively.session.client_id if scope is Scope.APP else "")
+    async with harness.browser(key) as browser:
+        page = (await browser.get(f"/live/{lively.id}" if scope is Scope.REVIEWER else f"/try/{lively.id}")).text
+    assert "Waits for a decision" in page or "Approved" in page
+    assert (f'href="/reviews/{lively.proposed.id}"' in page) is shown
 
 
 async def test_running_sessions_and_a_conversation_have_pages(harness: Harness) -> None:

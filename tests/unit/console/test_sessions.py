@@ -82,7 +82,9 @@ async def test_a_session_shows_what_happened_with_redacted_texts_only(harness: H
         shown = unescape(page)
         assert "<dd>Abandoned</dd>" in shown
         assert shown.index('Stage entered<br><code class="hint">stage_entered</code>') < shown.index("form_sent</code>")
-        assert "event <code>form_sent</code>" in shown, "the event of an app has its own name"
+        assert 'Event of the app<br><code class="hint">form_sent</code>' in shown, (
+            "the event of an app has its own name"
+        )
         assert ">40 s</time>" in shown
         assert f'<span class="hint">{NOW:%Y-%m-%d %H:%M} UTC</span>' in shown
         for text in ("12.5", "true", NAME):

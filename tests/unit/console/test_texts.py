@@ -31,6 +31,7 @@ BUILT = (
     "effort_",
     "order_",
     "entry_",
+    "source_",
     "event_",
     "sessions_",
     "verdict_",
