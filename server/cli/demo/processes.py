@@ -130,6 +130,29 @@ class Child:
         self.process.wait()
 
 
+def output_of(arguments: list[str], timeout_s: float, failure: str, text: str = "") -> str:
+    """What `python ARGUMENTS` prints, once it has ended.
+
+    Args:
+        arguments: Of the interpreter.
+        timeout_s: Longest wait.
+        failure: Begin of the error message, without a full stop, such as "The analyst could not read the ledger".
+        text: What it reads on its standard input.
+
+    Raises:
+        Failure: It failed, or took longer.
+    """
+    command = [sys.executable, *arguments]
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired:
+        hint = "The machine may be busy with other work. Run the demo again when it is not."
+        raise Failure(f"{failure} within {timeout_s:.0f} s.", hint=hint) from None
+    if done.returncode:
+        raise Failure(f"{failure}.", details=done.stderr.splitlines()[-LAST_LINES:])
+    return done.stdout
+
+
 def wait_until(
     ready: Callable[[], bool],
     child: Child,

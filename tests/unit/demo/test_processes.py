@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from server.cli.demo import processes
-from server.cli.demo.processes import Child, free_ports, wait_until
+from server.cli.demo.processes import Child, free_ports, output_of, wait_until
 from server.cli.demo.runner import steps_up
 from server.cli.output import Failure
 from server.observability.log import configure, get_logger
@@ -55,6 +55,29 @@ def test_waiting_is_bounded(tmp_path: Path) -> None:
     finally:
         child.kill_with_descendants()
     assert not child.alive
+
+
+def test_what_a_program_prints_is_returned() -> None:
+    assert output_of(["-c", "print(input()[::-1])"], 60, "It failed", "abc\n") == "cba\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "timeout_s", "message"),
+    [
+        ("import signal; signal.pause()", 0.01, "It failed within 0 s."),
+        ("raise SystemExit('no room')", 60, "It failed."),
+    ],
+)
+def test_a_program_that_fails_or_takes_too_long_is_told_without_a_traceback(
+    code: str, timeout_s: float, message: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        output_of(["-c", code], timeout_s, "It failed")
+    said = caught.value.format_message()
+    assert message in said
+    assert "Traceback" not in said
+    assert ("no room" in said) == (timeout_s > 1)
+    assert ("busy" in said) == (timeout_s < 1)
 
 
 def test_a_long_wait_is_told_from_time_to_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
