@@ -58,11 +58,13 @@ class Decided:
 
     Attributes:
         session: None when its stage did not change: the decision was a repeated one, or needs others beside it.
+        in_part: Whether it is a new approval that needs others beside it.
         waited_s: Seconds that the session waited for the decision.
     """
 
     recommendation: RecommendationRow
     session: SessionRow | None = None
+    in_part: bool = False
     waited_s: float = 0.0
 
 
@@ -81,7 +83,7 @@ def take_decision(
             if waiting is not None:
                 if waiting != before:
                     audit.append(cursor, decision.entry)
-                return Decided(waiting)
+                return Decided(waiting, in_part=waiting != before)
     row = recommendations.decide(
         cursor,
         before.id,
@@ -99,4 +101,5 @@ def take_decision(
     for event in decision_events(session, row, now, decision.reason):
         events.append(cursor, event)
     audit.append(cursor, decision.entry)
-    return Decided(row, session, (now - (waited.stage_time or row.create_time)).total_seconds())
+    waited_s = (now - (waited.stage_time or row.create_time)).total_seconds()
+    return Decided(row, session, waited_s=waited_s)

@@ -206,6 +206,8 @@ class Recommender:
         if decided.session is not None:
             self._publish(_Stored(decided.recommendation, decided.session))
             self._on_decided(decided.recommendation, decided.waited_s)
+        elif decided.in_part:
+            self.publish(decided.recommendation)
         return decided.recommendation
 
     async def _note_refusal(self, recommendation_id: str, error: VestibuleError) -> None:

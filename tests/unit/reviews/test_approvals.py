@@ -39,6 +39,24 @@ async def test_the_second_approval_completes_it(world: ReviewWorld) -> None:
     assert [tuple(line.values()) for line in audit] == [(ANN.subject, "approve"), (BEN.subject, "approve")]
 
 
+async def test_who_watches_the_session_is_told_of_each_approval_once(world: ReviewWorld) -> None:
+    row = await world.proposed(needed=3)
+    with world.pubsub.subscribe(world.session_id) as news:
+        first = await world.approve(ANN, row)
+        assert await anext(news) == first
+        await world.approve(ANN, row)
+        assert not news._waiting, "a repeated approval is no news"
+        assert (await refusal(world.approve(ANN, row, "staff-8"))).reason == "APPROVER_REPEATED"
+        assert not news._waiting
+        second = await world.approve(BEN, row)
+        assert await anext(news) == second
+        assert [len(found.approvals) for found in (first, second)] == [1, 2]
+        third = await world.approve(OPERATOR, row)
+        assert await anext(news) == await world.session()
+        assert await anext(news) == third
+    assert (second.state, third.state) == (PENDING, APPROVED)
+
+
 async def test_two_people_behind_one_credential_are_one_approver(world: ReviewWorld) -> None:
     row = await world.proposed(needed=2)
     await world.approve(CONSOLE, row, "staff-7")

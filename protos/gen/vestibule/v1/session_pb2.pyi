@@ -345,7 +345,7 @@ class WatchSessionResponse(_message.Message):
 
     @_builtins.property
     def recommendation(self) -> _recommendation_pb2.Recommendation:
-        """A recommendation was proposed, improved or decided."""
+        """A recommendation was proposed, improved or decided, or got one of several approvals."""
 
     @_builtins.property
     def late_reply(self) -> Global___LateReply:
