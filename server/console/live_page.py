@@ -11,7 +11,7 @@ from starlette.responses import Response
 from vestibule.v1 import common_pb2, session_pb2
 
 from server.console.page import texts_of
-from server.console.session_history import record_shown, turn_shown, turns_and_session, uploads_shown
+from server.console.session_history import asked_shown, record_shown, turn_shown, turns_and_session, uploads_shown
 from server.console.visit import Visit
 from server.languages.formats import Formats
 from server.languages.texts import Texts
@@ -67,6 +67,7 @@ async def conversation_of(visit: Visit) -> dict[str, Any]:
         "turns": [turn_shown(turn, formats) for turn in turns],
         "uploads": uploads_shown(visit, session.uploads if session else (), texts),
         "record": record_shown(visit, session, texts) if session else None,
+        "asked": asked_shown(session) if session else None,
     }
 
 

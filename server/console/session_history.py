@@ -87,6 +87,29 @@ class RecordShown:
     missing: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AskedShown:
+    """What the flow of a session asks now; texts are in the language of the session.
+
+    Attributes:
+        language: Of the texts.
+        done: Fields that need no question any more.
+        total: Fields that come up.
+        step: Title of the step; empty when nothing is left to ask.
+        question: Empty when nothing is left to ask.
+        why: May be empty, as the example.
+    """
+
+    flow: str
+    language: str
+    done: int
+    total: int
+    step: str
+    question: str
+    why: str
+    example: str
+
+
 async def turns_and_session(visit: Visit, session_id: str) -> tuple[list[session_pb2.Turn], session_pb2.Session | None]:
     """The newest turns of a session, oldest first; and the session with its uploads and its record.
 
@@ -180,6 +203,26 @@ def record_shown(visit: Visit, session: session_pb2.Session, texts: Texts) -> Re
         summary=found.record.summary,
         fields=tuple((_words(field.name), field.value) for field in found.record.fields),
         missing=tuple(map(_words, found.record.missing)),
+    )
+
+
+def asked_shown(session: session_pb2.Session) -> AskedShown | None:
+    """What is asked now; None when the session takes no more answers, or its flow asks nothing."""
+    found = session.progress
+    open_now = session.state in {common_pb2.SESSION_STATE_STARTED, common_pb2.SESSION_STATE_IN_PROGRESS}
+    if not open_now or not found.total:
+        return None
+    question = found.question
+    text = question.text.value if question.text.safe_for_llm else question.field.question
+    return AskedShown(
+        flow=found.flow_title,
+        language=found.language,
+        done=found.done,
+        total=found.total,
+        step=question.step_title,
+        question=text,
+        why=question.field.why,
+        example=question.field.example,
     )
 
 

@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from vestibule.v1 import conversation_pb2 as pb
-from vestibule.v1 import media_pb2, session_pb2
+from vestibule.v1 import flow_pb2, media_pb2, session_pb2
 
 from models.errors import InvalidInput
 from models.reasons import Reason
@@ -56,13 +56,17 @@ class TryPages:
     async def show_start(self, visit: Visit) -> Response:
         """The form that opens a session."""
         host, _, port = visit.request.headers.get("host", "").partition(":")
-        return visit.page("try.html", local=_is_local(visit), host=host, port=port or "8090")
+        request = flow_pb2.ListFlowsRequest(language=texts_of(visit.request).language)
+        flows = (await visit.call("FlowService", "ListFlows", request)).flows
+        return visit.page("try.html", local=_is_local(visit), host=host, port=port or "8090", flows=flows)
 
     async def start(self, visit: Visit) -> Response:
         """Open a session."""
         _require_local(visit)
-        language = (await form_of(visit.request)).get("language", "")
-        request = session_pb2.StartSessionRequest(request_id=str(uuid.uuid4()), language=language)
+        form = await form_of(visit.request)
+        request = session_pb2.StartSessionRequest(
+            request_id=str(uuid.uuid4()), language=form.get("language", ""), flow=form.get("flow", "")
+        )
         reply = await visit.call("SessionService", "StartSession", request)
         return RedirectResponse(f"/try/{reply.session.id}", 303)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from vestibule.v1 import common_pb2, media_pb2
 from vestibule.v1 import conversation_pb2 as pb
-from vestibule.v1 import media_pb2
+from vestibule.v1.flow_pb2 import Progress, Question
+from vestibule.v1.session_pb2 import Session
 
 from models.errors import Conflict, Overloaded
 from models.reasons import Reason
 from server.access.caller import Scope, current_caller
+from server.console.session_history import asked_shown
 from server.console.talks import MOST, Talk, Talks
 from tests.unit.console.harness import Harness
 from tests.unit.console.test_multipart import TYPE, form
@@ -85,6 +89,41 @@ async def test_a_session_is_opened_for_whoever_is_logged_in(world: tuple[Harness
         assert (await browser.get(path)).status_code == 404, "of another client"
     async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
         assert (await browser.post("/try", data={})).status_code == 403
+
+
+async def test_the_page_shows_what_the_chosen_flow_asks_now(world: tuple[Harness, Conversations]) -> None:
+    harness, _ = world
+    async with harness.browser(await harness.key(Scope.APP, client_id="kiosk")) as browser:
+        start = (await browser.get("/try")).text
+        assert re.findall(r'<option value="(\w+)" lang="en"', start) == sorted(
+            flow.name for flow in harness.sessions._flows
+        )
+        answer = await browser.post("/try", data={"language": "de", "flow": "incident_report"})
+        page = unescape((await browser.get(f"{answer.headers['location']}?lang=en")).text)
+    assert '<div class="asked" lang="de">' in page, "the questions are in the language of the session"
+    assert '<p class="headline">Ist es ein Schaden, eine Störung oder ein Unfall?</p>' in page
+    told = re.search(r"Vorfallmeldung · ([^<(]+) <span lang=\"en\">\(0 of (\d+) answered\)", page)
+    assert told is not None, page
+    assert int(told[2]) > 1
+
+
+def test_a_session_that_has_all_answers_or_has_ended_asks_nothing() -> None:
+    progress = Progress(flow_title="Site visit", language="en", done=3, total=3)
+    session = Session(state=common_pb2.SESSION_STATE_IN_PROGRESS, progress=progress)
+    asked = asked_shown(session)
+    assert asked is not None
+    assert (asked.question, asked.step, asked.done) == ("", "", 3)
+    session.state = common_pb2.SESSION_STATE_AWAITING_APPROVAL
+    assert asked_shown(session) is None
+    assert asked_shown(Session(state=common_pb2.SESSION_STATE_STARTED)) is None
+
+
+def test_a_question_that_the_redactor_does_not_vouch_for_is_asked_without_the_values() -> None:
+    question = Question(field={"question": "What does the meter read?"}, text={"value": "4821 or Maria?"})  # type: ignore[arg-type]
+    session = Session(state=common_pb2.SESSION_STATE_STARTED, progress=Progress(total=1, question=question))
+    asked = asked_shown(session)
+    assert asked is not None
+    assert asked.question == "What does the meter read?"
 
 
 async def test_audio_goes_on_in_pieces_and_what_is_heard_is_shown_escaped(world: tuple[Harness, Conversations]) -> None:
