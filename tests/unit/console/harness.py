@@ -53,7 +53,7 @@ from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.risk import RiskService
 from server.services.session import SessionService
-from server.setting_groups import AuthSettings, ConsoleSettings, LimitSettings
+from server.setting_groups import AuthSettings, ConsoleSettings, LimitSettings, RetentionSettings
 from server.setting_groups.risk import RiskSettings
 from server.uploads.service import UploadService
 from tests.fakes.gateway import FakeGateway
@@ -170,7 +170,7 @@ class Harness:
                 experiment=experiment,
                 risk=risk,
                 admin=self.admin,
-                flow=FlowService(shipped_catalogue(), cast("FlowAnswers", None)),
+                flow=FlowService(shipped_catalogue(), cast("FlowAnswers", None), RetentionSettings()),
                 session=SessionService(self.sessions, self.pubsub, lifecycle, words),
                 conversation=conversation,
                 media=media
