@@ -157,7 +157,7 @@ class RecordBuilder:
         free = [(name, value) for name, value in values if not _is_enumerated(flow, name, value)]
         language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
         texts = [item.text for item in held.items if item.kind != PICTURE_LABELS]
-        redacted = iter(await redact_values(self._gateway, free, language, scope, texts) if free else [])
+        redacted = iter(await redact_values(self._gateway, free, language, scope, flow, texts) if free else [])
         return [
             RedactedText.literal(value) if _is_enumerated(flow, name, value) else next(redacted)
             for name, value in values

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import dataclass
 
-from models.redaction.dialogue_context import answering, asked_for
+from models.redaction.dialogue_context import NO_HINTS, AnswerHints, answering, asked_for
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
+from server.flows.asking import answer_hints
+from server.flows.asking import asked_for as asked_of_field
+from server.flows.definition import FlowDefinition
+from server.flows.fields import PersonalField
 
 REDACT_TIMEOUT_S = 10.0
 
@@ -35,16 +39,54 @@ def asked_by_field(name: str) -> tuple[str, ...]:
     return tuple(kind for kind in asked_for(name.replace("_", " ") + "?") if kind != _A_NAME)
 
 
+@dataclass(frozen=True, slots=True)
+class ValueQuestion:
+    """What the field of a value asks for, as a question of its flow does."""
+
+    kinds: tuple[str, ...] = ()
+    hints: AnswerHints = NO_HINTS
+
+
+def question_for(name: str, flow: FlowDefinition, language: str) -> ValueQuestion:
+    """What a field of a flow asks for; by its name alone where the flow has no such field, or it is free text.
+
+    Args:
+        name: Of the field.
+        flow: Of the session.
+        language: ISO 639-1 code of the session.
+    """
+    field = flow.fields.get(name)
+    if field is None or isinstance(field, PersonalField):
+        return ValueQuestion(asked_by_field(name))
+    hints = answer_hints(field, flow.step_of(name), language)
+    return ValueQuestion(asked_of_field(field) or asked_by_field(name), hints)
+
+
+def alike(names: Sequence[str], flow: FlowDefinition, language: str) -> dict[ValueQuestion, list[int]]:
+    """The places of fields that ask for the same, so that their values are redacted in one call.
+
+    Args:
+        names: Of fields.
+        flow: Of the session.
+        language: ISO 639-1 code of the session.
+    """
+    places: dict[ValueQuestion, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(question_for(name, flow, language), []).append(place)
+    return places
+
+
 async def redact_values(
     gateway: Gateway,
     values: Sequence[tuple[str, str]],
     language: str,
     scope: RedactionScope,
+    flow: FlowDefinition,
     sources: Sequence[RedactedText] = (),
 ) -> list[RedactedText]:
-    """Redact the values of fields in order, each as the answer to a question for its name.
+    """Redact the values of fields in order, each as the answer to the question for its field.
 
-    A bare "04821" may be a telephone number; as the value of ``meter_reading`` it is not. The name of a site, or a
+    A bare "04821" may be a telephone number; as the value of a number of the flow it is not. The name of a site, or a
     unit, that stands in a source is kept: there it was read in its sentence.
 
     Args:
@@ -52,6 +94,7 @@ async def redact_values(
         values: Name and value of each field.
         language: ISO 639-1.
         scope: Whose policy is used.
+        flow: Of the session; it knows what its fields ask for.
         sources: Redacted texts that the record was made of.
 
     Raises:
@@ -59,12 +102,11 @@ async def redact_values(
         DeadlineExceeded: It took too long.
     """
     context = RedactionContext(TextSource.ASSISTANT, language or "en", scope=scope)
-    asked = [asked_by_field(name) for name, _value in values]
     redacted: dict[int, RedactedText] = {}
-    for kinds, group in groupby(sorted(range(len(values)), key=asked.__getitem__), key=asked.__getitem__):
-        numbers = list(group)
+    for asked, numbers in alike([name for name, _value in values], flow, language or "en").items():
         texts = [RawText(values[number][1]) for number in numbers]
-        redactions = await gateway.redact(texts, answering(context, kinds), timeout_s=REDACT_TIMEOUT_S)
+        answer = answering(context, asked.kinds, asked.hints)
+        redactions = await gateway.redact(texts, answer, timeout_s=REDACT_TIMEOUT_S)
         redacted |= {number: redaction.text for number, redaction in zip(numbers, redactions, strict=True)}
     return [
         (_quoted(value, sources) if name in QUOTED else None) or redacted[number]

@@ -160,7 +160,8 @@ class FieldReview:
         """
         row, record = shown.row, stored_record(shown.row.record.value)
         scope = RedactionScope(shown.session.client_id, shown.session.id)
-        values = await redact_corrections(self._gateway, choices, shown.language, scope, shown.sources)
+        flow = self._flows.get(shown.session.flow, shown.session.flow_version)
+        values = await redact_corrections(self._gateway, choices, shown.language, scope, flow, shown.sources)
         numbered = await number_tags(self._ledger, shown.session.id, list(values.values()))
         given = dict(zip(values, numbered, strict=True))
         same = {field.name for field in record.fields if field.name in given and given[field.name].value == field.value}
@@ -173,7 +174,6 @@ class FieldReview:
         made = with_choices(record, choices, {name: text.value for name, text in given.items()}, summary.value)
         if made == record:
             return row, counted
-        flow = self._flows.get(shown.session.flow, shown.session.flow_version)
         made = checked_again(made, Case(flow, (), shown.session.facts, flow.language(shown.language)))
         needed = max(1, self._rules.needed(shown.session, made))
         used = [summary, *(given.get(field.name) or parts[field.value] for field in made.fields)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Final
 
 from models.errors import FieldViolation, InvalidInput
@@ -19,7 +18,7 @@ from server.llm.record_rules import as_recorded
 from server.llm.record_schema import MAX_RECORD_BYTES, canonical_json, clean
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.keyed_texts import key_prefix, told_by_key
-from server.records.redact_output import QUOTED, REDACT_TIMEOUT_S, asked_by_field
+from server.records.redact_output import QUOTED, REDACT_TIMEOUT_S, alike
 
 _MOST_CHARACTERS: Final = 2000
 
@@ -76,6 +75,7 @@ async def redact_corrections(
     choices: Sequence[FieldChoice],
     language: str,
     scope: RedactionScope,
+    flow: FlowDefinition,
     sources: Collection[RedactedText],
 ) -> dict[str, RedactedText]:
     """The values of the corrections, redacted, by the name of the field.
@@ -90,14 +90,16 @@ async def redact_corrections(
     given = [(choice.name, choice.value) for choice in choices if choice.decision is FieldDecision.CORRECTED]
     context = RedactionContext(TextSource.TYPED, language, scope=scope)
     redacted: dict[str, RedactedText] = {}
-    for kinds, group in groupby(sorted(given, key=_asked), key=_asked):
-        values = list(group)
+    for asked, places in alike([name for name, _ in given], flow, language).items():
+        values = [given[place] for place in places]
         prefixes = [key_prefix(name, value) for name, value in values]
         texts = [value for _, value in values] + [
             prefix + value for prefix, (_, value) in zip(prefixes, values, strict=True)
         ]
         read = await gateway.redact(
-            [RawText(text) for text in texts], answering(context, kinds), timeout_s=REDACT_TIMEOUT_S
+            [RawText(text) for text in texts],
+            answering(context, asked.kinds, asked.hints),
+            timeout_s=REDACT_TIMEOUT_S,
         )
         for at, (name, _) in enumerate(values):
             alone, keyed = read[at], read[at + len(values)]
@@ -137,10 +139,6 @@ def with_choices(
     if too_many or len(canonical_json(made).encode()) > MAX_RECORD_BYTES:
         raise InvalidInput("This is no valid record: it is too large.", reason=Reason.INVALID_RECORD)
     return made
-
-
-def _asked(value: tuple[str, str]) -> tuple[str, ...]:
-    return asked_by_field(value[0])
 
 
 def _checked(flow: FlowDefinition, choice: FieldChoice) -> str:
