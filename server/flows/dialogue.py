@@ -95,6 +95,19 @@ def _answers(
     if asked is not None and (value := _asked(asked, material, alone=not found)):
         yield asked, value
     yield from found
+    yield from _restated(progress, material, asked)
+
+
+def _restated(
+    progress: Progress, material: AnswerText, asked: FieldProgress | None
+) -> Iterator[tuple[FieldProgress, RedactedText]]:
+    """Numbers that a text names and that differ from what was said before: "the mileage is 48,215"."""
+    for one in progress.fields:
+        known = one is not asked and one.state is FieldState.ANSWERED and isinstance(one.field, NumberField)
+        if known and not material.is_question:
+            value = read_answer(one.field, one.step, material, Request(named=True))
+            if value and _differs(one, value):
+                yield one, value
 
 
 def _asked(one: FieldProgress, material: AnswerText, *, alone: bool) -> RedactedText | None:
@@ -175,9 +188,9 @@ def _corrects(material: AnswerText, current: FieldProgress | None) -> bool:
     text = folded(material.plain)
     if several.search(text):
         return True
-    found = one_word.search(" ".join(text.split()[:_FIRST_WORDS]))
+    found = {marker[0] for marker in one_word.finditer(" ".join(text.split()[:_FIRST_WORDS]))}
     answers = current is not None and isinstance(current.field, YesNoField)
-    return found is not None and not (answers and found[0] in folded_no(material.code))
+    return bool(found - folded_no(material.code) if answers else found)
 
 
 @lru_cache(maxsize=16)
@@ -208,7 +221,7 @@ def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: Answe
     """Whether something optional was asked and something else was said: it is asked once, not again and again."""
     plain = material.plain.strip()
     told = re.search(r"\w", plain) is not None or bool(rows)
-    greeted = greets(plain, material.code) or plain.endswith(("?", "\uff1f"))
+    greeted = greets(plain, material.code) or material.is_question
     answered = any(row.field == current.field.name or row.corrects for row in rows)
     return not current.field.required and told and not greeted and not answered
 

@@ -47,6 +47,11 @@ class AnswerText:
         return "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in unicodedata.normalize("NFKC", bare))
 
     @property
+    def is_question(self) -> bool:
+        """Whether it ends as a question."""
+        return self.plain.strip().endswith(("?", "\uff1f"))
+
+    @property
     def numbered(self) -> str:
         """``plain`` with digits for spoken numbers: "forty two hours" is "42 hours"."""
         text, at = self.plain, 0

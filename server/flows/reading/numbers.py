@@ -69,6 +69,15 @@ def read_number(field: NumberField, material: AnswerText, *, asked: bool, correc
     return _only(fitting, [each for each in known if each.marked])
 
 
+def read_named_number(field: NumberField, material: AnswerText) -> str | None:
+    """The value of a number whose whole label is in the text and beside it, or None."""
+    text = folded(material.plain)
+    if not all(any_of([word]).search(text) for word in _label_words(field, material)):
+        return None
+    named = [each for each in _candidates(field, material) if each.score & _LABEL and not field.problem(each.value)]
+    return _only(named, [each for each in named if each.marked]) if named else None
+
+
 def _only(fitting: list[_Candidate], marked: list[_Candidate]) -> str | None:
     """The value that fits best; where several do, the one that is marked. None in doubt."""
     top = _best(fitting)

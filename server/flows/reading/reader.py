@@ -29,7 +29,7 @@ from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import read_choice, read_yes_no
 from server.flows.reading.codes import read_code
 from server.flows.reading.dates import read_date
-from server.flows.reading.numbers import read_number
+from server.flows.reading.numbers import read_named_number, read_number
 from server.flows.reading.times import read_time
 from server.flows.reading.words import greets
 
@@ -44,10 +44,12 @@ class Request:
     Attributes:
         asked: Whether a person was asked for it, so that a bare answer is one.
         corrects: Whether the text says that it corrects something.
+        named: Whether the text must name the field. Only numbers are looked for so.
     """
 
     asked: bool = False
     corrects: bool = False
+    named: bool = False
 
 
 def read_answer(field: FieldDefinition, step: Step, material: AnswerText, request: Request) -> RedactedText | None:
@@ -80,7 +82,11 @@ def _value(field: FieldDefinition, material: AnswerText, request: Request) -> st
     value: str | None = None
     match field:
         case NumberField():
-            value = read_number(field, material, asked=request.asked, corrects=request.corrects)
+            value = (
+                read_named_number(field, material)
+                if request.named
+                else read_number(field, material, asked=request.asked, corrects=request.corrects)
+            )
         case ChoiceField():
             value = read_choice(field, material, asked=request.asked)
         case CodeField():
@@ -112,7 +118,7 @@ def _says_something(material: AnswerText) -> bool:
     bare = material.plain.strip()
     return (
         re.search(r"\w", bare) is not None
-        and not bare.endswith(("?", "\uff1f"))
+        and not material.is_question
         and not (greets(bare, material.code) or is_command(bare, material.code))
     )
 

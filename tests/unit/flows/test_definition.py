@@ -125,7 +125,7 @@ STEP = CAR["steps"][0]
         ({"version": 0}, "version: input should be greater"),
         ({"steps": []}, "steps: list should have at least 1 item"),
         ({"colour": "red"}, "colour: extra inputs are not permitted"),
-        ({"retention": {"texts_days": 3}}, "retention: extra inputs are not permitted"),
+        ({"retention": {"texts_days": 3}}, "retention.texts_days: extra inputs are not permitted"),
         ({"steps": [STEP, STEP]}, "two steps are called car; two fields and facts are called fuel"),
         ({"facts": [{"name": "fuel", "kind": "word"}]}, "two fields and facts are called fuel"),
         (
