@@ -169,14 +169,15 @@ def finish(
 
 
 def set_labels(cursor: Cursor, upload_id: str, now: datetime, labels: Sequence[PictureLabel]) -> UploadRow:
-    """Store the labels of a picture, with numbers in their tags.
+    """Store the labels of a picture, with numbers in their tags. None at all are no change of the upload.
 
     Raises:
         NotFound: UPLOAD_NOT_FOUND.
     """
     texts = tag_numbers.numbered(cursor, get(cursor, upload_id).session_id, [label.text for label in labels])
     numbered = [replace(label, text=text) for label, text in zip(labels, texts, strict=True)]
-    update(cursor, "uploads", upload_id, {"labels": labels_json(numbered), "update_time": stored_time(now)})
+    changed = {"update_time": stored_time(now)} if numbered else {}
+    update(cursor, "uploads", upload_id, {"labels": labels_json(numbered), **changed})
     return get(cursor, upload_id)
 
 

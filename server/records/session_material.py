@@ -16,6 +16,7 @@ from server.ledger.types import RecommendationRow, RecommendationState, SessionR
 from server.llm.history import photographs_of, rejected_records_of, source_items_of
 from server.llm.record_schema import stored_record
 from server.llm.types import OnboardingRecord, Photograph, RejectedRecord, SourceItem
+from server.records.reviews_view import decisions_behind
 
 
 class Refusal(Enum):
@@ -33,16 +34,18 @@ class SessionMaterial:
         items: Everything that a model may see, oldest first.
         photographs: Pictures that were read, also those without text, oldest first.
         rejected: Records that a person sent back, oldest first.
+        proposed: When each of these was proposed, by its id: before a reviewer corrected it.
         field_decisions: About single fields, oldest first.
         sealed: Values that the workers sealed or hashed, by turn or upload.
         answers: What happened to the fields of its flow, oldest first.
-        newest: When the newest turn came or the newest upload was read; None while there is none.
+        newest: When the newest turn came, or the newest upload was read or got labels; None while there is none.
     """
 
     session: SessionRow
     items: list[SourceItem]
     photographs: tuple[Photograph, ...]
     rejected: list[RecommendationRow]
+    proposed: Mapping[str, datetime]
     field_decisions: list[FieldDecisionRow]
     answers: list[Answer]
     sealed: Mapping[str, Sequence[SealedValue]]
@@ -73,17 +76,18 @@ class SessionMaterial:
         """Whether a person has sent back the same record.
 
         The same are records with the same values and missing fields. A new summary makes another one where the reason
-        names the summary; other sources do where it names the source, or where something came in since.
+        names the summary; other sources do where it names the source, or where something came in that it was not
+        written from. Labels of a picture come late, and leave a proposal as it is; so they may have come before it was
+        sent back.
         """
         record = stored_record(row.record.value)
         return any(self._same(record, rejected) for rejected in self.rejected)
 
     def _same(self, record: OnboardingRecord, rejected: RecommendationRow) -> bool:
         before, reason = stored_record(rejected.record.value), rejected.decide_reason
+        new_input = self.newest is not None and self.newest > self.proposed[rejected.id]
         if "summary" in reason and record.summary != before.summary:
             return False
-        decided = rejected.decide_time
-        new_input = self.newest is not None and decided is not None and self.newest > decided
         sources = new_input or "source" in reason
         return _content(record, sources=sources) == _content(before, sources=sources)
 
@@ -98,16 +102,29 @@ def material(cursor: Cursor, session_id: str) -> SessionMaterial:
     session = sessions.require_open(cursor, session_id)
     said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)
     proposed = recommendations.list_of_session(cursor, session_id)
+    rejected = [row for row in proposed if row.state is RecommendationState.REJECTED]
+    decided = decisions_of_session(cursor, session_id)
     return SessionMaterial(
         session,
         source_items_of(said, read),
         photographs_of(read),
-        [row for row in proposed if row.state is RecommendationState.REJECTED],
-        decisions_of_session(cursor, session_id),
+        rejected,
+        _proposed(rejected, proposed, decided),
+        decided,
         answers.list_of_session(cursor, session_id),
         _sealed_by_source(cursor, session_id),
         max([*(turn.create_time for turn in said), *(upload.update_time for upload in read)], default=None),
     )
+
+
+def _proposed(
+    rejected: Sequence[RecommendationRow], all_rows: Sequence[RecommendationRow], decided: Sequence[FieldDecisionRow]
+) -> dict[str, datetime]:
+    times, found = {row.id: row.create_time for row in all_rows}, {}
+    for row in rejected:
+        chain = decisions_behind(row.id, decided)
+        found[row.id] = times.get(chain[0].recommendation_id, row.create_time) if chain else row.create_time
+    return found
 
 
 def _sealed_by_source(cursor: Cursor, session_id: str) -> dict[str, list[SealedValue]]:

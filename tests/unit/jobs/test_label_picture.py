@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,19 +16,20 @@ from models.reasons import Reason
 from models.redaction.types import Redaction
 from models.retry import POLICIES
 from models.text import RedactedText, TextSource
-from server.ledger import dead_letters, erasure, retention
-from server.ledger.columns import fetch_all
+from server.ledger import dead_letters, erasure, recommendations, retention
+from server.ledger.columns import Cursor, fetch_all
 from server.ledger.picture_labels import PictureLabel
-from server.ledger.types import JobState, UploadRow, UploadState
+from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow, insert_decisions
+from server.ledger.types import JobState, RecommendationRow, RecommendationState, UploadRow, UploadState
 from server.llm.history import source_items_of
 from server.llm.labels import NO_LABELLER, RawLabel
-from server.llm.types import PICTURE_LABELS
+from server.llm.types import PICTURE_LABELS, OnboardingRecord, RecordField
 from server.rpc import convert
 from tests.eventually import eventually
 from tests.fakes.gateway import page, redacted
 from tests.fakes.labeller import FakeLabeller
 from tests.unit.jobs.conftest import WAV, World
-from tests.unit.jobs.recommendation_helpers import propose, until_asked
+from tests.unit.jobs.recommendation_helpers import propose, reason_of, until_asked
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import events_of_session
 
@@ -104,6 +107,75 @@ async def test_labels_are_material_of_their_upload(world: World, labeller: FakeL
         (row.shown_id, "meter", "No. 4821"),
         (row.shown_id, PICTURE_LABELS, "water meter, brick wall"),
     ]
+
+
+async def corrected_record(world: World, row: RecommendationRow) -> RecommendationRow:
+    """The record that waits after a reviewer decided about a field, later than it was proposed."""
+    world.clock.advance(5)
+    made = replace(row, id=str(uuid.uuid4()), create_time=world.clock())
+    decided = FieldDecisionRow(
+        row.session_id, row.id, made.id, "meter_reading", FieldDecision.CORRECTED, "misread", "", "key:1", world.clock()
+    )
+
+    def write(cursor: Cursor) -> None:
+        recommendations.supersede_pending(cursor, row.session_id)
+        recommendations.insert_recommendation(cursor, made)
+        insert_decisions(cursor, [decided])
+
+    await world.ledger.write(write)
+    return made
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize(
+    ("answer", "when", "is_another"),
+    [
+        ([RawLabel("water meter", 0.9)], "before the proposal", False),
+        ([RawLabel("water meter", 0.9)], "before the decision", True),
+        ([RawLabel("water meter", 0.9)], "after the decision", True),
+        ([], "before the decision", False),
+        ([], "after the decision", False),
+    ],
+)
+async def test_labels_are_new_input_where_the_record_was_written_without_them(
+    world: World, labeller: FakeLabeller, answer: list[RawLabel], when: str, is_another: bool, corrected: bool
+) -> None:
+    """The model writes the same values again, and names another source."""
+    labeller.answers.append(answer)
+    labeller.held = asyncio.Event()
+    await world.start()
+    world.gateway.will("read_picture", page("No. 4821", image=png()))
+    upload = await world.upload(kind="meter")
+    await eventually(lambda: labeller.seen)
+    said = await world.say("The meter reads 4821.")
+    world.clock.advance(1)
+
+    async def label(at: str) -> None:
+        world.clock.advance(5)
+        if at == when:
+            assert labeller.held is not None
+            labeller.held.set()
+            await world.settle()
+            assert (await world.uploaded(upload.id)).labels is not None
+            world.clock.advance(5)
+
+    def written(source_id: str) -> None:
+        world.assistant.script_record(OnboardingRecord("A visit.", (RecordField("meter_reading", "4821", source_id),)))
+
+    await label("before the proposal")
+    written(said.id)
+    row = await propose(world)
+    await label("before the decision")
+    if corrected:
+        row = await corrected_record(world, row)
+    await world.recommender.decide(row.id, row.content_hash, "", approve=False, reason="wrong_reading", revise=True)
+    await label("after the decision")
+    for _ in range(2):
+        written((await world.uploaded(upload.id)).shown_id)
+    if is_another:
+        assert (await propose(world)).state is RecommendationState.PENDING
+    else:
+        assert await reason_of(propose(world)) == "PROPOSAL_UNCHANGED"
 
 
 async def test_labels_that_are_not_safe_or_empty_are_dropped(world: World, labeller: FakeLabeller) -> None:
