@@ -392,7 +392,7 @@ class Reason(ReasonRow):
     NO_MATERIAL = (
         "NO_MATERIAL",
         Status.FAILED_PRECONDITION,
-        "The session has no text yet from which a record could be built.",
+        "The session has no text and no answer yet from which a record could be built.",
     )
     NO_PICTURE = "NO_PICTURE", Status.FAILED_PRECONDITION, "This upload has no redacted picture."
     NO_RECORDING = (

@@ -207,6 +207,8 @@ def _source(field: pb.ReviewField) -> str:
         case "upload_id":
             where = "" if field.source.HasField("box") else ", place not known"
             return f"picture {field.source.upload_id[:8]}{where}"
+        case "answer_id":
+            return f"answered: {field.source.text.value}"
         case _:
             return ""
 

@@ -27,6 +27,7 @@ DECISIONS: Final = {
     "reject": pb.FIELD_DECISION_REJECTED,
 }
 _DECIDED: Final = {recommendation_pb2.RECOMMENDATION_STATE_APPROVED, recommendation_pb2.RECOMMENDATION_STATE_REJECTED}
+_HOW: Final = {"turn_id": "said", "answer_id": "given"}
 _SHORT: Final = 16
 DONE: Final = frozenset({"claimed", "decided", "commented", "approved_first", "nothing"})
 
@@ -161,7 +162,7 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
         "decision": _decision(field, texts),
         "before": field.proposed_value if field.proposed_value != field.value else "",
         "text": source.text.value,
-        "spoken": bool(source.turn_id),
+        "how": _HOW.get(source.WhichOneof("source") or "", "read"),
         "link": f"/sessions/{session_id}#source-{source.turn_id or source.upload_id}",
         "picture": _picture(file, source) if source.has_redacted_image else None,
         "recording": file if source.has_redacted_recording else "",

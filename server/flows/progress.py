@@ -5,8 +5,9 @@ Everything follows from the answers in their order, the facts and the flow. Noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
@@ -47,8 +48,9 @@ class Answer:
         step: Name of the step.
         field: Name of the field; empty where a step was entered.
         value: As the record has it; empty unless it was answered.
-        source_id: UUID of the turn or upload; empty for a value of the app.
+        source_id: UUID of the turn or upload; of what the app did one of its own.
         corrects: Whether it was meant as a correction.
+        create_time: When it came; None before it is stored.
     """
 
     step: str
@@ -58,6 +60,7 @@ class Answer:
     way: AnswerWay
     source_id: str = ""
     corrects: bool = False
+    create_time: datetime | None = None
 
 
 NO_VALUE = RedactedText.literal("")
@@ -208,6 +211,21 @@ def progress_of(flow: FlowDefinition, facts: Mapping[str, str], answers: Iterabl
             if one.state is FieldState.ANSWERED:
                 values[field.name] = one.value.value
     return Progress(flow, tuple(shown), frozenset(entered), last)
+
+
+def made_by_app(answers: Iterable[Answer]) -> list[Answer]:
+    """What an app did to fields: values that it gave, what it skipped, and what it opened again, oldest first."""
+    return [each for each in answers if each.way == "app" and each.status is not AnswerStatus.ENTERED]
+
+
+def given_by_app(answers: Sequence[Answer]) -> list[Answer]:
+    """The values of an app that still count, oldest first: nobody has answered, skipped or opened the field since.
+
+    A picture takes no such value away; see ``FieldState.DISPUTED``.
+    """
+    newest = {each.field: each for each in answers if each.field and each.way != "picture"}
+    given = {each.source_id for each in newest.values() if each.status is AnswerStatus.ANSWERED}
+    return [each for each in made_by_app(answers) if each.source_id in given]
 
 
 def _enough(one: FieldProgress) -> FieldProgress:

@@ -13,7 +13,18 @@ from typing import Any, Final, get_args
 from models.text import RedactedText
 from server.flows.definition import FlowDefinition
 from server.flows.progress import Answer, AnswerStatus, AnswerWay
-from server.ledger.columns import Cursor, Row, count, fetch_all, insert, stored_time, text_columns, text_of, update
+from server.ledger.columns import (
+    Cursor,
+    Row,
+    aware,
+    count,
+    fetch_all,
+    insert,
+    stored_time,
+    text_columns,
+    text_of,
+    update,
+)
 from server.ledger.table_schema import SqlView, TableSchema
 
 ANSWERS: Final = TableSchema(
@@ -31,7 +42,7 @@ ANSWERS: Final = TableSchema(
         ("value_counts", "JSON NOT NULL", "Entities in the value, by type."),
         ("value_safe", "BOOLEAN NOT NULL", "Whether the redactor vouches for the value."),
         ("way", "VARCHAR NOT NULL", "speech, text, picture or app."),
-        ("source_id", "VARCHAR NOT NULL", "UUID of the turn or upload; empty for a value of the app."),
+        ("source_id", "VARCHAR NOT NULL", "UUID of the turn or upload; of what the app did one of its own."),
         ("corrects", "BOOLEAN NOT NULL", "Whether it was meant as a correction."),
         ("create_time", "TIMESTAMP NOT NULL", "When, UTC."),
     ),
@@ -134,4 +145,5 @@ def _answer(row: Row) -> Answer:
         way=row["way"],
         source_id=row["source_id"],
         corrects=row["corrects"],
+        create_time=aware(row["create_time"]),
     )

@@ -34,7 +34,7 @@ SEALED_VALUES: Final = TableSchema(
     (
         ("id", "VARCHAR PRIMARY KEY", "UUID of the value."),
         ("session_id", "VARCHAR NOT NULL", "UUID of the session."),
-        ("source_id", "VARCHAR NOT NULL", "UUID of the turn or upload that it comes from."),
+        ("source_id", "VARCHAR NOT NULL", "UUID of the turn, upload or answer of the app that it comes from."),
         ("type", "VARCHAR NOT NULL", "Entity type."),
         ("field", "VARCHAR NOT NULL", "Field of the record, a machine word."),
         ("key_id", "VARCHAR NOT NULL", "Public key that it is encrypted to; empty where only the hash is kept."),

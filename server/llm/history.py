@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from models.text import RedactedText
+from server.flows.progress import Answer, given_by_app
 from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow, UploadState
-from server.llm.types import PICTURE_LABELS, Exchange, Photograph, RejectedRecord, ReviewedField, SourceItem
+from server.llm.types import ANSWER, PICTURE_LABELS, Exchange, Photograph, RejectedRecord, ReviewedField, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
 """Replaces an unsafe message, so that its answer still follows a message."""
@@ -66,8 +67,12 @@ def photographs_of(uploads: Iterable[UploadRow]) -> tuple[Photograph, ...]:
     return tuple(Photograph(row.shown_id, row.kind) for row in sorted(read, key=lambda row: row.create_time))
 
 
-def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:
-    """What a record may be built from, oldest first: safe turns, safe texts of uploads, and labels of pictures."""
+def source_items_of(
+    turns: Iterable[TurnRow], uploads: Iterable[UploadRow], answers: Sequence[Answer] = ()
+) -> list[SourceItem]:
+    """What a record may be built from, oldest first: safe turns, safe texts of uploads, labels of pictures, and values
+    that the app gave and that still count.
+    """
     said = [(row.create_time, SourceItem(row.id, "turn", row.text)) for row in turns]
     read = [
         (row.create_time, SourceItem(row.shown_id, row.kind or "upload", row.text))
@@ -79,5 +84,10 @@ def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> l
         for row in uploads
         if row.state is UploadState.DONE and (texts := [label.text for label in row.labels or ()])
     ]
-    ordered = sorted(said + read + seen, key=lambda dated: dated[0])
+    given = [
+        (each.create_time, SourceItem(each.source_id, ANSWER, each.value, each.field))
+        for each in given_by_app(answers)
+        if each.create_time is not None
+    ]
+    ordered = sorted(said + read + seen + given, key=lambda dated: dated[0])
     return [item for _, item in ordered if item.text and item.text.safe_for_llm]

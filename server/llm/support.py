@@ -30,7 +30,7 @@ from server.flows.fields import (
 from server.flows.texts import Text, Words
 from server.llm.instructions import without_instructions
 from server.llm.plain_text import with_codes, with_digits, words_of
-from server.llm.types import SourceItem
+from server.llm.types import ANSWER, SourceItem
 from server.llm.written_values import dates_in, numbers_in, times_in
 
 REGISTER: Final = "visitor_register"
@@ -55,22 +55,24 @@ _SAID_SCORE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A turn or an upload as values are looked for in it.
+    """A turn, an upload or an answer of the app as values are looked for in it.
 
     Attributes:
         text: Redacted, and looked at here only: it goes nowhere else.
         counts: How many of which entity were replaced in it.
+        field: The one field that it is about; empty for all.
     """
 
     id: str
     kind: str
     text: str
     counts: Mapping[str, int]
+    field: str = ""
 
     @staticmethod
     def of(item: SourceItem) -> Source:
         """The whole text of an item."""
-        return Source(item.id, item.kind, item.text.value, item.text.counts)
+        return Source(item.id, item.kind, item.text.value, item.text.counts, item.field)
 
     def without_instructions(self) -> Source:
         """The source without sentences that speak to a machine."""
@@ -88,8 +90,11 @@ class Support(Enum):
 def admits(flow: FlowDefinition, field: FieldDefinition, item: Source) -> bool:
     """Whether a source may give a value of a field: the ways and the kinds of pictures of its step.
 
-    What stands in another picture gives no value, whoever has written it there; see ``may_contradict``.
+    What stands in another picture gives no value, whoever has written it there; see ``may_contradict``. An answer of
+    the app gives a value of its own field, and of no other.
     """
+    if item.kind == ANSWER:
+        return item.field == field.name
     step = flow.step_of(field.name)
     if isinstance(field, PersonalField):
         return item.kind in SPOKEN or (field.from_pictures and item.kind != REGISTER)
@@ -104,7 +109,7 @@ def may_contradict(flow: FlowDefinition, field: FieldDefinition, item: Source) -
     """
     step = flow.step_of(field.name)
     loose = not isinstance(field, PersonalField) and "picture" in step.ways and not step.pictures
-    return admits(flow, field, item) or (loose and item.kind not in (*SPOKEN, REGISTER))
+    return admits(flow, field, item) or (loose and item.kind not in (*SPOKEN, REGISTER, ANSWER))
 
 
 def support(  # noqa: PLR0911 - one line for each kind

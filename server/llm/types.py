@@ -15,20 +15,26 @@ from server.ledger.types import Origin
 PICTURE_LABELS: Final = "picture_labels"
 """Kind of the labels of a picture. They are guesses, so rules read no values from them."""
 
+ANSWER: Final = "answer"
+"""Kind of a value that the app gave for one field."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """A turn or an upload from which a record can be built.
+    """A turn, an upload or an answer of the app from which a record can be built.
 
     Attributes:
-        id: UUID of the turn or upload; the labels of a picture have that of its upload.
-        kind: ``turn``, ``visitor_register``, ``meter``, ...; ``PICTURE_LABELS`` for what a vision upstream saw.
+        id: UUID of the turn, upload or answer; the labels of a picture have that of its upload.
+        kind: ``turn``, ``visitor_register``, ``meter``, ...; ``PICTURE_LABELS`` for what a vision upstream saw, and
+            ``ANSWER`` for a value of the app.
         text: Redacted and ``safe_for_llm``; the caller leaves out everything else.
+        field: The one field that an answer of the app is about; empty for all others.
     """
 
     id: str
     kind: str
     text: RedactedText
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ class Finding:
     Attributes:
         message: One sentence, in the language of the session. It holds no value.
         check: Name of the check of the flow; empty for other kinds.
-        source_id: Turn or upload that gives another value; empty when there is none.
+        source_id: Turn, upload or answer that gives another value; empty when there is none.
         value: The other value, redacted; empty when there is none.
     """
 
@@ -114,7 +120,7 @@ class RecordField:
     """One field of a record.
 
     Attributes:
-        source_id: Turn or upload that it comes from; empty when it comes from several.
+        source_id: Turn, upload or answer that it comes from; empty when it comes from several.
         confidence: None when nobody has judged it.
     """
 

@@ -3,39 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from models.kept_values import GIVEN
+from models.kept_values import BETWEEN, GIVEN
 from models.redaction.dialogue_context import answering
-from models.redaction.types import RedactionContext, RedactionScope
-from models.text import RawText, RedactedText, TextSource
+from models.redaction.types import Redaction, RedactionContext, RedactionScope
+from models.sealed_values import SealedValue
+from models.text import Entity, RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.caller import current_caller
 from server.flows.asking import answer_hints, asked_for
-from server.flows.fields import ChoiceField, FieldDefinition, Keep, PersonalField, TextField, YesNoField
+from server.flows.fields import ChoiceField, Keep, PersonalField, TextField, YesNoField
 from server.flows.progress import FieldProgress
 from server.ledger import tag_numbers
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, SessionRow
 from server.ledger.writer import Ledger
-from server.records.guide import Change, Guidance, Guide, problem_of, wrong_answer
+from server.records.answer_problems import problem_of, wrong_answer
+from server.records.guide import Change, Guidance, Guide
 from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
+from server.sealed.requests import NOTHING_SEALED, Seals
 
 _REDACT_TIMEOUT_S = 10.0
 
 
-class FlowAnswers:
-    """Stores answers of apps for sessions of the current caller."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept of a value, and what the workers sealed or hashed of it."""
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, pubsub: PubSub, guide: Guide, clock: Clock) -> None:
+    text: RedactedText
+    sealed: tuple[SealedValue, ...] = ()
+
+
+class FlowAnswers:
+    """Stores answers of apps for sessions of the current caller.
+
+    Args:
+        ledger: Holds the answers.
+        gateway: Redacts the values.
+        pubsub: Gets every change.
+        guide: Knows how far the sessions are.
+        clock: The time now.
+        seals: Says which personal values are sealed or hashed.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: Gateway,
+        pubsub: PubSub,
+        guide: Guide,
+        clock: Clock,
+        seals: Seals = NOTHING_SEALED,
+    ) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._pubsub = pubsub
         self._guide = guide
         self._clock = clock
+        self._seals = seals
 
     async def answer(self, session_id: str, field: str, value: str) -> Guidance:
         """Answer a field with a value.
@@ -54,11 +83,11 @@ class FlowAnswers:
             return session, self._guide.find(guidance.progress, field), guidance.language
 
         session, one, language = await self._ledger.read(read)
-        redacted = await self._redacted(session, one, value, language)
+        kept = await self._redacted(session, one, value, language)
 
         def store(cursor: Cursor, row: SessionRow) -> Change:
-            [numbered] = tag_numbers.numbered(cursor, row.id, [redacted])
-            return self._guide.answer(cursor, row, field, _kept(one.field, numbered), self._clock())
+            [numbered] = tag_numbers.numbered(cursor, row.id, [kept.text])
+            return self._guide.answer(cursor, row, field, numbered, self._clock(), kept.sealed)
 
         return await self._store(session_id, store)
 
@@ -96,35 +125,52 @@ class FlowAnswers:
             self._pubsub.publish(session, session.id)
         return guidance
 
-    async def _redacted(self, session: SessionRow, one: FieldProgress, value: str, language: str) -> RedactedText:
-        """The value as the redactor sees it, alone and beside its label.
+    async def _redacted(self, session: SessionRow, one: FieldProgress, value: str, language: str) -> _Kept:
+        """What is kept of the value: of a personal one what its flow says; else it is read alone and beside its label.
 
         Raises:
             InvalidInput: ANSWER_INVALID; the message does not hold the value.
         """
         field = one.field
-        if not isinstance(field, TextField) and not _is_only_noted(field):
+        if not isinstance(field, TextField | PersonalField):
             if problem := problem_of(field, RedactedText.literal(value)):
                 raise wrong_answer(field, problem)
             if isinstance(field, ChoiceField | YesNoField):
-                return RedactedText.literal(value)
-        scope = RedactionScope(session.client_id, session.id)
+                return _Kept(RedactedText.literal(value))
+        seal = self._seals.request(session, asked=field.name) if isinstance(field, PersonalField) else None
+        scope = RedactionScope(session.client_id, session.id, seal)
         context = answering(
             RedactionContext(TextSource.TYPED, language, scope=scope),
             asked_for(field),
             answer_hints(field, one.step, language),
         )
+        if isinstance(field, PersonalField):
+            [typed] = await self._gateway.redact([RawText(value)], context, timeout_s=_REDACT_TIMEOUT_S)
+            return _personal(field, typed)
         prefix = key_prefix(field.label_in(language), value)
         texts = [RawText(value), *([RawText(f"{prefix}{value}")] * bool(prefix))]
         alone, *keyed = await self._gateway.redact(texts, context, timeout_s=_REDACT_TIMEOUT_S)
-        return told_by_key(alone, keyed[0], prefix).text if keyed else alone.text
+        return _Kept(told_by_key(alone, keyed[0], prefix).text if keyed else alone.text)
 
 
-def _is_only_noted(field: FieldDefinition) -> bool:
-    """Whether a record has only that a personal value was given. Other forms are made of turns and uploads alone."""
-    return isinstance(field, PersonalField) and field.keep is Keep.GIVEN
+def _personal(field: PersonalField, typed: Redaction) -> _Kept:
+    """What is kept of a personal value: that it was given, also where the redactor has not found it, or its tags.
+
+    Nothing else of the text is kept. What is sealed or hashed of it is stored beside that, as it is of a turn.
+    """
+    sealed = tuple(value for value in typed.sealed if value.type in field.entities)
+    if field.keep is Keep.GIVEN:
+        return _Kept(RedactedText.literal(GIVEN), sealed)
+    kind = next((entity for entity in field.entities if typed.text.counts.get(entity)), None)
+    if kind is None:
+        return _Kept(RedactedText.literal(""))
+    if field.keep is not Keep.TAG:
+        return _Kept(replace(RedactedText.tag(kind), value=GIVEN), sealed)
+    tags = {each.identity or each.written: each for each in typed.entities if each.type == kind}
+    return _Kept(RedactedText.join(map(_tag, tags.values()), BETWEEN) if tags else RedactedText.tag(kind), sealed)
 
 
-def _kept(field: FieldDefinition, text: RedactedText) -> RedactedText:
-    """What is kept of a value: of a personal one only that it was given, also where the redactor has not found it."""
-    return RedactedText.literal(GIVEN) if isinstance(field, PersonalField) else text
+def _tag(entity: Entity) -> RedactedText:
+    """The tag of an entity. A mask is none: it shows a part of the value."""
+    written = RedactedText.in_place_of(entity)
+    return written if written.value.startswith(f"[REDACTED_{entity.type}") else RedactedText.tag(entity.type)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from models.errors import Conflict, FieldViolation, InvalidInput, NotFound
+from models.errors import Conflict, NotFound
 from models.reasons import Reason
+from models.sealed_values import SealedValue
 from models.text import RedactedText
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition, Step, Way
 from server.flows.dialogue import answers_in, answers_of_picture
-from server.flows.fields import FieldDefinition, Keep, PersonalField, PhotoField
 from server.flows.progress import (
     NO_VALUE,
     Answer,
@@ -24,12 +24,11 @@ from server.flows.progress import (
     progress_of,
 )
 from server.flows.reading.answer_text import AnswerText
-from server.ledger import answers, events, sessions, uploads
+from server.ledger import answers, events, sealed_values, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import EventRow, SessionRow, TurnRow, UploadRow, UploadState
+from server.records.answer_problems import problem_of, wrong_answer
 from server.records.events import make_event
-
-_IN_THE_CONVERSATION: Final = "Say it, or type it in the conversation: what is kept of it is made of turns."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +129,24 @@ class Guide:
             )
         return one
 
-    def answer(self, cursor: Cursor, session: SessionRow, field: str, value: RedactedText, now: datetime) -> Change:
+    def answer(
+        self,
+        cursor: Cursor,
+        session: SessionRow,
+        field: str,
+        value: RedactedText,
+        now: datetime,
+        sealed: Sequence[SealedValue] = (),
+    ) -> Change:
         """Store a value that the app gives, redacted. The same value again changes nothing.
+
+        Args:
+            cursor: Within a transaction of the writer.
+            session: As this transaction has read it.
+            field: Its name.
+            value: What is kept of it.
+            now: When it came.
+            sealed: What the workers sealed or hashed of it.
 
         Raises:
             NotFound: FIELD_NOT_FOUND, or the field does not come up.
@@ -144,8 +159,12 @@ class Guide:
         if not value.safe_for_llm:
             raise wrong_answer(one.field, "cannot be redacted for certain", hint="Send it again in other words.")
         same = one.state is FieldState.ANSWERED and one.field.equal(one.value.value, value.value)
-        row = Answer(one.step.name, field, AnswerStatus.ANSWERED, value, "app")
-        return Change(noted.before) if same and one.way == "app" else noted.add([row], now)
+        known = {each.hash for each in sealed_values.of_source(cursor, session.id, one.source_id)}
+        if same and one.way == "app" and all(each.hash in known for each in sealed):
+            return Change(noted.before)
+        row = Answer(one.step.name, field, AnswerStatus.ANSWERED, value, "app", _new_id())
+        sealed_values.store(cursor, session.id, row.source_id, sealed, now)
+        return noted.add([row], now)
 
     def skip(self, cursor: Cursor, session: SessionRow, step: str, now: datetime) -> Change:
         """Skip what is open of a step. Repeating it changes nothing.
@@ -228,29 +247,6 @@ class _Noted:
         )
 
 
-def problem_of(field: FieldDefinition, value: RedactedText) -> str:
-    """Why an app may not give this value, as a clause without the value; empty where it may."""
-    if isinstance(field, PhotoField):
-        return "is answered with photographs"
-    if isinstance(field, PersonalField):
-        if field.keep is not Keep.GIVEN:
-            return "has to be said or typed in the conversation"
-        return "" if value.value else "must be given"
-    if field.kind != "text" and value.counts:
-        return "must not be personal"
-    return field.problem(value.value)
-
-
-def wrong_answer(field: FieldDefinition, problem: str, *, hint: str = "") -> InvalidInput:
-    """The error for a value that does not fit."""
-    return InvalidInput(
-        f"The value of {field.name} {problem}.",
-        reason=Reason.ANSWER_INVALID,
-        violations=(FieldViolation("value", problem),),
-        hint=hint or (_IN_THE_CONVERSATION if isinstance(field, PersonalField) else ""),
-    )
-
-
 def _steps_reached(progress: Progress) -> list[Step]:
     """The steps up to the one that is asked now."""
     steps = list(progress.steps)
@@ -262,7 +258,12 @@ def _entered(step: Step) -> Answer:
 
 
 def _row(one: FieldProgress, status: AnswerStatus) -> Answer:
-    return Answer(one.step.name, one.field.name, status, NO_VALUE, "app")
+    return Answer(one.step.name, one.field.name, status, NO_VALUE, "app", _new_id())
+
+
+def _new_id() -> str:
+    """Id of something that an app did. A record names it as the source of a value."""
+    return str(uuid.uuid4())
 
 
 def _picture(row: UploadRow, language: str) -> AnswerText:

@@ -116,7 +116,7 @@ class RecordBuilder:
             raise Conflict(
                 "There is nothing yet to propose a record from.",
                 reason=Reason.NO_MATERIAL,
-                hint="Say or upload something.",
+                hint="Say, upload or answer something.",
             )
         session = held.session
         flow, language = self.flow_of(session), session.language or "en"

@@ -16,7 +16,8 @@ from server.access.audit import AuditAction, AuditEntry, AuditTrail
 from server.access.caller import Caller, current_caller
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition
-from server.ledger import events, recommendations, sessions, turns, uploads
+from server.flows.progress import given_by_app
+from server.ledger import answers, events, recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.record_text import parts_of, record_text, with_replaced
 from server.ledger.reviews import Claimant
@@ -237,8 +238,9 @@ def _shown(cursor: Cursor, recommendation_id: str, caller: Caller) -> _Shown:
     session = ownership.session(cursor, row.session_id, caller)
     said = [turn.text for turn in turns.list_of_session(cursor, session.id)]
     read = [upload.text for upload in uploads.list_of_session(cursor, session.id) if upload.text is not None]
+    given = [answer.value for answer in given_by_app(answers.list_of_session(cursor, session.id))]
     language = sessions.languages_of(cursor, [session.id]).get(session.id, "en")
-    return _Shown(row, session, language, said + read)
+    return _Shown(row, session, language, said + read + given)
 
 
 def _row(

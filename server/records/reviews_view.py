@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.text import RedactedText
-from server.ledger import picture_lines, recommendations, reviews, sessions, turns, uploads
+from server.flows.progress import Answer, made_by_app
+from server.ledger import answers, picture_lines, recommendations, reviews, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.picture_lines import PictureBox, PictureLine
 from server.ledger.reviews import ReviewRow
@@ -27,12 +28,13 @@ class Source:
     """Where a value comes from.
 
     Attributes:
-        origin: The turn or the upload.
-        text: What was said; of a picture the line with the value where it was found, and all of its text otherwise.
+        origin: The turn, the upload, or the answer that the app gave.
+        text: What was said or given; of a picture the line with the value where it was found, and all of its text
+            otherwise.
         box: Where that line lies in the redacted picture.
     """
 
-    origin: TurnRow | UploadRow
+    origin: TurnRow | UploadRow | Answer
     text: RedactedText | None
     box: PictureBox | None = None
 
@@ -114,12 +116,15 @@ class _Sources:
     def __init__(self, cursor: Cursor, session_id: str, read: Sequence[UploadRow]) -> None:
         self._turns = {row.id: row for row in turns.list_of_session(cursor, session_id)}
         self._uploads = {row.shown_id: row for row in read}
+        self._answers = {row.source_id: row for row in made_by_app(answers.list_of_session(cursor, session_id))}
         self._lines: dict[str, list[PictureLine]] = picture_lines.of_uploads(cursor, read)
 
     def of(self, field: RecordField) -> Source | None:
         """The source that a field names; None if it names none."""
         if (turn := self._turns.get(field.source_id)) is not None:
             return Source(turn, turn.text)
+        if (answer := self._answers.get(field.source_id)) is not None:
+            return Source(answer, answer.value)
         upload = self._uploads.get(field.source_id)
         if upload is None:
             return None

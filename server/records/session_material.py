@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from models.sealed_values import SealedValue
-from server.flows.progress import Answer
+from server.flows.progress import Answer, made_by_app
 from server.ledger import answers, recommendations, sealed_values, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.reviews_decisions import FieldDecisionRow, decisions_of_session
@@ -36,9 +36,10 @@ class SessionMaterial:
         rejected: Records that a person sent back, oldest first.
         proposed: When each of these was proposed, by its id: before a reviewer corrected it.
         field_decisions: About single fields, oldest first.
-        sealed: Values that the workers sealed or hashed, by turn or upload.
+        sealed: Values that the workers sealed or hashed, by turn, upload or answer.
         answers: What happened to the fields of its flow, oldest first.
-        newest: When the newest turn came, or the newest upload was read or got labels; None while there is none.
+        newest: When the newest turn or answer of the app came, or the newest upload was read or got labels; None while there
+            is none.
     """
 
     session: SessionRow
@@ -53,8 +54,9 @@ class SessionMaterial:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Ids of the turns and uploads."""
-        return frozenset({*(item.id for item in self.items), *(photo.id for photo in self.photographs)})
+        """Ids of turns and uploads, and of all that the app did: a field that it skips makes another record, too."""
+        by_app = (answer.source_id for answer in made_by_app(self.answers))
+        return frozenset({*(item.id for item in self.items), *(photo.id for photo in self.photographs), *by_app})
 
     @property
     def for_prompt(self) -> tuple[RejectedRecord, ...]:
@@ -101,19 +103,27 @@ def material(cursor: Cursor, session_id: str) -> SessionMaterial:
     """
     session = sessions.require_open(cursor, session_id)
     said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)
+    answered = answers.list_of_session(cursor, session_id)
     proposed = recommendations.list_of_session(cursor, session_id)
     rejected = [row for row in proposed if row.state is RecommendationState.REJECTED]
     decided = decisions_of_session(cursor, session_id)
     return SessionMaterial(
         session,
-        source_items_of(said, read),
+        source_items_of(said, read, answered),
         photographs_of(read),
         rejected,
         _proposed(rejected, proposed, decided),
         decided,
-        answers.list_of_session(cursor, session_id),
+        answered,
         _sealed_by_source(cursor, session_id),
-        max([*(turn.create_time for turn in said), *(upload.update_time for upload in read)], default=None),
+        max(
+            [
+                *(turn.create_time for turn in said),
+                *(upload.update_time for upload in read),
+                *(answer.create_time for answer in made_by_app(answered) if answer.create_time is not None),
+            ],
+            default=None,
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a new turn or upload changes in its session, in the transaction that stores it."""
+"""What a new turn, upload or answer changes in its session, in the transaction that stores it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from server.ledger.types import SessionRow, SessionState
 
 
 def note_new_input(cursor: Cursor, session: SessionRow, now: datetime) -> tuple[SessionRow, bool]:
-    """Note that a turn or an upload came in.
+    """Note that a turn, an upload or an answer of the app came in.
 
-    The first turn or upload moves the session to IN_PROGRESS. A record that waits for approval was built without the
+    The first one moves the session to IN_PROGRESS. A record that waits for approval was built without the
     new one, so it is superseded and the session goes back to IN_PROGRESS.
 
     Args:

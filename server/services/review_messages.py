@@ -5,6 +5,7 @@ from __future__ import annotations
 from vestibule.v1 import common_pb2
 from vestibule.v1 import review_pb2 as pb
 
+from server.flows.progress import Answer
 from server.ledger.reviews import Assignment, Claim, Claimant
 from server.ledger.reviews_decisions import CommentRow, FieldDecision
 from server.ledger.reviews_list import ClaimFilter, ReviewOrder, WaitingRow
@@ -148,7 +149,13 @@ def _field(view: FieldView) -> pb.ReviewField:
 
 def _source(source: Source) -> pb.FieldSource:
     origin = source.origin
-    message = pb.FieldSource(turn_id=origin.id) if isinstance(origin, TurnRow) else _upload_source(origin)
+    match origin:
+        case TurnRow():
+            message = pb.FieldSource(turn_id=origin.id)
+        case UploadRow():
+            message = _upload_source(origin)
+        case Answer():
+            message = pb.FieldSource(answer_id=origin.source_id)
     if source.text is not None and source.text.safe_for_llm:
         message.text.CopyFrom(convert.redacted(source.text))
     if (box := source.box) is not None:

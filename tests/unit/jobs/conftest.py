@@ -14,7 +14,7 @@ import pytest
 from models.retry import POLICIES, RetryPolicies
 from server.access.audit import AuditTrail
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
-from server.flows.catalogue import shipped_catalogue
+from server.flows.catalogue import Flows, shipped_catalogue
 from server.jobs.handlers import build_handlers
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler, JobDetails
@@ -69,6 +69,7 @@ class World:
     experiments: Experiments = NO_EXPERIMENTS
     labeller: Labeller = NO_LABELLER
     label_wait_s: float = 0.0
+    flows: Flows = field(default_factory=shipped_catalogue)
 
     def __post_init__(self) -> None:
         self.ledger = open_ledger(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
@@ -104,7 +105,7 @@ class World:
             self.pubsub,
             clock=self.clock,
             audit=self.audit,
-            flows=shipped_catalogue(),
+            flows=self.flows,
             approval=self.approval,
             on_job=self.runner.wake,
             label_wait_s=lambda: self.label_wait_s,

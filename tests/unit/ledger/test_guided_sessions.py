@@ -118,7 +118,7 @@ def test_a_value_of_an_app_is_checked_by_its_field(cursor: Cursor) -> None:
         ("hours_per_week", "75", (), "must be at most 60"),
         ("start_date", "[REDACTED_DOB]", ("DOB",), "must not be personal"),
         ("document_photo", "1", (), "is answered with photographs"),
-        ("full_name", "[REDACTED_NAME]", ("NAME",), "has to be said or typed in the conversation"),
+        ("full_name", "yes", (), "has nothing that is known as NAME"),
         ("department", "kitchen", (), "must be one of office, workshop, warehouse, field_service"),
     ):
         with pytest.raises(InvalidInput) as refused:

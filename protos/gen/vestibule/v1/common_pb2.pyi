@@ -230,7 +230,7 @@ class FieldFinding(_message.Message):
     check: _builtins.str
     """Name of the check of the flow, for FINDING_KIND_CHECK."""
     source_id: _builtins.str
-    """UUID of the turn or upload that gives another value. Empty when there is none."""
+    """UUID of the turn, upload or answer that gives another value. Empty when there is none."""
     other_value: _builtins.str
     """The other value, redacted. Empty when there is none."""
     def __init__(
@@ -269,7 +269,7 @@ class RecordField(_message.Message):
     value: _builtins.str
     """Value as text, redacted."""
     source_id: _builtins.str
-    """UUID of the turn or upload that the value comes from. Empty when it comes from several."""
+    """UUID of the turn, upload or answer of the app that the value comes from. Empty when it comes from several."""
     confidence: Global___FieldConfidence.ValueType
     """How sure it is. Show a person what is not FIELD_CONFIDENCE_SURE."""
     @_builtins.property

@@ -591,8 +591,9 @@ class AnswerFieldRequest(_message.Message):
     field: _builtins.str
     """Name of the field."""
     value: _builtins.str
-    """The value, as the kind of the field says. Of a personal field, the value itself: it is redacted, and only that it was
-    given is kept. A personal field that keeps a tag, a hash or a sealed value has to be said or typed: ANSWER_INVALID.
+    """The value, as the kind of the field says. Of a personal field, the value itself: it is redacted as typed text is, and
+    kept as the flow says: that it was given, its tag, its hash, or sealed. Where the redactor finds no such value in it,
+    and more is to be kept than that it was given, it is refused: ANSWER_INVALID.
     """
     def __init__(
         self,
@@ -902,7 +903,7 @@ class FieldProgress(_message.Message):
     way: Global___AnswerWay.ValueType
     """How the value came."""
     source_id: _builtins.str
-    """UUID of the turn or upload that it comes from. Empty for none."""
+    """UUID of the turn or upload that it comes from, or of the answer itself where the app gave it. Empty for none."""
     required: _builtins.bool
     """Whether a record without it is incomplete."""
     @_builtins.property

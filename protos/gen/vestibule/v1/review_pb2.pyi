@@ -552,6 +552,7 @@ class FieldSource(_message.Message):
 
     TURN_ID_FIELD_NUMBER: _builtins.int
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    ANSWER_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     HAS_REDACTED_IMAGE_FIELD_NUMBER: _builtins.int
@@ -563,6 +564,8 @@ class FieldSource(_message.Message):
     """UUID of the turn."""
     upload_id: _builtins.str
     """UUID of the upload, as GetUpload and DownloadRedacted take it."""
+    answer_id: _builtins.str
+    """UUID of a value that the app gave with AnswerField, for example of a form."""
     kind: _media_pb2.MediaKind.ValueType
     """What the upload shows."""
     has_redacted_image: _builtins.bool
@@ -575,7 +578,7 @@ class FieldSource(_message.Message):
     """Height of the redacted picture in pixels; 0 where there is none."""
     @_builtins.property
     def text(self) -> _common_pb2.RedactedText:
-        """What was said, redacted; of a picture the line with the value, where it was found, and all of its text otherwise.
+        """What was said or given, redacted; of a picture the line with the value, where it was found, and all of its text otherwise.
         Absent when the redactor does not vouch for it.
         """
 
@@ -588,6 +591,7 @@ class FieldSource(_message.Message):
         *,
         turn_id: _builtins.str = ...,
         upload_id: _builtins.str = ...,
+        answer_id: _builtins.str = ...,
         text: _common_pb2.RedactedText | None = ...,
         kind: _media_pb2.MediaKind.ValueType = ...,
         has_redacted_image: _builtins.bool = ...,
@@ -596,11 +600,11 @@ class FieldSource(_message.Message):
         picture_width: _builtins.int = ...,
         picture_height: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "source", b"source", "text", b"text", "turn_id", b"turn_id", "upload_id", b"upload_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "box", b"box", "source", b"source", "text", b"text", "turn_id", b"turn_id", "upload_id", b"upload_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "has_redacted_image", b"has_redacted_image", "has_redacted_recording", b"has_redacted_recording", "kind", b"kind", "picture_height", b"picture_height", "picture_width", b"picture_width", "source", b"source", "text", b"text", "turn_id", b"turn_id", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "box", b"box", "has_redacted_image", b"has_redacted_image", "has_redacted_recording", b"has_redacted_recording", "kind", b"kind", "picture_height", b"picture_height", "picture_width", b"picture_width", "source", b"source", "text", b"text", "turn_id", b"turn_id", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["turn_id", "upload_id"]  # noqa: Y015
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["turn_id", "upload_id", "answer_id"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 

@@ -45,7 +45,7 @@ class SealedValue(_message.Message):
     key_id: _builtins.str
     """Id of the public key that it is encrypted to."""
     source_id: _builtins.str
-    """UUID of the turn or upload that it comes from."""
+    """UUID of the turn, upload or answer of the app that it comes from."""
     released_to: _builtins.str
     """Credential that it was released to, such as key:9f3c or jwt:crm. Empty before."""
     @_builtins.property
