@@ -51,19 +51,20 @@ class SealRequest:
     """Which values of a text are to be sealed. It knows nothing of flows: entity types, fields and public keys.
 
     Attributes:
-        targets: At most one for each entity type.
+        targets: A type may have several: which field a value belongs to is known only once it was read, and the others
+            are dropped then.
     """
 
     targets: tuple[SealTarget, ...]
 
     def __post_init__(self) -> None:
-        types = [target.type for target in self.targets]
-        if len(set(types)) != len(types):
-            raise ValueError("an entity type is sealed for one field")
+        pairs = [(target.type, target.field) for target in self.targets]
+        if len(set(pairs)) != len(pairs):
+            raise ValueError("an entity type is sealed once for one field")
 
-    def target_of(self, entity_type: str) -> SealTarget | None:
-        """What becomes of an entity of this type; None if nothing does."""
-        return next((target for target in self.targets if target.type == entity_type), None)
+    def targets_of(self, entity_type: str) -> tuple[SealTarget, ...]:
+        """What becomes of an entity of this type."""
+        return tuple(target for target in self.targets if target.type == entity_type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,13 @@ class Sealer:
         raw = text.reveal()
         found: dict[tuple[str, str], SealedValue] = {}
         for entity in entities:
-            target = self._request.target_of(entity.type)
-            if target is None:
+            if not (targets := self._request.targets_of(entity.type)):
                 continue
             value = _value(entity.type, raw[entity.start : entity.end], source, language)
             digest = value_hash(entity.type, value.written, self._key)
-            if (target.field, digest) not in found:
-                found[target.field, digest] = self._sealed(value, target, digest)
+            for target in targets:
+                if (target.field, digest) not in found:
+                    found[target.field, digest] = self._sealed(value, target, digest)
         return tuple(found.values())
 
     def _sealed(self, value: OpenedValue, target: SealTarget, digest: str) -> SealedValue:

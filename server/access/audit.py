@@ -66,6 +66,7 @@ class AuditAction(StrEnum):
     ERASE = "erase"
     EVENTS_DECLARED = "events_declared"
     SEALED_RELEASED = "sealed_released"
+    SEALED_SUPERSEDED = "sealed_superseded"
     SPOOL_KEY_ROTATED = "spool_key_rotated"
     AUDIT_BROKEN = "audit_broken"
     SERVER_STARTED = "server_started"

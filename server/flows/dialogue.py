@@ -8,8 +8,10 @@ from functools import lru_cache
 
 from models.redaction.commands import any_of, folded, says, says_only
 from models.text import RedactedText
+from server.flows.definition import Step
 from server.flows.extraction import visitor_count
-from server.flows.fields import NumberField, PhotoField, TextField, YesNoField
+from server.flows.fields import NumberField, PersonalField, PhotoField, TextField, YesNoField
+from server.flows.personal_values import corrected, owners
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.reader import Request, read_answer
@@ -48,16 +50,22 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
     return rows
 
 
-def answers_of_picture(progress: Progress, pictures: Sequence[AnswerText], source_id: str) -> list[Answer]:
+def answers_of_picture(
+    progress: Progress, pictures: Sequence[AnswerText], source_id: str, *, step: Step | None
+) -> list[Answer]:
     """What a picture says.
 
     Args:
         progress: Before it.
         pictures: All pictures of the session that were read, the new one last.
         source_id: UUID of its upload.
+        step: The step that was asked when it was sent.
     """
     newest, rows = pictures[-1], []
+    own = owners(progress, newest, None, step=step)
     for one in progress.fields:
+        if isinstance(one.field, PersonalField) and one.field.name not in own:
+            continue
         value = _counted(one, pictures) or read_answer(one.field, one.step, newest, Request())
         if value and not (one.pictured and one.field.equal(one.pictured.value, value.value)):
             rows.append(_row(one, AnswerStatus.ANSWERED, newest, source_id, value))
@@ -90,7 +98,13 @@ def _answers(
     progress: Progress, material: AnswerText, asked: FieldProgress | None
 ) -> Iterator[tuple[FieldProgress, RedactedText]]:
     """Values of the field that was asked for, and of others that nobody has answered yet."""
-    others = [one for one in progress.fields if one is not asked and one.state is not FieldState.ANSWERED]
+    own = owners(progress, material, asked, step=progress.step)
+    others = [
+        one
+        for one in progress.fields
+        if one is not asked and one.state is not FieldState.ANSWERED
+        if not isinstance(one.field, PersonalField) or one.field.name in own
+    ]
     found = [(one, value) for one in others if (value := read_answer(one.field, one.step, material, Request()))]
     if asked is not None and (value := _asked(asked, material, alone=not found)):
         yield asked, value
@@ -137,12 +151,15 @@ def _corrections(
     found = [
         (one, value)
         for one in answered
+        if not isinstance(one.field, PersonalField)
         if not isinstance(one.field, TextField) or one.field.reader is not None
         if (value := read_answer(one.field, one.step, material, Request(corrects=True))) and _differs(one, value)
     ]
+    personal = corrected(progress, material, current)
+    found += [(one, value) for one in personal if (value := read_answer(one.field, one.step, material, Request()))]
     yield from found
     last = next((one for one in answered if one.field.name == progress.last), None)
-    if not found and last is not None and not isinstance(last.field, YesNoField | PhotoField):
+    if not found and last is not None and not isinstance(last.field, YesNoField | PhotoField | PersonalField):
         if isinstance(last.field, TextField) and not _rewords(material, current):
             return
         value = read_answer(last.field, last.step, material, Request(asked=True, corrects=True))

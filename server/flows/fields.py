@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, time
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
@@ -251,6 +251,15 @@ class PersonalField(_Field):
         if (self.keep is Keep.SEALED) != (self.seal_to is not None):
             raise ValueError("keep: sealed needs seal_to, and nothing else has it")
         return self
+
+    def may_be_in(self, picture: str, kinds: Collection[str]) -> bool:
+        """Whether a picture may have the value.
+
+        Args:
+            picture: Its kind; empty where none was declared.
+            kinds: Those of the field's step; empty allows all.
+        """
+        return self.from_pictures and (not picture or not kinds or picture in kinds)
 
     @property
     def expected(self) -> str:

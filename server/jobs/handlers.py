@@ -75,7 +75,7 @@ def build_handlers(
     reading = (ledger, spool, gateway, pubsub, artifacts, clock, seals)
     return (
         ReadPicture(*reading, guide=guide, on_read=label.enqueue),
-        ReadRecording(*reading, at_once=recordings_at_once, keep_recordings=keep_recordings),
+        ReadRecording(*reading, guide=guide, at_once=recordings_at_once, keep_recordings=keep_recordings),
         label,
         *asking,
     )

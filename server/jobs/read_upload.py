@@ -19,7 +19,7 @@ from models.text import RedactedText
 from ray_tasks.types import Gateway, RecordingSource
 from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.types import Completion, Handler
-from server.ledger import events, picture_lines, sealed_values, sessions, uploads
+from server.ledger import events, picture_lines, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import Artifact, Clock, JobRow, UploadRow
 from server.ledger.writer import Ledger
@@ -65,6 +65,7 @@ class ReadUpload(Handler):
 
     Args:
         seals: Says which values of an upload are sealed.
+        guide: Notes what an upload answers in the flow of its session.
     """
 
     def __init__(
@@ -76,7 +77,10 @@ class ReadUpload(Handler):
         artifacts: Path,
         clock: Clock,
         seals: Seals = NOTHING_SEALED,
+        *,
+        guide: Guide,
     ) -> None:
+        self._guide = guide
         self._ledger = ledger
         self._spool = spool
         self._gateway = gateway
@@ -139,7 +143,7 @@ class ReadUpload(Handler):
         uploads.begin_attempt(cursor, upload_id, self._clock())
         row = uploads.set_progress(cursor, upload_id, self._clock(), STARTED)
         session = sessions.get(cursor, row.session_id)
-        seal = self._seals.request(session, from_picture=self.kind == READ_PICTURE)
+        seal = self._seals.request(session, picture=row.kind if self.kind == READ_PICTURE else None)
         return row, session.language, RedactionScope(session.client_id, session.id, seal)
 
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
@@ -156,9 +160,10 @@ class ReadUpload(Handler):
         now = self._clock()
         row = uploads.finish(cursor, upload_id, now, text=result.text, artifact=result.artifact)
         picture_lines.put(cursor, row.id, row.session_id, result.lines)
-        sealed = sealed_values.store(cursor, row.session_id, row.id, result.sealed, now)
+        session = sessions.get(cursor, row.session_id)
+        sealed = self._guide.read(cursor, session, row, now, sealed=result.sealed).sealed
         event = make_event(
-            sessions.get(cursor, row.session_id),
+            session,
             "upload_read",
             now,
             took_s=(now - row.create_time).total_seconds(),
@@ -193,7 +198,6 @@ class ReadPicture(ReadUpload):
     """Reads a picture, or the pages of a document.
 
     Args:
-        guide: Notes what a picture answers in the flow of its session.
         on_read: Has the picture labelled.
     """
 
@@ -213,13 +217,11 @@ class ReadPicture(ReadUpload):
         guide: Guide,
         on_read: OnRead = _no_labels,
     ) -> None:
-        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals)
-        self._guide = guide
+        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals, guide=guide)
         self._on_read = on_read
 
     def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> UploadRow:
         row = super()._store(cursor, upload_id, result)
-        self._guide.read(cursor, sessions.get(cursor, row.session_id), row, self._clock())
         self._on_read(cursor, row, self._clock())
         return row
 
@@ -257,10 +259,11 @@ class ReadRecording(ReadUpload):
         clock: Clock,
         seals: Seals = NOTHING_SEALED,
         *,
+        guide: Guide,
         at_once: int,
         keep_recordings: bool = False,
     ) -> None:
-        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals)
+        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals, guide=guide)
         self.concurrency = at_once
         self._keep_recordings = keep_recordings
 

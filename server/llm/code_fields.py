@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from models.kept_values import kept
 from models.sealed_values import SealedValue
 from server.flows.definition import FlowDefinition
 from server.flows.fields import Keep, PersonalField, PhotoField
+from server.flows.personal_values import sharing
+from server.flows.progress import FieldProgress
 from server.llm.record_rules import is_set_by_code
 from server.llm.support import Source, admits
 from server.llm.types import PICTURE_LABELS, OnboardingRecord, Photograph, RecordField, SourceItem
 
+NOTHING_ANSWERED: Final[Mapping[str, FieldProgress]] = MappingProxyType({})
 SealedBySource = Mapping[str, Sequence[SealedValue]]
 """Values that are sealed or hashed, by the turn or upload that they come from."""
 
@@ -23,6 +28,7 @@ def with_code_fields(
     items: Sequence[SourceItem],
     photographs: Sequence[Photograph],
     sealed: SealedBySource,
+    answered: Mapping[str, FieldProgress] = NOTHING_ANSWERED,
 ) -> OnboardingRecord:
     """The record with these fields as the material has them, whatever it had for them before.
 
@@ -32,9 +38,10 @@ def with_code_fields(
         items: What it was built from, oldest first.
         photographs: Pictures that were read, also those without any text.
         sealed: What the workers sealed or hashed.
+        answered: What the session has answered, by field: a personal value comes from the source of the answer.
     """
     written = tuple(field for field in record.fields if not _is_set_by_code(flow, field.name))
-    return replace(record, fields=(*written, *_set_fields(flow, items, photographs, sealed)))
+    return replace(record, fields=(*written, *_set_fields(flow, items, photographs, sealed, answered)))
 
 
 def _is_set_by_code(flow: FlowDefinition, name: str) -> bool:
@@ -43,7 +50,11 @@ def _is_set_by_code(flow: FlowDefinition, name: str) -> bool:
 
 
 def _set_fields(
-    flow: FlowDefinition, items: Sequence[SourceItem], photographs: Sequence[Photograph], sealed: SealedBySource
+    flow: FlowDefinition,
+    items: Sequence[SourceItem],
+    photographs: Sequence[Photograph],
+    sealed: SealedBySource,
+    answered: Mapping[str, FieldProgress],
 ) -> Iterator[RecordField]:
     for field in flow.fields.values():
         if isinstance(field, PhotoField):
@@ -51,16 +62,26 @@ def _set_fields(
             if taken:
                 yield RecordField(field.name, str(len(taken)), taken[0].id if len(taken) == 1 else "")
         elif isinstance(field, PersonalField) and field.keep is not Keep.GIVEN:
-            yield from _kept(flow, field, items, sealed)
+            yield from _kept(field, _sources(flow, field, items, answered.get(field.name)), sealed)
 
 
-def _kept(
-    flow: FlowDefinition, field: PersonalField, items: Sequence[SourceItem], sealed: SealedBySource
-) -> Iterator[RecordField]:
-    """What is kept of the newest value."""
-    for item in reversed(items):
-        if item.kind == PICTURE_LABELS or not admits(flow, field, Source.of(item)):
-            continue
+def _sources(
+    flow: FlowDefinition, field: PersonalField, items: Sequence[SourceItem], answer: FieldProgress | None
+) -> list[SourceItem]:
+    """What a value may come from, the best first: from where the field was answered; else from what has one, the newest
+    first, unless the value may be that of another field.
+    """
+    told = [item for item in reversed(items) if item.kind != PICTURE_LABELS]
+    if answer is not None:
+        return [item for item in told if item.id == answer.source_id]
+    if any(len(sharing(flow, entity)) > 1 for entity in field.entities):
+        return []
+    return [item for item in told if admits(flow, field, Source.of(item))]
+
+
+def _kept(field: PersonalField, items: Sequence[SourceItem], sealed: SealedBySource) -> Iterator[RecordField]:
+    """What is kept of the first value."""
+    for item in items:
         for entity in field.entities:
             if value := kept(entity, field.keep, item.text, sealed.get(item.id, ()), field.name):
                 yield RecordField(field.name, value, item.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from models.kept_values import BETWEEN, GIVEN
@@ -21,8 +21,9 @@ from server.ledger.columns import Cursor
 from server.ledger.types import Clock, SessionRow
 from server.ledger.writer import Ledger
 from server.records.answer_problems import problem_of, wrong_answer
-from server.records.guide import Change, Guidance, Guide
+from server.records.guide import Guidance, Guide
 from server.records.keyed_texts import key_prefix, told_by_key
+from server.records.noted_answers import Change
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
 from server.sealed.requests import NOTHING_SEALED, Seals
@@ -137,7 +138,7 @@ class FlowAnswers:
                 raise wrong_answer(field, problem)
             if isinstance(field, ChoiceField | YesNoField):
                 return _Kept(RedactedText.literal(value))
-        seal = self._seals.request(session, asked=field.name) if isinstance(field, PersonalField) else None
+        seal = self._seals.request(session) if isinstance(field, PersonalField) else None
         scope = RedactionScope(session.client_id, session.id, seal)
         context = answering(
             RedactionContext(TextSource.TYPED, language, scope=scope),
@@ -146,19 +147,25 @@ class FlowAnswers:
         )
         if isinstance(field, PersonalField):
             [typed] = await self._gateway.redact([RawText(value)], context, timeout_s=_REDACT_TIMEOUT_S)
-            return _personal(field, typed)
+            others = self._guide.flow(session).fields.keys() - {field.name}
+            return _personal(field, typed, others)
         prefix = key_prefix(field.label_in(language), value)
         texts = [RawText(value), *([RawText(f"{prefix}{value}")] * bool(prefix))]
         alone, *keyed = await self._gateway.redact(texts, context, timeout_s=_REDACT_TIMEOUT_S)
         return _Kept(told_by_key(alone, keyed[0], prefix).text if keyed else alone.text)
 
 
-def _personal(field: PersonalField, typed: Redaction) -> _Kept:
+def _personal(field: PersonalField, typed: Redaction, others: Collection[str]) -> _Kept:
     """What is kept of a personal value: that it was given, also where the redactor has not found it, or its tags.
 
     Nothing else of the text is kept. What is sealed or hashed of it is stored beside that, as it is of a turn.
+
+    Args:
+        field: That it was given for.
+        typed: The value as the workers redacted it.
+        others: Names of the other fields of the flow, of which a value may have the same type.
     """
-    sealed = tuple(value for value in typed.sealed if value.type in field.entities)
+    sealed = tuple(value for value in typed.sealed if value.type in field.entities and value.field not in others)
     if field.keep is Keep.GIVEN:
         return _Kept(RedactedText.literal(GIVEN), sealed)
     kind = next((entity for entity in field.entities if typed.text.counts.get(entity)), None)

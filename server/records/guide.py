@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.errors import Conflict, NotFound
 from models.reasons import Reason
 from models.sealed_values import SealedValue
 from models.text import RedactedText
+from server.access.audit import AuditAction, AuditTrail
 from server.flows.catalogue import Flows
-from server.flows.definition import FlowDefinition, Step, Way
+from server.flows.definition import FlowDefinition, Way
 from server.flows.dialogue import answers_in, answers_of_picture
+from server.flows.personal_values import sharing
 from server.flows.progress import (
     NO_VALUE,
     Answer,
@@ -24,19 +26,11 @@ from server.flows.progress import (
     progress_of,
 )
 from server.flows.reading.answer_text import AnswerText
-from server.ledger import answers, events, sealed_values, sessions, uploads
+from server.ledger import answers, sealed_values, sessions, uploads
 from server.ledger.columns import Cursor
-from server.ledger.types import EventRow, SessionRow, TurnRow, UploadRow, UploadState
+from server.ledger.types import SessionRow, TurnRow, UploadRow, UploadState
 from server.records.answer_problems import problem_of, wrong_answer
-from server.records.events import make_event
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """How far a session is now, and whether something was stored."""
-
-    progress: Progress
-    made: bool = False
+from server.records.noted_answers import Change, NotedAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +46,12 @@ class Guide:
 
     Args:
         flows: Which the sessions name.
+        audit: Gets an entry for a sealed value that a correction deletes; None keeps none.
     """
 
-    def __init__(self, flows: Flows) -> None:
+    def __init__(self, flows: Flows, audit: AuditTrail | None = None) -> None:
         self._flows = flows
+        self._audit = audit
 
     def flow(self, session: SessionRow) -> FlowDefinition:
         """The flow of a session.
@@ -82,37 +78,94 @@ class Guide:
         spoken = session.language or sessions.languages_of(cursor, [session.id]).get(session.id, "")
         return Guidance(self.progress(cursor, session), self.flow(session).language(spoken))
 
-    def heard(self, cursor: Cursor, session: SessionRow, turn: TurnRow, *, asked: bool) -> Change:
-        """Store what a turn answers.
+    def heard(
+        self,
+        cursor: Cursor,
+        session: SessionRow,
+        turn: TurnRow,
+        *,
+        asked: bool,
+        sealed: Sequence[SealedValue] = (),
+    ) -> Change:
+        """Store what a turn answers, and what is sealed of it.
 
         Args:
             cursor: Within the transaction that stores the turn.
             session: As this transaction has read it.
             turn: With numbers in its tags.
             asked: Whether the open question was put to the person.
+            sealed: What the workers sealed or hashed of it, for each field that may have it.
         """
         way: Way = "text" if turn.source == "typed" else "speech"
         language = turn.language or session.language or "en"
         material = AnswerText(turn.text, way, language, turn.create_time.date())
-        noted = _Noted(self, cursor, session)
-        return noted.add(answers_in(noted.before, material, asked=asked, source_id=turn.id), turn.create_time)
+        noted = NotedAnswers(self.flow(session), cursor, session)
+        change = noted.add(answers_in(noted.before, material, asked=asked, source_id=turn.id), turn.create_time)
+        return self._with_sealed(cursor, session, change, turn.id, sealed, turn.create_time)
 
-    def read(self, cursor: Cursor, session: SessionRow, upload: UploadRow, now: datetime) -> Change:
-        """Store what a picture answers.
+    def read(
+        self,
+        cursor: Cursor,
+        session: SessionRow,
+        upload: UploadRow,
+        now: datetime,
+        *,
+        sealed: Sequence[SealedValue] = (),
+    ) -> Change:
+        """Store what a picture answers, and what is sealed of it or of a recording.
 
         Args:
             cursor: Within the transaction that stores what was read in it.
             session: As this transaction has read it.
-            upload: The picture, which was read.
+            upload: The picture or recording, which was read.
             now: When.
+            sealed: What the workers sealed or hashed of it, for each field that may have it.
         """
-        noted = _Noted(self, cursor, session)
+        change = self._seen(cursor, session, upload, now)
+        return self._with_sealed(cursor, session, change, upload.shown_id, sealed, now)
+
+    def _seen(self, cursor: Cursor, session: SessionRow, upload: UploadRow, now: datetime) -> Change:
+        noted = NotedAnswers(self.flow(session), cursor, session)
         earlier = [row for row in uploads.list_of_session(cursor, session.id) if row.id != upload.id]
         language = session.language or "en"
         pictures = [_picture(row, language) for row in (*earlier, upload) if row.state is UploadState.DONE]
-        if not pictures or upload.state is not UploadState.DONE:
+        if not pictures or upload.state is not UploadState.DONE or upload.media_type.startswith("audio/"):
             return Change(noted.before)
-        return noted.add(answers_of_picture(noted.before, pictures, upload.shown_id), now)
+        step = noted.at(upload.create_time).step
+        return noted.add(answers_of_picture(noted.before, pictures, upload.shown_id, step=step), now)
+
+    def _with_sealed(
+        self,
+        cursor: Cursor,
+        session: SessionRow,
+        change: Change,
+        source_id: str,
+        sealed: Sequence[SealedValue],
+        now: datetime,
+    ) -> Change:
+        """Store the sealed values that belong to the fields they are sealed for, and delete those that they correct."""
+        flow = self.flow(session)
+        answered = {
+            one.field.name
+            for one in change.progress.fields
+            if one.source_id == source_id and one.state in (FieldState.ANSWERED, FieldState.DISPUTED)
+        }
+        own = [
+            value
+            for value in sealed
+            if value.field not in flow.fields or value.field in answered or len(sharing(flow, value.type)) == 1
+        ]
+        stored = sealed_values.store(cursor, session.id, source_id, own, now)
+        if change.made:
+            for field in sorted(answered):
+                self._supersede(cursor, session, field, source_id)
+        return replace(change, sealed=stored)
+
+    def _supersede(self, cursor: Cursor, session: SessionRow, field: str, source_id: str) -> None:
+        """Delete the sealed values of a field from earlier sources: one that was corrected is not released."""
+        if sealed_values.keep_source(cursor, session.id, field, source_id) and self._audit is not None:
+            entry = self._audit.entry(AuditAction.SEALED_SUPERSEDED, ("session", session.id), reason=field)
+            self._audit.append(cursor, entry)
 
     def find(self, progress: Progress, field: str) -> FieldProgress:
         """A field that comes up.
@@ -152,7 +205,7 @@ class Guide:
             NotFound: FIELD_NOT_FOUND, or the field does not come up.
             InvalidInput: ANSWER_INVALID, with what is wrong; also for a text that the redactor does not vouch for.
         """
-        noted = _Noted(self, cursor, session)
+        noted = NotedAnswers(self.flow(session), cursor, session)
         one = self.find(noted.before, field)
         if problem := problem_of(one.field, value):
             raise wrong_answer(one.field, problem)
@@ -163,8 +216,7 @@ class Guide:
         if same and one.way == "app" and all(each.hash in known for each in sealed):
             return Change(noted.before)
         row = Answer(one.step.name, field, AnswerStatus.ANSWERED, value, "app", _new_id())
-        sealed_values.store(cursor, session.id, row.source_id, sealed, now)
-        return noted.add([row], now)
+        return self._with_sealed(cursor, session, noted.add([row], now), row.source_id, sealed, now)
 
     def skip(self, cursor: Cursor, session: SessionRow, step: str, now: datetime) -> Change:
         """Skip what is open of a step. Repeating it changes nothing.
@@ -173,7 +225,7 @@ class Guide:
             NotFound: STEP_NOT_FOUND, or the step does not come up.
             Conflict: STEP_NOT_SKIPPABLE.
         """
-        noted = _Noted(self, cursor, session)
+        noted = NotedAnswers(self.flow(session), cursor, session)
         fields = [each for each in noted.before.fields if each.step.name == step]
         if not fields:
             raise NotFound(
@@ -196,65 +248,9 @@ class Guide:
         Raises:
             NotFound: FIELD_NOT_FOUND, or the field does not come up.
         """
-        noted = _Noted(self, cursor, session)
+        noted = NotedAnswers(self.flow(session), cursor, session)
         one = self.find(noted.before, field)
         return Change(noted.before) if one.open else noted.add([_row(one, AnswerStatus.REOPENED)], now)
-
-
-class _Noted:
-    """The progress of one session before some answers, and what is stored when they come."""
-
-    def __init__(self, guide: Guide, cursor: Cursor, session: SessionRow) -> None:
-        self._flow = guide.flow(session)
-        self._cursor = cursor
-        self._session = session
-        self._stored = answers.list_of_session(cursor, session.id)
-        self.before = self._progress(())
-
-    def add(self, rows: Sequence[Answer], now: datetime) -> Change:
-        """Store answers, and the steps to which the person comes with them, with an event for each."""
-        after = self._progress(rows)
-        entered = [_entered(step) for step in _steps_reached(after) if step.name not in after.entered]
-        if not rows and not entered:
-            return Change(self.before)
-        answers.append(self._cursor, self._session.id, self._flow, [*rows, *entered], len(self._stored), now)
-        self._tell(rows, entered, after, now)
-        return Change(self._progress([*rows, *entered]), made=True)
-
-    def _progress(self, rows: Sequence[Answer]) -> Progress:
-        return progress_of(self._flow, self._session.facts, [*self._stored, *rows])
-
-    def _tell(self, rows: Sequence[Answer], entered: Sequence[Answer], after: Progress, now: datetime) -> None:
-        for row in entered:
-            events.append(self._cursor, make_event(self._session, f"step_{row.step}", now))
-        for row in rows:
-            had = self.before.find(row.field)
-            events.append(self._cursor, self._event(row, now, again=had is not None and bool(had.value)))
-        disputed = {one.field.name for one in self.before.fields if one.state is FieldState.DISPUTED}
-        for one in after.fields:
-            if one.state is FieldState.DISPUTED and one.field.name not in disputed:
-                asked = make_event(self._session, "disagreement_asked", now, field=one.field.name, step=one.step.name)
-                events.append(self._cursor, asked)
-
-    def _event(self, row: Answer, now: datetime, *, again: bool) -> EventRow:
-        session, field, step, way = self._session, row.field, row.step, row.way
-        if row.status is AnswerStatus.SKIPPED:
-            return make_event(session, "step_skipped", now, field=field, step=step, way=way)
-        if row.status is AnswerStatus.REOPENED:
-            return make_event(session, "field_reopened", now, field=field, step=step, way=way)
-        return make_event(
-            session, "field_corrected" if again else "field_answered", now, field=field, step=step, way=way
-        )
-
-
-def _steps_reached(progress: Progress) -> list[Step]:
-    """The steps up to the one that is asked now."""
-    steps = list(progress.steps)
-    return steps if progress.step is None else steps[: steps.index(progress.step) + 1]
-
-
-def _entered(step: Step) -> Answer:
-    return Answer(step.name, "", AnswerStatus.ENTERED, NO_VALUE, "app")
 
 
 def _row(one: FieldProgress, status: AnswerStatus) -> Answer:

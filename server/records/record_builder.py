@@ -140,7 +140,7 @@ class RecordBuilder:
         session = held.session
         answered = answered_fields(flow, session.facts, held.answers)
         answering = with_answers(written.record, flow, answered)
-        whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed)
+        whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed, answered)
         named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
         language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
         parts = await redact_all(self._gateway, [named.summary], language, scope)

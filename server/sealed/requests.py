@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from models.errors import NotFound
@@ -17,14 +17,14 @@ from server.sealed.keys import SealKeys, hash_target
 class Seals(Protocol):
     """Says what is sealed. It is asked for each utterance, typed text and upload, and must answer at once."""
 
-    def request(self, session: SessionRow, *, from_picture: bool = False, asked: str = "") -> SealRequest | None:
-        """What is sealed of the next text of a session; None for nothing.
+    def request(self, session: SessionRow, *, picture: str | None = None) -> SealRequest | None:
+        """What is sealed of the next text of a session; None for nothing. It is sealed for each field that may have it:
+        ``server.records.guide`` keeps it for the one that it belongs to.
 
         Args:
             session: The session.
-            from_picture: Whether the text is read in a picture, which may show values of other people.
-            asked: The field that the person is asked for now; empty for none. A value of a type that several fields
-                may have belongs to that one, else to the first that is sealed.
+            picture: Kind of the picture that the text is read in, which may show values of other people; empty for one
+                of no declared kind, None for all else.
         """
         ...
 
@@ -39,7 +39,7 @@ class SameSeals:
     def __init__(self, request: SealRequest | None = None) -> None:
         self._request = request
 
-    def request(self, session: SessionRow, *, from_picture: bool = False, asked: str = "") -> SealRequest | None:
+    def request(self, session: SessionRow, *, picture: str | None = None) -> SealRequest | None:
         """See ``Seals``."""
         return self._request
 
@@ -90,24 +90,18 @@ class FlowSeals:
             for field in flow.sealed():
                 keys.target(field.entities[0], field.name, field.seal_to or "")
 
-    def request(self, session: SessionRow, *, from_picture: bool = False, asked: str = "") -> SealRequest | None:
+    def request(self, session: SessionRow, *, picture: str | None = None) -> SealRequest | None:
         """See ``Seals``."""
         try:
             flow = self._flows.get(session.flow, session.flow_version)
         except NotFound:
-            return self._otherwise.request(session, from_picture=from_picture)
-        personal = [field for field in flow.fields.values() if isinstance(field, PersonalField)]
-        if not any(field.keep in _WORKERS_GIVE for field in personal):
-            return self._otherwise.request(session, from_picture=from_picture)
-        return self._request([f for f in personal if f.from_pictures or not from_picture], asked)
-
-    def _request(self, fields: Sequence[PersonalField], asked: str) -> SealRequest | None:
-        owners: dict[str, PersonalField] = {}
-        for field in sorted(fields, key=lambda f: (f.name != asked, f.keep not in _WORKERS_GIVE)):
-            for entity in field.entities:
-                owners.setdefault(entity, field)
-        targets = [self._target(kind, field) for kind, field in owners.items() if field.keep in _WORKERS_GIVE]
-        return SealRequest(tuple(targets)) if targets else None
+            return self._otherwise.request(session, picture=picture)
+        fields = [f for f in flow.fields.values() if isinstance(f, PersonalField) and f.keep in _WORKERS_GIVE]
+        if not fields:
+            return self._otherwise.request(session, picture=picture)
+        asked = [f for f in fields if picture is None or f.may_be_in(picture, flow.step_of(f.name).pictures)]
+        targets = tuple(self._target(entity, f) for f in asked for entity in dict.fromkeys(f.entities))
+        return SealRequest(targets) if targets else None
 
     def _target(self, entity: str, field: PersonalField) -> SealTarget:
         """How the field keeps a value. An earlier version of a flow may name a key that is gone: its hash is kept."""

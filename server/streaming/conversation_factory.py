@@ -140,7 +140,7 @@ class ConversationFactory:
             session.client_id,
             config.word_times,
             detects=row.detects,
-            seal=lambda: self.seals.request(session, asked=guidance.asked_field),
+            seal=lambda: self.seals.request(session),
             hints=guidance.hints,
         )
 

@@ -8,12 +8,13 @@ from datetime import datetime
 from models.text import RedactedText
 from server.flows.progress import Progress
 from server.jobs.runner import JobQueue
-from server.ledger import events, sealed_values, sessions, streams, tag_numbers, turns
+from server.ledger import events, sessions, streams, tag_numbers, turns
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow, SessionRow, TurnRow, UploadRow, UploadState
 from server.ledger.writer import Ledger
 from server.records.events import make_event, redacted_counts
-from server.records.guide import Change, Guide
+from server.records.guide import Guide
+from server.records.noted_answers import Change
 from server.records.numbering import KnownNumbers, number_tags
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
@@ -59,9 +60,9 @@ class StreamRepository:
             turn = tag_numbers.numbered_turn(cursor, recognized.turn)
             change: Change | None = None
             if turns.insert_turn(cursor, turn):
-                sealed = sealed_values.store(cursor, session.id, turn.id, recognized.sealed, self._clock())
-                change = self._guide.heard(cursor, session, turn, asked=asked)
-                events.insert_event(cursor, _turn_finished(session, turn, recognized.delay_s, self._clock(), sealed))
+                change = self._guide.heard(cursor, session, turn, asked=asked, sealed=recognized.sealed)
+                event = _turn_finished(session, turn, recognized.delay_s, self._clock(), change.sealed)
+                events.insert_event(cursor, event)
             streams.save_progress(
                 cursor,
                 self._stream_id,

@@ -92,7 +92,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         pubsub,
         artifacts=settings.pictures_dir,
         clock=clock,
-        guide=Guide(shared.flows),
+        guide=Guide(shared.flows, shared.audit.trail),
         recordings_at_once=max(2, settings.speech.places),
         keep_recordings=settings.keep_redacted_recordings,
         experiments=shared.experiments,

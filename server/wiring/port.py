@@ -79,7 +79,9 @@ def build_services(
         recommendation=RecommendationService(jobs.recommender, words),
         review=_build_review(settings, shared, words),
         flow=FlowService(
-            shared.flows, FlowAnswers(ledger, gateway, pubsub, Guide(shared.flows), clock, shared.seals), settings.retention
+            shared.flows,
+            FlowAnswers(ledger, gateway, pubsub, Guide(shared.flows, shared.audit.trail), clock, shared.seals),
+            settings.retention,
         ),
         funnel=FunnelService(
             ledger,

@@ -34,7 +34,7 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
     # While the cluster is away, finals wait. That is no load of the workers, so new streams are still admitted.
     load = SpeechLoadMeter(places, shared.cluster.worked_s)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
-    guide = Guide(shared.flows)
+    guide = Guide(shared.flows, shared.audit.trail)
     registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock, guide)
     await registry.count_logs()
     admission_limits = AdmissionLimits(

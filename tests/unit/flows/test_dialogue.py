@@ -52,7 +52,9 @@ class Talk:
 
     def photograph(self, kind: str, text: str = "") -> str:
         self.pictures.append(AnswerText(redacted(text), "picture", self.language, TODAY, kind))
-        self.rows += answers_of_picture(self.progress, self.pictures, f"upload-{len(self.pictures)}")
+        self.rows += answers_of_picture(
+            self.progress, self.pictures, f"upload-{len(self.pictures)}", step=self.progress.step
+        )
         return self.open
 
     @property

@@ -68,7 +68,7 @@ async def test_a_value_is_redacted_like_typed_text_that_answers_the_question(wor
     [call] = world.gateway.called("redact")
     assert (call.detail, call.asked_for) == (TextSource.TYPED, ("PHONE",))
     assert call.scope.seal is not None
-    assert call.scope.seal.target_of("PHONE") is not None
+    assert [target.field for target in call.scope.seal.targets_of("PHONE")] == ["phone"]
 
 
 @pytest.mark.parametrize(("field", "value"), [("renter", "12345"), ("mail", "none"), ("phone", "four")])

@@ -180,9 +180,12 @@ def test_public_keys_are_read_as_they_are_written() -> None:
             read_public_key(wrong)
 
 
-def test_a_request_seals_a_type_for_one_field() -> None:
+def test_a_value_is_sealed_once_for_each_field_that_may_have_it() -> None:
+    targets = (SealTarget("PHONE", "a", "k", PUBLIC), SealTarget("PHONE", "b", "k", PUBLIC))
+    values = redacted("415-555-0132", scope=replace(SCOPE, seal=SealRequest(targets))).sealed
+    assert [(value.field, opened(value).written) for value in values] == [("a", "415-555-0132"), ("b", "415-555-0132")]
     with pytest.raises(ValueError, match="one field"):
-        SealRequest((SealTarget("PHONE", "a", "k", PUBLIC), SealTarget("PHONE", "b", "k", PUBLIC)))
+        SealRequest((*targets, targets[0]))
 
 
 def test_nothing_can_be_sealed_without_a_session() -> None:

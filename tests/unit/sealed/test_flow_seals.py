@@ -41,27 +41,32 @@ def seals(text: str = FLOW) -> FlowSeals:
     return FlowSeals(Flows([flow], "rental"), KEYS, SameSeals(OTHERWISE))
 
 
-def fields(request: SealRequest | None) -> dict[str, tuple[str, bool]]:
-    """The field of each type, and whether it is sealed."""
+def fields(request: SealRequest | None) -> set[tuple[str, str, bool]]:
+    """Types and the fields that may have their values, and whether these are sealed."""
     assert request is not None
-    return {target.type: (target.field, bool(target.public_key)) for target in request.targets}
+    return {(target.type, target.field, bool(target.public_key)) for target in request.targets}
 
 
 RENTAL = replace(session(), flow="rental", flow_version=1)
-SEALED = {"NAME": ("driver", True), "PHONE": ("phone", True), "ID": ("phone", True), "EMAIL": ("mail", False)}
+SEALED = {("NAME", "driver", True), ("PHONE", "phone", True), ("ID", "phone", True), ("EMAIL", "mail", False)}
 
 
 def test_fields_that_are_sealed_or_hashed_are_asked_of_the_workers() -> None:
     assert fields(seals().request(RENTAL)) == SEALED
 
 
-def test_a_value_belongs_to_the_field_that_is_asked_for() -> None:
-    assert fields(seals().request(RENTAL, asked="driver")) == SEALED
-    assert "NAME" not in fields(seals().request(RENTAL, asked="renter")), "the renter is kept as a tag"
+def test_a_value_is_sealed_for_each_field_that_may_have_it() -> None:
+    two = FLOW.replace("entities: [NAME], keep: tag", "entities: [NAME], keep: hash")
+    assert fields(seals(two).request(RENTAL)) == SEALED | {("NAME", "renter", False)}
 
 
-def test_a_picture_gives_only_what_may_come_from_one() -> None:
-    assert set(fields(seals().request(RENTAL, from_picture=True))) == {"PHONE", "ID"}
+def test_a_picture_gives_only_what_may_come_from_one_of_its_kind() -> None:
+    phone = {("PHONE", "phone", True), ("ID", "phone", True)}
+    assert fields(seals().request(RENTAL, picture="meter")) == phone
+    kinds = FLOW.replace("  - name: who\n", "  - name: who\n    pictures: [document]\n")
+    assert fields(seals(kinds).request(RENTAL, picture="document")) == phone
+    assert fields(seals(kinds).request(RENTAL, picture="")) == phone, "a picture of no declared kind may be any"
+    assert seals(kinds).request(RENTAL, picture="meter") is None
 
 
 def test_a_flow_that_seals_nothing_leaves_it_to_the_settings() -> None:
@@ -82,4 +87,4 @@ def test_an_earlier_flow_whose_key_is_gone_keeps_the_hash() -> None:
     )
     known = Flows([now.model_copy(update={"version": 2})], "rental", [before])
     request = FlowSeals(known, KEYS).request(RENTAL)
-    assert not any(sealed for _, sealed in fields(request).values())
+    assert not any(sealed for _, _, sealed in fields(request))
