@@ -98,7 +98,7 @@ class Callers:
         )
         self.gateway = GuardedGateway(world.gateway, speech, vision)
         reading = (world.ledger, world.spool, self.gateway, world.pubsub, world.artifacts, world.clock)
-        world.more_handlers += [ReadPicture(*reading, guide=GUIDE), ReadRecording(*reading, at_once=2)]
+        world.more_handlers += [ReadPicture(*reading, guide=GUIDE), ReadRecording(*reading, guide=GUIDE, at_once=2)]
         self.streams: list[asyncio.Task[object]] = []
         self._read = 0
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from models.redaction.dialogue_context import answering
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext, RedactionScope
-from models.sealed_values import Binding, open_value, written_public_key
+from models.sealed_values import Binding, SealedValue, open_value, written_public_key
 from models.text import RawText, TextSource
 from server.access.audit import AuditTrail
 from server.flows.asking import answer_hints, asked_for
@@ -109,7 +109,7 @@ class GuidedSession:
             rows,
         )
         flow = self.guide.flow(self.session)
-        by_source: dict[str, list[sealed_values.SealedValue]] = {}
+        by_source: dict[str, list[SealedValue]] = {}
         for row in sealed_values.list_of_session(self.cursor, self.session.id):
             by_source.setdefault(row.source_id, []).append(row.value)
         answered = answered_fields(flow, {}, rows)

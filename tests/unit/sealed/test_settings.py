@@ -31,8 +31,8 @@ def test_fields_are_sealed_to_the_only_key_or_the_named_one() -> None:
         session()
     )
     assert named is not None
-    assert named.target_of("NAME") == SealTarget("NAME", "visitor", "crm", PUBLIC)
-    assert named.target_of("PHONE") is None
+    assert named.targets_of("NAME") == (SealTarget("NAME", "visitor", "crm", PUBLIC),)
+    assert named.targets_of("PHONE") == ()
 
 
 @pytest.mark.parametrize(
