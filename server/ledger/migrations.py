@@ -258,6 +258,11 @@ def keep_answers(cursor: Cursor) -> None:
     _run(cursor, answers.STATEMENTS)
 
 
+def name_flows_of_decisions(cursor: Cursor) -> None:
+    """Show the flow with each decision about a field, and say which erasures are by age."""
+    _run(cursor, [*reviews_schema.V_FIELD_DECISIONS_WITH_FLOWS.statements(), *schema_changes.AGE_ERASES])
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -300,4 +305,5 @@ ALL: tuple[Migration, ...] = (
     remember_why_records_were_rejected,
     label_pictures,
     keep_answers,
+    name_flows_of_decisions,
 )

@@ -6,6 +6,8 @@ stands in the records of the two recommendations that a decision names.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from server.ledger.table_schema import SqlView, TableSchema, comment_on
 
 REVIEWS = TableSchema(
@@ -128,4 +130,14 @@ V_FIELD_DECISIONS = SqlView(
     FROM field_decisions AS d JOIN sessions AS s ON s.id = d.session_id
         JOIN recommendations AS before ON before.id = d.recommendation_id
         JOIN recommendations AS after ON after.id = d.result_id""",  # noqa: S608 - literals of ours
+)
+
+V_FIELD_DECISIONS_WITH_FLOWS = replace(
+    V_FIELD_DECISIONS,
+    columns={
+        **V_FIELD_DECISIONS.columns,
+        "flow": "Name of the flow of the session.",
+        "flow_version": "Version of the flow.",
+    },
+    sql=V_FIELD_DECISIONS.sql.replace(" AS shown_s\n", " AS shown_s, flow, flow_version\n"),
 )

@@ -166,3 +166,8 @@ OPENINGS = [
     ),
 ]
 """Before, an app whose clock was slow had events before the opening of their session."""
+
+AGE_ERASES = [
+    comment_on("COLUMN", "erasures.scope", "What was named: session, client or subject; age for a limit of retention."),
+]
+"""Retention erases whole sessions, too."""

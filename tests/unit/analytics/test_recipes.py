@@ -31,7 +31,7 @@ from tests.unit.ledger.migrated import open_ledger
 
 PAGES = [
     Path(__file__).resolve().parents[3] / "docs" / "operating" / name
-    for name in ("events.md", "ledger-and-sql.md", "funnels.md")
+    for name in ("events.md", "ledger-and-sql.md", "funnels.md", "reviewing.md")
 ]
 FUNNEL = [(1, "camera_opened", 1, 1.0, None), (2, "photo_taken", 1, 1.0, 1.0), (3, "photo_sent", 1, 1.0, 1.0)]
 
@@ -79,7 +79,7 @@ def _remote(query: str) -> str:
 
 
 def test_every_recipe_runs_from_python(answers: dict[str, list[tuple[Any, ...]]]) -> None:
-    assert len(answers) >= 23
+    assert len(answers) >= 26
     [funnel] = [rows for query, rows in answers.items() if query.startswith("FROM funnel(")]
     assert funnel == FUNNEL
 
