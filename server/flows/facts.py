@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from models.errors import InvalidInput
 from models.reasons import Reason
@@ -12,10 +12,14 @@ from server.flows.fact_values import is_word
 _ANSWERS = ("yes", "no")
 
 
-def check_facts(flow: FlowDefinition, facts: Mapping[str, str]) -> None:
+def check_facts(flow: FlowDefinition, facts: Mapping[str, str], personal: Collection[str] = ()) -> None:
     """Make sure that a flow has these facts, and that their values fit.
 
-    Words that fit may still name a person: see ``words_in_facts``.
+    Args:
+        flow: The flow.
+        facts: Values by name.
+        personal: Words among ``words_in_facts`` in which something personal was found. They are refused, unless they
+            are options: those are words of the operator.
 
     Raises:
         InvalidInput: FACT_INVALID; the message names the fact, never the value.
@@ -31,7 +35,10 @@ def check_facts(flow: FlowDefinition, facts: Mapping[str, str]) -> None:
                 hint=f"Its facts: {named}.",
             )
         if problem := fact.problem(facts[name]):
-            raise InvalidInput(f"The fact {name} {problem}.", reason=Reason.FACT_INVALID)
+            options = f"Its options: {', '.join(fact.options)}." if fact.options else ""
+            raise InvalidInput(f"The fact {name} {problem}.", reason=Reason.FACT_INVALID, hint=options)
+    if any(facts[name] in personal and not declared[name].options for name in facts):
+        raise _personal()
 
 
 def words_in_facts(facts: Mapping[str, str]) -> list[str]:
@@ -39,10 +46,11 @@ def words_in_facts(facts: Mapping[str, str]) -> list[str]:
     return [value for value in facts.values() if is_word(value) and value not in _ANSWERS]
 
 
-def fact_is_personal() -> InvalidInput:
+def _personal() -> InvalidInput:
     """The refusal of a word in which something personal was found. It tells neither the word nor the fact."""
     return InvalidInput(
-        "A fact of the session may name a person.",
+        "A fact of the session may name a person or a place.",
         reason=Reason.FACT_INVALID,
-        hint="Facts are stored and shown as they are. A field of the kind personal asks for what is personal.",
+        hint="Facts are stored and shown as they are. If the words of a fact are known, such as names of sites, list "
+        "them as its options in the flow file. A field of the kind personal asks for what is personal.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -91,8 +91,11 @@ class Sessions:
         flow: str = "",
         flow_version: int = 0,
         facts: Mapping[str, str] = NO_FACTS,
+        personal: Collection[str] = (),
     ) -> SessionRow:
         """Open a session, or find the one that the same request opened.
+
+        ``personal`` has the words of the facts in which the redactor found something.
 
         Raises:
             NotFound: FLOW_NOT_FOUND.
@@ -104,7 +107,7 @@ class Sessions:
         changes = self._experiments.changes(variant, client_id, now)
         if changes.flow == chosen.name and changes.flow_version and not flow_version:
             chosen = self._flows.choose(chosen.name, changes.flow_version)
-        check_facts(chosen, facts)
+        check_facts(chosen, facts, personal)
         row = SessionRow(
             id=str(uuid.uuid4()),
             client_id=client_id,

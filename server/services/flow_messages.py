@@ -44,7 +44,7 @@ def flow_message(flow: FlowDefinition, language: str, *, default: bool, whole: b
     if whole:
         for fact in flow.facts:
             label = fact.name.replace("_", " ") if fact.label is None else text_in(fact.label, code)
-            message.facts.add(name=fact.name, kind=fact.kind, label=label, unit=fact.unit)
+            message.facts.add(name=fact.name, kind=fact.kind, label=label, unit=fact.unit, options=fact.options)
         message.steps.extend(_step(step, code) for step in flow.steps)
     return message
 

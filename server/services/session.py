@@ -8,7 +8,7 @@ from typing import Any
 from vestibule.v1 import session_pb2, session_pb2_grpc
 
 from server.access.caller import current_caller
-from server.flows.facts import fact_is_personal, words_in_facts
+from server.flows.facts import words_in_facts
 from server.ledger.types import RecommendationRow, SessionRow, TurnRow, UploadRow
 from server.records.machine_words import MachineWords
 from server.records.pubsub import LateReply, PubSub, Update
@@ -31,8 +31,6 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
         self, request: session_pb2.StartSessionRequest, context: Any
     ) -> session_pb2.StartSessionResponse:
         facts = dict(request.facts)
-        if await self._words.personal(words_in_facts(facts)):
-            raise fact_is_personal()
         row = await self._sessions.start(
             client_id=current_caller().client_for(request.client_id),
             request_id=request.request_id.lower(),  # UUIDs are equal in any letter case
@@ -43,6 +41,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
             flow=request.flow,
             flow_version=request.flow_version,
             facts=facts,
+            personal=await self._words.personal(words_in_facts(facts)),
         )
         return session_pb2.StartSessionResponse(session=_message(await self._sessions.view(row.id)))
 

@@ -27,7 +27,7 @@ from vestibule.v1 import common_pb2 as vestibule_dot_v1_dot_common__pb2
 from vestibule.v1 import media_pb2 as vestibule_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17vestibule/v1/flow.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19vestibule/v1/common.proto\x1a\x18vestibule/v1/media.proto\"+\n\x0b\x46ieldOption\x12\r\n\x05value\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\"\xca\x02\n\x10\x46ieldDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.vestibule.v1.FieldKind\x12\r\n\x05label\x18\x03 \x01(\t\x12\x10\n\x08question\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\x12\x0f\n\x07\x65xample\x18\x06 \x01(\t\x12\x10\n\x08required\x18\x07 \x01(\x08\x12*\n\x07options\x18\x08 \x03(\x0b\x32\x19.vestibule.v1.FieldOption\x12\x0c\n\x04unit\x18\t \x01(\t\x12\x14\n\x07minimum\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x0b \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06\x66ormat\x18\x0c \x01(\t\x12\r\n\x05least\x18\r \x01(\r\x12\x13\n\x0b\x63onditional\x18\x0e \x01(\x08\x42\n\n\x08_minimumB\n\n\x08_maximum\"\xea\x01\n\x0fStepDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\x11\n\tskippable\x18\x04 \x01(\x08\x12%\n\x04ways\x18\x05 \x03(\x0e\x32\x17.vestibule.v1.AnswerWay\x12.\n\rpicture_kinds\x18\x06 \x03(\x0e\x32\x17.vestibule.v1.MediaKind\x12.\n\x06\x66ields\x18\x07 \x03(\x0b\x32\x1e.vestibule.v1.FieldDescription\x12\x13\n\x0b\x63onditional\x18\x08 \x01(\x08\"J\n\x0f\x46\x61\x63tDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\"\xc5\x02\n\rFlowRetention\x12\x1b\n\x0e\x61rtifacts_days\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nturns_days\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0bsealed_days\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0b\x65vents_days\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x0cletters_days\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x19\n\x0crecords_days\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x1c\n\x0funfinished_days\x18\x07 \x01(\x01H\x06\x88\x01\x01\x42\x11\n\x0f_artifacts_daysB\r\n\x0b_turns_daysB\x0e\n\x0c_sealed_daysB\x0e\n\x0c_events_daysB\x0f\n\r_letters_daysB\x0f\n\r_records_daysB\x12\n\x10_unfinished_days\"\x8b\x02\n\x04\x46low\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x11\n\tlanguages\x18\x05 \x03(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x07 \x01(\x08\x12,\n\x05\x66\x61\x63ts\x18\x08 \x03(\x0b\x32\x1d.vestibule.v1.FactDescription\x12,\n\x05steps\x18\t \x03(\x0b\x32\x1d.vestibule.v1.StepDescription\x12.\n\tretention\x18\n \x01(\x0b\x32\x1b.vestibule.v1.FlowRetention\":\n\x10ListFlowsRequest\x12&\n\x08language\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([a-z]{2})?$\"6\n\x11ListFlowsResponse\x12!\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x12.vestibule.v1.Flow\"\x84\x01\n\x0eGetFlowRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,47})?$\x12\x1a\n\x07version\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\x12&\n\x08language\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([a-z]{2})?$\"3\n\x0fGetFlowResponse\x12 \n\x04\x66low\x18\x01 \x01(\x0b\x32\x12.vestibule.v1.Flow\"{\n\x12\x41nswerFieldRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12,\n\x05\x66ield\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,47}$\x12\x19\n\x05value\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\"?\n\x13\x41nswerFieldResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x16.vestibule.v1.Progress\"\\\n\x0fSkipStepRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12+\n\x04step\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,47}$\"<\n\x10SkipStepResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x16.vestibule.v1.Progress\"`\n\x12ReopenFieldRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12,\n\x05\x66ield\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,47}$\"?\n\x13ReopenFieldResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x16.vestibule.v1.Progress\"\xc8\x01\n\x08Progress\x12\x0c\n\x04\x66low\x18\x01 \x01(\t\x12\x14\n\x0c\x66low_version\x18\x02 \x01(\r\x12\x12\n\nflow_title\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x0c\n\x04\x64one\x18\x05 \x01(\r\x12\r\n\x05total\x18\x06 \x01(\r\x12(\n\x08question\x18\x07 \x01(\x0b\x32\x16.vestibule.v1.Question\x12+\n\x06\x66ields\x18\x08 \x03(\x0b\x32\x1b.vestibule.v1.FieldProgress\"\xa1\x02\n\x08Question\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\nstep_title\x18\x02 \x01(\t\x12\x11\n\tskippable\x18\x03 \x01(\x08\x12%\n\x04ways\x18\x04 \x03(\x0e\x32\x17.vestibule.v1.AnswerWay\x12.\n\rpicture_kinds\x18\x05 \x03(\x0e\x32\x17.vestibule.v1.MediaKind\x12-\n\x05\x66ield\x18\x06 \x01(\x0b\x32\x1e.vestibule.v1.FieldDescription\x12(\n\x04text\x18\x07 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12\x30\n\x0c\x64isagreement\x18\x08 \x01(\x0b\x32\x1a.vestibule.v1.Disagreement\"f\n\x0c\x44isagreement\x12(\n\x04said\x18\x01 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12,\n\x08pictured\x18\x02 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\"\xd9\x01\n\rFieldProgress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.vestibule.v1.FieldState\x12)\n\x05value\x18\x05 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12$\n\x03way\x18\x06 \x01(\x0e\x32\x17.vestibule.v1.AnswerWay\x12\x11\n\tsource_id\x18\x07 \x01(\t\x12\x10\n\x08required\x18\x08 \x01(\x08*\xef\x01\n\tFieldKind\x12\x1a\n\x16\x46IELD_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46IELD_KIND_TEXT\x10\x01\x12\x15\n\x11\x46IELD_KIND_NUMBER\x10\x02\x12\x15\n\x11\x46IELD_KIND_CHOICE\x10\x03\x12\x15\n\x11\x46IELD_KIND_YES_NO\x10\x04\x12\x13\n\x0f\x46IELD_KIND_DATE\x10\x05\x12\x13\n\x0f\x46IELD_KIND_TIME\x10\x06\x12\x13\n\x0f\x46IELD_KIND_CODE\x10\x07\x12\x17\n\x13\x46IELD_KIND_PERSONAL\x10\x08\x12\x14\n\x10\x46IELD_KIND_PHOTO\x10\t*\x7f\n\tAnswerWay\x12\x1a\n\x16\x41NSWER_WAY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41NSWER_WAY_SPEECH\x10\x01\x12\x13\n\x0f\x41NSWER_WAY_TEXT\x10\x02\x12\x16\n\x12\x41NSWER_WAY_PICTURE\x10\x03\x12\x12\n\x0e\x41NSWER_WAY_APP\x10\x04*\x8f\x01\n\nFieldState\x12\x1b\n\x17\x46IELD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46IELD_STATE_MISSING\x10\x01\x12\x18\n\x14\x46IELD_STATE_ANSWERED\x10\x02\x12\x17\n\x13\x46IELD_STATE_SKIPPED\x10\x03\x12\x18\n\x14\x46IELD_STATE_DISPUTED\x10\x04\x32\xa0\x03\n\x0b\x46lowService\x12Q\n\tListFlows\x12\x1e.vestibule.v1.ListFlowsRequest\x1a\x1f.vestibule.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12K\n\x07GetFlow\x12\x1c.vestibule.v1.GetFlowRequest\x1a\x1d.vestibule.v1.GetFlowResponse\"\x03\x90\x02\x01\x12R\n\x0b\x41nswerField\x12 .vestibule.v1.AnswerFieldRequest\x1a!.vestibule.v1.AnswerFieldResponse\x12I\n\x08SkipStep\x12\x1d.vestibule.v1.SkipStepRequest\x1a\x1e.vestibule.v1.SkipStepResponse\x12R\n\x0bReopenField\x12 .vestibule.v1.ReopenFieldRequest\x1a!.vestibule.v1.ReopenFieldResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17vestibule/v1/flow.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19vestibule/v1/common.proto\x1a\x18vestibule/v1/media.proto\"+\n\x0b\x46ieldOption\x12\r\n\x05value\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\"\xca\x02\n\x10\x46ieldDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.vestibule.v1.FieldKind\x12\r\n\x05label\x18\x03 \x01(\t\x12\x10\n\x08question\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\x12\x0f\n\x07\x65xample\x18\x06 \x01(\t\x12\x10\n\x08required\x18\x07 \x01(\x08\x12*\n\x07options\x18\x08 \x03(\x0b\x32\x19.vestibule.v1.FieldOption\x12\x0c\n\x04unit\x18\t \x01(\t\x12\x14\n\x07minimum\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x0b \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06\x66ormat\x18\x0c \x01(\t\x12\r\n\x05least\x18\r \x01(\r\x12\x13\n\x0b\x63onditional\x18\x0e \x01(\x08\x42\n\n\x08_minimumB\n\n\x08_maximum\"\xea\x01\n\x0fStepDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\x11\n\tskippable\x18\x04 \x01(\x08\x12%\n\x04ways\x18\x05 \x03(\x0e\x32\x17.vestibule.v1.AnswerWay\x12.\n\rpicture_kinds\x18\x06 \x03(\x0e\x32\x17.vestibule.v1.MediaKind\x12.\n\x06\x66ields\x18\x07 \x03(\x0b\x32\x1e.vestibule.v1.FieldDescription\x12\x13\n\x0b\x63onditional\x18\x08 \x01(\x08\"[\n\x0f\x46\x61\x63tDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0f\n\x07options\x18\x05 \x03(\t\"\xc5\x02\n\rFlowRetention\x12\x1b\n\x0e\x61rtifacts_days\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nturns_days\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0bsealed_days\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0b\x65vents_days\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x0cletters_days\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x19\n\x0crecords_days\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x1c\n\x0funfinished_days\x18\x07 \x01(\x01H\x06\x88\x01\x01\x42\x11\n\x0f_artifacts_daysB\r\n\x0b_turns_daysB\x0e\n\x0c_sealed_daysB\x0e\n\x0c_events_daysB\x0f\n\r_letters_daysB\x0f\n\r_records_daysB\x12\n\x10_unfinished_days\"\x8b\x02\n\x04\x46low\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x11\n\tlanguages\x18\x05 \x03(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x07 \x01(\x08\x12,\n\x05\x66\x61\x63ts\x18\x08 \x03(\x0b\x32\x1d.vestibule.v1.FactDescription\x12,\n\x05steps\x18\t \x03(\x0b\x32\x1d.vestibule.v1.StepDescription\x12.\n\tretention\x18\n \x01(\x0b\x32\x1b.vestibule.v1.FlowRetention\":\n\x10ListFlowsRequest\x12&\n\x08language\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([a-z]{2})?$\"6\n\x11ListFlowsResponse\x12!\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x12.vestibule.v1.Flow\"\x84\x01\n\x0eGetFlowRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,47})?$\x12\x1a\n\x07version\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\x12&\n\x08language\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([a-z]{2})?$\"3\n\x0fGetFlowResponse\x12 \n\x04\x66low\x18\x01 \x01(\x0b\x32\x12.vestibule.v1.Flow\"{\n\x12\x41nswerFieldRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12,\n\x05\x66ield\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,47}$\x12\x19\n\x05value\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\"?\n\x13\x41nswerFieldResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x16.vestibule.v1.Progress\"\\\n\x0fSkipStepRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12+\n\x04step\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,47}$\"<\n\x10SkipStepResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x16.vestibule.v1.Progress\"`\n\x12ReopenFieldRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12,\n\x05\x66ield\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,47}$\"?\n\x13ReopenFieldResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x16.vestibule.v1.Progress\"\xc8\x01\n\x08Progress\x12\x0c\n\x04\x66low\x18\x01 \x01(\t\x12\x14\n\x0c\x66low_version\x18\x02 \x01(\r\x12\x12\n\nflow_title\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x0c\n\x04\x64one\x18\x05 \x01(\r\x12\r\n\x05total\x18\x06 \x01(\r\x12(\n\x08question\x18\x07 \x01(\x0b\x32\x16.vestibule.v1.Question\x12+\n\x06\x66ields\x18\x08 \x03(\x0b\x32\x1b.vestibule.v1.FieldProgress\"\xa1\x02\n\x08Question\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\nstep_title\x18\x02 \x01(\t\x12\x11\n\tskippable\x18\x03 \x01(\x08\x12%\n\x04ways\x18\x04 \x03(\x0e\x32\x17.vestibule.v1.AnswerWay\x12.\n\rpicture_kinds\x18\x05 \x03(\x0e\x32\x17.vestibule.v1.MediaKind\x12-\n\x05\x66ield\x18\x06 \x01(\x0b\x32\x1e.vestibule.v1.FieldDescription\x12(\n\x04text\x18\x07 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12\x30\n\x0c\x64isagreement\x18\x08 \x01(\x0b\x32\x1a.vestibule.v1.Disagreement\"f\n\x0c\x44isagreement\x12(\n\x04said\x18\x01 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12,\n\x08pictured\x18\x02 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\"\xd9\x01\n\rFieldProgress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.vestibule.v1.FieldState\x12)\n\x05value\x18\x05 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12$\n\x03way\x18\x06 \x01(\x0e\x32\x17.vestibule.v1.AnswerWay\x12\x11\n\tsource_id\x18\x07 \x01(\t\x12\x10\n\x08required\x18\x08 \x01(\x08*\xef\x01\n\tFieldKind\x12\x1a\n\x16\x46IELD_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46IELD_KIND_TEXT\x10\x01\x12\x15\n\x11\x46IELD_KIND_NUMBER\x10\x02\x12\x15\n\x11\x46IELD_KIND_CHOICE\x10\x03\x12\x15\n\x11\x46IELD_KIND_YES_NO\x10\x04\x12\x13\n\x0f\x46IELD_KIND_DATE\x10\x05\x12\x13\n\x0f\x46IELD_KIND_TIME\x10\x06\x12\x13\n\x0f\x46IELD_KIND_CODE\x10\x07\x12\x17\n\x13\x46IELD_KIND_PERSONAL\x10\x08\x12\x14\n\x10\x46IELD_KIND_PHOTO\x10\t*\x7f\n\tAnswerWay\x12\x1a\n\x16\x41NSWER_WAY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41NSWER_WAY_SPEECH\x10\x01\x12\x13\n\x0f\x41NSWER_WAY_TEXT\x10\x02\x12\x16\n\x12\x41NSWER_WAY_PICTURE\x10\x03\x12\x12\n\x0e\x41NSWER_WAY_APP\x10\x04*\x8f\x01\n\nFieldState\x12\x1b\n\x17\x46IELD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46IELD_STATE_MISSING\x10\x01\x12\x18\n\x14\x46IELD_STATE_ANSWERED\x10\x02\x12\x17\n\x13\x46IELD_STATE_SKIPPED\x10\x03\x12\x18\n\x14\x46IELD_STATE_DISPUTED\x10\x04\x32\xa0\x03\n\x0b\x46lowService\x12Q\n\tListFlows\x12\x1e.vestibule.v1.ListFlowsRequest\x1a\x1f.vestibule.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12K\n\x07GetFlow\x12\x1c.vestibule.v1.GetFlowRequest\x1a\x1d.vestibule.v1.GetFlowResponse\"\x03\x90\x02\x01\x12R\n\x0b\x41nswerField\x12 .vestibule.v1.AnswerFieldRequest\x1a!.vestibule.v1.AnswerFieldResponse\x12I\n\x08SkipStep\x12\x1d.vestibule.v1.SkipStepRequest\x1a\x1e.vestibule.v1.SkipStepResponse\x12R\n\x0bReopenField\x12 .vestibule.v1.ReopenFieldRequest\x1a!.vestibule.v1.ReopenFieldResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,12 +60,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLOWSERVICE'].methods_by_name['ListFlows']._serialized_options = b'\220\002\001'
   _globals['_FLOWSERVICE'].methods_by_name['GetFlow']._loaded_options = None
   _globals['_FLOWSERVICE'].methods_by_name['GetFlow']._serialized_options = b'\220\002\001'
-  _globals['_FIELDKIND']._serialized_start=3045
-  _globals['_FIELDKIND']._serialized_end=3284
-  _globals['_ANSWERWAY']._serialized_start=3286
-  _globals['_ANSWERWAY']._serialized_end=3413
-  _globals['_FIELDSTATE']._serialized_start=3416
-  _globals['_FIELDSTATE']._serialized_end=3559
+  _globals['_FIELDKIND']._serialized_start=3062
+  _globals['_FIELDKIND']._serialized_end=3301
+  _globals['_ANSWERWAY']._serialized_start=3303
+  _globals['_ANSWERWAY']._serialized_end=3430
+  _globals['_FIELDSTATE']._serialized_start=3433
+  _globals['_FIELDSTATE']._serialized_end=3576
   _globals['_FIELDOPTION']._serialized_start=123
   _globals['_FIELDOPTION']._serialized_end=166
   _globals['_FIELDDESCRIPTION']._serialized_start=169
@@ -73,39 +73,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STEPDESCRIPTION']._serialized_start=502
   _globals['_STEPDESCRIPTION']._serialized_end=736
   _globals['_FACTDESCRIPTION']._serialized_start=738
-  _globals['_FACTDESCRIPTION']._serialized_end=812
-  _globals['_FLOWRETENTION']._serialized_start=815
-  _globals['_FLOWRETENTION']._serialized_end=1140
-  _globals['_FLOW']._serialized_start=1143
-  _globals['_FLOW']._serialized_end=1410
-  _globals['_LISTFLOWSREQUEST']._serialized_start=1412
-  _globals['_LISTFLOWSREQUEST']._serialized_end=1470
-  _globals['_LISTFLOWSRESPONSE']._serialized_start=1472
-  _globals['_LISTFLOWSRESPONSE']._serialized_end=1526
-  _globals['_GETFLOWREQUEST']._serialized_start=1529
-  _globals['_GETFLOWREQUEST']._serialized_end=1661
-  _globals['_GETFLOWRESPONSE']._serialized_start=1663
-  _globals['_GETFLOWRESPONSE']._serialized_end=1714
-  _globals['_ANSWERFIELDREQUEST']._serialized_start=1716
-  _globals['_ANSWERFIELDREQUEST']._serialized_end=1839
-  _globals['_ANSWERFIELDRESPONSE']._serialized_start=1841
-  _globals['_ANSWERFIELDRESPONSE']._serialized_end=1904
-  _globals['_SKIPSTEPREQUEST']._serialized_start=1906
-  _globals['_SKIPSTEPREQUEST']._serialized_end=1998
-  _globals['_SKIPSTEPRESPONSE']._serialized_start=2000
-  _globals['_SKIPSTEPRESPONSE']._serialized_end=2060
-  _globals['_REOPENFIELDREQUEST']._serialized_start=2062
-  _globals['_REOPENFIELDREQUEST']._serialized_end=2158
-  _globals['_REOPENFIELDRESPONSE']._serialized_start=2160
-  _globals['_REOPENFIELDRESPONSE']._serialized_end=2223
-  _globals['_PROGRESS']._serialized_start=2226
-  _globals['_PROGRESS']._serialized_end=2426
-  _globals['_QUESTION']._serialized_start=2429
-  _globals['_QUESTION']._serialized_end=2718
-  _globals['_DISAGREEMENT']._serialized_start=2720
-  _globals['_DISAGREEMENT']._serialized_end=2822
-  _globals['_FIELDPROGRESS']._serialized_start=2825
-  _globals['_FIELDPROGRESS']._serialized_end=3042
-  _globals['_FLOWSERVICE']._serialized_start=3562
-  _globals['_FLOWSERVICE']._serialized_end=3978
+  _globals['_FACTDESCRIPTION']._serialized_end=829
+  _globals['_FLOWRETENTION']._serialized_start=832
+  _globals['_FLOWRETENTION']._serialized_end=1157
+  _globals['_FLOW']._serialized_start=1160
+  _globals['_FLOW']._serialized_end=1427
+  _globals['_LISTFLOWSREQUEST']._serialized_start=1429
+  _globals['_LISTFLOWSREQUEST']._serialized_end=1487
+  _globals['_LISTFLOWSRESPONSE']._serialized_start=1489
+  _globals['_LISTFLOWSRESPONSE']._serialized_end=1543
+  _globals['_GETFLOWREQUEST']._serialized_start=1546
+  _globals['_GETFLOWREQUEST']._serialized_end=1678
+  _globals['_GETFLOWRESPONSE']._serialized_start=1680
+  _globals['_GETFLOWRESPONSE']._serialized_end=1731
+  _globals['_ANSWERFIELDREQUEST']._serialized_start=1733
+  _globals['_ANSWERFIELDREQUEST']._serialized_end=1856
+  _globals['_ANSWERFIELDRESPONSE']._serialized_start=1858
+  _globals['_ANSWERFIELDRESPONSE']._serialized_end=1921
+  _globals['_SKIPSTEPREQUEST']._serialized_start=1923
+  _globals['_SKIPSTEPREQUEST']._serialized_end=2015
+  _globals['_SKIPSTEPRESPONSE']._serialized_start=2017
+  _globals['_SKIPSTEPRESPONSE']._serialized_end=2077
+  _globals['_REOPENFIELDREQUEST']._serialized_start=2079
+  _globals['_REOPENFIELDREQUEST']._serialized_end=2175
+  _globals['_REOPENFIELDRESPONSE']._serialized_start=2177
+  _globals['_REOPENFIELDRESPONSE']._serialized_end=2240
+  _globals['_PROGRESS']._serialized_start=2243
+  _globals['_PROGRESS']._serialized_end=2443
+  _globals['_QUESTION']._serialized_start=2446
+  _globals['_QUESTION']._serialized_end=2735
+  _globals['_DISAGREEMENT']._serialized_start=2737
+  _globals['_DISAGREEMENT']._serialized_end=2839
+  _globals['_FIELDPROGRESS']._serialized_start=2842
+  _globals['_FIELDPROGRESS']._serialized_end=3059
+  _globals['_FLOWSERVICE']._serialized_start=3579
+  _globals['_FLOWSERVICE']._serialized_end=3995
 # @@protoc_insertion_point(module_scope)

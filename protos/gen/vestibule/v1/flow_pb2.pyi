@@ -312,6 +312,7 @@ class FactDescription(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Machine word, for StartSession.facts."""
     kind: _builtins.str
@@ -320,6 +321,10 @@ class FactDescription(_message.Message):
     """What people call it."""
     unit: _builtins.str
     """Of a number. May be empty."""
+    @_builtins.property
+    def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a word: those that it may be. Empty: any word that names nobody."""
+
     def __init__(
         self,
         *,
@@ -327,10 +332,11 @@ class FactDescription(_message.Message):
         kind: _builtins.str = ...,
         label: _builtins.str = ...,
         unit: _builtins.str = ...,
+        options: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "label", b"label", "name", b"name", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "label", b"label", "name", b"name", "options", b"options", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
