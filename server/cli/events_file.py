@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
 
 LONGEST_SHOWN: Final = 60
 MAX_FILE_BYTES: Final = 1024 * 1024
-KINDS: Final = ("number", "boolean", "time", "code", "text")
-"""Kinds by name. A list of values is an enumeration."""
-_A_WORD: Final = "must be a word; put it into quotation marks"
 _PLACE: Final = re.compile(r"events\[(\d+)\](?:\.properties\[(\d+)\])?(?:\.values\[(\d+)\])?(?:\.(?:name|key|values))?")
 _HINT: Final = "docs/operating/events.md shows a whole file."
 
@@ -53,8 +49,9 @@ def parse_events(text: str) -> list[DeclaredEvent]:
         raise _invalid("There is nothing below `events`. Write `events: {}` to declare no events.")
     if not isinstance(whole, dict) or list(whole) != ["events"] or not isinstance(whole["events"], dict):
         raise _invalid("The file must have the one key `events`, with the events by name below it.")
-    wrong = [*_violations(whole["events"]), *_broken_rules(whole["events"])]
-    if wrong:
+    from server.flows.app_events import violations
+
+    if wrong := [FieldViolation(f"events.{found.field}", found.description) for found in violations(whole["events"])]:
         raise _invalid("The file does not have the form of declared events.", wrong)
     return [_event(name, properties or {}) for name, properties in whole["events"].items()]
 
@@ -68,57 +65,6 @@ def _loaded(text: str) -> Any:
         return load_strictly(text)
     except yaml.YAMLError as error:
         raise _invalid(f"The file is no YAML{where_wrong(error)}.") from None
-
-
-def _violations(events: dict[Any, Any]) -> Iterator[FieldViolation]:
-    for name, properties in events.items():
-        if not isinstance(name, str):
-            yield FieldViolation(f"events.{name}", _A_WORD)
-        if not isinstance(properties, dict | None):
-            yield FieldViolation(f"events.{name}", "must be empty, or have its properties by key below it")
-            continue
-        for key, kind in (properties or {}).items():
-            path = f"events.{name}.{key}"
-            if not isinstance(key, str):
-                yield FieldViolation(path, _A_WORD)
-            if isinstance(kind, list):
-                if not kind:
-                    yield FieldViolation(path, "must have values")
-                for number, value in enumerate(kind, start=1):
-                    if not isinstance(value, str):
-                        yield FieldViolation(path, f"value {number} is read as {_read_as(value)}: it {_A_WORD}")
-            elif kind not in KINDS:
-                yield FieldViolation(path, f"must be {', '.join(KINDS)} or a list of values")
-
-
-def _read_as(value: Any) -> str:
-    """What YAML made of a word without quotation marks, such as true of `yes`."""
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    return "a list or a map" if isinstance(value, list | dict) else str(value)
-
-
-def _broken_rules(events: dict[Any, Any]) -> Iterator[FieldViolation]:
-    """The rules of the proto that names, keys and values break: those of the file that are words."""
-    import protovalidate
-    from vestibule.v1 import funnel_pb2
-
-    from server.rpc.interceptors.rules_in_words import in_words
-
-    given = [_event(name, _words(properties)) for name, properties in events.items() if isinstance(name, str)]
-    request = funnel_pb2.DeclareEventsRequest(events=given)
-    for violation in protovalidate.Validator().collect_violations(request):
-        found = in_words(request, violation)
-        yield FieldViolation(in_file(found.field, given), in_file(found.description, given))
-
-
-def _words(properties: Any) -> dict[str, str | list[str]]:
-    """The properties whose key and kind can be read."""
-    found: dict[str, str | list[str]] = {}
-    for key, kind in (properties if isinstance(properties, dict) else {}).items():
-        if isinstance(key, str) and (kind in KINDS if isinstance(kind, str) else isinstance(kind, list)):
-            found[key] = kind if isinstance(kind, str) else [value for value in kind if isinstance(value, str)]
-    return found
 
 
 def in_file(text: str, events: Sequence[DeclaredEvent]) -> str:

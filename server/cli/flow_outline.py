@@ -8,8 +8,12 @@ from server.flows.fields import ChoiceField, Keep, NumberField, PersonalField, P
 from server.flows.texts import text_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from server.flows.app_events import DeclaredProperty
     from server.flows.conditions import Condition
     from server.flows.definition import FlowDefinition, Step
+    from server.flows.fact_values import Fact
     from server.flows.fields import FieldDefinition
 
 
@@ -25,13 +29,15 @@ def outline(flow: FlowDefinition, language: str) -> str:
     if flow.description is not None:
         lines.append(text_in(flow.description, told))
     if flow.facts:
-        lines += ["", "The app may give", *(f"  {fact.name}: {fact.kind}" for fact in flow.facts)]
+        lines += ["", "The app may give", *map(_fact, flow.facts)]
     for number, step in enumerate(flow.steps, start=1):
         lines += ["", f"{number}. {step.title_in(told)}{_condition(step.when)}", *_step(step, told)]
     if flow.checks:
         lines += ["", "Checks"]
         lines += [f"  {check.severity}: {text_in(check.message, told)}" for check in flow.checks]
     lines += ["", f"Approval: {approval_words(flow)}", f"Funnel: {', '.join(flow.stages())}"]
+    if flow.declared_events:
+        lines.append(f"Events of apps: {', '.join(map(_event, flow.declared_events.items()))}")
     lines.append(f"Kept: {kept_words(flow)}")
     return "\n".join(lines)
 
@@ -46,6 +52,16 @@ def kept_words(flow: FlowDefinition) -> str:
     """How long what is stored is kept, in a few words."""
     kept = [f"{name.removesuffix('_days')} {days:g} days" for name, days in flow.retention.limits.items()]
     return ", ".join([*kept, "or as the settings say, where that is shorter"]) if kept else "as the settings say"
+
+
+def _fact(fact: Fact) -> str:
+    what = f"one of {', '.join(fact.options)}" if fact.options else fact.kind
+    return f"  {fact.name}: {what}"
+
+
+def _event(declared: tuple[str, Mapping[str, DeclaredProperty]]) -> str:
+    name, properties = declared
+    return f"{name} ({', '.join(f'{key}: {kind}' for key, kind in properties.items())})" if properties else name
 
 
 def words_of(condition: Condition) -> str:

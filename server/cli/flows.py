@@ -95,7 +95,7 @@ def check(files: tuple[Path, ...], examples: bool, as_json: bool) -> None:
     field would stay empty: make such a field personal.
     """
     from models.errors import VestibuleError
-    from server.cli.flow_examples import hidden_examples
+    from server.cli.flow_examples import hidden_examples, personal_words
     from server.flows.loader import load_flow
 
     answers: list[_Answer] = []
@@ -108,7 +108,7 @@ def check(files: tuple[Path, ...], examples: bool, as_json: bool) -> None:
                 raise failure from None
             answers.append(_Answer(str(file), "", [error.message], []))
         else:
-            warnings = hidden_examples(flow) if examples else []
+            warnings = [*hidden_examples(flow), *personal_words(flow)] if examples else []
             answers.append(_Answer(str(file), flow.label, [], warnings))
     if as_json:
         show_json([asdict(answer) for answer in answers])

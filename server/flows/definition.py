@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from server.flows.app_events import AppEvents, Declaration, declaration_of
 from server.flows.conditions import Condition, FlowPart, Name
 from server.flows.fact_values import Fact
 from server.flows.fields import ChoiceField, FieldDefinition, MediaKind, PersonalField, PhotoField
@@ -134,6 +135,11 @@ class FlowDefinition(FlowPart):
     assistant: AssistantPart = Field(AssistantPart(), description="What the assistant may say.")
     record: RecordPart = Field(RecordPart(), description="What a model is told of the record.")
     funnel: Funnel = Field(Funnel(), description="The stages of its funnel.")
+    events: AppEvents = Field(
+        {},
+        description="Events that apps send in its sessions, with the kind of each value by its key, as in the file of "
+        "`vestibule events declare`: number, boolean, time, code, text or a list of values.",
+    )
     retention: RetentionPart = Field(RetentionPart(), description="How long what is stored is kept.")
 
     @model_validator(mode="after")
@@ -148,6 +154,11 @@ class FlowDefinition(FlowPart):
     def fields(self) -> dict[str, FieldDefinition]:
         """All fields by name, in the order of the steps."""
         return {field.name: field for step in self.steps for field in step.fields}
+
+    @cached_property
+    def declared_events(self) -> Declaration:
+        """The events that it declares."""
+        return declaration_of(self.events)
 
     @property
     def label(self) -> str:
@@ -235,17 +246,18 @@ def _unknown_names(flow: FlowDefinition) -> Iterator[str]:
 
 
 def _impossible_values(flow: FlowDefinition, place: str, condition: Condition) -> Iterator[str]:
-    """Comparisons of a choice with a value that it cannot have: they would never hold."""
+    """Comparisons with a value that is none of the options: they would never hold."""
+    options = {field.name: field.values for field in flow.fields.values() if isinstance(field, ChoiceField)}
+    options |= {fact.name: tuple(fact.options) for fact in flow.facts if fact.options}
     for part in condition.parts():
-        field = flow.fields.get(part.field or "")
-        if isinstance(field, ChoiceField):
+        if (values := options.get(part.field or "")) is not None:
             for operand in part.operands():
-                if isinstance(operand, str) and operand not in field.values:
-                    yield f"{place} compares {field.name} with a value that is none of its options"
+                if isinstance(operand, str) and operand not in values:
+                    yield f"{place} compares {part.field} with a value that is none of its options"
 
 
 def _texts_without_language(flow: FlowDefinition) -> Iterator[str]:
-    for place, text in _texts(flow.model_dump(exclude_defaults=True)):
+    for place, text in _texts(flow.model_dump(exclude_defaults=True, exclude={"events"})):
         if missing := [language for language in flow.languages if language not in text]:
             yield f"{place} has no text in {', '.join(missing)}"
 

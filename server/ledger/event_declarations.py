@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from server.flows.app_events import Declaration, DeclaredProperty, PropertyKind
 from server.ledger.columns import Cursor, fetch_all, fetch_one, insert, stored_time
 from server.ledger.table_schema import TableSchema, comment_on
 
@@ -34,37 +33,6 @@ COMMENTS = (
         "Of text with replaced entities, counts and whether it is safe; the kind of a time, a code or an enumeration.",
     ),
 )
-
-
-class PropertyKind(StrEnum):
-    """What a value is."""
-
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    ENUMERATION = "enumeration"
-    TIME = "time"
-    CODE = "code"
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredProperty:
-    """One property of an event.
-
-    Attributes:
-        values: Of an enumeration, in the order of the declaration; empty for every other kind.
-    """
-
-    kind: PropertyKind
-    values: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """As a file of declarations has it."""
-        return f"[{', '.join(self.values)}]" if self.kind is PropertyKind.ENUMERATION else self.kind.value
-
-
-Declaration = Mapping[str, Mapping[str, DeclaredProperty]]
-"""Events of a client by name; of each the properties by key."""
 
 
 def all_declarations(cursor: Cursor) -> dict[str, Declaration]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from models.errors import Conflict, NotFound
 from models.reasons import Reason
@@ -38,13 +38,21 @@ ALLOWED: dict[SessionState, frozenset[SessionState]] = {
 """Where a session can go from each stage; back to IN_PROGRESS when the person adds or corrects something."""
 
 
-def clients_of(cursor: Cursor, session_ids: list[str]) -> dict[str, str]:
-    """Clients of those sessions that exist, by session."""
+class SessionOwner(NamedTuple):
+    """Whose a session is, and of which flow."""
+
+    client_id: str
+    flow: str
+    flow_version: int
+
+
+def owners_of(cursor: Cursor, session_ids: list[str]) -> dict[str, SessionOwner]:
+    """Clients and flows of those sessions that exist, by session."""
     if not session_ids:
         return {}
     ids = ", ".join(map(text_literal, session_ids))
-    rows = fetch_all(cursor, f"SELECT id, client_id FROM sessions WHERE id IN ({ids})")  # noqa: S608 - quoted
-    return {row["id"]: row["client_id"] for row in rows}
+    sql = f"SELECT id, client_id, flow, flow_version FROM sessions WHERE id IN ({ids})"  # noqa: S608 - quoted
+    return {row.pop("id"): SessionOwner(**row) for row in fetch_all(cursor, sql)}
 
 
 def languages_of(cursor: Cursor, session_ids: list[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -12,9 +12,10 @@ from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
 from ray_tasks.types import Gateway
 from server.access.audit import AuditAction, AuditTrail
+from server.flows.app_events import Declaration, DeclaredProperty
+from server.flows.definition import FlowDefinition
 from server.ledger import event_declarations
 from server.ledger.columns import Cursor
-from server.ledger.event_declarations import Declaration, DeclaredProperty
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.records.machine_words import MachineWords, as_device, as_value, client_id_personal
@@ -52,13 +53,21 @@ class DeclarationChange:
 
 
 class DeclaredEvents:
-    """What clients have declared.
+    """What clients have declared, and flows.
 
     Args:
         audit: Records what is declared, and knows what the server calls a client of tokens.
+        flows: Whose declarations hold for the sessions of their version.
     """
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, clock: Clock, audit: AuditTrail) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: Gateway,
+        clock: Clock,
+        audit: AuditTrail,
+        flows: Iterable[FlowDefinition] = (),
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._audit = audit
@@ -66,6 +75,18 @@ class DeclaredEvents:
         self._clients = MachineWords(gateway, as_device)
         self._known: dict[str, ClientEvents] | None = None
         self._version = 0
+        self._of_flows = {
+            (flow.name, flow.version): _readers_of(flow.declared_events) for flow in flows if flow.declared_events
+        }
+
+    @property
+    def by_flows(self) -> bool:
+        """Whether a flow declares any. Otherwise the flow of a session does not matter."""
+        return bool(self._of_flows)
+
+    async def of_session(self, client_id: str, flow: str, version: int) -> ClientEvents:
+        """What is declared for a session. An event that its client declares is as the client declares it."""
+        return {**self._of_flows.get((flow, version), {}), **await self.of_client(client_id)}
 
     async def of_client(self, client_id: str) -> ClientEvents:
         """What the client of a session has declared; empty if it has declared nothing."""
@@ -130,10 +151,7 @@ class DeclaredEvents:
     def _readers(self, declarations: Mapping[str, Declaration]) -> dict[str, ClientEvents]:
         found: dict[str, ClientEvents] = {}
         for client_id, events in declarations.items():
-            readers = {
-                name: {key: reader_of(given) for key, given in properties.items()}
-                for name, properties in events.items()
-            }
+            readers = _readers_of(events)
             # Sessions of a client of tokens have its pseudonym. A client of keys with that id has its own row.
             found.setdefault(self._audit.client_pseudonym(client_id), readers)
             found[client_id] = readers
@@ -152,8 +170,8 @@ class DeclaredEvents:
 
     async def _check_words(self, before: Declaration, wanted: Declaration) -> None:
         """Refuse words in which something personal is found. Those that the client had declared were checked."""
-        known = {word for word, _ in _places(before)}
-        places = [(word, path) for word, path in _places(wanted) if word not in known]
+        known = {word for word, _ in word_places(before)}
+        places = [(word, path) for word, path in word_places(wanted) if word not in known]
         new = sorted({word for word, _ in places})
         if len(new) > MOST_WORDS:
             raise InvalidInput(
@@ -179,15 +197,42 @@ class DeclaredEvents:
         return found
 
 
-def declared_words(declarations: Mapping[str, Declaration]) -> dict[str, frozenset[str]]:
-    """Names and keys that each client has declared."""
+@dataclass(frozen=True, slots=True)
+class DeclaredWords:
+    """Names and keys that are declared.
+
+    Attributes:
+        by_client: Those that each client has declared.
+        of_flows: Those of all flows, which each client may use.
+    """
+
+    by_client: Mapping[str, frozenset[str]]
+    of_flows: frozenset[str] = frozenset()
+
+    def of_client(self, client_id: str) -> frozenset[str]:
+        """Those in events of a client."""
+        return self.by_client.get(client_id, frozenset()) | self.of_flows
+
+
+def declared_words(declarations: Mapping[str, Declaration], flows: Iterable[FlowDefinition] = ()) -> DeclaredWords:
+    """Names and keys of declarations by client, and of flows."""
+    return DeclaredWords(
+        {client_id: _words_of(events) for client_id, events in declarations.items()},
+        frozenset[str]().union(*(_words_of(flow.declared_events) for flow in flows)),
+    )
+
+
+def _words_of(declaration: Declaration) -> frozenset[str]:
+    return frozenset(word for name, properties in declaration.items() for word in (name, *properties))
+
+
+def _readers_of(declaration: Declaration) -> ClientEvents:
     return {
-        client_id: frozenset(word for name, properties in events.items() for word in (name, *properties))
-        for client_id, events in declarations.items()
+        name: {key: reader_of(given) for key, given in properties.items()} for name, properties in declaration.items()
     }
 
 
-def _places(declaration: Declaration) -> Iterator[tuple[str, str]]:
+def word_places(declaration: Declaration) -> Iterator[tuple[str, str]]:
     """Names, keys and values that may name somebody, each with its place in the request."""
     for at, (name, properties) in enumerate(declaration.items()):
         yield name, f"events[{at}].name"

@@ -13,6 +13,7 @@ from ray_tasks.types import Gateway
 from server.key_places import key_place
 from server.ledger import sessions
 from server.ledger.event_properties import PropertyValue, TypedValue
+from server.ledger.sessions import SessionOwner
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.declared_events import MOST_VIOLATIONS, ClientEvents, DeclaredEvents
@@ -161,18 +162,23 @@ class EventValues:
         return {session_id: found.get(session_id, _NO_LANGUAGE) for session_id in ids}
 
     async def _drafts(self, events: Sequence[GivenEvent], client_id: str) -> list[_Draft]:
-        if client_id:
+        if client_id and not self._declared.by_flows:
             declared = await self._declared.of_client(client_id)
             without: dict[str, _Draft] = {}
             return [_draft(event, declared, without, strict=self._strict) for event in events]
         ids = list({event.session_id for event in events})
-        clients = await self._ledger.read(lambda cursor: sessions.clients_of(cursor, ids))
-        by_client = {name: await self._declared.of_client(name) for name in set(clients.values())}
-        shared: dict[str, dict[str, _Draft]] = {name: {} for name in by_client}
+        owners = await self._ledger.read(lambda cursor: sessions.owners_of(cursor, ids))
+        if client_id:
+            # A session of another client is to the caller as one that does not exist.
+            unknown = SessionOwner(client_id, "", 0)
+            owners = {each: owner for each, owner in owners.items() if owner.client_id == client_id}
+            owners = {each: owners.get(each, unknown) for each in ids}
+        by_owner = {owner: await self._declared.of_session(*owner) for owner in set(owners.values())}
+        shared: dict[SessionOwner, dict[str, _Draft]] = {owner: {} for owner in by_owner}
         return [
             # An event of a session that does not exist has no client, and is not stored.
-            _draft(event, by_client[owner], shared[owner], strict=self._strict)
-            if (owner := clients.get(event.session_id)) is not None
+            _draft(event, by_owner[owner], shared[owner], strict=self._strict)
+            if (owner := owners.get(event.session_id)) is not None
             else _draft(event, {}, {}, strict=False)
             for event in events
         ]

@@ -104,7 +104,7 @@ class LedgerRedaction:
 
     async def _events(self, since: datetime | None, done: int, total: int) -> None:
         last_id = ""
-        declared = declared_words(await self._ledger.read(all_declarations))
+        declared = declared_words(await self._ledger.read(all_declarations), await self._ledger.read(flows.stored))
         while listed := await self._ledger.read(partial(_next_events, last_id, since)):
             changed = self._redactor.events(listed, declared)
             if not self._dry_run:
@@ -114,7 +114,7 @@ class LedgerRedaction:
         names = [
             (client_id, name)
             for client_id, name in await self._ledger.read(daily_events.names_of_apps)
-            if name not in declared.get(client_id, ())
+            if name not in declared.of_client(client_id)
         ]
         personal = self._redactor.personal_names({name for _, name in names})
         renamed = [(client_id, name) for client_id, name in names if name in personal]

@@ -7,7 +7,7 @@ text that the LLM must not see stays withheld.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.media.file_names import split_extension
@@ -23,6 +23,7 @@ from server.ledger.types import RecommendationRow, TurnRow, UploadRow
 from server.llm.field_names import DECLARED
 from server.llm.record_schema import stored_record, values_of, without_names
 from server.llm.types import OnboardingRecord
+from server.records.declared_events import DeclaredWords
 from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.machine_words import REDACTED, as_text, with_safe_keys
 from server.records.program_words import is_of_programs
@@ -125,18 +126,18 @@ class StoredTextRedactor:
                 changes.comments.append((comment.id, again))
         return changes
 
-    def events(self, stored: list[EventTexts], declared: Mapping[str, Collection[str]]) -> dict[str, SessionChanges]:
+    def events(self, stored: list[EventTexts], declared: DeclaredWords) -> dict[str, SessionChanges]:
         """What changes in the names and properties of events, by session. They follow the default policy.
 
         Args:
             stored: The events. Typed values hold no text and stay.
-            declared: Names and keys by the client that has declared them. In its events they stay, too: they were
-                checked then.
+            declared: Names and keys that clients and flows have declared. In events of these clients they stay, too:
+                somebody made sure then that they name nobody.
         """
         by_session: dict[str, SessionChanges] = {}
         for event in stored:
             changes = by_session.setdefault(event.session_id, SessionChanges())
-            known = declared.get(event.client_id, ())
+            known = declared.of_client(event.client_id)
             words = [word for word in (event.name, *event.properties) if word not in known]
             personal = self._personal_among(words, changes)
             keys = with_safe_keys(event.properties, personal)

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from server.ledger.event_declarations import DeclaredProperty, PropertyKind
+from server.flows.app_events import DeclaredProperty, PropertyKind
 from server.ledger.event_properties import TypedValue
 from server.records.telling_shapes import has_card_number, may_be_personal
 

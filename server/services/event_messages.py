@@ -9,7 +9,7 @@ from vestibule.v1 import funnel_pb2
 
 from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
-from server.ledger.event_declarations import Declaration, DeclaredProperty, PropertyKind
+from server.flows.app_events import Declaration, DeclaredProperty, PropertyKind
 from server.records.declared_events import DeclarationChange
 from server.records.event_values import EventProblem, GivenEvent
 

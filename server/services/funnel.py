@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
@@ -16,6 +16,7 @@ from server.analytics.funnel_details import Details
 from server.analytics.funnel_groups import grouped_report
 from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import surroundings, timeline
+from server.flows.definition import FlowDefinition
 from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor
 from server.ledger.long_reads import LongReads, Reads
@@ -93,6 +94,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     Args:
         audit: Records what is declared, and knows what the server calls a client of tokens.
         analysis: Of a report with an analysis; None has the default rules and texts.
+        flows: Whose declared events hold for their sessions.
         undeclared: What becomes of events that do not fit what their client has declared.
         most_of_session: Events that the app of a session may store.
         metrics: Count events that do not fit or are too many; None counts for nobody.
@@ -106,6 +108,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         audit: AuditTrail,
         analysis: Analysis | None = None,
         *,
+        flows: Iterable[FlowDefinition] = (),
         undeclared: Undeclared = "text",
         most_of_session: int = MOST_OF_SESSION,
         metrics: Metrics | None = None,
@@ -113,7 +116,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self._ledger = ledger
         self._long_reads = LongReads(ledger)
         self._lists = SessionLists(clock)
-        self._declared = DeclaredEvents(ledger, gateway, clock, audit)
+        self._declared = DeclaredEvents(ledger, gateway, clock, audit, flows)
         counting = metrics or Metrics()
         values = EventValues(ledger, gateway, self._declared, undeclared, counting)
         self._intake = EventIntake(ledger, clock, values, most_of_session, counting)

@@ -89,6 +89,7 @@ def build_services(
             clock,
             shared.audit.trail,
             Analysis.of_settings(settings, clock),
+            flows=shared.flows.known,
             undeclared=settings.events.undeclared,
             most_of_session=settings.events.most_of_session,
             metrics=shared.metrics,

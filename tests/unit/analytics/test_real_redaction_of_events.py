@@ -20,9 +20,9 @@ from models.reasons import Reason
 from models.redaction.redactor import build_redactor
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope, acting_as
+from server.flows.app_events import DeclaredProperty, PropertyKind
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
-from server.ledger.event_declarations import DeclaredProperty, PropertyKind
 from server.ledger.writer import Ledger
 from server.records.declared_events import DeclaredEvents
 from server.records.remembered_texts import RememberedTexts, SpokenIn

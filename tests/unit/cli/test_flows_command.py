@@ -10,7 +10,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from server.cli.flow_examples import hidden_examples
+from server.cli.flow_examples import hidden_examples, personal_words
+from server.cli.flow_starter import starter
 from server.cli.main import cli
 from server.flows.catalogue import shipped_catalogue
 from server.flows.loader import load_flow, parse_flow
@@ -77,3 +78,12 @@ def test_an_example_that_the_redactor_hides_is_told() -> None:
     assert "callback" in told
     assert "[PHONE]" in told
     assert "415" not in told
+
+
+@pytest.mark.models
+def test_a_word_of_an_event_that_may_name_a_person_is_told() -> None:
+    plain = starter("car_return").partition("\n# Events that")[0]
+    events = {"maria_lopez_came": None, "form_sent": {"channel": ["web", "A-1042"]}}
+    [told] = personal_words(parse_flow(f"{plain}\n{yaml.safe_dump({'events': events})}"))
+    assert told.startswith("maria_lopez_came in events may name a person")
+    assert personal_words(parse_flow(starter("car_return"))) == []

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from server.cli.main import cli
+from server.flows.app_events import PropertyKind
 from server.ledger.columns import Cursor, fetch_all
-from server.ledger.event_declarations import PropertyKind
 from tests.unit.cli.events_server import SESSION, events_server
 from tests.unit.docs.pages import page
 from tests.unit.ledger.stored import read_now

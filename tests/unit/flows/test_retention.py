@@ -14,7 +14,7 @@ from server.flows.loader import parse_flow, shipped_flows
 from server.flows.retention import RetentionPart
 from server.setting_groups import RetentionSettings
 
-PLAIN = starter("car_return").partition("\n# Days until")[0]
+PLAIN = starter("car_return").partition("\n# Events that")[0]
 
 
 def parsed(retention: str) -> FlowDefinition:

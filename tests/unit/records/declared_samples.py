@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from server.ledger.event_declarations import Declaration, DeclaredProperty, PropertyKind
+from server.flows.app_events import Declaration, DeclaredProperty, PropertyKind
 
 NUMBER, BOOLEAN = DeclaredProperty(PropertyKind.NUMBER), DeclaredProperty(PropertyKind.BOOLEAN)
 TIME, TEXT = DeclaredProperty(PropertyKind.TIME), DeclaredProperty(PropertyKind.TEXT)

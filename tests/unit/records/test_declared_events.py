@@ -10,13 +10,15 @@ import pytest
 from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
 from server.access.audit import AuditTrail
+from server.flows.app_events import DeclaredProperty, PropertyKind
 from server.ledger import audit, sessions
 from server.ledger.audit import AuditFilter
-from server.ledger.event_declarations import DeclaredProperty, PropertyKind, all_declarations
+from server.ledger.event_declarations import all_declarations
 from server.ledger.writer import Ledger
 from server.records.declared_events import DeclarationChange, DeclaredEvents, declared_words
 from server.records.machine_words import as_value
 from tests.fakes.gateway import FakeGateway
+from tests.fakes.guide import FLOWS
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.records.declared_samples import CHANNEL, LOAN, NUMBER, TEXT
@@ -182,8 +184,11 @@ async def test_nothing_is_declared_while_words_cannot_be_read(ledger: Ledger) ->
     assert await ledger.read(all_declarations) == {}
 
 
-def test_names_and_keys_are_declared_words_of_their_client() -> None:
-    assert declared_words({"a": {"opened": {"x": NUMBER}}, "b": {"closed": {"y": CHANNEL}}}) == {
-        "a": {"opened", "x"},
-        "b": {"closed", "y"},
+def test_names_and_keys_are_declared_words_of_their_client_and_those_of_flows_of_each() -> None:
+    flow = FLOWS.default.model_copy(update={"events": {"photo_sent": {"z": "number"}}})
+    words = declared_words({"a": {"opened": {"x": NUMBER}}, "b": {"closed": {"y": CHANNEL}}}, [FLOWS.default, flow])
+    assert {client: set(words.of_client(client)) for client in ("a", "b", "c")} == {
+        "a": {"opened", "x", "photo_sent", "z"},
+        "b": {"closed", "y", "photo_sent", "z"},
+        "c": {"photo_sent", "z"},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from server.flows.app_events import DeclaredProperty, PropertyKind
 from server.ledger import (
     daily_events,
     event_declarations,
@@ -18,7 +19,6 @@ from server.ledger import (
     uploads,
 )
 from server.ledger.columns import Cursor, fetch_all
-from server.ledger.event_declarations import DeclaredProperty, PropertyKind
 from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.picture_labels import PictureLabel
 from server.ledger.record_text import record_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.ledger.event_declarations import DeclaredProperty, PropertyKind
+from server.flows.app_events import DeclaredProperty, PropertyKind
 from server.records.typed_values import reader_of
 
 COLOURS = ("red", "dark blue", "true", "2026-11-27", "A-1042")
