@@ -38,8 +38,8 @@ class SessionMaterial:
         field_decisions: About single fields, oldest first.
         sealed: Values that the workers sealed or hashed, by turn, upload or answer.
         answers: What happened to the fields of its flow, oldest first.
-        newest: When the newest turn or answer of the app came, or the newest upload was read or got labels; None while there
-            is none.
+        newest: When the newest turn or answer of the app came, or the newest upload was read or got labels; None while
+            there is none.
     """
 
     session: SessionRow
