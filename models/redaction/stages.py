@@ -34,7 +34,7 @@ from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.postprocess.doubted_words import with_doubted_words
-from models.redaction.postprocess.expected_answer import expected_spans, is_expected, is_spelled_code
+from models.redaction.postprocess.expected_answer import expected_spans, is_expected, is_plain_answer, is_spelled_code
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import (
@@ -126,7 +126,9 @@ def drop_explained(drafts: list[Draft], job: Job) -> None:
         draft.candidates = [
             e
             for e in draft.candidates
-            if not is_explained(e, draft.view, job.context) and not is_expected(e, draft.expected)
+            if not is_explained(e, draft.view, job.context)
+            and not is_expected(e, draft.expected)
+            and not is_plain_answer(e, draft.view.text, job.context.language)
         ]
 
 

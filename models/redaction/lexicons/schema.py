@@ -74,6 +74,7 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "skip": "Words that skip a question.",
                 "back": "Words that go back to the question before.",
                 "polite": "Words that may stand around them.",
+                "answers": "Words that answer, hold or correct a talk, and name nobody.",
             },
         ),
         "common_words": Subject(

@@ -1,4 +1,5 @@
-"""What an answer was expected to have: the code of a thing, and the flow's own words. A guess inside it names nobody.
+"""What an answer was expected to have: the code of a thing, the flow's own words, and words such as "no, wait". A guess
+inside it names nobody.
 
 The classifier takes the letters of "PMP-0042" for a name, and "Kubikmeter" too. Where a flow asks for a code and gives
 its format, what has that format and a digit is the code. A phrase of the flow counts as a whole only: where "Martin
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from models.redaction.lexicons.loader import words
 from models.redaction.slots.entities import RECOGNIZER as SLOT
 from models.redaction.types import CLASSIFIER, RedactionContext
 from models.text import Entity
@@ -40,6 +42,15 @@ def is_expected(entity: Entity, spans: Sequence[tuple[int, int]]) -> bool:
     """Whether an entity is only a guess, and lies inside what was expected."""
     inside = any(start <= entity.start and entity.end <= end for start, end in spans)
     return inside and entity.recognizer.startswith(_GUESSES)
+
+
+def is_plain_answer(entity: Entity, text: str, language: str) -> bool:
+    """Whether what was taken for a name are only words that answer, hold or correct a talk: "Nein, warte"."""
+    guessed = entity.type == "NAME" and entity.recognizer.startswith(_GUESSES)
+    found = (
+        re.findall(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*", text[entity.start : entity.end].casefold()) if guessed else []
+    )
+    return bool(found) and set(found) <= words(language, "commands", "answers")
 
 
 def is_spelled_code(entity: Entity) -> bool:
