@@ -74,6 +74,7 @@ class App:
     read: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
     proposal: list[str] = field(default_factory=list)
+    record_id: str = ""
 
     @property
     def transcripts(self) -> dict[str, str]:
@@ -258,6 +259,7 @@ class App:
         writer = self.llm if proposed.origin == Origin.ORIGIN_MODEL else "the local fallback"
         self.reporter.line(f"{proposed.record.summary}  (written by {writer})")
         fields = [(f.name, f.value) for f in proposed.record.fields]
+        self.record_id = proposed.id
         self.proposal = [proposed.record.summary, *(value for _, value in fields)]
         self.reporter.line(table_text(("field", "value"), fields) or "It has no fields.")
         if proposed.record.missing:

@@ -21,6 +21,7 @@ class Environment:
         home: Folder of the run, with the ledger, the state and the logs.
         own_llm: Whether the remote LLM is the scripted stand-in.
         own_vision: Whether the vision upstream is the scripted stand-in.
+        record_id: UUID of the record that was approved.
         failed: Whether the proof failed, or a process did not stop as it should.
     """
 
@@ -33,6 +34,7 @@ class Environment:
     own_llm: bool
     children: list[Child]
     own_vision: bool = True
+    record_id: str = ""
     failed: bool = False
 
     @property
@@ -69,6 +71,11 @@ class Environment:
     def seen(self) -> Path:
         """Every byte that the stand-in for a vision upstream received."""
         return self.home / "vision-received.bin"
+
+    @property
+    def console(self) -> str:
+        """Address of the web console."""
+        return f"http://127.0.0.1:{self.console_port}"
 
     @property
     def address(self) -> str:

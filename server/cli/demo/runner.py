@@ -164,6 +164,7 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
         ) as channel:
             app = App(channel, reporter, data, output, clips, environment.llm, environment.vision)
             await app.visit()
+            environment.record_id = app.record_id
             if app.first_reply_s is not None:
                 reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the person began to speak.")
             return Received(app.transcripts, app.utterances, app.shown, app.pictures)
@@ -209,8 +210,10 @@ def _say_how_to_use_it(environment: Environment, reporter: Reporter) -> None:
     pids = " ".join(str(child.process.pid) for child in reversed(environment.children))
     reporter.line("\nThe server keeps running (--keep):")
     reporter.line(f"  gRPC server     {environment.address}")
-    reporter.line(f"  web console     http://127.0.0.1:{environment.console_port}")
+    reporter.line(f"  web console     {environment.console}")
     reporter.line("                  `vestibule console` prints a link that logs you in")
+    reporter.line(f"  its record      {environment.console}/reviews/{environment.record_id}")
+    reporter.line("                  each field with the sentence, or the place in the picture, that it comes from")
     reporter.line(f"  live ledger     quack:localhost:{environment.quack_port}")
     reporter.line(f"  Ray dashboard   http://127.0.0.1:{environment.dashboard_port}/#/serve")
     reporter.line(f"                  asks for the token in {environment.state / 'ray.token'}")

@@ -20,7 +20,7 @@ def test_a_run_that_stays_says_how_to_query_and_how_to_stop_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = Child.start("server", ["-c", "import signal; signal.pause()"], tmp_path / "server.log")
-    environment = Environment(tmp_path, 1001, 1002, 1003, 1004, 1005, True, [server])
+    environment = Environment(tmp_path, 1001, 1002, 1003, 1004, 1005, True, [server], record_id="7f0d")
     environment.quack_token.parent.mkdir()
     environment.quack_token.write_text(f"{TOKEN}\n", encoding="utf-8")
     out = io.StringIO()
@@ -34,6 +34,7 @@ def test_a_run_that_stays_says_how_to_query_and_how_to_stop_it(
     assert "ATTACH 'quack:localhost:1002' AS live;" in copied
     assert f"kill {server.process.pid} " in copied
     assert "http://127.0.0.1:1003/#/serve" in out.getvalue()
+    assert "http://127.0.0.1:1005/reviews/7f0d\n" in out.getvalue()
 
 
 @pytest.mark.parametrize(("own", "said"), [(True, "stand-in"), (False, "the LLM")])
