@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
-AROUND: Final = 0.25
+AROUND: Final = 0.1
 """How much of the picture is shown on each side of the box, as a share of the box's larger side."""
 LEAST_SHARE: Final = 0.25
 """Least part of the picture's width that is shown, so that a small box is not blown up until nothing is recognised."""
