@@ -15,7 +15,18 @@ from server.flows.personal_values import corrected, owners
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.reader import Request, read_answer
-from server.flows.reading.words import CORRECTION, NO, NOT, PHOTOGRAPH, SAID, greets, phrases
+from server.flows.reading.words import (
+    CORRECTION,
+    NO,
+    NOT,
+    PHOTOGRAPH,
+    SAID,
+    agrees_only,
+    denies_all,
+    greets,
+    is_puzzled,
+    phrases,
+)
 
 _FIRST_WORDS = 4
 """Words at the start of a text among which "no" or "sorry" announces a correction."""
@@ -38,14 +49,20 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
         return [_row(earlier, AnswerStatus.REOPENED, material, source_id)] if earlier else []
     if asked and current is not None and says("skip", material.plain, material.code):
         return [_row(one, AnswerStatus.SKIPPED, material, source_id) for one in skipped_with(progress, current)]
-    if asked and current is not None and _declines(current, material):
-        return [_row(current, AnswerStatus.SKIPPED, material, source_id)]
+    if asked and is_puzzled(material.plain, material.code):
+        return []
+    if asked and current is not None and denies_all(material.plain, material.code):
+        if not current.field.required and not isinstance(current.field, YesNoField):
+            return [_row(current, AnswerStatus.SKIPPED, material, source_id)]
+        if isinstance(current.field, TextField) and not current.asked_again:
+            return [_row(current, AnswerStatus.REOPENED, material, source_id)]
     corrects = _corrects(material, current)
     found = [] if not corrects else list(_corrections(progress, material, current))
     if not found:
         found = list(_answers(progress, material, current if asked else None))
     rows = [_row(one, AnswerStatus.ANSWERED, material, source_id, value, corrects=corrects) for one, value in found]
-    if asked and current is not None and _passed_over(current, rows, material):
+    told = current is not None and _tells_more(current, progress.find(progress.last), material)
+    if asked and current is not None and not told and _passed_over(current, rows, material):
         rows.append(_row(current, AnswerStatus.SKIPPED, material, source_id))
     return rows
 
@@ -160,7 +177,7 @@ def _corrections(
     yield from found
     last = next((one for one in answered if one.field.name == progress.last), None)
     if not found and last is not None and not isinstance(last.field, YesNoField | PhotoField | PersonalField):
-        if isinstance(last.field, TextField) and not _rewords(material, current):
+        if isinstance(last.field, TextField) and not _rewords(material, current, last):
             return
         value = read_answer(last.field, last.step, material, Request(asked=True, corrects=True))
         if value and isinstance(last.field, TextField):
@@ -169,8 +186,11 @@ def _corrections(
             yield last, value
 
 
-def _rewords(material: AnswerText, current: FieldProgress | None) -> bool:
-    """Whether a correction has new words for an earlier text. A bare "no" has none, nor has "no, there isn't one"."""
+def _rewords(material: AnswerText, current: FieldProgress | None, last: FieldProgress) -> bool:
+    """Whether a correction has new words for an earlier text. A bare "no" has none, nor has "no, there isn't one".
+
+    "No, the wall fell" answers an optional question for something else, unless it takes up a word of the earlier text.
+    """
     one_word, several = _markers(material.code)
     text, rest = folded(material.plain), folded(_after_marker(material))
     says_nothing = not re.search(r"\w", rest) or greets(rest, material.code)
@@ -181,13 +201,28 @@ def _rewords(material: AnswerText, current: FieldProgress | None) -> bool:
     bare_no = {found[0] for found in one_word.finditer(text)} <= folded_no(material.code)
     optional = current is not None and not current.field.required
     denies = any_of(_denials(material.code)).search(re.split(r"[,.;:!?]", rest)[0]) is not None
-    return not (bare_no or denies) if optional else not (bare_no and denies)
+    if not optional:
+        return not (bare_no and denies)
+    free = current is not None and isinstance(current.field, TextField)
+    return not denies and (not bare_no or (not free and _takes_up(rest, last)))
 
 
-def _declines(current: FieldProgress, material: AnswerText) -> bool:
-    """Whether nothing but "no" or "none" is said to a question that need not be answered."""
-    optional = not current.field.required and not isinstance(current.field, YesNoField)
-    return optional and says_only(_denials(material.code), material.plain, material.code)
+def _takes_up(text: str, last: FieldProgress) -> bool:
+    """Whether a text has a longer word of the one before."""
+    said = set(re.findall(r"\w{4,}", folded(last.said.value)))
+    return bool(said & set(re.findall(r"\w{4,}", text)))
+
+
+def _tells_more(current: FieldProgress, last: FieldProgress | None, material: AnswerText) -> bool:
+    """Whether more than a no is said to a question that is no free text, right after one that was: "no, the wall fell".
+
+    It may correct what was said before, so it does not go on without the answer, but asks again.
+    """
+    rest = folded(_after_marker(material))
+    told = len(re.findall(r"\w{3,}", rest)) > 1 and rest != folded(material.plain).strip(" .,!")
+    free = isinstance(current.field, TextField | YesNoField)
+    denies = any_of(_denials(material.code)).search(rest) is not None
+    return told and not free and not denies and last is not None and isinstance(last.field, TextField)
 
 
 @lru_cache(maxsize=16)
@@ -238,7 +273,7 @@ def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: Answe
     """Whether something optional was asked and something else was said: it is asked once, not again and again."""
     plain = material.plain.strip()
     told = re.search(r"\w", plain) is not None or bool(rows)
-    greeted = greets(plain, material.code) or material.is_question
+    greeted = greets(plain, material.code) or material.is_question or agrees_only(plain, material.code)
     answered = any(row.field == current.field.name or row.corrects for row in rows)
     return not current.field.required and told and not greeted and not answered
 

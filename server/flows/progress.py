@@ -74,7 +74,7 @@ class FieldProgress:
         said: Newest value that the person gave.
         pictured: Newest value that a picture gave.
         value: Which of them counts; of a disputed one, what was said.
-        asked_before: Whether it was skipped or answered before it was opened again.
+        asked_again: Whether it was asked a second time because the first answer, a bare "no", was none.
     """
 
     field: FieldDefinition
@@ -85,6 +85,7 @@ class FieldProgress:
     source_id: str = ""
     said: RedactedText = NO_VALUE
     pictured: RedactedText = NO_VALUE
+    asked_again: bool = False
 
     @property
     def open(self) -> bool:
@@ -97,7 +98,8 @@ class FieldProgress:
             case AnswerStatus.SKIPPED:
                 return replace(self, state=FieldState.SKIPPED, source_id=answer.source_id, way=answer.way)
             case AnswerStatus.REOPENED:
-                return replace(self, state=FieldState.MISSING, said=NO_VALUE, pictured=NO_VALUE)
+                again = self.state is FieldState.MISSING
+                return replace(self, state=FieldState.MISSING, said=NO_VALUE, pictured=NO_VALUE, asked_again=again)
             case AnswerStatus.ANSWERED if answer.way == "picture":
                 return self._pictured(answer)
             case AnswerStatus.ANSWERED:

@@ -31,7 +31,7 @@ from server.flows.reading.codes import read_code
 from server.flows.reading.dates import read_date
 from server.flows.reading.numbers import read_named_number, read_number
 from server.flows.reading.times import read_time
-from server.flows.reading.words import greets
+from server.flows.reading.words import agrees_only, greets
 
 GIVEN: Final = "yes"
 """The value of a personal field of which only is kept that it was given."""
@@ -114,12 +114,12 @@ def _text(field: TextField, material: AnswerText, *, asked: bool) -> RedactedTex
 
 
 def _says_something(material: AnswerText) -> bool:
-    """Whether a text is more than tags, a greeting or a question back."""
+    """Whether a text is more than tags, a greeting, a bare yes or a question back."""
     bare = material.plain.strip()
     return (
         re.search(r"\w", bare) is not None
         and not material.is_question
-        and not (greets(bare, material.code) or is_command(bare, material.code))
+        and not (greets(bare, material.code) or agrees_only(bare, material.code) or is_command(bare, material.code))
     )
 
 

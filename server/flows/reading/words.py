@@ -88,6 +88,50 @@ NOT: Final[_Lists] = {
     "pt": "não|nao|nem|nunca|sem|nenhum|nenhuma",
     "hi": "नहीं|नही|ना|बिना",
 }
+NOTHING_MORE: Final[_Lists] = {
+    "en": "thats all|that is all|thats it|that was all|nothing else|nothing more|nothing to add|not that i know|"
+    "not that i know of|not that im aware of|not as far as i know|i dont think so|i do not think so|dont think so|"
+    "not really",
+    "de": "das wars|das war es|das war alles|das ist alles|nichts weiter|nichts mehr|sonst nichts|weiter nichts|"
+    "nicht dass ich wüsste|nicht das ich wüsste|soweit ich weiß nicht|ich glaube nicht|ich denke nicht|"
+    "eigentlich nicht|nicht wirklich",
+    "es": "eso es todo|es todo|nada más|más nada|que yo sepa|que yo sepa no|no que yo sepa|creo que no|no creo",
+    "fr": "c'est tout|rien d'autre|rien de plus|rien à ajouter|pas que je sache|je ne crois pas|je crois pas|"
+    "je ne pense pas|je pense pas|pas vraiment",
+    "pt": "é só isso|só isso|é tudo|mais nada|nada mais|que eu saiba|que eu saiba não|não que eu saiba|acho que não|"
+    "creio que não",
+    "hi": "बस|बस इतना ही|और कुछ नहीं|कुछ और नहीं|जहाँ तक मुझे पता है नहीं|मुझे नहीं लगता|मेरी जानकारी में नहीं",
+}
+"""What people say where there is nothing to tell, beside a plain no."""
+
+FINE: Final[_Lists] = {
+    "en": "all fine|all good|everything is fine|everythings fine|its fine|its all fine|its all good",
+    "de": "alles gut|alles in ordnung|alles okay|alles bestens|passt|passt so",
+    "es": "todo bien|está bien|está todo bien|todo en orden",
+    "fr": "tout va bien|ça va|tout est en ordre",
+    "pt": "tudo bem|está tudo bem|tá tudo bem|tudo certo",
+    "hi": "सब ठीक है|सब ठीक|सब कुछ ठीक है",
+}
+"""What goes with a no and adds nothing to it. Alone it may be an answer."""
+
+PUZZLED: Final[_Lists] = {
+    "en": "i dont understand|i do not understand|i didnt understand|i dont get it|the question|your question|"
+    "what do you mean|what does that mean|what is that|why do you ask|why do you want to know|"
+    "can you repeat that|could you repeat that|say that again|come again|sorry what|pardon",
+    "de": "ich verstehe nicht|verstehe ich nicht|das verstehe ich nicht|ich habe nicht verstanden|nicht verstanden|"
+    "die frage|wie meinen sie das|was meinen sie|was heißt das|warum fragen sie|wieso fragen sie|wozu|wie bitte|"
+    "können sie das wiederholen|noch einmal|nochmal",
+    "es": "no entiendo|no he entendido|no entendí|la pregunta|qué quiere decir|qué significa|por qué lo pregunta|"
+    "por qué pregunta|puede repetirlo|puede repetir|otra vez|cómo dice",
+    "fr": "je ne comprends pas|je comprends pas|je n'ai pas compris|j'ai pas compris|la question|que voulez vous dire|"
+    "qu'est ce que ça veut dire|pourquoi demandez vous ça|pourquoi cette question|pouvez vous répéter|comment",
+    "pt": "não entendi|não entendo|a pergunta|o que quer dizer|o que significa|por que pergunta|por que quer saber|"
+    "pode repetir|de novo|como assim",
+    "hi": "समझ नहीं आया|मुझे समझ नहीं आया|मैं नहीं समझा|मैं नहीं समझी|सवाल|क्या मतलब|आप क्यों पूछ रहे हैं|क्यों पूछ रहे हैं|"
+    "फिर से बोलिए|दोबारा बोलिए|क्या आप दोहरा सकते हैं",
+}
+"""A question back, also where speech recognition writes no question mark."""
+
 CORRECTION: Final[_Lists] = {
     "en": "no|sorry|actually|i meant|i mean|correction|i misspoke|that was wrong|thats wrong|"
     "that is wrong|not correct|let me correct|i made a mistake|my mistake|wait|scratch that|rather|"
@@ -142,6 +186,23 @@ SAID: Final[_Lists] = {
 def phrases(lists: _Lists, language: str) -> tuple[str, ...]:
     """The phrases of a language, folded; those of English where it is unknown."""
     return tuple(folded(each) for each in lists.get(language, lists["en"]).split("|"))
+
+
+def denies_all(text: str, language: str) -> bool:
+    """Whether a text is a no, or says that there is nothing to tell, and nothing else."""
+    fine = phrases(FINE, language)
+    nothing = (*phrases(NO, language), *phrases(NOT, language), *phrases(NOTHING_MORE, language))
+    return says_only(frozenset((*nothing, *fine)), text, language) and not says_only(frozenset(fine), text, language)
+
+
+def agrees_only(text: str, language: str) -> bool:
+    """Whether a text is a yes and nothing else."""
+    return says_only(frozenset(phrases(PLAIN_YES, language)), text, language)
+
+
+def is_puzzled(text: str, language: str) -> bool:
+    """Whether a text asks back what is meant or why, and nothing else."""
+    return says_only(frozenset(phrases(PUZZLED, language)), text, language)
 
 
 def greets(text: str, language: str) -> bool:
