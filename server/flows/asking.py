@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from models.redaction.dialogue_context import DAY, READING, AnswerHints
-from server.flows.definition import Step
+from models.redaction.dialogue_context import DAY, READING, AnswerHints, answering
+from models.redaction.types import RedactionContext
+from server.flows.definition import FlowDefinition, Step
 from server.flows.fields import (
     ChoiceField,
     CodeField,
@@ -52,6 +53,24 @@ def answer_hints(field: FieldDefinition, step: Step, language: str) -> AnswerHin
         if not isinstance(each, PersonalField):
             found.update(filter(None, map(str.strip, _phrases_of(each, language))))
     return AnswerHints(frozenset(found), field.format if isinstance(field, CodeField) else "")
+
+
+def asked_again(
+    context: RedactionContext, name: str, by_reply: tuple[str, ...], flow: FlowDefinition | None
+) -> RedactionContext:
+    """The context of a stored text as it was when it came: what its flow had asked for, and the reply before it.
+
+    Args:
+        context: Without a question.
+        name: Of the field that was asked for; empty for none.
+        by_reply: What the reply before it asked for.
+        flow: That of the session; None where it is not known.
+    """
+    field = None if flow is None else flow.fields.get(name)
+    if flow is None or field is None:
+        return answering(context, by_reply)
+    asked = tuple(sorted({*asked_for(field), *by_reply}))
+    return answering(context, asked, answer_hints(field, flow.step_of(name), flow.language(context.language)))
 
 
 def _phrases_of(field: FieldDefinition, language: str) -> Iterable[str]:

@@ -263,6 +263,11 @@ def name_flows_of_decisions(cursor: Cursor) -> None:
     _run(cursor, [*reviews_schema.V_FIELD_DECISIONS_WITH_FLOWS.statements(), *schema_changes.AGE_ERASES])
 
 
+def remember_what_was_asked(cursor: Cursor) -> None:
+    """Store with a turn the field that the person was asked for."""
+    _run(cursor, turn_views.ASKED_FIELDS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -306,4 +311,5 @@ ALL: tuple[Migration, ...] = (
     label_pictures,
     keep_answers,
     name_flows_of_decisions,
+    remember_what_was_asked,
 )

@@ -27,13 +27,15 @@ class SessionTexts:
     records: list[RecommendationRow]
     comments: list[CommentRow] = field(default_factory=list)
     answers: list[tuple[str, RedactedText]] = field(default_factory=list)
+    answer_times: list[datetime] = field(default_factory=list)
 
     @property
     def newest(self) -> datetime:
         """When the newest text was stored."""
         turned, read = [row.create_time for row in self.turns], [row.update_time for row in self.uploads]
         written = [row.time for row in self.comments]
-        return max([self.session.create_time, *turned, *read, *written, *(row.create_time for row in self.records)])
+        recorded = [row.create_time for row in self.records]
+        return max([self.session.create_time, *turned, *read, *written, *recorded, *self.answer_times])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def of_session(cursor: Cursor, session_id: str) -> SessionTexts:
         recommendations.list_of_session(cursor, session_id),
         [row for row in comments_of_session(cursor, session_id) if row.text],
         answers.texts_of_session(cursor, session_id),
+        [row.create_time for row in answers.list_of_session(cursor, session_id) if row.create_time is not None],
     )
 
 

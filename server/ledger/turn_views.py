@@ -40,3 +40,9 @@ CUT_REPLIES = [
     comment_on("COLUMN", "turns.reply_cut", "Stable reason why the reply is not whole; empty for a whole one."),
 ]
 """A reply that was interrupted, or that broke off, says so."""
+
+ASKED_FIELDS = [
+    "ALTER TABLE turns ADD COLUMN asked_field VARCHAR DEFAULT ''",
+    comment_on("COLUMN", "turns.asked_field", "Field of the flow that the person was asked for; empty for none."),
+]
+"""What was asked is context of the redactor, also when the text is redacted again."""

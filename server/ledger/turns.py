@@ -55,6 +55,7 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
             **text_columns("reply", row.reply),
             "reply_origin": row.reply_origin,
             "reply_cut": row.reply_cut,
+            "asked_field": row.asked_field,
         },
     )
     if row.words:
@@ -203,4 +204,5 @@ def _turn(row: Row) -> TurnRow:
         reply=text_or_none(row, "reply"),
         reply_origin=Origin(row["reply_origin"]) if row["reply_origin"] else None,
         reply_cut=row["reply_cut"] or "",
+        asked_field=row["asked_field"] or "",
     )

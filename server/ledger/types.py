@@ -106,6 +106,7 @@ class TurnRow:
     Attributes:
         words: With times in seconds of the stream, if the client asked for them; only ``list_of_stream`` reads them.
         reply_cut: Stable reason why the reply is not whole; empty for a whole one.
+        asked_field: Field of the flow that the person was asked for; empty for none.
     """
 
     id: str
@@ -124,6 +125,7 @@ class TurnRow:
     reply: RedactedText | None = None
     reply_origin: Origin | None = None
     reply_cut: str = ""
+    asked_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,6 @@ class Phrases:
         all_there: Said when nothing is missing.
         nouns: Names of what can be found.
         conjunction: Joins the last two nouns.
-        summary: Summary of a record; ``{what}`` as above.
-        empty_summary: Summary when nothing was found.
     """
 
     noted: str
@@ -29,8 +27,6 @@ class Phrases:
     all_there: str
     nouns: dict[str, str]
     conjunction: str
-    summary: str
-    empty_summary: str
 
     def request(self, missing: Sequence[str], earlier_replies: Iterable[str]) -> str:
         """The sentence that ends a reply. A question is asked once; what was asked for and not given is only named.
@@ -68,8 +64,6 @@ PHRASES: dict[str, Phrases] = {
             "visitor_count": "the visitors",
         },
         conjunction=" and ",
-        summary="A visit with {what}.",
-        empty_summary="A visit without details so far.",
     ),
     "es": Phrases(
         noted="Gracias, he anotado {what}.",
@@ -92,8 +86,6 @@ PHRASES: dict[str, Phrases] = {
             "visitor_count": "los visitantes",
         },
         conjunction=" y ",
-        summary="Una visita con {what}.",
-        empty_summary="Una visita, por ahora sin detalles.",
     ),
     "fr": Phrases(
         noted="Merci, j'ai noté {what}.",
@@ -116,8 +108,6 @@ PHRASES: dict[str, Phrases] = {
             "visitor_count": "les visiteurs",
         },
         conjunction=" et ",
-        summary="Une visite avec {what}.",
-        empty_summary="Une visite, sans détails pour l'instant.",
     ),
     "de": Phrases(
         noted="Danke, notiert: {what}.",
@@ -140,8 +130,6 @@ PHRASES: dict[str, Phrases] = {
             "visitor_count": "die Besucher",
         },
         conjunction=" und ",
-        summary="Ein Besuch; erfasst: {what}.",
-        empty_summary="Ein Besuch, noch ohne Angaben.",
     ),
     "hi": Phrases(
         noted="धन्यवाद, दर्ज किया गया: {what}।",
@@ -164,8 +152,6 @@ PHRASES: dict[str, Phrases] = {
             "visitor_count": "आगंतुक",
         },
         conjunction=" और ",
-        summary="एक मुलाक़ात, दर्ज: {what}।",
-        empty_summary="एक मुलाक़ात, अभी बिना विवरण के।",
     ),
     "pt": Phrases(
         noted="Obrigado, anotei {what}.",
@@ -188,8 +174,6 @@ PHRASES: dict[str, Phrases] = {
             "visitor_count": "os visitantes",
         },
         conjunction=" e ",
-        summary="Uma visita com {what}.",
-        empty_summary="Uma visita, ainda sem detalhes.",
     ),
 }
 

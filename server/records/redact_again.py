@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from models.redaction.types import Redactor
+from server.flows.definition import FlowDefinition
 from server.flows.loader import shipped_flows
 from server.ledger import daily_events, events, flows, redactions, sessions, stored_texts, tag_numbers, turns
 from server.ledger.columns import Cursor
@@ -59,6 +60,7 @@ class LedgerRedaction:
         self._dry_run = dry_run
         self._progress = progress
         self._field_names: frozenset[str] = frozenset()
+        self._flows: dict[tuple[str, int], FlowDefinition] = {}
 
     async def run(self) -> Tally:
         """Redact all texts.
@@ -70,6 +72,7 @@ class LedgerRedaction:
         began = self._clock()
         known = [*shipped_flows(), *await self._ledger.read(flows.stored)]
         self._field_names = frozenset(name for flow in known for name in flow.fields)
+        self._flows = {(flow.name, flow.version): flow for flow in known}
         ids = await self._ledger.read(stored_texts.session_ids)
         since = await self._ledger.read(lambda cursor: redactions.last(cursor, EVENTS_OF_APPS, self._rules))
         total = len(ids) + await self._ledger.read(lambda cursor: stored_texts.number_of_app_events(cursor, since))
@@ -88,7 +91,8 @@ class LedgerRedaction:
             if last is not None and texts.newest <= last:
                 self._redactor.tally.skipped += 1
             else:
-                changed[session_id] = self._redactor.session(texts, self._field_names)
+                flow = self._flows.get((texts.session.flow, texts.session.flow_version))
+                changed[session_id] = self._redactor.session(texts, self._field_names, flow)
         if self._dry_run or not changed:
             return
 

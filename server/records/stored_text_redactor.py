@@ -16,6 +16,8 @@ from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import Redaction, RedactionContext, RedactionScope, Redactor
 from models.speech.types import RedactedWord, Segment, Transcript, Word
 from models.text import Entity, RawText, RedactedText, TextSource
+from server.flows.asking import asked_again
+from server.flows.definition import FlowDefinition
 from server.ledger.event_properties import TypedValue
 from server.ledger.picture_labels import PictureLabel
 from server.ledger.stored_texts import EventTexts, SessionTexts
@@ -92,12 +94,15 @@ class StoredTextRedactor:
         self._personal: dict[str, bool] = {}
         self.tally = Tally()
 
-    def session(self, stored: SessionTexts, field_names: Collection[str] = ()) -> SessionChanges:
+    def session(
+        self, stored: SessionTexts, field_names: Collection[str] = (), flow: FlowDefinition | None = None
+    ) -> SessionChanges:
         """What changes in a session.
 
         Args:
             stored: Its texts.
             field_names: Names of fields that flows have; a model made up all others.
+            flow: That of the session, which says what a turn was asked for; None where it is not known.
 
         Raises:
             RedactionFailed: A text could not be redacted.
@@ -106,7 +111,7 @@ class StoredTextRedactor:
         scope = RedactionScope(stored.session.client_id, stored.session.id)
         asked: tuple[str, ...] = ()
         for turn in stored.turns:
-            changed = self._turn(turn, scope, asked, changes)
+            changed = self._turn(turn, scope, asked, changes, flow)
             if changed != turn:
                 changes.turns.append(changed)
             asked = asked_for(turn.reply.value) if turn.reply else ()
@@ -154,9 +159,17 @@ class StoredTextRedactor:
         """Those names of events in which something personal is found."""
         return self._personal_among(names, SessionChanges())
 
-    def _turn(self, turn: TurnRow, scope: RedactionScope, asked: tuple[str, ...], changes: SessionChanges) -> TurnRow:
+    def _turn(
+        self,
+        turn: TurnRow,
+        scope: RedactionScope,
+        asked: tuple[str, ...],
+        changes: SessionChanges,
+        flow: FlowDefinition | None,
+    ) -> TurnRow:
         language = turn.language or "en"
-        context = answering(RedactionContext(TextSource(turn.source), language, scope=scope), asked)
+        context = RedactionContext(TextSource(turn.source), language, scope=scope)
+        context = asked_again(context, turn.asked_field, asked, flow)
         redaction = self._redactor.redact(RawText(turn.text.value.strip()), context)
         text = self._judged("turn", turn.text, redaction, changes)
         words = _words_again(turn, redaction) if turn.words and redaction.entities else turn.words

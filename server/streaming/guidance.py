@@ -45,6 +45,12 @@ class StreamGuidance:
         """Whether the person knows the question: the app shows it, or the assistant has replied."""
         return self._guided or self.replied()
 
+    @property
+    def asked_field(self) -> str:
+        """The field of the open question; empty where there is none, or the person does not know it."""
+        current = self.progress.current
+        return current.field.name if current is not None and self.question_was_put else ""
+
     def asked_for(self, by_reply: tuple[str, ...]) -> tuple[str, ...]:
         """What the redactor is told was asked for: by the flow, and by what the assistant said last.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 
 from models.text import RedactedText
@@ -52,12 +53,12 @@ class StreamRepository:
         Returns:
             The turn with numbered tags.
         """
-        asked = self._guidance.question_was_put
+        asked, asked_field = self._guidance.question_was_put, self._guidance.asked_field
 
         def write(cursor: Cursor) -> tuple[TurnRow, SessionRow, bool, Change | None]:
             session = sessions.require_open(cursor, self._session.id)
             session, moved = note_new_input(cursor, session, self._clock())
-            turn = tag_numbers.numbered_turn(cursor, recognized.turn)
+            turn = tag_numbers.numbered_turn(cursor, replace(recognized.turn, asked_field=asked_field))
             change: Change | None = None
             if turns.insert_turn(cursor, turn):
                 change = self._guide.heard(cursor, session, turn, asked=asked, sealed=recognized.sealed)
