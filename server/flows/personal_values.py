@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
 
 from models.redaction.commands import any_of, folded
 from server.flows.definition import FlowDefinition, Step
@@ -16,8 +15,8 @@ from server.flows.fields import PersonalField, TextField
 from server.flows.progress import FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
 
-_MOST_WORDS: Final = 4
-"""Words beside a value in a correction of it: "no, the number is". With more, a free text tells something."""
+_FEW_WORDS, _MOST_WORDS = 4, 8
+"""Words beside a value in a correction of it: "no, the number is". With more, a text tells something else, too."""
 
 
 def sharing(flow: FlowDefinition, entity: str) -> list[PersonalField]:
@@ -54,7 +53,8 @@ def corrected(progress: Progress, material: AnswerText, asked: FieldProgress | N
         asked: The field that the person was asked for.
     """
     words = re.findall(r"[^\W\d_]+", material.plain)
-    if asked is not None and isinstance(asked.field, TextField) and len(words) > _MOST_WORDS:
+    free = asked is not None and isinstance(asked.field, TextField)
+    if len(words) > (_FEW_WORDS if free else _MOST_WORDS):
         return []
     found = tags_of(material.text.value, material.text.counts)
     able = [
