@@ -7,12 +7,12 @@ person was asked for is found much more surely (0.6 against 4.4 % left readable,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from models.redaction.dialogue_context import DAY, READING, AnswerHints, answering
 from models.redaction.types import RedactionContext
 from server.flows.definition import FlowDefinition, Step
 from server.flows.fields import (
+    ASKED_BY_NAME,
     ChoiceField,
     CodeField,
     DateField,
@@ -23,9 +23,6 @@ from server.flows.fields import (
 )
 from server.flows.texts import words_in
 
-_ASKED_BY_NAME: Final = frozenset({"PHONE", "EMAIL", "NAME", "DOB", "ADDRESS", "SECRET"})
-"""Entity types that the redactor knows questions for; each other one is a number or code of a person: ``ID``."""
-
 
 def asked_for(field: FieldDefinition) -> tuple[str, ...]:
     """The kinds of answers that a field asks for, as ``RedactionContext.asked_for`` has them, sorted."""
@@ -35,7 +32,7 @@ def asked_for(field: FieldDefinition) -> tuple[str, ...]:
         case DateField():
             return (DAY,)
         case PersonalField():
-            return tuple(sorted({kind if kind in _ASKED_BY_NAME else "ID" for kind in field.entities}))
+            return tuple(sorted({kind if kind in ASKED_BY_NAME else "ID" for kind in field.entities}))
         case _:
             return ()
 

@@ -24,6 +24,9 @@ LONGEST_VALUE: Final = 2000
 
 LONGEST_CODE: Final = 64
 
+ASKED_BY_NAME: Final = frozenset({"PHONE", "EMAIL", "NAME", "DOB", "ADDRESS", "SECRET"})
+"""Entity types that the redactor knows questions for; each other one is a number or code of a person: ``ID``."""
+
 _DIGITS: Final = re.compile(r"-?\d{1,12}(?:[.,]\d{1,6})?")
 
 
@@ -251,6 +254,14 @@ class PersonalField(_Field):
         if (self.keep is Keep.SEALED) != (self.seal_to is not None):
             raise ValueError("keep: sealed needs seal_to, and nothing else has it")
         return self
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The entity types that answer the question for it: its own; and ``ID`` where it asks for a number of a person
+        or a plate, because asked for such a number the redactor may find no closer type.
+        """
+        numbers = any(entity not in ASKED_BY_NAME for entity in self.entities)
+        return tuple(dict.fromkeys((*self.entities, *(("ID",) if numbers else ()))))
 
     def may_be_in(self, picture: str, kinds: Collection[str]) -> bool:
         """Whether a picture may have the value.

@@ -40,7 +40,7 @@ def owners(
     """
     found = tags_of(material.text.value, material.text.counts)
     able = [one for one in progress.fields if _may_have(one, material)]
-    first = (_owner([one for one in able if entity in _entities(one)], asked, step) for entity in found)
+    first = (_owner([one for one in able if entity in _entities(one, asked)], asked, step) for entity in found)
     return frozenset(one.field.name for one in first if one is not None)
 
 
@@ -60,7 +60,9 @@ def corrected(progress: Progress, material: AnswerText, asked: FieldProgress | N
     able = [
         one
         for one in progress.fields
-        if one.state is FieldState.ANSWERED and _may_have(one, material) and any(found[each] for each in _entities(one))
+        if one.state is FieldState.ANSWERED
+        and _may_have(one, material)
+        and any(found[each] for each in _entities(one, asked))
     ]
     text = folded(material.plain)
     named = [one for one in able if any_of([folded(one.field.label_in(material.language))]).search(text)]
@@ -83,5 +85,7 @@ def _may_have(one: FieldProgress, material: AnswerText) -> bool:
     return material.way != "picture" or (one.field.from_pictures and material.picture in one.step.pictures)
 
 
-def _entities(one: FieldProgress) -> Sequence[str]:
-    return one.field.entities if isinstance(one.field, PersonalField) else ()
+def _entities(one: FieldProgress, asked: FieldProgress | None) -> Sequence[str]:
+    if not isinstance(one.field, PersonalField):
+        return ()
+    return one.field.accepted if one is asked else one.field.entities

@@ -62,7 +62,8 @@ def _set_fields(
             if taken:
                 yield RecordField(field.name, str(len(taken)), taken[0].id if len(taken) == 1 else "")
         elif isinstance(field, PersonalField) and field.keep is not Keep.GIVEN:
-            yield from _kept(field, _sources(flow, field, items, answered.get(field.name)), sealed)
+            answer = answered.get(field.name)
+            yield from _kept(field, _sources(flow, field, items, answer), sealed, asked=answer is not None)
 
 
 def _sources(
@@ -79,10 +80,12 @@ def _sources(
     return [item for item in told if admits(flow, field, Source.of(item))]
 
 
-def _kept(field: PersonalField, items: Sequence[SourceItem], sealed: SealedBySource) -> Iterator[RecordField]:
-    """What is kept of the first value."""
+def _kept(
+    field: PersonalField, items: Sequence[SourceItem], sealed: SealedBySource, *, asked: bool
+) -> Iterator[RecordField]:
+    """What is kept of the first value; ``asked`` where the field was answered."""
     for item in items:
-        for entity in field.entities:
+        for entity in field.accepted if asked else field.entities:
             if value := kept(entity, field.keep, item.text, sealed.get(item.id, ()), field.name):
                 yield RecordField(field.name, value, item.id)
                 return

@@ -136,7 +136,7 @@ def support(  # noqa: PLR0911 - one line for each kind
         case CodeField():
             return _known(re.sub(r"[\W_]", "", value).casefold() in with_codes(text, language))
         case PersonalField():
-            return _known(bool(set(field.entities) & tags_of(text, item.counts).keys()))
+            return _known(bool(set(field.accepted) & tags_of(text, item.counts).keys()))
         case TextField():
             return _has_text(field, value, text, language)
         case _:

@@ -22,7 +22,7 @@ def problem_of(field: FieldDefinition, value: RedactedText) -> str:
     if isinstance(field, PersonalField):
         if field.keep is Keep.GIVEN:
             return "" if value.value else "must be given"
-        found = any(value.counts.get(entity) for entity in field.entities)
+        found = any(value.counts.get(entity) for entity in field.accepted)
         return "" if found else f"has nothing that is known as {' or '.join(field.entities)}"
     if field.kind != "text" and value.counts:
         return "must not be personal"

@@ -165,10 +165,10 @@ def _personal(field: PersonalField, typed: Redaction, others: Collection[str]) -
         typed: The value as the workers redacted it.
         others: Names of the other fields of the flow, of which a value may have the same type.
     """
-    sealed = tuple(value for value in typed.sealed if value.type in field.entities and value.field not in others)
+    sealed = tuple(value for value in typed.sealed if value.type in field.accepted and value.field not in others)
     if field.keep is Keep.GIVEN:
         return _Kept(RedactedText.literal(GIVEN), sealed)
-    kind = next((entity for entity in field.entities if typed.text.counts.get(entity)), None)
+    kind = next((entity for entity in field.accepted if typed.text.counts.get(entity)), None)
     if kind is None:
         return _Kept(RedactedText.literal(""))
     if field.keep is not Keep.TAG:

@@ -100,7 +100,7 @@ class FlowSeals:
         if not fields:
             return self._otherwise.request(session, picture=picture)
         asked = [f for f in fields if picture is None or f.may_be_in(picture, flow.step_of(f.name).pictures)]
-        targets = tuple(self._target(entity, f) for f in asked for entity in dict.fromkeys(f.entities))
+        targets = tuple(self._target(entity, f) for f in asked for entity in f.accepted)
         return SealRequest(targets) if targets else None
 
     def _target(self, entity: str, field: PersonalField) -> SealTarget:

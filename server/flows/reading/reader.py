@@ -68,7 +68,7 @@ def read_answer(field: FieldDefinition, step: Step, material: AnswerText, reques
     if material.way == "picture" and material.picture not in step.pictures:
         return None
     if isinstance(field, PersonalField):
-        return _personal(field, material)
+        return _personal(field, material, asked=request.asked)
     if not material.text.safe_for_llm:
         return None
     if isinstance(field, TextField):
@@ -123,11 +123,11 @@ def _says_something(material: AnswerText) -> bool:
     )
 
 
-def _personal(field: PersonalField, material: AnswerText) -> RedactedText | None:
+def _personal(field: PersonalField, material: AnswerText, *, asked: bool) -> RedactedText | None:
     if material.way == "picture" and not field.from_pictures:
         return None
     found: Counter[str] = tags_of(material.text.value, material.text.counts)
-    given = next((entity for entity in field.entities if found[entity]), None)
+    given = next((entity for entity in (field.accepted if asked else field.entities) if found[entity]), None)
     return None if given is None else kept(field, given, material.text)
 
 

@@ -10,6 +10,7 @@ import pytest
 from models.redaction.commands import Command, says
 from models.text import RedactedText
 from server.flows.definition import FlowDefinition, Way
+from server.flows.fields import PersonalField
 from server.flows.loader import shipped_flows
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.reader import Request, read_answer
@@ -305,6 +306,27 @@ def test_a_personal_value_is_read_from_its_tag_alone() -> None:
     assert read("phone", redacted("it is [REDACTED_PHONE]", PHONE=1)) == "yes"
     assert read("phone", named) is None
     assert read("full_name", named, way="picture", picture="document") is None, "a picture shows anybody's name"
+
+
+@pytest.mark.parametrize(
+    ("entities", "found", "asked", "value"),
+    [
+        (["PLATE"], "PLATE", False, "yes"),
+        (["PLATE"], "ID", True, "yes"),
+        (["PLATE"], "ID", False, None),
+        (["PLATE"], "NAME", True, None),
+        (["NAME"], "ID", True, None),
+        (["PHONE", "EMAIL"], "ID", True, None),
+    ],
+)
+def test_asked_for_a_number_of_a_person_one_of_no_closer_type_counts(
+    entities: list[str], found: str, asked: bool, value: str | None
+) -> None:
+    field = PersonalField(kind="personal", name="which", ask="Which?", entities=entities)
+    step = FLOWS["site_visit"].steps[0]
+    said = AnswerText(RedactedText.tag(found), "text", "en", TODAY)
+    read = read_answer(field, step, said, Request(asked=asked))
+    assert (None if read is None else read.value) == value
 
 
 def test_only_personal_fields_are_read_from_text_that_the_redactor_does_not_vouch_for() -> None:
