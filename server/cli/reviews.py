@@ -9,8 +9,10 @@ from uuid import UUID
 import click
 
 from server.cli.messages import as_dict
-from server.cli.output import show_fields, show_json, show_table, time_text
+from server.cli.output import show_json, show_table, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+from server.cli.review_decisions import COMMANDS
+from server.cli.review_text import origin_word, show_review
 from server.cli.sessions import CLIENT_ID
 from server.cli.time_types import Period
 
@@ -21,17 +23,19 @@ PAGE = 200
 """Records that one call asks for."""
 
 
-@click.group(short_help="List the records that wait for a decision, or show one.")
+@click.group(short_help="List, show and decide the records that wait.")
 def reviews() -> None:
-    """Records that wait for a person, who works on them, and what was decided about their fields.
+    """Records that wait for a person, who works on them, and what is decided about them.
 
-    docs/operating/reviewing.md says how they are decided.
+    docs/operating/reviewing.md says how they are decided. Deciding needs a key with the scope reviewer.
 
     \b
     Examples:
-      vestibule reviews list --unclaimed
       vestibule reviews list --order expiry --min-age 2h
+      vestibule reviews claim 5f0c7a52-...
       vestibule reviews show 5f0c7a52-...
+      vestibule reviews correct 5f0c7a52-... meter_reading 4812 --reason misread
+      vestibule reviews approve 5f0c7a52-... --hash HASH
     """
 
 
@@ -128,7 +132,7 @@ def _row(each: pb.ReviewSummary) -> tuple[object, ...]:
         each.client_id,
         time_text(each.wait_time),
         time_text(each.expire_time),
-        _origin(each.origin),
+        origin_word(each.origin),
         each.missing_count,
         f"{each.approval_count} of {each.approvals_needed}",
         _holder(each.claim) if each.HasField("claim") else "",
@@ -141,7 +145,7 @@ def _row(each: pb.ReviewSummary) -> tuple[object, ...]:
 @address_option
 @as_json_option
 def show(recommendation_id: UUID, address: str | None, as_json: bool) -> None:
-    """Show one record: its fields with their sources, what was decided about them, and the comments."""
+    """Show one record: its hash, its fields with their findings and sources, what was decided, and the comments."""
     from vestibule.v1.review_pb2 import GetReviewRequest
     from vestibule.v1.review_pb2_grpc import ReviewServiceStub
 
@@ -151,78 +155,12 @@ def show(recommendation_id: UUID, address: str | None, as_json: bool) -> None:
     if as_json:
         show_json(as_dict(review))
     else:
-        _show(review)
-
-
-def _show(review: pb.Review) -> None:
-    from vestibule.v1.recommendation_pb2 import RecommendationState
-
-    record, session = review.recommendation, review.session
-    state = RecommendationState.Name(record.state).removeprefix("RECOMMENDATION_STATE_").lower()
-    pairs: list[tuple[str, object]] = [
-        ("record", record.id),
-        ("state", state),
-        ("superseded by", review.newer_recommendation_id),
-        ("session", session.id),
-        ("client", session.client_id),
-        ("flow", f"{session.flow} {session.flow_version}".strip()),
-        ("language", session.language or "detected"),
-        ("written by", _origin(record.origin)),
-        ("waits since", time_text(session.wait_time) if session.HasField("wait_time") else ""),
-        ("expires", time_text(record.expire_time) if record.HasField("expire_time") else ""),
-        ("approvals", f"{len(record.approvals)} of {record.approvals_needed}" if record.approvals_needed > 1 else ""),
-        ("claimed by", _held(review.claim) if review.HasField("claim") else ""),
-        ("assigned to", review.assignment.assignee),
-        ("hash", record.content_hash.hex()),
-    ]
-    show_fields((name, value) for name, value in pairs if value)
-    click.echo(f"\n{record.record.summary}")
-    show_table(("field", "value", "source", "decision", "as proposed"), map(_field_row, review.fields))
-    if review.comments:
-        click.echo("\nComments")
-        show_table(
-            ("when", "who", "word", "text"),
-            [
-                (time_text(each.create_time), each.reviewer or each.subject, each.word, each.text.value)
-                for each in review.comments
-            ],
-        )
-
-
-def _field_row(field: pb.ReviewField) -> tuple[str, ...]:
-    from vestibule.v1.review_pb2 import FIELD_DECISION_UNSPECIFIED, FieldDecision
-
-    decision = ""
-    if field.decision != FIELD_DECISION_UNSPECIFIED:
-        decision = FieldDecision.Name(field.decision).removeprefix("FIELD_DECISION_").lower()
-    why = f"{decision}: {field.reason}" if field.reason else decision
-    before = field.proposed_value if field.proposed_value != field.value else ""
-    return field.name, "(missing)" if field.missing else field.value, _source(field), why, before
-
-
-def _source(field: pb.ReviewField) -> str:
-    match field.source.WhichOneof("source"):
-        case "turn_id":
-            return f"said: {field.source.text.value}"
-        case "upload_id":
-            where = "" if field.source.HasField("box") else ", place not known"
-            return f"picture {field.source.upload_id[:8]}{where}"
-        case "answer_id":
-            return f"answered: {field.source.text.value}"
-        case _:
-            return ""
+        show_review(review)
 
 
 def _holder(claim: pb.ReviewClaim) -> str:
     return claim.reviewer or claim.subject
 
 
-def _held(claim: pb.ReviewClaim) -> str:
-    who = f"{claim.subject} ({claim.reviewer})" if claim.reviewer else claim.subject
-    return f"{who} until {time_text(claim.expire_time)}"
-
-
-def _origin(origin: Any) -> str:
-    from vestibule.v1.common_pb2 import Origin
-
-    return str(Origin.Name(origin)).removeprefix("ORIGIN_").lower()
+for command in COMMANDS:
+    reviews.add_command(command)

@@ -8,7 +8,7 @@ from datetime import datetime
 from server.access import ownership
 from server.access.audit import AuditEntry, AuditTrail
 from server.access.caller import Caller
-from server.ledger import events, recommendations, sessions
+from server.ledger import events, recommendations, reviews, sessions
 from server.ledger.columns import Cursor
 from server.ledger.reviews import Claimant
 from server.ledger.types import Approval, RecommendationRow, RecommendationState, SessionRow, SessionState
@@ -75,11 +75,13 @@ def take_decision(
     before = ownership.recommendation(cursor, decision.recommendation_id, decision.caller)
     subject = decision.entry.subject
     if before.state is RecommendationState.PENDING and before.content_hash == decision.content_hash:
-        check_claim(cursor, before.session_id, Claimant(subject, decision.decided_by), now)
+        claim = check_claim(cursor, before.session_id, Claimant(subject, decision.decided_by), now)
         if decision.approve:
             rules.check(cursor, before, decision.caller, now)
             session = ownership.session(cursor, before.session_id, decision.caller)
             waiting = note_approval(cursor, session, before, Approval(subject, decision.decided_by, now))
+            if claim is not None and waiting != before:  # whoever approved is done, and the next person may go on
+                reviews.put_claim(cursor, before.session_id, None)
             if waiting is not None:
                 if waiting != before:
                     audit.append(cursor, decision.entry)

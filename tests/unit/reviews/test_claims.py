@@ -101,6 +101,35 @@ async def test_what_was_decided_cannot_be_claimed(world: ReviewWorld) -> None:
         assert (await refusal(world.reviews.claim(row.id, ""))).reason == "WRONG_STATE"
 
 
+@pytest.mark.parametrize("staff", ["", "staff-7"])
+async def test_an_approval_ends_the_claim_of_whoever_approved(world: ReviewWorld, staff: str) -> None:
+    row = await world.proposed(needed=2)
+    with acting_as(CONSOLE):
+        await world.reviews.claim(row.id, staff)
+    await world.approve(CONSOLE, row, staff)
+    assert (await world.view(BEN, row.id)).review.claim is None
+    with acting_as(BEN):
+        await world.reviews.claim(row.id, "")
+    assert (await refusal(world.approve(OPERATOR, row))).reason == "REVIEW_CLAIMED", "the claim of the second holds"
+    assert (await world.approve(BEN, row)).state is APPROVED
+    assert (await world.view(BEN, row.id)).review.claim is None
+
+
+async def test_a_refused_or_repeated_approval_ends_no_claim(world: ReviewWorld) -> None:
+    row = await world.proposed(needed=2)
+    await world.approve(CONSOLE, row, "staff-7")
+    for staff in ("staff-7", "staff-8"):
+        with acting_as(CONSOLE):
+            claim = await world.reviews.claim(row.id, staff)
+        if staff == "staff-7":
+            await world.approve(CONSOLE, row, staff)
+        else:
+            assert (await refusal(world.approve(CONSOLE, row, staff))).reason == "APPROVER_REPEATED"
+        assert (await world.view(BEN, row.id)).review.claim == claim
+        with acting_as(CONSOLE):
+            await world.reviews.release(row.id, staff)
+
+
 @pytest.mark.parametrize("step", ["nothing", "claim", "field", "approval"])
 async def test_what_somebody_works_on_is_not_replaced_by_a_later_proposal(world: ReviewWorld, step: str) -> None:
     """The upstream came back, and a background job has its record in place of the fallback's."""
