@@ -122,7 +122,7 @@ ENTITY_TYPES: Final = (
     EntityType(
         "PLATE",
         "Number plates of India, UK, Germany, France, Spain, Italy and the USA.",
-        "shape; all but India and France need a word",
+        "shape; all but India and France need a word; in a photograph of a site, a line of their own (not the USA)",
         end_may_show=True,
         is_spelled=True,
     ),

@@ -16,6 +16,7 @@ from models.redaction.recognizers.finance.crypto_wallet import WALLET
 from models.redaction.recognizers.finance.iban import IBAN
 from models.redaction.recognizers.identity.identifiers import CASE_NUMBER, CODED, INTRODUCED, NATIONAL, SHORT_PHONE
 from models.redaction.recognizers.identity.machine_readable import MACHINE_READABLE
+from models.redaction.recognizers.identity.pictured_plate import PICTURED_PLATE
 from models.redaction.recognizers.identity.unexplained_number import NUMBER
 from models.redaction.recognizers.person.age import AGE
 from models.redaction.recognizers.person.birth_date import BIRTH_DATE, SPOKEN_DATE
@@ -33,7 +34,7 @@ ALL: tuple[Recognizer, ...] = (
     CARD_EXPIRY, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, TOKEN, CODE, LAST_DIGITS, PASSWORD,
     STREET, POSTCODE, INTERSECTION, BIRTH_DATE,
     AGE, MACHINE_READABLE, SPOKEN_DATE, *NATIONAL, *INTRODUCED, CASE_NUMBER, CODED,
-    NUMBER, DICTATED_DIGITS, SPELLED_CAPITALS, BARE_ANSWER, TRUNCATED_ENTITY,
+    PICTURED_PLATE, NUMBER, DICTATED_DIGITS, SPELLED_CAPITALS, BARE_ANSWER, TRUNCATED_ENTITY,
 )  # fmt: skip
 
 ON_NUMERALS = frozenset(r.name for r in (STREET, BIRTH_DATE, SPOKEN_DATE, AGE, CARD_EXPIRY))

@@ -115,3 +115,18 @@ def test_a_time_is_not_a_house_number(text: str, found: list[str]) -> None:
 def test_a_few_digits_are_not_a_telephone_number(text: str, redacted: str) -> None:
     words = WordListClassifier({word: "PHONE" for word in text.split() if word.isdigit()})
     assert LocalRedactor(words, ()).redact(RawText(text), RedactionContext()).text.value == redacted
+
+
+@pytest.mark.parametrize("plate", ["M-XY 4821", "HH AB 12E", "AB12 CDE", "AB-123-CD", "1234 BCD", "AB 123 CD"])
+def test_a_plate_alone_on_a_line_is_hidden_in_a_photograph_of_a_site(plate: str) -> None:
+    redactor = LocalRedactor(WordListClassifier())
+    site = RedactionContext(TextSource.OCR, document_type="site")
+    redaction = redactor.redact(RawText(f"Loading bay\n{plate}\nExit"), site)
+    assert redaction.text.value == "Loading bay\n[REDACTED_PLATE]\nExit"
+
+
+@pytest.mark.parametrize("label", ["PMP-0042", "BAY 101", "Room 214", "Gate 3", "MV-204817", "4821 kWh", "2026-11-28"])
+def test_labels_of_things_in_a_photograph_of_a_site_are_no_plates(label: str) -> None:
+    redactor = LocalRedactor(WordListClassifier())
+    site = RedactionContext(TextSource.OCR, document_type="site")
+    assert "PLATE" not in redactor.redact(RawText(label), site).text.counts
