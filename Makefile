@@ -94,7 +94,7 @@ outdated: ## Run all tests with the newest versions that pyproject.toml allows, 
 	@$(MAKE) test VENV=.venv-newest LOCKED= PYTEST_ARGS="$(PYTEST_ARGS)"
 
 clean: ## Remove .venv and everything that was generated here. Weights stay in the cache.
-	rm -rf $(VENV) .venv-newest build demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/e2e/node/node_modules
+	rm -rf $(VENV) .venv-newest build demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(STAMP) ## Make .venv and install into it; the other targets do this by themselves.

@@ -159,7 +159,7 @@ class UnsupportedMedia(MediaError):
     """The format is not one that we read."""
 
     default_reason = Reason.UNSUPPORTED_MEDIA
-    default_hint = "Use one of the formats that docs/clients.md lists."
+    default_hint = "Use one of the formats that docs/clients/README.md lists."
 
 
 class BrokenMedia(MediaError):

@@ -85,9 +85,8 @@ def _has_in_environment(process: psutil.Process, mark: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("page", "uploads"), [("README.md", False), ("docs/clients.md", True)])
-def test_the_python_examples_run_as_they_stand(server: Server, page: str, uploads: bool) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+def test_the_python_example_runs_as_it_stands(server: Server) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert code.count('"127.0.0.1:50051"') == 1
     code = code.replace('"127.0.0.1:50051"', repr(server.address))
     made = vestibule("keys", "create", "--scope", "app", "--client", "my-app", at=server)
@@ -99,8 +98,6 @@ def test_the_python_examples_run_as_they_stand(server: Server, page: str, upload
     assert done.returncode == 0, done.stderr
     assert re.search(r"^said: +I am \[REDACTED_NAME\]", done.stdout, re.MULTILINE)
     assert re.search(r"^reply: \S", done.stdout, re.MULTILINE)
-    assert ("UPLOAD_STATE_DONE" in done.stdout) is uploads
-    assert ("VISITOR REGISTER" in done.stdout) is uploads
     assert "Lopez" not in done.stdout
 
 

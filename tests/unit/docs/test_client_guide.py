@@ -1,12 +1,14 @@
-"""docs/clients.md names what is in the protos, and its samples do what the reference client does."""
+"""docs/clients names what is in the protos, and its samples do what the reference client does."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -19,7 +21,7 @@ from server.cli.talk import client
 from server.grpc_server import KEEPALIVE
 from tests.unit.docs.pages import ROOT, page
 
-GUIDE = page("docs/clients.md")
+GUIDE = "\n".join(page(f"docs/clients/{file.name}") for file in sorted((ROOT / "docs" / "clients").glob("*.md")))
 FILE = conversation_pb2.DESCRIPTOR
 MESSAGES: list[Descriptor] = [
     *FILE.message_types_by_name.values(),
@@ -35,8 +37,46 @@ def code(language: str) -> str:
     return str(found)
 
 
-def test_the_javascript_is_that_of_the_client_that_is_run() -> None:
-    assert code("js") in (ROOT / "tests" / "e2e" / "node" / "client.mjs").read_text(encoding="utf-8")
+def test_the_clients_are_built_with_the_packages_of_the_lock_file() -> None:
+    folder = ROOT / "tests" / "e2e" / "node"
+    (shown,) = re.findall(r"^\*\*`package.json`\*\*\n\n```json\n(.*?)```", GUIDE, re.DOTALL | re.MULTILINE)
+    assert json.loads(shown) == json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    locked = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert locked[""]["dependencies"] == json.loads(shown)["dependencies"]
+    assert [name for name, package in locked.items() if "resolved" in package] == [], "no address of a registry"
+
+
+def test_the_python_of_the_guide_is_python() -> None:
+    """``tests/e2e`` runs it."""
+    sources = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    assert len(sources) > 5
+    for source in sources:
+        compile(source, "python.md", "exec")
+
+
+def source(path: str) -> str:
+    """A file of one of the complete clients."""
+    (found,) = re.findall(rf"^\*\*`{path}`\*\*\n\n```\w+\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def test_the_complete_clients_retry_as_the_reference_client_does() -> None:
+    python: dict[str, Any] = {"__name__": "errors"}
+    exec(compile(source("errors.py"), "errors.py", "exec", dont_inherit=True), python)
+    for status in CODES.values():
+        for reason in ("", "SOMETHING", *LATE):
+            again = python["passing"](python["Refusal"](status, reason))
+            assert again == client.passing(status, reason), (status, reason)
+    limits = (client.FIRST_WAIT_S, client.LONGEST_WAIT_S, client.TalkOptions("").give_up_s, client.MOST_TAKEN_OVER)
+    names = ("FIRST_WAIT", "LONGEST_WAIT", "GIVE_UP")
+    assert (*(python[f"{name}_S"] for name in names), python["MOST_TAKEN_OVER"]) == limits
+    typescript = source("src/errors.ts")
+    for name, limit in zip(names, limits, strict=False):
+        assert f"{name}_MS = {round(1000 * limit):_};" in typescript
+    assert f"MOST_TAKEN_OVER = {client.MOST_TAKEN_OVER};" in typescript
+    (later,) = re.findall(r"LATER = \[(.*?)\]", typescript)
+    later_codes = {name.removeprefix("status.") for name in later.split(", ")}
+    assert later_codes == {name for name, code in CODES.items() if code in python["LATER"]}
 
 
 def lower_first(name: str) -> str:

@@ -65,4 +65,4 @@ def test_a_broken_link_is_found() -> None:
         "../x",
         "none",
     ]
-    assert broken(readme, "```\n[a](none)\n```\n[b](docs/clients.md#phones)") == []
+    assert broken(readme, "```\n[a](none)\n```\n[b](docs/clients/streaming.md#phones)") == []
