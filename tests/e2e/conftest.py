@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 
 from server.cli.channel import open_aio_channel
-from tests.e2e.client_pages import built_typescript
 from tests.e2e.harness import App, Server, start_server, stop_server
 
 
@@ -27,12 +26,6 @@ async def app(server: Server) -> AsyncIterator[App]:
     """A client of that server."""
     async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         yield App(channel)
-
-
-@pytest.fixture(scope="session")
-def typescript_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the built client of docs/clients/typescript.md."""
-    return built_typescript(tmp_path_factory.mktemp("typescript"))
 
 
 @pytest.fixture

@@ -38,11 +38,12 @@ def code(language: str) -> str:
 
 
 def test_the_clients_are_built_with_the_packages_of_the_lock_file() -> None:
-    folder = ROOT / "tests" / "e2e" / "node"
-    (shown,) = re.findall(r"^\*\*`package.json`\*\*\n\n```json\n(.*?)```", GUIDE, re.DOTALL | re.MULTILINE)
-    assert json.loads(shown) == json.loads((folder / "package.json").read_text(encoding="utf-8"))
-    locked = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    assert locked[""]["dependencies"] == json.loads(shown)["dependencies"]
+    shown = json.loads(source("package.json"))
+    lock = ROOT / "tests" / "unit" / "docs" / "node" / "package-lock.json"
+    locked = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+    assert {name: locked[""][name] for name in ("dependencies", "devDependencies")} == {
+        name: shown[name] for name in ("dependencies", "devDependencies")
+    }
     assert [name for name, package in locked.items() if "resolved" in package] == [], "no address of a registry"
 
 

@@ -16,7 +16,7 @@ from typing import Self
 import pytest
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+ROOT = HERE.parents[2]
 FILE = re.compile(r"^\*\*`([^`]+)`\*\*\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SET_UP = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BUILD_TIMEOUT_S = 240.0
@@ -41,6 +41,7 @@ def built(name: str, folder: Path, *replaced: tuple[str, str]) -> Path:
         folder: Where it goes; beside it lies this repository as ``vestibule``.
         replaced: What of the commands is done otherwise than by a reader.
     """
+    folder.mkdir()
     for path, content in files(name).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, encoding="utf-8")
@@ -87,12 +88,14 @@ class Terminal:
         command: The program and its arguments.
         folder: Where it runs.
         settings: Its environment beside that of the test.
+        address: Of the server.
         lines: Everything that it printed so far.
     """
 
     command: Sequence[str]
     folder: Path
     settings: dict[str, str]
+    address: str
     lines: list[str] = field(default_factory=list)
     _process: asyncio.subprocess.Process | None = None
 
@@ -135,7 +138,9 @@ class Terminal:
             stdin=pipe,
             stdout=pipe,
             stderr=asyncio.subprocess.STDOUT,
-            env=os.environ | {"PYTHONPATH": "gen", "PYTHONUNBUFFERED": "1"} | self.settings,
+            env=os.environ
+            | {"PYTHONPATH": "gen", "PYTHONUNBUFFERED": "1", "VESTIBULE_ADDRESS": self.address}
+            | self.settings,
         )
         return self
 
