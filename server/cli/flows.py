@@ -47,7 +47,7 @@ def flows() -> None:
       vestibule flows new car_return --out flows/car_return.yaml
       vestibule flows check flows/car_return.yaml
       VESTIBULE_FLOWS__FOLDER=flows vestibule serve
-      vestibule talk --flow car_return
+      vestibule talk --type --flow car_return
     """
 
 

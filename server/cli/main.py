@@ -70,7 +70,7 @@ def cli() -> None:
     \b
     Try it:            vestibule demo
     Run it:            vestibule serve
-    Talk to it:        vestibule talk
+    Talk to it:        vestibule talk --type
     Look at it:        vestibule console
     Ask it:            vestibule status, sessions, reviews, funnel, risk, experiments, sql, dlq, breakers, audit, erase
     Set it up:         vestibule flows, events, report

@@ -30,12 +30,11 @@ from server.cli.demo.planted import METER, REGISTER
 from server.cli.demo.reporter import Reporter
 from server.cli.messages import contradiction
 from server.cli.output import Failure, table_text
+from server.cli.talk.pictures import UPLOAD_TIMEOUT_S, pieces
 
 REAL_TIME, FASTER = 1.0, 4.0
 """How many times as fast as it is spoken a clip is sent."""
-PIECE_BYTES = 128 * 1024
 CALL_TIMEOUT_S = 15.0
-UPLOAD_TIMEOUT_S = 120.0
 WAIT_FOR_UPLOADS_S = 60
 LABELS_TIMEOUT_S, LABELS_POLL_S = 20.0, 0.2
 
@@ -181,7 +180,7 @@ class App:
             sha256=hashlib.sha256(content).digest(),
             media_type="image/jpeg",
         )
-        await MediaServiceStub(self.channel).Upload(_pieces(description, content), timeout=UPLOAD_TIMEOUT_S)
+        await MediaServiceStub(self.channel).Upload(pieces(description, content), timeout=UPLOAD_TIMEOUT_S)
         self.reporter.line(f"{name}: {len(content) / 1000:.0f} kB, accepted")
         return upload_id
 
@@ -283,12 +282,6 @@ class App:
         )
         if reply.session.state != SessionState.SESSION_STATE_COMPLETED:
             raise Failure(f"The session should be COMPLETED and is {state}.")
-
-
-async def _pieces(description: media.UploadDescription, content: bytes) -> AsyncIterator[media.UploadRequest]:
-    yield media.UploadRequest(description=description)
-    for start in range(0, len(content), PIECE_BYTES):
-        yield media.UploadRequest(data=content[start : start + PIECE_BYTES])
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -130,6 +130,7 @@ class Talker:
         on_event: Called with every event except acknowledgements, with each final once.
         on_break: Called with the reason or status code, and the seconds until the next attempt.
         clock: Monotonic seconds.
+        said: A typed text with an id, or a request for a record, that is sent before the audio.
     """
 
     def __init__(
@@ -140,6 +141,8 @@ class Talker:
         on_event: Callable[[pb.ConverseResponse], None],
         on_break: Callable[[str, float], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        said: pb.ConverseRequest | None = None,
     ) -> None:
         self._stub = ConversationServiceStub(channel)
         self._options = options
@@ -147,6 +150,7 @@ class Talker:
         self._on_event = on_event
         self._on_break = on_break
         self._clock = clock
+        self._said = said
         self._token = ""
         self._next_utterance = 0
         self._progress_at = clock()
@@ -202,6 +206,8 @@ class Talker:
     async def _requests(self, begin_at: asyncio.Future[int]) -> AsyncIterator[pb.ConverseRequest]:
         yield pb.ConverseRequest(config=self._config())
         at = max(await begin_at, self._audio.start)  # acknowledged audio was dropped
+        if self._said is not None and not self._next_utterance:  # else its final has come
+            yield self._said
         while data := await self._audio.after(at):
             yield pb.ConverseRequest(audio=pb.AudioChunk(offset=at, data=data))
             at += len(data)

@@ -16,22 +16,22 @@ from models.errors import InvalidInput, NoSpeech
 from models.reasons import Reason
 from server.cli.channel import open_aio_channel
 from server.cli.output import Failure, check_can_write
-from server.cli.remote import CALL_TIMEOUT_S, Endpoint, address_option, endpoint, translated
+from server.cli.remote import Endpoint, address_option, endpoint, translated
+from server.cli.talk.opening import Opening, facts_of, opened
 from server.cli.talk.screen import Screen
 from server.cli.talk.sources import feed, open_source
 from server.cli.talk.transcript_formats import FORMATS, written
 
 if TYPE_CHECKING:
-    import grpc.aio
-
     from server.cli.talk.client import TalkOptions
     from server.cli.talk.microphone import Microphone
 
 
-@click.command(short_help="Stream a recording or a microphone, and show the text.")
+@click.command(short_help="Talk to the server: a recording, the microphone, or typed lines.")
 @click.argument("source", metavar="[FILE|-]", required=False)
 @click.option("--microphone", is_flag=True, help="Stream the microphone until Ctrl-C.")
 @click.option("--device", metavar="NAME", help="Stream this microphone, by its system name.")
+@click.option("--type", "typing", is_flag=True, help="Read typed lines from the terminal or a pipe.")
 @address_option
 @click.option(
     "--session", type=click.UUID, metavar="ID", help="Use this session. Default: a new one, which stays open."
@@ -43,6 +43,14 @@ if TYPE_CHECKING:
     "--vocabulary", multiple=True, metavar="WORD", help="A word to expect, such as the name of a site; can be repeated."
 )
 @click.option("--flow", default="", metavar="NAME", help="Flow of a new session. Default: that of the server.")
+@click.option(
+    "--fact",
+    "facts",
+    multiple=True,
+    callback=facts_of,
+    metavar="NAME=VALUE",
+    help="A fact of the flow, such as last_reading=4821; can be repeated.",
+)
 @click.option("--reply", is_flag=True, help="Let the assistant answer.")
 @click.option("--fast", is_flag=True, help="Send up to 8 times as fast as it is spoken.")
 @click.option("--end-silence", type=click.FloatRange(0.2, 3.0), metavar="S", help="Silence that ends an utterance.")
@@ -59,11 +67,13 @@ def talk(
     source: str | None,
     microphone: bool,
     device: str | None,
+    typing: bool,
     address: str | None,
     session: uuid.UUID | None,
     language: str,
     vocabulary: tuple[str, ...],
     flow: str,
+    facts: dict[str, str],
     reply: bool,
     fast: bool,
     end_silence: float | None,
@@ -73,13 +83,20 @@ def talk(
     form: str,
     output: Path | None,
 ) -> None:
-    """Stream speech to a server and show the redacted text as it comes; reconnects by itself.
+    """Send speech or typed lines to a server and show the redacted text as it comes; reconnects by itself.
 
     FILE is in any format that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input. --microphone or
     --device records until Ctrl-C; speech before it is still recognised, unless Ctrl-C is pressed again.
 
+    --type reads lines. After each it shows what was understood, how far the flow is, and what is asked next. The line
+    "/photo meter FILE" sends a picture; "/propose" proposes a record and shows it on standard output; "/help" says the
+    rest; "/quit" or the end of the input ends it.
+
     \b
     Examples:
+      vestibule talk --type --flow incident_report --reply
+      vestibule talk --type --flow site_visit --fact last_reading=4821
+      printf 'The meter reads 4830\\n/propose\\n' | vestibule talk --type
       vestibule talk --microphone
       vestibule talk --device plughw:1 --reply
       vestibule talk visit.webm --format srt --output visit.srt
@@ -94,23 +111,29 @@ def talk(
 
     if not re.fullmatch("([a-z]{2})?", language):
         raise InvalidInput("The language is not an ISO 639-1 code in small letters.", reason=Reason.UNKNOWN_LANGUAGE)
-    if session and vocabulary:
-        raise click.UsageError("--vocabulary goes with a new session; the session of --session has its own.")
-    if session and flow:
-        raise click.UsageError("--flow goes with a new session; the session of --session keeps its own.")
+    opening = Opening(vocabulary, flow, facts)
+    if session:
+        opening.check_new()
     if words and form != "json":
         raise click.UsageError("--words goes with --format json.")
     server = endpoint(address)
+    options = TalkOptions(
+        str(session or ""), language, reply, end_silence, max_utterance, give_up, words, guided=typing or bool(flow)
+    )
+    screen = Screen(sys.stderr.isatty(), words=words)
+    if typing:
+        spoken = (source, microphone, device, fast, end_silence, max_utterance, output, form != "text")
+        if any(each not in (None, False) for each in spoken):
+            raise click.UsageError("--type takes no recording, no microphone, and no option of speech or transcripts.")
+        with translated(server.target, server.tls):
+            asyncio.run(_type(server, options, screen, opening))
+        return
     if output is not None:
         check_can_write(output, "--output")
     # fails before a session is opened
     sound = open_source(source, device, microphone=microphone or device is not None, fast=fast)
-    screen = Screen(sys.stderr.isatty(), words=words)
-    options = TalkOptions(
-        str(session or ""), language, reply, end_silence, max_utterance, give_up, words, guided=bool(flow)
-    )
     with translated(server.target, server.tls):
-        asyncio.run(_talk(server, options, sound, screen, fast=fast, vocabulary=vocabulary, flow=flow))
+        asyncio.run(_talk(server, options, sound, screen, fast=fast, opening=opening))
     if form != "text" or output is not None or not _both_on_a_terminal():  # there, the finals are on the screen already
         _deliver(written(screen.lines, form), output)
     if not isinstance(sound, bytes | None) and sound.failure:
@@ -137,24 +160,15 @@ def _deliver(text: str, output: Path | None) -> None:
     click.echo(f"Wrote {output}.", err=True)
 
 
-async def _in_new_session(
-    channel: grpc.aio.Channel, options: TalkOptions, screen: Screen, vocabulary: tuple[str, ...], flow: str
-) -> TalkOptions:
-    """Open a session and show its id, and the first question of its flow; returns the options with it."""
-    from vestibule.v1.session_pb2 import StartSessionRequest
-    from vestibule.v1.session_pb2_grpc import SessionServiceStub
+async def _type(server: Endpoint, options: TalkOptions, screen: Screen, opening: Opening) -> None:
+    from server.cli.talk.client import KEEPALIVE
+    from server.cli.talk.typed import TypedTalk, standard_input
 
-    request = StartSessionRequest(
-        request_id=str(uuid.uuid4()),
-        language=options.language,
-        vocabulary=vocabulary,
-        flow=flow,
-    )
-    started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
-    click.echo(f"Session {started.session.id}", err=True)
-    if options.guided:
-        screen.progress(started.session.progress)
-    return replace(options, session_id=started.session.id)
+    async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
+        if not options.session_id:
+            session = await opened(channel, opening, options.language)
+            options = replace(options, session_id=session.id)
+        await TypedTalk(channel, server, options, screen, terminal=sys.stdin.isatty()).run(standard_input())
 
 
 async def _talk(
@@ -164,15 +178,17 @@ async def _talk(
     screen: Screen,
     *,
     fast: bool,
-    vocabulary: tuple[str, ...] = (),
-    flow: str = "",
+    opening: Opening | None = None,
 ) -> None:
     from server.cli.talk.client import KEEPALIVE, Audio, Talker
 
     audio = Audio()
     async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
         if not options.session_id:
-            options = await _in_new_session(channel, options, screen, vocabulary, flow)
+            session = await opened(channel, opening or Opening(), options.language)
+            options = replace(options, session_id=session.id)
+            if options.guided:
+                screen.progress(session.progress)
         filling = asyncio.create_task(feed(audio, sound, fast=fast))
         talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
         try:

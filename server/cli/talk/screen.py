@@ -26,6 +26,7 @@ class Screen:
         self._terminal = terminal
         self._words = words
         self._open = False
+        self._values: dict[str, str] = {}
         self.lines: list[Line] = []
 
     def event(self, response: pb.ConverseResponse) -> None:
@@ -58,7 +59,12 @@ class Screen:
                 self._end(f"({response.notice.message} [{response.notice.reason}])")
 
     def progress(self, progress: flow_pb2.Progress) -> None:
-        """Show how far the session is and what is asked now, in one line."""
+        """Show what was answered since the last time, then how far the session is and what is asked, in one line."""
+        values = {field.name: field.value.value for field in progress.fields if field.value.value}
+        for field in progress.fields:
+            if values.get(field.name, "") != self._values.get(field.name, ""):
+                self._end(f"  {field.label}: {field.value.value or '-'}")
+        self._values = values
         question = progress.question
         what = f"{question.step_title}: {question.text.value}" if progress.HasField("question") else progress.flow_title
         self._end(f"[{progress.done}/{progress.total}] {what}")

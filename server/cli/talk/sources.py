@@ -28,7 +28,10 @@ def open_source(source: str | None, device: str | None, *, microphone: bool, fas
         Failure: It cannot be read.
     """
     if microphone == (source is not None):
-        raise click.UsageError("Give one source: a file, - for standard input, or --microphone.")
+        raise click.UsageError(
+            "Give one source: a file, - for the audio on standard input, --microphone, or --type.\n"
+            "Hint: --type takes typed lines, from the terminal or a pipe; it needs no recording."
+        )
     if not microphone:
         return None if source == "-" else decoded(str(source))
     if fast:

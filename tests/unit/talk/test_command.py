@@ -23,6 +23,7 @@ from server.cli.demo import runner
 from server.cli.output import Failure
 from server.cli.talk import command, microphone
 from server.cli.talk.microphone import Microphone
+from server.cli.talk.opening import Opening
 from server.cli.talk.screen import Screen
 from server.cli.talk.transcript_formats import Line, written
 
@@ -41,7 +42,7 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     began: list[str] = []
 
     async def talked(
-        target: str, options: object, pcm: object, screen: Screen, *, fast: bool, vocabulary: tuple[str, ...], flow: str
+        target: str, options: object, pcm: object, screen: Screen, *, fast: bool, opening: Opening
     ) -> None:
         began.append("talk")
         screen.lines.append(HEARD)
@@ -59,7 +60,35 @@ def test_a_vocabulary_needs_a_new_session(began: list[str]) -> None:
     assert began == []
 
 
-async def test_the_vocabulary_is_passed_to_the_session() -> None:
+@pytest.mark.parametrize("facts", [("nope",), ("=1",), ("reading=",), ("a=1", "a=2")])
+def test_a_fact_has_one_name_and_one_value(began: list[str], facts: tuple[str, ...]) -> None:
+    result = run("talk", "--type", *(part for fact in facts for part in ("--fact", fact)))
+    assert (result.exit_code, began) == (2, [])
+    assert "--fact takes NAME=VALUE" in result.stderr
+
+
+def test_a_session_that_goes_on_takes_no_facts(began: list[str]) -> None:
+    result = run("talk", "--type", "--fact", "a=1", "--session", "5a2e8f0c-7a41-4f3e-9d56-0c1b7e2f9a10")
+    assert (result.exit_code, began) == (2, [])
+    assert "--fact goes with a new session" in result.stderr
+
+
+def test_without_a_source_typing_is_named(began: list[str]) -> None:
+    result = run("talk", "--flow", "car_return")
+    assert (result.exit_code, began) == (2, [])
+    assert "Hint: --type takes typed lines" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "also", [("visit.webm",), ("-",), ("--microphone",), ("--end-silence", "1"), ("--format", "srt"), ("--fast",)]
+)
+def test_typing_goes_with_no_speech(began: list[str], also: tuple[str, ...]) -> None:
+    result = run("talk", "--type", *also)
+    assert (result.exit_code, began) == (2, [])
+    assert "--type takes no recording" in result.stderr
+
+
+async def test_the_vocabulary_and_the_facts_are_passed_to_the_session() -> None:
     asked: list[StartSessionRequest] = []
 
     class UnavailableSessions(SessionServiceServicer):
@@ -74,10 +103,16 @@ async def test_the_vocabulary_is_passed_to_the_session() -> None:
     await server.start()
     arguments = ["talk", str(DATA / "visit.wav"), "--address", f"127.0.0.1:{port}", "--language", "en"]
     words = ["Hexham", "Kiosk 7"]
-    result = await asyncio.to_thread(run, *arguments, *(part for word in words for part in ("--vocabulary", word)))
+    vocabulary = [part for word in words for part in ("--vocabulary", word)]
+    facts = ["--flow", "site_visit", "--fact", "last_reading=4821", "--fact", "unit=a=b"]
+    spoken = await asyncio.to_thread(run, *arguments, *vocabulary, *facts)
+    typed = await asyncio.to_thread(run, "talk", "--type", *arguments[2:], *vocabulary, *facts)
     await server.stop(None)
-    assert result.exit_code == 1
-    assert [(list(request.vocabulary), request.language) for request in asked] == [(words, "en")]
+    assert (spoken.exit_code, typed.exit_code) == (1, 1)
+    [one, other] = [
+        (list(request.vocabulary), request.language, request.flow, dict(request.facts)) for request in asked
+    ]
+    assert one == other == (words, "en", "site_visit", {"last_reading": "4821", "unit": "a=b"})
 
 
 @pytest.mark.parametrize("language", ["EN", "english", "e"])

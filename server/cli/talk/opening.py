@@ -1,0 +1,85 @@
+"""The session of `vestibule talk`: a new one, or one that goes on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli.remote import CALL_TIMEOUT_S
+
+if TYPE_CHECKING:
+    import grpc.aio
+    from vestibule.v1.session_pb2 import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a new session is opened with.
+
+    Attributes:
+        vocabulary: Words to expect.
+        flow: Name of its flow; empty takes the server's default.
+        facts: What is known already, by the name of a fact of the flow.
+    """
+
+    vocabulary: tuple[str, ...] = ()
+    flow: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def check_new(self) -> None:
+        """Refuse what a session that goes on cannot be given.
+
+        Raises:
+            click.UsageError: Something is given.
+        """
+        if self.vocabulary:
+            raise click.UsageError("--vocabulary goes with a new session; the session of --session has its own.")
+        if self.flow:
+            raise click.UsageError("--flow goes with a new session; the session of --session keeps its own.")
+        if self.facts:
+            raise click.UsageError("--fact goes with a new session; the session of --session has its own.")
+
+
+def facts_of(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Facts by their names, from ``NAME=VALUE``.
+
+    Raises:
+        click.BadParameter: One has no name, no value, or comes twice.
+    """
+    facts: dict[str, str] = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        if not name or not value or name in facts:
+            raise click.BadParameter("--fact takes NAME=VALUE, each name once, such as last_reading=4821.")
+        facts[name] = value
+    return facts
+
+
+async def opened(channel: grpc.aio.Channel, opening: Opening, language: str) -> Session:
+    """Open a session and show its id."""
+    from vestibule.v1.session_pb2 import StartSessionRequest
+    from vestibule.v1.session_pb2_grpc import SessionServiceStub
+
+    request = StartSessionRequest(
+        request_id=str(uuid.uuid4()),
+        language=language,
+        vocabulary=opening.vocabulary,
+        flow=opening.flow,
+        facts=opening.facts,
+    )
+    started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
+    click.echo(f"Session {started.session.id}", err=True)
+    return started.session
+
+
+async def found(channel: grpc.aio.Channel, session_id: str) -> Session:
+    """The session as it is now."""
+    from vestibule.v1.session_pb2 import GetSessionRequest
+    from vestibule.v1.session_pb2_grpc import SessionServiceStub
+
+    request = GetSessionRequest(session_id=session_id, upload_page_size=1)
+    return (await SessionServiceStub(channel).GetSession(request, timeout=CALL_TIMEOUT_S)).session

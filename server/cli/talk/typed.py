@@ -1,0 +1,174 @@
+"""`vestibule talk --type`: lines of text and commands, each answered before the next one is read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import uuid
+from pathlib import Path
+from typing import IO
+
+import click
+import grpc.aio
+from google.protobuf.duration_pb2 import Duration
+from vestibule.v1 import conversation_pb2 as pb
+from vestibule.v1.common_pb2 import FIELD_CONFIDENCE_SURE, ProposedRecord, RecordField
+
+from models.errors import VestibuleError
+from models.media.images import ImageLimits
+from models.reasons import Reason
+from server.cli.offline_input import file_bytes
+from server.cli.output import Failure, show_table
+from server.cli.remote import Endpoint, failure_of
+from server.cli.talk.client import Audio, Talker, TalkOptions
+from server.cli.talk.opening import found
+from server.cli.talk.pictures import KINDS, read_picture
+from server.cli.talk.screen import Screen
+
+WAIT_FOR_UPLOADS_S = 30
+HELP = f"""\
+Type what the person says, one line at a time. Lines that begin with / are for this command:
+  /photo KIND FILE  send a picture and wait until it is read; KIND is {", ".join(KINDS)}
+  /propose          propose a record, and show its fields
+  /help             show this
+  /quit             end; so does Ctrl-D. The session stays open."""
+
+
+class TypedTalk:
+    """One session that is typed.
+
+    Args:
+        server: For the messages of errors.
+        options: Options of the streams; each line has a stream of its own, so nobody must type fast.
+        screen: Shows what comes.
+        terminal: Whether a person types: what fails is shown, and the next line is read. Else it ends the command.
+    """
+
+    def __init__(
+        self, channel: grpc.aio.Channel, server: Endpoint, options: TalkOptions, screen: Screen, *, terminal: bool
+    ) -> None:
+        self._channel = channel
+        self._server = server
+        self._options = options
+        self._screen = screen
+        self._terminal = terminal
+
+    async def run(self, lines: IO[bytes]) -> None:
+        """Take lines until their end, or until /quit.
+
+        Raises:
+            Failure: A line failed, and no person types.
+            grpc.aio.AioRpcError: The same, at the server.
+        """
+        if self._terminal:
+            click.echo("Type what the person says. /help shows what else there is.", err=True)
+        await self._show_progress()
+        while line := await self._next(lines):
+            try:
+                if not await self._take(line.decode().strip()):
+                    return
+            except (Failure, VestibuleError, grpc.aio.AioRpcError, UnicodeDecodeError) as error:
+                failure = self._failure(error)
+                if not self._terminal:
+                    raise failure from error
+                failure.show()
+
+    async def _next(self, lines: IO[bytes]) -> bytes:
+        """The next line; empty at the end. A thread that nobody waits for reads it, so that Ctrl-C ends the command."""
+        if self._terminal:
+            click.echo("> ", nl=False, err=True)
+        loop = asyncio.get_running_loop()
+        line: asyncio.Future[bytes] = loop.create_future()
+
+        def deliver(read_line: bytes) -> None:
+            if not line.done():
+                line.set_result(read_line)
+
+        def read() -> None:
+            read_line = lines.readline()
+            with contextlib.suppress(RuntimeError):  # the loop is closed: aborted
+                loop.call_soon_threadsafe(deliver, read_line)
+
+        threading.Thread(target=read, name="typed", daemon=True).start()
+        return await line
+
+    async def _take(self, line: str) -> bool:
+        """Answer one line; False after the last one."""
+        command, *rest = line.split(maxsplit=2) or [""]
+        match command, rest:
+            case "", _:
+                pass
+            case "/quit", []:
+                return False
+            case "/help", []:
+                click.echo(HELP, err=True)
+            case "/propose", []:
+                wait = Duration(seconds=WAIT_FOR_UPLOADS_S)
+                await self._send(pb.ConverseRequest(propose=pb.Propose(wait_for_uploads=wait)))
+            case "/photo", [kind, path] if kind in KINDS:
+                await self._photograph(kind, path)
+            case _ if command.startswith("/"):
+                raise Failure(f"{command} is not understood like this.", hint=HELP)
+            case _:
+                text = pb.TypedText(text=line, text_id=str(uuid.uuid4()))
+                await self._send(pb.ConverseRequest(text=text))
+                await self._show_progress()
+        return True
+
+    async def _send(self, said: pb.ConverseRequest) -> None:
+        """Send a text or a request in a stream of its own, and show everything that answers it."""
+        talker = Talker(self._channel, self._options, Audio(ended=True), self._event, self._screen.broke, said=said)
+        await talker.run()
+
+    def _event(self, response: pb.ConverseResponse) -> None:
+        match response.WhichOneof("payload"):
+            case "progress":
+                pass  # it is shown once, after the reply, also where nothing has changed
+            case "proposal":
+                _show_record(response.proposal.recommendation.record)
+            case _:
+                self._screen.event(response)
+
+    async def _photograph(self, kind: str, path: str) -> None:
+        content = await asyncio.to_thread(_picture, path)
+        text = await read_picture(self._channel, self._options.session_id, KINDS[kind], content)
+        for line in text.splitlines():
+            click.echo(f"  | {line}", err=True)
+        await self._show_progress()
+
+    async def _show_progress(self) -> None:
+        self._screen.progress((await found(self._channel, self._options.session_id)).progress)
+
+    def _failure(self, error: Exception) -> Failure:
+        match error:
+            case Failure():
+                return error
+            case VestibuleError():
+                return Failure.of(error)
+            case grpc.aio.AioRpcError():
+                return failure_of(error, self._server.target, self._server.tls)
+            case _:
+                return Failure("The line is not UTF-8.", hint="Type or pipe text; a recording is given as FILE.")
+
+
+def standard_input() -> IO[bytes]:
+    """Standard input with a buffer of its own: the one of ``sys.stdin`` must not be in use when Python ends."""
+    return open(0, "rb", closefd=False)
+
+
+def _picture(path: str) -> bytes:
+    return file_bytes(str(Path(path).expanduser()), "FILE", ImageLimits().file_bytes, Reason.IMAGE_TOO_LARGE)
+
+
+def _show_record(record: ProposedRecord) -> None:
+    """The record on standard output."""
+    click.echo(record.summary)
+    show_table(("field", "value", "confidence", "what is against it"), map(_row, record.fields), empty="No field.")
+    if record.missing:
+        click.echo(f"Missing: {', '.join(record.missing)}")
+
+
+def _row(field: RecordField) -> tuple[str, ...]:
+    sure = "sure" if field.confidence == FIELD_CONFIDENCE_SURE else "unsure"
+    return field.name, field.value, sure, " ".join(finding.message for finding in field.findings if finding.against)

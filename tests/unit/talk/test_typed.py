@@ -1,0 +1,251 @@
+"""`vestibule talk --type` over real gRPC: the services of sessions and conversations on a real ledger."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc.aio
+import pytest
+from vestibule.v1 import conversation_pb2 as pb
+from vestibule.v1 import flow_pb2, media_pb2
+from vestibule.v1.common_pb2 import RedactedText
+from vestibule.v1.conversation_pb2_grpc import ConversationServiceServicer, add_ConversationServiceServicer_to_server
+from vestibule.v1.media_pb2_grpc import MediaServiceServicer, add_MediaServiceServicer_to_server
+from vestibule.v1.session_pb2_grpc import add_SessionServiceServicer_to_server
+
+from server.cli.output import Failure
+from server.cli.remote import Endpoint
+from server.cli.talk.client import Audio, Talker, TalkOptions
+from server.cli.talk.opening import Opening, opened
+from server.cli.talk.screen import Screen
+from server.cli.talk.typed import TypedTalk
+from server.flows.catalogue import shipped_catalogue
+from server.observability.metrics import Metrics
+from server.records.machine_words import MachineWords
+from server.records.sessions import Sessions
+from server.records.vocabulary import VocabularySealer
+from server.rpc.interceptors import interceptors
+from server.runtime.lifecycle import Lifecycle
+from server.services.conversation import ConversationService
+from server.services.session import SessionService
+from server.setting_groups import LimitSettings
+from tests.fakes.access import OpenAccess
+from tests.fakes.gateway import FakeGateway
+from tests.unit.streaming.conversation_harness import NOW
+from tests.unit.streaming.stream_harness import StreamHarness
+from tests.unit.talk.recording_listener import Listener
+
+SOMEWHERE = Endpoint("127.0.0.1:1", None)
+
+
+@dataclass
+class Reader(MediaServiceServicer):
+    """Reads every picture as the same text, or fails."""
+
+    outcome: media_pb2.Upload = field(default_factory=media_pb2.Upload)
+    got: list[tuple[media_pb2.UploadDescription, bytes]] = field(default_factory=list)
+
+    async def Upload(self, request_iterator: AsyncIterator[media_pb2.UploadRequest], context: Any) -> Any:
+        parts = [part async for part in request_iterator]
+        self.got.append((parts[0].description, b"".join(part.data for part in parts[1:])))
+        return media_pb2.UploadResponse()
+
+    async def WatchUpload(self, request: media_pb2.WatchUploadRequest, context: Any) -> AsyncIterator[Any]:
+        assert request.upload_id == self.got[-1][0].upload_id
+        yield media_pb2.WatchUploadResponse(upload=media_pb2.Upload(state=media_pb2.UPLOAD_STATE_PROCESSING))
+        yield media_pb2.WatchUploadResponse(upload=self.outcome)
+
+
+@dataclass
+class World:
+    """A server, and what types to it."""
+
+    channel: grpc.aio.Channel
+    reader: Reader
+    harness: StreamHarness
+
+    async def type(self, *lines: str, flow: str = "site_visit", reply: bool = False, terminal: bool = False) -> str:
+        """Type lines in a new session; returns its id."""
+        session = await opened(self.channel, Opening(flow=flow), "en")
+        options = TalkOptions(session.id, "en", reply, give_up_s=5.0, guided=True)
+        typed = TypedTalk(self.channel, SOMEWHERE, options, Screen(terminal=False), terminal=terminal)
+        await typed.run(io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
+        return session.id
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    harness, reader = StreamHarness(tmp_path), Reader()  # type: ignore[abstract] # no other call is made
+    sessions = Sessions(harness.ledger, harness.pubsub, VocabularySealer(bytes(32)), lambda: NOW, shipped_catalogue())
+    server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics(), OpenAccess(), LimitSettings()))
+    add_ConversationServiceServicer_to_server(ConversationService(harness.streams), server)
+    words = MachineWords(FakeGateway())
+    add_SessionServiceServicer_to_server(SessionService(sessions, harness.pubsub, Lifecycle(), words), server)
+    add_MediaServiceServicer_to_server(reader, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield World(channel, reader, harness)
+    await server.stop(None)
+    harness.ledger.close()
+
+
+async def test_each_line_is_shown_with_what_was_understood_and_what_is_asked_next(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.type("", "Good morning.", "It is Riverside North.", "/quit", "never sent")
+    opening, *rest = capsys.readouterr().err.splitlines()
+    assert opening.startswith("Session ")
+    assert rest == [
+        "[0/6] Site: Which site are you at?",
+        "Good morning.",
+        "[0/6] Site: Which site are you at?",
+        "It is Riverside North.",
+        "  site: It is Riverside North.",
+        "[1/6] Meter: What does the meter read?",
+    ]
+
+
+async def test_a_reply_comes_before_the_question(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    await world.type("Good morning.", reply=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[2] == "Good morning."
+    assert "Thank you." in lines[3]
+    assert lines[4] == lines[1], "nothing was answered, so the same is asked"
+
+
+async def test_a_record_is_shown_on_standard_output_with_its_confidence(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.type("It is Riverside North.", "/propose")
+    told = [line for line in capsys.readouterr().out.splitlines() if "[info" not in line]
+    cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in told if line.startswith("| ")]
+    assert cells[:2] == [
+        ("field", "value", "confidence", "what is against it"),
+        ("site_name", "It is Riverside North.", "sure", ""),
+    ]
+    assert told[-1].startswith("Missing: meter_reading")
+
+
+async def test_a_session_without_material_gets_no_record(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    await world.type("/propose")
+    assert "[NO_MATERIAL]" in capsys.readouterr().err
+
+
+async def test_a_picture_is_sent_whole_and_what_was_read_is_shown(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "my meter.jpg"
+    file.write_bytes(bytes(range(256)) * 1024)
+    world.reader.outcome = media_pb2.Upload(
+        state=media_pb2.UPLOAD_STATE_DONE, text=RedactedText(value="04821\n[REDACTED_NAME]")
+    )
+    session_id = await world.type(f"/photo meter {file}")
+    [(description, content)] = world.reader.got
+    assert (description.session_id, description.kind) == (session_id, media_pb2.MEDIA_KIND_METER)
+    assert (content, description.size_bytes) == (file.read_bytes(), len(content))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[2:4] == ["  | 04821", "  | [REDACTED_NAME]"]
+    assert lines[4].startswith("[")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/photo meter /nowhere.jpg", "NO_SUCH_FILE"),
+        ("/photo banana /nowhere.jpg", "/photo is not understood"),
+        ("/photo", "/photo is not understood"),
+        ("/nope", "/nope is not understood"),
+        ("\u200b", "The text is blank."),
+    ],
+)
+async def test_a_line_that_fails_ends_a_pipe_and_only_tells_a_person(
+    world: World, capsys: pytest.CaptureFixture[str], line: str, told: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        await world.type(line, "after it")
+    assert told in caught.value.format_message()
+    assert "after it" not in capsys.readouterr().err
+    await world.type(line, "after it", terminal=True)
+    shown = capsys.readouterr().err
+    assert "Error: " in shown
+    assert told in shown
+    assert "\nafter it\n" in shown.replace("> ", "")
+
+
+async def test_a_picture_that_cannot_be_read_is_a_failure(world: World, tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"x")
+    world.reader.outcome = media_pb2.Upload(state=media_pb2.UPLOAD_STATE_FAILED, failure_reason="BROKEN_MEDIA")
+    with pytest.raises(Failure) as caught:
+        await world.type(f"/photo meter {tmp_path / 'x.jpg'}")
+    assert caught.value.reason == "BROKEN_MEDIA"
+
+
+async def test_bytes_that_are_no_text_are_refused(world: World) -> None:
+    typed = TypedTalk(
+        world.channel,
+        SOMEWHERE,
+        TalkOptions(world.harness.config.session_id),
+        Screen(terminal=False),
+        terminal=False,
+    )
+    with pytest.raises(Failure, match="not UTF-8"):
+        await typed.run(io.BytesIO(b"RIFF\xff\xfe\n"))
+
+
+class Breaking(ConversationServiceServicer):
+    """Breaks once after a text came, before or after its final."""
+
+    def __init__(self, finals_before_break: int) -> None:
+        self.finals_before_break = finals_before_break
+        self.calls: list[list[pb.ConverseRequest]] = []
+
+    async def Converse(self, request_iterator: AsyncIterator[pb.ConverseRequest], context: Any) -> AsyncIterator[Any]:
+        requests = aiter(request_iterator)
+        self.calls.append([await anext(requests)])
+        yield pb.ConverseResponse(configured=pb.Configured(resume_token="token"))
+        async for request in requests:
+            self.calls[-1].append(request)
+            if len(self.calls) > 1 or self.finals_before_break:
+                yield pb.ConverseResponse(final=pb.FinalTranscript(text=RedactedText(value="Hello.")))
+        if len(self.calls) == 1:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "It breaks.")
+
+
+@pytest.mark.parametrize(("finals_before_break", "sent"), [(0, [2, 2]), (1, [2, 1])])
+async def test_a_text_is_sent_again_with_its_id_until_its_final_came(
+    finals_before_break: int, sent: Sequence[int]
+) -> None:
+    service, listener, server = Breaking(finals_before_break), Listener(), grpc.aio.server()
+    add_ConversationServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    said = pb.ConverseRequest(text=pb.TypedText(text="Hello.", text_id=str(uuid4())))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        options = TalkOptions(str(uuid4()))
+        await Talker(channel, options, Audio(ended=True), listener.event, listener.broke, said=said).run()
+    await server.stop(None)
+    assert (listener.finals, [len(call) for call in service.calls]) == ([0], sent)
+    assert all(request == said for call in service.calls for request in call[1:])
+    assert service.calls[1][0].config.resume_token == "token"
+
+
+def test_only_what_changed_is_shown_as_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    def progress(**values: str) -> flow_pb2.Progress:
+        fields = [
+            flow_pb2.FieldProgress(name=name, label=name.title(), value=RedactedText(value=value))
+            for name, value in values.items()
+        ]
+        return flow_pb2.Progress(done=1, total=2, flow_title="Car", fields=fields)
+
+    screen = Screen(terminal=False)
+    for now in (progress(mileage="", fuel=""), progress(mileage="48190 km"), progress(mileage="48190 km", fuel="half")):
+        screen.progress(now)
+    screen.progress(progress(mileage="", fuel="half"))
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  ")]
+    assert lines == ["  Mileage: 48190 km", "  Fuel: half", "  Mileage: -"]
