@@ -1,43 +1,62 @@
-"""What the redactor makes of a flow: of the examples, of which a hidden one never reaches its field, and of words."""
+"""What the redactor makes of a flow: of the examples of answers, and of words that may name a person."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from models.redaction.types import Redactor
     from server.flows.definition import FlowDefinition
+    from server.flows.fields import FieldDefinition
+
+_ANY_NUMBER: Final = "ID"
+"""The entity type of a number or code of a person of no other type."""
 
 
-def hidden_examples(flow: FlowDefinition) -> list[str]:
-    """One sentence for each field that is not personal and whose example the redactor hides.
+def useless_examples(flow: FlowDefinition) -> list[str]:
+    """One sentence for each field whose example would not arrive.
 
-    An answer is read as the server reads it: after its question, and as speech.
+    Of a field that is not personal the redactor hides it; of a personal one it does not find the value. An answer is
+    read as the server reads it: after its question, and as speech.
     """
+    from server.flows.fields import PersonalField
+
+    found = []
+    for field in flow.fields.values():
+        for language in flow.languages if field.example is not None else ():
+            hidden = sorted(_entities_of_example(flow, field, language))
+            if not isinstance(field, PersonalField):
+                if hidden:
+                    found.append(_told_of_hidden(field.name, language, ", ".join(hidden)))
+            elif not {*field.entities, _ANY_NUMBER}.intersection(hidden):
+                instead = f", but {', '.join(hidden)}" if hidden else ""
+                found.append(
+                    f"the redactor finds no {' or '.join(field.entities)} in the example of {field.name} in "
+                    f"{language}{instead}. Values like it would not arrive. Correct the example or the entities."
+                )
+    return found
+
+
+def _told_of_hidden(field: str, language: str, kinds: str) -> str:
+    return (
+        f"the redactor hides the example of {field} in {language} as {kinds}. Values like it would not arrive. If they "
+        f"are personal, use kind: personal with entities: [{kinds}]; if they are not, list their words under expect."
+    )
+
+
+def _entities_of_example(flow: FlowDefinition, field: FieldDefinition, language: str) -> Collection[str]:
+    """The entity types that the redactor finds in the example of a field."""
     from models.redaction.dialogue_context import answering
     from models.redaction.types import RedactionContext
     from models.text import RawText, TextSource
     from server.flows.asking import answer_hints, asked_for
-    from server.flows.fields import PersonalField
     from server.flows.texts import text_in
 
-    found = []
-    for field in flow.fields.values():
-        if isinstance(field, PersonalField) or field.example is None:
-            continue
-        for language in flow.languages:
-            hints = answer_hints(field, flow.step_of(field.name), language)
-            context = answering(RedactionContext(TextSource.SPEECH, language), asked_for(field), hints)
-            text = _redactor().redact(RawText(text_in(field.example, language)), context).text
-            if text.counts:
-                kinds = ", ".join(sorted(text.counts))
-                found.append(
-                    f"the redactor hides the example of {field.name} in {language} as {kinds}. Values like it would "
-                    f"not arrive. If they are personal, use kind: personal with entities: [{kinds}]; if they are not, "
-                    "list their words under expect."
-                )
-    return found
+    hints = answer_hints(field, flow.step_of(field.name), language)
+    context = answering(RedactionContext(TextSource.SPEECH, language), asked_for(field), hints)
+    return _redactor().redact(RawText(text_in(field.example or "", language)), context).text.counts.keys()
 
 
 def personal_words(flow: FlowDefinition) -> list[str]:

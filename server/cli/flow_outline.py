@@ -112,7 +112,7 @@ def _kind(field: FieldDefinition) -> str:
             kept = "sealed for another system" if field.keep is Keep.SEALED else f"kept as {field.keep}"
             return f"personal ({' or '.join(field.entities)}), {kept}"
         case PhotoField():
-            return f"{field.least} photographs of {' or '.join(field.pictures)}"
+            return f"{field.least} photograph{'s' if field.least > 1 else ''} of {' or '.join(field.pictures)}"
     return field.kind.replace("_", " or ") if field.kind == "yes_no" else field.kind
 
 

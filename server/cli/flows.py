@@ -92,31 +92,36 @@ def check(files: tuple[Path, ...], examples: bool, as_json: bool) -> None:
     """Check flow files, and say everything that is wrong with each.
 
     The redactor reads the examples of the fields, too. If it hides one, real values would be hidden as well, and the
-    field would stay empty: make such a field personal.
+    field would stay empty: make such a field personal. In the example of a personal field it must find the value.
     """
-    from models.errors import VestibuleError
-    from server.cli.flow_examples import hidden_examples, personal_words
-    from server.flows.loader import load_flow
-
     answers: list[_Answer] = []
     for file in files:
-        try:
-            flow = load_flow(file)
-        except VestibuleError as error:
-            failure = Failure.of(error)
-            if len(files) == 1 and not as_json:
-                raise failure from None
-            answers.append(_Answer(str(file), "", [error.message], []))
-        else:
-            warnings = [*hidden_examples(flow), *personal_words(flow)] if examples else []
-            answers.append(_Answer(str(file), flow.label, [], warnings))
+        answer, failure = _checked(file, examples=examples)
+        answers.append(answer)
+        if failure is not None and not as_json:
+            failure.show()
+        elif not as_json:
+            _show_answer(answer)
     if as_json:
         show_json([asdict(answer) for answer in answers])
-    else:
-        for answer in answers:
-            _show_answer(answer)
     if any(answer.problems for answer in answers):
         raise click.exceptions.Exit(1)
+
+
+def _checked(file: Path, *, examples: bool) -> tuple[_Answer, Failure | None]:
+    """What is said of one file, and the failure if it is no flow."""
+    from models.errors import VestibuleError
+    from server.cli.flow_examples import personal_words, useless_examples
+    from server.flows.loader import CHECK_HINT, load_flow
+
+    try:
+        flow = load_flow(file)
+    except VestibuleError as error:
+        failure = Failure.of(error)
+        failure.hint = "" if failure.hint == CHECK_HINT else failure.hint
+        return _Answer(str(file), "", [failure.message, *failure.details], []), failure
+    warnings = [*useless_examples(flow), *personal_words(flow)] if examples else []
+    return _Answer(str(file), flow.label, [], warnings), None
 
 
 @flows.command()
@@ -206,9 +211,6 @@ def _title(flow: FlowDefinition, language: str) -> str:
 
 
 def _show_answer(answer: _Answer) -> None:
-    for problem in answer.problems:
-        click.echo(f"Error: {problem}", err=True)
     for warning in answer.warnings:
         click.echo(f"Warning: {answer.file}: {warning}", err=True)
-    if not answer.problems:
-        click.echo(f"{answer.file}: {answer.flow} is a flow.")
+    click.echo(f"{answer.file}: {answer.flow} is a flow.")

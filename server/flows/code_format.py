@@ -28,6 +28,8 @@ def problem_of_format(pattern: str, longest: int) -> str:
         return "must not repeat what has itself no fixed length"
     if any(re.fullmatch(pattern, word[:length]) for word in _WORDS for length in range(1, len(word) + 1)):
         return "must ask for a digit, so that no word fits"
+    if _asks_for_small_letter(tree):
+        return "must have capitals in place of small letters: codes are compared in capitals"
     return ""
 
 
@@ -41,6 +43,27 @@ def _repeats_within(tree: Any, *, inside: bool = False) -> bool:
         elif any(_repeats_within(part, inside=inside) for part in _parts(argument)):
             return True
     return False
+
+
+def _asks_for_small_letter(tree: Any) -> bool:
+    """Whether a part fits small letters only, which no code in capitals has."""
+    for operator, argument in tree:
+        if str(operator) == "LITERAL":
+            wrong = chr(argument).islower()
+        elif str(operator) == "IN":
+            wrong = all(map(_is_small, argument))
+        else:
+            wrong = any(map(_asks_for_small_letter, _parts(argument)))
+        if wrong:
+            return True
+    return False
+
+
+def _is_small(member: tuple[Any, Any]) -> bool:
+    """Whether a member of a class of characters is one small letter, or a range of them."""
+    operator, argument = member
+    ends = {"LITERAL": (argument,), "RANGE": argument}.get(str(operator), ())
+    return bool(ends) and all(chr(end).islower() for end in ends)
 
 
 def _parts(argument: Any) -> list[Any]:

@@ -102,12 +102,17 @@ class Condition(FlowPart):
         single = (self.is_, self.at_least, self.at_most, self.above, self.below)
         return [*(each for each in single if each is not None), *(self.in_ or ())]
 
+    @property
+    def orders(self) -> bool:
+        """Whether it asks which of two is larger."""
+        return any(each is not None for each in (self.at_least, self.at_most, self.above, self.below))
+
     def _compare(self, values: Values) -> bool:
         own = values.get(self.field or "")
         if self.given is not None:
             return (own is not None) == self.given
         if own is not None and self.in_ is not None:
-            return any(_equal(own, _written(each)) for each in self.in_)
+            return any(_equal(own, written(each)) for each in self.in_)
         other = _resolved(self.operands()[0], values)
         if own is None or other is None:
             return False
@@ -136,7 +141,7 @@ def as_number(value: str) -> Decimal | None:
 
 def _resolved(operand: Operand, values: Values) -> str | None:
     if not isinstance(operand, OtherField):
-        return _written(operand)
+        return written(operand)
     value = values.get(operand.field)
     if value is None or not operand.plus:
         return value
@@ -144,7 +149,7 @@ def _resolved(operand: Operand, values: Values) -> str | None:
     return None if number is None else str(number + Decimal(str(operand.plus)))
 
 
-def _written(value: bool | float | str) -> str:
+def written(value: bool | float | str) -> str:
     """A value of the file as the record writes it."""
     if isinstance(value, bool):
         return "yes" if value else "no"

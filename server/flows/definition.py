@@ -12,8 +12,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from server.flows.app_events import AppEvents, Declaration, declaration_of
 from server.flows.conditions import Condition, FlowPart, Name
+from server.flows.consistency import InconsistentFlow, problems_of
 from server.flows.fact_values import Fact
-from server.flows.fields import ChoiceField, FieldDefinition, MediaKind, PersonalField, PhotoField
+from server.flows.fields import FieldDefinition, MediaKind, PersonalField, PhotoField
 from server.flows.retention import RetentionPart
 from server.flows.texts import Language, Text, base_language, text_in, words_in
 
@@ -144,10 +145,11 @@ class FlowDefinition(FlowPart):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if wrong := [*_names_that_repeat(self), *_unknown_names(self), *_texts_without_language(self)]:
-            raise ValueError("; ".join(wrong))
+        problems = problems_of(self)
         if len(self.fields) > MAX_FIELDS:
-            raise ValueError(f"has {len(self.fields)} fields, at most {MAX_FIELDS} are possible")
+            problems.append(("steps", f"the flow has {len(self.fields)} fields, at most {MAX_FIELDS} are possible"))
+        if problems:
+            raise InconsistentFlow(problems)
         return self
 
     @cached_property
@@ -207,72 +209,6 @@ class FlowDefinition(FlowPart):
         if self.funnel.stages:
             return tuple(self.funnel.stages)
         return (*(f"step_{step.name}" for step in self.steps), "record_proposed", "record_decided")
-
-
-def _conditions(flow: FlowDefinition) -> Iterator[tuple[str, Condition]]:
-    """Each condition with its place in the file."""
-    for at, step in enumerate(flow.steps):
-        if step.when:
-            yield f"steps.{at}.when", step.when
-        for number, field in enumerate(step.fields):
-            if field.when:
-                yield f"steps.{at}.fields.{number}.when", field.when
-    for at, check in enumerate(flow.checks):
-        yield f"checks.{at}.require", check.require
-        if check.when:
-            yield f"checks.{at}.when", check.when
-    if flow.approval.none_when:
-        yield "approval.none_when", flow.approval.none_when
-
-
-def _names_that_repeat(flow: FlowDefinition) -> Iterator[str]:
-    fields = [field.name for step in flow.steps for field in step.fields]
-    names = {
-        "steps": [step.name for step in flow.steps],
-        "fields and facts": [*fields, *(fact.name for fact in flow.facts)],
-        "checks": [check.name for check in flow.checks],
-    }
-    for what, found in names.items():
-        for name in sorted({name for name in found if found.count(name) > 1}):
-            yield f"two {what} are called {name}"
-
-
-def _unknown_names(flow: FlowDefinition) -> Iterator[str]:
-    known = {*flow.fields, *(fact.name for fact in flow.facts)}
-    for place, condition in _conditions(flow):
-        for name in sorted(condition.names() - known):
-            yield f"{place} names {name}, which is no field and no fact"
-        yield from _impossible_values(flow, place, condition)
-
-
-def _impossible_values(flow: FlowDefinition, place: str, condition: Condition) -> Iterator[str]:
-    """Comparisons with a value that is none of the options: they would never hold."""
-    options = {field.name: field.values for field in flow.fields.values() if isinstance(field, ChoiceField)}
-    options |= {fact.name: tuple(fact.options) for fact in flow.facts if fact.options}
-    for part in condition.parts():
-        if (values := options.get(part.field or "")) is not None:
-            for operand in part.operands():
-                if isinstance(operand, str) and operand not in values:
-                    yield f"{place} compares {part.field} with a value that is none of its options"
-
-
-def _texts_without_language(flow: FlowDefinition) -> Iterator[str]:
-    for place, text in _texts(flow.model_dump(exclude_defaults=True, exclude={"events"})):
-        if missing := [language for language in flow.languages if language not in text]:
-            yield f"{place} has no text in {', '.join(missing)}"
-
-
-def _texts(part: object, place: str = "") -> Iterator[tuple[str, dict[str, object]]]:
-    """Texts that are given by language, with their places."""
-    if isinstance(part, dict):
-        if part and all(isinstance(key, str) and len(key) == 2 for key in part):
-            yield place, part
-            return
-        for key, value in part.items():
-            yield from _texts(value, f"{place}.{key}" if place else str(key))
-    elif isinstance(part, list | tuple):
-        for at, value in enumerate(part):
-            yield from _texts(value, f"{place}.{at}")
 
 
 def pictures_of(steps: Iterable[Step]) -> frozenset[str]:

@@ -246,7 +246,7 @@ class PersonalField(_Field):
     @classmethod
     def _are_entities(cls, entities: list[str]) -> list[str]:
         if unknown := sorted(set(entities) - LABELS):
-            raise ValueError(f"{len(unknown)} of the entities is unknown; docs/reference/entities.md lists them")
+            raise ValueError(f"no such entity: {', '.join(unknown)}; docs/reference/entities.md lists them")
         return entities
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
-"""Reads flow files. Error messages name places in the file, never values."""
+"""Reads flow files. Error messages name places, names and words of the file, never an example of an answer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -9,15 +10,18 @@ from typing import Final
 import yaml
 from pydantic import ValidationError
 
-from models.errors import InvalidInput
+from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
 from models.strict_yaml import load_strictly, where_wrong
+from server.flows.consistency import InconsistentFlow
 from server.flows.definition import FlowDefinition
+from server.flows.file_places import hint_for, place_of
 
 MAX_FILE_BYTES: Final = 256 * 1024
-_UNION_MEMBERS: Final = ("OtherField", "str", "float", "bool")
+MOST_TOLD: Final = 10
+"""Problems of one file that are told at a time."""
 SUFFIXES: Final = (".yaml", ".yml")
-_QUOTES: Final = "Put texts in quotes that have a colon, or within braces a question mark or a comma."
+CHECK_HINT: Final = "`vestibule flows check FILE` checks a file."
 _SHIPPED: Final = files("server.flows").joinpath("shipped")
 
 
@@ -36,7 +40,7 @@ def load_folder(folder: Path | None) -> list[FlowDefinition]:
     """The flows of an operator's folder; none without one.
 
     Raises:
-        InvalidInput: FLOW_INVALID, with every place that is wrong in the first file that has one.
+        InvalidInput: FLOW_INVALID, with the places that are wrong in the first file that has one.
     """
     if folder is None:
         return []
@@ -51,7 +55,7 @@ def load_flow(path: Path) -> FlowDefinition:
     """Read and check one file.
 
     Raises:
-        InvalidInput: FLOW_INVALID, with every place that is wrong.
+        InvalidInput: FLOW_INVALID, with the places that are wrong.
     """
     try:
         with path.open("rb") as file:
@@ -74,33 +78,42 @@ def parse_flow(text: str, file: str = "") -> FlowDefinition:
         file: Where it came from, for the message.
 
     Raises:
-        InvalidInput: FLOW_INVALID, with every place that is wrong.
+        InvalidInput: FLOW_INVALID, with the places that are wrong.
     """
     named = f"The flow file {file}".rstrip()
     try:
         content = load_strictly(text)
     except yaml.YAMLError as error:
-        raise _invalid(f"{named} is no YAML{where_wrong(error)}.", _QUOTES) from None
+        raise _invalid(f"{named} is no YAML{where_wrong(error)}.", hint_for(error, text)) from None
     try:
         return FlowDefinition.model_validate({} if content is None else content)
     except ValidationError as error:
-        raise _invalid(f"{named} does not fit: {_problems(error)}.") from None
+        problems = _problems(error, text)
+    places = "one place" if len(problems) == 1 else f"{len(problems)} places"
+    some = f", of which these are the first {MOST_TOLD}" if len(problems) > MOST_TOLD else ""
+    raise _invalid(f"{named} does not fit in {places}{some}.", violations=tuple(problems[:MOST_TOLD]))
 
 
-def _problems(error: ValidationError) -> str:
+def _problems(error: ValidationError, text: str) -> list[FieldViolation]:
     """Every problem with its place. The messages of pydantic hold no value."""
-    told: dict[str, None] = {}
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    told: dict[FieldViolation, None] = {}
+    for path, said in _found(error):
+        place, line = place_of(root, path)
+        told[FieldViolation(f"{place} (line {line})", f"{said[:1].lower()}{said[1:]}")] = None
+    return list(told)
+
+
+def _found(error: ValidationError) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """The path and the sentence of each problem."""
     for found in error.errors(include_input=False, include_url=False):
-        place = ".".join(str(part) for part in found["loc"] if not _is_internal(part))
-        said = str(found["ctx"]["error"]) if found["type"] == "value_error" else found["msg"]
-        told[f"{place}: {said[:1].lower()}{said[1:]}" if place else said] = None
-    return "; ".join(told)
+        cause = found.get("ctx", {}).get("error")
+        if isinstance(cause, InconsistentFlow):
+            for place, what in cause.problems:
+                yield tuple(int(part) if part.isdecimal() else part for part in place.split(".")), what
+        else:
+            yield found["loc"], str(cause) if found["type"] == "value_error" else found["msg"]
 
 
-def _is_internal(part: int | str) -> bool:
-    """Whether a part of a place is pydantic's own: the type that a union tried."""
-    return isinstance(part, str) and (part in _UNION_MEMBERS or not part.replace("_", "").isalnum())
-
-
-def _invalid(message: str, hint: str = "`vestibule flows check FILE` checks a file.") -> InvalidInput:
-    return InvalidInput(message, reason=Reason.FLOW_INVALID, hint=hint)
+def _invalid(message: str, hint: str = CHECK_HINT, violations: tuple[FieldViolation, ...] = ()) -> InvalidInput:
+    return InvalidInput(message, reason=Reason.FLOW_INVALID, hint=hint, violations=violations)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from server.cli.flow_examples import hidden_examples, personal_words
+from server.cli.flow_examples import personal_words, useless_examples
 from server.cli.flow_starter import starter
 from server.cli.main import cli
 from server.flows.catalogue import shipped_catalogue
@@ -35,7 +35,7 @@ def test_a_new_flow_is_whole_and_fits_the_schema(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_none_is_told() -> None:
-    assert "name: string should match" in run("new", "Car return", code=1).stderr
+    assert "name (line 5): string should match" in run("new", "Car return", code=1).stderr
 
 
 def test_a_folder_adds_to_what_comes_with_the_server(tmp_path: Path) -> None:
@@ -54,7 +54,8 @@ def test_every_file_is_checked_although_the_first_is_wrong(tmp_path: Path) -> No
     run("new", "good", "--out", str(good))
     bad.write_text("name: bad\nversion: 1\ntitle: Bad\n")
     result = run("check", "--no-examples", str(bad), str(good), code=1)
-    assert "steps: field required" in result.stderr
+    assert "  steps (line 1): field required\n" in result.stderr
+    assert "flows check FILE" not in result.stderr
     assert "good@1 is a flow" in result.stdout
 
 
@@ -62,6 +63,7 @@ def test_an_outline_names_steps_fields_and_conditions() -> None:
     told = run("show", "incident_report@1", "--language", "de").stdout
     for part in ("Vorfallmeldung", "Personen (if incident_type is accident)", "2 photographs of site", "below 100"):
         assert part in told
+    assert "1 photographs" not in told + run("show", "site_visit").stdout
     assert "[FLOW_NOT_FOUND]" in run("show", "incident_report@9", code=1).stderr
     assert json.loads(run("show", "site_visit", "--json").stdout)["name"] == "site_visit"
 
@@ -74,10 +76,23 @@ def test_an_example_that_the_redactor_hides_is_told() -> None:
     ]
     steps = [{"name": "person", "fields": fields}]
     wrong = parse_flow(yaml.safe_dump({"name": "calls", "version": 1, "title": flow.title["en"], "steps": steps}))  # type: ignore[index]  # given by language
-    [told] = hidden_examples(wrong)
+    [told] = useless_examples(wrong)
     assert "callback" in told
     assert "[PHONE]" in told
     assert "415" not in told
+
+
+@pytest.mark.models
+def test_an_example_in_which_the_redactor_does_not_find_the_value_is_told() -> None:
+    fields = [
+        {"name": name, "kind": "personal", "entities": ["PHONE"], "ask": "Which number?", "example": example}
+        for name, example in {"wrong": "hello", "right": "415-555-0132"}.items()
+    ]
+    steps = [{"name": "person", "fields": fields}]
+    flow = parse_flow(yaml.safe_dump({"name": "calls", "version": 1, "title": "Calls", "steps": steps}))
+    [told] = useless_examples(flow)
+    assert told.startswith("the redactor finds no PHONE in the example of wrong in en.")
+    assert "hello" not in told
 
 
 @pytest.mark.models

@@ -10,7 +10,7 @@ from models.redaction.dialogue_context import DAY, READING, AnswerHints, answeri
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
-from server.cli.flow_examples import hidden_examples
+from server.cli.flow_examples import useless_examples
 from server.flows.asking import answer_hints, asked_for
 from server.flows.catalogue import shipped_catalogue
 
@@ -109,4 +109,4 @@ def test_a_part_of_a_phrase_and_a_word_in_the_shape_of_a_code_are_names(
 
 @pytest.mark.models
 def test_no_example_of_the_flows_that_come_with_the_server_is_hidden() -> None:
-    assert [told for flow in FLOWS for told in hidden_examples(flow)] == []
+    assert [told for flow in FLOWS for told in useless_examples(flow)] == []

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from models.errors import InvalidInput, NotFound
+from models.errors import FieldViolation, InvalidInput, NotFound
 from models.reasons import Reason
 from server.flows.catalogue import Flows, shipped_catalogue
 from server.flows.code_format import problem_of_format
@@ -55,6 +55,11 @@ CAR: dict[str, Any] = {
 
 def car(**changes: Any) -> str:
     return yaml.safe_dump({**CAR, **changes})
+
+
+def told_of(violation: FieldViolation) -> str:
+    """The place without its line, and what is wrong."""
+    return f"{violation.field.split(' (line ')[0]}: {violation.description}"
 
 
 def test_the_flows_that_come_with_the_server_fit_together_and_the_schema() -> None:
@@ -126,24 +131,24 @@ STEP = CAR["steps"][0]
         ({"steps": []}, "steps: list should have at least 1 item"),
         ({"colour": "red"}, "colour: extra inputs are not permitted"),
         ({"retention": {"texts_days": 3}}, "retention.texts_days: extra inputs are not permitted"),
-        ({"steps": [STEP, STEP]}, "two steps are called car; two fields and facts are called fuel"),
+        ({"steps": [STEP, STEP]}, "steps: two steps are called car"),
         ({"facts": [{"name": "fuel", "kind": "word"}]}, "two fields and facts are called fuel"),
         (
             {"checks": [{"name": "a", "require": {"field": "speed", "is": 1}, "message": "No."}]},
-            "checks.0.require names speed, which is no field and no fact",
+            "checks.0.require: it names speed, which is no field and no fact",
         ),
         (
             {"steps": [STEP, {**CAR["steps"][1], "when": {"field": "fuel", "is": "empty"}}]},
-            "steps.1.when compares fuel with a value that is none of its options",
+            "steps.1.when: it compares fuel with a value that is none of its options",
         ),
-        ({"languages": ["en", "de"], "title": {"en": "Car"}}, "title has no text in de"),
+        ({"languages": ["en", "de"], "title": {"en": "Car"}}, "title: it has no text in de"),
         (
             {
                 "steps": [
                     {"name": "a", "fields": [{"name": "b", "kind": "personal", "ask": "Who?", "entities": ["CAT"]}]}
                 ]
             },
-            "steps.0.fields.0.personal.entities: 1 of the entities is unknown",
+            "steps.0.fields.0.entities: no such entity: CAT; docs/reference/entities.md lists them",
         ),
         (
             {"steps": [{"name": "a", "fields": [{"name": "b", "kind": "code", "ask": "Which?", "format": "["}]}]},
@@ -156,8 +161,90 @@ def test_what_is_wrong_is_told_with_its_place(changes: dict[str, Any], told: str
     with pytest.raises(InvalidInput) as refused:
         parse_flow(car(**changes), "car.yaml")
     assert refused.value.reason == Reason.FLOW_INVALID
-    assert told in refused.value.message
+    [found, *_] = [each for each in refused.value.violations if told in told_of(each)]
+    place, _, line = found.field.removesuffix(")").partition(" (line ")
+    key = place.rpartition(".")[2]
+    assert (f"{key}:" if key.isidentifier() else "- ") in car(**changes).splitlines()[int(line) - 1]
     assert "car.yaml" in refused.value.message
+
+
+def asks(**field: Any) -> dict[str, Any]:
+    """Changes of the flow to one step with one question."""
+    return {"steps": [{"name": "a", "fields": [{"name": "b", "ask": "Which?", **field}]}], "checks": []}
+
+
+def requires(condition: dict[str, Any]) -> dict[str, Any]:
+    return {"checks": [{"name": "a", "require": condition, "message": "No."}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (requires({"field": "paid", "at_least": 3}), "paid is of the kind yes_no, which has no order"),
+        (requires({"not": {"field": "fuel", "below": "half"}}), "fuel is of the kind choice, which has no order"),
+        (requires({"field": "paid", "is": "true"}), "it compares paid with a value that is neither yes nor no"),
+        (requires({"field": "paid", "in": ["yes", 1]}), "it compares paid with a value that is neither yes nor no"),
+        (requires({"field": "mileage", "above": "many"}), "it compares mileage with a value that is no number"),
+        (requires({"field": "mileage", "is": {"field": "paid"}}), "it compares mileage with paid, which is of the"),
+        (
+            {"steps": [{**CAR["steps"][1], "when": {"field": "mileage", "above": 1}}, STEP]},
+            "mileage is not asked in an",
+        ),
+        ({"steps": [STEP, {**CAR["steps"][1], "when": {"field": "paid", "given": False}}]}, "paid is not asked in an"),
+        (asks(kind="text", when={"field": "b", "given": True}), "b is not asked earlier"),
+        (
+            asks(kind="choice", options=[{"value": "on", "words": ["Lit"]}, {"value": "off", "words": ["lit"]}]),
+            "'lit' mea",
+        ),
+        (
+            asks(kind="choice", options=[{"value": "on", "words": ["off"]}, {"value": "off"}]),
+            "'off' means both on and off",
+        ),
+        (asks(kind="code", format="ab-[0-9]{4}"), "codes are compared in capitals"),
+    ],
+)
+def test_what_can_never_work_is_refused(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_flow(car(**changes), "car.yaml")
+    assert any(told in told_of(each) for each in refused.value.violations), refused.value.violations
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        *({"field": "paid", "is": value} for value in ("yes", True)),
+        {"field": "paid", "in": ["yes"]},
+        {"field": "mileage", "at_least": "20"},
+        {"field": "mileage", "below": {"field": "last_mileage", "plus": 100}},
+    ],
+)
+def test_what_can_work_is_no_problem(condition: dict[str, Any]) -> None:
+    [check] = parse_flow(car(**requires(condition))).checks
+    assert check.require.holds({"paid": "yes", "mileage": "50", "last_mileage": "40"})
+
+
+def test_ten_problems_are_told_and_how_many_there_are() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_flow(car(**{f"key_{letter}": 1 for letter in "abcdefghijklm"}))
+    assert "13 places, of which these are the first 10" in refused.value.message
+    assert len(refused.value.violations) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("name: car\ntitle: Car: mine\n", "quotes"),
+        ("name: car\n  version: 1\n", "Indent the line"),
+        ("steps:\n  - name: a\n   title: b\n", "Indent the line"),
+        ("steps:\n\t- name: a\n", "no tabs"),
+        ("name: car\nsteps:\n- name: a\n  why: b\n  name: c\n", "name is in lines 3 and 5"),
+        ('name: "car\nversion: 1\n', "not closed"),
+    ],
+)
+def test_the_hint_fits_what_is_no_yaml(text: str, hint: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_flow(text)
+    assert hint in refused.value.hint
 
 
 def test_a_question_mark_within_braces_is_told_with_the_line(tmp_path: Path) -> None:
@@ -202,6 +289,8 @@ def test_files_that_do_not_fit_together_are_refused() -> None:
         ("(?i)[a-z]{2}-[0-9]{4}", "has flags"),
         ("[A-Z0-9-]{4,10}", "ask for a digit"),
         ("[A-Z]{3}", "ask for a digit"),
+        ("[A-Za-z]{2}[0-9]{4}", ""),
+        ("(?:x|y)[0-9]{4}", "capitals"),
     ],
 )
 def test_a_format_of_a_code_is_short_bounded_and_has_a_digit(pattern: str, told: str) -> None:
