@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from models.redaction.types import Redactor
     from server.flows.definition import FlowDefinition
     from server.flows.fields import FieldDefinition
-
-_ANY_NUMBER: Final = "ID"
-"""The entity type of a number or code of a person of no other type."""
 
 
 def useless_examples(flow: FlowDefinition) -> list[str]:
@@ -30,7 +27,7 @@ def useless_examples(flow: FlowDefinition) -> list[str]:
             if not isinstance(field, PersonalField):
                 if hidden:
                     found.append(_told_of_hidden(field.name, language, ", ".join(hidden)))
-            elif not {*field.entities, _ANY_NUMBER}.intersection(hidden):
+            elif not set(field.accepted).intersection(hidden):
                 instead = f", but {', '.join(hidden)}" if hidden else ""
                 found.append(
                     f"the redactor finds no {' or '.join(field.entities)} in the example of {field.name} in "
