@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from models.errors import FieldViolation, InvalidInput, NotFound
+from models.errors import InvalidInput, NotFound
 from models.reasons import Reason
 from server.flows.catalogue import Flows, shipped_catalogue
 from server.flows.code_format import problem_of_format
@@ -18,6 +18,7 @@ from server.flows.fields import NumberField
 from server.flows.json_schema import flow_schema
 from server.flows.loader import load_folder, parse_flow, shipped_files, shipped_flows
 from server.flows.texts import text_in
+from tests.unit.flows.problems import told_of
 
 CAR: dict[str, Any] = {
     "name": "car",
@@ -55,11 +56,6 @@ CAR: dict[str, Any] = {
 
 def car(**changes: Any) -> str:
     return yaml.safe_dump({**CAR, **changes})
-
-
-def told_of(violation: FieldViolation) -> str:
-    """The place without its line, and what is wrong."""
-    return f"{violation.field.split(' (line ')[0]}: {violation.description}"
 
 
 def test_the_flows_that_come_with_the_server_fit_together_and_the_schema() -> None:

@@ -96,5 +96,7 @@ def test_a_condition_compares_a_fact_with_its_options_only() -> None:
     assert "last_reading, kind: word" in plain
     usual = "require: {field: reading, at_least: {field: last_reading}}"
     parse_flow(plain.replace(usual, "require: {field: last_reading, is: old}"))
-    with pytest.raises(InvalidInput, match="compares last_reading with a value that is none of its options"):
+    with pytest.raises(InvalidInput) as refused:
         parse_flow(plain.replace(usual, "require: {field: last_reading, is: brand_new}"))
+    [problem] = refused.value.violations
+    assert "compares last_reading with a value that is none of its options" in problem.description
