@@ -40,6 +40,8 @@ class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
             )
             for turn in stream.missed:
                 yield _response(events.Final(turn))
+            if stream.progress is not None:
+                yield _response(stream.progress)
             if stream.conversation is None:
                 return
             async with aclosing(stream.conversation.run(_inputs(request_iterator))) as outputs:

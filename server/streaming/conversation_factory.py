@@ -68,6 +68,8 @@ class ConversationFactory:
         row = stream.row
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
         guidance = await self._guidance(config, session, row)
+        if config.resume_token:
+            outputs.put_nowait(guidance.now)  # the broken connection may not have told it
         repository = self.repositories(session, row.id, guidance)
         changes = self.experiments.changes(session.variant, session.client_id, session.create_time)
         barge_in = BargeIn(enabled=config.barge_in)

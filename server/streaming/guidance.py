@@ -37,7 +37,7 @@ class StreamGuidance:
         self.replied: Callable[[], bool] = lambda: False
         self._language = language
         self._guided = guided
-        self._told = progress.summary
+        self._told: object = progress.summary
         self._final_waits = False
 
     @property
@@ -50,6 +50,11 @@ class StreamGuidance:
         """The field of the open question; empty where there is none, or the person does not know it."""
         current = self.progress.current
         return current.field.name if current is not None and self.question_was_put else ""
+
+    @property
+    def now(self) -> ProgressChanged:
+        """The progress as an app is told of it."""
+        return ProgressChanged(self.progress, self.progress.flow.language(self._language))
 
     def asked_for(self, by_reply: tuple[str, ...]) -> tuple[str, ...]:
         """What the redactor is told was asked for: by the flow, and by what the assistant said last.
@@ -78,11 +83,13 @@ class StreamGuidance:
         self._final_waits = True
 
     def telling(self, emit: Emit) -> Emit:
-        """``emit`` that also sends the progress after a final that changed it."""
+        """``emit`` that also sends the progress after a final that changed it, or that is sent again."""
 
         async def emit_all(output: Output) -> None:
             await emit(output)
             if isinstance(output, Final):
+                if not self._final_waits:  # it was stored before a connection broke
+                    self._told = None
                 self._final_waits = False
                 await self._tell(emit)
 
@@ -100,4 +107,4 @@ class StreamGuidance:
         summary = self.progress.summary
         if summary != self._told:
             self._told = summary
-            await emit(ProgressChanged(self.progress, self.progress.flow.language(self._language)))
+            await emit(self.now)

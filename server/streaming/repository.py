@@ -84,18 +84,22 @@ class StreamRepository:
         return turn
 
     async def changes(self) -> AsyncIterator[Progress]:
-        """The progress of the session each time that a picture or the app may have changed it.
+        """The progress of the session now, and each time that a picture or the app may have changed it.
 
         Raises:
             ShuttingDown: The server is ending.
             Overloaded: Too much changed at once to follow.
         """
         with self._pubsub.subscribe(self._session.id) as updates:
+            yield await self._progress()
             async for update in updates:
                 if isinstance(update, SessionRow) or (
                     isinstance(update, UploadRow) and update.state is UploadState.DONE
                 ):
-                    yield await self._ledger.read(lambda cursor: self._guide.progress(cursor, self._session))
+                    yield await self._progress()
+
+    async def _progress(self) -> Progress:
+        return await self._ledger.read(lambda cursor: self._guide.progress(cursor, self._session))
 
     async def number_tags(self, text: RedactedText) -> RedactedText:
         """A piece of a reply with numbers in its tags; it is sent before the whole reply is stored."""

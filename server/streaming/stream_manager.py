@@ -12,6 +12,7 @@ from server.ledger.types import SessionRow, TurnRow
 from server.streaming.admission import Admission, AdmissionTicket
 from server.streaming.conversation import Conversation
 from server.streaming.conversation_factory import ConversationFactory
+from server.streaming.events import ProgressChanged
 from server.streaming.stream_config import StreamConfig
 from server.streaming.stream_registry import RegisteredStream, StreamRegistry
 
@@ -24,6 +25,7 @@ class OpenStream:
         next_offset: Byte from which on the client sends; on a finished stream the end of what was acknowledged.
         conversation: None when the stream had finished before, and the client only asks for finals that it missed.
         missed: On a resumed stream, stored turns whose finals the client has not seen. They are sent first.
+        progress: Of the session of a stream that had finished before; the conversation of another one sends it itself.
     """
 
     id: str
@@ -31,6 +33,7 @@ class OpenStream:
     next_offset: int
     conversation: Conversation | None
     missed: list[TurnRow]
+    progress: ProgressChanged | None = None
 
 
 class StreamManager:
@@ -93,7 +96,9 @@ class StreamManager:
             row, token = stream.row, stream.token
             missed = await self._registry.missed_turns(row.id, config)
             if not row.open:
-                yield OpenStream(row.id, token, row.next_offset, None, missed)
+                progress = await self._registry.progress(session)
+                told = ProgressChanged(progress, progress.flow.language(row.language or session.language))
+                yield OpenStream(row.id, token, row.next_offset, None, missed, told)
                 return
             conversation = await self._conversations.build(config, session, stream, ticket)
             del stream  # it has the audio that came before

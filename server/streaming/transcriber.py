@@ -106,7 +106,8 @@ class Transcriber:
         turn_id = self._turn_id(item.id)
         if item.id and (known := await self._store.find_turn(turn_id)) is not None:
             # The client sent it again after the connection broke. Its reply was requested when it was first stored.
-            await self._emit(Final(known))
+            own = known.stream_id == self._interim.config.stream_id
+            await self._emit(Final(known if own else replace(known, utterance=item.number)))
             return None
         config = self._interim.config
         context = RedactionContext(TextSource.TYPED, config.language or "en", scope=config.sealing_scope)
@@ -152,8 +153,8 @@ class Transcriber:
         await self._emit(Final(turn))
 
     def _turn_id(self, text_id: str) -> str:
-        """The same id for each repetition of a text with an id; a new one for a text without."""
-        name = f"{self._interim.config.stream_id}/{text_id}"
+        """The same id for each repetition of a text with an id, also on another stream; a new one for a text without."""
+        name = f"{self._interim.config.session_id}/{text_id}"
         return str(uuid.uuid5(uuid.NAMESPACE_OID, name) if text_id else uuid.uuid4())
 
     def _turn(

@@ -280,7 +280,7 @@ class Typed:
 
     def _note(self, turn: str) -> None:
         for text_id in list(self._waiting):
-            if str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._stream}/{text_id}")) == turn:
+            if str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._session}/{text_id}")) == turn:
                 del self._waiting[text_id]
                 self._seen.typed[text_id] = turn
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,7 @@ ROOT = HERE.parents[2]
 FILE = re.compile(r"^\*\*`([^`]+)`\*\*\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SET_UP = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BUILD_TIMEOUT_S = 240.0
+LINE_TIMEOUT_S = 90.0
 NO_NODE = pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not installed; CI runs this test")
 
 
@@ -114,18 +116,23 @@ class Terminal:
         """Read on until a line has one of the texts; returns the line."""
         assert self._process is not None
         assert self._process.stdout is not None
-        while raw := await self._process.stdout.readline():
-            self.lines.append(raw.decode().rstrip("\n"))
-            if any(text in self.lines[-1] for text in texts):
-                return self.lines[-1]
-        raise AssertionError(f"It ended without any of {texts}:\n{self.text}")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINE_TIMEOUT_S):
+                while raw := await self._process.stdout.readline():
+                    self.lines.append(raw.decode().rstrip("\n"))
+                    if any(text in self.lines[-1] for text in texts):
+                        return self.lines[-1]
+        raise AssertionError(f"None of {texts} came:\n{self.text}")
 
     async def ended(self) -> int:
         """Read on to the end; returns the exit status."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.close()
-        rest, _ = await self._process.communicate()
+        try:
+            rest, _ = await asyncio.wait_for(self._process.communicate(), LINE_TIMEOUT_S)
+        except TimeoutError:
+            raise AssertionError(f"It does not end:\n{self.text}") from None
         self.lines += rest.decode().splitlines()
         assert self._process.returncode is not None
         return self._process.returncode

@@ -66,6 +66,7 @@ async def _onboarding(home: Path, folder: Path, program: Sequence[str], review: 
         async with Relay(lambda: port) as relay, Terminal(program, folder, settings, relay.address) as person:
             session_id = (await person.until("session ")).split()[-1]
             await _answered(person, relay)
+            await relay.cut()  # the record may come before the session is watched again
             person.type("/done")
             await person.until("is RECOMMENDATION_STATE_PENDING")
             settings = {"VESTIBULE_API_KEY": "reviewer"}

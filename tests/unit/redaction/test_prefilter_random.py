@@ -62,7 +62,7 @@ PIECES: Final = {
     "passport": "passport number X1234567", "account": "account 77319055", "personal-number": "member 5521904",
     "plate": "kennzeichen B MW 4821", "case-number": "sumario 31 / 2001",
     "coded": "X3175269", "number": "81210392",
-    "spelled-capitals": "spell it RIVAS please",
+    "spelled-capitals": "spell it RIVAS please", "pictured-plate": "AA-123-BB",
     "answer": "it's ana rivas", "open-end": "my number is 4 1 5",
 }  # fmt: skip
 """Of each recognizer, by its name, something that it finds."""
@@ -127,8 +127,12 @@ CONTEXTS: Final = [
         for asked in ((), ("NAME",), ("PHONE", "DOB"))
     ),
     RedactionContext(language="es"),
+    RedactionContext(TextSource.OCR, document_type="site"),
 ]
-UNASKED: Final = [RedactionContext(source) for source in (TextSource.SPEECH, TextSource.OCR)]
+UNASKED: Final = [
+    *(RedactionContext(source) for source in (TextSource.SPEECH, TextSource.OCR)),
+    RedactionContext(TextSource.OCR, document_type="site"),
+]
 """Typed text has the readings of spoken text."""
 
 

@@ -329,3 +329,47 @@ async def test_new_audio_is_acknowledged_while_the_recognition_of_the_replay_is_
         await harness.run(inputs(), replay=replay)
         await watching
     assert "Final" in kinds(harness.seen)
+
+
+async def test_a_resumed_stream_tells_the_progress_that_its_app_may_have_missed(harness: StreamHarness) -> None:
+    at_riverside = events.TextIn(RawText("I am at the Riverside site."), id=str(uuid4()))
+
+    async def never_ends() -> AsyncIterator[Input]:
+        yield at_riverside
+        await asyncio.Event().wait()
+
+    async with harness.streams.open(harness.config) as stream:
+        await until(stream, never_ends(), events.Final)  # the connection breaks before the progress
+    resumed = replace(harness.config, resume_token=stream.token, next_utterance=1)
+    async with harness.streams.open(resumed) as again:
+        outputs = [o async for o in talk(again).run(these())]
+    assert kinds(outputs) == ["ProgressChanged", "Acknowledged"]
+    async with harness.streams.open(resumed) as ended:
+        assert ended.conversation is None
+        assert ended.progress is not None
+        assert ended.progress.progress.summary == told(outputs).progress.summary
+    assert told(outputs).progress.done == 1
+
+
+async def test_text_that_is_sent_again_on_another_stream_is_one_turn_and_its_progress_is_told(
+    harness: StreamHarness,
+) -> None:
+    """An app that only types opens a stream for each text, and has no token of the one that broke."""
+    text = events.TextIn(RawText("I am at the Riverside site."), id=str(uuid4()))
+
+    async def never_ends() -> AsyncIterator[Input]:
+        yield text
+        await asyncio.Event().wait()
+
+    async with harness.streams.open(harness.config) as stream:
+        await until(stream, never_ends(), events.Final)
+    async with harness.streams.open(harness.config) as other:
+        outputs = [o async for o in talk(other).run(these(text))]
+    assert [kind for kind in kinds(outputs) if kind != "Acknowledged"] == ["Final", "ProgressChanged"]
+    assert [turn.stream_id for turn in await harness.turns()] == [stream.id]
+    assert told(outputs).progress.current is not None
+
+
+def told(outputs: list[events.Output]) -> events.ProgressChanged:
+    (found,) = (output for output in outputs if isinstance(output, events.ProgressChanged))
+    return found

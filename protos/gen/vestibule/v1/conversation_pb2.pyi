@@ -237,8 +237,8 @@ class TypedText(_message.Message):
     sent anywhere.
     """
     text_id: _builtins.str
-    """UUID made by the client. Text that is sent again with the same id becomes no second turn; only its final comes
-    again. Empty for text that is never sent again.
+    """UUID made by the client. Text that is sent again with the same id in its session becomes no second turn; only its
+    final comes again. Empty for text that is never sent again.
     """
     def __init__(
         self,
@@ -356,7 +356,7 @@ class ConverseResponse(_message.Message):
 
     @_builtins.property
     def progress(self) -> _flow_pb2.Progress:
-        """The session came further in its flow, or something else is asked."""
+        """The session came further in its flow, or something else is asked. Comes once on a resumed stream, too."""
 
     def __init__(
         self,
