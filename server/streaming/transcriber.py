@@ -153,7 +153,7 @@ class Transcriber:
         await self._emit(Final(turn))
 
     def _turn_id(self, text_id: str) -> str:
-        """The same id for each repetition of a text with an id, also on another stream; a new one for a text without."""
+        """The same id for each repetition of a text with an id in its session; a new one for a text without."""
         name = f"{self._interim.config.session_id}/{text_id}"
         return str(uuid.uuid5(uuid.NAMESPACE_OID, name) if text_id else uuid.uuid4())
 
