@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -12,13 +13,39 @@ from server.cli.channel import open_aio_channel
 from tests.e2e.harness import App, Server, start_server, stop_server
 
 
+HERE: Final = Path(__file__).parent
+SHARED: Final = pytest.StashKey[Server]()
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server without a remote LLM: the fallback answers. Many tests upload to it as one client."""
     many = ("limits.client_uploads=1000", f"limits.client_upload_bytes={10**9}")
-    running = start_server(tmp_path_factory.mktemp("server"), *many)
+    running = request.session.stash[SHARED] = start_server(tmp_path_factory.mktemp("server"), *many)
     yield running
-    stop_server(running)
+    _stop_shared(request.session)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the shared server come first, so that it does not run beside the servers of the others."""
+    items.sort(key=lambda item: HERE in item.path.parents and not _shares(item))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the shared server after its last test: idle, it and Ray take half a core."""
+    if nextitem is not None and _shares(item) and not _shares(nextitem):
+        _stop_shared(item.session)
+
+
+def _stop_shared(session: pytest.Session) -> None:
+    if (running := session.stash.get(SHARED, None)) is not None:
+        del session.stash[SHARED]
+        stop_server(running)
+
+
+def _shares(item: pytest.Item) -> bool:
+    return HERE in item.path.parents and "server" in getattr(item, "fixturenames", ())
 
 
 @pytest_asyncio.fixture

@@ -82,7 +82,7 @@ def disks(tmp_path: Path) -> Iterator[dict[str, Disk]]:
 
 
 @pytest.fixture
-def server(disks: dict[str, Disk]) -> Iterator[Server]:
+def on_small_disks(disks: dict[str, Disk]) -> Iterator[Server]:
     running = start_server(disks["log"].folder, f"limits.least_free_bytes={4 * MIB}", "limits.client_uploads=1000")
     yield running
     stop_server(running)
@@ -151,7 +151,8 @@ async def _works(app: App, session_id: str) -> None:
     assert (await app.finished(await _picture(app, session_id))).state == done
 
 
-async def test_each_full_disk(server: Server, disks: dict[str, Disk]) -> None:
+async def test_each_full_disk(on_small_disks: Server, disks: dict[str, Disk]) -> None:
+    server = on_small_disks
     async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         app = App(channel)
         session_id = await app.open_session()
