@@ -12,7 +12,6 @@ import pytest_asyncio
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import App, Server, start_server, stop_server
 
-
 HERE: Final = Path(__file__).parent
 SHARED: Final = pytest.StashKey[Server]()
 
