@@ -26,7 +26,7 @@ from server.observability.standard_error import say
 from server.preflight import check_ports, check_settings
 from server.runtime.descriptors import allow_descriptors
 from server.runtime.end_reason import EndReason
-from server.runtime.garbage import leave_out_what_is_there
+from server.runtime.garbage import leave_out_what_is_there, wait_with_collections
 from server.runtime.malloc import keep_freed_memory
 from server.settings import Settings, forget_secrets
 
@@ -58,6 +58,7 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
     if not allow_descriptors(settings.limits.connections):
         log.warning("few_descriptors", connections=settings.limits.connections)
     keep_freed_memory()
+    wait_with_collections()
     end_reason = EndReason()
     try:
         check_settings(settings)

@@ -1,14 +1,15 @@
 """Bounds the memory of the OCR models on the CPU.
 
 The detector takes about half a gigabyte for a picture of 2,000 x 1,500 pixels. Taken from the system for each one, it
-left holes that the C library kept, so that a worker grew by more than a gigabyte. ``reserve`` takes it once. The
-recognizer takes its memory by the width of its lines, so wide ones are read a few at a time, and of its answers only
+left holes that the C library kept, so that a worker grew by more than a gigabyte. ``reserve`` sets one block aside
+for it. The recognizer takes its memory by the width of its lines, so wide ones are read a few at a time, and of its answers only
 the best characters are kept. The text that is read stays the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,8 @@ import numpy.typing as npt
 
 from models.media.pixels import Pixels
 
-_SHAPES_PX: Final = ((1984, 1536), (1536, 1984), (2016, 1536))
-"""Heights and widths of photographs and pages as the detector gets them. Smaller pictures fit in; a square one takes a
-fifth more."""
+_RESERVED_BYTES: Final = 640 * 1024 * 1024
+"""Room for the largest picture that the detector gets, which takes 520 MB: a square one of 2,000 pixels."""
 
 _MOST_COLUMNS: Final = 1_920
 """Columns of all lines that the recognizer reads at a time."""
@@ -34,7 +34,10 @@ Tensor = npt.NDArray[np.float32]
 
 
 def reserve(ocr: Any, model: Path, threads: int) -> None:
-    """Give the detector of RapidOCR a session that keeps its memory, and let it take it now.
+    """Give the detector of RapidOCR a session that keeps its memory, in one block.
+
+    The block takes address space only; its pages become memory as pictures need them. Running the detector once for
+    each size took it, too, but also 20 to 27 s of CPU at each start.
 
     Args:
         ocr: RapidOCR on the CPU.
@@ -48,9 +51,22 @@ def reserve(ocr: Any, model: Path, threads: int) -> None:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # it would plan a second block for each size
+    _register_block()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     ocr.text_det.session.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    for height, width in _SHAPES_PX:
-        ocr.text_det.session(np.zeros((1, 3, height, width), np.float32))
+
+
+@lru_cache(maxsize=1)
+def _register_block() -> None:
+    """Have ONNX Runtime take the memory of sessions that ask for it from one block of this process."""
+    import onnxruntime
+
+    of_cpu = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    block = {"max_mem": 0, "arena_extend_strategy": 0, "initial_chunk_size_bytes": _RESERVED_BYTES}
+    block["max_dead_bytes_per_chunk"] = -1  # the default
+    onnxruntime.create_and_register_allocator(of_cpu, onnxruntime.OrtArenaCfg(block))
 
 
 def normalize_in_bands(ocr: Any) -> None:

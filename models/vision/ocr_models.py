@@ -38,8 +38,8 @@ class OcrOptions:
         cuda: Use the GPU; None means when ONNX Runtime has CUDA.
         longest_side: Larger pictures are scaled down for detection and recognition, in pixels.
         min_score: Lines with a lower mean probability are texture, not print, and are not reported.
-        reserve_memory: Take the detector's memory when it is loaded, 0.6 GB, and keep it; for a process that reads many
-            pictures. Does nothing on a GPU.
+        reserve_memory: Set a block of 0.6 GB aside for the detector, and keep what pictures need of it; for a process
+            that reads many. Does nothing on a GPU.
         page_lines: Lines of print that one page may have.
         page_cpu_s: Seconds of CPU that the models may take for one page.
     """
