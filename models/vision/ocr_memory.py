@@ -2,8 +2,8 @@
 
 The detector takes about half a gigabyte for a picture of 2,000 x 1,500 pixels. Taken from the system for each one, it
 left holes that the C library kept, so that a worker grew by more than a gigabyte. ``reserve`` sets one block aside
-for it. The recognizer takes its memory by the width of its lines, so wide ones are read a few at a time, and of its answers only
-the best characters are kept. The text that is read stays the same.
+for it. The recognizer takes its memory by the width of its lines, so wide ones are read a few at a time, and of its
+answers only the best characters are kept. The text that is read stays the same.
 """
 
 from __future__ import annotations
