@@ -6,9 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
-import shutil
 import signal
-import subprocess
 import time
 import uuid
 import wave
@@ -256,16 +254,6 @@ async def audio(pcm: bytes, *, pace: float = 4.0, start: int = 0) -> AsyncIterat
         chunk = conversation_pb2.AudioChunk(offset=at, data=pcm[at : at + CHUNK_BYTES])
         yield conversation_pb2.ConverseRequest(audio=chunk)
         await asyncio.sleep(0.1 / pace)
-
-
-def node_client(folder: Path, address: str, key: str, *more: str) -> dict[str, Any]:
-    """Run the client in JavaScript; returns what it saw."""
-    shutil.copytree(HERE / "node", folder / "node", ignore=shutil.ignore_patterns("node_modules"))
-    subprocess.run(["npm", "ci", "--silent"], cwd=folder / "node", check=True, timeout=180)
-    run = ["node", "client.mjs", address, str(HERE.parents[1] / "protos"), str(DATA / "register.jpg"), *more]
-    environment = os.environ | {"VESTIBULE_API_KEY": key}
-    done = subprocess.run(run, cwd=folder / "node", check=True, capture_output=True, timeout=150, env=environment)
-    return cast("dict[str, Any]", json.loads(done.stdout))
 
 
 def planted(*names: str) -> list[str]:

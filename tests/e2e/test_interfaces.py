@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
@@ -22,12 +20,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from vestibule.v1 import admin_pb2, funnel_pb2
 
-from models.errors import InvalidInput, NotFound
+from models.errors import InvalidInput
 from server.analytics.client import connect
 from server.cli.channel import open_channel
 from server.cli.demo.processes import serving
 from server.services import SERVICE_NAMES
-from tests.e2e.harness import DATA, App, Server, node_client, visit_pcm
+from tests.e2e.harness import DATA, App, Server, visit_pcm
 
 pytestmark = pytest.mark.e2e
 HERE = Path(__file__).resolve().parent
@@ -55,21 +53,6 @@ def test_reflection_describes_every_service(server: Server) -> None:
     for answer in files:
         described = FileDescriptorProto.FromString(answer.file_descriptor_response.file_descriptor_proto[0])
         assert described.package == "vestibule.v1"
-
-
-@pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not installed; CI runs this test")
-def test_a_client_in_another_language_uploads_a_picture_and_gets_its_text(server: Server, tmp_path: Path) -> None:
-    seen = node_client(tmp_path, server.address, server.operator_key)
-    assert seen["states"][-1] == "UPLOAD_STATE_DONE"
-    assert seen["session"] == "SESSION_STATE_IN_PROGRESS"
-    assert "[REDACTED_NAME]" in seen["text"]
-    counts = seen["counts"]
-    assert counts["NAME"] >= 4, "one of each visitor; a processor may see more"
-    assert counts["EMAIL"] == counts["PHONE"] == 4
-    assert seen["imageBytes"] == seen["announcedBytes"] > 10_000
-    assert seen["refusedCode"] == grpc.StatusCode.NOT_FOUND.value[0]
-    assert seen["refused"]["reason"] == "SESSION_NOT_FOUND"
-    assert seen["refused"]["hint"] == NotFound.default_hint
 
 
 async def test_an_analyst_reads_the_live_database_and_cannot_write(app: App, server: Server) -> None:

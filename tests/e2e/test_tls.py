@@ -23,7 +23,8 @@ from vestibule.v1 import conversation_pb2, session_pb2
 from server.cli.channel import open_aio_channel
 from server.cli.client_tls import ClientTls
 from server.tls.development import addresses_of_this_machine
-from tests.e2e.harness import DATA, NO_DASHBOARD, App, Server, config, node_client, start_server, stop_server
+from tests.e2e.harness import DATA, NO_DASHBOARD, App, Server, config, start_server, stop_server
+from tests.unit.docs.client_pages import NO_NODE, Terminal, built_typescript
 
 pytestmark = pytest.mark.e2e
 
@@ -104,11 +105,15 @@ def test_a_talk_from_another_machine_needs_the_ca(secured: Secured) -> None:
         assert "[TLS_CERTIFICATE_UNTRUSTED]" in refused.stderr
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not installed; CI runs this test")
-def test_a_client_in_another_language_uploads_with_the_ca(secured: Secured, tmp_path: Path) -> None:
-    seen = node_client(tmp_path, secured.address, secured.key, str(secured.ca))
-    assert seen["states"][-1] == "UPLOAD_STATE_DONE"
-    assert "[REDACTED_NAME]" in seen["text"]
+@NO_NODE
+async def test_a_client_in_another_language_uploads_with_the_ca(secured: Secured, tmp_path: Path) -> None:
+    folder = await asyncio.to_thread(built_typescript, tmp_path / "client")
+    shutil.copy(DATA / "register.jpg", folder)
+    settings = {"VESTIBULE_API_KEY": secured.key, "CA": str(secured.ca)}
+    async with Terminal(["node", "build/src/app.js"], folder, settings, secured.address) as person:
+        await person.until("?? ")
+        person.type("/photo register.jpg")
+        await person.until("visitors: 4")
 
 
 async def test_a_stream_goes_on_while_the_certificate_changes(secured: Secured) -> None:
