@@ -45,10 +45,9 @@ async def test_a_documented_client_gets_to_an_approved_record(
     (folder / "visit.pcm").write_bytes(visit_pcm())
     for name in ("meter.jpg", "register.jpg"):
         shutil.copy(DATA / name, folder)
-    of_app, of_reviewer = (
-        await asyncio.to_thread(keys, server, "create", "--scope", scope, "--client", folder.parent.name)
-        for scope in ("app", "reviewer")
-    )
+    client = ["--client", tmp_path.name]
+    of_app = await asyncio.to_thread(keys, server, "create", "--scope", "app", *client)
+    of_reviewer = await asyncio.to_thread(keys, server, "create", "--scope", "reviewer", *client)
     async with Terminal(program, folder, {"VESTIBULE_API_KEY": of_app}, server.address) as person:
         while NOTHING_LEFT not in (line := await person.until("?? ", NOTHING_LEFT)):
             person.type(next(does for question, does in ANSWERS.items() if question in line))

@@ -55,7 +55,7 @@ class Guarded:
 
     def __init__(self, kind: str, upstreams: Upstreams, ledger: Ledger, metrics: Metrics) -> None:
         self.kind = kind
-        self.name = f"{kind}_api"
+        self.name = f"{kind}_worker"
         self.ledger = ledger
         self.metrics = metrics
         self.breakers = upstreams.breakers
@@ -105,7 +105,7 @@ class Guarded:
 async def guarded(kind: str, gateway: RayGateway, folder: Path) -> AsyncIterator[Guarded]:
     quick = BreakerSettings(failures=FAILURES, reset_s=RESET_S)
     settings = Settings(
-        data_dir=folder / "data", state_dir=folder / "state", breakers=BreakersSettings(**{f"{kind}_api": quick})
+        data_dir=folder / "data", state_dir=folder / "state", breakers=BreakersSettings(**{f"{kind}_worker": quick})
     )
     metrics = Metrics()
     async with AsyncExitStack() as stack:
