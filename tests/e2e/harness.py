@@ -42,7 +42,7 @@ from server.cli.demo.processes import Child, free_ports, serving, wait_until
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
-READY_TIMEOUT_S = 90.0
+READY_TIMEOUT_S = 240.0
 CHUNK_BYTES = 3200  # 100 ms
 NO_DASHBOARD = "ray.dashboard=false"
 """For a server whose test does not look at what Ray's dashboard does, nor at what it leaves: it takes 5 s of CPU."""
