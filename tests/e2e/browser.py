@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
 WIDTHS = {"desktop": 1200, "phone": 390}
+expect.set_options(timeout=30_000)  # milliseconds; a busy machine takes more than Playwright's five seconds
 
 _DEVICES = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 """A camera that shows a moving shape, and nobody to ask whether the page may use it."""
