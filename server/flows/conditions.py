@@ -131,9 +131,12 @@ class Condition(FlowPart):
 
 
 def as_number(value: str) -> Decimal | None:
-    """The number that a value of a record is; None for any other."""
+    """The number that a value of a record is; None for any other.
+
+    Nothing with a comma is a number: it may begin the decimals, or group the digits of 1,000.
+    """
     try:
-        number = Decimal(value.replace(",", "."))
+        number = Decimal(value)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None

@@ -12,11 +12,11 @@ from server.flows.conditions import FlowPart, Name
 from server.flows.fields import fits
 from server.flows.texts import Text
 
-_NUMBER: Final = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,6})?")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,6})?")
 """Fewer digits than a telephone number with its code has."""
 _MOST_DIGITS: Final = 12
 """Of a number, with those after the point: fewer than the number of a card has."""
-_NO_NUMBER: Final = "must be a number, with at most nine digits before the point and twelve in all"
+_NO_NUMBER: Final = "must be a number without commas, with at most nine digits before the point and twelve in all"
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _MOST_DIGITS_OF_A_WORD: Final = 9
 

@@ -27,8 +27,8 @@ LONGEST_CODE: Final = 64
 ASKED_BY_NAME: Final = frozenset({"PHONE", "EMAIL", "NAME", "DOB", "ADDRESS", "SECRET"})
 """Entity types that the redactor knows questions for; each other one is a number or code of a person: ``ID``."""
 
-_DIGITS: Final = re.compile(r"-?\d{1,12}(?:[.,]\d{1,6})?")
-
+NUMBER_FORM: Final = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?")
+"""A number as a record has it. A comma stands in none, because 1,000 may be 1 or 1000."""
 
 Keep = kept_values.Keep
 
@@ -92,19 +92,20 @@ class NumberField(_Field):
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""
         number = as_number(value)
-        if number is None or not _DIGITS.fullmatch(value):
-            return "must be a number"
+        if number is None or not NUMBER_FORM.fullmatch(value):
+            return f"must be a number{' without commas; decimals come after a point' if ',' in value else ''}"
         if self.minimum is not None and number < Decimal(str(self.minimum)):
             return f"must be at least {self.minimum:g}"
         if self.maximum is not None and number > Decimal(str(self.maximum)):
             return f"must be at most {self.maximum:g}"
-        if len(re.split("[.,]", value + ".")[1]) > self.decimals:
+        if len(value.partition(".")[2]) > self.decimals:
             return f"must have at most {self.decimals} digits after the point" if self.decimals else "must be whole"
         return ""
 
     def equal(self, one: str, other: str) -> bool:
         """Whether two values are the same number."""
-        return as_number(one) == as_number(other)
+        number = as_number(one)
+        return super().equal(one, other) if number is None else number == as_number(other)
 
     @property
     def expected(self) -> str:

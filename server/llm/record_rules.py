@@ -9,6 +9,7 @@ from typing import Final
 
 from server.flows.definition import FlowDefinition
 from server.flows.fields import (
+    NUMBER_FORM,
     ChoiceField,
     CodeField,
     FieldDefinition,
@@ -22,7 +23,6 @@ from server.flows.fields import (
 from server.llm.types import OnboardingRecord
 
 YES, NO = "yes", "no"
-_NUMBER: Final = re.compile(r"-?\d{1,12}(?:[.,]\d{1,6})?")
 _WORDS_OF_YES: Final = frozenset({"yes", "true", "given"})
 _WORDS_OF_NO: Final = frozenset({"no", "false"})
 _AS_PRINTED: Final = "as printed on the meter where there is a photograph"
@@ -55,7 +55,7 @@ def as_recorded(field: FieldDefinition, value: str) -> str | None:  # noqa: PLR0
     """
     match field:
         case NumberField():
-            return value if _NUMBER.fullmatch(value) else None
+            return value if NUMBER_FORM.fullmatch(value) else None
         case ChoiceField():
             return next((option for option in field.values if option.casefold() == value.casefold()), None)
         case PersonalField():

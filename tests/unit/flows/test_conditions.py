@@ -9,14 +9,24 @@ from pydantic import ValidationError
 
 from server.flows.conditions import Condition
 
-KNOWN = {"reading": "4821.50", "last": "4790", "unit": "m3", "day": "2026-11-28", "hurt": "yes", "place": "North Gate"}
+KNOWN = {
+    "reading": "4821.50",
+    "last": "4790",
+    "unit": "m3",
+    "day": "2026-11-28",
+    "hurt": "yes",
+    "place": "North Gate",
+    "cost": "1,000",
+}
 
 
 @pytest.mark.parametrize(
     ("condition", "holds"),
     [
         ({"field": "reading", "is": 4821.5}, True),
-        ({"field": "reading", "is": "4821,5"}, True),
+        ({"field": "reading", "is": "4821,5"}, False),
+        ({"field": "cost", "below": 100}, False),
+        ({"field": "cost", "above": 0}, False),
         ({"field": "reading", "at_least": {"field": "last"}}, True),
         ({"field": "last", "at_least": {"field": "reading"}}, False),
         ({"field": "reading", "above": {"field": "last", "plus": 31.5}}, False),

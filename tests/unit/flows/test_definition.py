@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.errors import InvalidInput, NotFound
 from models.reasons import Reason
 from server.flows.catalogue import Flows, shipped_catalogue
 from server.flows.code_format import problem_of_format
+from server.flows.conditions import as_number
 from server.flows.definition import FlowDefinition, pictures_of
 from server.flows.fields import NumberField
 from server.flows.json_schema import flow_schema
@@ -99,6 +103,8 @@ def test_a_text_is_in_the_language_of_the_person_or_in_the_first() -> None:
         ("-1", ""),
         ("12.3456789", "must be a number"),
         ("4821 km", "must be a number"),
+        ("1,000", "must be a number without commas; decimals come after a point"),
+        ("48,5", "must be a number without commas; decimals come after a point"),
         ("NaN", "must be a number"),
         ("", "must be a number"),
     ],
@@ -107,6 +113,20 @@ def test_a_value_fits_its_field(value: str, problem: str) -> None:
     field = parse_flow(car()).fields["mileage"]
     assert isinstance(field, NumberField)
     assert field.problem(value) == problem
+
+
+@given(st.decimals(-(10**6), 10**6, places=3), st.sampled_from(["{:,}", "{:,.2f}", "{:.1f}", "{}"]))
+def test_only_digits_with_a_point_are_a_number_and_it_is_the_one_that_was_written(
+    number: Decimal, written: str
+) -> None:
+    field = parse_flow(car()).fields["mileage"].model_copy(update={"maximum": None})
+    value = written.format(number)
+    if not field.problem(value):
+        assert as_number(value) == Decimal(value)
+        assert "," not in value
+    else:
+        assert "," in value
+    assert not field.equal(value, written.format(number + 1))
 
 
 def test_a_check_fails_only_for_what_is_known() -> None:
@@ -181,6 +201,7 @@ def requires(condition: dict[str, Any]) -> dict[str, Any]:
         (requires({"field": "paid", "is": "true"}), "it compares paid with a value that is neither yes nor no"),
         (requires({"field": "paid", "in": ["yes", 1]}), "it compares paid with a value that is neither yes nor no"),
         (requires({"field": "mileage", "above": "many"}), "it compares mileage with a value that is no number"),
+        (requires({"field": "mileage", "below": "1,000"}), "it compares mileage with a value that is no number"),
         (requires({"field": "mileage", "is": {"field": "paid"}}), "it compares mileage with paid, which is of the"),
         (
             {"steps": [{**CAR["steps"][1], "when": {"field": "mileage", "above": 1}}, STEP]},

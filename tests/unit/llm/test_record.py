@@ -145,6 +145,8 @@ def test_texts_can_be_extracted_and_replaced(record: OnboardingRecord) -> None:
         ("meter_reading", "[REDACTED_PHONE]"),
         ("meter_reading", SECRET),
         ("meter_reading", "4" * 13),
+        ("meter_reading", "4,821"),
+        ("meter_reading", "4,8"),
         ("visitor_count", "four"),
         ("contact_given", SECRET),
         ("contact_given", "no"),
