@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from models.redaction.commands import any_of, folded, says, says_only
 from models.text import RedactedText
 from server.flows.definition import Step
 from server.flows.extraction import visitor_count
-from server.flows.fields import NumberField, PersonalField, PhotoField, TextField, YesNoField
+from server.flows.fields import ChoiceField, NumberField, PersonalField, PhotoField, TextField, YesNoField
 from server.flows.personal_values import corrected, owners
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
+from server.flows.reading.choices import chooses_no
 from server.flows.reading.reader import Request, read_answer
 from server.flows.reading.words import (
-    CORRECTION,
-    NO,
-    NOT,
     PHOTOGRAPH,
     SAID,
+    after_marker,
     agrees_only,
+    correction_markers,
+    denials,
     denies_all,
+    folded_no,
     greets,
     is_puzzled,
     phrases,
@@ -51,7 +52,8 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
         return [_row(one, AnswerStatus.SKIPPED, material, source_id) for one in skipped_with(progress, current)]
     if asked and is_puzzled(material.plain, material.code):
         return []
-    if asked and current is not None and denies_all(material.plain, material.code):
+    denies = denies_all(material.plain, material.code)
+    if asked and current is not None and denies and not chooses_no(current.field, material):
         if not current.field.required and not isinstance(current.field, YesNoField):
             return [_row(current, AnswerStatus.SKIPPED, material, source_id)]
         if isinstance(current.field, TextField) and not current.asked_again:
@@ -122,11 +124,21 @@ def _answers(
         if one is not asked and one.state is not FieldState.ANSWERED
         if not isinstance(one.field, PersonalField) or one.field.name in own
     ]
-    found = [(one, value) for one in others if (value := read_answer(one.field, one.step, material, Request()))]
+    found = [
+        (one, value)
+        for one in others
+        if (value := read_answer(one.field, one.step, material, Request())) and _is_told_apart(progress, one, value)
+    ]
     if asked is not None and (value := _asked(asked, material, alone=not found)):
         yield asked, value
     yield from found
     yield from _restated(progress, material, asked)
+
+
+def _is_told_apart(progress: Progress, one: FieldProgress, value: RedactedText) -> bool:
+    """Whether an option says by itself which choice is meant: "a scratch" does not where two choices have it."""
+    others = (each.field for each in progress.fields if each is not one and isinstance(each.field, ChoiceField))
+    return not isinstance(one.field, ChoiceField) or all(value.value not in other.values for other in others)
 
 
 def _restated(
@@ -171,6 +183,7 @@ def _corrections(
         if not isinstance(one.field, PersonalField)
         if not isinstance(one.field, TextField) or one.field.reader is not None
         if (value := read_answer(one.field, one.step, material, Request(corrects=True))) and _differs(one, value)
+        if _is_told_apart(progress, one, value)
     ]
     personal = corrected(progress, material, current)
     found += [(one, value) for one in personal if (value := read_answer(one.field, one.step, material, Request()))]
@@ -181,7 +194,7 @@ def _corrections(
             return
         value = read_answer(last.field, last.step, material, Request(asked=True, corrects=True))
         if value and isinstance(last.field, TextField):
-            value = material.text.quoted(_after_marker(material)) or value
+            value = material.text.quoted(after_marker(material.text.value, material.code)) or value
         if value and _differs(last, value):
             yield last, value
 
@@ -191,16 +204,16 @@ def _rewords(material: AnswerText, current: FieldProgress | None, last: FieldPro
 
     "No, the wall fell" answers an optional question for something else, unless it takes up a word of the earlier text.
     """
-    one_word, several = _markers(material.code)
-    text, rest = folded(material.plain), folded(_after_marker(material))
+    one_word, several = correction_markers(material.code)
+    text, rest = folded(material.plain), folded(after_marker(material.text.value, material.code))
     says_nothing = not re.search(r"\w", rest) or greets(rest, material.code)
-    if says_nothing or says_only(_denials(material.code), rest, material.code):
+    if says_nothing or says_only(denials(material.code), rest, material.code):
         return False
     if several.search(text):
         return True
     bare_no = {found[0] for found in one_word.finditer(text)} <= folded_no(material.code)
     optional = current is not None and not current.field.required
-    denies = any_of(_denials(material.code)).search(re.split(r"[,.;:!?]", rest)[0]) is not None
+    denies = any_of(denials(material.code)).search(re.split(r"[,.;:!?]", rest)[0]) is not None
     if not optional:
         return not (bare_no and denies)
     free = current is not None and isinstance(current.field, TextField)
@@ -218,16 +231,11 @@ def _tells_more(current: FieldProgress, last: FieldProgress | None, material: An
 
     It may correct what was said before, so it does not go on without the answer, but asks again.
     """
-    rest = folded(_after_marker(material))
+    rest = folded(after_marker(material.text.value, material.code))
     told = len(re.findall(r"\w{3,}", rest)) > 1 and rest != folded(material.plain).strip(" .,!")
     free = isinstance(current.field, TextField | YesNoField)
-    denies = any_of(_denials(material.code)).search(rest) is not None
+    denies = any_of(denials(material.code)).search(rest) is not None
     return told and not free and not denies and last is not None and isinstance(last.field, TextField)
-
-
-@lru_cache(maxsize=16)
-def _denials(code: str) -> frozenset[str]:
-    return frozenset({*phrases(NO, code), *phrases(NOT, code)})
 
 
 def _differs(one: FieldProgress, value: RedactedText) -> bool:
@@ -235,38 +243,16 @@ def _differs(one: FieldProgress, value: RedactedText) -> bool:
 
 
 def _corrects(material: AnswerText, current: FieldProgress | None) -> bool:
-    """Whether a text announces a correction. A bare "no" to a question for yes or no does not."""
-    one_word, several = _markers(material.code)
+    """Whether a text announces a correction. A bare "no" does not, nor one that answers the question."""
+    one_word, several = correction_markers(material.code)
     text = folded(material.plain)
     if several.search(text):
         return True
+    if denies_all(text, material.code):
+        return False
     found = {marker[0] for marker in one_word.finditer(" ".join(text.split()[:_FIRST_WORDS]))}
-    answers = current is not None and isinstance(current.field, YesNoField)
+    answers = current is not None and (isinstance(current.field, YesNoField) or chooses_no(current.field, material))
     return bool(found - folded_no(material.code) if answers else found)
-
-
-@lru_cache(maxsize=16)
-def _markers(code: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    known = phrases(CORRECTION, code)
-    return any_of(each for each in known if " " not in each), any_of(each for each in known if " " in each)
-
-
-@lru_cache(maxsize=16)
-def folded_no(code: str) -> frozenset[str]:
-    """Markers of a correction that also answer a question with no."""
-    return frozenset({phrases(CORRECTION, code)[0], "no", "nein", "nee", "non", "nao", "नहीं"})
-
-
-def _after_marker(material: AnswerText) -> str:
-    """What follows the words that announce a correction, as it stands in the text."""
-    words = "|".join(
-        sorted(
-            (re.escape(each) for each in CORRECTION.get(material.code, CORRECTION["en"]).split("|")),
-            key=len,
-            reverse=True,
-        )
-    )
-    return re.sub(rf"^\W*(?:(?:{words})\b\W*)+", "", material.text.value, flags=re.IGNORECASE).strip(" .,!")
 
 
 def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: AnswerText) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.redaction.commands import any_of, folded, says_only
-from server.flows.fields import ChoiceField, Option
+from server.flows.fields import ChoiceField, FieldDefinition, Option
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.words import COURTESY, ECHO, NO, NOT, PLAIN_NO, PLAIN_YES, UNCLEAR, WEAK_YES, phrases
 from server.flows.texts import text_in, words_in
@@ -45,6 +45,16 @@ def read_choice(field: ChoiceField, material: AnswerText, *, asked: bool) -> str
         if values:
             return None
     return None
+
+
+def chooses_no(field: FieldDefinition, material: AnswerText) -> bool:
+    """Whether a text chooses an option that has a no among its words, such as "none" for the damage."""
+    if not isinstance(field, ChoiceField):
+        return False
+    value = read_choice(field, material, asked=True)
+    chosen = (option for option in field.options if option.value == value)
+    words = {phrase for option in chosen for phrase, _ in _phrases(option, material.language)}
+    return not words.isdisjoint(phrases(NO, material.code))
 
 
 def read_yes_no(material: AnswerText) -> str | None:

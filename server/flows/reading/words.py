@@ -5,10 +5,12 @@ Those with which they skip and go back are lexicons of the redactor, ``models.re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
-from models.redaction.commands import folded, says_only
+from models.redaction.commands import any_of, folded, says_only
 
 _Lists = Mapping[str, str]
 
@@ -208,3 +210,34 @@ def is_puzzled(text: str, language: str) -> bool:
 def greets(text: str, language: str) -> bool:
     """Whether a text says hello, thanks or the like, and nothing else."""
     return says_only(frozenset(phrases(GREETING, language)), text, language)
+
+
+@lru_cache(maxsize=16)
+def correction_markers(code: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What announces a correction: single words, and phrases of several."""
+    known = phrases(CORRECTION, code)
+    return any_of(each for each in known if " " not in each), any_of(each for each in known if " " in each)
+
+
+@lru_cache(maxsize=16)
+def folded_no(code: str) -> frozenset[str]:
+    """Markers of a correction that also answer a question with no."""
+    return frozenset({phrases(CORRECTION, code)[0], "no", "nein", "nee", "non", "nao", "नहीं"})
+
+
+@lru_cache(maxsize=16)
+def denials(code: str) -> frozenset[str]:
+    """Words that deny something."""
+    return frozenset({*phrases(NO, code), *phrases(NOT, code)})
+
+
+def after_marker(text: str, code: str) -> str:
+    """What follows the words that announce a correction, as it stands in a text."""
+    words = "|".join(
+        sorted(
+            (re.escape(each) for each in CORRECTION.get(code, CORRECTION["en"]).split("|")),
+            key=len,
+            reverse=True,
+        )
+    )
+    return re.sub(rf"^\W*(?:(?:{words})\b\W*)+", "", text, flags=re.IGNORECASE).strip(" .,!")
