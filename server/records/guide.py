@@ -84,7 +84,7 @@ class Guide:
         session: SessionRow,
         turn: TurnRow,
         *,
-        asked: bool,
+        known: str | None,
         sealed: Sequence[SealedValue] = (),
     ) -> Change:
         """Store what a turn answers, and what is sealed of it.
@@ -93,13 +93,16 @@ class Guide:
             cursor: Within the transaction that stores the turn.
             session: As this transaction has read it.
             turn: With numbers in its tags.
-            asked: Whether the open question was put to the person.
+            known: Field of the question that the person knew when they began; empty where they knew that nothing was
+                open, None where they knew no question. Only where it is still open the turn answers it.
             sealed: What the workers sealed or hashed of it, for each field that may have it.
         """
         way: Way = "text" if turn.source == "typed" else "speech"
         language = turn.language or session.language or "en"
         material = AnswerText(turn.text, way, language, turn.create_time.date())
         noted = NotedAnswers(self.flow(session), cursor, session)
+        current = noted.before.current
+        asked = known == (current.field.name if current is not None else "")
         change = noted.add(answers_in(noted.before, material, asked=asked, source_id=turn.id), turn.create_time)
         return self._with_sealed(cursor, session, change, turn.id, sealed, turn.create_time)
 

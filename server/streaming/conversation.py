@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 from models.errors import DeadlineExceeded, InternalError, Overloaded, ShuttingDown, TooLarge, VestibuleError
 from models.media.samples import Samples
@@ -40,6 +41,7 @@ class Conversation:
         take_small: The same for each end mark, and each chunk with less than ``SMALL_BYTES`` of new audio.
         end_request: Ends the stream from outside.
         beside: Runs beside the stream until its end.
+        known: See ``StreamGuidance.known``.
 
     Attributes:
         finished: Whether the client half-closed and everything was answered; the audio log is then no longer needed.
@@ -62,6 +64,7 @@ class Conversation:
         take_small: Callable[[], None] = lambda: None,
         end_request: EndRequest | None = None,
         beside: Callable[[], Awaitable[None]] | None = None,
+        known: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._audio_ingest = audio_ingest
         self._segmentation = segmentation
@@ -77,6 +80,7 @@ class Conversation:
         self._take_small = take_small
         self._end_request = end_request or EndRequest()
         self._beside = beside
+        self._known = known
         self._received = Backlog()
         self._utterances: asyncio.Queue[Utterance | TypedUtterance | ProposalRequest | None] = asyncio.Queue(
             WAITING_UTTERANCES
@@ -201,7 +205,9 @@ class Conversation:
             await self._received.put(await self._take_audio(item))
             return
         (self._take_small if isinstance(item, EndMark) else self._take_typed)()
-        if not isinstance(item, TextIn):
+        if isinstance(item, TextIn):
+            item = replace(item, known=self._known())
+        else:
             await self._audio_ingest.mark_end()
         await self._received.put(item)
 
@@ -235,7 +241,8 @@ class Conversation:
         while (item := await self._received.get()) is not None:
             match item:
                 case TextIn():
-                    await self._utterances.put(TypedUtterance(self._segmentation.take_number(), item.text, item.id))
+                    number = self._segmentation.take_number()
+                    await self._utterances.put(TypedUtterance(number, item.text, item.id, item.known))
                 case EndMark():
                     await self._hand_on(self._segmentation.end_utterance())
                 case ProposeIn():
@@ -255,6 +262,7 @@ class Conversation:
         for output in outputs:
             await self._outputs.put(output)
         for utterance in begun:
+            utterance.known = self._known()
             await self._utterances.put(utterance)
 
     async def _transcribe(self) -> None:

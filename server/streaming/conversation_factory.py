@@ -79,7 +79,7 @@ class ConversationFactory:
             RedactionScope(session.client_id, session.id),
             language=row.language,
             earlier=await self.registry.earlier_turns(session.id),
-            emit=outputs.put,
+            emit=guidance.telling(outputs.put),
             metrics=self.metrics,
             instruction=changes.reply_instruction,
             briefing=guidance.briefing,
@@ -104,6 +104,7 @@ class ConversationFactory:
             take_small=partial(self.messages.take, row.id),
             end_request=ticket.end_request,
             beside=partial(guidance.follow, repository, outputs.put),
+            known=lambda: guidance.known,
         )
 
     async def _guidance(self, config: StreamConfig, session: SessionRow, row: StreamRow) -> StreamGuidance:

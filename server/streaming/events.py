@@ -21,10 +21,16 @@ class AudioIn:
 
 @dataclass(frozen=True, slots=True)
 class TextIn:
-    """Typed text. ``id`` is chosen by the client to recognise a repetition; empty when it never repeats the text."""
+    """Typed text.
+
+    Attributes:
+        id: Chosen by the client to recognise a repetition; empty when it never repeats the text.
+        known: The question that the person knew when it arrived, see ``StreamGuidance.known``.
+    """
 
     text: RawText
     id: str = ""
+    known: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

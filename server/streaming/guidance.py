@@ -12,7 +12,7 @@ from server.flows.asking import answer_hints, asked_for
 from server.flows.briefing import Briefing
 from server.flows.progress import Progress
 from server.ledger.types import TurnRow
-from server.streaming.events import Emit, Final, Output, ProgressChanged
+from server.streaming.events import Emit, Final, Output, ProgressChanged, ReplyEnded
 
 
 class ProgressStore(Protocol):
@@ -39,6 +39,15 @@ class StreamGuidance:
         self._guided = guided
         self._told: object = progress.summary
         self._final_waits = False
+        self._known = self._open
+        self._asked_by_reply = ("", "")
+
+    @property
+    def known(self) -> str | None:
+        """The field of the newest question that reached the person; empty where they know that nothing is open, None
+        where they know no question. What they say from now on may answer it, and no question that comes later.
+        """
+        return self._known if self.question_was_put else None
 
     @property
     def question_was_put(self) -> bool:
@@ -48,8 +57,7 @@ class StreamGuidance:
     @property
     def asked_field(self) -> str:
         """The field of the open question; empty where there is none, or the person does not know it."""
-        current = self.progress.current
-        return current.field.name if current is not None and self.question_was_put else ""
+        return self._open if self.question_was_put else ""
 
     @property
     def now(self) -> ProgressChanged:
@@ -75,6 +83,8 @@ class StreamGuidance:
 
     def briefing(self, turn: TurnRow) -> Briefing:
         """What the reply to a turn is told."""
+        if turn.id != self._asked_by_reply[0]:
+            self._asked_by_reply = (turn.id, self._open)
         return Briefing.after(self.progress, turn.id)
 
     def stored(self, progress: Progress, language: str) -> None:
@@ -83,10 +93,14 @@ class StreamGuidance:
         self._final_waits = True
 
     def telling(self, emit: Emit) -> Emit:
-        """``emit`` that also sends the progress after a final that changed it, or that is sent again."""
+        """``emit`` that also sends the progress after a final that changed it, or that is sent again, and notes the
+        question of a whole reply.
+        """
 
         async def emit_all(output: Output) -> None:
             await emit(output)
+            if isinstance(output, ReplyEnded) and not output.cut and output.turn_id == self._asked_by_reply[0]:
+                self._known = self._asked_by_reply[1]
             if isinstance(output, Final):
                 if not self._final_waits:  # it was stored before a connection broke
                     self._told = None
@@ -104,7 +118,14 @@ class StreamGuidance:
                     await self._tell(emit)
 
     async def _tell(self, emit: Emit) -> None:
-        summary = self.progress.summary
+        summary, asks = self.progress.summary, self._open
         if summary != self._told:
             self._told = summary
             await emit(self.now)
+        if self._guided:
+            self._known = asks
+
+    @property
+    def _open(self) -> str:
+        """The field that is asked now; empty where nothing is open."""
+        return self.progress.current.field.name if self.progress.current is not None else ""

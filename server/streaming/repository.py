@@ -53,7 +53,7 @@ class StreamRepository:
         Returns:
             The turn with numbered tags.
         """
-        asked, asked_field = self._guidance.question_was_put, self._guidance.asked_field
+        asked_field = self._guidance.asked_field
 
         def write(cursor: Cursor) -> tuple[TurnRow, SessionRow, bool, Change | None]:
             session = sessions.require_open(cursor, self._session.id)
@@ -61,7 +61,7 @@ class StreamRepository:
             turn = tag_numbers.numbered_turn(cursor, replace(recognized.turn, asked_field=asked_field))
             change: Change | None = None
             if turns.insert_turn(cursor, turn):
-                change = self._guide.heard(cursor, session, turn, asked=asked, sealed=recognized.sealed)
+                change = self._guide.heard(cursor, session, turn, known=recognized.known, sealed=recognized.sealed)
                 event = _turn_finished(session, turn, recognized.delay_s, self._clock(), change.sealed)
                 events.insert_event(cursor, event)
             streams.save_progress(

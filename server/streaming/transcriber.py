@@ -31,6 +31,7 @@ class TypedUtterance:
     number: int
     text: RawText
     id: str = ""
+    known: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class RecognizedUtterance:
         language: Language of the stream from now on; empty while it is detected in each window.
         delay_s: Seconds from the end of the utterance until it was recognized; None for typed text.
         sealed: Values of the turn that are sealed for another system.
+        known: The question that the person knew when they began, see ``StreamGuidance.known``.
     """
 
     turn: TurnRow
@@ -52,6 +54,7 @@ class RecognizedUtterance:
     language: str = ""
     delay_s: float | None = None
     sealed: tuple[SealedValue, ...] = ()
+    known: str | None = None
 
 
 class TurnStore(Protocol):
@@ -116,7 +119,9 @@ class Transcriber:
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=config.language)
         turn = replace(turn, id=turn_id)
         state, language = self._interim.sealed_state, self._interim.language
-        recognized = RecognizedUtterance(turn, state, item.number + 1, None, language, sealed=redaction.sealed)
+        recognized = RecognizedUtterance(
+            turn, state, item.number + 1, None, language, sealed=redaction.sealed, known=item.known
+        )
         turn = await self._store.store_turn(recognized)
         await self._announce(turn)
         return turn
@@ -140,8 +145,9 @@ class Transcriber:
         )
         following, language = utterance.number + 1, self._interim.language
         delay_s = _since(utterance)
+        state, sealed = step.sealed_state, step.sealed
         turn = await self._store.store_turn(
-            RecognizedUtterance(turn, step.sealed_state, following, utterance.end, language, delay_s, step.sealed)
+            RecognizedUtterance(turn, state, following, utterance.end, language, delay_s, sealed, utterance.known)
         )
         await self._announce(turn)
         self._metrics.final_seconds.observe(_since(utterance))

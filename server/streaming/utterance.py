@@ -76,6 +76,7 @@ class Utterance:
         start: First sample within the stream, padding included.
         pause: The pause at the end of the audio so far, if any; in a closed utterance, the pause that ended it.
         closed_at: Event loop time at which its end was noticed; the latency of the final counts from here.
+        known: The question that the person knew when it began, see ``StreamGuidance.known``.
         suspended: The server stopped before the utterance ended. Its audio is in the log; a resumed stream decodes it.
     """
 
@@ -84,6 +85,7 @@ class Utterance:
     samples: list[Samples] = field(default_factory=list)
     closed: bool = False
     closed_at: float = 0.0
+    known: str | None = None
     suspended: bool = False
     size: int = 0
     pause: EndpointDecision | None = None

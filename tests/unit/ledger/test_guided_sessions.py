@@ -30,7 +30,8 @@ def say(cursor: Cursor, session: SessionRow, *texts: str | RedactedText) -> Prog
     for number, text in enumerate(texts):
         said = RedactedText.literal(text) if isinstance(text, str) else text
         turn = replace(makers.turn(session.id, number), text=said, source="typed", language="en")
-        progress = GUIDE.heard(cursor, session, turn, asked=True).progress
+        known = progress.current.field.name if progress.current else ""
+        progress = GUIDE.heard(cursor, session, turn, known=known).progress
     return progress
 
 

@@ -77,7 +77,7 @@ class GuidedSession:
             create_time=NOW + timedelta(minutes=self.said),
         )
         turns.insert_turn(self.cursor, turn)
-        self.guide.heard(self.cursor, self.session, turn, asked=asked, sealed=redaction.sealed)
+        self.guide.heard(self.cursor, self.session, turn, known=self.asked if asked else None, sealed=redaction.sealed)
 
     def photograph(self, text: str, kind: str, *, sent: int | None = None) -> None:
         """Read a picture, which was sent after so many turns."""
