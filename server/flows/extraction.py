@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from server.flows.reading.spoken_marks import begins_decimals, has_spoken_point, with_spoken_marks
+
 TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_(?:[0-9a-f]{4}(?:[0-9a-f]{4})?|[1-9]\d{0,3}))?\]")
 """Any tag, custom types included, with or without the hash or the number that a policy adds. A stored hash may have 4
 digits.
@@ -88,7 +90,7 @@ class ExtractedReading:
 
 def meter_reading(text: str) -> ExtractedReading | None:
     """The most likely reading, or None when no number looks like one."""
-    plain = _with_digits(TAG.sub(lambda tag: " " * len(tag[0]), text))
+    plain = with_spoken_marks(_with_digits(TAG.sub(lambda tag: " " * len(tag[0]), text)))
     best: ExtractedReading | None = None
     for number in _NUMBER.finditer(plain):
         candidate = _judged(plain, number)
@@ -106,7 +108,7 @@ def _judged(text: str, number: re.Match[str]) -> ExtractedReading:
         score -= 4
     digits = number["thousands"] or number["single"] or number["whole"]
     value = re.sub(r"\D", "", digits) + (f".{number['decimals']}" if number["decimals"] else "")
-    if len(re.sub(r"\D", "", digits)) > 9:
+    if len(re.sub(r"\D", "", digits)) > 9 or has_spoken_point(f"0{after}"):
         score = 0
     return ExtractedReading(value, _unit(unit_after[0] if unit_after else ""), score)
 
@@ -124,7 +126,9 @@ def _unit(word: str) -> str:
 
 
 def _with_digits(text: str) -> str:
-    """Any script's digits as ASCII, and runs of four or more digit words (``four eight two one``) as digits."""
+    """Any script's digits as ASCII, and digit words as digits: runs of four or more (``four eight two one``), and those
+    that follow a spoken point.
+    """
     text = "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in unicodedata.normalize("NFC", text))
     out: list[str] = []
     run: list[str] = []
@@ -145,7 +149,7 @@ def _with_digits(text: str) -> str:
 
 def _end_run(out: list[str], run: list[str], spoken: list[str]) -> None:
     tail = ""
-    if len(run) >= 4:
+    if len(run) >= 4 or (run and begins_decimals("".join(out))):
         while spoken and spoken[-1].lower() not in _DIGIT_WORDS:
             tail = spoken.pop() + tail
         out.append("".join(run) + tail)

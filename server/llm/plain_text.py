@@ -10,18 +10,19 @@ from typing import Final
 from models.redaction.itn.cardinals import numeral_view
 from models.redaction.itn.view import spoken_view
 from server.flows.extraction import TAG
+from server.flows.reading.spoken_marks import with_spoken_marks
 
-_POINT: Final = "point|dot|comma|komma|punkt|coma|punto|virgule|vírgula|ponto|दशमलव"
-_SPOKEN_DECIMALS: Final = re.compile(rf"(\d)\s+(?:{_POINT})\s+(\d+(?:\s\d+)*)\b", re.IGNORECASE)
 _NO_WORD: Final = re.compile(r"[^\w\s\u0900-\u097f³]+")
-_MARKS: Final = str.maketrans({"\u2019": "'", "\u2013": "-", "\u2014": "-", "\u00a0": " ", "\u202f": " "})
+_MARKS: Final = str.maketrans(
+    {"\u2019": "'", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00a0": " ", "\u202f": " "}
+)
 
 
 @lru_cache(maxsize=512)
 def with_digits(text: str, language: str) -> str:
     """The text in NFC with ASCII digits, blanks for tags, and digits for number words.
 
-    "four thousand eight hundred twenty one point five" becomes ``4821.5``.
+    "four thousand eight hundred twenty one point five" becomes ``4821.5``, and "minus eighteen" ``-18``.
 
     Args:
         text: Redacted.
@@ -31,7 +32,7 @@ def with_digits(text: str, language: str) -> str:
     plain = "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in plain)
     view = numeral_view(plain, language)
     read = plain if view is None else view.text
-    return _SPOKEN_DECIMALS.sub(lambda found: f"{found[1]}.{''.join(found[2].split())}", read)
+    return with_spoken_marks(read)
 
 
 @lru_cache(maxsize=512)

@@ -13,20 +13,23 @@ from server.flows.extraction import meter_reading, visitor_count
 from server.flows.fields import NumberField
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.dates import without_dates
+from server.flows.reading.spoken_marks import has_spoken_point, with_spoken_marks
 from server.flows.reading.units import apart, is_foreign, scaled
 from server.flows.reading.words import CORRECTION, NOT, NOW, phrases
 from server.flows.texts import words_in
 
 _SPACES: Final = r" '\u2019\u00a0\u202f"
+_SPOKEN_POINT: Final = "\u00b7"
+"""A point that was said, and so is certainly before decimals."""
 _NUMBER: Final = re.compile(
-    r"(?<![\w.,:/*-])(?P<sign>[-\u2212])?"
-    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,]?\d)|\d{{1,3}}(?:[{_SPACES}]\d{{3}})++(?!\d)(?:[.,]\d++)?+|"
-    r"\d++(?:[.,]++\d++)*+)(?![\w:/*]|[-\u2013]\d)"
+    r"(?<![\w.,:/*\u00b7-])(?P<sign>[-\u2212])?"
+    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,\u00b7]?\d)|\d{{1,3}}(?:[{_SPACES}]\d{{3}})++(?!\d)(?:[.,]\d++)?+|"
+    r"\d++(?:[.,\u00b7]++\d++)*+)(?![\w:/*]|[-\u2013]\d)"
 )
 _HALF: Final = re.compile(
     r"^\s*(?:and a half|einhalb|und ein halb|und eine halbe|y media|y medio|et demie?|e meia|e meio|½)", re.IGNORECASE
 )
-_IN_PAIRS: Final = re.compile(r"(?<![\d.,])(\d{2}) (\d{2})(?![\d.,])")
+_IN_PAIRS: Final = re.compile(r"(?<![\d.,])(\d{2}) (\d{2})(?![\d.,\u00b7])")
 """A number that is said in pairs: "forty eight twenty one"."""
 
 _CHANGED: Final = re.compile(r"\b(?:from|von|de)\s+\d[\d.,]*(?=(?:\s+\w+){0,2}\s+(?:to|auf|zu|a|à|para)\b[^.]*\d)")
@@ -103,8 +106,9 @@ def _by_rule(field: NumberField, material: AnswerText) -> str:
 
 def _candidates(field: NumberField, material: AnswerText) -> Iterator[_Candidate]:
     own = _units(field, material)
-    text = apart(without_dates(material.numbered, material), own)
-    if scaled(text) or scaled(material.plain):
+    marked = with_spoken_marks(material.numbered, _SPOKEN_POINT)
+    text = apart(without_dates(marked, material), own)
+    if scaled(text) or scaled(material.plain) or has_spoken_point(text):
         return
     units, labels = any_of(own), any_of(_label_words(field, material))
     negated = re.compile(rf"(?:{any_of(phrases(NOT, material.code)).pattern})\s*$")
@@ -135,6 +139,9 @@ def _is_marked(between: str, after: str, code: str, *, first: bool) -> bool:
 def _value(number: re.Match[str], field: NumberField, code: str, *, half: bool) -> str:
     """The number in digits, decimals after a point; empty where the digits cannot be read."""
     digits = re.sub(f"[{_SPACES}]", "", number["digits"]).rstrip(".,")
+    spoken, _, decimals = digits.partition(_SPOKEN_POINT)
+    if decimals:
+        return f"{'-' * bool(number['sign'])}{spoken}.{decimals}" if (spoken + decimals).isdecimal() else ""
     point, comma = digits.count("."), digits.count(",")
     decimal = "." if code in _POINT_FOR_DECIMALS else ","
     if point and comma:

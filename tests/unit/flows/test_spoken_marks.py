@@ -1,0 +1,101 @@
+"""A minus and a decimal point that are said as words belong to their number, in every language of the guide."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.text import RedactedText
+from server.flows.extraction import meter_reading
+from server.flows.fields import NumberField
+from server.flows.reading.answer_text import AnswerText
+from server.flows.reading.numbers import read_number
+from server.llm.written_values import numbers_in
+
+_TEMPERATURE: Final = NumberField(kind="number", name="temperature", ask="How warm is it?", unit="°C", decimals=4)
+_WORDS: Final = {
+    "en": ("minus", "point", "zero one two three four five six seven eight nine"),
+    "de": ("minus", "Komma", "null eins zwei drei vier fünf sechs sieben acht neun"),
+    "es": ("menos", "coma", "cero uno dos tres cuatro cinco seis siete ocho nueve"),
+    "fr": ("moins", "virgule", "zéro un deux trois quatre cinq six sept huit neuf"),
+    "pt": ("menos", "vírgula", "zero um dois três quatro cinco seis sete oito nove"),
+    "hi": ("माइनस", "दशमलव", "शून्य एक दो तीन चार पाँच छह सात आठ नौ"),
+}
+
+
+def read(text: str, language: str, field: NumberField = _TEMPERATURE) -> str | None:
+    material = AnswerText(RedactedText.literal(text), "speech", language, date(2026, 11, 28))
+    return read_number(field, material, asked=True)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(sorted(_WORDS)),
+    st.booleans(),
+    st.integers(0, 9999),
+    st.text("0123456789", max_size=4),
+    st.booleans(),
+)
+def test_the_number_is_the_one_that_was_said(
+    language: str, negative: bool, whole: int, decimals: str, in_words: bool
+) -> None:
+    minus, point, names = _WORDS[language]
+    digits = [names.split()[int(digit)] for digit in decimals] if in_words else [decimals]
+    said = " ".join([*[minus] * negative, str(whole), *([point, *digits] if decimals else [])])
+    meant = Decimal(f"{'-' * negative}{whole}{'.' * bool(decimals)}{decimals}")
+    found = read(said, language)
+    if found is None:
+        assert decimals == "1" and in_words, (
+            "a lone word for one is an article, too, and then the number is asked again"
+        )
+        return
+    assert Decimal(found) == meant
+    stated = numbers_in(said, language)
+    assert meant in stated
+    assert -meant not in stated or not meant
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "value"),
+    [
+        ("en", "minus eighteen degrees", "-18"),
+        ("en", "thirty eight point five", "38.5"),
+        ("de", "achtunddreißig Komma fünf Grad", "38.5"),
+        ("fr", "moins dix-huit virgule cinq", "-18.5"),
+        ("es", "menos dieciocho grados", "-18"),
+        ("es", "más o menos dieciocho", "18"),
+        ("es", "al menos dieciocho", "18"),
+        ("fr", "au moins dix-huit", "18"),
+        ("en", "plus or minus 18", "18"),
+        ("en", "40 minus 2", None),
+        ("en", "point five", None),
+        ("en", "38 point five point two", None),
+        ("en", "38 point something", None),
+    ],
+)
+def test_a_number_with_words_around_it(language: str, text: str, value: str | None) -> None:
+    assert read(text, language) == value
+
+
+def test_a_minus_that_the_field_does_not_allow_is_asked_again() -> None:
+    assert read("minus 18", "en", _TEMPERATURE.model_copy(update={"minimum": 0.0})) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("four eight two one point five cubic metres", "4821.5"),
+        ("Der Zähler zeigt 4821 Komma fünf Kubikmeter", "4821.5"),
+        ("four eight two one point twenty five cubic metres", None),
+        ("the meter reads minus 4821 cubic metres", None),
+        ("four eight two one cubic metres, that is the point", "4821"),
+    ],
+)
+def test_a_meter_reading_has_its_decimals(text: str, value: str | None) -> None:
+    reading = meter_reading(text)
+    assert (None if reading is None else reading.value) == value
