@@ -42,8 +42,7 @@ _COMPARISONS: Final = ("is_", "in_", "given", "at_least", "at_most", "above", "b
 class Condition(FlowPart):
     """Exactly one of ``all``, ``any``, ``not``, or a ``field`` with exactly one comparison.
 
-    A comparison with a field that is not known does not hold, whatever it compares, except ``given: false``. So a check
-    never fails because something is still missing.
+    A comparison with a field that is not known does not hold, whatever it compares, except ``given: false``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -81,15 +80,27 @@ class Condition(FlowPart):
             return not self.not_.holds(values)
         return self._compare(values)
 
-    def comparable(self, values: Values) -> bool:
-        """Whether everything that it names is known."""
-        return all(name in values for name in self.names())
+    def truth(self, values: Values) -> bool | None:
+        """Whether it holds; None where that depends on what is not known. ``given`` never does."""
+        if self.not_ is not None:
+            denied = self.not_.truth(values)
+            return None if denied is None else not denied
+        if self.all is not None or self.any is not None:
+            settles = self.any is not None  # one that holds settles any, one that does not settles all
+            truths = {each.truth(values) for each in self.all or self.any or ()}
+            return settles if settles in truths else None if None in truths else not settles
+        known = self.given is not None or self.names() <= values.keys()
+        return self._compare(values) if known else None
 
     def names(self) -> set[str]:
         """The fields and facts that it names."""
         own = {each.field for each in self.parts() if each.field is not None}
         operands = (operand for each in self.parts() for operand in each.operands())
         return own | {operand.field for operand in operands if isinstance(operand, OtherField)}
+
+    def given_names(self) -> set[str]:
+        """The fields and facts that are to be given."""
+        return {each.field for each in self.parts() if each.field is not None and each.given}
 
     def parts(self) -> Iterator[Condition]:
         """This condition and all within it."""

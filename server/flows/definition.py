@@ -50,7 +50,9 @@ class Check(FlowPart):
     """A rule that a record must pass, in code, before any model judges it."""
 
     name: Name = Field(description="A machine word.")
-    require: Condition = Field(description="What must hold.")
+    require: Condition = Field(
+        description="What must hold. A comparison with something unknown breaks nothing; given: true is broken by it."
+    )
     when: Condition | None = Field(None, description="The check applies only if this holds.")
     message: Text = Field(description="What is wrong, one sentence. The reviewer reads it.")
     severity: Literal["error", "warning"] = Field(
@@ -58,10 +60,10 @@ class Check(FlowPart):
     )
 
     def fails(self, values: dict[str, str]) -> bool:
-        """Whether a record breaks it. What is not known breaks nothing."""
+        """Whether a record breaks it, whatever the values are that are not known."""
         if self.when is not None and not self.when.holds(values):
             return False
-        return self.require.comparable(values) and not self.require.holds(values)
+        return self.require.truth(values) is False
 
 
 class Approval(FlowPart):

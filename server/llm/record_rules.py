@@ -79,13 +79,17 @@ def with_missing(record: OnboardingRecord, flow: FlowDefinition, facts: Mapping[
 
 
 def missing_in(record: OnboardingRecord, flow: FlowDefinition, facts: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the required fields that a record lacks, of steps and fields whose conditions hold."""
+    """Names of the fields that a record lacks, of steps and fields whose conditions hold: those that are required, and
+    those that a check wants to be given.
+    """
     known = {**facts, **{field.name: field.value for field in record.fields}}
-
+    wanted = {name for check in flow.checks if check.fails(known) for name in check.require.given_names()}
     return tuple(
         field.name
         for step in flow.steps
         if step.when is None or step.when.holds(known)
         for field in step.fields
-        if field.required and field.name not in known and (field.when is None or field.when.holds(known))
+        if (field.required or field.name in wanted)
+        and field.name not in known
+        and (field.when is None or field.when.holds(known))
     )

@@ -21,7 +21,7 @@ def is_enough(flow: FlowDefinition, facts: Mapping[str, str], record: Onboarding
     known = {**facts, **{field.name: field.value for field in record.fields}}
     return (
         flow.approval.none_when is not None
-        and flow.approval.none_when.holds(known)
+        and flow.approval.none_when.truth(known) is True
         and not record.missing
         and not missing_in(record, flow, facts)
         and not any(check.fails(known) for check in flow.checks)

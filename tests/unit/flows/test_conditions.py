@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import product
+from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from server.flows.conditions import Condition
@@ -68,6 +71,52 @@ def test_what_holds(condition: dict[str, Any], holds: bool) -> None:
 def test_what_is_no_condition(condition: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Condition.model_validate(condition)
+
+
+NAMES: Final = ("a", "b", "c")
+_NAME: Final = st.sampled_from(NAMES)
+_LEAVES: Final = st.one_of(
+    st.builds(lambda name, value: {"field": name, "is": value}, _NAME, st.booleans()),
+    st.builds(lambda name, value: {"field": name, "given": value}, _NAME, st.booleans()),
+    st.builds(lambda name, other: {"field": name, "is": {"field": other}}, _NAME, _NAME),
+)
+CONDITIONS: Final = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(
+        st.builds(lambda parts: {"all": parts}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda parts: {"any": parts}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda part: {"not": part}, inner),
+    ),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None)
+@given(CONDITIONS, st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["yes", "no"])))
+def test_what_is_true_stays_true_when_more_is_known(content: dict[str, Any], known: dict[str, str]) -> None:
+    condition = Condition.model_validate(content)
+    truth, unknown = condition.truth(known), [name for name in NAMES if name not in known]
+    if not unknown:
+        assert truth is condition.holds(known)
+    if truth is None or "given" in str(content):
+        return
+    for values in product(["yes", "no"], repeat=len(unknown)):
+        assert condition.holds({**known, **dict(zip(unknown, values, strict=True))}) is truth
+
+
+@pytest.mark.parametrize(
+    ("condition", "truth"),
+    [
+        ({"any": [{"field": "phone", "given": True}, {"field": "email", "given": True}]}, False),
+        ({"any": [{"field": "place", "given": True}, {"field": "email", "given": True}]}, True),
+        ({"any": [{"field": "unit", "is": "kWh"}, {"field": "nothing", "is": 1}]}, None),
+        ({"all": [{"field": "unit", "is": "kWh"}, {"field": "nothing", "is": 1}]}, False),
+        ({"not": {"field": "nothing", "above": 1}}, None),
+        ({"field": "nothing", "given": True}, False),
+    ],
+)
+def test_what_is_unknown_is_no_answer_but_given_always_has_one(condition: dict[str, Any], truth: bool | None) -> None:
+    assert Condition.model_validate(condition).truth(KNOWN) is truth
 
 
 def test_every_name_is_known_of_a_nested_condition() -> None:

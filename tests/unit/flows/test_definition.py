@@ -136,6 +136,14 @@ def test_a_check_fails_only_for_what_is_known() -> None:
     assert not check.fails({"mileage": "10"})
 
 
+def test_a_check_may_ask_for_one_of_two_fields() -> None:
+    either = {"any": [{"field": "fuel", "given": True}, {"field": "paid", "given": True}]}
+    check = {"name": "either", "require": either, "message": "Fuel or payment?"}
+    flow = parse_flow(car(checks=[check]))
+    assert flow.checks[0].fails({"mileage": "10"})
+    assert not flow.checks[0].fails({"paid": "no"})
+
+
 STEP = CAR["steps"][0]
 
 
