@@ -33,6 +33,36 @@ def problem_of_format(pattern: str, longest: int) -> str:
     return ""
 
 
+def may_have_letter(pattern: str) -> bool:
+    """Whether a code of a format may have a letter."""
+    return _admits_letter(parsed(re.compile(f"(?:{pattern})")))
+
+
+def _admits_letter(tree: Any) -> bool:
+    for operator, argument in tree:
+        match str(operator):
+            case "LITERAL":
+                admits = chr(argument).isalpha()
+            case "IN":
+                admits = not all(map(_has_no_letter, argument))
+            case "ANY" | "NOT_LITERAL":
+                admits = True
+            case _:
+                admits = any(map(_admits_letter, _parts(argument)))
+        if admits:
+            return True
+    return False
+
+
+def _has_no_letter(member: tuple[Any, Any]) -> bool:
+    """Whether a member of a class of characters is no letter, and no range or category with letters."""
+    operator, argument = member
+    ends = {"LITERAL": (argument, argument), "RANGE": argument}.get(str(operator))
+    if ends is None:
+        return str(argument) == "CATEGORY_DIGIT"
+    return not any(chr(code).isalpha() for code in range(ends[0], ends[1] + 1))
+
+
 def _repeats_within(tree: Any, *, inside: bool = False) -> bool:
     """Whether something without a fixed length is repeated, so that a text may be read in very many ways."""
     for operator, argument in tree:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, time
 from typing import TYPE_CHECKING, Final
 
 from models.redaction.commands import folded
+from server.flows.code_format import may_have_letter
 from server.flows.conditions import Condition, OtherField, as_number, written
 from server.flows.fact_values import Fact
-from server.flows.fields import ChoiceField, FieldDefinition, fits
+from server.flows.fields import (
+    ChoiceField,
+    CodeField,
+    FieldDefinition,
+    NumberField,
+    PersonalField,
+    PhotoField,
+    TextField,
+    YesNoField,
+    fits,
+)
 from server.flows.texts import text_in, words_in
 
 if TYPE_CHECKING:
@@ -48,6 +59,7 @@ def problems_of(flow: FlowDefinition) -> list[Problem]:
         *_names_too_early(flow),
         *_impossible_comparisons(flow),
         *_shared_words(flow),
+        *_never_in_pictures(flow),
         *_texts_without_language(flow),
     ]
 
@@ -166,6 +178,36 @@ def _meanings_twice(field: ChoiceField, languages: Sequence[str]) -> Iterator[tu
                 first = means.setdefault(folded(word), option.value)
                 if first != option.value:
                     yield word, first, option.value
+
+
+def _never_in_pictures(flow: FlowDefinition) -> Iterator[Problem]:
+    """Fields of steps that pictures alone answer, and that no picture ever answers."""
+    for at, step in enumerate(flow.steps):
+        if set(step.ways) == {"picture"}:
+            for number, field in enumerate(step.fields):
+                if told := why_never_in_picture(field, step.pictures):
+                    yield f"steps.{at}.fields.{number}", f"{told}: add speech or text to the ways of its step"
+
+
+def why_never_in_picture(field: FieldDefinition, pictures: Collection[str]) -> str:
+    """Why no picture answers a field, as a clause; empty where one may.
+
+    Args:
+        field: Of a step.
+        pictures: Their kinds, as the step has them.
+    """
+    match field:
+        case PhotoField() | NumberField(reader="register_rows"):
+            return ""
+        case YesNoField() | TextField(reader=None):
+            return f"a field of the kind {field.kind} is never read in a picture"
+        case PersonalField(from_pictures=False):
+            return "without from_pictures it is never read in a picture"
+        case CodeField() if not may_have_letter(field.format):
+            return "a code without letters is never read in a picture"
+        case NumberField(reader="meter") if "meter" not in pictures:
+            return "a meter is read in pictures of the kind meter alone, which its step does not name"
+    return "" if pictures else "its step names no pictures"
 
 
 def _texts_without_language(flow: FlowDefinition) -> Iterator[Problem]:

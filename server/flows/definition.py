@@ -34,7 +34,9 @@ class Step(FlowPart):
     when: Condition | None = Field(None, description="The step comes only if this holds.")
     skippable: bool = Field(False, description="Whether a person may go on without it.")
     ways: Annotated[tuple[Way, ...], Field(min_length=1)] = Field(
-        ("speech", "text", "picture"), description="In which ways it can be answered."
+        ("speech", "text", "picture"),
+        description="In which ways it can be answered. With picture alone, each field must be one that is read in "
+        "pictures: no text, no yes_no, no code without letters, and personal only with from_pictures.",
     )
     pictures: list[MediaKind] = Field(default=[], description="Kinds of pictures that answer it.")
     fields: Annotated[list[FieldDefinition], Field(min_length=1, max_length=20)] = Field(
