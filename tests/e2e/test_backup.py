@@ -21,11 +21,11 @@ from tests.e2e.harness import DATA, App, Server, config, propose, start_server, 
 from tests.e2e.planted_values import people
 from tests.unit.llm.scripted_upstream import KEY, run_upstream
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 PAGES: Final = 6
 """Pages of print, which take the Vision worker some seconds each, so that jobs wait."""
-PATIENCE_S: Final = 90.0
+PATIENCE_S: Final = 180.0
 SETTINGS: Final = (
     "llm.failures=1000",  # the breaker stays closed
     "retry.least=1000",
