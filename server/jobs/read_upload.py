@@ -21,11 +21,12 @@ from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.types import Completion, Handler
 from server.ledger import events, picture_lines, sessions, uploads
 from server.ledger.columns import Cursor
-from server.ledger.types import Artifact, Clock, JobRow, UploadRow
+from server.ledger.types import Artifact, Clock, JobRow, SessionRow, UploadRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event, redacted_counts
 from server.records.guide import Guide
 from server.records.pubsub import PubSub
+from server.records.session_material import note_read
 from server.sealed.requests import NOTHING_SEALED, Seals
 from server.uploads.disk import disk_errors
 from server.uploads.spool import Spool
@@ -89,7 +90,7 @@ class ReadUpload(Handler):
         self._clock = clock
         self._seals = seals
 
-    async def run(self, job: JobRow) -> Completion[UploadRow]:
+    async def run(self, job: JobRow) -> Completion[tuple[UploadRow, SessionRow | None]]:
         """See ``Handler``."""
         upload_id = job.payload["upload_id"]
         upload, language, scope = await self._ledger.write(lambda cursor: self._begin(cursor, upload_id))
@@ -97,7 +98,10 @@ class ReadUpload(Handler):
         result = await self._read(job, upload, language, scope)
         await self._progress(upload_id, READ)
 
-        async def after(row: UploadRow) -> None:
+        async def after(stored: tuple[UploadRow, SessionRow | None]) -> None:
+            row, moved = stored
+            if moved is not None:
+                self._pubsub.publish(moved, moved.id)
             self._publish(row)
             await self._delete_content(job)
 
@@ -156,12 +160,13 @@ class ReadUpload(Handler):
         await asyncio.to_thread(_write_file, self._artifacts, name, content)
         return name
 
-    def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> UploadRow:
+    def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> tuple[UploadRow, SessionRow | None]:
+        """Store what was read; returns the upload, and the session if that changed its stage."""
         now = self._clock()
         row = uploads.finish(cursor, upload_id, now, text=result.text, artifact=result.artifact)
         picture_lines.put(cursor, row.id, row.session_id, result.lines)
         session = sessions.get(cursor, row.session_id)
-        sealed = self._guide.read(cursor, session, row, now, sealed=result.sealed).sealed
+        change = self._guide.read(cursor, session, row, now, sealed=result.sealed)
         event = make_event(
             session,
             "upload_read",
@@ -169,11 +174,11 @@ class ReadUpload(Handler):
             took_s=(now - row.create_time).total_seconds(),
             kind=row.kind or "unspecified",
             compute_ms=round(1000 * result.compute_s),
-            sealed=sealed or None,
+            sealed=change.sealed or None,
             **redacted_counts(result.text),
         )
         events.append(cursor, event)
-        return row
+        return row, note_read(cursor, session, row, now)
 
     async def _progress(self, upload_id: str, progress: float) -> None:
         row = await self._ledger.write(lambda cursor: uploads.set_progress(cursor, upload_id, self._clock(), progress))
@@ -220,10 +225,10 @@ class ReadPicture(ReadUpload):
         super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals, guide=guide)
         self._on_read = on_read
 
-    def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> UploadRow:
-        row = super()._store(cursor, upload_id, result)
+    def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> tuple[UploadRow, SessionRow | None]:
+        row, moved = super()._store(cursor, upload_id, result)
         self._on_read(cursor, row, self._clock())
-        return row
+        return row, moved
 
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
         content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])

@@ -33,7 +33,7 @@ from server.records.approval_policy import is_enough
 from server.records.decisions import Decision, take_decision
 from server.records.events import make_event
 from server.records.open_labels import wait_for_labels
-from server.records.open_uploads import wait_for_uploads
+from server.records.open_uploads import being_read, wait_for_uploads
 from server.records.pubsub import PubSub
 from server.records.record_builder import RecordBuilder
 from server.records.refusal_events import RefusalEvents
@@ -256,12 +256,15 @@ class Recommender:
         await self._ledger.write(write)
 
     def _store(self, cursor: Cursor, row: RecommendationRow, *, least: int = 0) -> _Stored:
-        """Store a record that waits for as many approvals as the rules say, and at least for so many."""
+        """Store a record that waits for as many approvals as the rules say, and at least for so many; for one at least
+        while an upload is being read.
+        """
         now = self._clock()
         before = sessions.require_open(cursor, row.session_id)
         session = sessions.transition(cursor, row.session_id, SessionState.AWAITING_APPROVAL, now)
         record, flow = stored_record(row.record.value), self._builder.flow_of(session)
         nobody = row.origin is Origin.MODEL and is_enough(flow, session.facts, record)
+        least = max(least, 1 if being_read(cursor, session.id) else 0)
         needed = max(least, 0 if nobody else self._rules.needed(session, record))
         row = replace(row, approvals_needed=needed)
         recommendations.insert_recommendation(cursor, row)

@@ -12,11 +12,12 @@ from server.flows.progress import Answer, made_by_app
 from server.ledger import answers, recommendations, sealed_values, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.reviews_decisions import FieldDecisionRow, decisions_of_session
-from server.ledger.types import RecommendationRow, RecommendationState, SessionRow
+from server.ledger.types import RecommendationRow, RecommendationState, SessionRow, SessionState, UploadRow
 from server.llm.history import photographs_of, rejected_records_of, source_items_of
 from server.llm.record_schema import stored_record
 from server.llm.types import OnboardingRecord, Photograph, RejectedRecord, SourceItem
 from server.records.reviews_view import decisions_behind
+from server.records.session_progress import note_new_input
 
 
 class Refusal(Enum):
@@ -125,6 +126,24 @@ def material(cursor: Cursor, session_id: str) -> SessionMaterial:
             default=None,
         ),
     )
+
+
+def note_read(cursor: Cursor, session: SessionRow, upload: UploadRow, now: datetime) -> SessionRow | None:
+    """Note that an upload was read. A record that waits for approval was built without it, so it is superseded, unless
+    the upload holds nothing to build from.
+
+    Args:
+        cursor: Within the transaction that stores what was read.
+        session: As this transaction has read it.
+        upload: As it is now.
+        now: When.
+
+    Returns:
+        The session as it is now, or None if its stage is the same.
+    """
+    if session.state is not SessionState.AWAITING_APPROVAL or upload.shown_id not in material(cursor, session.id).ids:
+        return None
+    return note_new_input(cursor, session, now)[0]
 
 
 def _proposed(

@@ -280,6 +280,17 @@ async def test_a_record_beyond_doubt_is_approved_by_policy(world: World, model: 
     ]
 
 
+async def test_a_record_waits_for_a_person_while_an_upload_is_read(world: World, model: ScriptedUpstream) -> None:
+    await with_photographs(world, *CHEAP)
+    free = world.gateway.hold("read_picture")
+    await world.upload(kind="site")
+    assert (await proposed(world)).row.state is RecommendationState.PENDING
+    free.set()
+    await world.settle()
+    assert (await proposed(world)).row.state is RecommendationState.APPROVED
+    assert [row.state for row in await world.recommendations()] == ["SUPERSEDED", "APPROVED"]
+
+
 @pytest.mark.parametrize(("given", "state"), [("50", "PENDING"), ("80", "APPROVED"), ("80.0", "APPROVED")])
 async def test_an_answer_of_the_app_that_differs_from_what_was_said_waits_for_a_person(
     world: World, model: ScriptedUpstream, given: str, state: str

@@ -84,7 +84,7 @@ async def read_picture(harness: StreamHarness, *lines: str) -> RedactedText:
     handler = ReadPicture(harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW, guide=GUIDE)
     job = new_job("read_picture", row.id, row.session_id, {"upload_id": row.id, "spool_id": spool_id}, "network", NOW)
     completion = await handler.run(job)
-    stored = await harness.ledger.write(completion.record)
+    stored, _ = await harness.ledger.write(completion.record)
     assert stored.text is not None
     return stored.text
 

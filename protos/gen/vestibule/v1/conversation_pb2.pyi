@@ -275,7 +275,9 @@ Global___EndOfUtterance: _TypeAlias = EndOfUtterance  # noqa: Y015
 
 @_typing.final
 class Propose(_message.Message):
-    """Asks for a record to be proposed."""
+    """Asks for a record to be proposed. While an upload is being read, the record waits for a person, also where its flow asks
+    for nobody. An upload that is read after the proposal supersedes it: the session is in progress again. Ask again.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
