@@ -72,13 +72,12 @@ class LabelPicture(Handler):
     async def run(self, job: JobRow) -> Completion[UploadRow] | Completion[None]:
         """See ``Handler``. Without an upstream, a picture or an open session there is nothing to do any more."""
         upload_id = job.payload["upload_id"]
-        upload, session = await self._ledger.read(lambda cursor: _rows(cursor, upload_id))
+        upload, session, language = await self._ledger.read(lambda cursor: _rows(cursor, upload_id))
         if not self._labeller.configured or session.state.ended:
             return NOTHING
         picture = await asyncio.to_thread(shown_picture, upload, self._artifacts, self._side_px)
         if picture is None:
             return NOTHING
-        language = session.language or "en"
         found = await self._labeller.label(picture, language=language, retry=job.attempts > 1)
         scope = RedactionScope(session.client_id, session.id)
         texts = await redact_labels(self._gateway, [label.text for label in found], language, scope)
@@ -115,6 +114,8 @@ class LabelPicture(Handler):
         self._pubsub.publish(row, row.session_id, row.id)
 
 
-def _rows(cursor: Cursor, upload_id: str) -> tuple[UploadRow, SessionRow]:
+def _rows(cursor: Cursor, upload_id: str) -> tuple[UploadRow, SessionRow, str]:
+    """The upload, its session, and the language of that."""
     upload = uploads.get(cursor, upload_id)
-    return upload, sessions.get(cursor, upload.session_id)
+    session = sessions.get(cursor, upload.session_id)
+    return upload, session, sessions.language_of(cursor, session) or "en"

@@ -69,6 +69,11 @@ def languages_of(cursor: Cursor, session_ids: list[str]) -> dict[str, str]:
     return {row["id"]: row["language"] for row in rows if row["language"]}
 
 
+def language_of(cursor: Cursor, session: SessionRow) -> str:
+    """The language of a session, as given or as last detected; empty while it is not known."""
+    return session.language or languages_of(cursor, [session.id]).get(session.id, "")
+
+
 def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
     """Open a session, or find the one that the same request opened before.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from models.text import RedactedText
@@ -61,13 +61,14 @@ def number_of_app_events(cursor: Cursor, since: datetime | None) -> int:
 
 
 def of_session(cursor: Cursor, session_id: str) -> SessionTexts:
-    """The texts of a session, turns with their words.
+    """The texts of a session, turns with their words. The session has its language also where that was detected.
 
     Raises:
         NotFound: SESSION_NOT_FOUND.
     """
+    session = sessions.get(cursor, session_id)
     return SessionTexts(
-        sessions.get(cursor, session_id),
+        replace(session, language=sessions.language_of(cursor, session)),
         turns.with_words(cursor, turns.list_of_session(cursor, session_id)),
         [row for row in uploads.list_of_session(cursor, session_id) if row.text or row.display_name or row.labels],
         recommendations.list_of_session(cursor, session_id),

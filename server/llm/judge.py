@@ -42,7 +42,7 @@ class Case:
     Attributes:
         items: What it was built from, oldest first.
         facts: What the app knew before.
-        language: ISO 639-1 code of the session.
+        language: ISO 639-1 code of the session, in which its sources are read.
         by_model: Whether a model wrote it, and not the fallback.
         verdicts: The checker's word; None where none was asked.
         given: Values that the app gave, by field. They need no source, but one may contradict them.
@@ -55,6 +55,11 @@ class Case:
     by_model: bool = True
     verdicts: Verdicts | None = None
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def told_in(self) -> str:
+        """The language of the findings: one of the flow."""
+        return self.flow.language(self.language)
 
     @property
     def sources(self) -> list[Source]:
@@ -138,7 +143,7 @@ def _broken_checks(record: OnboardingRecord, case: Case) -> dict[str, list[Findi
     for check in case.flow.checks:
         if check.fails(values):
             severity = Severity.ERROR if check.severity == "error" else Severity.WARNING
-            message = text_in(check.message, case.language)
+            message = text_in(check.message, case.told_in)
             finding = Finding(FindingKind.CHECK, severity, message, check=check.name)
             for name in check.require.names() | (check.when.names() if check.when else set()):
                 broken.setdefault(name, []).append(finding)
@@ -156,7 +161,7 @@ def _of_sources(definition: FieldDefinition, field: RecordField, case: Case) -> 
     source_id = field.source_id
     if having and source_id not in having and (source_id or len(having) == 1):
         if source_id:
-            text = finding_text(FindingKind.SOURCE_MOVED, case.language)
+            text = finding_text(FindingKind.SOURCE_MOVED, case.told_in)
             findings.append(Finding(FindingKind.SOURCE_MOVED, Severity.WARNING, text))
         source_id = having[0]
     if known is Support.NO:
@@ -189,13 +194,13 @@ def _of_checker(
     if case.verdicts is None or not case.by_model:
         return
     if case.verdicts.unavailable:
-        yield Finding(FindingKind.UNCHECKED, Severity.WARNING, finding_text(FindingKind.UNCHECKED, case.language))
+        yield Finding(FindingKind.UNCHECKED, Severity.WARNING, finding_text(FindingKind.UNCHECKED, case.told_in))
         return
     word = case.verdicts.by_field.get(field.name, FieldVerdict(Verdict.UNSURE))
     if word.verdict is Verdict.CONTRADICTED:
         yield _error(FindingKind.CONTRADICTED, case, **_where(word, field, definition, case))
     elif word.verdict is Verdict.UNSURE:
-        text = finding_text(FindingKind.NOT_CONFIRMED, case.language)
+        text = finding_text(FindingKind.NOT_CONFIRMED, case.told_in)
         yield Finding(FindingKind.NOT_CONFIRMED, Severity.WARNING, text)
 
 
@@ -216,5 +221,5 @@ def _where(word: FieldVerdict, field: RecordField, definition: FieldDefinition |
 
 
 def _error(kind: FindingKind, case: Case, *, problem: str = "", source_id: str = "", value: str = "") -> Finding:
-    text = finding_text(kind, case.language, problem)
+    text = finding_text(kind, case.told_in, problem)
     return Finding(kind, Severity.ERROR, text, source_id=source_id, value=value)

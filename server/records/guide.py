@@ -75,8 +75,8 @@ class Guide:
         Raises:
             NotFound: FLOW_NOT_FOUND.
         """
-        spoken = session.language or sessions.languages_of(cursor, [session.id]).get(session.id, "")
-        return Guidance(self.progress(cursor, session), self.flow(session).language(spoken))
+        language = self.flow(session).language(sessions.language_of(cursor, session))
+        return Guidance(self.progress(cursor, session), language)
 
     def heard(
         self,
@@ -98,7 +98,7 @@ class Guide:
             sealed: What the workers sealed or hashed of it, for each field that may have it.
         """
         way: Way = "text" if turn.source == "typed" else "speech"
-        language = turn.language or session.language or "en"
+        language = turn.language or sessions.language_of(cursor, session) or "en"
         material = AnswerText(turn.text, way, language, turn.create_time.date())
         noted = NotedAnswers(self.flow(session), cursor, session)
         current = noted.before.current
@@ -130,7 +130,7 @@ class Guide:
     def _seen(self, cursor: Cursor, session: SessionRow, upload: UploadRow, now: datetime) -> Change:
         noted = NotedAnswers(self.flow(session), cursor, session)
         earlier = [row for row in uploads.list_of_session(cursor, session.id) if row.id != upload.id]
-        language = session.language or "en"
+        language = sessions.language_of(cursor, session) or "en"
         pictures = [_picture(row, language) for row in (*earlier, upload) if row.state is UploadState.DONE]
         if not pictures or upload.state is not UploadState.DONE or upload.media_type.startswith("audio/"):
             return Change(noted.before)

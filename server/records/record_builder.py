@@ -119,11 +119,11 @@ class RecordBuilder:
                 hint="Say, upload or answer something.",
             )
         session = held.session
-        flow, language = self.flow_of(session), session.language or "en"
+        flow = self.flow_of(session)
         written = await self._assistant.propose(
             held.items,
             flow=flow,
-            language=language,
+            language=held.language,
             fallback=fallback,
             retry=retry,
             rejected=held.for_prompt,
@@ -133,7 +133,7 @@ class RecordBuilder:
         by_model = written.origin is Origin.MODEL
         verdicts = await self._checked(draft, held, flow, fallback=fallback) if by_model else None
         given = given_by_app(answered_fields(flow, session.facts, held.answers))
-        case = Case(flow, held.items, session.facts, flow.language(language), by_model, verdicts, given)
+        case = Case(flow, held.items, session.facts, held.language, by_model, verdicts, given)
         return await self._row(judged(draft.record, case), draft.parts, written.origin, held), held.ids
 
     async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
@@ -142,7 +142,7 @@ class RecordBuilder:
         answering = with_answers(written.record, flow, answered)
         whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed, answered)
         named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
-        language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
+        language, scope = held.language, RedactionScope(session.client_id, session.id)
         parts = await redact_all(self._gateway, [named.summary], language, scope)
         parts += await self._values(values_of(named), held, flow)
         # The hash of the record is that of what is shown, so its tags get their numbers first.
@@ -155,7 +155,7 @@ class RecordBuilder:
         """The values of fields, redacted where somebody's words may be in them."""
         session = held.session
         free = [(name, value) for name, value in values if not _is_enumerated(flow, name, value)]
-        language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
+        language, scope = held.language, RedactionScope(session.client_id, session.id)
         texts = [item.text for item in held.items if item.kind != PICTURE_LABELS]
         redacted = iter(await redact_values(self._gateway, free, language, scope, flow, texts) if free else [])
         return [

@@ -201,4 +201,4 @@ def _of_caller(cursor: Cursor, recommendation_id: str, caller: Caller) -> tuple[
 
 def _with_language(cursor: Cursor, recommendation_id: str, caller: Caller) -> tuple[RecommendationRow, SessionRow, str]:
     row, session = _of_caller(cursor, recommendation_id, caller)
-    return row, session, sessions.languages_of(cursor, [session.id]).get(session.id, "en")
+    return row, session, sessions.language_of(cursor, session) or "en"

@@ -175,7 +175,7 @@ class FieldReview:
         made = with_choices(record, choices, {name: text.value for name, text in given.items()}, summary.value)
         if made == record:
             return row, counted
-        made = checked_again(made, Case(flow, (), shown.session.facts, flow.language(shown.language)))
+        made = checked_again(made, Case(flow, (), shown.session.facts, shown.language))
         needed = max(1, self._rules.needed(shown.session, made))
         used = [summary, *(given.get(field.name) or parts[field.value] for field in made.fields)]
         used += [*(parts[value] for _, value in other_values_of(made)), *messages_of(made)]
@@ -239,7 +239,7 @@ def _shown(cursor: Cursor, recommendation_id: str, caller: Caller) -> _Shown:
     said = [turn.text for turn in turns.list_of_session(cursor, session.id)]
     read = [upload.text for upload in uploads.list_of_session(cursor, session.id) if upload.text is not None]
     given = [answer.value for answer in given_by_app(answers.list_of_session(cursor, session.id))]
-    language = sessions.languages_of(cursor, [session.id]).get(session.id, "en")
+    language = sessions.language_of(cursor, session) or "en"
     return _Shown(row, session, language, said + read + given)
 
 

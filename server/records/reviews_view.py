@@ -90,7 +90,7 @@ def read_view(cursor: Cursor, row: RecommendationRow, session: SessionRow, now: 
     return ReviewView(
         recommendation=row,
         session=session,
-        language=sessions.languages_of(cursor, [session.id]).get(session.id, ""),
+        language=sessions.language_of(cursor, session),
         upload_count=len(read),
         newer_id=pending if row.state is RecommendationState.SUPERSEDED else "",
         fields=_fields(record, stored_record(first.record.value), chain, _Sources(cursor, session.id, read)),

@@ -32,6 +32,7 @@ class SessionMaterial:
     """What a session holds now.
 
     Attributes:
+        language: ISO 639-1 code, as given or as last detected; English while it is not known.
         items: Everything that a model may see, oldest first.
         photographs: Pictures that were read, also those without text, oldest first.
         rejected: Records that a person sent back, oldest first.
@@ -44,6 +45,7 @@ class SessionMaterial:
     """
 
     session: SessionRow
+    language: str
     items: list[SourceItem]
     photographs: tuple[Photograph, ...]
     rejected: list[RecommendationRow]
@@ -110,6 +112,7 @@ def material(cursor: Cursor, session_id: str) -> SessionMaterial:
     decided = decisions_of_session(cursor, session_id)
     return SessionMaterial(
         session,
+        sessions.language_of(cursor, session) or "en",
         source_items_of(said, read, answered),
         photographs_of(read),
         rejected,
