@@ -237,7 +237,10 @@ class PersonalField(_Field):
     entities: Annotated[list[str], Field(min_length=1, max_length=10)] = Field(
         description="Entity types of which one is the answer, such as [PHONE, EMAIL]; docs/reference/entities.md."
     )
-    keep: Keep = Field(Keep.GIVEN, description="given (that it was given), tag, hash, or sealed.")
+    keep: Keep = Field(
+        Keep.GIVEN,
+        description="given (that it was given), tag, hash (equal for equal values of one session), or sealed.",
+    )
     seal_to: Name | None = Field(None, description="For sealed: the name of a public key in the settings.")
     from_pictures: bool = Field(
         False, description="Whether it may come from a picture. Registers hold other people's values."

@@ -17,13 +17,16 @@ class RetentionPart(FlowPart):
     """
 
     artifacts_days: Days | None = Field(
-        None, description="Redacted pictures and recordings, and what was read in uploads."
+        None,
+        description="Redacted pictures and recordings, and what was read in uploads; answers from pictures "
+        "once their session has ended.",
     )
     turns_days: Days | None = Field(
         None, description="What was said and answered, with the replies, of sessions that have ended."
     )
     sealed_days: Days | None = Field(
-        None, description="Sealed values and hashes of sessions that have ended, released or not."
+        None,
+        description="Sealed values of sessions that have ended, released or not. Hashes stay in the record.",
     )
     events_days: Days | None = Field(None, description="Events of its funnel; their counts by day are kept.")
     letters_days: Days | None = Field(

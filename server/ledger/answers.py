@@ -135,6 +135,16 @@ def delete_where(cursor: Cursor, old: str, which: dict[str, Any]) -> int:
     return count(cursor, f"DELETE FROM answers WHERE {old}", which)  # noqa: S608 - a literal of ours
 
 
+def clear_read_values(cursor: Cursor, where: str, which: dict[str, Any]) -> None:
+    """Forget the values that were read in pictures which came before a time, by a condition as for ``delete_where``.
+    That they were read stays.
+    """
+    old = "SELECT session_id, coalesce(nullif(given_id, ''), id) FROM uploads WHERE create_time < $before"
+    sql = f"""UPDATE answers SET value = '', value_counts = '{{}}', value_safe = true
+        WHERE way = 'picture' AND value <> '' AND (session_id, source_id) IN ({old}) AND {where}"""  # noqa: S608 - ours
+    cursor.execute(sql, which)
+
+
 def _answer(row: Row) -> Answer:
     assert row["way"] in _WAYS
     return Answer(

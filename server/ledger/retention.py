@@ -76,7 +76,8 @@ def delete_sealed_values(cursor: Cursor, before: datetime, flow: FlowVersion = E
 def clear_artifacts(cursor: Cursor, before: datetime, flow: FlowVersion = EVERY_FLOW) -> list[str]:
     """Forget what uploads led to; returns the paths of the files that are to be deleted now.
 
-    The rows stay, so that a client still learns that its upload was read.
+    The rows stay, so that a client still learns that its upload was read. Values that were read in pictures stay while
+    their session is open, which needs them.
     """
     old = f"""create_time < $before AND state IN ('DONE', 'FAILED') AND (artifact_path <> '' OR text IS NOT NULL)
         AND {_IN_FLOW}"""
@@ -87,6 +88,7 @@ def clear_artifacts(cursor: Cursor, before: datetime, flow: FlowVersion = EVERY_
         artifact_height = 0, text = NULL, text_counts = NULL, text_safe = NULL, labels = NULL WHERE {old}""",  # noqa: S608 - ours
         which,
     )
+    answers.clear_read_values(cursor, f"{_ENDED} AND {_IN_FLOW}", which)
     return [row["artifact_path"] for row in rows if row["artifact_path"]]
 
 

@@ -18,7 +18,11 @@ class RetentionSettings(BaseModel):
     """How long what is stored is kept, in days from when it was made; empty keeps it until it is erased."""
 
     turns_days: Days = Field(None, description="Turns, replies and times of words, of sessions that have ended.")
-    artifacts_days: Days = Field(None, description="Redacted pictures and recordings, and what was read in uploads.")
+    artifacts_days: Days = Field(
+        None,
+        description="Redacted pictures and recordings, and what was read in uploads; answers from pictures "
+        "once their session has ended.",
+    )
     events_days: Days = Field(None, description="Events of the funnel; their counts by day are kept.")
     sealed_days: Days = Field(
         30.0, description="Values that are sealed for another system, of sessions that have ended; released or not."

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from models.text import RedactedText
 from server.access.audit import AuditTrail
 from server.erasure.eraser import Eraser
 from server.erasure.retention import Retention
 from server.flows.definition import FlowDefinition
-from server.ledger import dead_letters, job_attempts, jobs
+from server.flows.progress import Answer, AnswerStatus, FieldState
+from server.ledger import answers, dead_letters, job_attempts, jobs, sessions, uploads
 from server.ledger.columns import Cursor, Row, fetch_all
 from server.ledger.types import JobState, SessionState
 from server.setting_groups import RetentionSettings
+from tests.fakes.guide import FLOWS, GUIDE
 from tests.unit.erasure.filled import Store, mark_of
 from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW
@@ -173,3 +176,48 @@ def test_attempts_at_jobs_that_have_ended_go_with_the_letters_age(store: Store) 
 
 def _attempts(cursor: Cursor) -> list[Row]:
     return fetch_all(cursor, "SELECT job_id FROM job_attempts")
+
+
+def read_from_picture(store: Store, session_id: str, given_id: str) -> None:
+    """Store an answer of the picture of a session that ``Store.fill`` made."""
+
+    def write(cursor: Cursor) -> None:
+        cursor.execute("UPDATE uploads SET given_id = ? WHERE session_id = ?", [given_id, session_id])
+        [upload] = uploads.list_of_session(cursor, session_id)
+        value = RedactedText.restore("4821", {}, safe_for_llm=True)
+        read = Answer("meter", "meter_reading", AnswerStatus.ANSWERED, value, "picture", upload.shown_id)
+        answers.append(cursor, session_id, FLOWS.default, [read], 1, NOW)
+
+    store.ledger.write_now(write)
+
+
+def values_of(store: Store, session_id: str) -> dict[str, str]:
+    rows = asyncio.run(store.ledger.read(lambda cursor: answers.list_of_session(cursor, session_id)))
+    return {row.field: row.value.value for row in rows}
+
+
+@pytest.mark.parametrize("given_id", ["", "11111111-1111-4111-8111-111111111111"])
+def test_what_was_read_in_a_picture_goes_with_it_once_the_session_has_ended(store: Store, given_id: str) -> None:
+    kept = RetentionSettings(artifacts_days=30, letters_days=None, sealed_days=None)
+    ended, still_open = store.fill("ended"), store.fill("open", state=SessionState.IN_PROGRESS)
+    for session_id in (ended, still_open):
+        read_from_picture(store, session_id, given_id)
+    applied = retention(store, kept)
+    at(store, 29)
+    asyncio.run(applied.round())
+    assert values_of(store, ended)["meter_reading"] == "4821"
+    at(store, 31)
+    asyncio.run(applied.round())
+    assert values_of(store, ended) == {"site_name": mark_of("ended"), "meter_reading": ""}
+    assert values_of(store, still_open)["meter_reading"] == "4821", "a session needs its answers"
+    shown = asyncio.run(store.ledger.read(lambda cursor: fetch_all(cursor, "SELECT * FROM v_answers")))
+    assert {row["value"] for row in shown if row["session_id"] == ended} == {None}
+    progress = asyncio.run(store.ledger.read(lambda cursor: GUIDE.progress(cursor, sessions.get(cursor, ended))))
+    [one] = [each for each in progress.fields if each.field.name == "meter_reading"]
+    assert (one.state, one.value) == (FieldState.ANSWERED, RedactedText.literal("")), "that it was read stays"
+    store.ledger.write_now(
+        lambda cursor: cursor.execute("UPDATE sessions SET state = 'ABANDONED' WHERE id = ?", [still_open])
+    )
+    at(store, 33)
+    asyncio.run(applied.round())
+    assert values_of(store, still_open)["meter_reading"] == ""

@@ -358,11 +358,11 @@ class FlowRetention(_message.Message):
     RECORDS_DAYS_FIELD_NUMBER: _builtins.int
     UNFINISHED_DAYS_FIELD_NUMBER: _builtins.int
     artifacts_days: _builtins.float
-    """Redacted pictures and recordings, and what was read in uploads."""
+    """Redacted pictures and recordings, and what was read in uploads; answers from pictures once the session has ended."""
     turns_days: _builtins.float
     """What was said and answered, with the replies, once the session has ended."""
     sealed_days: _builtins.float
-    """Sealed values and hashes, once the session has ended."""
+    """Sealed values, once the session has ended. Hashes stay in the record."""
     events_days: _builtins.float
     """Events of the funnel."""
     letters_days: _builtins.float
