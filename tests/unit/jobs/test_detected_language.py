@@ -10,7 +10,7 @@ from server.flows.catalogue import Flows
 from server.flows.loader import parse_flow
 from server.ledger import sessions, stored_texts, streams, turns, uploads
 from server.ledger.columns import Cursor
-from server.ledger.types import SessionRow, UploadState
+from server.ledger.types import SessionRow, SessionState, UploadState
 from server.llm.record_schema import stored_record
 from server.llm.types import Confidence, OnboardingRecord, RecordField
 from server.records.guide import Guide
@@ -47,7 +47,7 @@ async def begin(world: World, flow: str, language: str, said: str) -> SessionRow
         sessions.insert_or_get(cursor, row)
         streams.insert_stream(cursor, replace(stream(row.id), id=new_id(), language=language))
         turns.insert_turn(cursor, spoken)
-        return sessions.transition(cursor, row.id, sessions.SessionState.IN_PROGRESS, world.clock())
+        return sessions.transition(cursor, row.id, SessionState.IN_PROGRESS, world.clock())
 
     world.session_id = row.id
     return await world.ledger.write(write)
