@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from models.text import RedactedText
@@ -90,4 +91,4 @@ def source_items_of(
         if each.create_time is not None
     ]
     ordered = sorted(said + read + seen + given, key=lambda dated: dated[0])
-    return [item for _, item in ordered if item.text and item.text.safe_for_llm]
+    return [replace(item, day=time.date()) for time, item in ordered if item.text and item.text.safe_for_llm]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from enum import Enum, auto
 from functools import lru_cache
@@ -27,7 +28,8 @@ from server.flows.fields import (
     TextField,
     TimeField,
 )
-from server.flows.texts import Text, Words
+from server.flows.reading.dates import days_in
+from server.flows.texts import Text, Words, base_language
 from server.llm.instructions import without_instructions
 from server.llm.plain_text import with_codes, with_digits, words_of
 from server.llm.types import ANSWER, SourceItem
@@ -61,6 +63,7 @@ class Source:
         text: Redacted, and looked at here only: it goes nowhere else.
         counts: How many of which entity were replaced in it.
         field: The one field that it is about; empty for all.
+        day: On which it came; None where that is not known.
     """
 
     id: str
@@ -68,11 +71,12 @@ class Source:
     text: str
     counts: Mapping[str, int]
     field: str = ""
+    day: date | None = None
 
     @staticmethod
     def of(item: SourceItem) -> Source:
         """The whole text of an item."""
-        return Source(item.id, item.kind, item.text.value, item.text.counts, item.field)
+        return Source(item.id, item.kind, item.text.value, item.text.counts, item.field, item.day)
 
     def without_instructions(self) -> Source:
         """The source without sentences that speak to a machine."""
@@ -130,7 +134,7 @@ def support(  # noqa: PLR0911 - one line for each kind
         case ChoiceField():
             return _known(value in _options_in(field, text))
         case DateField():
-            return _known(any(date.fits(value) for date in dates_in(text, language)))
+            return _known(_names_day(value, item, language))
         case TimeField():
             return _known(value in times_in(text, language))
         case CodeField():
@@ -188,6 +192,17 @@ def plain_value(  # noqa: PLR0911 - one line for each kind
             return _only(each.group() for each in found)
         case _:
             return ""
+
+
+def _names_day(value: str, item: Source, language: str) -> bool:
+    """Whether a text names a day, also by words that count from its own day, such as "yesterday"."""
+    written = any(each.fits(value) for each in dates_in(item.text, language))
+    if written or item.day is None:
+        return written
+    codes = dict.fromkeys((base_language(language), "en"))
+    return any(
+        value == day.isoformat() for code in codes for day in days_in(with_digits(item.text, code), code, item.day)
+    )
 
 
 def _known(supported: bool) -> Support:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -29,12 +30,14 @@ class SourceItem:
             ``ANSWER`` for a value of the app.
         text: Redacted and ``safe_for_llm``; the caller leaves out everything else.
         field: The one field that an answer of the app is about; empty for all others.
+        day: On which it came, in UTC, for "yesterday"; None where that is not known.
     """
 
     id: str
     kind: str
     text: RedactedText
     field: str = ""
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from server.flows.extraction import TAG, meter_reading, site_name, tags_of, unit_in, visitor_count
+from server.flows.reading.dates import days_in
 from server.llm.plain_text import with_digits, words_of
 from server.llm.prompts import REJECTED_RECORD
 from server.llm.types import PICTURE_LABELS
@@ -84,7 +86,8 @@ def _lines(messages: Sequence[Mapping[str, Any]], keys: set[str]) -> list[dict[s
 
 def _materials(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The material but labels of pictures: they are guesses, and no value is read from them."""
-    return [each for each in _lines(messages, {"id", "kind", "text"}) if each["kind"] != PICTURE_LABELS]
+    told = [line for line in _objects(messages) if {"id", "kind", "text"} <= line.keys()]
+    return [{key: str(line[key]) for key in line} for line in told if line["kind"] != PICTURE_LABELS]
 
 
 def _put_right(fields: list[dict[str, str]], lines: list[dict[str, Any]]) -> list[dict[str, str]]:
@@ -124,11 +127,11 @@ def _values(field: AskedField, material: SourceText) -> Iterator[str]:
         reading = meter_reading(text)
         yield reading.value if reading is not None else ""
     else:
-        yield from _typed_values(field, text)
+        yield from _typed_values(field, material)
 
 
-def _typed_values(field: AskedField, text: str) -> Iterator[str]:
-    looks = field.looks
+def _typed_values(field: AskedField, material: SourceText) -> Iterator[str]:
+    looks, text = field.looks, material["text"]
     if looks.startswith("one of "):
         options = looks.removeprefix("one of ").split(", ")
         unit, words = unit_in(text), words_of(text)
@@ -140,7 +143,7 @@ def _typed_values(field: AskedField, text: str) -> Iterator[str]:
         elif any(word in text.casefold() for word in words_of(field.label).split()):
             yield from (f"{number:f}" for number in sorted(numbers_in(text, "en")))
     elif looks.startswith("a date"):
-        yield from (f"{d.year}-{d.month:02d}-{d.day:02d}" for d in dates_in(text, "en") if d.year)
+        yield from _days(material)
     elif looks.startswith("a code"):
         code = re.search(looks.removeprefix("a code that fits the regular expression "), text)
         yield code[0] if code else ""
@@ -149,6 +152,15 @@ def _typed_values(field: AskedField, text: str) -> Iterator[str]:
         yield ("no" if _NO.search(text) else "yes") if named else ""
     else:
         yield _text(field, text)
+
+
+def _days(material: SourceText) -> list[str]:
+    """The days that a material names, in ISO 8601; "yesterday" counts from its own day."""
+    written = {f"{d.year}-{d.month:02d}-{d.day:02d}" for d in dates_in(material["text"], "en") if d.year}
+    if written or "day" not in material:
+        return sorted(written)
+    told = days_in(with_digits(material["text"], "en"), "en", date.fromisoformat(material["day"]))
+    return sorted(day.isoformat() for day in told)
 
 
 def _text(field: AskedField, text: str) -> str:
@@ -163,14 +175,15 @@ def _text(field: AskedField, text: str) -> str:
 
 def _source_of(proposed: Mapping[str, str], materials: Sequence[SourceText]) -> str | None:
     first = sorted(materials, key=lambda material: material["id"] != proposed["source_id"])
-    return next((material["id"] for material in first if _has(material["text"], proposed["value"])), None)
+    return next((material["id"] for material in first if _has(material, proposed["value"])), None)
 
 
-def _has(text: str, value: str) -> bool:
+def _has(material: SourceText, value: str) -> bool:
+    text = material["text"]
     if value in ("yes", "no") or words_of(value) in words_of(text) or unit_in(text) == value:
         return True
     if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        return any(date.fits(value) for date in dates_in(text, "en"))
+        return any(each.fits(value) for each in dates_in(text, "en")) or value in _days(material)
     numbers, reading = numbers_in(value, "en"), meter_reading(text)
     if numbers and (numbers <= numbers_in(text, "en") or (reading is not None and reading.value == value)):
         return True

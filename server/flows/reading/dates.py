@@ -72,32 +72,43 @@ _FIGURES: Final = re.compile(r"(?<![\d./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{
 
 def read_date(material: AnswerText) -> str | None:
     """The one day that a text names, in ISO 8601; None for none, and for several that differ."""
-    found = {day for _, day in _dates(material.numbered, material)} or set(_relative(material))
+    found = days_in(material.numbered, material.code, material.today)
     return found.pop().isoformat() if len(found) == 1 else None
+
+
+def days_in(text: str, code: str, today: date) -> set[date]:
+    """Every day that a text names; where it names none by its month, those that count from today.
+
+    Args:
+        text: With digits for spoken numbers.
+        code: ISO 639-1 code of its language.
+        today: The day on which it came.
+    """
+    return {day for _, day in _dates(text, code, today)} or set(_relative(text, code, today))
 
 
 def without_dates(text: str, material: AnswerText) -> str:
     """The text with spaces in place of days, so that their numbers are not read."""
-    spans = [span for span, _ in _dates(text, material)]
+    spans = [span for span, _ in _dates(text, material.code, material.today)]
     spans += [found.span() for each in _SPANS.get(material.code, ()) for found in re.finditer(rf"\b(?:{each})\b", text)]
     for start, end in spans:
         text = text[:start] + " " * (end - start) + text[end:]
     return text
 
 
-def _dates(text: str, material: AnswerText) -> Iterator[tuple[tuple[int, int], date]]:
+def _dates(text: str, code: str, today: date) -> Iterator[tuple[tuple[int, int], date]]:
     """Days with a month, and where they are in the text."""
     for found in _ISO.finditer(text):
         if day := _day(int(found[1]), int(found[3]), int(found[4])):
             yield found.span(), day
     for found in _FIGURES.finditer(text):
-        if day := _of_figures(found, material.code):
+        if day := _of_figures(found, code):
             yield found.span(), day
-    before, after, months = _with_months(material.code)
+    before, after, months = _with_months(code)
     for pattern in (before, after):
         for found in pattern.finditer(text):
             month = months[folded(found["month"])]
-            if day := _day(int(found["year"] or 0), month, int(found["day"]), material.today):
+            if day := _day(int(found["year"] or 0), month, int(found["day"]), today):
                 yield found.span(), day
 
 
@@ -152,22 +163,22 @@ def _day(year: int, month: int, day: int, near: date | None = None) -> date | No
     return min(around, key=lambda each: abs((each - near).days))
 
 
-def _relative(material: AnswerText) -> Iterator[date]:
-    text, code = folded(material.numbered), material.code
+def _relative(text: str, code: str, today: date) -> Iterator[date]:
+    text = folded(text)
     if code in _NOT_TOMORROW:
         text = _NOT_TOMORROW[code].sub(r"\1", text)
     for days, words in sorted(_RELATIVE.get(code, _RELATIVE["en"]).items(), key=lambda each: -abs(each[0])):
         pattern = any_of(words.split("|"))
         if pattern.search(text):
-            yield material.today + timedelta(days=days)
+            yield today + timedelta(days=days)
             text = pattern.sub(" ", text)
     for sign, pattern_text in zip((1, -1), _SPANS.get(code, ()), strict=False):
         for found in re.finditer(rf"\b(?:{pattern_text})\b", text):
             number, unit = (each for each in found.groups() if each is not None)
             days = int(number) * (7 if unit in _WEEKS else 1)
             if days <= _LONGEST_SPAN_DAYS:
-                yield material.today + sign * timedelta(days=days)
-    yield from _weekdays(text, code, material.today)
+                yield today + sign * timedelta(days=days)
+    yield from _weekdays(text, code, today)
 
 
 def _weekdays(text: str, code: str, today: date) -> Iterator[date]:

@@ -280,6 +280,16 @@ async def test_a_record_beyond_doubt_is_approved_by_policy(world: World, model: 
     ]
 
 
+async def test_a_record_with_a_day_that_counts_from_when_it_was_said_needs_nobody(
+    world: World, model: ScriptedUpstream
+) -> None:
+    await with_photographs(world, CHEAP[0], "It was yesterday, and the repair may cost 80 EUR.")
+    world.clock.advance(3 * 86_400)
+    told = await proposed(world)
+    assert told.values["incident_date"] == "2026-11-23"
+    assert told.row.state is RecommendationState.APPROVED
+
+
 async def test_a_record_waits_for_a_person_while_an_upload_is_read(world: World, model: ScriptedUpstream) -> None:
     await with_photographs(world, *CHEAP)
     free = world.gateway.hold("read_picture")
