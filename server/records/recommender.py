@@ -38,7 +38,7 @@ from server.records.pubsub import PubSub
 from server.records.record_builder import RecordBuilder
 from server.records.refusal_events import RefusalEvents
 from server.records.reviews_approvals import approve_unasked
-from server.records.reviews_claims import is_under_review
+from server.records.reviews_claims import is_under_review, is_with_people, waiting_under_review
 from server.records.session_material import Refusal, material
 from server.setting_groups import ApprovalSettings
 
@@ -115,9 +115,10 @@ class Recommender:
     async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
         """Build a record from everything so far and propose it to a person.
 
-        Pending recommendations of the session are superseded. If the fallback wrote the record although an upstream is
-        set, a background job asks the upstream again. The model writes it once more, but no oftener, if something came
-        in meanwhile, or if it is one that a person has sent back. Then it is stored as superseded, or not at all.
+        Pending recommendations of the session are superseded; one that somebody works on stays and is returned.
+        If the fallback wrote the record although an upstream is set, a background job asks the upstream again.
+        The model writes it once more, but no oftener, if something came in meanwhile, or if it is one that a person has
+        sent back. Then it is stored as superseded, or not at all.
 
         Args:
             session_id: UUID of the session.
@@ -135,6 +136,8 @@ class Recommender:
         for _ in range(BUILDS):
             row, seen = await self._builder.build(session_id, fallback=fallback, again=again)
             stored = await self._ledger.write(self._store_unless_refused(row, seen))
+            if isinstance(stored, RecommendationRow):
+                return stored
             if isinstance(stored, _Stored):
                 self._publish(stored)
                 self._on_job()
@@ -240,11 +243,15 @@ class Recommender:
 
     def _store_unless_refused(
         self, row: RecommendationRow, seen: frozenset[str]
-    ) -> Callable[[Cursor], _Stored | Refusal]:
-        """Store a record, unless something came in that it was not built from, or it is one that was sent back."""
+    ) -> Callable[[Cursor], _Stored | Refusal | RecommendationRow]:
+        """Store a record, unless something came in, somebody works on the one that waits, or it was sent back."""
 
-        def write(cursor: Cursor) -> _Stored | Refusal:
-            return material(cursor, row.session_id).refusal(row, seen) or self._store(cursor, row)
+        def write(cursor: Cursor) -> _Stored | Refusal | RecommendationRow:
+            refusal = material(cursor, row.session_id).refusal(row, seen)
+            if refusal is Refusal.OUTDATED:
+                return refusal
+            waiting = waiting_under_review(cursor, row.session_id, self._clock())
+            return waiting or refusal or self._store(cursor, row)
 
         return write
 
@@ -265,6 +272,7 @@ class Recommender:
         record, flow = stored_record(row.record.value), self._builder.flow_of(session)
         nobody = row.origin is Origin.MODEL and is_enough(flow, session.facts, record)
         least = max(least, 1 if being_read(cursor, session.id) else 0)
+        nobody = nobody and not is_with_people(cursor, session.id, now)
         needed = max(least, 0 if nobody else self._rules.needed(session, record))
         row = replace(row, approvals_needed=needed)
         recommendations.insert_recommendation(cursor, row)

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from models.errors import Conflict
 from models.reasons import Reason
-from server.ledger import reviews
+from server.ledger import recommendations, reviews
 from server.ledger.columns import Cursor
 from server.ledger.reviews import Claim, Claimant
 from server.ledger.reviews_decisions import decisions_of_session
-from server.ledger.types import RecommendationRow
+from server.ledger.types import RecommendationRow, RecommendationState
 from server.times import machine_time
 
 
@@ -19,6 +19,22 @@ def is_under_review(cursor: Cursor, row: RecommendationRow, now: datetime) -> bo
     if row.approvals or reviews.get(cursor, row.session_id, now).claim is not None:
         return True
     return any(row.id in (one.recommendation_id, one.result_id) for one in decisions_of_session(cursor, row.session_id))
+
+
+def waiting_under_review(cursor: Cursor, session_id: str, now: datetime) -> RecommendationRow | None:
+    """The record of a session that waits, can still be approved, and somebody works on; None if there is none."""
+    row = recommendations.latest_of_session(cursor, session_id)
+    if row is None or row.state is not RecommendationState.PENDING or not is_under_review(cursor, row, now):
+        return None
+    return row if row.expire_time is None or now < row.expire_time else None
+
+
+def is_with_people(cursor: Cursor, session_id: str, now: datetime) -> bool:
+    """Whether a person works on the records of a session, has decided a field of one, or has sent one back."""
+    if reviews.get(cursor, session_id, now).claim is not None or decisions_of_session(cursor, session_id):
+        return True
+    proposed = recommendations.list_of_session(cursor, session_id)
+    return any(row.state is RecommendationState.REJECTED for row in proposed)
 
 
 def check_claim(cursor: Cursor, session_id: str, who: Claimant, now: datetime) -> Claim | None:

@@ -8,9 +8,20 @@ from models.errors import UpstreamFailed
 from server.access.caller import acting_as
 from server.access.ownership import note_participant
 from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow, add_approval, insert_decisions
-from server.ledger.types import Approval, Origin
-from tests.unit.jobs.recommendation_helpers import APPROVED, REJECTED, propose
-from tests.unit.reviews.conftest import ANN, BEN, CLAIM_S, CONSOLE, OPERATOR, STRANGER, ReviewWorld, accept, refusal
+from server.ledger.types import Approval, Origin, RecommendationRow
+from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, REJECTED, SUPERSEDED, propose
+from tests.unit.reviews.conftest import (
+    ANN,
+    BEN,
+    CLAIM_S,
+    CONSOLE,
+    OPERATOR,
+    STRANGER,
+    ReviewWorld,
+    accept,
+    correct,
+    refusal,
+)
 
 
 async def test_while_one_holds_it_another_can_neither_claim_nor_decide(world: ReviewWorld) -> None:
@@ -168,3 +179,64 @@ async def test_the_audit_and_the_events_have_each_claim_once(world: ReviewWorld,
     assert actions == ["review_claimed", "review_released"]
     took = await world.rows("SELECT took_s FROM events WHERE name = 'review_claimed'")
     assert [line["took_s"] for line in took] == [5.0]
+
+
+async def work_on(world: ReviewWorld, row: RecommendationRow, step: str) -> RecommendationRow:
+    """Let Ann do one step of a review; returns the record that waits then."""
+    match step:
+        case "claim":
+            with acting_as(ANN):
+                await world.reviews.claim(row.id, "")
+        case "correction":
+            return await world.decide(ANN, row, correct("meter_reading", "4812"))
+        case "acceptance":
+            return await world.decide(ANN, row, accept("meter_reading"))
+        case "approval":
+            return await world.approve(ANN, row)
+    return row
+
+
+STEPS = ["claim", "correction", "acceptance", "approval"]
+
+
+@pytest.mark.parametrize("policy", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+async def test_proposing_again_leaves_the_record_that_somebody_works_on(
+    world: ReviewWorld, monkeypatch: pytest.MonkeyPatch, step: str, policy: bool
+) -> None:
+    row = await work_on(world, await world.proposed(needed=2), step)
+    monkeypatch.setattr("server.records.recommender.is_enough", lambda flow, facts, record: policy)
+    with world.pubsub.subscribe(world.session_id) as news:
+        assert await propose(world) == row
+        assert not news._waiting
+    assert [one.id for one in await world.recommendations() if one.state is PENDING] == [row.id]
+    assert len(await world.rows("FROM events WHERE name = 'record_proposed'")) == 1
+
+
+@pytest.mark.parametrize("why", ["nobody works on it", "it has expired", "the claim has ended"])
+async def test_proposing_again_replaces_any_other_record(world: ReviewWorld, why: str) -> None:
+    row = await world.proposed()
+    if why != "nobody works on it":
+        await work_on(world, row, "claim")
+        world.clock.advance(CLAIM_S)
+    if why == "it has expired":
+        await work_on(world, row, "acceptance")
+        world.clock.advance(86_400)
+    again = await propose(world)
+    assert again.id != row.id
+    assert [one.state for one in await world.recommendations()] == [SUPERSEDED, PENDING]
+
+
+@pytest.mark.parametrize("step", [*STEPS[:3], "sent back", "nothing"])
+async def test_where_a_person_has_worked_no_record_is_approved_unasked(
+    world: ReviewWorld, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    row = await work_on(world, await world.proposed(), step)
+    if step == "sent back":
+        with acting_as(ANN):
+            await world.recommender.decide(row.id, row.content_hash, "", approve=False, reason="blurred", revise=True)
+    monkeypatch.setattr("server.records.recommender.is_enough", lambda flow, facts, record: True)
+    await world.say("There are 3 visitors.")
+    again = await propose(world)
+    assert (again.state is APPROVED) == (step == "nothing")
+    assert again.approvals_needed == (0 if step == "nothing" else 1)
