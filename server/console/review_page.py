@@ -117,7 +117,7 @@ async def comment(visit: Visit) -> Response:
 def choices_of(form: Mapping[str, str]) -> list[pb.FieldChoice]:
     """The decisions of a form: for a field NAME, ``choice.NAME``, ``value.NAME`` and ``reason.NAME``.
 
-    A field without a choice is left as it is, unless its value was changed: that is a correction.
+    A field without a choice is left as it is, whatever its value: browsers change line breaks.
 
     Args:
         form: As it was sent.
@@ -125,18 +125,15 @@ def choices_of(form: Mapping[str, str]) -> list[pb.FieldChoice]:
     found = []
     for key, chosen in form.items():
         kind, _, name = key.partition(".")
-        if kind != "choice":
-            continue
-        value, shown = form.get(f"value.{name}", "").strip(), form.get(f"shown.{name}", "").strip()
-        decision = DECISIONS.get(chosen) or (DECISIONS["correct"] if value and value != shown else None)
-        if decision is None:
+        decision = DECISIONS.get(chosen)
+        if kind != "choice" or decision is None:
             continue
         found.append(
             pb.FieldChoice(
                 name=name,
                 decision=decision,
-                value=value if decision == DECISIONS["correct"] else "",
-                reason="" if decision == DECISIONS["accept"] else form.get(f"reason.{name}") or "other",
+                value=form.get(f"value.{name}", "").strip() if chosen == "correct" else "",
+                reason="" if chosen == "accept" else form.get(f"reason.{name}") or "other",
             )
         )
     return found

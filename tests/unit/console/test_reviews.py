@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -24,7 +25,7 @@ from server.console.logins import Logins
 from server.console.picture_place import PicturePlace
 from server.console.place import Place
 from server.console.review_page import _confidence_shown, choices_of
-from server.ledger.types import RecommendationState
+from server.ledger.types import RecommendationRow, RecommendationState
 from server.llm.types import FieldVerdict, RecordField, Verdict, Verdicts
 from server.records.machine_words import MachineWords
 from server.services import Services
@@ -63,6 +64,42 @@ async def browser(world: ReviewWorld, *scopes: Scope) -> AsyncIterator[httpx2.As
         yield client
 
 
+class Form(HTMLParser):
+    """The form for the fields of a record, as a browser sends it when nobody has touched it.
+
+    A browser strips line breaks from the value of a text input, and sends them as CRLF from all other controls.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.sent: dict[str, str] = {}
+        self._open = ""
+        self.feed(page.partition('id="fields"')[2].partition("</form>")[0])
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        kind = given.get("type", "text")
+        if tag == "input" and (kind != "radio" or "checked" in given):
+            value = given.get("value", "")
+            self.sent[given["name"]] = re.sub(r"[\r\n]", "", value) if kind == "text" else as_sent(value)
+        elif tag == "textarea":
+            self._open = given["name"]
+            self.sent[self._open] = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.sent[self._open] += as_sent(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._open = ""
+
+
+def as_sent(text: str) -> str:
+    """A text with the line breaks of a form."""
+    return re.sub(r"\r\n|\r|\n", "\r\n", text)
+
+
 def hash_on(page: str) -> str:
     """The hash that the forms of a page carry."""
     [shown] = {str(found) for found in re.findall(r'name="hash" value="([0-9a-f]{64})"', page)}
@@ -95,12 +132,10 @@ async def test_a_record_is_reserved_corrected_and_approved_as_it_was_shown(world
         assert "You have reserved it until" in (await client.get(claimed.headers["location"])).text
         form = {
             "hash": hash_on(page),
-            "choice.meter_reading": "",
-            "shown.meter_reading": "4821",
+            "choice.meter_reading": "correct",
             "value.meter_reading": "4822",
             "reason.meter_reading": "misheard",
             "choice.site_name": "accept",
-            "shown.site_name": "Pendlewick",
             "value.site_name": "Pendlewick",
         }
         decided = await client.post(f"/reviews/{row.id}/decide", data=form)
@@ -150,6 +185,39 @@ async def test_a_comment_is_redacted_and_shown(world: ReviewWorld) -> None:
         assert "Ask &lt;b&gt;the site&lt;/b&gt; again" in page
         empty = await client.post(f"/reviews/{row.id}/comment", data={"text": " "})
         assert "Nothing was chosen." in (await client.get(empty.headers["location"])).text
+
+
+@pytest.mark.parametrize("value", ["front\nscratched", "front\r\nscratched", "front\n\n  scratched", "front scratched"])
+async def test_saving_leaves_a_field_alone_that_nobody_chose(world: ReviewWorld, value: str) -> None:
+    row = await world.proposed(RecordField("damage", value), RecordField("site_name", "Pendlewick"))
+    async with browser(world, Scope.REVIEWER) as client:
+        page = (await client.get(f"/reviews/{row.id}")).text
+        form = Form(page).sent | {"choice.site_name": "accept"}
+        decided = await client.post(f"/reviews/{row.id}/decide", data=form)
+        assert decided.headers["location"] == f"/reviews/{row.id}?done=decided", "no other record was made"
+        nothing = await client.post(f"/reviews/{row.id}/decide", data=Form(page).sent)
+        assert nothing.headers["location"] == f"/reviews/{row.id}?done=nothing"
+    assert [one.content_hash for one in await world.recommendations()] == [row.content_hash]
+    [line] = await world.rows("SELECT field, decision FROM field_decisions")
+    assert tuple(line.values()) == ("site_name", "ACCEPTED")
+
+
+async def test_a_correction_keeps_the_line_breaks_of_a_value(world: ReviewWorld) -> None:
+    value = "front\nscratched"
+    row = await world.proposed(RecordField("damage", value), RecordField("site_name", "Pendlewick"))
+    async with browser(world, Scope.REVIEWER) as client:
+        form = Form((await client.get(f"/reviews/{row.id}")).text).sent
+        same = await client.post(f"/reviews/{row.id}/decide", data=form | {"choice.damage": "correct"})
+        assert same.headers["location"] == f"/reviews/{row.id}?done=decided", "what was shown is accepted"
+        changed = form | {"choice.damage": "correct", "value.damage": form["value.damage"] + "\r\ndented"}
+        made = await client.post(f"/reviews/{row.id}/decide", data=changed)
+    new_id = made.headers["location"].removeprefix("/reviews/").partition("?")[0]
+    assert (await world.field(await stored(world, new_id), "damage")).value == "front\nscratched\ndented"
+
+
+async def stored(world: ReviewWorld, recommendation_id: str) -> RecommendationRow:
+    """A record as it is now."""
+    return next(row for row in await world.recommendations() if row.id == recommendation_id)
 
 
 async def test_a_value_is_shown_as_text(world: ReviewWorld) -> None:
@@ -204,15 +272,12 @@ async def test_a_form_without_a_hash_decides_nothing(world: ReviewWorld, broken:
 @pytest.mark.parametrize(
     ("form", "expected"),
     [
-        ({"choice.a": "", "shown.a": "1", "value.a": "1"}, []),
-        ({"choice.a": "accept", "shown.a": "1", "value.a": "2"}, [("ACCEPTED", "", "")]),
-        ({"choice.a": "", "shown.a": "1", "value.a": " 2 "}, [("CORRECTED", "2", "other")]),
-        ({"choice.a": "correct", "value.a": "2", "reason.a": "misread"}, [("CORRECTED", "2", "misread")]),
-        (
-            {"choice.a": "reject", "value.a": "1", "shown.a": "1", "reason.a": "outdated"},
-            [("REJECTED", "", "outdated")],
-        ),
-        ({"choice.a": "", "shown.a": "1", "value.a": ""}, []),
+        ({"choice.a": "", "value.a": "1"}, []),
+        ({"choice.a": "accept", "value.a": "2"}, [("ACCEPTED", "", "")]),
+        ({"choice.a": "", "value.a": "2", "reason.a": "misread"}, []),
+        ({"choice.a": "correct", "value.a": " 2 ", "reason.a": "misread"}, [("CORRECTED", "2", "misread")]),
+        ({"choice.a": "correct", "value.a": "2"}, [("CORRECTED", "2", "other")]),
+        ({"choice.a": "reject", "value.a": "1", "reason.a": "outdated"}, [("REJECTED", "", "outdated")]),
         ({"hash": "00", "other": "x"}, []),
     ],
 )
