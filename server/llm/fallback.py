@@ -44,9 +44,15 @@ def fallback_record(items: list[SourceItem], *, flow: FlowDefinition, language: 
     sources = [Source.of(item) for item in items if item.kind != PICTURE_LABELS]
     found = (_found(flow, field, sources, language) for field in fields_of_model(flow))
     fields = tuple(field for field in found if field is not None)
-    labels = ", ".join(flow.fields[field.name].label_in(language) for field in fields)
+    summary = plain_summary(flow, [field.name for field in fields], language)
+    return WrittenRecord(OnboardingRecord(summary, fields), Origin.FALLBACK)
+
+
+def plain_summary(flow: FlowDefinition, names: Iterable[str], language: str) -> str:
+    """A summary without any values: the title of the flow, and what people call those of its fields that are there."""
+    labels = ", ".join(flow.fields[name].label_in(language) for name in names if name in flow.fields)
     title = text_in(flow.title, language)
-    return WrittenRecord(OnboardingRecord(f"{title}: {labels}." if labels else f"{title}.", fields), Origin.FALLBACK)
+    return f"{title}: {labels}." if labels else f"{title}."
 
 
 async def _stream(sentences: Iterable[str]) -> AsyncGenerator[str, None]:

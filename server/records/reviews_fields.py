@@ -19,7 +19,7 @@ from server.flows.definition import FlowDefinition
 from server.flows.progress import given_by_app
 from server.ledger import answers, events, recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
-from server.ledger.record_text import parts_of, record_text, with_replaced
+from server.ledger.record_text import parts_of, record_text
 from server.ledger.reviews import Claimant
 from server.ledger.reviews_decisions import (
     FieldDecision,
@@ -37,7 +37,8 @@ from server.records.events import make_event
 from server.records.numbering import number_tags
 from server.records.pubsub import PubSub
 from server.records.reviews_claims import check_claim
-from server.records.reviews_values import FieldChoice, checked_choices, redact_corrections, with_choices
+from server.records.reviews_summary import summary_after
+from server.records.reviews_values import FieldChoice, check_size, checked_choices, redact_corrections, with_choices
 
 OTHER_FIELD = "other"
 """Name in events of a field whose name is not declared."""
@@ -167,15 +168,15 @@ class FieldReview:
         given = dict(zip(values, numbered, strict=True))
         same = {field.name for field in record.fields if field.name in given and given[field.name].value == field.value}
         counted = [FieldChoice(one.name, FieldDecision.ACCEPTED) if one.name in same else one for one in choices]
-        parts = parts_of(row.record)
-        summary = parts[record.summary]
-        for field in record.fields:
-            if field.name in given and not _is_ambiguous(field.value):
-                summary = with_replaced(summary, field.value, given[field.name])
-        made = with_choices(record, choices, {name: text.value for name, text in given.items()}, summary.value)
+        values_given = {name: text.value for name, text in given.items()}
+        made = with_choices(record, choices, values_given, flow, shown.session.facts)
         if made == record:
             return row, counted
-        made = checked_again(made, Case(flow, (), shown.session.facts, shown.language))
+        parts, language = parts_of(row.record), flow.language(shown.language)
+        summary = summary_after(record, made, parts[record.summary], given, flow, language)
+        made = replace(made, summary=summary.value)
+        check_size(made)
+        made = checked_again(made, Case(flow, (), shown.session.facts, language))
         needed = max(1, self._rules.needed(shown.session, made))
         used = [summary, *(given.get(field.name) or parts[field.value] for field in made.fields)]
         used += [*(parts[value] for _, value in other_values_of(made)), *messages_of(made)]
@@ -295,8 +296,3 @@ def _are_taken(cursor: Cursor, row: RecommendationRow, who: Claimant, choices: S
         if one.recommendation_id == one.result_id == row.id
     }
     return taken >= {(one.name, one.decision, one.reason, who.subject, who.reviewer) for one in choices}
-
-
-def _is_ambiguous(value: str) -> bool:
-    """Whether a value in a summary may stand for something else: a short one such as ``no`` or ``3``, or a tag."""
-    return len(value) <= 2 or value == "yes" or "[" in value

@@ -14,7 +14,7 @@ from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.flows.definition import MAX_FIELDS, FlowDefinition
 from server.ledger.reviews_decisions import FieldDecision
-from server.llm.record_rules import as_recorded
+from server.llm.record_rules import as_recorded, missing_in
 from server.llm.record_schema import MAX_RECORD_BYTES, canonical_json, clean
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.keyed_texts import key_prefix, told_by_key
@@ -111,18 +111,21 @@ async def redact_corrections(
 
 
 def with_choices(
-    record: OnboardingRecord, choices: Sequence[FieldChoice], values: Mapping[str, str], summary: str
+    record: OnboardingRecord,
+    choices: Sequence[FieldChoice],
+    values: Mapping[str, str],
+    flow: FlowDefinition,
+    facts: Mapping[str, str],
 ) -> OnboardingRecord:
-    """The record after the choices: corrected values in their places, filled-in ones last, rejected ones missing.
+    """The record after the choices: corrected values in their places, filled-in ones last, rejected ones missing, and
+    so is what the flow requires now.
 
     Args:
         record: As it was shown.
         choices: Checked.
         values: Of the corrections, redacted.
-        summary: Its new summary.
-
-    Raises:
-        InvalidInput: INVALID_RECORD, it becomes too large.
+        flow: Of the session.
+        facts: Of the session.
     """
     rejected = {choice.name for choice in choices if choice.decision is FieldDecision.REJECTED}
     kept = [
@@ -132,13 +135,21 @@ def with_choices(
     ]
     present = {field.name for field in record.fields}
     filled = [RecordField(name, value) for name, value in values.items() if name not in present]
-    gone = [field.name for field in record.fields if field.name in rejected]
-    missing = [name for name in record.missing if name not in values] + gone
-    made = OnboardingRecord(summary, tuple(kept + filled), tuple(missing))
-    too_many = len(made.fields) > MAX_FIELDS
-    if too_many or len(canonical_json(made).encode()) > MAX_RECORD_BYTES:
+    made = replace(record, fields=tuple(kept + filled))
+    required = missing_in(record, flow, facts)
+    gone = [name for name in record.missing if name not in required and name not in values]  # rejected before
+    gone += [field.name for field in record.fields if field.name in rejected]
+    return replace(made, missing=tuple(dict.fromkeys((*missing_in(made, flow, facts), *gone))))
+
+
+def check_size(record: OnboardingRecord) -> None:
+    """Refuse a record that the choices made too large.
+
+    Raises:
+        InvalidInput: INVALID_RECORD.
+    """
+    if len(record.fields) > MAX_FIELDS or len(canonical_json(record).encode()) > MAX_RECORD_BYTES:
         raise InvalidInput("This is no valid record: it is too large.", reason=Reason.INVALID_RECORD)
-    return made
 
 
 def _checked(flow: FlowDefinition, choice: FieldChoice) -> str:

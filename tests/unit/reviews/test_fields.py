@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from server.access.caller import acting_as
 from server.ledger.reviews_decisions import FieldDecision
-from server.ledger.types import Origin, SessionState
+from server.ledger.types import Origin, RecommendationRow, SessionState
 from server.llm.record_schema import content_hash, stored_record
 from server.llm.types import OnboardingRecord, RecordField
+from server.records.reviews_values import FieldChoice
 from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, SUPERSEDED, propose
 from tests.unit.reviews.conftest import ANN, BEN, STRANGER, ReviewWorld, accept, correct, refusal, reject
 
@@ -33,19 +35,90 @@ async def test_a_correction_makes_a_record_with_another_hash_that_waits(world: R
 
 
 async def test_the_summary_follows_where_it_names_that_value_and_nothing_else(world: ReviewWorld) -> None:
+    summary = "4821, not 4821.5 or 14821 or 3.4821, with 3 visitors."
+    made = await corrected(world, summary, correct("meter_reading", "4812"))
+    assert told(made) == "4812, not 4821.5 or 14821 or 3.4821, with 3 visitors."
+
+
+@pytest.mark.parametrize(
+    ("summary", "choices"),
+    [
+        ("4821 with 3 visitors.", (correct("visitor_count", "4"),)),
+        ("4821 with three visitors.", (correct("visitor_count", "4"),)),
+        ("[REDACTED_NAME] read 4821.", (correct("contact", "front desk"),)),
+        ("Meter 4,821 at Pendlewick.", (correct("meter_reading", "4812"),)),
+        ("Meter 4821 at Pendlewick.", (correct("meter_reading", "4812"), correct("visitor_count", "4"))),
+        ("Meter 4821, 77 and 4812.", (correct("meter_reading", "4812"), correct("contact", "4821"))),
+        ("kWh, once more kWh.", (correct("meter_unit", "m3"), correct("site_name", "kWh"))),
+    ],
+)
+async def test_a_summary_that_may_tell_a_value_that_is_gone_is_written_anew(
+    world: ReviewWorld, summary: str, choices: tuple[FieldChoice, ...]
+) -> None:
+    made = await corrected(world, summary, *choices)
+    assert told(made).startswith("Site visit: site, meter reading, ")
+    assert not re.search(r"\d|kWh|three|REDACTED", told(made))
+    assert made.content_hash == content_hash(stored_record(made.record.value))
+    assert made.record.safe_for_llm
+
+
+@pytest.mark.parametrize("summary", ["Pendlewick has 3 visitors.", "They were at pendlewick.", "A visit."])
+async def test_a_rejected_value_does_not_stay_in_the_summary(world: ReviewWorld, summary: str) -> None:
+    made = await corrected(world, summary, reject("site_name"))
+    assert told(made).startswith("Site visit: meter reading, ")
+    assert "site," not in told(made)
+
+
+async def corrected(world: ReviewWorld, summary: str, *choices: FieldChoice) -> RecommendationRow:
+    """A record with this summary after the choices of a reviewer."""
     turn = await world.say("Words.")
     fields = (
+        RecordField("site_name", "Pendlewick", turn.id),
         RecordField("meter_reading", "4821", turn.id),
+        RecordField("meter_unit", "kWh", turn.id),
         RecordField("contact", "[REDACTED_NAME]", turn.id),
         RecordField("visitor_count", "3", turn.id),
     )
-    summary = "[REDACTED_NAME] read 4821, not 4821.5 or 14821 or 3.4821, with 3 visitors."
     world.assistant.script_record(OnboardingRecord(summary, fields))
-    row = await propose(world)
-    changes = (correct("meter_reading", "4812"), correct("contact", "front desk"), correct("visitor_count", "4"))
-    made = await world.decide(ANN, row, *changes)
-    told = json.loads(made.record.value)["summary"]
-    assert told == "[REDACTED_NAME] read 4812, not 4821.5 or 14821 or 3.4821, with 3 visitors."
+    return await world.decide(ANN, await propose(world), *choices)
+
+
+def told(row: RecommendationRow) -> str:
+    """The summary of a record."""
+    return stored_record(row.record.value).summary
+
+
+async def of_onboarding(world: ReviewWorld, department: str) -> RecommendationRow:
+    """A proposed record of the flow for new staff, with one field alone."""
+    await world.ledger.write(
+        lambda cursor: cursor.execute("UPDATE sessions SET flow = 'staff_onboarding' WHERE id = ?", [world.session_id])
+    )
+    return await world.proposed(RecordField("department", department), RecordField("note", "by bus"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asked"), [("office", "field_service", True), ("field_service", "office", False)]
+)
+async def test_what_is_missing_follows_a_correction_on_which_a_step_depends(
+    world: ReviewWorld, before: str, after: str, asked: bool
+) -> None:
+    row = await of_onboarding(world, before)
+    first = stored_record(row.record.value).missing
+    assert ("drives" in first) != asked
+    made = await world.decide(ANN, row, correct("department", after))
+    assert ("drives" in stored_record(made.record.value).missing) == asked
+    back = await world.decide(ANN, made, correct("department", before))
+    assert stored_record(back.record.value).missing == first
+
+
+async def test_a_rejected_field_stays_missing_also_where_the_flow_does_not_require_it(world: ReviewWorld) -> None:
+    row = await of_onboarding(world, "office")
+    made = await world.decide(ANN, row, reject("note"))
+    again = await world.decide(ANN, made, correct("department", "field_service"))
+    assert stored_record(again.record.value).missing.count("note") == 1
+    assert (await world.decide(ANN, again, accept("department"))).id == again.id, "nothing changed"
+    filled = await world.decide(ANN, again, correct("note", "by train"))
+    assert "note" not in stored_record(filled.record.value).missing
 
 
 async def test_an_approval_needs_the_hash_of_the_corrected_record(world: ReviewWorld) -> None:
@@ -63,7 +136,7 @@ async def test_a_rejected_field_is_missing_and_a_missing_one_is_filled_in(world:
     made = await world.decide(ANN, row, reject("site_name"), correct("visitor_count", "3", "counted"))
     record = stored_record(made.record.value)
     assert [(field.name, field.value) for field in record.fields] == [("meter_reading", "4821"), ("visitor_count", "3")]
-    assert record.missing == ("contact_given", "site_name")
+    assert record.missing == ("site_name", "contact_given")
     gone = await world.field(made, "site_name")
     assert (gone.missing, gone.value, gone.proposed) == (True, "", "Pendlewick")
     assert gone.decision is not None
