@@ -6,7 +6,7 @@ The server cannot open them. A row without a ciphertext is a value of which only
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -93,12 +93,21 @@ class Release:
         fields: Of the record.
         request_id: UUID that the caller made; with the same one it gets a lost answer again.
         subject: Credential of the caller.
+        until: When the record was approved; later values are none of its.
+        sources: For each field that the approved record must have, the turn, upload or answer that the record names;
+            empty where it names none.
     """
 
     session_id: str
     fields: frozenset[str]
     request_id: str
     subject: str
+    until: datetime
+    sources: Mapping[str, str]
+
+    def covers(self, row: SealedRow) -> bool:
+        """Whether a value shows that its field may be released."""
+        return self.sources.get(row.value.field, row.source_id) == row.source_id
 
 
 def store(cursor: Cursor, session_id: str, source_id: str, values: Iterable[SealedValue], now: datetime) -> int:
@@ -158,12 +167,14 @@ def release(cursor: Cursor, wanted: Release, now: datetime) -> tuple[list[Sealed
         The values, oldest first, and whether the same request had released them before.
 
     Raises:
-        NotFound: SEALED_VALUE_NOT_FOUND, the session has none of one of the fields; none is released then.
+        NotFound: SEALED_VALUE_NOT_FOUND, the session has none of one of the fields, or the approved record does not
+            name its source; none is released then.
         Conflict: ALREADY_RELEASED, by another request; none is released then.
     """
-    stored = [row for row in list_of_session(cursor, wanted.session_id) if row.value.ciphertext]
+    all_rows = list_of_session(cursor, wanted.session_id)
+    stored = [row for row in all_rows if row.value.ciphertext and row.create_time <= wanted.until]
     rows = [row for row in stored if row.value.field in wanted.fields]
-    if {row.value.field for row in rows} != wanted.fields:
+    if {row.value.field for row in rows if wanted.covers(row)} != wanted.fields:
         raise NotFound("The session has no such sealed value.", reason=Reason.SEALED_VALUE_NOT_FOUND)
     times = [row.release_time for row in rows if row.release_time is not None]
     if not times:

@@ -39,6 +39,7 @@ from server.records.pubsub import PubSub
 from server.records.reviews_claims import check_claim
 from server.records.reviews_summary import summary_after
 from server.records.reviews_values import FieldChoice, check_size, checked_choices, redact_corrections, with_choices
+from server.records.sealed_releases import supersede_sealed
 
 OTHER_FIELD = "other"
 """Name in events of a field whose name is not declared."""
@@ -168,8 +169,7 @@ class FieldReview:
         given = dict(zip(values, numbered, strict=True))
         same = {field.name for field in record.fields if field.name in given and given[field.name].value == field.value}
         counted = [FieldChoice(one.name, FieldDecision.ACCEPTED) if one.name in same else one for one in choices]
-        values_given = {name: text.value for name, text in given.items()}
-        made = with_choices(record, choices, values_given, flow, shown.session.facts)
+        made = with_choices(record, choices, given, flow, shown.session.facts)
         if made == record:
             return row, counted
         parts, language = parts_of(row.record), flow.language(shown.language)
@@ -213,8 +213,10 @@ class FieldReview:
         insert_decisions(cursor, (_row(before, after, who, choice, now) for choice in choices))
         if before.approvals and after.id != before.id:
             events.append(cursor, second_review_event(session, before, now, "changed"))
+        took_s = (now - before.create_time).total_seconds()
         for choice in choices:
-            took_s = (now - before.create_time).total_seconds()
+            if choice.decision is not FieldDecision.ACCEPTED:
+                supersede_sealed(cursor, self._audit, session.id, choice.name, caller)
             event = make_event(
                 session,
                 "field_decided",
@@ -282,9 +284,7 @@ def _repeated(
         return None
     if any((one.subject, one.decided_by) != (who.subject, who.reviewer) for one in taken):
         return None
-    made = next(
-        row for row in recommendations.list_of_session(cursor, before.session_id) if row.id == taken[0].result_id
-    )
+    made = {row.id: row for row in recommendations.list_of_session(cursor, before.session_id)}[taken[0].result_id]
     return made if made.content_hash == after.content_hash else None
 
 

@@ -113,7 +113,7 @@ async def redact_corrections(
 def with_choices(
     record: OnboardingRecord,
     choices: Sequence[FieldChoice],
-    values: Mapping[str, str],
+    given: Mapping[str, RedactedText],
     flow: FlowDefinition,
     facts: Mapping[str, str],
 ) -> OnboardingRecord:
@@ -123,10 +123,11 @@ def with_choices(
     Args:
         record: As it was shown.
         choices: Checked.
-        values: Of the corrections, redacted.
+        given: Values of the corrections, redacted.
         flow: Of the session.
         facts: Of the session.
     """
+    values = {name: text.value for name, text in given.items()}
     rejected = {choice.name for choice in choices if choice.decision is FieldDecision.REJECTED}
     kept = [
         field if values.get(field.name, field.value) == field.value else RecordField(field.name, values[field.name])

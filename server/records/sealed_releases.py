@@ -8,12 +8,15 @@ from models.errors import CallerError, Conflict
 from models.reasons import Reason
 from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
-from server.access.caller import current_caller
+from server.access.caller import Caller, current_caller
+from server.flows.catalogue import Flows
+from server.flows.definition import FlowDefinition
 from server.ledger import events, recommendations, sealed_values
 from server.ledger.columns import Cursor
 from server.ledger.sealed_values import Release, SealedRow
-from server.ledger.types import Clock, RecommendationState
+from server.ledger.types import Clock, RecommendationRow, RecommendationState
 from server.ledger.writer import Ledger
+from server.llm.record_schema import stored_record
 from server.observability.metrics import Metrics
 from server.records.events import make_event
 
@@ -24,13 +27,15 @@ class SealedReleases:
     Args:
         audit: Gets an entry for each field of each answer with ciphertexts.
         metrics: Count the answers.
+        flows: Every flow that a session may have.
     """
 
-    def __init__(self, ledger: Ledger, audit: AuditTrail, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, ledger: Ledger, audit: AuditTrail, clock: Clock, metrics: Metrics, flows: Flows) -> None:
         self._ledger = ledger
         self._audit = audit
         self._clock = clock
         self._released = metrics.sealed_releases
+        self._flows = flows
 
     async def stored(self, session_id: str) -> list[SealedRow]:
         """The sealed values of a session of the current caller, oldest first.
@@ -70,13 +75,17 @@ class SealedReleases:
         caller = current_caller()
         target = ("session", session_id)
         entries = [self._audit.entry(AuditAction.SEALED_RELEASED, target, reason=field) for field in sorted(fields)]
-        wanted = Release(session_id, fields, request_id, self._audit.stored_subject(caller.subject))
+        subject = self._audit.stored_subject(caller.subject)
 
         def write(cursor: Cursor) -> tuple[list[SealedRow], bool]:
             session, now = ownership.session(cursor, session_id, caller), self._clock()
             records = recommendations.list_of_session(cursor, session.id)
-            if not any(record.state is RecommendationState.APPROVED for record in records):
+            approved = next((record for record in records if record.state is RecommendationState.APPROVED), None)
+            if approved is None:
                 raise Conflict("Nobody has approved the record of this session.", reason=Reason.NOT_APPROVED)
+            sources = _sources(approved, self._flows.get(session.flow, session.flow_version))
+            until = approved.decide_time or now
+            wanted = Release(session_id, fields, request_id, subject, until, sources)
             rows, repeated = sealed_values.release(cursor, wanted, now)
             if not repeated:
                 event = make_event(session, "sealed_values_released", now, values=len(rows), fields=len(fields))
@@ -85,3 +94,16 @@ class SealedReleases:
             return rows, repeated
 
         return await self._ledger.write(write)
+
+
+def supersede_sealed(cursor: Cursor, audit: AuditTrail, session_id: str, field: str, caller: Caller) -> None:
+    """Delete the sealed values of a field that a reviewer has rejected or corrected: they are never released."""
+    if sealed_values.keep_source(cursor, session_id, field, ""):
+        entry = audit.entry(AuditAction.SEALED_SUPERSEDED, ("session", session_id), reason=field, caller=caller)
+        audit.append(cursor, entry)
+
+
+def _sources(approved: RecommendationRow, flow: FlowDefinition) -> dict[str, str]:
+    """For each field that a flow seals, the source that the approved record names; empty where it has no such field."""
+    named = {field.name: field.source_id for field in stored_record(approved.record.value).fields}
+    return {field.name: named.get(field.name, "") for field in flow.sealed()}

@@ -97,7 +97,7 @@ def build_services(
         risk=RiskService(
             ledger, stored.risk, clock, RiskTexts(load_texts(settings.funnel_report.texts)), settings.risk
         ),
-        sealed=SealedValueService(SealedReleases(ledger, shared.audit.trail, clock, shared.metrics)),
+        sealed=SealedValueService(SealedReleases(ledger, shared.audit.trail, clock, shared.metrics, shared.flows)),
         experiment=ExperimentService(ledger, shared.experiments, clock, shared.audit.trail.client_pseudonym),
         report=ReportService(stored.reports),
         admin=AdminService(

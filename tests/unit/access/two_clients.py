@@ -275,7 +275,7 @@ class TwoClients:
                 RiskTexts(load_texts()),
                 RiskSettings(),
             ),
-            sealed=SealedValueService(SealedReleases(self.ledger, self.audit.trail, lambda: NOW, Metrics())),
+            sealed=SealedValueService(SealedReleases(self.ledger, self.audit.trail, lambda: NOW, Metrics(), FLOWS)),
             admin=AdminService(
                 status,
                 self.ledger,

@@ -18,6 +18,7 @@ from models.redaction.redactor import LocalRedactor
 from models.sealed_values import Binding, OpenedValue, open_value, written_public_key
 from models.text import RawText
 from server.access.caller import Caller, Scope, acting_as
+from server.flows.catalogue import shipped_catalogue
 from server.jobs.read_upload import ReadPicture
 from server.ledger import schema, sealed_values, uploads
 from server.ledger.columns import Cursor, fetch_all
@@ -158,7 +159,9 @@ async def test_the_entitled_system_gets_them_once_the_record_was_approved(harnes
     [proposal] = [output.recommendation for output in outputs if isinstance(output, Proposal)]
     with acting_as(REVIEWER):
         await harness.recommender.decide(proposal.id, proposal.content_hash, "", approve=True)
-    releases = SealedReleases(harness.ledger, harness.recommender._audit, lambda: NOW, harness.metrics)
+    releases = SealedReleases(
+        harness.ledger, harness.recommender._audit, lambda: NOW, harness.metrics, shipped_catalogue()
+    )
     fields = ["contact_phone", "contact_email", "visitor", "site"]
     with acting_as(CRM):
         rows = await releases.release(harness.config.session_id, fields, str(uuid4()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,10 +13,18 @@ from models.errors import CallerError, Conflict, NotFound
 from models.sealed_values import SealedValue
 from server.access.caller import Caller, Scope, acting_as
 from server.access.scopes import SCOPES
+from server.flows.catalogue import Flows
+from server.flows.loader import parse_flow
 from server.ledger import audit, sealed_values
 from server.ledger.columns import Cursor, fetch_all
+from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.sealed_values import SealedRow
+from server.ledger.types import RecommendationRow
+from server.llm.record_schema import canonical_json, stored_record
 from server.observability.metrics import Metrics
+from server.records.approval import ApprovalRules
+from server.records.reviews_fields import FieldReview
+from server.records.reviews_values import FieldChoice
 from server.records.sealed_releases import SealedReleases
 from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import propose
@@ -36,7 +45,7 @@ class Desk:
     def __init__(self, world: World) -> None:
         self.world = world
         self.metrics = Metrics()
-        self.releases = SealedReleases(world.ledger, world.audit, world.clock, self.metrics)
+        self.releases = SealedReleases(world.ledger, world.audit, world.clock, self.metrics, world.flows)
 
     async def store(self, *values: SealedValue, source: str = "turn-1") -> int:
         now = self.world.clock()
@@ -175,6 +184,109 @@ async def test_a_corrected_value_can_be_dropped(desk: Desk) -> None:
     assert ciphertexts(await desk.stored()) == [NAME.ciphertext, PHONE_2.ciphertext]
     await desk.approve()
     assert ciphertexts(await desk.release("contact_phone")) == [PHONE_2.ciphertext]
+
+
+FLOW = """
+name: site_visit
+version: 1
+title: Booking
+steps:
+  - name: own
+    fields:
+      - {name: contact_phone, ask: "Your number?", kind: personal, entities: [PHONE], keep: sealed, seal_to: crm}
+      - {name: visitor, ask: "Your name?", kind: personal, entities: [NAME], keep: sealed, seal_to: crm}
+"""
+
+
+@pytest.fixture
+async def booking(tmp_path: Path) -> AsyncIterator[Desk]:
+    """A session of a flow that seals two fields, with a value of each from one turn."""
+    desk = Desk(World(tmp_path, flows=Flows([parse_flow(FLOW, "booking.yaml")], "site_visit")))
+    turn = await desk.world.say("I am [REDACTED_NAME], call [REDACTED_PHONE].")
+    await desk.store(PHONE, NAME, source=turn.id)
+    yield desk
+    desk.world.ledger.close()
+
+
+async def propose_booking(desk: Desk) -> RecommendationRow:
+    row = await propose(desk.world)
+    found = {field.name: field.value for field in stored_record(row.record.value).fields}
+    assert (found["contact_phone"], found["visitor"]) == ("sealed", "sealed")
+    return row
+
+
+async def decide_fields(desk: Desk, row: RecommendationRow, *choices: FieldChoice) -> RecommendationRow:
+    world = desk.world
+    rules = ApprovalRules(world.approval, world.flows)
+    review = FieldReview(world.ledger, world.gateway, world.pubsub, world.clock, world.audit, rules, world.flows)
+    with acting_as(REVIEWER):
+        return await review.decide(row.id, row.content_hash, "", choices)
+
+
+async def approve(desk: Desk, row: RecommendationRow) -> None:
+    with acting_as(REVIEWER):
+        await desk.world.recommender.decide(row.id, row.content_hash, "", approve=True)
+
+
+REJECT = FieldChoice("contact_phone", FieldDecision.REJECTED, reason="wrong_person")
+CORRECT = FieldChoice("contact_phone", FieldDecision.CORRECTED, "yes", "wrong_source")
+ACCEPT = FieldChoice("contact_phone", FieldDecision.ACCEPTED)
+
+
+@pytest.mark.parametrize("choice", [REJECT, CORRECT])
+async def test_a_value_that_a_reviewer_took_away_is_deleted_and_never_released(
+    booking: Desk, choice: FieldChoice
+) -> None:
+    row = await propose_booking(booking)
+    made = await decide_fields(booking, row, choice, FieldChoice("visitor", FieldDecision.ACCEPTED))
+    assert ciphertexts(await booking.stored()) == [NAME.ciphertext]
+    entries = await booking.world.read(lambda cursor: audit.rows_after(cursor, 0, 100))
+    assert [(e.subject, e.object_id, e.reason) for e in entries if e.action == "sealed_superseded"] == [
+        (REVIEWER.subject, booking.world.session_id, "contact_phone")
+    ]
+    await decide_fields(booking, row, choice, FieldChoice("visitor", FieldDecision.ACCEPTED))
+    assert len(await booking.world.read(lambda cursor: audit.rows_after(cursor, 0, 100))) == len(entries), "repeated"
+    await approve(booking, made)
+    assert await booking.refused("contact_phone") == "SEALED_VALUE_NOT_FOUND"
+    assert await booking.refused("contact_phone", "visitor") == "SEALED_VALUE_NOT_FOUND"
+    assert ciphertexts(await booking.release("visitor")) == [NAME.ciphertext]
+
+
+async def test_an_accepted_value_is_released(booking: Desk) -> None:
+    row = await propose_booking(booking)
+    assert await decide_fields(booking, row, ACCEPT) == row
+    await approve(booking, row)
+    request = str(uuid4())
+    for _ in range(2):
+        released = await booking.release("contact_phone", "visitor", request=request)
+        assert ciphertexts(released) == [PHONE.ciphertext, NAME.ciphertext]
+
+
+@pytest.mark.parametrize("left", ["no field", "another source", "the field"])
+async def test_the_approved_record_must_name_the_source_of_a_field_that_its_flow_seals(
+    booking: Desk, left: str
+) -> None:
+    """Whatever made the record: a value that its reviewers did not see is none that they approved."""
+    row = await propose_booking(booking)
+    record = stored_record(row.record.value)
+    fields = [field for field in record.fields if field.name != "contact_phone" or left != "no field"]
+    if left == "another source":
+        fields = [replace(field, source_id=str(uuid4())) for field in fields]
+    text = canonical_json(replace(record, fields=tuple(fields)))
+    await approve(booking, row)
+    change = "UPDATE recommendations SET record = ? WHERE id = ?"
+    await booking.world.ledger.write(lambda cursor: cursor.execute(change, [text, row.id]))
+    if left == "the field":
+        assert ciphertexts(await booking.release("contact_phone")) == [PHONE.ciphertext]
+    else:
+        assert await booking.refused("contact_phone") == "SEALED_VALUE_NOT_FOUND"
+
+
+async def test_a_value_that_comes_after_the_approval_is_not_released(booking: Desk) -> None:
+    await approve(booking, await propose_booking(booking))
+    booking.world.clock.advance(1)
+    await booking.store(PHONE_2, source="late-picture")
+    assert ciphertexts(await booking.release("contact_phone")) == [PHONE.ciphertext]
 
 
 async def test_the_view_shows_that_there_is_a_value_and_nothing_of_it(desk: Desk) -> None:
