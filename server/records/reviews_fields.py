@@ -176,7 +176,7 @@ class FieldReview:
         summary = summary_after(record, made, parts[record.summary], given, flow, language)
         made = replace(made, summary=summary.value)
         check_size(made)
-        made = checked_again(made, Case(flow, (), shown.session.facts, language))
+        made = checked_again(made, Case(flow, (), shown.session.facts, shown.language))
         needed = max(1, self._rules.needed(shown.session, made))
         used = [summary, *(given.get(field.name) or parts[field.value] for field in made.fields)]
         used += [*(parts[value] for _, value in other_values_of(made)), *messages_of(made)]
