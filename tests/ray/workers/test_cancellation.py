@@ -26,8 +26,7 @@ METER = (DATA / "meter.jpg").read_bytes()
 IDLE_SHARE = 0.2
 """CPUs that a worker takes which does nothing but report its health, at most."""
 STOPS_S = 6.0
-"""CPU that the two threads of a worker take until they stop, at most. On a fast machine half of that; the work itself takes several
-times as long."""
+"""CPU that the two threads of a worker take until they stop, at most; the work itself takes several times as long."""
 
 
 @pytest.fixture(scope="module")
