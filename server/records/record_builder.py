@@ -139,7 +139,8 @@ class RecordBuilder:
     async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
         session = held.session
         answered = answered_fields(flow, session.facts, held.answers)
-        answering = with_answers(written.record, flow, answered)
+        sent_back = held.sent_back if written.origin is Origin.MODEL else ()
+        answering = with_answers(written.record, flow, answered, sent_back)
         whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed, answered)
         named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
         language, scope = held.language, RedactionScope(session.client_id, session.id)

@@ -62,6 +62,12 @@ class SessionMaterial:
         return frozenset({*(item.id for item in self.items), *(photo.id for photo in self.photographs), *by_app})
 
     @property
+    def sent_back(self) -> frozenset[tuple[str, str]]:
+        """Fields and their values in the records that a person sent back."""
+        records = (stored_record(row.record.value) for row in self.rejected)
+        return frozenset((field.name, field.value) for record in records for field in record.fields)
+
+    @property
     def for_prompt(self) -> tuple[RejectedRecord, ...]:
         """What was sent back, as a prompt may hold it."""
         return rejected_records_of(self.rejected, self.field_decisions)
