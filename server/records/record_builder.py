@@ -131,7 +131,8 @@ class RecordBuilder:
         )
         draft = await self._redacted(written, held, flow)
         by_model = written.origin is Origin.MODEL
-        verdicts = await self._checked(draft, held, flow, fallback=fallback) if by_model else None
+        is_checked = by_model and not held.has_rejected(draft.record)  # one that is no proposal costs no check
+        verdicts = await self._checked(draft, held, flow, fallback=fallback) if is_checked else None
         given = given_by_app(answered_fields(flow, session.facts, held.answers))
         case = Case(flow, held.items, session.facts, held.language, by_model, verdicts, given)
         return await self._row(judged(draft.record, case), draft.parts, written.origin, held), held.ids

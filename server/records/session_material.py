@@ -91,7 +91,10 @@ class SessionMaterial:
         written from. Labels of a picture come late, and leave a proposal as it is; so they may have come before it was
         sent back.
         """
-        record = stored_record(row.record.value)
+        return self.has_rejected(stored_record(row.record.value))
+
+    def has_rejected(self, record: OnboardingRecord) -> bool:
+        """The same for a record that is not stored."""
         return any(self._same(record, rejected) for rejected in self.rejected)
 
     def _same(self, record: OnboardingRecord, rejected: RecommendationRow) -> bool:

@@ -261,7 +261,8 @@ async def test_a_record_that_is_sent_back_comes_again_as_another_one_or_not_at_a
     assert rows(place, counted, talk.session_id) == [(1,)]
     prompts = [body["messages"][-1]["content"] for body in sent(place) if "response_format" in body]
     assert "rejected_record" not in prompts[0]
-    rejected = [json.loads(line) for line in prompts[1].splitlines() if "rejected_record" in line]
+    second_prompt = next(prompt for prompt in prompts if "rejected_record" in prompt)
+    rejected = [json.loads(line) for line in second_prompt.splitlines() if "rejected_record" in line]
     assert [(one["reason"], len(one["record"]["fields"])) for one in rejected] == [("wrong_reading", 4)]
     assert "555" not in "".join(prompts)
 
