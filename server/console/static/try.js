@@ -144,11 +144,13 @@ function closeCamera() {
 
 cameraButton.addEventListener("click", async () => {
   say("");
+  shutter.disabled = true; // before its first frame the camera has no picture to take
   try {
     camera.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: 1920 } });
     document.getElementById("viewfinder").hidden = false;
     cameraButton.hidden = true;
     await camera.play();
+    shutter.disabled = false;
     shutter.focus();
   } catch (error) {
     say(`${page.dataset.devices} (${error.name})`);
