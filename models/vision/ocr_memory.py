@@ -19,7 +19,7 @@ import numpy.typing as npt
 from models.media.pixels import Pixels
 
 _RESERVED_BYTES: Final = 640 * 1024 * 1024
-"""Room for the largest picture that the detector gets, which takes 520 MB: a square one of 2,000 pixels."""
+"""Room for the largest picture that the detector gets, a square one. docs/evaluation/server.md, "The detector alone"."""
 
 _MOST_COLUMNS: Final = 1_920
 """Columns of all lines that the recognizer reads at a time."""
@@ -37,7 +37,7 @@ def reserve(ocr: Any, model: Path, threads: int) -> None:
     """Give the detector of RapidOCR a session that keeps its memory, in one block.
 
     The block takes address space only; its pages become memory as pictures need them. Running the detector once for
-    each size took it, too, but also 20 to 27 s of CPU at each start.
+    each size would take it, too, but makes each start much longer.
 
     Args:
         ocr: RapidOCR on the CPU.
