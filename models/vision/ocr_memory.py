@@ -19,7 +19,7 @@ import numpy.typing as npt
 from models.media.pixels import Pixels
 
 _RESERVED_BYTES: Final = 640 * 1024 * 1024
-"""Room for the largest picture that the detector gets, a square one. docs/evaluation/server.md, "The detector alone"."""
+"""Room for the largest picture that the detector gets, a square one. docs/evaluation/server.md, "The detector"."""
 
 _MOST_COLUMNS: Final = 1_920
 """Columns of all lines that the recognizer reads at a time."""
