@@ -1,4 +1,4 @@
-"""A file that DuckDB began to make and could not write the header of, such as on a full disk."""
+"""A file that DuckDB began to make and whose header it did not finish: the disk was full, or the process was killed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from typing import Final
 
 _HEADER_BYTES: Final = 3 * 4096
 """DuckDB writes its main header and two that checkpoints write in turn before anything else."""
+_MAGIC: Final = b"DUCK"
+_MAGIC_AT: Final = 8
+"""Where the main header has the word by which DuckDB knows its files."""
 
 
-def delete_half_made(path: Path) -> None:
-    """Delete a file that is shorter than a header: it holds nothing, and could not be opened again.
+def delete_half_made(path: Path) -> bool:
+    """Delete a file of DuckDB that is shorter than its header: it holds nothing, and could not be opened again.
 
-    A link, a longer file, and one that another process has open stay.
+    A link, a longer file, one that DuckDB did not begin, and one that another process has open stay.
+
+    Returns:
+        Whether it was deleted.
     """
     with suppress(OSError):
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -24,7 +30,10 @@ def delete_half_made(path: Path) -> None:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock that DuckDB takes, too
             found = os.fstat(fd)
             short = stat.S_ISREG(found.st_mode) and found.st_size < _HEADER_BYTES
-            if short and os.path.samestat(found, path.lstat()):
+            begun = _MAGIC.startswith(os.pread(fd, len(_MAGIC), _MAGIC_AT))  # an empty file, too
+            if short and begun and os.path.samestat(found, path.lstat()):
                 path.unlink()
+                return True
         finally:
             os.close(fd)
+    return False

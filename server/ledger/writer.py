@@ -82,6 +82,8 @@ class Ledger:
     ) -> Ledger:
         """Open or create the file and bring it to the newest schema.
 
+        A file whose making was cut short, as by a kill, is made anew.
+
         Args:
             path: The DuckDB file. Its folder is made, and closed to other users.
             clock: For the rows that record migrations; callers may use it too.
@@ -97,6 +99,8 @@ class Ledger:
         is_new = not (path.exists() or path.is_symlink())
         try:
             make_private_folder(path.parent)
+            if not is_new:
+                delete_half_made(path)
             connection = connect(path, memory_bytes)
         except duckdb.Error as error:
             failure = translate(error)

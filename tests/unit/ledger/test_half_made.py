@@ -1,4 +1,4 @@
-"""A ledger that could not be made leaves nothing behind, and nobody else's file is deleted for that."""
+"""A ledger that could not be made does not stop the next start, and nobody else's file is deleted for that."""
 
 from __future__ import annotations
 
@@ -25,12 +25,29 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.parametrize("size", [0, 1, 9, 4096, 8192, HEADER_BYTES - 1])
+def test_a_ledger_whose_making_was_killed_is_made_anew(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "ledger.duckdb"
+    duckdb.connect(str(path)).close()
+    path.write_bytes(path.read_bytes()[:size])
+    Ledger.open(path).close()
+    assert path.stat().st_size > HEADER_BYTES
+
+
 def test_a_part_of_a_header_is_deleted(tmp_path: Path) -> None:
     path = tmp_path / "ledger.duckdb"
-    path.write_bytes(bytes(HEADER_BYTES - 1))
-    delete_half_made(path)
+    path.touch()
+    assert delete_half_made(path)
     assert not path.exists()
-    delete_half_made(path)
+    assert not delete_half_made(path)
+
+
+def test_a_short_file_that_is_not_duckdbs_stays(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.duckdb"
+    path.write_text("Notes about meters.\n")
+    with pytest.raises(VestibuleError):
+        Ledger.open(path)
+    assert path.read_text() == "Notes about meters.\n"
 
 
 def test_longer_files_links_and_folders_stay(tmp_path: Path) -> None:
@@ -47,7 +64,7 @@ def test_longer_files_links_and_folders_stay(tmp_path: Path) -> None:
 
 def test_a_file_that_another_process_is_making_stays(tmp_path: Path) -> None:
     path = tmp_path / "ledger.duckdb"
-    path.write_bytes(b"begun")
+    path.touch()
     other = subprocess.Popen([sys.executable, "-c", LOCKER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with other:
         assert other.stdout is not None
