@@ -37,9 +37,9 @@ def test_a_ledger_whose_making_was_killed_is_made_anew(tmp_path: Path, size: int
 def test_a_part_of_a_header_is_deleted(tmp_path: Path) -> None:
     path = tmp_path / "ledger.duckdb"
     path.touch()
-    assert delete_half_made(path)
+    delete_half_made(path)
     assert not path.exists()
-    assert not delete_half_made(path)
+    delete_half_made(path)
 
 
 def test_a_short_file_that_is_not_duckdbs_stays(tmp_path: Path) -> None:
@@ -48,6 +48,16 @@ def test_a_short_file_that_is_not_duckdbs_stays(tmp_path: Path) -> None:
     with pytest.raises(VestibuleError):
         Ledger.open(path)
     assert path.read_text() == "Notes about meters.\n"
+
+
+def test_a_file_that_was_cut_short_stays_with_its_wal(tmp_path: Path) -> None:
+    path, wal = tmp_path / "ledger.duckdb", tmp_path / "ledger.duckdb.wal"
+    path.touch()
+    wal.write_bytes(b"writes")
+    with pytest.raises(VestibuleError):
+        Ledger.open(path)
+    assert path.exists()
+    assert wal.read_bytes() == b"writes"
 
 
 def test_longer_files_links_and_folders_stay(tmp_path: Path) -> None:
