@@ -666,6 +666,12 @@ class Reason(ReasonRow):
         Status.RESOURCE_EXHAUSTED,
         "Typed texts or requests for a record come too fast; resume after RetryInfo, and send the text again.",
     )
+    TIME_ZONE_UNKNOWN = (
+        "TIME_ZONE_UNKNOWN",
+        Status.INVALID_ARGUMENT,
+        "The time zone of a new session is no name in the server's time zone database.",
+        "Give a name of the IANA database such as Europe/Berlin, or leave it empty for the server's setting.",
+    )
     TLS_CERTIFICATE_EXPIRED = (
         "TLS_CERTIFICATE_EXPIRED",
         Status.INVALID_ARGUMENT,

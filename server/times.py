@@ -1,11 +1,32 @@
 """How a time and a length of time are written, the same in every command, report and page.
 
 People read ``2026-11-28 00:35 UTC`` and ``25 min 44 s``; programs read RFC 3339 in UTC, ``2026-11-28T00:35:23Z``.
+The day on which something was said is that of a time zone.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+DEFAULT_ZONE: Final = "UTC"
+
+
+def zone_named(name: str) -> ZoneInfo | None:
+    """The time zone with an IANA name such as ``Europe/Berlin``; None for a name that this machine does not know."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a name of a folder, or no name of a file
+        return None
+
+
+def day_in_zone(when: datetime, zone: str) -> date:
+    """The day of a time in a time zone. Without a zone of its own, the time is UTC.
+
+    A zone that this machine does not know counts as UTC: a session may have come with a ledger from another machine.
+    """
+    return _utc(when).astimezone(zone_named(zone) or UTC).date()
 
 
 def shown_time(when: datetime) -> str:

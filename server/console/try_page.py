@@ -23,6 +23,7 @@ from server.console.multipart import FormPart, form_parts
 from server.console.page import texts_of
 from server.console.talks import Talk, Talks
 from server.console.visit import Visit, body_of, form_of
+from server.times import zone_named
 
 LARGEST_AUDIO: Final = 64 * 1024
 """Bytes of a piece of audio, as ``AudioChunk`` takes them."""
@@ -65,7 +66,10 @@ class TryPages:
         _require_local(visit)
         form = await form_of(visit.request)
         request = session_pb2.StartSessionRequest(
-            request_id=str(uuid.uuid4()), language=form.get("language", ""), flow=form.get("flow", "")
+            request_id=str(uuid.uuid4()),
+            language=form.get("language", ""),
+            flow=form.get("flow", ""),
+            time_zone=_known_zone(form.get("time_zone", "")),
         )
         reply = await visit.call("SessionService", "StartSession", request)
         return RedirectResponse(f"/try/{reply.session.id}", 303)
@@ -191,6 +195,11 @@ async def _upload(session_id: str, file: FormPart, kind: str) -> AsyncIterator[m
     yield media_pb2.UploadRequest(description=description)
     for at in range(0, len(file.content), _PIECE):
         yield media_pb2.UploadRequest(data=file.content[at : at + _PIECE])
+
+
+def _known_zone(name: str) -> str:
+    """The time zone that the browser names. It may be newer than this server's database; then the server's is taken."""
+    return name if zone_named(name) is not None else ""
 
 
 def _session_id(visit: Visit) -> str:

@@ -268,6 +268,11 @@ def remember_what_was_asked(cursor: Cursor) -> None:
     _run(cursor, turn_views.ASKED_FIELDS)
 
 
+def keep_time_zones(cursor: Cursor) -> None:
+    """Store the time zone of each session."""
+    _run(cursor, schema_changes.TIME_ZONES)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -312,4 +317,5 @@ ALL: tuple[Migration, ...] = (
     keep_answers,
     name_flows_of_decisions,
     remember_what_was_asked,
+    keep_time_zones,
 )

@@ -22,6 +22,12 @@ SUBJECTS = [
 ]
 """A person may have several sessions; erasure finds them by this hash."""
 
+TIME_ZONES = [
+    "ALTER TABLE sessions ADD COLUMN time_zone VARCHAR DEFAULT 'UTC'",
+    comment_on("COLUMN", "sessions.time_zone", "IANA name of its time zone, in which the days of its words are read."),
+]
+"""Before sessions had time zones, the days of every session were those of UTC."""
+
 DISPLAY_NAMES = [
     statement
     for name, kind, text in (

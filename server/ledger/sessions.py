@@ -102,6 +102,7 @@ def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
             "flow": row.flow,
             "flow_version": row.flow_version,
             "facts": json.dumps(row.facts, sort_keys=True),
+            "time_zone": row.time_zone,
         },
     )
     _record_stage(cursor, row, row.state, row.create_time, took_s=None, reason="")
@@ -285,4 +286,5 @@ def _session(row: dict[str, Any]) -> SessionRow:
         flow=row["flow"],
         flow_version=row["flow_version"],
         facts=json.loads(row["facts"]),
+        time_zone=row["time_zone"],
     )

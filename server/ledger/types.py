@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from models.speech.types import RedactedWord
 from models.text import RedactedText
 from server.ledger.event_properties import PropertyValue
 from server.ledger.picture_labels import PictureLabel
+from server.times import DEFAULT_ZONE, day_in_zone
 
 Clock = Callable[[], datetime]
 """Returns the time now, aware, in UTC. Passed in everywhere, so that tests advance it by hand."""
@@ -79,6 +80,7 @@ class SessionRow:
         flow: Name of its flow.
         flow_version: Version of its flow.
         facts: What the app knew before, by name; never personal.
+        time_zone: IANA name.
         stage_time: When it entered its stage; None for its creation.
     """
 
@@ -96,7 +98,12 @@ class SessionRow:
     flow: str = "site_visit"
     flow_version: int = 1
     facts: Mapping[str, str] = field(default_factory=dict)
+    time_zone: str = DEFAULT_ZONE
     stage_time: datetime | None = field(default=None, compare=False)
+
+    def day(self, when: datetime) -> date:
+        """The day of a time in its time zone."""
+        return day_in_zone(when, self.time_zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Final
 from models.text import RedactedText
 from server.flows.progress import Answer, given_by_app
 from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow
-from server.ledger.types import RecommendationRow, TurnRow, UploadRow, UploadState
+from server.ledger.types import RecommendationRow, SessionRow, TurnRow, UploadRow, UploadState
 from server.llm.types import ANSWER, PICTURE_LABELS, Exchange, Photograph, RejectedRecord, ReviewedField, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
@@ -69,10 +69,10 @@ def photographs_of(uploads: Iterable[UploadRow]) -> tuple[Photograph, ...]:
 
 
 def source_items_of(
-    turns: Iterable[TurnRow], uploads: Iterable[UploadRow], answers: Sequence[Answer] = ()
+    session: SessionRow, turns: Iterable[TurnRow], uploads: Iterable[UploadRow], answers: Sequence[Answer] = ()
 ) -> list[SourceItem]:
     """What a record may be built from, oldest first: safe turns, safe texts of uploads, labels of pictures, and values
-    that the app gave and that still count.
+    that the app gave and that still count. Their days are those of the session's time zone.
     """
     said = [(row.create_time, SourceItem(row.id, "turn", row.text)) for row in turns]
     read = [
@@ -91,4 +91,4 @@ def source_items_of(
         if each.create_time is not None
     ]
     ordered = sorted(said + read + seen + given, key=lambda dated: dated[0])
-    return [replace(item, day=time.date()) for time, item in ordered if item.text and item.text.safe_for_llm]
+    return [replace(item, day=session.day(time)) for time, item in ordered if item.text and item.text.safe_for_llm]

@@ -30,7 +30,7 @@ class SourceItem:
             ``ANSWER`` for a value of the app.
         text: Redacted and ``safe_for_llm``; the caller leaves out everything else.
         field: The one field that an answer of the app is about; empty for all others.
-        day: On which it came, in UTC, for "yesterday"; None where that is not known.
+        day: On which it came, in the session's time zone, for "yesterday"; None where that is not known.
     """
 
     id: str

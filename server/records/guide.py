@@ -99,7 +99,7 @@ class Guide:
         """
         way: Way = "text" if turn.source == "typed" else "speech"
         language = turn.language or sessions.language_of(cursor, session) or "en"
-        material = AnswerText(turn.text, way, language, turn.create_time.date())
+        material = AnswerText(turn.text, way, language, session.day(turn.create_time))
         noted = NotedAnswers(self.flow(session), cursor, session)
         current = noted.before.current
         asked = known == (current.field.name if current is not None else "")
@@ -131,7 +131,7 @@ class Guide:
         noted = NotedAnswers(self.flow(session), cursor, session)
         earlier = [row for row in uploads.list_of_session(cursor, session.id) if row.id != upload.id]
         language = sessions.language_of(cursor, session) or "en"
-        pictures = [_picture(row, language) for row in (*earlier, upload) if row.state is UploadState.DONE]
+        pictures = [_picture(row, language, session) for row in (*earlier, upload) if row.state is UploadState.DONE]
         if not pictures or upload.state is not UploadState.DONE or upload.media_type.startswith("audio/"):
             return Change(noted.before)
         step = noted.at(upload.create_time).step
@@ -265,5 +265,5 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-def _picture(row: UploadRow, language: str) -> AnswerText:
-    return AnswerText(row.text or NO_VALUE, "picture", language, row.create_time.date(), row.kind)
+def _picture(row: UploadRow, language: str, session: SessionRow) -> AnswerText:
+    return AnswerText(row.text or NO_VALUE, "picture", language, session.day(row.create_time), row.kind)

@@ -122,7 +122,7 @@ def material(cursor: Cursor, session_id: str) -> SessionMaterial:
     return SessionMaterial(
         session,
         sessions.language_of(cursor, session) or "en",
-        source_items_of(said, read, answered),
+        source_items_of(session, said, read, answered),
         photographs_of(read),
         rejected,
         _proposed(rejected, proposed, decided),

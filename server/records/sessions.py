@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from models.errors import InvalidInput
+from models.reasons import Reason
 from server.access import ownership
 from server.access.caller import current_caller
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
@@ -27,6 +29,7 @@ from server.ledger.writer import Ledger
 from server.records.guide import Guidance, Guide
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
+from server.times import DEFAULT_ZONE, zone_named
 
 NO_FACTS: Final[Mapping[str, str]] = {}
 
@@ -60,6 +63,7 @@ class Sessions:
     Args:
         flows: Of which each session gets one.
         experiments: Give a new session its variant, where the client gives none.
+        time_zone: IANA name of the time zone of a session whose client gives none.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Sessions:
         clock: Clock,
         flows: Flows,
         experiments: Experiments = NO_EXPERIMENTS,
+        time_zone: str = DEFAULT_ZONE,
     ) -> None:
         self._ledger = ledger
         self._pubsub = pubsub
@@ -78,6 +83,7 @@ class Sessions:
         self._flows = flows
         self._guide = Guide(flows)
         self._experiments = experiments
+        self._time_zone = time_zone
 
     async def start(
         self,
@@ -91,6 +97,7 @@ class Sessions:
         flow: str = "",
         flow_version: int = 0,
         facts: Mapping[str, str] = NO_FACTS,
+        time_zone: str = "",
         personal: Collection[str] = (),
     ) -> SessionRow:
         """Open a session, or find the one that the same request opened.
@@ -99,8 +106,10 @@ class Sessions:
 
         Raises:
             NotFound: FLOW_NOT_FOUND.
-            InvalidInput: FACT_INVALID.
+            InvalidInput: FACT_INVALID, or TIME_ZONE_UNKNOWN.
         """
+        if time_zone and zone_named(time_zone) is None:
+            raise InvalidInput("The server does not know this time zone.", reason=Reason.TIME_ZONE_UNKNOWN)
         now = self._clock()
         chosen = self._flows.choose(flow, flow_version)
         variant = variant or self._experiments.variant_for(client_id, subject_hash or request_id, now)
@@ -121,6 +130,7 @@ class Sessions:
             flow=chosen.name,
             flow_version=chosen.version,
             facts=dict(facts),
+            time_zone=time_zone or self._time_zone,
         )
         caller = current_caller()
 

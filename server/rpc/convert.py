@@ -94,6 +94,7 @@ def session(row: SessionRow, uploads: list[UploadRow], recommendation: Recommend
         variant=row.variant,
         flow=row.flow,
         flow_version=row.flow_version,
+        time_zone=row.time_zone,
     )
     if recommendation is not None:
         message.recommendation.CopyFrom(recommendation_message(recommendation))

@@ -41,6 +41,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
             flow=request.flow,
             flow_version=request.flow_version,
             facts=facts,
+            time_zone=request.time_zone,
             personal=await self._words.personal(words_in_facts(facts)),
         )
         return session_pb2.StartSessionResponse(session=_message(await self._sessions.view(row.id)))

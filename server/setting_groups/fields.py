@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from models.errors import InvalidInput
+from models.reasons import Reason
+from server.times import zone_named
 from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
 
 MEBIBYTE = 1024 * 1024
@@ -33,9 +35,16 @@ def _checked_url(url: str) -> str:
     return url
 
 
+def _known_zone(name: str) -> str:
+    if zone_named(name) is None:
+        raise PydanticCustomError(Reason.INVALID_ARGUMENT, "time_zone must be a name such as UTC or Europe/Berlin.")
+    return name
+
+
 Address = Annotated[str, AfterValidator(checked_address)]
 Url = Annotated[str, AfterValidator(_checked_url)]
 Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "" else given)]
 """A value, or None for a variable that is set but empty; an empty path would be the current folder."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from server.setting_groups.fields import Empty
+from server.setting_groups.fields import Empty, TimeZone
+from server.times import DEFAULT_ZONE
 
 
 class FlowSettings(BaseModel):
@@ -16,3 +17,8 @@ class FlowSettings(BaseModel):
         None, description="Folder of your flow files (*.yaml); empty means that there are only those that come with it."
     )
     default: str = Field("site_visit", description="Flow of a session that names none.")
+    time_zone: TimeZone = Field(
+        DEFAULT_ZONE,
+        description="Time zone of a session that names none, such as Europe/Berlin; words such as tomorrow count from "
+        "the day there.",
+    )

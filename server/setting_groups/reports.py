@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from models.reasons import Reason
-from server.setting_groups.fields import Empty
+from server.setting_groups.fields import Empty, TimeZone
 from server.setting_groups.sending import MailAddresses, SendingSettings
+from server.times import DEFAULT_ZONE
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a name of a folder, or no name of a file
-        raise PydanticCustomError(
-            Reason.INVALID_ARGUMENT, "time_zone must be a name such as UTC or Europe/Berlin."
-        ) from None
-    return name
 
 
 class ReportSettings(SendingSettings):
@@ -31,8 +19,8 @@ class ReportSettings(SendingSettings):
 
     day: Weekday = Field("monday", description="Day on which the report of the week before is sent.")
     hour: int = Field(8, ge=0, le=23, description="Hour of that day.")
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        "UTC", description="Of the day and the hour, and of the week, which begins on Monday at midnight."
+    time_zone: TimeZone = Field(
+        DEFAULT_ZONE, description="Of the day and the hour, and of the week, which begins on Monday at midnight."
     )
     language: Literal["en", "de", "es"] = Field("en", description="ISO 639-1 code of the language of the report.")
     folder: Empty[Path] = Field(

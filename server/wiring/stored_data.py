@@ -41,7 +41,9 @@ class StoredData:
 def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: StreamManager) -> StoredData:
     """Build it; nothing runs yet."""
     ledger, spool, clock, pictures = shared.ledger, shared.spool, shared.clock, settings.pictures_dir
-    sessions = Sessions(ledger, shared.pubsub, shared.sealer, clock, shared.flows, shared.experiments)
+    sessions = Sessions(
+        ledger, shared.pubsub, shared.sealer, clock, shared.flows, shared.experiments, settings.flows.time_zone
+    )
     analysts = AnalystEndpoint(
         ledger, settings.quack, settings.state_dir, shared.audit.access.at_door, settings.limits.least_free_bytes
     )

@@ -119,6 +119,15 @@ def test_groups_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert settings.spool_dir == tmp_path / "spool"
 
 
+def test_the_time_zone_of_sessions_is_checked_when_the_server_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().flows.time_zone == "UTC"
+    monkeypatch.setenv("VESTIBULE_FLOWS__TIME_ZONE", "Australia/Sydney")
+    assert Settings().flows.time_zone == "Australia/Sydney"
+    monkeypatch.setenv("VESTIBULE_FLOWS__TIME_ZONE", "Mars/Olympus")
+    with pytest.raises(ValueError, match="time_zone must be a name such as UTC or Europe/Berlin"):
+        Settings()
+
+
 def test_remote_llms_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first keeps its names; what is not set has the defaults."""
     for name, value in {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from server.times import machine_time, shown_length, shown_time
+from server.times import day_in_zone, machine_time, shown_length, shown_time, zone_named
 
 ROOT = Path(__file__).parents[2]
 WHEN = datetime(2026, 11, 28, 0, 35, 23, 999_999)
@@ -64,3 +64,24 @@ def test_no_part_of_the_server_writes_times_in_a_form_of_its_own() -> None:
 
 DAYS_OR_OPTIONS = re.compile(r':%Y-%m-%d}|DateTime\(|__init__\(\("%Y-%m-%d"|:%Y-%m-%d \{')
 """Days, and forms that are read and not written."""
+
+
+@pytest.mark.parametrize(
+    ("when", "zone", "day"),
+    [
+        ("2026-11-27T12:59Z", "Australia/Sydney", date(2026, 11, 27)),
+        ("2026-11-27T13:00Z", "Australia/Sydney", date(2026, 11, 28)),
+        ("2026-11-27T07:59Z", "America/Los_Angeles", date(2026, 11, 26)),
+        ("2026-11-27T08:00Z", "America/Los_Angeles", date(2026, 11, 27)),
+        ("2026-07-27T07:00Z", "America/Los_Angeles", date(2026, 7, 27)),  # daylight saving time
+        ("2026-11-27T23:59", "UTC", date(2026, 11, 27)),
+        ("2026-11-27T23:59Z", "Mars/Olympus", date(2026, 11, 27)),
+    ],
+)
+def test_a_day_begins_at_midnight_of_its_zone(when: str, zone: str, day: date) -> None:
+    assert day_in_zone(datetime.fromisoformat(when), zone) == day
+
+
+@pytest.mark.parametrize("name", ["", "Europe", "Mars/Olympus", "/etc/passwd", "../../etc/passwd", "a\0b", "x" * 300])
+def test_what_names_no_zone_is_unknown(name: str) -> None:
+    assert zone_named(name) is None

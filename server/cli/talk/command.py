@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="A fact of the flow, such as last_reading=4821; can be repeated.",
 )
+@click.option(
+    "--time-zone",
+    metavar="NAME",
+    help='Time zone of a new session, such as Europe/Berlin. Default: that of this machine; "" takes the server\'s.',
+)
 @click.option("--reply", is_flag=True, help="Let the assistant answer.")
 @click.option("--fast", is_flag=True, help="Send up to 8 times as fast as it is spoken.")
 @click.option("--end-silence", type=click.FloatRange(0.2, 3.0), metavar="S", help="Silence that ends an utterance.")
@@ -74,6 +79,7 @@ def talk(
     vocabulary: tuple[str, ...],
     flow: str,
     facts: dict[str, str],
+    time_zone: str | None,
     reply: bool,
     fast: bool,
     end_silence: float | None,
@@ -111,7 +117,7 @@ def talk(
 
     if not re.fullmatch("([a-z]{2})?", language):
         raise InvalidInput("The language is not an ISO 639-1 code in small letters.", reason=Reason.UNKNOWN_LANGUAGE)
-    opening = Opening(vocabulary, flow, facts)
+    opening = Opening(vocabulary, flow, facts, time_zone)
     if session:
         opening.check_new()
     if words and form != "json":

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from server.cli.remote import CALL_TIMEOUT_S
+from server.times import zone_named
 
 if TYPE_CHECKING:
     import grpc.aio
     from vestibule.v1.session_pb2 import Session
+
+_LOCALTIME: Final = Path("/etc/localtime")
+"""On most systems a link to a file of the time zone database, whose path ends with the name of the zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +30,13 @@ class Opening:
         vocabulary: Words to expect.
         flow: Name of its flow; empty takes the server's default.
         facts: What is known already, by the name of a fact of the flow.
+        time_zone: IANA name; empty takes the server's setting, None that of this machine.
     """
 
     vocabulary: tuple[str, ...] = ()
     flow: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+    time_zone: str | None = None
 
     def check_new(self) -> None:
         """Refuse what a session that goes on cannot be given.
@@ -42,6 +50,8 @@ class Opening:
             raise click.UsageError("--flow goes with a new session; the session of --session keeps its own.")
         if self.facts:
             raise click.UsageError("--fact goes with a new session; the session of --session has its own.")
+        if self.time_zone is not None:
+            raise click.UsageError("--time-zone goes with a new session; the session of --session keeps its own.")
 
 
 def facts_of(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -59,6 +69,14 @@ def facts_of(_context: click.Context, _option: click.Parameter, given: tuple[str
     return facts
 
 
+def machine_time_zone() -> str:
+    """IANA name of the time zone of this machine, from TZ or from the system's link; empty where neither names one."""
+    name = os.environ.get("TZ", "").removeprefix(":") or str(_LOCALTIME)
+    if name.startswith("/"):
+        name = str(Path(name).resolve()).partition("/zoneinfo/")[2]
+    return name if zone_named(name) is not None else ""
+
+
 async def opened(channel: grpc.aio.Channel, opening: Opening, language: str) -> Session:
     """Open a session and show its id."""
     from vestibule.v1.session_pb2 import StartSessionRequest
@@ -70,6 +88,7 @@ async def opened(channel: grpc.aio.Channel, opening: Opening, language: str) -> 
         vocabulary=opening.vocabulary,
         flow=opening.flow,
         facts=opening.facts,
+        time_zone=machine_time_zone() if opening.time_zone is None else opening.time_zone,
     )
     started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
     click.echo(f"Session {started.session.id}", err=True)

@@ -25,7 +25,7 @@ class AnswerText:
         text: What was said or typed, or what was read in a picture.
         way: How it came.
         language: ISO 639-1 code.
-        today: The day on which it came, for "tomorrow".
+        today: The day on which it came, in the session's time zone, for "tomorrow".
         picture: Kind of the picture; empty for speech and typed text.
     """
 

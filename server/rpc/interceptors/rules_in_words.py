@@ -30,6 +30,7 @@ PATTERNS: Final = {
     "^[a-z0-9_.-]{0,64}$": "must be up to 64 small letters, digits, dots, dashes and underscores",
     "^[A-Za-z0-9._:-]{0,160}$": "must be up to 160 letters, digits, dots, dashes, underscores and colons",
     "^[a-z][a-z0-9_]{0,30}$": f"must be 1 to 31 {_WORD}, a letter first",
+    "^[A-Za-z0-9_+/-]{0,64}$": "must be a time zone of the IANA database such as Europe/Berlin, or left out",
     "^[a-z_]{0,64}$": "must be up to 64 small letters and underscores",
     "^[A-Z0-9_]{0,64}$": "must be up to 64 capital letters, digits and underscores",
     "^[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}$": "must be 1 to 64 letters, digits, spaces or ._:/+-, the first "

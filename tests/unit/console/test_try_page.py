@@ -20,6 +20,7 @@ from models.reasons import Reason
 from server.access.caller import Scope, current_caller
 from server.console.session_history import asked_shown
 from server.console.talks import MOST, Talk, Talks
+from server.ledger import sessions
 from tests.unit.console.harness import Harness
 from tests.unit.console.test_multipart import TYPE, form
 
@@ -105,6 +106,21 @@ async def test_the_page_shows_what_the_chosen_flow_asks_now(world: tuple[Harness
     told = re.search(r"Vorfallmeldung · ([^<(]+) <span lang=\"en\">\(0 of (\d+) answered\)", page)
     assert told is not None, page
     assert int(told[2]) > 1
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [("Australia/Sydney", "Australia/Sydney"), ("", "UTC"), ("Mars/Olympus", "UTC"), ("..", "UTC")]
+)
+async def test_a_session_has_the_time_zone_of_the_browser(
+    world: tuple[Harness, Conversations], told: str, kept: str
+) -> None:
+    harness, _ = world
+    async with harness.browser(await harness.key(Scope.APP, client_id="kiosk")) as browser:
+        assert '<script src="/static/try_start.js" defer>' in (await browser.get("/try")).text
+        answer = await browser.post("/try", data={"time_zone": told})
+    session_id = answer.headers["location"].rpartition("/")[2]
+    row = await harness.ledger.read(lambda cursor: sessions.get(cursor, session_id))
+    assert row.time_zone == kept
 
 
 def test_a_session_that_has_all_answers_or_has_ended_asks_nothing() -> None:

@@ -30,6 +30,7 @@ from tests.fakes.gateway import page, redacted
 from tests.fakes.labeller import FakeLabeller
 from tests.unit.jobs.conftest import WAV, World
 from tests.unit.jobs.recommendation_helpers import propose, reason_of, until_asked
+from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import events_of_session
 
@@ -341,4 +342,4 @@ async def test_a_session_that_has_ended_gets_no_labels(world: World, labeller: F
 def test_labels_of_an_upload_without_text_are_material() -> None:
     labels = (PictureLabel(redacted("water meter"), 0.9),)
     row = UploadRow("u", "s", "meter", UploadState.DONE, 1, "", "image/png", NOW, NOW, text=redacted(""), labels=labels)
-    assert [(item.id, item.kind) for item in source_items_of([], [row])] == [("u", PICTURE_LABELS)]
+    assert [(item.id, item.kind) for item in source_items_of(makers.session(), [], [row])] == [("u", PICTURE_LABELS)]

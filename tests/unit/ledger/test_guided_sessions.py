@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from server.flows.progress import FieldState, Progress
 from server.ledger import answers, retention, sessions, turns, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.types import SessionRow, SessionState, UploadState
+from server.records.session_material import material
 from tests.fakes.guide import GUIDE
 from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW
@@ -52,6 +53,36 @@ def test_a_talk_becomes_events_that_a_funnel_counts(cursor: Cursor) -> None:
     say(cursor, session, "go back")
     assert names(cursor, session).count("field_reopened") == 1
     assert names(cursor, session).count("step_cost") == 1, "a step is entered once"
+
+
+@pytest.mark.parametrize(
+    ("zone", "came", "yesterday"),
+    [
+        ("Australia/Sydney", "2026-11-27T12:59Z", "2026-11-26"),
+        ("Australia/Sydney", "2026-11-27T13:00Z", "2026-11-27"),
+        ("America/Los_Angeles", "2026-11-27T07:59Z", "2026-11-25"),
+        ("America/Los_Angeles", "2026-11-27T08:00Z", "2026-11-26"),
+        ("UTC", "2026-11-27T23:59Z", "2026-11-26"),
+    ],
+)
+def test_a_day_that_was_told_counts_from_the_day_of_the_session(
+    cursor: Cursor, zone: str, came: str, yesterday: str
+) -> None:
+    row = replace(makers.session(), flow="incident_report", flow_version=1, time_zone=zone)
+    sessions.insert_or_get(cursor, row)
+    session = sessions.get(cursor, row.id)
+    say(cursor, session, "damage", "The gate hit the fence.", "PMP-0042")
+    told = replace(
+        makers.turn(session.id, 3),
+        text=RedactedText.literal("It was yesterday."),
+        create_time=datetime.fromisoformat(came),
+    )
+    turns.insert_turn(cursor, told)
+    one = GUIDE.heard(cursor, session, told, known="incident_date").progress.find("incident_date")
+    assert one is not None
+    assert one.value.value == yesterday
+    [item] = material(cursor, session.id).items
+    assert item.day == date.fromisoformat(yesterday) + timedelta(days=1), "what models and checks count from"
 
 
 def test_a_disagreement_is_asked_once(cursor: Cursor) -> None:

@@ -12,11 +12,17 @@ import duckdb
 import pytest
 
 from models.errors import InternalError
-from server.ledger import all_views, claims, streams, table_schema, uploads
+from server.ledger import all_views, claims, sessions, streams, table_schema, uploads
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrate import migrate
-from server.ledger.migrations import ALL, count_events_of_sessions, place_openings_first, renew_macros
+from server.ledger.migrations import (
+    ALL,
+    count_events_of_sessions,
+    keep_time_zones,
+    place_openings_first,
+    renew_macros,
+)
 from server.ledger.types import Artifact
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
@@ -235,6 +241,21 @@ def test_events_of_an_older_schema_count_for_the_bound_of_their_session(tmp_path
     found = read_now(ledger, lambda cursor: fetch_all(cursor, "SELECT id, event_count FROM sessions ORDER BY id"))
     ledger.close()
     assert found == [{"id": "s", "event_count": 2}, {"id": "silent", "event_count": 0}]
+
+
+def test_a_session_of_an_older_schema_keeps_the_days_of_utc(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.duckdb"
+    with duckdb.connect(path) as connection:
+        migrate(connection, lambda: NOW, up_to=ALL.index(keep_time_zones))
+        connection.execute(
+            """INSERT INTO sessions (id, client_id, request_id, state, create_time, update_time, stage_time, language,
+                sealed_vocabulary, variant, turn_count)
+            VALUES ('s', 'app', 'r', 'STARTED', $1, $1, $1, '', '', '', 0)""",
+            [NOW.replace(tzinfo=None)],
+        )
+    ledger = Ledger.open(path, lambda: NOW)
+    assert read_now(ledger, lambda cursor: sessions.get(cursor, "s")).time_zone == "UTC"
+    ledger.close()
 
 
 def _indexes(cursor: Cursor) -> set[str]:

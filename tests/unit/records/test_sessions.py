@@ -22,7 +22,7 @@ from vestibule.v1.session_pb2 import (
     WatchSessionRequest,
 )
 
-from models.errors import Unavailable, VestibuleError
+from models.errors import InvalidInput, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, acting_as
@@ -166,6 +166,37 @@ async def test_a_session_keeps_the_version_of_its_flow(tmp_path: Path) -> None:
     known = await opened(facts={"last_reading": "4790"})
     stored = await ledger.read(lambda cursor: rows.get(cursor, known.id))
     assert stored.facts == {"last_reading": "4790"}
+    ledger.close()
+
+
+async def test_a_session_keeps_its_time_zone(tmp_path: Path) -> None:
+    ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
+    all_of_them = Sessions(
+        ledger,
+        pubsub,
+        VocabularySealer(bytes(32)),
+        lambda: START,
+        shipped_catalogue(),
+        time_zone="America/Los_Angeles",
+    )
+    service = SessionService(all_of_them, pubsub, Lifecycle(), MachineWords(FakeGateway()))
+
+    async def opened(time_zone: str, request_id: str) -> Session:
+        request = StartSessionRequest(client_id="app", request_id=request_id, time_zone=time_zone)
+        return (await service.StartSession(request, None)).session
+
+    assert (await opened("", str(uuid4()))).time_zone == "America/Los_Angeles"
+    repeated = str(uuid4())
+    first = await opened("Australia/Sydney", repeated)
+    second = await opened("Europe/Berlin", repeated)
+    assert (first.id, first.time_zone) == (second.id, "Australia/Sydney")
+    shown = (await service.GetSession(GetSessionRequest(session_id=first.id), None)).session
+    assert shown.time_zone == second.time_zone == "Australia/Sydney"
+    with pytest.raises(InvalidInput) as refused:
+        await opened("Mars/Olympus", str(uuid4()))
+    assert refused.value.reason == Reason.TIME_ZONE_UNKNOWN
+    assert "Europe/Berlin" in refused.value.hint
+    assert "Mars" not in f"{refused.value.message} {refused.value.hint}"
     ledger.close()
 
 

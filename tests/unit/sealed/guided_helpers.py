@@ -104,6 +104,7 @@ class GuidedSession:
         """The personal fields of a record that is made now."""
         rows = answers.list_of_session(self.cursor, self.session.id)
         items = source_items_of(
+            self.session,
             turns.list_of_session(self.cursor, self.session.id),
             uploads.list_of_session(self.cursor, self.session.id),
             rows,

@@ -21,7 +21,7 @@ from vestibule.v1.session_pb2_grpc import SessionServiceServicer, add_SessionSer
 from server.cli import main
 from server.cli.demo import runner
 from server.cli.output import Failure
-from server.cli.talk import command, microphone
+from server.cli.talk import command, microphone, opening
 from server.cli.talk.microphone import Microphone
 from server.cli.talk.opening import Opening
 from server.cli.talk.screen import Screen
@@ -73,6 +73,37 @@ def test_a_session_that_goes_on_takes_no_facts(began: list[str]) -> None:
     assert "--fact goes with a new session" in result.stderr
 
 
+def test_a_session_that_goes_on_takes_no_time_zone(began: list[str]) -> None:
+    result = run("talk", "--type", "--time-zone", "UTC", "--session", "5a2e8f0c-7a41-4f3e-9d56-0c1b7e2f9a10")
+    assert (result.exit_code, began) == (2, [])
+    assert "--time-zone goes with a new session" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "link", "name"),
+    [
+        ("Asia/Tokyo", "Europe/Berlin", "Asia/Tokyo"),
+        (":Asia/Tokyo", "Europe/Berlin", "Asia/Tokyo"),
+        ("", "Europe/Berlin", "Europe/Berlin"),
+        (":{link}", "Europe/Berlin", "Europe/Berlin"),
+        ("CET-1CEST", "Europe/Berlin", ""),
+        ("", "Mars/Olympus", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_time_zone_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, link: str, name: str
+) -> None:
+    file = tmp_path / "localtime"
+    if link:
+        file.symlink_to(f"/usr/share/zoneinfo/{link}")
+    else:
+        file.write_bytes(b"TZif")
+    monkeypatch.setattr(opening, "_LOCALTIME", file)
+    monkeypatch.setenv("TZ", variable.format(link=file))
+    assert opening.machine_time_zone() == name
+
+
 def test_without_a_source_typing_is_named(began: list[str]) -> None:
     result = run("talk", "--flow", "car_return")
     assert (result.exit_code, began) == (2, [])
@@ -88,7 +119,7 @@ def test_typing_goes_with_no_speech(began: list[str], also: tuple[str, ...]) -> 
     assert "--type takes no recording" in result.stderr
 
 
-async def test_the_vocabulary_and_the_facts_are_passed_to_the_session() -> None:
+async def test_what_a_session_is_opened_with_is_passed_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[StartSessionRequest] = []
 
     class UnavailableSessions(SessionServiceServicer):
@@ -105,7 +136,9 @@ async def test_the_vocabulary_and_the_facts_are_passed_to_the_session() -> None:
     words = ["Hexham", "Kiosk 7"]
     vocabulary = [part for word in words for part in ("--vocabulary", word)]
     facts = ["--flow", "site_visit", "--fact", "last_reading=4821", "--fact", "unit=a=b"]
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
     spoken = await asyncio.to_thread(run, *arguments, *vocabulary, *facts)
+    facts += ["--time-zone", "Europe/Berlin"]
     typed = await asyncio.to_thread(run, "talk", "--type", *arguments[2:], *vocabulary, *facts)
     await server.stop(None)
     assert (spoken.exit_code, typed.exit_code) == (1, 1)
@@ -113,6 +146,7 @@ async def test_the_vocabulary_and_the_facts_are_passed_to_the_session() -> None:
         (list(request.vocabulary), request.language, request.flow, dict(request.facts)) for request in asked
     ]
     assert one == other == (words, "en", "site_visit", {"last_reading": "4821", "unit": "a=b"})
+    assert [request.time_zone for request in asked] == ["Asia/Tokyo", "Europe/Berlin"]
 
 
 @pytest.mark.parametrize("language", ["EN", "english", "e"])

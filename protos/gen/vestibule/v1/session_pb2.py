@@ -31,7 +31,7 @@ from vestibule.v1 import media_pb2 as vestibule_dot_v1_dot_media__pb2
 from vestibule.v1 import recommendation_pb2 as vestibule_dot_v1_dot_recommendation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avestibule/v1/session.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vestibule/v1/common.proto\x1a\x17vestibule/v1/flow.proto\x1a\x18vestibule/v1/media.proto\x1a!vestibule/v1/recommendation.proto\"\x97\x03\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.vestibule.v1.SessionState\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x12\n\nturn_count\x18\x07 \x01(\r\x12%\n\x07uploads\x18\x08 \x03(\x0b\x32\x14.vestibule.v1.Upload\x12\x34\n\x0erecommendation\x18\t \x01(\x0b\x32\x1c.vestibule.v1.Recommendation\x12\x0f\n\x07variant\x18\n \x01(\t\x12\x0c\n\x04\x66low\x18\x0b \x01(\t\x12\x14\n\x0c\x66low_version\x18\x0c \x01(\r\x12(\n\x08progress\x18\r \x01(\x0b\x32\x16.vestibule.v1.Progress\"\xfd\x03\n\x13StartSessionRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12&\n\x08language\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([a-z]{2})?$\x12$\n\nvocabulary\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18@\x12.\n\x07variant\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12.\n\x0csubject_hash\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\x12.\n\x04\x66low\x18\x07 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,47})?$\x12\x1f\n\x0c\x66low_version\x18\x08 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\x12i\n\x05\x66\x61\x63ts\x18\t \x03(\x0b\x32,.vestibule.v1.StartSessionRequest.FactsEntryB,\xbaH)\x9a\x01&\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,47}$*\x06r\x04\x10\x01\x18@\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x14StartSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.vestibule.v1.Session\"z\n\x11GetSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\"\n\x10upload_page_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12#\n\x11upload_page_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"\\\n\x12GetSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.vestibule.v1.Session\x12\x1e\n\x16next_upload_page_token\x18\x02 \x01(\t\"3\n\x13WatchSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\xfd\x01\n\x14WatchSessionResponse\x12(\n\x07session\x18\x01 \x01(\x0b\x32\x15.vestibule.v1.SessionH\x00\x12&\n\x06upload\x18\x02 \x01(\x0b\x32\x14.vestibule.v1.UploadH\x00\x12\x36\n\x0erecommendation\x18\x03 \x01(\x0b\x32\x1c.vestibule.v1.RecommendationH\x00\x12-\n\nlate_reply\x18\x04 \x01(\x0b\x32\x17.vestibule.v1.LateReplyH\x00\x12\"\n\x04turn\x18\x05 \x01(\x0b\x32\x12.vestibule.v1.TurnH\x00\x42\x08\n\x06update\"\xd9\x02\n\x04Turn\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x06source\x18\x02 \x01(\x0e\x32\x18.vestibule.v1.TurnSource\x12(\n\x04text\x18\x03 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06spoken\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x06 \x01(\x02\x12\x10\n\x08language\x18\x07 \x01(\t\x12)\n\x05reply\x18\x08 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12*\n\x0creply_origin\x18\t \x01(\x0e\x32\x14.vestibule.v1.Origin\x12\x18\n\x10reply_cut_reason\x18\n \x01(\t\"\x93\x01\n\x13ListSessionsRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"X\n\x14ListSessionsResponse\x12\'\n\x08sessions\x18\x01 \x03(\x0b\x32\x15.vestibule.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x10ListTurnsRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"O\n\x11ListTurnsResponse\x12!\n\x05turns\x18\x01 \x03(\x0b\x32\x12.vestibule.v1.Turn\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"l\n\tLateReply\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12(\n\x04text\x18\x02 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12$\n\x06origin\x18\x03 \x01(\x0e\x32\x14.vestibule.v1.Origin\"_\n\x15\x41\x62\x61ndonSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12(\n\x06reason\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{0,64}$\"@\n\x16\x41\x62\x61ndonSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.vestibule.v1.Session*X\n\nTurnSource\x12\x1b\n\x17TURN_SOURCE_UNSPECIFIED\x10\x00\x12\x16\n\x12TURN_SOURCE_SPEECH\x10\x01\x12\x15\n\x11TURN_SOURCE_TYPED\x10\x02\x32\xa2\x04\n\x0eSessionService\x12U\n\x0cStartSession\x12!.vestibule.v1.StartSessionRequest\x1a\".vestibule.v1.StartSessionResponse\x12T\n\nGetSession\x12\x1f.vestibule.v1.GetSessionRequest\x1a .vestibule.v1.GetSessionResponse\"\x03\x90\x02\x01\x12W\n\x0cWatchSession\x12!.vestibule.v1.WatchSessionRequest\x1a\".vestibule.v1.WatchSessionResponse0\x01\x12[\n\x0e\x41\x62\x61ndonSession\x12#.vestibule.v1.AbandonSessionRequest\x1a$.vestibule.v1.AbandonSessionResponse\x12Z\n\x0cListSessions\x12!.vestibule.v1.ListSessionsRequest\x1a\".vestibule.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12Q\n\tListTurns\x12\x1e.vestibule.v1.ListTurnsRequest\x1a\x1f.vestibule.v1.ListTurnsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avestibule/v1/session.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vestibule/v1/common.proto\x1a\x17vestibule/v1/flow.proto\x1a\x18vestibule/v1/media.proto\x1a!vestibule/v1/recommendation.proto\"\xaa\x03\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.vestibule.v1.SessionState\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x12\n\nturn_count\x18\x07 \x01(\r\x12%\n\x07uploads\x18\x08 \x03(\x0b\x32\x14.vestibule.v1.Upload\x12\x34\n\x0erecommendation\x18\t \x01(\x0b\x32\x1c.vestibule.v1.Recommendation\x12\x0f\n\x07variant\x18\n \x01(\t\x12\x0c\n\x04\x66low\x18\x0b \x01(\t\x12\x14\n\x0c\x66low_version\x18\x0c \x01(\r\x12(\n\x08progress\x18\r \x01(\x0b\x32\x16.vestibule.v1.Progress\x12\x11\n\ttime_zone\x18\x0e \x01(\t\"\xb0\x04\n\x13StartSessionRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12&\n\x08language\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([a-z]{2})?$\x12$\n\nvocabulary\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18@\x12.\n\x07variant\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12.\n\x0csubject_hash\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\x12.\n\x04\x66low\x18\x07 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,47})?$\x12\x1f\n\x0c\x66low_version\x18\x08 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\x12i\n\x05\x66\x61\x63ts\x18\t \x03(\x0b\x32,.vestibule.v1.StartSessionRequest.FactsEntryB,\xbaH)\x9a\x01&\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,47}$*\x06r\x04\x10\x01\x18@\x12\x31\n\ttime_zone\x18\n \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^[A-Za-z0-9_+/-]{0,64}$\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x14StartSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.vestibule.v1.Session\"z\n\x11GetSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\"\n\x10upload_page_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12#\n\x11upload_page_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"\\\n\x12GetSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.vestibule.v1.Session\x12\x1e\n\x16next_upload_page_token\x18\x02 \x01(\t\"3\n\x13WatchSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\xfd\x01\n\x14WatchSessionResponse\x12(\n\x07session\x18\x01 \x01(\x0b\x32\x15.vestibule.v1.SessionH\x00\x12&\n\x06upload\x18\x02 \x01(\x0b\x32\x14.vestibule.v1.UploadH\x00\x12\x36\n\x0erecommendation\x18\x03 \x01(\x0b\x32\x1c.vestibule.v1.RecommendationH\x00\x12-\n\nlate_reply\x18\x04 \x01(\x0b\x32\x17.vestibule.v1.LateReplyH\x00\x12\"\n\x04turn\x18\x05 \x01(\x0b\x32\x12.vestibule.v1.TurnH\x00\x42\x08\n\x06update\"\xd9\x02\n\x04Turn\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x06source\x18\x02 \x01(\x0e\x32\x18.vestibule.v1.TurnSource\x12(\n\x04text\x18\x03 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06spoken\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x06 \x01(\x02\x12\x10\n\x08language\x18\x07 \x01(\t\x12)\n\x05reply\x18\x08 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12*\n\x0creply_origin\x18\t \x01(\x0e\x32\x14.vestibule.v1.Origin\x12\x18\n\x10reply_cut_reason\x18\n \x01(\t\"\x93\x01\n\x13ListSessionsRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"X\n\x14ListSessionsResponse\x12\'\n\x08sessions\x18\x01 \x03(\x0b\x32\x15.vestibule.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x10ListTurnsRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"O\n\x11ListTurnsResponse\x12!\n\x05turns\x18\x01 \x03(\x0b\x32\x12.vestibule.v1.Turn\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"l\n\tLateReply\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12(\n\x04text\x18\x02 \x01(\x0b\x32\x1a.vestibule.v1.RedactedText\x12$\n\x06origin\x18\x03 \x01(\x0e\x32\x14.vestibule.v1.Origin\"_\n\x15\x41\x62\x61ndonSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12(\n\x06reason\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{0,64}$\"@\n\x16\x41\x62\x61ndonSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.vestibule.v1.Session*X\n\nTurnSource\x12\x1b\n\x17TURN_SOURCE_UNSPECIFIED\x10\x00\x12\x16\n\x12TURN_SOURCE_SPEECH\x10\x01\x12\x15\n\x11TURN_SOURCE_TYPED\x10\x02\x32\xa2\x04\n\x0eSessionService\x12U\n\x0cStartSession\x12!.vestibule.v1.StartSessionRequest\x1a\".vestibule.v1.StartSessionResponse\x12T\n\nGetSession\x12\x1f.vestibule.v1.GetSessionRequest\x1a .vestibule.v1.GetSessionResponse\"\x03\x90\x02\x01\x12W\n\x0cWatchSession\x12!.vestibule.v1.WatchSessionRequest\x1a\".vestibule.v1.WatchSessionResponse0\x01\x12[\n\x0e\x41\x62\x61ndonSession\x12#.vestibule.v1.AbandonSessionRequest\x1a$.vestibule.v1.AbandonSessionResponse\x12Z\n\x0cListSessions\x12!.vestibule.v1.ListSessionsRequest\x1a\".vestibule.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12Q\n\tListTurns\x12\x1e.vestibule.v1.ListTurnsRequest\x1a\x1f.vestibule.v1.ListTurnsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTSESSIONREQUEST'].fields_by_name['flow_version']._serialized_options = b'\272H\006*\004\030\300\204='
   _globals['_STARTSESSIONREQUEST'].fields_by_name['facts']._loaded_options = None
   _globals['_STARTSESSIONREQUEST'].fields_by_name['facts']._serialized_options = b'\272H)\232\001&\020\024\"\032r\0302\026^[a-z][a-z0-9_]{0,47}$*\006r\004\020\001\030@'
+  _globals['_STARTSESSIONREQUEST'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_STARTSESSIONREQUEST'].fields_by_name['time_zone']._serialized_options = b'\272H\033r\0312\027^[A-Za-z0-9_+/-]{0,64}$'
   _globals['_GETSESSIONREQUEST'].fields_by_name['session_id']._loaded_options = None
   _globals['_GETSESSIONREQUEST'].fields_by_name['session_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETSESSIONREQUEST'].fields_by_name['upload_page_size']._loaded_options = None
@@ -88,40 +90,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\220\002\001'
   _globals['_SESSIONSERVICE'].methods_by_name['ListTurns']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['ListTurns']._serialized_options = b'\220\002\001'
-  _globals['_TURNSOURCE']._serialized_start=2815
-  _globals['_TURNSOURCE']._serialized_end=2903
+  _globals['_TURNSOURCE']._serialized_start=2885
+  _globals['_TURNSOURCE']._serialized_end=2973
   _globals['_SESSION']._serialized_start=252
-  _globals['_SESSION']._serialized_end=659
-  _globals['_STARTSESSIONREQUEST']._serialized_start=662
-  _globals['_STARTSESSIONREQUEST']._serialized_end=1171
-  _globals['_STARTSESSIONREQUEST_FACTSENTRY']._serialized_start=1127
-  _globals['_STARTSESSIONREQUEST_FACTSENTRY']._serialized_end=1171
-  _globals['_STARTSESSIONRESPONSE']._serialized_start=1173
-  _globals['_STARTSESSIONRESPONSE']._serialized_end=1235
-  _globals['_GETSESSIONREQUEST']._serialized_start=1237
-  _globals['_GETSESSIONREQUEST']._serialized_end=1359
-  _globals['_GETSESSIONRESPONSE']._serialized_start=1361
-  _globals['_GETSESSIONRESPONSE']._serialized_end=1453
-  _globals['_WATCHSESSIONREQUEST']._serialized_start=1455
-  _globals['_WATCHSESSIONREQUEST']._serialized_end=1506
-  _globals['_WATCHSESSIONRESPONSE']._serialized_start=1509
-  _globals['_WATCHSESSIONRESPONSE']._serialized_end=1762
-  _globals['_TURN']._serialized_start=1765
-  _globals['_TURN']._serialized_end=2110
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=2113
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=2260
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=2262
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=2350
-  _globals['_LISTTURNSREQUEST']._serialized_start=2352
-  _globals['_LISTTURNSREQUEST']._serialized_end=2459
-  _globals['_LISTTURNSRESPONSE']._serialized_start=2461
-  _globals['_LISTTURNSRESPONSE']._serialized_end=2540
-  _globals['_LATEREPLY']._serialized_start=2542
-  _globals['_LATEREPLY']._serialized_end=2650
-  _globals['_ABANDONSESSIONREQUEST']._serialized_start=2652
-  _globals['_ABANDONSESSIONREQUEST']._serialized_end=2747
-  _globals['_ABANDONSESSIONRESPONSE']._serialized_start=2749
-  _globals['_ABANDONSESSIONRESPONSE']._serialized_end=2813
-  _globals['_SESSIONSERVICE']._serialized_start=2906
-  _globals['_SESSIONSERVICE']._serialized_end=3452
+  _globals['_SESSION']._serialized_end=678
+  _globals['_STARTSESSIONREQUEST']._serialized_start=681
+  _globals['_STARTSESSIONREQUEST']._serialized_end=1241
+  _globals['_STARTSESSIONREQUEST_FACTSENTRY']._serialized_start=1197
+  _globals['_STARTSESSIONREQUEST_FACTSENTRY']._serialized_end=1241
+  _globals['_STARTSESSIONRESPONSE']._serialized_start=1243
+  _globals['_STARTSESSIONRESPONSE']._serialized_end=1305
+  _globals['_GETSESSIONREQUEST']._serialized_start=1307
+  _globals['_GETSESSIONREQUEST']._serialized_end=1429
+  _globals['_GETSESSIONRESPONSE']._serialized_start=1431
+  _globals['_GETSESSIONRESPONSE']._serialized_end=1523
+  _globals['_WATCHSESSIONREQUEST']._serialized_start=1525
+  _globals['_WATCHSESSIONREQUEST']._serialized_end=1576
+  _globals['_WATCHSESSIONRESPONSE']._serialized_start=1579
+  _globals['_WATCHSESSIONRESPONSE']._serialized_end=1832
+  _globals['_TURN']._serialized_start=1835
+  _globals['_TURN']._serialized_end=2180
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=2183
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=2330
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=2332
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=2420
+  _globals['_LISTTURNSREQUEST']._serialized_start=2422
+  _globals['_LISTTURNSREQUEST']._serialized_end=2529
+  _globals['_LISTTURNSRESPONSE']._serialized_start=2531
+  _globals['_LISTTURNSRESPONSE']._serialized_end=2610
+  _globals['_LATEREPLY']._serialized_start=2612
+  _globals['_LATEREPLY']._serialized_end=2720
+  _globals['_ABANDONSESSIONREQUEST']._serialized_start=2722
+  _globals['_ABANDONSESSIONREQUEST']._serialized_end=2817
+  _globals['_ABANDONSESSIONRESPONSE']._serialized_start=2819
+  _globals['_ABANDONSESSIONRESPONSE']._serialized_end=2883
+  _globals['_SESSIONSERVICE']._serialized_start=2976
+  _globals['_SESSIONSERVICE']._serialized_end=3522
 # @@protoc_insertion_point(module_scope)

@@ -68,6 +68,7 @@ class Session(_message.Message):
     FLOW_FIELD_NUMBER: _builtins.int
     FLOW_VERSION_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the session."""
     client_id: _builtins.str
@@ -86,6 +87,10 @@ class Session(_message.Message):
     """Name of its flow: what is asked, checked and approved."""
     flow_version: _builtins.int
     """Version of its flow. A session keeps the version with which it was opened."""
+    time_zone: _builtins.str
+    """IANA name of its time zone, such as Europe/Berlin: what the app gave, or the server's setting. Words such as
+    "tomorrow" count from the day there.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -124,10 +129,11 @@ class Session(_message.Message):
         flow: _builtins.str = ...,
         flow_version: _builtins.int = ...,
         progress: _flow_pb2.Progress | None = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "progress", b"progress", "recommendation", b"recommendation", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "create_time", b"create_time", "flow", b"flow", "flow_version", b"flow_version", "id", b"id", "language", b"language", "progress", b"progress", "recommendation", b"recommendation", "state", b"state", "turn_count", b"turn_count", "update_time", b"update_time", "uploads", b"uploads", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "create_time", b"create_time", "flow", b"flow", "flow_version", b"flow_version", "id", b"id", "language", b"language", "progress", b"progress", "recommendation", b"recommendation", "state", b"state", "time_zone", b"time_zone", "turn_count", b"turn_count", "update_time", b"update_time", "uploads", b"uploads", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,6 +174,7 @@ class StartSessionRequest(_message.Message):
     FLOW_FIELD_NUMBER: _builtins.int
     FLOW_VERSION_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """App or site, of letters, digits, dot, dash and underscore. Leave it empty: it comes from the credential. A credential
     of another client is refused; one of every client, as operators have, may name any.
@@ -188,6 +195,10 @@ class StartSessionRequest(_message.Message):
     """Name of the flow. Empty means the default of the server; FlowService.ListFlows names all."""
     flow_version: _builtins.int
     """Version of the flow. 0 means the newest."""
+    time_zone: _builtins.str
+    """IANA name of the time zone in which the person is, such as Europe/Berlin. Words such as "tomorrow" count from the
+    day there. Empty means the server's setting. A name that the server does not know is refused: TIME_ZONE_UNKNOWN.
+    """
     @_builtins.property
     def vocabulary(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to expect, such as site names: at most 100 words of at most 64 characters."""
@@ -211,10 +222,11 @@ class StartSessionRequest(_message.Message):
         flow: _builtins.str = ...,
         flow_version: _builtins.int = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "facts", b"facts", "flow", b"flow", "flow_version", b"flow_version", "language", b"language", "request_id", b"request_id", "subject_hash", b"subject_hash", "variant", b"variant", "vocabulary", b"vocabulary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "facts", b"facts", "flow", b"flow", "flow_version", b"flow_version", "language", b"language", "request_id", b"request_id", "subject_hash", b"subject_hash", "time_zone", b"time_zone", "variant", b"variant", "vocabulary", b"vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
