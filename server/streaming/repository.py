@@ -71,7 +71,7 @@ class StreamRepository:
                 finalized_samples=recognized.finalized_samples,
                 next_utterance=recognized.next_utterance,
                 sealed_state=recognized.sealed_state,
-                language=recognized.language,
+                language=recognized.language or None,  # the last one is that of texts until there is another
             )
             return turn, session, moved, change
 

@@ -41,7 +41,7 @@ class RecognizedUtterance:
     Attributes:
         sealed_state: State of the workers after the turn; opaque.
         finalized_samples: Samples of the stream whose finals are stored; None for typed text, which moves nothing.
-        language: Language of the stream from now on; empty while it is detected in each window.
+        language: Language of the stream from now on; empty where it is detected again, then the stored one stays.
         delay_s: Seconds from the end of the utterance until it was recognized; None for typed text.
         sealed: Values of the turn that are sealed for another system.
         known: The question that the person knew when they began, see ``StreamGuidance.known``.
@@ -113,14 +113,15 @@ class Transcriber:
             await self._emit(Final(known if own else replace(known, utterance=item.number)))
             return None
         config = self._interim.config
-        context = RedactionContext(TextSource.TYPED, config.language or "en", scope=config.sealing_scope)
+        language = self._interim.language or config.known_language()
+        context = RedactionContext(TextSource.TYPED, language or "en", scope=config.sealing_scope)
         context = answering(context, self._asked_for(), config.hints())
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
-        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=config.language)
+        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=language)
         turn = replace(turn, id=turn_id)
-        state, language = self._interim.sealed_state, self._interim.language
+        state, detected = self._interim.sealed_state, self._interim.language
         recognized = RecognizedUtterance(
-            turn, state, item.number + 1, None, language, sealed=redaction.sealed, known=item.known
+            turn, state, item.number + 1, None, detected, sealed=redaction.sealed, known=item.known
         )
         turn = await self._store.store_turn(recognized)
         await self._announce(turn)
