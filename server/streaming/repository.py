@@ -114,6 +114,12 @@ class StreamRepository:
         """A turn that is stored already."""
         return await self._ledger.read(lambda cursor: turns.find(cursor, turn_id))
 
+    async def store_repeated(self, utterance: int) -> None:
+        """Store that an utterance is a text of another stream: no later turn of this one gets its number."""
+        await self._ledger.write(
+            lambda cursor: streams.save_progress(cursor, self._stream_id, self._clock(), next_utterance=utterance + 1)
+        )
+
     async def store_silence(self, utterance: int, finalized_samples: int, spoken_s: float) -> None:
         """Store that an utterance, up to a sample, held no speech; a resumed stream does not decode it again."""
         spoken_ms = round(1000 * spoken_s)

@@ -62,6 +62,7 @@ class TurnStore(Protocol):
 
     async def store_turn(self, recognized: RecognizedUtterance) -> TurnRow: ...  # noqa: D102
     async def find_turn(self, turn_id: str) -> TurnRow | None: ...  # noqa: D102
+    async def store_repeated(self, utterance: int) -> None: ...  # noqa: D102
     async def store_silence(self, utterance: int, finalized_samples: int, spoken_s: float) -> None: ...  # noqa: D102
 
 
@@ -109,8 +110,10 @@ class Transcriber:
         turn_id = self._turn_id(item.id)
         if item.id and (known := await self._store.find_turn(turn_id)) is not None:
             # The client sent it again after the connection broke. Its reply was requested when it was first stored.
-            own = known.stream_id == self._interim.config.stream_id
-            await self._emit(Final(known if own else replace(known, utterance=item.number)))
+            if known.stream_id != self._interim.config.stream_id:
+                known = replace(known, utterance=item.number)
+                await self._store.store_repeated(item.number)
+            await self._emit(Final(known))
             return None
         config = self._interim.config
         language = self._interim.language or config.known_language()
