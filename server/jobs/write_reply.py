@@ -54,14 +54,13 @@ class WriteReply(Handler):
     async def run(self, job: JobRow) -> Completion[Any]:
         """See ``Handler``."""
         turn_id = job.payload["turn_id"]
-        turn, history, session, progress = await self._ledger.read(partial(self._turn_with_history, turn_id))
+        turn, history, session, progress, language = await self._ledger.read(partial(self._material, turn_id))
         briefing = Briefing.after(progress, turn_id)
         if briefing.only_questions:
             return NOTHING
         whole = turn.reply_origin is Origin.MODEL and not turn.reply_cut
         if whole or turn.reply_cut == Reason.REPLY_INTERRUPTED or not turn.text.safe_for_llm:
             return NOTHING
-        language = turn.language or "en"
         reply = await self._assistant.reply(
             turn.text,
             history,
@@ -91,9 +90,11 @@ class WriteReply(Handler):
 
         return Completion(record, after)
 
-    def _turn_with_history(self, turn_id: str, cursor: Cursor) -> tuple[TurnRow, list[Exchange], SessionRow, Progress]:
+    def _material(self, turn_id: str, cursor: Cursor) -> tuple[TurnRow, list[Exchange], SessionRow, Progress, str]:
+        """The turn, what was said before it, its session, how far that is, and the language of the reply."""
         turn = turns.get(cursor, turn_id)
         rows = turns.list_of_session(cursor, turn.session_id)
         earlier = rows[: next(n for n, row in enumerate(rows) if row.id == turn_id)]
         session = sessions.get(cursor, turn.session_id)
-        return turn, history_of(earlier), session, self._guide.progress(cursor, session)
+        language = turn.language or sessions.language_of(cursor, session) or "en"
+        return turn, history_of(earlier), session, self._guide.progress(cursor, session), language

@@ -40,13 +40,14 @@ class SessionTexts:
 
 @dataclass(frozen=True, slots=True)
 class EventTexts:
-    """The name and the properties of an event that an app recorded."""
+    """The name and the properties of an event that an app recorded, and the language of its session, if it is known."""
 
     id: str
     session_id: str
     client_id: str
     name: str
     properties: Mapping[str, PropertyValue]
+    language: str = ""
 
 
 def session_ids(cursor: Cursor) -> list[str]:
@@ -86,7 +87,18 @@ def app_events(cursor: Cursor, after_id: str, since: datetime | None, limit: int
         WHERE device_time IS NOT NULL AND id > ? AND server_time > ? ORDER BY id LIMIT ?""",
         [after_id, stored_time(since or _FIRST), limit],
     )
-    return [EventTexts(row["id"], row["session_id"], row["client_id"], row["name"], properties_of(row)) for row in rows]
+    languages = sessions.languages_of(cursor, list({row["session_id"] for row in rows}))
+    return [
+        EventTexts(
+            row["id"],
+            row["session_id"],
+            row["client_id"],
+            row["name"],
+            properties_of(row),
+            languages.get(row["session_id"], ""),
+        )
+        for row in rows
+    ]
 
 
 def replace_upload_text(cursor: Cursor, upload_id: str, text: RedactedText) -> None:

@@ -17,7 +17,7 @@ class StreamRow:
 
     Attributes:
         token_hash: SHA-256 hex of the resume token.
-        language: Language of the recognition now; empty while it is detected each time.
+        language: Language of the recognition, as given or as last detected; empty while there is none.
         next_offset: Bytes of audio received; 0 while the stream is open, when only the spool knows it.
         finalized_samples: The finals of all samples (mono, 16 kHz) before this one are stored.
         next_utterance: Number that the next utterance gets.

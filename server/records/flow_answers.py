@@ -16,7 +16,7 @@ from server.access.caller import current_caller
 from server.flows.asking import answer_hints, asked_for
 from server.flows.fields import ChoiceField, Keep, PersonalField, TextField, YesNoField
 from server.flows.progress import FieldProgress
-from server.ledger import tag_numbers
+from server.ledger import sessions, tag_numbers
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, SessionRow
 from server.ledger.writer import Ledger
@@ -81,7 +81,9 @@ class FlowAnswers:
         def read(cursor: Cursor) -> tuple[SessionRow, FieldProgress, str]:
             session = ownership.open_session(cursor, session_id, caller)
             guidance = self._guide.guidance(cursor, session)
-            return session, self._guide.find(guidance.progress, field), guidance.language
+            # A flow may have no texts in the language that the person writes.
+            language = sessions.language_of(cursor, session) or guidance.language
+            return session, self._guide.find(guidance.progress, field), language
 
         session, one, language = await self._ledger.read(read)
         kept = await self._redacted(session, one, value, language)

@@ -109,13 +109,13 @@ class StoredTextRedactor:
         """
         changes = SessionChanges()
         scope = RedactionScope(stored.session.client_id, stored.session.id)
+        language = stored.session.language or "en"
         asked: tuple[str, ...] = ()
         for turn in stored.turns:
-            changed = self._turn(turn, scope, asked, changes, flow)
+            changed = self._turn(turn, turn.language or language, scope, asked, changes, flow)
             if changed != turn:
                 changes.turns.append(changed)
             asked = asked_for(turn.reply.value) if turn.reply else ()
-        language = stored.session.language or "en"
         for upload in stored.uploads:
             self._upload(upload, language, scope, changes)
         for row_id, value in stored.answers:
@@ -145,9 +145,9 @@ class StoredTextRedactor:
             known = declared.of_client(event.client_id)
             words = [word for word in (event.name, *event.properties) if word not in known]
             personal = self._personal_among(words, changes)
-            keys = with_safe_keys(event.properties, personal)
+            keys, language = with_safe_keys(event.properties, personal), event.language or "en"
             properties = {
-                keys[key]: value if isinstance(value, TypedValue) else self._property(key, value, changes)
+                keys[key]: value if isinstance(value, TypedValue) else self._property(key, value, language, changes)
                 for key, value in event.properties.items()
             }
             again = replace(event, name=REDACTED if event.name in personal else event.name, properties=properties)
@@ -162,12 +162,12 @@ class StoredTextRedactor:
     def _turn(
         self,
         turn: TurnRow,
+        language: str,
         scope: RedactionScope,
         asked: tuple[str, ...],
         changes: SessionChanges,
         flow: FlowDefinition | None,
     ) -> TurnRow:
-        language = turn.language or "en"
         context = RedactionContext(TextSource(turn.source), language, scope=scope)
         context = asked_again(context, turn.asked_field, asked, flow)
         redaction = self._redactor.redact(RawText(turn.text.value.strip()), context)
@@ -243,9 +243,9 @@ class StoredTextRedactor:
         changes.texts += len(found)
         return found
 
-    def _property(self, key: str, stored: RedactedText, changes: SessionChanges) -> RedactedText:
+    def _property(self, key: str, stored: RedactedText, language: str, changes: SessionChanges) -> RedactedText:
         """A value, also read with its key. One with a tag is read alone, because a key would name the tag's words."""
-        context = RedactionContext(TextSource.TYPED)
+        context = RedactionContext(TextSource.TYPED, language)
         redaction = self._redactor.redact(RawText(stored.value), context)
         prefix = key_prefix(key, stored.value)
         if prefix and "[REDACTED_" not in stored.value:

@@ -67,7 +67,8 @@ class ConversationFactory:
         """
         row = stream.row
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
-        guidance = await self._guidance(config, session, row)
+        progress = await self.registry.progress(session)
+        guidance = StreamGuidance(progress, language=stream.language, guided=config.guided)
         if config.resume_token:
             outputs.put_nowait(guidance.now)  # the broken connection may not have told it
         repository = self.repositories(session, row.id, guidance)
@@ -77,7 +78,7 @@ class ConversationFactory:
             self.replies,
             repository,
             RedactionScope(session.client_id, session.id),
-            language=row.language,
+            language=stream.language,
             earlier=await self.registry.earlier_turns(session.id),
             emit=guidance.telling(outputs.put),
             metrics=self.metrics,
@@ -107,10 +108,6 @@ class ConversationFactory:
             known=lambda: guidance.known,
         )
 
-    async def _guidance(self, config: StreamConfig, session: SessionRow, row: StreamRow) -> StreamGuidance:
-        progress = await self.registry.progress(session)
-        return StreamGuidance(progress, language=row.language or session.language, guided=config.guided)
-
     def _rate_limiter(self, row: StreamRow) -> RateLimiter:
         return RateLimiter(self.limits.rate, (self.clock() - row.create_time).total_seconds(), self.elapsed_s)
 
@@ -139,12 +136,13 @@ class ConversationFactory:
             session.id,
             row.id,
             row.language,
-            self.registry.vocabulary(session, row.language or session.language),
+            self.registry.vocabulary(session, guidance.language),
             session.client_id,
             config.word_times,
             detects=row.detects,
             seal=lambda: self.seals.request(session),
             hints=guidance.hints,
+            known_language=lambda: guidance.language,
         )
 
         def asked_for() -> tuple[str, ...]:

@@ -30,12 +30,15 @@ class StreamGuidance:
         progress: When the stream was opened.
         language: Of the session or the stream; empty while it is not known.
         guided: Whether the app shows the questions.
+
+    Attributes:
+        language: The same, or from the first turn on the one of the newest turn that has one.
     """
 
     def __init__(self, progress: Progress, *, language: str, guided: bool) -> None:
         self.progress = progress
         self.replied: Callable[[], bool] = lambda: False
-        self._language = language
+        self.language = language
         self._guided = guided
         self._told: object = progress.summary
         self._final_waits = False
@@ -62,7 +65,7 @@ class StreamGuidance:
     @property
     def now(self) -> ProgressChanged:
         """The progress as an app is told of it."""
-        return ProgressChanged(self.progress, self.progress.flow.language(self._language))
+        return ProgressChanged(self.progress, self.progress.flow.language(self.language))
 
     def asked_for(self, by_reply: tuple[str, ...]) -> tuple[str, ...]:
         """What the redactor is told was asked for: by the flow, and by what the assistant said last.
@@ -79,7 +82,7 @@ class StreamGuidance:
         current = self.progress.current
         if current is None or not self.question_was_put:
             return NO_HINTS
-        return answer_hints(current.field, current.step, self.progress.flow.language(self._language))
+        return answer_hints(current.field, current.step, self.progress.flow.language(self.language))
 
     def briefing(self, turn: TurnRow) -> Briefing:
         """What the reply to a turn is told."""
@@ -89,7 +92,7 @@ class StreamGuidance:
 
     def stored(self, progress: Progress, language: str) -> None:
         """Take the progress after a turn was stored; it is told after the final of the turn."""
-        self.progress, self._language = progress, language or self._language
+        self.progress, self.language = progress, language or self.language
         self._final_waits = True
 
     def telling(self, emit: Emit) -> Emit:

@@ -74,6 +74,7 @@ class RecognitionConfig:
         word_times: Whether finals come with their words.
         seal: Says which values of the next final or typed text are sealed.
         hints: Says what the answer to the open question may consist of besides.
+        known_language: Says in which language typed text is read while ``language`` is empty; may be empty, too.
     """
 
     session_id: str
@@ -85,6 +86,7 @@ class RecognitionConfig:
     detects: bool = False
     seal: Callable[[], SealRequest | None] = _nothing_sealed
     hints: Callable[[], AnswerHints] = AnswerHints
+    known_language: Callable[[], str] = lambda: ""
 
     @property
     def scope(self) -> RedactionScope:

@@ -71,7 +71,7 @@ class StreamRepository:
                 finalized_samples=recognized.finalized_samples,
                 next_utterance=recognized.next_utterance,
                 sealed_state=recognized.sealed_state,
-                language=recognized.language,
+                language=recognized.language or None,  # the last one is that of texts until there is another
             )
             return turn, session, moved, change
 
@@ -113,6 +113,12 @@ class StreamRepository:
     async def find_turn(self, turn_id: str) -> TurnRow | None:
         """A turn that is stored already."""
         return await self._ledger.read(lambda cursor: turns.find(cursor, turn_id))
+
+    async def store_repeated(self, utterance: int) -> None:
+        """Store that an utterance is a text of another stream: no later turn of this one gets its number."""
+        await self._ledger.write(
+            lambda cursor: streams.save_progress(cursor, self._stream_id, self._clock(), next_utterance=utterance + 1)
+        )
 
     async def store_silence(self, utterance: int, finalized_samples: int, spoken_s: float) -> None:
         """Store that an utterance, up to a sample, held no speech; a resumed stream does not decode it again."""

@@ -97,7 +97,7 @@ class StreamManager:
             missed = await self._registry.missed_turns(row.id, config)
             if not row.open:
                 progress = await self._registry.progress(session)
-                told = ProgressChanged(progress, progress.flow.language(row.language or session.language))
+                told = ProgressChanged(progress, progress.flow.language(stream.language))
                 yield OpenStream(row.id, token, row.next_offset, None, missed, told)
                 return
             conversation = await self._conversations.build(config, session, stream, ticket)

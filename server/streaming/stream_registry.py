@@ -38,11 +38,13 @@ class RegisteredStream:
     Attributes:
         row: Its row; ``next_offset`` counts the bytes of its log.
         token: With which it is resumed.
+        language: Of the stream or its session, as given or as last detected; empty while it is not known.
         log: On a resumed stream, the audio that came before, read from its log as it is asked for.
     """
 
     row: StreamRow
     token: str
+    language: str
     log: LogPieces | None = None
 
 
@@ -112,15 +114,16 @@ class StreamRegistry:
             detects=not language,
         )
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor) -> str:
             streams.insert_stream(cursor, row)
             spoken = language or "detected"
             opened = make_event(session, "stream_opened", now, encoding=row.encoding, language=spoken)
             events.append(cursor, opened)
             ownership.note_participant(cursor, session.id, caller)
+            return _language(cursor, row, session)
 
-        await self._ledger.write(write)
-        return RegisteredStream(row, f"{stream_id}.{secret}")
+        known = await self._ledger.write(write)
+        return RegisteredStream(row, f"{stream_id}.{secret}", known)
 
     async def resume(self, stream_id: str, config: StreamConfig) -> RegisteredStream:
         """Find a stream that broke, or one that has ended if its client asks for finals that it missed.
@@ -130,25 +133,25 @@ class StreamRegistry:
         """
         caller = current_caller()
 
-        def find(cursor: Cursor) -> StreamRow:
+        def find(cursor: Cursor) -> tuple[StreamRow, str]:
             row = streams.get(cursor, stream_id)
+            session = sessions.get(cursor, row.session_id)
             ownership.note_participant(cursor, row.session_id, caller)
             if row.open:
                 now = self._clock()
                 away_s = max(0.0, (now - row.update_time).total_seconds())
-                session = sessions.get(cursor, row.session_id)
                 events.insert_event(cursor, make_event(session, "stream_resumed", now, took_s=away_s))
-            return row
+            return row, _language(cursor, row, session)
 
         # Read in the writer's queue: writes of the broken connection that still wait there come first.
-        row = await self._ledger.write(find)
+        row, language = await self._ledger.write(find)
         if not row.open and config.next_utterance is None:
             raise NotFound("The stream has ended.", reason=Reason.STREAM_NOT_FOUND)
         if not row.open:
-            return RegisteredStream(row, config.resume_token)
+            return RegisteredStream(row, config.resume_token, language)
         size_bytes = await asyncio.to_thread(self._log_bytes, row.id)
         log = self._spool.log_pieces(row.id) if size_bytes else None
-        return RegisteredStream(replace(row, next_offset=size_bytes), config.resume_token, log)
+        return RegisteredStream(replace(row, next_offset=size_bytes), config.resume_token, language, log)
 
     async def refused(self, session: SessionRow, error: VestibuleError, *, opened: bool) -> None:
         """Record why a stream could not be opened, or why the server ended it early."""
@@ -216,6 +219,10 @@ class StreamRegistry:
 
     def _log_bytes(self, stream_id: str) -> int:
         return self._spool.log_bytes(stream_id) if self._spool.has_log(stream_id) else 0
+
+
+def _language(cursor: Cursor, row: StreamRow, session: SessionRow) -> str:
+    return row.language or sessions.language_of(cursor, session)
 
 
 def _close(opened: asyncio.Future[AudioLogFile]) -> None:

@@ -41,7 +41,7 @@ class RecognizedUtterance:
     Attributes:
         sealed_state: State of the workers after the turn; opaque.
         finalized_samples: Samples of the stream whose finals are stored; None for typed text, which moves nothing.
-        language: Language of the stream from now on; empty while it is detected in each window.
+        language: Language of the stream from now on; empty where it is detected again, then the stored one stays.
         delay_s: Seconds from the end of the utterance until it was recognized; None for typed text.
         sealed: Values of the turn that are sealed for another system.
         known: The question that the person knew when they began, see ``StreamGuidance.known``.
@@ -62,6 +62,7 @@ class TurnStore(Protocol):
 
     async def store_turn(self, recognized: RecognizedUtterance) -> TurnRow: ...  # noqa: D102
     async def find_turn(self, turn_id: str) -> TurnRow | None: ...  # noqa: D102
+    async def store_repeated(self, utterance: int) -> None: ...  # noqa: D102
     async def store_silence(self, utterance: int, finalized_samples: int, spoken_s: float) -> None: ...  # noqa: D102
 
 
@@ -109,18 +110,21 @@ class Transcriber:
         turn_id = self._turn_id(item.id)
         if item.id and (known := await self._store.find_turn(turn_id)) is not None:
             # The client sent it again after the connection broke. Its reply was requested when it was first stored.
-            own = known.stream_id == self._interim.config.stream_id
-            await self._emit(Final(known if own else replace(known, utterance=item.number)))
+            if known.stream_id != self._interim.config.stream_id:
+                known = replace(known, utterance=item.number)
+                await self._store.store_repeated(item.number)
+            await self._emit(Final(known))
             return None
         config = self._interim.config
-        context = RedactionContext(TextSource.TYPED, config.language or "en", scope=config.sealing_scope)
+        language = self._interim.language or config.known_language()
+        context = RedactionContext(TextSource.TYPED, language or "en", scope=config.sealing_scope)
         context = answering(context, self._asked_for(), config.hints())
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
-        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=config.language)
+        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=language)
         turn = replace(turn, id=turn_id)
-        state, language = self._interim.sealed_state, self._interim.language
+        state, detected = self._interim.sealed_state, self._interim.language
         recognized = RecognizedUtterance(
-            turn, state, item.number + 1, None, language, sealed=redaction.sealed, known=item.known
+            turn, state, item.number + 1, None, detected, sealed=redaction.sealed, known=item.known
         )
         turn = await self._store.store_turn(recognized)
         await self._announce(turn)

@@ -28,16 +28,21 @@ class DisplayNames:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def redacted(self, given: str, session: SessionRow) -> RedactedText | None:
+    async def redacted(self, given: str, session: SessionRow, language: str) -> RedactedText | None:
         """The name as it may be stored; None if nothing is left of it, or if it cannot be redacted now.
 
         An upload is not refused for its name: the name only helps a person to tell files apart.
+
+        Args:
+            given: By the client.
+            session: Of the upload.
+            language: ISO 639-1 code of the session; empty while it is not known.
         """
         stem, extension = split_extension(clean_file_name(given))
         if not stem:
             return None
-        language, scope = session.language or "en", RedactionScope(session.client_id, session.id)
-        context = RedactionContext(TextSource.TYPED, language, scope=scope)
+        scope = RedactionScope(session.client_id, session.id)
+        context = RedactionContext(TextSource.TYPED, language or "en", scope=scope)
         try:
             name = await self._redact(RawText(with_spaces(stem)), context)
             # Read first with dots and hyphens, which dates, addresses and numbers need, then without, as words.

@@ -13,6 +13,7 @@ from models.errors import VestibuleError
 from models.media.formats import HEAD_BYTES, detect
 from models.text import RedactedText
 from server.access.caller import current_caller
+from server.ledger import sessions
 from server.ledger.needed_media import needed_spool_ids
 from server.ledger.types import Clock, SessionRow, UploadRow, utc_now
 from server.ledger.writer import Ledger
@@ -226,7 +227,10 @@ class UploadService:
 
     async def _name(self, seen: ReceivedBytes) -> RedactedText | None:
         given, session = seen.description.display_name, seen.session
-        return await self._names.redacted(given, session) if given and session else None
+        if not given or session is None:
+            return None
+        language = await self._ledger.read(lambda cursor: sessions.language_of(cursor, session))
+        return await self._names.redacted(given, session, language)
 
     async def _delete_unless_needed(self, spool_id: str) -> None:
         # A failed write may have been committed; ``sweep`` asks the ledger later.

@@ -13,9 +13,11 @@ from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, SessionState, UploadState
 from server.llm.record_schema import stored_record
 from server.llm.types import Confidence, OnboardingRecord, RecordField
+from server.records.flow_answers import FlowAnswers
 from server.records.guide import Guide
 from tests.fakes.gateway import redacted
 from tests.unit.jobs.conftest import World
+from tests.unit.jobs.form_helpers import ReadingGateway
 from tests.unit.jobs.recommendation_helpers import propose
 from tests.unit.ledger.makers import new_id, session, stream, turn, upload
 
@@ -81,3 +83,15 @@ async def test_a_picture_is_read_in_it(world: World, language: str, mileage: str
         return found.value.value if found.value else ""
 
     assert await world.ledger.write(write) == mileage
+
+
+@pytest.mark.parametrize("flow", [ENGLISH, BOTH])
+async def test_a_value_of_the_app_is_redacted_in_it(world: World, flow: str) -> None:
+    await begin(world, flow.replace("kind: date", "kind: text"), "de", "")
+    forms = FlowAnswers(world.ledger, ReadingGateway(), world.pubsub, Guide(world.flows), world.clock)
+    typed = "am null sechs sechs vier eins zwei drei vier fünf sechs sieben"
+    guidance = await forms.answer(world.session_id, "day", typed)
+    value = guidance.progress.find("day")
+    assert value is not None
+    assert value.value is not None
+    assert value.value.value == "am [REDACTED_PHONE]"

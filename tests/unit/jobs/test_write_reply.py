@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from models.errors import UpstreamFailed
 from models.text import RedactedText
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Changes, Experiment, Variant
-from server.ledger import turns
-from server.ledger.columns import update
+from server.ledger import streams, turns
+from server.ledger.columns import Cursor, update
 from server.ledger.types import (
     Origin,
 )
@@ -17,6 +19,7 @@ from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import (
     news_of,
 )
+from tests.unit.ledger.makers import stream
 
 
 class TestLateReply:
@@ -63,6 +66,20 @@ class TestLateReply:
         await self.enqueue(world, turn.id)
         await world.settle()
         assert [asked.instruction for asked in world.assistant.asked_replies] == [ask]
+
+    async def test_a_text_without_a_language_is_answered_in_the_detected_one(self, world: World) -> None:
+        turn = await world.say("Guten Morgen.")
+
+        def detect(cursor: Cursor) -> None:
+            update(cursor, "sessions", world.session_id, {"language": ""})
+            update(cursor, "turns", turn.id, {"language": ""})
+            streams.insert_stream(cursor, replace(stream(world.session_id), language="de"))
+
+        await world.ledger.write(detect)
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        assert [asked.language for asked in world.assistant.asked_replies] == ["de"]
 
     async def test_a_reply_that_breaks_off_is_retried(self, world: World) -> None:
         turn = await world.say("Hello.")

@@ -124,6 +124,9 @@ class ConversationHarness:
     async def find_turn(self, turn_id: str) -> TurnRow | None:
         return next((recognized.turn for recognized in self.stored if recognized.turn.id == turn_id), None)
 
+    async def store_repeated(self, utterance: int) -> None:
+        raise AssertionError("All turns here are of one stream.")
+
     async def store_silence(self, utterance: int, finalized_samples: int, spoken_s: float) -> None:
         assert finalized_samples > 0
         self.silences.append(utterance)

@@ -23,14 +23,16 @@ SITE: Final = ("Riverside North.", "It hums a little.", "4821", "In cubic metres
 
 
 async def typed(harness: StreamHarness, texts: Sequence[str], *, waits: bool, guided: bool = True) -> list[Output]:
-    """Type texts, at once or each after the one before was answered; returns what came."""
+    """Type texts, each after the one before was answered, or all before the first is read; returns what came."""
     answered: asyncio.Queue[None] = asyncio.Queue()
+    taken = asyncio.Event() if waits else harness.gateway.hold("redact")
 
     async def inputs() -> AsyncIterator[Input]:
         for text in texts:
             yield events.TextIn(RawText(text))
             if waits:
                 await answered.get()
+        taken.set()
 
     seen: list[Output] = []
     async with harness.streams.open(replace(harness.config, guided=guided, reply=not guided)) as stream:

@@ -9,10 +9,13 @@ from uuid import UUID
 import pytest
 
 from models.errors import Unavailable
-from server.ledger import uploads
-from server.ledger.types import UploadRow
+from server.ledger import sessions, streams, uploads
+from server.ledger.columns import Cursor
+from server.ledger.types import SessionRow, UploadRow
 from server.rpc import convert
 from tests.fakes.gateway import FakeGateway
+from tests.unit.jobs.form_helpers import ReadingGateway
+from tests.unit.ledger.makers import session, stream
 from tests.unit.uploads.upload_harness import JPEG, UploadHarness
 
 TRAVERSALS = [
@@ -76,6 +79,19 @@ async def test_words_are_read_whatever_stands_between_them(harness: UploadHarnes
     row = await named.accept(display_name=name)
     assert row.display_name is not None
     assert row.display_name.value == "[REDACTED_NAME].jpg"
+
+
+async def test_a_name_is_read_in_the_language_that_its_session_has_detected(harness: UploadHarness) -> None:
+    def begin(cursor: Cursor) -> SessionRow:
+        row, _ = sessions.insert_or_get(cursor, replace(session(), language=""))
+        streams.insert_stream(cursor, replace(stream(row.id), language="de"))
+        return row
+
+    detected = await harness.ledger.write(begin)
+    reading = replace(harness, gateway=ReadingGateway(), session=detected)
+    row = await reading.accept(display_name="Handy null sechs sechs vier eins zwei drei vier fünf sechs sieben.jpg")
+    assert row.display_name is not None
+    assert row.display_name.value == "Handy [REDACTED_PHONE].jpg"
 
 
 async def test_a_name_that_cannot_be_redacted_is_not_kept(harness: UploadHarness) -> None:
