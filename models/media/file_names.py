@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote
 
+from models.redaction.lexicons.loader import across
 from models.redaction.normalize.invisible import without_invisible
+from models.redaction.types import RedactionContext
 
 MOST_CHARACTERS: Final = 120
 """Longest name that is kept, with its extension."""
@@ -27,6 +30,8 @@ EXTENSIONS: Final = (
     *(".webm", ".wav", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".flac", ".amr", ".3gp"),
 )
 """Extensions that are known; they say nothing about a person."""
+
+_PLAIN_WORDS: Final = frozenset(across("file_names", "all"))
 
 _NONE_LEFT = ""
 _ROUNDS = 8
@@ -76,3 +81,8 @@ def with_spaces(stem: str) -> str:
     spaced = stem.replace("_", " ").replace("+", " ")
     pairs = zip(" " + spaced, spaced, strict=False)
     return "".join(f" {char}" if before.islower() and char.isupper() else char for before, char in pairs).strip()
+
+
+def in_file_name(context: RedactionContext) -> RedactionContext:
+    """The context of a name of a file: the common words of such names are nobody's name, in any language."""
+    return replace(context, expected_phrases=context.expected_phrases | _PLAIN_WORDS)

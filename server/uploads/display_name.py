@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from models.errors import VestibuleError
-from models.media.file_names import clean_file_name, split_extension, with_spaces
+from models.media.file_names import clean_file_name, in_file_name, split_extension, with_spaces
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
@@ -42,7 +42,7 @@ class DisplayNames:
         if not stem:
             return None
         scope = RedactionScope(session.client_id, session.id)
-        context = RedactionContext(TextSource.TYPED, language or "en", scope=scope)
+        context = in_file_name(RedactionContext(TextSource.TYPED, language or "en", scope=scope))
         try:
             name = await self._redact(RawText(with_spaces(stem)), context)
             # Read first with dots and hyphens, which dates, addresses and numbers need, then without, as words.

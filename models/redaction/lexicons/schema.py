@@ -100,6 +100,11 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "totals": "Words of the rows after the goods.",
             },
         ),
+        "file_names": Subject(
+            "Words of names of files: 'dash', 'left'. Without it a name of one word is hidden as a name of a person.",
+            keys={"all": "Words."},
+            required=("all",),
+        ),
         "function_words": Subject(
             "Pronouns, auxiliaries and greetings. Without it partials show them two words later.",
             keys={"all": "Every function word.", "complete": "Those with which hardly any name begins."},

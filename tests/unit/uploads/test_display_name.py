@@ -9,10 +9,14 @@ from uuid import UUID
 import pytest
 
 from models.errors import Unavailable
+from models.redaction.redactor import build_redactor
+from models.redaction.types import Redaction, RedactionContext, Redactor
+from models.text import RawText
 from server.ledger import sessions, streams, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, UploadRow
 from server.rpc import convert
+from server.uploads.display_name import DisplayNames
 from tests.fakes.gateway import FakeGateway
 from tests.unit.jobs.form_helpers import ReadingGateway
 from tests.unit.ledger.makers import session, stream
@@ -107,3 +111,39 @@ async def test_without_a_name_nobody_asks_the_redactor(harness: UploadHarness, n
     row = await harness.accept(JPEG, display_name=name)
     assert (row.display_name.value if row.display_name else "") in ("", "jpg")
     assert len(harness.gateway.called("redact")) == (name == ".jpg.")
+
+
+class RedactingGateway(FakeGateway):
+    """Redacts with a redactor."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
+        """See ``Gateway``."""
+        return self._redactor.redact_many(texts, context)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("dash.png", "dash.png"),
+        ("left.jpg", "left.jpg"),
+        ("Tacho.jpg", "Tacho.jpg"),
+        ("scratch_rear_left.jpg", "scratch rear left.jpg"),
+        ("maria.jpg", "[REDACTED_NAME].jpg"),
+        ("maria_left.jpg", "[REDACTED_NAME] left.jpg"),
+        ("Peter_Dash.jpg", "[REDACTED_NAME].jpg"),
+        ("rose.jpg", "[REDACTED_NAME].jpg"),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "de", ""])
+async def test_a_common_word_is_kept_and_a_name_is_not(
+    weights_cache: Path, name: str, shown: str, language: str
+) -> None:
+    names = DisplayNames(RedactingGateway(build_redactor(weights_cache, 1)))
+    kept = await names.redacted(name, session(), language)
+    assert kept is not None
+    assert kept.value == shown
