@@ -11,6 +11,7 @@ from models.redaction.itn.tokens import Token
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize.view import TextView
 from models.redaction.policy.anonymizer import Anonymizer
+from models.redaction.postprocess.expected_answer import NOTHING_EXPECTED, Expected
 from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.types import SlotWord
 from models.redaction.types import RedactionContext, Suspect
@@ -33,7 +34,7 @@ class Draft:
         spoken: The words of a spoken text, once a stage has read them.
         candidates: Entities to replace, as far as the stages have decided; they may overlap.
         allowed: Spans of the allow-list.
-        expected: Spans of what an answer was expected to have.
+        expected: What of the text an answer was expected to have.
         entities: The final entities, sorted, not overlapping, each with its replacement.
         left: Entities that the policy leaves readable.
         safe_for_llm: Whether the result may go to the remote LLM.
@@ -51,7 +52,7 @@ class Draft:
     spoken: SpokenWords | None = None
     candidates: list[Entity] = field(default_factory=list)
     allowed: list[tuple[int, int]] = field(default_factory=list)
-    expected: list[tuple[int, int]] = field(default_factory=list)
+    expected: Expected = NOTHING_EXPECTED
     entities: list[Entity] = field(default_factory=list)
     left: list[Entity] = field(default_factory=list)
     safe_for_llm: bool = False

@@ -34,7 +34,8 @@ def _has_left_over(draft: Draft, job: Job) -> bool:
     if job.context.source is not TextSource.SPEECH:
         return False
     tags = [match.span() for match in job.compiled.policy.protected.finditer(draft.view.text)]
-    return left_over(spoken_words(draft, job), job.context, draft.entities, draft.slots, [*tags, *draft.expected])
+    explained = [*tags, *draft.expected.spans]
+    return left_over(spoken_words(draft, job), job.context, draft.entities, draft.slots, explained)
 
 
 def _has_doubted_name(draft: Draft, job: Job) -> bool:
@@ -56,7 +57,7 @@ def _has_unexplained_number(draft: Draft, job: Job) -> bool:
     """Whether a number outside the entities is left that no recognizer could explain."""
     text = draft.view.text
     pieces, at = [], 0
-    for start, end in sorted([*draft.allowed, *draft.expected, *((e.start, e.end) for e in draft.entities)]):
+    for start, end in sorted([*draft.allowed, *draft.expected.spans, *((e.start, e.end) for e in draft.entities)]):
         if start >= at:
             pieces.append(text[at:start])
         at = max(at, end)

@@ -34,7 +34,8 @@ from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.postprocess.doubted_words import with_doubted_words
-from models.redaction.postprocess.expected_answer import expected_spans, is_expected, is_plain_answer, is_spelled_code
+from models.redaction.postprocess.expected_answer import expected_in, is_plain_answer, is_spelled_code
+from models.redaction.postprocess.known_words import without_known_words
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import (
@@ -113,6 +114,12 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         draft.suspects = sorted([*draft.suspects, *waiting])
 
 
+def leave_known_words(drafts: list[Draft], job: Job) -> None:
+    """Leave words of the flow that a guess takes for a name, before their other mentions are sought."""
+    for draft in drafts:
+        draft.candidates = without_known_words(draft.view, draft.candidates, job.context)
+
+
 def propagate_mentions(drafts: list[Draft], _: Job) -> None:
     """Add the other mentions of each name that was found in a text."""
     for draft in drafts:
@@ -122,12 +129,12 @@ def propagate_mentions(drafts: list[Draft], _: Job) -> None:
 def drop_explained(drafts: list[Draft], job: Job) -> None:
     """Drop entities that the document type, the words around or the code asked for show to be something else."""
     for draft in drafts:
-        draft.expected = expected_spans(draft.view.text, job.context)
+        draft.expected = expected_in(draft.view.text, job.context)
         draft.candidates = [
             e
             for e in draft.candidates
             if not is_explained(e, draft.view, job.context)
-            and not is_expected(e, draft.expected)
+            and not draft.expected.explains(e)
             and not is_plain_answer(e, draft.view.text, job.context.language)
         ]
 
@@ -147,6 +154,12 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
         found = list(without_pauses(text, draft.candidates))
         filled = list(trimmed(text, found + fill_slots(text, job.context, found)))
         draft.candidates = list(with_told_types(text, filled))
+
+
+def leave_codes(drafts: list[Draft], _: Job) -> None:
+    """Leave codes that the flow asks for, also where words such as "my number is" announce them."""
+    for draft in drafts:
+        draft.candidates = [each for each in draft.candidates if not draft.expected.is_code(each)]
 
 
 def drop_allowed(drafts: list[Draft], job: Job) -> None:
@@ -189,9 +202,11 @@ def leave_commands(drafts: list[Draft], job: Job) -> None:
 FINDING: Final[tuple[Stage, ...]] = (
     detect,
     tag_slots,
+    leave_known_words,
     propagate_mentions,
     drop_explained,
     fill_announced,
+    leave_codes,
     drop_allowed,
     expand,
 )

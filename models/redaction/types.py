@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
+from models.redaction.flow_words import NO_FLOW_WORDS, FlowWords
 from models.sealed_values import SealedValue, SealRequest
 from models.text import Entity, RawText, RedactedText, TextSource
 
@@ -17,17 +18,19 @@ LAID_OUT = frozenset({"form", "receipt"})
 
 @dataclass(frozen=True, slots=True)
 class RedactionScope:
-    """The owner of a text. The client selects the policy, the session the key of hashed tags.
+    """The owner of a text. The client selects the policy, the session the key of hashed tags, the flow its own words.
 
     Attributes:
         client_id: App or site of the session; empty means the default policy.
         session_id: Empty where there is none; hashed tags then agree within one batch only.
         seal: Which values of the text are sealed; None seals nothing and costs nothing.
+        flow_words: Words and codes of the flow of the session.
     """
 
     client_id: str = ""
     session_id: str = ""
     seal: SealRequest | None = None
+    flow_words: FlowWords = NO_FLOW_WORDS
 
     def without_seal(self) -> RedactionScope:
         """The same owner, for a text of which nothing is sealed."""

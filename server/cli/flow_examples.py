@@ -26,7 +26,7 @@ def useless_examples(flow: FlowDefinition) -> list[str]:
             hidden = sorted(_entities_of_example(flow, field, language))
             if not isinstance(field, PersonalField):
                 if hidden:
-                    found.append(_told_of_hidden(field.name, language, ", ".join(hidden)))
+                    found.append(_told_of_hidden(field, language, ", ".join(hidden)))
             elif not set(field.accepted).intersection(hidden):
                 instead = f", but {', '.join(hidden)}" if hidden else ""
                 found.append(
@@ -36,23 +36,38 @@ def useless_examples(flow: FlowDefinition) -> list[str]:
     return found
 
 
-def _told_of_hidden(field: str, language: str, kinds: str) -> str:
+def _told_of_hidden(field: FieldDefinition, language: str, kinds: str) -> str:
+    from server.flows.fields import CodeField
+
+    advice = _advice_for_code(field.format) if isinstance(field, CodeField) else "list their words under expect"
     return (
-        f"the redactor hides the example of {field} in {language} as {kinds}. Values like it would not arrive. If they "
-        f"are personal, use kind: personal with entities: [{kinds}]; if they are not, list their words under expect."
+        f"the redactor hides the example of {field.name} in {language} as {kinds}. Values like it would not arrive. If "
+        f"they are personal, use kind: personal with entities: [{kinds}]; if they are not, {advice}."
+    )
+
+
+def _advice_for_code(code_format: str) -> str:
+    from server.flows.code_format import asks_for_letter
+
+    if not asks_for_letter(code_format):
+        return "give the codes and their format a letter: digits alone may be any number of a person"
+    return (
+        "correct the example or the format: what has the whole format stays readable, unless it also is a number of a "
+        "card, an account or a document"
     )
 
 
 def _entities_of_example(flow: FlowDefinition, field: FieldDefinition, language: str) -> Collection[str]:
     """The entity types that the redactor finds in the example of a field."""
     from models.redaction.dialogue_context import answering
-    from models.redaction.types import RedactionContext
+    from models.redaction.types import RedactionContext, RedactionScope
     from models.text import RawText, TextSource
-    from server.flows.asking import answer_hints, asked_for
+    from server.flows.asking import answer_hints, asked_for, flow_words
     from server.flows.texts import text_in
 
     hints = answer_hints(field, flow.step_of(field.name), language)
-    context = answering(RedactionContext(TextSource.SPEECH, language), asked_for(field), hints)
+    scope = RedactionScope(flow_words=flow_words(flow))
+    context = answering(RedactionContext(TextSource.SPEECH, language, scope=scope), asked_for(field), hints)
     return _redactor().redact(RawText(text_in(field.example or "", language)), context).text.counts.keys()
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from models.redaction.dialogue_context import DAY, READING, AnswerHints, answering
+from models.redaction.flow_words import FlowWords
 from models.redaction.types import RedactionContext
+from server.flows.code_format import asks_for_letter
 from server.flows.definition import FlowDefinition, Step
 from server.flows.fields import (
     ASKED_BY_NAME,
@@ -52,6 +54,21 @@ def answer_hints(field: FieldDefinition, step: Step, language: str) -> AnswerHin
     return AnswerHints(frozenset(found), field.format if isinstance(field, CodeField) else "")
 
 
+def flow_words(flow: FlowDefinition) -> FlowWords:
+    """What the redactor is told of a flow, whatever question is open.
+
+    The expected words of a personal field may be names of people, so they are left out. A code without a letter may be
+    any number, so it stays only as the answer to its question.
+    """
+    fields = flow.fields.values()
+    formats = [field.format for field in fields if isinstance(field, CodeField) and asks_for_letter(field.format)]
+    phrases = tuple(
+        (language, frozenset(filter(None, (text.strip() for field in fields for text in _phrases_of(field, language)))))
+        for language in flow.languages
+    )
+    return FlowWords(phrases, tuple(dict.fromkeys(formats)))
+
+
 def asked_again(
     context: RedactionContext, name: str, by_reply: tuple[str, ...], flow: FlowDefinition | None
 ) -> RedactionContext:
@@ -71,7 +88,10 @@ def asked_again(
 
 
 def _phrases_of(field: FieldDefinition, language: str) -> Iterable[str]:
-    texts = [field.label_in(language), *words_in(field.expect, language)]
+    texts = [field.label_in(language)]
+    if isinstance(field, PersonalField):
+        return texts
+    texts += words_in(field.expect, language)
     if isinstance(field, NumberField):
         texts += [field.unit, *words_in(field.unit_words, language)]
     if isinstance(field, ChoiceField):

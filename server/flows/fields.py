@@ -41,7 +41,9 @@ class _Field(FlowPart):
     example: Text | None = Field(None, description="An example of an answer.")
     required: bool = Field(True, description="Whether a record without it is incomplete.")
     when: Condition | None = Field(None, description="Only asked if this holds.")
-    expect: Words = Field(default=[], description="Words to expect in speech, such as names of sites.")
+    expect: Words = Field(
+        default=[], description="Words to expect in speech, such as names of sites. No names of people."
+    )
 
     def label_in(self, language: str) -> str:
         """What people call it."""
@@ -209,7 +211,7 @@ class CodeField(_Field):
     kind: Literal["code"]
     format: Annotated[str, Field(min_length=1, max_length=200)] = Field(
         description="Regular expression for the whole code, in capitals, such as [A-Z]{2}-[0-9]{4}. It has a greatest "
-        "length, asks for a digit and has no flags."
+        "length, asks for a digit and has no flags. With a letter in every code, codes stay readable whatever is asked."
     )
 
     @field_validator("format")

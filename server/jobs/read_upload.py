@@ -27,6 +27,7 @@ from server.records.events import make_event, redacted_counts
 from server.records.guide import Guide
 from server.records.pubsub import PubSub
 from server.records.session_material import note_read
+from server.records.session_scope import scope_of
 from server.sealed.requests import NOTHING_SEALED, Seals
 from server.uploads.disk import disk_errors
 from server.uploads.spool import Spool
@@ -148,7 +149,7 @@ class ReadUpload(Handler):
         row = uploads.set_progress(cursor, upload_id, self._clock(), STARTED)
         session = sessions.get(cursor, row.session_id)
         seal = self._seals.request(session, picture=row.kind if self.kind == READ_PICTURE else None)
-        return row, session.language, RedactionScope(session.client_id, session.id, seal)
+        return row, session.language, scope_of(session, self._guide.flow(session), seal)
 
     async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
         """Have a worker read it, and keep what is to be kept."""

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from models.reasons import Reason
-from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.flows.briefing import Briefing
@@ -23,6 +22,7 @@ from server.records.events import make_event
 from server.records.guide import Guide
 from server.records.pubsub import LateReply, PubSub
 from server.records.redact_output import redact_all
+from server.records.session_scope import scope_of
 
 WRITE_REPLY = "reply"
 """Kind of the job."""
@@ -74,7 +74,7 @@ class WriteReply(Handler):
         )
         async with aclosing(reply.pieces):
             written = "".join([piece async for piece in reply.pieces])
-        [text] = await redact_all(self._gateway, [written], language, RedactionScope(session.client_id, session.id))
+        [text] = await redact_all(self._gateway, [written], language, scope_of(session, progress.flow))
 
         def record(cursor: Cursor) -> TurnRow:
             row = turns.set_reply(cursor, turn_id, text, reply.origin)

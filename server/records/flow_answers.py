@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from models.kept_values import BETWEEN, GIVEN
 from models.redaction.dialogue_context import answering
-from models.redaction.types import Redaction, RedactionContext, RedactionScope
+from models.redaction.types import Redaction, RedactionContext
 from models.sealed_values import SealedValue
 from models.text import Entity, RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
@@ -26,6 +26,7 @@ from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.noted_answers import Change
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
+from server.records.session_scope import scope_of
 from server.sealed.requests import NOTHING_SEALED, Seals
 
 _REDACT_TIMEOUT_S = 10.0
@@ -141,7 +142,7 @@ class FlowAnswers:
             if isinstance(field, ChoiceField | YesNoField):
                 return _Kept(RedactedText.literal(value))
         seal = self._seals.request(session) if isinstance(field, PersonalField) else None
-        scope = RedactionScope(session.client_id, session.id, seal)
+        scope = scope_of(session, self._guide.flow(session), seal)
         context = answering(
             RedactionContext(TextSource.TYPED, language, scope=scope),
             asked_for(field),

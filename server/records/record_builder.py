@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from models.errors import Conflict
 from models.reasons import Reason
-from models.redaction.types import RedactionScope
 from models.text import RedactedText
 from ray_tasks.types import Gateway
 from server.flows.catalogue import Flows
@@ -42,6 +41,7 @@ from server.records.approval import ApprovalRules
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
 from server.records.session_material import SessionMaterial, material
+from server.records.session_scope import scope_of
 
 _ENUMERATED = (ChoiceField, YesNoField, PhotoField, PersonalField)
 """Kinds whose values stand in the flow, or are a count or a tag; see ``_is_enumerated``."""
@@ -144,7 +144,7 @@ class RecordBuilder:
         answering = with_answers(written.record, flow, answered, sent_back)
         whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed, answered)
         named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
-        language, scope = held.language, RedactionScope(session.client_id, session.id)
+        language, scope = held.language, scope_of(session, flow)
         parts = await redact_all(self._gateway, [named.summary], language, scope)
         parts += await self._values(values_of(named), held, flow)
         # The hash of the record is that of what is shown, so its tags get their numbers first.
@@ -157,7 +157,7 @@ class RecordBuilder:
         """The values of fields, redacted where somebody's words may be in them."""
         session = held.session
         free = [(name, value) for name, value in values if not _is_enumerated(flow, name, value)]
-        language, scope = held.language, RedactionScope(session.client_id, session.id)
+        language, scope = held.language, scope_of(session, flow)
         texts = [item.text for item in held.items if item.kind != PICTURE_LABELS]
         redacted = iter(await redact_values(self._gateway, free, language, scope, flow, texts) if free else [])
         return [

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from models.redaction.types import RedactionScope
 from models.text import RedactedText
 from ray_tasks.types import Gateway
 from server.access import ownership
@@ -40,6 +39,7 @@ from server.records.reviews_claims import check_claim
 from server.records.reviews_summary import summary_after
 from server.records.reviews_values import FieldChoice, check_size, checked_choices, redact_corrections, with_choices
 from server.records.sealed_releases import supersede_sealed
+from server.records.session_scope import scope_of
 
 OTHER_FIELD = "other"
 """Name in events of a field whose name is not declared."""
@@ -162,8 +162,8 @@ class FieldReview:
         A correction that gives the value that was shown accepts it.
         """
         row, record = shown.row, stored_record(shown.row.record.value)
-        scope = RedactionScope(shown.session.client_id, shown.session.id)
         flow = self._flows.get(shown.session.flow, shown.session.flow_version)
+        scope = scope_of(shown.session, flow)
         values = await redact_corrections(self._gateway, choices, shown.language, scope, flow, shown.sources)
         numbered = await number_tags(self._ledger, shown.session.id, list(values.values()))
         given = dict(zip(values, numbered, strict=True))

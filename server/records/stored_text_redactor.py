@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.media.file_names import split_extension
+from models.media.file_names import in_file_name, split_extension
 from models.redaction.dialogue_context import answering, asked_for
 from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import Redaction, RedactionContext, RedactionScope, Redactor
@@ -30,6 +30,7 @@ from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.machine_words import REDACTED, as_text, with_safe_keys
 from server.records.program_words import is_of_programs
 from server.records.redact_output import asked_by_field
+from server.records.session_scope import scope_of
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ class StoredTextRedactor:
             RedactionFailed: A text could not be redacted.
         """
         changes = SessionChanges()
-        scope = RedactionScope(stored.session.client_id, stored.session.id)
+        scope = scope_of(stored.session, flow)
         language = stored.session.language or "en"
         asked: tuple[str, ...] = ()
         for turn in stored.turns:
@@ -186,7 +187,8 @@ class StoredTextRedactor:
         if row.text is not None and (again := self._text("upload", row.text, context, changes)) != row.text:
             changes.uploads.append((row.id, again))
         if row.display_name is not None:
-            self._name(row.id, row.display_name, RedactionContext(TextSource.TYPED, language, scope=scope), changes)
+            typed = RedactionContext(TextSource.TYPED, language, scope=scope)
+            self._name(row.id, row.display_name, in_file_name(typed), changes)
 
         if row.labels:
             self._labels(row.id, row.labels, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from models.media.audio_decoder import OpenContainer, PcmFormat, StreamDecoder
-from models.redaction.types import RedactionScope
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.experiments.types import Changes
+from server.flows.asking import flow_words
 from server.ledger.streams import StreamRow
 from server.ledger.types import Clock, SessionRow
 from server.observability.metrics import Metrics
+from server.records.session_scope import scope_of
 from server.runtime.lifecycle import Lifecycle
 from server.sealed.requests import NOTHING_SEALED, Seals
 from server.streaming.admission import Admission, AdmissionTicket
@@ -77,7 +78,7 @@ class ConversationFactory:
         responder = Responder(
             self.replies,
             repository,
-            RedactionScope(session.client_id, session.id),
+            scope_of(session, progress.flow),
             language=stream.language,
             earlier=await self.registry.earlier_turns(session.id),
             emit=guidance.telling(outputs.put),
@@ -142,6 +143,7 @@ class ConversationFactory:
             detects=row.detects,
             seal=lambda: self.seals.request(session),
             hints=guidance.hints,
+            flow_words=flow_words(guidance.progress.flow),
             known_language=lambda: guidance.language,
         )
 

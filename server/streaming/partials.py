@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
 from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.dialogue_context import AnswerHints
+from models.redaction.flow_words import NO_FLOW_WORDS, FlowWords
 from models.redaction.types import RedactionScope
 from models.sealed_values import SealRequest
 from models.text import RedactedText
@@ -74,6 +75,7 @@ class RecognitionConfig:
         word_times: Whether finals come with their words.
         seal: Says which values of the next final or typed text are sealed.
         hints: Says what the answer to the open question may consist of besides.
+        flow_words: Words and codes of the flow of the session.
         known_language: Says in which language typed text is read while ``language`` is empty; may be empty, too.
     """
 
@@ -86,12 +88,13 @@ class RecognitionConfig:
     detects: bool = False
     seal: Callable[[], SealRequest | None] = _nothing_sealed
     hints: Callable[[], AnswerHints] = AnswerHints
+    flow_words: FlowWords = NO_FLOW_WORDS
     known_language: Callable[[], str] = lambda: ""
 
     @property
     def scope(self) -> RedactionScope:
-        """Client and session, for the redaction."""
-        return RedactionScope(self.client_id, self.session_id)
+        """Client, session and the words of its flow, for the redaction."""
+        return RedactionScope(self.client_id, self.session_id, flow_words=self.flow_words)
 
     @property
     def sealing_scope(self) -> RedactionScope:

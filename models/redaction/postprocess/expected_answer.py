@@ -1,52 +1,126 @@
-"""What an answer was expected to have: the code of a thing, the flow's own words, and words such as "no, wait". A guess
-inside it names nobody.
+"""What an answer was expected to have: codes of things, the flow's own words, and words such as "no, wait". A guess
+inside it is no personal value.
 
-The classifier takes the letters of "PMP-0042" for a name, and "Kubikmeter" too. Where a flow asks for a code and gives
-its format, what has that format and a digit is the code. A phrase of the flow counts as a whole only: where "Martin
-Luther King Street" is expected, "Martin King" is still a name. What must NOT be dropped: whatever a pattern or a
-checksum found by itself, such as a telephone or a card number of the same shape.
+The classifier takes the letters of "PMP-0042" for a name, and "my contract is MV-204815" sounds like the number of a
+person. Where a flow asks for a code and gives its format, what has that format and a digit is the code. What must NOT
+be dropped: whatever a pattern or a checksum found by itself, such as a card number of the same shape, and what its
+noun announces as another value ("my passport is"). Words of a flow that are taken for names: ``known_words``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from models.redaction.itn.lexicon import lexicon_for
+from models.redaction.itn.view import spoken_view
 from models.redaction.lexicons.loader import words
+from models.redaction.normalize.view import original
 from models.redaction.slots.entities import RECOGNIZER as SLOT
+from models.redaction.spans.merge import ANNOUNCED
 from models.redaction.types import CLASSIFIER, RedactionContext
-from models.text import Entity
+from models.text import Entity, TextSource
 
-_GUESSES: Final = (CLASSIFIER, SLOT, "number", "repeated-name", "answer")
+GUESSES: Final = (CLASSIFIER, SLOT, "number", "repeated-name", "answer")
+"""How the names of recognizers begin that guess from the words around."""
+
+_BY_SHAPE: Final = frozenset(("coded", "spelled", "phone", "short-phone", "open-end"))
+"""Recognizers that know a number by its shape or by a word before it, without a checksum."""
+
+_VAGUE: Final = frozenset(("ID", "PHONE"))
+"""Types that "my number is" announces, whatever the number belongs to."""
+
+_SECRET: Final = "SECRET"  # noqa: S105  # the type of an entity
+
+_NEVER_CODES: Final = frozenset((_SECRET, "PLATE"))
+"""Types that look like codes of things, so that a guess of one counts unless it is the answer as it is written."""
+
+_MARKS: Final = frozenset("-/.")
+"""Marks in codes. They are also said: "dash"."""
+
+Span = tuple[int, int]
 
 
-def expected_spans(text: str, context: RedactionContext) -> list[tuple[int, int]]:
-    """Where a text has what was expected, as offsets: codes of the format, and whole phrases of the flow.
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Where a text has what was expected, as offsets.
+
+    Attributes:
+        asked: Codes that the open question asks for, as they are written.
+        codes: Codes of the flow, whatever is open, and those that the open question asks for as they are said. Each has
+            a letter and a digit.
+        phrases: Whole phrases of the step that is open.
+    """
+
+    asked: Sequence[Span] = ()
+    codes: Sequence[Span] = ()
+    phrases: Sequence[Span] = ()
+
+    @property
+    def spans(self) -> list[Span]:
+        """All of them."""
+        return [*self.asked, *self.codes, *self.phrases]
+
+    def explains(self, entity: Entity) -> bool:
+        """Whether an entity is only a guess, and lies inside what was expected."""
+        if not entity.recognizer.startswith(GUESSES):
+            return False
+        in_phrase = entity.type != "NAME" and _is_inside(entity, self.phrases)
+        in_code = entity.type not in _NEVER_CODES and _is_inside(entity, self.codes)
+        return in_phrase or in_code or _is_inside(entity, self.asked)
+
+    def is_code(self, entity: Entity) -> bool:
+        """Whether an entity lies inside a code of the flow, and was found without a checksum or a noun of its own."""
+        if not _is_inside(entity, self.codes):
+            return False
+        if entity.recognizer == ANNOUNCED:
+            return entity.type in _VAGUE or (entity.type == _SECRET and _is_inside(entity, self.asked))
+        return self.explains(entity) or (entity.type in _VAGUE and entity.recognizer in _BY_SHAPE)
+
+
+NOTHING_EXPECTED: Final = Expected()
+
+
+def expected_in(text: str, context: RedactionContext) -> Expected:
+    """What of a text was expected.
 
     Args:
         text: The answer.
-        context: Has the format and the phrases; both are sought in any letter case.
+        context: Has the formats and the phrases; all are sought in any letter case.
     """
-    spans = []
-    if context.code_format:
-        codes = _pattern(context.code_format).finditer(text)
-        spans += [code.span() for code in codes if any(map(str.isdecimal, code.group()))]
-    if context.expected_phrases:
-        spans += [phrase.span() for phrase in _phrases(context.expected_phrases).finditer(text)]
-    return sorted(spans)
+    code_format, formats = context.code_format, context.scope.flow_words.code_formats
+    asked = list(_codes(text, code_format)) if code_format else []
+    codes = [span for each in formats for span in _codes(text, each)]
+    if code_format in formats and context.source is not TextSource.OCR:
+        codes += _codes_said(text, code_format, context.language[:2].lower())
+    phrases = _phrases(context.expected_phrases).finditer(text) if context.expected_phrases else ()
+    return Expected(asked, codes, [phrase.span() for phrase in phrases])
 
 
-def is_expected(entity: Entity, spans: Sequence[tuple[int, int]]) -> bool:
-    """Whether an entity is only a guess, and lies inside what was expected."""
-    inside = any(start <= entity.start and entity.end <= end for start, end in spans)
-    return inside and entity.recognizer.startswith(_GUESSES)
+def _codes(text: str, code_format: str) -> Iterator[Span]:
+    found = _pattern(code_format).finditer(text)
+    return (code.span() for code in found if any(map(str.isdecimal, code.group())))
+
+
+def _codes_said(text: str, code_format: str, language: str) -> Iterator[Span]:
+    """Codes as they are said: "MV dash two zero four", and with a space or nothing for the mark, "MV 204815"."""
+    view = spoken_view(text, language) or original(text)
+    for code in _said(language).finditer(view.text):
+        letters, digits = (re.sub(r"\s", "", part).upper() for part in code.groups())
+        if any(re.fullmatch(code_format, f"{letters}{mark}{digits}") for mark in ("", *_MARKS)):
+            yield view.original_span(*code.span())
+
+
+def _is_inside(entity: Entity, spans: Sequence[Span]) -> bool:
+    return any(start <= entity.start and entity.end <= end for start, end in spans)
 
 
 def is_plain_answer(entity: Entity, text: str, language: str) -> bool:
     """Whether what was taken for a name are only words that answer, hold or correct a talk: "Nein, warte"."""
-    guessed = entity.type == "NAME" and entity.recognizer.startswith(_GUESSES)
+    guessed = entity.type == "NAME" and entity.recognizer.startswith(GUESSES)
     found = (
         re.findall(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*", text[entity.start : entity.end].casefold()) if guessed else []
     )
@@ -61,6 +135,15 @@ def is_spelled_code(entity: Entity) -> bool:
 @lru_cache(maxsize=128)
 def _pattern(code_format: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![^\W_])(?:{code_format})(?![^\W_])", re.IGNORECASE)
+
+
+@lru_cache(maxsize=16)
+def _said(language: str) -> re.Pattern[str]:
+    """Letters in capitals, a mark or its name, and digits; or both without anything between them."""
+    names = "|".join(name for name, mark in lexicon_for(language).signs.items() if mark in _MARKS)
+    between = rf"(?: ?[-/.] ?| (?i:{names}) | )"
+    letters = rf"((?:[A-Z](?: ?[A-Z]){{0,7}}(?={between}\d))|[A-Za-z]{{1,8}}(?=\d))"
+    return re.compile(rf"(?<![^\W_]){letters}{between}?(\d{{1,16}}(?: \d{{1,8}}){{0,3}})(?![^\W_])")
 
 
 @lru_cache(maxsize=128)

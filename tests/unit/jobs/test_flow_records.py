@@ -12,6 +12,7 @@ import yaml
 
 from models.sealed_values import SealedValue
 from models.text import RedactedText
+from server.flows.asking import flow_words
 from server.flows.loader import parse_flow
 from server.ledger import audit, sessions
 from server.ledger.columns import Cursor
@@ -263,6 +264,17 @@ async def with_photographs(world: World, *said: str) -> None:
     for _ in range(2):
         await world.upload(kind="site")
     await world.settle()
+
+
+async def test_pictures_and_records_are_redacted_with_the_words_of_the_flow(
+    world: World, model: ScriptedUpstream
+) -> None:
+    await with_photographs(world, *CHEAP)
+    await proposed(world)
+    known = flow_words(GUIDE.flow(await world.session()))
+    calls = [*world.gateway.called("read_picture"), *world.gateway.called("redact")]
+    assert {call.method for call in calls} == {"read_picture", "redact"}
+    assert all(call.scope.flow_words == known for call in calls)
 
 
 async def test_a_record_beyond_doubt_is_approved_by_policy(world: World, model: ScriptedUpstream) -> None:

@@ -27,7 +27,13 @@ _TITLED = re.compile(
     rf"|(?<![\w-])M\s?\.\s{_FULL}"
 )
 
+_ONLY_TITLE = re.compile(_TITLE, re.IGNORECASE)
+
 _INTRODUCED = re.compile(rf"(?<![^\W_])(?:{alternatives('introductions', 'cues')})[:,]?\s{{1,4}}", re.IGNORECASE)
+_INTRODUCED_BEFORE = re.compile(
+    rf"(?<![\w-])(?:{_TITLE}\s?\.?|(?:{alternatives('introductions', 'cues')})[:,]?)\s{{1,4}}$", re.IGNORECASE
+)
+_LONGEST_CUE = 60
 _NAME_AFTER = re.compile(_FULL)
 _STRONG = re.compile(alternatives("introductions", "sure"), re.IGNORECASE)
 _LOWER_NAME = re.compile(r"[^\W\d_][\w'\u2019-]{1,20}(?: [^\W\d_][\w'\u2019-]{1,20})?")
@@ -89,6 +95,15 @@ class IntroducedNameRecognizer:
 
 
 INTRODUCED_NAME = IntroducedNameRecognizer()
+
+
+def is_introduced(view: TextView, start: int) -> bool:
+    """Whether a title stands right before a word, or words that introduce a name stand before one with a capital."""
+    before = _INTRODUCED_BEFORE.search(view.text[max(0, start - _LONGEST_CUE) : start])
+    if before is None:
+        return False
+    return _ONLY_TITLE.fullmatch(before.group().strip(" .")) is not None or view.text[start : start + 1].isupper()
+
 
 _DUTCH = r"(?:van|von)(?:\s(?:der|den|dem|de|het|t))?"
 _ROMANCE = r"de(?:l|lla|gli|i)?(?:\s(?:la|los|las|le))?|di|da|dal|dos|das|du|des"
