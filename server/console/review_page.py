@@ -12,6 +12,7 @@ from vestibule.v1 import review_pb2 as pb
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from server.console.flow_words import flow_words
 from server.console.page import texts_of
 from server.console.picture_place import PicturePlace
 from server.console.visit import Visit, form_of
@@ -38,10 +39,13 @@ async def show(visit: Visit) -> Response:
     texts, done = texts_of(visit.request), visit.request.query_params.get("done", "")
     found = review.recommendation
     judged = {field.name: field for field in found.record.fields}
+    version = int(review.session.flow_version or 0)
+    words = await flow_words(visit, review.session.flow, version, texts)
     return visit.page(
         "review.html",
         review=review,
         record=found.record,
+        words=words,
         hash=found.content_hash.hex(),
         waits=found.state == recommendation_pb2.RECOMMENDATION_STATE_PENDING,
         state=_state(found, texts),
@@ -153,7 +157,6 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
     file = f"/sessions/{session_id}/uploads/{source.upload_id}"
     return {
         "name": field.name,
-        "label": field.name.replace("_", " "),
         "value": field.value,
         "missing": field.missing,
         "decision": _decision(field, texts),

@@ -25,13 +25,16 @@ from server.console.logins import Logins
 from server.console.picture_place import PicturePlace
 from server.console.place import Place
 from server.console.review_page import _confidence_shown, choices_of
+from server.flows.catalogue import shipped_catalogue
 from server.ledger.types import RecommendationRow, RecommendationState
 from server.llm.types import FieldVerdict, RecordField, Verdict, Verdicts
+from server.records.flow_answers import FlowAnswers
 from server.records.machine_words import MachineWords
 from server.services import Services
+from server.services.flow import FlowService
 from server.services.recommendation import RecommendationService
 from server.services.review import ReviewService
-from server.setting_groups import ApprovalSettings, ConsoleSettings, LimitSettings
+from server.setting_groups import ApprovalSettings, ConsoleSettings, LimitSettings, RetentionSettings
 from tests.unit.reviews.conftest import ReviewWorld
 
 ORIGIN = "http://127.0.0.1:8090"
@@ -50,6 +53,7 @@ async def browser(world: ReviewWorld, *scopes: Scope) -> AsyncIterator[httpx2.As
     """A browser that is logged in with a fresh key for every client."""
     words = MachineWords(world.gateway)
     services = SimpleNamespace(
+        flow=FlowService(shipped_catalogue(), cast(FlowAnswers, None), RetentionSettings()),
         review=ReviewService(world.reviews, world.fields, words),
         recommendation=RecommendationService(world.recommender, words),
     )
@@ -115,6 +119,9 @@ async def test_the_inbox_has_what_waits_and_says_when_nothing_does(world: Review
         assert "1 missing" in page
         assert "Nobody works on it." in page
         assert "Nothing waits." in (await client.get("/reviews?claim=mine")).text
+        german = (await client.get("/reviews?flow=site_visit&lang=de")).text
+        assert '<option value="site_visit" selected>Standortbesuch</option>' in german
+        assert "Standortbesuch · " in german, "the record has the title of its flow"
         assert (await client.get("/")).headers["location"] == "/reviews"
 
 
@@ -237,7 +244,7 @@ async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(worl
         page = (await client.get(f"/reviews/{row.id}")).text
         german = (await client.get(f"/reviews/{row.id}", headers={"Accept-Language": "de"})).text
     parts = {part.partition("</legend>")[0]: part for part in page.split("<legend>")[1:]}
-    reading, site = parts["meter reading"], parts["site name"]
+    reading, site = parts["meter reading"], parts["site"]
     assert re.findall(r"<p[^>]*>((?:un)?sure)</p>", page) == ["sure", "unsure"]
     assert ">sure</p>" in site
     assert "<li>" not in site
@@ -246,6 +253,7 @@ async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(worl
     assert set(found) == {"Against it", "Note"}
     assert "Another source gives another value. Other value: 48217" in reading
     assert f'<a href="/sessions/{world.session_id}#source-{turn.id}">Where it comes from</a></li>' in reading
+    assert "<legend>Zählerstand</legend>" in german, "as the flow calls it in the language of the page"
     assert ">unsicher</p>" in german
     assert "<li>Dagegen: " in german
 
