@@ -132,6 +132,8 @@ class Recommender:
         """
         await wait_for_uploads(self._ledger, self._pubsub, session_id, wait_s)
         await wait_for_labels(self._ledger, self._pubsub, session_id, min(wait_s, self._label_wait_s()))
+        if waiting := await self._ledger.read(lambda cursor: waiting_under_review(cursor, session_id, self._clock())):
+            return waiting  # before a model is asked in vain
         again = False
         for _ in range(BUILDS):
             row, seen = await self._builder.build(session_id, fallback=fallback, again=again)
@@ -222,18 +224,21 @@ class Recommender:
         with suppress(VestibuleError):  # the caller is told why the decision was refused, nothing else
             await self._refusals.record_refusal(await self._ledger.read(read), "decision_refused", error)
 
+    def may_replace(self, cursor: Cursor, pending_id: str) -> bool:
+        """Whether a record is one of the fallback, and nobody has decided on it or works on it."""
+        pending = recommendations.get(cursor, pending_id)
+        if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
+            return False
+        ended = sessions.get(cursor, pending.session_id).state.ended
+        return not ended and not is_under_review(cursor, pending, self._clock())
+
     def replace_fallback(self, cursor: Cursor, pending_id: str, better: RecommendationRow) -> RecommendationRow | None:
         """Replace a record of the fallback, if nobody has decided on it or works on it meanwhile.
 
         Returns:
             The new recommendation, or None when there was nothing to replace any more.
         """
-        pending = recommendations.get(cursor, pending_id)
-        if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
-            return None
-        if sessions.get(cursor, pending.session_id).state.ended or is_under_review(cursor, pending, self._clock()):
-            return None
-        if material(cursor, pending.session_id).was_rejected(better):
+        if not self.may_replace(cursor, pending_id) or material(cursor, better.session_id).was_rejected(better):
             return None
         return self._store(cursor, better, least=1).recommendation  # a person waits for it already
 
@@ -247,11 +252,9 @@ class Recommender:
         """Store a record, unless something came in, somebody works on the one that waits, or it was sent back."""
 
         def write(cursor: Cursor) -> _Stored | Refusal | RecommendationRow:
-            refusal = material(cursor, row.session_id).refusal(row, seen)
-            if refusal is Refusal.OUTDATED:
-                return refusal
-            waiting = waiting_under_review(cursor, row.session_id, self._clock())
-            return waiting or refusal or self._store(cursor, row)
+            if waiting := waiting_under_review(cursor, row.session_id, self._clock()):
+                return waiting  # input that came after it would have superseded it
+            return material(cursor, row.session_id).refusal(row, seen) or self._store(cursor, row)
 
         return write
 
