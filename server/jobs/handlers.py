@@ -10,7 +10,8 @@ from ray_tasks.types import Gateway
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.jobs.label_picture import LabelPicture
 from server.jobs.propose_record import ProposeRecord
-from server.jobs.read_upload import ReadPicture, ReadRecording
+from server.jobs.read_picture import ReadPicture
+from server.jobs.read_recording import ReadRecording
 from server.jobs.types import Handler
 from server.jobs.write_reply import WriteReply
 from server.ledger.types import Clock
