@@ -8,7 +8,8 @@ from models.errors import Conflict
 from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger.types import JobRow, RecommendationRow
 from server.ledger.writer import Ledger
-from server.records.recommender import PROPOSE_RECORD, Recommender
+from server.records.proposal_jobs import PROPOSE_RECORD
+from server.records.recommender import Recommender
 
 
 class ProposeRecord(Handler):

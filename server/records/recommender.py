@@ -13,9 +13,8 @@ from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
 from server.flows.catalogue import Flows
-from server.ledger import events, jobs, recommendations, sessions
+from server.ledger import events, recommendations, sessions
 from server.ledger.columns import Cursor
-from server.ledger.jobs import new_job
 from server.ledger.types import (
     Clock,
     Origin,
@@ -34,6 +33,7 @@ from server.records.decisions import Decision, take_decision
 from server.records.events import make_event
 from server.records.open_labels import wait_for_labels
 from server.records.open_uploads import being_read, wait_for_uploads
+from server.records.proposal_jobs import replace_later
 from server.records.pubsub import PubSub
 from server.records.record_builder import RecordBuilder
 from server.records.refusal_events import RefusalEvents
@@ -41,9 +41,6 @@ from server.records.reviews_approvals import approve_unasked
 from server.records.reviews_claims import is_under_review, is_with_people, waiting_under_review
 from server.records.session_material import Refusal, material
 from server.setting_groups import ApprovalSettings
-
-PROPOSE_RECORD = "propose_record"
-"""Kind of the job that replaces a record of the fallback."""
 
 BUILDS = 2
 """Most calls of the model for one proposal."""
@@ -112,7 +109,9 @@ class Recommender:
         caller = current_caller()
         return await self._ledger.read(lambda cursor: ownership.recommendation(cursor, recommendation_id, caller))
 
-    async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
+    async def propose(
+        self, session_id: str, *, fallback: bool, wait_s: float, check: Callable[[Cursor], None] = lambda cursor: None
+    ) -> RecommendationRow:
         """Build a record from everything so far and propose it to a person.
 
         Pending recommendations of the session are superseded; one that somebody works on stays and is returned.
@@ -124,6 +123,7 @@ class Recommender:
             session_id: UUID of the session.
             fallback: Whether a person waits, see ``Assistant``.
             wait_s: How long to wait for uploads that are still being read, and then at most for their labels.
+            check: Called in the transaction that stores the record; its error is raised, and nothing stored.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
@@ -137,7 +137,7 @@ class Recommender:
         again = False
         for _ in range(BUILDS):
             row, seen = await self._builder.build(session_id, fallback=fallback, again=again)
-            stored = await self._ledger.write(self._store_unless_refused(row, seen))
+            stored = await self._ledger.write(self._store_unless_refused(row, seen, check))
             if isinstance(stored, RecommendationRow):
                 return stored
             if isinstance(stored, _Stored):
@@ -247,11 +247,12 @@ class Recommender:
         self._pubsub.publish(row, row.session_id)
 
     def _store_unless_refused(
-        self, row: RecommendationRow, seen: frozenset[str]
+        self, row: RecommendationRow, seen: frozenset[str], check: Callable[[Cursor], None]
     ) -> Callable[[Cursor], _Stored | Refusal | RecommendationRow]:
         """Store a record, unless something came in, somebody works on the one that waits, or it was sent back."""
 
         def write(cursor: Cursor) -> _Stored | Refusal | RecommendationRow:
+            check(cursor)
             if waiting := waiting_under_review(cursor, row.session_id, self._clock()):
                 return waiting  # input that came after it would have superseded it
             return material(cursor, row.session_id).refusal(row, seen) or self._store(cursor, row)
@@ -283,15 +284,7 @@ class Recommender:
         if needed == 0:
             return _Stored(*approve_unasked(cursor, session, row, now, self._audit))
         if row.origin is Origin.FALLBACK and self._assistant.configured:
-            job = new_job(
-                PROPOSE_RECORD,
-                f"{PROPOSE_RECORD}:{row.id}",
-                row.session_id,
-                {"recommendation_id": row.id},
-                "llm_api",
-                now,
-            )
-            jobs.enqueue(cursor, job)
+            replace_later(cursor, row, now)
         return _Stored(row, session if session.state is not before.state else None)
 
     def _publish(self, stored: _Stored) -> None:
