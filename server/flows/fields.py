@@ -95,9 +95,9 @@ class NumberField(_Field):
         if number is None or not NUMBER_FORM.fullmatch(value):
             return f"must be a number{' without commas; decimals come after a point' if ',' in value else ''}"
         if self.minimum is not None and number < Decimal(str(self.minimum)):
-            return f"must be at least {self.minimum:g}"
+            return f"must be at least {self.minimum:.15g}"
         if self.maximum is not None and number > Decimal(str(self.maximum)):
-            return f"must be at most {self.maximum:g}"
+            return f"must be at most {self.maximum:.15g}"
         if len(value.partition(".")[2]) > self.decimals:
             return f"must have at most {self.decimals} digits after the point" if self.decimals else "must be whole"
         return ""
@@ -111,8 +111,8 @@ class NumberField(_Field):
     def expected(self) -> str:
         """What a value looks like, for a model."""
         bounds = [
-            *([f"at least {self.minimum:g}"] if self.minimum is not None else []),
-            *([f"at most {self.maximum:g}"] if self.maximum is not None else []),
+            *([f"at least {self.minimum:.15g}"] if self.minimum is not None else []),
+            *([f"at most {self.maximum:.15g}"] if self.maximum is not None else []),
             *([f"in {self.unit}"] if self.unit else []),
         ]
         return ", ".join(["a number in digits, decimals after a point", *bounds])
