@@ -100,6 +100,7 @@ class AskedShown:
         step: Title of the step; empty when nothing is left to ask.
         question: Empty when nothing is left to ask.
         why: May be empty, as the example.
+        answers: Labels of the fields that have a value, and the values.
     """
 
     flow: str
@@ -110,6 +111,7 @@ class AskedShown:
     question: str
     why: str
     example: str
+    answers: tuple[tuple[str, str], ...]
 
 
 async def turns_and_session(visit: Visit, session_id: str) -> tuple[list[session_pb2.Turn], session_pb2.Session | None]:
@@ -216,4 +218,7 @@ def asked_shown(session: session_pb2.Session) -> AskedShown | None:
         question=text,
         why=question.field.why,
         example=question.field.example,
+        answers=tuple(
+            (each.label, each.value.value) for each in found.fields if each.value.safe_for_llm and each.value.value
+        ),
     )
