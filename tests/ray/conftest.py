@@ -25,7 +25,7 @@ POLICIES = "clients: {hashing-app: {operators: {NAME: hash, PHONE: mask, EMAIL: 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder starts Ray and needs the weights. It runs in one process, with one cluster at a time."""
+    """Everything in this folder starts Ray and needs the weights. One cluster runs at a time."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.ray)
