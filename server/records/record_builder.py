@@ -37,7 +37,7 @@ from server.llm.types import (
     Verdicts,
     WrittenRecord,
 )
-from server.records.answered_fields import answered_fields, given_by_app, with_answers
+from server.records.answered_fields import answered_fields, given_by_app, photographs_by_field, with_answers
 from server.records.approval import ApprovalRules
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
@@ -142,7 +142,8 @@ class RecordBuilder:
         answered = answered_fields(flow, session.facts, held.answers)
         sent_back = held.sent_back if written.origin is Origin.MODEL else ()
         answering = with_answers(written.record, flow, answered, sent_back)
-        whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed, answered)
+        photographs = photographs_by_field(flow, session.facts, held.answers)
+        whole = with_code_fields(answering, flow, held.items, photographs, held.sealed, answered)
         named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
         language, scope = held.language, RedactionScope(session.client_id, session.id)
         parts = await redact_all(self._gateway, [named.summary], language, scope)
