@@ -293,11 +293,15 @@ class PersonalField(_Field):
 
 
 class PhotoField(_Field):
-    """Photographs. The value is their number."""
+    """Photographs. The value is their number; what they show is not known."""
 
     kind: Literal["photo"]
-    pictures: Annotated[list[MediaKind], Field(min_length=1)] = Field(description="Kinds of pictures that count.")
-    least: Annotated[int, Field(ge=1, le=50)] = Field(1, description="How many are needed.")
+    pictures: Annotated[list[MediaKind], Field(min_length=1)] = Field(
+        description="Kinds of pictures that count. A picture counts for one field: the first that lacks one."
+    )
+    least: Annotated[int, Field(ge=1, le=50)] = Field(
+        1, description="How many are needed. The same file sent twice counts once."
+    )
 
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""
