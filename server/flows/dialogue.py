@@ -72,7 +72,7 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
 def answers_of_picture(
     progress: Progress, pictures: Sequence[AnswerText], source_id: str, *, step: Step | None
 ) -> list[Answer]:
-    """What a picture says.
+    """What a picture says. Fields that count photographs are answered by ``answers_of_photograph``.
 
     Args:
         progress: Before it.
@@ -99,11 +99,7 @@ def skipped_with(progress: Progress, one: FieldProgress) -> list[FieldProgress]:
 
 
 def _counted(one: FieldProgress, pictures: Sequence[AnswerText]) -> RedactedText | None:
-    """What all pictures together give: their number, or the rows of all registers."""
-    if isinstance(one.field, PhotoField):
-        number = sum(picture.picture in one.field.pictures for picture in pictures)
-        new = pictures[-1].picture in one.field.pictures
-        return RedactedText.literal(str(number)) if new else None
+    """What all pictures together give: the rows of all registers."""
     if isinstance(one.field, NumberField) and one.field.reader == "register_rows" and "picture" in one.step.ways:
         if pictures[-1].picture != "visitor_register":
             return None

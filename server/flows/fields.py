@@ -14,6 +14,7 @@ from models import kept_values
 from models.redaction.entities import LABELS
 from server.flows.code_format import problem_of_format
 from server.flows.conditions import Condition, FlowPart, Name, as_number
+from server.flows.extraction import unit_in
 from server.flows.texts import Text, Words, text_in
 
 MediaKind = Literal["visitor_register", "meter", "document", "site"]
@@ -80,7 +81,10 @@ class NumberField(_Field):
     maximum: float | None = Field(None, description="Largest value.")
     decimals: Annotated[int, Field(ge=0, le=6)] = Field(6, description="Most digits after the point.")
     reader: Literal["meter", "register_rows"] | None = Field(
-        None, description="A rule that reads it from a picture of a meter, or counts the rows of a register."
+        None,
+        description="meter: in pictures it is read in those of the kind meter alone. In m3, in kWh and without a unit "
+        "it is read as meters for water, gas and power print it, in any other unit as the number beside the "
+        "unit. register_rows: the rows of visitor registers are counted.",
     )
 
     @model_validator(mode="after")
@@ -88,6 +92,12 @@ class NumberField(_Field):
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError("minimum must not be above maximum")
         return self
+
+    @property
+    def rule(self) -> Literal["meter", "register_rows"] | None:
+        """The rule of its own that reads it; None where it is read as any number, which a meter in km is, too."""
+        other_unit = self.reader == "meter" and self.unit and not unit_in(self.unit)
+        return None if other_unit else self.reader
 
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""
@@ -283,11 +293,15 @@ class PersonalField(_Field):
 
 
 class PhotoField(_Field):
-    """Photographs. The value is their number."""
+    """Photographs. The value is their number; what they show is not known."""
 
     kind: Literal["photo"]
-    pictures: Annotated[list[MediaKind], Field(min_length=1)] = Field(description="Kinds of pictures that count.")
-    least: Annotated[int, Field(ge=1, le=50)] = Field(1, description="How many are needed.")
+    pictures: Annotated[list[MediaKind], Field(min_length=1)] = Field(
+        description="Kinds of pictures that count. A picture counts for one field: the first that lacks one."
+    )
+    least: Annotated[int, Field(ge=1, le=50)] = Field(
+        1, description="How many are needed. The same file sent twice counts once."
+    )
 
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""

@@ -172,7 +172,7 @@ def plain_value(  # noqa: PLR0911 - one line for each kind
     """
     text = item.text
     match field:
-        case NumberField(reader="meter"):
+        case NumberField(rule="meter"):
             reading = meter_reading(text)
             enough = reading is not None and (item.kind == METER or reading.score >= _SAID_SCORE)
             return reading.value if reading is not None and enough else ""
@@ -216,7 +216,7 @@ def _only(values: Iterator[str]) -> str:
 
 def _has_number(field: NumberField, value: str, item: Source, language: str) -> bool:
     number, text = as_number(value), item.text
-    if field.reader == "meter":
+    if field.rule == "meter":
         reading = meter_reading(text)
         if reading is not None and as_number(reading.value) == number:
             return True

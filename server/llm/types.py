@@ -41,14 +41,6 @@ class SourceItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Photograph:
-    """A picture that was read, with or without any text in it."""
-
-    id: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
 class Exchange:
     """An earlier turn: what the person said, and the reply.
 

@@ -29,6 +29,14 @@ def answered_fields(
     }
 
 
+def photographs_by_field(
+    flow: FlowDefinition, facts: Mapping[str, str], answers: Iterable[Answer]
+) -> dict[str, tuple[str, ...]]:
+    """UUIDs of the uploads that were counted for each field that asks for photographs, also where some are lacking."""
+    progress = progress_of(flow, facts, list(answers))
+    return {each.field.name: each.photographs for each in progress.fields if each.photographs}
+
+
 def given_by_app(answered: Answered) -> dict[str, str]:
     """Values that the app gave, by name. No turn and no picture has them."""
     return {name: each.value.value for name, each in answered.items() if each.way == "app"}

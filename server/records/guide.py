@@ -16,6 +16,7 @@ from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition, Way
 from server.flows.dialogue import answers_in, answers_of_picture
 from server.flows.personal_values import sharing
+from server.flows.photographs import answers_of_photograph
 from server.flows.progress import (
     NO_VALUE,
     Answer,
@@ -29,6 +30,7 @@ from server.flows.reading.answer_text import AnswerText
 from server.ledger import answers, sealed_values, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, TurnRow, UploadRow, UploadState
+from server.llm.history import photographs_of
 from server.records.answer_problems import problem_of, wrong_answer
 from server.records.noted_answers import Change, NotedAnswers
 from server.records.sealed_releases import supersede_sealed
@@ -136,7 +138,9 @@ class Guide:
         if not pictures or upload.state is not UploadState.DONE or upload.media_type.startswith("audio/"):
             return Change(noted.before)
         step = noted.at(upload.create_time).step
-        return noted.add(answers_of_picture(noted.before, pictures, upload.shown_id, step=step), now)
+        counted = answers_of_photograph(noted.before, photographs_of([*earlier, upload]), upload.shown_id)
+        read = answers_of_picture(noted.before, pictures, upload.shown_id, step=step)
+        return noted.add([*counted, *read], now)
 
     def _with_sealed(
         self,

@@ -37,7 +37,7 @@ from server.llm.types import (
     Verdicts,
     WrittenRecord,
 )
-from server.records.answered_fields import answered_fields, given_by_app, with_answers
+from server.records.answered_fields import answered_fields, given_by_app, photographs_by_field, with_answers
 from server.records.approval import ApprovalRules
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
@@ -168,7 +168,8 @@ class RecordBuilder:
         put_in = {name: each for name, each in answered.items() if not app_only or each.way == "app"}
         answering = without_refused(with_answers(without_refused(record, flow, held), flow, put_in), flow, held)
         corrected = with_corrections(answering, held)
-        whole = with_code_fields(corrected, flow, held.items, held.photographs, held.sealed, answered)
+        photographs = photographs_by_field(flow, facts, held.answers)
+        whole = with_code_fields(corrected, flow, held.items, photographs, held.sealed, answered)
         return self._fields.apply(with_missing(without_refused(whole, flow, held), flow, facts), flow)
 
     async def _values(

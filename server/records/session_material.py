@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from models.sealed_values import SealedValue
+from server.flows.photographs import Photograph
 from server.flows.progress import Answer, made_by_app
 from server.ledger import answers, recommendations, sealed_values, sessions, turns, uploads
 from server.ledger.columns import Cursor
@@ -15,7 +16,7 @@ from server.ledger.reviews_decisions import FieldDecisionRow, decisions_of_sessi
 from server.ledger.types import RecommendationRow, RecommendationState, SessionRow, SessionState, TurnRow, UploadRow
 from server.llm.history import photographs_of, rejected_records_of, source_items_of
 from server.llm.record_schema import stored_record
-from server.llm.types import OnboardingRecord, Photograph, RejectedRecord, SourceItem
+from server.llm.types import OnboardingRecord, RejectedRecord, SourceItem
 from server.records.proposal_jobs import propose_again_later
 from server.records.reviews_view import decisions_behind
 from server.records.session_progress import note_new_input

@@ -60,9 +60,9 @@ def read_number(field: NumberField, material: AnswerText, *, asked: bool, correc
         asked: Whether it was asked for, so that a bare number is the answer.
         corrects: Whether the text says that it corrects something.
     """
-    if field.reader is not None and (found := _by_rule(field, material)):
+    if field.rule is not None and (found := _by_rule(field, material)):
         return found if not field.problem(found) else None
-    if material.way == "picture" and field.reader is not None:
+    if material.way == "picture" and (field.rule is not None or (field.reader and material.picture != "meter")):
         return None
     least = _ALONE if asked else _LABEL if corrects or not _units(field, material) else _UNIT
     known = [each for each in _candidates(field, material) if not field.problem(each.value)]
@@ -97,7 +97,7 @@ def _best(candidates: list[_Candidate]) -> set[str]:
 
 def _by_rule(field: NumberField, material: AnswerText) -> str:
     """What a rule of ``server.flows.extraction`` finds; empty for nothing."""
-    if field.reader == "register_rows":
+    if field.rule == "register_rows":
         rows = visitor_count(material.text.value, material.text.counts) if material.picture == "visitor_register" else 0
         return str(rows) if rows else ""
     reading = meter_reading(material.text.value) if material.picture in ("", "meter") else None

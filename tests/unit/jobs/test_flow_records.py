@@ -24,7 +24,7 @@ from server.llm.upstream import Patience
 from server.records.session_material import material
 from tests.fakes.gateway import redacted
 from tests.fakes.guide import GUIDE
-from tests.unit.jobs.conftest import World
+from tests.unit.jobs.conftest import JPEG, World
 from tests.unit.jobs.recommendation_helpers import propose
 from tests.unit.ledger.stored import events_of_session
 from tests.unit.llm.assistants import upstream_at
@@ -177,7 +177,7 @@ def test_a_personal_field_is_kept_as_its_flow_says(keep: str, expected: str) -> 
     flow = parse_flow(yaml.safe_dump({"name": "calls", "version": 1, "title": "Calls", "steps": steps}))
     item = SourceItem("turn-1", "turn", redacted("Call me on [REDACTED_PHONE]."))
     value = SealedValue("PHONE", "phone", "office", b"cipher", "0a1b2c3d" * 8)
-    record = with_code_fields(OnboardingRecord("Calls.", ()), flow, [item], (), {"turn-1": [value]})
+    record = with_code_fields(OnboardingRecord("Calls.", ()), flow, [item], {}, {"turn-1": [value]})
     assert record.fields == (RecordField("phone", expected, "turn-1"),)
 
 
@@ -203,8 +203,8 @@ async def test_photographs_are_counted_even_without_text(world: World, model: Sc
     await world.start()
     await begin(world, "incident_report", *INCIDENT)
     world.gateway.printed = ()
-    for _ in range(2):
-        await world.upload(kind="site")
+    for number in range(2):
+        await world.upload(JPEG + bytes([number]), kind="site")
     await world.settle()
     told = await proposed(world)
     assert (told.values["photos"], told.field("photos").confidence) == ("2", SURE)
@@ -260,8 +260,8 @@ CHEAP = (INCIDENT[0], "It was on November 12, 2026, and the repair may cost 80 E
 async def with_photographs(world: World, *said: str) -> None:
     await world.start()
     await begin(world, "incident_report", *said)
-    for _ in range(2):
-        await world.upload(kind="site")
+    for number in range(2):
+        await world.upload(JPEG + bytes([number]), kind="site")
     await world.settle()
 
 

@@ -114,7 +114,7 @@ class GuidedSession:
         for row in sealed_values.list_of_session(self.cursor, self.session.id):
             by_source.setdefault(row.source_id, []).append(row.value)
         answered = answered_fields(flow, {}, rows)
-        record = with_code_fields(OnboardingRecord("", ()), flow, items, (), by_source, answered)
+        record = with_code_fields(OnboardingRecord("", ()), flow, items, {}, by_source, answered)
         return {each.name: each.value for each in record.fields}
 
     def _scope(self) -> RedactionScope:
