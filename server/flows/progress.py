@@ -16,8 +16,8 @@ from models.text import RedactedText
 from server.flows.definition import FlowDefinition, Step
 from server.flows.fields import FieldDefinition, PhotoField
 
-AnswerWay = Literal["speech", "text", "picture", "app"]
-"""How an answer came: said, typed, read in a picture, or given by the app as a value."""
+AnswerWay = Literal["speech", "text", "picture", "app", "review"]
+"""How an answer came: said, typed, read in a picture, or given by the app as a value. A review only opens a field."""
 
 
 class AnswerStatus(StrEnum):
@@ -48,7 +48,7 @@ class Answer:
         step: Name of the step.
         field: Name of the field; empty where a step was entered.
         value: As the record has it; empty unless it was answered.
-        source_id: UUID of the turn or upload; of what the app did one of its own.
+        source_id: UUID of the turn or upload; of the record that was sent back; of what the app did one of its own.
         corrects: Whether it was meant as a correction.
         create_time: When it came; None before it is stored.
     """

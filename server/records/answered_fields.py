@@ -5,7 +5,7 @@ A model may overlook an answer, and the rules of the fallback do not know what w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from server.flows.definition import FlowDefinition
@@ -34,26 +34,18 @@ def given_by_app(answered: Answered) -> dict[str, str]:
     return {name: each.value.value for name, each in answered.items() if each.way == "app"}
 
 
-def with_answers(
-    record: OnboardingRecord,
-    flow: FlowDefinition,
-    answered: Answered,
-    sent_back: Collection[tuple[str, str]] = (),
-) -> OnboardingRecord:
+def with_answers(record: OnboardingRecord, flow: FlowDefinition, answered: Answered) -> OnboardingRecord:
     """The record with the answers that it does not have, and with what the app gave in place of anything else.
 
     Args:
         record: As a model or the fallback wrote it.
         flow: Of the session.
         answered: What the session has answered.
-        sent_back: Fields and their values in records that a person sent back. Such an answer is not put in again where
-            a model has left it out.
     """
     app = given_by_app(answered)
     fields = {field.name: field for field in record.fields if field.name not in app}
     for name, each in answered.items():
-        refused = any(name == field and each.field.equal(each.value.value, value) for field, value in sent_back)
-        if name not in fields and not is_set_by_code(each.field) and (name in app or not refused):
+        if name not in fields and not is_set_by_code(each.field):
             fields[name] = RecordField(name, each.value.value, each.source_id)
     order = {name: place for place, name in enumerate(flow.fields)}
     ordered = sorted(fields.values(), key=lambda field: order.get(field.name, len(order)))

@@ -11,7 +11,7 @@ from models.errors import Conflict, NotFound
 from models.reasons import Reason
 from models.sealed_values import SealedValue
 from models.text import RedactedText
-from server.access.audit import AuditAction, AuditTrail
+from server.access.audit import AuditTrail
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition, Way
 from server.flows.dialogue import answers_in, answers_of_picture
@@ -31,6 +31,7 @@ from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, TurnRow, UploadRow, UploadState
 from server.records.answer_problems import problem_of, wrong_answer
 from server.records.noted_answers import Change, NotedAnswers
+from server.records.sealed_releases import supersede_sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +162,8 @@ class Guide:
         stored = sealed_values.store(cursor, session.id, source_id, own, now)
         if change.made:
             for field in sorted(answered):
-                self._supersede(cursor, session, field, source_id)
+                supersede_sealed(cursor, self._audit, session.id, field, kept_source=source_id)
         return replace(change, sealed=stored)
-
-    def _supersede(self, cursor: Cursor, session: SessionRow, field: str, source_id: str) -> None:
-        """Delete the sealed values of a field from earlier sources: one that was corrected is not released."""
-        if sealed_values.keep_source(cursor, session.id, field, source_id) and self._audit is not None:
-            entry = self._audit.entry(AuditAction.SEALED_SUPERSEDED, ("session", session.id), reason=field)
-            self._audit.append(cursor, entry)
 
     def find(self, progress: Progress, field: str) -> FieldProgress:
         """A field that comes up.

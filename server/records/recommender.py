@@ -96,6 +96,7 @@ class Recommender:
         self._pubsub = pubsub
         self._clock = clock
         self._audit = audit
+        self._flows = flows
         self._rules = ApprovalRules(approval, flows)
         self._builder = RecordBuilder(ledger, gateway, assistant, flows, fields=fields, rules=self._rules, clock=clock)
         self._on_job = on_job
@@ -201,7 +202,7 @@ class Recommender:
         )
         try:
             decided = await self._ledger.write(
-                lambda cursor: take_decision(cursor, decision, self._rules, self._audit, self._clock())
+                lambda cursor: take_decision(cursor, decision, self._rules, self._flows, self._audit, self._clock())
             )
         except (Conflict, PermissionDenied) as error:
             await self._note_refusal(recommendation_id, error)

@@ -41,6 +41,7 @@ from server.records.answered_fields import answered_fields, given_by_app, with_a
 from server.records.approval import ApprovalRules
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
+from server.records.reviewed_values import with_corrections, without_refused
 from server.records.session_material import SessionMaterial, material
 
 _ENUMERATED = (ChoiceField, YesNoField, PhotoField, PersonalField)
@@ -139,17 +140,34 @@ class RecordBuilder:
 
     async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
         session = held.session
-        answered = answered_fields(flow, session.facts, held.answers)
-        sent_back = held.sent_back if written.origin is Origin.MODEL else ()
-        answering = with_answers(written.record, flow, answered, sent_back)
-        whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed, answered)
-        named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
+        named = self._whole(written.record, held, flow)
+        if written.origin is Origin.MODEL and held.has_rejected(named):
+            named = self._whole(written.record, held, flow, app_only=True)  # it has left out what was wrong
         language, scope = held.language, RedactionScope(session.client_id, session.id)
         parts = await redact_all(self._gateway, [named.summary], language, scope)
         parts += await self._values(values_of(named), held, flow)
         # The hash of the record is that of what is shown, so its tags get their numbers first.
         parts = await number_tags(self._ledger, session.id, parts)
         return _Draft(with_strings(named, [part.value for part in parts]), parts)
+
+    def _whole(
+        self, record: OnboardingRecord, held: SessionMaterial, flow: FlowDefinition, *, app_only: bool = False
+    ) -> OnboardingRecord:
+        """A written record with what was answered and what code sets, and without what reviewers took out.
+
+        Args:
+            record: As a model or the fallback wrote it.
+            held: What it was written from.
+            flow: Of the session.
+            app_only: Whether only answers that the app gave are put in.
+        """
+        facts = held.session.facts
+        answered = answered_fields(flow, facts, held.answers)
+        put_in = {name: each for name, each in answered.items() if not app_only or each.way == "app"}
+        answering = without_refused(with_answers(without_refused(record, flow, held), flow, put_in), flow, held)
+        corrected = with_corrections(answering, held)
+        whole = with_code_fields(corrected, flow, held.items, held.photographs, held.sealed, answered)
+        return self._fields.apply(with_missing(without_refused(whole, flow, held), flow, facts), flow)
 
     async def _values(
         self, values: Sequence[tuple[str, str]], held: SessionMaterial, flow: FlowDefinition

@@ -216,7 +216,7 @@ class FieldReview:
         took_s = (now - before.create_time).total_seconds()
         for choice in choices:
             if choice.decision is not FieldDecision.ACCEPTED:
-                supersede_sealed(cursor, self._audit, session.id, choice.name, caller)
+                supersede_sealed(cursor, self._audit, session.id, choice.name)
             event = make_event(
                 session,
                 "field_decided",
