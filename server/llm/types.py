@@ -89,6 +89,8 @@ class FindingKind(StrEnum):
     """The checker is not sure, or said nothing about it."""
     UNCHECKED = "unchecked"
     """The checker could not be asked."""
+    REDACTED = "redacted"
+    """Redaction changed what a reviewer wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class ReviewedField:
     """What a person decided about one field; all three are machine words.
 
     Attributes:
-        decision: ``rejected`` or ``corrected``.
+        decision: ``rejected``, ``corrected`` or ``removed``.
         reason: May be empty.
     """
 

@@ -223,13 +223,13 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
         "Time since the session waits for a decision.",
     ),
     "field_decided": RecordedEvent(
-        "A reviewer accepted, corrected or rejected a field of a record.",
+        "A reviewer accepted, corrected or rejected a field of a record, or removed it by deciding about another one.",
         "Time since the record was proposed, or last changed by a reviewer.",
         {
             "field": ("word", "Name of the field; other for one that is not declared."),
-            "decision": ("word", "accepted, corrected or rejected."),
+            "decision": ("word", "accepted, corrected, rejected or removed."),
             "origin": _ORIGIN,
-            "reason": ("word", "Why, as a machine word; left out for an accepted one."),
+            "reason": ("word", "Why, as a machine word; left out for one that was accepted or removed."),
         },
     ),
     "record_approved_in_part": RecordedEvent(

@@ -27,12 +27,14 @@ class ReviewedValue:
     Attributes:
         value: Taken out; empty where the field was missing.
         given: Put in its place; empty where there is none that a model may see.
+        applies: Whether the field still applied then.
     """
 
     field: str
     value: str
     given: str
     time: datetime
+    applies: bool = True
 
 
 def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
@@ -44,6 +46,7 @@ def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
             _values(rows[one.recommendation_id]).get(one.field, ""),
             _values(after).get(one.field, "") if (after := rows[one.result_id]).record.safe_for_llm else "",
             one.time,
+            one.decision is not FieldDecision.REMOVED,
         )
         for one in held.field_decisions
         if one.decision is not FieldDecision.ACCEPTED
@@ -76,12 +79,13 @@ def fields_to_ask(flow: FlowDefinition, held: SessionMaterial) -> frozenset[str]
     """Fields whose value a reviewer took out, and that nobody has answered since.
 
     A field for which a reviewer gave another value is none of them, unless code copies its value from what was said.
+    Neither is one that no longer applies.
     """
     newest = {one.field: one for one in reviewed_values(held)}
     return frozenset(
         name
         for name, one in newest.items()
-        if name in flow.fields and (not one.given or is_set_by_code(flow.fields[name]))
+        if name in flow.fields and one.applies and (not one.given or is_set_by_code(flow.fields[name]))
         if not _answers_since(one.time, name, held)
     )
 

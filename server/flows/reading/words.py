@@ -190,6 +190,18 @@ def phrases(lists: _Lists, language: str) -> tuple[str, ...]:
     return tuple(folded(each) for each in lists.get(language, lists["en"]).split("|"))
 
 
+@lru_cache
+def plain_yes() -> frozenset[str]:
+    """The plain words for yes in every language, folded."""
+    return frozenset(word for language in PLAIN_YES for word in phrases(PLAIN_YES, language))
+
+
+@lru_cache
+def plain_no() -> frozenset[str]:
+    """The plain words for no in every language, folded."""
+    return frozenset(word for language in PLAIN_NO for word in phrases(PLAIN_NO, language))
+
+
 def denies_all(text: str, language: str) -> bool:
     """Whether a text is a no, or says that there is nothing to tell, and nothing else."""
     fine = phrases(FINE, language)
