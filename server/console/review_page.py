@@ -159,6 +159,7 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
         "name": field.name,
         "value": field.value,
         "missing": field.missing,
+        "removed": field.decision == pb.FIELD_DECISION_REMOVED,
         "decision": _decision(field, texts),
         "before": field.proposed_value if field.proposed_value != field.value else "",
         "text": source.text.value,
