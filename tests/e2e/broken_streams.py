@@ -198,8 +198,8 @@ def raw_pieces(sent: Sequence[Streamed]) -> list[Planted]:
 
 
 def parts_of(sent: Sequence[Streamed], shown: Sequence[str]) -> PartProbe:
-    """Looks for parts of the values, but those in ``shown``, texts that were compared already, and those in what a model
-    is told of each field, such as "at most 99999".
+    """Looks for parts of the values. Left out are those in ``shown``, texts that were compared already, and in what
+    a model is told of each field, such as "at most 99999".
     """
     told = [field.expected for field in shipped_catalogue().default.fields.values()]
     values = tuple(Planted(one.broken.label, one.broken.value, "", one.broken.how) for one in sent)
