@@ -249,7 +249,7 @@ def _numbers_with_unit(field: NumberField, text: str, language: str) -> Iterator
     if not units:
         return
     unit = "|".join(sorted(units, key=len, reverse=True))
-    beside = rf"(?<![\w.,-])(-?\d[\d.,']*)\s?(?:{unit})(?!\w)"
+    beside = rf"(?<![\w.,-])(-?\d{{1,3}}(?: \d{{3}})+(?:[.,]\d+)?|-?\d[\d.,']*)\s?(?:{unit})(?!\w)"
     for found in re.finditer(beside, with_digits(text, language), re.IGNORECASE):
         meant = numbers_in(found[1].rstrip(".,'"), language)
         if len(meant) == 1:

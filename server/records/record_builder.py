@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.errors import Conflict
 from models.reasons import Reason
@@ -131,11 +131,13 @@ class RecordBuilder:
         )
         draft = await self._redacted(written, held, flow)
         by_model = written.origin is Origin.MODEL
-        is_checked = by_model and not held.has_rejected(draft.record)  # one that is no proposal costs no check
-        verdicts = await self._checked(draft, held, flow, fallback=fallback) if is_checked else None
         given = given_by_app(answered_fields(flow, session.facts, held.answers))
-        case = Case(flow, held.items, session.facts, held.language, by_model, verdicts, given)
-        return await self._row(judged(draft.record, case), draft.parts, written.origin, held), held.ids
+        case = Case(flow, held.items, session.facts, held.language, by_model, given=given)
+        record = judged(draft.record, case)
+        if by_model and not held.has_rejected(record):  # one that is no proposal costs no check
+            verdicts = await self._checked(draft, held, flow, fallback=fallback)
+            record = judged(draft.record, replace(case, verdicts=verdicts))
+        return await self._row(record, draft.parts, written.origin, held), held.ids
 
     async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
         session = held.session

@@ -16,6 +16,7 @@ from server.ledger.types import RecommendationRow, RecommendationState, SessionR
 from server.llm.history import photographs_of, rejected_records_of, source_items_of
 from server.llm.record_schema import stored_record
 from server.llm.types import OnboardingRecord, Photograph, RejectedRecord, SourceItem
+from server.records.proposal_jobs import propose_again_later
 from server.records.reviews_view import decisions_behind
 from server.records.session_progress import note_new_input
 
@@ -142,7 +143,7 @@ def material(cursor: Cursor, session_id: str) -> SessionMaterial:
 
 def note_read(cursor: Cursor, session: SessionRow, upload: UploadRow, now: datetime) -> SessionRow | None:
     """Note that an upload was read. A record that waits for approval was built without it, so it is superseded, unless
-    the upload holds nothing to build from.
+    the upload holds nothing to build from. A job proposes another one, because its app may have gone.
 
     Args:
         cursor: Within the transaction that stores what was read.
@@ -155,6 +156,7 @@ def note_read(cursor: Cursor, session: SessionRow, upload: UploadRow, now: datet
     """
     if session.state is not SessionState.AWAITING_APPROVAL or upload.shown_id not in material(cursor, session.id).ids:
         return None
+    propose_again_later(cursor, upload, now)
     return note_new_input(cursor, session, now)[0]
 
 

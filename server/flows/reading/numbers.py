@@ -13,7 +13,7 @@ from server.flows.extraction import meter_reading, visitor_count
 from server.flows.fields import NumberField
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.dates import without_dates
-from server.flows.reading.spoken_marks import has_spoken_point, with_spoken_marks
+from server.flows.reading.spoken_marks import is_beside_point, with_spoken_marks
 from server.flows.reading.units import apart, is_foreign, scaled
 from server.flows.reading.words import CORRECTION, NOT, NOW, phrases
 from server.flows.texts import words_in
@@ -23,7 +23,7 @@ _SPOKEN_POINT: Final = "\u00b7"
 """A point that was said, and so is certainly before decimals."""
 _NUMBER: Final = re.compile(
     r"(?<![\w.,:/*\u00b7-])(?P<sign>[-\u2212])?"
-    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,\u00b7]?\d)|\d{{1,3}}(?:[{_SPACES}]\d{{3}})++(?!\d)(?:[.,]\d++)?+|"
+    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,\u00b7]?\d)|\d{{1,3}}(?:[{_SPACES}]\d{{3}})++(?!\d)(?:[.,\u00b7]\d++)?+|"
     r"\d++(?:[.,\u00b7]++\d++)*+)(?![\w:/*]|[-\u2013]\d)"
 )
 _HALF: Final = re.compile(
@@ -108,7 +108,7 @@ def _candidates(field: NumberField, material: AnswerText) -> Iterator[_Candidate
     own = _units(field, material)
     marked = with_spoken_marks(material.numbered, _SPOKEN_POINT)
     text = apart(without_dates(marked, material), own)
-    if scaled(text) or scaled(material.plain) or has_spoken_point(text):
+    if scaled(text) or scaled(material.plain):
         return
     units, labels = any_of(own), any_of(_label_words(field, material))
     negated = re.compile(rf"(?:{any_of(phrases(NOT, material.code)).pattern})\s*$")
@@ -122,7 +122,7 @@ def _candidates(field: NumberField, material: AnswerText) -> Iterator[_Candidate
         value = _value(number, field, material.code, half=half is not None)
         if not value or negated.search(folded(before)) or (after.startswith(("th", "st.", "%")) and field.unit != "%"):
             continue
-        if is_foreign(after, own):
+        if is_foreign(after, own) or is_beside_point(before, after):
             continue
         score = _ALONE + _UNIT * _begins_with(units, after) + _LABEL * _is_beside(labels, before, after)
         yield _Candidate(value, score, _is_marked(text[last : number.start()], after, material.code, first=not last))

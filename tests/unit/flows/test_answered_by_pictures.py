@@ -21,7 +21,6 @@ from server.flows.reading.answer_text import AnswerText
 from tests.unit.flows.problems import told_of
 from tests.unit.llm.texts import METER, REGISTER, redacted
 
-_PATTERNS: Final = r"(\[[A-Z0-9]{1,3}\]|[A-Z0-9-]|\\d|\(\?:[A-Z0-9]{1,2}\)|[A-Z0-9]\{1,3\}){1,4}"
 _NAME: Final = {"kind": "personal", "entities": ["NAME"], "from_pictures": True}
 _OPTIONS: Final = [{"value": "car"}, {"value": "bicycle"}]
 NEVER: Final[list[dict[str, Any]]] = [

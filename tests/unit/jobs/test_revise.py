@@ -193,6 +193,18 @@ async def test_another_source_counts_where_something_came_in_or_the_reason_names
         assert await reason_of(propose(world)) == "PROPOSAL_UNCHANGED"
 
 
+async def test_the_same_values_from_a_source_that_has_them_at_last_are_checked(world: World) -> None:
+    """The model names the old source again, and the judge moves the value to the new one: another record."""
+    first = await world.say("Good morning.")
+    written = record(RecordField("meter_reading", "4821", first.id))
+    world.assistant.script_record(written)
+    await send_back(world, await propose(world))
+    await world.say("The meter reads 4821.")
+    world.assistant.script_record(written)
+    assert (await propose(world)).state is PENDING
+    assert len(world.assistant.asked_checks) == 2
+
+
 async def test_a_rejected_record_that_is_not_safe_gives_its_reason_alone(world: World) -> None:
     row = await sent_back(world)
     await world.ledger.write(lambda cursor: update(cursor, "recommendations", row.id, {"record_safe": False}))

@@ -45,6 +45,7 @@ TUESDAY = date(2026, 11, 24)
         ("It happened yesterday.", "en", "2026-11-23", []),
         ("Es war gestern.", "de", "2026-11-23", []),
         ("It happened yesterday.", "de", "2026-11-23", []),
+        ("La puerta está rota.", "es", "2026-11-24", [FindingKind.UNSUPPORTED]),
         ("Two weeks ago", "en", "2026-11-10", []),
         ("It happened yesterday.", "en", "2026-11-24", [FindingKind.UNSUPPORTED]),
         (
@@ -135,6 +136,8 @@ def test_a_clean_record_is_sure() -> None:
             ["unsupported", "contradicted"],
         ),
         (INCIDENT, said("It may cost 250 euros"), RecordField("estimated_cost", "250", "turn"), []),
+        (INCIDENT, said("It may cost 1 250 euros"), RecordField("estimated_cost", "1250", "turn"), []),
+        (INCIDENT, said("It may cost 1 000.50 euros"), RecordField("estimated_cost", "1000.50", "turn"), []),
         (INCIDENT, said("the gate hit the fence"), RecordField("what_happened", "A gate damaged a fence"), []),
         (INCIDENT, said("the gate hit the fence"), RecordField("what_happened", "3 gates broke"), ["unsupported"]),
         (SITE_VISIT, said("I am at Riverside"), RecordField("site_name", "Lakeside", "turn"), ["unsupported"]),
