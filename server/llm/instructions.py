@@ -38,8 +38,6 @@ _SPEAKS_TO_A_MACHINE: Final = re.compile(
 
 
 @lru_cache(maxsize=512)
-def without_instructions(text: str) -> str:
-    """The text without the sentences that speak to a machine; they become blanks, so that nothing else is joined."""
-    return "".join(
-        "\n" if _SPEAKS_TO_A_MACHINE.search(sentence[0]) else sentence[0] for sentence in _SENTENCE.finditer(text)
-    )
+def instructions_in(text: str) -> tuple[tuple[int, int], ...]:
+    """Where the sentences are that speak to a machine: the first code point of each and one past its last."""
+    return tuple(sentence.span() for sentence in _SENTENCE.finditer(text) if _SPEAKS_TO_A_MACHINE.search(sentence[0]))

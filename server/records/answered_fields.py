@@ -29,18 +29,16 @@ def answered_fields(
     }
 
 
-def given_by_app(answered: Answered) -> dict[str, str]:
-    """Values that the app gave, by name. No turn and no picture has them."""
-    return {name: each.value.value for name, each in answered.items() if each.way == "app"}
-
-
 def with_answers(
     record: OnboardingRecord,
     flow: FlowDefinition,
     answered: Answered,
     sent_back: Collection[tuple[str, str]] = (),
+    *,
+    by_model: bool,
 ) -> OnboardingRecord:
-    """The record with the answers that it does not have, and with what the app gave in place of anything else.
+    """The record with the answers that it does not have. What the app gave replaces whatever a model has written, and
+    every answer replaces what the fallback has found: both read the same texts, but the answer knows its question.
 
     Args:
         record: As a model or the fallback wrote it.
@@ -48,12 +46,13 @@ def with_answers(
         answered: What the session has answered.
         sent_back: Fields and their values in records that a person sent back. Such an answer is not put in again where
             a model has left it out.
+        by_model: Whether a model wrote it.
     """
-    app = given_by_app(answered)
-    fields = {field.name: field for field in record.fields if field.name not in app}
+    stand = {name for name, each in answered.items() if each.way == "app" or not by_model}
+    fields = {field.name: field for field in record.fields if field.name not in stand}
     for name, each in answered.items():
         refused = any(name == field and each.field.equal(each.value.value, value) for field, value in sent_back)
-        if name not in fields and not is_set_by_code(each.field) and (name in app or not refused):
+        if name not in fields and not is_set_by_code(each.field) and (name in stand or not refused):
             fields[name] = RecordField(name, each.value.value, each.source_id)
     order = {name: place for place, name in enumerate(flow.fields)}
     ordered = sorted(fields.values(), key=lambda field: order.get(field.name, len(order)))

@@ -18,6 +18,7 @@ from server.ledger.record_text import record_text
 from server.ledger.types import Clock, Origin, RecommendationRow, RecommendationState, SessionRow
 from server.ledger.writer import Ledger
 from server.llm.code_fields import with_code_fields
+from server.llm.fallback import summary_of
 from server.llm.field_names import FieldNames
 from server.llm.judge import Case, judged
 from server.llm.record_rules import as_recorded, fields_of_model, is_set_by_code, with_missing
@@ -37,7 +38,7 @@ from server.llm.types import (
     Verdicts,
     WrittenRecord,
 )
-from server.records.answered_fields import answered_fields, given_by_app, with_answers
+from server.records.answered_fields import answered_fields, with_answers
 from server.records.approval import ApprovalRules
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
@@ -131,8 +132,8 @@ class RecordBuilder:
         )
         draft = await self._redacted(written, held, flow)
         by_model = written.origin is Origin.MODEL
-        given = given_by_app(answered_fields(flow, session.facts, held.answers))
-        case = Case(flow, held.items, session.facts, held.language, by_model, given=given)
+        answered = answered_fields(flow, session.facts, held.answers)
+        case = Case(flow, held.items, session.facts, held.language, by_model, answered=answered)
         record = judged(draft.record, case)
         if by_model and not held.has_rejected(record):  # one that is no proposal costs no check
             verdicts = await self._checked(draft, held, flow, fallback=fallback)
@@ -142,13 +143,19 @@ class RecordBuilder:
     async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
         session = held.session
         answered = answered_fields(flow, session.facts, held.answers)
-        sent_back = held.sent_back if written.origin is Origin.MODEL else ()
-        answering = with_answers(written.record, flow, answered, sent_back)
+        by_model = written.origin is Origin.MODEL
+        sent_back = held.sent_back if by_model else ()
+        answering = with_answers(written.record, flow, answered, sent_back, by_model=by_model)
         whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed, answered)
         named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
-        language, scope = held.language, RedactionScope(session.client_id, session.id)
-        parts = await redact_all(self._gateway, [named.summary], language, scope)
-        parts += await self._values(values_of(named), held, flow)
+        values = await self._values(values_of(named), held, flow)
+        if by_model:
+            scope = RedactionScope(session.client_id, session.id)
+            [summary] = await redact_all(self._gateway, [named.summary], held.language, scope)
+        else:
+            told = zip((field.name for field in named.fields), values, strict=True)
+            summary = summary_of(flow, told, held.language)  # the texts of the flow, and values that are redacted
+        parts = [summary, *values]
         # The hash of the record is that of what is shown, so its tags get their numbers first.
         parts = await number_tags(self._ledger, session.id, parts)
         return _Draft(with_strings(named, [part.value for part in parts]), parts)

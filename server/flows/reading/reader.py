@@ -73,12 +73,15 @@ def read_answer(field: FieldDefinition, step: Step, material: AnswerText, reques
         return None
     if isinstance(field, TextField):
         return _text(field, material, asked=request.asked)
-    value = _value(field, material, request)
+    value = read_value(field, material, request)
     return None if value is None else RedactedText.literal(value)
 
 
-def _value(field: FieldDefinition, material: AnswerText, request: Request) -> str | None:
-    """A value that no words of a person are left in: digits, a day, an option, a code."""
+def read_value(field: FieldDefinition, material: AnswerText, request: Request) -> str | None:
+    """A value that no words of a person are left in: digits, a day, an option, a code; None for none.
+
+    In which ways the field may be answered is not looked at; see ``read_answer``.
+    """
     value: str | None = None
     match field:
         case NumberField():
