@@ -42,6 +42,16 @@ ECHO: Final[_Lists] = {
 }
 """The verb of a question, which is a yes only where nothing else is said."""
 
+STATES: Final[_Lists] = {
+    "en": "it is|its|it was|that is|thats|is|are|exactly",
+    "de": "es sind|es ist|das sind|das ist|es waren|sind|ist|genau",
+    "es": "son|es|eran|exactamente",
+    "fr": "c'est|ce sont|il y a|est|exactement",
+    "pt": "são|é|eram|exatamente",
+    "hi": "यह|ये|है|हैं|ठीक",
+}
+"""Words that state an amount and nothing about it."""
+
 PLAIN_NO: Final[_Lists] = {
     "en": "no|nope|nah",
     "de": "nein|nee|nö",
