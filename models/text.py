@@ -273,19 +273,10 @@ class RedactedText:
             return None
         return replace(self, value=words, counts={}, identities=())
 
-    def without(self, parts: Iterable[tuple[int, int]]) -> RedactedText:
-        """The text with a line break in place of some parts. Its counts stay.
-
-        Args:
-            parts: First code point of each and one past its last, in their order. They do not overlap.
-        """
-        pieces, at = [""], 0
-        for start, end in parts:
-            pieces[-1] += self.value[at:start]
-            pieces.append("")
-            at = end
-        pieces[-1] += self.value[at:]
-        return replace(self, value="\n".join(pieces), identities=())
+    def without(self, pieces: Iterable[str]) -> RedactedText:
+        """The text with a line break in place of some pieces of it. Its counts stay."""
+        value = re.sub("|".join(map(re.escape, pieces)) or "(?!)", "\n", self.value)
+        return replace(self, value=value, identities=())
 
     def without_prefix(self, prefix: str) -> RedactedText | None:
         """The text after a prefix that was written before it was redacted; None if a tag touches the prefix.

@@ -38,6 +38,6 @@ _SPEAKS_TO_A_MACHINE: Final = re.compile(
 
 
 @lru_cache(maxsize=512)
-def instructions_in(text: str) -> tuple[tuple[int, int], ...]:
-    """Where the sentences are that speak to a machine: the first code point of each and one past its last."""
-    return tuple(sentence.span() for sentence in _SENTENCE.finditer(text) if _SPEAKS_TO_A_MACHINE.search(sentence[0]))
+def instructions_in(text: str) -> tuple[str, ...]:
+    """The sentences of a text that speak to a machine."""
+    return tuple(each[0] for each in _SENTENCE.finditer(text) if _SPEAKS_TO_A_MACHINE.search(each[0]))
