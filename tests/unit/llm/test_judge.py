@@ -66,6 +66,12 @@ def test_a_day_counts_from_when_it_was_told(text: str, language: str, value: str
     assert kinds(without["incident_date"]) != [], "nobody knows when that was"
 
 
+def test_a_turn_is_read_in_its_own_language() -> None:
+    told, hours = said("achtunddreißig Stunden"), RecordField("hours_per_week", "38", "turn")
+    assert kinds(judge(STAFF, [replace(told, language="de")], hours)["hours_per_week"]) == []
+    assert kinds(judge(STAFF, [told], hours)["hours_per_week"]) == [FindingKind.UNSUPPORTED]
+
+
 def yes_to(*names: str) -> Verdicts:
     return Verdicts({name: FieldVerdict(Verdict.SUPPORTED) for name in names})
 
