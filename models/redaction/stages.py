@@ -34,7 +34,13 @@ from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.postprocess.doubted_words import with_doubted_words
-from models.redaction.postprocess.expected_answer import expected_spans, is_expected, is_plain_answer, is_spelled_code
+from models.redaction.postprocess.expected_answer import (
+    expected_spans,
+    is_expected,
+    is_number_of_flow,
+    is_plain_answer,
+    is_spelled_code,
+)
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import (
@@ -120,7 +126,7 @@ def propagate_mentions(drafts: list[Draft], _: Job) -> None:
 
 
 def drop_explained(drafts: list[Draft], job: Job) -> None:
-    """Drop entities that the document type, the words around or the code asked for show to be something else."""
+    """Drop entities that the document type, the words around or what the flow asks show to be something else."""
     for draft in drafts:
         draft.expected = expected_spans(draft.view.text, job.context)
         draft.candidates = [
@@ -129,6 +135,7 @@ def drop_explained(drafts: list[Draft], job: Job) -> None:
             if not is_explained(e, draft.view, job.context)
             and not is_expected(e, draft.expected)
             and not is_plain_answer(e, draft.view.text, job.context.language)
+            and not is_number_of_flow(e, draft.view, job.context)
         ]
 
 

@@ -140,11 +140,15 @@ def _is_told_apart(progress: Progress, one: FieldProgress, value: RedactedText) 
 def _restated(
     progress: Progress, material: AnswerText, asked: FieldProgress | None
 ) -> Iterator[tuple[FieldProgress, RedactedText]]:
-    """Numbers that a text names and that differ from what was said before: "the mileage is 48,215"."""
+    """Numbers that differ from what was said before: those that a text names ("the mileage is 48,215"), and the one
+    that was answered last, where a text says nothing but it ("it is 48,215 km").
+    """
     for one in progress.fields:
         known = one is not asked and one.state is FieldState.ANSWERED and isinstance(one.field, NumberField)
         if known and not material.is_question:
             value = read_answer(one.field, one.step, material, Request(named=True))
+            if value is None and one.field.name == progress.last:
+                value = read_answer(one.field, one.step, material, Request(alone=True))
             if value and _differs(one, value):
                 yield one, value
 

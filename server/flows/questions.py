@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from models.text import RedactedText
 from server.flows.fields import (
     ChoiceField,
@@ -52,6 +54,15 @@ def shown_value(field: FieldDefinition, value: RedactedText, language: str) -> R
         case NumberField() if field.unit and value.value:
             return RedactedText.join([value, RedactedText.literal(field.unit)])
     return value
+
+
+def listed_values(values: Iterable[tuple[FieldDefinition, RedactedText]], language: str) -> RedactedText:
+    """Fields with their values as people read them, and a full stop. Of an empty value only the label is told."""
+    parts = [
+        RedactedText.join([RedactedText.literal(field.label_in(language)), shown_value(field, value, language)])
+        for field, value in values
+    ]
+    return RedactedText.join([RedactedText.join(parts, separator="; "), RedactedText.literal(".")], separator="")
 
 
 def labels_of(fields: list[FieldProgress], language: str) -> list[str]:

@@ -14,7 +14,7 @@ from server.flows.fields import Keep, PersonalField, PhotoField
 from server.flows.personal_values import sharing
 from server.flows.progress import FieldProgress
 from server.llm.record_rules import is_set_by_code
-from server.llm.support import Source, admits
+from server.llm.support import admits
 from server.llm.types import PICTURE_LABELS, OnboardingRecord, RecordField, SourceItem
 
 NOTHING_ANSWERED: Final[Mapping[str, FieldProgress]] = MappingProxyType({})
@@ -76,7 +76,7 @@ def _sources(
         return [item for item in told if item.id == answer.source_id]
     if any(len(sharing(flow, entity)) > 1 for entity in field.entities):
         return []
-    return [item for item in told if admits(flow, field, Source.of(item))]
+    return [item for item in told if admits(flow, field, item)]
 
 
 def _kept(

@@ -77,7 +77,7 @@ def source_items_of(
     """What a record may be built from, oldest first: safe turns, safe texts of uploads, labels of pictures, and values
     that the app gave and that still count. Their days are those of the session's time zone.
     """
-    said = [(row.create_time, SourceItem(row.id, "turn", row.text)) for row in turns]
+    said = [(row.create_time, SourceItem(row.id, "turn", row.text, language=row.language)) for row in turns]
     read = [
         (row.create_time, SourceItem(row.shown_id, row.kind or "upload", row.text))
         for row in uploads

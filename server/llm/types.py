@@ -31,6 +31,7 @@ class SourceItem:
         text: Redacted and ``safe_for_llm``; the caller leaves out everything else.
         field: The one field that an answer of the app is about; empty for all others.
         day: On which it came, in the session's time zone, for "yesterday"; None where that is not known.
+        language: ISO 639-1 code of a turn; empty where it is that of the session.
     """
 
     id: str
@@ -38,6 +39,7 @@ class SourceItem:
     text: RedactedText
     field: str = ""
     day: date | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

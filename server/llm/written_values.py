@@ -45,12 +45,12 @@ class WrittenDate:
 def numbers_in(text: str, language: str) -> frozenset[Decimal]:
     """Every number that a text may state: in digits or words, with a decimal point or comma, grouped or dictated.
 
-    The numbers of days and years in dates are none.
+    The numbers of days and years in dates are none, nor are the groups of one number: 48 213 is not 213.
     """
     plain = with_digits(text, language)
     for rule in (_ISO, _NUMERIC, *_worded(language)):
         plain = rule.sub(" ", plain)
-    found = {number for each in _NUMBER.finditer(plain) for number in _meanings(each[0])}
+    found = {number for each in _NUMBER.finditer(_GROUPS.sub(" ", plain)) for number in _meanings(each[0])}
     joined = [each[0].replace(" ", "").replace(",", ".") for each in _GROUPS.finditer(plain)]
     joined += [re.sub(r"\D", "", each[0]) for each in _SINGLE_DIGITS.finditer(plain)]
     return frozenset(found.union(map(Decimal, joined)))

@@ -37,21 +37,20 @@ def photographs_by_field(
     return {each.field.name: each.photographs for each in progress.fields if each.photographs}
 
 
-def given_by_app(answered: Answered) -> dict[str, str]:
-    """Values that the app gave, by name. No turn and no picture has them."""
-    return {name: each.value.value for name, each in answered.items() if each.way == "app"}
-
-
-def with_answers(record: OnboardingRecord, flow: FlowDefinition, answered: Answered) -> OnboardingRecord:
-    """The record with the answers that it does not have, and with what the app gave in place of anything else.
+def with_answers(
+    record: OnboardingRecord, flow: FlowDefinition, answered: Answered, *, by_model: bool
+) -> OnboardingRecord:
+    """The record with the answers that it does not have. What the app gave replaces whatever a model has written, and
+    every answer replaces what the fallback has found: both read the same texts, but the answer knows its question.
 
     Args:
         record: As a model or the fallback wrote it.
         flow: Of the session.
         answered: What the session has answered.
+        by_model: Whether a model wrote it.
     """
-    app = given_by_app(answered)
-    fields = {field.name: field for field in record.fields if field.name not in app}
+    stand = {name for name, each in answered.items() if each.way == "app" or not by_model}
+    fields = {field.name: field for field in record.fields if field.name not in stand}
     for name, each in answered.items():
         if name not in fields and not is_set_by_code(each.field):
             fields[name] = RecordField(name, each.value.value, each.source_id)

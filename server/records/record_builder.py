@@ -18,6 +18,7 @@ from server.ledger.record_text import record_text
 from server.ledger.types import Clock, Origin, RecommendationRow, RecommendationState, SessionRow
 from server.ledger.writer import Ledger
 from server.llm.code_fields import with_code_fields
+from server.llm.fallback import summary_of
 from server.llm.field_names import FieldNames
 from server.llm.judge import Case, judged
 from server.llm.record_rules import as_recorded, fields_of_model, is_set_by_code, with_missing
@@ -37,7 +38,7 @@ from server.llm.types import (
     Verdicts,
     WrittenRecord,
 )
-from server.records.answered_fields import answered_fields, given_by_app, photographs_by_field, with_answers
+from server.records.answered_fields import answered_fields, photographs_by_field, with_answers
 from server.records.approval import ApprovalRules
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
@@ -132,8 +133,8 @@ class RecordBuilder:
         )
         draft = await self._redacted(written, held, flow)
         by_model = written.origin is Origin.MODEL
-        given = given_by_app(answered_fields(flow, session.facts, held.answers))
-        case = Case(flow, held.items, session.facts, held.language, by_model, given=given)
+        answered = answered_fields(flow, session.facts, held.answers)
+        case = Case(flow, held.items, session.facts, held.language, by_model, answered=answered)
         record = judged(draft.record, case)
         if by_model and not held.has_rejected(record):  # one that is no proposal costs no check
             verdicts = await self._checked(draft, held, flow, fallback=fallback)
@@ -142,18 +143,30 @@ class RecordBuilder:
 
     async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
         session = held.session
-        named = self._whole(written.record, held, flow)
-        if written.origin is Origin.MODEL and held.has_rejected(named):
-            named = self._whole(written.record, held, flow, app_only=True)  # it has left out what was wrong
-        language, scope = held.language, RedactionScope(session.client_id, session.id)
-        parts = await redact_all(self._gateway, [named.summary], language, scope)
-        parts += await self._values(values_of(named), held, flow)
+        by_model = written.origin is Origin.MODEL
+        named = self._whole(written.record, held, flow, by_model=by_model)
+        if by_model and held.has_rejected(named):
+            named = self._whole(written.record, held, flow, by_model=True, app_only=True)  # it left out what was wrong
+        values = await self._values(values_of(named), held, flow)
+        if by_model:
+            scope = RedactionScope(session.client_id, session.id)
+            [summary] = await redact_all(self._gateway, [named.summary], held.language, scope)
+        else:
+            told = zip((field.name for field in named.fields), values, strict=True)
+            summary = summary_of(flow, told, held.language)  # the texts of the flow, and values that are redacted
+        parts = [summary, *values]
         # The hash of the record is that of what is shown, so its tags get their numbers first.
         parts = await number_tags(self._ledger, session.id, parts)
         return _Draft(with_strings(named, [part.value for part in parts]), parts)
 
     def _whole(
-        self, record: OnboardingRecord, held: SessionMaterial, flow: FlowDefinition, *, app_only: bool = False
+        self,
+        record: OnboardingRecord,
+        held: SessionMaterial,
+        flow: FlowDefinition,
+        *,
+        by_model: bool,
+        app_only: bool = False,
     ) -> OnboardingRecord:
         """A written record with what was answered and what code sets, and without what reviewers took out.
 
@@ -161,12 +174,14 @@ class RecordBuilder:
             record: As a model or the fallback wrote it.
             held: What it was written from.
             flow: Of the session.
+            by_model: Whether a model wrote it.
             app_only: Whether only answers that the app gave are put in.
         """
         facts = held.session.facts
         answered = answered_fields(flow, facts, held.answers)
         put_in = {name: each for name, each in answered.items() if not app_only or each.way == "app"}
-        answering = without_refused(with_answers(without_refused(record, flow, held), flow, put_in), flow, held)
+        answering = with_answers(without_refused(record, flow, held), flow, put_in, by_model=by_model)
+        answering = without_refused(answering, flow, held)
         corrected = with_corrections(answering, held)
         photographs = photographs_by_field(flow, facts, held.answers)
         whole = with_code_fields(corrected, flow, held.items, photographs, held.sealed, answered)

@@ -117,12 +117,12 @@ def _answers_since(time: datetime, field: str, held: SessionMaterial) -> list[An
 
 def _tells(item: SourceItem, field: RecordField, flow: FlowDefinition, held: SessionMaterial) -> bool:
     """Whether an item has a value; where code cannot tell, whether the value names it as its source."""
-    definition, source = flow.fields.get(field.name), Source.of(item).without_instructions()
+    definition, source = flow.fields.get(field.name), Source.of(item, held.language).without_instructions()
     found = Support.UNKNOWN
     if definition is not None and not is_set_by_code(definition):
         if not admits(flow, definition, source):
             return False
-        found = support(definition, field.value, source, held.language)
+        found = support(definition, field.value, source)
     return found is Support.YES or (found is Support.UNKNOWN and item.id == field.source_id)
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from models.redaction.commands import any_of, folded
+from models.redaction.commands import any_of, folded, says_only
 from server.flows.extraction import meter_reading, visitor_count
 from server.flows.fields import NumberField
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.dates import without_dates
 from server.flows.reading.spoken_marks import is_beside_point, with_spoken_marks
 from server.flows.reading.units import apart, is_foreign, scaled
-from server.flows.reading.words import CORRECTION, NOT, NOW, phrases
+from server.flows.reading.words import CORRECTION, NOT, NOW, STATES, phrases
 from server.flows.texts import words_in
 
 _SPACES: Final = r" '\u2019\u00a0\u202f"
@@ -79,6 +79,18 @@ def read_named_number(field: NumberField, material: AnswerText) -> str | None:
         return None
     named = [each for each in _candidates(field, material) if each.score & _LABEL and not field.problem(each.value)]
     return _only(named, [each for each in named if each.marked]) if named else None
+
+
+def read_lone_number(field: NumberField, material: AnswerText) -> str | None:
+    """The value of a number in a text that says nothing but it with its unit ("it is 48,213 km"), or None."""
+    units = any_of(_units(field, material))
+    text = folded(apart(material.numbered, _units(field, material)))
+    rest = re.sub(r"[^\w\s']|\d", " ", units.sub(" ", text)).strip()
+    if units.search(text) is None or (
+        rest and not says_only(frozenset(phrases(STATES, material.code)), rest, material.code)
+    ):
+        return None
+    return read_number(field, material, asked=False)
 
 
 def _only(fitting: list[_Candidate], marked: list[_Candidate]) -> str | None:

@@ -128,7 +128,10 @@ async def test_the_fallback_writes_a_record_of_the_flow(world: World) -> None:
         "estimated_cost": "250",
     }
     assert told.record.missing == ("what_happened", "place", "photos")
-    assert told.record.summary == "Incident report: kind of incident, number of the asset, day, estimated cost."
+    assert told.record.summary == (
+        "Incident report: kind of incident damage; number of the asset PMP-0042; day 2026-11-12; "
+        "estimated cost 250 EUR."
+    )
 
 
 async def answered(world: World, field: str, value: str) -> None:

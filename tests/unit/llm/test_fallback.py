@@ -117,7 +117,10 @@ def test_the_materials_of_the_demo_give_the_expected_record() -> None:
         RecordField("contact_given", "yes", "turn-1"),
         RecordField("name_given", "yes", "turn-1"),
     )
-    assert proposed.record.summary == "Site visit: site, meter reading, unit, visitors, phone or e-mail, name."
+    assert proposed.record.summary == (
+        "Site visit: site Riverside; meter reading 04821.7; unit cubic metres; visitors 4; phone or e-mail given; "
+        "name given."
+    )
 
 
 def test_a_later_statement_corrects_an_earlier_one() -> None:

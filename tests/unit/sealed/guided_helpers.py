@@ -15,6 +15,7 @@ from models.text import RawText, TextSource
 from server.access.audit import AuditTrail
 from server.flows.asking import answer_hints, asked_for
 from server.flows.catalogue import Flows
+from server.flows.definition import FlowDefinition
 from server.flows.loader import parse_flow
 from server.flows.progress import FieldProgress, Progress
 from server.ledger import answers, sealed_values, sessions, turns, uploads
@@ -66,7 +67,7 @@ class GuidedSession:
         """Type a text, a minute after what came before."""
         context = RedactionContext(TextSource.TYPED, "en", scope=self._scope())
         if asked and (one := self.progress.current) is not None:
-            context = _asked(context, one)
+            context = _asked(context, one, self.guide.flow(self.session))
         redaction = REDACTOR.redact(RawText(text), context)
         self.said += 1
         turn = replace(
@@ -121,5 +122,5 @@ class GuidedSession:
         return RedactionScope(self.session.client_id, self.session.id, self.seals.request(self.session))
 
 
-def _asked(context: RedactionContext, one: FieldProgress) -> RedactionContext:
-    return answering(context, asked_for(one.field), answer_hints(one.field, one.step, "en"))
+def _asked(context: RedactionContext, one: FieldProgress, flow: FlowDefinition) -> RedactionContext:
+    return answering(context, asked_for(one.field), answer_hints(one.field, flow, "en"))
