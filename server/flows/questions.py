@@ -62,7 +62,9 @@ def listed_values(values: Iterable[tuple[FieldDefinition, RedactedText]], langua
         RedactedText.join([RedactedText.literal(field.label_in(language)), shown_value(field, value, language)])
         for field, value in values
     ]
-    return RedactedText.join([RedactedText.join(parts, separator="; "), RedactedText.literal(".")], separator="")
+    listed = RedactedText.join(parts, separator="; ")
+    stop = "" if listed.value.endswith((".", "!", "?")) else "."
+    return RedactedText.join([listed, RedactedText.literal(stop)], separator="")
 
 
 def labels_of(fields: list[FieldProgress], language: str) -> list[str]:
