@@ -50,18 +50,18 @@ def kept(
         field: Which of ``values`` belong to the field; empty takes all of the type.
 
     Returns:
-        ``yes``, tags with a comma between them, or ``sealed``; None where the text has no value of this type. A value
-        that has no hash, or was not sealed, is kept as its tag.
+        ``yes``, tags with a comma between them, or ``sealed``; None where the text has no value of this type, or none
+        that was sealed or hashed is left. It is no tag then: the system that it is for would get nothing.
     """
     if not text.counts.get(entity_type):
         return None
     if mode is Keep.GIVEN:
         return GIVEN
     own = [value for value in values if value.type == entity_type and field in ("", value.field)]
-    if mode is Keep.SEALED and any(value.ciphertext for value in own):
-        return SEALED
-    if mode is Keep.HASH and own:
-        return _joined(hashed_tag(entity_type, value.hash) for value in own)
+    if mode is Keep.SEALED:
+        return SEALED if any(value.ciphertext for value in own) else None
+    if mode is Keep.HASH:
+        return _joined(hashed_tag(entity_type, value.hash) for value in own) or None
     return _joined(_tags_in(entity_type, text.value) or [tag(entity_type)])
 
 

@@ -167,6 +167,13 @@ class Reason(ReasonRow):
         Status.FAILED_PRECONDITION,
         "The record has changed since its hash was made; show it again before deciding.",
     )
+    CORRECTION_REDACTED = (
+        "CORRECTION_REDACTED",
+        Status.INVALID_ARGUMENT,
+        "Redaction hides what a correction changes, so the value would stay as it is; nothing is recorded.",
+        "Write it without what is hidden, leave the value as it is, or reject the field. A flow can list words of its "
+        "trade under expect.",
+    )
     CREDENTIALS_EXPIRED = "CREDENTIALS_EXPIRED", Status.UNAUTHENTICATED, "The API key or the token has expired."
     CREDENTIALS_INVALID = (
         "CREDENTIALS_INVALID",
@@ -249,6 +256,12 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "A fact of a new session is not in its flow, or its value does not fit.",
     )
+    FIELD_NOT_APPLICABLE = (
+        "FIELD_NOT_APPLICABLE",
+        Status.INVALID_ARGUMENT,
+        "A correction gives a field that does not apply with the other values of the record.",
+        "Leave the field out, or correct the values on which it depends.",
+    )
     FIELD_NOT_FOUND = "FIELD_NOT_FOUND", Status.NOT_FOUND, "The flow of the session asks for no field of this name now."
     FIELD_NOT_IN_RECORD = (
         "FIELD_NOT_IN_RECORD",
@@ -328,7 +341,11 @@ class Reason(ReasonRow):
     INVALID_CHANNELS = "INVALID_CHANNELS", Status.INVALID_ARGUMENT, "Raw audio must have 1 or 2 channels."
     INVALID_ID = "INVALID_ID", Status.INVALID_ARGUMENT, "An id is no UUID in its usual form."
     INVALID_INPUT = "INVALID_INPUT", Status.INVALID_ARGUMENT, "A value breaks a documented rule."
-    INVALID_RECORD = "INVALID_RECORD", Status.INVALID_ARGUMENT, "A proposed record does not fit the schema."
+    INVALID_RECORD = (
+        "INVALID_RECORD",
+        Status.INVALID_ARGUMENT,
+        "A record does not fit the schema, or a corrected value does not fit its field; the hint says what would.",
+    )
     INVALID_REQUEST = "INVALID_REQUEST", Status.INVALID_ARGUMENT, "The request itself is wrong."
     INVALID_SAMPLE_RATE = "INVALID_SAMPLE_RATE", Status.INVALID_ARGUMENT, "Raw audio must have 8 to 48 kHz."
     ISSUER_UNAVAILABLE = (

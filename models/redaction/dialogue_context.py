@@ -85,10 +85,14 @@ class AnswerHints:
     Attributes:
         phrases: Words and phrases that the flow itself uses: options, units, labels. Each names nobody as a whole.
         code_format: Regular expression for the code of a thing, in capitals; empty for none.
+        number_names: Labels and units of the numbers of the flow. A number beside one of them is no postcode.
+        after_number: Whether a number was asked for before, which "no, 48213" may correct.
     """
 
     phrases: frozenset[str] = frozenset()
     code_format: str = ""
+    number_names: frozenset[str] = frozenset()
+    after_number: bool = False
 
 
 NO_HINTS: Final = AnswerHints()
@@ -102,4 +106,6 @@ def answering(context: RedactionContext, asked: tuple[str, ...], hints: AnswerHi
         document_type="meter" if is_reading(asked) else context.document_type,
         code_format=hints.code_format,
         expected_phrases=hints.phrases,
+        number_names=hints.number_names,
+        after_number=hints.after_number and not personal(asked),
     )

@@ -34,7 +34,12 @@ from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.postprocess.doubted_words import with_doubted_words
-from models.redaction.postprocess.expected_answer import expected_in, is_plain_answer, is_spelled_code
+from models.redaction.postprocess.expected_answer import (
+    expected_in,
+    is_number_of_flow,
+    is_plain_answer,
+    is_spelled_code,
+)
 from models.redaction.postprocess.known_words import without_known_words
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
@@ -127,7 +132,7 @@ def propagate_mentions(drafts: list[Draft], _: Job) -> None:
 
 
 def drop_explained(drafts: list[Draft], job: Job) -> None:
-    """Drop entities that the document type, the words around or the code asked for show to be something else."""
+    """Drop entities that the document type, the words around or what the flow asks show to be something else."""
     for draft in drafts:
         draft.expected = expected_in(draft.view.text, job.context)
         draft.candidates = [
@@ -136,6 +141,7 @@ def drop_explained(drafts: list[Draft], job: Job) -> None:
             if not is_explained(e, draft.view, job.context)
             and not draft.expected.explains(e)
             and not is_plain_answer(e, draft.view.text, job.context.language)
+            and not is_number_of_flow(e, draft.view, job.context)
         ]
 
 

@@ -53,6 +53,8 @@ class RedactionContext:
         answers: Words in small letters that stand after a label for a person.
         code_format: Regular expression for the code of a thing that was asked for; empty for none.
         expected_phrases: Phrases of the flow that was asked by; each names nobody as a whole.
+        number_names: Labels and units of the numbers of that flow.
+        after_number: Whether it has asked for a number before, and asks for nothing personal now.
         scope: Client and session.
     """
 
@@ -64,6 +66,8 @@ class RedactionContext:
     answers: frozenset[str] = frozenset()
     code_format: str = ""
     expected_phrases: frozenset[str] = frozenset()
+    number_names: frozenset[str] = frozenset()
+    after_number: bool = False
     scope: RedactionScope = NO_SCOPE
 
 

@@ -4,7 +4,8 @@ Each row carries an HMAC-SHA-256 of itself and of the hash before it, under a ke
 has the ledger file alone can neither change, remove, reorder nor add a row unnoticed. Somebody who reads the state
 folder too has the key and can write another chain. Against that, note what ``vestibule audit verify`` prints elsewhere.
 
-An entry is made on the event loop, where the caller is known, and appended in the transaction of what it records::
+An entry names the caller of the RPC, also in a transaction of the ledger, which runs with the context of whoever
+submitted it. It is appended in the transaction of what it records::
 
     entry = audit.entry(AuditAction.APPROVE, ("recommendation", row.id))
     await ledger.write(lambda cursor: (recommendations.decide(cursor, ...), audit.append(cursor, entry)))
@@ -131,7 +132,7 @@ class AuditTrail:
         reason: str = "",
         caller: Caller | None = None,
     ) -> AuditEntry:
-        """An entry about the current caller, now. Call it on the event loop; the ledger's thread knows no caller."""
+        """An entry about a caller, by default the current one, now."""
         who = caller or current_caller()
         subject = self.stored_subject(who.subject)
         return AuditEntry(subject, who.client_id, who.peer.host, action, self._clock(), target, outcome, reason)

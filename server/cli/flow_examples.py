@@ -65,7 +65,7 @@ def _entities_of_example(flow: FlowDefinition, field: FieldDefinition, language:
     from server.flows.asking import answer_hints, asked_for, flow_words
     from server.flows.texts import text_in
 
-    hints = answer_hints(field, flow.step_of(field.name), language)
+    hints = answer_hints(field, flow, language)
     scope = RedactionScope(flow_words=flow_words(flow))
     context = answering(RedactionContext(TextSource.SPEECH, language, scope=scope), asked_for(field), hints)
     return _redactor().redact(RawText(text_in(field.example or "", language)), context).text.counts.keys()

@@ -34,7 +34,9 @@ def outline(flow: FlowDefinition, language: str) -> str:
         lines += ["", f"{number}. {step.title_in(told)}{_condition(step.when)}", *_step(step, told)]
     if flow.checks:
         lines += ["", "Checks"]
-        lines += [f"  {check.severity}: {text_in(check.message, told)}" for check in flow.checks]
+        for check in flow.checks:
+            lines.append(f"  {check.severity} {check.name}: {words_of(check.require)}{_condition(check.when)}")
+            lines.append(f"    {text_in(check.message, told)}")
     lines += ["", f"Approval: {approval_words(flow)}", f"Funnel: {', '.join(flow.stages())}"]
     if flow.declared_events:
         lines.append(f"Events of apps: {', '.join(map(_event, flow.declared_events.items()))}")

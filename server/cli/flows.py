@@ -92,7 +92,8 @@ def check(files: tuple[Path, ...], examples: bool, as_json: bool) -> None:
     """Check flow files, and say everything that is wrong with each.
 
     The redactor reads the examples of the fields, too. If it hides one, real values would be hidden as well, and the
-    field would stay empty: make such a field personal. In the example of a personal field it must find the value.
+    field would stay empty: make such a field personal. In the example of a personal field it must find the value. These
+    are warnings: the file is a flow nevertheless, and the exit code is 0.
     """
     answers: list[_Answer] = []
     for file in files:
@@ -213,4 +214,6 @@ def _title(flow: FlowDefinition, language: str) -> str:
 def _show_answer(answer: _Answer) -> None:
     for warning in answer.warnings:
         click.echo(f"Warning: {answer.file}: {warning}", err=True)
-    click.echo(f"{answer.file}: {answer.flow} is a flow.")
+    count = len(answer.warnings)
+    told = f", with {count} warning{'s' if count > 1 else ''}" if count else ""
+    click.echo(f"{answer.file}: {answer.flow} is a flow{told}.")

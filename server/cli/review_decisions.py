@@ -115,7 +115,11 @@ def accept(recommendation_id: UUID, fields: tuple[str, ...], **how: Any) -> None
 @address_option
 @as_json_option
 def correct(recommendation_id: UUID, field: str, value: str, reason: str, **how: Any) -> None:
-    """Put VALUE in the place of a wrong value, or fill in a missing field. The server redacts it.
+    """Put VALUE in the place of a wrong value, or fill in a missing field.
+
+    VALUE must fit the field: of a choice the value or the label of an option, a number in digits, a date such as
+    2026-11-28. The server redacts free text, and a finding says where that changed it. Fields that no longer apply
+    leave the record.
 
     The record is another one then, with another id and hash; it is shown, so that you can approve it.
     """

@@ -53,14 +53,15 @@ def show_review(review: pb.Review) -> None:
 
 
 def _field_row(field: pb.ReviewField, judged: RecordField | None) -> tuple[str, ...]:
-    from vestibule.v1.review_pb2 import FIELD_DECISION_UNSPECIFIED, FieldDecision
+    from vestibule.v1.review_pb2 import FIELD_DECISION_REMOVED, FIELD_DECISION_UNSPECIFIED, FieldDecision
 
     decision = ""
     if field.decision != FIELD_DECISION_UNSPECIFIED:
         decision = FieldDecision.Name(field.decision).removeprefix("FIELD_DECISION_").lower()
     why = f"{decision}: {field.reason}" if field.reason else decision
     before = field.proposed_value if field.proposed_value != field.value else ""
-    value = "(missing)" if field.missing else field.value
+    gone = "(removed)" if field.decision == FIELD_DECISION_REMOVED else "(missing)"
+    value = gone if field.missing else field.value
     return field.name, value, _confidence(judged), _findings(judged), _source(field), why, before
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.responses import Response
 from vestibule.v1 import common_pb2, session_pb2
 
+from server.console.flow_words import flow_words
 from server.console.page import texts_of
 from server.console.session_history import asked_shown, record_shown, turn_shown, turns_and_session, uploads_shown
 from server.console.visit import Visit
@@ -61,12 +62,13 @@ async def conversation_of(visit: Visit) -> dict[str, Any]:
     texts, session_id = texts_of(visit.request), str(visit.request.path_params["session_id"])
     turns, session = await turns_and_session(visit, session_id)
     formats = Formats(texts.language)
+    words = await flow_words(visit, session.flow, session.flow_version, texts) if session else None
     return {
         "session_id": session_id,
         "session": None if session is None else running_shown(session, texts),
         "turns": [turn_shown(turn, formats) for turn in turns],
         "uploads": uploads_shown(visit, session.uploads if session else (), texts),
-        "record": record_shown(visit, session, texts) if session else None,
+        "record": record_shown(visit, session, words, texts) if session and words else None,
         "asked": asked_shown(session) if session else None,
     }
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import RedirectResponse, Response
-from vestibule.v1 import common_pb2, recommendation_pb2
+from vestibule.v1 import common_pb2, recommendation_pb2, session_pb2
 from vestibule.v1 import review_pb2 as pb
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from server.console.flow_words import FlowWords, flow_words
 from server.console.page import texts_of
 from server.console.picture_place import PicturePlace
 from server.console.visit import Visit, form_of
@@ -38,16 +39,24 @@ async def show(visit: Visit) -> Response:
     texts, done = texts_of(visit.request), visit.request.query_params.get("done", "")
     found = review.recommendation
     judged = {field.name: field for field in found.record.fields}
+    version = int(review.session.flow_version or 0)
+    words = await flow_words(visit, review.session.flow, version, texts)
+    photographs = await _photographs(visit, review, words)
     return visit.page(
         "review.html",
         review=review,
         record=found.record,
+        words=words,
         hash=found.content_hash.hex(),
         waits=found.state == recommendation_pb2.RECOMMENDATION_STATE_PENDING,
         state=_state(found, texts),
         newer=review.newer_recommendation_id,
         fields=[
-            {**_field(field, review.session.id, texts), **_confidence_shown(judged.get(field.name))}
+            {
+                **_field(field, review.session.id, texts),
+                **_confidence_shown(judged.get(field.name)),
+                "photographs": photographs.get(field.name, ()),
+            }
             for field in review.fields
         ],
         comments=[_comment(comment) for comment in review.comments],
@@ -153,9 +162,9 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
     file = f"/sessions/{session_id}/uploads/{source.upload_id}"
     return {
         "name": field.name,
-        "label": field.name.replace("_", " "),
         "value": field.value,
         "missing": field.missing,
+        "removed": field.decision == pb.FIELD_DECISION_REMOVED,
         "decision": _decision(field, texts),
         "before": field.proposed_value if field.proposed_value != field.value else "",
         "text": source.text.value,
@@ -163,6 +172,21 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
         "link": f"/sessions/{session_id}#source-{source.turn_id or source.upload_id}",
         "picture": _picture(file, source) if source.has_redacted_image else None,
         "recording": file if source.has_redacted_recording else "",
+    }
+
+
+async def _photographs(visit: Visit, review: pb.Review, words: FlowWords) -> dict[str, list[str]]:
+    """Addresses of the redacted pictures for fields that several photographs answer, by the names of the fields."""
+    several = [one.name for one in review.fields if not one.missing and not one.source.upload_id]
+    names = [name for name in several if words.photo_kinds(name)]
+    if not names or not visit.allowed("SessionService", "GetSession"):
+        return {}
+    request = session_pb2.GetSessionRequest(session_id=review.session.id)
+    session = (await visit.call("SessionService", "GetSession", request)).session
+    shown = [upload for upload in session.uploads if upload.has_redacted_image]
+    return {
+        name: [f"/sessions/{session.id}/uploads/{one.id}" for one in shown if one.kind in words.photo_kinds(name)]
+        for name in names
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
+from vestibule.v1 import flow_pb2
 from vestibule.v1 import review_pb2 as pb
 from vestibule.v1.common_pb2 import Origin
 
@@ -45,15 +47,17 @@ async def show_all(visit: Visit) -> Response:
         page_token=asked.get("page", ""),
     )
     reply = await visit.call("ReviewService", "ListReviews", request)
+    titles = await _titles(visit, texts) | {"": texts("reviews_every_flow")}
     now = datetime.now(UTC).replace(tzinfo=None)
     done = asked.get("done", "")
     return visit.page(
         "reviews.html",
-        reviews=[_summary(found, now, texts) for found in reply.reviews],
+        reviews=[_summary(found, now, titles, texts) for found in reply.reviews],
         total=reply.total_count,
         chosen={"claim": claim, "order": order, "flow": request.flow, "client": request.client_id},
         claims=list(CLAIMS),
         orders=list(ORDERS),
+        flows=sorted(({request.flow: request.flow} | titles).items()),
         next_page=_next_page(asked.multi_items(), reply.next_page_token),
         done=done if done in DONE else "",
     )
@@ -66,12 +70,20 @@ def _next_page(asked: list[tuple[str, str]], token: str) -> str:
     return f"/reviews?{urlencode([*kept, ('page', token)])}"
 
 
-def _summary(found: pb.ReviewSummary, now: datetime, texts: Texts) -> dict[str, object]:
+async def _titles(visit: Visit, texts: Texts) -> dict[str, str]:
+    """What people call the flows, by their names."""
+    if not visit.allowed("FlowService", "ListFlows"):
+        return {}
+    reply = await visit.call("FlowService", "ListFlows", flow_pb2.ListFlowsRequest(language=texts.language))
+    return {flow.name: flow.title for flow in reply.flows}
+
+
+def _summary(found: pb.ReviewSummary, now: datetime, titles: Mapping[str, str], texts: Texts) -> dict[str, object]:
     formats, since = Formats(texts.language), found.wait_time.ToDatetime()
     return {
         "id": found.recommendation_id,
         "summary": found.summary,
-        "flow": found.flow.replace("_", " "),
+        "flow": (titles.get(found.flow) or found.flow.replace("_", " ")) if found.flow else "",
         "client": found.client_id,
         "waits": formats.length(max((now - since).total_seconds(), 0.0)),
         "since": shown_time(since),

@@ -120,4 +120,4 @@ async def _start(visit: Visit) -> Response:
     """Leads to the first page of the menu."""
     if visit.menu:
         return RedirectResponse(f"/{visit.menu[0]}", 303)
-    return visit.page("problem.html", message=texts_of(visit.request)("problem_not_found"), reason="", hint="")
+    return visit.page("problem.html", message=texts_of(visit.request)("problem_not_found"), reason="", hint="", back="")

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vestibule.v1 import common_pb2, flow_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
+from vestibule.v1 import common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
 
+from server.console.flow_words import FlowWords
 from server.console.visit import Visit
 from server.languages.formats import Formats
 from server.languages.texts import Texts
@@ -75,7 +76,8 @@ class RecordShown:
     Attributes:
         page: Address of the page where it is checked; empty for whoever may not.
         state: In the language of the page.
-        fields: Names and values.
+        fields: Labels and values.
+        missing: Labels.
     """
 
     id: str
@@ -98,6 +100,7 @@ class AskedShown:
         step: Title of the step; empty when nothing is left to ask.
         question: Empty when nothing is left to ask.
         why: May be empty, as the example.
+        answers: Labels of the fields that have a value, and the values.
     """
 
     flow: str
@@ -108,6 +111,7 @@ class AskedShown:
     question: str
     why: str
     example: str
+    answers: tuple[tuple[str, str], ...]
 
 
 async def turns_and_session(visit: Visit, session_id: str) -> tuple[list[session_pb2.Turn], session_pb2.Session | None]:
@@ -130,15 +134,6 @@ async def _session(visit: Visit, session_id: str) -> session_pb2.Session | None:
     request = session_pb2.GetSessionRequest(session_id=session_id)
     session: session_pb2.Session = (await visit.call("SessionService", "GetSession", request)).session
     return session
-
-
-async def step_titles(visit: Visit, session: session_pb2.Session | None, texts: Texts) -> dict[str, str]:
-    """Titles of the steps of the flow of a session, by name; empty for whoever may not see the session."""
-    if session is None or not session.flow or not visit.allowed("FlowService", "GetFlow"):
-        return {}
-    request = flow_pb2.GetFlowRequest(name=session.flow, version=session.flow_version, language=texts.language)
-    flow = (await visit.call("FlowService", "GetFlow", request)).flow
-    return {step.name: step.title for step in flow.steps}
 
 
 async def timeline_of(visit: Visit, session_id: str, token: str) -> funnel_pb2.GetSessionTimelineResponse:
@@ -189,7 +184,7 @@ def _upload(upload: media_pb2.Upload, texts: Texts, *, may_see: bool) -> UploadS
     )
 
 
-def record_shown(visit: Visit, session: session_pb2.Session, texts: Texts) -> RecordShown | None:
+def record_shown(visit: Visit, session: session_pb2.Session, words: FlowWords, texts: Texts) -> RecordShown | None:
     """The newest record of a session; None if there is none."""
     if not session.HasField("recommendation"):
         return None
@@ -201,8 +196,8 @@ def record_shown(visit: Visit, session: session_pb2.Session, texts: Texts) -> Re
         state=texts(f"record_{state}"),
         by_fallback=found.origin == common_pb2.ORIGIN_FALLBACK,
         summary=found.record.summary,
-        fields=tuple((_words(field.name), field.value) for field in found.record.fields),
-        missing=tuple(map(_words, found.record.missing)),
+        fields=tuple((words.label(field.name), words.value(field.name, field.value)) for field in found.record.fields),
+        missing=tuple(map(words.label, found.record.missing)),
     )
 
 
@@ -223,9 +218,7 @@ def asked_shown(session: session_pb2.Session) -> AskedShown | None:
         question=text,
         why=question.field.why,
         example=question.field.example,
+        answers=tuple(
+            (each.label, each.value.value) for each in found.fields if each.value.safe_for_llm and each.value.value
+        ),
     )
-
-
-def _words(name: str) -> str:
-    """A machine name for people."""
-    return name.replace("_", " ")

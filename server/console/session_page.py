@@ -11,11 +11,11 @@ from vestibule.v1 import media_pb2
 from vestibule.v1.funnel_pb2 import GetSessionTimelineResponse, TimelineEntry
 
 from server.console.entry_words import EntryWords
+from server.console.flow_words import flow_words
 from server.console.page import texts_of
 from server.console.risk_page import risk_if_known
 from server.console.session_history import (
     record_shown,
-    step_titles,
     timeline_of,
     turn_shown,
     turns_and_session,
@@ -90,7 +90,8 @@ async def show(visit: Visit) -> Response:
     session_id = timeline.session.id
     turns, whole = await turns_and_session(visit, session_id) if not token else ([], None)
     uploads = whole.uploads if whole is not None else None
-    words = EntryWords(texts, await step_titles(visit, whole, texts))
+    asked = await flow_words(visit, whole.flow, whole.flow_version, texts) if whole is not None else None
+    words = EntryWords(texts, asked.steps if asked is not None else {})
     chart = drawn(Lanes(timeline, turns, uploads, texts, words).all(), formats.length) if not token else None
     opened_s = timeline.session.create_time.ToDatetime().timestamp()
     following, running = timeline.next_page_token, timeline.session.stage not in _ENDED
@@ -102,7 +103,7 @@ async def show(visit: Visit) -> Response:
         chart=chart,
         turns=[turn_shown(turn, formats) for turn in turns],
         uploads=uploads_shown(visit, uploads or (), texts),
-        record=record_shown(visit, whole, texts) if whole is not None else None,
+        record=record_shown(visit, whole, asked, texts) if whole is not None and asked is not None else None,
         attempts=_attempts(timeline, opened_s, texts),
         breakers=_breakers(timeline, opened_s, texts),
         entries=[entry_shown(entry, opened_s, words, formats) for entry in timeline.entries],

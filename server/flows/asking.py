@@ -12,7 +12,7 @@ from models.redaction.dialogue_context import DAY, READING, AnswerHints, answeri
 from models.redaction.flow_words import FlowWords
 from models.redaction.types import RedactionContext
 from server.flows.code_format import asks_for_letter
-from server.flows.definition import FlowDefinition, Step
+from server.flows.definition import FlowDefinition
 from server.flows.fields import (
     ASKED_BY_NAME,
     ChoiceField,
@@ -39,19 +39,35 @@ def asked_for(field: FieldDefinition) -> tuple[str, ...]:
             return ()
 
 
-def answer_hints(field: FieldDefinition, step: Step, language: str) -> AnswerHints:
+def answer_hints(field: FieldDefinition | None, flow: FlowDefinition, language: str) -> AnswerHints:
     """What an answer may consist of besides, from the texts of the flow.
 
     Args:
-        field: That is asked for.
-        step: Its step. An answer often says more than was asked for, so the phrases of all its fields count.
+        field: That is asked for; None where nothing is open, or the person knows no question.
+        flow: An answer often says more than was asked for, so the phrases of all fields of the step count. It may
+            correct what was said before, so the names of all numbers count.
         language: ISO 639-1 code; its phrases are taken, and those of all languages where it has none.
     """
-    found: set[str] = set()
-    for each in step.fields:
-        if not isinstance(each, PersonalField):
-            found.update(filter(None, map(str.strip, _phrases_of(each, language))))
-    return AnswerHints(frozenset(found), field.format if isinstance(field, CodeField) else "")
+    numbers = [each for each in flow.fields.values() if isinstance(each, NumberField)]
+    names = _stripped(name for each in numbers for name in _names_of(each, language))
+    if field is None:
+        return AnswerHints(number_names=names, after_number=bool(numbers))
+    step, order = flow.step_of(field.name), list(flow.fields)
+    asked = (each for each in step.fields if not isinstance(each, PersonalField))
+    return AnswerHints(
+        phrases=_stripped(phrase for each in asked for phrase in _phrases_of(each, language)),
+        code_format=field.format if isinstance(field, CodeField) else "",
+        number_names=names,
+        after_number=any(order.index(each.name) < order.index(field.name) for each in numbers),
+    )
+
+
+def _stripped(phrases: Iterable[str]) -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, phrases)))
+
+
+def _names_of(field: NumberField, language: str) -> Iterable[str]:
+    return field.label_in(language), field.unit, *words_in(field.unit_words, language)
 
 
 def flow_words(flow: FlowDefinition) -> FlowWords:
@@ -63,7 +79,7 @@ def flow_words(flow: FlowDefinition) -> FlowWords:
     fields = flow.fields.values()
     formats = [field.format for field in fields if isinstance(field, CodeField) and asks_for_letter(field.format)]
     phrases = tuple(
-        (language, frozenset(filter(None, (text.strip() for field in fields for text in _phrases_of(field, language)))))
+        (language, _stripped(phrase for field in fields for phrase in _phrases_of(field, language)))
         for language in flow.languages
     )
     return FlowWords(phrases, tuple(dict.fromkeys(formats)))
@@ -80,11 +96,11 @@ def asked_again(
         by_reply: What the reply before it asked for.
         flow: That of the session; None where it is not known.
     """
-    field = None if flow is None else flow.fields.get(name)
-    if flow is None or field is None:
+    if flow is None:
         return answering(context, by_reply)
-    asked = tuple(sorted({*asked_for(field), *by_reply}))
-    return answering(context, asked, answer_hints(field, flow.step_of(name), flow.language(context.language)))
+    field = flow.fields.get(name)
+    asked = tuple(sorted({*(asked_for(field) if field else ()), *by_reply}))
+    return answering(context, asked, answer_hints(field, flow, flow.language(context.language)))
 
 
 def _phrases_of(field: FieldDefinition, language: str) -> Iterable[str]:
@@ -93,7 +109,7 @@ def _phrases_of(field: FieldDefinition, language: str) -> Iterable[str]:
         return texts
     texts += words_in(field.expect, language)
     if isinstance(field, NumberField):
-        texts += [field.unit, *words_in(field.unit_words, language)]
+        texts += _names_of(field, language)
     if isinstance(field, ChoiceField):
         for option in field.options:
             texts += [option.label_in(language), *words_in(option.words, language)]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from models.text import RedactedText
 from server.flows.fields import TextField
 from server.flows.phrases import guide_phrases
-from server.flows.progress import FieldProgress, FieldState, Progress
-from server.flows.questions import labels_of, newly_noted, question, shown_value
+from server.flows.progress import NO_VALUE, FieldProgress, FieldState, Progress
+from server.flows.questions import labels_of, listed_values, newly_noted, question
 from server.flows.texts import text_in
 
 
@@ -70,7 +70,8 @@ class Briefing:
         missing = [one for one in self.progress.fields if one.open]
         parts = [literal(f"You are {flow.assistant.role}. This is about {flow.record.about}.")]
         if noted:
-            parts += [literal("Noted so far:"), _listed([_as_noted(one, language) for one in noted])]
+            told = [(one.field, NO_VALUE if isinstance(one.field, TextField) else one.value) for one in noted]
+            parts += [literal("Noted so far:"), listed_values(told, language)]
         if self.progress.current is None:
             parts.append(literal("Nothing is missing: say so, and that the person can now check the record."))
         else:
@@ -82,14 +83,3 @@ class Briefing:
             if self.progress.step and self.progress.step.skippable:
                 parts.append(literal("The person may skip it."))
         return RedactedText.join([*parts, literal(flow.assistant.instruction)])
-
-
-def _as_noted(one: FieldProgress, language: str) -> RedactedText:
-    label = RedactedText.literal(one.field.label_in(language))
-    if isinstance(one.field, TextField):
-        return label
-    return RedactedText.join([label, shown_value(one.field, one.value, language)])
-
-
-def _listed(parts: Sequence[RedactedText]) -> RedactedText:
-    return RedactedText.join([RedactedText.join(parts, separator="; "), RedactedText.literal(".")], separator="")

@@ -98,9 +98,16 @@ class Condition(FlowPart):
         operands = (operand for each in self.parts() for operand in each.operands())
         return own | {operand.field for operand in operands if isinstance(operand, OtherField)}
 
-    def given_names(self) -> set[str]:
-        """The fields and facts that are to be given."""
-        return {each.field for each in self.parts() if each.field is not None and each.given}
+    def given_names(self, *, denied: bool = False) -> set[str]:
+        """The fields and facts that are to be given.
+
+        Args:
+            denied: Whether it stands in a ``not``, which forbids what is given and wants what is not.
+        """
+        if self.not_ is not None:
+            return self.not_.given_names(denied=not denied)
+        own = {self.field} if self.field is not None and self.given is (not denied) else set()
+        return own.union(*(part.given_names(denied=denied) for part in (*(self.all or ()), *(self.any or ()))))
 
     def parts(self) -> Iterator[Condition]:
         """This condition and all within it."""

@@ -63,7 +63,7 @@ class Check(FlowPart):
 
     def fails(self, values: dict[str, str]) -> bool:
         """Whether a record breaks it, whatever the values are that are not known."""
-        if self.when is not None and not self.when.holds(values):
+        if self.when is not None and self.when.truth(values) is not True:
             return False
         return self.require.truth(values) is False
 

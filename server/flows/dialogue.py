@@ -72,7 +72,7 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
 def answers_of_picture(
     progress: Progress, pictures: Sequence[AnswerText], source_id: str, *, step: Step | None
 ) -> list[Answer]:
-    """What a picture says.
+    """What a picture says. Fields that count photographs are answered by ``answers_of_photograph``.
 
     Args:
         progress: Before it.
@@ -99,11 +99,7 @@ def skipped_with(progress: Progress, one: FieldProgress) -> list[FieldProgress]:
 
 
 def _counted(one: FieldProgress, pictures: Sequence[AnswerText]) -> RedactedText | None:
-    """What all pictures together give: their number, or the rows of all registers."""
-    if isinstance(one.field, PhotoField):
-        number = sum(picture.picture in one.field.pictures for picture in pictures)
-        new = pictures[-1].picture in one.field.pictures
-        return RedactedText.literal(str(number)) if new else None
+    """What all pictures together give: the rows of all registers."""
     if isinstance(one.field, NumberField) and one.field.reader == "register_rows" and "picture" in one.step.ways:
         if pictures[-1].picture != "visitor_register":
             return None
@@ -144,11 +140,15 @@ def _is_told_apart(progress: Progress, one: FieldProgress, value: RedactedText) 
 def _restated(
     progress: Progress, material: AnswerText, asked: FieldProgress | None
 ) -> Iterator[tuple[FieldProgress, RedactedText]]:
-    """Numbers that a text names and that differ from what was said before: "the mileage is 48,215"."""
+    """Numbers that differ from what was said before: those that a text names ("the mileage is 48,215"), and the one
+    that was answered last, where a text says nothing but it ("it is 48,215 km").
+    """
     for one in progress.fields:
         known = one is not asked and one.state is FieldState.ANSWERED and isinstance(one.field, NumberField)
         if known and not material.is_question:
             value = read_answer(one.field, one.step, material, Request(named=True))
+            if value is None and one.field.name == progress.last:
+                value = read_answer(one.field, one.step, material, Request(alone=True))
             if value and _differs(one, value):
                 yield one, value
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from server.flows.reading.spoken_marks import begins_decimals, has_spoken_point, with_spoken_marks
+from server.flows.reading.spoken_marks import begins_decimals, is_beside_point, with_spoken_marks
 
 TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_(?:[0-9a-f]{4}(?:[0-9a-f]{4})?|[1-9]\d{0,3}))?\]")
 """Any tag, custom types included, with or without the hash or the number that a policy adds. A stored hash may have 4
@@ -57,8 +57,8 @@ _NOT_A_READING = re.compile(
 )
 _NUMBER = re.compile(
     r"(?<![\w.,:/*-])(?:"  # after asterisks it is the end of a masked value
-    r"(?P<thousands>\d{1,3}(?:[.,' ]\d{3})+)(?![\d])|"
-    r"(?P<single>\d(?:(?:[ -]|, ?)\d){3,8})(?![\d])|"
+    r"(?P<thousands>\d{1,3}(?P<mark>[.,' ])\d{3}(?:(?P=mark)\d{3})*)(?:(?!(?P=mark))[.,](?P<rest>\d+))?(?!\d)|"
+    r"(?P<single>\d(?:(?:[ -]|, ?)\d){3,8}+)(?![.,]?\d)|"
     r"(?P<whole>\d{3,9})(?:[ .,](?P<decimals>\d{1,3}))?(?![\d:/])"
     r")"
 )
@@ -107,8 +107,9 @@ def _judged(text: str, number: re.Match[str]) -> ExtractedReading:
     if _NOT_A_READING.search(before):
         score -= 4
     digits = number["thousands"] or number["single"] or number["whole"]
-    value = re.sub(r"\D", "", digits) + (f".{number['decimals']}" if number["decimals"] else "")
-    if len(re.sub(r"\D", "", digits)) > 9 or has_spoken_point(f"0{after}"):
+    decimals = number["rest"] or number["decimals"]
+    value = re.sub(r"\D", "", digits) + (f".{decimals}" if decimals else "")
+    if len(re.sub(r"\D", "", digits)) > 9 or is_beside_point(before, after):
         score = 0
     return ExtractedReading(value, _unit(unit_after[0] if unit_after else ""), score)
 

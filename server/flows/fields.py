@@ -14,6 +14,7 @@ from models import kept_values
 from models.redaction.entities import LABELS
 from server.flows.code_format import problem_of_format
 from server.flows.conditions import Condition, FlowPart, Name, as_number
+from server.flows.extraction import unit_in
 from server.flows.texts import Text, Words, text_in
 
 MediaKind = Literal["visitor_register", "meter", "document", "site"]
@@ -82,7 +83,10 @@ class NumberField(_Field):
     maximum: float | None = Field(None, description="Largest value.")
     decimals: Annotated[int, Field(ge=0, le=6)] = Field(6, description="Most digits after the point.")
     reader: Literal["meter", "register_rows"] | None = Field(
-        None, description="A rule that reads it from a picture of a meter, or counts the rows of a register."
+        None,
+        description="meter: in pictures it is read in those of the kind meter alone. In m3, in kWh and without a unit "
+        "it is read as meters for water, gas and power print it, in any other unit as the number beside the "
+        "unit. register_rows: the rows of visitor registers are counted.",
     )
 
     @model_validator(mode="after")
@@ -91,15 +95,21 @@ class NumberField(_Field):
             raise ValueError("minimum must not be above maximum")
         return self
 
+    @property
+    def rule(self) -> Literal["meter", "register_rows"] | None:
+        """The rule of its own that reads it; None where it is read as any number, which a meter in km is, too."""
+        other_unit = self.reader == "meter" and self.unit and not unit_in(self.unit)
+        return None if other_unit else self.reader
+
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""
         number = as_number(value)
         if number is None or not NUMBER_FORM.fullmatch(value):
             return f"must be a number{' without commas; decimals come after a point' if ',' in value else ''}"
         if self.minimum is not None and number < Decimal(str(self.minimum)):
-            return f"must be at least {self.minimum:g}"
+            return f"must be at least {self.minimum:.15g}"
         if self.maximum is not None and number > Decimal(str(self.maximum)):
-            return f"must be at most {self.maximum:g}"
+            return f"must be at most {self.maximum:.15g}"
         if len(value.partition(".")[2]) > self.decimals:
             return f"must have at most {self.decimals} digits after the point" if self.decimals else "must be whole"
         return ""
@@ -113,8 +123,8 @@ class NumberField(_Field):
     def expected(self) -> str:
         """What a value looks like, for a model."""
         bounds = [
-            *([f"at least {self.minimum:g}"] if self.minimum is not None else []),
-            *([f"at most {self.maximum:g}"] if self.maximum is not None else []),
+            *([f"at least {self.minimum:.15g}"] if self.minimum is not None else []),
+            *([f"at most {self.maximum:.15g}"] if self.maximum is not None else []),
             *([f"in {self.unit}"] if self.unit else []),
         ]
         return ", ".join(["a number in digits, decimals after a point", *bounds])
@@ -285,11 +295,15 @@ class PersonalField(_Field):
 
 
 class PhotoField(_Field):
-    """Photographs. The value is their number."""
+    """Photographs. The value is their number; what they show is not known."""
 
     kind: Literal["photo"]
-    pictures: Annotated[list[MediaKind], Field(min_length=1)] = Field(description="Kinds of pictures that count.")
-    least: Annotated[int, Field(ge=1, le=50)] = Field(1, description="How many are needed.")
+    pictures: Annotated[list[MediaKind], Field(min_length=1)] = Field(
+        description="Kinds of pictures that count. A picture counts for one field: the first that lacks one."
+    )
+    least: Annotated[int, Field(ge=1, le=50)] = Field(
+        1, description="How many are needed. The same file sent twice counts once."
+    )
 
     def problem(self, value: str) -> str:
         """Why a value does not fit; empty where it fits."""

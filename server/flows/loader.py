@@ -21,6 +21,10 @@ MAX_FILE_BYTES: Final = 256 * 1024
 MOST_TOLD: Final = 10
 """Problems of one file that are told at a time."""
 SUFFIXES: Final = (".yaml", ".yml")
+_NO_TEXT: Final = "string_type"
+"""Kind of a problem, as pydantic calls it: it should be a text."""
+_UNQUOTED: Final = "without quotes it is {}: put it in quotes"
+_CUT: Final = "within braces a text ends at a comma: put it in quotes"
 CHECK_HINT: Final = "`vestibule flows check FILE` checks a file."
 _SHIPPED: Final = files("server.flows").joinpath("shipped")
 
@@ -97,22 +101,27 @@ def parse_flow(text: str, file: str = "") -> FlowDefinition:
 def _problems(error: ValidationError, text: str) -> list[FieldViolation]:
     """Every problem with its place. The messages of pydantic hold no value."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
+    found = [(place_of(root, path), said, kind) for path, said, kind in _found(error)]
+    texts = {place.name for place, _, kind in found if kind == _NO_TEXT}
     told: dict[FieldViolation, None] = {}
-    for path, said in _found(error):
-        place, line = place_of(root, path)
-        told[FieldViolation(f"{place} (line {line})", f"{said[:1].lower()}{said[1:]}")] = None
+    for place, said, kind in found:
+        if kind == _NO_TEXT and any(other.name.startswith(f"{place.name}.") for other, _, _ in found):
+            continue  # it is given by language, and what is wrong is one of them
+        unquoted = place.read_as if place.name in texts else ""
+        what = _CUT if place.cut else _UNQUOTED.format(unquoted) if unquoted else f"{said[:1].lower()}{said[1:]}"
+        told[FieldViolation(f"{place.name} (line {place.line})", what)] = None
     return list(told)
 
 
-def _found(error: ValidationError) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    """The path and the sentence of each problem."""
+def _found(error: ValidationError) -> Iterator[tuple[tuple[int | str, ...], str, str]]:
+    """The path, the sentence and the kind of each problem."""
     for found in error.errors(include_input=False, include_url=False):
         cause = found.get("ctx", {}).get("error")
         if isinstance(cause, InconsistentFlow):
             for place, what in cause.problems:
-                yield tuple(int(part) if part.isdecimal() else part for part in place.split(".")), what
+                yield tuple(int(part) if part.isdecimal() else part for part in place.split(".")), what, ""
         else:
-            yield found["loc"], str(cause) if found["type"] == "value_error" else found["msg"]
+            yield found["loc"], str(cause) if found["type"] == "value_error" else found["msg"], found["type"]
 
 
 def _invalid(message: str, hint: str = CHECK_HINT, violations: tuple[FieldViolation, ...] = ()) -> InvalidInput:

@@ -23,6 +23,7 @@ class GuidePhrases:
         conjunction: Joins the last two labels.
         given: Stands for a personal value that was given.
         yes: Yes, and no.
+        so_far: How many of the photographs that are needed have come: ``{count}`` and ``{least}``.
     """
 
     noted: str
@@ -36,6 +37,7 @@ class GuidePhrases:
     given: str
     yes: str
     no: str
+    so_far: str
 
     def listed(self, labels: list[str]) -> str:
         """Labels in a sentence."""
@@ -55,6 +57,7 @@ GUIDE_PHRASES: Final = {
         given="given",
         yes="yes",
         no="no",
+        so_far="{count} of {least}",
     ),
     "de": GuidePhrases(
         noted="Danke, notiert: {what}.",
@@ -68,6 +71,7 @@ GUIDE_PHRASES: Final = {
         given="angegeben",
         yes="ja",
         no="nein",
+        so_far="{count} von {least}",
     ),
     "es": GuidePhrases(
         noted="Gracias, anotado: {what}.",
@@ -81,6 +85,7 @@ GUIDE_PHRASES: Final = {
         given="indicado",
         yes="sí",
         no="no",
+        so_far="{count} de {least}",
     ),
     "fr": GuidePhrases(
         noted="Merci, c'est noté : {what}.",
@@ -94,6 +99,7 @@ GUIDE_PHRASES: Final = {
         given="donné",
         yes="oui",
         no="non",
+        so_far="{count} sur {least}",
     ),
     "hi": GuidePhrases(
         noted="धन्यवाद, दर्ज किया गया: {what}।",
@@ -107,6 +113,7 @@ GUIDE_PHRASES: Final = {
         given="दिया गया",
         yes="हाँ",
         no="नहीं",
+        so_far="{least} में से {count}",
     ),
     "pt": GuidePhrases(
         noted="Obrigado, anotado: {what}.",
@@ -120,6 +127,7 @@ GUIDE_PHRASES: Final = {
         given="informado",
         yes="sim",
         no="não",
+        so_far="{count} de {least}",
     ),
 }
 

@@ -16,8 +16,8 @@ from models.text import RedactedText
 from server.flows.definition import FlowDefinition, Step
 from server.flows.fields import FieldDefinition, PhotoField
 
-AnswerWay = Literal["speech", "text", "picture", "app"]
-"""How an answer came: said, typed, read in a picture, or given by the app as a value."""
+AnswerWay = Literal["speech", "text", "picture", "app", "review"]
+"""How an answer came: said, typed, read in a picture, or given by the app as a value. A review only opens a field."""
 
 
 class AnswerStatus(StrEnum):
@@ -48,7 +48,7 @@ class Answer:
         step: Name of the step.
         field: Name of the field; empty where a step was entered.
         value: As the record has it; empty unless it was answered.
-        source_id: UUID of the turn or upload; of what the app did one of its own.
+        source_id: UUID of the turn or upload; of the record that was sent back; of what the app did one of its own.
         corrects: Whether it was meant as a correction.
         create_time: When it came; None before it is stored.
     """
@@ -75,6 +75,8 @@ class FieldProgress:
         pictured: Newest value that a picture gave.
         value: Which of them counts; of a disputed one, what was said.
         asked_again: Whether it was asked a second time because the first answer, a bare "no", was none.
+        photographs: UUIDs of the uploads that belong to it, of a field that asks for photographs. Their number
+            is its value.
     """
 
     field: FieldDefinition
@@ -86,6 +88,7 @@ class FieldProgress:
     said: RedactedText = NO_VALUE
     pictured: RedactedText = NO_VALUE
     asked_again: bool = False
+    photographs: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -99,20 +102,32 @@ class FieldProgress:
                 return replace(self, state=FieldState.SKIPPED, source_id=answer.source_id, way=answer.way)
             case AnswerStatus.REOPENED:
                 again = self.state is FieldState.MISSING
-                return replace(self, state=FieldState.MISSING, said=NO_VALUE, pictured=NO_VALUE, asked_again=again)
+                forgotten = replace(self, said=NO_VALUE, pictured=NO_VALUE, photographs=())
+                return replace(forgotten, state=FieldState.MISSING, asked_again=again)
             case AnswerStatus.ANSWERED if answer.way == "picture":
                 return self._pictured(answer)
             case AnswerStatus.ANSWERED:
                 return self._said(answer)
         return self
 
+    def without(self, photograph: str) -> FieldProgress:
+        """The field after a photograph was counted for another one."""
+        return replace(self, photographs=tuple(each for each in self.photographs if each != photograph))._counted()
+
+    def _counted(self) -> FieldProgress:
+        number = RedactedText.literal(str(len(self.photographs))) if self.photographs else NO_VALUE
+        return replace(self, value=number, pictured=number)
+
     def _answered(self, answer: Answer) -> FieldProgress:
         return replace(self, state=FieldState.ANSWERED, value=answer.value, way=answer.way, source_id=answer.source_id)
 
     def _pictured(self, answer: Answer) -> FieldProgress:
+        if isinstance(self.field, PhotoField):
+            taken = tuple(dict.fromkeys((*self.photographs, answer.source_id)))
+            return replace(self._answered(answer), photographs=taken)._counted()
         again = bool(self.pictured) and self.field.equal(self.pictured.value, answer.value.value)
         seen = replace(self, pictured=answer.value)
-        if not self.said or isinstance(self.field, PhotoField):
+        if not self.said:
             return seen._answered(answer)
         if self.field.equal(self.said.value, answer.value.value) or (again and self.state is FieldState.ANSWERED):
             return replace(seen, state=FieldState.ANSWERED)
@@ -198,6 +213,8 @@ def progress_of(flow: FlowDefinition, facts: Mapping[str, str], answers: Iterabl
         if answer.status is AnswerStatus.ENTERED:
             entered.add(answer.step)
         elif answer.field in known:
+            if answer.way == "picture":
+                _take_photograph(known, answer)
             known[answer.field] = known[answer.field].after(answer)
             last = answer.field if answer.status is AnswerStatus.ANSWERED else last
     values = dict(facts)
@@ -228,6 +245,13 @@ def given_by_app(answers: Sequence[Answer]) -> list[Answer]:
     newest = {each.field: each for each in answers if each.field and each.way != "picture"}
     given = {each.source_id for each in newest.values() if each.status is AnswerStatus.ANSWERED}
     return [each for each in made_by_app(answers) if each.source_id in given]
+
+
+def _take_photograph(known: dict[str, FieldProgress], answer: Answer) -> None:
+    """Take a photograph from the field that had it before: the field of its newest answer has it."""
+    for name, one in known.items():
+        if name != answer.field and isinstance(known[answer.field].field, PhotoField) and one.photographs:
+            known[name] = one.without(answer.source_id)
 
 
 def _enough(one: FieldProgress) -> FieldProgress:

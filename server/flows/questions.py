@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from models.text import RedactedText
 from server.flows.fields import (
     ChoiceField,
     FieldDefinition,
     NumberField,
     PersonalField,
+    PhotoField,
     YesNoField,
 )
 from server.flows.phrases import guide_phrases
@@ -16,18 +19,25 @@ from server.flows.texts import text_in
 
 
 def question(one: FieldProgress, language: str) -> RedactedText:
-    """The question for a field; where two values differ, the question which is right.
+    """The question for a field; where two values differ, the question which is right. It says how many photographs have
+    come where more are needed.
 
     It quotes no value for which the redactor does not vouch.
     """
     vouched = one.said.safe_for_llm and one.pictured.safe_for_llm
     if one.state is not FieldState.DISPUTED or not vouched:
-        return RedactedText.literal(text_in(one.field.ask, language))
+        return RedactedText.literal(text_in(one.field.ask, language) + _so_far(one, language))
     before, rest = guide_phrases(language).disagree.split("{said}")
     between, after = rest.split("{shown}")
     said, shown = (shown_value(one.field, value, language) for value in (one.said, one.pictured))
     literal = RedactedText.literal
     return RedactedText.join([literal(before), said, literal(between), shown, literal(after)], separator="")
+
+
+def _so_far(one: FieldProgress, language: str) -> str:
+    if not isinstance(one.field, PhotoField) or not one.photographs:
+        return ""
+    return f" ({guide_phrases(language).so_far.format(count=len(one.photographs), least=one.field.least)})"
 
 
 def shown_value(field: FieldDefinition, value: RedactedText, language: str) -> RedactedText:
@@ -44,6 +54,17 @@ def shown_value(field: FieldDefinition, value: RedactedText, language: str) -> R
         case NumberField() if field.unit and value.value:
             return RedactedText.join([value, RedactedText.literal(field.unit)])
     return value
+
+
+def listed_values(values: Iterable[tuple[FieldDefinition, RedactedText]], language: str) -> RedactedText:
+    """Fields with their values as people read them, and a full stop. Of an empty value only the label is told."""
+    parts = [
+        RedactedText.join([RedactedText.literal(field.label_in(language)), shown_value(field, value, language)])
+        for field, value in values
+    ]
+    listed = RedactedText.join(parts, separator="; ")
+    stop = "" if listed.value.endswith((".", "!", "?")) else "."
+    return RedactedText.join([listed, RedactedText.literal(stop)], separator="")
 
 
 def labels_of(fields: list[FieldProgress], language: str) -> list[str]:

@@ -9,8 +9,10 @@ from typing import Final
 from ray_tasks.types import Gateway
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.jobs.label_picture import LabelPicture
+from server.jobs.propose_again import ProposeAgain
 from server.jobs.propose_record import ProposeRecord
-from server.jobs.read_upload import ReadPicture, ReadRecording
+from server.jobs.read_picture import ReadPicture
+from server.jobs.read_recording import ReadRecording
 from server.jobs.types import Handler
 from server.jobs.write_reply import WriteReply
 from server.ledger.types import Clock
@@ -77,5 +79,6 @@ def build_handlers(
         ReadPicture(*reading, guide=guide, on_read=label.enqueue),
         ReadRecording(*reading, guide=guide, at_once=recordings_at_once, keep_recordings=keep_recordings),
         label,
+        ProposeAgain(ledger, recommender),
         *asking,
     )

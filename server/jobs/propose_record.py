@@ -6,10 +6,10 @@ from typing import Any
 
 from models.errors import Conflict
 from server.jobs.types import NOTHING, Completion, Handler
-from server.ledger import recommendations
-from server.ledger.types import JobRow, Origin, RecommendationRow, RecommendationState
+from server.ledger.types import JobRow, RecommendationRow
 from server.ledger.writer import Ledger
-from server.records.recommender import PROPOSE_RECORD, Recommender
+from server.records.proposal_jobs import PROPOSE_RECORD
+from server.records.recommender import Recommender
 
 
 class ProposeRecord(Handler):
@@ -24,9 +24,8 @@ class ProposeRecord(Handler):
     async def run(self, job: JobRow) -> Completion[Any]:
         """See ``Handler``."""
         pending_id = job.payload["recommendation_id"]
-        pending = await self._ledger.read(lambda cursor: recommendations.get(cursor, pending_id))
-        if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
-            return NOTHING  # decided or superseded: no better record is needed
+        if not await self._ledger.read(lambda cursor: self._recommender.may_replace(cursor, pending_id)):
+            return NOTHING
         try:
             better = await self._recommender.build(job.session_id, retry=job.attempts > 1)
         except Conflict:

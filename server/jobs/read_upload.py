@@ -1,22 +1,17 @@
-"""The jobs that read uploads: one kind for pictures, one for recordings, each with places of its own."""
+"""What the jobs that read pictures and recordings share."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import partial
 from pathlib import Path
 
-from models.errors import DeadlineExceeded, VestibuleError
-from models.media.pages import unpack
+from models.errors import VestibuleError
 from models.private_files import make_private_folder, write_atomically
 from models.redaction.types import RedactionScope
 from models.sealed_values import SealedValue
 from models.text import RedactedText
-from ray_tasks.types import Gateway, RecordingSource
+from ray_tasks.types import Gateway
 from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.types import Completion, Handler
 from server.ledger import events, picture_lines, sessions, uploads
@@ -31,14 +26,7 @@ from server.records.session_scope import scope_of
 from server.sealed.requests import NOTHING_SEALED, Seals
 from server.uploads.disk import disk_errors
 from server.uploads.spool import Spool
-from server.uploads.transactions import READ_PICTURE, READ_RECORDING
-
-PICTURE_TIMEOUT_S = 120.0
-"""For each page. Two CPUs need half of it for a page that takes all that it may, ``vision.page_cpu_s``. So it can also
-wait for other pages."""
-
-RECORDING_TIMEOUT_S = 600.0
-"""A recording of 10 MB may last an hour; two cores transcribe it several times faster than it was spoken."""
+from server.uploads.transactions import READ_PICTURE
 
 STARTED, DECRYPTED, READ = 0.1, 0.5, 0.9
 """Progress of an upload: attempt started, content decrypted and sent to a worker, result waiting to be stored."""
@@ -47,7 +35,7 @@ _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "audio/flac": "flac"}
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadResult:
+class ReadResult:
     """What a worker read in an upload.
 
     Attributes:
@@ -63,7 +51,7 @@ class _ReadResult:
 
 
 class ReadUpload(Handler):
-    """What the two kinds share. The content is deleted from the spool when the result is durable.
+    """Reads an upload. The content is deleted from the spool when the result is durable.
 
     Args:
         seals: Says which values of an upload are sealed.
@@ -151,7 +139,7 @@ class ReadUpload(Handler):
         seal = self._seals.request(session, picture=row.kind if self.kind == READ_PICTURE else None)
         return row, session.language, scope_of(session, self._guide.flow(session), seal)
 
-    async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
+    async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> ReadResult:
         """Have a worker read it, and keep what is to be kept."""
         raise NotImplementedError
 
@@ -161,7 +149,7 @@ class ReadUpload(Handler):
         await asyncio.to_thread(_write_file, self._artifacts, name, content)
         return name
 
-    def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> tuple[UploadRow, SessionRow | None]:
+    def _store(self, cursor: Cursor, upload_id: str, result: ReadResult) -> tuple[UploadRow, SessionRow | None]:
         """Store what was read; returns the upload, and the session if that changed its stage."""
         now = self._clock()
         row = uploads.finish(cursor, upload_id, now, text=result.text, artifact=result.artifact)
@@ -190,119 +178,6 @@ class ReadUpload(Handler):
 
     def _publish(self, row: UploadRow) -> None:
         self._pubsub.publish(row, row.session_id, row.id)
-
-
-OnRead = Callable[[Cursor, UploadRow, datetime], None]
-"""Gets an upload that was read, within the transaction that stores its result."""
-
-
-def _no_labels(_cursor: Cursor, _row: UploadRow, _now: datetime) -> None:
-    return
-
-
-class ReadPicture(ReadUpload):
-    """Reads a picture, or the pages of a document.
-
-    Args:
-        on_read: Has the picture labelled.
-    """
-
-    kind = READ_PICTURE
-    deadline_s = RECORDING_TIMEOUT_S + 60.0
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        spool: Spool,
-        gateway: Gateway,
-        pubsub: PubSub,
-        artifacts: Path,
-        clock: Clock,
-        seals: Seals = NOTHING_SEALED,
-        *,
-        guide: Guide,
-        on_read: OnRead = _no_labels,
-    ) -> None:
-        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals, guide=guide)
-        self._on_read = on_read
-
-    def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> tuple[UploadRow, SessionRow | None]:
-        row, moved = super()._store(cursor, upload_id, result)
-        self._on_read(cursor, row, self._clock())
-        return row, moved
-
-    async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
-        content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
-        await self._progress(upload.id, DECRYPTED)
-        page = await self._gateway.read_picture(
-            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S * len(unpack(content)), scope=scope
-        )
-        name = await self._keep(job, page.image_mime, page.image)
-        artifact = Artifact(name, page.image_mime, len(page.image), page.painted, page.width, page.height)
-        return _ReadResult(page.text, page.compute_s, artifact, page.sealed, picture_lines.rows_of(page))
-
-
-class ReadRecording(ReadUpload):
-    """Reads a recording.
-
-    Args:
-        at_once: Recordings that are read at a time. An hour of sound has about 60 MB, and takes minutes.
-        keep_recordings: Whether recordings are kept once they are muted.
-    """
-
-    kind = READ_RECORDING
-    deadline_s = math.inf  # it may wait for room behind other recordings, each of which takes minutes
-    reading_s = RECORDING_TIMEOUT_S + 60.0
-    """Bound of an attempt from when there is room."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        spool: Spool,
-        gateway: Gateway,
-        pubsub: PubSub,
-        artifacts: Path,
-        clock: Clock,
-        seals: Seals = NOTHING_SEALED,
-        *,
-        guide: Guide,
-        at_once: int,
-        keep_recordings: bool = False,
-    ) -> None:
-        super().__init__(ledger, spool, gateway, pubsub, artifacts, clock, seals, guide=guide)
-        self.concurrency = at_once
-        self._keep_recordings = keep_recordings
-
-    async def _read(self, job: JobRow, upload: UploadRow, language: str, scope: RedactionScope) -> _ReadResult:
-        try:
-            async with asyncio.timeout(None) as bound:
-                result = await self._gateway.read_recording(
-                    await self._source(job, bound),
-                    language=language,
-                    timeout_s=RECORDING_TIMEOUT_S,
-                    scope=scope,
-                    keep_redacted=self._keep_recordings,
-                )
-        except TimeoutError as exc:
-            raise DeadlineExceeded(f"The recording was not read within {self.reading_s:g} s.") from exc
-        artifact = None
-        if (muted := result.redacted) is not None:
-            name = await self._keep(job, muted.media_type, muted.data)
-            artifact = Artifact(name, muted.media_type, len(muted.data), len(muted.muted))
-        return _ReadResult(result.text, result.compute_s, artifact, result.sealed)
-
-    async def _source(self, job: JobRow, bound: asyncio.Timeout) -> RecordingSource:
-        size_bytes = await asyncio.to_thread(self._spool.size_bytes, [job.payload["spool_id"]])
-        return RecordingSource(size_bytes, partial(self._pieces, job, bound))
-
-    async def _pieces(self, job: JobRow, bound: asyncio.Timeout) -> AsyncIterator[bytes]:
-        """The recording. Once its first piece is asked for, there is room for it, and its time begins."""
-        if not bound.expired():
-            bound.reschedule(asyncio.get_running_loop().time() + self.reading_s)
-        pieces = self._spool.pieces(job.payload["spool_id"])
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-            yield piece
-        await self._progress(job.payload["upload_id"], DECRYPTED)
 
 
 def _write_file(folder: Path, name: str, content: bytes) -> None:

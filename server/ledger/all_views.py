@@ -10,7 +10,7 @@ from server.ledger.flows import V_FLOWS, V_SESSIONS_WITH_FLOWS
 from server.ledger.macro_views import V_MACROS
 from server.ledger.picture_labels import V_PICTURE_LABELS
 from server.ledger.return_visits import V_PERSON_SESSIONS
-from server.ledger.reviews_schema import V_FIELD_DECISIONS_WITH_FLOWS
+from server.ledger.reviews_schema import V_FIELD_DECISIONS_WITH_REMOVED
 from server.ledger.sealed_values import V_SEALED_VALUES
 from server.ledger.turn_views import V_TURNS, V_TURNS_WITH_CUT
 
@@ -23,7 +23,7 @@ ALL_VIEWS = (
     V_MACROS,
     V_FLOWS,
     V_ANSWERS,
-    V_FIELD_DECISIONS_WITH_FLOWS,
+    V_FIELD_DECISIONS_WITH_REMOVED,
     V_TURNS_WITH_CUT,
     V_SEALED_VALUES,
     V_PICTURE_LABELS,

@@ -273,6 +273,11 @@ def keep_time_zones(cursor: Cursor) -> None:
     _run(cursor, schema_changes.TIME_ZONES)
 
 
+def tell_removed_fields(cursor: Cursor) -> None:
+    """Say that a decision about a field may remove others."""
+    _run(cursor, [*reviews_schema.REMOVED_FIELDS, *reviews_schema.V_FIELD_DECISIONS_WITH_REMOVED.statements()])
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -318,4 +323,5 @@ ALL: tuple[Migration, ...] = (
     name_flows_of_decisions,
     remember_what_was_asked,
     keep_time_zones,
+    tell_removed_fields,
 )

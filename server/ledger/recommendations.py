@@ -25,7 +25,7 @@ from server.ledger.types import Approval, Origin, RecommendationRow, Recommendat
 
 
 def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
-    """Store a proposal; pending ones of the same session are superseded by it.
+    """Store a proposal. A pending one supersedes the other pending ones of its session.
 
     Returns:
         Whether it is new.
@@ -48,7 +48,7 @@ def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
             "approvals_needed": row.approvals_needed,
         },
     )
-    if is_new:
+    if is_new and row.state is RecommendationState.PENDING:
         _supersede(cursor, [other for other in list_of_session(cursor, row.session_id) if other.id != row.id])
     return is_new
 

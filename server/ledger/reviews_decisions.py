@@ -28,6 +28,8 @@ class FieldDecision(StrEnum):
     ACCEPTED = "ACCEPTED"
     CORRECTED = "CORRECTED"
     REJECTED = "REJECTED"
+    REMOVED = "REMOVED"
+    """It no longer applies, because of what the person decided about another field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class FieldDecisionRow:
     Attributes:
         recommendation_id: The recommendation that was shown.
         result_id: The one after it; the same where no field changed.
-        reason: Why, a machine word; empty for an accepted one.
+        reason: Why, a machine word; empty for one that was accepted or removed.
         decided_by: Staff id as the console stated it.
         subject: Credential that decided.
     """

@@ -141,3 +141,15 @@ V_FIELD_DECISIONS_WITH_FLOWS = replace(
     },
     sql=V_FIELD_DECISIONS.sql.replace(" AS shown_s\n", " AS shown_s, flow, flow_version\n"),
 )
+
+_DECISION = "ACCEPTED, CORRECTED, REJECTED, or REMOVED by a decision about another field on which it depends."
+_REASON = "Why, a machine word; empty for a field that was accepted or removed."
+REMOVED_FIELDS = [
+    comment_on("COLUMN", "field_decisions.decision", _DECISION),
+    comment_on("COLUMN", "field_decisions.reason", _REASON),
+]
+"""A decision may remove other fields."""
+V_FIELD_DECISIONS_WITH_REMOVED = replace(
+    V_FIELD_DECISIONS_WITH_FLOWS,
+    columns={**V_FIELD_DECISIONS_WITH_FLOWS.columns, "decision": _DECISION, "reason": _REASON},
+)

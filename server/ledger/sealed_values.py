@@ -106,7 +106,7 @@ class Release:
     sources: Mapping[str, str]
 
     def covers(self, row: SealedRow) -> bool:
-        """Whether a value shows that its field may be released."""
+        """Whether a value may be released: the record names its source, or need not name one."""
         return self.sources.get(row.value.field, row.source_id) == row.source_id
 
 
@@ -173,8 +173,8 @@ def release(cursor: Cursor, wanted: Release, now: datetime) -> tuple[list[Sealed
     """
     all_rows = list_of_session(cursor, wanted.session_id)
     stored = [row for row in all_rows if row.value.ciphertext and row.create_time <= wanted.until]
-    rows = [row for row in stored if row.value.field in wanted.fields]
-    if {row.value.field for row in rows if wanted.covers(row)} != wanted.fields:
+    rows = [row for row in stored if row.value.field in wanted.fields and wanted.covers(row)]
+    if {row.value.field for row in rows} != wanted.fields:
         raise NotFound("The session has no such sealed value.", reason=Reason.SEALED_VALUE_NOT_FOUND)
     times = [row.release_time for row in rows if row.release_time is not None]
     if not times:

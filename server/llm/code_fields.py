@@ -14,8 +14,8 @@ from server.flows.fields import Keep, PersonalField, PhotoField
 from server.flows.personal_values import sharing
 from server.flows.progress import FieldProgress
 from server.llm.record_rules import is_set_by_code
-from server.llm.support import Source, admits
-from server.llm.types import PICTURE_LABELS, OnboardingRecord, Photograph, RecordField, SourceItem
+from server.llm.support import admits
+from server.llm.types import PICTURE_LABELS, OnboardingRecord, RecordField, SourceItem
 
 NOTHING_ANSWERED: Final[Mapping[str, FieldProgress]] = MappingProxyType({})
 SealedBySource = Mapping[str, Sequence[SealedValue]]
@@ -26,7 +26,7 @@ def with_code_fields(
     record: OnboardingRecord,
     flow: FlowDefinition,
     items: Sequence[SourceItem],
-    photographs: Sequence[Photograph],
+    photographs: Mapping[str, Sequence[str]],
     sealed: SealedBySource,
     answered: Mapping[str, FieldProgress] = NOTHING_ANSWERED,
 ) -> OnboardingRecord:
@@ -36,7 +36,7 @@ def with_code_fields(
         record: As a model or the fallback wrote it.
         flow: Of the session.
         items: What it was built from, oldest first.
-        photographs: Pictures that were read, also those without any text.
+        photographs: UUIDs of the uploads that were counted, by field.
         sealed: What the workers sealed or hashed.
         answered: What the session has answered, by field: a personal value comes from the source of the answer.
     """
@@ -52,15 +52,14 @@ def _is_set_by_code(flow: FlowDefinition, name: str) -> bool:
 def _set_fields(
     flow: FlowDefinition,
     items: Sequence[SourceItem],
-    photographs: Sequence[Photograph],
+    photographs: Mapping[str, Sequence[str]],
     sealed: SealedBySource,
     answered: Mapping[str, FieldProgress],
 ) -> Iterator[RecordField]:
     for field in flow.fields.values():
         if isinstance(field, PhotoField):
-            taken = [photo for photo in photographs if photo.kind in field.pictures]
-            if taken:
-                yield RecordField(field.name, str(len(taken)), taken[0].id if len(taken) == 1 else "")
+            if taken := photographs.get(field.name):
+                yield RecordField(field.name, str(len(taken)), taken[0] if len(taken) == 1 else "")
         elif isinstance(field, PersonalField) and field.keep is not Keep.GIVEN:
             answer = answered.get(field.name)
             yield from _kept(field, _sources(flow, field, items, answer), sealed, asked=answer is not None)
@@ -77,7 +76,7 @@ def _sources(
         return [item for item in told if item.id == answer.source_id]
     if any(len(sharing(flow, entity)) > 1 for entity in field.entities):
         return []
-    return [item for item in told if admits(flow, field, Source.of(item))]
+    return [item for item in told if admits(flow, field, item)]
 
 
 def _kept(

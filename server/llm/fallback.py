@@ -6,16 +6,20 @@ The result is deterministic and immediate. It is marked ``Origin.FALLBACK`` and 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import Final
 
+from models.text import RedactedText
 from server.flows.briefing import Briefing
 from server.flows.definition import FlowDefinition
-from server.flows.extraction import site_name, visitor_count
-from server.flows.fields import FieldDefinition, NumberField, PersonalField, TextField, YesNoField
+from server.flows.extraction import site_name
+from server.flows.fields import FieldDefinition, PersonalField, TextField, YesNoField
 from server.flows.phrases import guide_phrases
+from server.flows.progress import NO_VALUE
+from server.flows.questions import listed_values
 from server.flows.texts import text_in
 from server.ledger.types import Origin
 from server.llm.record_rules import YES, fields_of_model
-from server.llm.support import REGISTER, SPOKEN, Source, Support, admits, stated, support
+from server.llm.support import SPOKEN, Source, Support, admits, stated, support
 from server.llm.types import (
     PICTURE_LABELS,
     Exchange,
@@ -25,6 +29,9 @@ from server.llm.types import (
     SourceItem,
     WrittenRecord,
 )
+
+_LONGEST_TOLD_CHARS: Final = 80
+"""Longest value in a summary."""
 
 
 def fallback_reply(history: list[Exchange], *, language: str, briefing: Briefing | None = None) -> ReplyStream:
@@ -41,11 +48,31 @@ def reply_sentences(history: list[Exchange], *, language: str, briefing: Briefin
 
 def fallback_record(items: list[SourceItem], *, flow: FlowDefinition, language: str) -> WrittenRecord:
     """Build a record of a flow from what rules find; every field names the turn or upload it comes from."""
-    sources = [Source.of(item) for item in items if item.kind != PICTURE_LABELS]
-    found = (_found(flow, field, sources, language) for field in fields_of_model(flow))
+    sources = [Source.of(item, language) for item in items if item.kind != PICTURE_LABELS]
+    found = (_found(flow, field, sources) for field in fields_of_model(flow))
     fields = tuple(field for field in found if field is not None)
-    summary = plain_summary(flow, [field.name for field in fields], language)
-    return WrittenRecord(OnboardingRecord(summary, fields), Origin.FALLBACK)
+    summary = summary_of(flow, [(field.name, RedactedText.literal(field.value)) for field in fields], language)
+    return WrittenRecord(OnboardingRecord(summary.value, fields), Origin.FALLBACK)
+
+
+def summary_of(flow: FlowDefinition, values: Iterable[tuple[str, RedactedText]], language: str) -> RedactedText:
+    """A summary without a model: the title of the flow, and its fields with their values. Of a long text only the label
+    is told.
+
+    Args:
+        flow: Of the session.
+        values: Names of fields and their values, redacted. Fields that the flow does not have are left out.
+        language: ISO 639-1 code.
+    """
+    known = [
+        (flow.fields[name], value if len(value.value) <= _LONGEST_TOLD_CHARS else NO_VALUE)
+        for name, value in values
+        if name in flow.fields
+    ]
+    if not known:
+        return RedactedText.literal(plain_summary(flow, (), language))
+    title = RedactedText.literal(f"{text_in(flow.title, language)}:")
+    return RedactedText.join([title, listed_values(known, language)])
 
 
 def plain_summary(flow: FlowDefinition, names: Iterable[str], language: str) -> str:
@@ -60,33 +87,22 @@ async def _stream(sentences: Iterable[str]) -> AsyncGenerator[str, None]:
         yield sentence
 
 
-def _found(
-    flow: FlowDefinition, field: FieldDefinition, sources: Sequence[Source], language: str
-) -> RecordField | None:
+def _found(flow: FlowDefinition, field: FieldDefinition, sources: Sequence[Source]) -> RecordField | None:
     """The value of a field by rules: a picture of it beats what was said, then the newer one wins."""
     may = [source for source in sources if admits(flow, field, source)]
     match field:
         case PersonalField():
-            given = (source for source in reversed(may) if support(field, YES, source, language) is Support.YES)
+            given = (source for source in reversed(may) if support(field, YES, source) is Support.YES)
             return next((RecordField(field.name, YES, source.id) for source in given), None)
         case TextField(reader="site_name"):
             newest = list(reversed(may))
-            named = ((site_name(source.text), source) for source in sorted(newest, key=_is_picture))
+            named = ((site_name(source.text.value), source) for source in sorted(newest, key=_is_picture))
             return next((RecordField(field.name, name, source.id) for name, source in named if name), None)
-        case NumberField(reader="register_rows"):
-            return _rows(field, may)
         case TextField() | YesNoField():
             return None
-    said = sorted(stated(flow, field, may, language), key=lambda found: not _is_picture(found[1]))
+    said = sorted(stated(flow, field, may), key=lambda found: not _is_picture(found[1]))
     return next((RecordField(field.name, value, source.id) for value, source in said), None)
 
 
 def _is_picture(source: Source) -> bool:
     return source.kind not in SPOKEN
-
-
-def _rows(field: NumberField, sources: Sequence[Source]) -> RecordField | None:
-    """The rows of all registers together."""
-    registers = [source for source in sources if source.kind == REGISTER]
-    total = sum(visitor_count(source.text, source.counts) for source in registers)
-    return RecordField(field.name, str(total), registers[0].id if len(registers) == 1 else "") if total else None

@@ -16,6 +16,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.SOURCE_MOVED: "The source that was named does not have this value; another one has it.",
         FindingKind.NOT_CONFIRMED: "The check of the record did not confirm this value.",
         FindingKind.UNCHECKED: "The record was not checked, because the LLM for it did not answer.",
+        FindingKind.REDACTED: "Redaction changed what the reviewer wrote; this value was stored.",
     },
     "de": {
         FindingKind.RULE: "Der Wert passt nicht zu den Regeln des Feldes.",
@@ -25,6 +26,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.SOURCE_MOVED: "In der genannten Quelle steht dieser Wert nicht; er steht in einer anderen.",
         FindingKind.NOT_CONFIRMED: "Die Prüfung hat diesen Wert nicht bestätigt.",
         FindingKind.UNCHECKED: "Der Datensatz wurde nicht geprüft, weil das LLM dafür nicht antwortete.",
+        FindingKind.REDACTED: "Die Schwärzung hat die Eingabe bei der Prüfung geändert; gespeichert ist dieser Wert.",
     },
     "es": {
         FindingKind.RULE: "El valor no cumple las reglas del campo.",
@@ -34,6 +36,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.SOURCE_MOVED: "La fuente indicada no contiene este valor; otra sí.",
         FindingKind.NOT_CONFIRMED: "La comprobación no confirmó este valor.",
         FindingKind.UNCHECKED: "El registro no se comprobó, porque el LLM para ello no respondió.",
+        FindingKind.REDACTED: "La censura cambió lo que se escribió en la revisión; se guardó este valor.",
     },
     "fr": {
         FindingKind.RULE: "La valeur ne respecte pas les règles du champ.",
@@ -43,6 +46,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.SOURCE_MOVED: "La source indiquée ne contient pas cette valeur ; une autre la contient.",
         FindingKind.NOT_CONFIRMED: "Le contrôle n'a pas confirmé cette valeur.",
         FindingKind.UNCHECKED: "Le dossier n'a pas été contrôlé, car le LLM prévu n'a pas répondu.",
+        FindingKind.REDACTED: "Le masquage a changé ce qui a été écrit ; cette valeur a été enregistrée.",
     },
     "hi": {
         FindingKind.RULE: "मान इस फ़ील्ड के नियमों से मेल नहीं खाता।",
@@ -52,6 +56,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.SOURCE_MOVED: "बताए गए स्रोत में यह मान नहीं है; दूसरे में है।",
         FindingKind.NOT_CONFIRMED: "जाँच ने इस मान की पुष्टि नहीं की।",
         FindingKind.UNCHECKED: "रिकॉर्ड की जाँच नहीं हुई, क्योंकि इसके LLM ने उत्तर नहीं दिया।",
+        FindingKind.REDACTED: "निजी जानकारी छिपाने से समीक्षक का लिखा हुआ बदल गया; यह मान सहेजा गया।",
     },
     "pt": {
         FindingKind.RULE: "O valor não segue as regras do campo.",
@@ -61,6 +66,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.SOURCE_MOVED: "A fonte indicada não contém este valor; outra contém.",
         FindingKind.NOT_CONFIRMED: "A verificação não confirmou este valor.",
         FindingKind.UNCHECKED: "O registro não foi verificado, porque o LLM para isso não respondeu.",
+        FindingKind.REDACTED: "A ocultação alterou o que foi escrito na revisão; este valor foi guardado.",
     },
 }
 

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Final
 
 from models.text import RedactedText
+from server.flows.photographs import Photograph
 from server.flows.progress import Answer, given_by_app
 from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow
 from server.ledger.types import RecommendationRow, SessionRow, TurnRow, UploadRow, UploadState
-from server.llm.types import ANSWER, PICTURE_LABELS, Exchange, Photograph, RejectedRecord, ReviewedField, SourceItem
+from server.llm.types import ANSWER, PICTURE_LABELS, Exchange, RejectedRecord, ReviewedField, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
 """Replaces an unsafe message, so that its answer still follows a message."""
@@ -63,9 +64,11 @@ def rejected_records_of(
 
 
 def photographs_of(uploads: Iterable[UploadRow]) -> tuple[Photograph, ...]:
-    """The pictures that were read, oldest first."""
+    """The pictures that were read, in the order in which they were sent."""
     read = [row for row in uploads if row.state is UploadState.DONE and row.kind]
-    return tuple(Photograph(row.shown_id, row.kind) for row in sorted(read, key=lambda row: row.create_time))
+    return tuple(
+        Photograph(row.shown_id, row.kind, row.sha256) for row in sorted(read, key=lambda row: row.create_time)
+    )
 
 
 def source_items_of(
@@ -74,7 +77,7 @@ def source_items_of(
     """What a record may be built from, oldest first: safe turns, safe texts of uploads, labels of pictures, and values
     that the app gave and that still count. Their days are those of the session's time zone.
     """
-    said = [(row.create_time, SourceItem(row.id, "turn", row.text)) for row in turns]
+    said = [(row.create_time, SourceItem(row.id, "turn", row.text, language=row.language)) for row in turns]
     read = [
         (row.create_time, SourceItem(row.shown_id, row.kind or "upload", row.text))
         for row in uploads

@@ -38,8 +38,6 @@ _SPEAKS_TO_A_MACHINE: Final = re.compile(
 
 
 @lru_cache(maxsize=512)
-def without_instructions(text: str) -> str:
-    """The text without the sentences that speak to a machine; they become blanks, so that nothing else is joined."""
-    return "".join(
-        "\n" if _SPEAKS_TO_A_MACHINE.search(sentence[0]) else sentence[0] for sentence in _SENTENCE.finditer(text)
-    )
+def instructions_in(text: str) -> tuple[str, ...]:
+    """The sentences of a text that speak to a machine."""
+    return tuple(each[0] for each in _SENTENCE.finditer(text) if _SPEAKS_TO_A_MACHINE.search(each[0]))

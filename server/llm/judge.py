@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from server.flows.definition import FlowDefinition
-from server.flows.fields import FieldDefinition, PersonalField, PhotoField
+from server.flows.fields import FieldDefinition, PersonalField, PhotoField, TextField
+from server.flows.progress import FieldProgress
 from server.flows.texts import text_in
 from server.llm.finding_texts import finding_text
 from server.llm.record_rules import as_recorded, is_set_by_code
@@ -45,7 +46,8 @@ class Case:
         language: ISO 639-1 code of the session, in which its sources are read.
         by_model: Whether a model wrote it, and not the fallback.
         verdicts: The checker's word; None where none was asked.
-        given: Values that the app gave, by field. They need no source, but one may contradict them.
+        answered: What the session has answered, by field: what a person was shown as the value of the field. A value of
+            the app needs no source, but one may contradict it.
     """
 
     flow: FlowDefinition
@@ -54,7 +56,7 @@ class Case:
     language: str
     by_model: bool = True
     verdicts: Verdicts | None = None
-    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    answered: Mapping[str, FieldProgress] = dataclasses.field(default_factory=dict)
 
     @property
     def told_in(self) -> str:
@@ -64,7 +66,7 @@ class Case:
     @property
     def sources(self) -> list[Source]:
         """The items as values are looked for in them. Labels of pictures are guesses, so none is."""
-        return [Source.of(item) for item in self.items if item.kind != PICTURE_LABELS]
+        return [Source.of(item, self.language) for item in self.items if item.kind != PICTURE_LABELS]
 
 
 def judged(record: OnboardingRecord, case: Case) -> OnboardingRecord:
@@ -99,9 +101,9 @@ def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> Record
         findings = [*broken, *_of_checker(field, None, Support.UNKNOWN, case)]
         return replace(field, confidence=_confidence(None, Support.UNKNOWN, findings, case), findings=tuple(findings))
     findings = [*_of_rules(definition, field, case), *broken]
-    given = case.given.get(field.name)
+    answer = case.answered.get(field.name)
     by_code = is_set_by_code(definition)
-    if by_code or (given is not None and definition.equal(given, field.value)):
+    if by_code or (answer is not None and answer.way == "app" and definition.equal(answer.value.value, field.value)):
         if not by_code:
             findings += _of_given(definition, field, case)
         confidence = Confidence.UNSURE if _is_doubted(findings) else Confidence.SURE
@@ -109,17 +111,39 @@ def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> Record
     known, source_id, against = _of_sources(definition, field, case)
     moved = replace(field, source_id=source_id)
     findings += [*against, *_of_checker(moved, definition, known, case)]
-    return replace(moved, confidence=_confidence(definition, known, findings, case), findings=tuple(findings))
+    taken = _taken_from(definition, field, case) != ""
+    confidence = _confidence(definition, known, findings, case, taken=taken)
+    return replace(moved, confidence=confidence, findings=tuple(findings))
+
+
+def _answer(name: str, case: Case) -> FieldProgress | None:
+    """What the flow took for the value of a field; None where its source also speaks to a machine."""
+    answer = case.answered.get(name)
+    if answer is None:
+        return None
+    plain = any(source.id == answer.source_id and not source.has_instructions for source in case.sources)
+    return answer if plain else None
+
+
+def _taken_from(definition: FieldDefinition, field: RecordField, case: Case) -> str:
+    """The source from which the flow took this very value; empty for none."""
+    answer = _answer(field.name, case)
+    return answer.source_id if answer is not None and definition.equal(answer.value.value, field.value) else ""
 
 
 def _confidence(
-    definition: FieldDefinition | None, known: Support, findings: Sequence[Finding], case: Case
+    definition: FieldDefinition | None,
+    known: Support,
+    findings: Sequence[Finding],
+    case: Case,
+    *,
+    taken: bool = False,
 ) -> Confidence:
     if _is_doubted(findings) or known is Support.NO:
         return Confidence.UNSURE
     if case.by_model and case.verdicts is not None:
         return Confidence.SURE  # the checker has confirmed it, or there would be a finding
-    proven = isinstance(definition, PersonalField | PhotoField)
+    proven = taken or isinstance(definition, PersonalField | PhotoField)
     return Confidence.SURE if known is Support.YES and (case.by_model or proven) else Confidence.UNSURE
 
 
@@ -154,7 +178,9 @@ def _of_sources(definition: FieldDefinition, field: RecordField, case: Case) -> 
     """What code can tell from the sources: whether they support a value, which one, and what is against it."""
     may = [source for source in case.sources if admits(case.flow, definition, source)]
     plain = [source.without_instructions() for source in may]
-    told = {source.id: support(definition, field.value, source, case.language) for source in plain}
+    told = {source.id: support(definition, field.value, source) for source in plain}
+    if (taken := _taken_from(definition, field, case)) in told:
+        told[taken] = Support.YES
     having = [source.id for source in reversed(plain) if told[source.id] is Support.YES]
     known = Support.YES if having else Support.UNKNOWN if Support.UNKNOWN in told.values() else Support.NO
     findings: list[Finding] = []
@@ -165,7 +191,7 @@ def _of_sources(definition: FieldDefinition, field: RecordField, case: Case) -> 
             findings.append(Finding(FindingKind.SOURCE_MOVED, Severity.WARNING, text))
         source_id = having[0]
     if known is Support.NO:
-        obeyed = any(support(definition, field.value, source, case.language) is Support.YES for source in may)
+        obeyed = any(support(definition, field.value, source) is Support.YES for source in may)
         findings.append(_error(FindingKind.INSTRUCTION if obeyed else FindingKind.UNSUPPORTED, case))
     return known, source_id, [*findings, *_other_values(definition, field, case)]
 
@@ -179,13 +205,18 @@ def _of_given(definition: FieldDefinition, field: RecordField, case: Case) -> It
 
 
 def _other_values(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
-    """Values that other sources, or the one that is named, give by themselves."""
-    seen = [field.value]
+    """The other value that the flow took, and those that sources give by themselves which do not have this one."""
     sources = [source.without_instructions() for source in case.sources]
-    for value, source in stated(case.flow, definition, sources, case.language):
-        if not any(definition.equal(value, one) for one in seen):
+    having = {source.id for source in sources if support(definition, field.value, source) is Support.YES}
+    others = [(value, source.id) for value, source in stated(case.flow, definition, sources)]
+    answer = _answer(field.name, case)
+    if answer is not None and not isinstance(definition, TextField):
+        others.insert(0, (answer.value.value, answer.source_id))
+    seen = [field.value]
+    for value, source_id in others:
+        if source_id not in having and not any(definition.equal(value, one) for one in seen):
             seen.append(value)
-            yield _error(FindingKind.CONTRADICTED, case, source_id=source.id, value=value)
+            yield _error(FindingKind.CONTRADICTED, case, source_id=source_id, value=value)
 
 
 def _of_checker(
@@ -216,7 +247,7 @@ def _where(word: FieldVerdict, field: RecordField, definition: FieldDefinition |
     other = as_recorded(definition, word.other_value)
     if not other or definition.equal(other, field.value):
         return {"source_id": source.id}
-    told = support(definition, other, source.without_instructions(), case.language)
+    told = support(definition, other, source.without_instructions())
     return {"source_id": source.id, "value": other if told is Support.YES else ""}
 
 

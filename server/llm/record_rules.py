@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from server.flows.conditions import Condition
 from server.flows.definition import FlowDefinition
 from server.flows.fields import (
     NUMBER_FORM,
@@ -76,6 +77,28 @@ def with_missing(record: OnboardingRecord, flow: FlowDefinition, facts: Mapping[
     place = {name: at for at, name in enumerate(flow.fields)}
     fields = tuple(sorted(record.fields, key=lambda field: place.get(field.name, len(place))))
     return replace(record, fields=fields, missing=missing_in(record, flow, facts))
+
+
+def ruled_out(record: OnboardingRecord, flow: FlowDefinition, facts: Mapping[str, str]) -> frozenset[str]:
+    """Names of the fields of a flow that do not apply to a record, whether it has them or not.
+
+    The condition of such a field, or of its step, is known not to hold, or needs a field that does not apply.
+    """
+    values = {**facts, **{field.name: field.value for field in record.fields}}
+    out: set[str] = set()
+    for step in flow.steps:
+        without_step = _is_ruled_out(step.when, values, out)
+        for field in step.fields:
+            if without_step or _is_ruled_out(field.when, values, out):
+                out.add(field.name)
+                values.pop(field.name, None)
+    return frozenset(out)
+
+
+def _is_ruled_out(when: Condition | None, values: Mapping[str, str], out: set[str]) -> bool:
+    if when is None or when.holds(values):
+        return False
+    return when.truth(values) is False or when.names() - values.keys() <= out
 
 
 def missing_in(record: OnboardingRecord, flow: FlowDefinition, facts: Mapping[str, str]) -> tuple[str, ...]:

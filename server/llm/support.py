@@ -6,31 +6,32 @@ No model is asked. What code cannot tell, such as whether a description is right
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Final
 
+from models.text import RedactedText
 from server.flows.conditions import as_number
-from server.flows.definition import FlowDefinition
-from server.flows.extraction import meter_reading, tags_of, unit_in, visitor_count
+from server.flows.definition import FlowDefinition, Way
+from server.flows.extraction import meter_reading, tags_of, visitor_count
 from server.flows.fields import (
     ChoiceField,
     CodeField,
     DateField,
     FieldDefinition,
     NumberField,
-    Option,
     PersonalField,
     TextField,
     TimeField,
 )
+from server.flows.reading.answer_text import AnswerText
+from server.flows.reading.choices import options_in
 from server.flows.reading.dates import days_in
-from server.flows.texts import Text, Words, base_language
-from server.llm.instructions import without_instructions
+from server.flows.reading.reader import Request, read_value
+from server.flows.texts import base_language
+from server.llm.instructions import instructions_in
 from server.llm.plain_text import with_codes, with_digits, words_of
 from server.llm.types import ANSWER, SourceItem
 from server.llm.written_values import dates_in, numbers_in, times_in
@@ -51,8 +52,10 @@ _CORRECTION: Final = re.compile(
 _LEAST_COMMON: Final = 1 / 3
 """Share of the longer words of a description that the sources have at least, by how the words begin."""
 
-_SAID_SCORE: Final = 2
-"""Least score of a reading that was said. A word for a meter alone gives 1."""
+_NO_DAY: Final = date(2000, 1, 1)
+"""From where the days of a text count whose day is not known. None of them is taken."""
+
+_YEAR: Final = re.compile(r"(?<!\d)\d{4}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +64,38 @@ class Source:
 
     Attributes:
         text: Redacted, and looked at here only: it goes nowhere else.
-        counts: How many of which entity were replaced in it.
+        language: ISO 639-1 code.
         field: The one field that it is about; empty for all.
         day: On which it came; None where that is not known.
     """
 
     id: str
     kind: str
-    text: str
-    counts: Mapping[str, int]
+    text: RedactedText
+    language: str
     field: str = ""
     day: date | None = None
 
     @staticmethod
-    def of(item: SourceItem) -> Source:
-        """The whole text of an item."""
-        return Source(item.id, item.kind, item.text.value, item.text.counts, item.field, item.day)
+    def of(item: SourceItem, language: str) -> Source:
+        """The whole text of an item, in its own language or else in that of the session."""
+        return Source(item.id, item.kind, item.text, item.language or language, item.field, item.day)
+
+    @property
+    def material(self) -> AnswerText:
+        """The same as the readers of the flow take it."""
+        told = self.kind in SPOKEN or self.kind == ANSWER
+        way: Way = "text" if told else "picture"
+        return AnswerText(self.text, way, self.language, self.day or _NO_DAY, "" if told else self.kind)
+
+    @property
+    def has_instructions(self) -> bool:
+        """Whether a sentence of it speaks to a machine."""
+        return bool(instructions_in(self.text.value))
 
     def without_instructions(self) -> Source:
         """The source without sentences that speak to a machine."""
-        return replace(self, text=without_instructions(self.text))
+        return replace(self, text=self.text.without(instructions_in(self.text.value)))
 
 
 class Support(Enum):
@@ -91,7 +106,7 @@ class Support(Enum):
     UNKNOWN = auto()
 
 
-def admits(flow: FlowDefinition, field: FieldDefinition, item: Source) -> bool:
+def admits(flow: FlowDefinition, field: FieldDefinition, item: Source | SourceItem) -> bool:
     """Whether a source may give a value of a field: the ways and the kinds of pictures of its step.
 
     What stands in another picture gives no value, whoever has written it there; see ``may_contradict``. An answer of
@@ -116,115 +131,97 @@ def may_contradict(flow: FlowDefinition, field: FieldDefinition, item: Source) -
     return admits(flow, field, item) or (loose and item.kind not in (*SPOKEN, REGISTER, ANSWER))
 
 
-def support(  # noqa: PLR0911 - one line for each kind
-    field: FieldDefinition, value: str, item: Source, language: str
-) -> Support:
-    """Whether a source has a value.
+def support(field: FieldDefinition, value: str, item: Source) -> Support:  # noqa: PLR0911 - one line for each kind
+    """Whether a source has a value: what its flow reads in it, or whatever else it may mean.
 
     Args:
         field: Of the flow.
         value: As the record has it.
         item: A source that may give it.
-        language: ISO 639-1 code of the session.
     """
-    text = item.text
+    text, language = item.text.value, item.language
     match field:
         case NumberField():
-            return _known(_has_number(field, value, item, language))
+            return _known(_has_number(field, value, item))
         case ChoiceField():
-            return _known(value in _options_in(field, text))
+            return _known(value in options_in(field, item.material))
         case DateField():
-            return _known(_names_day(value, item, language))
+            return _known(_names_day(value, item))
         case TimeField():
-            return _known(value in times_in(text, language))
+            return _known(_reads(field, value, item) or value in times_in(text, language))
         case CodeField():
             return _known(re.sub(r"[\W_]", "", value).casefold() in with_codes(text, language))
         case PersonalField():
-            return _known(bool(set(field.accepted) & tags_of(text, item.counts).keys()))
+            return _known(bool(set(field.accepted) & tags_of(text, item.text.counts).keys()))
         case TextField():
             return _has_text(field, value, text, language)
         case _:
             return Support.UNKNOWN
 
 
-def stated(
-    flow: FlowDefinition, field: FieldDefinition, items: Sequence[Source], language: str
-) -> Iterator[tuple[str, Source]]:
+def stated(flow: FlowDefinition, field: FieldDefinition, items: Sequence[Source]) -> Iterator[tuple[str, Source]]:
     """The values that sources plainly give for a field, the newest first. What was said before words of correction
-    does not count any more: "sorry, it is 4822".
+    does not count any more: "sorry, it is 4822". The rows of all registers count together.
     """
     corrected = False
     for item in reversed(items):
         spoken = item.kind in SPOKEN
         if (spoken and corrected) or not may_contradict(flow, field, item):
             continue
-        if value := plain_value(flow, field, item, language):
-            corrected = corrected or (spoken and _CORRECTION.search(item.text) is not None)
+        value = _rows(items) if _counts_rows(field, item) else plain_value(flow, field, item)
+        if value:
+            corrected = corrected or (spoken and _CORRECTION.search(item.text.value) is not None)
             yield value, item
 
 
-def plain_value(  # noqa: PLR0911 - one line for each kind
-    flow: FlowDefinition, field: FieldDefinition, item: Source, language: str
-) -> str:
-    """The one value that a text gives for a field by itself, without the question before it; empty if there is none.
+def _counts_rows(field: FieldDefinition, item: Source) -> bool:
+    return isinstance(field, NumberField) and field.reader == "register_rows" and item.kind == REGISTER
 
-    A number needs its unit or a rule that reads it, and a date a flow that asks for one date only.
+
+def _rows(items: Sequence[Source]) -> str:
+    registers = (item.text for item in items if item.kind == REGISTER)
+    rows = sum(visitor_count(text.value, text.counts) for text in registers)
+    return str(rows) if rows else ""
+
+
+def plain_value(flow: FlowDefinition, field: FieldDefinition, item: Source) -> str:
+    """The one value that the flow reads in a text without the question before it; empty if there is none.
+
+    A date needs the label of its field, or a year in a flow that asks for one date only.
     """
-    text = item.text
-    match field:
-        case NumberField(reader="meter"):
-            reading = meter_reading(text)
-            enough = reading is not None and (item.kind == METER or reading.score >= _SAID_SCORE)
-            return reading.value if reading is not None and enough else ""
-        case NumberField(reader="register_rows"):
-            count = visitor_count(text, item.counts) if item.kind == REGISTER else 0
-            return str(count) if count else ""
-        case NumberField():
-            return _only(_written(number) for number in _numbers_with_unit(field, text, language))
-        case ChoiceField():
-            return _only(_options_by_label(field, text))
-        case DateField():
-            alone = sum(isinstance(each, DateField) for each in flow.fields.values()) == 1
-            dates = {date for date in dates_in(text, language) if date.year}
-            return _only(f"{d.year:04d}-{d.month:02d}-{d.day:02d}" for d in dates) if alone else ""
-        case CodeField():
-            found = re.finditer(rf"(?<![\w-])(?:{field.format})(?![\w-])", text.upper())
-            return _only(each.group() for each in found)
-        case _:
-            return ""
+    alone = sum(isinstance(each, DateField) for each in flow.fields.values()) == 1
+    named = isinstance(field, DateField) and alone and _YEAR.search(item.text.value) is not None
+    return read_value(field, item.material, Request(asked=named)) or ""
 
 
-def _names_day(value: str, item: Source, language: str) -> bool:
+def _reads(field: FieldDefinition, value: str, item: Source) -> bool:
+    """Whether the flow reads this value in a text as the answer to its question."""
+    found = read_value(field, item.material, Request(asked=True))
+    return found is not None and field.equal(found, value)
+
+
+def _names_day(value: str, item: Source) -> bool:
     """Whether a text names a day, also by words that count from its own day, such as "yesterday"."""
-    written = any(each.fits(value) for each in dates_in(item.text, language))
+    text = item.text.value
+    written = any(each.fits(value) for each in dates_in(text, item.language))
     if written or item.day is None:
         return written
-    codes = dict.fromkeys((base_language(language), "en"))
-    return any(
-        value == day.isoformat() for code in codes for day in days_in(with_digits(item.text, code), code, item.day)
-    )
+    codes = dict.fromkeys((base_language(item.language), "en"))
+    return any(value == day.isoformat() for code in codes for day in days_in(with_digits(text, code), code, item.day))
 
 
 def _known(supported: bool) -> Support:
     return Support.YES if supported else Support.NO
 
 
-def _only(values: Iterator[str]) -> str:
-    found = set(values)
-    return found.pop() if len(found) == 1 else ""
-
-
-def _has_number(field: NumberField, value: str, item: Source, language: str) -> bool:
-    number, text = as_number(value), item.text
-    if field.reader == "meter":
-        reading = meter_reading(text)
-        if reading is not None and as_number(reading.value) == number:
-            return True
-        if item.kind == METER and reading is not None:
-            return False  # another number on the plate, such as its serial number, is no reading
-    if field.reader == "register_rows" and item.kind == REGISTER:
-        return visitor_count(text, item.counts) == number
-    return number in numbers_in(text, language)
+def _has_number(field: NumberField, value: str, item: Source) -> bool:
+    if _reads(field, value, item):
+        return True
+    if _counts_rows(field, item):
+        return False
+    if field.rule == "meter" and item.kind == METER and meter_reading(item.text.value) is not None:
+        return False  # another number on the plate, such as its serial number, is no reading
+    return as_number(value) in numbers_in(item.text.value, item.language)
 
 
 def _has_text(field: TextField, value: str, text: str, language: str) -> Support:
@@ -242,62 +239,3 @@ def _has_text(field: TextField, value: str, text: str, language: str) -> Support
 def _beginnings(text: str) -> set[str]:
     """How the longer words of a text begin, so that "damaged" and "damage" are the same."""
     return {word[:5] for word in words_of(text).split() if len(word) > 3}
-
-
-def _numbers_with_unit(field: NumberField, text: str, language: str) -> Iterator[Decimal]:
-    units = [re.escape(word) for word in (field.unit, *_in_all(field.unit_words)) if word]
-    if not units:
-        return
-    unit = "|".join(sorted(units, key=len, reverse=True))
-    beside = rf"(?<![\w.,-])(-?\d[\d.,']*)\s?(?:{unit})(?!\w)"
-    for found in re.finditer(beside, with_digits(text, language), re.IGNORECASE):
-        meant = numbers_in(found[1].rstrip(".,'"), language)
-        if len(meant) == 1:
-            yield from meant
-
-
-def _written(number: Decimal) -> str:
-    return f"{number.normalize():f}"
-
-
-def _options_in(field: ChoiceField, text: str) -> set[str]:
-    words = words_of(text)
-    return {option.value for option in field.options if any(_there(w, words) for w in _words_for(option))} | _unit(
-        field, text
-    )
-
-
-def _options_by_label(field: ChoiceField, text: str) -> Iterator[str]:
-    words = words_of(text)
-    yield from (option.value for option in field.options if any(_there(w, words) for w in _names_of(option)))
-    yield from _unit(field, text)
-
-
-def _unit(field: ChoiceField, text: str) -> set[str]:
-    """The unit of a meter, for a choice among units: people have many words for it."""
-    return {unit_in(text)} & set(field.values)
-
-
-def _there(word: str, words: str) -> bool:
-    return words_of(word) in words
-
-
-@lru_cache(maxsize=1024)
-def _names(value: str, label: str) -> tuple[str, ...]:
-    return (value.replace("_", " "), *(label.split("\n") if label else ()))
-
-
-def _names_of(option: Option) -> tuple[str, ...]:
-    return _names(option.value, "\n".join(_texts(option.label)))
-
-
-def _words_for(option: Option) -> tuple[str, ...]:
-    return (*_names_of(option), *_in_all(option.words))
-
-
-def _texts(text: Text | None) -> tuple[str, ...]:
-    return () if text is None else (text,) if isinstance(text, str) else tuple(text.values())
-
-
-def _in_all(words: Words) -> tuple[str, ...]:
-    return tuple(words) if isinstance(words, list) else tuple(word for each in words.values() for word in each)

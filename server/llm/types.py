@@ -31,6 +31,7 @@ class SourceItem:
         text: Redacted and ``safe_for_llm``; the caller leaves out everything else.
         field: The one field that an answer of the app is about; empty for all others.
         day: On which it came, in the session's time zone, for "yesterday"; None where that is not known.
+        language: ISO 639-1 code of a turn; empty where it is that of the session.
     """
 
     id: str
@@ -38,14 +39,7 @@ class SourceItem:
     text: RedactedText
     field: str = ""
     day: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Photograph:
-    """A picture that was read, with or without any text in it."""
-
-    id: str
-    kind: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,8 @@ class FindingKind(StrEnum):
     """The checker is not sure, or said nothing about it."""
     UNCHECKED = "unchecked"
     """The checker could not be asked."""
+    REDACTED = "redacted"
+    """Redaction changed what a reviewer wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +144,7 @@ class ReviewedField:
     """What a person decided about one field; all three are machine words.
 
     Attributes:
-        decision: ``rejected`` or ``corrected``.
+        decision: ``rejected``, ``corrected`` or ``removed``.
         reason: May be empty.
     """
 

@@ -15,7 +15,7 @@ from models.redaction.lexicons.loader import languages, word_lists
 from server.llm.plain_text import with_digits
 
 _NUMBER: Final = re.compile(r"(?<![\w.,])(?<![^\W\d]-)-?\d+(?:[.,']\d+)*(?!\d)")
-_GROUPS: Final = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,]\d|\d)")
+_GROUPS: Final = re.compile(r"(?<![\w.,])(?<![^\W\d]-)-?\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?![.,]?\d)")
 _SINGLE_DIGITS: Final = re.compile(r"(?<!\d)\d(?:(?:,? |-)\d)+(?![\d.])")
 _DAY: Final = r"(\d{1,2})(?:st|nd|rd|th|\.|º|er|e)?"
 _ISO: Final = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
@@ -45,14 +45,15 @@ class WrittenDate:
 def numbers_in(text: str, language: str) -> frozenset[Decimal]:
     """Every number that a text may state: in digits or words, with a decimal point or comma, grouped or dictated.
 
-    The numbers of days and years in dates are none.
+    The numbers of days and years in dates are none, nor are the groups of one number: 48 213 is not 213.
     """
     plain = with_digits(text, language)
     for rule in (_ISO, _NUMERIC, *_worded(language)):
         plain = rule.sub(" ", plain)
-    found = {number for each in _NUMBER.finditer(plain) for number in _meanings(each[0])}
-    joined = (re.sub(r"\D", "", each[0]) for rule in (_GROUPS, _SINGLE_DIGITS) for each in rule.finditer(plain))
-    return frozenset(found | {Decimal(digits) for digits in joined})
+    found = {number for each in _NUMBER.finditer(_GROUPS.sub(" ", plain)) for number in _meanings(each[0])}
+    joined = [each[0].replace(" ", "").replace(",", ".") for each in _GROUPS.finditer(plain)]
+    joined += [re.sub(r"\D", "", each[0]) for each in _SINGLE_DIGITS.finditer(plain)]
+    return frozenset(found.union(map(Decimal, joined)))
 
 
 def _meanings(written: str) -> Iterator[Decimal]:

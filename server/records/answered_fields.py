@@ -5,7 +5,7 @@ A model may overlook an answer, and the rules of the fallback do not know what w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from server.flows.definition import FlowDefinition
@@ -29,31 +29,30 @@ def answered_fields(
     }
 
 
-def given_by_app(answered: Answered) -> dict[str, str]:
-    """Values that the app gave, by name. No turn and no picture has them."""
-    return {name: each.value.value for name, each in answered.items() if each.way == "app"}
+def photographs_by_field(
+    flow: FlowDefinition, facts: Mapping[str, str], answers: Iterable[Answer]
+) -> dict[str, tuple[str, ...]]:
+    """UUIDs of the uploads that were counted for each field that asks for photographs, also where some are lacking."""
+    progress = progress_of(flow, facts, list(answers))
+    return {each.field.name: each.photographs for each in progress.fields if each.photographs}
 
 
 def with_answers(
-    record: OnboardingRecord,
-    flow: FlowDefinition,
-    answered: Answered,
-    sent_back: Collection[tuple[str, str]] = (),
+    record: OnboardingRecord, flow: FlowDefinition, answered: Answered, *, by_model: bool
 ) -> OnboardingRecord:
-    """The record with the answers that it does not have, and with what the app gave in place of anything else.
+    """The record with the answers that it does not have. What the app gave replaces whatever a model has written, and
+    every answer replaces what the fallback has found: both read the same texts, but the answer knows its question.
 
     Args:
         record: As a model or the fallback wrote it.
         flow: Of the session.
         answered: What the session has answered.
-        sent_back: Fields and their values in records that a person sent back. Such an answer is not put in again where
-            a model has left it out.
+        by_model: Whether a model wrote it.
     """
-    app = given_by_app(answered)
-    fields = {field.name: field for field in record.fields if field.name not in app}
+    stand = {name for name, each in answered.items() if each.way == "app" or not by_model}
+    fields = {field.name: field for field in record.fields if field.name not in stand}
     for name, each in answered.items():
-        refused = any(name == field and each.field.equal(each.value.value, value) for field, value in sent_back)
-        if name not in fields and not is_set_by_code(each.field) and (name in app or not refused):
+        if name not in fields and not is_set_by_code(each.field):
             fields[name] = RecordField(name, each.value.value, each.source_id)
     order = {name: place for place, name in enumerate(flow.fields)}
     ordered = sorted(fields.values(), key=lambda field: order.get(field.name, len(order)))

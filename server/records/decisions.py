@@ -8,11 +8,13 @@ from datetime import datetime
 from server.access import ownership
 from server.access.audit import AuditEntry, AuditTrail
 from server.access.caller import Caller
+from server.flows.catalogue import Flows
 from server.ledger import events, recommendations, reviews, sessions
 from server.ledger.columns import Cursor
 from server.ledger.reviews import Claimant
 from server.ledger.types import Approval, RecommendationRow, RecommendationState, SessionRow, SessionState
 from server.records.approval import ApprovalRules, decision_events
+from server.records.reopened_fields import reopen_refused
 from server.records.reviews_approvals import note_approval
 from server.records.reviews_claims import check_claim
 
@@ -69,9 +71,12 @@ class Decided:
 
 
 def take_decision(
-    cursor: Cursor, decision: Decision, rules: ApprovalRules, audit: AuditTrail, now: datetime
+    cursor: Cursor, decision: Decision, rules: ApprovalRules, flows: Flows, audit: AuditTrail, now: datetime
 ) -> Decided:
-    """Take a decision, within a transaction of the ledger's writer; errors as of ``Recommender.decide``."""
+    """Take a decision, within a transaction of the ledger's writer; errors as of ``Recommender.decide``.
+
+    With a record that is sent back, the person is asked again for what reviewers took out of it.
+    """
     before = ownership.recommendation(cursor, decision.recommendation_id, decision.caller)
     subject = decision.entry.subject
     if before.state is RecommendationState.PENDING and before.content_hash == decision.content_hash:
@@ -102,6 +107,8 @@ def take_decision(
     session = sessions.move(cursor, waited, decision.stage, now, decision.reason)
     for event in decision_events(session, row, now, decision.reason):
         events.append(cursor, event)
+    if session.state is SessionState.IN_PROGRESS:
+        reopen_refused(cursor, flows, session, row.id, now)
     audit.append(cursor, decision.entry)
     waited_s = (now - (waited.stage_time or row.create_time)).total_seconds()
     return Decided(row, session, waited_s=waited_s)

@@ -55,7 +55,10 @@ _STEP: tuple[Kind, str] = ("word", "Name of its step.")
 _OF_FIELD: Mapping[str, tuple[Kind, str]] = {
     "field": _FIELD,
     "step": _STEP,
-    "way": ("word", "speech, text, picture, or app for a value that the app gave."),
+    "way": (
+        "word",
+        "speech, text, picture, app for a value that the app gave, or review for what a reviewer did.",
+    ),
 }
 
 EVENTS: Final[Mapping[str, RecordedEvent]] = {
@@ -102,7 +105,10 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
     ),
     "field_answered": RecordedEvent("A field of the flow has its first value.", properties=_OF_FIELD),
     "field_corrected": RecordedEvent("A field of the flow that had a value got another one.", properties=_OF_FIELD),
-    "field_reopened": RecordedEvent("A field of the flow is asked again: the person went back.", properties=_OF_FIELD),
+    "field_reopened": RecordedEvent(
+        "A field of the flow is asked again: the person went back, or a reviewer took its value out.",
+        properties=_OF_FIELD,
+    ),
     "step_skipped": RecordedEvent(
         "A field of the flow was skipped, with its step or because it is not required.", properties=_OF_FIELD
     ),
@@ -217,13 +223,13 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
         "Time since the session waits for a decision.",
     ),
     "field_decided": RecordedEvent(
-        "A reviewer accepted, corrected or rejected a field of a record.",
+        "A reviewer accepted, corrected or rejected a field of a record, or removed it by deciding about another one.",
         "Time since the record was proposed, or last changed by a reviewer.",
         {
             "field": ("word", "Name of the field; other for one that is not declared."),
-            "decision": ("word", "accepted, corrected or rejected."),
+            "decision": ("word", "accepted, corrected, rejected or removed."),
             "origin": _ORIGIN,
-            "reason": ("word", "Why, as a machine word; left out for an accepted one."),
+            "reason": ("word", "Why, as a machine word; left out for one that was accepted or removed."),
         },
     ),
     "record_approved_in_part": RecordedEvent(

@@ -146,7 +146,7 @@ class FlowAnswers:
         context = answering(
             RedactionContext(TextSource.TYPED, language, scope=scope),
             asked_for(field),
-            answer_hints(field, one.step, language),
+            answer_hints(field, self._guide.flow(session), language),
         )
         if isinstance(field, PersonalField):
             [typed] = await self._gateway.redact([RawText(value)], context, timeout_s=_REDACT_TIMEOUT_S)

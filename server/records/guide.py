@@ -11,11 +11,12 @@ from models.errors import Conflict, NotFound
 from models.reasons import Reason
 from models.sealed_values import SealedValue
 from models.text import RedactedText
-from server.access.audit import AuditAction, AuditTrail
+from server.access.audit import AuditTrail
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition, Way
 from server.flows.dialogue import answers_in, answers_of_picture
 from server.flows.personal_values import sharing
+from server.flows.photographs import answers_of_photograph
 from server.flows.progress import (
     NO_VALUE,
     Answer,
@@ -29,8 +30,10 @@ from server.flows.reading.answer_text import AnswerText
 from server.ledger import answers, sealed_values, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, TurnRow, UploadRow, UploadState
+from server.llm.history import photographs_of
 from server.records.answer_problems import problem_of, wrong_answer
 from server.records.noted_answers import Change, NotedAnswers
+from server.records.sealed_releases import supersede_sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,9 @@ class Guide:
         if not pictures or upload.state is not UploadState.DONE or upload.media_type.startswith("audio/"):
             return Change(noted.before)
         step = noted.at(upload.create_time).step
-        return noted.add(answers_of_picture(noted.before, pictures, upload.shown_id, step=step), now)
+        counted = answers_of_photograph(noted.before, photographs_of([*earlier, upload]), upload.shown_id)
+        read = answers_of_picture(noted.before, pictures, upload.shown_id, step=step)
+        return noted.add([*counted, *read], now)
 
     def _with_sealed(
         self,
@@ -161,14 +166,8 @@ class Guide:
         stored = sealed_values.store(cursor, session.id, source_id, own, now)
         if change.made:
             for field in sorted(answered):
-                self._supersede(cursor, session, field, source_id)
+                supersede_sealed(cursor, self._audit, session.id, field, kept_source=source_id)
         return replace(change, sealed=stored)
-
-    def _supersede(self, cursor: Cursor, session: SessionRow, field: str, source_id: str) -> None:
-        """Delete the sealed values of a field from earlier sources: one that was corrected is not released."""
-        if sealed_values.keep_source(cursor, session.id, field, source_id) and self._audit is not None:
-            entry = self._audit.entry(AuditAction.SEALED_SUPERSEDED, ("session", session.id), reason=field)
-            self._audit.append(cursor, entry)
 
     def find(self, progress: Progress, field: str) -> FieldProgress:
         """A field that comes up.

@@ -13,9 +13,8 @@ from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
 from server.flows.catalogue import Flows
-from server.ledger import events, jobs, recommendations, sessions
+from server.ledger import events, recommendations, sessions
 from server.ledger.columns import Cursor
-from server.ledger.jobs import new_job
 from server.ledger.types import (
     Clock,
     Origin,
@@ -34,6 +33,7 @@ from server.records.decisions import Decision, take_decision
 from server.records.events import make_event
 from server.records.open_labels import wait_for_labels
 from server.records.open_uploads import being_read, wait_for_uploads
+from server.records.proposal_jobs import replace_later
 from server.records.pubsub import PubSub
 from server.records.record_builder import RecordBuilder
 from server.records.refusal_events import RefusalEvents
@@ -41,9 +41,6 @@ from server.records.reviews_approvals import approve_unasked
 from server.records.reviews_claims import is_under_review, is_with_people, waiting_under_review
 from server.records.session_material import Refusal, material
 from server.setting_groups import ApprovalSettings
-
-PROPOSE_RECORD = "propose_record"
-"""Kind of the job that replaces a record of the fallback."""
 
 BUILDS = 2
 """Most calls of the model for one proposal."""
@@ -96,6 +93,7 @@ class Recommender:
         self._pubsub = pubsub
         self._clock = clock
         self._audit = audit
+        self._flows = flows
         self._rules = ApprovalRules(approval, flows)
         self._builder = RecordBuilder(ledger, gateway, assistant, flows, fields=fields, rules=self._rules, clock=clock)
         self._on_job = on_job
@@ -112,7 +110,9 @@ class Recommender:
         caller = current_caller()
         return await self._ledger.read(lambda cursor: ownership.recommendation(cursor, recommendation_id, caller))
 
-    async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
+    async def propose(
+        self, session_id: str, *, fallback: bool, wait_s: float, check: Callable[[Cursor], None] = lambda cursor: None
+    ) -> RecommendationRow:
         """Build a record from everything so far and propose it to a person.
 
         Pending recommendations of the session are superseded; one that somebody works on stays and is returned.
@@ -124,6 +124,7 @@ class Recommender:
             session_id: UUID of the session.
             fallback: Whether a person waits, see ``Assistant``.
             wait_s: How long to wait for uploads that are still being read, and then at most for their labels.
+            check: Called in the transaction that stores the record; its error is raised, and nothing stored.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
@@ -132,10 +133,12 @@ class Recommender:
         """
         await wait_for_uploads(self._ledger, self._pubsub, session_id, wait_s)
         await wait_for_labels(self._ledger, self._pubsub, session_id, min(wait_s, self._label_wait_s()))
+        if waiting := await self._ledger.read(lambda cursor: waiting_under_review(cursor, session_id, self._clock())):
+            return waiting  # before a model is asked in vain
         again = False
         for _ in range(BUILDS):
             row, seen = await self._builder.build(session_id, fallback=fallback, again=again)
-            stored = await self._ledger.write(self._store_unless_refused(row, seen))
+            stored = await self._ledger.write(self._store_unless_refused(row, seen, check))
             if isinstance(stored, RecommendationRow):
                 return stored
             if isinstance(stored, _Stored):
@@ -201,7 +204,7 @@ class Recommender:
         )
         try:
             decided = await self._ledger.write(
-                lambda cursor: take_decision(cursor, decision, self._rules, self._audit, self._clock())
+                lambda cursor: take_decision(cursor, decision, self._rules, self._flows, self._audit, self._clock())
             )
         except (Conflict, PermissionDenied) as error:
             await self._note_refusal(recommendation_id, error)
@@ -222,18 +225,21 @@ class Recommender:
         with suppress(VestibuleError):  # the caller is told why the decision was refused, nothing else
             await self._refusals.record_refusal(await self._ledger.read(read), "decision_refused", error)
 
+    def may_replace(self, cursor: Cursor, pending_id: str) -> bool:
+        """Whether a record is one of the fallback, and nobody has decided on it or works on it."""
+        pending = recommendations.get(cursor, pending_id)
+        if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
+            return False
+        ended = sessions.get(cursor, pending.session_id).state.ended
+        return not ended and not is_under_review(cursor, pending, self._clock())
+
     def replace_fallback(self, cursor: Cursor, pending_id: str, better: RecommendationRow) -> RecommendationRow | None:
         """Replace a record of the fallback, if nobody has decided on it or works on it meanwhile.
 
         Returns:
             The new recommendation, or None when there was nothing to replace any more.
         """
-        pending = recommendations.get(cursor, pending_id)
-        if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
-            return None
-        if sessions.get(cursor, pending.session_id).state.ended or is_under_review(cursor, pending, self._clock()):
-            return None
-        if material(cursor, pending.session_id).was_rejected(better):
+        if not self.may_replace(cursor, pending_id) or material(cursor, better.session_id).was_rejected(better):
             return None
         return self._store(cursor, better, least=1).recommendation  # a person waits for it already
 
@@ -242,16 +248,15 @@ class Recommender:
         self._pubsub.publish(row, row.session_id)
 
     def _store_unless_refused(
-        self, row: RecommendationRow, seen: frozenset[str]
+        self, row: RecommendationRow, seen: frozenset[str], check: Callable[[Cursor], None]
     ) -> Callable[[Cursor], _Stored | Refusal | RecommendationRow]:
         """Store a record, unless something came in, somebody works on the one that waits, or it was sent back."""
 
         def write(cursor: Cursor) -> _Stored | Refusal | RecommendationRow:
-            refusal = material(cursor, row.session_id).refusal(row, seen)
-            if refusal is Refusal.OUTDATED:
-                return refusal
-            waiting = waiting_under_review(cursor, row.session_id, self._clock())
-            return waiting or refusal or self._store(cursor, row)
+            check(cursor)
+            if waiting := waiting_under_review(cursor, row.session_id, self._clock()):
+                return waiting  # input that came after it would have superseded it
+            return material(cursor, row.session_id).refusal(row, seen) or self._store(cursor, row)
 
         return write
 
@@ -280,15 +285,7 @@ class Recommender:
         if needed == 0:
             return _Stored(*approve_unasked(cursor, session, row, now, self._audit))
         if row.origin is Origin.FALLBACK and self._assistant.configured:
-            job = new_job(
-                PROPOSE_RECORD,
-                f"{PROPOSE_RECORD}:{row.id}",
-                row.session_id,
-                {"recommendation_id": row.id},
-                "llm_api",
-                now,
-            )
-            jobs.enqueue(cursor, job)
+            replace_later(cursor, row, now)
         return _Stored(row, session if session.state is not before.state else None)
 
     def _publish(self, stored: _Stored) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.errors import Conflict
 from models.reasons import Reason
@@ -17,6 +17,7 @@ from server.ledger.record_text import record_text
 from server.ledger.types import Clock, Origin, RecommendationRow, RecommendationState, SessionRow
 from server.ledger.writer import Ledger
 from server.llm.code_fields import with_code_fields
+from server.llm.fallback import summary_of
 from server.llm.field_names import FieldNames
 from server.llm.judge import Case, judged
 from server.llm.record_rules import as_recorded, fields_of_model, is_set_by_code, with_missing
@@ -36,10 +37,11 @@ from server.llm.types import (
     Verdicts,
     WrittenRecord,
 )
-from server.records.answered_fields import answered_fields, given_by_app, with_answers
+from server.records.answered_fields import answered_fields, photographs_by_field, with_answers
 from server.records.approval import ApprovalRules
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
+from server.records.reviewed_values import with_corrections, without_refused
 from server.records.session_material import SessionMaterial, material
 from server.records.session_scope import scope_of
 
@@ -131,25 +133,59 @@ class RecordBuilder:
         )
         draft = await self._redacted(written, held, flow)
         by_model = written.origin is Origin.MODEL
-        is_checked = by_model and not held.has_rejected(draft.record)  # one that is no proposal costs no check
-        verdicts = await self._checked(draft, held, flow, fallback=fallback) if is_checked else None
-        given = given_by_app(answered_fields(flow, session.facts, held.answers))
-        case = Case(flow, held.items, session.facts, held.language, by_model, verdicts, given)
-        return await self._row(judged(draft.record, case), draft.parts, written.origin, held), held.ids
+        answered = answered_fields(flow, session.facts, held.answers)
+        case = Case(flow, held.items, session.facts, held.language, by_model, answered=answered)
+        record = judged(draft.record, case)
+        if by_model and not held.has_rejected(record):  # one that is no proposal costs no check
+            verdicts = await self._checked(draft, held, flow, fallback=fallback)
+            record = judged(draft.record, replace(case, verdicts=verdicts))
+        return await self._row(record, draft.parts, written.origin, held), held.ids
 
     async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
         session = held.session
-        answered = answered_fields(flow, session.facts, held.answers)
-        sent_back = held.sent_back if written.origin is Origin.MODEL else ()
-        answering = with_answers(written.record, flow, answered, sent_back)
-        whole = with_code_fields(answering, flow, held.items, held.photographs, held.sealed, answered)
-        named = self._fields.apply(with_missing(whole, flow, session.facts), flow)
-        language, scope = held.language, scope_of(session, flow)
-        parts = await redact_all(self._gateway, [named.summary], language, scope)
-        parts += await self._values(values_of(named), held, flow)
+        by_model = written.origin is Origin.MODEL
+        named = self._whole(written.record, held, flow, by_model=by_model)
+        if by_model and held.has_rejected(named):
+            named = self._whole(written.record, held, flow, by_model=True, app_only=True)  # it left out what was wrong
+        values = await self._values(values_of(named), held, flow)
+        if by_model:
+            scope = scope_of(session, flow)
+            [summary] = await redact_all(self._gateway, [named.summary], held.language, scope)
+        else:
+            told = zip((field.name for field in named.fields), values, strict=True)
+            summary = summary_of(flow, told, held.language)  # the texts of the flow, and values that are redacted
+        parts = [summary, *values]
         # The hash of the record is that of what is shown, so its tags get their numbers first.
         parts = await number_tags(self._ledger, session.id, parts)
         return _Draft(with_strings(named, [part.value for part in parts]), parts)
+
+    def _whole(
+        self,
+        record: OnboardingRecord,
+        held: SessionMaterial,
+        flow: FlowDefinition,
+        *,
+        by_model: bool,
+        app_only: bool = False,
+    ) -> OnboardingRecord:
+        """A written record with what was answered and what code sets, and without what reviewers took out.
+
+        Args:
+            record: As a model or the fallback wrote it.
+            held: What it was written from.
+            flow: Of the session.
+            by_model: Whether a model wrote it.
+            app_only: Whether only answers that the app gave are put in.
+        """
+        facts = held.session.facts
+        answered = answered_fields(flow, facts, held.answers)
+        put_in = {name: each for name, each in answered.items() if not app_only or each.way == "app"}
+        answering = with_answers(without_refused(record, flow, held), flow, put_in, by_model=by_model)
+        answering = without_refused(answering, flow, held)
+        corrected = with_corrections(answering, held)
+        photographs = photographs_by_field(flow, facts, held.answers)
+        whole = with_code_fields(corrected, flow, held.items, photographs, held.sealed, answered)
+        return self._fields.apply(with_missing(without_refused(whole, flow, held), flow, facts), flow)
 
     async def _values(
         self, values: Sequence[tuple[str, str]], held: SessionMaterial, flow: FlowDefinition

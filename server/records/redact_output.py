@@ -58,7 +58,7 @@ def question_for(name: str, flow: FlowDefinition, language: str) -> ValueQuestio
     field = flow.fields.get(name)
     if field is None or isinstance(field, PersonalField):
         return ValueQuestion(asked_by_field(name))
-    hints = answer_hints(field, flow.step_of(name), language)
+    hints = answer_hints(field, flow, language)
     return ValueQuestion(asked_of_field(field) or asked_by_field(name), hints)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from models.text import RedactedText
 from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.audit import AuditAction, AuditEntry, AuditTrail
@@ -18,7 +15,6 @@ from server.flows.definition import FlowDefinition
 from server.flows.progress import given_by_app
 from server.ledger import answers, events, recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
-from server.ledger.record_text import parts_of, record_text
 from server.ledger.reviews import Claimant
 from server.ledger.reviews_decisions import (
     FieldDecision,
@@ -29,17 +25,13 @@ from server.ledger.reviews_decisions import (
 from server.ledger.types import Clock, RecommendationRow, RecommendationState, SessionRow
 from server.ledger.writer import Ledger
 from server.llm.field_names import DECLARED, FieldNames
-from server.llm.judge import Case, checked_again
-from server.llm.record_schema import canonical_json, content_hash, messages_of, other_values_of, stored_record
 from server.records.approval import ApprovalRules, second_review_event
+from server.records.corrected_records import CorrectedRecords, Shown
 from server.records.events import make_event
-from server.records.numbering import number_tags
 from server.records.pubsub import PubSub
 from server.records.reviews_claims import check_claim
-from server.records.reviews_summary import summary_after
-from server.records.reviews_values import FieldChoice, check_size, checked_choices, redact_corrections, with_choices
+from server.records.reviews_values import FieldChoice
 from server.records.sealed_releases import supersede_sealed
-from server.records.session_scope import scope_of
 
 OTHER_FIELD = "other"
 """Name in events of a field whose name is not declared."""
@@ -53,16 +45,6 @@ class FieldObserver(Protocol):
 
     def changed_after_approval(self) -> None:
         """A record that another credential had approved was changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What a person decides on, and what a correction is read with."""
-
-    row: RecommendationRow
-    session: SessionRow
-    language: str
-    sources: list[RedactedText]
 
 
 class FieldReview:
@@ -93,7 +75,7 @@ class FieldReview:
         observer: FieldObserver | None = None,
     ) -> None:
         self._ledger = ledger
-        self._gateway = gateway
+        self._records = CorrectedRecords(ledger, gateway, rules, flows, clock)
         self._pubsub = pubsub
         self._clock = clock
         self._audit = audit
@@ -117,7 +99,7 @@ class FieldReview:
 
         Raises:
             NotFound: RECOMMENDATION_NOT_FOUND.
-            InvalidInput: See ``checked_choices``.
+            InvalidInput: See ``CorrectedRecords.after``.
             Conflict: CONTENT_CHANGED, WRONG_STATE, REVIEW_CLAIMED, RECOMMENDATION_EXPIRED.
             PermissionDenied: OWN_SESSION.
             Unavailable: Redaction or the ledger is gone; nothing is stored.
@@ -128,8 +110,7 @@ class FieldReview:
         shown = await self._ledger.read(lambda cursor: _shown(cursor, recommendation_id, caller))
         recommendations.check_shown(shown.row, shown_hash)
         flow = self._flows.get(shown.session.flow, shown.session.flow_version)
-        known = checked_choices(stored_record(shown.row.record.value), flow, choices)
-        after, known = await self._after(shown, known)
+        after, known = await self._records.after(shown, choices)
 
         def write(cursor: Cursor) -> tuple[RecommendationRow, bool]:
             before = ownership.recommendation(cursor, recommendation_id, caller)
@@ -153,44 +134,6 @@ class FieldReview:
             self._observer.field_decided(choice.name if choice.name in flow.fields else OTHER_FIELD, choice.decision)
         if changed_approved:
             self._observer.changed_after_approval()
-
-    async def _after(
-        self, shown: _Shown, choices: Sequence[FieldChoice]
-    ) -> tuple[RecommendationRow, list[FieldChoice]]:
-        """The recommendation after the choices, the same one where nothing changes; and the choices as they count.
-
-        A correction that gives the value that was shown accepts it.
-        """
-        row, record = shown.row, stored_record(shown.row.record.value)
-        flow = self._flows.get(shown.session.flow, shown.session.flow_version)
-        scope = scope_of(shown.session, flow)
-        values = await redact_corrections(self._gateway, choices, shown.language, scope, flow, shown.sources)
-        numbered = await number_tags(self._ledger, shown.session.id, list(values.values()))
-        given = dict(zip(values, numbered, strict=True))
-        same = {field.name for field in record.fields if field.name in given and given[field.name].value == field.value}
-        counted = [FieldChoice(one.name, FieldDecision.ACCEPTED) if one.name in same else one for one in choices]
-        made = with_choices(record, choices, given, flow, shown.session.facts)
-        if made == record:
-            return row, counted
-        parts, language = parts_of(row.record), flow.language(shown.language)
-        summary = summary_after(record, made, parts[record.summary], given, flow, language)
-        made = replace(made, summary=summary.value)
-        check_size(made)
-        made = checked_again(made, Case(flow, (), shown.session.facts, shown.language))
-        needed = max(1, self._rules.needed(shown.session, made))
-        used = [summary, *(given.get(field.name) or parts[field.value] for field in made.fields)]
-        used += [*(parts[value] for _, value in other_values_of(made)), *messages_of(made)]
-        now = self._clock()
-        made_row = replace(
-            row,
-            id=str(uuid.uuid4()),
-            record=record_text(canonical_json(made), used),
-            content_hash=content_hash(made),
-            create_time=now,
-            approvals_needed=needed,
-            approvals=(),
-        )
-        return made_row, counted
 
     def _store(
         self,
@@ -216,7 +159,7 @@ class FieldReview:
         took_s = (now - before.create_time).total_seconds()
         for choice in choices:
             if choice.decision is not FieldDecision.ACCEPTED:
-                supersede_sealed(cursor, self._audit, session.id, choice.name, caller)
+                supersede_sealed(cursor, self._audit, session.id, choice.name)
             event = make_event(
                 session,
                 "field_decided",
@@ -236,14 +179,14 @@ class FieldReview:
         return name in flow.fields or self._fields.declares(name)
 
 
-def _shown(cursor: Cursor, recommendation_id: str, caller: Caller) -> _Shown:
+def _shown(cursor: Cursor, recommendation_id: str, caller: Caller) -> Shown:
     row = ownership.recommendation(cursor, recommendation_id, caller)
     session = ownership.session(cursor, row.session_id, caller)
     said = [turn.text for turn in turns.list_of_session(cursor, session.id)]
     read = [upload.text for upload in uploads.list_of_session(cursor, session.id) if upload.text is not None]
     given = [answer.value for answer in given_by_app(answers.list_of_session(cursor, session.id))]
     language = sessions.language_of(cursor, session) or "en"
-    return _Shown(row, session, language, said + read + given)
+    return Shown(row, session, language, said + read + given)
 
 
 def _row(

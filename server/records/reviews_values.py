@@ -14,13 +14,15 @@ from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.flows.definition import MAX_FIELDS, FlowDefinition
 from server.ledger.reviews_decisions import FieldDecision
-from server.llm.record_rules import as_recorded, missing_in
+from server.llm.record_rules import missing_in, ruled_out
 from server.llm.record_schema import MAX_RECORD_BYTES, canonical_json, clean
 from server.llm.types import OnboardingRecord, RecordField
+from server.records.correction_values import is_free_text, named, read_correction
 from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.redact_output import QUOTED, REDACT_TIMEOUT_S, alike
 
 _MOST_CHARACTERS: Final = 2000
+_NEEDS_VALUE: Final = "A correction needs a value, and nothing else has one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,16 @@ def checked_choices(
         if choice.name not in present and not (corrects and choice.name in {*record.missing, *flow.fields}):
             raise InvalidInput("The record has no such field.", reason=Reason.FIELD_NOT_IN_RECORD)
         if choice.name in seen:
-            raise _wrong(number, "name", "Decide each field once.")
+            raise _wrong(f"choices[{number}].name", "Decide each field once.")
         if choice.decision is not FieldDecision.ACCEPTED and not choice.reason:
-            raise _wrong(number, "reason", "A correction and a rejection need a reason.")
+            raise _wrong(f"choices[{number}].reason", "A correction and a rejection need a reason.")
         if bool(choice.value.strip()) != corrects:
-            raise _wrong(number, "value", "A correction needs a value, and nothing else has one.")
+            raise _wrong(f"choices[{number}].value", _NEEDS_VALUE)
         seen.add(choice.name)
-    given = [choice for choice in choices if choice.decision is FieldDecision.CORRECTED]
-    values = {choice.name: value for choice in given if (value := _checked(flow, choice))}
-    for number, choice in enumerate(choices):
-        if choice.decision is FieldDecision.CORRECTED and choice.name not in values:
-            raise _wrong(number, "value", "A correction needs a value, and nothing else has one.")
-    return [replace(choice, value=values.get(choice.name, "")) for choice in choices]
+    return [
+        _checked(flow, choice, f"choices[{number}].value") if choice.decision is FieldDecision.CORRECTED else choice
+        for number, choice in enumerate(choices)
+    ]
 
 
 async def redact_corrections(
@@ -78,18 +78,19 @@ async def redact_corrections(
     flow: FlowDefinition,
     sources: Collection[RedactedText],
 ) -> dict[str, RedactedText]:
-    """The values of the corrections, redacted, by the name of the field.
+    """The values of the corrections by the name of the field. Free text is redacted; what fits a form needs none of it.
 
-    Each is read as the answer to a question for its field, and once more behind the field's name. What stands in a
+    Each text is read as the answer to a question for its field, and once more behind the field's name. What stands in a
     source is kept in the fields ``QUOTED``, as in ``redact_output.redact_values``.
 
     Raises:
         Unavailable: The redactor cannot be reached, or failed; the values must then go nowhere.
         DeadlineExceeded: It took too long.
     """
-    given = [(choice.name, choice.value) for choice in choices if choice.decision is FieldDecision.CORRECTED]
+    corrections = [choice for choice in choices if choice.decision is FieldDecision.CORRECTED]
+    redacted = {choice.name: RedactedText.literal(choice.value) for choice in corrections}
+    given = [(each.name, each.value) for each in corrections if is_free_text(flow.fields.get(each.name))]
     context = RedactionContext(TextSource.TYPED, language, scope=scope)
-    redacted: dict[str, RedactedText] = {}
     for asked, places in alike([name for name, _ in given], flow, language).items():
         values = [given[place] for place in places]
         prefixes = [key_prefix(name, value) for name, value in values]
@@ -118,7 +119,7 @@ def with_choices(
     facts: Mapping[str, str],
 ) -> OnboardingRecord:
     """The record after the choices: corrected values in their places, filled-in ones last, rejected ones missing, and
-    so is what the flow requires now.
+    so is what the flow requires now. Fields that no longer apply are neither in it nor missing.
 
     Args:
         record: As it was shown.
@@ -126,6 +127,9 @@ def with_choices(
         given: Values of the corrections, redacted.
         flow: Of the session.
         facts: Of the session.
+
+    Raises:
+        InvalidInput: FIELD_NOT_APPLICABLE for a correction of a field that does not apply.
     """
     values = {name: text.value for name, text in given.items()}
     rejected = {choice.name for choice in choices if choice.decision is FieldDecision.REJECTED}
@@ -137,10 +141,33 @@ def with_choices(
     present = {field.name for field in record.fields}
     filled = [RecordField(name, value) for name, value in values.items() if name not in present]
     made = replace(record, fields=tuple(kept + filled))
+    out = ruled_out(made, flow, facts)
+    _check_apply(choices, flow, out)
+    removed = out - ruled_out(record, flow, facts)  # not what a model gave although it does not apply
+    made = replace(made, fields=tuple(field for field in made.fields if field.name not in removed))
     required = missing_in(record, flow, facts)
     gone = [name for name in record.missing if name not in required and name not in values]  # rejected before
     gone += [field.name for field in record.fields if field.name in rejected]
-    return replace(made, missing=tuple(dict.fromkeys((*missing_in(made, flow, facts), *gone))))
+    missing = dict.fromkeys((*missing_in(made, flow, facts), *(name for name in gone if name not in out)))
+    return replace(made, missing=tuple(missing))
+
+
+def _check_apply(choices: Sequence[FieldChoice], flow: FlowDefinition, out: Collection[str]) -> None:
+    """Refuse values for fields that do not apply.
+
+    Args:
+        choices: Checked.
+        flow: Of the session.
+        out: Names of the fields that do not apply after the choices.
+    """
+    for number, choice in enumerate(choices):
+        if choice.decision is FieldDecision.CORRECTED and choice.name in out:
+            where = FieldViolation(f"choices[{number}].name", "It does not apply with the other values of the record.")
+            raise InvalidInput(
+                f"The field {named(flow.fields[choice.name])} does not apply with the other values of the record.",
+                reason=Reason.FIELD_NOT_APPLICABLE,
+                violations=(where,),
+            )
 
 
 def check_size(record: OnboardingRecord) -> None:
@@ -153,22 +180,18 @@ def check_size(record: OnboardingRecord) -> None:
         raise InvalidInput("This is no valid record: it is too large.", reason=Reason.INVALID_RECORD)
 
 
-def _checked(flow: FlowDefinition, choice: FieldChoice) -> str:
-    """The value of a correction as a record has it; empty for none.
+def _checked(flow: FlowDefinition, choice: FieldChoice, place: str) -> FieldChoice:
+    """A correction with its value as a record has it.
 
     Raises:
-        InvalidInput: INVALID_RECORD; the message names the rule, never the value.
+        InvalidInput: INVALID_ARGUMENT without a value, INVALID_RECORD for one that does not fit its field.
     """
     value, field = clean(choice.value), flow.fields.get(choice.name)
-    if not value or field is None:
-        return value[:_MOST_CHARACTERS]
-    recorded = as_recorded(field, value)
-    if recorded is None or (problem := field.problem(recorded)):
-        why = "is of another kind" if recorded is None else problem
-        raise InvalidInput(f"The value of {field.name} {why}.", reason=Reason.INVALID_RECORD)
-    return recorded
+    if not value:
+        raise _wrong(place, _NEEDS_VALUE)
+    return replace(choice, value=value[:_MOST_CHARACTERS] if field is None else read_correction(field, value, place))
 
 
-def _wrong(number: int, field: str, rule: str) -> InvalidInput:
-    where = FieldViolation(f"choices[{number}].{field}", rule)
+def _wrong(place: str, rule: str) -> InvalidInput:
+    where = FieldViolation(place, rule)
     return InvalidInput("A decision is not complete.", reason=Reason.INVALID_ARGUMENT, violations=(where,))

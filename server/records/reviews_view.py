@@ -45,6 +45,7 @@ class FieldView:
 
     Attributes:
         value: Empty for a missing one.
+        missing: Whether the record lacks it: it is listed as missing, or a decision removed it.
         decision: The last one about it; None while nobody has decided.
         proposed: The value as it was proposed, before all decisions; empty where it was missing.
     """
@@ -63,7 +64,7 @@ class ReviewView:
 
     Attributes:
         newer_id: The record that waits in place of a superseded one; empty if there is none.
-        fields: Those of the record, then the missing ones.
+        fields: Those of the record, then the missing ones, then those that decisions removed.
         language: As given or as last detected; empty when it is not known.
         wait_time: Since when the session waits for a decision; None when it does not.
     """
@@ -147,5 +148,6 @@ def _fields(
         FieldView(field.name, field.value, False, sources.of(field), decided.get(field.name), before(field.name))
         for field in record.fields
     )
-    missing = (FieldView(name, "", True, None, decided.get(name), before(name)) for name in record.missing)
-    return (*present, *missing)
+    named = {field.name for field in record.fields}
+    lacking = dict.fromkeys((*record.missing, *(name for name in decided if name not in named)))
+    return (*present, *(FieldView(name, "", True, None, decided.get(name), before(name)) for name in lacking))

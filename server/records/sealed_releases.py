@@ -8,7 +8,7 @@ from models.errors import CallerError, Conflict
 from models.reasons import Reason
 from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
-from server.access.caller import Caller, current_caller
+from server.access.caller import current_caller
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition
 from server.ledger import events, recommendations, sealed_values
@@ -96,10 +96,20 @@ class SealedReleases:
         return await self._ledger.write(write)
 
 
-def supersede_sealed(cursor: Cursor, audit: AuditTrail, session_id: str, field: str, caller: Caller) -> None:
-    """Delete the sealed values of a field that a reviewer has rejected or corrected: they are never released."""
-    if sealed_values.keep_source(cursor, session_id, field, ""):
-        entry = audit.entry(AuditAction.SEALED_SUPERSEDED, ("session", session_id), reason=field, caller=caller)
+def supersede_sealed(
+    cursor: Cursor, audit: AuditTrail | None, session_id: str, field: str, *, kept_source: str = ""
+) -> None:
+    """Delete the sealed values of a field that was corrected or rejected: they are never released.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        audit: Gets an entry that names the current caller, if there was a value; None keeps none.
+        session_id: The session.
+        field: Of the record.
+        kept_source: Turn, upload or answer whose values stay; empty for none.
+    """
+    if sealed_values.keep_source(cursor, session_id, field, kept_source) and audit is not None:
+        entry = audit.entry(AuditAction.SEALED_SUPERSEDED, ("session", session_id), reason=field)
         audit.append(cursor, entry)
 
 

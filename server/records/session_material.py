@@ -8,14 +8,16 @@ from datetime import datetime
 from enum import Enum, auto
 
 from models.sealed_values import SealedValue
+from server.flows.photographs import Photograph
 from server.flows.progress import Answer, made_by_app
 from server.ledger import answers, recommendations, sealed_values, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.reviews_decisions import FieldDecisionRow, decisions_of_session
-from server.ledger.types import RecommendationRow, RecommendationState, SessionRow, SessionState, UploadRow
+from server.ledger.types import RecommendationRow, RecommendationState, SessionRow, SessionState, TurnRow, UploadRow
 from server.llm.history import photographs_of, rejected_records_of, source_items_of
 from server.llm.record_schema import stored_record
-from server.llm.types import OnboardingRecord, Photograph, RejectedRecord, SourceItem
+from server.llm.types import OnboardingRecord, RejectedRecord, SourceItem
+from server.records.proposal_jobs import propose_again_later
 from server.records.reviews_view import decisions_behind
 from server.records.session_progress import note_new_input
 
@@ -35,6 +37,8 @@ class SessionMaterial:
         language: ISO 639-1 code, as given or as last detected; English while it is not known.
         items: Everything that a model may see, oldest first.
         photographs: Pictures that were read, also those without text, oldest first.
+        times: When each of the items came, by its id.
+        recommendations: All that were proposed or changed by a reviewer, oldest first.
         rejected: Records that a person sent back, oldest first.
         proposed: When each of these was proposed, by its id: before a reviewer corrected it.
         field_decisions: About single fields, oldest first.
@@ -48,6 +52,8 @@ class SessionMaterial:
     language: str
     items: list[SourceItem]
     photographs: tuple[Photograph, ...]
+    times: Mapping[str, datetime]
+    recommendations: list[RecommendationRow]
     rejected: list[RecommendationRow]
     proposed: Mapping[str, datetime]
     field_decisions: list[FieldDecisionRow]
@@ -60,12 +66,6 @@ class SessionMaterial:
         """Ids of turns and uploads, and of all that the app did: a field that it skips makes another record, too."""
         by_app = (answer.source_id for answer in made_by_app(self.answers))
         return frozenset({*(item.id for item in self.items), *(photo.id for photo in self.photographs), *by_app})
-
-    @property
-    def sent_back(self) -> frozenset[tuple[str, str]]:
-        """Fields and their values in the records that a person sent back."""
-        records = (stored_record(row.record.value) for row in self.rejected)
-        return frozenset((field.name, field.value) for record in records for field in record.fields)
 
     @property
     def for_prompt(self) -> tuple[RejectedRecord, ...]:
@@ -124,6 +124,8 @@ def material(cursor: Cursor, session_id: str) -> SessionMaterial:
         sessions.language_of(cursor, session) or "en",
         source_items_of(session, said, read, answered),
         photographs_of(read),
+        _times(said, read, answered),
+        proposed,
         rejected,
         _proposed(rejected, proposed, decided),
         decided,
@@ -142,7 +144,7 @@ def material(cursor: Cursor, session_id: str) -> SessionMaterial:
 
 def note_read(cursor: Cursor, session: SessionRow, upload: UploadRow, now: datetime) -> SessionRow | None:
     """Note that an upload was read. A record that waits for approval was built without it, so it is superseded, unless
-    the upload holds nothing to build from.
+    the upload holds nothing to build from. A job proposes another one, because its app may have gone.
 
     Args:
         cursor: Within the transaction that stores what was read.
@@ -155,7 +157,14 @@ def note_read(cursor: Cursor, session: SessionRow, upload: UploadRow, now: datet
     """
     if session.state is not SessionState.AWAITING_APPROVAL or upload.shown_id not in material(cursor, session.id).ids:
         return None
+    propose_again_later(cursor, upload, now)
     return note_new_input(cursor, session, now)[0]
+
+
+def _times(said: Sequence[TurnRow], read: Sequence[UploadRow], answered: Sequence[Answer]) -> dict[str, datetime]:
+    times = {row.id: row.create_time for row in said} | {row.shown_id: row.create_time for row in read}
+    given = made_by_app(answered)
+    return times | {each.source_id: each.create_time for each in given if each.create_time is not None}
 
 
 def _proposed(

@@ -54,13 +54,13 @@ class RetentionSettings(BaseModel):
         }
 
 
-JobKind = Literal["read_picture", "read_recording", "label_picture", "propose_record", "reply"]
+JobKind = Literal["read_picture", "read_recording", "label_picture", "propose_record", "propose_again", "reply"]
 """Kinds of jobs; a test compares them with the handlers."""
 
 
 class DeadLetterSettings(BaseModel):
     """Dead letters. The keys of what is set by kind are the kinds: read_picture, read_recording, label_picture,
-    propose_record, reply.
+    propose_record, propose_again, reply.
     """
 
     most: int = Field(1000, ge=1, le=100_000, description="Letters that are kept; beyond, the oldest are deleted.")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from models.errors import Overloaded, ShuttingDown
-from models.redaction.dialogue_context import NO_HINTS, AnswerHints
+from models.redaction.dialogue_context import AnswerHints
 from server.flows.asking import answer_hints, asked_for
 from server.flows.briefing import Briefing
 from server.flows.progress import Progress
@@ -78,11 +78,12 @@ class StreamGuidance:
         return tuple(sorted({*own, *by_reply}))
 
     def hints(self) -> AnswerHints:
-        """What the answer to the open question may consist of besides; nothing where the person does not know it."""
-        current = self.progress.current
-        if current is None or not self.question_was_put:
-            return NO_HINTS
-        return answer_hints(current.field, current.step, self.progress.flow.language(self.language))
+        """What the answer to the open question may consist of besides; the names of numbers alone where the person does
+        not know it.
+        """
+        current, flow = self.progress.current, self.progress.flow
+        field = current.field if current is not None and self.question_was_put else None
+        return answer_hints(field, flow, flow.language(self.language))
 
     def briefing(self, turn: TurnRow) -> Briefing:
         """What the reply to a turn is told."""

@@ -14,6 +14,7 @@ from vestibule.v1 import conversation_pb2 as pb
 
 from server.cli.demo.part_probe import PartProbe
 from server.cli.demo.planted import Medium, Planted
+from server.flows.catalogue import shipped_catalogue
 from tests.e2e.broken_values import CORRECTED, MISHEARD, SPLIT, Broken, broken_values, can_be_read
 from tests.e2e.harness import App, audio, config, visit_pcm
 from tests.e2e.input_channels import Seen
@@ -197,6 +198,9 @@ def raw_pieces(sent: Sequence[Streamed]) -> list[Planted]:
 
 
 def parts_of(sent: Sequence[Streamed], shown: Sequence[str]) -> PartProbe:
-    """Looks for parts of the values but those in ``shown``, texts that were compared already."""
+    """Looks for parts of the values. Left out are those in ``shown``, texts that were compared already, and in what
+    a model is told of each field, such as "at most 99999".
+    """
+    told = [field.expected for field in shipped_catalogue().default.fields.values()]
     values = tuple(Planted(one.broken.label, one.broken.value, "", one.broken.how) for one in sent)
-    return PartProbe([Medium("broken", "\n".join(value.value for value in values), values, tuple(shown))])
+    return PartProbe([Medium("broken", "\n".join(value.value for value in values), values, (*shown, *told))])

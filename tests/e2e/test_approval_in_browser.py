@@ -26,6 +26,7 @@ from server.cli.demo.planted import CLIPS, METER, REGISTER, planted_media
 from server.cli.demo.probe import Probe
 from server.cli.demo.processes import Child, free_ports, wait_until
 from server.cli.demo.reporter import Reporter
+from server.flows.catalogue import shipped_catalogue
 from server.llm.record_schema import content_hash, stored_record
 from tests.e2e.browser import WIDTHS, assert_accessible, needs_chromium, page_of_a_browser
 from tests.e2e.harness import DATA, NO_DASHBOARD, App, Server, start_server, stop_server
@@ -140,8 +141,9 @@ async def looked_at(page: Page, waiting: Waiting, name: str) -> None:
 
 
 def field_of(page: Page, name: str) -> Locator:
-    """The part of the page for one field."""
-    return page.get_by_role("group", name=name.replace("_", " "), exact=True)
+    """The part of the page for one field, which has the label of the flow."""
+    label = shipped_catalogue().default.fields[name].label_in("en")
+    return page.get_by_role("group", name=label, exact=True)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -132,6 +132,7 @@ async def test_the_pages_show_what_the_commands_show(stage: Stage, width: str, s
     link = (await stage.command("console", address=False)).strip()
     async with page_of_a_browser(width, scheme) as page:
         await page.goto(link)
+        await page.get_by_role("link", name="Funnel", exact=True).click()
         await expect(page.get_by_role("row")).to_have_count(len(stages) + 1)
         for position, row in enumerate(stages, 1):
             shown = await page.get_by_role("row").nth(position).get_by_role("cell").all_inner_texts()

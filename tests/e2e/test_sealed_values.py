@@ -164,14 +164,26 @@ def test_values_are_sealed_approved_released_once_and_opened(tmp_path: Path, mon
         if server is not None:
             stop_server(server)
         upstream.stop()
-    _check_opened(tmp_path, private, released.stdout)
-    _check_doors(tmp_path, server, talked.sent + received.read_bytes(), released.stdout)
+    named = {(field.name, field.source_id) for field in talked.proposal.record.fields if field.name in FIELDS}
+    given, stored = json.loads(released.stdout)["values"], _stored(server)
+    assert {(value["field"], value["source_id"]) for value in given} == named
+    assert {value["ciphertext"] for value in given} < {value["ciphertext"] for value in stored}
+    _check_opened(tmp_path, private, stored)
+    _check_doors(tmp_path, server, talked.sent + received.read_bytes(), stored)
 
 
-def _check_opened(folder: Path, private: Path, released: str) -> None:
-    file = folder / "released" / "values.json"
+def _stored(server: Server) -> list[dict[str, str]]:
+    """All sealed values of the ledger, as a release gives them. Of each field only those of one source are released."""
+    names = ("session_id", "field", "type", "key_id", "source_id", "ciphertext")
+    with duckdb.connect(str(server.ledger), read_only=True) as ledger:
+        rows = ledger.execute(f"SELECT {', '.join(names)} FROM sealed_values").fetchall()
+    return [dict(zip(names, (*row[:-1], base64.b64encode(row[-1]).decode()), strict=True)) for row in rows]
+
+
+def _check_opened(folder: Path, private: Path, stored: list[dict[str, str]]) -> None:
+    file = folder / "stored" / "values.json"
     file.parent.mkdir()
-    file.write_text(released, encoding="utf-8")
+    file.write_text(json.dumps({"values": stored}), encoding="utf-8")
     command = [sys.executable, "-m", "server.cli", "sealed", "open", str(private), str(file), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=dict(os.environ))
     written = {value["written"] for value in json.loads(done.stdout)}
@@ -181,15 +193,13 @@ def _check_opened(folder: Path, private: Path, released: str) -> None:
     assert len(found) >= len(PRINTED) * 3 // 4, "OCR misreads a few"
 
 
-def _check_doors(folder: Path, server: Server, sent: bytes, released: str) -> None:
+def _check_doors(folder: Path, server: Server, sent: bytes, sealed: list[dict[str, str]]) -> None:
     """No byte that was sent, and no file, has a value in the clear; no file but the ledger's has a ciphertext."""
     values = {*SPOKEN, *PRINTED, *(value for values in TYPED.values() for value in values)}
-    ciphertexts = [base64.b64decode(value["ciphertext"]) for value in json.loads(released)["values"]]
+    ciphertexts = [base64.b64decode(value["ciphertext"]) for value in sealed]
     with duckdb.connect(str(server.ledger), read_only=True) as ledger:
-        stored = ledger.execute("SELECT ciphertext FROM sealed_values").fetchall()
         views = ledger.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
         shown = repr([ledger.execute(f"FROM {name}").fetchall() for (name,) in views])
-    assert {row[0] for row in stored} == set(ciphertexts)
     files = [path for path in (folder / "own").rglob("*") if path.is_file()]
     assert server.ledger in files
     assert [value for value in values if value.encode() in sent or value in shown] == []

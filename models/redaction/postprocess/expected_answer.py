@@ -1,5 +1,5 @@
-"""What an answer was expected to have: codes of things, the flow's own words, and words such as "no, wait". A guess
-inside it is no personal value.
+"""What an answer was expected to have: codes of things, the flow's own words, its numbers, and words such as "no,
+wait". A guess inside it is no personal value.
 
 The classifier takes the letters of "PMP-0042" for a name, and "my contract is MV-204815" sounds like the number of a
 person. Where a flow asks for a code and gives its format, what has that format and a digit is the code. What must NOT
@@ -18,7 +18,9 @@ from typing import Final
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.view import spoken_view
 from models.redaction.lexicons.loader import words
-from models.redaction.normalize.view import original
+from models.redaction.normalize.view import TextView, original
+from models.redaction.patterns.pattern_recognizer import digits_of
+from models.redaction.recognizers.filters.quantity_context import introduced_as
 from models.redaction.slots.entities import RECOGNIZER as SLOT
 from models.redaction.spans.merge import ANNOUNCED
 from models.redaction.types import CLASSIFIER, RedactionContext
@@ -40,6 +42,18 @@ _NEVER_CODES: Final = frozenset((_SECRET, "PLATE"))
 
 _MARKS: Final = frozenset("-/.")
 """Marks in codes. They are also said: "dash"."""
+
+LONGEST_NUMBER_DIGITS: Final = 9
+"""Telephone numbers with an area code have ten."""
+
+_NUMBER: Final = re.compile(r"\d[\d.,' ]*")
+_CLAUSE: Final = re.compile(r"[,;:!?\n]|\.(?:\s|$)")
+_MOST_WORDS_BETWEEN: Final = 4
+"""Most words between the label of a number and the number: "the mileage is by now at 48213"."""
+
+_WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_PLACES: Final = frozenset({"in", "by", "here", "hier", "aquí", "dans", "chez", "ici", "aqui", "में", "यहाँ"})
+"""Words after which a number may be the postcode of where somebody lives."""
 
 Span = tuple[int, int]
 
@@ -121,10 +135,41 @@ def _is_inside(entity: Entity, spans: Sequence[Span]) -> bool:
 def is_plain_answer(entity: Entity, text: str, language: str) -> bool:
     """Whether what was taken for a name are only words that answer, hold or correct a talk: "Nein, warte"."""
     guessed = entity.type == "NAME" and entity.recognizer.startswith(GUESSES)
-    found = (
-        re.findall(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*", text[entity.start : entity.end].casefold()) if guessed else []
-    )
+    found = _WORD.findall(text[entity.start : entity.end].casefold()) if guessed else []
     return bool(found) and set(found) <= words(language, "commands", "answers")
+
+
+def is_number_of_flow(entity: Entity, view: TextView, context: RedactionContext) -> bool:
+    """Whether what was taken for a postcode or the like is a number that the flow asks for: beside its label or unit,
+    as in "the mileage is 48213", or alone as a correction, as in "no, 48213".
+    """
+    value = view.text[entity.start : entity.end]
+    guessed = entity.type != "NAME" and entity.recognizer.startswith((CLASSIFIER, SLOT, "number"))
+    if not guessed or not _NUMBER.fullmatch(value) or len(digits_of(value)) > LONGEST_NUMBER_DIGITS:
+        return False
+    if introduced_as(view, entity.start) == "personal":
+        return False
+    corrects = context.after_number and _is_correction(entity, view.lower, context.language)
+    return corrects or _is_named(entity, view.text, context.number_names)
+
+
+def _is_named(entity: Entity, text: str, number_names: frozenset[str]) -> bool:
+    """Whether the label or the unit of a number stands before it in its clause, or right after it."""
+    if not number_names:
+        return False
+    names = _phrases(number_names)
+    clause = _CLAUSE.split(text[: entity.start])[-1]
+    before = [*names.finditer(clause)]
+    near = bool(before) and len(clause[before[-1].end() :].split()) <= _MOST_WORDS_BETWEEN
+    return near or names.match(text[entity.end :].lstrip()) is not None
+
+
+def _is_correction(entity: Entity, text: str, language: str) -> bool:
+    """Whether a text in small letters has the number, a word such as "no", and else only words without a meaning."""
+    answers = words(language, "commands", "answers")
+    listed = answers | (words(language, "function_words") - _PLACES)
+    said = _WORD.findall(f"{text[: entity.start]} {text[entity.end :]}")
+    return not answers.isdisjoint(said) and listed.issuperset(said)
 
 
 def is_spelled_code(entity: Entity) -> bool:

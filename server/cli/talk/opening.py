@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import grpc.aio
     from vestibule.v1.session_pb2 import Session
 
-_LOCALTIME: Final = Path("/etc/localtime")
+LOCALTIME: Final = Path("/etc/localtime")
 """On most systems a link to a file of the time zone database, whose path ends with the name of the zone."""
 
 
@@ -70,10 +69,8 @@ def facts_of(_context: click.Context, _option: click.Parameter, given: tuple[str
 
 
 def machine_time_zone() -> str:
-    """IANA name of the time zone of this machine, from TZ or from the system's link; empty where neither names one."""
-    name = os.environ.get("TZ", "").removeprefix(":") or str(_LOCALTIME)
-    if name.startswith("/"):
-        name = str(Path(name).resolve()).partition("/zoneinfo/")[2]
+    """IANA name of the time zone of this machine, by the system's link to it; empty where there is none."""
+    name = str(LOCALTIME.resolve()).partition("/zoneinfo/")[2]
     return name if zone_named(name) is not None else ""
 
 

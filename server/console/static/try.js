@@ -43,7 +43,11 @@ for (const form of page.querySelectorAll("form[data-path]")) {
     const taken = await post(form.dataset.path, form.enctype === "multipart/form-data" ? body : new URLSearchParams(body));
     button.disabled = false;
     if (taken) {
+      const kind = form.elements.kind?.value; // the next file often shows the same
       form.reset();
+      if (kind) {
+        form.elements.kind.value = kind;
+      }
     }
   });
 }

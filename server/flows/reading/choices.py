@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from models.redaction.commands import any_of, folded, says_only
 from server.flows.fields import ChoiceField, FieldDefinition, Option
 from server.flows.reading.answer_text import AnswerText
-from server.flows.reading.words import COURTESY, ECHO, NO, NOT, PLAIN_NO, PLAIN_YES, UNCLEAR, WEAK_YES, phrases
+from server.flows.reading.words import (
+    COURTESY,
+    DEGREE,
+    ECHO,
+    JOINS,
+    NO,
+    NOT,
+    PLAIN_NO,
+    PLAIN_YES,
+    UNCLEAR,
+    WEAK_YES,
+    phrases,
+)
 from server.flows.texts import text_in, words_in
 
 _NEGATION_WORDS: Final = 3
 """Words before an option within which a "not" denies it."""
 
+_DEGREE_WORDS: Final = 2
+"""Words before an option within which "almost" or "half" makes it another one: "almost completely full"."""
+
+_FRACTION: Final = re.compile(r"(?<![\d/])\d{1,2}\s?[/\u2044]\s?\d{1,3}(?![\d/])")
 _CLAUSE: Final = re.compile(r"[,.;:!?…।]|\b(?:but|sondern|aber|sino|pero|mais|mas)\b")
 _ENDINGS: Final = r"(?:s|es|n|en|e|er)?"
 """Of a plural, or of a case in German."""
@@ -24,27 +40,33 @@ _ENDINGS: Final = r"(?:s|es|n|en|e|er)?"
 @dataclass(frozen=True, slots=True)
 class _Mention:
     value: str
+    clause: int
     start: int
     end: int
     named: bool
     """Whether it is the label or the value, and no other word for it."""
 
+    def is_within_longer(self, others: Iterable[_Mention]) -> bool:
+        """Whether it overlaps a longer one: "field service" is no "service"."""
+        overlapping = (each for each in others if each.start < self.end and self.start < each.end)
+        return any(each.end - each.start > self.end - self.start for each in overlapping)
+
 
 def read_choice(field: ChoiceField, material: AnswerText, *, asked: bool) -> str | None:
     """The option that a text names; None where it names none or several, or says that it is not the one.
 
-    One that was not asked for needs its label.
+    One that was not asked for needs its label. A label counts more than other words in other clauses.
     """
-    mentions = list(_longest(_mentions(field, material)))
-    if not asked:
-        mentions = [each for each in mentions if each.named]
-    for named in (True, False):
-        values = {each.value for each in mentions if each.named or not named}
-        if len(values) == 1:
-            return values.pop()
-        if values:
-            return None
-    return None
+    mentions = _mentions(field, material)
+    labelled = {each.clause for each in mentions if each.named}
+    bare = asked and not labelled
+    values = {each.value for each in mentions if bare or each.named or (asked and each.clause in labelled)}
+    return values.pop() if len(values) == 1 else None
+
+
+def options_in(field: ChoiceField, material: AnswerText) -> set[str]:
+    """The values of all options that a text names, by the longest phrases."""
+    return {each.value for each in _mentions(field, material)}
 
 
 def chooses_no(field: FieldDefinition, material: AnswerText) -> bool:
@@ -76,18 +98,32 @@ def read_yes_no(material: AnswerText) -> str | None:
     return "yes" if weak else None
 
 
-def _mentions(field: ChoiceField, material: AnswerText) -> Iterator[_Mention]:
-    denied = any_of(phrases(NOT, material.code))
-    offset = 0
-    for clause in _CLAUSE.split(material.plain.casefold()):
-        text = folded(clause)
+def _mentions(field: ChoiceField, material: AnswerText) -> list[_Mention]:
+    found, offset = list[_Mention](), 0
+    for number, clause in enumerate(_CLAUSE.split(material.plain.casefold())):
+        text, is_changed = folded(clause), _changes(clause, material.code)
         for option in field.options:
             for phrase, named in _phrases(option, material.language):
-                for found in re.finditer(rf"(?<!\w){re.escape(phrase)}{_ENDINGS}(?!\w)", text):
-                    before = " ".join(text[: found.start()].split()[-_NEGATION_WORDS:])
-                    if not denied.search(before):
-                        yield _Mention(option.value, offset + found.start(), offset + found.end(), named)
+                found += [
+                    _Mention(option.value, number, offset + each.start(), offset + each.end(), named)
+                    for each in re.finditer(rf"(?<!\w){re.escape(phrase)}{_ENDINGS}(?!\w)", text)
+                    if not is_changed(text[: each.start()])
+                ]
         offset += len(text) + 1
+    return [each for each in found if not each.is_within_longer(found)]
+
+
+def _changes(clause: str, code: str) -> Callable[[str], bool]:
+    """Tells whether the words before an option deny it, or make it another one: "not full", "almost full"."""
+    denied, joins = any_of(phrases(NOT, code)), phrases(JOINS, code)
+    degree = any_of((*phrases(DEGREE, code), *_FRACTION.findall(clause)))
+
+    def is_changed(before: str) -> bool:
+        words = before.split()
+        near = " ".join(words[-_DEGREE_WORDS:]) if words and words[-1] not in joins else ""
+        return degree.search(near) is not None or denied.search(" ".join(words[-_NEGATION_WORDS:])) is not None
+
+    return is_changed
 
 
 def _phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:
@@ -96,14 +132,3 @@ def _phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:
         yield folded(text_in(option.label, language)), True
     for word in words_in(option.words, language):
         yield folded(word), False
-
-
-def _longest(mentions: Iterator[_Mention]) -> Iterator[_Mention]:
-    """Without those that lie within a longer one: "field service" is no "service"."""
-    found = list(mentions)
-    for one in found:
-        if not any(
-            other.start <= one.start and one.end <= other.end and other.end - other.start > one.end - one.start
-            for other in found
-        ):
-            yield one

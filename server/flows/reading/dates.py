@@ -26,21 +26,34 @@ _RELATIVE: Final = {
     },
     "de": {0: "heute", 1: "morgen", -1: "gestern", 2: "übermorgen", -2: "vorgestern"},
     "es": {
-        0: "hoy|esta|esta tarde|esta noche",
+        0: "hoy|esta mañana|esta tarde|esta noche",
         1: "mañana",
         -1: "ayer|anoche",
         2: "pasado mañana",
         -2: "anteayer|antes de ayer",
     },
-    "fr": {0: "aujourd'hui|ce matin|ce soir", 1: "demain", -1: "hier", 2: "après-demain", -2: "avant-hier"},
-    "pt": {0: "hoje|esta manhã", 1: "amanhã", -1: "ontem", 2: "depois de amanhã", -2: "anteontem"},
-    "hi": {0: "आज", 2: "परसों"},
+    "fr": {
+        0: "aujourd'hui|ce matin|cet après-midi|ce soir",
+        1: "demain",
+        -1: "hier",
+        2: "après-demain",
+        -2: "avant-hier",
+    },
+    "pt": {
+        0: "hoje|esta manhã|esta tarde|esta noite",
+        1: "amanhã",
+        -1: "ontem",
+        2: "depois de amanhã",
+        -2: "anteontem",
+    },
+    "hi": {0: "आज"},
 }
-"""Words by the days that lie between. Hindi has one word for yesterday and tomorrow, so neither is read."""
+"""Words by the days that lie between. Hindi has the same words for days before and after today, so none of
+them is read."""
 
 _NOT_TOMORROW: Final = {
-    "de": re.compile(r"\b(guten|am|heute|gestern|jeden|fruhen) morgen\b"),
-    "es": re.compile(r"\b(por la|de la|esta|la) manana\b"),
+    "de": re.compile(r"\b(guten|am|der|heute|gestern|jeden|diesen|diesem|ganzen|fruhen) morgen\b"),
+    "es": re.compile(r"\b(por la|de la|la|una|cada) manana\b"),
 }
 """Where the word for tomorrow means the morning."""
 
@@ -167,8 +180,9 @@ def _relative(text: str, code: str, today: date) -> Iterator[date]:
     text = folded(text)
     if code in _NOT_TOMORROW:
         text = _NOT_TOMORROW[code].sub(r"\1", text)
-    for days, words in sorted(_RELATIVE.get(code, _RELATIVE["en"]).items(), key=lambda each: -abs(each[0])):
-        pattern = any_of(words.split("|"))
+    groups = [(days, words.split("|")) for days, words in _RELATIVE.get(code, _RELATIVE["en"]).items()]
+    for days, words in sorted(groups, key=lambda each: -max(map(len, each[1]))):  # "esta mañana" before "mañana"
+        pattern = any_of(words)
         if pattern.search(text):
             yield today + timedelta(days=days)
             text = pattern.sub(" ", text)

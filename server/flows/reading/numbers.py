@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from models.redaction.commands import any_of, folded
+from models.redaction.commands import any_of, folded, says_only
 from server.flows.extraction import meter_reading, visitor_count
 from server.flows.fields import NumberField
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.dates import without_dates
-from server.flows.reading.spoken_marks import has_spoken_point, with_spoken_marks
+from server.flows.reading.spoken_marks import is_beside_point, with_spoken_marks
 from server.flows.reading.units import apart, is_foreign, scaled
-from server.flows.reading.words import CORRECTION, NOT, NOW, phrases
+from server.flows.reading.words import CORRECTION, NOT, NOW, STATES, phrases
 from server.flows.texts import words_in
 
 _SPACES: Final = r" '\u2019\u00a0\u202f"
@@ -23,7 +23,7 @@ _SPOKEN_POINT: Final = "\u00b7"
 """A point that was said, and so is certainly before decimals."""
 _NUMBER: Final = re.compile(
     r"(?<![\w.,:/*\u00b7-])(?P<sign>[-\u2212])?"
-    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,\u00b7]?\d)|\d{{1,3}}(?:[{_SPACES}]\d{{3}})++(?!\d)(?:[.,]\d++)?+|"
+    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,\u00b7]?\d)|\d{{1,3}}(?:[{_SPACES}]\d{{3}})++(?!\d)(?:[.,\u00b7]\d++)?+|"
     r"\d++(?:[.,\u00b7]++\d++)*+)(?![\w:/*]|[-\u2013]\d)"
 )
 _HALF: Final = re.compile(
@@ -60,9 +60,9 @@ def read_number(field: NumberField, material: AnswerText, *, asked: bool, correc
         asked: Whether it was asked for, so that a bare number is the answer.
         corrects: Whether the text says that it corrects something.
     """
-    if field.reader is not None and (found := _by_rule(field, material)):
+    if field.rule is not None and (found := _by_rule(field, material)):
         return found if not field.problem(found) else None
-    if material.way == "picture" and field.reader is not None:
+    if material.way == "picture" and (field.rule is not None or (field.reader and material.picture != "meter")):
         return None
     least = _ALONE if asked else _LABEL if corrects or not _units(field, material) else _UNIT
     known = [each for each in _candidates(field, material) if not field.problem(each.value)]
@@ -81,6 +81,18 @@ def read_named_number(field: NumberField, material: AnswerText) -> str | None:
     return _only(named, [each for each in named if each.marked]) if named else None
 
 
+def read_lone_number(field: NumberField, material: AnswerText) -> str | None:
+    """The value of a number in a text that says nothing but it with its unit ("it is 48,213 km"), or None."""
+    units = any_of(_units(field, material))
+    text = folded(apart(material.numbered, _units(field, material)))
+    rest = re.sub(r"[^\w\s']|\d", " ", units.sub(" ", text)).strip()
+    if units.search(text) is None or (
+        rest and not says_only(frozenset(phrases(STATES, material.code)), rest, material.code)
+    ):
+        return None
+    return read_number(field, material, asked=False)
+
+
 def _only(fitting: list[_Candidate], marked: list[_Candidate]) -> str | None:
     """The value that fits best; where several do, the one that is marked. None in doubt."""
     top = _best(fitting)
@@ -97,7 +109,7 @@ def _best(candidates: list[_Candidate]) -> set[str]:
 
 def _by_rule(field: NumberField, material: AnswerText) -> str:
     """What a rule of ``server.flows.extraction`` finds; empty for nothing."""
-    if field.reader == "register_rows":
+    if field.rule == "register_rows":
         rows = visitor_count(material.text.value, material.text.counts) if material.picture == "visitor_register" else 0
         return str(rows) if rows else ""
     reading = meter_reading(material.text.value) if material.picture in ("", "meter") else None
@@ -108,7 +120,7 @@ def _candidates(field: NumberField, material: AnswerText) -> Iterator[_Candidate
     own = _units(field, material)
     marked = with_spoken_marks(material.numbered, _SPOKEN_POINT)
     text = apart(without_dates(marked, material), own)
-    if scaled(text) or scaled(material.plain) or has_spoken_point(text):
+    if scaled(text) or scaled(material.plain):
         return
     units, labels = any_of(own), any_of(_label_words(field, material))
     negated = re.compile(rf"(?:{any_of(phrases(NOT, material.code)).pattern})\s*$")
@@ -122,7 +134,7 @@ def _candidates(field: NumberField, material: AnswerText) -> Iterator[_Candidate
         value = _value(number, field, material.code, half=half is not None)
         if not value or negated.search(folded(before)) or (after.startswith(("th", "st.", "%")) and field.unit != "%"):
             continue
-        if is_foreign(after, own):
+        if is_foreign(after, own) or is_beside_point(before, after):
             continue
         score = _ALONE + _UNIT * _begins_with(units, after) + _LABEL * _is_beside(labels, before, after)
         yield _Candidate(value, score, _is_marked(text[last : number.start()], after, material.code, first=not last))

@@ -29,7 +29,7 @@ from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import read_choice, read_yes_no
 from server.flows.reading.codes import read_code
 from server.flows.reading.dates import read_date
-from server.flows.reading.numbers import read_named_number, read_number
+from server.flows.reading.numbers import read_lone_number, read_named_number, read_number
 from server.flows.reading.times import read_time
 from server.flows.reading.words import agrees_only, greets
 
@@ -45,11 +45,13 @@ class Request:
         asked: Whether a person was asked for it, so that a bare answer is one.
         corrects: Whether the text says that it corrects something.
         named: Whether the text must name the field. Only numbers are looked for so.
+        alone: Whether the text must say nothing but the value with its unit. Only numbers are looked for so.
     """
 
     asked: bool = False
     corrects: bool = False
     named: bool = False
+    alone: bool = False
 
 
 def read_answer(field: FieldDefinition, step: Step, material: AnswerText, request: Request) -> RedactedText | None:
@@ -73,20 +75,23 @@ def read_answer(field: FieldDefinition, step: Step, material: AnswerText, reques
         return None
     if isinstance(field, TextField):
         return _text(field, material, asked=request.asked)
-    value = _value(field, material, request)
+    value = read_value(field, material, request)
     return None if value is None else RedactedText.literal(value)
 
 
-def _value(field: FieldDefinition, material: AnswerText, request: Request) -> str | None:
-    """A value that no words of a person are left in: digits, a day, an option, a code."""
+def read_value(field: FieldDefinition, material: AnswerText, request: Request) -> str | None:
+    """A value that no words of a person are left in: digits, a day, an option, a code; None for none.
+
+    In which ways the field may be answered is not looked at; see ``read_answer``.
+    """
     value: str | None = None
     match field:
+        case NumberField() if request.named:
+            value = read_named_number(field, material)
+        case NumberField() if request.alone:
+            value = read_lone_number(field, material)
         case NumberField():
-            value = (
-                read_named_number(field, material)
-                if request.named
-                else read_number(field, material, asked=request.asked, corrects=request.corrects)
-            )
+            value = read_number(field, material, asked=request.asked, corrects=request.corrects)
         case ChoiceField():
             value = read_choice(field, material, asked=request.asked)
         case CodeField():

@@ -42,6 +42,16 @@ ECHO: Final[_Lists] = {
 }
 """The verb of a question, which is a yes only where nothing else is said."""
 
+STATES: Final[_Lists] = {
+    "en": "it is|its|it was|that is|thats|is|are|exactly",
+    "de": "es sind|es ist|das sind|das ist|es waren|sind|ist|genau",
+    "es": "son|es|eran|exactamente",
+    "fr": "c'est|ce sont|il y a|est|exactement",
+    "pt": "são|é|eram|exatamente",
+    "hi": "यह|ये|है|हैं|ठीक",
+}
+"""Words that state an amount and nothing about it."""
+
 PLAIN_NO: Final[_Lists] = {
     "en": "no|nope|nah",
     "de": "nein|nee|nö",
@@ -90,6 +100,27 @@ NOT: Final[_Lists] = {
     "pt": "não|nao|nem|nunca|sem|nenhum|nenhuma",
     "hi": "नहीं|नही|ना|बिना",
 }
+DEGREE: Final[_Lists] = {
+    "en": "almost|nearly|half|a third|one third|thirds|quarter|quarters|one eighth|eighths|more than|less than",
+    "de": "fast|beinahe|nahezu|annähernd|knapp|halb|drittel|dritteln|viertel|vierteln|dreiviertel|achtel|achteln|"
+    "mehr als|weniger als",
+    "es": "casi|medio|media|un tercio|tercios|un cuarto|cuartos|un octavo|octavos|más de|más que|menos de|menos que",
+    "fr": "presque|quasiment|à moitié|à demi|un tiers|deux tiers|quart|quarts|huitième|huitièmes|moins de",
+    "pt": "quase|meio|meia|um terço|terços|um quarto|três quartos|um oitavo|oitavos|mais de|mais que|menos de|"
+    "menos que",
+    "hi": "लगभग|करीब|आधा|आधी|आधे|तिहाई|चौथाई|से ज़्यादा|से कम",
+}
+"""What changes the word after it: "almost full" and "half full" are not full."""
+
+JOINS: Final[_Lists] = {
+    "en": "or|and",
+    "de": "oder|und",
+    "es": "o|u|y|e",
+    "fr": "ou|et",
+    "pt": "ou|e",
+    "hi": "या|और",
+}
+
 NOTHING_MORE: Final[_Lists] = {
     "en": "thats all|that is all|thats it|that was all|nothing else|nothing more|nothing to add|not that i know|"
     "not that i know of|not that im aware of|not as far as i know|i dont think so|i do not think so|dont think so|"
@@ -188,6 +219,18 @@ SAID: Final[_Lists] = {
 def phrases(lists: _Lists, language: str) -> tuple[str, ...]:
     """The phrases of a language, folded; those of English where it is unknown."""
     return tuple(folded(each) for each in lists.get(language, lists["en"]).split("|"))
+
+
+@lru_cache
+def plain_yes() -> frozenset[str]:
+    """The plain words for yes in every language, folded."""
+    return frozenset(word for language in PLAIN_YES for word in phrases(PLAIN_YES, language))
+
+
+@lru_cache
+def plain_no() -> frozenset[str]:
+    """The plain words for no in every language, folded."""
+    return frozenset(word for language in PLAIN_NO for word in phrases(PLAIN_NO, language))
 
 
 def denies_all(text: str, language: str) -> bool:

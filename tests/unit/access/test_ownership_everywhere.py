@@ -404,7 +404,7 @@ ACT_FOR_NO_CALLER: Final = {
     "server/jobs/job_ends.py",  # after ownership.dead_letter
     "server/jobs/job_events.py",  # of the session of a job
     "server/jobs/label_picture.py",
-    "server/jobs/propose_record.py",
+    "server/jobs/propose_again.py",
     "server/jobs/read_upload.py",
     "server/jobs/write_reply.py",
     "server/records/session_material.py",  # of a session that a stream or a job holds

@@ -68,6 +68,24 @@ def test_an_outline_names_steps_fields_and_conditions() -> None:
     assert json.loads(run("show", "site_visit", "--json").stdout)["name"] == "site_visit"
 
 
+def test_an_outline_has_the_rule_of_each_check_beside_its_message() -> None:
+    told = run("show", "incident_report").stdout
+    assert "  error injured_only_in_accidents: incident_type is accident (if injured is yes)\n" in told
+    assert "    Somebody was injured, so it is an accident.\n" in told
+
+
+def test_warnings_are_counted_beside_the_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "good.yaml"
+    run("new", "good", "--out", str(file))
+    hidden = "the redactor hides the example of mileage in en as NAME."
+    for warnings, verdict in {(): "", (hidden,): ", with 1 warning", (hidden, hidden): ", with 2 warnings"}.items():
+        monkeypatch.setattr("server.cli.flow_examples.useless_examples", lambda _flow, told=warnings: list(told))
+        monkeypatch.setattr("server.cli.flow_examples.personal_words", lambda _flow: [])
+        result = run("check", str(file))
+        assert result.stdout == f"{file}: good@1 is a flow{verdict}.\n"
+        assert result.stderr.count(f"Warning: {file}: {hidden}") == len(warnings)
+
+
 @pytest.mark.models
 def test_an_example_that_the_redactor_hides_is_told() -> None:
     flow = shipped_catalogue().newest("site_visit")

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import httpx2
 import pytest
-from vestibule.v1 import common_pb2
+from vestibule.v1 import common_pb2, flow_pb2, media_pb2, session_pb2
 from vestibule.v1 import review_pb2 as pb
 
 from server.access.api_keys import ApiKeys
@@ -20,18 +20,24 @@ from server.access.authenticator import Authenticator
 from server.access.caller import Scope
 from server.console.app import Console
 from server.console.calls import Calls
+from server.console.flow_words import FlowWords
 from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.picture_place import PicturePlace
 from server.console.place import Place
-from server.console.review_page import _confidence_shown, choices_of
+from server.console.review_page import _confidence_shown, _photographs, choices_of
+from server.console.texts import texts_in
+from server.console.visit import Visit
+from server.flows.catalogue import shipped_catalogue
 from server.ledger.types import RecommendationRow, RecommendationState
 from server.llm.types import FieldVerdict, RecordField, Verdict, Verdicts
+from server.records.flow_answers import FlowAnswers
 from server.records.machine_words import MachineWords
 from server.services import Services
+from server.services.flow import FlowService
 from server.services.recommendation import RecommendationService
 from server.services.review import ReviewService
-from server.setting_groups import ApprovalSettings, ConsoleSettings, LimitSettings
+from server.setting_groups import ApprovalSettings, ConsoleSettings, LimitSettings, RetentionSettings
 from tests.unit.reviews.conftest import ReviewWorld
 
 ORIGIN = "http://127.0.0.1:8090"
@@ -50,6 +56,7 @@ async def browser(world: ReviewWorld, *scopes: Scope) -> AsyncIterator[httpx2.As
     """A browser that is logged in with a fresh key for every client."""
     words = MachineWords(world.gateway)
     services = SimpleNamespace(
+        flow=FlowService(shipped_catalogue(), cast(FlowAnswers, None), RetentionSettings()),
         review=ReviewService(world.reviews, world.fields, words),
         recommendation=RecommendationService(world.recommender, words),
     )
@@ -115,6 +122,9 @@ async def test_the_inbox_has_what_waits_and_says_when_nothing_does(world: Review
         assert "1 missing" in page
         assert "Nobody works on it." in page
         assert "Nothing waits." in (await client.get("/reviews?claim=mine")).text
+        german = (await client.get("/reviews?flow=site_visit&lang=de")).text
+        assert '<option value="site_visit" selected>Standortbesuch</option>' in german
+        assert "Standortbesuch · " in german, "the record has the title of its flow"
         assert (await client.get("/")).headers["location"] == "/reviews"
 
 
@@ -237,7 +247,7 @@ async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(worl
         page = (await client.get(f"/reviews/{row.id}")).text
         german = (await client.get(f"/reviews/{row.id}", headers={"Accept-Language": "de"})).text
     parts = {part.partition("</legend>")[0]: part for part in page.split("<legend>")[1:]}
-    reading, site = parts["meter reading"], parts["site name"]
+    reading, site = parts["meter reading"], parts["site"]
     assert re.findall(r"<p[^>]*>((?:un)?sure)</p>", page) == ["sure", "unsure"]
     assert ">sure</p>" in site
     assert "<li>" not in site
@@ -246,8 +256,33 @@ async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(worl
     assert set(found) == {"Against it", "Note"}
     assert "Another source gives another value. Other value: 48217" in reading
     assert f'<a href="/sessions/{world.session_id}#source-{turn.id}">Where it comes from</a></li>' in reading
+    assert "<legend>Zählerstand</legend>" in german, "as the flow calls it in the language of the page"
     assert ">unsicher</p>" in german
     assert "<li>Dagegen: " in german
+
+
+async def test_the_photographs_of_a_field_are_shown_beside_it() -> None:
+    photos = flow_pb2.FieldDescription(name="photos", kind=flow_pb2.FIELD_KIND_PHOTO)
+    step = flow_pb2.StepDescription(picture_kinds=[media_pb2.MEDIA_KIND_SITE], fields=[photos])
+    words = FlowWords(flow_pb2.Flow(steps=[step]), texts_in("en"))
+    uploads = [
+        media_pb2.Upload(id="a", kind=media_pb2.MEDIA_KIND_SITE, has_redacted_image=True),
+        media_pb2.Upload(id="b", kind=media_pb2.MEDIA_KIND_SITE),
+        media_pb2.Upload(id="c", kind=media_pb2.MEDIA_KIND_METER, has_redacted_image=True),
+    ]
+    reply = session_pb2.GetSessionResponse(session=session_pb2.Session(id="s", uploads=uploads))
+    asked: list[str] = []
+
+    async def call(service: str, method: str, request: object) -> session_pb2.GetSessionResponse:
+        asked.append(method)
+        return reply
+
+    visit = cast(Visit, SimpleNamespace(allowed=lambda service, method: True, call=call))
+    review = pb.Review(fields=[pb.ReviewField(name="photos", value="2"), pb.ReviewField(name="fuel", value="full")])
+    assert await _photographs(visit, review, words) == {"photos": ["/sessions/s/uploads/a"]}
+    one = pb.Review(fields=[pb.ReviewField(name="photos", value="1", source=pb.FieldSource(upload_id="a"))])
+    assert await _photographs(visit, one, words) == {}
+    assert asked == ["GetSession"], "it is asked only where it is needed"
 
 
 def test_a_field_that_nobody_has_judged_is_neither_sure_nor_unsure() -> None:

@@ -134,6 +134,17 @@ def test_a_session_that_has_all_answers_or_has_ended_asks_nothing() -> None:
     assert asked_shown(Session(state=common_pb2.SESSION_STATE_STARTED)) is None
 
 
+def test_what_was_understood_is_shown_if_the_redactor_vouches_for_it() -> None:
+    fields = [
+        {"label": "mileage", "value": {"value": "48213 km", "safe_for_llm": True}},
+        {"label": "site", "value": {"value": "Maria's", "safe_for_llm": False}},
+        {"label": "fuel"},
+    ]
+    asked = asked_shown(Session(state=common_pb2.SESSION_STATE_STARTED, progress=Progress(total=3, fields=fields)))  # type: ignore[arg-type]
+    assert asked is not None
+    assert asked.answers == (("mileage", "48213 km"),)
+
+
 def test_a_question_that_the_redactor_does_not_vouch_for_is_asked_without_the_values() -> None:
     question = Question(field={"question": "What does the meter read?"}, text={"value": "4821 or Maria?"})  # type: ignore[arg-type]
     session = Session(state=common_pb2.SESSION_STATE_STARTED, progress=Progress(total=1, question=question))

@@ -16,12 +16,12 @@ from server.flows.consistency import why_never_in_picture
 from server.flows.definition import FlowDefinition
 from server.flows.dialogue import answers_of_picture
 from server.flows.loader import parse_flow, shipped_flows
+from server.flows.photographs import Photograph, answers_of_photograph
 from server.flows.progress import progress_of
 from server.flows.reading.answer_text import AnswerText
 from tests.unit.flows.problems import told_of
 from tests.unit.llm.texts import METER, REGISTER, redacted
 
-_PATTERNS: Final = r"(\[[A-Z0-9]{1,3}\]|[A-Z0-9-]|\\d|\(\?:[A-Z0-9]{1,2}\)|[A-Z0-9]\{1,3\}){1,4}"
 _NAME: Final = {"kind": "personal", "entities": ["NAME"], "from_pictures": True}
 _OPTIONS: Final = [{"value": "car"}, {"value": "bicycle"}]
 NEVER: Final[list[dict[str, Any]]] = [
@@ -59,7 +59,8 @@ def content(field: dict[str, Any], pictures: list[str], ways: tuple[str, ...] = 
 def answered(flow: FlowDefinition, text: Any, kind: str) -> bool:
     picture = AnswerText(text, "picture", "en", date(2026, 11, 28), kind)
     progress = progress_of(flow, {}, [])
-    return bool(answers_of_picture(progress, [picture], "upload", step=progress.step))
+    counted = answers_of_photograph(progress, [Photograph("upload", kind, "hash")], "upload")
+    return bool([*counted, *answers_of_picture(progress, [picture], "upload", step=progress.step)])
 
 
 @pytest.mark.parametrize("field", NEVER, ids=str)

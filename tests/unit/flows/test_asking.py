@@ -13,8 +13,10 @@ from models.text import RawText, TextSource
 from server.cli.flow_examples import useless_examples
 from server.flows.asking import answer_hints, asked_for
 from server.flows.catalogue import shipped_catalogue
+from server.flows.loader import load_flow
 
 FLOWS = shipped_catalogue()
+CAR_RETURN = load_flow(Path(__file__).parent / "car_return.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def redactor(weights_cache: Path) -> LocalRedactor:
 def redacted(redactor: LocalRedactor, flow: str, field: str, language: str, said: str) -> str:
     definition = FLOWS.newest(flow)
     asked = definition.fields[field]
-    hints = answer_hints(asked, definition.step_of(field), language)
+    hints = answer_hints(asked, definition, language)
     context = answering(RedactionContext(TextSource.SPEECH, language), asked_for(asked), hints)
     return redactor.redact(RawText(said), context).text.value
 
@@ -46,7 +48,7 @@ def test_what_a_field_asks_for(flow: str, field: str, asked: tuple[str, ...]) ->
 
 def test_the_words_of_a_step_are_hints_in_the_language_of_the_person() -> None:
     flow = FLOWS.newest("incident_report")
-    hints = answer_hints(flow.fields["asset_code"], flow.step_of("asset_code"), "de")
+    hints = answer_hints(flow.fields["asset_code"], flow, "de")
     assert {"Störung", "kaputt", "Inventarnummer"} <= hints.phrases
     assert "scratch" not in hints.phrases
     assert hints.code_format
@@ -105,6 +107,65 @@ def test_a_part_of_a_phrase_and_a_word_in_the_shape_of_a_code_are_names(
 ) -> None:
     context = answering(RedactionContext(TextSource.SPEECH, "en"), (READING,), hints)
     assert hidden not in redactor.redact(RawText(said), context).text.value
+
+
+def said_in_car_return(redactor: LocalRedactor, field: str, language: str, said: str) -> str:
+    """A typed text while a field is asked; with an empty name nothing is open any more."""
+    asked = CAR_RETURN.fields.get(field)
+    hints = answer_hints(asked, CAR_RETURN, language)
+    context = answering(RedactionContext(TextSource.TYPED, language), asked_for(asked) if asked else (), hints)
+    return redactor.redact(RawText(said), context).text.value
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("field", ["mileage", "fuel", "damaged", "damage_description", ""])
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("de", "nein, 48213"),
+        ("de", "Nein, es sind 48213."),
+        ("de", "der Kilometerstand ist 48213"),
+        ("de", "es sind 48.213 Kilometer"),
+        ("en", "no, 48213"),
+        ("en", "sorry, it is 48213"),
+        ("en", "the mileage is 48213"),
+    ],
+)
+def test_a_number_of_the_flow_stays_also_where_it_is_corrected_later(
+    redactor: LocalRedactor, field: str, language: str, said: str
+) -> None:
+    assert said_in_car_return(redactor, field, language, said) == said
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("field", ["fuel", "damage_description", ""])
+@pytest.mark.parametrize(
+    ("language", "said", "hidden"),
+    [
+        ("de", "nein, hier in 48213", "48213"),
+        ("de", "Nein, in 48213 Münster", "48213"),
+        ("de", "nein, die PLZ ist 48213", "48213"),
+        ("de", "nein, 0171 4821388", "4821388"),
+        ("de", "der Kilometerstand und meine Postleitzahl ist 48213", "48213"),
+        ("de", "Kilometerstand weiß ich nicht, ich wohne in 48213", "48213"),
+        ("en", "no, I am in 48213", "48213"),
+        ("en", "no, Detroit 48213", "48213"),
+        ("en", "the mileage is 4111 1111 1111 1111", "4111"),
+    ],
+)
+def test_an_address_or_an_identifier_is_no_number_of_the_flow(
+    redactor: LocalRedactor, field: str, language: str, said: str, hidden: str
+) -> None:
+    assert hidden not in said_in_car_return(redactor, field, language, said)
+
+
+def test_a_bare_number_corrects_nothing_before_the_first_number_or_where_something_personal_is_asked() -> None:
+    flow = FLOWS.newest("site_visit")
+    first = next(iter(flow.fields.values()))
+    assert not answer_hints(first, flow, "en").after_number
+    hints = AnswerHints(after_number=True)
+    assert answering(RedactionContext(), (READING,), hints).after_number
+    assert not answering(RedactionContext(), ("ADDRESS",), hints).after_number
 
 
 @pytest.mark.models

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from server.flows.conditions import Condition
+from server.flows.definition import Check
 
 KNOWN = {
     "reading": "4821.50",
@@ -122,3 +123,24 @@ def test_what_is_unknown_is_no_answer_but_given_always_has_one(condition: dict[s
 def test_every_name_is_known_of_a_nested_condition() -> None:
     nested = {"all": [{"not": {"field": "a", "is": 1}}, {"any": [{"field": "b", "above": {"field": "c"}}]}]}
     assert Condition.model_validate(nested).names() == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        ({"all": [{"field": "a", "given": True}, {"field": "b", "below": 10}]}, {"a"}),
+        ({"any": [{"field": "a", "given": True}, {"not": {"field": "b", "given": False}}]}, {"a", "b"}),
+        ({"all": [{"not": {"field": "a", "given": True}}, {"field": "b", "given": True}]}, {"b"}),
+        ({"all": [{"field": "a", "given": False}, {"field": "b", "below": 10}]}, set()),
+        ({"not": {"any": [{"field": "a", "given": False}, {"not": {"field": "b", "given": True}}]}}, {"a", "b"}),
+    ],
+)
+def test_what_a_condition_forbids_is_not_to_be_given(condition: dict[str, Any], names: set[str]) -> None:
+    assert Condition.model_validate(condition).given_names() == names
+
+
+@pytest.mark.parametrize(("damage", "fails"), [(None, False), ("none", False), ("dent", True)])
+def test_a_check_applies_where_its_own_condition_is_known_to_hold(damage: str | None, fails: bool) -> None:
+    when = {"not": {"field": "damage", "is": "none"}}
+    content = {"name": "noted", "when": when, "require": {"field": "note", "given": True}, "message": "Tell of it."}
+    assert Check.model_validate(content).fails({} if damage is None else {"damage": damage}) is fails

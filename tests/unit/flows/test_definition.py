@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput, NotFound
@@ -115,6 +115,13 @@ def test_a_value_fits_its_field(value: str, problem: str) -> None:
     assert field.problem(value) == problem
 
 
+def test_a_large_bound_is_told_in_digits() -> None:
+    field = parse_flow(car()).fields["mileage"].model_copy(update={"maximum": 9999999.0})
+    assert field.problem("10000000") == "must be at most 9999999"
+    assert field.expected.endswith("at most 9999999, in km")
+
+
+@settings(deadline=None)
 @given(st.decimals(-(10**6), 10**6, places=3), st.sampled_from(["{:,}", "{:,.2f}", "{:.1f}", "{}"]))
 def test_only_digits_with_a_point_are_a_number_and_it_is_the_one_that_was_written(
     number: Decimal, written: str

@@ -12,6 +12,7 @@ from models.text import RedactedText
 from server.flows.briefing import Briefing
 from server.flows.dialogue import answers_in, answers_of_picture
 from server.flows.loader import shipped_flows
+from server.flows.photographs import Photograph, answers_of_photograph
 from server.flows.phrases import GUIDE_PHRASES
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldState, Progress, progress_of
 from server.flows.questions import question
@@ -31,6 +32,7 @@ class Talk:
     asked: bool = True
     rows: list[Answer] = field(default_factory=list)
     pictures: list[AnswerText] = field(default_factory=list)
+    photographs: list[Photograph] = field(default_factory=list)
     replies: list[str] = field(default_factory=list)
     turns: int = 0
 
@@ -52,9 +54,10 @@ class Talk:
 
     def photograph(self, kind: str, text: str = "") -> str:
         self.pictures.append(AnswerText(redacted(text), "picture", self.language, TODAY, kind))
-        self.rows += answers_of_picture(
-            self.progress, self.pictures, f"upload-{len(self.pictures)}", step=self.progress.step
-        )
+        source = f"upload-{len(self.pictures)}"
+        self.photographs.append(Photograph(source, kind, sha256=source))
+        counted = answers_of_photograph(self.progress, self.photographs, source)
+        self.rows += [*counted, *answers_of_picture(self.progress, self.pictures, source, step=self.progress.step)]
         return self.open
 
     @property

@@ -79,7 +79,7 @@ def redacted(redactor: LocalRedactor, source: TextSource, language: str, asked: 
     context = RedactionContext(source, language, scope=RedactionScope(flow_words=WORDS))
     if asked:
         field = FLOW.fields[asked]
-        context = answering(context, asked_for(field), answer_hints(field, FLOW.step_of(asked), language))
+        context = answering(context, asked_for(field), answer_hints(field, FLOW, language))
     return redactor.redact(RawText(said), context).text.value
 
 

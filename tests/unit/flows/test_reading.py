@@ -277,6 +277,16 @@ def test_yes_and_no(language: str, text: str, value: str | None) -> None:
         ("es", "el uno de diciembre de 2026", "2026-12-01"),
         ("es", "mañana por la mañana", "2026-11-29"),
         ("es", "pasado mañana", "2026-11-30"),
+        ("es", "esta mañana", "2026-11-28"),
+        ("es", "esta tarde", "2026-11-28"),
+        ("es", "No sé, la puerta está rota.", None),
+        ("es", "cada mañana", None),
+        ("de", "an diesem Morgen", None),
+        ("fr", "cet après-midi", "2026-11-28"),
+        ("pt", "esta tarde", "2026-11-28"),
+        ("pt", "amanhã de manhã", "2026-11-29"),
+        ("hi", "आज", "2026-11-28"),
+        ("hi", "परसों", None),
     ],
 )
 def test_a_day(language: str, text: str, value: str | None) -> None:

@@ -76,10 +76,67 @@ def test_the_number_is_the_one_that_was_said(
         ("en", "point five", None),
         ("en", "38 point five point two", None),
         ("en", "38 point something", None),
+        ("fr", "1 000 virgule 5", "1000.5"),
+        ("de", "minus 1 000 Komma 5", "-1000.5"),
+        ("fr", "mille virgule cinq", "1000.5"),
+        ("en", "at this point 48215", "48215"),
+        ("de", "an diesem Punkt 48215", "48215"),
+        ("es", "en este punto 48215", "48215"),
+        ("fr", "à ce point 48215", "48215"),
+        ("pt", "neste ponto 48215", "48215"),
+        ("en", "point 3: it was 48215 °C", "48215"),
+        ("de", "Punkt 8, es waren 48215 °C", "48215"),
+        ("en", "it is point five", None),
     ],
 )
 def test_a_number_with_words_around_it(language: str, text: str, value: str | None) -> None:
     assert read(text, language) == value
+
+
+_LESS: Final = {
+    "en": ("at least", "no less than", "more or less", "plus or minus"),
+    "de": ("mindestens", "wenigstens", "plus minus", "plus oder minus", "mehr oder weniger"),
+    "es": (
+        *("al menos", "por lo menos", "a lo menos", "lo menos", "cuando menos", "cuanto menos", "nada menos"),
+        *("más o menos", "mas o menos", "ni más ni menos", "más menos", "creo que por lo menos"),
+    ),
+    "fr": ("au moins", "du moins", "tout le moins", "pour le moins", "plus ou moins", "ni plus ni moins", "plus moins"),
+    "pt": ("pelo menos", "ao menos", "quando menos", "nada menos", "mais ou menos", "nem mais nem menos"),
+    "hi": ("कम से कम", "प्लस माइनस"),
+}
+_BELOW_ZERO: Final = {
+    "en": ("minus", "it is minus", "about minus", "well, minus"),
+    "de": ("minus", "es sind minus", "ungefähr minus", "also, minus"),
+    "es": ("menos", "es menos", "está a menos", "hace menos", "una temperatura de menos", "bueno, menos"),
+    "fr": ("moins", "il fait moins", "c'est moins", "à moins", "une température de moins", "bon, moins"),
+    "pt": ("menos", "é menos", "está a menos", "faz menos", "uma temperatura de menos", "bem, menos"),
+    "hi": ("माइनस", "तापमान माइनस"),
+}
+
+
+@pytest.mark.parametrize(("language", "words"), [(code, words) for code in _LESS for words in _LESS[code]])
+def test_at_least_and_about_are_no_minus(language: str, words: str) -> None:
+    assert read(f"{words} 18", language) == "18"
+    assert numbers_in(f"{words} 18", language) == {Decimal(18)}
+
+
+@pytest.mark.parametrize(("language", "words"), [(code, each) for code in _BELOW_ZERO for each in _BELOW_ZERO[code]])
+def test_a_minus_that_begins_a_number_is_its_sign(language: str, words: str) -> None:
+    assert read(f"{words} 18", language) == "-18"
+    assert numbers_in(f"{words} 18", language) == {Decimal(-18)}
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("es", "todos menos 18"), ("fr", "il y a moins 18"), ("pt", "todos menos 18")]
+)
+def test_a_word_that_may_be_less_or_minus_gives_no_number(language: str, text: str) -> None:
+    assert read(text, language) is None
+    assert not numbers_in(text, language)
+
+
+@pytest.mark.parametrize("text", ["1 000.5", "1 000,5", "12 345 678,25", "-1 000.5"])
+def test_digits_that_are_grouped_by_spaces_keep_their_decimals(text: str) -> None:
+    assert Decimal(text.replace(" ", "").replace(",", ".")) in numbers_in(text, "fr")
 
 
 def test_a_minus_that_the_field_does_not_allow_is_asked_again() -> None:
@@ -94,6 +151,15 @@ def test_a_minus_that_the_field_does_not_allow_is_asked_again() -> None:
         ("four eight two one point twenty five cubic metres", None),
         ("the meter reads minus 4821 cubic metres", None),
         ("four eight two one cubic metres, that is the point", "4821"),
+        ("el contador marca por lo menos 4821 kWh", "4821"),
+        ("the meter reads 48,215.5 kWh", "48215.5"),
+        ("the meter reads 48,215 point 5 kWh", "48215.5"),
+        ("Zähler 48.215,5 kWh", "48215.5"),
+        ("le compteur affiche 48 215,5 kWh", "48215.5"),
+        ("the meter reads 1,248,215.25 kWh", "1248215.25"),
+        ("the meter reads 48,215. 5 kWh were added", "48215"),
+        ("the meter reads 4 8 2 1 5.5 kWh", None),
+        ("at this point the meter reads 4821 kWh", "4821"),
     ],
 )
 def test_a_meter_reading_has_its_decimals(text: str, value: str | None) -> None:

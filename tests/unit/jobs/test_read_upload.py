@@ -27,7 +27,7 @@ from models.errors import (
 from models.reasons import Reason
 from models.retry import POLICIES
 from ray_tasks.types import RecordingResult
-from server.jobs.read_upload import ReadRecording
+from server.jobs.read_recording import ReadRecording
 from server.ledger import dead_letters, job_attempts, retention
 from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert

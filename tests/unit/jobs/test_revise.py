@@ -8,13 +8,10 @@ import pytest
 
 from models.errors import BreakerOpen
 from models.text import RedactedText
-from server.ledger import sessions
-from server.ledger.columns import Cursor, update
+from server.ledger.columns import update
 from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow, insert_decisions
 from server.ledger.types import Origin, RecommendationRow, SessionState
-from server.llm.record_schema import stored_record
 from server.llm.types import OnboardingRecord, RecordField, ReviewedField
-from tests.fakes.guide import GUIDE
 from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import PENDING, REJECTED, SUPERSEDED, propose, reason_of
 from tests.unit.ledger.stored import events_of_session
@@ -61,26 +58,6 @@ async def test_the_next_one_is_told_what_was_rejected_and_why(world: World) -> N
     assert [(one.record, one.reason) for one in asked.rejected] == [(row.record, "wrong_reading")]
     assert not asked.again
     assert len(world.assistant.asked_records) == 2
-
-
-async def test_an_answer_that_was_sent_back_is_left_out_where_the_model_leaves_it_out(world: World) -> None:
-    """The answers of the flow come into a record that a model has left them out of, but not this one."""
-    row = await sent_back(world)
-    said = await world.say("The meter reads 4821.")
-
-    def hear(cursor: Cursor) -> None:
-        GUIDE.heard(cursor, sessions.get(cursor, world.session_id), said, known="meter_reading")
-
-    await world.ledger.write(hear)
-    world.assistant.script_record(record(SITE))
-    second = await propose(world)
-    assert second.state is PENDING
-    assert "meter_reading" in stored_record(second.record.value).missing
-    assert {field.name for field in stored_record(row.record.value).fields} == {"meter_reading", "site_name"}
-    await send_back(world, second, "site_is_wrong")
-    world.assistant.script_record(BreakerOpen("Not asked."))
-    by_fallback = stored_record((await propose(world)).record.value)
-    assert ("meter_reading", "4821") in {(field.name, field.value) for field in by_fallback.fields}
 
 
 async def test_the_same_record_is_asked_for_once_more(world: World) -> None:
@@ -191,6 +168,18 @@ async def test_another_source_counts_where_something_came_in_or_the_reason_names
         assert (await propose(world)).state is PENDING
     else:
         assert await reason_of(propose(world)) == "PROPOSAL_UNCHANGED"
+
+
+async def test_the_same_values_from_a_source_that_has_them_at_last_are_checked(world: World) -> None:
+    """The model names the old source again, and the judge moves the value to the new one: another record."""
+    first = await world.say("Good morning.")
+    written = record(RecordField("meter_reading", "4821", first.id))
+    world.assistant.script_record(written)
+    await send_back(world, await propose(world))
+    await world.say("The meter reads 4821.")
+    world.assistant.script_record(written)
+    assert (await propose(world)).state is PENDING
+    assert len(world.assistant.asked_checks) == 2
 
 
 async def test_a_rejected_record_that_is_not_safe_gives_its_reason_alone(world: World) -> None:

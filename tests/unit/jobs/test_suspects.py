@@ -16,7 +16,8 @@ from server.breakers.client_pauses import ClientPauses
 from server.breakers.guarded_gateway import GuardedGateway
 from server.breakers.types import BreakerBounds
 from server.jobs.isolation import MOST_DEATHS
-from server.jobs.read_upload import ReadPicture, ReadRecording
+from server.jobs.read_picture import ReadPicture
+from server.jobs.read_recording import ReadRecording
 from server.ledger import dead_letters, jobs, sessions
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job

@@ -174,3 +174,18 @@ def test_steps_are_skipped_and_fields_opened_again(cursor: Cursor) -> None:
     assert progress.current is not None
     assert progress.current.field.name == "site_name"
     assert not GUIDE.reopen(cursor, session, "site_name", NOW).made
+
+
+def test_a_picture_that_is_sent_twice_counts_once(cursor: Cursor) -> None:
+    session = opened(cursor, "incident_report")
+    values = []
+    for number, content in enumerate(("one", "one", "other")):
+        row = replace(
+            makers.upload(session.id), kind="site", sha256=content, create_time=NOW + timedelta(seconds=number)
+        )
+        uploads.insert_upload(cursor, row)
+        read = uploads.finish(cursor, row.id, NOW, text=None)
+        one = GUIDE.read(cursor, session, read, NOW).progress.find("photos")
+        assert one is not None
+        values.append((one.state, one.value.value))
+    assert values == [(FieldState.MISSING, "1"), (FieldState.MISSING, "1"), (FieldState.ANSWERED, "2")]

@@ -16,7 +16,7 @@ from server.flows.loader import shipped_flows
 from server.flows.progress import Answer, progress_of
 from server.flows.reading.answer_text import AnswerText
 from server.ledger.types import Origin
-from server.llm.fallback import fallback_record, fallback_reply
+from server.llm.fallback import fallback_record, fallback_reply, summary_of
 from server.llm.phrases import PHRASES
 from server.llm.record_schema import canonical_json, record_from_model
 from server.llm.types import Exchange, RecordField, SourceItem
@@ -117,7 +117,10 @@ def test_the_materials_of_the_demo_give_the_expected_record() -> None:
         RecordField("contact_given", "yes", "turn-1"),
         RecordField("name_given", "yes", "turn-1"),
     )
-    assert proposed.record.summary == "Site visit: site, meter reading, unit, visitors, phone or e-mail, name."
+    assert proposed.record.summary == (
+        "Site visit: site Riverside; meter reading 04821.7; unit cubic metres; visitors 4; phone or e-mail given; "
+        "name given."
+    )
 
 
 def test_a_later_statement_corrects_an_earlier_one() -> None:
@@ -214,3 +217,10 @@ async def test_without_a_flow_it_only_acknowledges() -> None:
 )
 async def test_replies_in_the_language_of_the_person(language: str, said: str, expected: str) -> None:
     assert await said_in_reply(redacted(said), language=language) == expected
+
+
+@pytest.mark.parametrize("place", ["Hall 3", "Hall 3."])
+def test_a_summary_has_one_full_stop_at_its_end(place: str) -> None:
+    [incident] = [flow for flow in shipped_flows() if flow.name == "incident_report"]
+    summary = summary_of(incident, [("place", redacted(place))], "en")
+    assert summary.value == "Incident report: place Hall 3."

@@ -11,6 +11,7 @@ import pytest
 
 from server.flows.catalogue import shipped_catalogue
 from server.flows.definition import FlowDefinition
+from server.flows.progress import Answer, AnswerStatus, AnswerWay, FieldProgress
 from server.llm.judge import Case, judged
 from server.llm.types import (
     Confidence,
@@ -45,6 +46,7 @@ TUESDAY = date(2026, 11, 24)
         ("It happened yesterday.", "en", "2026-11-23", []),
         ("Es war gestern.", "de", "2026-11-23", []),
         ("It happened yesterday.", "de", "2026-11-23", []),
+        ("La puerta está rota.", "es", "2026-11-24", [FindingKind.UNSUPPORTED]),
         ("Two weeks ago", "en", "2026-11-10", []),
         ("It happened yesterday.", "en", "2026-11-24", [FindingKind.UNSUPPORTED]),
         (
@@ -64,6 +66,12 @@ def test_a_day_counts_from_when_it_was_told(text: str, language: str, value: str
     assert kinds(without["incident_date"]) != [], "nobody knows when that was"
 
 
+def test_a_turn_is_read_in_its_own_language() -> None:
+    told, hours = said("achtunddreißig Stunden"), RecordField("hours_per_week", "38", "turn")
+    assert kinds(judge(STAFF, [replace(told, language="de")], hours)["hours_per_week"]) == []
+    assert kinds(judge(STAFF, [told], hours)["hours_per_week"]) == [FindingKind.UNSUPPORTED]
+
+
 def yes_to(*names: str) -> Verdicts:
     return Verdicts({name: FieldVerdict(Verdict.SUPPORTED) for name in names})
 
@@ -80,6 +88,14 @@ def judge(
     more.setdefault("verdicts", yes_to(*(field.name for field in fields)))
     record = judged(OnboardingRecord("", fields), Case(flow, items, facts, language, **more))
     return {field.name: field for field in record.fields}
+
+
+def answered(
+    flow: FlowDefinition, name: str, value: str, *, way: AnswerWay = "text", source_id: str = "turn"
+) -> dict[str, FieldProgress]:
+    """What a session has answered."""
+    one = FieldProgress(flow.fields[name], flow.step_of(name))
+    return {name: one.after(Answer(one.step.name, name, AnswerStatus.ANSWERED, redacted(value), way, source_id))}
 
 
 def kinds(field: RecordField) -> list[FindingKind]:
@@ -135,6 +151,8 @@ def test_a_clean_record_is_sure() -> None:
             ["unsupported", "contradicted"],
         ),
         (INCIDENT, said("It may cost 250 euros"), RecordField("estimated_cost", "250", "turn"), []),
+        (INCIDENT, said("It may cost 1 250 euros"), RecordField("estimated_cost", "1250", "turn"), []),
+        (INCIDENT, said("It may cost 1 000.50 euros"), RecordField("estimated_cost", "1000.50", "turn"), []),
         (INCIDENT, said("the gate hit the fence"), RecordField("what_happened", "A gate damaged a fence"), []),
         (INCIDENT, said("the gate hit the fence"), RecordField("what_happened", "3 gates broke"), ["unsupported"]),
         (SITE_VISIT, said("I am at Riverside"), RecordField("site_name", "Lakeside", "turn"), ["unsupported"]),
@@ -264,7 +282,8 @@ class TestGiven:
 
     def hours(self, *texts: str, **more: Any) -> RecordField:
         items = [said(text, f"turn-{number}") for number, text in enumerate(texts)]
-        return judge(STAFF, items, self.HOURS, given={"hours_per_week": "30"}, **more)["hours_per_week"]
+        given = answered(STAFF, "hours_per_week", "30", way="app", source_id="app")
+        return judge(STAFF, items, self.HOURS, answered=given, **more)["hours_per_week"]
 
     def test_they_need_no_source_and_no_checker_that_confirms_them(self) -> None:
         for verdicts in (None, Verdicts(), yes_to("hours_per_week")):

@@ -21,7 +21,7 @@ from server.llm.written_values import dates_in, numbers_in, times_in
         ("1.234,50 m3", "de", {"1234.50"}),
         ("1,234,567.5 kWh", "en", {"1234567.5"}),
         ("4.821", "de", {"4.821", "4821"}),
-        ("12 345 kWh", "fr", {"12", "345", "12345"}),
+        ("12 345 kWh", "fr", {"12345"}),
         ("achtunddreißig Stunden", "de", {"38"}),
         ("treinta y ocho horas", "es", {"38"}),
         ("४८२१", "hi", {"4821"}),

@@ -10,7 +10,6 @@ import pytest
 
 from models.errors import VestibuleError
 from server.access.caller import Caller, Scope, acting_as
-from server.flows.catalogue import shipped_catalogue
 from server.ledger.columns import Row, fetch_all
 from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.types import RecommendationRow
@@ -64,7 +63,7 @@ class ReviewWorld(World):
             self.clock,
             self.audit,
             rules,
-            shipped_catalogue(),
+            self.flows,
             observer=counted,
         )
 

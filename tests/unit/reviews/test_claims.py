@@ -8,7 +8,8 @@ from models.errors import UpstreamFailed
 from server.access.caller import acting_as
 from server.access.ownership import note_participant
 from server.ledger.reviews_decisions import FieldDecision, FieldDecisionRow, add_approval, insert_decisions
-from server.ledger.types import Approval, Origin, RecommendationRow
+from server.ledger.types import Approval, JobState, Origin, RecommendationRow
+from server.records.recommender import BUILDS
 from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, REJECTED, SUPERSEDED, propose
 from tests.unit.reviews.conftest import (
     ANN,
@@ -240,3 +241,45 @@ async def test_where_a_person_has_worked_no_record_is_approved_unasked(
     again = await propose(world)
     assert (again.state is APPROVED) == (step == "nothing")
     assert again.approvals_needed == (0 if step == "nothing" else 1)
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+async def test_an_outdated_proposal_leaves_the_record_that_waits(
+    world: ReviewWorld, monkeypatch: pytest.MonkeyPatch, claimed: bool
+) -> None:
+    """Something comes in while each record is built, and meanwhile another call proposes a newer record."""
+    await world.say("The meter at Pendlewick reads 4821.")
+    build, newer = world.recommender._builder.build, list[RecommendationRow]()
+
+    async def outdated(session_id: str, *, fallback: bool, again: bool) -> tuple[RecommendationRow, frozenset[str]]:
+        made = await build(session_id, fallback=fallback, again=again)
+        await world.say("One more thing.")
+        if len(world.assistant.asked_records) == BUILDS:
+            with monkeypatch.context() as other:
+                other.setattr(world.recommender._builder, "build", build)
+                newer.append(await propose(world))
+            await work_on(world, newer[0], "claim" if claimed else "nothing")
+        return made
+
+    monkeypatch.setattr(world.recommender._builder, "build", outdated)
+    slow = await propose(world)
+    assert (slow == newer[0]) if claimed else (slow.state is SUPERSEDED)
+    assert [one.id for one in await world.recommendations() if one.state is PENDING] == [newer[0].id]
+
+
+async def test_proposing_while_somebody_reviews_asks_no_model(world: ReviewWorld) -> None:
+    row = await work_on(world, await world.proposed(), "claim")
+    asked = len(world.assistant.asked_records)
+    assert await propose(world) == row
+    assert len(world.assistant.asked_records) == asked
+
+
+async def test_the_job_of_a_record_that_somebody_reviews_asks_no_model(world: ReviewWorld) -> None:
+    await world.say("The meter at Pendlewick reads 4821.")
+    world.assistant.script_record(UpstreamFailed("Away."))
+    await work_on(world, await propose(world), "claim")
+    asked = len(world.assistant.asked_records)
+    await world.start()
+    await world.settle()
+    assert [job.state for job in await world.jobs()] == [JobState.DONE]
+    assert len(world.assistant.asked_records) == asked

@@ -176,6 +176,7 @@ async def test_the_value_before_is_that_of_the_first_proposal(world: ReviewWorld
 async def test_a_new_proposal_begins_without_decisions(world: ReviewWorld) -> None:
     row = await world.proposed()
     await world.decide(ANN, row, correct("meter_reading", "4812"))
+    world.clock.advance(1)
     again = await world.proposed()
     field = await world.field(again, "meter_reading")
     assert (field.decision, field.value) == (None, "4821")

@@ -16,7 +16,7 @@ from server.ledger import recommendations, reviews, sessions
 from server.ledger.columns import Cursor, stored_time
 from server.ledger.reviews import Assignment, Claim, Claimant
 from server.ledger.reviews_list import ClaimFilter, ReviewFilter, ReviewOrder, WaitingPage, list_waiting, number_waiting
-from server.ledger.types import RecommendationState, SessionState
+from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
 from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW, after
@@ -101,11 +101,7 @@ def test_a_row_says_what_an_inbox_shows(waiting: Waiting) -> None:
 def test_what_is_decided_superseded_or_expired_does_not_wait(waiting: Waiting) -> None:
     waits, gone, expired = waiting.add(), waiting.add(), waiting.add(expires=0.0)
     waiting.decide(gone)
-    waiting.ledger.write_now(
-        lambda cursor: recommendations.insert_recommendation(
-            cursor, replace(makers.recommendation(waits), state=RecommendationState.SUPERSEDED)
-        )
-    )
+    waiting.ledger.write_now(lambda cursor: recommendations.supersede_pending(cursor, waits))
     assert expired not in waiting.ids()
     assert read_now(waiting.ledger, lambda cursor: number_waiting(cursor, NOW)) == len(waiting.ids()) == 0
     assert waiting.page() == WaitingPage([], "", 0)

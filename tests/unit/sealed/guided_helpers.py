@@ -15,6 +15,7 @@ from models.text import RawText, TextSource
 from server.access.audit import AuditTrail
 from server.flows.asking import answer_hints, asked_for
 from server.flows.catalogue import Flows
+from server.flows.definition import FlowDefinition
 from server.flows.loader import parse_flow
 from server.flows.progress import FieldProgress, Progress
 from server.ledger import answers, sealed_values, sessions, turns, uploads
@@ -66,7 +67,7 @@ class GuidedSession:
         """Type a text, a minute after what came before."""
         context = RedactionContext(TextSource.TYPED, "en", scope=self._scope())
         if asked and (one := self.progress.current) is not None:
-            context = _asked(context, one)
+            context = _asked(context, one, self.guide.flow(self.session))
         redaction = REDACTOR.redact(RawText(text), context)
         self.said += 1
         turn = replace(
@@ -114,12 +115,12 @@ class GuidedSession:
         for row in sealed_values.list_of_session(self.cursor, self.session.id):
             by_source.setdefault(row.source_id, []).append(row.value)
         answered = answered_fields(flow, {}, rows)
-        record = with_code_fields(OnboardingRecord("", ()), flow, items, (), by_source, answered)
+        record = with_code_fields(OnboardingRecord("", ()), flow, items, {}, by_source, answered)
         return {each.name: each.value for each in record.fields}
 
     def _scope(self) -> RedactionScope:
         return RedactionScope(self.session.client_id, self.session.id, self.seals.request(self.session))
 
 
-def _asked(context: RedactionContext, one: FieldProgress) -> RedactionContext:
-    return answering(context, asked_for(one.field), answer_hints(one.field, one.step, "en"))
+def _asked(context: RedactionContext, one: FieldProgress, flow: FlowDefinition) -> RedactionContext:
+    return answering(context, asked_for(one.field), answer_hints(one.field, flow, "en"))

@@ -19,7 +19,7 @@ from models.sealed_values import Binding, OpenedValue, open_value, written_publi
 from models.text import RawText
 from server.access.caller import Caller, Scope, acting_as
 from server.flows.catalogue import shipped_catalogue
-from server.jobs.read_upload import ReadPicture
+from server.jobs.read_picture import ReadPicture
 from server.ledger import schema, sealed_values, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job

@@ -21,7 +21,7 @@ from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from server.flows.catalogue import shipped_catalogue
-from server.jobs.read_upload import ReadPicture
+from server.jobs.read_picture import ReadPicture
 from server.ledger import schema, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job

@@ -131,6 +131,8 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     """The check of the record did not confirm the value."""
     FINDING_KIND_UNCHECKED: _FindingKind.ValueType  # 8
     """The record could not be checked."""
+    FINDING_KIND_REDACTED: _FindingKind.ValueType  # 9
+    """Redaction changed what a reviewer wrote; the value is what was stored."""
 
 class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
     """What was found about a field."""
@@ -153,6 +155,8 @@ FINDING_KIND_NOT_CONFIRMED: FindingKind.ValueType  # 7
 """The check of the record did not confirm the value."""
 FINDING_KIND_UNCHECKED: FindingKind.ValueType  # 8
 """The record could not be checked."""
+FINDING_KIND_REDACTED: FindingKind.ValueType  # 9
+"""Redaction changed what a reviewer wrote; the value is what was stored."""
 Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
 
 @_typing.final

@@ -94,6 +94,8 @@ class _FieldDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FieldDe
     """The value was replaced by another one, or a missing field was filled in."""
     FIELD_DECISION_REJECTED: _FieldDecision.ValueType  # 3
     """The field was removed, and is listed as missing."""
+    FIELD_DECISION_REMOVED: _FieldDecision.ValueType  # 4
+    """The field was removed because it no longer applies after a decision about another field. Refused in a request."""
 
 class FieldDecision(_FieldDecision, metaclass=_FieldDecisionEnumTypeWrapper):
     """What a person decided about a field."""
@@ -106,6 +108,8 @@ FIELD_DECISION_CORRECTED: FieldDecision.ValueType  # 2
 """The value was replaced by another one, or a missing field was filled in."""
 FIELD_DECISION_REJECTED: FieldDecision.ValueType  # 3
 """The field was removed, and is listed as missing."""
+FIELD_DECISION_REMOVED: FieldDecision.ValueType  # 4
+"""The field was removed because it no longer applies after a decision about another field. Refused in a request."""
 Global___FieldDecision: _TypeAlias = FieldDecision  # noqa: Y015
 
 @_typing.final
@@ -445,7 +449,7 @@ class Review(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewField]:
-        """The fields of the record in its order, then the missing ones."""
+        """The fields of the record in its order, then the missing ones, then those that decisions removed."""
 
     @_builtins.property
     def comments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewComment]:
@@ -503,11 +507,11 @@ class ReviewField(_message.Message):
     value: _builtins.str
     """Its value in this record, redacted. Empty for a missing one."""
     missing: _builtins.bool
-    """Whether it is listed as missing."""
+    """Whether the record lacks it: it is listed as missing, or a decision removed it because it no longer applies."""
     decision: Global___FieldDecision.ValueType
     """What was decided last. FIELD_DECISION_UNSPECIFIED while nobody has decided."""
     reason: _builtins.str
-    """Why, as a machine word. Empty for an accepted one."""
+    """Why, as a machine word. Empty for one that was accepted, or removed by a decision about another field."""
     proposed_value: _builtins.str
     """The value as it was proposed, redacted. Empty where the field was missing, or where nobody has decided."""
     decided_by: _builtins.str
@@ -868,7 +872,9 @@ class FieldChoice(_message.Message):
     decision: Global___FieldDecision.ValueType
     """What is decided. A missing field can only be corrected."""
     value: _builtins.str
-    """The right value, for FIELD_DECISION_CORRECTED. It is redacted as everything that people write is."""
+    """The right value, for FIELD_DECISION_CORRECTED. It must fit its field: of a choice the value or the label of an option,
+    in any language of the flow. Free text is redacted, and FINDING_KIND_REDACTED tells where that changed it.
+    """
     reason: _builtins.str
     """Why, as a machine word such as misread; needed unless the field is accepted. One with personal data in it is stored
     as "redacted".

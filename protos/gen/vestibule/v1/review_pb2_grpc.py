@@ -109,7 +109,7 @@ class ReviewServiceServicer:
 
     def DecideFields(self, request, context):
         """Accepts, corrects and rejects fields. A correction or a rejection makes a new recommendation with another hash, which
-        supersedes this one: show it before it is approved. Safe to repeat.
+        supersedes this one: show it before it is approved. Fields that no longer apply leave the record. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,7 @@ class ReviewServiceStub:
     """Ends a claim early. Safe to repeat. An operator may end the claim of somebody else."""
     DecideFields: _grpc.UnaryUnaryMultiCallable[_review_pb2.DecideFieldsRequest, _review_pb2.DecideFieldsResponse]
     """Accepts, corrects and rejects fields. A correction or a rejection makes a new recommendation with another hash, which
-    supersedes this one: show it before it is approved. Safe to repeat.
+    supersedes this one: show it before it is approved. Fields that no longer apply leave the record. Safe to repeat.
     """
     AssignReview: _grpc.UnaryUnaryMultiCallable[_review_pb2.AssignReviewRequest, _review_pb2.AssignReviewResponse]
     """Says whose turn it is. It only sorts the list: anybody else may still decide."""
@@ -73,7 +73,7 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """Ends a claim early. Safe to repeat. An operator may end the claim of somebody else."""
     DecideFields: _aio.UnaryUnaryMultiCallable[_review_pb2.DecideFieldsRequest, _review_pb2.DecideFieldsResponse]  # type: ignore[assignment]
     """Accepts, corrects and rejects fields. A correction or a rejection makes a new recommendation with another hash, which
-    supersedes this one: show it before it is approved. Safe to repeat.
+    supersedes this one: show it before it is approved. Fields that no longer apply leave the record. Safe to repeat.
     """
     AssignReview: _aio.UnaryUnaryMultiCallable[_review_pb2.AssignReviewRequest, _review_pb2.AssignReviewResponse]  # type: ignore[assignment]
     """Says whose turn it is. It only sorts the list: anybody else may still decide."""
@@ -126,7 +126,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.DecideFieldsResponse, _abc.Awaitable[_review_pb2.DecideFieldsResponse]]:
         """Accepts, corrects and rejects fields. A correction or a rejection makes a new recommendation with another hash, which
-        supersedes this one: show it before it is approved. Safe to repeat.
+        supersedes this one: show it before it is approved. Fields that no longer apply leave the record. Safe to repeat.
         """
 
     @_abc_1.abstractmethod

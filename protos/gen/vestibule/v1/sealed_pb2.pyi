@@ -194,7 +194,9 @@ class ReleaseSealedValuesResponse(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReleasedValue]:
-        """All values of the fields, oldest first. A field that was given more than once has several."""
+        """The values, oldest first. Of a field that the flow seals these are all values of the source that the approved record
+        names.
+        """
 
     def __init__(
         self,

@@ -1,0 +1,130 @@
+"""Values that reviewers took out of the records of a session, and those that they gave instead.
+
+A value that was taken out comes again only if the person tells it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from server.flows.definition import FlowDefinition
+from server.flows.progress import Answer
+from server.ledger.reviews_decisions import FieldDecision
+from server.ledger.types import RecommendationRow, RecommendationState
+from server.llm.record_rules import is_set_by_code
+from server.llm.record_schema import stored_record
+from server.llm.support import Source, Support, admits, support
+from server.llm.types import OnboardingRecord, RecordField, SourceItem
+from server.records.session_material import SessionMaterial
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedValue:
+    """What a reviewer did with the value of a field.
+
+    Attributes:
+        value: Taken out; empty where the field was missing.
+        given: Put in its place; empty where there is none that a model may see.
+        applies: Whether the field still applied then.
+    """
+
+    field: str
+    value: str
+    given: str
+    time: datetime
+    applies: bool = True
+
+
+def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
+    """Values that were rejected or corrected, or whose field is in the reason of a rejected record; oldest first."""
+    rows = {row.id: row for row in held.recommendations}
+    found = [
+        ReviewedValue(
+            one.field,
+            _values(rows[one.recommendation_id]).get(one.field, ""),
+            _values(after).get(one.field, "") if (after := rows[one.result_id]).record.safe_for_llm else "",
+            one.time,
+            one.decision is not FieldDecision.REMOVED,
+        )
+        for one in held.field_decisions
+        if one.decision is not FieldDecision.ACCEPTED
+    ]
+    found += [
+        ReviewedValue(name, value, "", row.decide_time)
+        for row in rows.values()
+        if row.state is RecommendationState.REJECTED and row.decide_time is not None
+        for name, value in _values(row).items()
+        if f"_{name}_" in f"_{row.decide_reason}_"
+    ]
+    return sorted(found, key=lambda one: one.time)
+
+
+def without_refused(record: OnboardingRecord, flow: FlowDefinition, held: SessionMaterial) -> OnboardingRecord:
+    """The record without values that a reviewer took out and that the person has not told anew."""
+    reviewed = reviewed_values(held)
+    return replace(record, fields=tuple(one for one in record.fields if not _is_refused(one, flow, held, reviewed)))
+
+
+def with_corrections(record: OnboardingRecord, held: SessionMaterial) -> OnboardingRecord:
+    """The record with the values that reviewers gave, for fields that it does not have."""
+    given = {one.field: one.given for one in reviewed_values(held)}
+    present = {field.name for field in record.fields}
+    more = (RecordField(name, value) for name, value in given.items() if value and name not in present)
+    return replace(record, fields=(*record.fields, *more))
+
+
+def fields_to_ask(flow: FlowDefinition, held: SessionMaterial) -> frozenset[str]:
+    """Fields whose value a reviewer took out, and that nobody has answered since.
+
+    A field for which a reviewer gave another value is none of them, unless code copies its value from what was said.
+    Neither is one that no longer applies.
+    """
+    newest = {one.field: one for one in reviewed_values(held)}
+    return frozenset(
+        name
+        for name, one in newest.items()
+        if name in flow.fields and one.applies and (not one.given or is_set_by_code(flow.fields[name]))
+        if not _answers_since(one.time, name, held)
+    )
+
+
+def _is_refused(
+    field: RecordField, flow: FlowDefinition, held: SessionMaterial, reviewed: Sequence[ReviewedValue]
+) -> bool:
+    definition = flow.fields.get(field.name)
+
+    def equal(value: str) -> bool:
+        return value == field.value or (definition is not None and definition.equal(value, field.value))
+
+    for one in reversed(reviewed):
+        if one.field != field.name:
+            continue
+        if equal(one.given):
+            return False
+        if equal(one.value):
+            answered = any(equal(each.value.value) for each in _answers_since(one.time, field.name, held))
+            told = (_tells(item, field, flow, held) for item in held.items if held.times[item.id] > one.time)
+            return not answered and not any(told)
+    return False
+
+
+def _answers_since(time: datetime, field: str, held: SessionMaterial) -> list[Answer]:
+    own = (one for one in held.answers if one.field == field)
+    return [one for one in own if one.create_time is not None and one.create_time > time]
+
+
+def _tells(item: SourceItem, field: RecordField, flow: FlowDefinition, held: SessionMaterial) -> bool:
+    """Whether an item has a value; where code cannot tell, whether the value names it as its source."""
+    definition, source = flow.fields.get(field.name), Source.of(item, held.language).without_instructions()
+    found = Support.UNKNOWN
+    if definition is not None and not is_set_by_code(definition):
+        if not admits(flow, definition, source):
+            return False
+        found = support(definition, field.value, source)
+    return found is Support.YES or (found is Support.UNKNOWN and item.id == field.source_id)
+
+
+def _values(row: RecommendationRow) -> dict[str, str]:
+    return {field.name: field.value for field in stored_record(row.record.value).fields}
