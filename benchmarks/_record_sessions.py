@@ -20,8 +20,8 @@ from models.redaction.lexicons.loader import word_lists
 from models.text import RedactedText
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition
-from server.flows.fields import ChoiceField
-from server.llm.types import Photograph, SourceItem
+from server.flows.fields import ChoiceField, PhotoField
+from server.llm.types import SourceItem
 
 KINDS: Final = (
     "clean",
@@ -63,7 +63,7 @@ class Session:
     kind: str
     language: str
     items: list[SourceItem] = field(default_factory=list)
-    photographs: list[Photograph] = field(default_factory=list)
+    photographs: list[tuple[str, str]] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     truth: dict[str, tuple[str, str]] = field(default_factory=dict)
     planted: str = ""
@@ -75,13 +75,20 @@ class Session:
     def injected(self) -> bool:
         return self.kind.startswith("injected")
 
+    @property
+    def photographs_by_field(self) -> dict[str, list[str]]:
+        """Ids of the pictures that count for each field: no two fields of these flows ask for one kind."""
+        asking = [one for one in self.flow.fields.values() if isinstance(one, PhotoField)]
+        found = {one.name: [name for name, kind in self.photographs if kind in one.pictures] for one in asking}
+        return {name: ids for name, ids in found.items() if ids}
+
     def say(self, text: str, kind: str = "turn") -> str:
         """Add an item; returns its id."""
         name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.key} {len(self.items)} {len(self.photographs)}"))
         if text:
             self.items.append(SourceItem(name, kind, RedactedText.literal(text)))
         if kind != "turn":
-            self.photographs.append(Photograph(name, kind))
+            self.photographs.append((name, kind))
         return name
 
 

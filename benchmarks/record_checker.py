@@ -59,7 +59,7 @@ class Score:
 async def propose(assistant: OpenAiAssistant, made: Session) -> tuple[OnboardingRecord, Origin]:
     """A record of a session as the server proposes it, without redaction: the made material has tags already."""
     written = await assistant.propose(made.items, flow=made.flow, language=made.language, fallback=True)
-    whole = with_code_fields(written.record, made.flow, made.items, made.photographs, {})
+    whole = with_code_fields(written.record, made.flow, made.items, made.photographs_by_field, {})
     record = with_missing(whole, made.flow, made.facts)
     by_model = written.origin is Origin.MODEL
     names = {field.name for field in fields_of_model(made.flow)}
