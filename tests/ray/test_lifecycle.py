@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
 import psutil
 import pytest
@@ -23,6 +24,9 @@ from ray_tasks.gateway import RayGateway
 from ray_tasks.processes import end, free_port, with_descendants
 from tests.eventually import eventually
 from tests.ray.conftest import small_config
+
+STOPS_S: Final = 20.0
+"""Longest stop on a machine that is busy with other tests."""
 
 STARTS_AND_WAITS = """
 import asyncio, pathlib, sys
@@ -129,7 +133,7 @@ async def test_stop_is_quick_and_leaves_no_process(tmp_path: Path) -> None:
     assert len(processes) > 5
     began = time.monotonic()
     await cluster.stop()
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < STOPS_S
     assert all(gone(process) for process in processes)
     await cluster.stop()
     with pytest.raises(Unavailable):
@@ -150,7 +154,7 @@ async def test_a_stop_during_the_start_ends_all_processes(tmp_path: Path) -> Non
     assert len(pids) > 1
     processes = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
     stopped_s = float(await asyncio.wait_for(server.stdout.readline(), 120))  # the start takes its time to be cancelled
-    assert stopped_s < 5.0
+    assert stopped_s < STOPS_S
     assert await asyncio.wait_for(server.wait(), 60) == 0
     await eventually(lambda: all(gone(process) for process in processes))
 
@@ -240,6 +244,6 @@ async def test_a_server_outlives_its_cluster(tmp_path: Path) -> None:
     processes = [process for process in processes if not "".join(process.cmdline()).endswith("Agent")]
     said = (await asyncio.wait_for(server.stdout.readline(), 30)).decode()
     assert said == "CLUSTER_LOST [False, False, False]\n"
-    assert float(await asyncio.wait_for(server.stdout.readline(), 30)) < 5.0
+    assert float(await asyncio.wait_for(server.stdout.readline(), 30)) < STOPS_S
     assert await asyncio.wait_for(server.wait(), 30) == 7
     await eventually(lambda: all(gone(process) for process in processes))

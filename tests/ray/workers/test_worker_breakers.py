@@ -156,7 +156,7 @@ async def is_open_and_everybody_is_told(workers: Guarded, other: str) -> None:
     began = time.monotonic()
     with pytest.raises(BreakerOpen) as refused:
         await workers.read()
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 1.0
     assert refused.value.reason == Reason.BREAKER_OPEN
     assert 0 < (refused.value.retry_after_s or 0) <= RESET_S
     component = await workers.component(workers.kind)
