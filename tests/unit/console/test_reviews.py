@@ -238,6 +238,14 @@ async def test_a_value_is_shown_as_text(world: ReviewWorld) -> None:
         assert "&lt;script&gt;alert(1)" in page
 
 
+async def test_a_choice_is_corrected_by_choosing_and_nothing_is_chosen_for_the_reviewer(world: ReviewWorld) -> None:
+    row = await world.proposed(RecordField("site_name", "Pendlewick"), missing=("meter_unit",))
+    async with browser(world, Scope.REVIEWER) as client:
+        page = (await client.get(f"/reviews/{row.id}")).text
+    select = page.partition('name="value.meter_unit">')[2].partition("</select>")[0]
+    assert select.startswith('<option value=""></option><option value="m3">cubic metres</option>')
+
+
 async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(world: ReviewWorld) -> None:
     turn = await world.say("I am at Pendlewick. The meter reads 48217 m3 <i>.")
     world.assistant.verdicts = Verdicts({"site_name": FieldVerdict(Verdict.SUPPORTED)})
