@@ -239,7 +239,7 @@ async def test_a_value_is_shown_as_text(world: ReviewWorld) -> None:
 
 
 async def test_a_choice_is_corrected_by_choosing_and_nothing_is_chosen_for_the_reviewer(world: ReviewWorld) -> None:
-    row = await world.proposed(RecordField("site_name", "Pendlewick"), missing=("meter_unit",))
+    row = await world.proposed(RecordField("site_name", "Pendlewick"), RecordField("meter_unit", "gallons"))
     async with browser(world, Scope.REVIEWER) as client:
         page = (await client.get(f"/reviews/{row.id}")).text
     select = page.partition('name="value.meter_unit">')[2].partition("</select>")[0]
