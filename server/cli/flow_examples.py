@@ -50,7 +50,7 @@ def _advice_for_code(code_format: str) -> str:
     from server.flows.code_format import asks_for_letter
 
     if not asks_for_letter(code_format):
-        return "give the codes and their format a letter: digits alone may be any number of a person"
+        return "give the codes and their format letters of their own, such as MV-: others may be any number of a person"
     return (
         "correct the example or the format: what has the whole format stays readable, unless it also is a number of a "
         "card, an account or a document"

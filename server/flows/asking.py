@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from models.redaction.dialogue_context import DAY, READING, AnswerHints, answering
 from models.redaction.flow_words import FlowWords
+from models.redaction.lexicons.loader import words
 from models.redaction.types import RedactionContext
 from server.flows.code_format import asks_for_letter
 from server.flows.definition import FlowDefinition
@@ -45,20 +46,24 @@ def answer_hints(field: FieldDefinition | None, flow: FlowDefinition, language: 
     Args:
         field: That is asked for; None where nothing is open, or the person knows no question.
         flow: An answer often says more than was asked for, so the phrases of all fields of the step count. It may
-            correct what was said before, so the names of all numbers count.
+            correct what was said before, so the names of all numbers count, and whether the field before is a number.
         language: ISO 639-1 code; its phrases are taken, and those of all languages where it has none.
     """
     numbers = [each for each in flow.fields.values() if isinstance(each, NumberField)]
-    names = _stripped(name for each in numbers for name in _names_of(each, language))
+    named = _stripped(name for each in numbers for name in _names_of(each, language))
+    function_words = words(language[:2].lower(), "function_words")
+    # Not "A" for ampere and "mi" for miles: they stand before any number.
+    names = frozenset(name for name in named if len(name) > 1 and name.casefold() not in function_words)
     if field is None:
-        return AnswerHints(number_names=names, after_number=bool(numbers))
-    step, order = flow.step_of(field.name), list(flow.fields)
+        return AnswerHints(number_names=names)
+    step, order = flow.step_of(field.name), list(flow.fields.values())
+    before = order[: order.index(field)][-1:]
     asked = (each for each in step.fields if not isinstance(each, PersonalField))
     return AnswerHints(
         phrases=_stripped(phrase for each in asked for phrase in _phrases_of(each, language)),
         code_format=field.format if isinstance(field, CodeField) else "",
         number_names=names,
-        after_number=any(order.index(each.name) < order.index(field.name) for each in numbers),
+        after_number=any(isinstance(each, NumberField) for each in before),
     )
 
 
@@ -73,8 +78,8 @@ def _names_of(field: NumberField, language: str) -> Iterable[str]:
 def flow_words(flow: FlowDefinition) -> FlowWords:
     """What the redactor is told of a flow, whatever question is open.
 
-    The expected words of a personal field may be names of people, so they are left out. A code without a letter may be
-    any number, so it stays only as the answer to its question.
+    The expected words of a personal field may be names of people, so they are left out. A code without letters of its
+    own may be the number of a passport, so it stays only as the answer to its question.
     """
     fields = flow.fields.values()
     formats = [field.format for field in fields if isinstance(field, CodeField) and asks_for_letter(field.format)]

@@ -55,18 +55,19 @@ def _admits_letter(tree: Any) -> bool:
 
 
 def asks_for_letter(pattern: str) -> bool:
-    """Whether every code of a format has a letter."""
+    """Whether every code of a format has a letter that the format itself names, such as the M of ``MV-[0-9]{6}``.
+
+    Two letters of any kind before six digits are a passport as well.
+    """
     return _demands_letter(parsed(re.compile(f"(?:{pattern})")))
 
 
 def _demands_letter(tree: Any) -> bool:
-    """Whether every text that fits an expression has a letter. What is not understood may have none."""
+    """Whether every text that fits an expression has a letter that it names. What is not understood may have none."""
     for operator, argument in tree:
         match str(operator):
             case "LITERAL":
                 demands = chr(argument).isalpha()
-            case "IN":
-                demands = all(map(_is_letters, argument))
             case "SUBPATTERN":
                 demands = _demands_letter(argument[-1])
             case "BRANCH":
@@ -78,13 +79,6 @@ def _demands_letter(tree: Any) -> bool:
         if demands:
             return True
     return False
-
-
-def _is_letters(member: tuple[Any, Any]) -> bool:
-    """Whether a member of a class of characters is a letter, or a range of letters of the Latin alphabet."""
-    operator, argument = member
-    first, last = {"LITERAL": (argument, argument), "RANGE": argument}.get(str(operator), (0, 0))
-    return first > 0 and all(chr(code).isalpha() for code in range(first, last + 1))
 
 
 def _has_no_letter(member: tuple[Any, Any]) -> bool:

@@ -62,7 +62,9 @@ def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
 
 
 def without_refused(record: OnboardingRecord, flow: FlowDefinition, held: SessionMaterial) -> OnboardingRecord:
-    """The record without values that a reviewer took out and that the person has not told anew."""
+    """The record without values that a reviewer took out or put another one in place of, unless the person has told
+    them anew.
+    """
     reviewed = reviewed_values(held)
     return replace(record, fields=tuple(one for one in record.fields if not _is_refused(one, flow, held, reviewed)))
 
@@ -103,7 +105,8 @@ def _is_refused(
             continue
         if equal(one.given):
             return False
-        if equal(one.value):
+        corrected = one.given and (definition is None or not is_set_by_code(definition))
+        if corrected or equal(one.value):
             answered = any(equal(each.value.value) for each in _answers_since(one.time, field.name, held))
             told = (_tells(item, field, flow, held) for item in held.items if held.times[item.id] > one.time)
             return not answered and not any(told)

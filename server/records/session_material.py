@@ -100,10 +100,23 @@ class SessionMaterial:
     def _same(self, record: OnboardingRecord, rejected: RecommendationRow) -> bool:
         before, reason = stored_record(rejected.record.value), rejected.decide_reason
         new_input = self.newest is not None and self.newest > self.proposed[rejected.id]
+        if self._asked_again(rejected):
+            return False
         if "summary" in reason and record.summary != before.summary:
             return False
         sources = new_input or "source" in reason
         return _content(record, sources=sources) == _content(before, sources=sources)
+
+    def _asked_again(self, rejected: RecommendationRow) -> bool:
+        """Whether the person was asked again for what was taken out, and something came in since: maybe that it is not
+        known. A reviewer can then fill it in.
+        """
+        times = [
+            one.create_time
+            for one in self.answers
+            if one.way == "review" and one.source_id == rejected.id and one.create_time is not None
+        ]
+        return bool(times) and self.newest is not None and self.newest > min(times)
 
 
 def material(cursor: Cursor, session_id: str) -> SessionMaterial:

@@ -27,6 +27,9 @@ from models.text import Entity, TextSource
 
 _NAME: Final = "NAME"
 
+_SURE: Final = 0.85
+"""Score from which on a guess is a name, also of words of the flow: "Rosa Schwarz" where both are colours."""
+
 _BESIDE: Final = re.compile(r"[ \t]{0,3}|[ \t]?[-'\u2019,&][ \t]?| (?:and|or|und|oder|y|o|et|ou|e) ", re.IGNORECASE)
 """What may stand between two parts of one name, or between two names: "Voll, Peter", "Park and Mann"."""
 
@@ -62,8 +65,8 @@ def _known(text: str, phrases: frozenset[str], language: str) -> set[tuple[int, 
 
 
 def _consists_of(entity: Entity, view: TextView, known: set[tuple[int, int]], between: frozenset[str]) -> bool:
-    """Whether an entity is a guess of a name that consists of known words; function words may stand between them."""
-    if entity.type != _NAME or not entity.recognizer.startswith(GUESSES):
+    """Whether an entity is a doubtful guess of a name, and consists of known words and function words between them."""
+    if entity.type != _NAME or entity.score >= _SURE or not entity.recognizer.startswith(GUESSES):
         return False
     parts = list(WORD.finditer(view.lower, entity.start, entity.end))
     if not parts or any(part.span() not in known for part in (parts[0], parts[-1])):

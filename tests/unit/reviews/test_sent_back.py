@@ -100,6 +100,23 @@ async def test_a_value_that_a_later_correction_gives_back_is_not_refused(world: 
     assert values(again) == {READING: "4821", UNIT: "m3"}
 
 
+async def test_a_correction_stays_where_another_wrong_value_is_written(world: ReviewWorld) -> None:
+    said = await answer(world, "The meter reads 4812 at Riverside.", READING)
+    row = await write(world, said.id, site_name="Riverside", meter_reading="4821")
+    await send_back(world, row, correct(READING, "4830"))
+    again = await write(world, said.id, site_name="Riverside", meter_reading="4812", meter_unit="m3")
+    assert values(again)[READING] == "4830", "neither the model nor the answer before it replaces it"
+
+
+async def test_a_person_who_does_not_know_what_was_taken_out_leaves_it_to_the_reviewer(world: ReviewWorld) -> None:
+    said = await answer(world, "The meter reads 4821 at Riverside.", READING)
+    row = await write(world, said.id, site_name="Riverside", meter_reading="4821")
+    await send_back(world, row, reject(READING, "misread"))
+    await answer(world, "I do not know it.", READING)
+    again = await write(world, said.id, site_name="Riverside")
+    assert (again.state, values(again)) == (PENDING, {SITE: "Riverside"})
+
+
 @pytest.mark.parametrize("by_model", [True, False])
 async def test_a_value_that_is_told_anew_comes_again(world: ReviewWorld, by_model: bool) -> None:
     said = await answer(world, "The meter reads 4821 at Riverside.", READING)
