@@ -114,7 +114,8 @@ async def test_a_conversation_arrives_on_the_live_page(site: Site) -> None:
         for number in range(3):
             await type_text(page, f"This is sentence {number} of the meter reader.")
             for open_page in (page, watcher):
-                await expect(open_page.get_by_text(f"sentence {number} of")).to_be_visible(timeout=PATIENCE_MS)
+                said = open_page.locator(".talk").get_by_text(f"sentence {number} of")
+                await expect(said).to_be_visible(timeout=PATIENCE_MS)
         await assert_accessible(watcher)
         await page.get_by_role("button", name="End this session").click()
         await expect(watcher.get_by_text("Abandoned")).to_be_visible(timeout=PATIENCE_MS)
