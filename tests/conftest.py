@@ -13,14 +13,6 @@ from server.settings import prepare_process
 prepare_process()  # as every command does, before anything imports NumPy
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist loadgroup``, the tests of one file run in one process, where no other group was named."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def weights_cache() -> Path:
     """The user's own weights cache, filled; the first run fetches, later ones find the files."""

@@ -26,10 +26,11 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the shared server come first and run in one process, so that it starts and stops once."""
+    """Tests of the shared server come first, so that it does not run beside servers of the others. Those are marked."""
     items.sort(key=lambda item: HERE in item.path.parents and not _shares(item))
-    for item in filter(_shares, items):
-        item.add_marker(pytest.mark.xdist_group("shared server"))
+    for item in items:
+        if HERE in item.path.parents and not _shares(item):
+            item.add_marker(pytest.mark.own_server)
 
 
 @pytest.hookimpl(trylast=True)

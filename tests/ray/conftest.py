@@ -25,12 +25,11 @@ POLICIES = "clients: {hashing-app: {operators: {NAME: hash, PHONE: mask, EMAIL: 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder starts Ray and needs the weights. One cluster runs at a time."""
+    """Everything in this folder starts Ray and needs the weights."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.ray)
             item.add_marker(pytest.mark.models)
-            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 def small_config(folder: Path, **changes: Any) -> ClusterConfig:
