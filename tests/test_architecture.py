@@ -208,8 +208,8 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 
 ORDER = {
     "models.redaction": (
-        "types entities lexicons commands normalize spans patterns countries dialogue_context itn recognizers slots "
-        "postprocess ner policy detection draft safety sealing stages redactor streaming explain"
+        "flow_words types entities lexicons commands normalize spans patterns countries dialogue_context itn "
+        "recognizers slots postprocess ner policy detection draft safety sealing stages redactor streaming explain"
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (

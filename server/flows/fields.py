@@ -221,8 +221,7 @@ class CodeField(_Field):
     kind: Literal["code"]
     format: Annotated[str, Field(min_length=1, max_length=200)] = Field(
         description="Regular expression for the whole code, in capitals, such as [A-Z]{2}-[0-9]{4}. It has a greatest "
-        "length, asks for a digit and has no flags. Codes with fixed letters, as in MV-[0-9]{6}, stay readable "
-        "whatever is asked."
+        "length, asks for a digit and has no flags. Codes with fixed letters, such as MV-, are always readable."
     )
 
     @field_validator("format")
