@@ -20,6 +20,8 @@ from tests.e2e.harness import Server
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_TIMEOUT_S = 480
+QUICK = "CI" in os.environ and "NIGHTLY" not in os.environ
+"""In CI the voices in noise are for the night: each takes two minutes, and they differ in the recording alone."""
 PROVED = "Every value was replaced where it was said, and none was found anywhere."
 
 
@@ -34,7 +36,7 @@ def vestibule(
 
 
 @pytest.mark.timeout(DEMO_TIMEOUT_S + 30)
-@pytest.mark.parametrize("visit", VISITS)
+@pytest.mark.parametrize("visit", list(VISITS)[:1] if QUICK else VISITS)
 def test_the_demo_runs_proves_and_stops(tmp_path: Path, visit: str) -> None:
     mark = str(uuid.uuid4())
     arguments = ("demo", "--visit", visit, "--output", str(tmp_path / "out"))
