@@ -96,16 +96,12 @@ class Ledger:
                 and nothing may be migrated.
         """
         failure: VestibuleError
-        is_new = not (path.exists() or path.is_symlink())
         try:
             make_private_folder(path.parent)
-            if not is_new:
-                delete_half_made(path)
+            delete_half_made(path)
             connection = connect(path, memory_bytes)
         except duckdb.Error as error:
             failure = translate(error)
-            if is_new and failure.reason != Reason.LEDGER_LOCKED:
-                delete_half_made(path)
         except OSError as error:
             name = type(error).__name__
             failure = Unavailable(
