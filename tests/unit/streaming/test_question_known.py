@@ -74,8 +74,15 @@ async def test_speech_that_goes_on_after_a_pause_does_not_answer_the_next_questi
     await typed(harness, ("Riverside North.",), waits=True)
     harness.gateway.spoken = "4821"
     audio = speech(1.0) + quiet(1.0) + speech(1.0) + quiet(1.0)
+    heard = harness.gateway.hold("speech_step")
+
+    async def inputs() -> AsyncIterator[Input]:
+        async for chunk in chunks(audio):
+            yield chunk
+        heard.set()
+
     async with harness.streams.open(replace(harness.config, guided=True)) as stream:
-        outputs = [output async for output in talk(stream).run(chunks(audio))]
+        outputs = [output async for output in talk(stream).run(inputs())]
     assert sum(isinstance(output, events.Final) for output in outputs) == 2
     found = await states(harness)
     assert found["meter_reading"] == (FieldState.ANSWERED, "4821")
