@@ -154,7 +154,9 @@ class TryPages:
         return RedirectResponse("/try", 303)
 
     def _begin(self, visit: Visit, talk_id: str, *, rate_hz: int = 0) -> Talk:
-        config = pb.ConverseConfig(session_id=_session_id(visit), reply=True)
+        config = pb.ConverseConfig(
+            session_id=_session_id(visit), reply=True, guided=True
+        )  # the page shows the question
         if rate_hz:
             config.encoding, config.sample_rate_hz, config.channels = pb.AUDIO_ENCODING_PCM_S16LE, rate_hz, 1
 

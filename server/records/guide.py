@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 
 from models.errors import Conflict, NotFound
 from models.reasons import Reason
@@ -221,7 +222,8 @@ class Guide:
         return self._with_sealed(cursor, session, noted.add([row], now), row.source_id, sealed, now)
 
     def skip(self, cursor: Cursor, session: SessionRow, step: str, now: datetime) -> Change:
-        """Skip what is open of a step. Repeating it changes nothing.
+        """Skip what is open of a step; of one that is not skippable, its optional fields up to the next required one.
+        Repeating it changes nothing.
 
         Raises:
             NotFound: STEP_NOT_FOUND, or the step does not come up.
@@ -236,13 +238,14 @@ class Guide:
                 hint="Session.progress lists the steps that come up, FlowService.GetFlow all.",
             )
         left = [each for each in fields if each.open]
-        if not fields[0].step.skippable and any(each.field.required for each in left):
+        skipped = left if fields[0].step.skippable else list(takewhile(lambda each: not each.field.required, left))
+        if left and not skipped:
             raise Conflict(
                 f"The step {step} cannot be skipped.",
                 reason=Reason.STEP_NOT_SKIPPABLE,
                 hint="Answer its required fields.",
             )
-        return noted.add([_row(each, AnswerStatus.SKIPPED) for each in left], now)
+        return noted.add([_row(each, AnswerStatus.SKIPPED) for each in skipped], now)
 
     def reopen(self, cursor: Cursor, session: SessionRow, field: str, now: datetime) -> Change:
         """Ask for a field again. Repeating it changes nothing.

@@ -32,6 +32,7 @@ class Conversations:
 
     def __init__(self) -> None:
         self.came: list[Any] = []
+        self.configs: list[pb.ConverseConfig] = []
         self.callers: list[str] = []
         self.failure: Exception | None = None
 
@@ -40,6 +41,7 @@ class Conversations:
         yield pb.ConverseResponse(configured=pb.Configured(stream_id="s"))
         async for request in requests:
             if request.HasField("config"):
+                self.configs.append(request.config)
                 continue
             self.came.append(request)
             if self.failure is not None:
@@ -83,6 +85,9 @@ async def test_a_session_is_opened_for_whoever_is_logged_in(world: tuple[Harness
         [sent] = conversations.came
         assert sent.text.text == "I am Maria."
         assert conversations.callers == ["kiosk"]
+        assert [(one.reply, one.guided) for one in conversations.configs] == [(True, True)], (
+            "the page shows the question"
+        )
         assert (await browser.post(f"{path}/propose", headers=SCRIPT)).status_code == 204
         assert conversations.came[-1].propose.wait_for_uploads.seconds == 30
         assert (await browser.post(f"{path}/end")).headers["location"] == "/try"

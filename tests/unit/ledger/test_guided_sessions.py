@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Final
 
 import pytest
 
 from models.errors import Conflict, InvalidInput, NotFound
 from models.reasons import Reason
 from models.text import RedactedText
+from server.flows.catalogue import Flows
+from server.flows.loader import parse_flow
 from server.flows.progress import FieldState, Progress
 from server.ledger import answers, retention, sessions, turns, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.types import SessionRow, SessionState, UploadState
+from server.records.guide import Guide
 from server.records.session_material import material
+from server.services.flow_messages import progress_message
 from tests.fakes.guide import GUIDE
 from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW
@@ -174,6 +179,46 @@ def test_steps_are_skipped_and_fields_opened_again(cursor: Cursor) -> None:
     assert progress.current is not None
     assert progress.current.field.name == "site_name"
     assert not GUIDE.reopen(cursor, session, "site_name", NOW).made
+
+
+CARE: Final = """
+name: care
+version: 1
+title: Care
+steps:
+  - name: first
+    fields:
+      - {name: note, kind: text, required: false, ask: "Anything to note?"}
+      - {name: weight, kind: number, ask: "What is the weight?"}
+      - {name: remark, kind: text, required: false, ask: "Any remark?"}
+      - {name: age, kind: number, ask: "What is the age?"}
+      - {name: wish, kind: text, required: false, ask: "Any wish?"}
+      - {name: hope, kind: text, required: false, ask: "Any hope?"}
+  - name: last
+    skippable: true
+    fields:
+      - {name: height, kind: number, ask: "What is the height?"}
+"""
+
+
+def test_a_step_can_be_skipped_whenever_its_question_says_so(cursor: Cursor) -> None:
+    guide = Guide(Flows([parse_flow(CARE, "care.yaml")], "care"))
+    session, _ = sessions.insert_or_get(cursor, replace(makers.session(), flow="care", flow_version=1))
+    skipped, answered = [], []
+    while (current := (progress := guide.progress(cursor, session)).current) is not None:
+        asked = progress_message(progress, "en").question
+        assert asked.field.name == current.field.name
+        if asked.skippable:
+            before = {one.field.name for one in progress.fields if one.open}
+            after = guide.skip(cursor, session, asked.step, NOW).progress
+            skipped.append(before - {one.field.name for one in after.fields if one.open})
+        else:
+            with pytest.raises(Conflict):
+                guide.skip(cursor, session, asked.step, NOW)
+            guide.answer(cursor, session, asked.field.name, RedactedText.literal("7"), NOW)
+            answered.append(asked.field.name)
+    assert skipped == [{"note"}, {"remark"}, {"wish", "hope"}, {"height"}]
+    assert answered == ["weight", "age"]
 
 
 def test_a_picture_that_is_sent_twice_counts_once(cursor: Cursor) -> None:

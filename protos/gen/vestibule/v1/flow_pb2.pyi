@@ -813,7 +813,7 @@ class Question(_message.Message):
     step_title: _builtins.str
     """What people call the step."""
     skippable: _builtins.bool
-    """Whether the step can be skipped."""
+    """Whether SkipStep can skip it: the whole step, or the optional fields up to the next required one."""
     @_builtins.property
     def ways(self) -> _containers.RepeatedScalarFieldContainer[Global___AnswerWay.ValueType]:
         """How it can be answered. AnswerField always can, except for photographs."""

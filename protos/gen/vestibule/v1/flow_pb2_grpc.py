@@ -89,7 +89,8 @@ class FlowServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SkipStep(self, request, context):
-        """Skips what is open of one step. Repeating it changes nothing.
+        """Skips what is open of one step. If the step is not skippable, it skips the optional fields that are asked for before
+        the next required one, and is refused with STEP_NOT_SKIPPABLE if there is none. Repeating it changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

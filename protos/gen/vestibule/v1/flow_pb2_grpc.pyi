@@ -42,7 +42,9 @@ class FlowServiceStub:
     does not fit is refused with ANSWER_INVALID, and the violation says why. Repeating it changes nothing.
     """
     SkipStep: _grpc.UnaryUnaryMultiCallable[_flow_pb2.SkipStepRequest, _flow_pb2.SkipStepResponse]
-    """Skips what is open of one step. Repeating it changes nothing."""
+    """Skips what is open of one step. If the step is not skippable, it skips the optional fields that are asked for before
+    the next required one, and is refused with STEP_NOT_SKIPPABLE if there is none. Repeating it changes nothing.
+    """
     ReopenField: _grpc.UnaryUnaryMultiCallable[_flow_pb2.ReopenFieldRequest, _flow_pb2.ReopenFieldResponse]
     """Asks for one field again. Repeating it changes nothing."""
 
@@ -60,7 +62,9 @@ class FlowServiceAsyncStub(FlowServiceStub):
     does not fit is refused with ANSWER_INVALID, and the violation says why. Repeating it changes nothing.
     """
     SkipStep: _aio.UnaryUnaryMultiCallable[_flow_pb2.SkipStepRequest, _flow_pb2.SkipStepResponse]  # type: ignore[assignment]
-    """Skips what is open of one step. Repeating it changes nothing."""
+    """Skips what is open of one step. If the step is not skippable, it skips the optional fields that are asked for before
+    the next required one, and is refused with STEP_NOT_SKIPPABLE if there is none. Repeating it changes nothing.
+    """
     ReopenField: _aio.UnaryUnaryMultiCallable[_flow_pb2.ReopenFieldRequest, _flow_pb2.ReopenFieldResponse]  # type: ignore[assignment]
     """Asks for one field again. Repeating it changes nothing."""
 
@@ -99,7 +103,9 @@ class FlowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flow_pb2.SkipStepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flow_pb2.SkipStepResponse, _abc.Awaitable[_flow_pb2.SkipStepResponse]]:
-        """Skips what is open of one step. Repeating it changes nothing."""
+        """Skips what is open of one step. If the step is not skippable, it skips the optional fields that are asked for before
+        the next required one, and is refused with STEP_NOT_SKIPPABLE if there is none. Repeating it changes nothing.
+        """
 
     @_abc_1.abstractmethod
     def ReopenField(
