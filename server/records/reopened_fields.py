@@ -32,7 +32,7 @@ def reopen_refused(cursor: Cursor, flows: Flows, session: SessionRow, recommenda
     rows = [
         Answer(one.step.name, one.field.name, AnswerStatus.REOPENED, NO_VALUE, "review", recommendation_id)
         for one in noted.before.fields
-        if one.field.name in names and not one.open
+        if one.field.name in names and one.can_reopen
     ]
     if rows:
         noted.add(rows, now)

@@ -44,7 +44,9 @@ class FlowServiceStub:
     SkipStep: _grpc.UnaryUnaryMultiCallable[_flow_pb2.SkipStepRequest, _flow_pb2.SkipStepResponse]
     """Skips what is open of one step. Repeating it changes nothing."""
     ReopenField: _grpc.UnaryUnaryMultiCallable[_flow_pb2.ReopenFieldRequest, _flow_pb2.ReopenFieldResponse]
-    """Asks for one field again. Repeating it changes nothing."""
+    """Asks for one field again. No photograph that came before counts for it, also if it is sent again. Repeating it changes
+    nothing.
+    """
 
 @_typing.type_check_only
 class FlowServiceAsyncStub(FlowServiceStub):
@@ -62,7 +64,9 @@ class FlowServiceAsyncStub(FlowServiceStub):
     SkipStep: _aio.UnaryUnaryMultiCallable[_flow_pb2.SkipStepRequest, _flow_pb2.SkipStepResponse]  # type: ignore[assignment]
     """Skips what is open of one step. Repeating it changes nothing."""
     ReopenField: _aio.UnaryUnaryMultiCallable[_flow_pb2.ReopenFieldRequest, _flow_pb2.ReopenFieldResponse]  # type: ignore[assignment]
-    """Asks for one field again. Repeating it changes nothing."""
+    """Asks for one field again. No photograph that came before counts for it, also if it is sent again. Repeating it changes
+    nothing.
+    """
 
 class FlowServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the flows of the server, and takes answers that an app gives as values."""
@@ -107,6 +111,8 @@ class FlowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flow_pb2.ReopenFieldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flow_pb2.ReopenFieldResponse, _abc.Awaitable[_flow_pb2.ReopenFieldResponse]]:
-        """Asks for one field again. Repeating it changes nothing."""
+        """Asks for one field again. No photograph that came before counts for it, also if it is sent again. Repeating it changes
+        nothing.
+        """
 
 def add_FlowServiceServicer_to_server(servicer: FlowServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
