@@ -1,4 +1,4 @@
-"""A sealed value of a field that left the record is kept, released by no record without it, and there if it applies again."""
+"""The sealed value of a field that did not apply stays, but only a record that has the field again releases it."""
 
 from __future__ import annotations
 
