@@ -82,8 +82,9 @@ def service(ledger: Ledger) -> ReviewService:
     """The service over a ledger. It redacts nothing here, so it has no workers."""
     gateway: Any = None
     rules, trail = ApprovalRules(ApprovalSettings()), AuditTrail(bytes(32), bytes(32), utc_now)
-    reviews = Reviews(ledger, gateway, utc_now, trail, rules, 600.0)
-    fields = FieldReview(ledger, gateway, PubSub(), utc_now, trail, rules, shipped_catalogue())
+    flows = shipped_catalogue()
+    reviews = Reviews(ledger, gateway, utc_now, trail, rules, flows, 600.0)
+    fields = FieldReview(ledger, gateway, PubSub(), utc_now, trail, rules, flows)
     return ReviewService(reviews, fields, PlainWords(gateway))
 
 

@@ -459,6 +459,12 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The file of redaction policies has errors; the message names the places.",
     )
+    PROPOSAL_OUTDATED = (
+        "PROPOSAL_OUTDATED",
+        Status.UNAVAILABLE,
+        "More came in each time while a record was being written in the background; it is written again later.",
+        "There is nothing to do: the server tries again until the person pauses, or the app asks for a proposal.",
+    )
     PROPOSAL_UNCHANGED = (
         "PROPOSAL_UNCHANGED",
         Status.FAILED_PRECONDITION,

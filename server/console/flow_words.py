@@ -25,7 +25,6 @@ class FlowWords:
     def __init__(self, flow: pb.Flow, texts: Texts) -> None:
         self._texts = texts
         self._fields = {field.name: field for step in flow.steps for field in step.fields}
-        self._kinds = {field.name: frozenset(step.picture_kinds) for step in flow.steps for field in step.fields}
         self.title = flow.title or flow.name.replace("_", " ")
         self.steps = {step.name: step.title for step in flow.steps}
 
@@ -39,11 +38,6 @@ class FlowWords:
             return label
         unit = self._fields[name].unit if name in self._fields and value else ""
         return f"{value} {unit}".rstrip()
-
-    def photo_kinds(self, name: str) -> frozenset[int]:
-        """The kinds of pictures that answer a field that asks for photographs; none for another field."""
-        field = self._fields.get(name)
-        return self._kinds[name] if field is not None and field.kind == pb.FIELD_KIND_PHOTO else frozenset()
 
     def options(self, name: str) -> tuple[tuple[str, str], ...]:
         """The only values that a field can have, and what people call them; none where it takes others."""

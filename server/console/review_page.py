@@ -12,7 +12,7 @@ from vestibule.v1 import review_pb2 as pb
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.console.flow_words import FlowWords, flow_words
+from server.console.flow_words import flow_words
 from server.console.page import texts_of
 from server.console.picture_place import PicturePlace
 from server.console.visit import Visit, form_of
@@ -41,7 +41,7 @@ async def show(visit: Visit) -> Response:
     judged = {field.name: field for field in found.record.fields}
     version = int(review.session.flow_version or 0)
     words = await flow_words(visit, review.session.flow, version, texts)
-    photographs = await _photographs(visit, review, words)
+    photographs = await _photographs(visit, review)
     return visit.page(
         "review.html",
         review=review,
@@ -175,18 +175,17 @@ def _field(field: pb.ReviewField, session_id: str, texts: Texts) -> dict[str, ob
     }
 
 
-async def _photographs(visit: Visit, review: pb.Review, words: FlowWords) -> dict[str, list[str]]:
-    """Addresses of the redacted pictures for fields that several photographs answer, by the names of the fields."""
-    several = [one.name for one in review.fields if not one.missing and not one.source.upload_id]
-    names = [name for name in several if words.photo_kinds(name)]
-    if not names or not visit.allowed("SessionService", "GetSession"):
+async def _photographs(visit: Visit, review: pb.Review) -> dict[str, list[str]]:
+    """Addresses of the redacted pictures that were counted for fields that no single source answers, by field."""
+    fields = [one for one in review.fields if one.photograph_ids and not one.source.upload_id]
+    if not fields or not visit.allowed("SessionService", "GetSession"):
         return {}
     request = session_pb2.GetSessionRequest(session_id=review.session.id)
     session = (await visit.call("SessionService", "GetSession", request)).session
-    shown = [upload for upload in session.uploads if upload.has_redacted_image]
+    shown = {upload.id for upload in session.uploads if upload.has_redacted_image}
     return {
-        name: [f"/sessions/{session.id}/uploads/{one.id}" for one in shown if one.kind in words.photo_kinds(name)]
-        for name in names
+        one.name: [f"/sessions/{session.id}/uploads/{each}" for each in one.photograph_ids if each in shown]
+        for one in fields
     }
 
 

@@ -1,5 +1,8 @@
 """Which photographs belong to which field. A picture belongs to one field at most, in the order in which fields ask.
 
+A field that was opened again asks for new ones: no picture that came before counts for it, also if it is read later or
+sent again.
+
 Nothing here looks at a picture: what it shows is not known.
 """
 
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from models.text import RedactedText
 from server.flows.fields import PhotoField
@@ -21,11 +25,13 @@ class Photograph:
         id: UUID of the upload.
         kind: As the app declared it.
         sha256: Hash of the file, hexadecimal. Two pictures with one hash are the same picture, sent twice.
+        time: When it was sent.
     """
 
     id: str
     kind: str
     sha256: str
+    time: datetime
 
 
 def answers_of_photograph(progress: Progress, sent: Sequence[Photograph], new_id: str) -> list[Answer]:
@@ -46,9 +52,10 @@ def answers_of_photograph(progress: Progress, sent: Sequence[Photograph], new_id
         return []
     later = [each for each in sent[sent.index(new) + 1 :] if each.id in counted]
     moving = {each.id for each in later}
+    first_sent = {each.sha256: each.time for each in reversed(sent)}
     given = {one.field.name: [each for each in one.photographs if each not in moving] for one in fields}
     for photograph in (new, *later):
-        if (one := _field_for(photograph, fields, given)) is not None:
+        if (one := _field_for(photograph, first_sent[photograph.sha256], fields, given)) is not None:
             given[one.field.name].append(photograph.id)
     return [
         Answer(one.step.name, one.field.name, AnswerStatus.ANSWERED, _number(given[one.field.name]), "picture", each)
@@ -59,10 +66,18 @@ def answers_of_photograph(progress: Progress, sent: Sequence[Photograph], new_id
 
 
 def _field_for(
-    photograph: Photograph, fields: Sequence[FieldProgress], given: Mapping[str, Sequence[str]]
+    photograph: Photograph, first_sent: datetime, fields: Sequence[FieldProgress], given: Mapping[str, Sequence[str]]
 ) -> FieldProgress | None:
-    """The first field that lacks photographs of the kind, else one that was skipped, else the last one."""
-    able = [one for one in fields if isinstance(one.field, PhotoField) and photograph.kind in one.field.pictures]
+    """The first field that lacks photographs of the kind, else one that was skipped, else the last one.
+
+    A field that was opened again after the picture was first sent is none of them.
+    """
+    able = [
+        one
+        for one in fields
+        if isinstance(one.field, PhotoField) and photograph.kind in one.field.pictures
+        if one.reopen_time is None or one.reopen_time <= first_sent
+    ]
     skipped = [one for one in able if one.state is FieldState.SKIPPED]
     lacking = [one for one in able if one not in skipped and _lacks(one, given)]
     return next(iter([*lacking, *skipped, *able[-1:]]), None)

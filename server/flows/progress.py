@@ -77,6 +77,7 @@ class FieldProgress:
         asked_again: Whether it was asked a second time because the first answer, a bare "no", was none.
         photographs: UUIDs of the uploads that belong to it, of a field that asks for photographs. Their number
             is its value.
+        reopen_time: When it was last opened again; None if it never was.
     """
 
     field: FieldDefinition
@@ -89,11 +90,17 @@ class FieldProgress:
     pictured: RedactedText = NO_VALUE
     asked_again: bool = False
     photographs: tuple[str, ...] = ()
+    reopen_time: datetime | None = None
 
     @property
     def open(self) -> bool:
         """Whether the person is still to be asked."""
         return self.state in (FieldState.MISSING, FieldState.DISPUTED)
+
+    @property
+    def can_reopen(self) -> bool:
+        """Whether opening it again changes anything: nobody is asked now, or some of its photographs have come."""
+        return not self.open or bool(self.photographs)
 
     def after(self, answer: Answer) -> FieldProgress:
         """The field after one more answer."""
@@ -102,7 +109,9 @@ class FieldProgress:
                 return replace(self, state=FieldState.SKIPPED, source_id=answer.source_id, way=answer.way)
             case AnswerStatus.REOPENED:
                 again = self.state is FieldState.MISSING
-                forgotten = replace(self, said=NO_VALUE, pictured=NO_VALUE, photographs=())
+                forgotten = replace(
+                    self, said=NO_VALUE, pictured=NO_VALUE, photographs=(), reopen_time=answer.create_time
+                )
                 return replace(forgotten, state=FieldState.MISSING, asked_again=again)
             case AnswerStatus.ANSWERED if answer.way == "picture":
                 return self._pictured(answer)

@@ -27,7 +27,7 @@ class FailureKind(Enum):
     """What follows a failure."""
 
     TRANSIENT = auto()  # tried again, as the retry policy says
-    AWAY = auto()  # what it needs is not there, so nothing was tried: the attempt does not count
+    AWAY = auto()  # what it needs is not there, or not complete yet: the attempt does not count
     PERMANENT = auto()  # trying again cannot help: a dead letter at once
     CALLER = auto()  # the file itself is unusable: the upload fails, and there is nothing to redrive
 
@@ -47,9 +47,12 @@ _TABLE: tuple[tuple[type[VestibuleError], FailureKind], ...] = (
 )
 
 
-_AWAY: frozenset[Reason] = frozenset({Reason.CLUSTER_LOST, Reason.WORKERS_NOT_READY, Reason.UPSTREAM_KEY_REFUSED})
-"""Reasons that say that the whole cluster is away, or closed to us, not that something failed on it. The job waits for
-as long as that lasts: no retry mends it, and what was said must not be lost because a key ran out over a weekend."""
+_AWAY: frozenset[Reason] = frozenset(
+    {Reason.CLUSTER_LOST, Reason.WORKERS_NOT_READY, Reason.UPSTREAM_KEY_REFUSED, Reason.PROPOSAL_OUTDATED}
+)
+"""Reasons that say that the whole cluster is away, or closed to us, not that something failed on it; or that a person
+goes on, so that a record cannot be finished yet. The job waits for as long as that lasts: no retry mends it, and what
+was said must not be lost because a key ran out over a weekend."""
 
 AWAY_S = 5.0
 """When to try again if the error does not say when it should be back."""

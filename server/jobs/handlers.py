@@ -79,6 +79,6 @@ def build_handlers(
         ReadPicture(*reading, guide=guide, on_read=label.enqueue),
         ReadRecording(*reading, guide=guide, at_once=recordings_at_once, keep_recordings=keep_recordings),
         label,
-        ProposeAgain(ledger, recommender),
+        ProposeAgain(ledger, recommender, clock),
         *asking,
     )

@@ -78,7 +78,7 @@ class JobOutcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"  # the caller's file is unusable; the job is done
     RETRY = "retry"
-    POSTPONED = "postponed"  # the workers are away, or the LLM refuses the key; the attempt does not count
+    POSTPONED = "postponed"  # what it needs is away, or not complete yet; the attempt does not count
     DEAD = "dead"
     RELEASED = "released"  # the server is stopping; the job waits for the next start
     LOST = "lost"  # somebody else holds the job, or the ledger failed; the job is due when its lease ends

@@ -67,7 +67,8 @@ def photographs_of(uploads: Iterable[UploadRow]) -> tuple[Photograph, ...]:
     """The pictures that were read, in the order in which they were sent."""
     read = [row for row in uploads if row.state is UploadState.DONE and row.kind]
     return tuple(
-        Photograph(row.shown_id, row.kind, row.sha256) for row in sorted(read, key=lambda row: row.create_time)
+        Photograph(row.shown_id, row.kind, row.sha256, row.create_time)
+        for row in sorted(read, key=lambda row: row.create_time)
     )
 
 

@@ -104,7 +104,8 @@ _REVISE = RedactedText.literal(
     "Lines of the kind rejected_record are records that a person sent back, the newest last, each with the reason as a "
     "machine word. Look at the material again and write a record that puts right what the reason names: correct the "
     "value, or leave the field out. Never write a rejected record again. What the person decided about single "
-    "fields is in field_decisions: give no rejected or removed value again, and keep a corrected one."
+    "fields is in field_decisions: give no rejected value again, and keep a corrected one. A removed field did not "
+    "apply to that record: give it only if it applies to yours."
 )
 
 _AGAIN = RedactedText.literal("You have just written a rejected record again: change what the reason names.")

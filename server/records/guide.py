@@ -255,7 +255,7 @@ class Guide:
         """
         noted = NotedAnswers(self.flow(session), cursor, session)
         one = self.find(noted.before, field)
-        return Change(noted.before) if one.open else noted.add([_row(one, AnswerStatus.REOPENED)], now)
+        return noted.add([_row(one, AnswerStatus.REOPENED)], now) if one.can_reopen else Change(noted.before)
 
 
 def _row(one: FieldProgress, status: AnswerStatus) -> Answer:

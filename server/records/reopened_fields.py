@@ -27,11 +27,12 @@ def reopen_refused(cursor: Cursor, flows: Flows, session: SessionRow, recommenda
         NotFound: FLOW_NOT_FOUND.
     """
     flow = flows.get(session.flow, session.flow_version)
-    noted, names = NotedAnswers(flow, cursor, session), fields_to_ask(flow, material(cursor, session.id))
+    names = fields_to_ask(flow, material(cursor, session.id), recommendation_id)
+    noted = NotedAnswers(flow, cursor, session)
     rows = [
         Answer(one.step.name, one.field.name, AnswerStatus.REOPENED, NO_VALUE, "review", recommendation_id)
         for one in noted.before.fields
-        if one.field.name in names and not one.open
+        if one.field.name in names and one.can_reopen
     ]
     if rows:
         noted.add(rows, now)

@@ -6,12 +6,15 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 
+from models.errors import NotFound
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import Caller, Scope, current_caller
+from server.flows.catalogue import Flows
+from server.flows.definition import FlowDefinition
 from server.ledger import events, recommendations, reviews, sessions
 from server.ledger.columns import Cursor
 from server.ledger.reviews import Assignment, Claim, Claimant
@@ -36,6 +39,7 @@ class Reviews:
         clock: The time now.
         audit: Gets claims, releases, assignments and comments.
         rules: Who may approve, and until when. Nobody else may claim.
+        flows: Every flow that a session may have.
         claim_s: How long a claim holds.
     """
 
@@ -46,6 +50,7 @@ class Reviews:
         clock: Clock,
         audit: AuditTrail,
         rules: ApprovalRules,
+        flows: Flows,
         claim_s: float,
     ) -> None:
         self._ledger = ledger
@@ -53,6 +58,7 @@ class Reviews:
         self._clock = clock
         self._audit = audit
         self._rules = rules
+        self._flows = flows
         self._claim_s = claim_s
 
     def claimant(self, reviewer: str) -> Claimant:
@@ -83,7 +89,7 @@ class Reviews:
 
         def read(cursor: Cursor) -> ReviewView:
             row, session = _of_caller(cursor, recommendation_id, caller)
-            return read_view(cursor, row, session, now)
+            return read_view(cursor, row, session, self._flow(session), now)
 
         return await self._ledger.read(read)
 
@@ -186,6 +192,13 @@ class Reviews:
             return next(one for one in comments_of_session(cursor, session.id) if one.id == comment.id)
 
         return await self._ledger.write(write)
+
+    def _flow(self, session: SessionRow) -> FlowDefinition | None:
+        """The flow of a session; None where it is gone, so that its records can still be read."""
+        try:
+            return self._flows.get(session.flow, session.flow_version)
+        except NotFound:
+            return None
 
     async def _redacted(self, text: str, language: str, session: SessionRow) -> RedactedText:
         context = RedactionContext(TextSource.TYPED, language, scope=RedactionScope(session.client_id, session.id))

@@ -158,7 +158,7 @@ class FieldReview:
             events.append(cursor, second_review_event(session, before, now, "changed"))
         took_s = (now - before.create_time).total_seconds()
         for choice in choices:
-            if choice.decision is not FieldDecision.ACCEPTED:
+            if choice.decision in (FieldDecision.CORRECTED, FieldDecision.REJECTED):
                 supersede_sealed(cursor, self._audit, session.id, choice.name)
             event = make_event(
                 session,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from models.errors import CallerError, Conflict
 from models.reasons import Reason
@@ -14,9 +14,11 @@ from server.flows.definition import FlowDefinition
 from server.ledger import events, recommendations, sealed_values
 from server.ledger.columns import Cursor
 from server.ledger.sealed_values import Release, SealedRow
-from server.ledger.types import Clock, RecommendationRow, RecommendationState
+from server.ledger.types import Clock, RecommendationState
 from server.ledger.writer import Ledger
+from server.llm.record_rules import ruled_out
 from server.llm.record_schema import stored_record
+from server.llm.types import OnboardingRecord
 from server.observability.metrics import Metrics
 from server.records.events import make_event
 
@@ -83,7 +85,8 @@ class SealedReleases:
             approved = next((record for record in records if record.state is RecommendationState.APPROVED), None)
             if approved is None:
                 raise Conflict("Nobody has approved the record of this session.", reason=Reason.NOT_APPROVED)
-            sources = _sources(approved, self._flows.get(session.flow, session.flow_version))
+            flow = self._flows.get(session.flow, session.flow_version)
+            sources = _sources(stored_record(approved.record.value), flow, session.facts)
             until = approved.decide_time or now
             wanted = Release(session_id, fields, request_id, subject, until, sources)
             rows, repeated = sealed_values.release(cursor, wanted, now)
@@ -101,6 +104,9 @@ def supersede_sealed(
 ) -> None:
     """Delete the sealed values of a field that was corrected or rejected: they are never released.
 
+    Those of a field that was removed because it does not apply stay: nobody has said that they are wrong. They are
+    released only with a record that has the field again.
+
     Args:
         cursor: Within a transaction of the writer.
         audit: Gets an entry that names the current caller, if there was a value; None keeps none.
@@ -113,7 +119,13 @@ def supersede_sealed(
         audit.append(cursor, entry)
 
 
-def _sources(approved: RecommendationRow, flow: FlowDefinition) -> dict[str, str]:
-    """For each field that a flow seals, the source that the approved record names; empty where it has no such field."""
-    named = {field.name: field.source_id for field in stored_record(approved.record.value).fields}
-    return {field.name: named.get(field.name, "") for field in flow.sealed()}
+def _sources(approved: OnboardingRecord, flow: FlowDefinition, facts: Mapping[str, str]) -> dict[str, str]:
+    """The source that the approved record names for each field that a flow seals; empty where it has no such field.
+
+    A field that does not apply and is not in the record has no source either, whoever seals it: reviewers may have
+    removed it.
+    """
+    named = {field.name: field.source_id for field in approved.fields}
+    absent = ruled_out(approved, flow, facts) - named.keys()
+    sealed = {field.name: named.get(field.name, "") for field in flow.sealed()}
+    return {**sealed, **dict.fromkeys(absent, "")}

@@ -135,7 +135,13 @@ def _session(view: ReviewView) -> pb.ReviewedSession:
 
 
 def _field(view: FieldView) -> pb.ReviewField:
-    message = pb.ReviewField(name=view.name, value=view.value, missing=view.missing, proposed_value=view.proposed)
+    message = pb.ReviewField(
+        name=view.name,
+        value=view.value,
+        missing=view.missing,
+        proposed_value=view.proposed,
+        photograph_ids=view.photographs,
+    )
     if view.source is not None:
         message.source.CopyFrom(_source(view.source))
     if (decision := view.decision) is not None:

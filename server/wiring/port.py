@@ -120,7 +120,7 @@ def _build_review(settings: Settings, shared: Shared, words: MachineWords) -> Re
     ledger, gateway, clock, audit = shared.ledger, shared.gateway, shared.clock, shared.audit.trail
     rules = ApprovalRules(settings.approval, shared.flows)
     names = FieldNames(settings.upstream.field_names)
-    reviews = Reviews(ledger, gateway, clock, audit, rules, settings.approval.claim_s)
+    reviews = Reviews(ledger, gateway, clock, audit, rules, shared.flows, settings.approval.claim_s)
     counted = ReviewMetrics(shared.metrics)
     fields = FieldReview(ledger, gateway, shared.pubsub, clock, audit, rules, shared.flows, names, counted)
     return ReviewService(reviews, fields, words)

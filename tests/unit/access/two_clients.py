@@ -294,7 +294,7 @@ class TwoClients:
     def _review(self, words: MachineWords) -> ReviewService:
         harness, rules, trail = self.harness, ApprovalRules(ApprovalSettings()), self.audit.trail
         return ReviewService(
-            Reviews(self.ledger, harness.gateway, lambda: NOW, trail, rules, 600.0),
+            Reviews(self.ledger, harness.gateway, lambda: NOW, trail, rules, FLOWS, 600.0),
             FieldReview(self.ledger, harness.gateway, harness.pubsub, lambda: NOW, trail, rules, FLOWS),
             words,
         )

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import httpx2
 import pytest
-from vestibule.v1 import common_pb2, flow_pb2, media_pb2, session_pb2
+from vestibule.v1 import common_pb2, media_pb2, session_pb2
 from vestibule.v1 import review_pb2 as pb
 
 from server.access.api_keys import ApiKeys
@@ -20,13 +20,11 @@ from server.access.authenticator import Authenticator
 from server.access.caller import Scope
 from server.console.app import Console
 from server.console.calls import Calls
-from server.console.flow_words import FlowWords
 from server.console.live import LiveStreams
 from server.console.logins import Logins
 from server.console.picture_place import PicturePlace
 from server.console.place import Place
 from server.console.review_page import _confidence_shown, _photographs, choices_of
-from server.console.texts import texts_in
 from server.console.visit import Visit
 from server.flows.catalogue import shipped_catalogue
 from server.ledger.types import RecommendationRow, RecommendationState
@@ -269,14 +267,14 @@ async def test_each_field_tells_how_sure_it_is_and_what_is_against_it_first(worl
     assert "<li>Dagegen: " in german
 
 
-async def test_the_photographs_of_a_field_are_shown_beside_it() -> None:
-    photos = flow_pb2.FieldDescription(name="photos", kind=flow_pb2.FIELD_KIND_PHOTO)
-    step = flow_pb2.StepDescription(picture_kinds=[media_pb2.MEDIA_KIND_SITE], fields=[photos])
-    words = FlowWords(flow_pb2.Flow(steps=[step]), texts_in("en"))
+async def test_the_photographs_that_were_counted_for_a_field_are_shown_beside_it() -> None:
+    """No others of the same kind, and none of which no redacted picture is kept."""
+    site = media_pb2.MEDIA_KIND_SITE
     uploads = [
-        media_pb2.Upload(id="a", kind=media_pb2.MEDIA_KIND_SITE, has_redacted_image=True),
-        media_pb2.Upload(id="b", kind=media_pb2.MEDIA_KIND_SITE),
-        media_pb2.Upload(id="c", kind=media_pb2.MEDIA_KIND_METER, has_redacted_image=True),
+        media_pb2.Upload(id="another", kind=site, has_redacted_image=True),
+        media_pb2.Upload(id="left", kind=site, has_redacted_image=True),
+        media_pb2.Upload(id="deleted", kind=site),
+        media_pb2.Upload(id="right", kind=site, has_redacted_image=True),
     ]
     reply = session_pb2.GetSessionResponse(session=session_pb2.Session(id="s", uploads=uploads))
     asked: list[str] = []
@@ -286,10 +284,11 @@ async def test_the_photographs_of_a_field_are_shown_beside_it() -> None:
         return reply
 
     visit = cast(Visit, SimpleNamespace(allowed=lambda service, method: True, call=call))
-    review = pb.Review(fields=[pb.ReviewField(name="photos", value="2"), pb.ReviewField(name="fuel", value="full")])
-    assert await _photographs(visit, review, words) == {"photos": ["/sessions/s/uploads/a"]}
-    one = pb.Review(fields=[pb.ReviewField(name="photos", value="1", source=pb.FieldSource(upload_id="a"))])
-    assert await _photographs(visit, one, words) == {}
+    sides = pb.ReviewField(name="sides", value="3", photograph_ids=["right", "deleted", "left"])
+    review = pb.Review(fields=[sides, pb.ReviewField(name="fuel", value="full")])
+    assert await _photographs(visit, review) == {"sides": ["/sessions/s/uploads/right", "/sessions/s/uploads/left"]}
+    front = pb.ReviewField(name="front", value="1", photograph_ids=["a"], source=pb.FieldSource(upload_id="a"))
+    assert await _photographs(visit, pb.Review(fields=[front])) == {}
     assert asked == ["GetSession"], "it is asked only where it is needed"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import pytest
@@ -59,7 +59,9 @@ def content(field: dict[str, Any], pictures: list[str], ways: tuple[str, ...] = 
 def answered(flow: FlowDefinition, text: Any, kind: str) -> bool:
     picture = AnswerText(text, "picture", "en", date(2026, 11, 28), kind)
     progress = progress_of(flow, {}, [])
-    counted = answers_of_photograph(progress, [Photograph("upload", kind, "hash")], "upload")
+    counted = answers_of_photograph(
+        progress, [Photograph("upload", kind, "hash", datetime(2026, 11, 28, tzinfo=UTC))], "upload"
+    )
     return bool([*counted, *answers_of_picture(progress, [picture], "upload", step=progress.step)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 import pytest
@@ -55,7 +55,7 @@ class Talk:
     def photograph(self, kind: str, text: str = "") -> str:
         self.pictures.append(AnswerText(redacted(text), "picture", self.language, TODAY, kind))
         source = f"upload-{len(self.pictures)}"
-        self.photographs.append(Photograph(source, kind, sha256=source))
+        self.photographs.append(Photograph(source, kind, source, datetime(2026, 11, 28, tzinfo=UTC)))
         counted = answers_of_photograph(self.progress, self.photographs, source)
         self.rows += [*counted, *answers_of_picture(self.progress, self.pictures, source, step=self.progress.step)]
         return self.open

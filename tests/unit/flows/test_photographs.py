@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from server.flows.photographs import Photograph, answers_of_photograph
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, Progress, progress_of
 from server.flows.questions import question
 
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 SIDES = ("front", "rear", "left", "right")
 
 
@@ -32,6 +34,7 @@ class Camera:
     flow: FlowDefinition
     rows: list[Answer] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    minutes: dict[str, int] = field(default_factory=dict)
 
     @property
     def progress(self) -> Progress:
@@ -41,19 +44,28 @@ class Camera:
     def asked(self) -> str:
         return self.progress.current.field.name if self.progress.current else ""
 
+    def send(self, picture: str) -> None:
+        """Send a picture now, which is read later."""
+        self.minutes.setdefault(picture, len(self.rows) + len(self.minutes))
+
     def read(self, new: str, sent: Sequence[str] = (), kind: str = "site") -> str:
         """Read a picture. ``site-1`` is a picture, and ``site-1 again`` the same one, sent once more."""
+        self.send(new)
         self.done.append(new)
-        order = [each for each in sent or self.done if each in self.done]
-        photographs = [Photograph(each, kind, each.removesuffix(" again")) for each in order]
+        order = [each for each in sent or sorted(self.done, key=self.minutes.__getitem__) if each in self.done]
+        photographs = [Photograph(each, kind, each.removesuffix(" again"), self.time(each)) for each in order]
         self.rows += answers_of_photograph(self.progress, photographs, new)
         return self.asked
+
+    def time(self, picture: str) -> datetime:
+        return NOW + timedelta(minutes=self.minutes[picture])
 
     def had(self) -> dict[str, tuple[str, ...]]:
         return {one.field.name: one.photographs for one in self.progress.fields if one.photographs}
 
     def after(self, status: AnswerStatus, name: str) -> str:
-        self.rows.append(Answer("views", name, status, NO_VALUE, "app"))
+        time = NOW + timedelta(minutes=len(self.rows) + len(self.minutes))
+        self.rows.append(Answer("views", name, status, NO_VALUE, "app", create_time=time))
         return self.asked
 
 
@@ -124,6 +136,35 @@ def test_a_field_that_is_opened_again_begins_anew() -> None:
     assert camera.after(AnswerStatus.REOPENED, "front") == "front"
     assert camera.read("c") == ""
     assert camera.had() == {"front": ("c",), "rear": ("b",)}
+
+
+def test_a_field_that_is_opened_again_gets_no_picture_that_came_before() -> None:
+    """Neither one that is sent again, nor one that is read later, nor one that moves because of that."""
+    camera = Camera(flow_of({"name": "front"}, {"name": "rear"}))
+    camera.read("a")
+    camera.send("late")
+    camera.read("b")
+    camera.after(AnswerStatus.REOPENED, "front")
+    assert [camera.read(picture) for picture in ("late", "a again")] == ["front", "front"]
+    assert {name: sorted(pictures) for name, pictures in camera.had().items()} == {"rear": ["a again", "b", "late"]}
+    assert camera.read("c") == ""
+    assert camera.had()["front"] == ("c",)
+
+
+def test_without_another_field_a_picture_that_came_before_belongs_to_none() -> None:
+    camera = Camera(flow_of({"name": "front", "least": 2}))
+    camera.read("a")
+    assert camera.after(AnswerStatus.REOPENED, "front") == "front"
+    assert question_of(camera) == "Show the front."
+    camera.read("a again")
+    assert camera.had() == {}
+    camera.read("b")
+    assert question_of(camera) == "Show the front. (1 von 2)"
+
+
+def question_of(camera: Camera) -> str:
+    assert camera.progress.current is not None
+    return question(camera.progress.current, "de").value
 
 
 def test_a_question_says_how_many_pictures_have_come() -> None:

@@ -30,6 +30,7 @@ from server.ledger.types import (
 )
 from server.llm.labels import NO_LABELLER, Labeller
 from server.observability.metrics import Metrics
+from server.records.guide import Guide
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.records.session_progress import note_new_input
@@ -41,7 +42,6 @@ from tests.eventually import eventually
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway, redacted
-from tests.fakes.guide import GUIDE
 from tests.unit.jobs.clock import HandClock
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.ledger.stored import jobs_of_session
@@ -131,7 +131,7 @@ class World:
             self.recommender,
             self.pubsub,
             artifacts=self.artifacts,
-            guide=GUIDE,
+            guide=Guide(self.flows),
             clock=self.clock,
             keep_recordings=self.keep_recordings,
             experiments=self.experiments,

@@ -125,7 +125,7 @@ async def test_a_reviewer_sees_that_a_value_was_answered_in_a_form(world: FormWo
     await world.fill(remark="Two crates of lemons")
     row = await propose(world)
     session = await world.session()
-    view = await world.read(lambda cursor: read_view(cursor, row, session, world.clock()))
+    view = await world.read(lambda cursor: read_view(cursor, row, session, None, world.clock()))
     [shown] = [field for field in view.fields if field.name == "remark"]
     assert shown.source is not None
     assert shown.source.text == RedactedText.literal("Two crates of lemons")

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from models.errors import NoSpeech, WorkerLost
-from server.ledger import dead_letters, reviews
+from server.access.caller import Caller, Scope, acting_as
+from server.ledger import dead_letters, recommendations, reviews
 from server.ledger.reviews import Claim, Claimant
 from server.ledger.types import JobState, Origin, SessionRow, SessionState, UploadState
 from server.llm.record_schema import stored_record
-from server.llm.types import FindingKind, OnboardingRecord, RecordField
+from server.llm.types import FindingKind, OnboardingRecord, RecordField, WrittenRecord
+from server.records.approval import ApprovalRules
+from server.records.recommender import BUILDS
+from server.records.reviews import Reviews
 from tests.fakes.gateway import page
 from tests.unit.jobs.conftest import WAV, World
-from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, SUPERSEDED, news_of, propose, reason_of
+from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, REJECTED, SUPERSEDED, news_of, propose, reason_of
 
 
 async def propose_reading(world: World, source_id: str) -> tuple[str, str]:
@@ -97,15 +104,93 @@ async def test_without_an_upstream_the_fallback_proposes_again(world: World) -> 
     ]
 
 
-async def test_nothing_is_proposed_again_while_the_person_goes_on(world: World) -> None:
+async def test_what_the_person_says_meanwhile_is_in_the_record_that_is_proposed_again(world: World) -> None:
+    """The app that proposed before may have gone."""
     await read_late(world)
     world.clock.advance(1)
-    await world.say("One more thing.")
+    said = await world.say("One more thing.")
     world.assistant.release()
     await world.settle()
-    assert [row.state for row in await world.recommendations()] == [SUPERSEDED]
-    assert len(world.assistant.asked_records) == 2
+    assert [row.state for row in await world.recommendations()] == [SUPERSEDED, PENDING]
+    assert said.id in {item.id for item in world.assistant.asked_records[-1].materials}
     assert {job.state for job in await world.jobs()} == {JobState.DONE}
+
+
+async def test_a_comment_does_not_keep_a_record_from_being_proposed_again(world: World) -> None:
+    await read_late(world)
+    world.clock.advance(1)
+    people = Reviews(
+        world.ledger, world.gateway, world.clock, world.audit, ApprovalRules(world.approval), world.flows, 600.0
+    )
+    [superseded] = await world.recommendations()
+    with acting_as(Caller("key:ann", "app", frozenset({Scope.REVIEWER}))):
+        await people.comment(superseded.id, str(uuid4()), "", "Where is the meter?", "")
+    world.assistant.release()
+    await world.settle()
+    assert [row.state for row in await world.recommendations()] == [SUPERSEDED, PENDING]
+
+
+async def test_a_person_who_talks_on_makes_the_job_wait_longer_each_time(world: World) -> None:
+    """That is no failure, so there is no dead letter, however long they talk."""
+    await world.start()
+    free = world.gateway.hold("read_picture")
+    said = await world.say("The meter reads 4831.")
+    await world.upload(kind="meter")
+    await world.until_called("read_picture")
+    await propose_reading(world, said.id)
+    world.clock.advance(1)
+    write, left = world.assistant.propose, [BUILDS * 8]
+
+    async def while_somebody_talks(*args: Any, **options: Any) -> WrittenRecord:
+        if left[0]:
+            left[0] -= 1
+            await world.say("And another thing.")
+        return await write(*args, **options)
+
+    world.assistant.propose = while_somebody_talks  # type: ignore[method-assign]
+    free.set()
+    waits: list[float] = []
+    for _ in range(8):
+        await world.settle()
+        waits.append(world.attempts[-1].retry_in_s or 0.0)
+        world.clock.advance(waits[-1])
+    assert waits == [5.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0]
+    assert PENDING not in [row.state for row in await world.recommendations()]
+    await world.settle()
+    assert [row.state for row in await world.recommendations()][-1] is PENDING
+    assert not (await world.read(dead_letters.list_letters))[0]
+
+
+@pytest.mark.parametrize("sent_back", [False, True])
+async def test_a_record_that_was_proposed_since_is_enough(world: World, sent_back: bool) -> None:
+    """Also where it does not wait any more: the person went on, or a reviewer sent it back."""
+    await read_late(world)
+    of_job, world.assistant._free = world.assistant._free, asyncio.Event()
+    world.assistant.release()
+    world.clock.advance(1)
+    own = await propose(world)
+    world.clock.advance(1)
+    if sent_back:
+        await world.recommender.decide(own.id, own.content_hash, "", approve=False, reason="wrong", revise=True)
+    else:
+        await world.say("One more thing.")
+    asked = len(world.assistant.asked_records)
+    of_job.set()
+    await world.settle()
+    assert [row.state for row in await world.recommendations()] == [SUPERSEDED, REJECTED if sent_back else SUPERSEDED]
+    assert len(world.assistant.asked_records) == asked
+    assert {job.state for job in await world.jobs()} == {JobState.DONE}
+
+
+async def test_a_record_that_was_written_without_the_upload_is_not_enough(world: World) -> None:
+    """An app had begun to ask for one before the upload was read, and was told that it is outdated."""
+    await read_late(world)
+    outdated = replace((await world.recommendations())[0], id=str(uuid4()), create_time=world.clock())
+    world.clock.advance(1)
+    await world.ledger.write(lambda cursor: recommendations.insert_recommendation(cursor, outdated))
+    world.assistant.release()
+    await world.settle()
+    assert [row.state for row in await world.recommendations()] == [SUPERSEDED, SUPERSEDED, PENDING]
 
 
 async def test_an_app_that_asks_again_by_itself_keeps_its_record(world: World) -> None:

@@ -55,7 +55,7 @@ class ReviewWorld(World):
         self.metrics = Metrics()
         counted = ReviewMetrics(self.metrics)
         self.recommender._on_decided = counted.decided
-        self.reviews = Reviews(self.ledger, self.gateway, self.clock, self.audit, rules, CLAIM_S)
+        self.reviews = Reviews(self.ledger, self.gateway, self.clock, self.audit, rules, self.flows, CLAIM_S)
         self.fields = FieldReview(
             self.ledger,
             self.gateway,

@@ -97,7 +97,8 @@ class FlowServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReopenField(self, request, context):
-        """Asks for one field again. Repeating it changes nothing.
+        """Asks for one field again. No photograph that came before counts for it, also if it is sent again. Repeating it changes
+        nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,9 @@ class FlowServiceStub:
     the next required one, and is refused with STEP_NOT_SKIPPABLE if there is none. Repeating it changes nothing.
     """
     ReopenField: _grpc.UnaryUnaryMultiCallable[_flow_pb2.ReopenFieldRequest, _flow_pb2.ReopenFieldResponse]
-    """Asks for one field again. Repeating it changes nothing."""
+    """Asks for one field again. No photograph that came before counts for it, also if it is sent again. Repeating it changes
+    nothing.
+    """
 
 @_typing.type_check_only
 class FlowServiceAsyncStub(FlowServiceStub):
@@ -66,7 +68,9 @@ class FlowServiceAsyncStub(FlowServiceStub):
     the next required one, and is refused with STEP_NOT_SKIPPABLE if there is none. Repeating it changes nothing.
     """
     ReopenField: _aio.UnaryUnaryMultiCallable[_flow_pb2.ReopenFieldRequest, _flow_pb2.ReopenFieldResponse]  # type: ignore[assignment]
-    """Asks for one field again. Repeating it changes nothing."""
+    """Asks for one field again. No photograph that came before counts for it, also if it is sent again. Repeating it changes
+    nothing.
+    """
 
 class FlowServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the flows of the server, and takes answers that an app gives as values."""
@@ -113,6 +117,8 @@ class FlowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flow_pb2.ReopenFieldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flow_pb2.ReopenFieldResponse, _abc.Awaitable[_flow_pb2.ReopenFieldResponse]]:
-        """Asks for one field again. Repeating it changes nothing."""
+        """Asks for one field again. No photograph that came before counts for it, also if it is sent again. Repeating it changes
+        nothing.
+        """
 
 def add_FlowServiceServicer_to_server(servicer: FlowServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

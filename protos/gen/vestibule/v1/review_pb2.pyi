@@ -502,18 +502,21 @@ class ReviewField(_message.Message):
     DECIDED_BY_FIELD_NUMBER: _builtins.int
     DECIDED_SUBJECT_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    PHOTOGRAPH_IDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     value: _builtins.str
     """Its value in this record, redacted. Empty for a missing one."""
     missing: _builtins.bool
-    """Whether the record lacks it: it is listed as missing, or a decision removed it because it no longer applies."""
+    """Whether the record lacks it: it is listed as missing, or a decision removed it because it did not apply then."""
     decision: Global___FieldDecision.ValueType
-    """What was decided last. FIELD_DECISION_UNSPECIFIED while nobody has decided."""
+    """What was decided last. FIELD_DECISION_UNSPECIFIED while nobody has decided, and for a field that was removed and applies
+    again.
+    """
     reason: _builtins.str
     """Why, as a machine word. Empty for one that was accepted, or removed by a decision about another field."""
     proposed_value: _builtins.str
-    """The value as it was proposed, redacted. Empty where the field was missing, or where nobody has decided."""
+    """The value as it was proposed, redacted. Empty where the field was missing, or where nobody has decided or removed it."""
     decided_by: _builtins.str
     """Staff id of the person who decided, as the console stated it; not verified."""
     decided_subject: _builtins.str
@@ -525,6 +528,12 @@ class ReviewField(_message.Message):
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided. Absent while nobody has."""
+
+    @_builtins.property
+    def photograph_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """UUIDs of the uploads that were counted for it, as GetUpload and DownloadRedacted take them, in the order in which they
+        were counted. Only of a field of the record that asks for photographs.
+        """
 
     def __init__(
         self,
@@ -539,10 +548,11 @@ class ReviewField(_message.Message):
         decided_by: _builtins.str = ...,
         decided_subject: _builtins.str = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
+        photograph_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "decided_by", b"decided_by", "decided_subject", b"decided_subject", "decision", b"decision", "missing", b"missing", "name", b"name", "proposed_value", b"proposed_value", "reason", b"reason", "source", b"source", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "decided_by", b"decided_by", "decided_subject", b"decided_subject", "decision", b"decision", "missing", b"missing", "name", b"name", "photograph_ids", b"photograph_ids", "proposed_value", b"proposed_value", "reason", b"reason", "source", b"source", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
