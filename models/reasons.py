@@ -819,6 +819,11 @@ class Reason(ReasonRow):
         Status.DEADLINE_EXCEEDED,
         "The upload took too long; send it again over a faster network.",
     )
+    UPSTREAM_ANSWER_CUT = (
+        "UPSTREAM_ANSWER_CUT",
+        Status.UNAVAILABLE,
+        "The remote LLM's reply was cut at its longest length, or by a filter of the LLM.",
+    )
     UPSTREAM_EMPTY = "UPSTREAM_EMPTY", Status.UNAVAILABLE, "The remote LLM answered nothing."
     UPSTREAM_ERROR = "UPSTREAM_ERROR", Status.UNAVAILABLE, "The remote LLM reports an error of its own."
     UPSTREAM_FAILED = "UPSTREAM_FAILED", Status.UNAVAILABLE, "The remote LLM gave no usable answer."

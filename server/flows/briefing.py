@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from models.text import RedactedText
 from server.flows.fields import TextField
-from server.flows.phrases import guide_phrases
+from server.flows.phrases import guide_phrases, has_phrases
 from server.flows.progress import NO_VALUE, FieldProgress, FieldState, Progress
 from server.flows.questions import labels_of, listed_values, newly_noted, question
 from server.flows.texts import text_in
@@ -41,22 +41,32 @@ class Briefing:
         A question that the reply before has asked already is not repeated as it is: what is missing is named, with an
         example.
 
+        The whole reply is in the language of the question. If no phrases are in it, the reply is the question alone.
+
         Args:
             earlier: Replies so far, oldest first.
-            language: Of the reply.
+            language: Of the person; the flow may lack it.
         """
+        language = self._language_of_question(language)
         words = guide_phrases(language)
         labels = labels_of([*self.noted], language)
         first = words.noted.format(what=words.listed(labels)) if labels else words.fine
         if (current := self.progress.current) is None:
             return f"{first} ", words.finished
         asked = question(current, language).value
+        if not has_phrases(language):
+            return (asked,)
         if not labels and earlier and asked in earlier[-1]:
             reminder = words.still.format(what=current.field.label_in(language))
             if current.field.example is None:
                 return (reminder,)
             return f"{reminder} ", words.example.format(example=text_in(current.field.example, language))
         return f"{first} ", asked
+
+    def _language_of_question(self, language: str) -> str:
+        current, flow = self.progress.current, self.progress.flow
+        one_language = current is not None and isinstance(current.field.ask, str)
+        return flow.languages[0] if one_language else flow.language(language)
 
     def for_model(self, language: str) -> RedactedText:
         """What the model is told: what is noted, what is missing, and the one thing to ask. Words of a person that a

@@ -132,6 +132,11 @@ GUIDE_PHRASES: Final = {
 }
 
 
+def has_phrases(language: str) -> bool:
+    """Whether there are sentences of a language."""
+    return base_language(language) in GUIDE_PHRASES
+
+
 def guide_phrases(language: str) -> GuidePhrases:
     """The sentences of a language; English for an unknown one."""
     return GUIDE_PHRASES.get(base_language(language), GUIDE_PHRASES["en"])

@@ -62,8 +62,9 @@ def summary_of(flow: FlowDefinition, values: Iterable[tuple[str, RedactedText]],
     Args:
         flow: Of the session.
         values: Names of fields and their values, redacted. Fields that the flow does not have are left out.
-        language: ISO 639-1 code.
+        language: ISO 639-1 code; the first one of the flow is taken if it lacks this one.
     """
+    language = flow.language(language)
     known = [
         (flow.fields[name], value if len(value.value) <= _LONGEST_TOLD_CHARS else NO_VALUE)
         for name, value in values

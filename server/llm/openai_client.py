@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,18 +16,22 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
+from models.errors import UpstreamFailed
 from models.reasons import Reason
-from server.llm.openai_errors import AnswerTooLarge, failed, translated
+from server.llm.bounded_transport import BoundedTransport
+from server.llm.openai_errors import failed, translated
 from server.llm.prompts import Message
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """Largest body of one HTTP answer. A streamed token takes about 250 bytes, so 4,000 tokens fit."""
 
 MAX_REPLY_CHARACTERS = 2000
-"""A longer reply is cut here; three sentences have about 400."""
+"""A longer reply is cut before it; three sentences have about 400."""
 
 MAX_RECORD_TOKENS = 4000
 MAX_REPLY_TOKENS = 400
+MAX_LATE_REPLY_TOKENS = 4000
+"""Of a reply for which nobody waits: some scripts take many tokens, and models that think spend some on it."""
 
 CONNECT_S = 5.0
 """Longest time for the TCP and TLS handshakes."""
@@ -35,17 +39,19 @@ CONNECT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ResponseLimits:
-    """Bounds of one streamed answer, in seconds.
+    """Bounds of one streamed answer.
 
     Attributes:
-        first_s: Until the first token.
-        gap_s: Between two tokens.
-        total_s: Until the end.
+        first_s: Seconds until the first token.
+        gap_s: Seconds between two tokens.
+        total_s: Seconds until the end.
+        tokens: Most of them.
     """
 
     first_s: float
     gap_s: float
     total_s: float
+    tokens: int = MAX_REPLY_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class ChatUpstream:
         self._model = model
         self._clock = clock
         self._http = httpx2.AsyncClient(
-            transport=_BoundedTransport(transport or httpx2.AsyncHTTPTransport(), answer_bytes),
+            transport=BoundedTransport(transport or httpx2.AsyncHTTPTransport(), answer_bytes),
             headers={"accept-encoding": "identity"},
             follow_redirects=False,  # a redirect could send the key to another host
             trust_env=False,  # a .netrc could replace the key
@@ -113,39 +119,41 @@ class ChatUpstream:
         """Yield the answer as it comes; never an empty piece. Close it with ``aclosing``.
 
         Raises:
-            UpstreamFailed: There is no answer, or no usable one.
+            UpstreamFailed: There is no answer, no usable one, or a half one.
             Overloaded: Rate limited.
             DeadlineExceeded: A limit was exceeded.
         """
         started_s = self._clock()
         quiet_until_s, end_s = started_s + limits.first_s, started_s + limits.total_s
-        arrived, characters, finished = 0, 0, False
+        arrived, characters, finish_reason = 0, 0, None
         chunks = self._chunks(messages, limits)
         async with aclosing(chunks):
-            while characters < MAX_REPLY_CHARACTERS:
+            while True:
                 wait_s = min(quiet_until_s, end_s) - self._clock()
                 with translated(self.called, begun=characters > 0):
                     if wait_s <= 0:
                         raise TimeoutError  # The time limit applies to data that has already arrived, too.
                     async with asyncio.timeout(wait_s):
                         chunk = await anext(chunks, None)
-                    text, ends = ("", False) if chunk is None else _delta(chunk)
+                    text, reason = ("", None) if chunk is None else _delta(chunk)
                 arrived += chunk is not None
-                finished = finished or ends
+                finish_reason = reason or finish_reason
+                if characters + len(text) > MAX_REPLY_CHARACTERS:
+                    raise _cut()
                 if text:
                     characters += len(text)
                     quiet_until_s = self._clock() + limits.gap_s
                     yield text
                 if chunk is None:
                     break
-        _check_end(arrived, characters, finished)
+        _check_end(arrived, characters, finish_reason)
 
     async def _chunks(self, messages: Sequence[Message], limits: ResponseLimits) -> AsyncGenerator[object, None]:
         answer: object = await self._client.chat.completions.create(
             model=self._model,
             messages=_on_the_wire(messages),
             stream=True,
-            max_completion_tokens=MAX_REPLY_TOKENS,
+            max_completion_tokens=limits.tokens,
             timeout=_timeouts(max(limits.first_s, limits.gap_s)),
         )
         if not isinstance(answer, openai.AsyncStream):
@@ -218,21 +226,27 @@ async def _end(answer: openai.AsyncStream[Any]) -> None:
     The library leaves them to the garbage collector. asyncio then closes them in tasks of its own, in any order, and
     logs what goes wrong.
     """
-    await answer.close()  # from now on ``_BoundedStream`` gives nothing
+    await answer.close()  # from now on ``BoundedTransport`` gives nothing
     with suppress(openai.OpenAIError, ValueError):  # an event that was cut in half
         while await anext(answer, None) is not None:
             pass
 
 
-def _check_end(arrived: int, characters: int, finished: bool) -> None:
-    if characters >= MAX_REPLY_CHARACTERS:
-        return
+def _cut() -> UpstreamFailed:
+    return failed(
+        Reason.UPSTREAM_ANSWER_CUT, "The remote LLM's answer was cut at its longest length, or by a filter of the LLM."
+    )
+
+
+def _check_end(arrived: int, characters: int, finish_reason: object) -> None:
     if not arrived:
         raise failed(Reason.UPSTREAM_GARBAGE, "The remote LLM's answer is no stream.")
     if not characters:
         raise failed(Reason.UPSTREAM_EMPTY, "The remote LLM's answer is empty.")
-    if not finished:
+    if finish_reason is None:
         raise failed(Reason.UPSTREAM_HALF_ANSWER, "The remote LLM's answer broke off.")
+    if finish_reason != "stop":
+        raise _cut()
 
 
 def _on_the_wire(messages: Sequence[Message]) -> list[ChatCompletionMessageParam]:
@@ -246,17 +260,20 @@ def _timeouts(read_s: float) -> httpx2.Timeout:
     return httpx2.Timeout(read=read_s, write=connect_s, connect=connect_s, pool=connect_s)
 
 
-def _delta(chunk: object) -> tuple[str, bool]:
-    """Text of a chunk, and whether it is the last one. Types are checked here, because the library does not."""
+def _delta(chunk: object) -> tuple[str, object]:
+    """Text of a chunk, and why the answer ends with it; None or an empty text where it goes on.
+
+    Types are checked here, because the library does not.
+    """
     choices = getattr(chunk, "choices", None)
     if not isinstance(choices, list):
         raise TypeError("no chunk")
     if not choices:
-        return "", False  # usage, or a keep-alive
+        return "", None  # usage, or a keep-alive
     text = getattr(getattr(choices[0], "delta", None), "content", None)
     if not isinstance(text, str | None):
         raise TypeError("no text")
-    return text or "", getattr(choices[0], "finish_reason", None) is not None
+    return text or "", getattr(choices[0], "finish_reason", None)
 
 
 def _whole(answer: object) -> tuple[str, object]:
@@ -268,50 +285,3 @@ def _whole(answer: object) -> tuple[str, object]:
     if not isinstance(text, str | None):
         raise TypeError("no text")
     return text or "", getattr(choices[0], "finish_reason", None)
-
-
-class _BoundedStream(httpx2.AsyncByteStream):
-    """Counts the bytes of an answer while they are read, and stops at the bound. Ends once it is closed."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream, most_bytes: int) -> None:
-        self._stream = stream
-        self._most_bytes = most_bytes
-        self._closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size_bytes = 0
-        async with aclosing(cast("AsyncGenerator[bytes, None]", aiter(self._stream))) as parts:
-            async for part in parts:
-                size_bytes += len(part)
-                if size_bytes > self._most_bytes:
-                    raise AnswerTooLarge("An answer is too large.")
-                yield part
-                if self._closed:
-                    break
-            # After ``aclose``: what reads from a closed connection fails, and so the library's generators end.
-            with suppress(httpx2.HTTPError):
-                async for _rest in parts:
-                    pass
-
-    async def aclose(self) -> None:
-        self._closed = True
-        await self._stream.aclose()
-
-
-class _BoundedTransport(httpx2.AsyncBaseTransport):
-    """Refuses answers that are too large, and compressed ones, whose size is not known before."""
-
-    def __init__(self, transport: httpx2.AsyncBaseTransport, most_bytes: int) -> None:
-        self._transport = transport
-        self._most_bytes = most_bytes
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._transport.handle_async_request(request)
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            await response.aclose()
-            raise AnswerTooLarge("An answer is compressed.")
-        response.stream = _BoundedStream(cast("httpx2.AsyncByteStream", response.stream), self._most_bytes)
-        return response
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()

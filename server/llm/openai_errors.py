@@ -12,6 +12,7 @@ reason                        class              when
 ``UPSTREAM_GARBAGE``          UpstreamFailed     no JSON, no chat completion, too large
 ``UPSTREAM_EMPTY``            UpstreamFailed     an answer without text
 ``UPSTREAM_HALF_ANSWER``      UpstreamFailed     it ended before its end
+``UPSTREAM_ANSWER_CUT``       UpstreamFailed     a reply was cut at its longest length, or by a filter
 ``UPSTREAM_INVALID_RECORD``   UpstreamFailed     the record breaks the schema or its meaning
 ``UPSTREAM_INVALID_LABELS``   UpstreamFailed     labels of a picture break the schema
 ``UPSTREAM_NOT_SET``          UpstreamFailed     there is no upstream
@@ -50,8 +51,11 @@ class AnswerTooLarge(httpx2.TransportError):
 def judge_llm_error(error: Exception) -> Outcome:
     """What an error says about the upstream.
 
-    Every one is a failure except a refused key, a refused request and faults of our own.
+    Every one is a failure except a refused key, a refused request and faults of our own. An upstream of which a reply
+    is too long works.
     """
+    if isinstance(error, VestibuleError) and error.reason == Reason.UPSTREAM_ANSWER_CUT:
+        return Outcome.ANSWER
     if isinstance(error, VestibuleError) and error.reason == Reason.UPSTREAM_KEY_REFUSED:
         return Outcome.BLOCKED
     ours = isinstance(error, VestibuleError) and error.reason in _OURS

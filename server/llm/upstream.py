@@ -20,7 +20,7 @@ from server.breakers.breaker_guard import BreakerGuard
 from server.breakers.types import BreakerChange, BreakerState, ChangeCause
 from server.flows.definition import FlowDefinition
 from server.llm.check_schema import check_wire_schema, verdicts_from_model
-from server.llm.openai_client import ChatUpstream, ResponseLimits
+from server.llm.openai_client import MAX_LATE_REPLY_TOKENS, MAX_REPLY_TOKENS, ChatUpstream, ResponseLimits
 from server.llm.openai_errors import failed
 from server.llm.prompts import Message
 from server.llm.record_schema import record_from_model, wire_schema
@@ -126,7 +126,8 @@ class Upstream:
             left_s = time_left_s()
             guard.late_counts = left_s > most_s  # a short deadline of the client is no fault of the upstream
             total_s = min(self.patience.total_s, left_s)
-            limits = ResponseLimits(min(most_s, total_s), self.patience.gap_s, total_s)
+            tokens = MAX_LATE_REPLY_TOKENS if background else MAX_REPLY_TOKENS
+            limits = ResponseLimits(min(most_s, total_s), self.patience.gap_s, total_s, tokens)
             began, arrived = self._clock(), False
             async with aclosing(self._chat.stream(messages, limits)) as answer:
                 async for piece in answer:

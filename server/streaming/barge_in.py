@@ -18,7 +18,7 @@ class BargeIn:
     """How far the person has come; stops the reply to an earlier utterance.
 
     A sound alone stops nothing: words count, as soon as two recognitions in a row agree on the first one, or the final
-    of an utterance or of a typed text.
+    of an utterance or of a typed text. Words of which no turn comes were none, so they stop nothing any more.
 
     Args:
         enabled: Without it, nothing is ever stopped.
@@ -30,12 +30,16 @@ class BargeIn:
     def __init__(self, *, enabled: bool = True) -> None:
         self.source = TextSource.SPEECH
         self._enabled = enabled
-        self._newest = -1
+        self._newest = self._newest_finished = -1
         self._running: tuple[int, asyncio.Timeout] | None = None
 
     def passed(self, utterance: int) -> bool:
         """Whether the person has gone on since an utterance."""
         return self._enabled and utterance < self._newest
+
+    def passed_for_good(self, utterance: int) -> bool:
+        """The same, by an utterance that is a turn, and not only by words that may turn out to be none."""
+        return self._enabled and utterance < self._newest_finished
 
     def listening(self, emit: Emit) -> Emit:
         """The same way to the client; what is sent on it is looked at for new words of the person."""
@@ -43,15 +47,23 @@ class BargeIn:
         async def look_and_emit(output: Output) -> None:
             match output:
                 case Partial() if output.has_words:
-                    self.heard(output.utterance, TextSource.SPEECH)
+                    self.heard(output.utterance, TextSource.SPEECH, finished=False)
                 case Final():
                     self.heard(output.turn.utterance, TextSource(output.turn.source))
             await emit(output)
 
         return look_and_emit
 
-    def heard(self, utterance: int, source: TextSource) -> None:
-        """Note that an utterance has words; stops the running reply if it is to an earlier one."""
+    def heard(self, utterance: int, source: TextSource, *, finished: bool = True) -> None:
+        """Note that an utterance has words; stops the running reply if it is to an earlier one.
+
+        Args:
+            utterance: Its number.
+            source: How the words came.
+            finished: Whether it is a turn.
+        """
+        if finished:
+            self._newest_finished = max(self._newest_finished, utterance)
         if utterance <= self._newest:
             return
         self._newest, self.source = utterance, source
@@ -59,6 +71,11 @@ class BargeIn:
             answered, block = self._running
             if self.passed(answered) and not block.expired():
                 block.reschedule(asyncio.get_running_loop().time())
+
+    def nothing_said(self, utterance: int) -> None:
+        """Note that an utterance has ended without a turn."""
+        if utterance == self._newest:
+            self._newest = self._newest_finished
 
     @asynccontextmanager
     async def stops_reply_to(self, utterance: int) -> AsyncIterator[None]:

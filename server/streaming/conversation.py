@@ -15,7 +15,7 @@ from server.streaming.admission import EndRequest
 from server.streaming.audio_ingest import AudioIngest
 from server.streaming.events import AudioIn, EndMark, Input, Output, ProposeIn, TextIn
 from server.streaming.rate_limit import SMALL_BYTES, AudioQuota
-from server.streaming.responder import Answer, ProposalRequest, Responder
+from server.streaming.responder import Answer, NothingSaid, ProposalRequest, Responder, ResponderItem
 from server.streaming.segmentation import Backlog, Part, Segmentation
 from server.streaming.stream_config import StreamLimits
 from server.streaming.transcriber import Transcriber, TypedUtterance
@@ -85,7 +85,7 @@ class Conversation:
         self._utterances: asyncio.Queue[Utterance | TypedUtterance | ProposalRequest | None] = asyncio.Queue(
             WAITING_UTTERANCES
         )
-        self._answers: asyncio.Queue[Answer | ProposalRequest | None] = asyncio.Queue(WAITING_ANSWERS)
+        self._answers: asyncio.Queue[ResponderItem | None] = asyncio.Queue(WAITING_ANSWERS)
         # The log may hold audio that arrived just before the break and was neither synced nor acknowledged.
         acknowledged = 0 if replay is not None else audio_ingest.next_offset
         self._acknowledger = Acknowledger(audio_ingest, outputs.put, acknowledged)
@@ -271,19 +271,17 @@ class Conversation:
                 await self._answers.put(item)
                 continue
             turn = await self._transcriber.transcribe(item)
-            if turn is not None and self._reply:
-                await self._answers.put(Answer(turn))
+            if self._reply:
+                await self._answers.put(NothingSaid(item.number) if turn is None else Answer(turn))
         await self._answers.put(None)
 
     async def _respond(self) -> None:
-        item: Answer | ProposalRequest | None = None
         try:
             while (item := await self._answers.get()) is not None:
                 await self._responder.respond(item)
-                item = None
         except asyncio.CancelledError:
             # The client is gone, or another task failed. Turns that are stored get their replies in the background.
-            waiting = [item, *(self._answers.get_nowait() for _ in range(self._answers.qsize()))]
+            waiting = [self._answers.get_nowait() for _ in range(self._answers.qsize())]
             await self._responder.defer(one for one in waiting if one is not None)
             raise
         self._responded.set()

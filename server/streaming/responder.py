@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,13 +22,11 @@ from server.observability.log import describe, get_logger
 from server.observability.metrics import Metrics
 from server.streaming.barge_in import BargeIn, Interrupted
 from server.streaming.events import Emit, Notice, Proposal, ReplyEnded, ReplyPiece
+from server.streaming.sentences import sentences
 
 log = get_logger("responder")
 
 REDACT_TIMEOUT_S = 10.0
-# A sentence is the smallest piece that can be redacted. Text without a sentence end is cut after so many characters.
-LONGEST_PIECE_CHARACTERS = 400
-_SENTENCE_END = re.compile(r"(?<=[.!?…।])\s+|\n+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,16 @@ class ProposalRequest:
 
     wait_s: float
     utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class NothingSaid:
+    """Says that an utterance has ended without a new turn."""
+
+    utterance: int
+
+
+ResponderItem = Answer | ProposalRequest | NothingSaid
 
 
 @dataclass(slots=True)
@@ -132,8 +139,10 @@ class Responder:
         self._emit = emit
         self._metrics = metrics
         # An unsafe reply counts too: the client was asked what it asks, even if no prompt may hold it.
-        last = earlier[-1].reply if earlier else None
-        self._last_reply = last.value if last else ""
+        # A turn may have none: the connection broke, or the person went on before its first word.
+        self._last_reply = next((turn.reply.value for turn in reversed(earlier) if turn.reply), "")
+        self._waiting: list[TurnRow] = []  # without a reply, oldest first, with the one that is being replied to
+        self._stopped: TurnRow | None = None  # the reply to it stopped at words that may turn out to be none
 
     @property
     def has_replied(self) -> bool:
@@ -145,22 +154,43 @@ class Responder:
         """What the newest reply asks for, as far as it was sent; see ``models.redaction.dialogue_context``."""
         return asked_for(self._last_reply)
 
-    async def respond(self, item: Answer | ProposalRequest) -> None:
-        """Reply to one turn, or propose one record.
+    async def respond(self, item: ResponderItem) -> None:
+        """Reply to one turn, propose one record, or make good what words stopped that turned out to be none.
+
+        A reply of which nothing was sent when words come waits until these are a turn, or turn out to be none.
 
         Raises:
             Unavailable: The ledger is gone, or redaction while a record is written; what was sent is stored.
         """
-        if isinstance(item, ProposalRequest):
-            await self._propose(item)
-        else:
-            await self._reply(item.turn)
+        match item:
+            case ProposalRequest():
+                await self._propose(item)
+                return
+            case Answer():
+                self._stopped = None  # what stopped that reply was a turn
+                self._waiting.append(item.turn)
+            case NothingSaid():
+                self._barge_in.nothing_said(item.utterance)
+                await self._retry_stopped()
+        while self._waiting and await self._reply(self._waiting[0]):
+            del self._waiting[0]
 
-    async def defer(self, items: Iterable[Answer | ProposalRequest]) -> None:
-        """Enqueue the replies that were not given; they come on Watch. A client asks for a record again by itself."""
-        for item in items:
-            if isinstance(item, Answer) and self._may_retry(item.turn) and not self._passed(item.turn):
-                await self._store.enqueue_retry(item.turn)
+    async def defer(self, items: Iterable[ResponderItem]) -> None:
+        """Enqueue the replies that were not given, also to turns that were not handed over; they come on Watch. A
+        client asks for a record again by itself.
+        """
+        for turn in [*self._waiting, *(item.turn for item in items if isinstance(item, Answer))]:
+            if self._may_retry(turn) and not self._barge_in.passed_for_good(turn.utterance):
+                await self._store.enqueue_retry(turn)
+
+    async def _retry_stopped(self) -> None:
+        """Have a job write the whole of a reply that stopped at words that turned out to be none."""
+        turn = self._stopped
+        if turn is None or self._barge_in.passed(turn.utterance):
+            return
+        self._stopped = None
+        if self._may_retry(turn):
+            await self._store.enqueue_retry(turn)
 
     async def _propose(self, item: ProposalRequest) -> None:
         try:
@@ -173,12 +203,17 @@ class Responder:
         self._metrics.replies.labels("record", row.origin).inc()
         await self._emit(Proposal(row))
 
-    async def _reply(self, turn: TurnRow) -> None:
+    async def _reply(self, turn: TurnRow) -> bool:
+        """Reply to a turn; returns whether the reply is over, and does not wait for the end of words."""
         sent = SentReply(turn)
         try:
             async with self._barge_in.stops_reply_to(turn.utterance):
                 await self._write(sent, turn.language or self._language or "en")
         except Interrupted:
+            if not self._barge_in.passed_for_good(turn.utterance):
+                if not sent.pieces:
+                    return False
+                self._stopped = turn
             sent.cut, sent.interrupted_by = Reason.REPLY_INTERRUPTED, self._barge_in.source
         late = self._may_retry(turn) and (sent.origin is Origin.FALLBACK or bool(sent.cut)) and not sent.interrupted_by
         if sent.origin is not None:
@@ -188,6 +223,7 @@ class Responder:
         if late:
             await self._store.enqueue_retry(turn)
         await self._emit(ReplyEnded(turn.id, sent.origin, sent.cut, late))
+        return True
 
     async def _write(self, sent: SentReply, language: str) -> None:
         """Send a reply. One that breaks off stays as it is; if nothing of it was sent, the fallback replies."""
@@ -222,9 +258,6 @@ class Responder:
                 sent.pieces.append(safe)
                 self._last_reply = "".join(piece.value for piece in sent.pieces)
 
-    def _passed(self, turn: TurnRow) -> bool:
-        return self._barge_in.passed(turn.utterance)
-
     def _may_retry(self, turn: TurnRow) -> bool:
         """Whether there is an LLM, which may see the turn and write replies in this flow."""
         if self._briefing is not None and self._briefing(turn).only_questions:
@@ -241,27 +274,3 @@ class Responder:
         context = RedactionContext(TextSource.ASSISTANT, language, scope=self._scope)
         [redaction] = await self._backend.gateway.redact([RawText(sentence)], context, timeout_s=REDACT_TIMEOUT_S)
         return await self._store.number_tags(redaction.text)
-
-
-async def sentences(pieces: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-    """Regroup pieces of text into sentences, each with the white space after it."""
-    waiting = ""
-    async for piece in pieces:
-        waiting += piece
-        while cut := _first_cut(waiting):
-            yield waiting[:cut]
-            waiting = waiting[cut:]
-    if waiting:
-        yield waiting
-
-
-def _first_cut(text: str) -> int:
-    """Length of the first whole sentence; 0 when there is none yet."""
-    found = _SENTENCE_END.search(text)
-    # White space at the very end may continue in the next piece.
-    if found is not None and found.end() < len(text):
-        return found.end()
-    if len(text) > LONGEST_PIECE_CHARACTERS:
-        space = text.rfind(" ", 0, LONGEST_PIECE_CHARACTERS)
-        return space + 1 if space > 0 else LONGEST_PIECE_CHARACTERS
-    return 0

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from models.errors import UpstreamFailed
+from models.reasons import Reason
 from models.text import RedactedText
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Changes, Experiment, Variant
 from server.ledger import streams, turns
 from server.ledger.columns import Cursor, update
-from server.ledger.types import (
-    Origin,
-)
+from server.ledger.types import Origin, SessionState
 from server.records.pubsub import LateReply
+from tests.eventually import eventually
 from tests.fakes.gateway import redacted
 from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import (
@@ -106,14 +108,73 @@ class TestLateReply:
         stored = await world.read(lambda cursor: turns.get(cursor, turn.id))
         assert (stored.reply, stored.reply_origin, stored.reply_cut) == (redacted("Good morning."), Origin.MODEL, "")
 
+    @pytest.mark.parametrize("sent", [None, "Good "])
+    async def test_a_reply_that_is_cut_again_stays_as_it_is(self, world: World, sent: str | None) -> None:
+        turn = await world.say("Hello.", reply="I have noted that.")
+        if sent is not None:
+            await world.ledger.write(
+                lambda cursor: turns.set_reply(cursor, turn.id, redacted(sent), Origin.MODEL, "UPSTREAM_ANSWER_CUT")
+            )
+        before = await world.read(lambda cursor: turns.get(cursor, turn.id))
+        cut = UpstreamFailed("It is too long.", reason=Reason.UPSTREAM_ANSWER_CUT)
+        world.assistant.script_reply("Good morning. ", "And", cut)
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        assert len(world.assistant.asked_replies) == 1
+        assert world.outcomes == ["done"]
+        assert await world.read(lambda cursor: turns.get(cursor, turn.id)) == before
+
+    @pytest.mark.parametrize("state", [state for state in SessionState if state.ended])
+    async def test_a_turn_of_a_session_that_has_ended_gets_no_reply(self, world: World, state: SessionState) -> None:
+        turn = await world.say("Hello.", reply="I have noted that.")
+        await world.ledger.write(lambda cursor: update(cursor, "sessions", world.session_id, {"state": state}))
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        assert world.assistant.asked_replies == []
+        assert world.outcomes == ["done"]
+        stored = await world.read(lambda cursor: turns.get(cursor, turn.id))
+        assert (stored.reply, stored.reply_origin) == (turn.reply, turn.reply_origin)
+
+    async def test_a_session_that_ends_while_the_reply_is_written_keeps_what_it_has(self, world: World) -> None:
+        turn = await world.say("Hello.", reply="I have noted that.")
+        world.assistant.hold()
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.runner.claim()
+        await eventually(lambda: len(world.assistant.asked_replies) == 1)
+        ended = {"state": SessionState.ABANDONED}
+        await world.ledger.write(lambda cursor: update(cursor, "sessions", world.session_id, ended))
+        with world.pubsub.subscribe(world.session_id) as news:
+            world.assistant.release()
+            await world.settle()
+            assert not any(isinstance(each, LateReply) for each in news_of(news))
+        stored = await world.read(lambda cursor: turns.get(cursor, turn.id))
+        assert (stored.reply, stored.reply_origin) == (turn.reply, turn.reply_origin)
+
     async def test_a_reply_that_was_interrupted_stays_as_it_is(self, world: World) -> None:
         turn = await world.say("Hello.")
         await world.ledger.write(lambda cursor: turns.set_reply(cursor, turn.id, None, None, "REPLY_INTERRUPTED"))
+        world.clock.advance(1)
+        await world.say("I am at the gate.")
         await world.start()
         await self.enqueue(world, turn.id)
         await world.settle()
         assert world.assistant.asked_replies == []
         assert (await world.read(lambda cursor: turns.get(cursor, turn.id))).reply is None
+
+    async def test_a_reply_that_was_interrupted_is_replaced_if_the_person_did_not_go_on(self, world: World) -> None:
+        turn = await world.say("Hello.")
+        await world.ledger.write(
+            lambda cursor: turns.set_reply(cursor, turn.id, redacted("Good "), Origin.MODEL, "REPLY_INTERRUPTED")
+        )
+        world.assistant.script_reply("Good morning.")
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        stored = await world.read(lambda cursor: turns.get(cursor, turn.id))
+        assert (stored.reply, stored.reply_cut) == (redacted("Good morning."), "")
 
     async def test_an_answered_turn_is_not_answered_again(self, world: World) -> None:
         turn = await world.say("Hello.")

@@ -15,7 +15,7 @@ from models.errors import DeadlineExceeded, Overloaded, RedactionFailed, Upstrea
 from server.breakers.types import BreakerBounds, BreakerChange, BreakerState
 from server.ledger.types import Origin
 from server.llm.assistant import OpenAiAssistant
-from server.llm.openai_client import MAX_REPLY_CHARACTERS
+from server.llm.openai_client import MAX_LATE_REPLY_TOKENS, MAX_REPLY_CHARACTERS, MAX_REPLY_TOKENS
 from server.llm.types import Assistant, Exchange
 from tests.clocks import HandSeconds
 from tests.fakes.assistant import FakeAssistant
@@ -64,6 +64,10 @@ async def test_retry_after_in_milliseconds_is_the_more_exact_one(milliseconds: s
         (events({"choices": []}), "UPSTREAM_EMPTY"),
         (events(token("", "stop")), "UPSTREAM_EMPTY"),
         (events(token("Half a")), "UPSTREAM_HALF_ANSWER"),
+        (events(token("Half a", "")), "UPSTREAM_HALF_ANSWER"),
+        (events(token("Half a", "length")), "UPSTREAM_ANSWER_CUT"),
+        (events(token("Half a"), token("", "content_filter"), {"choices": []}), "UPSTREAM_ANSWER_CUT"),
+        (events(token("", "length")), "UPSTREAM_EMPTY"),
         (events(token("Half a"), {"error": {"message": "Zanzibar"}}), "UPSTREAM_ERROR"),
     ],
 )
@@ -87,9 +91,42 @@ async def test_compressed_answers_are_refused() -> None:
     assert failed.value.reason == "UPSTREAM_GARBAGE"
 
 
-async def test_a_reply_that_is_too_long_is_cut() -> None:
-    text = await whole(assistant_on(Wire(events(*[token("word ")] * 1000))))
-    assert len(text) == MAX_REPLY_CHARACTERS
+@pytest.mark.parametrize("longest", ["word " * 400, "word " * 399 + "wor"])
+async def test_a_reply_of_at_most_the_longest_length_is_whole(longest: str) -> None:
+    assert len(longest) <= MAX_REPLY_CHARACTERS
+    halves = token(longest[:1000]), token(longest[1000:]), token("", "stop")
+    assert await whole(assistant_on(Wire(events(*halves)))) == longest
+
+
+@pytest.mark.parametrize("pieces", [["word "] * 401, ["w" * (MAX_REPLY_CHARACTERS + 1)], ["word "] * 100_000])
+async def test_a_reply_that_is_too_long_is_told_as_cut(pieces: list[str]) -> None:
+    seen: list[str] = []
+    with pytest.raises(UpstreamFailed) as failed:
+        reply = await assistant_on(Wire(events(*map(token, pieces), token("", "stop"))[:1_000_000])).reply(
+            SAID, [], language="en", fallback=False
+        )
+        async for piece in reply.pieces:
+            seen.append(piece)
+    assert failed.value.reason == "UPSTREAM_ANSWER_CUT"
+    assert len("".join(seen)) <= MAX_REPLY_CHARACTERS
+
+
+async def test_an_upstream_whose_replies_are_cut_is_not_taken_for_a_broken_one() -> None:
+    breaker = llm_breaker(bounds=BreakerBounds(failures=2))
+    wire = Wire(events(token("Thank you. Please read the num", "length")))
+    assistant = assistant_on(wire, breaker=breaker)
+    for _ in range(4):
+        with pytest.raises(UpstreamFailed):
+            await whole(assistant, fallback=True)
+    assert (breaker.state, breaker.failure_count, len(wire.sent)) == (BreakerState.CLOSED, 0, 4)
+
+
+async def test_a_reply_for_which_nobody_waits_may_be_longer() -> None:
+    wire = Wire(events(token("Hi", "stop")))
+    for fallback, tokens in ((True, MAX_REPLY_TOKENS), (False, MAX_LATE_REPLY_TOKENS)):
+        await whole(assistant_on(wire), fallback=fallback)
+        assert wire.body()["max_completion_tokens"] == tokens
+    assert MAX_LATE_REPLY_TOKENS > MAX_REPLY_TOKENS
 
 
 _JSON = st.recursive(

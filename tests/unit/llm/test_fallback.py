@@ -10,13 +10,14 @@ import pytest
 
 from models.text import RedactedText
 from server.flows.briefing import Briefing
+from server.flows.definition import FlowDefinition
 from server.flows.dialogue import answers_in
 from server.flows.extraction import meter_reading, site_name, visitor_count
-from server.flows.loader import shipped_flows
+from server.flows.loader import parse_flow, shipped_flows
 from server.flows.progress import Answer, progress_of
 from server.flows.reading.answer_text import AnswerText
 from server.ledger.types import Origin
-from server.llm.fallback import fallback_record, fallback_reply, summary_of
+from server.llm.fallback import fallback_record, fallback_reply, reply_sentences, summary_of
 from server.llm.phrases import PHRASES
 from server.llm.record_schema import canonical_json, record_from_model
 from server.llm.types import Exchange, RecordField, SourceItem
@@ -217,6 +218,53 @@ async def test_without_a_flow_it_only_acknowledges() -> None:
 )
 async def test_replies_in_the_language_of_the_person(language: str, said: str, expected: str) -> None:
     assert await said_in_reply(redacted(said), language=language) == expected
+
+
+ONE_LANGUAGE = """
+name: parcels
+version: 1
+languages: [{language}]
+title: {title}
+steps:
+  - name: parcel
+    fields:
+      - name: damage
+        kind: text
+        label: {label}
+        ask: {ask}
+"""
+
+
+def first_reply(flow: FlowDefinition, language: str, history: Sequence[Exchange] = ()) -> str:
+    briefing = Briefing.after(progress_of(flow, {}, []), "0")
+    return "".join(reply_sentences(list(history), language=language, briefing=briefing))
+
+
+@pytest.mark.parametrize("language", ["fr", "hi", "pt-BR", "xx", ""])
+def test_a_flow_without_the_language_of_the_person_is_answered_in_that_of_its_question(language: str) -> None:
+    [incident] = [flow for flow in shipped_flows() if flow.name == "incident_report"]
+    assert first_reply(incident, language) == first_reply(incident, "en") != first_reply(incident, "de")
+    again = [Exchange(redacted("x y"), redacted(first_reply(incident, language)))]
+    assert first_reply(incident, language, again) == first_reply(incident, "en", again)
+
+
+def test_a_question_in_one_language_alone_is_asked_in_it_as_a_whole() -> None:
+    told = ONE_LANGUAGE.format(language="de, en", title="{de: Pakete, en: Parcels}", label="Schaden", ask="Was fehlt?")
+    assert first_reply(parse_flow(told), "en") == "In Ordnung. Was fehlt?"
+
+
+def test_a_flow_in_a_language_without_phrases_asks_its_question_alone() -> None:
+    flow = parse_flow(ONE_LANGUAGE.format(language="it", title="Pacchi", label="danno", ask="Che cosa manca?"))
+    assert first_reply(flow, "en") == "Che cosa manca?"
+    assert first_reply(flow, "it", [Exchange(redacted("x"), redacted("Che cosa manca?"))]) == "Che cosa manca?"
+
+
+@pytest.mark.parametrize("language", ["fr", "hi"])
+def test_a_summary_is_in_one_language(language: str) -> None:
+    [incident] = [flow for flow in shipped_flows() if flow.name == "incident_report"]
+    [answer] = [field.name for field in incident.fields.values() if field.kind == "yes_no"][:1]
+    told = [(answer, redacted("yes"))]
+    assert summary_of(incident, told, language) == summary_of(incident, told, "en")
 
 
 @pytest.mark.parametrize("place", ["Hall 3", "Hall 3."])

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from models.errors import ShuttingDown
 from models.text import RawText, RedactedText, TextSource
+from ray_tasks.types import SpeechStep, SpeechWindow
 from server.flows.briefing import Briefing
 from server.ledger.types import Origin
 from server.llm.types import Exchange, ReplyStream
@@ -17,7 +19,7 @@ from server.streaming.barge_in import BargeIn, Interrupted
 from server.streaming.events import Input
 from tests.eventually import eventually
 from tests.fakes.assistant import FakeAssistant
-from tests.fakes.gateway import FakeGateway
+from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.streaming.conversation_harness import ConversationHarness, chunks, quiet, speech, these
 
 FIRST = ("One. ", "Two. ", "Three. ", "Four.")
@@ -154,6 +156,121 @@ async def test_a_sound_without_words_stops_nothing() -> None:
     assert harness.replies[0].text.value == "".join(FIRST)
 
 
+def no_speech() -> SpeechStep:
+    """What a final finds in a noise in which a partial had heard words."""
+    return SpeechStep(redacted(""), b"fake-carry-9", 0.0, "en", True, 1.0, 0.01)
+
+
+class NoiseWithWords(FakeGateway):
+    """Hears words in partials, and none in the final, of the first utterances."""
+
+    def __init__(self, noises: int = 1) -> None:
+        super().__init__()
+        self.noises = noises
+
+    async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        if window.final and self.noises:
+            self.noises -= 1
+            return no_speech()
+        return await super().speech_step(window, timeout_s=timeout_s)
+
+
+async def slowly(audio: bytes) -> AsyncIterator[Input]:
+    async for item in chunks(audio):
+        yield item
+        for _ in range(20):  # let the recognition run between two chunks
+            await asyncio.sleep(0)
+
+
+def notices(harness: ConversationHarness) -> list[events.Notice]:
+    return [output for output in harness.seen if isinstance(output, events.Notice)]
+
+
+async def test_a_reply_that_a_noise_stopped_comes_whole_later() -> None:
+    assistant = Slow()
+    harness = ConversationHarness(assistant=assistant, gateway=NoiseWithWords())
+    await harness.run(first_text_then(assistant, rest=slowly(speech(3.0) + quiet(1.0))))
+    assert [notice.reason for notice in notices(harness)] == ["NO_SPEECH"]
+    assert [(output.cut, output.late_reply) for output in ended(harness)] == [("REPLY_INTERRUPTED", False)]
+    assert harness.retries == [harness.stored[0].turn.id]
+
+
+async def test_without_a_remote_llm_no_late_reply_follows_a_noise() -> None:
+    assistant = Slow()
+    assistant.is_configured = False
+    harness = ConversationHarness(assistant=assistant, gateway=NoiseWithWords())
+    await harness.run(first_text_then(assistant, rest=slowly(speech(3.0) + quiet(1.0))))
+    assert harness.retries == []
+
+
+async def test_a_reply_of_which_nothing_was_sent_is_given_after_the_noise() -> None:
+    assistant = Slow(stops_after=0)
+    harness = ConversationHarness(assistant=assistant, gateway=NoiseWithWords())
+    await harness.run(first_text_then(assistant, rest=slowly(speech(3.0) + quiet(1.0))))
+    [first] = harness.replies
+    assert [(output.origin, output.cut) for output in ended(harness)] == [(Origin.MODEL, "")]
+    assert first.text is not None
+    assert pieces_of(harness, first.turn.id) == first.text.value
+    assert len(assistant.histories) == 2, "the upstream was asked again"
+    assert harness.retries == []
+
+
+async def test_after_a_noise_the_words_of_the_person_count_as_before() -> None:
+    assistant = Slow(stops_after=0)
+    harness = ConversationHarness(assistant=assistant, gateway=NoiseWithWords())
+    pause = quiet(1.0)
+    await harness.run(first_text_then(assistant, rest=slowly(speech(3.0) + pause + speech(3.0) + pause)))
+    assert len(harness.stored) == 2
+    assert [output.turn_id for output in ended(harness)] == [stored.turn.id for stored in harness.stored]
+    assert ended(harness)[-1].cut == ""
+
+
+async def test_words_that_become_a_turn_stop_the_reply_of_which_nothing_was_sent() -> None:
+    assistant = Slow(stops_after=0)
+    harness = ConversationHarness(assistant=assistant)
+    await harness.run(first_text_then(assistant, rest=slowly(speech(3.0) + quiet(1.0))))
+    assert [(output.origin, output.cut) for output in ended(harness)] == [
+        (None, "REPLY_INTERRUPTED"),
+        (Origin.MODEL, ""),
+    ]
+    assert harness.replies[0].interrupted_by is TextSource.SPEECH
+    assert harness.retries == []
+
+
+async def test_a_client_that_leaves_while_a_reply_waits_for_the_end_of_words_gets_it_later() -> None:
+    assistant = Slow(stops_after=0)
+    harness = ConversationHarness(assistant=assistant, gateway=NoiseWithWords())
+
+    async def speaking() -> AsyncIterator[Input]:
+        async for item in first_text_then(assistant, rest=slowly(speech(3.0))):
+            yield item
+        await asyncio.Event().wait()
+
+    running = asyncio.ensure_future(harness.run(speaking()))
+    await eventually(lambda: any(isinstance(o, events.Partial) and o.has_words for o in harness.seen))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert harness.replies == []
+    assert harness.retries == [harness.stored[0].turn.id]
+
+
+async def test_a_stopping_server_gives_the_reply_that_waits_for_the_end_of_words() -> None:
+    assistant = Slow(stops_after=0)
+    harness = ConversationHarness(assistant=assistant)
+
+    async def speaking() -> AsyncIterator[Input]:
+        async for item in first_text_then(assistant, rest=slowly(speech(3.0))):
+            yield item
+        await eventually(lambda: any(isinstance(o, events.Partial) and o.has_words for o in harness.seen))
+        harness.lifecycle.begin_drain()
+        await asyncio.Event().wait()
+
+    with pytest.raises(ShuttingDown):
+        await harness.run(speaking())
+    assert [output.cut for output in ended(harness)] == [""]
+
+
 async def test_a_reply_that_has_not_begun_is_told_as_interrupted_too() -> None:
     assistant = Slow(stops_after=0)
     harness = ConversationHarness(assistant=assistant)
@@ -211,6 +328,24 @@ async def test_a_timeout_of_the_reply_itself_stays_a_timeout() -> None:
     with pytest.raises(TimeoutError):
         async with BargeIn().stops_reply_to(0):
             raise TimeoutError
+
+
+def test_words_that_give_no_turn_stop_nothing_any_more() -> None:
+    barge_in = BargeIn()
+    barge_in.heard(3, TextSource.TYPED)
+    barge_in.heard(4, TextSource.SPEECH, finished=False)
+    assert barge_in.passed(3)
+    assert not barge_in.passed_for_good(3)
+    barge_in.nothing_said(4)
+    assert not barge_in.passed(3)
+    barge_in.heard(5, TextSource.SPEECH, finished=False)
+    barge_in.nothing_said(4)
+    assert barge_in.passed(3), "there are newer words"
+    barge_in.heard(5, TextSource.SPEECH)
+    assert barge_in.passed_for_good(3)
+    assert barge_in.passed(2)
+    barge_in.nothing_said(5)
+    assert barge_in.passed(3), "they are a turn"
 
 
 def test_one_recognition_alone_is_no_word() -> None:

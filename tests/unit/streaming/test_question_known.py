@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 import pytest
 
-from models.text import RawText
+from models.text import RawText, TextSource
 from server.flows.progress import FieldState, Progress
 from server.ledger import sessions
 from server.ledger.columns import Cursor
 from server.streaming import events
 from server.streaming.events import Input, Output
 from tests.fakes.guide import GUIDE
-from tests.unit.streaming.conversation_harness import chunks, quiet, speech
+from tests.unit.streaming.conversation_harness import chunks, quiet, speech, these
 from tests.unit.streaming.stream_harness import StreamHarness, talk
 
 SITE: Final = ("Riverside North.", "It hums a little.", "4821", "In cubic metres", "No", "skip", "Yesterday.", "fine")
@@ -95,3 +96,18 @@ async def test_the_question_of_a_reply_that_was_interrupted_is_not_known(harness
     found = await states(harness)
     assert found["meter_reading"] == (FieldState.ANSWERED, "4821")
     assert found["meter_unit"][0] is FieldState.MISSING
+
+
+async def test_a_new_stream_knows_the_question_of_the_newest_reply_there_is(harness: StreamHarness) -> None:
+    """The reply to the last turn may not be stored: the connection broke, or it was stopped before its first word."""
+    await typed(harness, ("Hello.", "Riverside North."), waits=True, guided=False)
+    harness.now += timedelta(seconds=9)
+    async with harness.streams.open(replace(harness.config, reply=False)) as stream:
+        async for _ in talk(stream).run(these(events.TextIn(RawText("What do you mean?")))):
+            pass
+    harness.gateway.calls.clear()
+    await typed(harness, ("4821",), waits=True, guided=False)
+    assert [call.asked_for for call in harness.gateway.called("redact") if call.detail == TextSource.TYPED] == [
+        ("READING",)
+    ]
+    assert (await states(harness))["meter_reading"] == (FieldState.ANSWERED, "4821")

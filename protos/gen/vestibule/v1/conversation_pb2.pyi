@@ -676,11 +676,13 @@ class ReplyEnded(_message.Message):
     """Whether the pieces are the whole reply."""
     reason: _builtins.str
     """Why it is not complete, a stable reason as in ErrorInfo: REPLY_INTERRUPTED when the person went on, otherwise what
-    failed, for example UPSTREAM_HALF_ANSWER. Empty for a complete one.
+    failed, for example UPSTREAM_HALF_ANSWER, or UPSTREAM_ANSWER_CUT when the LLM wrote too much. Empty for a complete
+    one.
     """
     late_reply_expected: _builtins.bool
     """Whether the remote LLM is asked again in the background: for a complete reply of the fallback, and for one that
-    broke off. Its answer comes as late_reply on WatchSession and replaces this one.
+    broke off. Its answer comes as late_reply on WatchSession and replaces this one. After REPLY_INTERRUPTED it is
+    false; the late reply then comes only if the words were a noise, which ends with the notice NO_SPEECH.
     """
     def __init__(
         self,
