@@ -21,6 +21,8 @@ from server.console.live_page import changes as session_changes
 from server.console.live_page import conversation_of
 from server.console.multipart import FormPart, form_parts
 from server.console.page import texts_of
+from server.console.problem_page import is_script
+from server.console.problem_texts import told_of_notice
 from server.console.talks import Talk, Talks
 from server.console.visit import Visit, body_of, form_of
 from server.times import zone_named
@@ -79,7 +81,9 @@ class TryPages:
         _require_local(visit)
         shown = await conversation_of(visit)
         said = self._talks.said(shown["session_id"])
-        response = visit.page("try_session.html", said=said, kinds=KINDS, **shown)
+        texts = texts_of(visit.request)
+        notices = [told_of_notice(one.reason, one.message, texts) for one in said.notices]
+        response = visit.page("try_session.html", said=said, notices=notices, kinds=KINDS, **shown)
         response.headers.update(_DEVICES)
         return response
 
@@ -168,7 +172,7 @@ class TryPages:
         talk = self._begin(visit, str(uuid.uuid4()))
         await talk.send(request)
         await talk.send(None)
-        await talk.ended(0.5 if _is_script(visit) else patience_s)
+        await talk.ended(0.5 if is_script(visit.request) else patience_s)
         return _done(visit)
 
 
@@ -206,12 +210,10 @@ def _session_id(visit: Visit) -> str:
     return str(visit.request.path_params["session_id"])
 
 
-def _is_script(visit: Visit) -> bool:
-    return visit.request.headers.get("accept", "").startswith("application/json")
-
-
 def _done(visit: Visit) -> Response:
-    return Response(status_code=204) if _is_script(visit) else RedirectResponse(f"/try/{_session_id(visit)}", 303)
+    return (
+        Response(status_code=204) if is_script(visit.request) else RedirectResponse(f"/try/{_session_id(visit)}", 303)
+    )
 
 
 def _is_local(visit: Visit) -> bool:
