@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -24,6 +24,7 @@ from server.console.page import texts_of
 from server.console.problem_page import is_script
 from server.console.problem_texts import told_of_notice
 from server.console.talks import Talk, Talks
+from server.console.try_facts import FactInput, fact_inputs, facts_in, refused_fact, told_of_start
 from server.console.visit import Visit, body_of, form_of
 from server.times import zone_named
 
@@ -58,23 +59,44 @@ class TryPages:
 
     async def show_start(self, visit: Visit) -> Response:
         """The form that opens a session."""
+        if _is_local(visit):
+            return await self._start_form(visit, {})
         host, _, port = visit.request.headers.get("host", "").partition(":")
-        request = flow_pb2.ListFlowsRequest(language=texts_of(visit.request).language)
-        flows = (await visit.call("FlowService", "ListFlows", request)).flows
-        return visit.page("try.html", local=_is_local(visit), host=host, port=port or "8090", flows=flows)
+        return visit.page("try.html", local=False, host=host, port=port or "8090")
 
     async def start(self, visit: Visit) -> Response:
         """Open a session."""
         _require_local(visit)
         form = await form_of(visit.request)
+        flow = form.get("flow", "")
         request = session_pb2.StartSessionRequest(
             request_id=str(uuid.uuid4()),
             language=form.get("language", ""),
-            flow=form.get("flow", ""),
+            flow=flow,
+            facts=facts_in(form, flow),
             time_zone=_known_zone(form.get("time_zone", "")),
         )
-        reply = await visit.call("SessionService", "StartSession", request)
+        try:
+            reply = await visit.call("SessionService", "StartSession", request)
+        except InvalidInput as error:
+            return await self._start_form(visit, form, error)
         return RedirectResponse(f"/try/{reply.session.id}", 303)
+
+    async def _start_form(self, visit: Visit, form: Mapping[str, str], error: InvalidInput | None = None) -> Response:
+        """The form, with what was sent before and why that was refused."""
+        texts = texts_of(visit.request)
+        listed = await visit.call("FlowService", "ListFlows", flow_pb2.ListFlowsRequest(language=texts.language))
+        chosen = form.get("flow") or next((flow.name for flow in listed.flows if flow.default), "")
+        wrong = refused_fact(error) if error else ""
+        facts: dict[str, list[FactInput]] = {}
+        for flow in listed.flows:
+            request = flow_pb2.GetFlowRequest(name=flow.name, language=texts.language)
+            whole = (await visit.call("FlowService", "GetFlow", request)).flow
+            facts[flow.name] = fact_inputs(whole, form, wrong if flow.name == chosen else "")
+        told = told_of_start(error, facts.get(chosen, ()), texts) if error else None
+        language = form.get("language", texts.language)
+        values = {"chosen": chosen, "facts": facts, "told": told, "language": language}
+        return visit.page("try.html", code=400 if error else 200, local=True, flows=listed.flows, **values)
 
     async def show(self, visit: Visit) -> Response:
         """A session that is tried."""

@@ -23,6 +23,7 @@ def test_each_language_has_each_text_with_the_same_places(language: str) -> None
 
 BUILT = (
     "error_",
+    "try_fact_",
     "severity_",
     "stage_",
     "state_",
