@@ -13,8 +13,10 @@ from server.access.peer import Peer
 from server.console.calls import Calls
 from server.console.issuer_login import UNDER_WAY_S, Issued, IssuerLogin
 from server.console.login_pages import LoginPages, login_address, own_path
+from server.console.page import texts_of
 from server.console.place import Place, name_in
 from server.console.problem_page import HTTP_STATUS
+from server.console.problem_texts import told_of
 from server.console.visit import PAGES, TRY, peer_of
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 
@@ -90,4 +92,4 @@ class IssuerPages:
 
     def _failed(self, request: Request, error: VestibuleError, path: str) -> Response:
         code = HTTP_STATUS.get(error.reason.status, 500)
-        return self._login.page(request, path, code, problem=f"{error.message} {error.hint}".strip())
+        return self._login.page(request, path, code, problem=told_of(error, texts_of(request)))

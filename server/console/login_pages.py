@@ -18,9 +18,10 @@ from server.console.calls import Calls
 from server.console.issuer_login import Issued, IssuerLogin
 from server.console.live import LiveStreams, ended, seen_by, wants_stream
 from server.console.logins import Login, Logins
-from server.console.page import digest_of, languages_at, render
+from server.console.page import digest_of, languages_at, render, texts_of
 from server.console.place import Place
 from server.console.problem_page import HTTP_STATUS, problem_part
+from server.console.problem_texts import Told, told_of
 from server.console.visit import Changes, Page, Visit, form_of, peer_of
 
 COOKIE: Final = "vestibule_login"
@@ -149,10 +150,12 @@ class LoginPages:
         try:
             await self._calls.log_in(credential, peer_of(request))
         except Unauthenticated as error:
-            return self.page(request, path, 401, problem=error.message)
+            return self.page(request, path, 401, problem=told_of(error, texts_of(request)))
         return self._welcome(request, credential, path)
 
-    def page(self, request: Request, path: str, code: int = 200, *, note: str = "", problem: str = "") -> Response:
+    def page(
+        self, request: Request, path: str, code: int = 200, *, note: str = "", problem: Told | None = None
+    ) -> Response:
         """The page of the login.
 
         Args:
@@ -160,7 +163,7 @@ class LoginPages:
             path: The page to return to.
             code: Of HTTP.
             note: Key of a text that says why the browser is not logged in; empty for none.
-            problem: Why a login did not work.
+            problem: Why a login did not work; None if nobody tried.
         """
         return render(
             request,

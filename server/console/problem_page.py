@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from models.errors import VestibuleError
 from models.reason_row import Status
 from server.console.page import languages_at, render, render_part, texts_of
+from server.console.problem_texts import Told, told_of
 from server.observability.log import describe, get_logger
 
 HTTP_STATUS: Final = {
@@ -35,35 +36,46 @@ async def known(request: Request, error: Exception) -> Response:
     status = HTTP_STATUS.get(error.reason.status, 500)
     if status >= 500:
         log.warning("page_failed", path=_route(request), **describe(error))
-    if request.headers.get("accept", "").startswith("application/json"):  # of a script of ours
-        return JSONResponse({"message": error.message, "reason": error.reason, "hint": error.hint}, status)
+    told = told_of(error, texts_of(request))
+    if is_script(request):
+        return JSONResponse({"message": told.message, "reason": error.reason, "hint": told.detail}, status)
     back = "" if error.reason.status is Status.NOT_FOUND else _page_of_form(request)
-    return _page(request, status, error.message, error.reason, error.hint, back)
+    return _page(request, status, told, error.reason, back)
 
 
 def problem_part(request: Request, error: VestibuleError) -> str:
     """What stands in the place of the part of an open page that cannot be made now."""
-    values = {"message": error.message, "reason": error.reason, "hint": error.hint, "back": ""}
+    values = {"told": told_of(error, texts_of(request)), "reason": error.reason, "back": ""}
     return render_part(request, "problem.html", "content", None, **values)
 
 
 async def of_http(request: Request, error: Exception) -> Response:
     """Of an address without a page, or a request that HTTP does not allow."""
     assert isinstance(error, HTTPException)
-    message = texts_of(request)("problem_not_found") if error.status_code == 404 else error.detail
-    return _page(request, error.status_code, message)
+    texts, code = texts_of(request), error.status_code
+    own = {404: "problem_not_found", 413: "problem_too_large"}.get(code)
+    told = Told(texts(own)) if own else Told(error.detail, own=False)
+    if is_script(request):
+        return JSONResponse({"message": told.message, "reason": "", "hint": ""}, code)
+    return _page(request, code, told, back=_page_of_form(request))
 
 
 async def defect(request: Request, error: Exception) -> Response:
     """Of a fault of ours."""
     log.error("unexpected_error", path=_route(request), **describe(error))
-    message = texts_of(request)("problem_internal")
-    return _page(request, 500, message, back=_page_of_form(request))
+    told = Told(texts_of(request)("problem_internal"))
+    return _page(request, 500, told, back=_page_of_form(request))
 
 
-def _page(request: Request, code: int, message: str, reason: str = "", hint: str = "", back: str = "") -> Response:
-    more: dict[str, Any] = {"languages": languages_at(back)} if back else {}  # the form's own address cannot be opened
-    return render(request, "problem.html", code=code, message=message, reason=reason, hint=hint, back=back, **more)
+def is_script(request: Request) -> bool:
+    """Whether a script of ours asks, which shows a message on its own page."""
+    return request.headers.get("accept", "").startswith("application/json")
+
+
+def _page(request: Request, code: int, told: Told, reason: str = "", back: str = "") -> Response:
+    # The address of a form itself cannot be opened.
+    more: dict[str, Any] = {"languages": languages_at(back or "/")} if request.method == "POST" else {}
+    return render(request, "problem.html", code=code, told=told, reason=reason, back=back, **more)
 
 
 def _page_of_form(request: Request) -> str:

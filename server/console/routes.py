@@ -25,6 +25,7 @@ from server.console.analyses import Analyses
 from server.console.causes_page import CausesPage
 from server.console.funnel_page import FunnelPage
 from server.console.page import texts_of
+from server.console.problem_texts import Told
 from server.console.security_middleware import LARGEST_BODY
 from server.console.try_page import LARGEST_AUDIO, OVERHEAD, TryPages
 from server.console.visit import Changes, Page, Visit
@@ -120,4 +121,4 @@ async def _start(visit: Visit) -> Response:
     """Leads to the first page of the menu."""
     if visit.menu:
         return RedirectResponse(f"/{visit.menu[0]}", 303)
-    return visit.page("problem.html", message=texts_of(visit.request)("problem_not_found"), reason="", hint="", back="")
+    return visit.page("problem.html", told=Told(texts_of(visit.request)("problem_not_found")), reason="", back="")

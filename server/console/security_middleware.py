@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.console.place import Place, name_in
+from server.console.problem_page import of_http
 from server.observability.metrics_endpoint import OWN_NAMES
 
 LARGEST_BODY: Final = 16 * 1024
@@ -24,6 +27,7 @@ _SECURITY_HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 _NO_DEVICES: Final = "camera=(), microphone=(), geolocation=()"
 """Where the page itself asks for none."""
 
@@ -69,6 +73,8 @@ class SecurityMiddleware:
 
         refusal = self._refusal(asked, scope["method"], scope["path"])
         app: ASGIApp = self._app if refusal is None else PlainTextResponse(refusal[1], refusal[0])
+        if refusal is None and scope["method"] not in _WITHOUT_BODY and _too_long(asked, self._largest(scope["path"])):
+            app = await of_http(Request(scope), HTTPException(413))
         await app(scope, receive, send_with_headers)
 
     def _refusal(self, headers: Headers, method: str, path: str) -> tuple[int, str] | None:
@@ -78,14 +84,14 @@ class SecurityMiddleware:
             return 403, "The console does not answer to this host name. VESTIBULE_CONSOLE__URL and _NAMES set them.\n"
         if path.startswith(("//", "/\\")):  # a link on the page to itself would lead to another site
             return 404, "There is no such page.\n"
-        if method in {"GET", "HEAD"}:
+        if method in _WITHOUT_BODY:
             return None
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] != host:
             return 403, "The form belongs to another site.\n"
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return 403, "The form belongs to another site.\n"
-        return _too_long(headers, self._largest(path))
+        return None
 
 
 def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
@@ -93,8 +99,7 @@ def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     return name, value + b"; Secure" if name == b"set-cookie" else value
 
 
-def _too_long(headers: Headers, most: int) -> tuple[int, str] | None:
+def _too_long(headers: Headers, most: int) -> bool:
+    """Whether a body has more bytes, or does not say how many."""
     length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > most or "transfer-encoding" in headers:
-        return 413, f"A form has at most {most} bytes, and says its length.\n"
-    return None
+    return not length.isdigit() or int(length) > most or "transfer-encoding" in headers

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from vestibule.v1 import conversation_pb2 as pb
 
@@ -28,6 +28,13 @@ _NOTICES: Final = 3
 
 Converse = Callable[[AsyncIterator[pb.ConverseRequest]], AsyncGenerator[Any, None]]
 """Makes the call."""
+
+
+class Notice(NamedTuple):
+    """Something that went wrong: its stable reason, and what the server says of it, in English."""
+
+    reason: str
+    message: str
 
 
 @dataclass(slots=True)
@@ -46,7 +53,7 @@ class Spoken:
     pending_words: int = 0
     listening: bool = False
     reply: str = ""
-    notices: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
 
 class Talk:
@@ -98,7 +105,7 @@ class Talk:
                     self._tell()
         except VestibuleError as error:
             self.failure = error
-            self._note(error.message)
+            self._note(error.reason, error.message)
         finally:
             self.state.text, self.state.listening, self.state.reply = "", False, ""
             self._tell()
@@ -124,10 +131,10 @@ class Talk:
                 state.reply = ""
             case "notice":
                 state.text, state.pending_words = "", 0
-                self._note(reply.notice.message)
+                self._note(reply.notice.reason, reply.notice.message)
 
-    def _note(self, message: str) -> None:
-        self.state.notices = [*self.state.notices, message][-_NOTICES:]
+    def _note(self, reason: str, message: str) -> None:
+        self.state.notices = [*self.state.notices, Notice(reason, message)][-_NOTICES:]
 
 
 class Talks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -21,7 +21,10 @@ from server.console.live_page import changes as session_changes
 from server.console.live_page import conversation_of
 from server.console.multipart import FormPart, form_parts
 from server.console.page import texts_of
+from server.console.problem_page import is_script
+from server.console.problem_texts import told_of_notice
 from server.console.talks import Talk, Talks
+from server.console.try_facts import FactInput, fact_inputs, facts_in, refused_fact, told_of_start
 from server.console.visit import Visit, body_of, form_of
 from server.times import zone_named
 
@@ -56,30 +59,53 @@ class TryPages:
 
     async def show_start(self, visit: Visit) -> Response:
         """The form that opens a session."""
+        if _is_local(visit):
+            return await self._start_form(visit, {})
         host, _, port = visit.request.headers.get("host", "").partition(":")
-        request = flow_pb2.ListFlowsRequest(language=texts_of(visit.request).language)
-        flows = (await visit.call("FlowService", "ListFlows", request)).flows
-        return visit.page("try.html", local=_is_local(visit), host=host, port=port or "8090", flows=flows)
+        return visit.page("try.html", local=False, host=host, port=port or "8090")
 
     async def start(self, visit: Visit) -> Response:
         """Open a session."""
         _require_local(visit)
         form = await form_of(visit.request)
+        flow = form.get("flow", "")
         request = session_pb2.StartSessionRequest(
             request_id=str(uuid.uuid4()),
             language=form.get("language", ""),
-            flow=form.get("flow", ""),
+            flow=flow,
+            facts=facts_in(form, flow),
             time_zone=_known_zone(form.get("time_zone", "")),
         )
-        reply = await visit.call("SessionService", "StartSession", request)
+        try:
+            reply = await visit.call("SessionService", "StartSession", request)
+        except InvalidInput as error:
+            return await self._start_form(visit, form, error)
         return RedirectResponse(f"/try/{reply.session.id}", 303)
+
+    async def _start_form(self, visit: Visit, form: Mapping[str, str], error: InvalidInput | None = None) -> Response:
+        """The form, with what was sent before and why that was refused."""
+        texts = texts_of(visit.request)
+        listed = await visit.call("FlowService", "ListFlows", flow_pb2.ListFlowsRequest(language=texts.language))
+        chosen = form.get("flow") or next((flow.name for flow in listed.flows if flow.default), "")
+        wrong = refused_fact(error) if error else ""
+        facts: dict[str, list[FactInput]] = {}
+        for flow in listed.flows:
+            request = flow_pb2.GetFlowRequest(name=flow.name, language=texts.language)
+            whole = (await visit.call("FlowService", "GetFlow", request)).flow
+            facts[flow.name] = fact_inputs(whole, form, wrong if flow.name == chosen else "")
+        told = told_of_start(error, facts.get(chosen, ()), texts) if error else None
+        language = form.get("language", texts.language)
+        values = {"chosen": chosen, "facts": facts, "told": told, "language": language}
+        return visit.page("try.html", code=400 if error else 200, local=True, flows=listed.flows, **values)
 
     async def show(self, visit: Visit) -> Response:
         """A session that is tried."""
         _require_local(visit)
         shown = await conversation_of(visit)
         said = self._talks.said(shown["session_id"])
-        response = visit.page("try_session.html", said=said, kinds=KINDS, **shown)
+        texts = texts_of(visit.request)
+        notices = [told_of_notice(one.reason, one.message, texts) for one in said.notices]
+        response = visit.page("try_session.html", said=said, notices=notices, kinds=KINDS, **shown)
         response.headers.update(_DEVICES)
         return response
 
@@ -170,7 +196,7 @@ class TryPages:
         talk = self._begin(visit, str(uuid.uuid4()))
         await talk.send(request)
         await talk.send(None)
-        await talk.ended(0.5 if _is_script(visit) else patience_s)
+        await talk.ended(0.5 if is_script(visit.request) else patience_s)
         return _done(visit)
 
 
@@ -208,12 +234,10 @@ def _session_id(visit: Visit) -> str:
     return str(visit.request.path_params["session_id"])
 
 
-def _is_script(visit: Visit) -> bool:
-    return visit.request.headers.get("accept", "").startswith("application/json")
-
-
 def _done(visit: Visit) -> Response:
-    return Response(status_code=204) if _is_script(visit) else RedirectResponse(f"/try/{_session_id(visit)}", 303)
+    return (
+        Response(status_code=204) if is_script(visit.request) else RedirectResponse(f"/try/{_session_id(visit)}", 303)
+    )
 
 
 def _is_local(visit: Visit) -> bool:

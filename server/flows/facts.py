@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from models.errors import InvalidInput
+from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
 from server.flows.definition import FlowDefinition
 from server.flows.fact_values import is_word
@@ -22,7 +22,7 @@ def check_facts(flow: FlowDefinition, facts: Mapping[str, str], personal: Collec
             are options: those are words of the operator.
 
     Raises:
-        InvalidInput: FACT_INVALID; the message names the fact, never the value.
+        InvalidInput: FACT_INVALID; the message and the violation name the fact, never the value.
     """
     declared = {fact.name: fact for fact in flow.facts}
     for name in sorted(facts):
@@ -36,7 +36,12 @@ def check_facts(flow: FlowDefinition, facts: Mapping[str, str], personal: Collec
             )
         if problem := fact.problem(facts[name]):
             options = f"Its options: {', '.join(fact.options)}." if fact.options else ""
-            raise InvalidInput(f"The fact {name} {problem}.", reason=Reason.FACT_INVALID, hint=options)
+            raise InvalidInput(
+                f"The fact {name} {problem}.",
+                reason=Reason.FACT_INVALID,
+                hint=options,
+                violations=(FieldViolation(f'facts["{name}"]', problem),),
+            )
     if any(facts[name] in personal and not declared[name].options for name in facts):
         raise _personal()
 

@@ -97,16 +97,16 @@ class Guide:
             cursor: Within the transaction that stores the turn.
             session: As this transaction has read it.
             turn: With numbers in its tags.
-            known: Field of the question that the person knew when they began; empty where they knew that nothing was
-                open, None where they knew no question. Only where it is still open the turn answers it.
+            known: The question that the person knew when they began, as ``Progress.asks`` names it; empty where they
+                knew that nothing was open, None where they knew no question. Only where it is still open the turn
+                answers it.
             sealed: What the workers sealed or hashed of it, for each field that may have it.
         """
         way: Way = "text" if turn.source == "typed" else "speech"
         language = turn.language or sessions.language_of(cursor, session) or "en"
         material = AnswerText(turn.text, way, language, session.day(turn.create_time))
         noted = NotedAnswers(self.flow(session), cursor, session)
-        current = noted.before.current
-        asked = known == (current.field.name if current is not None else "")
+        asked = known == noted.before.asks
         change = noted.add(answers_in(noted.before, material, asked=asked, source_id=turn.id), turn.create_time)
         return self._with_sealed(cursor, session, change, turn.id, sealed, turn.create_time)
 
@@ -222,8 +222,8 @@ class Guide:
         return self._with_sealed(cursor, session, noted.add([row], now), row.source_id, sealed, now)
 
     def skip(self, cursor: Cursor, session: SessionRow, step: str, now: datetime) -> Change:
-        """Skip what is open of a step; of one that is not skippable, its optional fields up to the next required one.
-        Repeating it changes nothing.
+        """Skip what is open of a step, and leave the answers that are in doubt. Of a step that is not skippable it leaves
+        these or, if there are none, skips its optional fields up to the next required one. Repeating it changes nothing.
 
         Raises:
             NotFound: STEP_NOT_FOUND, or the step does not come up.
@@ -238,14 +238,18 @@ class Guide:
                 hint="Session.progress lists the steps that come up, FlowService.GetFlow all.",
             )
         left = [each for each in fields if each.open]
-        skipped = left if fields[0].step.skippable else list(takewhile(lambda each: not each.field.required, left))
-        if left and not skipped:
+        stay = [each.confirmed() for each in fields if each.doubt is not None]
+        if fields[0].step.skippable:
+            skipped = left
+        else:
+            skipped = [] if stay else list(takewhile(lambda each: not each.field.required, left))
+        if left and not skipped and not stay:
             raise Conflict(
                 f"The step {step} cannot be skipped.",
                 reason=Reason.STEP_NOT_SKIPPABLE,
                 hint="Answer its required fields.",
             )
-        return noted.add([_row(each, AnswerStatus.SKIPPED) for each in skipped], now)
+        return noted.add([*(_row(each, AnswerStatus.SKIPPED) for each in skipped), *stay], now)
 
     def reopen(self, cursor: Cursor, session: SessionRow, field: str, now: datetime) -> Change:
         """Ask for a field again. Repeating it changes nothing.

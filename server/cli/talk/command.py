@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import sys
 import uuid
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from models.errors import InvalidInput, NoSpeech
+from models.errors import InvalidInput
 from models.reasons import Reason
-from server.cli.channel import open_aio_channel
-from server.cli.output import Failure, check_can_write
-from server.cli.remote import Endpoint, address_option, endpoint, translated
-from server.cli.talk.opening import Opening, facts_of, opened
-from server.cli.talk.screen import Screen
-from server.cli.talk.sources import feed, open_source
-from server.cli.talk.transcript_formats import FORMATS, written
+from server.cli.remote import address_option, endpoint
+from server.cli.talk.opening import Opening, facts_of
+from server.cli.talk.spoken import SpeechOptions, talk_spoken
+from server.cli.talk.transcript_formats import FORMATS
 
-if TYPE_CHECKING:
-    from server.cli.talk.client import TalkOptions
-    from server.cli.talk.microphone import Microphone
+
+def _language_of(_context: click.Context, _option: click.Parameter, code: str) -> str:
+    """The code of a language, or nothing.
+
+    Raises:
+        InvalidInput: UNKNOWN_LANGUAGE.
+    """
+    if not re.fullmatch("([a-z]{2})?", code):
+        raise InvalidInput("The language is not an ISO 639-1 code in small letters.", reason=Reason.UNKNOWN_LANGUAGE)
+    return code
 
 
 @click.command(short_help="Talk to the server: a recording, the microphone, or typed lines.")
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
     "--session", type=click.UUID, metavar="ID", help="Use this session. Default: a new one, which stays open."
 )
 @click.option(
-    "--language", default="", metavar="CODE", help="ISO 639-1 code. Default: that of the session, or detected."
+    "--language",
+    default="",
+    callback=_language_of,
+    metavar="CODE",
+    help="ISO 639-1 code. Default: that of the session, or detected.",
 )
 @click.option(
     "--vocabulary", multiple=True, metavar="WORD", help="A word to expect, such as the name of a site; can be repeated."
@@ -69,9 +74,6 @@ if TYPE_CHECKING:
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result to a file.")
 def talk(
-    source: str | None,
-    microphone: bool,
-    device: str | None,
     typing: bool,
     address: str | None,
     session: uuid.UUID | None,
@@ -81,22 +83,23 @@ def talk(
     facts: dict[str, str],
     time_zone: str | None,
     reply: bool,
-    fast: bool,
-    end_silence: float | None,
-    max_utterance: float | None,
     give_up: float,
-    words: bool,
-    form: str,
-    output: Path | None,
+    **spoken: Any,
 ) -> None:
     """Send speech or typed lines to a server and show the redacted text as it comes; reconnects by itself.
 
     FILE is in any format that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input. --microphone or
     --device records until Ctrl-C; speech before it is still recognised, unless Ctrl-C is pressed again.
 
-    --type reads lines. After each it shows what was understood, how far the flow is, and what is asked next. The line
-    "/photo meter FILE" sends a picture; "/propose" proposes a record and shows it on standard output; "/help" says the
-    rest; "/quit" or the end of the input ends it.
+    --type reads lines. After each it shows what was understood, how far the flow is, and what is asked next. Lines that
+    begin with / are commands:
+
+    \b
+      /skip             go on without an answer, where the flow allows it
+      /photo KIND FILE  send a picture, such as /photo meter FILE
+      /propose          propose a record, and show it on standard output
+      /help             say more about these commands
+      /quit             end; so does the end of the input
 
     \b
     Examples:
@@ -115,95 +118,25 @@ def talk(
     """
     from server.cli.talk.client import TalkOptions
 
-    if not re.fullmatch("([a-z]{2})?", language):
-        raise InvalidInput("The language is not an ISO 639-1 code in small letters.", reason=Reason.UNKNOWN_LANGUAGE)
+    speech = SpeechOptions(**spoken)
     opening = Opening(vocabulary, flow, facts, time_zone)
     if session:
         opening.check_new()
-    if words and form != "json":
-        raise click.UsageError("--words goes with --format json.")
+    speech.check(typing=typing)
     server = endpoint(address)
     options = TalkOptions(
-        str(session or ""), language, reply, end_silence, max_utterance, give_up, words, guided=typing or bool(flow)
+        session_id=str(session or ""),
+        language=language,
+        reply=reply,
+        end_silence_s=speech.end_silence,
+        max_utterance_s=speech.max_utterance,
+        give_up_s=give_up,
+        word_times=speech.words,
+        guided=typing or bool(flow),
     )
-    screen = Screen(sys.stderr.isatty(), words=words)
-    if typing:
-        spoken = (source, microphone, device, fast, end_silence, max_utterance, output, form != "text")
-        if any(each not in (None, False) for each in spoken):
-            raise click.UsageError("--type takes no recording, no microphone, and no option of speech or transcripts.")
-        with translated(server.target, server.tls):
-            asyncio.run(_type(server, options, screen, opening))
+    if not typing:
+        talk_spoken(server, options, speech, opening)
         return
-    if output is not None:
-        check_can_write(output, "--output")
-    # fails before a session is opened
-    sound = open_source(source, device, microphone=microphone or device is not None, fast=fast)
-    with translated(server.target, server.tls):
-        asyncio.run(_talk(server, options, sound, screen, fast=fast, opening=opening))
-    if form != "text" or output is not None or not _both_on_a_terminal():  # there, the finals are on the screen already
-        _deliver(written(screen.lines, form), output)
-    if not isinstance(sound, bytes | None) and sound.failure:
-        raise sound.failure
-    if not screen.lines:
-        raise Failure.of(NoSpeech("No speech was understood."))
+    from server.cli.talk.typed import talk_typed
 
-
-def _both_on_a_terminal() -> bool:
-    """Whether standard output and standard error show on a terminal."""
-    return sys.stdout.isatty() and sys.stderr.isatty()
-
-
-def _deliver(text: str, output: Path | None) -> None:
-    """Write the result to the file, or to standard output where that fails, so that it is not lost."""
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        click.echo(text, nl=False)
-        raise Failure(f"{output} cannot be written ({exc.strerror}); the result is on standard output.") from exc
-    click.echo(f"Wrote {output}.", err=True)
-
-
-async def _type(server: Endpoint, options: TalkOptions, screen: Screen, opening: Opening) -> None:
-    from server.cli.talk.client import KEEPALIVE
-    from server.cli.talk.typed import TypedTalk, standard_input
-
-    async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
-        if not options.session_id:
-            session = await opened(channel, opening, options.language)
-            options = replace(options, session_id=session.id)
-        await TypedTalk(channel, server, options, screen, terminal=sys.stdin.isatty()).run(standard_input())
-
-
-async def _talk(
-    server: Endpoint,
-    options: TalkOptions,
-    sound: bytes | Microphone | None,
-    screen: Screen,
-    *,
-    fast: bool,
-    opening: Opening | None = None,
-) -> None:
-    from server.cli.talk.client import KEEPALIVE, Audio, Talker
-
-    audio = Audio()
-    async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
-        if not options.session_id:
-            session = await opened(channel, opening or Opening(), options.language)
-            options = replace(options, session_id=session.id)
-            if options.guided:
-                screen.progress(session.progress)
-        filling = asyncio.create_task(feed(audio, sound, fast=fast))
-        talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
-        try:
-            ended, _ = await asyncio.wait({filling, talking}, return_when=asyncio.FIRST_EXCEPTION)
-            for task in ended:
-                task.result()  # the other task would wait for ever
-            await talking
-            await filling
-        finally:
-            for task in (filling, talking):
-                task.cancel()
-            await asyncio.gather(filling, talking, return_exceptions=True)
+    talk_typed(server, options, opening)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 import uuid
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import click
 import grpc.aio
@@ -18,21 +20,31 @@ from vestibule.v1.common_pb2 import FIELD_CONFIDENCE_SURE, ProposedRecord, Recor
 from models.errors import VestibuleError
 from models.media.images import ImageLimits
 from models.reasons import Reason
+from server.cli.channel import open_aio_channel
 from server.cli.offline_input import file_bytes
 from server.cli.output import Failure, show_table
-from server.cli.remote import Endpoint, failure_of
-from server.cli.talk.client import Audio, Talker, TalkOptions
-from server.cli.talk.opening import found
+from server.cli.remote import Endpoint, failure_of, translated
+from server.cli.talk.client import KEEPALIVE, Audio, Talker, TalkOptions
+from server.cli.talk.opening import Opening, found, opened
 from server.cli.talk.pictures import KINDS, read_picture
 from server.cli.talk.screen import Screen
 
 WAIT_FOR_UPLOADS_S = 30
-HELP = f"""\
-Type what the person says, one line at a time. Lines that begin with / are for this command:
-  /photo KIND FILE  send a picture and wait until it is read; KIND is {", ".join(KINDS)}
-  /propose          propose a record, and show its fields
-  /help             show this
-  /quit             end; so does Ctrl-D. The session stays open."""
+COMMANDS: Final = {
+    "/skip": "go on without an answer, where the flow allows it",
+    "/photo KIND FILE": f"send a picture and wait until it is read; KIND is {', '.join(KINDS)}",
+    "/propose": "propose a record, and show its fields",
+    "/help": "show this",
+    "/quit": "end; so does Ctrl-D. The session stays open.",
+}
+HELP: Final = "\n".join(
+    (
+        "Type what the person says, one line at a time. Lines that begin with / are for this command:",
+        *(f"  {command:<18}{what}" for command, what in COMMANDS.items()),
+    )
+)
+_SKIP: Final = "skip"
+"""What a person would say. Flows know it in every language."""
 
 
 class TypedTalk:
@@ -62,7 +74,7 @@ class TypedTalk:
             grpc.aio.AioRpcError: The same, at the server.
         """
         if self._terminal:
-            click.echo("Type what the person says. /help shows what else there is.", err=True)
+            click.echo(f"Type what the person says. Commands: {', '.join(COMMANDS)}.", err=True)
         await self._show_progress()
         while line := await self._next(lines):
             try:
@@ -103,6 +115,8 @@ class TypedTalk:
                 return False
             case "/help", []:
                 click.echo(HELP, err=True)
+            case "/skip", []:
+                await self._skip()
             case "/propose", []:
                 wait = Duration(seconds=WAIT_FOR_UPLOADS_S)
                 await self._send(pb.ConverseRequest(propose=pb.Propose(wait_for_uploads=wait)))
@@ -111,10 +125,30 @@ class TypedTalk:
             case _ if command.startswith("/"):
                 raise Failure(f"{command} is not understood like this.", hint=HELP)
             case _:
-                text = pb.TypedText(text=line, text_id=str(uuid.uuid4()))
-                await self._send(pb.ConverseRequest(text=text))
-                await self._show_progress()
+                await self._say(line)
         return True
+
+    async def _say(self, text: str) -> None:
+        typed = pb.TypedText(text=text, text_id=str(uuid.uuid4()))
+        await self._send(pb.ConverseRequest(text=typed))
+        await self._show_progress()
+
+    async def _skip(self) -> None:
+        """Say that the question is skipped. ``SkipStep`` would skip further questions of a step with it.
+
+        Raises:
+            Failure: STEP_NOT_SKIPPABLE, it has to be answered; or nothing is asked.
+        """
+        progress = (await found(self._channel, self._options.session_id)).progress
+        if not progress.HasField("question"):
+            raise Failure("Nothing is asked now.", hint="/propose proposes a record.")
+        if not progress.question.skippable:
+            raise Failure(
+                "This question cannot be skipped: the record needs its answer.",
+                reason=Reason.STEP_NOT_SKIPPABLE,
+                hint="Answer it, or end with /quit and go on later with --session.",
+            )
+        await self._say(_SKIP)
 
     async def _send(self, said: pb.ConverseRequest) -> None:
         """Send a text or a request in a stream of its own, and show everything that answers it."""
@@ -152,7 +186,32 @@ class TypedTalk:
                 return Failure("The line is not UTF-8.", hint="Type or pipe text; a recording is given as FILE.")
 
 
-def standard_input() -> IO[bytes]:
+def talk_typed(server: Endpoint, options: TalkOptions, opening: Opening) -> None:
+    """Take the lines of standard input until their end, or until /quit.
+
+    Args:
+        server: Where to.
+        options: Of the streams. Without a session, one is opened.
+        opening: What a new session is opened with.
+
+    Raises:
+        Failure: A line failed, and no person types; or the server refused.
+    """
+    with translated(server.target, server.tls):
+        asyncio.run(_talk(server, options, opening))
+
+
+async def _talk(server: Endpoint, options: TalkOptions, opening: Opening) -> None:
+    screen = Screen(sys.stderr.isatty())
+    async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
+        if not options.session_id:
+            session = await opened(channel, opening, options.language)
+            options = replace(options, session_id=session.id)
+        typed = TypedTalk(channel, server, options, screen, terminal=sys.stdin.isatty())
+        await typed.run(_standard_input())
+
+
+def _standard_input() -> IO[bytes]:
     """Standard input with a buffer of its own: the one of ``sys.stdin`` must not be in use when Python ends."""
     return open(0, "rb", closefd=False)
 

@@ -31,7 +31,7 @@ from server.console.logins import Logins
 from server.console.place import Place
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment
-from server.flows.catalogue import shipped_catalogue
+from server.flows.catalogue import Flows, shipped_catalogue
 from server.funnel.texts import load_texts
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
@@ -144,6 +144,7 @@ class Harness:
         clock: Clock = lambda: NOW,
         conversation: object = None,
         media: object = None,
+        flows: Flows | None = None,
     ) -> None:
         settings, limits = settings or ConsoleSettings(), limits or LimitSettings()
         self.place = Place.of_settings(settings, tls=False)
@@ -159,9 +160,8 @@ class Harness:
         trainer.model = risk_model
         risk = RiskService(self.ledger, trainer, lambda: NOW, RiskTexts(load_texts()), RiskSettings())
         self.pubsub, lifecycle, words = PubSub(), Lifecycle(), MachineWords(FakeGateway())
-        self.sessions = Sessions(
-            self.ledger, self.pubsub, VocabularySealer(bytes(32)), lambda: NOW, shipped_catalogue()
-        )
+        flows = flows or shipped_catalogue()
+        self.sessions = Sessions(self.ledger, self.pubsub, VocabularySealer(bytes(32)), lambda: NOW, flows)
         self.pictures = folder / "pictures"
         services = cast(
             Services,
@@ -170,7 +170,7 @@ class Harness:
                 experiment=experiment,
                 risk=risk,
                 admin=self.admin,
-                flow=FlowService(shipped_catalogue(), cast("FlowAnswers", None), RetentionSettings()),
+                flow=FlowService(flows, cast("FlowAnswers", None), RetentionSettings()),
                 session=SessionService(self.sessions, self.pubsub, lifecycle, words),
                 conversation=conversation,
                 media=media

@@ -195,9 +195,27 @@ async def test_a_mistyped_key_does_not_lose_the_page(harness: Harness) -> None:
     assert 'value="/funnel?client=app"' in answer.text
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "This key or token is not valid here."),
+        ("de", "Dieser Schlüssel oder dieses Token gilt hier nicht."),
+        ("es", "Esta clave o este token no vale aquí."),
+    ],
+)
+async def test_a_login_that_fails_is_told_in_the_language_of_the_page(
+    harness: Harness, language: str, told: str
+) -> None:
+    async with harness.browser() as browser:
+        answer = await browser.post("/login", data={"key": "x"}, headers={"accept-language": language})
+    assert f'<p class="note bad" role="alert" id="problem">{told}</p>' in answer.text
+
+
 async def test_a_form_that_is_too_long_is_refused(harness: Harness) -> None:
     async with harness.browser() as browser:
-        assert (await browser.post("/login", data={"key": "x" * LARGEST_BODY})).status_code == 413
+        refused = await browser.post("/login", data={"key": "x" * LARGEST_BODY}, headers={"accept-language": "es"})
+        assert (refused.status_code, "Lo que envió es demasiado grande." in refused.text) == (413, True)
+        assert "default-src 'none'" in refused.headers["content-security-policy"]
 
         async def endless() -> AsyncIterator[bytes]:
             while True:

@@ -1,8 +1,15 @@
-"""The page of a problem leads back to the page whose form was refused."""
+"""The page of a problem leads back to the page whose form was refused, and says what is wrong in its language."""
 
 from __future__ import annotations
 
+import pytest
+
+from models.errors import FieldViolation, InvalidInput, Overloaded
+from models.reasons import Reason
 from server.access.caller import Scope
+from server.console.problem_texts import TEXT_OF_REASON, Told, text_of, told_of
+from server.console.texts import texts_in
+from server.languages.texts import LANGUAGES
 from tests.unit.console.test_reviews import browser, hash_on, world
 from tests.unit.reviews.conftest import ReviewWorld
 
@@ -32,3 +39,69 @@ async def test_a_page_that_is_not_there_leads_to_the_start_alone(world: ReviewWo
             assert response.status_code == 404
             assert "Back to the page before" not in response.text
             assert 'href="/"' in response.text
+
+
+WITH_TEXTS = {
+    # decisions
+    *("REVIEW_CLAIMED", "CONTENT_CHANGED", "RECOMMENDATION_DECIDED", "RECOMMENDATION_EXPIRED", "APPROVER_REPEATED"),
+    *("OWN_SESSION", "WRONG_STATE", "RECOMMENDATION_NOT_FOUND", "SESSION_NOT_FOUND", "UPLOAD_NOT_FOUND"),
+    *("PICTURE_GONE", "FLOW_NOT_FOUND", "NOT_FOUND"),
+    # corrections
+    *("INVALID_RECORD", "CORRECTION_REDACTED", "FIELD_NOT_APPLICABLE", "FIELD_NOT_IN_RECORD", "INVALID_ARGUMENT"),
+    # logins
+    *("CREDENTIALS_INVALID", "CREDENTIALS_MISSING", "CREDENTIALS_EXPIRED", "CREDENTIALS_REVOKED", "SCOPE_MISSING"),
+    *("ALL_CLIENTS_ONLY", "LOGIN_FAILED", "ISSUER_UNAVAILABLE", "REFUSALS_TOO_FAST", "TOO_MANY_CREDENTIAL_CHECKS"),
+    # sessions that are tried, and what is sent in them
+    *("FACT_INVALID", "SESSION_ENDED", "NO_MATERIAL", "PROPOSAL_UNCHANGED", "NO_SPEECH", "UPLOAD_EMPTY", "EMPTY_FILE"),
+    *("UPLOAD_TOO_LARGE", "IMAGE_TOO_LARGE", "AUDIO_TOO_LARGE", "AUDIO_TOO_LONG", "DECOMPRESSION_BOMB", "TOO_LARGE"),
+    *("UNSUPPORTED_MEDIA", "MEDIA_TYPE_MISMATCH", "BAD_MEDIA", "BROKEN_MEDIA", "MEDIA_NOT_DECODABLE", "TRAILING_DATA"),
+    *("ACTIVE_CONTENT", "FOREIGN_CONTENT", "MEDIA_TOO_COMPLEX", "ENCRYPTED_DOCUMENT", "TOO_MANY_PAGES"),
+    *("MALWARE_FOUND", "SCAN_FAILED", "SCAN_INCOMPLETE", "SCANNER_UNREACHABLE", "UPLOAD_QUOTA"),
+    # the server
+    *("CALLS_TOO_FAST", "DECODERS_BUSY", "JOBS_FULL", "LEDGER_BUSY", "OVERLOADED", "SCANNER_BUSY", "SESSION_JOBS_FULL"),
+    *("SPEECH_BUSY", "TOO_MANY_CALLS", "TOO_MANY_CLIENT_CALLS", "TOO_MANY_CLIENT_STREAMS"),
+    *("TOO_MANY_SESSION_STREAMS", "TOO_MANY_STREAMS", "UPLOADS_FULL", "LEDGER_FULL", "SPOOL_FULL", "BREAKER_OPEN"),
+    *("CLUSTER_LOST", "CLUSTER_UNAVAILABLE", "DECODER_UNAVAILABLE", "REDACTION_FAILED", "SHUTTING_DOWN", "UNAVAILABLE"),
+    *("WORKERS_NOT_READY", "WORKER_LOST", "DEADLINE_EXCEEDED", "INTERNAL"),
+}
+
+
+def test_these_reasons_have_texts_in_all_languages() -> None:
+    assert set(TEXT_OF_REASON) == WITH_TEXTS
+    for reason in WITH_TEXTS:
+        assert len({text_of(reason, texts_in(language)) for language in LANGUAGES} - {None}) == len(LANGUAGES), reason
+
+
+def test_a_reason_without_a_text_is_told_as_the_server_says_it() -> None:
+    error = Overloaded("Audio comes too fast.", reason=Reason.AUDIO_TOO_FAST, hint="Slow down.")
+    assert told_of(error, texts_in("de")) == Told("Audio comes too fast.", "Slow down.", own=False)
+
+
+def test_what_the_server_says_more_stands_beside_the_text() -> None:
+    rule = FieldViolation("choices[0].value", "A correction needs a value.")
+    error = InvalidInput("A decision is not complete.", reason=Reason.INVALID_ARGUMENT, violations=(rule,))
+    told = told_of(error, texts_in("es"))
+    assert told.message == "Algo en el formulario falta o no encaja, así que no se hizo nada."
+    assert told.detail == "A decision is not complete. A correction needs a value."
+
+
+@pytest.mark.parametrize(("wait_s", "again"), [(None, "in a moment"), (0.2, "in 1 s"), (179.3, "in 180 s")])
+def test_what_passes_says_when_to_try_again(wait_s: float | None, again: str) -> None:
+    error = Overloaded("Too many files.", reason=Reason.UPLOAD_QUOTA, retry_after_s=wait_s)
+    assert told_of(error, texts_in("en")).message == f"Too many files came in a short time. Try again {again}."
+
+
+async def test_a_reviewer_is_told_in_the_language_of_the_page(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    async with browser(world, Scope.REVIEWER) as one, browser(world, Scope.REVIEWER) as other:
+        form = {"hash": hash_on((await one.get(f"/reviews/{row.id}?lang=de")).text)}
+        changed = await one.post(f"/reviews/{row.id}/approve", data={"hash": "0" * 64})
+        assert "Der Datensatz hat sich geändert, seit Sie ihn geöffnet haben." in changed.text
+        misfit = {**form, "choice.meter_unit": "correct", "value.meter_unit": "furlong"}
+        refused = (await one.post(f"/reviews/{row.id}/decide", data=misfit)).text
+        assert '<p class="note bad" role="alert">Ein Wert passt nicht zu seinem Feld.' in refused
+        assert '<p lang="en">The value of meter_unit (unit) must be one of its options.' in refused
+        await other.post(f"/reviews/{row.id}/claim")
+        claimed = (await one.post(f"/reviews/{row.id}/approve", data=form)).text
+        assert "Jemand anderes hat diesen Datensatz reserviert." in claimed
+        assert "The record is claimed" not in claimed

@@ -22,6 +22,8 @@ def test_each_language_has_each_text_with_the_same_places(language: str) -> None
 
 
 BUILT = (
+    "error_",
+    "try_fact_",
     "severity_",
     "stage_",
     "state_",
@@ -65,6 +67,7 @@ BUILT = (
     "flow_kept_",
 )
 CHOSEN = (
+    "problem_too_large",
     "login_again",
     "login_link_used",
     "letter_retried",

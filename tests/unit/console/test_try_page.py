@@ -25,6 +25,7 @@ from tests.unit.console.harness import Harness
 from tests.unit.console.test_multipart import TYPE, form
 
 SCRIPT = {"accept": "application/json"}
+GERMAN = {"accept-language": "de"}
 
 
 class Conversations:
@@ -184,6 +185,23 @@ async def test_audio_goes_on_in_pieces_and_what_is_heard_is_shown_escaped(world:
         assert "Audio comes too fast." in (await browser.get(path)).text
 
 
+async def test_what_went_wrong_is_told_in_the_language_of_the_page(world: tuple[Harness, Conversations]) -> None:
+    harness, conversations = world
+    async with harness.browser(await harness.key(Scope.APP, client_id="kiosk"), **GERMAN) as browser:
+        path = await begun(browser)
+        empty = await browser.post(f"{path}/files", content=form(b""), headers={"content-type": TYPE} | SCRIPT)
+        assert empty.json()["message"] == "Es wurde keine Datei gewählt, oder sie ist leer."
+        long = await browser.post(f"{path}/text", data={"text": "x" * 20_000}, headers=SCRIPT)
+        assert (long.status_code, long.json()["message"]) == (413, "Was Sie gesendet haben, ist zu groß.")
+        conversations.failure = Overloaded("The workers are busy.", reason=Reason.SPEECH_BUSY, retry_after_s=2.5)
+        said = await browser.post(f"{path}/text", data={"text": "Hello."}, headers=SCRIPT)
+        assert said.json()["message"] == "Der Server ist ausgelastet. Versuchen Sie es in 3 s noch einmal."
+        assert '<p class="note bad">Der Server ist ausgelastet.</p>' in (await browser.get(path)).text
+        conversations.failure = Overloaded("Audio comes too fast.", reason=Reason.AUDIO_TOO_FAST)
+        await browser.post(f"{path}/text", data={"text": "Hello."}, headers=SCRIPT)
+        assert '<p class="note bad" lang="en">Audio comes too fast.</p>' in (await browser.get(path)).text
+
+
 async def test_a_file_passes_as_it_came(world: tuple[Harness, Conversations]) -> None:
     harness, conversations = world
     content = b"\xff\xd8" + bytes(range(256)) * 1200
@@ -260,4 +278,4 @@ async def test_a_talk_that_ended_takes_nothing_more() -> None:
         await talk.ended(5)
     with pytest.raises(Conflict):
         await talk.send(pb.ConverseRequest(text=pb.TypedText(text="late")))
-    assert talk.state.notices == ["The session has ended."]
+    assert talk.state.notices == [("SESSION_ENDED", "The session has ended.")]

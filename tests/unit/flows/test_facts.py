@@ -79,6 +79,13 @@ def test_any_other_word_is_refused_without_repeating_it(facts: dict[str, str], m
     assert not {"paris", "anna_maier"} & {*caught.value.message.split(), *caught.value.hint.split()}
 
 
+def test_the_violation_names_the_fact_and_not_its_value() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_facts(FLOW, {"car": "pool_car", "station": "paris"})
+    [violation] = caught.value.violations
+    assert (violation.field, violation.description) == ('facts["station"]', "must be one of its options")
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "told"),
     [

@@ -16,7 +16,7 @@ import pytest
 from vestibule.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 
 from server.cli.remote import Endpoint
-from server.cli.talk import command
+from server.cli.talk import spoken
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.cli.talk.microphone import Microphone
 from server.cli.talk.screen import Screen
@@ -113,7 +113,7 @@ async def test_the_command_streams_a_file_and_collects_its_finals(harness: Strea
     screen, options = Screen(terminal=False), TalkOptions(harness.config.session_id)
     async with asyncio.timeout(30), served(harness) as port:
         pcm = (speech(1.0) + quiet(0.5)) * 2
-        await command._talk(Endpoint(f"127.0.0.1:{port}", None), options, pcm, screen, fast=True)
+        await spoken.stream(Endpoint(f"127.0.0.1:{port}", None), options, pcm, screen, fast=True)
     assert [line.utterance for line in screen.lines] == [0, 1]
 
 
@@ -167,7 +167,7 @@ async def test_a_failing_source_ends_the_conversation_at_once(
     screen, options = Screen(terminal=False), TalkOptions(harness.config.session_id)
     async with asyncio.timeout(30), served(harness) as port:
         with pytest.raises(OSError, match="microphone"):
-            await command._talk(Endpoint(f"127.0.0.1:{port}", None), options, None, screen, fast=True)
+            await spoken.stream(Endpoint(f"127.0.0.1:{port}", None), options, None, screen, fast=True)
 
 
 async def test_permanent_errors_are_raised_at_once(harness: StreamHarness) -> None:

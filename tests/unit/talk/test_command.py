@@ -21,11 +21,12 @@ from vestibule.v1.session_pb2_grpc import SessionServiceServicer, add_SessionSer
 from server.cli import main
 from server.cli.demo import runner
 from server.cli.output import Failure
-from server.cli.talk import command, microphone, opening
+from server.cli.talk import microphone, opening, spoken
 from server.cli.talk.microphone import Microphone
 from server.cli.talk.opening import Opening
 from server.cli.talk.screen import Screen
 from server.cli.talk.transcript_formats import Line, written
+from server.cli.talk.typed import COMMANDS
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 NOBODY = "127.0.0.1:1"
@@ -47,7 +48,7 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         began.append("talk")
         screen.lines.append(HEARD)
 
-    monkeypatch.setattr(command, "_talk", talked)
+    monkeypatch.setattr(spoken, "stream", talked)
     monkeypatch.setattr(runner, "run_demo", lambda *arguments, **options: began.append("demo"))
     return began
 
@@ -124,11 +125,11 @@ async def test_what_a_session_is_opened_with_is_passed_to_it(tmp_path: Path, mon
     facts = ["--flow", "site_visit", "--fact", "last_reading=4821", "--fact", "unit=a=b"]
     monkeypatch.setattr(opening, "LOCALTIME", tmp_path / "localtime")
     opening.LOCALTIME.symlink_to("/usr/share/zoneinfo/Asia/Tokyo")
-    spoken = await asyncio.to_thread(run, *arguments, *vocabulary, *facts)
+    talked = await asyncio.to_thread(run, *arguments, *vocabulary, *facts)
     facts += ["--time-zone", "Europe/Berlin"]
     typed = await asyncio.to_thread(run, "talk", "--type", *arguments[2:], *vocabulary, *facts)
     await server.stop(None)
-    assert (spoken.exit_code, typed.exit_code) == (1, 1)
+    assert (talked.exit_code, typed.exit_code) == (1, 1)
     [one, other] = [
         (list(request.vocabulary), request.language, request.flow, dict(request.facts)) for request in asked
     ]
@@ -188,7 +189,7 @@ def test_when_writing_fails_the_result_goes_to_standard_output(began: list[str])
 def test_a_terminal_shows_each_text_once(
     monkeypatch: pytest.MonkeyPatch, began: list[str], form: str, result: str
 ) -> None:
-    monkeypatch.setattr(command, "_both_on_a_terminal", lambda: True)
+    monkeypatch.setattr(spoken, "_both_on_a_terminal", lambda: True)
     assert run("talk", str(DATA / "visit.flac"), "--format", form).stdout == result
 
 
@@ -213,7 +214,7 @@ def test_a_recording_without_understood_speech_exits_with_no_speech(
     async def quiet(*arguments: object, **options: object) -> None:
         """A stream that ended without any final."""
 
-    monkeypatch.setattr(command, "_talk", quiet)
+    monkeypatch.setattr(spoken, "stream", quiet)
     told = run("talk", str(DATA / "visit.flac"), "--format", form)
     assert (told.exit_code, told.stdout) == (1, result)
     assert told.stderr == "Error: No speech was understood. [NO_SPEECH]\nHint: Speak closer to the microphone.\n"
@@ -245,6 +246,11 @@ def test_a_microphone_is_the_default_one_or_named(
     monkeypatch.setattr(microphone, "opened", opened)
     result = run("talk", *arguments)
     assert (result.exit_code, result.stdout, asked, began) == (0, "Hello.\n", [device], ["talk"])
+
+
+def test_the_help_names_each_command_of_typed_lines() -> None:
+    shown = run("talk", "--help").stdout
+    assert [command for command in COMMANDS if f"\n    {command} " not in shown] == []
 
 
 @pytest.mark.parametrize(

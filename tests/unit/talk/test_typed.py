@@ -119,6 +119,39 @@ async def test_a_reply_comes_before_the_question(world: World, capsys: pytest.Ca
     assert lines[4] == lines[1], "nothing was answered, so the same is asked"
 
 
+async def test_a_question_that_needs_no_answer_is_skipped(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    await world.type("It is Riverside North.", "The meter reads 4830.", "/skip", "/skip")
+    lines = capsys.readouterr().err.splitlines()
+    questions = [line for line in lines if line.startswith("[")]
+    assert questions[2:] == [
+        "[2/6] Meter: Is that in cubic metres or in kilowatt hours?",
+        "[3/6] Visitor register: Is there a visitor register that you can photograph?",
+        "[4/6] Contact: How can we reach you, by phone or e-mail?",
+    ]
+
+
+async def test_a_question_is_skipped_in_any_language(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    session = await opened(world.channel, Opening(flow="site_visit"), "de")
+    options = TalkOptions(session.id, "de", give_up_s=5.0, guided=True)
+    lines = io.BytesIO("Riverside North.\nDer Zähler zeigt 4830.\n/skip\n".encode())
+    await TypedTalk(world.channel, SOMEWHERE, options, Screen(terminal=False), terminal=False).run(lines)
+    assert capsys.readouterr().err.splitlines()[-1].startswith("[3/6] Besucherbuch: ")
+
+
+async def test_a_question_that_needs_an_answer_is_not_skipped(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Failure, match="cannot be skipped") as caught:
+        await world.type("/skip")
+    assert caught.value.reason == "STEP_NOT_SKIPPABLE"
+    assert capsys.readouterr().err.splitlines()[1:] == ["[0/6] Site: Which site are you at?"]
+
+
+async def test_a_person_is_told_the_commands_at_the_start(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    await world.type(terminal=True)
+    assert capsys.readouterr().err.splitlines()[1] == (
+        "Type what the person says. Commands: /skip, /photo KIND FILE, /propose, /help, /quit."
+    )
+
+
 async def test_a_record_is_shown_on_standard_output_with_its_confidence(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +193,8 @@ async def test_a_picture_is_sent_whole_and_what_was_read_is_shown(
         ("/photo meter /nowhere.jpg", "NO_SUCH_FILE"),
         ("/photo banana /nowhere.jpg", "/photo is not understood"),
         ("/photo", "/photo is not understood"),
+        ("/skip", "STEP_NOT_SKIPPABLE"),
+        ("/skip it", "/skip is not understood"),
         ("/nope", "/nope is not understood"),
         ("\u200b", "The text is blank."),
     ],
