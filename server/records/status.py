@@ -20,7 +20,7 @@ from server.ledger.writer import Ledger, WriterHealth
 from server.llm.labeller import VISION_API
 from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.types import Assistant
-from server.llm.upstream import LLM_API
+from server.llm.upstream import CHECKER_API, LLM_API
 from server.times import shown_time
 
 _CHANGE_KEY = "Change the key and restart the server, or mend it at the provider and reset the breaker."
@@ -111,7 +111,7 @@ class StatusReporter:
             components.append(_ledger(self._ledger.health))
         except VestibuleError as error:
             components.append(Component("ledger", False, error.message, error.reason))
-        components += [self._llm(kept), self._labels(), *(part.component for part in self._parts)]
+        components += [self._llm(kept), *self._checker(), self._labels(), *(part.component for part in self._parts)]
         return StatusReport(
             metadata.version("vestibule"),
             self._start_time,
@@ -140,6 +140,11 @@ class StatusReporter:
             waiting = f" {kept} job(s) wait until one is." if kept else ""
             return Component("llm", True, f"No upstream is configured; the local fallback answers.{waiting}")
         return self._remote("llm", LLM_API)
+
+    def _checker(self) -> list[Component]:
+        """The upstream that only checks records, if there is one. While it is away, fields of records are unsure."""
+        there = any(breaker.name == CHECKER_API for breaker in self._breakers.all)
+        return [self._remote("checker", CHECKER_API)] if there else []
 
     def _labels(self) -> Component:
         if not self._labeller.configured:
