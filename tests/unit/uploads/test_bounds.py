@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from models.errors import Overloaded, TooLarge
-from server.ledger import sessions
+from server.ledger import jobs, sessions
 from server.ledger.types import SessionRow, SessionState
 from server.setting_groups import MEBIBYTE, LimitSettings
 from server.uploads.spool import Spool
@@ -59,6 +59,21 @@ async def test_what_waits_is_bounded_for_a_session(harness: UploadHarness, bound
         await server.accept()
     assert await reason_of(server.accept) == "SESSION_JOBS_FULL"
     await server.accept(session_id=await another_session(server))
+
+
+async def test_jobs_that_wait_for_an_upstream_refuse_no_upload(harness: UploadHarness) -> None:
+    """A key that ran out over a weekend, or a server without a remote LLM, keeps jobs for days."""
+    server = harness.with_limits(open_jobs=2, session_jobs=2)
+    kinds = [("reply", "llm_api"), ("propose_record", "llm_api"), ("label_picture", "vision_api")]
+    kept = [
+        jobs.new_job(kind, f"{kind}:{n}", server.session.id, {}, policy, server.clock())
+        for kind, policy in kinds
+        for n in range(3)
+    ]
+    await server.ledger.write(lambda cursor: [jobs.insert_job(cursor, job) for job in kept])
+    for _ in range(2):
+        await server.accept()
+    assert await reason_of(server.accept) in ("JOBS_FULL", "SESSION_JOBS_FULL")
 
 
 async def test_what_waits_for_a_session_counts_as_it_is_stored(harness: UploadHarness) -> None:
