@@ -145,7 +145,7 @@ V_JOBS = SqlView(
         "attempts": "Attempts that were begun.",
         "last_reason": "Stable reason of the last failure.",
         "create_time": "When it was accepted, UTC.",
-        "first_attempt_time": "When the first attempt began, or the first after a wait for an upstream or workers, UTC.",
+        "first_attempt_time": "When the first attempt began, or that after a wait for an upstream or the workers, UTC.",
         "next_attempt_time": "Not before this time, UTC.",
         "waited_s": "Seconds from acceptance to first_attempt_time.",
     },
