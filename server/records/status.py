@@ -188,7 +188,7 @@ def _kept(jobs_of_upstream: int) -> str:
     return f" {jobs_of_upstream} job(s) wait until one is." if jobs_of_upstream else ""
 
 
-def _counts(cursor: Cursor) -> tuple[int, Mapping[str, int], int]:
+def _counts(cursor: Cursor) -> tuple[int, dict[str, int], int]:
     """Open jobs, those of them that need an upstream by their retry policy, and dead letters."""
     waiting = {policy: jobs.count_open(cursor, policy) for policy in _NO_JOBS}
     return jobs.count_open(cursor), waiting, dead_letters.count_open(cursor)

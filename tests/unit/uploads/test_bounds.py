@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -70,7 +71,8 @@ async def test_jobs_that_wait_for_an_upstream_refuse_no_upload(harness: UploadHa
         for kind, policy in kinds
         for n in range(3)
     ]
-    await server.ledger.write(lambda cursor: [jobs.insert_job(cursor, job) for job in kept])
+    for job in kept:
+        await server.ledger.write(partial(jobs.insert_job, row=job))
     for _ in range(2):
         await server.accept()
     assert await reason_of(server.accept) in ("JOBS_FULL", "SESSION_JOBS_FULL")
