@@ -438,7 +438,11 @@ class Reason(ReasonRow):
         "The credential took part in the session, so another one has to approve its record.",
         "Approve with another credential. VESTIBULE_APPROVAL__OWN_SESSIONS changes the rule.",
     )
-    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", Status.INVALID_ARGUMENT, "The page token is not valid."
+    PAGE_TOKEN_INVALID = (
+        "PAGE_TOKEN_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The page token is not valid, or is of another list.",
+    )
     PAGE_TOO_DENSE = (
         "PAGE_TOO_DENSE",
         Status.INVALID_ARGUMENT,

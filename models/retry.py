@@ -31,7 +31,8 @@ class RetryPolicy:
         first_delay_s: Seconds before the first retry, before jitter.
         longest_s: Upper bound of one delay, before jitter.
         factor: Growth from one delay to the next.
-        total_s: No retry starts later than this many seconds after the first attempt.
+        total_s: No retry starts later than this many seconds after the first attempt. A wait that an upstream asked
+            for is no part of it.
     """
 
     name: str

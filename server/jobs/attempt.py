@@ -15,7 +15,7 @@ from models.reasons import Reason
 from models.retry import RetryPolicies, get_retry_policy
 from models.retrying import repeat
 from server.breakers.suspects import Suspicion, suspecting
-from server.jobs.failure_policy import AWAY_S, NOT_BEGUN, FailureKind, classify, next_attempt
+from server.jobs.failure_policy import AWAY_S, NOT_BEGUN, FailureKind, NextAttempt, classify, next_attempt
 from server.jobs.isolation import ALONE_AFTER, Alone, Blame, Isolations, alone_after, rules_out_other_jobs
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
@@ -149,10 +149,10 @@ class Attempts:
             await self._write(lambda: self._ends.finish(job, completion, refused=error.reason))
             return _End(JobOutcome.REFUSED, error.reason)
         now = self._steady()
-        at = next_attempt(job, error, get_retry_policy(job.policy, self._policies), now, self._chance)
-        if failure is FailureKind.TRANSIENT and at is not None:
-            await self._write(lambda: self._reschedule(job, handler, at, error.reason))
-            return _End(JobOutcome.RETRY, error.reason, (at - now).total_seconds())
+        again = next_attempt(job, error, get_retry_policy(job.policy, self._policies), now, self._chance)
+        if failure is FailureKind.TRANSIENT and again is not None:
+            await self._write(lambda: self._reschedule(job, handler, again, error.reason))
+            return _End(JobOutcome.RETRY, error.reason, (again.time - now).total_seconds())
         exhausted = failure is FailureKind.TRANSIENT
         await self._write(lambda: self._ends.fail(job, handler, error, exhausted=exhausted))
         return _End(JobOutcome.DEAD, error.reason)
@@ -161,15 +161,24 @@ class Attempts:
         """Write, and again under the policy ``database``, so that work that was done is not done again."""
         await repeat(write, self._policies["database"], again=_ledger_refused, sleep=self._sleep)
 
-    async def _reschedule(self, job: JobRow, handler: Handler, at: datetime, reason: str) -> None:
+    async def _reschedule(self, job: JobRow, handler: Handler, again: NextAttempt, reason: str) -> None:
         if reason not in NOT_BEGUN:
-            await self._ends.retry(job, at, reason)
+            await self._ends.retry(job, again, reason)
             return
         if _is_suspect(job):
             reason = job.last_reason  # its next attempt must be alone, too
 
         def write(cursor: Cursor) -> None:
-            jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=False)
+            jobs.reschedule(
+                cursor,
+                job.id,
+                again.time,
+                reason,
+                owner=self._owner,
+                attempt=job.attempts,
+                begun=False,
+                anew=again.anew,
+            )
 
         await self._ends.put_back(job, handler, write)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -77,10 +78,30 @@ NOT_BEGUN = frozenset(
 """Reasons for which nobody was asked. Such an attempt does not count, so that an outage uses none of them up."""
 
 
+_ASKED_TO_WAIT = frozenset({Reason.UPSTREAM_RATE_LIMITED, Reason.UPSTREAM_ERROR, Reason.UPSTREAM_PAUSED})
+"""Reasons whose ``retry_after_s`` is what an upstream asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextAttempt:
+    """The next attempt at a job.
+
+    Attributes:
+        time: When it may begin.
+        anew: Whether the total time of the policy begins anew with it.
+    """
+
+    time: datetime
+    anew: bool = False
+
+
 def next_attempt(
     job: JobRow, error: VestibuleError, policy: RetryPolicy, now: datetime, chance: random.Random | None = None
-) -> datetime | None:
+) -> NextAttempt | None:
     """When to try a job again after a transient failure.
+
+    A wait that an upstream asked for, and that is longer than the policy's own delay, is no part of the total time:
+    otherwise a pause longer than that would end every job that meets it, also those for which nobody was asked.
 
     Args:
         job: Its ``attempts`` include the one that failed.
@@ -91,14 +112,15 @@ def next_attempt(
         chance: For the jitter.
 
     Returns:
-        The time, or None when the policy is exhausted, in attempts or in seconds.
+        The next attempt, or None when the policy is exhausted, in attempts or in seconds.
     """
     if job.attempts >= policy.attempts and error.reason not in NOT_BEGUN:
         return None
     delay_s, least_s = policy.delay(job.attempts - 1, chance), error.retry_after_s or 0.0
+    asked = error.reason in _ASKED_TO_WAIT and least_s > delay_s
     if delay_s < least_s:
         delay_s = least_s + min(delay_s, least_s / 10)
     at = now + timedelta(seconds=delay_s)
-    if at > (job.first_attempt_time or now) + timedelta(seconds=policy.total_s):
+    if not asked and at > (job.first_attempt_time or now) + timedelta(seconds=policy.total_s):
         return None
-    return at
+    return NextAttempt(at, anew=asked)

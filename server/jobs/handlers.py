@@ -70,10 +70,11 @@ def build_handlers(
         ProposeRecord(ledger, recommender),
         WriteReply(ledger, gateway, assistant, pubsub, clock, guide, experiments),
     )
-    if not assistant.configured:
-        for handler in asking:
-            handler.concurrency = 0
     label = LabelPicture(ledger, gateway, pubsub, clock, labeller, labels, artifacts)
+    kept = [] if assistant.configured else [*asking]  # jobs that wait until there is somebody to ask
+    kept += [] if labeller.configured else [label]
+    for handler in kept:
+        handler.concurrency = 0
     reading = (ledger, spool, gateway, pubsub, artifacts, clock, seals)
     return (
         ReadPicture(*reading, guide=guide, on_read=label.enqueue),

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from models.errors import VestibuleError
 from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
-from server.jobs.failure_policy import NOT_BEGUN
+from server.jobs.failure_policy import NOT_BEGUN, NextAttempt
 from server.jobs.job_events import note_job
 from server.jobs.letter_rules import LetterRules, NewLetter
 from server.jobs.types import Completion, Handler, JobOutcome
@@ -62,19 +61,21 @@ class JobEnds:
 
         await _run_after(completion, await self._ledger.write(write))
 
-    async def retry(self, job: JobRow, at: datetime, reason: str) -> None:
+    async def retry(self, job: JobRow, again: NextAttempt, reason: str) -> None:
         """Have a job wait for its next attempt after one that counts.
 
         Args:
             job: Held by this owner.
-            at: When the next attempt may begin.
+            again: The next attempt.
             reason: Why this one failed, a stable reason.
         """
         ended = self._steady()
-        retry_in_s = round((at - ended).total_seconds(), 3)
+        retry_in_s = round((again.time - ended).total_seconds(), 3)
 
         def write(cursor: Cursor) -> None:
-            jobs.reschedule(cursor, job.id, at, reason, owner=self._owner, attempt=job.attempts, begun=True)
+            jobs.reschedule(
+                cursor, job.id, again.time, reason, owner=self._owner, attempt=job.attempts, anew=again.anew
+            )
             job_attempts.insert_attempt(cursor, job, ended, JobOutcome.RETRY, reason)
             given: dict[str, Value] = {"reason": reason.lower(), "attempt": job.attempts, "retry_in_s": retry_in_s}
             note_job(cursor, job, "job_retried", self._clock(), **given)

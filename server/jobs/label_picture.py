@@ -70,10 +70,10 @@ class LabelPicture(Handler):
             )
 
     async def run(self, job: JobRow) -> Completion[UploadRow] | Completion[None]:
-        """See ``Handler``. Without an upstream, a picture or an open session there is nothing to do any more."""
+        """See ``Handler``. Without a picture or an open session there is nothing to do any more."""
         upload_id = job.payload["upload_id"]
         upload, session, language = await self._ledger.read(lambda cursor: _rows(cursor, upload_id))
-        if not self._labeller.configured or session.state.ended:
+        if session.state.ended:
             return NOTHING
         picture = await asyncio.to_thread(shown_picture, upload, self._artifacts, self._side_px)
         if picture is None:

@@ -189,6 +189,7 @@ def reschedule(
     owner: str,
     attempt: int | None = None,
     begun: bool = True,
+    anew: bool = False,
 ) -> JobRow:
     """Put a job back until its next attempt.
 
@@ -200,6 +201,7 @@ def reschedule(
         owner: Who holds the lease.
         attempt: Number of the attempt that failed; None for any.
         begun: Whether the attempt counts.
+        anew: Whether the time in which the job may be tried again begins anew with the next attempt.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
@@ -217,6 +219,7 @@ def reschedule(
             "lease_owner": "",
             "lease_until": None,
             "attempts": job.attempts if begun else max(0, job.attempts - 1),
+            "first_attempt_time": None if anew else stored_time_or_none(job.first_attempt_time),
         },
     )
     return get(cursor, job_id)

@@ -19,25 +19,23 @@ def needed_spool_ids(cursor: Cursor) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenJobs:
-    """Jobs that wait or run.
+class OpenReads:
+    """Jobs that wait or run and read an upload. Others, which may wait for an upstream for days, are not counted.
 
     Attributes:
         number: Of all sessions.
-        of_session: Of one session.
-        spool_ids: The ``spool_id`` of each of that session.
+        spool_ids: The ``spool_id`` of each of one session.
     """
 
     number: int
-    of_session: int
     spool_ids: set[str]
 
 
-def open_jobs(cursor: Cursor, session_id: str) -> OpenJobs:
-    """What waits or runs, in all and for a session. One statement: the server bounds how many jobs are open."""
+def open_reads(cursor: Cursor, session_id: str) -> OpenReads:
+    """What waits or runs, in all and for a session. One statement: the server bounds how many of them are open."""
     rows = fetch_all(cursor, "SELECT session_id, payload FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
     own = [row for row in rows if row["session_id"] == session_id]
-    return OpenJobs(len(rows), len(own), _spool_ids(own))
+    return OpenReads(len(_spool_ids(rows)), _spool_ids(own))
 
 
 def _spool_ids(rows: list[Row]) -> set[str]:

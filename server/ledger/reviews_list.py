@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -141,9 +143,10 @@ def list_waiting(cursor: Cursor, which: ReviewFilter, now: datetime, page_size: 
     four times as long.
 
     Raises:
-        InvalidInput: PAGE_TOKEN_INVALID.
+        InvalidInput: PAGE_TOKEN_INVALID, also for a token of other filters or another order.
     """
-    at, after = read_page_token(page_token)
+    key = list_key(which)
+    at, after = read_page_token(page_token, key)
     column, direction, later = _ORDERS[which.order]
     sql = f"""WITH waiting AS MATERIALIZED ({_WAITING} AND {_CLAIMS[which.claim]}),
     page AS (
@@ -158,8 +161,15 @@ def list_waiting(cursor: Cursor, which: ReviewFilter, now: datetime, page_size: 
     token = ""
     if len(rows) > page_size:
         last = rows[page_size - 1]
-        token = page_token_after(aware(last[column]), last["session_id"])
+        token = page_token_after(aware(last[column]), last["session_id"], key)
     return WaitingPage(_with_details(cursor, rows[:page_size], now), token, found[0]["total"])
+
+
+def list_key(which: ReviewFilter) -> str:
+    """What tells the pages of one list from those of others, 16 hexadecimal digits."""
+    if which.claim is not ClaimFilter.MINE:
+        which = replace(which, who=NOBODY)
+    return hashlib.sha256(json.dumps(asdict(which), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _parameters(which: ReviewFilter, now: datetime) -> Row:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from models.deadline import time_left_s
-from models.errors import InvalidInput
+from models.errors import InvalidInput, UpstreamFailed
 from models.reasons import Reason
+from server.breakers.types import Outcome
 from server.llm.labels import RawLabel, instruction, label_schema, labels_of
-from server.llm.openai_errors import failed
+from server.llm.openai_errors import failed, judge_llm_error
 from server.llm.record_schema import strict_form
 from server.llm.shown_picture import ShownPicture
 from server.llm.upstream import REMEMBERED, Upstream
@@ -19,6 +20,16 @@ from server.llm.vision_client import VisionClient
 
 VISION_API: Final = "vision_api"
 """Name of the breaker of the vision upstream, and of the retry policy of its jobs."""
+
+
+_OF_THE_PICTURE: Final = frozenset({Reason.UPSTREAM_INVALID_LABELS, Reason.UPSTREAM_EMPTY, Reason.UPSTREAM_HALF_ANSWER})
+"""Reasons for which the upstream did answer: a model may refuse a picture in words, with none, or half-way."""
+
+
+def judge_vision_error(error: Exception) -> Outcome:
+    """What an error says about the vision upstream: that of an LLM, and a whole answer of no use says nothing."""
+    answered = isinstance(error, UpstreamFailed) and error.reason in _OF_THE_PICTURE
+    return Outcome.NOTHING if answered else judge_llm_error(error)
 
 
 class VisionLabeller:
@@ -49,7 +60,8 @@ class VisionLabeller:
 
     async def label(self, picture: ShownPicture, *, language: str, retry: bool) -> list[RawLabel]:
         """See ``Labeller``. Raises UPSTREAM_INVALID_LABELS, too."""
-        async with self._upstream.attempt([], self._took_s, retry=retry, background=False) as guard:
+        about = hash(picture.jpeg)  # a picture that fails over and over counts once
+        async with self._upstream.attempt(about, self._took_s, retry=retry, background=True) as guard:
             began, left_s, most_s = self._clock(), time_left_s(), self._upstream.patience.total_s
             guard.late_counts = left_s > most_s
             answer = await self._client.look(

@@ -6,7 +6,7 @@ reason                        class              when
 ``UPSTREAM_TIMEOUT``          DeadlineExceeded   no first token, a gap, or no end in time
 ``UPSTREAM_RATE_LIMITED``     Overloaded         HTTP 429; ``retry_after_s`` as the upstream said
 ``UPSTREAM_UNREACHABLE``      UpstreamFailed     no connection, or it broke before an answer began
-``UPSTREAM_ERROR``            UpstreamFailed     HTTP 5xx, or an error event inside a stream
+``UPSTREAM_ERROR``            UpstreamFailed     HTTP 408 or 5xx, or an error event inside a stream
 ``UPSTREAM_KEY_REFUSED``      UpstreamFailed     HTTP 401 or 403; it blocks the upstream
 ``UPSTREAM_REFUSED_REQUEST``  UpstreamFailed     any other HTTP 4xx; our fault, so it does not open the breaker
 ``UPSTREAM_GARBAGE``          UpstreamFailed     no JSON, no chat completion, too large
@@ -126,7 +126,7 @@ def _by_status(called: str, status: int, headers: Mapping[str, str], now: Clock)
         return Overloaded(f"The {called}'s quota is full.", reason=Reason.UPSTREAM_RATE_LIMITED, retry_after_s=wait_s)
     if status in (401, 403):
         return failed(Reason.UPSTREAM_KEY_REFUSED, f"The {called} refuses the key (HTTP {status}).")
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status != 408:  # 408: it, or a gateway before it, ran out of time
         return failed(Reason.UPSTREAM_REFUSED_REQUEST, f"The {called} refuses the request (HTTP {status}).")
     return failed(Reason.UPSTREAM_ERROR, f"The {called} reports HTTP {status}.", retry_after_s=wait_s)
 

@@ -122,7 +122,8 @@ class Upstream:
         Raises:
             VestibuleError: See ``attempt``, and ``ChatUpstream.stream``.
         """
-        async with self.attempt(messages, self._first_token_s, retry=retry, background=background) as guard:
+        prompt = _of_turn(messages)
+        async with self.attempt(prompt, self._first_token_s, retry=retry, background=background) as guard:
             left_s = time_left_s()
             guard.late_counts = left_s > most_s  # a short deadline of the client is no fault of the upstream
             total_s = min(self.patience.total_s, left_s)
@@ -185,7 +186,8 @@ class Upstream:
         retry: bool,
         background: bool,
     ) -> T:
-        async with self.attempt(messages, self._record_s, retry=retry, background=background) as guard:
+        prompt = _of_turn(messages)
+        async with self.attempt(prompt, self._record_s, retry=retry, background=background) as guard:
             began, left_s = self._clock(), time_left_s()
             guard.late_counts = left_s > most_s
             text = await self._chat.complete(messages, schema=schema, timeout_s=min(most_s, left_s), name=name)
@@ -244,12 +246,12 @@ class Upstream:
 
     @asynccontextmanager
     async def attempt(
-        self, messages: list[Message], took_s: deque[float], *, retry: bool, background: bool
+        self, prompt: int, took_s: deque[float], *, retry: bool, background: bool
     ) -> AsyncIterator[BreakerGuard]:
         """Guard one attempt.
 
         Args:
-            messages: The prompt.
+            prompt: What tells the prompt from others.
             took_s: How long recent answers of the kind took.
             retry: Whether it repeats a failed one.
             background: Whether nobody waits for it.
@@ -266,7 +268,7 @@ class Upstream:
         self._check_budget(retry)
         try:
             async with self.breaker.guard() as guard:
-                guard.failure_counts = partial(self._count_failure, _of_turn(messages), background=background)
+                guard.failure_counts = partial(self._count_failure, prompt, background=background)
                 self._budget.count(retry=retry)
                 yield guard
         except (Overloaded, UpstreamFailed) as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
-from typing import Protocol
+from typing import Final, Protocol
 
 from models.errors import VestibuleError
 from models.reasons import Reason
@@ -20,10 +20,14 @@ from server.ledger.writer import Ledger, WriterHealth
 from server.llm.labeller import VISION_API
 from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.types import Assistant
-from server.llm.upstream import LLM_API
+from server.llm.upstream import CHECKER_API, LLM_API
 from server.times import shown_time
 
 _CHANGE_KEY = "Change the key and restart the server, or mend it at the provider and reset the breaker."
+
+
+_NO_JOBS: Final = {LLM_API: 0, VISION_API: 0}
+"""Jobs that need an upstream, by their retry policy, which has the name of its breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +109,18 @@ class StatusReporter:
     async def report(self) -> StatusReport:
         """Report the whole state. A part that is down is reported, not raised."""
         components = await self.workers()
-        open_jobs = kept = letters = 0
+        open_jobs, waiting, letters = 0, _NO_JOBS, 0
         try:
-            open_jobs, kept, letters = await self._ledger.read(_counts)
+            open_jobs, waiting, letters = await self._ledger.read(_counts)
             components.append(_ledger(self._ledger.health))
         except VestibuleError as error:
             components.append(Component("ledger", False, error.message, error.reason))
-        components += [self._llm(kept), self._labels(), *(part.component for part in self._parts)]
+        components += [
+            self._llm(waiting),
+            *self._checker(),
+            self._labels(waiting),
+            *(part.component for part in self._parts),
+        ]
         return StatusReport(
             metadata.version("vestibule"),
             self._start_time,
@@ -135,15 +144,21 @@ class StatusReporter:
         told = (running, info.detail, self._worker_ends(info.kind))
         return Component(info.kind, info.healthy, " ".join(part for part in told if part))
 
-    def _llm(self, kept: int) -> Component:
+    def _llm(self, waiting: Mapping[str, int]) -> Component:
         if not self._assistant.configured:
-            waiting = f" {kept} job(s) wait until one is." if kept else ""
-            return Component("llm", True, f"No upstream is configured; the local fallback answers.{waiting}")
+            kept = _kept(waiting[LLM_API])
+            return Component("llm", True, f"No upstream is configured; the local fallback answers.{kept}")
         return self._remote("llm", LLM_API)
 
-    def _labels(self) -> Component:
+    def _checker(self) -> list[Component]:
+        """The upstream that only checks records, if there is one. While it is away, fields of records are unsure."""
+        there = any(breaker.name == CHECKER_API for breaker in self._breakers.all)
+        return [self._remote("checker", CHECKER_API)] if there else []
+
+    def _labels(self, waiting: Mapping[str, int]) -> Component:
         if not self._labeller.configured:
-            return Component("labels", True, "No vision upstream is configured; pictures get no labels.")
+            kept = _kept(waiting[VISION_API])
+            return Component("labels", True, f"No vision upstream is configured; pictures get no labels.{kept}")
         return self._remote("labels", VISION_API)
 
     def _remote(self, component: str, breakers: str) -> Component:
@@ -169,6 +184,11 @@ def _ledger(health: WriterHealth) -> Component:
     return Component("ledger", True, f"One DuckDB file; last written {shown_time(health.last_commit)}.")
 
 
-def _counts(cursor: Cursor) -> tuple[int, int, int]:
-    """Open jobs, those of them that need an upstream, and dead letters."""
-    return jobs.count_open(cursor), jobs.count_open(cursor, "llm_api"), dead_letters.count_open(cursor)
+def _kept(jobs_of_upstream: int) -> str:
+    return f" {jobs_of_upstream} job(s) wait until one is." if jobs_of_upstream else ""
+
+
+def _counts(cursor: Cursor) -> tuple[int, dict[str, int], int]:
+    """Open jobs, those of them that need an upstream by their retry policy, and dead letters."""
+    waiting = {policy: jobs.count_open(cursor, policy) for policy in _NO_JOBS}
+    return jobs.count_open(cursor), waiting, dead_letters.count_open(cursor)

@@ -37,7 +37,9 @@ class LimitSettings(BaseModel):
     ahead_s: float = Field(60.0, gt=0, description="Seconds of audio that may come at once on top of that.")
     typed_per_minute: int = Field(60, ge=1, description="Typed texts and asked-for records a minute in one session.")
     client_typed_per_minute: int = Field(600, ge=1, description="The same in all sessions of one client.")
-    open_jobs: int = Field(1000, ge=1, description="Jobs that wait or run; one more upload is refused.")
+    open_jobs: int = Field(
+        1000, ge=1, description="Uploads that wait to be read or are being read; one more is refused."
+    )
     session_jobs: int = Field(100, ge=1, description="Those of one session; one more upload of it is refused.")
     session_spool_bytes: int = Field(
         200 * MEBIBYTE, gt=0, description="Uploads of one session that wait to be read, in bytes of the spool."

@@ -14,7 +14,7 @@ from server.access import ownership
 from server.access.caller import Caller
 from server.ledger import events, jobs, tag_numbers, uploads
 from server.ledger.columns import Cursor
-from server.ledger.needed_media import open_jobs
+from server.ledger.needed_media import open_reads
 from server.ledger.types import JobRow, JobState, SessionRow, UploadRow, UploadState
 from server.records.events import make_event
 from server.records.session_progress import note_new_input
@@ -57,8 +57,8 @@ def facts_of(cursor: Cursor, description: DeclaredUpload, caller: Caller) -> Kno
     client_id = session.client_id if session else caller.client_id
     upload_id, known = ownership.stored_upload_id(cursor, client_id, description.upload_id)
     upload = uploads.get(cursor, upload_id) if known else None
-    opened = open_jobs(cursor, description.session_id)
-    return KnownFacts(session, upload, Waiting(opened.number, opened.of_session), opened.spool_ids)
+    opened = open_reads(cursor, description.session_id)
+    return KnownFacts(session, upload, Waiting(opened.number, len(opened.spool_ids)), opened.spool_ids)
 
 
 def record(cursor: Cursor, upload: UploadRow, job: JobRow, caller: Caller) -> Kept:

@@ -38,7 +38,7 @@ class Waiting:
     """What the server holds already, with this upload and all others that are arriving.
 
     Attributes:
-        jobs: Jobs that wait or run.
+        jobs: Jobs that wait or run and read an upload.
         session_jobs: Those of the session.
         session_bytes: Files of the session that wait to be read, and the declared sizes of those that are arriving.
         arriving_bytes: Declared sizes of all uploads that are arriving.

@@ -21,7 +21,7 @@ from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.llm.field_names import FieldNames
-from server.llm.labeller import VISION_API, VisionLabeller
+from server.llm.labeller import VISION_API, VisionLabeller, judge_vision_error
 from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.openai_client import ChatUpstream
 from server.llm.openai_errors import judge_llm_error
@@ -89,7 +89,7 @@ async def build_upstreams(
 
 def _labeller(settings: Settings, breakers: Breakers, health: list[HealthProbe], stack: AsyncExitStack) -> Labeller:
     vision, retry = settings.vision_upstream, settings.retry
-    breaker = breakers.build(VISION_API, vision.bounds, judge_llm_error)  # also without one, operators look for it
+    breaker = breakers.build(VISION_API, vision.bounds, judge_vision_error)  # also without one, operators look for it
     if not vision.base_url:
         return NO_LABELLER
     client = VisionClient(vision.base_url, vision.api_key.get_secret_value(), vision.model)

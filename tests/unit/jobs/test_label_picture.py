@@ -16,6 +16,8 @@ from models.reasons import Reason
 from models.redaction.types import Redaction
 from models.retry import POLICIES
 from models.text import RedactedText, TextSource
+from server.breakers.registry import Breakers
+from server.breakers.types import BreakerBounds
 from server.ledger import dead_letters, erasure, recommendations, retention
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.picture_labels import PictureLabel
@@ -24,6 +26,8 @@ from server.ledger.types import JobState, RecommendationRow, RecommendationState
 from server.llm.history import source_items_of
 from server.llm.labels import NO_LABELLER, RawLabel
 from server.llm.types import PICTURE_LABELS, OnboardingRecord, RecordField
+from server.observability.metrics import Metrics
+from server.records.status import Component, StatusReporter
 from server.rpc import convert
 from tests.eventually import eventually
 from tests.fakes.gateway import page, redacted
@@ -241,7 +245,57 @@ async def test_without_an_upstream_nobody_is_asked(world: World) -> None:
     assert [job.kind for job in await world.jobs()] == ["read_picture"]
 
 
-async def test_a_job_that_waits_ends_when_the_upstream_is_turned_off(world: World, labeller: FakeLabeller) -> None:
+@pytest.mark.parametrize("tried", [True, False])
+async def test_a_job_is_kept_while_there_is_no_upstream_and_done_once_there_is_one(
+    world: World, labeller: FakeLabeller, tried: bool
+) -> None:
+    labeller.answers.append(UpstreamFailed("It broke.", reason=Reason.UPSTREAM_ERROR))
+    labeller.held = None if tried else asyncio.Event()
+    await world.start()
+    if tried:
+        row = await read(world)
+    else:
+        world.gateway.will("read_picture", page("No. 4821", image=png()))
+        row = await world.upload()
+        await eventually(lambda: labeller.seen)
+    await world.runner.stop(0)
+
+    world.labeller = NO_LABELLER
+    world.boot()
+    await world.start()
+    for _ in range(3):
+        world.clock.advance(24 * 3600)
+        await world.settle()
+    assert [job.state for job in await world.jobs() if job.kind == "label_picture"] == [JobState.QUEUED]
+    assert await part(world) == Component(
+        "labels", True, "No vision upstream is configured; pictures get no labels. 1 job(s) wait until one is."
+    )
+    await world.runner.stop(0)
+
+    world.labeller, labeller.held = labeller, None
+    if tried:  # days without an upstream are no part of the time of the policy
+        labeller.answers.append(UpstreamFailed("It broke.", reason=Reason.UPSTREAM_ERROR))
+    world.boot()
+    await world.start()
+    for _ in range(2):
+        await world.settle()
+        world.clock.advance(60)
+    assert (await world.uploaded(row.id)).labels is not None
+    assert {job.state for job in await world.jobs()} == {JobState.DONE}
+
+
+async def part(world: World) -> Component:
+    """What the status says of the vision upstream."""
+    breakers = Breakers(world.ledger, Metrics(), world.clock)
+    breakers.build("vision_api", BreakerBounds())
+    parts = (world.gateway, world.ledger, world.assistant, breakers, world.clock(), lambda: 0, ())
+    report = await StatusReporter(*parts, labeller=world.labeller).report()
+    return next(each for each in report.components if each.name == "labels")
+
+
+async def test_a_session_that_ended_while_there_was_no_upstream_gets_no_labels(
+    world: World, labeller: FakeLabeller
+) -> None:
     labeller.answers.append(BreakerOpen("Paused.", retry_after_s=60.0))
     await world.start()
     row = await read(world)
@@ -249,10 +303,17 @@ async def test_a_job_that_waits_ends_when_the_upstream_is_turned_off(world: Worl
     world.labeller = NO_LABELLER
     world.boot()
     await world.start()
+    proposed = await propose(world)
+    await world.recommender.decide(proposed.id, proposed.content_hash, "x", approve=True)
+    await world.runner.stop(0)
+    world.labeller = labeller
+    world.boot()
+    await world.start()
     world.clock.advance(70)
     await world.settle()
-    assert {job.state for job in await world.jobs()} == {JobState.DONE}
+    assert len(labeller.seen) == 1
     assert (await world.uploaded(row.id)).labels is None
+    assert {job.state for job in await world.jobs()} == {JobState.DONE}
 
 
 async def test_failures_follow_the_policy_and_end_in_a_letter_that_can_be_redriven(

@@ -192,6 +192,38 @@ async def test_a_job_waits_as_long_as_the_upstream_asks(
     assert await server.answered(turn)
 
 
+async def test_a_pause_of_an_hour_makes_no_dead_letter(
+    connect: Connect, scripted: ScriptedUpstream, world: World
+) -> None:
+    """A quota by the hour: the job of the turn that met it, and the jobs of turns that ask nobody meanwhile."""
+    server = connect((scripted, KEY))
+    await server.start()
+    scripted.script("rate_limit", retry_after="3600")
+    told = [(await server.reply(f"The meter reads {number}"))[0] for number in range(3)]
+    before = scripted.asked()
+    await world.settle()
+    assert scripted.asked() == before
+    assert {attempt.reason for attempt in world.attempts} == {"UPSTREAM_PAUSED"}
+    world.clock.advance(3610)
+    await world.settle()
+    assert scripted.asked() == before + 1, "the first one is told to wait for another hour, the others ask nobody"
+    assert not await world.read(dead_letters.count_open)
+    scripted.script("error")
+    world.clock.advance(3610)
+    await world.settle()
+    assert world.attempts[-1].reason == "UPSTREAM_ERROR"
+    assert not await world.read(dead_letters.count_open), "the hours are no part of the time of the policy"
+    await world.runner.stop(0)
+    await server.breakers.drain()
+    server = connect((scripted, KEY))  # a restart keeps it so
+    await server.start()
+    scripted.script("answer")
+    for _ in range(4):
+        world.clock.advance(60)
+        await world.settle()
+    assert [await server.answered(turn) for turn in told] == [True] * 3
+
+
 async def test_a_refused_key_costs_one_request_and_no_job(
     connect: Connect, scripted: ScriptedUpstream, world: World
 ) -> None:

@@ -19,15 +19,15 @@ from PIL import Image
 from models.errors import BreakerOpen, DeadlineExceeded, Overloaded, RedactionFailed, UpstreamFailed, VestibuleError
 from models.retry_budget import RetryBudget
 from models.text import RedactedText
-from server.breakers.types import BreakerState
+from server.breakers.breaker import AsyncBreaker
+from server.breakers.types import BreakerBounds, BreakerState
 from server.ledger.types import Artifact, UploadRow, UploadState
-from server.llm.labeller import VISION_API, VisionLabeller
+from server.llm.labeller import VISION_API, VisionLabeller, judge_vision_error
 from server.llm.labels import RawLabel
 from server.llm.shown_picture import ShownPicture, shown_picture
 from server.llm.upstream import Patience, Upstream
 from server.llm.vision_client import MAX_ANSWER_BYTES, VisionClient
 from tests.unit.ledger.makers import NOW
-from tests.unit.llm.assistants import llm_breaker
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import redacted
 
@@ -36,7 +36,8 @@ def labeller_at(
     url: str, *, timeout_s: float = 5.0, transport: httpx2.AsyncBaseTransport | None = None
 ) -> tuple[VisionLabeller, Upstream]:
     client = VisionClient(url, KEY, "seer", transport=transport)
-    upstream = Upstream(client, llm_breaker(VISION_API), RetryBudget(), Patience(timeout_s))
+    breaker = AsyncBreaker(VISION_API, BreakerBounds(), judge=judge_vision_error)
+    upstream = Upstream(client, breaker, RetryBudget(), Patience(timeout_s))
     return VisionLabeller(client, upstream, 8), upstream
 
 
@@ -46,14 +47,18 @@ class World:
     upstream: Upstream
     picture: ShownPicture
 
-    async def label(self, *, retry: bool = False) -> list[RawLabel]:
-        return await self.labeller.label(self.picture, language="en", retry=retry)
+    async def label(self, *, retry: bool = False, picture: ShownPicture | None = None) -> list[RawLabel]:
+        return await self.labeller.label(picture or self.picture, language="en", retry=retry)
 
 
 @pytest.fixture
 def picture(tmp_path: Path) -> ShownPicture:
     """A dark grey picture, higher than wide."""
-    Image.fromarray(np.full((400, 300, 3), 30, np.uint8)).save(tmp_path / "a.png")
+    return grey_picture(tmp_path, 30)
+
+
+def grey_picture(tmp_path: Path, level: int) -> ShownPicture:
+    Image.fromarray(np.full((400, 300, 3), level, np.uint8)).save(tmp_path / "a.png")
     artifact = Artifact("a.png", "image/png", 1, 0, 300, 400)
     text = redacted("4821")
     row = UploadRow("u", "s", "", UploadState.DONE, 1, "", "image/png", NOW, NOW, text=text, artifact=artifact)
@@ -111,6 +116,8 @@ FAILURES: list[tuple[str, type[VestibuleError], str]] = [
     ("huge", UpstreamFailed, "UPSTREAM_GARBAGE"),
     ("bad_record", UpstreamFailed, "UPSTREAM_INVALID_LABELS"),
 ]
+OF_ONE_PICTURE = ("bad_request", "half", "empty", "bad_record")
+"""What may be the fault of the picture, since the upstream did answer."""
 
 
 @pytest.mark.parametrize(("mode", "kind", "reason"), FAILURES)
@@ -122,7 +129,43 @@ async def test_a_failure_has_a_reason_and_counts(
         await world.label()
     assert failed.value.reason == reason
     assert "vision upstream" in failed.value.message
-    assert world.upstream.breaker.failure_count == (0 if mode == "bad_request" else 1)
+    assert world.upstream.breaker.failure_count == (0 if mode in OF_ONE_PICTURE else 1)
+
+
+@pytest.mark.parametrize("mode", [mode for mode, *_ in FAILURES])
+async def test_one_picture_counts_once_at_most(world: World, scripted: ScriptedUpstream, mode: str) -> None:
+    scripted.script(mode)
+    for number in range(5):
+        with pytest.raises(VestibuleError):
+            await world.label(retry=number > 0)
+    assert world.upstream.breaker.failure_count == (0 if mode in OF_ONE_PICTURE else 1)
+    assert world.upstream.breaker.state is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"), [(400, 0), (404, 0), (413, 0), (422, 0), (408, 1), (429, 1), (500, 1), (503, 1)]
+)
+async def test_a_refusal_of_one_picture_is_no_outage(picture: ShownPicture, status: int, counts: int) -> None:
+    refused = httpx2.MockTransport(lambda _request: httpx2.Response(status, json={}))
+    labeller, upstream = labeller_at("http://vision.test/v1", transport=refused)
+    with pytest.raises(VestibuleError):
+        await labeller.label(picture, language="en", retry=False)
+    assert upstream.breaker.failure_count == counts
+    await upstream.aclose()
+
+
+async def test_words_in_place_of_labels_are_no_outage(world: World, tmp_path: Path) -> None:
+    """Also of several pictures in a row: the upstream works, and its health probes are answered."""
+    text = "I can't help with that."
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    said = {"id": "x", "object": "chat.completion", "created": 0, "model": "seer", "choices": [choice]}
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, json=said))
+    labeller, upstream = labeller_at("http://vision.test/v1", transport=transport)
+    for level in range(10, 60, 10):
+        with pytest.raises(UpstreamFailed, match="no valid labels"):
+            await labeller.label(grey_picture(tmp_path, level), language="en", retry=False)
+    assert upstream.breaker.failure_count == 0
+    await upstream.aclose()
 
 
 async def test_an_upstream_that_hangs_times_out(scripted: ScriptedUpstream, picture: ShownPicture) -> None:
@@ -135,11 +178,13 @@ async def test_an_upstream_that_hangs_times_out(scripted: ScriptedUpstream, pict
     scripted.script("answer")
 
 
-async def test_the_breaker_refuses_and_a_probe_closes_it(world: World, scripted: ScriptedUpstream) -> None:
+async def test_the_breaker_refuses_and_a_probe_closes_it(
+    world: World, scripted: ScriptedUpstream, tmp_path: Path
+) -> None:
     scripted.script("error")
-    for _ in range(3):
+    for level in (30, 60, 90):
         with pytest.raises(UpstreamFailed):
-            await world.label()
+            await world.label(picture=grey_picture(tmp_path, level))
     asked = scripted.asked()
     with pytest.raises(BreakerOpen, match=VISION_API):
         await world.label(retry=True)

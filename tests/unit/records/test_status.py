@@ -9,6 +9,7 @@ from models.errors import Overloaded
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
 from server.ledger.writer import Ledger
+from server.llm.upstream import CHECKER_API, LLM_API
 from server.observability.metrics import Metrics
 from server.records.status import Component, StatusReporter
 from tests.fakes.assistant import FakeAssistant
@@ -67,3 +68,37 @@ async def test_the_address_of_rays_dashboard_is_told_where_there_is_one(ledger: 
 
     assert await told("http://127.0.0.1:8265") == "http://127.0.0.1:8265"
     assert not await told("")
+
+
+async def _component(ledger: Ledger, breakers: Breakers, name: str) -> Component | None:
+    reporter = StatusReporter(FakeGateway(), ledger, FakeAssistant(), breakers, NOW, lambda: 0, ())
+    return next((part for part in (await reporter.report()).components if part.name == name), None)
+
+
+async def test_a_checker_of_its_own_is_a_part_whose_faults_are_told(ledger: Ledger) -> None:
+    breakers = Breakers(ledger, Metrics(), lambda: NOW)
+    llm, checker = (breakers.build(name, BreakerBounds()) for name in (LLM_API, CHECKER_API))
+    assert await _component(ledger, breakers, "checker") == Component("checker", True, "The breaker is closed.")
+
+    checker.trip()
+    told = await _component(ledger, breakers, "checker")
+    assert told == Component("checker", False, "The breaker is open.", "BREAKER_OPEN")
+
+    checker.reset()
+    checker.block("UPSTREAM_KEY_REFUSED")
+    told = await _component(ledger, breakers, "checker")
+    assert told is not None
+    assert (told.healthy, told.reason) == (False, "UPSTREAM_KEY_REFUSED")
+    assert told.detail.startswith("The breakers: checker_api refuses the key. Change the key")
+    assert await _component(ledger, breakers, "llm") == Component("llm", True, "The breaker is closed.")
+
+    llm.trip()
+    checker.reset()
+    assert await _component(ledger, breakers, "checker") == Component("checker", True, "The breaker is closed.")
+    await breakers.drain()
+
+
+async def test_a_checker_that_is_the_llm_itself_is_no_part_of_its_own(ledger: Ledger) -> None:
+    breakers = Breakers(ledger, Metrics(), lambda: NOW)
+    breakers.build(LLM_API, BreakerBounds())
+    assert await _component(ledger, breakers, "checker") is None

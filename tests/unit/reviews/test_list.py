@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,8 +15,17 @@ from models.errors import InvalidInput
 from models.text import RedactedText
 from server.ledger import recommendations, reviews, sessions
 from server.ledger.columns import Cursor, stored_time
+from server.ledger.page_token import page_token_after
 from server.ledger.reviews import Assignment, Claim, Claimant
-from server.ledger.reviews_list import ClaimFilter, ReviewFilter, ReviewOrder, WaitingPage, list_waiting, number_waiting
+from server.ledger.reviews_list import (
+    ClaimFilter,
+    ReviewFilter,
+    ReviewOrder,
+    WaitingPage,
+    list_key,
+    list_waiting,
+    number_waiting,
+)
 from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
 from tests.unit.ledger import makers
@@ -183,6 +193,50 @@ def test_a_token_of_another_kind_is_refused(waiting: Waiting) -> None:
     with pytest.raises(InvalidInput) as caught:
         waiting.page(token="not a token")
     assert caught.value.reason == "PAGE_TOKEN_INVALID"
+
+
+OTHERS = [
+    *(ReviewFilter(order=order) for order in ReviewOrder if order is not ReviewOrder.OLDEST),
+    ReviewFilter(claim=ClaimFilter.UNCLAIMED),
+    ReviewFilter(client_id="app"),
+    ReviewFilter(visible_to="app"),
+    ReviewFilter(flow="default"),
+    ReviewFilter(min_age_s=1.0),
+    ReviewFilter(max_age_s=3600.0),
+    ReviewFilter(assignee="m.huber"),
+    ReviewFilter(claim=ClaimFilter.MINE, who=Claimant("key:1", "")),
+    ReviewFilter(claim=ClaimFilter.MINE, who=Claimant("key:1", "m.huber")),
+]
+
+
+def test_a_token_holds_for_the_filters_and_the_order_it_was_made_for(waiting: Waiting) -> None:
+    """With another order it would silently give a page from the middle of that."""
+    for one, other in itertools.product([EVERYTHING, *OTHERS], repeat=2):
+        if one == other:
+            waiting.page(other, token=next_token(one))
+            continue
+        with pytest.raises(InvalidInput, match="other filters or another order") as caught:
+            waiting.page(other, token=next_token(one))
+        assert caught.value.reason == "PAGE_TOKEN_INVALID"
+
+
+def next_token(which: ReviewFilter) -> str:
+    return page_token_after(NOW, "b5a3c8f4-0000-4000-8000-000000000000", list_key(which))
+
+
+def test_the_tokens_of_a_list_are_bound_to_it(waiting: Waiting) -> None:
+    for wait_s in (-30, -20):
+        waiting.add(wait_s)
+    token = waiting.page(size=1).next_token
+    assert token.startswith(list_key(EVERYTHING))
+    assert len(token) <= 200
+    assert "app" not in next_token(ReviewFilter(client_id="app"))
+    with pytest.raises(InvalidInput):
+        waiting.page(ReviewFilter(order=ReviewOrder.EXPIRY), token=token)
+
+
+def test_whom_marks_are_meant_for_is_no_part_of_the_list_of_all(waiting: Waiting) -> None:
+    waiting.page(ReviewFilter(who=Claimant("key:2", "b")), token=next_token(ReviewFilter(who=Claimant("key:1", "a"))))
 
 
 def test_a_page_after_the_last_one_still_counts_all(waiting: Waiting) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from models.errors import Overloaded, TooLarge
-from server.ledger import sessions
+from server.ledger import jobs, sessions
 from server.ledger.types import SessionRow, SessionState
 from server.setting_groups import MEBIBYTE, LimitSettings
 from server.uploads.spool import Spool
@@ -59,6 +60,22 @@ async def test_what_waits_is_bounded_for_a_session(harness: UploadHarness, bound
         await server.accept()
     assert await reason_of(server.accept) == "SESSION_JOBS_FULL"
     await server.accept(session_id=await another_session(server))
+
+
+async def test_jobs_that_wait_for_an_upstream_refuse_no_upload(harness: UploadHarness) -> None:
+    """A key that ran out over a weekend, or a server without a remote LLM, keeps jobs for days."""
+    server = harness.with_limits(open_jobs=2, session_jobs=2)
+    kinds = [("reply", "llm_api"), ("propose_record", "llm_api"), ("label_picture", "vision_api")]
+    kept = [
+        jobs.new_job(kind, f"{kind}:{n}", server.session.id, {}, policy, server.clock())
+        for kind, policy in kinds
+        for n in range(3)
+    ]
+    for job in kept:
+        await server.ledger.write(partial(jobs.insert_job, row=job))
+    for _ in range(2):
+        await server.accept()
+    assert await reason_of(server.accept) in ("JOBS_FULL", "SESSION_JOBS_FULL")
 
 
 async def test_what_waits_for_a_session_counts_as_it_is_stored(harness: UploadHarness) -> None:

@@ -313,7 +313,9 @@ class ListReviewsRequest(_message.Message):
     page_size: _builtins.int
     """Most records of the page. 0 means 50."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filters and order. Empty means the first page."""
+    """next_page_token of the page before, with the same filters and order; with others it is PAGE_TOKEN_INVALID. Empty
+    means the first page.
+    """
     @_builtins.property
     def min_age(self) -> _duration_pb2.Duration:
         """Only what has waited at least so long."""
