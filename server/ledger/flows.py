@@ -140,9 +140,8 @@ def find(cursor: Cursor, name: str, version: int = 0) -> FlowDefinition:
     """
     row = fetch_one(
         cursor,
-        """SELECT content FROM flows WHERE name = $name AND ($version = 0 OR version = $version)
-        ORDER BY version DESC LIMIT 1""",
-        {"name": name, "version": version},
+        "SELECT content FROM flows WHERE name = ? AND ? IN (0, version) ORDER BY version DESC LIMIT 1",
+        [name, version],
     )
     if row is None:
         raise flow_not_found()

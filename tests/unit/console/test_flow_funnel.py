@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from server.access.caller import Scope
+from server.console.analyses import Analyses
 from tests.unit.analytics.two_flows import APPROVED, CAR, DAMAGE, OPENED, PHOTO, PROPOSED, keep
 from tests.unit.console.harness import Harness
 
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[Harness]:
-    made = Harness(tmp_path)
+    made = Harness(tmp_path, analyses=Analyses(patience_s=60))
     made.ledger.write_now(keep)
     yield made
     made.close()
