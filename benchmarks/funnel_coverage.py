@@ -41,7 +41,8 @@ SELECT session_id, 'app' AS client_id, create_time,
     leaves AND act_time + to_seconds(1800) <= last_seen AS ended,
     act_time + to_seconds(1800) AS end_time
 FROM acted"""
-_ENDS = """CREATE OR REPLACE TABLE sessions AS SELECT session_id AS id, client_id, create_time, end_time AS stage_time
+_ENDS = """CREATE OR REPLACE TABLE sessions AS SELECT session_id AS id, client_id, create_time, end_time AS stage_time,
+    'site_visit' AS flow, 1 AS flow_version
 FROM v_session_stages"""
 _RECORDS = "CREATE TABLE IF NOT EXISTS recommendations (session_id VARCHAR, expire_time TIMESTAMP)"
 _KNOWN = (

@@ -45,6 +45,8 @@ class FunnelChoice:
         client_id: Only sessions of this client; empty means all.
         pseudonym: Under which the client's sessions are stored, if not under its id.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+        flow: Only sessions of this flow; empty means all.
+        flow_version: Only those of this version of it; 0 means all.
         steps: Names of events, or stages; empty for the default funnel.
         within: Longest time from the first step to each later one; None for no bound.
         ordering: In which order the steps must come.
@@ -56,6 +58,8 @@ class FunnelChoice:
     client_id: str = ""
     pseudonym: str = ""
     visible_to: str = ""
+    flow: str = ""
+    flow_version: int = 0
     steps: tuple[str, ...] = ()
     within: timedelta | None = None
     ordering: Ordering = "ordered"
@@ -73,7 +77,8 @@ class FunnelChoice:
         Raises:
             ValueError: A step is no machine word.
         """
-        return f"(FROM {self._of_steps() if self.steps else 'v_session_stages'} WHERE {_CHOSEN})"
+        chosen = f"{_CHOSEN} AND {_OF_FLOW}" if self.flow else _CHOSEN
+        return f"(FROM {self._of_steps() if self.steps else 'v_session_stages'} WHERE {chosen})"
 
     def analyzed(self) -> Steps:
         """The same funnel for the search for causes. Its steps come in order, and none is optional.
@@ -91,18 +96,22 @@ class FunnelChoice:
 
     def parameters(self) -> Row:
         """The values of ``sessions``."""
+        of_flow = {"flow": self.flow, "flow_version": self.flow_version} if self.flow else {}
         return {
             "since": stored_time_or_none(self.start),
             "until": stored_time_or_none(self.end),
             "client": self.client_id,
             "pseudonym": self.pseudonym,
             "visible_to": self.visible_to,
+            **of_flow,
         }
 
 
 _CHOSEN = """($since::TIMESTAMP IS NULL OR create_time >= $since)
     AND ($until::TIMESTAMP IS NULL OR create_time < $until)
     AND ($client = '' OR client_id IN ($client, $pseudonym)) AND ($visible_to = '' OR client_id = $visible_to)"""
+_OF_FLOW = """session_id IN (SELECT session_id FROM v_sessions
+    WHERE flow = $flow AND ($flow_version = 0 OR flow_version = $flow_version))"""
 
 # The median is over the sessions that reached both stages and whose times of both are known.
 _MEDIANS_OF_STAGES = """, median(epoch(in_progress_time - create_time)) AS median_2,

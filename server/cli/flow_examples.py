@@ -1,4 +1,4 @@
-"""What the redactor makes of a flow: of the examples of answers, and of words that may name a person."""
+"""What may be wrong in a flow: examples that would not arrive, words that may name a person, and unknown events."""
 
 from __future__ import annotations
 
@@ -85,6 +85,19 @@ def personal_words(flow: FlowDefinition) -> list[str]:
         f"{word} in events may name a person. It would be stored and shown as it is."
         for word in words
         if _redactor().redact(as_value(word), context).entities
+    ]
+
+
+def unknown_stages(flow: FlowDefinition) -> list[str]:
+    """One sentence for each stage of its funnel that is an event of which neither the flow nor the server knows."""
+    from server.records.event_catalogue import EVENTS
+
+    known = {*(EVENTS.keys() - {"stage_entered"}), *flow.events, *(step.event for step in flow.steps)}
+    return [
+        f"{stage} in funnel.stages is no event of the server, and events does not declare it. Unless an app sends it, "
+        "no session reaches this stage."
+        for stage in flow.funnel.stages
+        if stage.islower() and stage not in known
     ]
 
 

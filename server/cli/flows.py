@@ -93,7 +93,8 @@ def check(files: tuple[Path, ...], examples: bool, as_json: bool) -> None:
 
     The redactor reads the examples of the fields, too. If it hides one, real values would be hidden as well, and the
     field would stay empty: make such a field personal. In the example of a personal field it must find the value. These
-    are warnings: the file is a flow nevertheless, and the exit code is 0.
+    are warnings, as is a stage of the funnel that is no known event: the file is a flow nevertheless, and the exit code
+    is 0.
     """
     answers: list[_Answer] = []
     for file in files:
@@ -112,7 +113,7 @@ def check(files: tuple[Path, ...], examples: bool, as_json: bool) -> None:
 def _checked(file: Path, *, examples: bool) -> tuple[_Answer, Failure | None]:
     """What is said of one file, and the failure if it is no flow."""
     from models.errors import VestibuleError
-    from server.cli.flow_examples import personal_words, useless_examples
+    from server.cli.flow_examples import personal_words, unknown_stages, useless_examples
     from server.flows.loader import CHECK_HINT, load_flow
 
     try:
@@ -122,6 +123,7 @@ def _checked(file: Path, *, examples: bool) -> tuple[_Answer, Failure | None]:
         failure.hint = "" if failure.hint == CHECK_HINT else failure.hint
         return _Answer(str(file), "", [failure.message, *failure.details], []), failure
     warnings = [*useless_examples(flow), *personal_words(flow)] if examples else []
+    warnings += unknown_stages(flow)
     return _Answer(str(file), flow.label, [], warnings), None
 
 

@@ -13,7 +13,7 @@ import click
 from server.cli.funnel_details import DetailOptions, add_details, detail_options, report_rows, table_rows
 from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_report import report as report_command
-from server.cli.funnel_request import ORDERS, client_pseudonym, funnel_request
+from server.cli.funnel_request import ORDERS, client_pseudonym, flow_option, funnel_request
 from server.cli.funnel_sessions import COLUMNS as SESSION_COLUMNS
 from server.cli.funnel_sessions import session_rows, sessions_request
 from server.cli.output import show_json, show_table, time_json, time_text
@@ -29,11 +29,27 @@ if TYPE_CHECKING:
         ListFunnelSessionsResponse,
     )
 
+_OF_REPORT = (
+    "start",
+    "end",
+    "client_id",
+    "flow",
+    "steps",
+    "window",
+    "order",
+    "address",
+    "data_dir",
+    "state_dir",
+    "as_json",
+)
+"""Options that `funnel` and `funnel report` both have."""
+
 
 @click.group(invoke_without_command=True, short_help="Show where people drop out.")
 @click.option("--from", "start", type=Moment(), metavar="TIME", help="Sessions opened at or after this time, UTC.")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
+@flow_option
 @click.option("--steps", default="", metavar="NAMES", help="Names of events, or stages, with commas: count these.")
 @click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
 @click.option("--order", type=click.Choice(ORDERS), help="Order of the steps; ordered unless given.")
@@ -57,6 +73,7 @@ def funnel(
     start: datetime | None,
     end: datetime | None,
     client_id: str,
+    flow: str,
     steps: str,
     window: timedelta | None,
     order: str | None,
@@ -79,13 +96,15 @@ def funnel(
     --client finds a client of tokens by the id that the issuer gave it, too.
 
     With --steps the command counts a funnel over these events in the place of the stages. In strict order no other
-    event of the app may lie between two steps. docs/operating/funnels.md has the rule of each option.
+    event of the app may lie between two steps. With --flow it counts the sessions of this flow, without --steps over
+    the stages that its file gives under funnel. docs/operating/funnels.md has the rule of each option.
     While no server runs, the command reads its ledger file.
 
     \b
     Examples:
       vestibule funnel
       vestibule funnel --from 2026-11-01 --to 2026-12-01 --client site-7
+      vestibule funnel --flow site_visit
       vestibule funnel --steps camera_opened,photo_taken,COMPLETED --window 1d
       vestibule funnel --by variant --every week
       vestibule funnel --steps cart,pay,done --by channel --attribution pay --value amount --quantiles
@@ -97,16 +116,16 @@ def funnel(
     if context.invoked_subcommand is not None:  # Options before the command apply to it.
         if number or DetailOptions(**details) != DetailOptions():
             raise click.UsageError("The report has no groups, times or rules of steps: leave these options out.")
-        names = ("start", "end", "client_id", "steps", "window", "order", "address", "data_dir", "state_dir", "as_json")
-        context.default_map = {"report": {name: context.params[name] for name in names}}
+        context.default_map = {"report": {name: context.params[name] for name in _OF_REPORT}}
         return
-    request = funnel_request(start, end, client_id, steps, window, order)
+    request = funnel_request(start, end, client_id, steps, window, order, flow)
     add_details(request, DetailOptions(**details))
     if not number and (group is not None or period is not None):
         raise click.UsageError("--group and --period need --sessions.")
     stopped = stopped_server(address, state_dir, data_dir)
     if number:
-        behind = sessions_request(request, number, group, period)
+        stages = _stages_of_flow(request, address, state_dir, stopped) if flow and not steps else ()
+        behind = sessions_request(request, number, group, period, stages)
         found = list(
             session_rows(
                 behind,
@@ -121,7 +140,7 @@ def funnel(
             if found:
                 click.echo("`vestibule sessions timeline ID` tells what happened in one of them.", err=True)
         return
-    report = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
+    report = _report(request, address, state_dir, stopped)
     rows = report_rows(report, request)
     show_notes(report.warnings, request)
     if as_json:
@@ -131,6 +150,24 @@ def funnel(
         columns, shown = table_rows(rows)
         some = any(stage.session_count for stage in report.stages)
         show_table(columns, shown if some else (), empty="There are no sessions.")
+
+
+def _stages_of_flow(
+    request: GetReportRequest, address: str | None, state_dir: Path | None, stopped: StoppedServer | None
+) -> list[str]:
+    """The stages that a flow has, from a report without sessions."""
+    from google.protobuf.timestamp_pb2 import Timestamp
+    from vestibule.v1.funnel_pb2 import GetReportRequest
+
+    nobody = Timestamp(seconds=0)
+    wanted = GetReportRequest(flow=request.flow, flow_version=request.flow_version, end_time=nobody)
+    return [stage.name for stage in _report(wanted, address, state_dir, stopped).stages]
+
+
+def _report(
+    request: GetReportRequest, address: str | None, state_dir: Path | None, stopped: StoppedServer | None
+) -> GetReportResponse:
+    return _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
 
 
 def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | None) -> GetReportResponse:

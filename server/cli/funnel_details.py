@@ -261,7 +261,7 @@ def _row(
     if request.HasField("value"):
         value = stage.value
         row |= {"with_value": value.session_count, "total": value.total, "dropped_total": value.dropped_total}
-    if request.step_rules:
+    if request.step_rules or (request.flow and not request.steps):
         row["optional"] = stage.optional
     return row
 

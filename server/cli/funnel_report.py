@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from server.cli.funnel_notes import as_rows, show_notes
-from server.cli.funnel_request import client_pseudonym, funnel_request
+from server.cli.funnel_request import client_pseudonym, flow_option, funnel_request
 from server.cli.output import check_can_write, show_json, show_table
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
@@ -36,6 +36,7 @@ LANGUAGES = ("en", "de", "es")
 @click.option("--from", "start", type=Moment(), metavar="TIME", help="Sessions opened at or after this time, UTC.")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
+@flow_option
 @click.option("--steps", default="", metavar="NAMES", help="Names of events, or stages, with commas: analyze these.")
 @click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
 @click.option("--order", type=click.Choice(IN_ORDER), help="Order of the steps; ordered unless given.")
@@ -50,6 +51,7 @@ def report(
     start: datetime | None,
     end: datetime | None,
     client_id: str,
+    flow: str,
     steps: str,
     window: timedelta | None,
     order: str | None,
@@ -64,7 +66,8 @@ def report(
 
     Only sessions whose end would be known by now count; the others wait, and are not lost. The page of --html is one
     file without script that reads on a phone and in a mail client. docs/operating/funnel-report.md says how to read it.
-    With --steps it is about these events in the place of the stages.
+    With --steps it is about these events in the place of the stages. With --flow it is about the sessions of this flow,
+    without --steps over the stages of its funnel, those that are optional left out.
     While no server runs, the command reads its ledger file.
 
     \b
@@ -76,7 +79,7 @@ def report(
     """
     from server.services.funnel_messages import report_of
 
-    request = funnel_request(start, end, client_id, steps, window, order)
+    request = funnel_request(start, end, client_id, steps, window, order, flow)
     if len(request.steps) == 1:
         raise click.UsageError("--steps of a report takes two steps or more.")
     request.analyze, request.language = True, language

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 
 MOST_STEPS = 12
+MOST_VERSION = 1_000_000
 _STEP = re.compile("[a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETED|ABANDONED|REJECTED")
+_FLOW = re.compile("([a-z][a-z0-9_]{0,47})(?:@([1-9][0-9]{0,6}))?")
+flow_option = click.option(
+    "--flow",
+    default="",
+    metavar="NAME[@VERSION]",
+    help="Only sessions of this flow, and without --steps the stages of its funnel.",
+)
 ORDERS = ("ordered", "strict", "any")
 
 
@@ -29,23 +37,26 @@ def funnel_request(
     steps: str = "",
     window: timedelta | None = None,
     order: str | None = None,
+    flow: str = "",
 ) -> GetReportRequest:
-    """The request for sessions of a time and of a client, and for steps, which commas separate.
+    """The request for sessions of a time, of a client and of a flow, and for steps, which commas separate.
 
     Raises:
-        click.UsageError: The time ends before it begins, the steps are no 1 to 12 different words, or there is a window
-            or an order without steps.
+        click.UsageError: The time ends before it begins, the steps are no 1 to 12 different words, there is an order
+            without steps or a window without steps and flow, or the flow is no name with or without a version.
     """
     from vestibule.v1.funnel_pb2 import FunnelOrder, GetReportRequest
 
-    if (window or order) and not steps:
-        raise click.UsageError("--window and --order need --steps.")
+    if (order and not steps) or (window and not (steps or flow)):
+        raise click.UsageError("--order needs --steps, and --window needs --steps or --flow.")
     check_span(start, end)
     request = GetReportRequest(client_id=client_id)
     if start is not None:
         request.start_time.FromDatetime(as_utc(start))
     if end is not None:
         request.end_time.FromDatetime(as_utc(end))
+    if flow:
+        request.flow, request.flow_version = _flow(flow)
     names = [step.strip() for step in steps.split(",")] if steps else []
     if len(names) > MOST_STEPS or len(set(names)) < len(names) or not all(map(_STEP.fullmatch, names)):
         raise click.UsageError(f"--steps takes 1 to {MOST_STEPS} different names of events or stages, with commas.")
@@ -55,6 +66,15 @@ def funnel_request(
     if order:
         request.order = FunnelOrder.Value(f"FUNNEL_ORDER_{order.upper()}")
     return request
+
+
+def _flow(text: str) -> tuple[str, int]:
+    """The name of a flow, and its version; 0 without one."""
+    found = _FLOW.fullmatch(text)
+    version = int(found[2] or 0) if found else 0
+    if not found or version > MOST_VERSION:
+        raise click.UsageError("--flow takes a name, or a name with a version such as site_visit@1.")
+    return found[1], version
 
 
 def client_pseudonym(stopped: StoppedServer) -> Callable[[str], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +24,11 @@ _NUMBER = re.compile(r"(reached|dropped|under_way)@(\w+)")
 
 
 def sessions_request(
-    report: GetReportRequest, number: str, group: str | None, period: datetime | None
+    report: GetReportRequest,
+    number: str,
+    group: str | None,
+    period: datetime | None,
+    stages_of_flow: Sequence[str] = (),
 ) -> ListFunnelSessionsRequest:
     """The request for the sessions behind a number.
 
@@ -33,6 +37,7 @@ def sessions_request(
         number: Such as ``dropped@pay`` or ``dropped@3``.
         group: As the table of the report calls it; None for all.
         period: When it begins; None for all time.
+        stages_of_flow: Of a report on the stages of a flow; empty for any other.
 
     Raises:
         click.UsageError: The report has no such number, or no groups or periods.
@@ -42,7 +47,7 @@ def sessions_request(
     found = _NUMBER.fullmatch(number)
     if found is None:
         raise click.UsageError("--sessions takes reached, dropped or under_way, and the step, such as dropped@pay.")
-    names = list(report.steps) or list(_STAGES)
+    names = list(report.steps or stages_of_flow or _STAGES)
     position = names.index(found[2]) + 1 if found[2] in names else int(found[2]) if found[2].isdecimal() else 0
     if not 1 <= position <= len(names):
         raise click.UsageError(f"{found[2]} is no stage or step of the funnel.")

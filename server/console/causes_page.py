@@ -10,6 +10,7 @@ from vestibule.v1.funnel_pb2 import FunnelAnalysis, FunnelEvidence, FunnelGain, 
 from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
 from server.console.filters import Filter
+from server.console.flows_page import flow_choices
 from server.console.page import texts_of
 from server.console.visit import Visit
 from server.funnel.intervals import wilson
@@ -65,13 +66,15 @@ class CausesPage:
         """The page."""
         chosen, texts = Filter.of(visit.request).analyzed, texts_of(visit.request)
         found = await self._analyses.of(visit, chosen.analysis(texts.language))
+        flows = await flow_choices(visit, chosen, texts)
         if found is None:
-            return visit.page("causes.html", chosen=chosen, pending=True)
+            return visit.page("causes.html", chosen=chosen, flows=flows, pending=True)
         formats = Formats(texts.language)
         unsure = [texts.or_word(f"stage_{stage}", stage) for stage in found.unsure_stages]
         return visit.page(
             "causes.html",
             chosen=chosen,
+            flows=flows,
             pending=False,
             found=found,
             headline=headline(found, texts, formats),

@@ -47,6 +47,7 @@ _LABELS: Final = {
     "from": "funnel_from",
     "to": "funnel_to",
     "client": "funnel_client",
+    "flow": "filter_flow",
     "steps": "filter_steps_label",
     "order": "filter_order",
     "window": "filter_window",
@@ -57,7 +58,7 @@ _LABELS: Final = {
     "times": "filter_times",
 }
 NAMES: Final = tuple(_LABELS)
-_OF_SESSIONS: Final = frozenset({"from", "to", "client"})
+_OF_SESSIONS: Final = frozenset({"from", "to", "client", "flow"})
 _OF_ANALYSIS: Final = _OF_SESSIONS | {"steps", "order", "window"}
 _Choice = TypeVar("_Choice", bound=int)
 _UNITS: Final = {"min": 60, "h": 3600, "d": 86_400}
@@ -89,9 +90,14 @@ class Filter:
         return self._only(_OF_ANALYSIS)
 
     @property
+    def of_stages(self) -> bool:
+        """Whether it is about the four stages of a session, and not about steps or the stages of a flow."""
+        return not self.steps and not self["flow"]
+
+    @property
     def has_analysis(self) -> bool:
-        """Whether steps of one's own can be analyzed."""
-        return len(self.steps) > 1 and self["order"] != "any"
+        """Whether steps of one's own, or the stages of a flow, can be analyzed."""
+        return (len(self.steps) > 1 and self["order"] != "any") or bool(self["flow"] and not self.steps)
 
     def _only(self, names: Set[str]) -> Filter:
         return Filter({name: value if name in names else "" for name, value in self.values.items()})
@@ -99,9 +105,9 @@ class Filter:
     def words(self, texts: Texts) -> str:
         """What is chosen, in words; empty for nothing."""
         said = [
-            f"{texts(label)}: {texts.or_word(f'{name}_{self[name]}', self[name])}"
+            f"{texts(label)}: {value if name in _OF_SESSIONS else texts.or_word(f'{name}_{value}', value)}"
             for name, label in _LABELS.items()
-            if self[name]
+            if (value := self[name])
         ]
         return "; ".join(said)
 
@@ -138,6 +144,8 @@ class Filter:
         """
         wanted = GetReportRequest(client_id=self["client"], steps=self.steps, order=_one_of(ORDERS, self["order"]))
         self._set_times(wanted)
+        if self["flow"]:
+            wanted.flow, wanted.flow_version = _flow(self["flow"])
         if self["window"]:
             wanted.window.FromTimedelta(_window(self["window"]))
         if self["by"]:
@@ -169,6 +177,15 @@ def _one_of(choices: Mapping[str, _Choice], text: str) -> _Choice:
             "The address has a choice that there is not.", reason=Reason.INVALID_ARGUMENT, hint=f"Give one of: {given}."
         )
     return choices[text]
+
+
+def _flow(text: str) -> tuple[str, int]:
+    name, has_version, version = text.partition("@")
+    if not name or (has_version and not (version.isascii() and version.isdecimal() and len(version) < 8)):
+        raise InvalidInput(
+            "A flow cannot be used.", reason=Reason.INVALID_ARGUMENT, hint="Give its name, or site_visit@1."
+        )
+    return name, int(version or 0)
 
 
 def _window(text: str) -> timedelta:

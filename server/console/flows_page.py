@@ -6,6 +6,7 @@ from starlette.responses import Response
 from vestibule.v1 import flow_pb2 as pb
 from vestibule.v1.media_pb2 import MediaKind
 
+from server.console.filters import Filter
 from server.console.page import language_of, texts_of
 from server.console.visit import Visit
 from server.languages.texts import Texts
@@ -16,6 +17,18 @@ async def show_all(visit: Visit) -> Response:
     request = pb.ListFlowsRequest(language=language_of(visit.request))
     reply = await visit.call("FlowService", "ListFlows", request)
     return visit.page("flows.html", flows=list(reply.flows))
+
+
+async def flow_choices(visit: Visit, chosen: Filter, texts: Texts) -> list[tuple[str, str]]:
+    """The flows that a filter offers, each with its title; empty where the visitor may see none.
+
+    Also what the address has, such as a flow with its version.
+    """
+    if not visit.allowed("FlowService", "ListFlows"):
+        return []
+    reply = await visit.call("FlowService", "ListFlows", pb.ListFlowsRequest(language=texts.language))
+    titles = {flow.name: flow.title for flow in reply.flows}
+    return [*({chosen["flow"]: chosen["flow"]} | titles if chosen["flow"] else titles).items()]
 
 
 async def show_one(visit: Visit) -> Response:

@@ -21,6 +21,7 @@ from vestibule.v1.funnel_pb2 import (
 from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
 from server.console.filters import Filter
+from server.console.flows_page import flow_choices
 from server.console.groups import Groups
 from server.console.page import texts_of
 from server.console.visit import Visit
@@ -39,9 +40,10 @@ class StageShown:
     Attributes:
         name: As the server names it.
         label: In the language of the page.
-        rate: Share that dropped out before it, with its interval where that is known; None for the first stage.
+        rate: Share that dropped out before it, with its interval where that is known; None for the first stage and an
+            optional one.
         median: Median time from the stage before, as text; empty if nobody made the step.
-        severity: ``normal``, ``high``, ``critical``, or ``unspecified`` for too little data; empty for the first stage.
+        severity: ``normal``, ``high``, ``critical``, or ``unspecified`` for too little data; empty without a rate.
         bar: Length of its bar in the chart.
         dropped: Sessions that dropped out before it, among all that have ended.
         rate_dropped: Sessions that dropped out, among those that the rate counts.
@@ -83,7 +85,7 @@ class FunnelPage:
         request = chosen.report()
         reply = await visit.call("FunnelService", "GetReport", request)
         analysis = None
-        of_stages = not chosen.steps
+        of_stages = chosen.of_stages
         if of_stages and reply.stages[0].session_count:
             analysis = await self._analyses.of(visit, chosen.analysis(texts.language))
         stages = stages_shown(reply.stages, texts, analysis, of_stages=of_stages)
@@ -95,6 +97,7 @@ class FunnelPage:
             headline=headline(stages, texts, formats),
             worst=worst(stages),
             chosen=chosen,
+            flows=await flow_choices(visit, chosen, texts),
             pending=of_stages and analysis is None,
             chart_width=CHART_WIDTH,
             rates=_rate_chart(stages, texts, formats),
@@ -119,7 +122,7 @@ def unknown_texts(warnings: Iterable[FunnelWarning], request: Message, texts: Te
 def stages_shown(
     stages: Sequence[FunnelStage], texts: Texts, analysis: FunnelAnalysis | None = None, *, of_stages: bool = True
 ) -> list[StageShown]:
-    """The stages, each with its bar, and with the intervals of an analysis.
+    """The stages, each with its bar, and with the intervals of an analysis. Of an optional one there is no rate.
 
     Args:
         stages: All of them, or steps.
@@ -162,17 +165,18 @@ def _shown(
     if drop_off is not None:
         rate, severity = drop_off.drop_off_rate, drop_off.severity
         dropped, counted = drop_off.dropped_count, drop_off.continued_count + drop_off.dropped_count
+    label, no_rate = texts.or_word(f"stage_{stage.name}", stage.name), first or stage.optional
     return StageShown(
         name=stage.name,
-        label=texts.or_word(f"stage_{stage.name}", stage.name),
+        label=texts("funnel_optional", stage=label) if stage.optional else label,
         sessions=stage.session_count,
         under_way=stage.under_way_count,
         dropped=stage.dropped_count,
-        rate=None if first else rate,
+        rate=None if no_rate else rate,
         median=Formats(texts.language).length(stage.median_time.ToTimedelta().total_seconds())
         if stage.HasField("median_time")
         else "",
-        severity="" if first else Severity.Name(severity).removeprefix("SEVERITY_").lower(),
+        severity="" if no_rate else Severity.Name(severity).removeprefix("SEVERITY_").lower(),
         bar=CHART_WIDTH * stage.session_count / most if most else 0.0,
         rate_dropped=dropped,
         rate_of=counted,

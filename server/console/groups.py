@@ -121,11 +121,12 @@ class Groups:
 
     def _by_time(self, periods: Sequence[FunnelPeriod]) -> Section:
         times = [_day(period) for period in periods]
-        shares = [[_drop_off(period.stages[step]) for period in periods] for step in range(1, len(self._labels))]
+        steps = [step for step in range(1, len(self._labels)) if not periods[0].stages[step].optional]
+        shares = [[_drop_off(period.stages[step]) for period in periods] for step in steps]
         top = round_top([span.high for line in shares for span in line if span])
         lines = tuple(
-            line_chart(self._texts("before", stage=label), times, line, self._formats, top)
-            for label, line in zip(self._labels[1:], shares, strict=True)
+            line_chart(self._texts("before", stage=self._labels[step]), times, line, self._formats, top)
+            for step, line in zip(steps, shares, strict=True)
         )
         rows = tuple(
             (time, (*self._counts(period.stages, period=time), self._rate(period.stages)))
@@ -155,12 +156,13 @@ class Groups:
         return self._texts("time_head", time=self._texts(f"time_{self._chosen['time']}"))
 
     def _times(self, stages: Sequence[FunnelStage]) -> Section:
-        """How long the steps took."""
+        """How long the steps took, each from the required one before it."""
+        required = [next(n for n in range(at, -1, -1) if not stages[n].optional) for at in range(len(stages))]
         title = self._texts("quantiles_title")
         heads = (self._texts("quantiles_step"), *(self._texts(f"quantile_{name}") for name in _QUANTILES))
         rows = tuple(
             (
-                self._texts("quantiles_from", one=self._labels[number], other=label),
+                self._texts("quantiles_from", one=self._labels[required[number]], other=label),
                 tuple(self._time(stages[number + 1].times, name) for name in _QUANTILES),
             )
             for number, label in enumerate(self._labels[1:])

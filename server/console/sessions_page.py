@@ -16,7 +16,6 @@ from server.console.funnel_page import unknown_texts
 from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
 from server.console.visit import Visit
-from server.funnel.steps import FUNNEL
 from server.languages.formats import Formats
 from server.languages.texts import Texts
 from server.times import shown_time
@@ -63,7 +62,7 @@ async def show_list(visit: Visit) -> Response:
     token, place = reply.next_page_token, {"step": position, "number": number, **_group(visit)}
     return visit.page(
         "sessions.html",
-        headline=texts(f"sessions_{number}", stage=step_name(chosen, position, texts)),
+        headline=texts(f"sessions_{number}", stage=step_name(chosen, position, reply.stage, texts)),
         group=_group_text(visit, chosen, texts),
         sessions=[session_shown(session, texts) for session in reply.sessions],
         unknown=unknown_texts(reply.warnings, request, texts),
@@ -72,12 +71,11 @@ async def show_list(visit: Visit) -> Response:
     )
 
 
-def step_name(chosen: Filter, position: int, texts: Texts) -> str:
+def step_name(chosen: Filter, position: int, name: str, texts: Texts) -> str:
     """The name of a step in the language of the page; its number where any order counts."""
-    names = chosen.steps or list(FUNNEL)
-    if (chosen.steps and chosen["order"] == "any") or position > len(names):
+    if chosen.steps and chosen["order"] == "any":
         return texts("step_number", number=position)
-    return texts.or_word(f"stage_{names[position - 1]}", names[position - 1])
+    return texts.or_word(f"stage_{name}", name)
 
 
 def session_shown(session: FunnelSession, texts: Texts) -> SessionShown:

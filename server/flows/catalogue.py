@@ -63,7 +63,7 @@ class Flows:
         """
         versions = self._current.get(name)
         if versions is None:
-            raise _not_found()
+            raise flow_not_found()
         return versions[max(versions)]
 
     def choose(self, name: str, version: int = 0) -> FlowDefinition:
@@ -79,7 +79,7 @@ class Flows:
         newest = self.newest(name or self._default)
         found = self._current[newest.name].get(version) if version else newest
         if found is None:
-            raise _not_found()
+            raise flow_not_found()
         return found
 
     def get(self, name: str, version: int) -> FlowDefinition:
@@ -90,7 +90,7 @@ class Flows:
         """
         found = self._current.get(name, {}).get(version) or self._earlier.get((name, version))
         if found is None:
-            raise _not_found()
+            raise flow_not_found()
         return found
 
 
@@ -99,7 +99,8 @@ def shipped_catalogue() -> Flows:
     return Flows(shipped_flows(), SITE_VISIT)
 
 
-def _not_found() -> NotFound:
+def flow_not_found() -> NotFound:
+    """The error that says that there is no such flow."""
     return NotFound(
         "There is no such flow.",
         reason=Reason.FLOW_NOT_FOUND,

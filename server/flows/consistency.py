@@ -26,6 +26,11 @@ from server.flows.texts import text_in, words_in
 if TYPE_CHECKING:
     from server.flows.definition import FlowDefinition
 
+STEP_PREFIX: Final = "step_"
+"""Of the event that says that a person came to a step."""
+_OF_ALL_FLOWS: Final = "step_skipped"
+"""An event of the server that begins as those of steps do."""
+
 Problem = tuple[str, str]
 """A place in the file, such as ``steps.1.when``, and a clause that says what is wrong there."""
 
@@ -55,6 +60,7 @@ def problems_of(flow: FlowDefinition) -> list[Problem]:
     """Everything that does not fit together, in the order of its kinds."""
     return [
         *_names_that_repeat(flow),
+        *_stages_never_counted(flow),
         *_unknown_names(flow),
         *_names_too_early(flow),
         *_impossible_comparisons(flow),
@@ -90,6 +96,19 @@ def _names_that_repeat(flow: FlowDefinition) -> Iterator[Problem]:
     for (place, what), found in names.items():
         for name in sorted({name for name in found if found.count(name) > 1}):
             yield place, f"two {what} are called {name}"
+
+
+def _stages_never_counted(flow: FlowDefinition) -> Iterator[Problem]:
+    """Stages of the funnel that no session reaches, or that no funnel may have."""
+    stages = flow.funnel.stages
+    if len(stages) == 1:
+        yield "funnel.stages", "one stage is no funnel: give two or more, or none"
+    known = {*(step.event for step in flow.steps), *flow.events, _OF_ALL_FLOWS}
+    for at, stage in enumerate(stages):
+        if stage in stages[:at]:
+            yield f"funnel.stages.{at}", f"{stage} is a stage before"
+        elif stage.startswith(STEP_PREFIX) and stage not in known:
+            yield f"funnel.stages.{at}", f"the flow has no step {stage.removeprefix(STEP_PREFIX)}"
 
 
 def _unknown_names(flow: FlowDefinition) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from server.flows.app_events import AppEvents, Declaration, declaration_of
 from server.flows.conditions import Condition, FlowPart, Name
-from server.flows.consistency import InconsistentFlow, problems_of
+from server.flows.consistency import STEP_PREFIX, InconsistentFlow, problems_of
 from server.flows.fact_values import Fact
 from server.flows.fields import FieldDefinition, MediaKind, PersonalField, PhotoField
 from server.flows.retention import RetentionPart
@@ -21,6 +21,13 @@ from server.flows.texts import Language, Text, base_language, text_in, words_in
 MAX_STEPS: Final = 40
 MAX_FIELDS: Final = 40
 """As many as a record may have."""
+
+MAX_STAGES: Final = 12
+"""As many as a funnel may have."""
+_STAGE: Final = r"^([a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETED|ABANDONED|REJECTED)$"
+_BEFORE_STEPS: Final = ("STARTED",)
+_AFTER_STEPS: Final = ("AWAITING_APPROVAL", "COMPLETED")
+_MOST_OWN: Final = MAX_STAGES - len(_BEFORE_STEPS) - len(_AFTER_STEPS)
 
 Way = Literal["speech", "text", "picture"]
 
@@ -42,6 +49,16 @@ class Step(FlowPart):
     fields: Annotated[list[FieldDefinition], Field(min_length=1, max_length=20)] = Field(
         description="What it asks for, in order."
     )
+
+    @property
+    def event(self) -> str:
+        """Name of the event that says that the person came to it."""
+        return f"{STEP_PREFIX}{self.name}"
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it may not come up."""
+        return self.when is not None or all(field.when is not None for field in self.fields)
 
     def title_in(self, language: str) -> str:
         """What people call it."""
@@ -92,10 +109,15 @@ class Approval(FlowPart):
 
 
 class Funnel(FlowPart):
-    """The stages of the funnel of this flow."""
+    """The funnel of this flow: `vestibule funnel --flow NAME` counts it over the sessions of the flow."""
 
-    stages: Annotated[list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]], Field(max_length=20)] = Field(
-        default=[], description="Names of events, in order. Empty: the steps of the flow, then proposed and approved."
+    stages: Annotated[list[Annotated[str, Field(pattern=_STAGE)]], Field(max_length=MAX_STAGES)] = Field(
+        default=[],
+        description=f"Its stages in order, 2 to {MAX_STAGES}. `step_NAME`: the person came to the step NAME of this "
+        "flow. Any other name in small letters: an event of the app or of the server. A name in capitals: the session "
+        "is STARTED, IN_PROGRESS, AWAITING_APPROVAL, COMPLETED, ABANDONED or REJECTED. A step that has a `when`, or "
+        "whose fields all have one, is optional between the first and the last stage: who never comes to it goes on. "
+        f"Empty: STARTED, the first {_MOST_OWN} steps of the flow, AWAITING_APPROVAL and COMPLETED.",
     )
 
 
@@ -221,10 +243,14 @@ class FlowDefinition(FlowPart):
                 yield field
 
     def stages(self) -> tuple[str, ...]:
-        """Events of the stages of its funnel, in order."""
-        if self.funnel.stages:
-            return tuple(self.funnel.stages)
-        return (*(f"step_{step.name}" for step in self.steps), "record_proposed", "record_decided")
+        """The stages of its funnel in order: names of events, or stages of a session."""
+        own = (step.event for step in self.steps[:_MOST_OWN])
+        return tuple(self.funnel.stages) or (*_BEFORE_STEPS, *own, *_AFTER_STEPS)
+
+    def optional_stages(self) -> tuple[str, ...]:
+        """Those of them that a session may leave out, because their step does not come up in it."""
+        conditional = {step.event for step in self.steps if step.conditional}
+        return tuple(stage for stage in self.stages()[1:-1] if stage in conditional)
 
 
 def pictures_of(steps: Iterable[Step]) -> frozenset[str]:

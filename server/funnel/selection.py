@@ -19,6 +19,8 @@ class Selection:
         client_id: Only sessions of this client; empty means all.
         pseudonym: Under which the client's sessions are stored, if not under its id.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+        flow: Only sessions of this flow; empty means all.
+        flow_version: Only those of this version of it; 0 means all.
     """
 
     start: datetime | None = None
@@ -26,6 +28,8 @@ class Selection:
     client_id: str = ""
     pseudonym: str = ""
     visible_to: str = ""
+    flow: str = ""
+    flow_version: int = 0
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -36,10 +40,13 @@ class Selection:
             "client_id": self.client_id,
             "stored_as": self.pseudonym or self.client_id,
             "visible_to": self.visible_to,
+            "flow": self.flow,
+            "flow_version": self.flow_version,
         }
 
 
 CHOSEN = """($start::TIMESTAMP IS NULL OR s.create_time >= $start) AND ($end::TIMESTAMP IS NULL OR s.create_time < $end)
     AND ($client_id = '' OR s.client_id IN ($client_id, $stored_as))
-    AND ($visible_to = '' OR s.client_id = $visible_to)"""
+    AND ($visible_to = '' OR s.client_id = $visible_to)
+    AND ($flow = '' OR (s.flow = $flow AND ($flow_version = 0 OR s.flow_version = $flow_version)))"""
 """The condition in SQL on the table sessions, as ``s``."""

@@ -6,7 +6,7 @@ from server.ledger import views
 from server.ledger.answers import V_ANSWERS
 from server.ledger.daily_events import V_DAILY_EVENTS
 from server.ledger.event_views import EVENT_VIEWS
-from server.ledger.flows import V_FLOWS, V_SESSIONS_WITH_FLOWS
+from server.ledger.flows import V_FLOWS_WITH_STAGES, V_SESSIONS_WITH_FLOWS
 from server.ledger.macro_views import V_MACROS
 from server.ledger.picture_labels import V_PICTURE_LABELS
 from server.ledger.return_visits import V_PERSON_SESSIONS
@@ -21,7 +21,7 @@ ALL_VIEWS = (
     *(view for view in views.FIRST_VIEWS if view not in _REPLACED),
     *(views.V_AUDIT, views.V_SERVER_EVENTS, *views.ATTEMPT_VIEWS, *EVENT_VIEWS, V_PERSON_SESSIONS, V_DAILY_EVENTS),
     V_MACROS,
-    V_FLOWS,
+    V_FLOWS_WITH_STAGES,
     V_ANSWERS,
     V_FIELD_DECISIONS_WITH_REMOVED,
     V_TURNS_WITH_CUT,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from models.errors import Conflict
 from models.reasons import Reason
+from server.flows.catalogue import flow_not_found
 from server.flows.definition import FlowDefinition
 from server.ledger.columns import Cursor, count, fetch_all, fetch_one, insert, stored_time
 from server.ledger.table_schema import SqlView, TableSchema, comment_on
@@ -62,6 +63,30 @@ V_FLOWS = SqlView(
 )
 
 
+_STEPS = "json_extract(content, '$.steps[*]')"
+_STEP_EVENTS = "list_transform({steps}, lambda step: 'step_' || json_extract_string(step, '$.name'))"
+_CONDITIONAL = f"""list_filter({_STEPS}, lambda step: json_exists(step, '$.when')
+            OR len(json_extract(step, '$.fields[*].when')) = json_array_length(step, '$.fields'))"""
+_STAGES = f"""CASE WHEN len(json_extract_string(content, '$.funnel.stages[*]')) > 0
+            THEN json_extract_string(content, '$.funnel.stages[*]')
+            ELSE ['STARTED'] || {_STEP_EVENTS.format(steps=_STEPS)}[:9] || ['AWAITING_APPROVAL', 'COMPLETED'] END"""
+
+V_FLOWS_WITH_STAGES = replace(
+    V_FLOWS,
+    columns={
+        **V_FLOWS.columns,
+        "stages": "Stages of its funnel in order: names of events, or stages such as COMPLETED.",
+        "optional_stages": "Those of them that a session may leave out, because their step does not come up in it.",
+    },
+    sql=f"""SELECT * EXCLUDE (conditional),
+        list_filter(stages[2:-2], lambda stage: list_contains(conditional, stage)) AS optional_stages
+    FROM (SELECT name AS flow, version, create_time,
+        (SELECT count(*) FROM sessions AS s WHERE s.flow = flows.name AND s.flow_version = flows.version) AS sessions,
+        {_STAGES} AS stages, {_STEP_EVENTS.format(steps=_CONDITIONAL)} AS conditional FROM flows)""",  # noqa: S608 - literals of ours
+)
+"""The rules are those of ``FlowDefinition.stages`` and ``optional_stages``."""
+
+
 def keep(cursor: Cursor, flows: Iterable[FlowDefinition], now: datetime) -> None:
     """Store the flows of the files. A version without sessions may still change.
 
@@ -100,3 +125,24 @@ def stored(cursor: Cursor) -> list[FlowDefinition]:
     """Every version that the server has had."""
     rows = fetch_all(cursor, "SELECT content FROM flows ORDER BY name, version")
     return [FlowDefinition.model_validate_json(row["content"]) for row in rows]
+
+
+def find(cursor: Cursor, name: str, version: int = 0) -> FlowDefinition:
+    """A version of a flow that the server has had.
+
+    Args:
+        cursor: Of a read.
+        name: Of the flow.
+        version: 0 for the newest.
+
+    Raises:
+        NotFound: FLOW_NOT_FOUND.
+    """
+    row = fetch_one(
+        cursor,
+        "SELECT content FROM flows WHERE name = ? AND ? IN (0, version) ORDER BY version DESC LIMIT 1",
+        [name, version],
+    )
+    if row is None:
+        raise flow_not_found()
+    return FlowDefinition.model_validate_json(row["content"])

@@ -6,6 +6,7 @@ A released migration never changes. A new one is a function here and a line in `
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 from server.ledger import (
     access_schema,
@@ -36,8 +37,8 @@ from server.ledger.columns import Cursor
 Migration = Callable[[Cursor], None]
 
 
-def _run(cursor: Cursor, statements: list[str]) -> None:
-    for statement in statements:
+def _run(cursor: Cursor, *parts: list[str]) -> None:
+    for statement in chain.from_iterable(parts):
         cursor.execute(statement)
 
 
@@ -94,14 +95,12 @@ def remember_redactions(cursor: Cursor) -> None:
 
 def remember_subjects_and_erasures(cursor: Cursor) -> None:
     """Store the hash of the person of a session, and what was erased."""
-    _run(cursor, schema_changes.SUBJECTS)
-    _run(cursor, access_schema.ERASURES.statements())
+    _run(cursor, schema_changes.SUBJECTS, access_schema.ERASURES.statements())
 
 
 def record_audit(cursor: Cursor) -> None:
     """Create the audit and its view."""
-    _run(cursor, access_schema.AUDIT.statements())
-    _run(cursor, views.V_AUDIT.statements())
+    _run(cursor, access_schema.AUDIT.statements(), views.V_AUDIT.statements())
 
 
 def count_upload_attempts(cursor: Cursor) -> None:
@@ -121,9 +120,7 @@ def name_uploads(cursor: Cursor) -> None:
 
 def know_owners_and_approvers(cursor: Cursor) -> None:
     """Store who took part in a session and who approved, when a record expires, and ids that two clients gave."""
-    _run(cursor, access_schema.PARTICIPANTS.statements())
-    _run(cursor, schema_changes.SECOND_OWNERS)
-    _run(cursor, schema_changes.APPROVALS)
+    _run(cursor, access_schema.PARTICIPANTS.statements(), schema_changes.SECOND_OWNERS, schema_changes.APPROVALS)
 
 
 def read_recordings_in_places_of_their_own(cursor: Cursor) -> None:
@@ -140,16 +137,14 @@ def keep_server_events(cursor: Cursor) -> None:
 
 def record_attempts(cursor: Cursor) -> None:
     """Create the table of attempts at jobs, and store the call and the build of a dead letter."""
-    _run(cursor, job_attempts.JOB_ATTEMPTS.statements())
-    _run(cursor, schema_changes.LETTER_FIELDS)
+    _run(cursor, job_attempts.JOB_ATTEMPTS.statements(), schema_changes.LETTER_FIELDS)
     for view in views.ATTEMPT_VIEWS:
         _run(cursor, view.statements())
 
 
 def remember_letter_operations(cursor: Cursor) -> None:
     """Create the table of operations on many dead letters, and mark the letters of each."""
-    _run(cursor, letter_operations.LETTER_OPERATIONS.statements())
-    _run(cursor, letter_operations.MARKS)
+    _run(cursor, letter_operations.LETTER_OPERATIONS.statements(), letter_operations.MARKS)
 
 
 def correct_device_clocks(cursor: Cursor) -> None:
@@ -159,8 +154,7 @@ def correct_device_clocks(cursor: Cursor) -> None:
 
 def declare_events(cursor: Cursor) -> None:
     """Create the table of declared events, and say that properties may be typed."""
-    _run(cursor, event_declarations.EVENT_DECLARATIONS.statements())
-    _run(cursor, list(event_declarations.COMMENTS))
+    _run(cursor, event_declarations.EVENT_DECLARATIONS.statements(), list(event_declarations.COMMENTS))
 
 
 def count_funnels_over_events(cursor: Cursor) -> None:
@@ -179,8 +173,7 @@ def break_funnels_down(cursor: Cursor) -> None:
 
 def count_who_comes_back(cursor: Cursor) -> None:
     """Create the view of the sessions of a person, and the macro that counts who comes back."""
-    _run(cursor, return_visits.V_PERSON_SESSIONS.statements())
-    _run(cursor, return_visits.RETENTION.statements())
+    _run(cursor, return_visits.V_PERSON_SESSIONS.statements(), return_visits.RETENTION.statements())
 
 
 def keep_daily_counts(cursor: Cursor) -> None:
@@ -278,6 +271,11 @@ def tell_removed_fields(cursor: Cursor) -> None:
     _run(cursor, [*reviews_schema.REMOVED_FIELDS, *reviews_schema.V_FIELD_DECISIONS_WITH_REMOVED.statements()])
 
 
+def tell_stages_of_flows(cursor: Cursor) -> None:
+    """Show the stages of the funnel of each flow."""
+    _run(cursor, flows.V_FLOWS_WITH_STAGES.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -324,4 +322,5 @@ ALL: tuple[Migration, ...] = (
     remember_what_was_asked,
     keep_time_zones,
     tell_removed_fields,
+    tell_stages_of_flows,
 )

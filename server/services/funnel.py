@@ -28,7 +28,7 @@ from server.records.event_values import EventValues
 from server.services import event_messages
 from server.services.event_intake import MOST_OF_SESSION, EventIntake
 from server.services.funnel_analysis import Analysis
-from server.services.funnel_choice import funnel_choice
+from server.services.funnel_choice import funnel_choice, with_stages
 from server.services.funnel_details import funnel_details, report_message, stage_messages
 from server.services.funnel_lists import SessionLists, list_behind
 from server.services.funnel_warnings import name_warnings
@@ -50,14 +50,18 @@ async def count_funnel(
 
     Args:
         ledger: What is counted.
-        request: From when to when, of which client, which steps, and what else is told.
+        request: From when to when, of which client and flow, which steps, and what else is told.
         pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
         rules: What is severe.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+
+    Raises:
+        NotFound: FLOW_NOT_FOUND.
     """
-    choice, details = funnel_choice(request, pseudonym, visible_to), funnel_details(request)
+    details = funnel_details(request)
 
     def read(cursor: Cursor) -> funnel_pb2.GetReportResponse:
+        choice = funnel_choice(with_stages(cursor, request), pseudonym, visible_to)
         if details != Details() or choice.shape != PLAIN:
             report = report_message(grouped_report(cursor, choice, details, rules))
         else:
@@ -133,7 +137,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     ) -> funnel_pb2.GetReportResponse:
         visible_to = current_caller().client_id
         rules = self._analysis.optimizer.rules
-        is_long = bool(request.steps) or funnel_details(request) != Details()
+        is_long = bool(request.steps or request.flow) or funnel_details(request) != Details()
         reads: Reads = self._long_reads if is_long else self._ledger
         report = await count_funnel(reads, request, self._pseudonym, rules, visible_to=visible_to)
         if request.analyze:

@@ -12,13 +12,14 @@ from vestibule.v1 import funnel_pb2
 
 from server.analytics.funnel import FunnelChoice
 from server.funnel.drop_offs import SeverityRules
-from server.funnel.optimizer import FunnelOptimizer, read_funnel
+from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
 from server.funnel.selection import Selection
 from server.funnel.texts import ReportTexts, load_all_texts
 from server.languages.texts import LANGUAGES
+from server.ledger.columns import Cursor
 from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
-from server.services.funnel_choice import funnel_choice
+from server.services.funnel_choice import funnel_choice, with_stages
 from server.services.funnel_messages import analysis_message
 from server.settings import Settings
 
@@ -69,20 +70,34 @@ class Analysis:
 
         Args:
             ledger: What is read.
-            request: From when to when, of which client, and which steps.
+            request: From when to when, of which client and flow, and which steps.
             pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
             visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
+
+        Raises:
+            NotFound: FLOW_NOT_FOUND.
         """
-        choice = funnel_choice(request, pseudonym, visible_to)
-        chosen, steps = _selection(choice), choice.analyzed()
         language = request.language
         optimizer = self.optimizer.saying(self.texts[language]) if language else self.optimizer
         now = self.clock() if self.clock else None
+
+        def read(cursor: Cursor) -> FunnelData:
+            choice = funnel_choice(with_stages(cursor, request, optional=False), pseudonym, visible_to)
+            return read_funnel(cursor, _selection(choice), steps=choice.analyzed(), now=now, idle=self.idle)
+
         async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
-            data = await ledger.read(lambda cursor: read_funnel(cursor, chosen, steps=steps, now=now, idle=self.idle))
+            data = await ledger.read(read)
             running = asyncio.get_running_loop().run_in_executor(self._thread, optimizer.analyze, data)
             return analysis_message(await running)
 
 
 def _selection(choice: FunnelChoice) -> Selection:
-    return Selection(choice.start, choice.end, choice.client_id, choice.pseudonym, choice.visible_to)
+    return Selection(
+        choice.start,
+        choice.end,
+        choice.client_id,
+        choice.pseudonym,
+        choice.visible_to,
+        choice.flow,
+        choice.flow_version,
+    )

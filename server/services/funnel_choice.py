@@ -11,6 +11,8 @@ from vestibule.v1 import funnel_pb2
 
 from server.analytics.funnel import FunnelChoice, Number, Ordering
 from server.analytics.funnel_shape import Attempt, Condition, Exclusion, Shape, StepRule
+from server.ledger import flows
+from server.ledger.columns import Cursor
 from server.rpc import convert
 
 _ORDERINGS: Final[dict[int, Ordering]] = {
@@ -45,6 +47,8 @@ def funnel_choice(
         client_id=request.client_id,
         pseudonym=pseudonym(request.client_id) if request.client_id else "",
         visible_to=visible_to,
+        flow=request.flow,
+        flow_version=request.flow_version,
         steps=tuple(request.steps),
         within=_time(request.window) if request.HasField("window") else None,
         ordering=_ORDERINGS.get(request.order, "ordered"),
@@ -54,6 +58,35 @@ def funnel_choice(
             _ATTEMPTS.get(request.attempt, "deepest"),
         ),
     )
+
+
+def with_stages(
+    cursor: Cursor, request: funnel_pb2.GetReportRequest, *, optional: bool = True
+) -> funnel_pb2.GetReportRequest:
+    """The request with the stages of its flow as its steps, where it names a flow and has no steps.
+
+    Args:
+        cursor: Of a read.
+        request: The request. It is not changed.
+        optional: Whether it has optional stages, too.
+
+    Raises:
+        NotFound: FLOW_NOT_FOUND.
+    """
+    if not request.flow:
+        return request
+    flow = flows.find(cursor, request.flow, request.flow_version)
+    if request.steps:
+        return request
+    may_be_left_out = flow.optional_stages()
+    stages = [stage for stage in flow.stages() if optional or stage not in may_be_left_out]
+    whole = funnel_pb2.GetReportRequest()
+    whole.CopyFrom(request)
+    whole.steps.extend(stages)
+    for position, stage in enumerate(stages, start=1):
+        if stage in may_be_left_out:
+            whole.step_rules.add(position=position, optional=True)
+    return whole
 
 
 def _rule(message: funnel_pb2.FunnelStepRule) -> StepRule:

@@ -13,15 +13,15 @@ from typing import Final
 
 from vestibule.v1 import funnel_pb2
 
-from server.analytics.funnel import After, Listed, sessions_behind
+from server.analytics.funnel import After, FunnelChoice, Listed, sessions_behind
 from server.analytics.funnel_groups import grouped_report, sessions_in_group
 from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import sessions_by_id
 from server.ledger.columns import Cursor
 from server.ledger.long_reads import Reads
 from server.ledger.page_token import page_token_after, read_page_token
-from server.ledger.types import Clock, utc_now
-from server.services.funnel_choice import funnel_choice
+from server.ledger.types import Clock, SessionRow, utc_now
+from server.services.funnel_choice import funnel_choice, with_stages
 from server.services.funnel_details import funnel_details, number_behind, report_message
 from server.services.funnel_warnings import list_warnings
 from server.services.timeline_messages import session_message
@@ -101,6 +101,7 @@ async def list_behind(
 
     Raises:
         InvalidInput: FUNNEL_POSITION_UNKNOWN, PAGE_TOKEN_INVALID.
+        NotFound: FLOW_NOT_FOUND.
     """
     kept = SessionLists() if lists is None else lists
     page_size, key = request.page_size or DEFAULT_PAGE, _key(request, visible_to)
@@ -118,12 +119,18 @@ async def list_behind(
         part = kept.keep(key, await ledger.read(read))
     shown = part.rows[:page_size]
     ids = [session_id for _, session_id in shown]
-    found = await (short_reads or ledger).read(lambda cursor: sessions_by_id(cursor, ids))  # without erased ones
+
+    def read_shown(cursor: Cursor) -> tuple[list[SessionRow], str]:
+        names = _choice(cursor, request, pseudonym, visible_to).names()
+        return sessions_by_id(cursor, ids), names[request.position - 1]  # without erased ones
+
+    found, stage = await (short_reads or ledger).read(read_shown)
     return funnel_pb2.ListFunnelSessionsResponse(
         session_ids=[row.id for row in found],
         next_page_token=page_token_after(*shown[-1]) if len(part.rows) > page_size or not part.whole else "",
         sessions=[session_message(row) for row in found],
         warnings=warnings,
+        stage=stage,
     )
 
 
@@ -135,6 +142,12 @@ def _key(request: funnel_pb2.ListFunnelSessionsRequest, visible_to: str) -> byte
     return visible_to.encode() + b"\0" + whole.SerializeToString(deterministic=True)
 
 
+def _choice(
+    cursor: Cursor, request: funnel_pb2.ListFunnelSessionsRequest, pseudonym: Callable[[str], str], visible_to: str
+) -> FunnelChoice:
+    return funnel_choice(with_stages(cursor, request.report), pseudonym, visible_to)
+
+
 def _rows(
     cursor: Cursor,
     request: funnel_pb2.ListFunnelSessionsRequest,
@@ -142,7 +155,7 @@ def _rows(
     visible_to: str,
     last: After,
 ) -> list[Listed]:
-    choice, behind = funnel_choice(request.report, pseudonym, visible_to), number_behind(request)
+    choice, behind = _choice(cursor, request, pseudonym, visible_to), number_behind(request)
     if behind.segment or behind.start or choice.shape != PLAIN:
         details = funnel_details(request.report)
         return sessions_in_group(cursor, choice, details, behind, most=MOST_KEPT + 1, after=last)
@@ -152,7 +165,7 @@ def _rows(
 def _warnings(
     cursor: Cursor, request: funnel_pb2.ListFunnelSessionsRequest, pseudonym: Callable[[str], str], visible_to: str
 ) -> Sequence[funnel_pb2.FunnelWarning]:
-    choice, details = funnel_choice(request.report, pseudonym, visible_to), funnel_details(request.report)
+    choice, details = _choice(cursor, request, pseudonym, visible_to), funnel_details(request.report)
     return list_warnings(
         cursor, request, pseudonym, visible_to, lambda: report_message(grouped_report(cursor, choice, details))
     )

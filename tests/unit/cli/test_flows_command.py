@@ -86,6 +86,22 @@ def test_warnings_are_counted_beside_the_verdict(tmp_path: Path, monkeypatch: py
         assert result.stderr.count(f"Warning: {file}: {hidden}") == len(warnings)
 
 
+def test_a_stage_that_is_no_known_event_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "good.yaml"
+    file.write_text(
+        starter("good") + "\nfunnel: {stages: [STARTED, record_propsed, stage_entered, upload_read, COMPLETED]}\n"
+    )
+    result = run("check", "--no-examples", str(file))
+    assert result.stdout == f"{file}: good@1 is a flow, with 2 warnings.\n"
+    for stage in ("record_propsed", "stage_entered"):
+        assert f"Warning: {file}: {stage} in funnel.stages is no event of the server" in result.stderr
+    file.write_text(starter("good") + "\nfunnel: {stages: [step_nowhere, foo, foo]}\n")
+    wrong = run("check", "--no-examples", str(file), code=1).stderr
+    line = len(file.read_text().splitlines())
+    assert f"funnel.stages.0 (line {line}): the flow has no step nowhere" in wrong
+    assert f"funnel.stages.2 (line {line}): foo is a stage before" in wrong
+
+
 @pytest.mark.models
 def test_an_example_that_the_redactor_hides_is_told() -> None:
     flow = shipped_catalogue().newest("site_visit")

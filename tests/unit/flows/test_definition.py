@@ -17,11 +17,14 @@ from models.reasons import Reason
 from server.flows.catalogue import Flows, shipped_catalogue
 from server.flows.code_format import problem_of_format
 from server.flows.conditions import as_number
-from server.flows.definition import FlowDefinition, pictures_of
+from server.flows.consistency import STEP_PREFIX
+from server.flows.definition import MAX_STAGES, FlowDefinition, pictures_of
 from server.flows.fields import NumberField
 from server.flows.json_schema import flow_schema
 from server.flows.loader import load_folder, parse_flow, shipped_files, shipped_flows
 from server.flows.texts import text_in
+from server.ledger.funnel_steps import MOST_STEPS
+from server.records import event_catalogue
 from tests.unit.flows.problems import told_of
 
 CAR: dict[str, Any] = {
@@ -81,10 +84,36 @@ def test_fields_steps_and_pictures_are_found() -> None:
     flow = parse_flow(car())
     assert list(flow.fields) == ["mileage", "fuel", "paid"]
     assert flow.step_of("paid").name == "refuel"
-    assert flow.stages() == ("step_car", "step_refuel", "record_proposed", "record_decided")
     assert pictures_of(shipped_catalogue().newest("site_visit").steps) == {"meter", "visitor_register"}
     with pytest.raises(KeyError):
         flow.step_of("nothing")
+
+
+def test_the_stages_of_its_funnel_are_those_of_the_file_or_its_steps() -> None:
+    when = {"field": "mileage", "above": 100}
+    often = {**CAR["steps"][1], "name": "wash", "when": when, "fields": [{**CAR["steps"][1]["fields"][0], "name": "w"}]}
+    last = {**often, "name": "tyres", "when": None, "fields": [{**often["fields"][0], "name": "t", "when": when}]}
+    steps = [*CAR["steps"], often, last]
+    flow = parse_flow(car(steps=steps))
+    assert flow.stages() == (
+        *("STARTED", "step_car", "step_refuel", "step_wash", "step_tyres"),
+        *("AWAITING_APPROVAL", "COMPLETED"),
+    )
+    assert flow.optional_stages() == ("step_refuel", "step_wash", "step_tyres")  # of the last no field may come up
+    stages = ["step_wash", "photo_sent", "step_tyres", "step_skipped", "record_proposed"]
+    flow = parse_flow(car(steps=steps, funnel={"stages": stages}))
+    assert flow.stages() == tuple(stages)
+    assert flow.optional_stages() == ("step_tyres",), "the first stage counts who comes to it"
+    declared = parse_flow(car(events={"step_in": None}, funnel={"stages": ["step_in", "COMPLETED"]}))
+    assert declared.stages() == ("step_in", "COMPLETED"), "an event of the app"
+
+
+def test_a_funnel_has_as_many_stages_as_can_be_counted() -> None:
+    steps = [{"name": f"s{n}", "fields": [{"name": f"f{n}", "kind": "text", "ask": "What?"}]} for n in range(40)]
+    stages = parse_flow(car(steps=steps, checks=[])).stages()
+    assert stages == ("STARTED", *(f"step_s{n}" for n in range(9)), "AWAITING_APPROVAL", "COMPLETED")
+    assert len(stages) == MAX_STAGES == MOST_STEPS
+    assert STEP_PREFIX == event_catalogue.STEP_PREFIX
 
 
 def test_a_text_is_in_the_language_of_the_person_or_in_the_first() -> None:
@@ -172,6 +201,11 @@ STEP = CAR["steps"][0]
             {"steps": [STEP, {**CAR["steps"][1], "when": {"field": "fuel", "is": "empty"}}]},
             "steps.1.when: it compares fuel with a value that is none of its options",
         ),
+        ({"funnel": {"stages": ["step_car", "step_nowhere"]}}, "funnel.stages.1: the flow has no step nowhere"),
+        ({"funnel": {"stages": ["foo", "COMPLETED", "foo"]}}, "funnel.stages.2: foo is a stage before"),
+        ({"funnel": {"stages": ["step_car"]}}, "funnel.stages: one stage is no funnel"),
+        ({"funnel": {"stages": [f"e{n}" for n in range(13)]}}, "funnel.stages: list should have at most 12 items"),
+        ({"funnel": {"stages": ["step_car", "approved!"]}}, "funnel.stages.1: string should match"),
         ({"languages": ["en", "de"], "title": {"en": "Car"}}, "title: it has no text in de"),
         (
             {

@@ -767,6 +767,8 @@ class GetReportRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     ANALYZE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    FLOW_FIELD_NUMBER: _builtins.int
+    FLOW_VERSION_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """Counts sessions of this client only. Empty means all."""
     order: Global___FunnelOrder.ValueType
@@ -779,10 +781,19 @@ class GetReportRequest(_message.Message):
     """Which attempt of a session counts. Each event of the first step is an attempt."""
     analyze: _builtins.bool
     """Whether to analyze where people leave the funnel, and what goes with it, too: the funnel of steps where there are
-    any, otherwise that of the stages. It takes seconds on a large ledger. Groups and times are not analyzed apart.
+    any, otherwise that of the stages. It takes seconds on a large ledger. Groups and times are not analyzed apart, and
+    optional stages of a flow are left out.
     """
     language: _builtins.str
     """ISO 639-1 code of the language of what the analysis says: en, de or es. Empty means en."""
+    flow: _builtins.str
+    """Counts sessions of this flow only. Without steps, it also counts the stages of its funnel, as its file gives them. A
+    stage that is a step of the flow is optional if the step does not come up in every session. Empty means all flows.
+    """
+    flow_version: _builtins.int
+    """Counts sessions of this version of the flow only. 0 means all of them, with the stages of the newest one that the
+    server has had.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Counts sessions opened at or after this time. Absent means no bound."""
@@ -794,7 +805,7 @@ class GetReportRequest(_message.Message):
     @_builtins.property
     def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Counts a funnel of these steps: names of events, or stages such as IN_PROGRESS. At most 12 different ones. Empty
-        means the stages STARTED, IN_PROGRESS, AWAITING_APPROVAL and COMPLETED.
+        means the stages of the flow. Without a flow, it means STARTED, IN_PROGRESS, AWAITING_APPROVAL and COMPLETED.
         """
 
     @_builtins.property
@@ -835,10 +846,12 @@ class GetReportRequest(_message.Message):
         attempt: Global___FunnelAttempt.ValueType = ...,
         analyze: _builtins.bool = ...,
         language: _builtins.str = ...,
+        flow: _builtins.str = ...,
+        flow_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "end_time", b"end_time", "start_time", b"start_time", "value", b"value", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "attempt", b"attempt", "breakdown", b"breakdown", "client_id", b"client_id", "end_time", b"end_time", "exclusions", b"exclusions", "interval", b"interval", "language", b"language", "order", b"order", "quantiles", b"quantiles", "start_time", b"start_time", "step_rules", b"step_rules", "steps", b"steps", "value", b"value", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyze", b"analyze", "attempt", b"attempt", "breakdown", b"breakdown", "client_id", b"client_id", "end_time", b"end_time", "exclusions", b"exclusions", "flow", b"flow", "flow_version", b"flow_version", "interval", b"interval", "language", b"language", "order", b"order", "quantiles", b"quantiles", "start_time", b"start_time", "step_rules", b"step_rules", "steps", b"steps", "value", b"value", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1896,8 +1909,11 @@ class ListFunnelSessionsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
+    stage: _builtins.str
+    """Name of the stage or step, as the report has it."""
     @_builtins.property
     def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """UUIDs of sessions, the newest first: by the time at which they were opened, then by their text."""
@@ -1917,10 +1933,11 @@ class ListFunnelSessionsResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         sessions: _abc.Iterable[Global___FunnelSession] | None = ...,
         warnings: _abc.Iterable[Global___FunnelWarning] | None = ...,
+        stage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "session_ids", b"session_ids", "sessions", b"sessions", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "session_ids", b"session_ids", "sessions", b"sessions", "stage", b"stage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
