@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from models.text import RedactedText
 from server.flows.definition import FlowDefinition
-from server.flows.progress import Answer
+from server.flows.fields import FieldDefinition
+from server.flows.progress import NO_VALUE, Answer
+from server.ledger.record_text import parts_of
 from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.types import RecommendationRow, RecommendationState
 from server.llm.record_rules import is_set_by_code
@@ -26,15 +29,27 @@ class ReviewedValue:
 
     Attributes:
         value: Taken out; empty where the field was missing.
-        given: Put in its place; empty where there is none that a model may see.
+        given: Put in its place, redacted; empty where there is none that a model may see.
         applies: Whether the field still applied then.
     """
 
     field: str
     value: str
-    given: str
+    given: RedactedText
     time: datetime
     applies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GivenValue:
+    """A value that a record has from a reviewer.
+
+    Attributes:
+        since: Ids of the turns, uploads and answers that came later.
+    """
+
+    text: RedactedText
+    since: frozenset[str]
 
 
 def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
@@ -44,7 +59,7 @@ def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
         ReviewedValue(
             one.field,
             _values(rows[one.recommendation_id]).get(one.field, ""),
-            _values(after).get(one.field, "") if (after := rows[one.result_id]).record.safe_for_llm else "",
+            _given(rows[one.result_id], one.field),
             one.time,
             one.decision is not FieldDecision.REMOVED,
         )
@@ -52,7 +67,7 @@ def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
         if one.decision is not FieldDecision.ACCEPTED
     ]
     found += [
-        ReviewedValue(name, value, "", row.decide_time)
+        ReviewedValue(name, value, NO_VALUE, row.decide_time)
         for row in rows.values()
         if row.state is RecommendationState.REJECTED and row.decide_time is not None
         for name, value in _values(row).items()
@@ -73,8 +88,40 @@ def with_corrections(record: OnboardingRecord, held: SessionMaterial) -> Onboard
     """The record with the values that reviewers gave, for fields that it does not have."""
     given = {one.field: one.given for one in reviewed_values(held)}
     present = {field.name for field in record.fields}
-    more = (RecordField(name, value) for name, value in given.items() if value and name not in present)
+    more = (RecordField(name, text.value) for name, text in given.items() if text and name not in present)
     return replace(record, fields=(*record.fields, *more))
+
+
+def given_by_reviewers(record: OnboardingRecord, flow: FlowDefinition, held: SessionMaterial) -> dict[str, GivenValue]:
+    """The values that a record has from reviewers, by field. What code sets is none of them."""
+    newest = {one.field: one for one in reviewed_values(held)}
+    found: dict[str, GivenValue] = {}
+    for field in record.fields:
+        one, definition = newest.get(field.name), flow.fields.get(field.name)
+        if one is None or not one.given or (definition is not None and is_set_by_code(definition)):
+            continue
+        if _equal(definition, one.given.value, field.value):
+            since = frozenset(source_id for source_id, time in held.times.items() if time > one.time)
+            found[field.name] = GivenValue(one.given, since)
+    return found
+
+
+def may_tell_more(
+    written: OnboardingRecord, record: OnboardingRecord, flow: FlowDefinition, held: SessionMaterial
+) -> bool:
+    """Whether the summary that a model wrote may tell a value that the record does not have: one that the model wrote
+    and code replaced or left out, or one that a reviewer took out.
+
+    Args:
+        written: By the model.
+        record: The same after the changes of code.
+        flow: Of the session.
+        held: What it was written from.
+    """
+    own = {field.name: field.value for field in record.fields}
+    told = [(field.name, field.value) for field in written.fields]
+    told += [(one.field, one.value) for one in reviewed_values(held) if one.value]
+    return any(name not in own or not _equal(flow.fields.get(name), value, own[name]) for name, value in told)
 
 
 def fields_to_ask(flow: FlowDefinition, held: SessionMaterial) -> frozenset[str]:
@@ -98,12 +145,12 @@ def _is_refused(
     definition = flow.fields.get(field.name)
 
     def equal(value: str) -> bool:
-        return value == field.value or (definition is not None and definition.equal(value, field.value))
+        return _equal(definition, value, field.value)
 
     for one in reversed(reviewed):
         if one.field != field.name:
             continue
-        if equal(one.given):
+        if one.given and equal(one.given.value):
             return False
         corrected = one.given and (definition is None or not is_set_by_code(definition))
         if corrected or equal(one.value):
@@ -111,6 +158,10 @@ def _is_refused(
             told = (_tells(item, field, flow, held) for item in held.items if held.times[item.id] > one.time)
             return not answered and not any(told)
     return False
+
+
+def _equal(definition: FieldDefinition | None, one: str, other: str) -> bool:
+    return one == other or (definition is not None and definition.equal(one, other))
 
 
 def _answers_since(time: datetime, field: str, held: SessionMaterial) -> list[Answer]:
@@ -127,6 +178,12 @@ def _tells(item: SourceItem, field: RecordField, flow: FlowDefinition, held: Ses
             return False
         found = support(definition, field.value, source)
     return found is Support.YES or (found is Support.UNKNOWN and item.id == field.source_id)
+
+
+def _given(row: RecommendationRow, field: str) -> RedactedText:
+    """The value that a decision led to, if a model may see it."""
+    value = _values(row).get(field, "") if row.record.safe_for_llm else ""
+    return parts_of(row.record)[value] if value else NO_VALUE
 
 
 def _values(row: RecommendationRow) -> dict[str, str]:
