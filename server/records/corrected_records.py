@@ -100,7 +100,7 @@ class CorrectedRecords:
         given: Mapping[str, RedactedText],
     ) -> RecommendationRow:
         parts = parts_of(shown.row.record)
-        summary = summary_after(record, made, parts[record.summary], given, flow, flow.language(shown.language))
+        summary = summary_after(record, made, parts, given, flow, flow.language(shown.language))
         made = replace(made, summary=summary.value)
         check_size(made)
         made = checked_again(made, Case(flow, (), shown.session.facts, shown.language))
