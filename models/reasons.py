@@ -170,7 +170,8 @@ class Reason(ReasonRow):
     CORRECTION_REDACTED = (
         "CORRECTION_REDACTED",
         Status.INVALID_ARGUMENT,
-        "Redaction hides what a correction changes, so the value would stay as it is; nothing is recorded.",
+        "Redaction hides what a correction changes, or finds something personal in a number or a code; nothing is "
+        "recorded.",
         "Write it without what is hidden, leave the value as it is, or reject the field. A flow can list words of its "
         "trade under expect.",
     )

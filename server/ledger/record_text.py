@@ -15,6 +15,9 @@ _MACHINE_WORD = re.compile(r"[a-z0-9_-]{0,64}\Z")
 """Names of fields, UUIDs of sources, empty strings."""
 _TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{1,8})?\]")
 """A tag; group 1 is the type of the entity."""
+_MINUS = r"\-\u2212"
+_JOINS = rf"{_MINUS}\u2010\u2011\u2013'\u2019/:"
+"""Marks that make one word or number of two, where there is no space."""
 
 
 def record_text(canonical: str, parts: Sequence[RedactedText]) -> RedactedText:
@@ -42,8 +45,13 @@ def parts_of(record: RedactedText) -> dict[str, RedactedText]:
 
 
 def with_replaced(text: RedactedText, words: str, by: RedactedText) -> RedactedText:
-    """The text with other words in place of some, wherever it has those as whole words and as whole numbers."""
-    pieces = re.split(rf"(?<!\w)(?<!\d[.,]){re.escape(words)}(?!\w|[.,]\d)", text.value)
+    """The text with other words in place of some, wherever it has those as whole words and as whole numbers.
+
+    A mark such as a hyphen, a slash or an apostrophe joins words, and a minus is a part of its number.
+    """
+    sign = rf"(?<![{_MINUS}])" if words[:1].isdecimal() else ""
+    before, after = rf"(?<!\w)(?<!\w[{_JOINS}])(?<!\d[.,]){sign}", rf"(?!\w|[{_JOINS}]\w|[.,]\d)"
+    pieces = re.split(f"{before}{re.escape(words)}{after}", text.value)
     if len(pieces) == 1:
         return text
     counts = _tags(value := by.value.join(pieces))

@@ -17,6 +17,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.NOT_CONFIRMED: "The check of the record did not confirm this value.",
         FindingKind.UNCHECKED: "The record was not checked, because the LLM for it did not answer.",
         FindingKind.REDACTED: "Redaction changed what the reviewer wrote; this value was stored.",
+        FindingKind.REVIEWED: "A reviewer gave this value.",
     },
     "de": {
         FindingKind.RULE: "Der Wert passt nicht zu den Regeln des Feldes.",
@@ -27,6 +28,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.NOT_CONFIRMED: "Die Prüfung hat diesen Wert nicht bestätigt.",
         FindingKind.UNCHECKED: "Der Datensatz wurde nicht geprüft, weil das LLM dafür nicht antwortete.",
         FindingKind.REDACTED: "Die Schwärzung hat die Eingabe bei der Prüfung geändert; gespeichert ist dieser Wert.",
+        FindingKind.REVIEWED: "Dieser Wert wurde bei einer früheren Durchsicht eingetragen.",
     },
     "es": {
         FindingKind.RULE: "El valor no cumple las reglas del campo.",
@@ -37,6 +39,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.NOT_CONFIRMED: "La comprobación no confirmó este valor.",
         FindingKind.UNCHECKED: "El registro no se comprobó, porque el LLM para ello no respondió.",
         FindingKind.REDACTED: "La censura cambió lo que se escribió en la revisión; se guardó este valor.",
+        FindingKind.REVIEWED: "Este valor se indicó en una revisión anterior.",
     },
     "fr": {
         FindingKind.RULE: "La valeur ne respecte pas les règles du champ.",
@@ -47,6 +50,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.NOT_CONFIRMED: "Le contrôle n'a pas confirmé cette valeur.",
         FindingKind.UNCHECKED: "Le dossier n'a pas été contrôlé, car le LLM prévu n'a pas répondu.",
         FindingKind.REDACTED: "Le masquage a changé ce qui a été écrit ; cette valeur a été enregistrée.",
+        FindingKind.REVIEWED: "Cette valeur a été donnée lors d'une relecture.",
     },
     "hi": {
         FindingKind.RULE: "मान इस फ़ील्ड के नियमों से मेल नहीं खाता।",
@@ -57,6 +61,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.NOT_CONFIRMED: "जाँच ने इस मान की पुष्टि नहीं की।",
         FindingKind.UNCHECKED: "रिकॉर्ड की जाँच नहीं हुई, क्योंकि इसके LLM ने उत्तर नहीं दिया।",
         FindingKind.REDACTED: "निजी जानकारी छिपाने से समीक्षक का लिखा हुआ बदल गया; यह मान सहेजा गया।",
+        FindingKind.REVIEWED: "यह मान समीक्षक ने दिया है।",
     },
     "pt": {
         FindingKind.RULE: "O valor não segue as regras do campo.",
@@ -67,6 +72,7 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
         FindingKind.NOT_CONFIRMED: "A verificação não confirmou este valor.",
         FindingKind.UNCHECKED: "O registro não foi verificado, porque o LLM para isso não respondeu.",
         FindingKind.REDACTED: "A ocultação alterou o que foi escrito na revisão; este valor foi guardado.",
+        FindingKind.REVIEWED: "Este valor foi dado numa revisão anterior.",
     },
 }
 

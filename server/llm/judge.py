@@ -7,7 +7,7 @@ has, that a rule forbids, or that another source contradicts.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,6 +48,8 @@ class Case:
         verdicts: The checker's word; None where none was asked.
         answered: What the session has answered, by field: what a person was shown as the value of the field. A value of
             the app needs no source, but one may contradict it.
+        reviewed: Fields whose value a reviewer gave, and the ids of the items that came since. Such a value needs no
+            source, and only these items may contradict it: the reviewer has seen the others.
     """
 
     flow: FlowDefinition
@@ -57,6 +59,7 @@ class Case:
     by_model: bool = True
     verdicts: Verdicts | None = None
     answered: Mapping[str, FieldProgress] = dataclasses.field(default_factory=dict)
+    reviewed: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
 
     @property
     def told_in(self) -> str:
@@ -97,6 +100,8 @@ def checked_again(record: OnboardingRecord, case: Case) -> OnboardingRecord:
 
 def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> RecordField:
     definition = case.flow.fields.get(field.name)
+    if field.name in case.reviewed:
+        return _of_reviewer(definition, field, case, broken)
     if definition is None:
         findings = [*broken, *_of_checker(field, None, Support.UNKNOWN, case)]
         return replace(field, confidence=_confidence(None, Support.UNKNOWN, findings, case), findings=tuple(findings))
@@ -114,6 +119,24 @@ def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> Record
     taken = _taken_from(definition, field, case) != ""
     confidence = _confidence(definition, known, findings, case, taken=taken)
     return replace(moved, confidence=confidence, findings=tuple(findings))
+
+
+def _of_reviewer(
+    definition: FieldDefinition | None, field: RecordField, case: Case, broken: Sequence[Finding]
+) -> RecordField:
+    """A value of a reviewer. It has no confidence while nothing is against it, and no source that does not have it."""
+    since = case.reviewed[field.name]
+    given = Finding(FindingKind.REVIEWED, Severity.WARNING, finding_text(FindingKind.REVIEWED, case.told_in))
+    findings, source_id = [given, *broken], ""
+    if definition is not None:
+        findings += [*_of_rules(definition, field, case), *_other_values(definition, field, case, since)]
+        named = (source.without_instructions() for source in case.sources if source.id == field.source_id)
+        has = any(support(definition, field.value, source) is Support.YES for source in named)
+        source_id = field.source_id if has else ""
+    checked = _of_checker(field, definition, Support.YES, case)
+    findings += [finding for finding in checked if finding.source_id in since]
+    confidence = Confidence.UNSURE if _is_against(findings) else None
+    return replace(field, source_id=source_id, confidence=confidence, findings=tuple(findings))
 
 
 def _answer(name: str, case: Case) -> FieldProgress | None:
@@ -204,8 +227,17 @@ def _of_given(definition: FieldDefinition, field: RecordField, case: Case) -> It
             yield finding
 
 
-def _other_values(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
-    """The other value that the flow took, and those that sources give by themselves which do not have this one."""
+def _other_values(
+    definition: FieldDefinition, field: RecordField, case: Case, among: Collection[str] | None = None
+) -> Iterator[Finding]:
+    """The other value that the flow took, and those that sources give by themselves which do not have this one.
+
+    Args:
+        definition: Of the flow.
+        field: With the value.
+        case: What it is judged by.
+        among: Ids of the only sources that count; None for all.
+    """
     sources = [source.without_instructions() for source in case.sources]
     having = {source.id for source in sources if support(definition, field.value, source) is Support.YES}
     others = [(value, source.id) for value, source in stated(case.flow, definition, sources)]
@@ -214,6 +246,8 @@ def _other_values(definition: FieldDefinition, field: RecordField, case: Case) -
         others.insert(0, (answer.value.value, answer.source_id))
     seen = [field.value]
     for value, source_id in others:
+        if among is not None and source_id not in among:
+            continue
         if source_id not in having and not any(definition.equal(value, one) for one in seen):
             seen.append(value)
             yield _error(FindingKind.CONTRADICTED, case, source_id=source_id, value=value)

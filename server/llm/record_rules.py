@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -93,6 +93,42 @@ def ruled_out(record: OnboardingRecord, flow: FlowDefinition, facts: Mapping[str
                 out.add(field.name)
                 values.pop(field.name, None)
     return frozenset(out)
+
+
+def without_ruled_out(
+    record: OnboardingRecord,
+    flow: FlowDefinition,
+    facts: Mapping[str, str],
+    *,
+    guessed: Collection[str],
+    shown: Collection[str],
+) -> OnboardingRecord:
+    """The record without the fields that do not apply.
+
+    Args:
+        record: With the values of its fields.
+        flow: Of the session.
+        facts: Of the session.
+        guessed: Fields whose value is the word of a model alone. One of them stays where only others of them rule it
+            out: each may be wrong, so a reviewer decides.
+        shown: Fields that stay all the same.
+    """
+    out = ruled_out(record, flow, facts)
+    settled = {*facts, *(field.name for field in record.fields)} - set(guessed)
+    stay = {name for name in out if name in guessed and settled.isdisjoint(_depends_on(name, flow))}
+    return replace(record, fields=tuple(field for field in record.fields if field.name not in out - stay - set(shown)))
+
+
+def _depends_on(name: str, flow: FlowDefinition) -> set[str]:
+    """The fields and facts that decide whether a field applies, and those that decide about these."""
+    found, new = set[str](), {name}
+    while new:
+        found |= new
+        whens = [
+            when for each in new & flow.fields.keys() for when in (flow.fields[each].when, flow.step_of(each).when)
+        ]
+        new = {each for when in whens if when is not None for each in when.names()} - found
+    return found - {name}
 
 
 def _is_ruled_out(when: Condition | None, values: Mapping[str, str], out: set[str]) -> bool:

@@ -159,6 +159,20 @@ def support(field: FieldDefinition, value: str, item: Source) -> Support:  # noq
             return Support.UNKNOWN
 
 
+def tells(field: FieldDefinition | None, value: str, text: RedactedText, language: str) -> bool:
+    """Whether a text that a program wrote, such as a summary, has a value in a form that code knows.
+
+    Args:
+        field: Of the flow; None for one that it does not have.
+        value: As the record has it.
+        text: Redacted.
+        language: ISO 639-1 code.
+    """
+    if field is None or isinstance(field, TextField):
+        return words_of(value) in words_of(text.value)
+    return support(field, value, Source("", "turn", text, language)) is Support.YES
+
+
 def stated(flow: FlowDefinition, field: FieldDefinition, items: Sequence[Source]) -> Iterator[tuple[str, Source]]:
     """The values that sources plainly give for a field, the newest first. What was said before words of correction
     does not count any more: "sorry, it is 4822". The rows of all registers count together.

@@ -93,6 +93,8 @@ class FindingKind(StrEnum):
     """The checker could not be asked."""
     REDACTED = "redacted"
     """Redaction changed what a reviewer wrote."""
+    REVIEWED = "reviewed"
+    """A reviewer gave the value for an earlier record of the session. It needs no source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,8 @@ class RecordField:
     """One field of a record.
 
     Attributes:
-        source_id: Turn, upload or answer that it comes from; empty when it comes from several.
-        confidence: None when nobody has judged it.
+        source_id: Turn, upload or answer that it comes from; empty when it comes from several, or from a reviewer.
+        confidence: None when nobody has judged it: a person gave it.
     """
 
     name: str

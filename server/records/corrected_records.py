@@ -21,7 +21,7 @@ from server.llm.judge import Case, checked_again
 from server.llm.record_schema import canonical_json, content_hash, messages_of, other_values_of, stored_record
 from server.llm.types import Finding, FindingKind, OnboardingRecord, Severity
 from server.records.approval import ApprovalRules
-from server.records.correction_values import named
+from server.records.correction_values import is_number_or_code, named
 from server.records.numbering import number_tags
 from server.records.reviews_summary import summary_after
 from server.records.reviews_values import FieldChoice, check_size, checked_choices, redact_corrections, with_choices
@@ -100,7 +100,7 @@ class CorrectedRecords:
         given: Mapping[str, RedactedText],
     ) -> RecommendationRow:
         parts = parts_of(shown.row.record)
-        summary = summary_after(record, made, parts[record.summary], given, flow, flow.language(shown.language))
+        summary = summary_after(record, made, parts, given, flow, flow.language(shown.language))
         made = replace(made, summary=summary.value)
         check_size(made)
         made = checked_again(made, Case(flow, (), shown.session.facts, shown.language))
@@ -126,20 +126,25 @@ def _accepted_if_same(choice: FieldChoice, before: Mapping[str, str]) -> FieldCh
 def _check_changes(
     choices: Sequence[FieldChoice], given: Mapping[str, RedactedText], before: Mapping[str, str], flow: FlowDefinition
 ) -> None:
-    """Refuse a correction of which redaction leaves the value that was there before.
+    """Refuse a correction of which redaction leaves the value that was there before, and a number or code that it
+    changes: with a tag in it, it is none.
 
     Raises:
         InvalidInput: CORRECTION_REDACTED.
     """
     for number, choice in enumerate(choices):
-        if choice.name in given and given[choice.name].value == before.get(choice.name):
-            field = flow.fields.get(choice.name)
-            where = FieldViolation(f"choices[{number}].value", "Redaction leaves the value as it was.")
-            raise InvalidInput(
-                f"Redaction leaves the value of {named(field) if field else choice.name} as it was.",
-                reason=Reason.CORRECTION_REDACTED,
-                violations=(where,),
-            )
+        if choice.name not in given:
+            continue
+        value, field = given[choice.name].value, flow.fields.get(choice.name)
+        name, place = named(field) if field else choice.name, f"choices[{number}].value"
+        if is_number_or_code(field) and value != choice.value:
+            raise _redacted(f"The value of {name} looks like a personal one, such as a telephone number.", place)
+        if value == before.get(choice.name):
+            raise _redacted(f"Redaction leaves the value of {name} as it was.", place)
+
+
+def _redacted(problem: str, place: str) -> InvalidInput:
+    return InvalidInput(problem, reason=Reason.CORRECTION_REDACTED, violations=(FieldViolation(place, problem),))
 
 
 def _with_notes(

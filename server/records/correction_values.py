@@ -10,6 +10,7 @@ from models.redaction.commands import folded
 from server.flows.fields import (
     LONGEST_VALUE,
     ChoiceField,
+    CodeField,
     FieldDefinition,
     NumberField,
     Option,
@@ -25,12 +26,19 @@ _LONGEST_LIST: Final = 1500
 
 
 def is_free_text(field: FieldDefinition | None) -> bool:
-    """Whether a value holds words of a person, so that it is redacted. All others are values of the flow or of a form.
+    """Whether a value holds words of a person.
 
     Args:
         field: None for one that the flow does not have.
     """
     return field is None or isinstance(field, TextField)
+
+
+def is_number_or_code(field: FieldDefinition | None) -> bool:
+    """Whether a value has digits that its field may not bound: a telephone number may fit it. All other values that are
+    no free text are of the flow, or a day or a time.
+    """
+    return isinstance(field, NumberField | CodeField)
 
 
 def read_correction(field: FieldDefinition, written: str, place: str) -> str:

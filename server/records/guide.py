@@ -222,8 +222,10 @@ class Guide:
         return self._with_sealed(cursor, session, noted.add([row], now), row.source_id, sealed, now)
 
     def skip(self, cursor: Cursor, session: SessionRow, step: str, now: datetime) -> Change:
-        """Skip what is open of a step, and leave the answers that are in doubt. Of a step that is not skippable it leaves
-        these or, if there are none, skips its optional fields up to the next required one. Repeating it changes nothing.
+        """Skip what is open of a step, and leave the answers that are in doubt. Repeating it changes nothing.
+
+        Of a step that is not skippable it leaves these. If there are none, it skips the optional fields up to the next
+        required one.
 
         Raises:
             NotFound: STEP_NOT_FOUND, or the step does not come up.

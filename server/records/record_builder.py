@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.errors import Conflict
@@ -20,7 +20,7 @@ from server.llm.code_fields import with_code_fields
 from server.llm.fallback import summary_of
 from server.llm.field_names import FieldNames
 from server.llm.judge import Case, judged
-from server.llm.record_rules import as_recorded, fields_of_model, is_set_by_code, with_missing
+from server.llm.record_rules import as_recorded, fields_of_model, is_set_by_code, with_missing, without_ruled_out
 from server.llm.record_schema import (
     canonical_json,
     content_hash,
@@ -41,7 +41,14 @@ from server.records.answered_fields import answered_fields, photographs_by_field
 from server.records.approval import ApprovalRules
 from server.records.numbering import number_tags
 from server.records.redact_output import redact_all, redact_values
-from server.records.reviewed_values import with_corrections, without_refused
+from server.records.reviewed_values import (
+    GivenValue,
+    given_by_reviewers,
+    may_tell_more,
+    removed_and_told_anew,
+    with_corrections,
+    without_refused,
+)
 from server.records.session_material import SessionMaterial, material
 from server.records.session_scope import scope_of
 
@@ -51,10 +58,16 @@ _ENUMERATED = (ChoiceField, YesNoField, PhotoField, PersonalField)
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A record whose own texts are redacted, and these texts: the summary, then the values."""
+    """A record whose own texts are redacted.
+
+    Attributes:
+        parts: These texts: the summary, then the values.
+        given: Values that it has from reviewers, by field.
+    """
 
     record: OnboardingRecord
     parts: list[RedactedText]
+    given: Mapping[str, GivenValue]
 
 
 class RecordBuilder:
@@ -134,7 +147,8 @@ class RecordBuilder:
         draft = await self._redacted(written, held, flow)
         by_model = written.origin is Origin.MODEL
         answered = answered_fields(flow, session.facts, held.answers)
-        case = Case(flow, held.items, session.facts, held.language, by_model, answered=answered)
+        reviewed = {name: each.since for name, each in draft.given.items()}
+        case = Case(flow, held.items, session.facts, held.language, by_model, answered=answered, reviewed=reviewed)
         record = judged(draft.record, case)
         if by_model and not held.has_rejected(record):  # one that is no proposal costs no check
             verdicts = await self._checked(draft, held, flow, fallback=fallback)
@@ -142,22 +156,24 @@ class RecordBuilder:
         return await self._row(record, draft.parts, written.origin, held), held.ids
 
     async def _redacted(self, written: WrittenRecord, held: SessionMaterial, flow: FlowDefinition) -> _Draft:
-        session = held.session
         by_model = written.origin is Origin.MODEL
-        named = self._whole(written.record, held, flow, by_model=by_model)
-        if by_model and held.has_rejected(named):
-            named = self._whole(written.record, held, flow, by_model=True, app_only=True)  # it left out what was wrong
-        values = await self._values(values_of(named), held, flow)
-        if by_model:
-            scope = scope_of(session, flow)
-            [summary] = await redact_all(self._gateway, [named.summary], held.language, scope)
-        else:
-            told = zip((field.name for field in named.fields), values, strict=True)
-            summary = summary_of(flow, told, held.language)  # the texts of the flow, and values that are redacted
+        # First, so that a neutral name is that of the records before.
+        named = self._fields.apply(written.record, flow)
+        whole = self._whole(named, held, flow, by_model=by_model)
+        if by_model and held.has_rejected(whole):
+            whole = self._whole(named, held, flow, by_model=True, app_only=True)  # it left out what was wrong
+        given = given_by_reviewers(whole, flow, held)
+        values = await self._values(values_of(whole), held, flow, given)
+        if by_model and not may_tell_more(named, whole, flow, held):
+            [summary] = await redact_all(self._gateway, [named.summary], held.language, scope_of(held.session, flow))
+        else:  # the texts of the flow, and values that are redacted
+            told = zip((field.name for field in whole.fields), values, strict=True)
+            summary = summary_of(flow, told, flow.language(held.language))
         parts = [summary, *values]
         # The hash of the record is that of what is shown, so its tags get their numbers first.
-        parts = await number_tags(self._ledger, session.id, parts)
-        return _Draft(with_strings(named, [part.value for part in parts]), parts)
+        parts = await number_tags(self._ledger, held.session.id, parts)
+        record = with_strings(whole, [part.value for part in parts])
+        return _Draft(record, parts, given)
 
     def _whole(
         self,
@@ -168,10 +184,11 @@ class RecordBuilder:
         by_model: bool,
         app_only: bool = False,
     ) -> OnboardingRecord:
-        """A written record with what was answered and what code sets, and without what reviewers took out.
+        """A written record with what was answered and what code sets, and without what reviewers took out and what does
+        not apply.
 
         Args:
-            record: As a model or the fallback wrote it.
+            record: As a model or the fallback wrote it, with the names that its fields may have.
             held: What it was written from.
             flow: Of the session.
             by_model: Whether a model wrote it.
@@ -185,21 +202,30 @@ class RecordBuilder:
         corrected = with_corrections(answering, held)
         photographs = photographs_by_field(flow, facts, held.answers)
         whole = with_code_fields(corrected, flow, held.items, photographs, held.sealed, answered)
-        return self._fields.apply(with_missing(without_refused(whole, flow, held), flow, facts), flow)
+        whole = without_refused(whole, flow, held)
+        written = {(field.name, field.value) for field in record.fields if by_model}
+        own = {field.name for field in whole.fields if (field.name, field.value) in written}
+        guessed = own - put_in.keys() - given_by_reviewers(whole, flow, held).keys()
+        shown = removed_and_told_anew(whole, flow, held)
+        return with_missing(without_ruled_out(whole, flow, facts, guessed=guessed, shown=shown), flow, facts)
 
     async def _values(
-        self, values: Sequence[tuple[str, str]], held: SessionMaterial, flow: FlowDefinition
+        self,
+        values: Sequence[tuple[str, str]],
+        held: SessionMaterial,
+        flow: FlowDefinition,
+        given: Mapping[str, GivenValue],
     ) -> list[RedactedText]:
-        """The values of fields, redacted where somebody's words may be in them."""
+        """The values of fields, redacted where somebody's words may be in them. Those of reviewers were, when they were
+        given.
+        """
         session = held.session
-        free = [(name, value) for name, value in values if not _is_enumerated(flow, name, value)]
+        known = [_known(flow, name, value, given) for name, value in values]
+        free = [each for each, text in zip(values, known, strict=True) if text is None]
         language, scope = held.language, scope_of(session, flow)
         texts = [item.text for item in held.items if item.kind != PICTURE_LABELS]
         redacted = iter(await redact_values(self._gateway, free, language, scope, flow, texts) if free else [])
-        return [
-            RedactedText.literal(value) if _is_enumerated(flow, name, value) else next(redacted)
-            for name, value in values
-        ]
+        return [next(redacted) if text is None else text for text in known]
 
     async def _checked(
         self, draft: _Draft, held: SessionMaterial, flow: FlowDefinition, *, fallback: bool
@@ -220,7 +246,7 @@ class RecordBuilder:
         """The row, once the other values that findings name are redacted, too."""
         session = held.session
         flow = self.flow_of(session)
-        others = await self._values(other_values_of(record), held, flow)
+        others = await self._values(other_values_of(record), held, flow, {})
         parts = [*parts, *await number_tags(self._ledger, session.id, others)]
         shown = with_strings(record, [part.value for part in parts])
         now = self._clock()
@@ -234,6 +260,13 @@ class RecordBuilder:
             create_time=now,
             expire_time=self._rules.expire_time(now),
         )
+
+
+def _known(flow: FlowDefinition, name: str, value: str, given: Mapping[str, GivenValue]) -> RedactedText | None:
+    """A value that need not be redacted; None for any other."""
+    if name in given:
+        return given[name].text
+    return RedactedText.literal(value) if _is_enumerated(flow, name, value) else None
 
 
 def _is_enumerated(flow: FlowDefinition, name: str, value: str) -> bool:

@@ -6,12 +6,15 @@ not apply comes again as soon as it applies: nobody has said anything against it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from models.text import RedactedText
 from server.flows.definition import FlowDefinition
-from server.flows.progress import Answer
+from server.flows.fields import FieldDefinition
+from server.flows.progress import NO_VALUE, Answer
+from server.ledger.record_text import parts_of
 from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.types import RecommendationRow, RecommendationState
 from server.llm.record_rules import is_set_by_code, ruled_out
@@ -27,15 +30,27 @@ class ReviewedValue:
 
     Attributes:
         value: Taken out; empty where the field was missing.
-        given: Put in its place; empty where there is none that a model may see.
+        given: Put in its place, redacted; empty where there is none that a model may see.
         removed: Whether the field left the record because it did not apply; that says nothing about its value.
     """
 
     field: str
     value: str
-    given: str
+    given: RedactedText
     time: datetime
     removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GivenValue:
+    """A value that a record has from a reviewer.
+
+    Attributes:
+        since: Ids of the turns, uploads and answers that came later.
+    """
+
+    text: RedactedText
+    since: frozenset[str]
 
 
 def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
@@ -45,7 +60,7 @@ def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
         ReviewedValue(
             one.field,
             _values(rows[one.recommendation_id]).get(one.field, ""),
-            _values(after).get(one.field, "") if (after := rows[one.result_id]).record.safe_for_llm else "",
+            _given(rows[one.result_id], one.field),
             one.time,
             one.decision is FieldDecision.REMOVED,
         )
@@ -53,7 +68,7 @@ def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
         if one.decision is not FieldDecision.ACCEPTED
     ]
     found += [
-        ReviewedValue(name, value, "", row.decide_time)
+        ReviewedValue(name, value, NO_VALUE, row.decide_time)
         for row in rows.values()
         if row.state is RecommendationState.REJECTED and row.decide_time is not None
         for name, value in _values(row).items()
@@ -63,25 +78,63 @@ def reviewed_values(held: SessionMaterial) -> list[ReviewedValue]:
 
 
 def without_refused(record: OnboardingRecord, flow: FlowDefinition, held: SessionMaterial) -> OnboardingRecord:
-    """The record without values that a reviewer took out or put another one in place of, and without fields that
-    reviewers removed or gave a value, and that do not apply; except for what the person has told anew.
+    """The record without values that a reviewer took out or put another one in place of, unless the person has told
+    them anew.
     """
-    history: dict[str, list[ReviewedValue]] = {}
-    for one in reviewed_values(held):
-        history.setdefault(one.field, []).append(one)
-    decided = _Decided(flow, held, history)
-    kept = replace(record, fields=tuple(one for one in record.fields if not decided.is_refused(one)))
-    # A refused condition says nothing about what depends on it, so this comes second.
-    out = ruled_out(kept, flow, held.session.facts)
-    return replace(kept, fields=tuple(one for one in kept.fields if one.name not in out or decided.may_stay(one)))
+    reviewed = reviewed_values(held)
+    return replace(record, fields=tuple(one for one in record.fields if not _is_refused(one, flow, held, reviewed)))
+
+
+def removed_and_told_anew(record: OnboardingRecord, flow: FlowDefinition, held: SessionMaterial) -> frozenset[str]:
+    """Fields of a record that had left one because they did not apply, and that the person has told since. What ruled
+    them out may be what is wrong.
+    """
+    newest = {one.field: one for one in reviewed_values(held)}
+    return frozenset(
+        field.name
+        for field in record.fields
+        if (one := newest.get(field.name)) is not None and one.removed and _is_told_since(one.time, field, flow, held)
+    )
 
 
 def with_corrections(record: OnboardingRecord, held: SessionMaterial) -> OnboardingRecord:
     """The record with the values that reviewers gave, for fields that it does not have."""
     given = {one.field: one.given for one in reviewed_values(held) if not one.removed}
     present = {field.name for field in record.fields}
-    more = (RecordField(name, value) for name, value in given.items() if value and name not in present)
+    more = (RecordField(name, text.value) for name, text in given.items() if text and name not in present)
     return replace(record, fields=(*record.fields, *more))
+
+
+def given_by_reviewers(record: OnboardingRecord, flow: FlowDefinition, held: SessionMaterial) -> dict[str, GivenValue]:
+    """The values that a record has from reviewers, by field. What code sets is none of them."""
+    newest = {one.field: one for one in reviewed_values(held)}
+    found: dict[str, GivenValue] = {}
+    for field in record.fields:
+        one, definition = newest.get(field.name), flow.fields.get(field.name)
+        if one is None or not one.given or (definition is not None and is_set_by_code(definition)):
+            continue
+        if _equal(definition, one.given.value, field.value):
+            since = frozenset(source_id for source_id, time in held.times.items() if time > one.time)
+            found[field.name] = GivenValue(one.given, since)
+    return found
+
+
+def may_tell_more(
+    written: OnboardingRecord, record: OnboardingRecord, flow: FlowDefinition, held: SessionMaterial
+) -> bool:
+    """Whether the summary that a model wrote may tell a value that the record does not have: one that the model wrote
+    and code replaced or left out, or one that a reviewer took out.
+
+    Args:
+        written: By the model.
+        record: The same after the changes of code.
+        flow: Of the session.
+        held: What it was written from.
+    """
+    own = {field.name: field.value for field in record.fields}
+    told = [(field.name, field.value) for field in written.fields]
+    told += [(one.field, one.value) for one in reviewed_values(held) if one.value]
+    return any(name not in own or not _equal(flow.fields.get(name), value, own[name]) for name, value in told)
 
 
 def fields_to_ask(flow: FlowDefinition, held: SessionMaterial, recommendation_id: str) -> frozenset[str]:
@@ -107,48 +160,32 @@ def fields_to_ask(flow: FlowDefinition, held: SessionMaterial, recommendation_id
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """What reviewers decided in a session.
+def _is_refused(
+    field: RecordField, flow: FlowDefinition, held: SessionMaterial, reviewed: Sequence[ReviewedValue]
+) -> bool:
+    """Whether the value of a field was taken out or replaced, and not told anew since."""
+    definition = flow.fields.get(field.name)
+    for one in reversed(reviewed):
+        if one.field != field.name or one.removed:
+            continue
+        if one.given and _equal(definition, one.given.value, field.value):
+            return False
+        corrected = one.given and (definition is None or not is_set_by_code(definition))
+        if corrected or _equal(definition, one.value, field.value):
+            return not _is_told_since(one.time, field, flow, held)
+    return False
 
-    Attributes:
-        history: What they did with each field, oldest first.
-    """
 
-    flow: FlowDefinition
-    held: SessionMaterial
-    history: Mapping[str, Sequence[ReviewedValue]]
+def _equal(definition: FieldDefinition | None, one: str, other: str) -> bool:
+    return one == other or (definition is not None and definition.equal(one, other))
 
-    def is_refused(self, field: RecordField) -> bool:
-        """Whether the value of a field was taken out or replaced, and not told anew since."""
-        definition = self.flow.fields.get(field.name)
-        for one in reversed(self.history.get(field.name, ())):
-            if one.removed:
-                continue
-            if self._equal(field, one.given):
-                return False
-            corrected = one.given and (definition is None or not is_set_by_code(definition))
-            if corrected or self._equal(field, one.value):
-                return not self._is_told_since(one.time, field)
-        return False
 
-    def may_stay(self, field: RecordField) -> bool:
-        """Whether a field may be shown that does not apply: a reviewer has to see what nobody decided about before."""
-        history = self.history.get(field.name, ())
-        newest = history[-1] if history else None
-        if newest is None or not (newest.removed or self._equal(field, newest.given)):
-            return True
-        return self._is_told_since(newest.time, field)
-
-    def _equal(self, field: RecordField, value: str) -> bool:
-        definition = self.flow.fields.get(field.name)
-        return value == field.value or (definition is not None and definition.equal(value, field.value))
-
-    def _is_told_since(self, time: datetime, field: RecordField) -> bool:
-        held = self.held
-        if any(self._equal(field, each.value.value) for each in _answers_since(time, field.name, held)):
-            return True
-        return any(_tells(item, field, self.flow, held) for item in held.items if held.times[item.id] > time)
+def _is_told_since(time: datetime, field: RecordField, flow: FlowDefinition, held: SessionMaterial) -> bool:
+    definition = flow.fields.get(field.name)
+    since = _answers_since(time, field.name, held)
+    if any(_equal(definition, each.value.value, field.value) for each in since):
+        return True
+    return any(_tells(item, field, flow, held) for item in held.items if held.times[item.id] > time)
 
 
 def _answers_since(time: datetime, field: str, held: SessionMaterial) -> list[Answer]:
@@ -165,6 +202,12 @@ def _tells(item: SourceItem, field: RecordField, flow: FlowDefinition, held: Ses
             return False
         found = support(definition, field.value, source)
     return found is Support.YES or (found is Support.UNKNOWN and item.id == field.source_id)
+
+
+def _given(row: RecommendationRow, field: str) -> RedactedText:
+    """The value that a decision led to, if a model may see it."""
+    value = _values(row).get(field, "") if row.record.safe_for_llm else ""
+    return parts_of(row.record)[value] if value else NO_VALUE
 
 
 def _values(row: RecommendationRow) -> dict[str, str]:

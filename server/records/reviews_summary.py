@@ -2,53 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from models.text import RedactedText
 from server.flows.definition import FlowDefinition
+from server.flows.fields import ChoiceField, NumberField, PersonalField, PhotoField, YesNoField
+from server.flows.texts import text_in
 from server.ledger.record_text import with_replaced
-from server.llm.fallback import plain_summary
+from server.llm.fallback import plain_summary, summary_of
+from server.llm.plain_text import words_of
+from server.llm.support import tells
 from server.llm.types import OnboardingRecord, RecordField
+
+_TOLD_IN_OTHER_WORDS: Final = (ChoiceField, YesNoField, PersonalField, PhotoField)
+"""Kinds whose values a summary tells in words of its own: by a label, or as "no damage"."""
+
+
+_GAP: Final = RedactedText.literal(" ")
 
 
 def summary_after(
     before: OnboardingRecord,
     after: OnboardingRecord,
-    summary: RedactedText,
+    parts: Mapping[str, RedactedText],
     given: Mapping[str, RedactedText],
     flow: FlowDefinition,
     language: str,
 ) -> RedactedText:
     """The summary with corrected values in place of those before.
 
-    Where that is not certain it is a plain one, which names the fields alone: a value was rejected, or does not stand
-    in the summary as it was, so the summary may tell it in other words.
+    One that the flow wrote is written anew. In another one a value is replaced only where that is certain. Else it
+    becomes a plain one, which names the fields alone: a value was rejected, or the summary may tell it in other words.
 
     Args:
         before: The record as it was shown.
         after: The record with the changed fields.
-        summary: Of the record before.
+        parts: The texts of the record before, by their value.
         given: Corrected values, by field.
         flow: Of the session.
         language: One of the flow.
     """
-    values = {field.name: field.value for field in after.fields}
+    summary = parts[before.summary]
+    if summary_of(flow, [(one.name, parts[one.value]) for one in before.fields], language).value == summary.value:
+        values = [(one.name, given.get(one.name) or parts[one.value]) for one in after.fields]
+        return summary_of(flow, values, language)
+    kept = {field.name: field.value for field in after.fields}
     for field in before.fields:
-        if values.get(field.name) == field.value:
+        if kept.get(field.name) == field.value:
             continue
-        told = summary
-        if field.name in values and not _is_ambiguous(field, before, given):
-            summary = with_replaced(summary, field.value, given[field.name])
-        if summary is told:
-            return RedactedText.literal(plain_summary(flow, values, language))
+        certain = field.name in kept and _is_certain(field, before, given, flow, language)
+        rest = with_replaced(summary, field.value, _GAP)
+        if not certain or rest is summary or tells(flow.fields.get(field.name), field.value, rest, language):
+            return RedactedText.literal(plain_summary(flow, kept, language))
+        summary = with_replaced(summary, field.value, given[field.name])
     return summary
 
 
-def _is_ambiguous(field: RecordField, record: OnboardingRecord, given: Mapping[str, RedactedText]) -> bool:
-    """Whether a value in a summary may stand for something else: it is short, such as ``no`` or ``3``, or a tag, or
-    another field has it or gets it.
+def _is_certain(
+    field: RecordField,
+    record: OnboardingRecord,
+    given: Mapping[str, RedactedText],
+    flow: FlowDefinition,
+    language: str,
+) -> bool:
+    """Whether the value of a field, where a summary has it, stands for that field: it is not short, such as ``3``, no
+    tag, no value of another field before or after, and no word of the flow.
     """
-    value = field.value
+    value, plain = field.value, words_of(field.value)
+    if isinstance(flow.fields.get(field.name), _TOLD_IN_OTHER_WORDS) or "[" in value:
+        return False
+    if len(value) <= 2 or value == "yes":
+        return False
     others = [one.value for one in record.fields if one.name != field.name]
     others += [text.value for name, text in given.items() if name != field.name]
-    return len(value) <= 2 or value == "yes" or "[" in value or any(value in other for other in others)
+    return not any(value in other for other in others) and not any(
+        plain in words_of(label) for label in _labels(flow, language)
+    )
+
+
+def _labels(flow: FlowDefinition, language: str) -> Iterator[str]:
+    """What a summary may call the subject of a flow, its fields, their options and their units."""
+    yield text_in(flow.title, language)
+    for field in flow.fields.values():
+        yield field.label_in(language)
+        if isinstance(field, ChoiceField):
+            yield from (option.label_in(language) for option in field.options)
+        if isinstance(field, NumberField):
+            yield field.unit

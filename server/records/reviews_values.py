@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +17,7 @@ from server.ledger.reviews_decisions import FieldDecision
 from server.llm.record_rules import missing_in, ruled_out
 from server.llm.record_schema import MAX_RECORD_BYTES, canonical_json, clean
 from server.llm.types import OnboardingRecord, RecordField
-from server.records.correction_values import is_free_text, named, read_correction
+from server.records.correction_values import is_free_text, is_number_or_code, named, read_correction
 from server.records.keyed_texts import key_prefix, told_by_key
 from server.records.redact_output import QUOTED, REDACT_TIMEOUT_S, alike
 
@@ -78,10 +78,11 @@ async def redact_corrections(
     flow: FlowDefinition,
     sources: Collection[RedactedText],
 ) -> dict[str, RedactedText]:
-    """The values of the corrections by the name of the field. Free text is redacted; what fits a form needs none of it.
+    """The values of the corrections by the name of the field. Free text, numbers and codes are redacted; all others are
+    values of the flow or of a form.
 
-    Each text is read as the answer to a question for its field, and once more behind the field's name. What stands in a
-    source is kept in the fields ``QUOTED``, as in ``redact_output.redact_values``.
+    Each is read as the answer to a question for its field, and free text once more behind the field's name. A number or
+    code that stands in a source is kept, and what does in the fields ``QUOTED``, as in ``redact_output.redact_values``.
 
     Raises:
         Unavailable: The redactor cannot be reached, or failed; the values must then go nowhere.
@@ -89,26 +90,34 @@ async def redact_corrections(
     """
     corrections = [choice for choice in choices if choice.decision is FieldDecision.CORRECTED]
     redacted = {choice.name: RedactedText.literal(choice.value) for choice in corrections}
-    given = [(each.name, each.value) for each in corrections if is_free_text(flow.fields.get(each.name))]
+    free = {each.name for each in corrections if is_free_text(flow.fields.get(each.name))}
+    exact = {each.name for each in corrections if is_number_or_code(flow.fields.get(each.name))}
+    given = [(each.name, each.value) for each in corrections if each.name in free | exact]
     context = RedactionContext(TextSource.TYPED, language, scope=scope)
     for asked, places in alike([name for name, _ in given], flow, language).items():
         values = [given[place] for place in places]
-        prefixes = [key_prefix(name, value) for name, value in values]
-        texts = [value for _, value in values] + [
-            prefix + value for prefix, (_, value) in zip(prefixes, values, strict=True)
-        ]
-        read = await gateway.redact(
-            [RawText(text) for text in texts],
-            answering(context, asked.kinds, asked.hints),
-            timeout_s=REDACT_TIMEOUT_S,
-        )
-        for at, (name, _) in enumerate(values):
-            alone, keyed = read[at], read[at + len(values)]
-            redacted[name] = (told_by_key(alone, keyed, prefixes[at]) if prefixes[at] else alone).text
+        redacted |= await _redacted(gateway, values, free, answering(context, asked.kinds, asked.hints))
     for name, value in given:
-        quotes = (quote for source in sources if name in QUOTED and (quote := source.quoted(value)))
-        redacted[name] = next(quotes, redacted[name])
+        if name in exact or name in QUOTED:
+            redacted[name] = next(_quotes(value, sources), redacted[name])
     return redacted
+
+
+async def _redacted(
+    gateway: Gateway, values: Sequence[tuple[str, str]], free: Collection[str], context: RedactionContext
+) -> dict[str, RedactedText]:
+    """Values of fields that ask for the same, redacted; those of ``free`` are read behind the field's name, too."""
+    prefixes = {name: prefix for name, value in values if name in free and (prefix := key_prefix(name, value))}
+    texts = [value for _, value in values] + [prefixes[name] + value for name, value in values if name in prefixes]
+    read = await gateway.redact([RawText(text) for text in texts], context, timeout_s=REDACT_TIMEOUT_S)
+    alone = {name: each for (name, _), each in zip(values, read[: len(values)], strict=True)}
+    keyed = zip(prefixes.items(), read[len(values) :], strict=True)
+    alone |= {name: told_by_key(alone[name], each, prefix) for (name, prefix), each in keyed}
+    return {name: each.text for name, each in alone.items()}
+
+
+def _quotes(value: str, sources: Iterable[RedactedText]) -> Iterator[RedactedText]:
+    return (quote for source in sources if (quote := source.quoted(value)))
 
 
 def with_choices(

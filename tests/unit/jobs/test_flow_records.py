@@ -254,7 +254,7 @@ async def test_only_values_that_a_field_may_have_are_stored_without_the_redactor
     held = await world.read(lambda cursor: material(cursor, world.session_id))
     flow = builder.flow_of(held.session)
     values = [("contact_given", "call Anna Maier"), ("contact_given", "yes"), ("meter_unit", "Anna Maier")]
-    told = await builder._values(values, held, flow)
+    told = await builder._values(values, held, flow, {})
     assert [text.value for text in told] == ["call [REDACTED_NAME]", "yes", "[REDACTED_NAME]"]
 
 

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
+from server.flows.loader import parse_flow
+from server.llm.record_rules import without_ruled_out
 from server.llm.record_schema import (
     RECORD_SCHEMA,
     canonical_json,
@@ -180,3 +182,47 @@ def test_the_wire_schema_is_strict_and_pins_the_sources() -> None:
     assert schema["required"] == ["summary", "fields"]
     names = wire_schema(["turn-1"], STAFF)["properties"]["fields"]["items"]["properties"]["name"]["enum"]
     assert names == ["department", "start_date", "hours_per_week", "phone", "home_address", "drives"]
+
+
+APPLYING = """
+name: visit
+version: 1
+title: Visit
+facts:
+  - {name: kind, kind: word, options: [car, van]}
+steps:
+  - name: damage
+    fields:
+      - {name: damaged, kind: yes_no, ask: "Damage?"}
+      - {name: where, kind: text, ask: "Where?", when: {field: damaged, is: true}}
+      - {name: repaired, kind: text, ask: "Repaired?", when: {field: where, given: true}}
+  - name: van
+    when: {field: kind, is: van}
+    fields:
+      - {name: ramp, kind: yes_no, ask: "Ramp?"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("facts", "values", "guessed", "left"),
+    [
+        ({}, {"damaged": "no", "where": "left", "repaired": "not"}, {"damaged", "where", "repaired"}, "all"),
+        ({}, {"damaged": "no", "where": "left", "repaired": "not"}, {"where", "repaired"}, "damaged"),
+        ({}, {"damaged": "no", "repaired": "not"}, {"repaired"}, "damaged"),
+        ({}, {"damaged": "no", "where": "left"}, {"damaged"}, "damaged"),
+        ({}, {"damaged": "no", "where": "left"}, (), "damaged"),
+        ({}, {"damaged": "yes", "where": "left", "repaired": "not"}, (), "all"),
+        ({}, {"where": "left"}, {"where"}, "where"),
+        ({}, {"ramp": "yes"}, {"ramp"}, "ramp"),
+        ({"kind": "car"}, {"damaged": "no", "ramp": "yes"}, {"damaged", "ramp"}, "damaged"),
+        ({"kind": "van"}, {"damaged": "no", "ramp": "yes"}, (), "all"),
+        ({}, {"damaged": "no", "of_no_flow": "1"}, (), "all"),
+    ],
+)
+def test_what_does_not_apply_goes_unless_a_model_alone_says_so(
+    facts: dict[str, str], values: dict[str, str], guessed: set[str], left: str
+) -> None:
+    flow = parse_flow(APPLYING, "visit.yaml")
+    record = OnboardingRecord("", tuple(RecordField(name, value) for name, value in values.items()))
+    kept = [field.name for field in without_ruled_out(record, flow, facts, guessed=guessed, shown=()).fields]
+    assert kept == (list(values) if left == "all" else [left])

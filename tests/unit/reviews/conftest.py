@@ -10,6 +10,8 @@ import pytest
 
 from models.errors import VestibuleError
 from server.access.caller import Caller, Scope, acting_as
+from server.flows.catalogue import Flows
+from server.flows.loader import parse_flow
 from server.ledger.columns import Row, fetch_all
 from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.types import RecommendationRow
@@ -32,6 +34,49 @@ CONSOLE = Caller("key:console", "", REVIEWER)
 OPERATOR = Caller("key:operator", "", frozenset(Scope))
 STRANGER = Caller("key:eve", "another-app", REVIEWER)
 CLAIM_S = 600.0
+RENTAL = """
+name: site_visit
+version: 1
+languages: [de, en]
+title: {de: Rückgabe, en: Return}
+steps:
+  - name: car
+    pictures: [site]
+    fields:
+      - name: contract
+        kind: code
+        format: "MV-[0-9]{6}"
+        label: {de: Vertragsnummer, en: Contract number}
+        ask: "Contract?"
+        required: false
+      - {name: plate, kind: text, ask: "Plate?", when: {field: contract, given: false}}
+      - name: mileage
+        kind: number
+        label: {de: Kilometerstand, en: Mileage}
+        unit: km
+        minimum: 0
+        maximum: 999999
+        decimals: 0
+        ask: "Mileage?"
+      - name: fuel
+        kind: choice
+        label: {de: Tankfüllung, en: Fuel level}
+        ask: "Fuel?"
+        options:
+          - {value: eighths_6, label: {de: dreiviertel voll, en: 6/8}}
+          - {value: eighths_8, label: {de: voll, en: full}}
+          - {value: not_known}
+      - {name: day, kind: date, ask: "Day?", required: false}
+      - {name: hour, kind: time, ask: "Hour?", required: false}
+      - {name: photos, kind: photo, pictures: [site], least: 2, ask: "Photographs?", required: false}
+      - {name: customer, kind: personal, entities: [NAME], ask: "Who?", required: false}
+  - name: damage
+    fields:
+      - {name: damaged, kind: yes_no, label: {de: Neuer Schaden, en: New damage}, ask: "Damage?"}
+      - {name: where, kind: text, label: {de: Stelle, en: Place}, when: {field: damaged, is: true}, ask: "Where?"}
+      - {name: repaired, kind: text, when: {field: where, given: true}, ask: "Repaired?", required: false}
+      - {name: note, kind: text, ask: "A note?", required: false}
+"""
 
 
 def accept(name: str) -> FieldChoice:
@@ -118,6 +163,16 @@ async def refusal(call: object) -> VestibuleError:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[ReviewWorld]:
     built = ReviewWorld(tmp_path, approval=ApprovalSettings(own_sessions="nobody"))
+    yield built
+    await built.runner.stop(0)
+    built.ledger.close()
+
+
+@pytest.fixture
+async def rental(tmp_path: Path) -> AsyncIterator[ReviewWorld]:
+    """A world whose sessions have the flow ``RENTAL``."""
+    flows = Flows([parse_flow(RENTAL, "rental.yaml")], "site_visit")
+    built = ReviewWorld(tmp_path, approval=ApprovalSettings(own_sessions="nobody"), flows=flows)
     yield built
     await built.runner.stop(0)
     built.ledger.close()

@@ -2,75 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
+from models.text import RawText
 from server.access.caller import acting_as
-from server.flows.catalogue import Flows
-from server.flows.loader import parse_flow
 from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.types import RecommendationRow
 from server.llm.record_schema import content_hash, stored_record
 from server.llm.types import FindingKind, OnboardingRecord, RecordField, Severity
-from server.setting_groups import ApprovalSettings
 from tests.unit.jobs.recommendation_helpers import APPROVED, propose
 from tests.unit.reviews.conftest import ANN, ReviewWorld, accept, correct, refusal, reject
-
-FLOW = """
-name: site_visit
-version: 1
-languages: [de, en]
-title: {de: Rückgabe, en: Return}
-steps:
-  - name: car
-    pictures: [site]
-    fields:
-      - name: contract
-        kind: code
-        format: "MV-[0-9]{6}"
-        label: {de: Vertragsnummer, en: Contract number}
-        ask: "Contract?"
-        required: false
-      - {name: plate, kind: text, ask: "Plate?", when: {field: contract, given: false}}
-      - name: mileage
-        kind: number
-        label: {de: Kilometerstand, en: Mileage}
-        unit: km
-        minimum: 0
-        maximum: 999999
-        decimals: 0
-        ask: "Mileage?"
-      - name: fuel
-        kind: choice
-        label: {de: Tankfüllung, en: Fuel level}
-        ask: "Fuel?"
-        options:
-          - {value: eighths_6, label: {de: dreiviertel voll, en: 6/8}}
-          - {value: eighths_8, label: {de: voll, en: full}}
-          - {value: not_known}
-      - {name: day, kind: date, ask: "Day?", required: false}
-      - {name: hour, kind: time, ask: "Hour?", required: false}
-      - {name: photos, kind: photo, pictures: [site], least: 2, ask: "Photographs?", required: false}
-      - {name: customer, kind: personal, entities: [NAME], ask: "Who?", required: false}
-  - name: damage
-    fields:
-      - {name: damaged, kind: yes_no, label: {de: Neuer Schaden, en: New damage}, ask: "Damage?"}
-      - {name: where, kind: text, label: {de: Stelle, en: Place}, when: {field: damaged, is: true}, ask: "Where?"}
-      - {name: repaired, kind: text, when: {field: where, given: true}, ask: "Repaired?", required: false}
-      - {name: note, kind: text, ask: "A note?", required: false}
-"""
-
-
-@pytest.fixture
-async def rental(tmp_path: Path) -> AsyncIterator[ReviewWorld]:
-    """A world whose sessions have the flow above."""
-    flows = Flows([parse_flow(FLOW, "rental.yaml")], "site_visit")
-    built = ReviewWorld(tmp_path, approval=ApprovalSettings(own_sessions="nobody"), flows=flows)
-    yield built
-    await built.runner.stop(0)
-    built.ledger.close()
+from tests.unit.reviews.sending_back import values
 
 
 async def proposed(world: ReviewWorld, **values: str) -> RecommendationRow:
@@ -79,10 +21,6 @@ async def proposed(world: ReviewWorld, **values: str) -> RecommendationRow:
     fields = tuple(RecordField(name, value) for name, value in values.items())
     world.assistant.script_record(OnboardingRecord("The car is back.", fields))
     return await propose(world)
-
-
-def values(row: RecommendationRow) -> dict[str, str]:
-    return {field.name: field.value for field in stored_record(row.record.value).fields}
 
 
 @pytest.mark.parametrize(
@@ -98,10 +36,8 @@ def values(row: RecommendationRow) -> dict[str, str]:
         ("damaged", "Nein", "no"),
         ("damaged", "sí", "yes"),
         ("damaged", "No", "no"),
-        ("mileage", "48213", "48213"),
         ("day", "2026-11-28", "2026-11-28"),
         ("hour", "14:30", "14:30"),
-        ("contract", "mv-204815", "MV-204815"),
         ("photos", "2", "2"),
         ("customer", "Ja", "yes"),
     ],
@@ -109,11 +45,46 @@ def values(row: RecommendationRow) -> dict[str, str]:
 async def test_a_value_that_fits_its_field_is_stored_and_not_redacted(
     rental: ReviewWorld, field: str, written: str, stored: str
 ) -> None:
-    rental.gateway.secrets = dict.fromkeys(("eighths", "48213", "2026", "14", "MV", "204815", "yes", "no"), "NAME")
+    rental.gateway.secrets = dict.fromkeys(("eighths", "2026", "14", "yes", "no"), "NAME")
     row = await proposed(rental, plate="unknown")
     made = await rental.decide(ANN, row, correct(field, written))
     assert values(made)[field] == stored
     assert made.record.safe_for_llm
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "stored"), [("mileage", "48213", "48213"), ("contract", "mv-204815", "MV-204815")]
+)
+async def test_a_number_and_a_code_are_read_as_the_answer_to_their_question(
+    rental: ReviewWorld, field: str, written: str, stored: str
+) -> None:
+    """So the redactor takes them for what was asked for, and finds a telephone number all the same."""
+    row = await proposed(rental, plate="unknown")
+    made = await rental.decide(ANN, row, correct(field, written))
+    assert values(made)[field] == stored
+    call = rental.gateway.called("redact")[-1]
+    assert (call.argument, call.asked_for) == ([RawText(stored)], ("READING",))
+
+
+@pytest.mark.parametrize(("field", "value"), [("mileage", "491701"), ("contract", "MV-491701")])
+async def test_a_number_or_a_code_that_looks_personal_is_refused(rental: ReviewWorld, field: str, value: str) -> None:
+    """A record that is sent back goes to the LLM with its corrections."""
+    rental.gateway.secrets = {"491701": "PHONE"}
+    row = await proposed(rental, plate="unknown")
+    error = await refusal(rental.decide(ANN, row, correct("note", "clean"), correct(field, value)))
+    assert (error.reason, [one.field for one in error.violations]) == ("CORRECTION_REDACTED", ["choices[1].value"])
+    assert field in error.message
+    assert "491701" not in f"{error.message} {error.hint} {error.violations}"
+    assert await rental.recommendations() == [row]
+    assert not await rental.rows("FROM field_decisions")
+
+
+async def test_a_number_that_stands_readable_in_a_source_may_be_given(rental: ReviewWorld) -> None:
+    await rental.say("The mileage is 491701.")
+    row = await proposed(rental, plate="unknown")
+    rental.gateway.secrets = {"491701": "PHONE"}
+    made = await rental.decide(ANN, row, correct("mileage", "491701"))
+    assert values(made)["mileage"] == "491701"
 
 
 @pytest.mark.parametrize(

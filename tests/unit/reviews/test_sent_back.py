@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from server.access.caller import acting_as
 from server.flows.progress import FieldState
 from server.ledger import answers, sessions
 from server.ledger.columns import Cursor
-from server.ledger.types import Origin, RecommendationRow, TurnRow
+from server.ledger.types import Origin, TurnRow
 from server.llm.assistant import OpenAiAssistant
 from server.llm.record_schema import stored_record
 from server.llm.types import OnboardingRecord, RecordField
-from server.records.reviews_values import FieldChoice
 from tests.fakes.guide import GUIDE
 from tests.unit.jobs.recommendation_helpers import PENDING, propose, reason_of
 from tests.unit.ledger.stored import events_of_session
 from tests.unit.reviews.conftest import ANN, ReviewWorld, correct, reject
+from tests.unit.reviews.sending_back import send_back, values, write
 
 SITE, READING, UNIT = "site_name", "meter_reading", "meter_unit"
 
@@ -31,25 +30,6 @@ async def answer(world: ReviewWorld, text: str, asked: str) -> TurnRow:
 
     await world.ledger.write(hear)
     return said
-
-
-async def write(world: ReviewWorld, source_id: str = "", **fields: str) -> RecommendationRow:
-    """Propose what a model writes."""
-    world.clock.advance(1)
-    written = tuple(RecordField(name, value, source_id) for name, value in fields.items())
-    world.assistant.script_record(OnboardingRecord("A visit.", written))
-    return await propose(world)
-
-
-async def send_back(world: ReviewWorld, row: RecommendationRow, *choices: FieldChoice, reason: str = "wrong") -> None:
-    world.clock.advance(1)
-    made = await world.decide(ANN, row, *choices) if choices else row
-    with acting_as(ANN):
-        await world.recommender.decide(made.id, made.content_hash, "", approve=False, reason=reason, revise=True)
-
-
-def values(row: RecommendationRow) -> dict[str, str]:
-    return {field.name: field.value for field in stored_record(row.record.value).fields}
 
 
 async def test_a_rejected_answer_does_not_come_again(world: ReviewWorld) -> None:

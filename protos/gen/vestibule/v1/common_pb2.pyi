@@ -133,6 +133,10 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     """The record could not be checked."""
     FINDING_KIND_REDACTED: _FindingKind.ValueType  # 9
     """Redaction changed what a reviewer wrote; the value is what was stored."""
+    FINDING_KIND_REVIEWED: _FindingKind.ValueType  # 10
+    """A reviewer gave the value for an earlier record of the session. It needs no source; only what came since may be against
+    it.
+    """
 
 class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
     """What was found about a field."""
@@ -157,6 +161,10 @@ FINDING_KIND_UNCHECKED: FindingKind.ValueType  # 8
 """The record could not be checked."""
 FINDING_KIND_REDACTED: FindingKind.ValueType  # 9
 """Redaction changed what a reviewer wrote; the value is what was stored."""
+FINDING_KIND_REVIEWED: FindingKind.ValueType  # 10
+"""A reviewer gave the value for an earlier record of the session. It needs no source; only what came since may be against
+it.
+"""
 Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
 
 @_typing.final
@@ -273,7 +281,9 @@ class RecordField(_message.Message):
     value: _builtins.str
     """Value as text, redacted."""
     source_id: _builtins.str
-    """UUID of the turn, upload or answer of the app that the value comes from. Empty when it comes from several."""
+    """UUID of the turn, upload or answer of the app that the value comes from. Empty when it comes from several, or
+    from a reviewer.
+    """
     confidence: Global___FieldConfidence.ValueType
     """How sure it is. Show a person what is not FIELD_CONFIDENCE_SURE."""
     @_builtins.property

@@ -885,7 +885,8 @@ class FieldChoice(_message.Message):
     """What is decided. A missing field can only be corrected."""
     value: _builtins.str
     """The right value, for FIELD_DECISION_CORRECTED. It must fit its field: of a choice the value or the label of an option,
-    in any language of the flow. Free text is redacted, and FINDING_KIND_REDACTED tells where that changed it.
+    in any language of the flow. Free text is redacted, and FINDING_KIND_REDACTED tells where that changed it. A number or
+    a code in which redaction finds something personal is refused (CORRECTION_REDACTED).
     """
     reason: _builtins.str
     """Why, as a machine word such as misread; needed unless the field is accepted. One with personal data in it is stored
