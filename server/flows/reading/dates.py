@@ -91,7 +91,8 @@ _MONTHS: Final = {"month": 1, "monat": 1, "mes": 1, "mois": 1, "year": 12, "jahr
 _LONGEST_SPAN_DAYS: Final = 3660
 
 _ISO: Final = re.compile(r"(?<!\d)(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
-_ORDINAL: Final = re.compile(r"\b\d{1,2}(?:st|nd|rd|th)\b")
+_ORDINAL: Final = re.compile(r"\b\d{1,2}(?:st|nd|rd|th)\b(?!\s+[^\W\d])")
+"""A day of a month without its month. "My first day" has none."""
 _FIGURES: Final = re.compile(r"(?<![\d./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\d])")
 
 

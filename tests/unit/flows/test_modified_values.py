@@ -177,6 +177,8 @@ def test_numbers(name: str, language: str, text: str, value: str | None) -> None
         ("en", "5 Jan", "2027-01-05"),
         ("hi", "3 अप्रैल", "2027-04-03"),
         ("en", "Dec 1st or 2nd", None),
+        ("en", "Dec 1st, or maybe the 2nd", None),
+        ("en", "My first day is Dec 1", "2026-12-01"),
         ("en", "before the 5th of December", None),
         ("de", "bis zum 5. Dezember", None),
         ("es", "entre el 3 y el 5 de diciembre", None),
