@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-from models.redaction.lexicons.loader import languages, word_lists
+from server.flows.reading.months import month_numbers
 from server.llm.plain_text import with_digits
 
 _NUMBER: Final = re.compile(r"(?<![\w.,])(?<![^\W\d]-)-?\d+(?:[.,']\d+)*(?!\d)")
@@ -77,7 +76,7 @@ def dates_in(text: str, language: str) -> frozenset[WrittenDate]:
     found = [(int(y), int(m), int(d)) for y, m, d in _ISO.findall(plain)]
     for one, _, two, year in _NUMERIC.findall(plain):
         found += [(_year(year), int(two), int(one)), (_year(year), int(one), int(two))]
-    months, (day_first, month_first) = _months(language), _worded(language)
+    months, (day_first, month_first) = month_numbers(language), _worded(language)
     worded = [*day_first.findall(plain), *((d, m, y) for m, d, y in month_first.findall(plain))]
     found += [(int(year) if year else 0, months[month], int(day)) for day, month, year in worded]
     return frozenset(WrittenDate(y or None, m, d) for y, m, d in found if 1 <= m <= 12 and 1 <= d <= 31)
@@ -86,7 +85,7 @@ def dates_in(text: str, language: str) -> frozenset[WrittenDate]:
 @lru_cache
 def _worded(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Dates with the name of a month: the day first, or the month."""
-    names = "|".join(sorted(map(re.escape, _months(language)), key=len, reverse=True))
+    names = "|".join(sorted(map(re.escape, month_numbers(language)), key=len, reverse=True))
     of = r"(?:\s?(?:of|de|del)\s)?\s?"
     year_after = r"(?:,?\s(?:of |de |del )?(\d{4}))?(?!\d)"
     return (
@@ -97,25 +96,6 @@ def _worded(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 def _year(written: str) -> int:
     return int(written) if len(written) == 4 else 2000 + int(written)
-
-
-@lru_cache
-def _months(language: str) -> dict[str, int]:
-    """Names of months in a language and in English, with their numbers."""
-    names: dict[str, int] = {}
-    for code in dict.fromkeys(("en", language)):
-        if code in languages("months"):
-            lists = word_lists(code, "months")
-            places = {spelled: at for at, spelled in enumerate(dict.fromkeys(map(_spelled, lists["all"])), 1)}
-            names |= {name: places[_spelled(name)] for name in lists["all"]}
-            shorts = ((short, name) for short in lists.get("short", ()) for name in places)
-            names |= {short: places[name] for short, name in shorts if name.startswith(_spelled(short))}
-    return names
-
-
-def _spelled(name: str) -> str:
-    """A name without the dots below letters that Hindi may leave out."""
-    return unicodedata.normalize("NFD", name.casefold()).replace("\u093c", "")
 
 
 @lru_cache(maxsize=512)

@@ -121,6 +121,7 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "titles": "Titles. One that begins with a small letter stays readable.",
                 "cues": "Words that introduce a name: 'my name is'.",
                 "sure": "Parts of cues after which even a word in small letters is a name.",
+                "people": "Words for people, and verbs that name them: 'daughter', 'called'.",
             },
         ),
         "labels": Subject(

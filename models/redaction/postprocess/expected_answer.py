@@ -52,8 +52,13 @@ _MOST_WORDS_BETWEEN: Final = 4
 """Most words between the label of a number and the number: "the mileage is by now at 48213"."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-_PLACES: Final = frozenset({"in", "by", "here", "hier", "aquí", "dans", "chez", "ici", "aqui", "में", "यहाँ"})
+_BEFORE_PLACES: Final = frozenset({"in", "from", "aus", "nach", "en", "desde", "dans", "chez", "depuis", "em", "में"})
+"""Prepositions after which a number is rather a postcode than what its label counts: "km driven from 90210"."""
+
+_PLACES: Final = _BEFORE_PLACES | {"by", "here", "hier", "aquí", "ici", "aqui", "यहाँ"}
 """Words after which a number may be the postcode of where somebody lives."""
+
+_BESIDE_PLACE: Final = re.compile(r"[\s,]{0,3}")
 
 Span = tuple[int, int]
 
@@ -139,18 +144,33 @@ def is_plain_answer(entity: Entity, text: str, language: str) -> bool:
     return bool(found) and set(found) <= words(language, "commands", "answers")
 
 
-def is_number_of_flow(entity: Entity, view: TextView, context: RedactionContext) -> bool:
+def is_number_of_flow(entity: Entity, view: TextView, context: RedactionContext, found: Sequence[Entity]) -> bool:
     """Whether what was taken for a postcode or the like is a number that the flow asks for: beside its label or unit,
-    as in "the mileage is 48213", or alone as a correction, as in "no, 48213".
+    as in "the mileage is 48213", or alone as a correction, as in "no, 48213". A number in an address is none.
+
+    Args:
+        entity: What was found.
+        view: The text.
+        context: Has the labels and units.
+        found: Everything that was found in the text.
     """
     value = view.text[entity.start : entity.end]
     guessed = entity.type != "NAME" and entity.recognizer.startswith((CLASSIFIER, SLOT, "number"))
     if not guessed or not _NUMBER.fullmatch(value) or len(digits_of(value)) > LONGEST_NUMBER_DIGITS:
         return False
-    if introduced_as(view, entity.start) == "personal":
+    if introduced_as(view, entity.start) == "personal" or _is_of_place(entity, view, found):
         return False
     corrects = context.after_number and _is_correction(entity, view.lower, context.language)
     return corrects or _is_named(entity, view.text, context.number_names)
+
+
+def _is_of_place(entity: Entity, view: TextView, found: Sequence[Entity]) -> bool:
+    """Whether a number comes after "from" or the like, or has a part of an address right beside it."""
+    word_before = _WORD.findall(view.lower[: entity.start])[-1:]
+    parts = (e for e in found if e.type == "ADDRESS" and not _NUMBER.fullmatch(view.text[e.start : e.end]))
+    edges = ((min(entity.end, e.end), max(entity.start, e.start)) for e in parts)
+    beside = any(end >= start or _BESIDE_PLACE.fullmatch(view.text, end, start) for end, start in edges)
+    return beside or not _BEFORE_PLACES.isdisjoint(word_before)
 
 
 def _is_named(entity: Entity, text: str, number_names: frozenset[str]) -> bool:

@@ -2,8 +2,10 @@
 dropped.
 
 The classifier takes "halb voll" and "Stoßfänger rechts" for names. What must NOT be dropped: a word of the flow that
-stands beside another name ("Peter Voll"), after a title or an introduction ("my name is Wood"), or after a question for
-a name; a part of a phrase ("Martin King", where "Martin Luther King Street" is expected); whatever a pattern found.
+stands beside another name ("Peter Voll"), after a title, an introduction or a label ("my name is Wood", "surname
+Brown"), after a word for a person ("my daughter Mercedes"), or after a question for a name; words of several phrases
+that are likely a name together ("rosa braun", where both are colours); a part of a phrase ("Martin King", where "Martin
+Luther King Street" is expected); whatever a pattern found.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from models.redaction.commands import folded
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.tokens import Words, tokens_of
-from models.redaction.lexicons.loader import words
+from models.redaction.lexicons.loader import across, words
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import has_digit
@@ -30,11 +33,17 @@ _NAME: Final = "NAME"
 _SURE: Final = 0.85
 """Score from which on a guess is a name, also of words of the flow: "Rosa Schwarz" where both are colours."""
 
+_SURE_OF_SEVERAL: Final = 0.8
+"""The same for words side by side that are no phrase of the flow: "rosa braun". "Stoßfänger rechts" has 0.79."""
+
 _BESIDE: Final = re.compile(r"[ \t]{0,3}|[ \t]?[-'\u2019,&][ \t]?| (?:and|or|und|oder|y|o|et|ou|e) ", re.IGNORECASE)
 """What may stand between two parts of one name, or between two names: "Voll, Peter", "Park and Mann"."""
 
 _BEFORE_NAME: Final = re.compile(r"[\s,:]{0,4}")
 """Between an introduction and the name."""
+
+_LONGEST_BEFORE: Final = 40
+"""Characters before a name in which its label, or the word for the person, is sought."""
 
 
 def without_known_words(view: TextView, found: Sequence[Entity], context: RedactionContext) -> list[Entity]:
@@ -49,25 +58,21 @@ def without_known_words(view: TextView, found: Sequence[Entity], context: Redact
     phrases = context.scope.flow_words.phrases_in(language) | context.expected_phrases
     if not phrases or _NAME in context.asked_for or context.source is TextSource.OCR:
         return list(found)
-    known = _known(view.text, phrases, language)
+    known = [phrase.span() for phrase in _pattern(phrases, language).finditer(view.text)]
     doubtful = [e for e in found if known and _consists_of(e, view, known, words(language, "function_words"))]
-    if not doubtful:
-        return list(found)
     names = [e for e in found if e.type == _NAME and e not in doubtful]
-    dropped = [e for e in doubtful if not (_is_beside(e, names, view.text) or _is_announced(e, view, language))]
-    return [e for e in found if e not in dropped]
+    names += [e for e in doubtful if _is_announced(e, view, language)]
+    while beside := [e for e in doubtful if e not in names and _is_beside(e, names, view.text)]:
+        names += beside
+    return [e for e in found if e not in doubtful or e in names]
 
 
-def _known(text: str, phrases: frozenset[str], language: str) -> set[tuple[int, int]]:
-    """Where the words of all phrases stand."""
-    found = (phrase.span() for phrase in _pattern(phrases, language).finditer(text))
-    return {word.span() for start, end in found for word in WORD.finditer(text, start, end)}
-
-
-def _consists_of(entity: Entity, view: TextView, known: set[tuple[int, int]], between: frozenset[str]) -> bool:
-    """Whether an entity is a doubtful guess of a name, and consists of known words and function words between them."""
-    if entity.type != _NAME or entity.score >= _SURE or not entity.recognizer.startswith(GUESSES):
+def _consists_of(entity: Entity, view: TextView, phrases: Sequence[tuple[int, int]], between: frozenset[str]) -> bool:
+    """Whether an entity is a doubtful guess of a name, and consists of words of phrases and function words between."""
+    sure = _SURE if any(start <= entity.start and entity.end <= end for start, end in phrases) else _SURE_OF_SEVERAL
+    if entity.type != _NAME or entity.score >= sure or not entity.recognizer.startswith(GUESSES):
         return False
+    known = {word.span() for start, end in phrases for word in WORD.finditer(view.text, start, end)}
     parts = list(WORD.finditer(view.lower, entity.start, entity.end))
     if not parts or any(part.span() not in known for part in (parts[0], parts[-1])):
         return False
@@ -84,11 +89,26 @@ def _is_beside(entity: Entity, names: Sequence[Entity], text: str) -> bool:
 
 
 def _is_announced(entity: Entity, view: TextView, language: str) -> bool:
-    """Whether a title or an introduction stands right before an entity."""
-    if is_introduced(view, entity.start):
+    """Whether a title, an introduction, a label of names or a word for a person stands right before an entity."""
+    before = view.lower[max(0, entity.start - _LONGEST_BEFORE) : entity.start]
+    if is_introduced(view, entity.start) or _people(language).search(before) or _labels().search(folded(before)):
         return True
     ends = announcements_of(language).introductions(view)
     return any(end <= entity.start and _BEFORE_NAME.fullmatch(view.text, end, entity.start) for end in ends)
+
+
+@lru_cache(maxsize=16)
+def _people(language: str) -> re.Pattern[str]:
+    """Words for people at the end of a text in small letters; those of English where a language has none."""
+    listed = words(language, "introductions", "people") or words("en", "introductions", "people")
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(sorted(listed))}){_BEFORE_NAME.pattern}\Z")
+
+
+@lru_cache(maxsize=1)
+def _labels() -> re.Pattern[str]:
+    """Labels of names at the end of a folded text."""
+    listed = sorted(across("labels", _NAME), key=len, reverse=True)
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, listed))}){_BEFORE_NAME.pattern}\Z")
 
 
 @lru_cache(maxsize=128)

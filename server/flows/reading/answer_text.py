@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,9 @@ from server.flows.texts import base_language
 
 _HOMOPHONES: Final = frozenset({"for", "to", "too", "won", "ate"})
 """Words that the reader of spoken numbers takes for digits beside others."""
+
+_PERCENT: Final = re.compile(r"\b(?:per cent|por cien(?:to)?|pour cent|por cento)\b", re.IGNORECASE)
+"""Words for percent that hold the number 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class AnswerText:
     @property
     def numbered(self) -> str:
         """``plain`` with digits for spoken numbers: "forty two hours" is "42 hours"."""
-        text, at = self.plain, 0
+        text, at = _PERCENT.sub("%", self.plain), 0
         pieces: list[str] = []
         for numeral in numerals(text, self.code):
             start, form = _without_homophone(text, numeral)

@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Final
 
 from models.redaction.commands import any_of, folded, says_only
 from server.flows.fields import ChoiceField, FieldDefinition, Option
 from server.flows.reading.answer_text import AnswerText
+from server.flows.reading.fractions import figures_in, part_words, scale_of
+from server.flows.reading.modifiers import (
+    ABOUT,
+    BOUNDS,
+    MISSING,
+    MORE,
+    SEEMS,
+    clause_end,
+    ends_with,
+    is_denied,
+    joins,
+    meant,
+)
 from server.flows.reading.words import (
+    AFTER_ALL,
     COURTESY,
-    DEGREE,
     ECHO,
-    JOINS,
     NO,
     NOT,
+    NOTHING_MORE,
+    NOW,
     PLAIN_NO,
     PLAIN_YES,
     UNCLEAR,
+    UNSURE,
     WEAK_YES,
     phrases,
 )
 from server.flows.texts import text_in, words_in
 
-_NEGATION_WORDS: Final = 3
-"""Words before an option within which a "not" denies it."""
+_UNSURE_WORDS: Final = 2
+"""Words between a "not" and what is not known."""
 
-_DEGREE_WORDS: Final = 2
-"""Words before an option within which "almost" or "half" makes it another one: "almost completely full"."""
+_KNOWS: Final = {"de": "weiß", "fr": "sais"}
+"""The verb where the "not" comes after it: "das weiß ich nicht"."""
 
-_FRACTION: Final = re.compile(r"(?<![\d/])\d{1,2}\s?[/\u2044]\s?\d{1,3}(?![\d/])")
-_CLAUSE: Final = re.compile(r"[,.;:!?…।]|\b(?:but|sondern|aber|sino|pero|mais|mas)\b")
 _ENDINGS: Final = r"(?:s|es|n|en|e|er)?"
 """Of a plural, or of a case in German."""
 
@@ -46,6 +60,15 @@ class _Mention:
     named: bool
     """Whether it is the label or the value, and no other word for it."""
 
+    changed: bool = False
+    """Whether the words around it deny it, or make it another one: "not full", "almost full"."""
+
+    bound: bool = False
+    """Whether it bounds another one, so that the rest of the clause means that one: "full up to the half"."""
+
+    now: bool = False
+    """Whether its clause says that it is so now."""
+
     def is_within_longer(self, others: Iterable[_Mention]) -> bool:
         """Whether it overlaps a longer one: "field service" is no "service"."""
         overlapping = (each for each in others if each.start < self.end and self.start < each.end)
@@ -55,18 +78,25 @@ class _Mention:
 def read_choice(field: ChoiceField, material: AnswerText, *, asked: bool) -> str | None:
     """The option that a text names; None where it names none or several, or says that it is not the one.
 
-    One that was not asked for needs its label. A label counts more than other words in other clauses.
+    One that was not asked for needs its label. A label counts more than other words in other clauses, but for options
+    that are parts of a whole: two of them contradict each other.
     """
-    mentions = _mentions(field, material)
+    text = meant(material.plain, material.code, lambda part: bool(_mentions(field, material, part)))
+    found = _mentions(field, material, text)
+    scale = scale_of(field, material.language)
+    denied = {each.value for each in found if each.changed}
+    bounded = {each.clause for each in found if each.bound and scale}
+    mentions = [each for each in found if each.value not in denied and each.clause not in bounded]
+    mentions = [each for each in mentions if each.now] or mentions
     labelled = {each.clause for each in mentions if each.named}
-    bare = asked and not labelled
+    bare = asked and (not labelled or bool(scale))
     values = {each.value for each in mentions if bare or each.named or (asked and each.clause in labelled)}
     return values.pop() if len(values) == 1 else None
 
 
 def options_in(field: ChoiceField, material: AnswerText) -> set[str]:
     """The values of all options that a text names, by the longest phrases."""
-    return {each.value for each in _mentions(field, material)}
+    return {each.value for each in _mentions(field, material, material.plain) if not each.changed}
 
 
 def chooses_no(field: FieldDefinition, material: AnswerText) -> bool:
@@ -85,10 +115,15 @@ def read_yes_no(material: AnswerText) -> str | None:
     A negation wins over a word such as "right" or "I have". A plain yes before it stays one: "yes, no damage".
     """
     code = material.code
+    if _is_unsure(folded(material.plain), code):
+        return None
     text = any_of(phrases(UNCLEAR, code)).sub(" ", folded(material.plain))
-    clauses = [clause for each in _CLAUSE.split(text) if (clause := each.strip()) not in phrases(COURTESY, code)]
+    parts = (each.strip() for each in clause_end(code).split(text))
+    clauses = [each for each in parts if each not in phrases(COURTESY, code)]
     text = ", ".join(clauses)
     plain, no = any_of(phrases(PLAIN_YES, code)).search(text), any_of(phrases(NO, code)).search(text)
+    if no and any(clause and clause in phrases(AFTER_ALL, code) for clause in clauses):
+        return None
     if plain and no:
         contradicts = no.start() < plain.start() or any(clause in phrases(PLAIN_NO, code) for clause in clauses)
         return None if contradicts else "yes"
@@ -98,32 +133,79 @@ def read_yes_no(material: AnswerText) -> str | None:
     return "yes" if weak else None
 
 
-def _mentions(field: ChoiceField, material: AnswerText) -> list[_Mention]:
+def _is_unsure(text: str, code: str) -> bool:
+    """Whether a folded text denies that the answer is known: "I can't say". "Not that I know" is a no."""
+    text = any_of(phrases(NOTHING_MORE, code)).sub(" ", text)
+    denied, unsure = any_of((*phrases(NO, code), *phrases(NOT, code))).pattern, any_of(phrases(UNSURE, code)).pattern
+    between, knows = rf"(?:\s\S+){{0,{_UNSURE_WORDS}}}\s", any_of([_KNOWS.get(code, "")]).pattern
+    return re.search(rf"(?:{denied}){between}(?:{unsure})|(?:{knows})[^,.;]*\s(?:{denied})", text) is not None
+
+
+def _mentions(field: ChoiceField, material: AnswerText, plain: str) -> list[_Mention]:
+    """Every option that a part of a text names, the longest phrases alone."""
     found, offset = list[_Mention](), 0
-    for number, clause in enumerate(_CLAUSE.split(material.plain.casefold())):
-        text, is_changed = folded(clause), _changes(clause, material.code)
+    scale = scale_of(field, material.language)
+    for number, clause in enumerate(clause_end(material.code).split(plain.casefold())):
+        text, changes = folded(clause), _Changes(clause, material.code, of_parts=bool(scale))
         for option in field.options:
             for phrase, named in _phrases(option, material.language):
                 found += [
-                    _Mention(option.value, number, offset + each.start(), offset + each.end(), named)
-                    for each in re.finditer(rf"(?<!\w){re.escape(phrase)}{_ENDINGS}(?!\w)", text)
-                    if not is_changed(text[: each.start()])
+                    changes.mention(_Mention(option.value, number, start, end, named), offset)
+                    for start, end in _places(phrase, text)
                 ]
         offset += len(text) + 1
-    return [each for each in found if not each.is_within_longer(found)]
+    longest = [each for each in found if not each.is_within_longer(found)]
+    return list(_of_the_rest(longest, scale)) if scale else longest
 
 
-def _changes(clause: str, code: str) -> Callable[[str], bool]:
-    """Tells whether the words before an option deny it, or make it another one: "not full", "almost full"."""
-    denied, joins = any_of(phrases(NOT, code)), phrases(JOINS, code)
-    degree = any_of((*phrases(DEGREE, code), *_FRACTION.findall(clause)))
+def _places(phrase: str, text: str) -> Iterator[tuple[int, int]]:
+    return (found.span() for found in re.finditer(rf"(?<!\w){re.escape(phrase)}{_ENDINGS}(?!\w)", text))
 
-    def is_changed(before: str) -> bool:
-        words = before.split()
-        near = " ".join(words[-_DEGREE_WORDS:]) if words and words[-1] not in joins else ""
-        return degree.search(near) is not None or denied.search(" ".join(words[-_NEGATION_WORDS:])) is not None
 
-    return is_changed
+def _of_the_rest(mentions: list[_Mention], scale: dict[str, Fraction]) -> Iterator[_Mention]:
+    """The mentions, each part before the option for nothing as the rest of it: "three quarters empty" is a quarter."""
+    values = {part: value for value, part in scale.items()}
+    starts = {each.start - 1 for each in mentions if scale.get(each.value) == 0}
+    for each in mentions:
+        if each.end not in starts or each.value not in scale:
+            yield each
+        elif rest := values.get(1 - scale[each.value]):
+            yield replace(each, value=rest)
+
+
+class _Changes:
+    """What the words of one clause do to the options that it names."""
+
+    def __init__(self, clause: str, code: str, *, of_parts: bool) -> None:
+        """Read it once.
+
+        Args:
+            clause: In small letters.
+            code: ISO 639-1 code.
+            of_parts: Whether the options are parts of a whole, of which more or less may be said.
+        """
+        self._code, self._text = code, folded(clause)
+        self._bound = any_of((*phrases(BOUNDS, code), *phrases(SEEMS, code)))
+        self._part = re.compile(f"{any_of(figures_in(clause)).pattern}|{part_words(code).pattern}")
+        both = any_of(phrases(ABOUT, code)).sub(" ", self._text)
+        self._lacks = of_parts and any_of(phrases(MISSING, code)).search(both) is not None
+        self._more = any_of(phrases(MORE, code)) if of_parts and both == self._text else re.compile(r"(?!)")
+        self._now = any_of(phrases(NOW, code)).search(self._text) is not None
+
+    def mention(self, found: _Mention, offset: int) -> _Mention:
+        """An option with what is said of it, at its place in the whole text.
+
+        Args:
+            found: With its place in the clause.
+            offset: Where the clause begins.
+        """
+        before, after = self._text[: found.start], self._text[found.end :]
+        alone = not before.split() or joins(self._code).fullmatch(before.split()[-1]) is not None
+        bound = not alone and ends_with(self._bound, before)
+        changed = bound or (not alone and ends_with(self._part, before)) or self._lacks
+        changed = changed or self._more.search(after) is not None or is_denied(before, after, self._code)
+        start, end = found.start + offset, found.end + offset
+        return replace(found, start=start, end=end, changed=changed, bound=bound, now=self._now)
 
 
 def _phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from models.redaction.commands import any_of, folded, says_only
+from models.redaction.itn.number_words import ARTICLES
 from server.flows.extraction import meter_reading, visitor_count
 from server.flows.fields import NumberField
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.dates import without_dates
+from server.flows.reading.fractions import part_words
+from server.flows.reading.modifiers import (
+    ABOUT,
+    BOUNDS,
+    MISSING,
+    MORE,
+    alternatives,
+    clause_end,
+    ends_with,
+    is_denied,
+    joins,
+)
 from server.flows.reading.spoken_marks import is_beside_point, with_spoken_marks
-from server.flows.reading.units import apart, is_foreign, scaled
-from server.flows.reading.words import CORRECTION, NOT, NOW, STATES, phrases
+from server.flows.reading.units import apart, is_foreign, is_money, scaled
+from server.flows.reading.words import CORRECTION, NOW, PLAIN_NO, STATES, phrases
+from server.flows.reading.written_numbers import SPACES, SPOKEN_POINT, written_value
 from server.flows.texts import words_in
 
-_SPACES: Final = r" '\u2019\u00a0\u202f"
-_SPOKEN_POINT: Final = "\u00b7"
-"""A point that was said, and so is certainly before decimals."""
 _NUMBER: Final = re.compile(
-    r"(?<![\w.,:/*\u00b7-])(?P<sign>[-\u2212])?"
-    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,\u00b7]?\d)|\d{{1,3}}(?:[{_SPACES}]\d{{3}})++(?!\d)(?:[.,\u00b7]\d++)?+|"
+    r"(?<![\w.,:/*\u00b7\u2012-\u2015\u2212-])(?P<sign>[-\u2212\u2013])?"
+    rf"(?P<digits>\d(?: \d){{2,}}+(?![.,\u00b7]?\d)|\d{{1,3}}(?:[{SPACES}]\d{{3}})++(?!\d)(?:[.,\u00b7]\d++)?+|"
     r"\d++(?:[.,\u00b7]++\d++)*+)(?![\w:/*]|[-\u2013]\d)"
 )
+_SPACED_DASH: Final = re.compile(r"[-\u2012-\u2015\u2212]\s+\Z")
 _HALF: Final = re.compile(
     r"^\s*(?:and a half|einhalb|und ein halb|und eine halbe|y media|y medio|et demie?|e meia|e meio|½)", re.IGNORECASE
 )
@@ -37,7 +48,10 @@ _CHANGED: Final = re.compile(r"\b(?:from|von|de)\s+\d[\d.,]*(?=(?:\s+\w+){0,2}\s
 
 _CLAUSE: Final = re.compile(r"[,.;:!?]")
 _NEAR_CHARACTERS: Final = 40
-_POINT_FOR_DECIMALS: Final = frozenset({"en", "hi", "zh", "ja"})
+_ORDINAL: Final = r"\d+(?:st|nd|rd|th)s?(?!\w)"
+_NO_ANSWERS_ONLY: Final = frozenset({"en", "fr"})
+"""Languages whose plain no denies no verb: "no it's 38"."""
+
 _UNIT, _LABEL, _ALONE = 4, 2, 1
 
 
@@ -116,29 +130,98 @@ def _by_rule(field: NumberField, material: AnswerText) -> str:
     return reading.value if reading is not None else ""
 
 
-def _candidates(field: NumberField, material: AnswerText) -> Iterator[_Candidate]:
+def _candidates(field: NumberField, material: AnswerText) -> list[_Candidate]:
+    """Every number of the field that a text states; none where a part of one may be said apart."""
     own = _units(field, material)
-    marked = with_spoken_marks(material.numbered, _SPOKEN_POINT)
+    marked = with_spoken_marks(material.numbered, SPOKEN_POINT)
     text = apart(without_dates(marked, material), own)
-    if scaled(text) or scaled(material.plain):
-        return
-    units, labels = any_of(own), any_of(_label_words(field, material))
-    negated = re.compile(rf"(?:{any_of(phrases(NOT, material.code)).pattern})\s*$")
+    if scaled(text) or scaled(material.plain) or (is_money(own) and _IN_PAIRS.search(text)):
+        return []
     text = _CHANGED.sub(lambda change: " " * len(change[0]), text)
     text, last = _IN_PAIRS.sub(lambda pair: f"{pair[1]}{pair[2]} ", text), 0
+    around, found = _Around(field, material, own), list[_Candidate]()
     for number in _NUMBER.finditer(text):
+        between, after = text[last : number.start()], text[number.end() : number.end() + _NEAR_CHARACTERS]
         before = text[max(0, number.start() - _NEAR_CHARACTERS) : number.start()]
-        after = text[number.end() : number.end() + _NEAR_CHARACTERS]
-        half = _HALF.search(after)
-        after = after[half.end() :] if half else after
-        value = _value(number, field, material.code, half=half is not None)
-        if not value or negated.search(folded(before)) or (after.startswith(("th", "st.", "%")) and field.unit != "%"):
+        value, after, more = around.value(number, after)
+        if more or around.continues(before) or (_SPACED_DASH.search(before) and not field.problem(f"-{value}")):
+            return []
+        if not value or around.is_other(before, after):
             continue
-        if is_foreign(after, own) or is_beside_point(before, after):
-            continue
-        score = _ALONE + _UNIT * _begins_with(units, after) + _LABEL * _is_beside(labels, before, after)
-        yield _Candidate(value, score, _is_marked(text[last : number.start()], after, material.code, first=not last))
+        candidate = _Candidate(
+            value, around.score(before, after), _is_marked(between, after, material.code, first=not last)
+        )
+        if found and around.joins(between):
+            both = max(candidate.score, found[-1].score)
+            found[-1], candidate = replace(found[-1], score=both), replace(candidate, score=both)
+        found.append(candidate)
         last = number.end()
+    return found
+
+
+class _Around:
+    """What stands around the numbers of one text, for one field."""
+
+    def __init__(self, field: NumberField, material: AnswerText, own: list[str]) -> None:
+        self._field, self._code, self._own = field, material.code, own
+        self._units, self._labels = any_of(own), any_of(_label_words(field, material))
+        self._bounds, self._joins = any_of(phrases(BOUNDS, self._code)), joins(self._code).pattern
+        self._one = any_of((*ARTICLES, "a", "an")).pattern
+        self._unit = re.compile(rf"\s*(?:{'|'.join(map(re.escape, own)) or '(?!)'})(?!\w)", re.IGNORECASE)
+
+    def value(self, number: re.Match[str], after: str) -> tuple[str, str, bool]:
+        """The number, what comes after it and its half, and whether more of it follows: "12 euros 50"."""
+        half, unit = _HALF.search(after), self._unit.match(after)
+        rest = after[unit.end() :] if unit else ""
+        if unit and not half and (half := _HALF.search(rest)):
+            after = unit[0] + rest[half.end() :]
+        elif half:
+            after = after[half.end() :]
+        value = written_value(number["digits"], self._field, self._code, sign="-" * bool(number["sign"]))
+        if half and value:
+            value = str(Decimal(value) + Decimal("0.5").copy_sign(Decimal(value))) if "." not in value else ""
+        more = not half and re.match(rf"[ \u00a0]+(?:{self._joins})?\s*\d", rest) is not None
+        return value, after, more
+
+    def continues(self, before: str) -> bool:
+        """Whether the number goes on after one unit: "a kilo 500"."""
+        unit = any_of(self._own).pattern
+        return re.search(rf"(?:{self._one})\s(?:{unit})(?:\s(?:{self._joins}))?\Z", folded(before)) is not None
+
+    def is_other(self, before: str, after: str) -> bool:
+        """Whether the number is denied, is the bound of another one, or is a part of something else."""
+        clause, rest = folded(clause_end(self._code).split(before)[-1]), folded(clause_end(self._code).split(after)[0])
+        if self._code in _NO_ANSWERS_ONLY:
+            clause = re.sub(rf"\A(?:{any_of(phrases(PLAIN_NO, self._code)).pattern})\s(?=\S)", "", f"{clause} ")
+        about = any_of(phrases(ABOUT, self._code))
+        clause, rest = about.sub(" ", clause), about.sub(" ", rest)
+        return (
+            is_denied(clause, rest, self._code)
+            or ends_with(self._bounds, clause)
+            or re.fullmatch(rf"(?:\S+\s)?(?:{self._bounds.pattern})", rest) is not None
+            or re.match(rf"(?:\S+\s)?(?:(?:{self._joins})\s)?(?:{self._more_or_less()})(?!\s\d)", rest) is not None
+            or re.match(rf"(?:(?:{self._joins})\s)?(?:(?:\d+|{self._one})\s)?(?:{self._parts()})", rest) is not None
+            or (after.startswith(("th", "st.", "%")) and self._field.unit != "%")
+            or is_foreign(after, self._own)
+            or is_beside_point(before, after)
+        )
+
+    def score(self, before: str, after: str) -> int:
+        """How well the number fits: by its unit, by the label of the field, or as a number alone."""
+        score = _ALONE + _UNIT * _begins_with(self._units, after) + _LABEL * _is_beside(self._labels, before, after)
+        adds = rf"(?:\S+\s){{1,2}}(?:{self._joins}|plus|{any_of(phrases(MORE, self._code)).pattern})\s(?:{self._one})\s"
+        return 0 if score == _ALONE and re.match(adds, folded(after)) else score
+
+    def joins(self, between: str) -> bool:
+        """Whether a number and the one before it are alternatives, or the ends of a range: "four or five kilos"."""
+        form = rf"\s*(?:{self._joins}|{alternatives(self._code).pattern})\s*"
+        return re.fullmatch(form, self._unit.sub("", between, count=1).casefold()) is not None
+
+    def _more_or_less(self) -> str:
+        return any_of((*phrases(MORE, self._code), *phrases(MISSING, self._code))).pattern
+
+    def _parts(self) -> str:
+        return f"{part_words(self._code).pattern}|{_ORDINAL}"
 
 
 def _is_marked(between: str, after: str, code: str, *, first: bool) -> bool:
@@ -146,30 +229,6 @@ def _is_marked(between: str, after: str, code: str, *, first: bool) -> bool:
     corrects = any_of(phrases(CORRECTION, code)).search(folded(between)) is not None and not first
     clause = _CLAUSE.split(between)[-1] + " " + _CLAUSE.split(re.split(r"\d", after)[0])[0]
     return corrects or any_of(phrases(NOW, code)).search(folded(clause)) is not None
-
-
-def _value(number: re.Match[str], field: NumberField, code: str, *, half: bool) -> str:
-    """The number in digits, decimals after a point; empty where the digits cannot be read."""
-    digits = re.sub(f"[{_SPACES}]", "", number["digits"]).rstrip(".,")
-    spoken, _, decimals = digits.partition(_SPOKEN_POINT)
-    if decimals:
-        return f"{'-' * bool(number['sign'])}{spoken}.{decimals}" if (spoken + decimals).isdecimal() else ""
-    point, comma = digits.count("."), digits.count(",")
-    decimal = "." if code in _POINT_FOR_DECIMALS else ","
-    if point and comma:
-        decimal = "." if digits.rfind(".") > digits.rfind(",") else ","
-    elif point + comma == 1:
-        mark = "." if point else ","
-        groups = len(digits.split(mark)[1]) == 3 and (mark != decimal or field.decimals < 3)
-        decimal = mark if not groups else {".": ",", ",": "."}[mark]
-    elif point + comma > 1:
-        decimal = "," if point else "."
-    whole = digits.replace("," if decimal == "." else ".", "").replace(decimal, ".")
-    if whole.count(".") > 1:
-        return ""
-    if half and "." not in whole:
-        whole = str(Decimal(whole) + Decimal("0.5"))
-    return f"-{whole}" if number["sign"] else whole
 
 
 def _units(field: NumberField, material: AnswerText) -> list[str]:

@@ -33,9 +33,15 @@ _SIGN: Final = re.compile(
 )
 """Where a word that may also mean "less" begins a number: at the start of a clause, after "is", or after "of"."""
 
+_BELOW_ZERO: Final = re.compile(
+    r"(?<![\w.,-])(?=\d)(?P<number>[\d.,]+)(?P<unit>\s*(?:[^\s\d,;]+\s+){0,2}?)"
+    r"(?:below|under|unter|bajo|sous|(?:au|en)[ -]dessous de|abaixo de)\s+0(?![\w.,])",
+    re.IGNORECASE,
+)
+
 
 def with_spoken_marks(text: str, point: str = ".") -> str:
-    """The text with marks for the words: "minus 38 point 5" is "-38.5".
+    """The text with marks for the words: "minus 38 point 5" is "-38.5", and "18 below 0" is "-18".
 
     A number after a word that may mean "less" or "minus" is joined to it, so that nobody reads it.
 
@@ -43,7 +49,8 @@ def with_spoken_marks(text: str, point: str = ".") -> str:
         text: With digits for its number words.
         point: What stands before the decimals.
     """
-    return _DECIMALS.sub(lambda found: f"{found[1]}{point}{''.join(found[2].split())}", _MINUS.sub(_with_sign, text))
+    text = _DECIMALS.sub(lambda found: f"{found[1]}{point}{''.join(found[2].split())}", _MINUS.sub(_with_sign, text))
+    return _BELOW_ZERO.sub(r"-\g<number>\g<unit>", text)
 
 
 def _with_sign(found: re.Match[str]) -> str:

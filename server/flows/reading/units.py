@@ -28,8 +28,16 @@ _FAMILIES: Final = tuple(
         "liter|liters|litre|litres|litern|litro|litros",
         "%|percent|per cent|prozent|por ciento|pour cent|por cento",
         "kwh|kilowatt hours|kilowattstunden",
+        "g|gram|grams|gramm|gramo|gramos|gramme|grammes|grama|gramas",
+        "t|ton|tons|tonne|tonnes|tonnen|tonelada|toneladas",
+        "lb|lbs|ounce|ounces",
+        "cm|centimeter|centimeters|centimetre|centimetres|zentimeter|centímetro|centímetros|centimètre|centimètres",
+        "mm|millimeter|millimeters|millimetre|millimetres|milímetro|milímetros|millimètre|millimètres",
+        "second|seconds|sekunde|sekunden|segundo|segundos|seconde|secondes",
+        "°f|fahrenheit",
     )
 )
+_MONEY: Final = frozenset(form for family in _FAMILIES if {"€", "$", "£"} & set(family) for form in family)
 _ALL: Final = tuple(form for family in _FAMILIES for form in family)
 _SCALES: Final = (
     "hundred|thousand|thousands|million|millions|billion|billions|dozen|k|mio|mrd|bn|mn|hundert|tausend|millionen|"
@@ -42,6 +50,11 @@ _JOINED: Final = re.compile(
     r"(?!\w))",
     re.IGNORECASE,
 )
+
+
+def is_money(units: Sequence[str]) -> bool:
+    """Whether the units of a field are those of money."""
+    return not _MONEY.isdisjoint(map(folded, units))
 
 
 def scaled(text: str) -> bool:

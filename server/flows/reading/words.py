@@ -45,7 +45,7 @@ ECHO: Final[_Lists] = {
 STATES: Final[_Lists] = {
     "en": "it is|its|it was|that is|thats|is|are|exactly",
     "de": "es sind|es ist|das sind|das ist|es waren|sind|ist|genau",
-    "es": "son|es|eran|exactamente",
+    "es": "son|es|está|están|eran|exactamente",
     "fr": "c'est|ce sont|il y a|est|exactement",
     "pt": "são|é|eram|exatamente",
     "hi": "यह|ये|है|हैं|ठीक",
@@ -72,6 +72,9 @@ NO: Final[_Lists] = {
     "pt": "não|nao|nada|ninguém|nenhum|nenhuma|nunca|ainda não|errado",
     "hi": "नहीं|नही|ना|कोई नहीं|कुछ नहीं|कभी नहीं|गलत",
 }
+AFTER_ALL: Final[_Lists] = {"en": "", "de": "doch", "es": "", "fr": "si", "pt": "", "hi": ""}
+"""A yes that takes back the no before it."""
+
 COURTESY: Final[_Lists] = {
     "en": "no problem|not a problem|no worries|i dont mind|i do not mind|never mind|why not|no doubt",
     "de": "kein problem|keine ursache|keine sorge|macht nichts|warum nicht|kein zweifel",
@@ -81,6 +84,17 @@ COURTESY: Final[_Lists] = {
     "hi": "कोई बात नहीं|कोई समस्या नहीं",
 }
 """Clauses that deny nothing."""
+
+UNSURE: Final[_Lists] = {
+    "en": "sure|certain|say|tell|know|remember|idea|clue|judge|excluded|rule|necessarily",
+    "de": "sicher|sagen|weiß|wissen|beurteilen|einschätzen|erkennen|ahnung|ausgeschlossen|ausschließen|auszuschließen|"
+    "unbedingt",
+    "es": "seguro|segura|sé|sabría|saber|decir|decirle|decirlo|acuerdo|idea|descartar|descarto|necesariamente",
+    "fr": "sûr|sûre|sais|saurais|savoir|dire|souviens|idée|exclu|exclure|forcément",
+    "pt": "certeza|sei|saberia|saber|dizer|lembro|ideia|descartar|descarto|necessariamente",
+    "hi": "पता|पक्का|याद|यकीन",
+}
+"""What people say that they cannot do, or are not, where they know no answer: "I can't say", "nicht sicher"."""
 
 UNCLEAR: Final[_Lists] = {
     "en": "yes and no|not sure|nothing wrong|nothing is wrong|nothing was wrong|not wrong|not incorrect",
@@ -93,34 +107,14 @@ UNCLEAR: Final[_Lists] = {
 """Words that are neither yes nor no, though they hold one."""
 
 NOT: Final[_Lists] = {
-    "en": "not|isnt|wasnt|arent|dont|doesnt|didnt|no|never|neither|nor|without|none of",
-    "de": "nicht|kein|keine|keinen|keinem|keiner|keines|nie|weder|noch|ohne",
-    "es": "no|ni|nunca|sin|tampoco|ningún|ninguna",
+    "en": "not|isnt|wasnt|arent|werent|dont|doesnt|didnt|hasnt|havent|hadnt|cant|cannot|couldnt|wont|wouldnt|no|never|"
+    "neither|nor|without|none of|nothing|nobody|rather than|instead of",
+    "de": "nicht|kein|keine|keinen|keinem|keiner|keines|nie|weder|weder noch|ohne|nichts|niemand|statt|anstatt",
+    "es": "no|ni|nunca|sin|tampoco|ningún|ninguna|nada|nadie|en vez de|en lugar de",
     "fr": "pas|ni|jamais|sans|aucun|aucune|non",
     "pt": "não|nao|nem|nunca|sem|nenhum|nenhuma",
     "hi": "नहीं|नही|ना|बिना",
 }
-DEGREE: Final[_Lists] = {
-    "en": "almost|nearly|half|a third|one third|thirds|quarter|quarters|one eighth|eighths|more than|less than",
-    "de": "fast|beinahe|nahezu|annähernd|knapp|halb|drittel|dritteln|viertel|vierteln|dreiviertel|achtel|achteln|"
-    "mehr als|weniger als",
-    "es": "casi|medio|media|un tercio|tercios|un cuarto|cuartos|un octavo|octavos|más de|más que|menos de|menos que",
-    "fr": "presque|quasiment|à moitié|à demi|un tiers|deux tiers|quart|quarts|huitième|huitièmes|moins de",
-    "pt": "quase|meio|meia|um terço|terços|um quarto|três quartos|um oitavo|oitavos|mais de|mais que|menos de|"
-    "menos que",
-    "hi": "लगभग|करीब|आधा|आधी|आधे|तिहाई|चौथाई|से ज़्यादा|से कम",
-}
-"""What changes the word after it: "almost full" and "half full" are not full."""
-
-JOINS: Final[_Lists] = {
-    "en": "or|and",
-    "de": "oder|und",
-    "es": "o|u|y|e",
-    "fr": "ou|et",
-    "pt": "ou|e",
-    "hi": "या|और",
-}
-
 NOTHING_MORE: Final[_Lists] = {
     "en": "thats all|that is all|thats it|that was all|nothing else|nothing more|nothing to add|not that i know|"
     "not that i know of|not that im aware of|not as far as i know|i dont think so|i do not think so|dont think so|"

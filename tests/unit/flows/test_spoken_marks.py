@@ -69,8 +69,8 @@ def test_the_number_is_the_one_that_was_said(
         ("fr", "moins dix-huit virgule cinq", "-18.5"),
         ("es", "menos dieciocho grados", "-18"),
         ("es", "más o menos dieciocho", "18"),
-        ("es", "al menos dieciocho", "18"),
-        ("fr", "au moins dix-huit", "18"),
+        ("es", "al menos dieciocho", None),
+        ("fr", "au moins dix-huit", None),
         ("en", "plus or minus 18", "18"),
         ("en", "40 minus 2", None),
         ("en", "point five", None),
@@ -93,16 +93,24 @@ def test_a_number_with_words_around_it(language: str, text: str, value: str | No
     assert read(text, language) == value
 
 
-_LESS: Final = {
-    "en": ("at least", "no less than", "more or less", "plus or minus"),
-    "de": ("mindestens", "wenigstens", "plus minus", "plus oder minus", "mehr oder weniger"),
+_ABOUT: Final = {
+    "en": ("more or less", "plus or minus"),
+    "de": ("plus minus", "plus oder minus", "mehr oder weniger"),
+    "es": ("nada menos", "más o menos", "mas o menos", "ni más ni menos", "más menos"),
+    "fr": ("plus ou moins", "ni plus ni moins", "plus moins"),
+    "pt": ("nada menos", "mais ou menos", "nem mais nem menos"),
+    "hi": ("प्लस माइनस",),
+}
+_BOUNDS: Final = {
+    "en": ("at least", "no less than", "more than", "less than", "at most", "nearly", "just over", "up to"),
+    "de": ("mindestens", "wenigstens", "höchstens", "mehr als", "weniger als", "knapp", "über", "bis zu", "gut"),
     "es": (
-        *("al menos", "por lo menos", "a lo menos", "lo menos", "cuando menos", "cuanto menos", "nada menos"),
-        *("más o menos", "mas o menos", "ni más ni menos", "más menos", "creo que por lo menos"),
+        *("al menos", "por lo menos", "a lo menos", "lo menos", "cuando menos", "cuanto menos"),
+        *("creo que por lo menos", "más de", "menos de", "casi", "como mucho", "hasta"),
     ),
-    "fr": ("au moins", "du moins", "tout le moins", "pour le moins", "plus ou moins", "ni plus ni moins", "plus moins"),
-    "pt": ("pelo menos", "ao menos", "quando menos", "nada menos", "mais ou menos", "nem mais nem menos"),
-    "hi": ("कम से कम", "प्लस माइनस"),
+    "fr": ("au moins", "du moins", "tout le moins", "pour le moins", "plus de", "presque"),
+    "pt": ("pelo menos", "ao menos", "quando menos", "mais de", "quase"),
+    "hi": ("कम से कम",),
 }
 _BELOW_ZERO: Final = {
     "en": ("minus", "it is minus", "about minus", "well, minus"),
@@ -114,9 +122,15 @@ _BELOW_ZERO: Final = {
 }
 
 
-@pytest.mark.parametrize(("language", "words"), [(code, words) for code in _LESS for words in _LESS[code]])
-def test_at_least_and_about_are_no_minus(language: str, words: str) -> None:
+@pytest.mark.parametrize(("language", "words"), [(code, words) for code in _ABOUT for words in _ABOUT[code]])
+def test_about_is_no_minus(language: str, words: str) -> None:
     assert read(f"{words} 18", language) == "18"
+    assert numbers_in(f"{words} 18", language) == {Decimal(18)}
+
+
+@pytest.mark.parametrize(("language", "words"), [(code, words) for code in _BOUNDS for words in _BOUNDS[code]])
+def test_the_bound_of_a_number_is_not_the_number(language: str, words: str) -> None:
+    assert read(f"{words} 18", language) is None
     assert numbers_in(f"{words} 18", language) == {Decimal(18)}
 
 
