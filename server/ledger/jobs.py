@@ -270,9 +270,8 @@ def postpone(
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
-    job = release(cursor, job_id, at, owner=owner, attempt=attempt)
-    update(cursor, "jobs", job_id, {"first_attempt_time": None, "last_reason": reason or job.last_reason})
-    return get(cursor, job_id)
+    last = require_lease(cursor, job_id, owner, attempt).last_reason
+    return reschedule(cursor, job_id, at, reason or last, owner=owner, begun=False, anew=True)
 
 
 def keep(cursor: Cursor, kinds: Collection[str]) -> None:
