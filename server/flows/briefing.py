@@ -56,7 +56,7 @@ class Briefing:
         asked = question(current, language).value
         if not has_phrases(language):
             return (asked,)
-        if not labels and earlier and asked in earlier[-1] and current.doubt is None:
+        if not labels and earlier and asked in earlier[-1]:
             reminder = words.still.format(what=current.field.label_in(language))
             if current.field.example is None:
                 return (reminder,)
@@ -85,8 +85,7 @@ class Briefing:
         if self.progress.current is None:
             parts.append(literal("Nothing is missing: say so, and that the person can now check the record."))
         else:
-            if missing:
-                parts.append(literal(f"Still missing: {'; '.join(labels_of(missing, language))}."))
+            parts.append(literal(f"Still missing: {'; '.join(labels_of(missing, language))}."))
             parts += [
                 literal("Ask now for this one thing and nothing else:"),
                 question(self.progress.current, language),

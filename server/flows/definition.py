@@ -73,22 +73,10 @@ class Check(FlowPart):
         description="What must hold. A comparison with something unknown breaks nothing; given: true is broken by it."
     )
     when: Condition | None = Field(None, description="The check applies only if this holds.")
-    message: Text = Field(
-        description="What is wrong, one sentence. The reviewer reads it, and the person hears it if they are asked."
-    )
+    message: Text = Field(description="What is wrong, one sentence. The reviewer reads it.")
     severity: Literal["error", "warning"] = Field(
         "error", description="An error lowers the confidence of its fields to unsure; a warning is only shown."
     )
-    ask: bool = Field(
-        True,
-        description="Whether a person whose answer breaks it is told so and asked again, once. They may leave the "
-        "answer.",
-    )
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """The fields and facts that it names."""
-        return frozenset(self.require.names() | (self.when.names() if self.when is not None else set()))
 
     def fails(self, values: dict[str, str]) -> bool:
         """Whether a record breaks it, whatever the values are that are not known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from models.redaction.commands import any_of, folded, says, says_only
 from models.text import RedactedText
@@ -45,48 +45,28 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
         source_id: UUID of the turn.
     """
     current = progress.current
-    if asked and (instead := _instead_of_an_answer(progress, material, source_id)) is not None:
-        return instead
-    doubted = asked and current is not None and current.doubt is not None
+    if asked and says("back", material.plain, material.code):
+        earlier = progress.before_current()
+        return [_row(earlier, AnswerStatus.REOPENED, material, source_id)] if earlier else []
+    if asked and current is not None and says("skip", material.plain, material.code):
+        return [_row(one, AnswerStatus.SKIPPED, material, source_id) for one in skipped_with(progress, current)]
+    if asked and is_puzzled(material.plain, material.code):
+        return []
+    denies = denies_all(material.plain, material.code)
+    if asked and current is not None and denies and not chooses_no(current.field, material):
+        if not current.field.required and not isinstance(current.field, YesNoField):
+            return [_row(current, AnswerStatus.SKIPPED, material, source_id)]
+        if isinstance(current.field, TextField) and not current.asked_again:
+            return [_row(current, AnswerStatus.REOPENED, material, source_id)]
     corrects = _corrects(material, current)
-    found = list(_corrections(progress, material, current)) if corrects or doubted else []
-    corrects = corrects or bool(found)
+    found = [] if not corrects else list(_corrections(progress, material, current))
     if not found:
         found = list(_answers(progress, material, current if asked else None))
     rows = [_row(one, AnswerStatus.ANSWERED, material, source_id, value, corrects=corrects) for one, value in found]
     told = current is not None and _tells_more(current, progress.find(progress.last), material)
     if asked and current is not None and not told and _passed_over(current, rows, material):
-        rows += _left([current], material, source_id)
+        rows.append(_row(current, AnswerStatus.SKIPPED, material, source_id))
     return rows
-
-
-def _instead_of_an_answer(progress: Progress, material: AnswerText, source_id: str) -> list[Answer] | None:
-    """What a turn does that gives no value to the question that was put: a command, a question back, or a bare yes or
-    no. None if it may give one.
-    """
-    current = progress.current
-    if says("back", material.plain, material.code):
-        earlier = progress.before_current()
-        return [_row(earlier, AnswerStatus.REOPENED, material, source_id)] if earlier else []
-    if current is not None and says("skip", material.plain, material.code):
-        return _left(skipped_with(progress, current), material, source_id)
-    if is_puzzled(material.plain, material.code):
-        return []
-    return None if current is None else _bare_word(current, material, source_id)
-
-
-def _bare_word(current: FieldProgress, material: AnswerText, source_id: str) -> list[Answer] | None:
-    """What a bare yes or no means for the field that is asked now; None if it may be a value of it."""
-    if current.doubt is not None and _stands(current, material):
-        return [current.confirmed()]
-    denies = denies_all(material.plain, material.code) and not isinstance(current.field, YesNoField)
-    if not denies or chooses_no(current.field, material):
-        return None
-    if current.doubt is None and not current.field.required:
-        return [_row(current, AnswerStatus.SKIPPED, material, source_id)]
-    if current.doubt is not None or (isinstance(current.field, TextField) and not current.asked_again):
-        return [_row(current, AnswerStatus.REOPENED, material, source_id)]
-    return None
 
 
 def answers_of_picture(
@@ -112,27 +92,10 @@ def answers_of_picture(
 
 
 def skipped_with(progress: Progress, one: FieldProgress) -> list[FieldProgress]:
-    """The fields that are left as they are when somebody skips this one: its whole step, itself, or none."""
-    if one.doubt is not None:
-        return [one]
+    """The fields that are skipped when somebody skips this one: its whole step, itself, or none."""
     if one.step.skippable:
         return [each for each in progress.fields if each.step.name == one.step.name and each.open]
     return [] if one.field.required else [one]
-
-
-def _left(fields: Iterable[FieldProgress], material: AnswerText, source_id: str) -> list[Answer]:
-    """The rows with which fields are left: without an answer, or with one that breaks a check."""
-    return [
-        _row(one, AnswerStatus.SKIPPED, material, source_id) if one.doubt is None else one.confirmed() for one in fields
-    ]
-
-
-def _stands(one: FieldProgress, material: AnswerText) -> bool:
-    """Whether a text says that an answer in doubt is right, without repeating it. To a question for yes or no, a yes is
-    an answer.
-    """
-    agrees = agrees_only(material.plain, material.code) and not isinstance(one.field, YesNoField)
-    return agrees or (bool(_side(one, material)) and not re.search(r"\d", material.plain))
 
 
 def _counted(one: FieldProgress, pictures: Sequence[AnswerText]) -> RedactedText | None:
@@ -293,15 +256,12 @@ def _corrects(material: AnswerText, current: FieldProgress | None) -> bool:
 
 
 def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: AnswerText) -> bool:
-    """Whether something optional was asked, or whether an answer is right, and something else was said: it is asked
-    once, not again and again.
-    """
+    """Whether something optional was asked and something else was said: it is asked once, not again and again."""
     plain = material.plain.strip()
     told = re.search(r"\w", plain) is not None or bool(rows)
     greeted = greets(plain, material.code) or material.is_question or agrees_only(plain, material.code)
     answered = any(row.field == current.field.name or row.corrects for row in rows)
-    once = not current.field.required or current.doubt is not None
-    return once and told and not greeted and not answered
+    return not current.field.required and told and not greeted and not answered
 
 
 def _row(

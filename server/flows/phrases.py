@@ -19,7 +19,6 @@ class GuidePhrases:
         still: Says that something is still missing; ``{what}`` is its label.
         example: ``{example}`` is an answer that would do.
         disagree: Asks which of two values is right: ``{said}`` and ``{shown}``.
-        you_said: Quotes an answer that breaks a check: ``{said}``.
         finished: Said when nothing is missing.
         conjunction: Joins the last two labels.
         given: Stands for a personal value that was given.
@@ -33,7 +32,6 @@ class GuidePhrases:
     still: str
     example: str
     disagree: str
-    you_said: str
     finished: str
     conjunction: str
     given: str
@@ -54,7 +52,6 @@ GUIDE_PHRASES: Final = {
         still="I still need this: {what}.",
         example="For example: {example}",
         disagree="You said {said}, the photograph shows {shown}. Which is right?",
-        you_said="You said {said}.",
         finished="That is everything. Please check the record.",
         conjunction=" and ",
         given="given",
@@ -69,7 +66,6 @@ GUIDE_PHRASES: Final = {
         still="Mir fehlt noch: {what}.",
         example="Zum Beispiel: {example}",
         disagree="Sie sagten {said}, das Foto zeigt {shown}. Was stimmt?",
-        you_said="Sie sagten {said}.",
         finished="Das ist alles. Bitte prüfen Sie den Eintrag.",
         conjunction=" und ",
         given="angegeben",
@@ -84,7 +80,6 @@ GUIDE_PHRASES: Final = {
         still="Todavía me falta: {what}.",
         example="Por ejemplo: {example}",
         disagree="Usted dijo {said}, la fotografía muestra {shown}. ¿Cuál es correcto?",
-        you_said="Usted dijo {said}.",
         finished="Eso es todo. Por favor, revise el registro.",
         conjunction=" y ",
         given="indicado",
@@ -99,7 +94,6 @@ GUIDE_PHRASES: Final = {
         still="Il me manque encore : {what}.",
         example="Par exemple : {example}",
         disagree="Vous avez dit {said}, la photo montre {shown}. Lequel est exact ?",
-        you_said="Vous avez dit {said}.",
         finished="C'est tout. Veuillez vérifier le dossier.",
         conjunction=" et ",
         given="donné",
@@ -114,7 +108,6 @@ GUIDE_PHRASES: Final = {
         still="मुझे अभी भी यह चाहिए: {what}।",
         example="उदाहरण: {example}",
         disagree="आपने {said} कहा, फ़ोटो में {shown} है। कौन सा सही है?",
-        you_said="आपने {said} कहा।",
         finished="बस इतना ही। कृपया रिकॉर्ड जाँच लें।",
         conjunction=" और ",
         given="दिया गया",
@@ -129,7 +122,6 @@ GUIDE_PHRASES: Final = {
         still="Ainda preciso disto: {what}.",
         example="Por exemplo: {example}",
         disagree="Você disse {said}, a fotografia mostra {shown}. Qual está certo?",
-        you_said="Você disse {said}.",
         finished="É tudo. Por favor, confira o registro.",
         conjunction=" e ",
         given="informado",

@@ -13,8 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 from models.text import RedactedText
-from server.flows.definition import Check, FlowDefinition, Step
-from server.flows.doubts import Doubts
+from server.flows.definition import FlowDefinition, Step
 from server.flows.fields import FieldDefinition, PhotoField
 
 AnswerWay = Literal["speech", "text", "picture", "app", "review"]
@@ -79,8 +78,6 @@ class FieldProgress:
         photographs: UUIDs of the uploads that belong to it, of a field that asks for photographs. Their number
             is its value.
         reopen_time: When it was last opened again; None if it never was.
-        doubt: The check that the answer breaks, while the person is asked whether it is right; else None. The answer
-            counts meanwhile.
     """
 
     field: FieldDefinition
@@ -94,7 +91,6 @@ class FieldProgress:
     asked_again: bool = False
     photographs: tuple[str, ...] = ()
     reopen_time: datetime | None = None
-    doubt: Check | None = None
 
     @property
     def open(self) -> bool:
@@ -105,15 +101,6 @@ class FieldProgress:
     def can_reopen(self) -> bool:
         """Whether opening it again changes anything: nobody is asked now, or some of its photographs have come."""
         return not self.open or bool(self.photographs)
-
-    @property
-    def in_question(self) -> bool:
-        """Whether the person is to be asked, also because an answer breaks a check."""
-        return self.open or self.doubt is not None
-
-    def confirmed(self) -> Answer:
-        """The row with which an answer in doubt stays as it is, with its source."""
-        return Answer(self.step.name, self.field.name, AnswerStatus.ANSWERED, self.value, self.way, self.source_id)
 
     def after(self, answer: Answer) -> FieldProgress:
         """The field after one more answer."""
@@ -181,17 +168,7 @@ class Progress:
     @cached_property
     def current(self) -> FieldProgress | None:
         """The one field that is asked now; None when nothing is left to ask."""
-        return next((each for each in self.fields if each.in_question), None)
-
-    @property
-    def asks(self) -> str:
-        """What tells the question that is asked now from others: its field, and the check if an answer is in doubt.
-        Empty where nothing is asked.
-        """
-        if self.current is None:
-            return ""
-        doubt = self.current.doubt
-        return self.current.field.name if doubt is None else f"{self.current.field.name}?{doubt.name}"
+        return next((each for each in self.fields if each.open), None)
 
     @property
     def step(self) -> Step | None:
@@ -201,7 +178,7 @@ class Progress:
     @property
     def done(self) -> int:
         """Fields that need no question any more."""
-        return sum(not each.in_question for each in self.fields)
+        return sum(not each.open for each in self.fields)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -211,10 +188,7 @@ class Progress:
     @property
     def summary(self) -> tuple[tuple[str, ...], ...]:
         """What changes when a person comes further: fields, their states and their values."""
-        return tuple(
-            (one.field.name, one.state, one.value.value, one.pictured.value, one.doubt.name if one.doubt else "")
-            for one in self.fields
-        )
+        return tuple((one.field.name, one.state, one.value.value, one.pictured.value) for one in self.fields)
 
     @property
     def missing(self) -> tuple[FieldProgress, ...]:
@@ -244,7 +218,6 @@ def progress_of(flow: FlowDefinition, facts: Mapping[str, str], answers: Iterabl
         field.name: FieldProgress(field, step) for step in flow.steps for field in step.fields
     }  # what comes up is decided below, because a later answer may bring an earlier step up
     entered, last = set[str](), ""
-    doubts = Doubts(flow)
     for answer in answers:
         if answer.status is AnswerStatus.ENTERED:
             entered.add(answer.step)
@@ -253,17 +226,6 @@ def progress_of(flow: FlowDefinition, facts: Mapping[str, str], answers: Iterabl
                 _take_photograph(known, answer)
             known[answer.field] = known[answer.field].after(answer)
             last = answer.field if answer.status is AnswerStatus.ANSWERED else last
-            said = answer.status is AnswerStatus.ANSWERED and answer.way in ("speech", "text")
-            doubts.note(answer.field, (lambda: _coming_up(flow, facts, known)[1]) if said else None)
-    shown, values = _coming_up(flow, facts, known)
-    in_doubt = (replace(one, doubt=doubts.about(one.field.name, values)) for one in shown)
-    return Progress(flow, tuple(in_doubt), frozenset(entered), last)
-
-
-def _coming_up(
-    flow: FlowDefinition, facts: Mapping[str, str], known: Mapping[str, FieldProgress]
-) -> tuple[list[FieldProgress], dict[str, str]]:
-    """The fields that come up, in the order of the steps, and all values that are known: facts and answers."""
     values = dict(facts)
     shown: list[FieldProgress] = []
     for step in flow.steps:
@@ -276,7 +238,7 @@ def _coming_up(
             shown.append(one)
             if one.state is FieldState.ANSWERED:
                 values[field.name] = one.value.value
-    return shown, values
+    return Progress(flow, tuple(shown), frozenset(entered), last)
 
 
 def made_by_app(answers: Iterable[Answer]) -> list[Answer]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from models.text import RedactedText
-from server.flows.definition import Check
 from server.flows.fields import (
     ChoiceField,
     FieldDefinition,
@@ -20,13 +19,11 @@ from server.flows.texts import text_in
 
 
 def question(one: FieldProgress, language: str) -> RedactedText:
-    """The question for a field; where two values differ, the question which is right; where an answer breaks a check,
-    what is wrong and the question again. It says how many photographs have come where more are needed.
+    """The question for a field; where two values differ, the question which is right. It says how many photographs have
+    come where more are needed.
 
     It quotes no value for which the redactor does not vouch.
     """
-    if one.doubt is not None:
-        return _about_doubt(one, one.doubt, language)
     vouched = one.said.safe_for_llm and one.pictured.safe_for_llm
     if one.state is not FieldState.DISPUTED or not vouched:
         return RedactedText.literal(text_in(one.field.ask, language) + _so_far(one, language))
@@ -35,17 +32,6 @@ def question(one: FieldProgress, language: str) -> RedactedText:
     said, shown = (shown_value(one.field, value, language) for value in (one.said, one.pictured))
     literal = RedactedText.literal
     return RedactedText.join([literal(before), said, literal(between), shown, literal(after)], separator="")
-
-
-def _about_doubt(one: FieldProgress, check: Check, language: str) -> RedactedText:
-    literal, message = RedactedText.literal, text_in(check.message, language)
-    wrong = message if message.endswith((".", "!", "?", "\N{DEVANAGARI DANDA}")) else f"{message}."
-    ask = text_in(one.field.ask, language)
-    if not one.value.safe_for_llm:
-        return literal(f"{wrong} {ask}")
-    before, after = guide_phrases(language).you_said.split("{said}")
-    said = shown_value(one.field, one.value, language)
-    return RedactedText.join([literal(f"{wrong} {before}"), said, literal(f"{after} {ask}")], separator="")
 
 
 def _so_far(one: FieldProgress, language: str) -> str:

@@ -97,16 +97,16 @@ class Guide:
             cursor: Within the transaction that stores the turn.
             session: As this transaction has read it.
             turn: With numbers in its tags.
-            known: The question that the person knew when they began, as ``Progress.asks`` names it; empty where they
-                knew that nothing was open, None where they knew no question. Only where it is still open the turn
-                answers it.
+            known: Field of the question that the person knew when they began; empty where they knew that nothing was
+                open, None where they knew no question. Only where it is still open the turn answers it.
             sealed: What the workers sealed or hashed of it, for each field that may have it.
         """
         way: Way = "text" if turn.source == "typed" else "speech"
         language = turn.language or sessions.language_of(cursor, session) or "en"
         material = AnswerText(turn.text, way, language, session.day(turn.create_time))
         noted = NotedAnswers(self.flow(session), cursor, session)
-        asked = known == noted.before.asks
+        current = noted.before.current
+        asked = known == (current.field.name if current is not None else "")
         change = noted.add(answers_in(noted.before, material, asked=asked, source_id=turn.id), turn.create_time)
         return self._with_sealed(cursor, session, change, turn.id, sealed, turn.create_time)
 
@@ -222,10 +222,9 @@ class Guide:
         return self._with_sealed(cursor, session, noted.add([row], now), row.source_id, sealed, now)
 
     def skip(self, cursor: Cursor, session: SessionRow, step: str, now: datetime) -> Change:
-        """Skip what is open of a step, and leave the answers that are in doubt. Repeating it changes nothing.
+        """Skip what is open of a step. Repeating it changes nothing.
 
-        Of a step that is not skippable it leaves these. If there are none, it skips the optional fields up to the next
-        required one.
+        Of a step that is not skippable, the optional fields up to the next required one are skipped.
 
         Raises:
             NotFound: STEP_NOT_FOUND, or the step does not come up.
@@ -240,18 +239,14 @@ class Guide:
                 hint="Session.progress lists the steps that come up, FlowService.GetFlow all.",
             )
         left = [each for each in fields if each.open]
-        stay = [each.confirmed() for each in fields if each.doubt is not None]
-        if fields[0].step.skippable:
-            skipped = left
-        else:
-            skipped = [] if stay else list(takewhile(lambda each: not each.field.required, left))
-        if left and not skipped and not stay:
+        skipped = left if fields[0].step.skippable else list(takewhile(lambda each: not each.field.required, left))
+        if left and not skipped:
             raise Conflict(
                 f"The step {step} cannot be skipped.",
                 reason=Reason.STEP_NOT_SKIPPABLE,
                 hint="Answer its required fields.",
             )
-        return noted.add([*(_row(each, AnswerStatus.SKIPPED) for each in skipped), *stay], now)
+        return noted.add([_row(each, AnswerStatus.SKIPPED) for each in skipped], now)
 
     def reopen(self, cursor: Cursor, session: SessionRow, field: str, now: datetime) -> Change:
         """Ask for a field again. Repeating it changes nothing.

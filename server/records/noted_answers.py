@@ -56,8 +56,6 @@ class NotedAnswers:
             events.append(self._cursor, make_event(self._session, f"step_{row.step}", now))
         for row in rows:
             had = self.before.find(row.field)
-            if had is not None and had.doubt is not None and had.value == row.value:
-                continue  # it was confirmed, and the event of its answer is there
             events.append(self._cursor, self._event(row, now, again=had is not None and bool(had.value)))
         disputed = {one.field.name for one in self.before.fields if one.state is FieldState.DISPUTED}
         for one in after.fields:

@@ -71,7 +71,7 @@ def _question(one: FieldProgress, language: str) -> pb.Question:
     message = pb.Question(
         step=step.name,
         step_title=step.title_in(language),
-        skippable=step.skippable or not one.field.required or one.doubt is not None,
+        skippable=step.skippable or not one.field.required,
         ways=_ways(step),
         picture_kinds=_picture_kinds(step, one.field),
         field=_field(one.field, step, language),

@@ -42,13 +42,13 @@ class StreamGuidance:
         self._guided = guided
         self._told: object = progress.summary
         self._final_waits = False
-        self._known = self.progress.asks
+        self._known = self._open
         self._asked_by_reply = ("", "")
 
     @property
     def known(self) -> str | None:
-        """The newest question that reached the person, as ``Progress.asks`` names it; empty where they know that
-        nothing is open, None where they know no question. What they say from now on may answer it, and no later one.
+        """The field of the newest question that reached the person; empty where they know that nothing is open, None
+        where they know no question. What they say from now on may answer it, and no question that comes later.
         """
         return self._known if self.question_was_put else None
 
@@ -60,8 +60,7 @@ class StreamGuidance:
     @property
     def asked_field(self) -> str:
         """The field of the open question; empty where there is none, or the person does not know it."""
-        current = self.progress.current
-        return current.field.name if current is not None and self.question_was_put else ""
+        return self._open if self.question_was_put else ""
 
     @property
     def now(self) -> ProgressChanged:
@@ -89,7 +88,7 @@ class StreamGuidance:
     def briefing(self, turn: TurnRow) -> Briefing:
         """What the reply to a turn is told."""
         if turn.id != self._asked_by_reply[0]:
-            self._asked_by_reply = (turn.id, self.progress.asks)
+            self._asked_by_reply = (turn.id, self._open)
         return Briefing.after(self.progress, turn.id)
 
     def stored(self, progress: Progress, language: str) -> None:
@@ -123,9 +122,14 @@ class StreamGuidance:
                     await self._tell(emit)
 
     async def _tell(self, emit: Emit) -> None:
-        summary, asks = self.progress.summary, self.progress.asks
+        summary, asks = self.progress.summary, self._open
         if summary != self._told:
             self._told = summary
             await emit(self.now)
         if self._guided:
             self._known = asks
+
+    @property
+    def _open(self) -> str:
+        """The field that is asked now; empty where nothing is open."""
+        return self.progress.current.field.name if self.progress.current is not None else ""

@@ -129,23 +129,22 @@ def test_no_to_a_question_for_yes_or_no_is_an_answer_and_no_correction() -> None
 
 
 @pytest.mark.parametrize(
-    ("said", "hours", "asks"),
+    ("said", "hours", "open_field"),
     [
         ("no wait, the hours per week are 36", "36", "drives"),
         ("Sorry, no, I meant 36 hours a week", "36", "drives"),
         ("The hours per week are 36, by the way", "36", "drives"),
-        ("No, and the hours per week are 36", "36", "drives?field_service_drives"),
-        ("No, I slept for 12 hours", "38", "drives?field_service_drives"),
+        ("No, and the hours per week are 36", "36", ""),
+        ("No, I slept for 12 hours", "38", ""),
         ("Are 36 hours a week possible?", "38", "drives"),
     ],
 )
-def test_a_number_that_is_named_again_is_corrected_whatever_was_asked(said: str, hours: str, asks: str) -> None:
+def test_a_number_that_is_named_again_is_corrected_whatever_was_asked(said: str, hours: str, open_field: str) -> None:
     talk = Talk("staff_onboarding")
     talk.say("In field service.", "tomorrow", "38", NAME, PHONE, "rather not")
     talk.photograph("document")
     assert talk.open == "drives"
-    talk.say(said)
-    assert talk.progress.asks == asks
+    assert talk.say(said) == open_field
     assert talk.value("hours_per_week") == (ANSWERED, hours)
 
 

@@ -44,15 +44,11 @@ async def typed(harness: StreamHarness, texts: Sequence[str], *, waits: bool, gu
     return seen
 
 
-async def progress_of(harness: StreamHarness) -> Progress:
+async def states(harness: StreamHarness) -> dict[str, tuple[FieldState, str]]:
     def read(cursor: Cursor) -> Progress:
         return GUIDE.progress(cursor, sessions.get(cursor, harness.config.session_id))
 
-    return await harness.ledger.read(read)
-
-
-async def states(harness: StreamHarness) -> dict[str, tuple[FieldState, str]]:
-    progress = await progress_of(harness)
+    progress = await harness.ledger.read(read)
     return {one.field.name: (one.state, one.value.value) for one in progress.fields}
 
 
@@ -92,19 +88,6 @@ async def test_speech_that_goes_on_after_a_pause_does_not_answer_the_next_questi
     found = await states(harness)
     assert found["meter_reading"] == (FieldState.ANSWERED, "4821")
     assert found["meter_unit"][0] is FieldState.MISSING
-
-
-async def test_a_text_that_is_sent_before_the_person_is_told_what_is_wrong_does_not_confirm_it(
-    harness: StreamHarness,
-) -> None:
-    facts = 'UPDATE sessions SET facts = \'{"last_reading": "5000"}\''
-    await harness.ledger.write(lambda cursor: cursor.execute(facts))
-    await typed(harness, ("Riverside North.",), waits=True)
-    await typed(harness, ("4821", "It hums a little."), waits=False)
-    broken = "meter_reading?not_below_last_reading"
-    assert (await progress_of(harness)).asks == broken, "the second text came before the person was told"
-    await typed(harness, ("yes",), waits=True)
-    assert (await progress_of(harness)).asks == "meter_unit"
 
 
 async def test_the_question_of_a_reply_that_was_interrupted_is_not_known(harness: StreamHarness) -> None:

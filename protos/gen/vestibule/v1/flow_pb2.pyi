@@ -828,7 +828,7 @@ class Question(_message.Message):
 
     @_builtins.property
     def text(self) -> _common_pb2.RedactedText:
-        """The question to show: that of the field, which of two values is right, or what is wrong with an answer."""
+        """The question to show: that of the field, or which of two values is right."""
 
     @_builtins.property
     def disagreement(self) -> Global___Disagreement:
