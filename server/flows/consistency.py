@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 STEP_PREFIX: Final = "step_"
 """Of the event that says that a person came to a step."""
+MAX_STAGES: Final = 12
+"""As many as a funnel may have."""
 _OF_ALL_FLOWS: Final = "step_skipped"
 """An event of the server that begins as those of steps do."""
 
@@ -60,7 +62,6 @@ def problems_of(flow: FlowDefinition) -> list[Problem]:
     """Everything that does not fit together, in the order of its kinds."""
     return [
         *_names_that_repeat(flow),
-        *_stages_never_counted(flow),
         *_unknown_names(flow),
         *_names_too_early(flow),
         *_impossible_comparisons(flow),
@@ -98,9 +99,11 @@ def _names_that_repeat(flow: FlowDefinition) -> Iterator[Problem]:
             yield place, f"two {what} are called {name}"
 
 
-def _stages_never_counted(flow: FlowDefinition) -> Iterator[Problem]:
+def stages_never_counted(flow: FlowDefinition) -> Iterator[Problem]:
     """Stages of the funnel that no session reaches, or that no funnel may have."""
     stages = flow.funnel.stages
+    if len(stages) > MAX_STAGES:
+        yield "funnel.stages", f"a funnel has at most {MAX_STAGES} stages"
     if len(stages) == 1:
         yield "funnel.stages", "one stage is no funnel: give two or more, or none"
     known = {*(step.event for step in flow.steps), *flow.events, _OF_ALL_FLOWS}

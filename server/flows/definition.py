@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
 from server.flows.app_events import AppEvents, Declaration, declaration_of
 from server.flows.conditions import Condition, FlowPart, Name
-from server.flows.consistency import STEP_PREFIX, InconsistentFlow, problems_of
+from server.flows.consistency import MAX_STAGES, STEP_PREFIX, InconsistentFlow, problems_of, stages_never_counted
 from server.flows.fact_values import Fact
 from server.flows.fields import FieldDefinition, MediaKind, PersonalField, PhotoField
 from server.flows.retention import RetentionPart
@@ -22,8 +22,11 @@ MAX_STEPS: Final = 40
 MAX_FIELDS: Final = 40
 """As many as a record may have."""
 
-MAX_STAGES: Final = 12
-"""As many as a funnel may have."""
+FROM_FILE: Final = "from_file"
+"""Key of the context in which a file is read. Definitions in a ledger were read by earlier versions, which took any
+stages.
+"""
+_STAGES_IN_LEDGERS: Final = 20
 _STAGE: Final = r"^([a-z][a-z0-9_]{0,63}|STARTED|IN_PROGRESS|AWAITING_APPROVAL|COMPLETED|ABANDONED|REJECTED)$"
 _BEFORE_STEPS: Final = ("STARTED",)
 _AFTER_STEPS: Final = ("AWAITING_APPROVAL", "COMPLETED")
@@ -99,8 +102,9 @@ class Approval(FlowPart):
 class Funnel(FlowPart):
     """The funnel of this flow: `vestibule funnel --flow NAME` counts it over the sessions of the flow."""
 
-    stages: Annotated[list[Annotated[str, Field(pattern=_STAGE)]], Field(max_length=MAX_STAGES)] = Field(
+    stages: Annotated[list[Annotated[str, Field(pattern=_STAGE)]], Field(max_length=_STAGES_IN_LEDGERS)] = Field(
         default=[],
+        json_schema_extra={"maxItems": MAX_STAGES},
         description=f"Its stages in order, 2 to {MAX_STAGES}. `step_NAME`: the person came to the step NAME of this "
         "flow. Any other name in small letters: an event of the app or of the server. A name in capitals: the session "
         "is STARTED, IN_PROGRESS, AWAITING_APPROVAL, COMPLETED, ABANDONED or REJECTED. A step that has a `when`, or "
@@ -170,8 +174,10 @@ class FlowDefinition(FlowPart):
     retention: RetentionPart = Field(RetentionPart(), description="How long what is stored is kept.")
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _fits_together(self, info: ValidationInfo) -> Self:
         problems = problems_of(self)
+        if info.context is not None and FROM_FILE in info.context:
+            problems += stages_never_counted(self)
         if len(self.fields) > MAX_FIELDS:
             problems.append(("steps", f"the flow has {len(self.fields)} fields, at most {MAX_FIELDS} are possible"))
         if problems:

@@ -14,7 +14,7 @@ from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
 from models.strict_yaml import load_strictly, where_wrong
 from server.flows.consistency import InconsistentFlow
-from server.flows.definition import FlowDefinition
+from server.flows.definition import FROM_FILE, FlowDefinition
 from server.flows.file_places import hint_for, place_of
 
 MAX_FILE_BYTES: Final = 256 * 1024
@@ -90,7 +90,7 @@ def parse_flow(text: str, file: str = "") -> FlowDefinition:
     except yaml.YAMLError as error:
         raise _invalid(f"{named} is no YAML{where_wrong(error)}.", hint_for(error, text)) from None
     try:
-        return FlowDefinition.model_validate({} if content is None else content)
+        return FlowDefinition.model_validate({} if content is None else content, context={FROM_FILE: True})
     except ValidationError as error:
         problems = _problems(error, text)
     places = "one place" if len(problems) == 1 else f"{len(problems)} places"

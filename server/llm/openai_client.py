@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import httpx2
 import openai
@@ -232,6 +232,10 @@ async def _end(answer: openai.AsyncStream[Any]) -> None:
             pass
 
 
+_CUT_AT: Final = ("length", "content_filter")
+"""Other words for a whole answer than "stop" are in use, too."""
+
+
 def _cut() -> UpstreamFailed:
     return failed(
         Reason.UPSTREAM_ANSWER_CUT, "The remote LLM's answer was cut at its longest length, or by a filter of the LLM."
@@ -245,7 +249,7 @@ def _check_end(arrived: int, characters: int, finish_reason: object) -> None:
         raise failed(Reason.UPSTREAM_EMPTY, "The remote LLM's answer is empty.")
     if finish_reason is None:
         raise failed(Reason.UPSTREAM_HALF_ANSWER, "The remote LLM's answer broke off.")
-    if finish_reason != "stop":
+    if finish_reason in _CUT_AT:
         raise _cut()
 
 

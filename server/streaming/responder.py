@@ -179,8 +179,12 @@ class Responder:
         """Enqueue the replies that were not given, also to turns that were not handed over; they come on Watch. A
         client asks for a record again by itself.
         """
-        for turn in [*self._waiting, *(item.turn for item in items if isinstance(item, Answer))]:
-            if self._may_retry(turn) and not self._barge_in.passed_for_good(turn.utterance):
+        deferred = [*self._waiting, *(item.turn for item in items if isinstance(item, Answer))]
+        deferred = [turn for turn in deferred if not self._barge_in.passed_for_good(turn.utterance)]
+        if self._stopped is not None:
+            deferred.insert(0, self._stopped)  # the job gives up if the words become a turn
+        for turn in deferred:
+            if self._may_retry(turn):
                 await self._store.enqueue_retry(turn)
 
     async def _retry_stopped(self) -> None:

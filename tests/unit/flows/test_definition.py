@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from models.reasons import Reason
 from server.flows.catalogue import Flows, shipped_catalogue
 from server.flows.code_format import problem_of_format
 from server.flows.conditions import as_number
-from server.flows.consistency import STEP_PREFIX
-from server.flows.definition import MAX_STAGES, FlowDefinition, pictures_of
+from server.flows.consistency import MAX_STAGES, STEP_PREFIX
+from server.flows.definition import FlowDefinition, pictures_of
 from server.flows.fields import NumberField
 from server.flows.json_schema import flow_schema
 from server.flows.loader import load_folder, parse_flow, shipped_files, shipped_flows
@@ -116,6 +117,14 @@ def test_a_funnel_has_as_many_stages_as_can_be_counted() -> None:
     assert STEP_PREFIX == event_catalogue.STEP_PREFIX
 
 
+@pytest.mark.parametrize(
+    "stages", [["step_car"], ["foo", "foo"], ["step_nowhere", "foo"], [f"e{n}" for n in range(20)]]
+)
+def test_stages_that_an_earlier_version_took_are_still_read_from_a_ledger(stages: list[str]) -> None:
+    content = {**CAR, "funnel": {"stages": stages}}
+    assert FlowDefinition.model_validate_json(json.dumps(content)).stages() == tuple(stages)
+
+
 def test_a_text_is_in_the_language_of_the_person_or_in_the_first() -> None:
     meter = shipped_catalogue().newest("site_visit").fields["meter_reading"]
     assert text_in(meter.ask, "de-CH") == "Was zeigt der Zähler an?"
@@ -204,7 +213,7 @@ STEP = CAR["steps"][0]
         ({"funnel": {"stages": ["step_car", "step_nowhere"]}}, "funnel.stages.1: the flow has no step nowhere"),
         ({"funnel": {"stages": ["foo", "COMPLETED", "foo"]}}, "funnel.stages.2: foo is a stage before"),
         ({"funnel": {"stages": ["step_car"]}}, "funnel.stages: one stage is no funnel"),
-        ({"funnel": {"stages": [f"e{n}" for n in range(13)]}}, "funnel.stages: list should have at most 12 items"),
+        ({"funnel": {"stages": [f"e{n}" for n in range(13)]}}, "funnel.stages: a funnel has at most 12 stages"),
         ({"funnel": {"stages": ["step_car", "approved!"]}}, "funnel.stages.1: string should match"),
         ({"languages": ["en", "de"], "title": {"en": "Car"}}, "title: it has no text in de"),
         (

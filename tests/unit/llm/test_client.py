@@ -111,6 +111,18 @@ async def test_a_reply_that_is_too_long_is_told_as_cut(pieces: list[str]) -> Non
     assert len("".join(seen)) <= MAX_REPLY_CHARACTERS
 
 
+@pytest.mark.parametrize("reason", ["stop", "end_turn", "eos_token", "STOP"])
+async def test_a_reply_that_ends_with_another_word_is_whole(reason: str) -> None:
+    assert await whole(assistant_on(Wire(events(token("Thank you.", reason))))) == "Thank you."
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+async def test_a_reply_that_the_upstream_cut_is_told_as_cut(reason: str) -> None:
+    with pytest.raises(UpstreamFailed) as failed:
+        await whole(assistant_on(Wire(events(token("Please read the num", reason)))))
+    assert failed.value.reason == "UPSTREAM_ANSWER_CUT"
+
+
 async def test_an_upstream_whose_replies_are_cut_is_not_taken_for_a_broken_one() -> None:
     breaker = llm_breaker(bounds=BreakerBounds(failures=2))
     wire = Wire(events(token("Thank you. Please read the num", "length")))
