@@ -20,7 +20,7 @@ from models.media.encoded_recording import EncodedRecording, ForwardReader
 from models.media.formats import CLEAN_RECORDINGS
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.sealing import sealer_of
-from models.redaction.streaming.open_tail import NO_TAIL, combine_with_tail, open_tail, texts_with_tail
+from models.redaction.streaming.open_tail import NO_TAIL, combine_with_tail, open_tail_of, texts_with_tail
 from models.redaction.streaming.partials import PartialRedactor, PartialState, held_back
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.streaming.segments import redact_segments
@@ -264,7 +264,9 @@ class SpeechWorker:
         )
         redaction = combine_with_tail(state.tail, transcript.text, redactions)
         sealed_state = self._sealed_tail(
-            open_tail(transcript.text, redaction.entities, transcript.language, state.tail)
+            open_tail_of(
+                transcript.text, redaction.entities, replace(context, language=transcript.language), state.tail
+            )
         )
         return replace(
             step,

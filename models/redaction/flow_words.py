@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+
+CODE_MARKS: Final = ("-", "/", ".", " ")
+"""Marks in codes."""
+
+_BOUND: Final = re.compile(r"(?<=[A-Z])(?=\d)|(?<=\d)(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +38,21 @@ class FlowWords:
 
 
 NO_FLOW_WORDS = FlowWords()
+
+
+def spellings(code: str) -> Iterator[str]:
+    """A code without marks in every way in which it may be written: with a mark between letters and digits, between two
+    digits, or both. Recognition takes a pause for a mark, and leaves out marks that were not said.
+
+    Args:
+        code: Letters and digits.
+    """
+    for mark in ("", *CODE_MARKS):
+        bounded = _BOUND.sub(mark, code)
+        yield bounded
+        for between in (mark,) if mark else CODE_MARKS:
+            yield from (f"{bounded[:at]}{between}{bounded[at:]}" for at in _between_digits(bounded))
+
+
+def _between_digits(code: str) -> Iterator[int]:
+    return (at for at in range(1, len(code)) if code[at - 1].isdecimal() and code[at].isdecimal())

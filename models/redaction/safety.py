@@ -23,7 +23,8 @@ def check_safety(drafts: list[Draft], job: Job) -> None:
     left, a short one where recognition doubts the text, or a name that only the slot tagger took for harmless.
     """
     for draft in drafts:
-        in_doubt = has_doubted_number(draft.view, draft.entities, draft.recognition, job.context.language)
+        codes, language = draft.expected.codes, job.context.language
+        in_doubt = has_doubted_number(draft.view, draft.entities, draft.recognition, language, codes)
         number = in_doubt or _has_unexplained_number(draft, job)
         unexplained = number or _has_left_over(draft, job) or _has_doubted_name(draft, job)
         draft.safe_for_llm = not draft.left and not unexplained

@@ -79,7 +79,13 @@ def _over(entity: Entity, tokens: Sequence[Token]) -> Entity:
     return replace(entity, start=min(entity.start, tokens[0].start), end=max(entity.end, tokens[-1].end))
 
 
-def has_doubted_number(view: TextView, hidden: Sequence[Entity], recognition: Recognition, language: str) -> bool:
+def has_doubted_number(
+    view: TextView,
+    hidden: Sequence[Entity],
+    recognition: Recognition,
+    language: str,
+    codes: Sequence[tuple[int, int]] = (),
+) -> bool:
     """Whether recognition doubts the text as a whole, and a number of two digits or more that nothing explains is left.
 
     Args:
@@ -87,20 +93,23 @@ def has_doubted_number(view: TextView, hidden: Sequence[Entity], recognition: Re
         hidden: Its entities.
         recognition: How sure recognition is of it.
         language: ISO 639-1 code.
+        codes: Where codes stand that the flow knows. Recognition is rarely sure of a code, and one that was misheard
+            seldom has the letters of the format.
     """
     if recognition.confidence >= TEXT_BAR:
         return False
     tokens = [token for token in tokens_of(view.text) if token.text[0].isalnum()]
     words = Words(tokens, lexicon_for(language))
-    named = {token: words.digits(token) for token in tokens if not _is_in(token, hidden)}
+    explained = [*codes, *((entity.start, entity.end) for entity in hidden)]
+    named = {token: words.digits(token) for token in tokens if not _is_in(token, explained)}
     for is_number, run in groupby(tokens, lambda token: bool(named.get(token))):
         number = list(run)
         start, end = number[0].start, number[-1].end
-        explained = is_harmless(view, start, end) or is_time_or_day(view, start, end)
-        if is_number and not explained and sum(len(named[token]) for token in number) >= _LEAST_DIGITS:
+        harmless = is_harmless(view, start, end) or is_time_or_day(view, start, end)
+        if is_number and not harmless and sum(len(named[token]) for token in number) >= _LEAST_DIGITS:
             return True
     return False
 
 
-def _is_in(token: Token, entities: Sequence[Entity]) -> bool:
-    return any(entity.start < token.end and token.start < entity.end for entity in entities)
+def _is_in(token: Token, spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start < token.end and token.start < end for start, end in spans)

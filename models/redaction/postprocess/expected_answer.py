@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from models.redaction.flow_words import spellings
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.view import spoken_view
 from models.redaction.lexicons.loader import words
@@ -46,6 +47,7 @@ _MARKS: Final = frozenset("-/.")
 LONGEST_NUMBER_DIGITS: Final = 9
 """Telephone numbers with an area code have ten."""
 
+_GROUP: Final = re.compile(r"\d+")
 _NUMBER: Final = re.compile(r"\d[\d.,' ]*")
 _CLAUSE: Final = re.compile(r"[,;:!?\n]|\.(?:\s|$)")
 _MOST_WORDS_BETWEEN: Final = 4
@@ -68,9 +70,10 @@ class Expected:
     """Where a text has what was expected, as offsets.
 
     Attributes:
-        asked: Codes that the open question asks for, as they are written.
-        codes: Codes of the flow, whatever is open, and those that the open question asks for as they are said. Each has
-            a letter and a digit.
+        asked: Codes that the open question asks for, as they are written and, if the format has letters, as they are
+            said.
+        codes: Codes of the flow, whatever is open, and those of the open question that have letters. Each has a letter
+            and a digit.
         phrases: Whole phrases of the step that is open.
     """
 
@@ -114,7 +117,8 @@ def expected_in(text: str, context: RedactionContext) -> Expected:
     asked = list(_codes(text, code_format)) if code_format else []
     codes = [span for each in formats for span in _codes(text, each)]
     if code_format in formats and context.source is not TextSource.OCR:
-        codes += _codes_said(text, code_format, context.language[:2].lower())
+        said = list(_codes_said(text, code_format, context.language[:2].lower()))
+        asked, codes = [*asked, *said], [*codes, *said]
     phrases = _phrases(context.expected_phrases).finditer(text) if context.expected_phrases else ()
     return Expected(asked, codes, [phrase.span() for phrase in phrases])
 
@@ -125,12 +129,18 @@ def _codes(text: str, code_format: str) -> Iterator[Span]:
 
 
 def _codes_said(text: str, code_format: str, language: str) -> Iterator[Span]:
-    """Codes as they are said: "MV dash two zero four", and with a space or nothing for the mark, "MV 204815"."""
+    """Codes as they are said: "MV dash two zero four", with a space or nothing for the mark, "MV 204815", and with a
+    dash where recognition takes a pause for one, "MV-204-815".
+    """
     view = spoken_view(text, language) or original(text)
     for code in _said(language).finditer(view.text):
-        letters, digits = (re.sub(r"\s", "", part).upper() for part in code.groups())
-        if any(re.fullmatch(code_format, f"{letters}{mark}{digits}") for mark in ("", *_MARKS)):
-            yield view.original_span(*code.span())
+        letters = re.sub(r"\s", "", code[1]).upper()
+        groups = list(_GROUP.finditer(view.text, *code.span(2)))
+        for last in reversed(range(len(groups))):  # what follows may be another number
+            digits = "".join(group[0] for group in groups[: last + 1])
+            if any(re.fullmatch(code_format, each) for each in spellings(f"{letters}{digits}")):
+                yield view.original_span(code.start(), groups[last].end())
+                break
 
 
 def _is_inside(entity: Entity, spans: Sequence[Span]) -> bool:
@@ -208,7 +218,7 @@ def _said(language: str) -> re.Pattern[str]:
     names = "|".join(name for name, mark in lexicon_for(language).signs.items() if mark in _MARKS)
     between = rf"(?: ?[-/.] ?| (?i:{names}) | )"
     letters = rf"((?:[A-Z](?: ?[A-Z]){{0,7}}(?={between}\d))|[A-Za-z]{{1,8}}(?=\d))"
-    return re.compile(rf"(?<![^\W_]){letters}{between}?(\d{{1,16}}(?: \d{{1,8}}){{0,3}})(?![^\W_])")
+    return re.compile(rf"(?<![^\W_]){letters}{between}?(\d{{1,16}}(?:[ -]\d{{1,8}}){{0,4}})(?![^\W_])")
 
 
 @lru_cache(maxsize=128)

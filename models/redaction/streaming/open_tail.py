@@ -15,6 +15,7 @@ from typing import Final
 
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.tokens import Token, Words, tokens_of
+from models.redaction.postprocess.expected_answer import expected_in
 from models.redaction.redactor import redacted_span
 from models.redaction.slots.filling import open_slot
 from models.redaction.types import Redaction, RedactionContext, Redactor
@@ -50,6 +51,22 @@ _STREET_REACH = 4
 """Last words in which a street type means that the house number may follow."""
 
 _ARTICLES = frozenset("the a an my le la les el los die der das plus".split())
+
+
+def open_tail_of(text: RawText, entities: Sequence[Entity], context: RedactionContext, before: RawText) -> RawText:
+    """The same as ``open_tail``. A code of the flow closes what was open before it: the number of a contract was said.
+
+    Args:
+        text: The whole utterance.
+        entities: What was found in it, sorted.
+        context: Of the utterance.
+        before: The open tail of the utterance before.
+    """
+    done = max((end for _, end in expected_in(text.reveal(), context).codes), default=0)
+    if not done:
+        return open_tail(text, entities, context.language, before)
+    rest = [replace(e, start=e.start - done, end=e.end - done) for e in entities if e.start >= done]
+    return open_tail(text.part(done, len(text)), rest, context.language)
 
 
 def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: RawText = NO_TAIL) -> RawText:

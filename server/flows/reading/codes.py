@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from models.redaction.flow_words import spellings
 from models.redaction.itn.view import spoken_view
 from models.redaction.lexicons.loader import words
 from server.flows.fields import LONGEST_CODE, CodeField
@@ -16,6 +17,7 @@ _MARKS: Final = {
     "/": "slash|schrägstrich|barra",
     ".": "dot|point|punkt|punto|ponto",
 }
+_NO_MARKS: Final = re.compile(r"[^A-Za-z0-9]")
 _WORD: Final = re.compile(r"[A-Za-z0-9]+|[-/.]")
 _FEW: Final = 3
 """In a text with so few words and numbers, a word in small letters may be a part of the code."""
@@ -35,8 +37,8 @@ def read_code(field: CodeField, material: AnswerText, *, asked: bool) -> str | N
     if written or not asked:
         return None
     spelled = set(_spelled(field, material))
-    longest = max(map(len, spelled), default=0)
-    found = {code for code in spelled if len(code) == longest}
+    longest = max((len(_NO_MARKS.sub("", code)) for code in spelled), default=0)
+    found = {code for code in spelled if len(_NO_MARKS.sub("", code)) == longest}
     return found.pop() if len(found) == 1 else None
 
 
@@ -56,7 +58,8 @@ def _spelled(field: CodeField, material: AnswerText) -> Iterator[str]:
             if not piece or len(code) + len(piece) > LONGEST_CODE:
                 break
             code += piece
-            yield from (each for each in (code, *_with_marks(code)) if not field.problem(each))
+            if fitting := next((each for each in _candidates(field, code) if not field.problem(each)), ""):
+                yield fitting
 
 
 def _pieces(material: AnswerText) -> list[str]:
@@ -79,7 +82,15 @@ def _pieces(material: AnswerText) -> list[str]:
     ]
 
 
-def _with_marks(code: str) -> Iterator[str]:
-    """The same with a dash between letters and digits."""
-    for mark in ("-", "/"):
-        yield re.sub(r"(?<=[A-Z])(?=\d)|(?<=\d)(?=[A-Z])", mark, code)
+def _candidates(field: CodeField, code: str) -> Iterator[str]:
+    """How a code may be written, the best first: with the marks of the example, as it is, and with others."""
+    bare = _NO_MARKS.sub("", code)
+    texts = (
+        [] if field.example is None else [field.example] if isinstance(field.example, str) else field.example.values()
+    )
+    for example in texts:
+        if len(_NO_MARKS.sub("", example)) == len(bare):
+            left = iter(bare)
+            yield "".join(next(left) if letter.isalnum() else letter for letter in example)
+    yield code
+    yield from spellings(bare)
