@@ -35,7 +35,7 @@ TEXTS = {f"{V1}ConversationService/Converse text.text"}
 CHOSEN_BY_OPERATORS: dict[str, tuple[str, ...]] = {f"{V1}SessionService/StartSession client_id": ("owner",)}
 """The id of a client, and who tries it here. An operator may name any; that of an app comes from its credential."""
 
-ECHOED = {f"{V1}FunnelService/GetReport steps"}
+ECHOED = {f"{V1}FunnelService/GetReport steps", f"{V1}FunnelService/ListFunnelSessions report.steps"}
 """Names that an answer repeats to whoever asked about them. They are stored nowhere all the same."""
 
 

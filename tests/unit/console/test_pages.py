@@ -97,7 +97,7 @@ async def test_health_says_first_what_does_not_work(harness: Harness) -> None:
     async with harness.browser(await harness.key(Scope.OPERATOR)) as browser:
         page = (await browser.get("/health")).text
     assert "1 of 2 parts do not work." in page
-    assert '<a href="http://127.0.0.1:8265" rel="noreferrer">' in page, "Ray's dashboard"
+    assert '<a id="dashboard" href="http://127.0.0.1:8265" rel="noreferrer">' in page, "Ray's dashboard"
     assert page.index("speech") < page.index(">ledger<")
     assert "half open" not in page
     assert "1 min 30 s" in page

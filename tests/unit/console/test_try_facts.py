@@ -109,5 +109,5 @@ async def test_what_no_input_offers_is_refused_in_the_language_of_the_page(harne
     async with harness.browser(await harness.key(Scope.APP, client_id="kiosk")) as browser:
         refused = await browser.post("/try", data=form, headers={"accept-language": "de"})
     assert refused.status_code == 400
-    assert "Was vorher bekannt war, passt nicht zum Ablauf" in refused.text
+    assert "Eine Angabe passt nicht zum Ablauf" in refused.text
     assert "paris" not in refused.text

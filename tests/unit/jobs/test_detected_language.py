@@ -69,7 +69,7 @@ async def test_a_record_is_written_and_judged_in_it(world: World, flow: str) -> 
     assert told == {"day": (Confidence.SURE, ()), "crates": (Confidence.SURE, ())}
 
 
-@pytest.mark.parametrize(("language", "mileage"), [("de", "48215"), ("en", "48.215")])
+@pytest.mark.parametrize(("language", "mileage"), [("de", "48215"), ("en", "")])  # in English it may be 48 or 48,000
 async def test_a_picture_is_read_in_it(world: World, language: str, mileage: str) -> None:
     row = await begin(world, ENGLISH, language, "")
     guide = Guide(world.flows)
