@@ -91,9 +91,9 @@ def talk(
     FILE is in any format that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input. --microphone or
     --device records until Ctrl-C; speech before it is still recognised, unless Ctrl-C is pressed again.
 
-    What is said answers the question that is shown: first the open one, and after each answer what was understood, how
-    far the flow is, and what is asked next. What follows a question in the same recording does not answer it, unless it
-    names the field: send each answer in a recording of its own, with --session.
+    It shows the question that is open, and after each answer what was understood, how far the flow is, and what is
+    asked next. What is said answers the question that was shown when it began. A recording does not wait for the next
+    question: send each answer in one of its own, with --session.
 
     --type reads lines. Lines that begin with / are commands:
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from vestibule.v1 import common_pb2, media_pb2
 from vestibule.v1 import conversation_pb2 as pb
-from vestibule.v1.flow_pb2 import Progress, Question, Question
+from vestibule.v1.flow_pb2 import Progress, Question
 from vestibule.v1.session_pb2 import Session
 
 from models.errors import Conflict, Overloaded
