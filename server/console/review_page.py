@@ -17,11 +17,9 @@ from server.console.page import texts_of
 from server.console.picture_place import PicturePlace
 from server.console.visit import Visit, form_of
 from server.languages.texts import Texts
+from server.records.decision_reasons import FIELD_REASONS, RECORD_REASONS
 from server.times import shown_time
 
-REASONS: Final = ("misread", "misheard", "wrong_source", "outdated", "not_supported", "other")
-"""Why a value is corrected or rejected: machine words, so that they can be counted."""
-REJECTIONS: Final = ("wrong_person", "incomplete", "unreadable", "duplicate", "fraud_suspected", "other")
 DECISIONS: Final = {
     "accept": pb.FIELD_DECISION_ACCEPTED,
     "correct": pb.FIELD_DECISION_CORRECTED,
@@ -63,8 +61,8 @@ async def show(visit: Visit) -> Response:
         claim=_claim(review, texts),
         expires=shown_time(found.expire_time.ToDatetime()),
         proposed=shown_time(found.create_time.ToDatetime()),
-        reasons=REASONS,
-        rejections=REJECTIONS,
+        reasons=FIELD_REASONS,
+        rejections=RECORD_REASONS,
         done=done if done in DONE else "",
     )
 

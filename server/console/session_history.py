@@ -16,6 +16,7 @@ from server.languages.texts import Texts
 from server.times import machine_time
 
 MOST_ENTRIES: Final = 500
+_TALKING: Final = frozenset({common_pb2.SESSION_STATE_STARTED, common_pb2.SESSION_STATE_IN_PROGRESS})
 MOST_TURNS: Final = 500
 """Of a page."""
 
@@ -202,10 +203,12 @@ def record_shown(visit: Visit, session: session_pb2.Session, words: FlowWords, t
 
 
 def asked_shown(session: session_pb2.Session) -> AskedShown | None:
-    """What is asked now; None when the session takes no more answers, or its flow asks nothing."""
+    """What is asked now; None when the session has ended, its flow asks nothing, or a record waits and nothing is open.
+    While a record waits, the session takes more answers, and a new record follows.
+    """
     found = session.progress
-    open_now = session.state in {common_pb2.SESSION_STATE_STARTED, common_pb2.SESSION_STATE_IN_PROGRESS}
-    if not open_now or not found.total:
+    waits = session.state == common_pb2.SESSION_STATE_AWAITING_APPROVAL and found.HasField("question")
+    if not found.total or not (waits or session.state in _TALKING):
         return None
     question = found.question
     text = question.text.value if question.text.safe_for_llm else question.field.question

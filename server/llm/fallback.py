@@ -70,17 +70,10 @@ def summary_of(flow: FlowDefinition, values: Iterable[tuple[str, RedactedText]],
         for name, value in values
         if name in flow.fields
     ]
-    if not known:
-        return RedactedText.literal(plain_summary(flow, (), language))
-    title = RedactedText.literal(f"{text_in(flow.title, language)}:")
-    return RedactedText.join([title, listed_values(known, language)])
-
-
-def plain_summary(flow: FlowDefinition, names: Iterable[str], language: str) -> str:
-    """A summary without any values: the title of the flow, and what people call those of its fields that are there."""
-    labels = ", ".join(flow.fields[name].label_in(language) for name in names if name in flow.fields)
     title = text_in(flow.title, language)
-    return f"{title}: {labels}." if labels else f"{title}."
+    if not known:
+        return RedactedText.literal(f"{title}.")
+    return RedactedText.join([RedactedText.literal(f"{title}:"), listed_values(known, language)])
 
 
 async def _stream(sentences: Iterable[str]) -> AsyncGenerator[str, None]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from server.records.decision_reasons import KNOWN_REASONS
+
 _PARTS: Final = re.compile(r"[._-]+")
 
 _WORDS: Final = """
@@ -60,5 +62,7 @@ PROGRAM_WORDS: Final = frozenset(_WORDS.split())
 
 
 def is_of_programs(word: str) -> bool:
-    """Whether all parts of a word are known to name nobody, as in ``branch``, ``form_sent`` and ``utm.source``."""
-    return all(part in PROGRAM_WORDS for part in _PARTS.split(word.strip("._-")))
+    """Whether a word is known to name nobody: a reason of ``KNOWN_REASONS``, or one whose parts all are words of
+    programs, as in ``branch``, ``form_sent`` and ``utm.source``.
+    """
+    return word in KNOWN_REASONS or all(part in PROGRAM_WORDS for part in _PARTS.split(word.strip("._-")))

@@ -10,7 +10,7 @@ from server.flows.definition import FlowDefinition
 from server.flows.fields import ChoiceField, NumberField, PersonalField, PhotoField, YesNoField
 from server.flows.texts import text_in
 from server.ledger.record_text import with_replaced
-from server.llm.fallback import plain_summary, summary_of
+from server.llm.fallback import summary_of
 from server.llm.plain_text import words_of
 from server.llm.support import tells
 from server.llm.types import OnboardingRecord, RecordField
@@ -33,7 +33,7 @@ def summary_after(
     """The summary with corrected values in place of those before.
 
     One that the flow wrote is written anew. In another one a value is replaced only where that is certain. Else it
-    becomes a plain one, which names the fields alone: a value was rejected, or the summary may tell it in other words.
+    becomes that of the flow, a list of the values: a value was rejected, or the summary may tell it in other words.
 
     Args:
         before: The record as it was shown.
@@ -44,9 +44,9 @@ def summary_after(
         language: One of the flow.
     """
     summary = parts[before.summary]
+    listed = summary_of(flow, [(one.name, given.get(one.name) or parts[one.value]) for one in after.fields], language)
     if summary_of(flow, [(one.name, parts[one.value]) for one in before.fields], language).value == summary.value:
-        values = [(one.name, given.get(one.name) or parts[one.value]) for one in after.fields]
-        return summary_of(flow, values, language)
+        return listed
     kept = {field.name: field.value for field in after.fields}
     for field in before.fields:
         if kept.get(field.name) == field.value:
@@ -54,7 +54,7 @@ def summary_after(
         certain = field.name in kept and _is_certain(field, before, given, flow, language)
         rest = with_replaced(summary, field.value, _GAP)
         if not certain or rest is summary or tells(flow.fields.get(field.name), field.value, rest, language):
-            return RedactedText.literal(plain_summary(flow, kept, language))
+            return listed
         summary = with_replaced(summary, field.value, given[field.name])
     return summary
 

@@ -63,7 +63,6 @@ class TalkOptions:
         max_utterance_s: Longest utterance; None takes the server's default.
         give_up_s: Seconds without progress after which the client stops trying.
         word_times: Whether finals come with their words.
-        guided: Whether the questions of the flow are shown.
     """
 
     session_id: str
@@ -73,7 +72,6 @@ class TalkOptions:
     max_utterance_s: float | None = None
     give_up_s: float = 60.0
     word_times: bool = False
-    guided: bool = False
 
 
 @dataclass(slots=True)
@@ -229,7 +227,7 @@ class Talker:
             language=options.language,
             reply=options.reply,
             word_times=options.word_times,
-            guided=options.guided,
+            guided=True,  # the screen shows the questions
         )
         if options.end_silence_s is not None:
             config.end_silence.CopyFrom(_duration(options.end_silence_s))

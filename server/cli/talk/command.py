@@ -91,8 +91,11 @@ def talk(
     FILE is in any format that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input. --microphone or
     --device records until Ctrl-C; speech before it is still recognised, unless Ctrl-C is pressed again.
 
-    --type reads lines. After each it shows what was understood, how far the flow is, and what is asked next. Lines that
-    begin with / are commands:
+    It shows the question that is open, and after each answer what was understood, how far the flow is, and what is
+    asked next. What is said answers the question that was shown when it began. A recording does not wait for the next
+    question: send each answer in one of its own, with --session.
+
+    --type reads lines. Lines that begin with / are commands:
 
     \b
       /skip             go on without an answer, where the flow allows it
@@ -110,6 +113,7 @@ def talk(
       vestibule talk --device plughw:1 --reply
       vestibule talk visit.webm --format srt --output visit.srt
       vestibule talk visit.webm --format json --words
+      vestibule talk answer.webm --session 0b6f6d4e-3a43-4f6c-9b52-5f0f7f6f2c11
       vestibule talk --microphone --flow incident_report
       vestibule talk visit.webm --vocabulary Hexham --vocabulary "Kiosk 7"
 
@@ -132,7 +136,6 @@ def talk(
         max_utterance_s=speech.max_utterance,
         give_up_s=give_up,
         word_times=speech.words,
-        guided=typing or bool(flow),
     )
     if not typing:
         talk_spoken(server, options, speech, opening)

@@ -14,7 +14,7 @@ from models.errors import NoSpeech
 from server.cli.channel import open_aio_channel
 from server.cli.output import Failure, check_can_write
 from server.cli.remote import Endpoint, translated
-from server.cli.talk.opening import Opening, opened
+from server.cli.talk.opening import Opening, found, opened
 from server.cli.talk.screen import Screen
 from server.cli.talk.sources import feed, open_source
 from server.cli.talk.transcript_formats import written
@@ -110,11 +110,12 @@ async def stream(
 
     audio = Audio()
     async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
-        if not options.session_id:
+        if options.session_id:
+            session = await found(channel, options.session_id)
+        else:
             session = await opened(channel, opening or Opening(), options.language)
             options = replace(options, session_id=session.id)
-            if options.guided:
-                screen.progress(session.progress)
+        screen.progress(session.progress)
         filling = asyncio.create_task(feed(audio, sound, fast=fast))
         talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
         try:

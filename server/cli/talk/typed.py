@@ -43,6 +43,14 @@ HELP: Final = "\n".join(
         *(f"  {command:<18}{what}" for command, what in COMMANDS.items()),
     )
 )
+_REFUSED_LINE: Final = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+"""What the server answers to a line that it does not take. After any other error it would take no other line."""
 _SKIP: Final = "skip"
 """What a person would say. Flows know it in every language."""
 
@@ -54,7 +62,7 @@ class TypedTalk:
         server: For the messages of errors.
         options: Options of the streams; each line has a stream of its own, so nobody must type fast.
         screen: Shows what comes.
-        terminal: Whether a person types: what fails is shown, and the next line is read. Else it ends the command.
+        terminal: Whether a person types. Then nothing that fails ends the command.
     """
 
     def __init__(
@@ -67,24 +75,34 @@ class TypedTalk:
         self._terminal = terminal
 
     async def run(self, lines: IO[bytes]) -> None:
-        """Take lines until their end, or until /quit.
+        """Take lines until their end, or until /quit. What fails is shown, and the next line is read.
 
         Raises:
-            Failure: A line failed, and no person types.
-            grpc.aio.AioRpcError: The same, at the server.
+            Failure: No person types, and lines were refused; or one failed as the next ones would, such as when the
+                server is away. Then no further line is read.
+            grpc.aio.AioRpcError: The server does not say how far the flow is.
         """
+        refused = await self._take_all(lines)
+        if refused and not self._terminal:
+            raise Failure(f"Lines that were refused: {refused}. The others were taken.")
+
+    async def _take_all(self, lines: IO[bytes]) -> int:
+        """Take lines; returns how many were refused."""
+        refused = 0
         if self._terminal:
             click.echo(f"Type what the person says. Commands: {', '.join(COMMANDS)}.", err=True)
         await self._show_progress()
         while line := await self._next(lines):
             try:
                 if not await self._take(line.decode().strip()):
-                    return
+                    break
             except (Failure, VestibuleError, grpc.aio.AioRpcError, UnicodeDecodeError) as error:
                 failure = self._failure(error)
-                if not self._terminal:
+                if not self._terminal and not _concerns_one_line(error):
                     raise failure from error
                 failure.show()
+                refused += 1
+        return refused
 
     async def _next(self, lines: IO[bytes]) -> bytes:
         """The next line; empty at the end. A thread that nobody waits for reads it, so that Ctrl-C ends the command."""
@@ -195,7 +213,7 @@ def talk_typed(server: Endpoint, options: TalkOptions, opening: Opening) -> None
         opening: What a new session is opened with.
 
     Raises:
-        Failure: A line failed, and no person types; or the server refused.
+        Failure: No person types and a line was refused; or the server cannot be used.
     """
     with translated(server.target, server.tls):
         asyncio.run(_talk(server, options, opening))
@@ -209,6 +227,13 @@ async def _talk(server: Endpoint, options: TalkOptions, opening: Opening) -> Non
             options = replace(options, session_id=session.id)
         typed = TypedTalk(channel, server, options, screen, terminal=sys.stdin.isatty())
         await typed.run(_standard_input())
+
+
+def _concerns_one_line(error: Exception) -> bool:
+    """Whether the next line may be taken nevertheless. Bytes that are no text are no line: the input is a recording."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.code() in _REFUSED_LINE
+    return not isinstance(error, UnicodeDecodeError)
 
 
 def _standard_input() -> IO[bytes]:

@@ -129,14 +129,28 @@ async def test_a_session_has_the_time_zone_of_the_browser(
     assert row.time_zone == kept
 
 
+def test_a_question_that_is_open_while_a_record_waits_is_still_shown() -> None:
+    question = Question(step_title="Meter", text=common_pb2.RedactedText(value="How much?", safe_for_llm=True))
+    session = Session(progress=Progress(flow_title="Site visit", language="en", done=2, total=3, question=question))
+    for state in (common_pb2.SESSION_STATE_IN_PROGRESS, common_pb2.SESSION_STATE_AWAITING_APPROVAL):
+        session.state = state
+        asked = asked_shown(session)
+        assert asked is not None
+        assert (asked.question, asked.step, asked.done) == ("How much?", "Meter", 2)
+    for state in (common_pb2.SESSION_STATE_COMPLETED, common_pb2.SESSION_STATE_REJECTED):
+        session.state = state
+        assert asked_shown(session) is None
+
+
 def test_a_session_that_has_all_answers_or_has_ended_asks_nothing() -> None:
     progress = Progress(flow_title="Site visit", language="en", done=3, total=3)
     session = Session(state=common_pb2.SESSION_STATE_IN_PROGRESS, progress=progress)
     asked = asked_shown(session)
     assert asked is not None
     assert (asked.question, asked.step, asked.done) == ("", "", 3)
-    session.state = common_pb2.SESSION_STATE_AWAITING_APPROVAL
-    assert asked_shown(session) is None
+    for state in (common_pb2.SESSION_STATE_AWAITING_APPROVAL, common_pb2.SESSION_STATE_COMPLETED):
+        session.state = state
+        assert asked_shown(session) is None
     assert asked_shown(Session(state=common_pb2.SESSION_STATE_STARTED)) is None
 
 

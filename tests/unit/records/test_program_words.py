@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from models.redaction.redactor import build_redactor
-from server.records.machine_words import MachineWords
+from server.records.decision_reasons import FIELD_REASONS, KNOWN_REASONS, RECORD_REASONS
+from server.records.machine_words import REDACTED, MachineWords
 from server.records.program_words import PROGRAM_WORDS, is_of_programs
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.local_workers import LocalWorkers
@@ -31,6 +33,22 @@ async def test_a_word_of_programs_is_not_read(word: str) -> None:
 )
 def test_every_part_must_be_known(word: str) -> None:
     assert not is_of_programs(word)
+
+
+@pytest.mark.parametrize("reason", sorted(KNOWN_REASONS))
+async def test_a_reason_of_reviewers_is_stored_as_it_is(reason: str) -> None:
+    workers = FakeGateway(secrets={reason.replace("_", " "): "NAME"})
+    assert await MachineWords(workers).replaced(reason) == reason
+    assert await MachineWords(workers).replaced(f"{reason}x") == REDACTED, "others are read"
+
+
+def test_the_reasons_of_the_guide_are_those_that_the_server_knows() -> None:
+    guide = (Path(__file__).parents[3] / "docs/operating/reviewing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| a (?:value|record) \| (`.+|\*\*`.+) \|$", guide, re.MULTILINE)
+    named = [re.findall(r"(\*\*)?`(\w+)`", row) for row in rows]
+    offered = [tuple(word for bold, word in row if bold) for row in named]
+    assert offered == [FIELD_REASONS, RECORD_REASONS]
+    assert {word for row in named for _, word in row} == KNOWN_REASONS
 
 
 def test_no_given_name_is_a_word_of_programs() -> None:

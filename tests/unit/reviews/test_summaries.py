@@ -12,7 +12,7 @@ from tests.unit.reviews.conftest import ANN, ReviewWorld, correct, reject
 from tests.unit.reviews.sending_back import send_back, summary, write
 
 FIELDS = {"mileage": "48213", "fuel": "eighths_8", "note": "sand", "day": "2026-11-28"}
-PLAIN = "Return: Mileage, Fuel level, day, note."
+LISTED = {"mileage": "Mileage 48213 km", "fuel": "Fuel level full", "day": "day 2026-11-28", "note": "note sand"}
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,12 @@ PLAIN = "Return: Mileage, Fuel level, day, note."
         ("Returned on 2026-11-28, or November 28.", "day", "2026-11-29"),
     ],
 )
-async def test_it_is_plain_where_something_may_be_left(rental: ReviewWorld, told: str, field: str, value: str) -> None:
+async def test_it_is_a_list_where_something_may_be_left(rental: ReviewWorld, told: str, field: str, value: str) -> None:
     await rental.say("Here is the car.")
     row = await write(rental, summary=told, **FIELDS)
-    assert summary(await rental.decide(ANN, row, correct(field, value))) == PLAIN
+    label, _, unit = LISTED[field].partition(" " + ("full" if field == "fuel" else FIELDS[field]))
+    listed = "; ".join((LISTED | {field: f"{label} {value}{unit}"}).values())
+    assert summary(await rental.decide(ANN, row, correct(field, value))) == f"Return: {listed}."
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,19 @@ async def test_a_word_of_the_flow_is_not_replaced(rental: ReviewWorld, note: str
     row = await write(
         rental, summary=f"Return of a car, mileage and fuel level noted, place unknown: {note}.", note=note
     )
-    assert summary(await rental.decide(ANN, row, correct("note", "sand"))) == "Return: note."
+    assert summary(await rental.decide(ANN, row, correct("note", "sand"))) == "Return: note sand."
+
+
+async def test_it_is_a_list_without_a_value_that_was_rejected(rental: ReviewWorld) -> None:
+    await rental.say("Here is the car.")
+    row = await write(rental, summary="There is sand in a car with 48213 km.", note="sand", mileage="48213")
+    assert summary(await rental.decide(ANN, row, reject("mileage"))) == "Return: note sand."
+
+
+async def test_of_a_long_text_a_list_tells_only_the_label(rental: ReviewWorld) -> None:
+    await rental.say("Here is the car.")
+    row = await write(rental, summary="It is done.", note="sand " * 20 + "everywhere", mileage="48213")
+    assert summary(await rental.decide(ANN, row, correct("mileage", "48214"))) == "Return: Mileage 48214 km; note."
 
 
 async def test_a_summary_of_the_flow_is_written_anew_with_its_labels(rental: ReviewWorld) -> None:

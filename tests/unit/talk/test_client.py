@@ -14,19 +14,25 @@ import grpc.aio
 import numpy as np
 import pytest
 from vestibule.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from vestibule.v1.session_pb2_grpc import add_SessionServiceServicer_to_server
 
 from server.cli.remote import Endpoint
 from server.cli.talk import spoken
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.cli.talk.microphone import Microphone
 from server.cli.talk.screen import Screen
+from server.flows.catalogue import shipped_catalogue
 from server.observability.metrics import Metrics
+from server.records.machine_words import MachineWords
+from server.records.sessions import Sessions
+from server.records.vocabulary import VocabularySealer
 from server.rpc.interceptors import interceptors
 from server.runtime.lifecycle import Lifecycle
 from server.services.conversation import ConversationService
+from server.services.session import SessionService
 from server.setting_groups import LimitSettings
 from tests.fakes.access import OpenAccess
-from tests.unit.streaming.conversation_harness import quiet, speech
+from tests.unit.streaming.conversation_harness import NOW, quiet, speech
 from tests.unit.streaming.stream_harness import ADMISSION, StreamHarness
 from tests.unit.talk.recording_listener import Listener
 from tests.unit.talk.test_microphone import Device, frames
@@ -42,6 +48,9 @@ async def served(harness: StreamHarness, port: int = 0) -> AsyncIterator[int]:
         options=(("grpc.so_reuseport", 0),),
     )
     add_ConversationServiceServicer_to_server(ConversationService(harness.streams), server)
+    sessions = Sessions(harness.ledger, harness.pubsub, VocabularySealer(bytes(32)), lambda: NOW, shipped_catalogue())
+    words = MachineWords(harness.gateway)
+    add_SessionServiceServicer_to_server(SessionService(sessions, harness.pubsub, Lifecycle(), words), server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,84 +14,16 @@ from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1 import flow_pb2, media_pb2
 from vestibule.v1.common_pb2 import RedactedText
 from vestibule.v1.conversation_pb2_grpc import ConversationServiceServicer, add_ConversationServiceServicer_to_server
-from vestibule.v1.media_pb2_grpc import MediaServiceServicer, add_MediaServiceServicer_to_server
-from vestibule.v1.session_pb2_grpc import add_SessionServiceServicer_to_server
 
+from models.errors import Overloaded, Unavailable
+from models.reasons import Reason
 from server.cli.output import Failure
-from server.cli.remote import Endpoint
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.cli.talk.opening import Opening, opened
 from server.cli.talk.screen import Screen
 from server.cli.talk.typed import TypedTalk
-from server.flows.catalogue import shipped_catalogue
-from server.observability.metrics import Metrics
-from server.records.machine_words import MachineWords
-from server.records.sessions import Sessions
-from server.records.vocabulary import VocabularySealer
-from server.rpc.interceptors import interceptors
-from server.runtime.lifecycle import Lifecycle
-from server.services.conversation import ConversationService
-from server.services.session import SessionService
-from server.setting_groups import LimitSettings
-from tests.fakes.access import OpenAccess
-from tests.fakes.gateway import FakeGateway
-from tests.unit.streaming.conversation_harness import NOW
-from tests.unit.streaming.stream_harness import StreamHarness
+from tests.unit.talk.conftest import SOMEWHERE, World
 from tests.unit.talk.recording_listener import Listener
-
-SOMEWHERE = Endpoint("127.0.0.1:1", None)
-
-
-@dataclass
-class Reader(MediaServiceServicer):
-    """Reads every picture as the same text, or fails."""
-
-    outcome: media_pb2.Upload = field(default_factory=media_pb2.Upload)
-    got: list[tuple[media_pb2.UploadDescription, bytes]] = field(default_factory=list)
-
-    async def Upload(self, request_iterator: AsyncIterator[media_pb2.UploadRequest], context: Any) -> Any:
-        parts = [part async for part in request_iterator]
-        self.got.append((parts[0].description, b"".join(part.data for part in parts[1:])))
-        return media_pb2.UploadResponse()
-
-    async def WatchUpload(self, request: media_pb2.WatchUploadRequest, context: Any) -> AsyncIterator[Any]:
-        assert request.upload_id == self.got[-1][0].upload_id
-        yield media_pb2.WatchUploadResponse(upload=media_pb2.Upload(state=media_pb2.UPLOAD_STATE_PROCESSING))
-        yield media_pb2.WatchUploadResponse(upload=self.outcome)
-
-
-@dataclass
-class World:
-    """A server, and what types to it."""
-
-    channel: grpc.aio.Channel
-    reader: Reader
-    harness: StreamHarness
-
-    async def type(self, *lines: str, flow: str = "site_visit", reply: bool = False, terminal: bool = False) -> str:
-        """Type lines in a new session; returns its id."""
-        session = await opened(self.channel, Opening(flow=flow), "en")
-        options = TalkOptions(session.id, "en", reply, give_up_s=5.0, guided=True)
-        typed = TypedTalk(self.channel, SOMEWHERE, options, Screen(terminal=False), terminal=terminal)
-        await typed.run(io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
-        return session.id
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    harness, reader = StreamHarness(tmp_path), Reader()  # type: ignore[abstract] # no other call is made
-    sessions = Sessions(harness.ledger, harness.pubsub, VocabularySealer(bytes(32)), lambda: NOW, shipped_catalogue())
-    server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics(), OpenAccess(), LimitSettings()))
-    add_ConversationServiceServicer_to_server(ConversationService(harness.streams), server)
-    words = MachineWords(FakeGateway())
-    add_SessionServiceServicer_to_server(SessionService(sessions, harness.pubsub, Lifecycle(), words), server)
-    add_MediaServiceServicer_to_server(reader, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield World(channel, reader, harness)
-    await server.stop(None)
-    harness.ledger.close()
 
 
 async def test_each_line_is_shown_with_what_was_understood_and_what_is_asked_next(
@@ -132,17 +63,19 @@ async def test_a_question_that_needs_no_answer_is_skipped(world: World, capsys: 
 
 async def test_a_question_is_skipped_in_any_language(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     session = await opened(world.channel, Opening(flow="site_visit"), "de")
-    options = TalkOptions(session.id, "de", give_up_s=5.0, guided=True)
+    options = TalkOptions(session.id, "de", give_up_s=5.0)
     lines = io.BytesIO("Riverside North.\nDer Zähler zeigt 4830.\n/skip\n".encode())
     await TypedTalk(world.channel, SOMEWHERE, options, Screen(terminal=False), terminal=False).run(lines)
     assert capsys.readouterr().err.splitlines()[-1].startswith("[3/6] Besucherbuch: ")
 
 
 async def test_a_question_that_needs_an_answer_is_not_skipped(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Failure, match="cannot be skipped") as caught:
+    with pytest.raises(Failure, match="refused: 1"):
         await world.type("/skip")
-    assert caught.value.reason == "STEP_NOT_SKIPPABLE"
-    assert capsys.readouterr().err.splitlines()[1:] == ["[0/6] Site: Which site are you at?"]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1] == "[0/6] Site: Which site are you at?"
+    assert lines[2].startswith("Error: This question cannot be skipped"), lines
+    assert not any(line.startswith("[") for line in lines[2:])
 
 
 async def test_a_person_is_told_the_commands_at_the_start(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,26 +132,50 @@ async def test_a_picture_is_sent_whole_and_what_was_read_is_shown(
         ("\u200b", "The text is blank."),
     ],
 )
-async def test_a_line_that_fails_ends_a_pipe_and_only_tells_a_person(
+async def test_the_lines_after_one_that_is_refused_are_taken_and_a_pipe_ends_with_an_error(
     world: World, capsys: pytest.CaptureFixture[str], line: str, told: str
 ) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Failure, match="refused: 1"):
         await world.type(line, "after it")
-    assert told in caught.value.format_message()
-    assert "after it" not in capsys.readouterr().err
+    piped = capsys.readouterr().err
     await world.type(line, "after it", terminal=True)
-    shown = capsys.readouterr().err
-    assert "Error: " in shown
-    assert told in shown
-    assert "\nafter it\n" in shown.replace("> ", "")
+    for shown in (piped, capsys.readouterr().err.replace("> ", "")):
+        assert "Error: " in shown
+        assert told in shown
+        assert "\nafter it\n" in shown
 
 
-async def test_a_picture_that_cannot_be_read_is_a_failure(world: World, tmp_path: Path) -> None:
+async def test_a_picture_beyond_the_quota_is_refused_with_its_hint_and_the_next_line_is_taken(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"x")
+    world.reader.refusal = Overloaded("It is full.", reason=Reason.UPLOAD_QUOTA, hint="Send it later.")
+    with pytest.raises(Failure, match="refused: 2"):
+        await world.type(*[f"/photo meter {tmp_path / 'x.jpg'}"] * 2, "It is Riverside North.")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines.count("Error: It is full. [UPLOAD_QUOTA]") == 2
+    assert "Hint: Send it later." in lines
+    assert lines[-1].startswith("[1/6]"), "the line after them was taken"
+
+
+async def test_no_further_line_is_read_when_the_server_is_away(
+    world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"x")
+    world.reader.refusal = Unavailable("It is away.", reason=Reason.CLUSTER_UNAVAILABLE)
+    with pytest.raises(Failure, match="It is away"):
+        await world.type(f"/photo meter {tmp_path / 'x.jpg'}", "after it")
+    assert "after it" not in capsys.readouterr().err
+
+
+async def test_a_picture_that_cannot_be_read_is_a_failure(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "x.jpg").write_bytes(b"x")
     world.reader.outcome = media_pb2.Upload(state=media_pb2.UPLOAD_STATE_FAILED, failure_reason="BROKEN_MEDIA")
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Failure, match="refused: 1"):
         await world.type(f"/photo meter {tmp_path / 'x.jpg'}")
-    assert caught.value.reason == "BROKEN_MEDIA"
+    assert "[BROKEN_MEDIA]" in capsys.readouterr().err
 
 
 async def test_bytes_that_are_no_text_are_refused(world: World) -> None:
