@@ -15,6 +15,7 @@ from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress,
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import chooses_no
 from server.flows.reading.reader import Request, read_answer
+from server.flows.reading.restating import restated
 from server.flows.reading.words import (
     PHOTOGRAPH,
     SAID,
@@ -27,6 +28,7 @@ from server.flows.reading.words import (
     greets,
     is_puzzled,
     phrases,
+    starts_with_marker,
 )
 
 _FIRST_WORDS = 4
@@ -59,7 +61,9 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
         if isinstance(current.field, TextField) and not current.asked_again:
             return [_row(current, AnswerStatus.REOPENED, material, source_id)]
     corrects = _corrects(material, current)
-    found = [] if not corrects else list(_corrections(progress, material, current))
+    again = restated(progress, material, current if asked else None)
+    found = [again] if again is not None else list(_corrections(progress, material, current)) if corrects else []
+    corrects = corrects or (again is not None and starts_with_marker(material.text.value, material.code))
     if not found:
         found = list(_answers(progress, material, current if asked else None))
     rows = [_row(one, AnswerStatus.ANSWERED, material, source_id, value, corrects=corrects) for one, value in found]

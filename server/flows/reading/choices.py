@@ -105,13 +105,18 @@ def options_in(field: ChoiceField, material: AnswerText) -> set[str]:
     return {each.value for each in _mentions(field, material, material.plain) if not each.changed}
 
 
+def denied_options(field: ChoiceField, material: AnswerText) -> set[str]:
+    """The values of all options that a text names and changes or denies: "not a cat"."""
+    return {each.value for each in _mentions(field, material, material.plain) if each.changed}
+
+
 def chooses_no(field: FieldDefinition, material: AnswerText) -> bool:
     """Whether a text chooses an option that has a no among its words, such as "none" for the damage."""
     if not isinstance(field, ChoiceField):
         return False
     value = read_choice(field, material, asked=True)
     chosen = (option for option in field.options if option.value == value)
-    words = {phrase for option in chosen for phrase, _ in _phrases(option, material.language)}
+    words = {phrase for option in chosen for phrase, _ in option_phrases(option, material.language)}
     return not words.isdisjoint(phrases(NO, material.code))
 
 
@@ -157,7 +162,7 @@ def _mentions(field: ChoiceField, material: AnswerText, plain: str) -> list[_Men
         here = [
             _Mention(option.value, number, start, end, named, vague=phrase in vague)
             for option in field.options
-            for phrase, named in _phrases(option, material.language)
+            for phrase, named in option_phrases(option, material.language)
             for start, end in _places(phrase, text)
         ]
         longest = [each for each in here if not each.is_within_longer(here)]
@@ -168,7 +173,7 @@ def _mentions(field: ChoiceField, material: AnswerText, plain: str) -> list[_Men
 
 def _shared(field: ChoiceField, language: str) -> set[str]:
     """The phrases that stand in a longer one of another option, such as "full" in "half full"."""
-    known = {(phrase, option.value) for option in field.options for phrase, _ in _phrases(option, language)}
+    known = {(phrase, option.value) for option in field.options for phrase, _ in option_phrases(option, language)}
     pairs = ((phrase, longer) for phrase, value in known for longer, other in known if value != other)
     return {phrase for phrase, longer in pairs if phrase != longer and any(_places(phrase, longer))}
 
@@ -176,7 +181,7 @@ def _shared(field: ChoiceField, language: str) -> set[str]:
 def _of_ends(field: ChoiceField, scale: dict[str, Fraction], language: str) -> set[str]:
     """The phrases for the whole and for nothing, before which a part may stand: "three quarters empty"."""
     ends = (option for option in field.options if scale.get(option.value) in (0, 1))
-    return {phrase for option in ends for phrase, _ in _phrases(option, language)}
+    return {phrase for option in ends for phrase, _ in option_phrases(option, language)}
 
 
 def _places(phrase: str, text: str) -> Iterator[tuple[int, int]]:
@@ -242,7 +247,8 @@ class _Changes:
         return any(self._and.search(before, end) is None for _, end in foreign)
 
 
-def _phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:
+def option_phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:
+    """What an option is called, folded, each with whether it is its value or its label."""
     yield folded(option.value), True
     if option.label is not None:
         yield folded(text_in(option.label, language)), True
