@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,7 +25,8 @@ from server.flows.reading.choices import denied_options, option_phrases
 from server.flows.reading.dates import without_days
 from server.flows.reading.modifiers import AND
 from server.flows.reading.numbers import units_of
-from server.flows.reading.reader import Request, read_answer
+from server.flows.reading.reader import Request, read_value
+from server.flows.reading.spoken_marks import with_spoken_marks
 from server.flows.reading.units import apart
 from server.flows.reading.words import (
     AFTER_ALL,
@@ -41,6 +42,7 @@ from server.flows.reading.words import (
     folded_no,
     phrases,
 )
+from server.flows.reading.written_numbers import SPOKEN_POINT
 from server.flows.texts import text_in
 
 _SHORT: Final = 3
@@ -74,9 +76,9 @@ def restated(
 ) -> tuple[FieldProgress, RedactedText] | None:
     """The answered field to which a text gives another value, and the value; None in doubt.
 
-    The text says nothing but the field, the value, and words that state, deny or correct. A word names the field if it
-    is in its label or its question and in those of no other field. The field needs no name after a "no" to a question
-    for yes or no, nor where its present value is denied: "a dog, not a cat".
+    The text says nothing but the field, the value, and words that state, deny or correct; see ``_value``. A word names
+    the field if it is in its label or its question and in those of no other field. The field needs no name after a "no"
+    to a question for yes or no, nor where its present value is denied: "a dog, not a cat".
 
     Args:
         progress: Before the text.
@@ -89,15 +91,17 @@ def restated(
         return None
     if free and not said.marked:
         return None
-    unnamed = said.marked and asked is not None and isinstance(asked.field, YesNoField)
     known = [one for one in progress.fields if not isinstance(one.field, _UNREAD)]
     found = [
         (one, value)
         for one in known
         if one is not asked and one.state is FieldState.ANSWERED and material.way in one.step.ways
-        if (value := _value(one, known, said.material, unnamed=unnamed)) is not None
+        if (value := _value(one, said, known, asked)) is not None
     ]
-    return found[0] if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    [(one, value)] = found
+    return one, RedactedText.literal(value)
 
 
 def _after_marker(material: AnswerText) -> _Said | None:
@@ -119,29 +123,47 @@ def _after_marker(material: AnswerText) -> _Said | None:
     return None if quoted is None else _Said(replace(material, text=quoted), marked=True)
 
 
-def _value(
-    one: FieldProgress, known: Iterable[FieldProgress], material: AnswerText, *, unnamed: bool
-) -> RedactedText | None:
-    """Another value of a field in a text that says nothing else, or None."""
-    field, text = one.field, folded(material.plain)
-    own, rest = _words_of(field, material), _without_value(field, material)
+def _value(one: FieldProgress, said: _Said, known: Sequence[FieldProgress], asked: FieldProgress | None) -> str | None:
+    """Another value of a field in a text that says nothing else, or None.
+
+    After a "no" to a question for yes or no, more may be said, but no word of that question.
+    """
+    field, material = one.field, said.material
     foreign = [other.field for other in known if other is not one]
-    allowed = own | _value_words(field, material)
-    longer = (word for word in re.findall(r"\w+", rest) if len(word) > _SHORT and not word[0].isdigit())
-    if not all(_has_any([word], allowed) for word in longer) or _names_option(foreign, field, rest, material):
+    named = _names(field, foreign, material)
+    no_to = asked.field if said.marked and asked is not None and isinstance(asked.field, YesNoField) else None
+    alone = _says_only(field, foreign, material)
+    if not alone and (no_to is None or not named or _names(no_to, [field], material)):
         return None
-    others = {word for other in foreign for word in _words_of(other, material)}
-    label = _long_words(field.label_in(material.language))
-    naming = {word for word in (label if isinstance(field, YesNoField) and label else own) if word not in others}
-    named = _has_any(text.split(), naming)
-    if not named and not unnamed and not _denies_present(one, material):
+    if not named and no_to is None and not _denies_present(one, material):
+        return None
+    if not named and any(_is_like(field, other) for other in foreign):
         return None
     if isinstance(field, YesNoField):
-        value = _yes_or_no(field, material) if named else None
+        value = _yes_or_no(field, material) if named and alone else None
     else:
-        value = read_answer(field, one.step, material, Request(asked=named, corrects=True))
-        value = value if named or not any(_is_like(field, other) for other in foreign) else None
-    return value if value is not None and not field.equal(one.value.value, value.value) else None
+        value = read_value(field, material, Request(asked=named and alone, corrects=True))
+    return value if value is not None and not field.equal(one.value.value, value) else None
+
+
+def _names(field: FieldDefinition, others: Iterable[FieldDefinition], material: AnswerText) -> bool:
+    """Whether a text has a word that only this field has; of a field for yes or no, one of its label."""
+    words = _long_words(field.label_in(material.language)) if isinstance(field, YesNoField) else set[str]()
+    taken = {word for other in others for word in _words_of(other, material)}
+    return _has_any(folded(material.plain).split(), (words or _words_of(field, material)) - taken)
+
+
+def _says_only(field: FieldDefinition, others: Iterable[FieldDefinition], material: AnswerText) -> bool:
+    """Whether a text has no longer word but those of a field, of its values, and those that state, deny or correct.
+
+    Of a sentence that means yes or no, no shorter word is left either: "the injury is not bad".
+    """
+    rest, allowed = _without_value(field, material), _words_of(field, material) | _value_words(field, material)
+    if strict := isinstance(field, YesNoField):
+        allowed |= set(folded(f"{field.label_in(material.language)} {text_in(field.ask, material.language)}").split())
+    words = (word for word in re.findall(r"\w+", rest) if not re.search(r"\d", word))
+    longer = (word for word in words if strict or len(word) > _SHORT)
+    return all(_has_any([word], allowed) for word in longer) and not _names_option(others, field, rest, material)
 
 
 def _words_of(field: FieldDefinition, material: AnswerText) -> set[str]:
@@ -179,7 +201,8 @@ def _without_value(field: FieldDefinition, material: AnswerText) -> str:
     """The folded text without days, where a day is meant, and without words that state, deny or correct."""
     text = folded(material.plain)
     if isinstance(field, NumberField):
-        text = folded(apart(material.numbered, units_of(field, material)))
+        marked = with_spoken_marks(material.numbered, SPOKEN_POINT)
+        text = folded(apart(marked, units_of(field, material)))
     elif isinstance(field, DateField):
         text = without_days(material)
     lists = (AFTER_ALL, CORRECTION, ECHO, GREETING, NO, NOT, NOW, PLAIN_YES, STATES)
@@ -215,7 +238,7 @@ def _denies_present(one: FieldProgress, material: AnswerText) -> bool:
     return denied and isinstance(one.field, NumberField) and any(one.field.equal(one.value.value, n) for n in numbers)
 
 
-def _yes_or_no(field: YesNoField, material: AnswerText) -> RedactedText | None:
+def _yes_or_no(field: YesNoField, material: AnswerText) -> str | None:
     """Yes or no by a sentence that has the words of the question: "there is a new damage", "it is not injured"."""
     text = folded(material.plain)
     no = any_of((*phrases(NO, material.code), *phrases(NOT, material.code))).search(text) is not None
@@ -223,4 +246,4 @@ def _yes_or_no(field: YesNoField, material: AnswerText) -> RedactedText | None:
     asks = re.findall(r"\w+", text) == re.findall(r"\w+", folded(text_in(field.ask, material.language)))
     if (yes and no) or asks or not (yes or no or len(text.split()) >= _STATEMENT_WORDS):
         return None
-    return RedactedText.literal("no" if no else "yes")
+    return "no" if no else "yes"

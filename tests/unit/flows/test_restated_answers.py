@@ -58,6 +58,7 @@ steps:
           - {value: cat, words: [kitten]}
           - {value: rabbit, words: [bunny]}
           - {value: other, label: another animal, words: [bird, hedgehog]}
+      - {name: tag, label: tag code, kind: code, format: "AB[0-9]{2}-[0-9]{4}", ask: "What is the code on its tag?"}
       - {name: weight, kind: number, unit: kg, unit_words: [kilos], decimals: 1, ask: "How much does it weigh?"}
       - {name: found_on, label: day on which it was found, kind: date, ask: "On which day was it found?"}
       - {name: injured, kind: yes_no, ask: "Is the animal injured?"}
@@ -66,7 +67,7 @@ steps:
 """
 _FLOWS: Final = {"de": parse_flow(_CAR, "car.yaml"), "en": parse_flow(_SHELTER, "shelter.yaml")}
 _TO_DAMAGED: Final = ("48203", "voll")
-_TO_INJURED: Final = ("a cat", "4.2 kg", "24 November")
+_TO_INJURED: Final = ("a cat", "AB12-0417", "4.2 kg", "24 November")
 
 
 def after(language: str, *texts: str) -> dict[str, str]:
@@ -85,6 +86,7 @@ def after(language: str, *texts: str) -> dict[str, str]:
         ("Nein, der Tank ist dreiviertel voll", "fuel", "three_quarters"),
         ("Nein, der Tank ist dreiviertel voll.", "fuel", "three_quarters"),
         ("Nein, halb voll", "fuel", "half"),
+        ("Nein, der Tank ist nur noch halb voll", "fuel", "half"),
         ("nein der Tank ist halb voll", "fuel", "half"),
         ("Nein, es sind 48213 km", "mileage", "48213"),
         ("Nein, der Kilometerstand ist 48.213", "mileage", "48213"),
@@ -100,6 +102,9 @@ def test_a_no_before_another_value_of_another_field_is_no_answer(text: str, fiel
     [
         ("No, it weighs 5.2 kg", "weight", "5.2"),
         ("No, it's 5.2 kilos.", "weight", "5.2"),
+        ("No, it weighs five point two kilos", "weight", "5.2"),
+        ("No, today it weighs only 5.2 kg", "weight", "5.2"),
+        ("No, the tag code is AB12-0418", "tag", "AB12-0418"),
         ("No, it is a dog", "species", "dog"),
         ("No, it was found on 25 November", "found_on", "2026-11-25"),
         ("It weighs 5.2 kg", "weight", "5.2"),
@@ -122,6 +127,7 @@ def test_another_value_leaves_the_question_for_yes_or_no_open(text: str, field: 
         "No, I slept for 12 hours",
         "No, my neighbour has a dog",
         "No, and it is a cat",
+        "No, the animal is not injured, it is a calm dog",
     ],
 )
 def test_any_other_no_answers_the_question(text: str) -> None:
@@ -191,6 +197,8 @@ def test_a_yes_is_taken_back(text: str, more: tuple[str, ...]) -> None:
         ("en", (*_TO_INJURED, "no", "77"), "My dog found it on 25 November"),
         ("en", (*_TO_INJURED, "no", "77"), "Is it a dog, a cat, a rabbit or another animal"),
         ("en", (*_TO_INJURED, "no", "77"), "I have a dog"),
+        ("en", (*_TO_INJURED, "yes", "It limps", "77"), "The injury is not bad"),
+        ("de", (*_TO_DAMAGED, "ja", "Der Spiegel", "2"), "Der Schaden ist nicht neu"),
         ("en", (*_TO_INJURED, "no", "77"), "the dog of my sister is not like a cat"),
     ],
 )
