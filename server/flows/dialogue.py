@@ -15,6 +15,7 @@ from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress,
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import chooses_no
 from server.flows.reading.reader import Request, read_answer
+from server.flows.reading.restating import restated
 from server.flows.reading.words import (
     PHOTOGRAPH,
     SAID,
@@ -27,6 +28,7 @@ from server.flows.reading.words import (
     greets,
     is_puzzled,
     phrases,
+    starts_with_marker,
 )
 
 _FIRST_WORDS = 4
@@ -59,13 +61,16 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
         if isinstance(current.field, TextField) and not current.asked_again:
             return [_row(current, AnswerStatus.REOPENED, material, source_id)]
     corrects = _corrects(material, current)
-    found = [] if not corrects else list(_corrections(progress, material, current))
+    again = restated(progress, material, current if asked else None)
+    found = [again] if again is not None else list(_corrections(progress, material, current)) if corrects else []
+    corrects = corrects or (again is not None and starts_with_marker(material.text.value, material.code))
     if not found:
         found = list(_answers(progress, material, current if asked else None))
     rows = [_row(one, AnswerStatus.ANSWERED, material, source_id, value, corrects=corrects) for one, value in found]
     told = current is not None and _tells_more(current, progress.find(progress.last), material)
     if asked and current is not None and not told and _passed_over(current, rows, material):
-        rows.append(_row(current, AnswerStatus.SKIPPED, material, source_id))
+        status = AnswerStatus.SKIPPED if rows or _is_passed(current, material) else AnswerStatus.REOPENED
+        rows.append(_row(current, status, material, source_id))
     return rows
 
 
@@ -256,12 +261,21 @@ def _corrects(material: AnswerText, current: FieldProgress | None) -> bool:
 
 
 def _passed_over(current: FieldProgress, rows: Sequence[Answer], material: AnswerText) -> bool:
-    """Whether something optional was asked and something else was said: it is asked once, not again and again."""
+    """Whether something optional was asked and something else was said."""
     plain = material.plain.strip()
     told = re.search(r"\w", plain) is not None or bool(rows)
     greeted = greets(plain, material.code) or material.is_question or agrees_only(plain, material.code)
     answered = any(row.field == current.field.name or row.corrects for row in rows)
     return not current.field.required and told and not greeted and not answered
+
+
+def _is_passed(current: FieldProgress, material: AnswerText) -> bool:
+    """Whether an optional question counts as passed, and is not asked once more: it was asked again already, something
+    is denied ("I can't read it"), or opening it again would forget a value or photographs.
+    """
+    denies = any_of(denials(material.code)).search(folded(material.plain)) is not None
+    has_some = current.state is not FieldState.MISSING or bool(current.photographs)
+    return current.asked_again or denies or has_some
 
 
 def _row(

@@ -106,7 +106,8 @@ EVENTS: Final[Mapping[str, RecordedEvent]] = {
     "field_answered": RecordedEvent("A field of the flow has its first value.", properties=_OF_FIELD),
     "field_corrected": RecordedEvent("A field of the flow that had a value got another one.", properties=_OF_FIELD),
     "field_reopened": RecordedEvent(
-        "A field of the flow is asked again: the person went back, or a reviewer took its value out.",
+        "A field of the flow is asked again: the person went back, what they said was no answer, or a reviewer took "
+        "its value out.",
         properties=_OF_FIELD,
     ),
     "step_skipped": RecordedEvent(

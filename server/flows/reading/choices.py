@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 from models.redaction.commands import any_of, folded, says_only
+from models.redaction.itn.cardinals import numerals
+from models.redaction.itn.number_words import ARTICLES
 from server.flows.fields import ChoiceField, FieldDefinition, Option
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.fractions import figures_in, part_words, scale_of
 from server.flows.reading.modifiers import (
     ABOUT,
+    AND,
     BOUNDS,
     MISSING,
     MORE,
@@ -69,6 +72,9 @@ class _Mention:
     now: bool = False
     """Whether its clause says that it is so now."""
 
+    vague: bool = False
+    """Whether its words are also a part of what another option is called, so that a number before it may change it."""
+
     def is_within_longer(self, others: Iterable[_Mention]) -> bool:
         """Whether it overlaps a longer one: "field service" is no "service"."""
         overlapping = (each for each in others if each.start < self.end and self.start < each.end)
@@ -99,13 +105,18 @@ def options_in(field: ChoiceField, material: AnswerText) -> set[str]:
     return {each.value for each in _mentions(field, material, material.plain) if not each.changed}
 
 
+def denied_options(field: ChoiceField, material: AnswerText) -> set[str]:
+    """The values of all options that a text names and changes or denies: "not a cat"."""
+    return {each.value for each in _mentions(field, material, material.plain) if each.changed}
+
+
 def chooses_no(field: FieldDefinition, material: AnswerText) -> bool:
     """Whether a text chooses an option that has a no among its words, such as "none" for the damage."""
     if not isinstance(field, ChoiceField):
         return False
     value = read_choice(field, material, asked=True)
     chosen = (option for option in field.options if option.value == value)
-    words = {phrase for option in chosen for phrase, _ in _phrases(option, material.language)}
+    words = {phrase for option in chosen for phrase, _ in option_phrases(option, material.language)}
     return not words.isdisjoint(phrases(NO, material.code))
 
 
@@ -145,17 +156,32 @@ def _mentions(field: ChoiceField, material: AnswerText, plain: str) -> list[_Men
     """Every option that a part of a text names, the longest phrases alone."""
     found, offset = list[_Mention](), 0
     scale = scale_of(field, material.language)
+    vague = _shared(field, material.language) | _of_ends(field, scale, material.language)
     for number, clause in enumerate(clause_end(material.code).split(plain.casefold())):
         text, changes = folded(clause), _Changes(clause, material.code, of_parts=bool(scale))
-        for option in field.options:
-            for phrase, named in _phrases(option, material.language):
-                found += [
-                    changes.mention(_Mention(option.value, number, start, end, named), offset)
-                    for start, end in _places(phrase, text)
-                ]
+        here = [
+            _Mention(option.value, number, start, end, named, vague=phrase in vague)
+            for option in field.options
+            for phrase, named in option_phrases(option, material.language)
+            for start, end in _places(phrase, text)
+        ]
+        longest = [each for each in here if not each.is_within_longer(here)]
+        found += [changes.mention(each, longest, offset) for each in longest]
         offset += len(text) + 1
-    longest = [each for each in found if not each.is_within_longer(found)]
-    return list(_of_the_rest(longest, scale)) if scale else longest
+    return list(_of_the_rest(found, scale)) if scale else found
+
+
+def _shared(field: ChoiceField, language: str) -> set[str]:
+    """The phrases that stand in a longer one of another option, such as "full" in "half full"."""
+    known = {(phrase, option.value) for option in field.options for phrase, _ in option_phrases(option, language)}
+    pairs = ((phrase, longer) for phrase, value in known for longer, other in known if value != other)
+    return {phrase for phrase, longer in pairs if phrase != longer and any(_places(phrase, longer))}
+
+
+def _of_ends(field: ChoiceField, scale: dict[str, Fraction], language: str) -> set[str]:
+    """The phrases for the whole and for nothing, before which a part may stand: "three quarters empty"."""
+    ends = (option for option in field.options if scale.get(option.value) in (0, 1))
+    return {phrase for option in ends for phrase, _ in option_phrases(option, language)}
 
 
 def _places(phrase: str, text: str) -> Iterator[tuple[int, int]]:
@@ -190,13 +216,17 @@ class _Changes:
         both = any_of(phrases(ABOUT, code)).sub(" ", self._text)
         self._lacks = of_parts and any_of(phrases(MISSING, code)).search(both) is not None
         self._more = any_of(phrases(MORE, code)) if of_parts and both == self._text else re.compile(r"(?!)")
+        said = (clause[each.start : each.end] for each in numerals(clause, code))
+        words = any_of(each for each in said if each not in ARTICLES)
+        self._numbers, self._and = re.compile(rf"\d+|{words.pattern}"), any_of(phrases(AND, code))
         self._now = any_of(phrases(NOW, code)).search(self._text) is not None
 
-    def mention(self, found: _Mention, offset: int) -> _Mention:
+    def mention(self, found: _Mention, others: Sequence[_Mention], offset: int) -> _Mention:
         """An option with what is said of it, at its place in the whole text.
 
         Args:
             found: With its place in the clause.
+            others: All that the clause names.
             offset: Where the clause begins.
         """
         before, after = self._text[: found.start], self._text[found.end :]
@@ -204,11 +234,21 @@ class _Changes:
         bound = not alone and ends_with(self._bound, before)
         changed = bound or (not alone and ends_with(self._part, before)) or self._lacks
         changed = changed or self._more.search(after) is not None or is_denied(before, after, self._code)
+        changed = changed or (found.vague and self._has_number(before, others))
         start, end = found.start + offset, found.end + offset
         return replace(found, start=start, end=end, changed=changed, bound=bound, now=self._now)
 
+    def _has_number(self, before: str, others: Sequence[_Mention]) -> bool:
+        """Whether a number that is of no option stands before one: "three forth full", misheard. One before an "and"
+        is of something else.
+        """
+        spans = (found.span() for found in self._numbers.finditer(before))
+        foreign = [span for span in spans if not any(each.start < span[1] and span[0] < each.end for each in others)]
+        return any(self._and.search(before, end) is None for _, end in foreign)
 
-def _phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:
+
+def option_phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:
+    """What an option is called, folded, each with whether it is its value or its label."""
     yield folded(option.value), True
     if option.label is not None:
         yield folded(text_in(option.label, language)), True

@@ -146,6 +146,14 @@ def without_dates(text: str, material: AnswerText) -> str:
     return text
 
 
+def without_days(material: AnswerText) -> str:
+    """The folded text with spaces in place of all words for days."""
+    text = folded(without_dates(material.numbered, material))
+    for (start, end), _ in list(_relative(text, material.code, material.today)):
+        text = text[:start] + " " * (end - start) + text[end:]
+    return any_of(_WEEKDAYS.get(material.code, "").split()).sub(" ", text)
+
+
 def _dates(text: str, code: str, today: date) -> Iterator[tuple[tuple[int, int], date]]:
     """Days with a month, and where they are in the text."""
     for found in _ISO.finditer(text):

@@ -78,7 +78,7 @@ def read_number(field: NumberField, material: AnswerText, *, asked: bool, correc
         return found if not field.problem(found) else None
     if material.way == "picture" and (field.rule is not None or (field.reader and material.picture != "meter")):
         return None
-    least = _ALONE if asked else _LABEL if corrects or not _units(field, material) else _UNIT
+    least = _ALONE if asked else _LABEL if corrects or not units_of(field, material) else _UNIT
     known = [each for each in _candidates(field, material) if not field.problem(each.value)]
     fitting = [each for each in known if each.score >= least]
     if not fitting or (material.way == "picture" and max(each.score for each in fitting) < _LABEL):
@@ -97,8 +97,8 @@ def read_named_number(field: NumberField, material: AnswerText) -> str | None:
 
 def read_lone_number(field: NumberField, material: AnswerText) -> str | None:
     """The value of a number in a text that says nothing but it with its unit ("it is 48,213 km"), or None."""
-    units = any_of(_units(field, material))
-    text = folded(apart(material.numbered, _units(field, material)))
+    units = any_of(units_of(field, material))
+    text = folded(apart(material.numbered, units_of(field, material)))
     rest = re.sub(r"[^\w\s']|\d", " ", units.sub(" ", text)).strip()
     if units.search(text) is None or (
         rest and not says_only(frozenset(phrases(STATES, material.code)), rest, material.code)
@@ -132,7 +132,7 @@ def _by_rule(field: NumberField, material: AnswerText) -> str:
 
 def _candidates(field: NumberField, material: AnswerText) -> list[_Candidate]:
     """Every number of the field that a text states; none where a part of one may be said apart."""
-    own = _units(field, material)
+    own = units_of(field, material)
     marked = with_spoken_marks(material.numbered, SPOKEN_POINT)
     text = apart(without_dates(marked, material), own)
     if scaled(text) or scaled(material.plain) or (is_money(own) and _IN_PAIRS.search(text)):
@@ -231,7 +231,8 @@ def _is_marked(between: str, after: str, code: str, *, first: bool) -> bool:
     return corrects or any_of(phrases(NOW, code)).search(folded(clause)) is not None
 
 
-def _units(field: NumberField, material: AnswerText) -> list[str]:
+def units_of(field: NumberField, material: AnswerText) -> list[str]:
+    """The unit of a field, and the words for it."""
     words = words_in(field.unit_words, material.language)
     return [
         *words,

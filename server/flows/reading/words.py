@@ -278,3 +278,8 @@ def after_marker(text: str, code: str) -> str:
         )
     )
     return re.sub(rf"^\W*(?:(?:{words})\b\W*)+", "", text, flags=re.IGNORECASE).strip(" .,!")
+
+
+def starts_with_marker(text: str, code: str) -> bool:
+    """Whether a text begins with words that announce a correction."""
+    return after_marker(text, code) != text.strip(" .,!")

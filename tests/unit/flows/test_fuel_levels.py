@@ -83,3 +83,36 @@ def test_a_modified_word_and_two_options_are_asked_again(language: str, text: st
 @pytest.mark.parametrize(("language", "text"), [("de", "Der Tank ist dreiviertel voll"), ("en", "three quarters full")])
 def test_the_label_in_a_longer_phrase_is_no_answer_to_another_question(language: str, text: str) -> None:
     assert fuel(language, text, asked=False) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "ungefähr drei vierte voll"),
+        ("de", "noch zu 3-4 den voll"),
+        ("de", "fünf neunte voll"),
+        ("de", "drei vierte leer"),
+        ("de", "die Anzeige sagt 3 zu 4 voll"),
+        ("en", "three forths full"),
+        ("en", "3-4 full"),
+        ("en", "seven eights of the tank is full"),
+        ("en", "three forth empty"),
+    ],
+)
+def test_a_number_that_no_option_has_makes_a_shared_word_uncertain(language: str, text: str) -> None:
+    assert fuel(language, text) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "eighths"),
+    [
+        ("de", "der Kilometerstand ist 48213 km und der Tank ist voll", "8"),
+        ("de", "48213 Kilometer, voll", "8"),
+        ("de", "ein bisschen mehr ging nicht, also voll", "8"),
+        ("de", "Das ist ein voller Tank", "8"),
+        ("en", "48213 kilometres and a full tank", "8"),
+        ("en", "I would like to say it is full", "8"),
+    ],
+)
+def test_a_number_of_something_else_leaves_the_option(language: str, text: str, eighths: str) -> None:
+    assert fuel(language, text) == eighths

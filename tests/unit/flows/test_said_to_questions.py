@@ -87,6 +87,23 @@ def test_a_bare_no_to_a_required_text_is_asked_about_once() -> None:
     assert talk("No", "The wall fell", "No") == ["The wall fell", "skipped"]
 
 
+def test_an_optional_question_that_nobody_answered_is_asked_once_more() -> None:
+    assert talk("The gate fell", "Hm, let me look at it") == ["The gate fell", "missing"]
+    assert talk("The gate fell", "Hm, let me look at it", "It is over there") == ["The gate fell", "skipped"]
+    assert talk("The gate fell", "Hm, let me look at it", "17") == ["The gate fell", "17"]
+    assert talk("The gate fell", "It is not there") == ["The gate fell", "skipped"]
+    assert talk("The gate fell", "I can't read it") == ["The gate fell", "skipped"]
+
+
+def test_an_optional_question_is_passed_at_once_where_another_field_is_answered() -> None:
+    fields = "[{name: age, ask: 'How old?', kind: number, unit: years, required: false}, "
+    fields += "{name: weight, ask: 'How much does it weigh?', kind: number, unit: kg}]"
+    flow = parse_flow(f"{{name: talk, version: 1, title: Talk, steps: [{{name: one, fields: {fields}}}]}}", "talk.yaml")
+    material = AnswerText(RedactedText.literal("It weighs 5 kg"), "text", "en", _TODAY)
+    found = answers_in(progress_of(flow, {}, []), material, asked=True, source_id="turn")
+    assert [one.state for one in progress_of(flow, {}, found).fields] == [FieldState.SKIPPED, FieldState.ANSWERED]
+
+
 def test_the_other_half_of_the_table_is_understood_nearly_as_well() -> None:
     others = [row for row in rows() if not row.tuned]
     assert sum(outcome(row) == row.expected for row in others) >= 0.9 * len(others)
