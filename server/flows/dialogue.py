@@ -118,8 +118,7 @@ def _answers(
         one
         for one in progress.fields
         if one is not asked
-        if one.field.name in own
-        or (one.state is not FieldState.ANSWERED and not isinstance(one.field, PersonalField))
+        if one.field.name in own or (one.state is not FieldState.ANSWERED and not isinstance(one.field, PersonalField))
     ]
     texts = {one.field.name: own[one.field.name].text if one.field.name in own else material for one in others}
     found = [
@@ -196,6 +195,8 @@ def _corrections(
     personal = corrected(progress, material, current)
     found += [(one, value) for one, own in personal if (value := read_answer(one.field, one.step, own.text, Request()))]
     yield from found
+    if current is not None and current.field.name in owners(progress, material, current, step=current.step):
+        return  # it corrects itself: "415 ..., no wait, 415 ..." is the answer to the question
     last = next((one for one in answered if one.field.name == progress.last), None)
     if not found and last is not None and not isinstance(last.field, YesNoField | PhotoField | PersonalField):
         if isinstance(last.field, TextField) and not _rewords(material, current, last):

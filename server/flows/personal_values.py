@@ -76,7 +76,10 @@ def owners(
             mine.append(value)
         before = name
     limited = {name: _only(material, values) for name, values in own.items()}
-    if asked is not None and asked in able and not TAG.search(material.text.value):
+    hidden = not TAG.search(material.text.value) and any(
+        map(material.text.counts.get, () if asked is None else _entities(asked, asked))
+    )
+    if asked is not None and asked in able and hidden:
         limited[asked.field.name] = OwnValues(material)  # a policy may write something else than tags
     return limited
 
@@ -180,7 +183,9 @@ def _told_owner(
     material: AnswerText,
 ) -> FieldProgress | None:
     if asked is not None and asked in able:
-        about_them = speaks_of_listener(text_in(asked.field.ask, material.language), material.language)
+        ask, flow = asked.field.ask, progress.flow
+        language = flow.languages[0] if isinstance(ask, str) else flow.language(material.language)
+        about_them = speaks_of_listener(text_in(ask, language), language)
         return None if value.others and about_them else asked
     labelled = [one for one in able if value.has_label(one.field.label_in(material.language), material.language)]
     if len(labelled) == 1:

@@ -20,10 +20,11 @@ from server.flows.extraction import TAG
 from server.flows.texts import base_language
 
 _SPEAKER: Final = {
-    "en": "i|i[’']m|me|my|mine|myself|we|us|our|ours",
+    "en": "i|i'm|me|my|mine|myself|we|us|our|ours",
     "de": "ich|mich|mir|meine?[rmns]?|wir|uns|unsere?[rmns]?",
-    "es": "yo|me|mi|mis|mí|conmigo|soy|somos|nos|nuestr[oa]s?|(?:llám|contáct|escríb)[ae]n?me|(?:llamar|localizar|contactar)me",
-    "fr": "je|j[’'](?=\\w)|me|m[’'](?=\\w)|moi|mon|ma|mes|nous|notre|nos|suis",
+    "es": "yo|me|mi|mis|mí|conmigo|soy|somos|nos|nuestr[oa]s?|(?:llám|contáct|escríb)[ae]n?me|"
+    "(?:llamar|localizar|contactar)me",
+    "fr": "je|j'(?=\\w)|me|m'(?=\\w)|moi|mon|ma|mes|nous|notre|nos|suis",
     "pt": "eu|me|mim|meu|minha|meus|minhas|comigo|sou|somos|nos|nosso|nossa",
     "it": "io|mi|mio|mia|miei|mie|sono|siamo|noi|nostr[oa]",
     "hi": "मैं|मैंने|मुझे|मुझको|मेरा|मेरी|मेरे|हम|हमें|हमारा|हमारी|हमारे|main|mujhe|mera|meri|mere|hamara|hamari",
@@ -31,7 +32,7 @@ _SPEAKER: Final = {
 """The first person."""
 
 _THIRD: Final = {
-    "en": "he|he[’']s|him|his|she|she[’']s|her|hers|they|they[’']re|them|their|theirs|whose",
+    "en": "he|he's|him|his|she|she's|her|hers|they|they're|them|their|theirs|whose",
     "de": "er|ihn|ihm|seine?[rmns]?|sie|ihr|ihre[rmns]?|ihnen|deren|dessen",
     "es": "él|ella|ellos|ellas|su|sus|suy[oa]",
     "fr": "il|elle|ils|elles|lui|leur|leurs|son|sa|ses",
@@ -53,7 +54,7 @@ _LISTENER: Final = {
 """Whom a question addresses."""
 
 _SENTENCE_END: Final = re.compile(r"[.!?;\n।](?:\s|$)")
-_CLAUSE_END: Final = re.compile(r"[.!?;,:\n।–—](?:\s|$)")
+_CLAUSE_END: Final = re.compile(r"[.!?;,:\n।\u2013\u2014](?:\s|$)")
 _MOST_BETWEEN: Final = 2
 """Words between an introduction or a label and its value: "my number is, let me, 415 ..."."""
 
@@ -108,7 +109,7 @@ def tagged_values(text: str, language: str) -> list[TaggedValue]:
         language: ISO 639-1 code. Of one that has no words here only English introductions are known.
     """
     found: list[TaggedValue] = []
-    plain = TAG.sub(lambda tag: "\ufffc" * len(tag[0]), text).lower()
+    plain = TAG.sub(lambda tag: "\ufffc" * len(tag[0]), text).lower().replace("\u2019", "'")
     code = base_language(language)
     end = 0
     for tag in TAG.finditer(text):
@@ -134,6 +135,7 @@ def speaks_of_listener(question: str, language: str) -> bool:
 def _whose(sentence: str, after: str, code: str) -> Whose:
     if _owner_follows(after, code):
         return Whose.OTHER
+    sentence = _without_title(sentence, code)
     introduction = _introduction(sentence, code)
     start = len(sentence) if introduction is None else introduction[0]
     here = [] if introduction is None else [introduction[1]]
@@ -163,21 +165,24 @@ def _introduction(sentence: str, code: str) -> tuple[int, Whose] | None:
     found = [span for span in _introductions(sentence, code) if _is_near(sentence[span[1] :], code)]
     if not found:
         return None
-    start, end = min(found)
+    start, end, by_owner = min(found)
     words = sentence[start:end]
     own, third = _starts(_any(_SPEAKER, code), words), _starts(_any(_THIRD, code), words)
+    if by_owner and (_people(code, words) or _of_owners(code).search(words)):
+        return start, Whose.OTHER  # "the number of my sister is"
     if not own and not third:
         return start, Whose.UNKNOWN
     return start, Whose.OWN if max(own, default=-1) > max(third, default=-1) else Whose.OTHER
 
 
-def _introductions(sentence: str, code: str) -> Iterator[tuple[int, int]]:
+def _introductions(sentence: str, code: str) -> Iterator[tuple[int, int, bool]]:
+    """Where they are, and whether the words for an owner are in them: "my number is", and not "I am called"."""
     view, lists = original(sentence), announcements_of(code)
-    yield from ((each.start, each.end) for each in lists.of(view) if each.told and not each.back)
+    yield from ((each.start, each.end, True) for each in lists.of(view) if each.told and not each.back)
     for pattern, needs_speaker in _cues(code):
         for match in pattern.finditer(sentence):
             if not needs_speaker or _any(_SPEAKER, code).search(match[0]):
-                yield match.span()
+                yield *match.span(), False
 
 
 def _is_near(words: str, code: str) -> bool:
@@ -199,7 +204,7 @@ def _joins(words: str) -> bool:
 
 
 def _owner_follows(after: str, code: str) -> bool:
-    return re.match(rf"(?:[’']s\b|\s(?:{'|'.join(_people_words(code)) or '(?!)'})(?!\w))", after) is not None
+    return re.match(rf"(?:'s\b|\s(?:{'|'.join(_people_words(code)) or '(?!)'})(?!\w))", after) is not None
 
 
 def _others_in(text: str, code: str) -> Iterator[int]:
@@ -234,6 +239,13 @@ def _last(text: str, boundary: re.Pattern[str]) -> str:
 
 def _starts(pattern: re.Pattern[str], text: str) -> list[int]:
     return [each.start() for each in pattern.finditer(text)]
+
+
+@lru_cache(maxsize=16)
+def _of_owners(code: str) -> re.Pattern[str]:
+    """Before what belongs to whoever owns the value: "of my"."""
+    links = "|".join(word_lists(code, SUBJECT).get("links", ()))
+    return re.compile(rf"\b(?:{links}) (?:{announcements_of(code).owner.pattern})(?!\w)" if links else r"(?!)")
 
 
 @lru_cache(maxsize=64)

@@ -80,13 +80,6 @@ def test_of_a_number_that_is_corrected_in_the_same_breath_the_last_one_is_sealed
     assert talk.sealed() == {"phone": [SECOND]}
 
 
-def test_asked_for_it_the_number_of_somebody_else_is_asked_again(cursor: Cursor) -> None:
-    talk = GuidedSession(cursor, FLOW)
-    talk.say("It limps")
-    talk.say(f"his number is {FIRST}")
-    assert (talk.sealed(), talk.asked) == ({}, "phone")
-
-
 def test_a_question_about_somebody_else_is_answered_by_their_number(cursor: Cursor) -> None:
     talk = GuidedSession(cursor, FLOW.replace("What is your telephone number?", "What is the number of the owner?"))
     talk.say("It limps")
