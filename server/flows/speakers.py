@@ -165,7 +165,8 @@ def _introduction(sentence: str, code: str) -> tuple[int, Whose] | None:
     found = [span for span in _introductions(sentence, code) if _is_near(sentence[span[1] :], code)]
     if not found:
         return None
-    start, end, by_owner = min(found)
+    # The last one counts: in "this is my number:" the words "this is" introduce the number, too.
+    start, end, by_owner = min(found, key=lambda span: (-span[1], span[0]))
     words = sentence[start:end]
     own, third = _starts(_any(_SPEAKER, code), words), _starts(_any(_THIRD, code), words)
     if by_owner and (_people(code, words) or _of_owners(code).search(words)):
@@ -178,7 +179,9 @@ def _introduction(sentence: str, code: str) -> tuple[int, Whose] | None:
 def _introductions(sentence: str, code: str) -> Iterator[tuple[int, int, bool]]:
     """Where they are, and whether the words for an owner are in them: "my number is", and not "I am called"."""
     view, lists = original(sentence), announcements_of(code)
-    yield from ((each.start, each.end, True) for each in lists.of(view) if each.told and not each.back)
+    for each in lists.of(view):
+        if not each.back and (each.told or _any(_SPEAKER, code).search(sentence[each.start : each.end])):
+            yield each.start, each.end, True
     for pattern, needs_speaker in _cues(code):
         for match in pattern.finditer(sentence):
             if not needs_speaker or _any(_SPEAKER, code).search(match[0]):

@@ -112,6 +112,8 @@ OWN = [
     ("pt", "sou <NAME>", "finder_name"),
     ("hi", "मेरा नाम <NAME> है", "finder_name"),
     ("en", "The telephone is <PHONE>", "finder_phone"),
+    ("en", "this is my number: <PHONE>", "finder_phone"),
+    ("hi", "मेरा नंबर <PHONE> है", "finder_phone"),
     ("en", "the name of the finder is <NAME>", "finder_name"),
 ]
 
