@@ -122,16 +122,23 @@ def _answers(
     others = [
         one
         for one in progress.fields
-        if one is not asked and one.state is not FieldState.ANSWERED
-        if not isinstance(one.field, PersonalField) or one.field.name in own
+        if one is not asked
+        if one.field.name in own or (one.state is not FieldState.ANSWERED and not isinstance(one.field, PersonalField))
     ]
+    texts = {one.field.name: own[one.field.name].text if one.field.name in own else material for one in others}
     found = [
         (one, value)
         for one in others
-        if (value := read_answer(one.field, one.step, material, Request())) and _is_told_apart(progress, one, value)
+        if (value := read_answer(one.field, one.step, texts[one.field.name], Request()))
+        and _is_told_apart(progress, one, value)
     ]
-    if asked is not None and (value := _asked(asked, material, alone=not found)):
-        yield asked, value
+    if asked is not None and isinstance(asked.field, PersonalField):
+        mine = own.get(asked.field.name)
+        answer = None if mine is None else _asked(asked, mine.text, alone=True)
+    else:
+        answer = None if asked is None else _asked(asked, material, alone=not found)
+    if asked is not None and answer:
+        yield asked, answer
     yield from found
     yield from _restated(progress, material, asked)
 
@@ -191,8 +198,10 @@ def _corrections(
         if _is_told_apart(progress, one, value)
     ]
     personal = corrected(progress, material, current)
-    found += [(one, value) for one in personal if (value := read_answer(one.field, one.step, material, Request()))]
+    found += [(one, value) for one, own in personal if (value := read_answer(one.field, one.step, own.text, Request()))]
     yield from found
+    if current is not None and current.field.name in owners(progress, material, current, step=current.step):
+        return  # it corrects itself: "415 ..., no wait, 415 ..." is the answer to the question
     last = next((one for one in answered if one.field.name == progress.last), None)
     if not found and last is not None and not isinstance(last.field, YesNoField | PhotoField | PersonalField):
         if isinstance(last.field, TextField) and not _rewords(material, current, last):

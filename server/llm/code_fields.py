@@ -11,10 +11,10 @@ from models.kept_values import kept
 from models.sealed_values import SealedValue
 from server.flows.definition import FlowDefinition
 from server.flows.fields import Keep, PersonalField, PhotoField
-from server.flows.personal_values import sharing
+from server.flows.personal_values import gives_own, sharing
 from server.flows.progress import FieldProgress
 from server.llm.record_rules import is_set_by_code
-from server.llm.support import admits
+from server.llm.support import SPOKEN, Source, admits
 from server.llm.types import PICTURE_LABELS, OnboardingRecord, RecordField, SourceItem
 
 NOTHING_ANSWERED: Final[Mapping[str, FieldProgress]] = MappingProxyType({})
@@ -62,6 +62,10 @@ def _set_fields(
                 yield RecordField(field.name, str(len(taken)), taken[0] if len(taken) == 1 else "")
         elif isinstance(field, PersonalField) and field.keep is not Keep.GIVEN:
             answer = answered.get(field.name)
+            if answer is not None and answer.way in ("speech", "text") and field.keep is Keep.TAG:
+                # A turn may have values of other people, too; the answer has those of its field.
+                yield RecordField(field.name, answer.value.value, answer.source_id)
+                continue
             yield from _kept(field, _sources(flow, field, items, answer), sealed, asked=answer is not None)
 
 
@@ -69,14 +73,16 @@ def _sources(
     flow: FlowDefinition, field: PersonalField, items: Sequence[SourceItem], answer: FieldProgress | None
 ) -> list[SourceItem]:
     """What a value may come from, the best first: from where the field was answered; else from what has one, the newest
-    first, unless the value may be that of another field.
+    first, unless the value may be that of another field or of another person.
     """
     told = [item for item in reversed(items) if item.kind != PICTURE_LABELS]
     if answer is not None:
         return [item for item in told if item.id == answer.source_id]
     if any(len(sharing(flow, entity)) > 1 for entity in field.entities):
         return []
-    return [item for item in told if admits(flow, field, item)]
+    may = [Source.of(item, flow.languages[0]) for item in told if admits(flow, field, item)]
+    own = {each.id for each in may if each.kind not in SPOKEN or gives_own(each.material, field.entities)}
+    return [item for item in told if item.id in own]
 
 
 def _kept(

@@ -13,6 +13,7 @@ from server.flows.briefing import Briefing
 from server.flows.definition import FlowDefinition
 from server.flows.extraction import site_name
 from server.flows.fields import FieldDefinition, PersonalField, TextField, YesNoField
+from server.flows.personal_values import gives_own
 from server.flows.phrases import guide_phrases
 from server.flows.progress import NO_VALUE
 from server.flows.questions import listed_values
@@ -86,7 +87,9 @@ def _found(flow: FlowDefinition, field: FieldDefinition, sources: Sequence[Sourc
     may = [source for source in sources if admits(flow, field, source)]
     match field:
         case PersonalField():
-            given = (source for source in reversed(may) if support(field, YES, source) is Support.YES)
+            # What was asked for is an answer of the session already; nothing else is the person's own for certain.
+            own = (each for each in reversed(may) if _is_picture(each) or gives_own(each.material, field.entities))
+            given = (source for source in own if support(field, YES, source) is Support.YES)
             return next((RecordField(field.name, YES, source.id) for source in given), None)
         case TextField(reader="site_name"):
             newest = list(reversed(may))

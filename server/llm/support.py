@@ -26,6 +26,7 @@ from server.flows.fields import (
     TextField,
     TimeField,
 )
+from server.flows.personal_values import only_others
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import options_in
 from server.flows.reading.dates import days_in
@@ -152,7 +153,8 @@ def support(field: FieldDefinition, value: str, item: Source) -> Support:  # noq
         case CodeField():
             return _known(re.sub(r"[\W_]", "", value).casefold() in with_codes(text, language))
         case PersonalField():
-            return _known(bool(set(field.accepted) & tags_of(text, item.text.counts).keys()))
+            found = set(field.accepted) & tags_of(text, item.text.counts).keys()
+            return _known(bool(found) and not (item.kind in SPOKEN and only_others(text, language, found)))
         case TextField():
             return _has_text(field, value, text, language)
         case _:

@@ -16,7 +16,7 @@ from server.access.audit import AuditTrail
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition, Way
 from server.flows.dialogue import answers_in, answers_of_picture
-from server.flows.personal_values import sharing
+from server.flows.personal_values import sealed_of_fields, sharing
 from server.flows.photographs import answers_of_photograph
 from server.flows.progress import (
     NO_VALUE,
@@ -108,7 +108,8 @@ class Guide:
         current = noted.before.current
         asked = known == (current.field.name if current is not None else "")
         change = noted.add(answers_in(noted.before, material, asked=asked, source_id=turn.id), turn.create_time)
-        return self._with_sealed(cursor, session, change, turn.id, sealed, turn.create_time)
+        own = sealed_of_fields(noted.before, material, current if asked else None, sealed)
+        return self._with_sealed(cursor, session, change, turn.id, own, turn.create_time, told=True)
 
     def read(
         self,
@@ -151,8 +152,13 @@ class Guide:
         source_id: str,
         sealed: Sequence[SealedValue],
         now: datetime,
+        *,
+        told: bool = False,
     ) -> Change:
-        """Store the sealed values that belong to the fields they are sealed for, and delete those that they correct."""
+        """Store the sealed values that belong to the fields they are sealed for, and delete those that they correct.
+
+        What a turn tells beside its answers may be another person's, so it is not stored.
+        """
         flow = self.flow(session)
         answered = {
             one.field.name
@@ -162,7 +168,9 @@ class Guide:
         own = [
             value
             for value in sealed
-            if value.field not in flow.fields or value.field in answered or len(sharing(flow, value.type)) == 1
+            if value.field not in flow.fields
+            or value.field in answered
+            or (not told and len(sharing(flow, value.type)) == 1)
         ]
         stored = sealed_values.store(cursor, session.id, source_id, own, now)
         if change.made:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from models.kept_values import BETWEEN
 from models.redaction.commands import any_of, folded, is_command
 from models.text import RedactedText
 from server.flows.definition import Step
@@ -146,5 +147,5 @@ def kept(field: PersonalField, entity: str, text: RedactedText) -> RedactedText:
     """
     tags = [found[0] for found in TAG.finditer(text.value) if found[1] == entity]
     if field.keep is Keep.TAG and tags:
-        return RedactedText.literal(tags[0])
+        return RedactedText.literal(BETWEEN.join(dict.fromkeys(tags)))
     return RedactedText.literal(GIVEN)

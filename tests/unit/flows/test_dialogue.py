@@ -89,7 +89,7 @@ def test_one_thing_is_asked_at_a_time_and_a_condition_brings_a_step_up() -> None
 
 def test_everything_said_at_once_is_taken_at_once() -> None:
     talk = Talk("site_visit")
-    visit = redacted("I am at the Riverside site, it reads 4821 m3, call [REDACTED_PHONE]", PHONE=1)
+    visit = redacted("I am at the Riverside site, it reads 4821 m3, call me on [REDACTED_PHONE]", PHONE=1)
     assert talk.say(visit) == "visitor_count"
     assert talk.progress.done == 4
 

@@ -26,6 +26,6 @@ async def empty_booking(tmp_path: Path) -> AsyncIterator[Desk]:
 async def booking(empty_booking: Desk) -> Desk:
     """The same with a value of each field from one turn."""
     desk = empty_booking
-    turn = await desk.world.say("I am [REDACTED_NAME], call [REDACTED_PHONE].")
+    turn = await desk.world.say("I am [REDACTED_NAME], call me on [REDACTED_PHONE].")
     await desk.store(PHONE, NAME, source=turn.id)
     return desk

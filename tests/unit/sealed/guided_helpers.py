@@ -44,6 +44,7 @@ class GuidedSession:
     cursor: Cursor
     flow: str
     said: int = 0
+    language: str = "en"
     session: SessionRow = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +52,7 @@ class GuidedSession:
         flows = Flows([flow], flow.name)
         self.seals = FlowSeals(flows, KEYS)
         self.guide = Guide(flows, AuditTrail(bytes(32), bytes(32), lambda: NOW))
-        row = replace(makers.session(), flow=flow.name, flow_version=1, language="en")
+        row = replace(makers.session(), flow=flow.name, flow_version=1, language=self.language)
         self.session, _ = sessions.insert_or_get(self.cursor, row)
 
     @property
@@ -65,7 +66,7 @@ class GuidedSession:
 
     def say(self, text: str, *, asked: bool = True) -> None:
         """Type a text, a minute after what came before."""
-        context = RedactionContext(TextSource.TYPED, "en", scope=self._scope())
+        context = RedactionContext(TextSource.TYPED, self.language, scope=self._scope())
         if asked and (one := self.progress.current) is not None:
             context = _asked(context, one, self.guide.flow(self.session))
         redaction = REDACTOR.redact(RawText(text), context)
@@ -74,7 +75,7 @@ class GuidedSession:
             makers.turn(self.session.id, self.said),
             text=redaction.text,
             source="typed",
-            language="en",
+            language=self.language,
             create_time=NOW + timedelta(minutes=self.said),
         )
         turns.insert_turn(self.cursor, turn)
