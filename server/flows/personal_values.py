@@ -18,7 +18,7 @@ from server.flows.extraction import TAG, tags_of
 from server.flows.fields import PersonalField, TextField
 from server.flows.progress import FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
-from server.flows.speakers import TaggedValue, Whose, speaks_of_listener, tagged_values
+from server.flows.speakers import TaggedValue, ValueOwner, speaks_of_listener, tagged_values
 from server.flows.texts import text_in
 
 _FEW_WORDS, _MOST_WORDS = 4, 8
@@ -101,7 +101,7 @@ def corrected(
     values = [
         each
         for each in tagged_values(material.text.value, material.language)
-        if each.whose is not Whose.OTHER and not each.others
+        if each.whose is not ValueOwner.OTHER and not each.others
     ]
     able = [
         one
@@ -113,7 +113,7 @@ def corrected(
     text = folded(material.plain)
     named = [one for one in able if any_of([folded(one.field.label_in(material.language))]).search(text)]
     last = [one for one in able if one.field.name == progress.last]
-    own = [one for one in able if any(v.whose is Whose.OWN and v.entity in _entities(one, asked) for v in values)]
+    own = [one for one in able if any(v.whose is ValueOwner.OWN and v.entity in _entities(one, asked) for v in values)]
     found = next((each for each in (named, last, own) if len(each) == 1), [])
     return [(one, _only(material, [v for v in values if v.entity in _entities(one, asked)][-1:])) for one in found]
 
@@ -162,7 +162,7 @@ def gives_own(material: AnswerText, entities: Iterable[str]) -> bool:
     """Whether a text that answers no known question introduces a value of these types as the speaker's own."""
     types = set(entities)
     return any(
-        value.entity in types and value.whose is Whose.OWN
+        value.entity in types and value.whose is ValueOwner.OWN
         for value in tagged_values(material.text.value, material.language)
     )
 
@@ -171,7 +171,7 @@ def only_others(text: str, language: str, entities: Iterable[str]) -> bool:
     """Whether all values of these types in a text are somebody else's by the words before them."""
     types = set(entities)
     found = [value for value in tagged_values(text, language) if value.entity in types]
-    return bool(found) and all(value.whose is Whose.OTHER for value in found)
+    return bool(found) and all(value.whose is ValueOwner.OTHER for value in found)
 
 
 def _told_owner(
@@ -190,10 +190,10 @@ def _told_owner(
     labelled = [one for one in able if value.has_label(one.field.label_in(material.language), material.language)]
     if len(labelled) == 1:
         return labelled[0]
-    if value.whose is Whose.OWN:
+    if value.whose is ValueOwner.OWN:
         return _owner(able, step)
     one = _owner(able, step)
-    unasked = asked is None and value.whose is Whose.UNKNOWN and not value.others
+    unasked = asked is None and value.whose is ValueOwner.UNKNOWN and not value.others
     return one if unasked and one is progress.current else None
 
 

@@ -59,7 +59,7 @@ _MOST_BETWEEN: Final = 2
 """Words between an introduction or a label and its value: "my number is, let me, 415 ..."."""
 
 
-class Whose(Enum):
+class ValueOwner(Enum):
     """Whom the words before a value name last."""
 
     OWN = auto()
@@ -86,7 +86,7 @@ class TaggedValue:
     entity: str
     start: int
     written: str
-    whose: Whose
+    whose: ValueOwner
     others: bool
     repairs: bool
     before: str
@@ -132,20 +132,20 @@ def speaks_of_listener(question: str, language: str) -> bool:
     return _any(_LISTENER, code).search(text) is not None and not list(_people(code, text))
 
 
-def _whose(sentence: str, after: str, code: str) -> Whose:
+def _whose(sentence: str, after: str, code: str) -> ValueOwner:
     if _owner_follows(after, code):
-        return Whose.OTHER
+        return ValueOwner.OTHER
     sentence = _without_title(sentence, code)
     introduction = _introduction(sentence, code)
     start = len(sentence) if introduction is None else introduction[0]
     here = [] if introduction is None else [introduction[1]]
     # Words for people count only outside an introduction: "called" is one of them, and "I am called" is an own one.
-    named = [(at, Whose.OTHER) for at in _others_in(sentence[:start], code)]
-    named += [(at, Whose.OWN) for at in _starts(_any(_SPEAKER, code), sentence[:start])]
-    last = max(named, default=(0, Whose.UNKNOWN), key=lambda each: each[0])[1]
+    named = [(at, ValueOwner.OTHER) for at in _others_in(sentence[:start], code)]
+    named += [(at, ValueOwner.OWN) for at in _starts(_any(_SPEAKER, code), sentence[:start])]
+    last = max(named, default=(0, ValueOwner.UNKNOWN), key=lambda each: each[0])[1]
     if not here:
-        return Whose.OTHER if last is Whose.OTHER else Whose.UNKNOWN
-    return last if here[0] is Whose.UNKNOWN else here[0]
+        return ValueOwner.OTHER if last is ValueOwner.OTHER else ValueOwner.UNKNOWN
+    return last if here[0] is ValueOwner.UNKNOWN else here[0]
 
 
 def _names_other(before: str, after: str, code: str) -> bool:
@@ -154,13 +154,13 @@ def _names_other(before: str, after: str, code: str) -> bool:
         return True
     clause = _without_title(_last(_last(before, _CLAUSE_END), re.compile("\ufffc")), code)
     introduction = _introduction(clause, code)
-    if introduction is not None and introduction[1] is Whose.OWN:
+    if introduction is not None and introduction[1] is ValueOwner.OWN:
         return False
     others, own = list(_others_in(clause, code)), _starts(_any(_SPEAKER, code), clause)
     return bool(others) and max(others) > max(own, default=-1)
 
 
-def _introduction(sentence: str, code: str) -> tuple[int, Whose] | None:
+def _introduction(sentence: str, code: str) -> tuple[int, ValueOwner] | None:
     """Where the words start that introduce a value at the end of a sentence, and whom they name themselves."""
     found = [span for span in _introductions(sentence, code) if _is_near(sentence[span[1] :], code)]
     if not found:
@@ -170,10 +170,10 @@ def _introduction(sentence: str, code: str) -> tuple[int, Whose] | None:
     words = sentence[start:end]
     own, third = _starts(_any(_SPEAKER, code), words), _starts(_any(_THIRD, code), words)
     if by_owner and (_people(code, words) or _of_owners(code).search(words)):
-        return start, Whose.OTHER  # "the number of my sister is"
+        return start, ValueOwner.OTHER  # "the number of my sister is"
     if not own and not third:
-        return start, Whose.UNKNOWN
-    return start, Whose.OWN if max(own, default=-1) > max(third, default=-1) else Whose.OTHER
+        return start, ValueOwner.UNKNOWN
+    return start, ValueOwner.OWN if max(own, default=-1) > max(third, default=-1) else ValueOwner.OTHER
 
 
 def _introductions(sentence: str, code: str) -> Iterator[tuple[int, int, bool]]:

@@ -85,7 +85,7 @@ def read_choice(field: ChoiceField, material: AnswerText, *, asked: bool) -> str
     """The option that a text names; None where it names none or several, or says that it is not the one.
 
     One that was not asked for needs its label. A label counts more than other words in other clauses, but for options
-    that are parts of a whole: two of them contradict each other.
+    that are parts of a whole: two of them contradict each other. In one clause both count, so neither is chosen.
     """
     text = meant(material.plain, material.code, lambda part: bool(_mentions(field, material, part)))
     found = _mentions(field, material, text)
@@ -96,7 +96,7 @@ def read_choice(field: ChoiceField, material: AnswerText, *, asked: bool) -> str
     mentions = [each for each in mentions if each.now] or mentions
     labelled = {each.clause for each in mentions if each.named}
     bare = asked and (not labelled or bool(scale))
-    values = {each.value for each in mentions if bare or each.named or (asked and each.clause in labelled)}
+    values = {each.value for each in mentions if bare or each.clause in labelled}
     return values.pop() if len(values) == 1 else None
 
 

@@ -213,8 +213,10 @@ class _Around:
         return 0 if score == _ALONE and re.match(adds, folded(after)) else score
 
     def joins(self, between: str) -> bool:
-        """Whether a number and the one before it are alternatives, or the ends of a range: "four or five kilos"."""
-        form = rf"\s*(?:{self._joins}|{alternatives(self._code).pattern})\s*"
+        """Whether a number and the one before it are alternatives, the ends of a range, or parts of one number that a
+        pause cut: "four or five kilos", "52.000, 107 km".
+        """
+        form = rf"\s*(?:{self._joins}|{alternatives(self._code).pattern}|,)\s*"
         return re.fullmatch(form, self._unit.sub("", between, count=1).casefold()) is not None
 
     def _more_or_less(self) -> str:

@@ -9,8 +9,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from models.text import RedactedText
-from server.flows.fields import FieldDefinition
+from server.flows.fields import ChoiceField, FieldDefinition
 from server.flows.reading.answer_text import AnswerText
+from server.flows.reading.choices import read_choice
 from server.flows.reading.reader import Request, read_value
 
 _TODAY: Final = date(2026, 11, 28)
@@ -164,6 +165,10 @@ def test_yes_and_no(language: str, text: str, value: str | None) -> None:
         ("charge", "en", "two thirds", None),
         ("charge", "en", "three quarters", None),
         ("charge", "es", "ochenta por ciento", "80"),
+        ("mileage", "de", "Der Kilometerstand ist 52.000, 107 km", None),
+        ("mileage", "en", "48,203, 48,213 km", None),
+        ("mileage", "de", "48.203, nein, warte, 48.213 km", "48213"),
+        ("mileage", "de", "zwei Koffer, 48213 km", "48213"),
     ],
 )
 def test_numbers(name: str, language: str, text: str, value: str | None) -> None:
@@ -213,3 +218,13 @@ def test_days(language: str, text: str, value: str | None) -> None:
 )
 def test_times(language: str, text: str, value: str | None) -> None:
     assert read("hour", language, text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["drei vierte voll", "noch zu 3-4 den voll", "Der Tank ist, hm, ungefähr drei vierte voll."]
+)
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_label_beside_a_word_for_another_option_names_neither(text: str, asked: bool) -> None:
+    options = [{"value": "full", "label": "voll"}, {"value": "most", "words": ["drei vierte", "3-4"]}]
+    field = ChoiceField.model_validate({"name": "fuel", "ask": "Wie voll?", "kind": "choice", "options": options})
+    assert read_choice(field, AnswerText(RedactedText.literal(text), "speech", "de", _TODAY), asked=asked) is None
