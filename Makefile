@@ -27,15 +27,18 @@ help: ## Show this list.
 demo: weights ## Play the main job on real models, from a voice and a picture to an approved record.
 	@$(BIN)/vestibule demo $(if $(KEEP),--keep) $(if $(VISIT),--visit $(VISIT))
 
-# Unit tests share the cores. Those with Ray or a server need memory and often wait, so two of them run at a time: one
-# process has those that start a server for themselves, and its output comes at the end. `set -m` keeps Ctrl-C working in it.
+# Unit tests share the cores. Those with Ray or a server need memory and often wait, so two of them run at a time. Those
+# that start a server for themselves take longest: one process has their first half, and its output comes at the end; the
+# other one has the second half after all others. `set -m` keeps Ctrl-C working in the first.
 # tests/clamav starts Debian's clamd; without it they are skipped, but fail in CI.
 # pytest exits with 5 when no test was selected, which is no failure of a narrowed run.
 test: weights-all ## Run all tests: unit, then Ray, then end to end. PYTEST_ARGS="-k name" narrows them.
 	@$(PYTEST) -n auto --dist loadfile $(PYTEST_ARGS) tests/test_architecture.py tests/unit $(NONE_IS_FINE)
 	@mkdir -p build; set -m; \
-	{ $(PYTEST) $(PYTEST_ARGS) -m own_server tests/e2e $(NONE_IS_FINE); } > build/own_server.log 2>&1 & own=$$!; set +m; \
-	result=0; { $(PYTEST) $(PYTEST_ARGS) -m "not own_server" tests/clamav tests/ray tests/e2e $(NONE_IS_FINE); } || result=$$?; \
+	{ $(PYTEST) $(PYTEST_ARGS) -m own_server tests/e2e/test_[a-f]*.py $(NONE_IS_FINE); } > build/own_server.log 2>&1 & own=$$!; \
+	set +m; result=0; \
+	{ $(PYTEST) $(PYTEST_ARGS) -m "not own_server" tests/clamav tests/ray tests/e2e $(NONE_IS_FINE); } || result=$$?; \
+	{ $(PYTEST) $(PYTEST_ARGS) -m own_server tests/e2e/test_[g-z]*.py $(NONE_IS_FINE); } || result=$$?; \
 	wait $$own || result=$$?; cat build/own_server.log; exit $$result
 
 check: lint ## Lint, then the quick unit tests, which need no weights. The pre-commit hook runs this.

@@ -104,7 +104,7 @@ async def test_a_person_logs_in_at_the_issuer_and_out_again(tmp_path: Path, scri
         await page.get_by_label("Password").fill("wrong")
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("alert")).to_have_text(
-            "The issuer did not log you in. Log in again, or use an API key."
+            "The login was not completed. Log in again, or use an API key."
         )
         await page.get_by_role("link", name="Log in at 127.0.0.1").click()
         await page.get_by_label("Password").fill(PASSWORD)

@@ -115,10 +115,11 @@ def test_the_reference_client_records_a_microphone_until_ctrl_c(server: Server, 
     ) as talking:
         assert talking.stdout is not None
         assert talking.stderr is not None
-        opened, listening, first = (talking.stderr.readline() for _ in range(3))
+        opened, question, listening, first = (talking.stderr.readline() for _ in range(4))
         talking.send_signal(signal.SIGINT)
         rest, result = talking.stderr.read(), talking.stdout.read()
     assert opened.startswith("Session ")
+    assert question == "[0/6] Site: Which site are you at?\n"
     assert listening == "Listening. Ctrl-C ends the recording.\n"
     assert talking.returncode == 0, rest
     assert result.startswith(first)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from benchmarks._dense_pages import columns
-from models.errors import DeadlineExceeded
+from models.errors import DeadlineExceeded, Overloaded
 from models.media.audio_decoder import decode
 from models.media.clean import MediaLimits, clean
 from models.speech.muting.timeline import encode_flac
@@ -93,8 +93,20 @@ async def test_work_stops_when_the_time_of_its_caller_is_over(
     assert await rests(replica(cluster, kind)) < STOPS_S
 
 
-async def test_small_pictures_are_read_while_a_dense_page_is(gateway: RayGateway, dense: bytes) -> None:
-    page = asyncio.create_task(calls(gateway, "vision", dense, 600))
+async def once_there_is_room(gateway: RayGateway, data: bytes) -> object:
+    """Have a picture read. On a busy machine calls of tests before may still hold their places."""
+    while True:
+        try:
+            return await calls(gateway, "vision", data, 600)
+        except Overloaded:
+            await asyncio.sleep(1.0)
+
+
+async def test_small_pictures_are_read_while_a_dense_page_is(
+    cluster: Cluster, gateway: RayGateway, dense: bytes
+) -> None:
+    page = asyncio.create_task(once_there_is_room(gateway, dense))
+    await works(replica(cluster, "vision"))
     alone = await gateway.read_picture(METER, document_type="meter", timeout_s=120)
     again = await gateway.read_picture(METER, document_type="meter", timeout_s=120)
     assert not page.done(), "it takes longer than both"
