@@ -58,7 +58,7 @@ steps:
 FIELDS = ("visitor", "contact_phone", "contact_email", "site")
 TYPED = {
     "My name is Ada Okafor and my phone number is 628-555-0144.": ["Ada Okafor", "628-555-0144"],
-    "Please write to ada.okafor@example.org or come to 12 Harbor Street.": [
+    "My email is ada.okafor@example.org and my address is 12 Harbor Street.": [
         "ada.okafor@example.org",
         "12 Harbor Street",
     ],
@@ -91,15 +91,25 @@ class Talked:
 async def talk(server: Server) -> Talked:
     async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         app = App(channel)
-        request = session_pb2.StartSessionRequest(
-            client_id="e2e", request_id=str(uuid.uuid4()), language="en", flow="rental"
-        )
-        session_id = (await app.sessions.StartSession(request)).session.id
+        # Two sessions: of a person who types and speaks only the last value of a field stays.
+        session_id, spoken_id = [
+            (
+                await app.sessions.StartSession(
+                    session_pb2.StartSessionRequest(
+                        client_id="e2e", request_id=str(uuid.uuid4()), language="en", flow="rental"
+                    )
+                )
+            ).session.id
+            for _ in range(2)
+        ]
 
-        async def requests() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        async def typing() -> AsyncIterator[conversation_pb2.ConverseRequest]:
             yield config(session_id)
             for text in TYPED:
                 yield conversation_pb2.ConverseRequest(text=conversation_pb2.TypedText(text=text))
+
+        async def speaking() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+            yield config(spoken_id)
             async for chunk in audio(visit_pcm()):
                 yield chunk
 
@@ -109,7 +119,8 @@ async def talk(server: Server) -> Talked:
 
         register = (DATA / "register.jpg").read_bytes()
         accepted = await app.upload(session_id, register, media_pb2.MEDIA_KIND_VISITOR_REGISTER)
-        shown = [message async for message in app.conversations.Converse(requests())]
+        shown = [message async for message in app.conversations.Converse(typing())]
+        shown += [message async for message in app.conversations.Converse(speaking())]
         upload = await app.finished(accepted.id)
         shown += [message async for message in app.conversations.Converse(proposing())]
         [proposal] = [message.proposal.recommendation for message in shown if message.HasField("proposal")]
