@@ -120,7 +120,8 @@ class Gazetteer:
     def _listed(self, word: str) -> npt.NDArray[np.uint8]:
         key = _key(word)
         place = int(np.searchsorted(self.keys, np.uint32(key)))
-        return self.rows[place if place < len(self.keys) and self.keys[place] == key else -1]
+        row: npt.NDArray[np.uint8] = self.rows[place if place < len(self.keys) and self.keys[place] == key else -1]
+        return row
 
 
 _SOUND_MARK = "~"
