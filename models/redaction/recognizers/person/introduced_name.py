@@ -29,7 +29,8 @@ _TITLED = re.compile(
 
 _ONLY_TITLE = re.compile(_TITLE, re.IGNORECASE)
 
-_INTRODUCED = re.compile(rf"(?<![^\W_])(?:{alternatives('introductions', 'cues')})[:,]?\s{{1,4}}", re.IGNORECASE)
+_INTRODUCED = re.compile(rf"(?<![^\W_])(?:{alternatives('introductions', 'cues')})[:,]?\s{{1,4}}")
+"""For lower-case text: on it the expression is three times as fast as with ``re.IGNORECASE``."""
 _INTRODUCED_BEFORE = re.compile(
     rf"(?<![\w-])(?:{_TITLE}\s?\.?|(?:{alternatives('introductions', 'cues')})[:,]?)\s{{1,4}}$", re.IGNORECASE
 )
@@ -67,7 +68,7 @@ class IntroducedNameRecognizer:
             lower = match.group()[0].islower()  # a lower-case title is not part of the entity
             start = match.start() + len(match.group().split(maxsplit=1)[0]) + 1 if lower else match.start()
             yield Entity("NAME", start, match.end(), 0.8, "titled-name")
-        for cue in _INTRODUCED.finditer(view.text):
+        for cue in _INTRODUCED.finditer(view.keyed):
             yield from self._after(view, cue)
 
     def _after(self, view: TextView, cue: re.Match[str]) -> Iterator[Entity]:
@@ -80,9 +81,7 @@ class IntroducedNameRecognizer:
             if parts and parts[0].lower().split("'")[0].split("\u2019")[0] not in NOT_NAMES and not has_digit(parts[0]):
                 if parts == ["I"]:
                     return
-                weak_single = (
-                    len(parts) == 1 and not strong and not cue.group().lower().startswith(("under", "book", "reserv"))
-                )
+                weak_single = len(parts) == 1 and not strong and not cue.group().startswith(("under", "book", "reserv"))
                 end = cue.end() + len(" ".join(parts))
                 if not weak_single and view.text[cue.end() : end] == " ".join(parts):
                     yield Entity("NAME", cue.end(), end, 0.65, self.name)
@@ -90,7 +89,7 @@ class IntroducedNameRecognizer:
         if strong and (lower := _LOWER_NAME.match(view.text, cue.end())):
             parts = lower.group().split()
             kept = parts[: next((i for i, p in enumerate(parts) if p.lower().split("'")[0] in NOT_NAMES), len(parts))]
-            if kept and not cue.group().lower().startswith(("names of", "name of the")):
+            if kept and not cue.group().startswith(("names of", "name of the")):
                 yield Entity("NAME", cue.end(), cue.end() + len(" ".join(kept)), 0.55, self.name)
 
 
