@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from models.media.pixels import Pixels
 from models.vision.geometry import centre, text_height
+from models.vision.masking import MARGIN
 from models.vision.types import OcrLine
 
 _MIN_HEIGHT: Final = 0.04
@@ -30,12 +31,10 @@ drawings as JPEG of quality 75 from 0.79.
 _SAME_COLOUR: Final = 2  # largest difference of a channel over two pixels
 _CONTRAST: Final = 10
 """Least difference of a channel over two pixels that is an edge."""
-_NOISE: Final = 9  # largest difference that is noise
-_MAX_NOISE: Final = 0.03
-"""Share of noisy pixels above which a drawing was a JPEG, which has stronger noise beside its edges. Drawings that were
-never a JPEG have up to 0.022.
-"""
 _CONTRAST_IN_NOISE: Final = 32
+"""The same in a JPEG, which has noise beside its edges."""
+_NOISE: Final = 0.75
+"""Pixels with a smaller difference, for each pixel on an edge, from which a drawing was a JPEG."""
 _SAME_HEIGHT: Final = 1.75
 _WINDOW: Final = 2.5  # heights of letters; four letters of most fonts fit in
 _EDGES: Final = 6
@@ -65,8 +64,9 @@ def is_drawn_shape(pixels: Pixels, line: OcrLine, lines: Sequence[OcrLine] = ())
     change = _change(region)
     if np.mean(change <= _SAME_COLOUR) < _MIN_FLAT:
         return False
-    noise = np.mean((change > 0) & (change <= _NOISE))
-    contrast = _CONTRAST if noise < _MAX_NOISE else _CONTRAST_IN_NOISE
+    on_edges = np.count_nonzero(change >= _CONTRAST)
+    is_noisy = np.count_nonzero(change) > (1 + _NOISE) * on_edges
+    contrast = _CONTRAST_IN_NOISE if is_noisy else _CONTRAST
     return not any(_has_print(_edges(part, contrast)) for part in (region, region.transpose(1, 0, 2)))
 
 
@@ -88,12 +88,13 @@ def _is_beside(line: OcrLine, other: OcrLine) -> bool:
 
 
 def _region(pixels: Pixels, line: OcrLine) -> Pixels:
-    """The region, turned upright, in the resolution of the picture."""
+    """What would be painted over, turned upright, in the resolution of the picture."""
     width, height = max(1, round(math.dist(*line.box[:2]))), max(1, round(text_height(line.box)))
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    turn = cv2.getPerspectiveTransform(np.array(line.box, np.float32), corners)
-    picture = np.ascontiguousarray(pixels)
-    return np.asarray(cv2.warpPerspective(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    margin = round(MARGIN * height)
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + margin
+    turn = cv2.getPerspectiveTransform(np.array(line.box, np.float32), corners.astype(np.float32))
+    picture, size = np.ascontiguousarray(pixels), (width + 2 * margin, height + 2 * margin)
+    return np.asarray(cv2.warpPerspective(picture, turn, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _has_print(edges: npt.NDArray[np.float32]) -> bool:

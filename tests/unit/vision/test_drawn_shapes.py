@@ -66,6 +66,12 @@ def test_a_shape_with_a_name_in_it_stays_unread(size: int, ink: tuple[int, int, 
     assert not is_drawn_shape(_pixels(picture), _unread())
 
 
+def test_print_that_only_the_margin_of_the_box_covers_stays_unread() -> None:
+    picture = _drawing("leaf")
+    ImageDraw.Draw(picture).text((200, 20), "Anna Keller", fill=TYRE, font_size=20)
+    assert not is_drawn_shape(_pixels(picture), _unread())
+
+
 def test_faint_print_counts_where_nothing_is_noisy() -> None:
     picture = _drawing("leaf")
     ImageDraw.Draw(picture).text((250, 180), "Anna Keller", fill=(76, 160, 80), font_size=20)
