@@ -139,10 +139,16 @@ def crop(image: Pixels, line: Line, band: float, squeeze: float = 1.0) -> Pixels
     return np.asarray(cv2.resize(sampled, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def to_input(crops: Sequence[Pixels]) -> npt.NDArray[np.float32]:
-    """Crops as the net takes them, shape (n, 3, height, width): mean 0 and about unit contrast in any light."""
+def to_input(crops: Sequence[Pixels], *, balanced: bool = False) -> npt.NDArray[np.float32]:
+    """Crops as the net takes them, shape (n, 3, height, width): mean 0 and about unit contrast in any light.
+
+    Args:
+        crops: Of one size.
+        balanced: Give each channel the mean 0, so that the colour of the light or of the ground is no contrast. In
+            orange light the contrast of the digits would be small beside it.
+    """
     values = np.stack(crops).astype(np.float32)
-    mean = values.mean(axis=(1, 2, 3), keepdims=True)
-    spread = values.std(axis=(1, 2, 3), keepdims=True, ddof=1)
-    scaled: npt.NDArray[np.float32] = (values - mean) / (spread + 6)
+    centred = values - values.mean(axis=(1, 2) if balanced else (1, 2, 3), keepdims=True)
+    spread = centred.std(axis=(1, 2, 3), keepdims=True, ddof=1)
+    scaled: npt.NDArray[np.float32] = centred / (spread + 6)
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))

@@ -131,19 +131,23 @@ class MeterReader:
             image: BGR, shape (height, width, 3).
             lines: Where print may be; a line need not cover all digits.
         """
+        # The balance of colours finds digits in coloured light, and loses some whose colour sets them off.
+        return self._read(image, lines, balanced=True) or self._read(image, lines, balanced=False)
+
+    def _read(self, image: Pixels, lines: Sequence[Line], *, balanced: bool) -> MeterReading | None:
         directions = [way for line in lines for way in (line, line.turned())]
-        rows = [row for band in _FIRST_BANDS for row in self._recognize(image, directions, [band])]
+        rows = [row for band in _FIRST_BANDS for row in self._recognize(image, directions, [band], balanced)]
         best = max(rows, key=lambda row: row.score, default=None)
         if best is None or best.score < MIN_SCORE / 2:
             return None
-        return self._refine(image, best)
+        return self._refine(image, best, balanced)
 
-    def _refine(self, image: Pixels, first: DigitRow) -> MeterReading | None:
+    def _refine(self, image: Pixels, first: DigitRow, balanced: bool) -> MeterReading | None:
         """Recognize more crops around the first one, of other heights and a little shifted, and merge them by vote."""
-        candidates = [first, *self._recognize(image, [first.extent()], _BANDS)]
+        candidates = [first, *self._recognize(image, [first.extent()], _BANDS, balanced)]
         line = max(candidates, key=lambda row: row.score).extent()
         shifted = [line.moved(0.0, share * line.height) for share in (0.0, *_SHIFTS)]
-        candidates += self._recognize(image, shifted, _BANDS)
+        candidates += self._recognize(image, shifted, _BANDS, balanced)
         count = _vote(candidates)
         if not count:
             return None
@@ -160,11 +164,13 @@ class MeterReader:
         scores = tuple(float(s) for s in digits.max(axis=1))
         return MeterReading(text[:split], text[split:], merged.extent().box(), scores)
 
-    def _recognize(self, image: Pixels, lines: Sequence[Line], bands: Sequence[float]) -> list[DigitRow]:
+    def _recognize(
+        self, image: Pixels, lines: Sequence[Line], bands: Sequence[float], balanced: bool
+    ) -> list[DigitRow]:
         cuts = [(line, band, _squeeze(line, band)) for line in lines for band in bands]
         if not cuts:
             return []
-        (outputs,) = self._net.run(None, {"strips": to_input([crop(image, *each) for each in cuts])})
+        (outputs,) = self._net.run(None, {"strips": to_input([crop(image, *each) for each in cuts], balanced=balanced)})
         return [
             decode_row(line, line.height * band * squeeze / CROP_HEIGHT, softmax(steps))
             for (line, band, squeeze), steps in zip(cuts, outputs, strict=True)
