@@ -55,7 +55,7 @@ def short_phones(view: TextView, predictions: list[WordPrediction]) -> set[int]:
     return short
 
 
-_NUMBER = alternatives("identifiers", "number")
+_NUMBER = "|".join(alternatives("identifiers", name) for name in ("number", "long_number"))
 _REFERENCE_BEFORE = re.compile(
     rf"(?<![^\W_])(?:{alternatives('number_cues', 'references')})\.?(?: (?:{_NUMBER})\.?)?"
     rf"(?: (?:{alternatives('function_words', 'copulas')}))?[\s:#]{{1,3}}$"

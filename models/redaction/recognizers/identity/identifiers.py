@@ -56,7 +56,7 @@ _SUBJECT: Final = "identifiers"
 _IS: Final = alternatives("function_words", "copulas")
 _NUMBER: Final = alternatives(_SUBJECT, "number")
 _LINK: Final = (
-    rf"(?:\s{{0,2}}(?:{_NUMBER}|#|№))?\.?(?:\s{{1,2}}(?:{_IS}|{alternatives(_SUBJECT, 'link')}))?[\s:#|=(*]{{0,30}}"
+    rf"(?:\s{{0,2}}(?:{_NUMBER}|#|№))?\.?(?:\s{{1,2}}(?:{alternatives(_SUBJECT, 'link')}))?[\s:#|=(*]{{0,30}}"
 )
 
 
@@ -84,7 +84,7 @@ INTRODUCED = (
 )
 
 _PHONE: Final = alternatives(_SUBJECT, "telephone")
-_TO: Final = rf"(?:\.?\s?(?:{_NUMBER}))?\.?(?:\s(?:{_IS}))?[\s:#=]{{1,3}}"
+_TO: Final = rf"(?:\.?\s?(?:{_NUMBER}|{alternatives(_SUBJECT, 'long_number')}))?\.?(?:\s(?:{_IS}))?[\s:#=]{{1,3}}"
 SHORT_PHONE = PatternRecognizer(
     entity="PHONE",
     name="short-phone",

@@ -14,7 +14,7 @@ from typing import Final
 
 from models.redaction.dialogue_context import is_reading, personal
 from models.redaction.entities import labels_where
-from models.redaction.lexicons.loader import across, alternatives
+from models.redaction.lexicons.loader import across, alternatives, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import has_digit, words
@@ -35,7 +35,7 @@ _NEEDS_DIGIT = labels_where(lambda entity: entity.needs_digit)
 _RANK = ("EMAIL", "PHONE", "DOB", "ID", "ADDRESS", "NAME")
 """The order of labels when several types were asked for: an answer with digits gets the first, one without the last."""
 
-_ARTICLE = re.compile(rf"(?<![^\W_])(?:{alternatives('function_words', 'articles')}) $")
+_ARTICLE = re.compile(rf"(?<![^\W_])(?:{'|'.join(word_lists('en', 'function_words')['articles'])}) $")
 _LONGEST_ANSWER_CHARS = 160
 _MIN_BARE_DIGITS = 3
 _MIN_CODE = 5
@@ -118,7 +118,7 @@ class BareAnswerRecognizer:
                 yield Entity("NAME", word.start, word.end, 0.6, "answer:asked")
 
     def _is_thing(self, view: TextView, word: _Word) -> bool:
-        """Whether a word in small letters stands after an article."""
+        """Whether a word in small letters stands after an English article."""
         return view.text[word.start].islower() and _ARTICLE.search(view.lower, 0, word.start) is not None
 
 
