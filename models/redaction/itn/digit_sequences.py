@@ -7,7 +7,7 @@ from typing import Final
 
 from models.redaction.itn.lexicon import HOMOPHONES, INNER_DIGITS, STARTING_DIGITS
 from models.redaction.itn.tokens import Stretch, Token, Words
-from models.redaction.lexicons.loader import ANY, word_lists, words
+from models.redaction.lexicons.loader import ANY, across, word_lists, words
 from models.redaction.normalize.dates_times import CLOCK, DAY
 
 _MIN_DIGITS = 3
@@ -33,6 +33,12 @@ _DAY_TOKENS = 5
 
 _LONGEST_GARBLE = 5
 _JOINED_WITHIN = 3
+_MIN_SAID = 2
+"""Numbers in a row after which "yes" or "okay" is filler, not an answer."""
+
+_HESITATIONS: Final = frozenset(across("spelling", "fillers"))
+"""Filler between the digits of a number, in every language; none is a digit."""
+
 _OPENINGS: Final = frozenset(tuple(pair.split()) for pair in word_lists(ANY, "spoken_words")["openings"])
 """Pairs of words that may stand before the first digits; both are among the ``OPENINGS`` of the lexicon."""
 
@@ -223,7 +229,7 @@ class NumberReader:
                 and at + 2 < high
                 and self._is_number(self._words.tokens[at + 2])
             )
-        if self._lies_between(at, high):
+        if self._lies_between(at, high, dictating=groups.said >= _MIN_SAID):
             return True
         if token.text == "," and following.start == token.end:
             return False  # thousands: 10,000,000
@@ -233,14 +239,15 @@ class NumberReader:
             )
         return continues and (token.text in self._words.lexicon.joiners or self._words.sign(token) in (".", "-", "/"))
 
-    def _lies_between(self, at: int, high: int) -> bool:
+    def _lies_between(self, at: int, high: int, *, dictating: bool) -> bool:
         """Whether only filler stands between this token and the next number."""
         for index in range(at, min(at + _JOINED_WITHIN + 1, high)):
             token = self._words.tokens[index]
             if index > at and self._is_number(token):
                 return index > at + 1 or token.text not in HOMOPHONES
             comma = token.text == "," and index + 1 < high and self._words.tokens[index + 1].start > token.end
-            if not (comma or token.text in _BRACKETS or token.text in self._words.lexicon.joiners):
+            hesitates = dictating and token.text in _HESITATIONS
+            if not (comma or hesitates or token.text in _BRACKETS or token.text in self._words.lexicon.joiners):
                 return False
         return False
 

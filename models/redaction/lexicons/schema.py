@@ -99,6 +99,7 @@ _OTHERS: Final = {
         keys={
             "phonetic": "Words of the telephone alphabet; each stands for its first letter.",
             "joiners": "Words between two numbers that belong together.",
+            "fillers": "Words that may also stand there once two numbers were said: 'yes'.",
             "letters_as_words": "Letters that are words, too.",
         },
     ),
