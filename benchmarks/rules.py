@@ -80,7 +80,7 @@ class Bench:
         text, before = self.texts[number], self.detected[number]
         job = self._job(text.context)
         draft = _copy(before)
-        found = pattern_matches(draft.view.text, text.context, job.compiled)
+        found = pattern_matches(draft.text_view, text.context, job.compiled)
         draft.detections = [*(d for d in before.detections if d.recognizer is None), *found]
         return draft
 

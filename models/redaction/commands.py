@@ -17,6 +17,9 @@ Command = Literal["skip", "back"]
 
 COMMANDS: Final[tuple[Command, ...]] = ("skip", "back")
 _LONGEST_CHARS: Final = 80
+_HYPHENS: Final = re.compile(r"[-\u2010-\u2015_/]")
+_APOSTROPHES: Final = re.compile(r"['\u2019`\u00b4]")
+_MARK: Final = re.compile(r"[^\w ]")
 
 
 def says(command: Command, text: str, language: str) -> bool:
@@ -46,12 +49,12 @@ def says_only(wanted: frozenset[str], text: str, language: str) -> bool:
         language: ISO 639-1 code of the polite words.
     """
     bare = _without_marks(text)
-    polite = any_of(phrases(language, "polite"))
     if not bare or bare in wanted:
         return bool(bare)
+    polite = _any_of_list(phrases(language, "polite"))
     if _collapsed(polite.sub(" ", bare)) in wanted:
         return True
-    found = any_of(wanted)
+    found = _any_of_list(wanted)
     return found.search(bare) is not None and not _collapsed(polite.sub(" ", found.sub(" ", bare)))
 
 
@@ -63,8 +66,10 @@ def phrases(language: str, name: str) -> frozenset[str]:
 
 def folded(text: str) -> str:
     """Lower case, without accents, hyphens and apostrophes, one space between words: for comparing words."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not _is_accent(c))
-    return _collapsed(re.sub(r"[-\u2010-\u2015_/]", " ", re.sub(r"['\u2019`\u00b4]", "", bare)))
+    bare = text.casefold()
+    if not bare.isascii():
+        bare = "".join(c for c in unicodedata.normalize("NFKD", bare) if not _is_accent(c))
+    return _collapsed(_HYPHENS.sub(" ", _APOSTROPHES.sub("", bare)))
 
 
 def any_of(wanted: Iterable[str]) -> re.Pattern[str]:
@@ -73,8 +78,14 @@ def any_of(wanted: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, known))})(?!\w)" if known else r"(?!)")
 
 
+@lru_cache(maxsize=256)
+def _any_of_list(wanted: frozenset[str]) -> re.Pattern[str]:
+    """``any_of``, made once for each list. What was said must not be passed here, since it would be kept."""
+    return any_of(wanted)
+
+
 def _without_marks(text: str) -> str:
-    return _collapsed("".join(c if c.isalnum() or _is_sign(c) else " " for c in folded(text)))
+    return _collapsed(_MARK.sub(lambda mark: mark[0] if _is_sign(mark[0]) else " ", folded(text)))
 
 
 def _is_accent(char: str) -> bool:

@@ -25,6 +25,7 @@ class Draft:
     Attributes:
         raw: The input text.
         view: The text without invisible characters. All offsets below refer to it.
+        text_view: The text of ``view`` as a view of its own: the original of the other views.
         recognition: How sure speech recognition is of the text, with offsets in the view.
         detections: Every detection, before any is dropped or merged.
         suspects: Words that more words may still turn into names.
@@ -43,6 +44,7 @@ class Draft:
 
     raw: str
     view: TextView
+    text_view: TextView
     recognition: Recognition = UNRATED
     detections: list[Detection] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)

@@ -65,19 +65,19 @@ def normalize(texts: list[RawText]) -> list[Draft]:
 def _draft(text: RawText) -> Draft:
     raw = text.reveal()
     view = views.visible(raw)
-    return Draft(raw, view, in_view(text.recognition, view))
+    text_view = view if view.kind == "original" else views.original(view.text)
+    return Draft(raw, view, text_view, in_view(text.recognition, view))
 
 
 def detect(drafts: list[Draft], job: Job) -> None:
     """Start the classifier in another thread, and run the patterns on every view of each text meanwhile."""
-    texts = [draft.view.text for draft in drafts]
-    readable = [transliterated(text) or views.original(text) for text in texts]
+    readable = [transliterated(draft.view.text) or draft.text_view for draft in drafts]
     spoken = _spoken(drafts, readable, job.context) if job.context.source is TextSource.SPEECH else None
     classifications = job.classifier.begin([view.text for view in readable], spoken)
     if job.context.source is not TextSource.OCR:
         for draft in drafts:
             draft.tokens = tokens_of(draft.view.text)
-    matches = [list(pattern_matches(draft.view.text, job.context, job.compiled, draft.tokens)) for draft in drafts]
+    matches = [list(pattern_matches(draft.text_view, job.context, job.compiled, draft.tokens)) for draft in drafts]
     for draft, view, (classes, slots), found in zip(drafts, readable, classifications(), matches, strict=True):
         draft.detections = [*classified(view, classes, job.compiled, job.context), *found]
         draft.suspects = suspected(view, classes, job.compiled)
@@ -103,7 +103,7 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         if not draft.slots:
             continue
         text = spoken_words(draft, job)
-        view = views.original(draft.view.text)
+        view = draft.text_view
         draft.slots = outside_pauses(text, draft.slots)
         stays = {True: bool(job.context.asked_for), False: text.is_announced or bool(numeric(job.context.asked_for))}
         cleared = [

@@ -13,7 +13,7 @@ from models.redaction.itn.tokens import Token
 from models.redaction.ner.entities import entities_of
 from models.redaction.ner.name_entities import suspects_of
 from models.redaction.ner.types import WordPrediction
-from models.redaction.normalize.view import TextView
+from models.redaction.normalize.view import TextView, original
 from models.redaction.policy.policy import RedactionPolicy
 from models.redaction.recognizers import Recognizer
 from models.redaction.spans.operators import MASK, TAG_START
@@ -81,9 +81,9 @@ def suspect_at_original(suspect: Suspect, view: TextView) -> Suspect:
 
 
 def pattern_matches(
-    text: str, context: RedactionContext, compiled: CompiledPolicy, tokens: list[Token] | None = None
+    text: TextView, context: RedactionContext, compiled: CompiledPolicy, tokens: list[Token] | None = None
 ) -> Iterator[Detection]:
-    """The entities that the recognizers found, in every view; ``tokens`` are those of the text, if known."""
+    """The entities that the recognizers found, in every view of a text; ``tokens`` are those of the text, if known."""
     plain = _without_tags(text, compiled.policy)
     for view in views_of(plain, context, tokens if plain is text else None):
         prefilter = compiled.on_numerals if view.kind == NUMERALS else compiled.prefilter
@@ -91,11 +91,11 @@ def pattern_matches(
             yield Detection(view, recognizer, entity)
 
 
-def _without_tags(text: str, policy: RedactionPolicy) -> str:
+def _without_tags(view: TextView, policy: RedactionPolicy) -> TextView:
     """Replace every letter and digit of the tags of earlier runs by an x.
 
     A tag still counts as a word, but its label is no context word for its neighbours.
     """
-    if TAG_START not in text and MASK not in text:
-        return text
-    return policy.protected.sub(lambda match: _WORD_CHARACTER.sub("x", match.group()), text)
+    if TAG_START not in view.text and MASK not in view.text:
+        return view
+    return original(policy.protected.sub(lambda match: _WORD_CHARACTER.sub("x", match.group()), view.text))

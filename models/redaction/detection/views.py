@@ -13,9 +13,10 @@ from models.redaction.types import RedactionContext
 from models.text import TextSource
 
 
-def views_of(text: str, context: RedactionContext, tokens: list[Token] | None = None) -> Iterator[TextView]:
+def views_of(original: TextView, context: RedactionContext, tokens: list[Token] | None = None) -> Iterator[TextView]:
     """The text itself, then every other view that differs from it; ``tokens`` are those of the text, if known."""
-    yield view.original(text)
+    text = original.text
+    yield original
     if (folded := view.folded(text)) is not None:
         yield folded
     if (spaced := view.spaced(text)) is not None:

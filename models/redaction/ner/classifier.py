@@ -92,8 +92,8 @@ class RampartClassifier:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._labels = labels.labels
-        self._name_columns = [self._labels.index(label) for label in NAME_LABELS]
-        self._other_columns = [n for n, label in enumerate(self._labels) if label not in NAME_LABELS]
+        self._name_columns = np.array([self._labels.index(label) for label in NAME_LABELS])
+        self._other_columns = np.array([n for n, label in enumerate(self._labels) if label not in NAME_LABELS])
         self._cls, self._sep = self._special("[CLS]"), self._special("[SEP]")
 
     @property
@@ -236,9 +236,10 @@ class RampartClassifier:
         if not words.spans:
             return [], np.zeros(0, dtype=np.float32)
         of_names = words.probabilities[:, self._name_columns]
-        names = of_names.max(axis=1)
         if self._names is not None and features is not None:
             names = self._names.scores(features, words.probabilities, words.states)
+        else:
+            names = of_names.max(axis=1)
         return list(self._predictions(words, names, of_names.argmax(axis=1).tolist())), names
 
     def _tagged(self, text: SpokenText, spans: list[tuple[int, int]], names: Floats, states: Floats) -> list[SlotWord]:

@@ -18,7 +18,6 @@ import re
 import zlib
 from collections import Counter
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,7 @@ ever names.
 """
 _D, _FLAPPED_D, _FLAPPED_D_COMPOSED = "\u0921", "\u0921\u093c", "\u095c"
 _REMEMBERED_WORDS = 16_384
+_NO_ROW = np.zeros(0, np.float32)
 _SOUTH_ASIA = frozenset(("Indian", "Pakistani", "Nepalese", "Bangladeshi", "Sri Lankan"))
 _PARTICLES = loader.words(loader.ANY, "particles", "in_lists")
 _BRACKETS = re.compile(r"\(.*?\)")
@@ -83,7 +83,7 @@ class Gazetteer:
     def __init__(self, keys: npt.NDArray[np.uint32], rows: npt.NDArray[np.uint8]) -> None:
         self.keys = keys
         self.rows = rows
-        self._places = lru_cache(maxsize=_REMEMBERED_WORDS)(self._find_places)
+        self._row_of = lru_cache(maxsize=_REMEMBERED_WORDS)(self._find_row)
 
     @classmethod
     def empty(cls) -> Gazetteer:
@@ -101,27 +101,25 @@ class Gazetteer:
 
         Names are also looked up without a final s, which may be a genitive: "Merkels Rede", "Maria's".
         """
-        places = np.array(list(chain.from_iterable(map(self._places, words))), dtype=np.intp).reshape(-1, 3)
-        rows = self.rows[places[:, 0]].astype(np.float32)
-        stems = self.rows[places[:, 1], :FIRST_FREQUENCY]
-        np.maximum(rows[:, :FIRST_FREQUENCY], stems, out=rows[:, :FIRST_FREQUENCY])
-        rows[:, _FIRST_SOUND:] = self.rows[places[:, 2], _FIRST_SOUND:]
-        return rows / np.float32(255)
+        found = [_NO_ROW, *map(self._row_of, words)]
+        return np.concatenate(found).reshape(-1, len(COLUMNS))
 
-    def _find_places(self, word: str) -> tuple[int, int, int]:
-        """Row numbers of the word, of the word without its final s, and of its sound."""
+    def _find_row(self, word: str) -> npt.NDArray[np.float32]:
+        """The row of a word: of the word itself, of the word without its final s, and of its sound."""
         folded = word.casefold()
-        stem = _POSSESSIVE.sub("", folded)
-        return (
-            self._row(folded),
-            self._row(stem) if stem != folded else len(self.keys),
-            self._row(_SOUND_MARK + sound_of(folded)) if folded.isascii() else len(self.keys),
-        )
+        row = self._listed(folded).astype(np.float32)
+        names = row[:FIRST_FREQUENCY]
+        np.maximum(names, self._listed(_POSSESSIVE.sub("", folded))[:FIRST_FREQUENCY], out=names)
+        row[_FIRST_SOUND:] = self._listed(_SOUND_MARK + sound_of(folded))[_FIRST_SOUND:] if folded.isascii() else 0
+        row /= np.float32(255)
+        row.setflags(write=False)  # it is remembered
+        return row
 
-    def _row(self, word: str) -> int:
+    def _listed(self, word: str) -> npt.NDArray[np.uint8]:
         key = _key(word)
         place = int(np.searchsorted(self.keys, np.uint32(key)))
-        return place if place < len(self.keys) and self.keys[place] == key else len(self.keys)
+        row: npt.NDArray[np.uint8] = self.rows[place if place < len(self.keys) and self.keys[place] == key else -1]
+        return row
 
 
 _SOUND_MARK = "~"

@@ -71,8 +71,9 @@ def text_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer,
     gaps[:] = _gaps(text, words)
     rows[:-1, 4 * _EDGE + 2 : _PROBABILITIES] = gaps[1:]
     whole = rows[:, -len(LANGUAGES) - 2 :]
-    whole[:, :-2] = np.add.reduce(own[:, _LANGUAGE], axis=0) / np.float32(len(words))
-    whole[:, -2] = own[:, len(COLUMNS)].mean()
+    means = np.add.reduce(own, axis=0) / np.float32(len(words))
+    whole[:, :-2] = means[_LANGUAGE]
+    whole[:, -2] = means[len(COLUMNS)]
     whole[:, -1] = min(len(words), _TEXT_WORDS) / _TEXT_WORDS
     return rows
 

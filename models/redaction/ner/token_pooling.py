@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.redaction.ner.encoder import Floats
 from models.redaction.normalize.words import WORD
@@ -27,30 +28,28 @@ class PooledWords:
 
 @dataclass(frozen=True, slots=True)
 class TokenizedWords:
-    """The words of a text, and the tokens of each: first and one past the last, word after word in one list.
+    """The words of a text, and the tokens of each: first and one past the last, word after word in one array.
 
     Words share a token when the tokenizer takes them for one, as around an unknown symbol: "a\u2603b".
     """
 
     spans: list[tuple[int, int]]
-    edges: list[int]
+    edges: npt.NDArray[np.intp]
 
     def pool(self, probabilities: Floats, states: Floats) -> PooledWords:
         """From the rows of tokens to the rows of words."""
         if not self.spans:
             return PooledWords([], probabilities[:0], states[:0])
-        edges = np.array(self.edges)
         # reduceat takes [cut, next cut) for every cut; what lies between words is dropped. A row is added, since no cut
         # may lie at the end, where several words end that share the last token.
-        highest = np.maximum.reduceat(_one_longer(probabilities), edges, axis=0)[::2]
+        highest = np.maximum.reduceat(_one_longer(probabilities), self.edges, axis=0)[::2]
         return PooledWords(self.spans, highest, self.means(states))
 
     def means(self, states: Floats) -> Floats:
         """The mean of the rows of each word's tokens, shape (words, width)."""
         if not self.spans:
             return states[:0]
-        edges = np.array(self.edges)
-        first, counts = edges[::2], edges[1::2] - edges[::2]
+        first, counts = self.edges[::2], self.edges[1::2] - self.edges[::2]
         sums: Floats = states[first]
         added = 1
         while (longer := np.flatnonzero(counts > added)).size:  # few words have many tokens
@@ -78,4 +77,4 @@ def words_of(text: str, offsets: list[tuple[int, int]]) -> TokenizedWords:
         if last > token:
             words.append((start, end))
             edges += [token, last]
-    return TokenizedWords(words, edges)
+    return TokenizedWords(words, np.array(edges, dtype=np.intp))

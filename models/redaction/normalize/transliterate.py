@@ -56,6 +56,8 @@ def transliterate_word(word: str) -> str:
 
 def transliterated(text: str) -> TextView | None:
     """The text with its Devanagari words in Latin letters; None where it has none."""
+    if not _WORD.search(text):
+        return None
     builder, at, changed = TextViewBuilder(), 0, False
     for match in _WORD.finditer(text):
         latin = transliterate_word(match.group())

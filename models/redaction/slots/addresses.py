@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from models.redaction.itn.lexicon import TOP_LEVEL
 from models.redaction.itn.tokens import Token
 from models.redaction.recognizers.secrets.passphrase import passphrase_start
 from models.redaction.slots.announcements import Announcement
@@ -13,6 +14,11 @@ from models.redaction.slots.spoken_words import MARKS, SpokenWords
 _MOST_WORDS: Final = 12
 _MOST_PLAIN_WORDS: Final = 4
 """Most words of an address in which no sign was recognized."""
+
+_SHORTEST_PART: Final = 3
+"""Least letters of one of the words that full stops join. Shorter ones are abbreviations."""
+
+_WEB: Final = "www"
 
 _SETTLED_WORDS: Final = 5
 """Words after an address from which on it counts as ended."""
@@ -47,11 +53,43 @@ def mailbox_of(text: SpokenWords, slot: Announcement) -> Iterator[tuple[int, int
     """An address where a call was requested: words joined by full stops, "reach me at maria.lopez.example.net"."""
     if slot.type != "PHONE" or not slot.requested:
         return
-    first = last = next((at for at in range(text.at(slot.end), len(text.tokens)) if text.is_word(at)), len(text.tokens))
-    while last + 2 < len(text.tokens) and _is_joined(text, last + 1):
-        last += 2
+    first = next((at for at in range(text.at(slot.end), len(text.tokens)) if text.is_word(at)), len(text.tokens))
+    last = _joined_to(text, first)
     if last > first:
         yield text.tokens[first].start, text.tokens[last].end
+
+
+def joined_words(text: SpokenWords) -> Iterator[tuple[int, int]]:
+    """Words that recognition joined by full stops: "write to maria.lopez.example.net", "Torvikatexample.de".
+
+    It writes so only what it takes for an address. Where no word for "@" stands inside, the word before is the mailbox,
+    if it is no function word: "to subretirez garreau.fr". Must NOT match: "a.m.", "z.B.", "3.11", "www.example.com".
+    """
+    at = 0
+    while at < len(text.tokens):
+        last = _joined_to(text, at) if text.is_word(at) else at
+        parts = text.tokens[at : last + 1 : 2]
+        may_be = last > at and parts[0].text != _WEB and all(map(text.is_plain, range(at, last + 1, 2)))
+        if may_be and any(len(part.text) >= _SHORTEST_PART for part in parts):
+            first = _mailbox_before(text, at) if parts[-1].text in TOP_LEVEL else at
+            yield text.tokens[first].start, text.tokens[last].end
+        at = last + 1
+
+
+def _joined_to(text: SpokenWords, at: int) -> int:
+    """The last of the words that full stops join to a word; the word itself if none is."""
+    while at + 2 < len(text.tokens) and _is_joined(text, at + 1):
+        at += 2
+    return at
+
+
+def _mailbox_before(text: SpokenWords, at: int) -> int:
+    """The word before a token if it may be a mailbox, else the token. One full stop may stand between."""
+    before = at - 1 if at and text.is_word(at - 1) else at - 2
+    if before < 0 or not text.is_misheard(before) or len(text.tokens[before].text) < _SHORTEST_PART:
+        return at
+    announces = any(slot.start <= text.tokens[before].start < slot.end for slot in text.announcements)
+    return at if announces else before
 
 
 def address_end(text: SpokenWords, begin: int) -> int:

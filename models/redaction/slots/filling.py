@@ -16,7 +16,7 @@ from models.redaction.itn.lexicon import HOMOPHONES, INNER_DIGITS, TOP_LEVEL
 from models.redaction.itn.tokens import Token
 from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import has_digit
-from models.redaction.slots.addresses import address_of, mailbox_of, may_be_address
+from models.redaction.slots.addresses import address_of, joined_words, mailbox_of, may_be_address
 from models.redaction.slots.announcements import Announcement
 from models.redaction.slots.entities import NUMBERS, RECOGNIZER
 from models.redaction.slots.explanations import is_explained
@@ -39,7 +39,7 @@ _TALKED_OVER: Final = NUMBERS - {"SECRET"}
 _WHOLE_ANSWER: Final = ":answer"
 """How recognizers end that take a whole text for an answer."""
 
-_TRIMMED: Final = _TALKED_OVER | {"NAME", "EMAIL", "ADDRESS"}
+_TRIMMED: Final = _TALKED_OVER | {"NAME", "EMAIL", "ADDRESS", "DOB"}
 """Types of values at the edges of which function words are talk."""
 
 _OF_WORDS: Final = frozenset(("NAME", "EMAIL"))
@@ -64,6 +64,7 @@ _POINTED_WORDS: Final = 9
 def fill_slots(text: SpokenWords, context: RedactionContext, found: Sequence[Entity]) -> list[Entity]:
     """The values of the slots of a text, and its further numbers if there is a value or a number among ``found``."""
     filled = list(chain.from_iterable(_entities(text, slot) for slot in announced(text, context)))
+    filled += [Entity("EMAIL", start, end, _SCORE, ANNOUNCED) for start, end in joined_words(text)]
     spans = [(entity.start, entity.end) for entity in filled]
     rest = [run for run in text.runs if not _is_covered(run, spans)]
     filled += chain.from_iterable(_entities(text, slot) for slot in suspected(text, rest))

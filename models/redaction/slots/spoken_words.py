@@ -264,5 +264,7 @@ class SpokenWords:
         after = self._neighbour(at + size - 1, 1) if at + size <= len(self.tokens) else None
         if after is None or not self.sure[after]:
             return False
+        if any(self.sure[at : at + size]):
+            return False
         group = [token.text for token in self.tokens[at : at + size]]
         return all(map(str.isalpha, group)) and self.lists.is_repair(" ".join(group))

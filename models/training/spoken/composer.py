@@ -96,7 +96,8 @@ class Composer:
                 yield unnamed(name, self._grammar), ""
             elif wanted := {other for _, known, other in pieces if known == name} - {""}:
                 if name not in broken:
-                    broken[name] = self._broken(kind, max(map(int, wanted - {WRONG}), default=1))
+                    numbers = [int(number) for number in wanted - {WRONG}]
+                    broken[name] = self._broken(kind, max(2, *numbers) if numbers else 1)  # a part alone is no whole
                 yield self._piece(kind, broken[name], more), kind.label
             else:
                 yield from self._whole(kind)

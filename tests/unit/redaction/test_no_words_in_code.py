@@ -64,10 +64,10 @@ def _constants(nodes: list[ast.expr]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in sorted(PACKAGE.rglob("*.py")) if str(path.relative_to(PACKAGE)) not in NO_LANGUAGE], ids=str
+    "module", sorted({str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py")} - NO_LANGUAGE.keys())
 )
-def test_a_module_lists_no_words_of_a_language(path: Path) -> None:
-    lists = {line: found for line, found in listed_words(path.read_text("utf-8")) if len(found) > MOST}
+def test_a_module_lists_no_words_of_a_language(module: str) -> None:
+    lists = {line: found for line, found in listed_words((PACKAGE / module).read_text("utf-8")) if len(found) > MOST}
     assert not lists, "move them to models/redaction/lexicons/<language>"
 
 

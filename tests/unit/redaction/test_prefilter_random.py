@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.redaction.detection.views import views_of
 from models.redaction.itn.cardinals import NUMERALS
-from models.redaction.normalize.view import TextView
+from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.pattern_recognizer import PatternRecognizer
 from models.redaction.patterns.prefilter import Prefilter
 from models.redaction.recognizers import ALL, ON_NUMERALS, Recognizer
@@ -161,14 +161,14 @@ def through_the_prefilter(which: bool, view: TextView, context: RedactionContext
 
 def readings(text: str, context: RedactionContext) -> Iterator[tuple[TextView, bool]]:
     """The views of a text, and for each which of the two sieves looks at it."""
-    return ((view, view.kind == NUMERALS) for view in views_of(text, context))
+    return ((view, view.kind == NUMERALS) for view in views_of(original(text), context))
 
 
 def test_no_recognizer_and_no_expression_is_left_out() -> None:
     """Else the tests below would say nothing about it."""
     blind = {recognizer.name for recognizer in ALL if not _is_found(recognizer, PIECES.get(recognizer.name, ""))}
     assert blind == set()
-    seen = [view for piece in EVERYTHING for context in UNASKED for view in views_of(piece, context)]
+    seen = [view for piece in EVERYTHING for context in UNASKED for view in views_of(original(piece), context)]
     expressions = [(r, pattern) for r in ALL if isinstance(r, PatternRecognizer) for pattern in r.patterns]
     assert [
         (r.name, pattern.name) for r, pattern in expressions if not any(any(r.matches(v, pattern)) for v in seen)
@@ -176,7 +176,8 @@ def test_no_recognizer_and_no_expression_is_left_out() -> None:
 
 
 def _is_found(recognizer: Recognizer, piece: str) -> bool:
-    return any(any(recognizer.find(view, context)) for context in CONTEXTS for view in views_of(piece, context))
+    text = original(piece)
+    return any(any(recognizer.find(view, context)) for context in CONTEXTS for view in views_of(text, context))
 
 
 def test_the_prefilter_changes_no_match_in_a_single_piece() -> None:

@@ -31,7 +31,8 @@ _TITLED = re.compile(
 
 _ONLY_TITLE = re.compile(_TITLE, re.IGNORECASE)
 
-_INTRODUCED = re.compile(rf"(?<![^\W_])(?:{alternatives(_SUBJECT, 'cues')})[:,]?\s{{1,4}}", re.IGNORECASE)
+_INTRODUCED = re.compile(rf"(?<![^\W_])(?:{alternatives(_SUBJECT, 'cues')})[:,]?\s{{1,4}}")
+"""For lower-case text: on it the expression is three times as fast as with ``re.IGNORECASE``."""
 _INTRODUCED_BEFORE = re.compile(
     rf"(?<![\w-])(?:{_TITLE}\s?\.?|(?:{alternatives(_SUBJECT, 'cues')})[:,]?)\s{{1,4}}$", re.IGNORECASE
 )
@@ -58,7 +59,7 @@ class IntroducedNameRecognizer:
             lower = match.group()[0].islower()  # a lower-case title is not part of the entity
             start = match.start() + len(match.group().split(maxsplit=1)[0]) + 1 if lower else match.start()
             yield Entity("NAME", start, match.end(), 0.8, "titled-name")
-        for cue in _INTRODUCED.finditer(view.text):
+        for cue in _INTRODUCED.finditer(view.keyed):
             yield from self._after(view, cue)
 
     def _after(self, view: TextView, cue: re.Match[str]) -> Iterator[Entity]:
