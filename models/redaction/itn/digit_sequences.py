@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from models.redaction.itn.lexicon import HOMOPHONES, INNER_DIGITS, STARTING_DIGITS
 from models.redaction.itn.tokens import Stretch, Token, Words
+from models.redaction.lexicons.loader import ANY, across, word_lists, words
 from models.redaction.normalize.dates_times import CLOCK, DAY
 
 _MIN_DIGITS = 3
@@ -31,19 +33,16 @@ _DAY_TOKENS = 5
 
 _LONGEST_GARBLE = 5
 _JOINED_WITHIN = 3
-HESITATIONS = frozenset(
-    """yes yeah yep okay ok right um uh hm hmm er sí eso vale bueno ja genau ähm äh hm oui euh eh voilà haan haanji हाँ
-    हां जी sim""".split()
-)
-"""Filler between the digits of a number, in every language; none is a digit."""
-
 _MIN_SAID = 2
 """Numbers in a row after which "yes" or "okay" is filler, not an answer."""
 
-_OPENINGS = frozenset({("area", "code"), ("open", "bracket"), ("open", "parenthesis")})
+_HESITATIONS: Final = frozenset(across("spelling", "fillers"))
+"""Filler between the digits of a number, in every language; none is a digit."""
+
+_OPENINGS: Final = frozenset(tuple(pair.split()) for pair in word_lists(ANY, "spoken_words")["openings"])
 """Pairs of words that may stand before the first digits; both are among the ``OPENINGS`` of the lexicon."""
 
-_BRACKETS = frozenset({"open", "close", "closed", "bracket", "brackets", "parenthesis", "parentheses"})
+_BRACKETS: Final = words(ANY, "spoken_words", "brackets")
 
 
 @dataclass(slots=True)
@@ -247,7 +246,7 @@ class NumberReader:
             if index > at and self._is_number(token):
                 return index > at + 1 or token.text not in HOMOPHONES
             comma = token.text == "," and index + 1 < high and self._words.tokens[index + 1].start > token.end
-            hesitates = dictating and token.text in HESITATIONS
+            hesitates = dictating and token.text in _HESITATIONS
             if not (comma or hesitates or token.text in _BRACKETS or token.text in self._words.lexicon.joiners):
                 return False
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models.redaction.itn.lexicon import FUNCTION_WORDS, SERVICES, TOP_LEVEL
 from models.redaction.itn.tokens import Stretch, Words
+from models.redaction.lexicons.loader import ANY, words
 from models.redaction.normalize.words import WORD
 
 _MAX_LOCAL_WORDS = 3
@@ -11,21 +12,9 @@ _MAX_LOCAL_TOKENS = 120
 _MAX_DOMAIN_TOKENS = 24
 _MAX_WORDS_TO_DOT = 3
 _COUNTRY_LETTERS = 2
-_LONG_ENDINGS = frozenset(
-    "name shop online site tech store cloud email mobi world group club life blog health energy".split()
+_LONG_ENDINGS, _BEFORE_PLACES, _INTRODUCTIONS, _CASING = (
+    words(ANY, "emails", name) for name in ("top_level_words", "before_places", "introductions", "letter_case")
 )
-"""Last parts of hosts that are common words."""
-_BEFORE_PLACES = frozenset(
-    """look meet come go going arrive stay staying see reach write send call text me you us it is are am be him her them
-    of and or but on in by with from ist est es है""".split()
-)
-"""Common words after which "at" introduces a place, not a host: "look at example dot com"."""
-
-_INTRODUCTIONS = frozenset({"is", "it's", "es", "ist", "est", "lautet", "c'est", "ईमेल", "email", "at", "unter"})
-"""After these, even common words belong to a local part: "it's contact three at ...", "me at out of town at ..."."""
-
-_CASING = frozenset({"capital", "capitals", "lowercase", "uppercase", "lower", "upper", "case", "small", "all", "big"})
-"""Words about the letters of a local part that do not belong to it."""
 
 
 class AddressReader:

@@ -13,7 +13,7 @@ from typing import Final
 from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.lexicons.loader import ANY, languages, word_lists, word_tables, words
 
-OPENINGS = frozenset("o + ( area code open bracket parenthesis".split())
+OPENINGS = frozenset("o+(").union(*(pair.split() for pair in word_lists(ANY, "spoken_words")["openings"]))
 """What may begin a number besides digits and number words."""
 
 

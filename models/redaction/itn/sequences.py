@@ -8,6 +8,7 @@ from models.redaction.itn.digit_sequences import NumberReader
 from models.redaction.itn.lexicon import SHORT_WORDS
 from models.redaction.itn.spelling_alphabets import LETTER_SOUNDS, PHONETIC
 from models.redaction.itn.tokens import Stretch, Token, Words
+from models.redaction.lexicons.loader import ANY, words
 from models.redaction.patterns.pattern_recognizer import has_digit
 
 _MAX_RUN_TOKENS = 120
@@ -21,15 +22,13 @@ _SURE_LETTERS = 3
 _NUMBERS = frozenset({"dictated", "digits"})
 _DIGITS_AFTER_A_LETTER = range(6, 10)
 _DIGITS_BEFORE_A_LETTER = range(7, 9)
-_LETTERS_AND_WORDS = frozenset("a e i o u y à é".split())
+_LETTERS_AND_WORDS = words(ANY, "spoken_words", "letters_as_words")
 
 _HOUR = r"(?:[01]?\d|2[0-4]) h(?: [0-5]\d)?"
 _HOURS = re.compile(rf"(?:(?:\d{{1,9}} [,.] )?(?:\d{{1,9}} )?m ?[23\u00b2\u00b3] )?(?:[aà] )?{_HOUR}(?: [aà] {_HOUR})?")
 """French times with a separate h, and cubic metres before them."""
-_BETWEEN_LETTERS = frozenset(
-    {"-", ",", ".", "space", "dash", "double", "capital", "hyphen", "apostrophe", "then", "and", "uh", "um", "doble"}
-)
-_AS_IN = frozenset({"as", "for", "like", "wie", "comme", "de", "se", "से", "come", "in"})
+_BETWEEN_LETTERS = frozenset("-,.") | words(ANY, "spoken_words", "between_letters")
+_AS_IN = words(ANY, "spoken_words", "as_in")
 
 
 def _is_plain_word(token: Token) -> bool:

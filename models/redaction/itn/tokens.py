@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from models.redaction.itn.lexicon import Lexicon
+from models.redaction.lexicons.loader import languages, word_tables
 from models.redaction.normalize.words import WORD
 
 _TOKEN = re.compile(rf"[AaPp]\.\s?[Mm](?![^\W_])\.?|{WORD.pattern}|[^\w\s]|_")
@@ -56,13 +57,12 @@ def tokens_of(text: str) -> list[Token]:
 
 
 _TOGETHER = {
-    ("guion", "bajo"): "underscore", ("guión", "bajo"): "underscore", ("barra", "baja"): "underscore",
-    ("tiret", "bas"): "underscore", ("tiret", "du", "bas"): "underscore", ("under", "score"): "underscore",
-    ("at", "the", "rate"): "@", ("at", "the", "rate", "of"): "@", ("at", "rate"): "@", ("एट", "द", "रेट"): "@",
-    ("ऐट", "द", "रेट"): "@", ("a", "commercial"): "@", ("at", "sign"): "@", ("at", "zeichen"): "@",
-    ("full", "stop"): "dot", ("uve", "doble"): "w", ("doble", "uve"): "w", ("doble", "u"): "w", ("double", "u"): "w",
-    ("double", "you"): "w", ("double", "v"): "w", ("i", "griega"): "y", ("y", "griega"): "y", ("i", "grec"): "y",
-}  # fmt: skip
+    tuple(entry.split()): sign
+    for language in languages("spoken")
+    for sign, entries in word_tables(language, "spoken").get("together", {}).items()
+    for entry in entries
+}
+"""Several words that are one sign or letter, in any language."""
 """Signs and letters that are named by several words, and one word that stands for them."""
 
 _LONGEST_NAME = max(len(words) for words in _TOGETHER)

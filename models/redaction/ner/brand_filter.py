@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from models.redaction.lexicons.loader import ANY, words
+from models.redaction.lexicons.loader import ANY, alternatives, words
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 
@@ -20,18 +20,8 @@ _MACHINE_REACH = 24
 
 _LABEL_REACH = 32
 _LABELLED = re.compile(
-    r"(?<![^\W_])(?:visit(?:or|eur|euse|ante|atore|atrice)|visitantes?|guest|host(?:ess)?|tenant|occupant|attendee"
-    r"|attn|attention|signed|signature|ask(?:ing)? for|asked for|speak (?:to|with)|spoke (?:to|with)|looking for"
-    r"|(?:last|sur|first|full|family)[ -]?name|contact (?:person|name)|contact(?=\s?[:=|])|in charge|escort"
-    r"|besucher(?:in)?|gast(?:geber(?:in)?)?|ansprechpartner(?:in)?|ansprechperson|kontakt(?:person|(?=\s?[:=|]))"
-    r"|unterschrift|gezeichnet|gez|z\.\s?hd|mieter(?:in)?|bewohner(?:in)?|fragen sie nach|zu händen"
-    r"|invitée?|hôte|interlocut(?:eur|rice)|personne à contacter|demandez|signée?|à l['\u2019]attention de"
-    r"|nom|locataire"
-    r"|contacto(?=\s?[:=|])|persona de contacto|hu[eé]sped|invitad[oa]|anfitri[oó]na?|inquilin[oa]|firmad[oa]"
-    r"|pregunt[ae] por|apellidos?|nombre|contato(?=\s?[:=|])|h[oó]spede|convidad[oa]|nome|sobrenome"
-    r"|famil(?:ie|ia)|famille|kund(?:e|in)(?=\s?[:=|])|clienta?e?(?=\s?[:=|])"
-    r"|मेहमान|आगंतुक|संपर्क|नाम)"
-    r"(?: name| no\.? \d{1,3})?(?: (?:is|was|by|ist|war|von|es|est|par|por|é))?[\s:=|.#*_-]{1,6}$"
+    rf"(?<![^\W_])(?:{alternatives('introductions', 'labels')})(?: name| no\.? \d{{1,3}})?"
+    rf"(?: (?:{alternatives('introductions', 'label_verbs')}))?[\s:=|.#*_-]{{1,6}}$"
 )
 """Words that a person's name follows. A brand name after them is a person."""
 

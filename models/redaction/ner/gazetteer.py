@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.redaction.lexicons import loader
 from models.redaction.ner.hindi_stopwords import HINDI_STOP_WORDS
 from models.redaction.normalize.transliterate import transliterate_word
 from models.weights import store
@@ -47,10 +48,7 @@ _D, _FLAPPED_D, _FLAPPED_D_COMPOSED = "\u0921", "\u0921\u093c", "\u095c"
 _REMEMBERED_WORDS = 16_384
 _NO_ROW = np.zeros(0, np.float32)
 _SOUTH_ASIA = frozenset(("Indian", "Pakistani", "Nepalese", "Bangladeshi", "Sri Lankan"))
-_PARTICLES = frozenset(
-    """van von de der den del della di da dos do la le bin ibn al el ben zu ter the of du y e i ii iii iv jr jr. sr sr.
-    and""".split()
-)
+_PARTICLES = loader.words(loader.ANY, "particles", "in_lists")
 _BRACKETS = re.compile(r"\(.*?\)")
 _SPACES = re.compile(r"\s+")
 _HYPHEN = re.compile(r"[-\u2010-\u2013]")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Final
 
+from models.redaction.lexicons.loader import ANY, word_lists
 from models.redaction.ner.brand_filter import is_brand, is_machine, listed_beside, stands_for_a_person
 from models.redaction.ner.stopwords import is_stop_word
 from models.redaction.ner.thresholds import Thresholds
@@ -21,17 +23,18 @@ _NAMES = frozenset({"GIVEN_NAME", "SURNAME"})
 _ABBREVIATION = 3
 """Letters of "Dr.", "St.", "Jos." at most."""
 
-_HONOUR = re.compile(r" {1,2}(?:ji|jee|sahab|saheb|sahib|bhai|bhaiya|didi)(?![^\W_])")
+_PARTICLES: Final = {name: "|".join(entries) for name, entries in word_lists(ANY, "particles").items()}
+
+_HONOUR = re.compile(rf" {{1,2}}(?:{_PARTICLES['honours']})(?![^\W_])")
 
 _BRIDGE = re.compile(
-    r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter"
-    r"|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'\u2019][ \t]?",
+    rf"[ \t]{{1,2}}(?:(?:[^\W\d_]\.?|{_PARTICLES['in_names']}|of the)[ \t]{{1,2}}){{0,2}}|[ \t]?[-.'\u2019][ \t]?",
     re.IGNORECASE,
 )
 """What may stand between two parts of one name: a space, initials, particles, a hyphen."""
 
 
-_OR = re.compile(r" {1,2}(?:or|and|oder|und|o|y|ou|et) {1,2}", re.IGNORECASE)
+_OR = re.compile(rf" {{1,2}}(?:{_PARTICLES['between_names']}) {{1,2}}", re.IGNORECASE)
 """What may stand between two names that are listed."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
@@ -54,10 +55,10 @@ def short_phones(view: TextView, predictions: list[WordPrediction]) -> set[int]:
     return short
 
 
+_NUMBER = "|".join(alternatives("identifiers", name) for name in ("number", "long_number"))
 _REFERENCE_BEFORE = re.compile(
-    r"(?<![^\W_])(?:ref|reference|referenz|aktenzeichen|référence|referencia|referência|order|pedido|commande"
-    r"|(?:bestell|auftrags|rechnungs|serien|zähler|artikel|kunden)nummer)\.?"
-    r"(?: (?:number|no|nr|num|número|numéro|nummer)\.?)?(?: (?:is|was|ist|es|est|é))?[\s:#]{1,3}$"
+    rf"(?<![^\W_])(?:{alternatives('number_cues', 'references')})\.?(?: (?:{_NUMBER})\.?)?"
+    rf"(?: (?:{alternatives('function_words', 'copulas')}))?[\s:#]{{1,3}}$"
 )
 _REFERENCE_REACH = 32
 

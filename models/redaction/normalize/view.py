@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 
+from models.redaction.lexicons.loader import languages, word_tables
 from models.redaction.normalize.invisible import all_visible, visible_form
 
 Spans = tuple[tuple[int, int], ...]
@@ -208,10 +209,13 @@ def ocr_corrected(text: str) -> TextView | None:
     return _edited(text, edits)
 
 
-_BRACKETED = re.compile(
-    r"\s?[\[({<]\s?(?:(?P<at>at|@|arroba|aro+bas?e?|ät)|(?P<dot>dot|punkt|punto|point|ponto|\.))\s?[\])}>]\s?",
-    re.IGNORECASE,
-)
+def _names(sign: str) -> str:
+    """The names of a sign in all languages, as alternatives of an expression."""
+    tables = (word_tables(language, "spoken").get("signs", {}) for language in languages("spoken"))
+    return "|".join(re.escape(name) for table in tables for name in (sign, *table.get(sign, ())))
+
+
+_BRACKETED = re.compile(rf"\s?[\[({{<]\s?(?:(?P<at>{_names('@')})|(?P<dot>{_names('.')}))\s?[\])}}>]\s?", re.IGNORECASE)
 """Obfuscated signs of an e-mail address: "jo (at) acme [dot] org"."""
 
 _BRACKETS = "[({<"

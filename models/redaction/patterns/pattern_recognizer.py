@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.redaction.lexicons.loader import across
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.regex_analysis import begins_with_digit, least_digits
 from models.redaction.patterns.required_literals import required_pieces
@@ -78,6 +79,11 @@ def words(*alternatives: str) -> re.Pattern[str]:
     """Context words as one pattern; matched against lower-case text, whole words only."""
     joined = "|".join(sorted((a for a in alternatives), key=len, reverse=True))
     return re.compile(rf"(?<![^\W_])(?:{joined})(?![^\W_])")
+
+
+def context_words(*names: str) -> re.Pattern[str]:
+    """The words of these lists of the lexicons' ``contexts`` in all languages, as ``words`` has them."""
+    return words(*(entry for name in names for entry in across("contexts", name)))
 
 
 @dataclass(frozen=True, slots=True)

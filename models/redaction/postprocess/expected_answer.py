@@ -18,7 +18,7 @@ from typing import Final
 from models.redaction.flow_words import spellings
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.view import spoken_view
-from models.redaction.lexicons.loader import words
+from models.redaction.lexicons.loader import across, words
 from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.pattern_recognizer import digits_of
 from models.redaction.recognizers.filters.quantity_context import introduced_as
@@ -54,10 +54,10 @@ _MOST_WORDS_BETWEEN: Final = 4
 """Most words between the label of a number and the number: "the mileage is by now at 48213"."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-_BEFORE_PLACES: Final = frozenset({"in", "from", "aus", "nach", "en", "desde", "dans", "chez", "depuis", "em", "में"})
+_BEFORE_PLACES: Final = frozenset(across("postcode", "before"))
 """Prepositions after which a number is rather a postcode than what its label counts: "km driven from 90210"."""
 
-_PLACES: Final = _BEFORE_PLACES | {"by", "here", "hier", "aquí", "ici", "aqui", "यहाँ"}
+_PLACES: Final = _BEFORE_PLACES.union(across("postcode", "places"))
 """Words after which a number may be the postcode of where somebody lives."""
 
 _BESIDE_PLACE: Final = re.compile(r"[\s,]{0,3}")

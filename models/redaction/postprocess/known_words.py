@@ -18,7 +18,7 @@ from typing import Final
 from models.redaction.commands import folded
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.tokens import Words, tokens_of
-from models.redaction.lexicons.loader import across, words
+from models.redaction.lexicons.loader import ANY, across, word_lists, words
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import has_digit
@@ -36,7 +36,10 @@ _SURE: Final = 0.85
 _SURE_OF_SEVERAL: Final = 0.8
 """The same for words side by side that are no phrase of the flow: "rosa braun". "Stoßfänger rechts" has 0.79."""
 
-_BESIDE: Final = re.compile(r"[ \t]{0,3}|[ \t]?[-'\u2019,&][ \t]?| (?:and|or|und|oder|y|o|et|ou|e) ", re.IGNORECASE)
+_BESIDE: Final = re.compile(
+    rf"[ \t]{{0,3}}|[ \t]?[-'\u2019,&][ \t]?| (?:{'|'.join(word_lists(ANY, 'particles')['between_names'])}|e) ",
+    re.IGNORECASE,
+)
 """What may stand between two parts of one name, or between two names: "Voll, Peter", "Park and Mann"."""
 
 _BEFORE_NAME: Final = re.compile(r"[\s,:]{0,4}")

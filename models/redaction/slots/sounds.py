@@ -13,6 +13,8 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Final
 
+from models.redaction.lexicons.loader import word_tables
+
 _DIGRAPHS: Final = (("tsch", "S"), ("sch", "S"), ("ch", "S"), ("sh", "S"), ("th", "T"), ("ph", "P"), ("ck", "K"))
 
 
@@ -28,9 +30,8 @@ _CLASSES: Final = _Classes(
     for sound, chars in {"P": "bpfvw", "T": "dt", "K": "gkcqx", "S": "szjç", "N": "nmñ", "L": "l", "R": "r"}.items()
     for char in chars
 )
-_DIGITS: Final = str.maketrans(
-    dict(zip("0123456789", "oh one two three four five six seven eight nine".split(), strict=True))
-)
+_SPOKEN: Final = word_tables("en", "spoken")["numbers"]
+_DIGITS: Final = str.maketrans({digit: names[0] for digit, names in _SPOKEN.items() if len(digit) == 1})
 _SOFT: Final = re.compile(r"gh|c(?=[eiy])")
 _SHORT_KEY: Final = 3
 """Sounds up to which a key is short; shorter ones must be equal."""

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from models.redaction.entities import ENTITY_TYPES, LABELS, PRIORITY, Joining
+from models.redaction.lexicons.loader import ANY, alternatives, word_lists
 from models.redaction.normalize.dates_times import outside_times
 from models.redaction.spans.operators import MASK, TITLES, protected_pattern
 from models.redaction.types import CLASSIFIER
@@ -20,13 +21,16 @@ ANNOUNCED = "announced"
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
 _SENTENCE_END = re.compile(r"\.[ \t]")
-_SHORTENED = re.compile(rf"(?<![^\W_])(?:[^\W\d_]|{TITLES.pattern}|ste?|jr|chr|wm|geo|jos|md|mohd)$", re.IGNORECASE)
+_SHORTENED = re.compile(
+    rf"(?<![^\W_])(?:[^\W\d_]|{TITLES.pattern}|{'|'.join(word_lists(ANY, 'titles')['shortened'])})$", re.IGNORECASE
+)
 """Initials and abbreviations: a full stop after them does not end a sentence."""
 _LONGEST_SHORT = 10
 _LONGEST_TITLES = 40
 _A_WORD = re.compile(r"[^\W\d_]{1,40}")
 _ADDRESS_GAP = re.compile(
-    r"[\s,.;|/#-]{0,6}(?:(?:[A-ZÀ-Þ][\w'.]{0,14}|\d{1,6}|(?i:apt|suite|unit|box|floor|flat)\.?)[\s,;|/#.-]{1,6}){0,2}"
+    rf"[\s,.;|/#-]{{0,6}}(?:(?:[A-ZÀ-Þ][\w'.]{{0,14}}|\d{{1,6}}|(?i:{alternatives('streets', 'between_parts')})\.?)"
+    r"[\s,;|/#.-]{1,6}){0,2}"
 )
 """Between two parts of one address: at most two capitalised words or numbers."""
 

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from models.redaction.entities import labels_where
+from models.redaction.lexicons.loader import ANY, word_lists
 from models.redaction.normalize.words import MARKS
 from models.redaction.types import RedactionScope
 
@@ -45,10 +46,7 @@ _PHONE_DIGITS: Final = 9
 _LINKED_NAMES: Final = 100
 """Most names that are compared with each other. A text with more is a list, and the time would not be linear."""
 
-TITLES: Final = re.compile(
-    r"(?:mr|mrs|ms|miss|mx|dr|prof|professor|sir|madam|herr|frau|hr|sr|sra|srta|señor|señora|señorita|senor|senora|senorita|don|doña|dona|m|mme|mlle|monsieur"
-    r"|madame|shri|smt|kumari|ji)"
-)
+TITLES: Final = re.compile(f"(?:{'|'.join(word_lists(ANY, 'titles')['all'])})")
 """A lower-case title; it is not part of the identity."""
 
 _ACCENTS = re.compile("[\u0300-\u036f]")

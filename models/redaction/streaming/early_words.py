@@ -22,18 +22,18 @@ from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.number_words import ORDINALS, compound, ordinal_compound
 from models.redaction.itn.spelling_alphabets import LETTER_SOUNDS, PHONETIC
 from models.redaction.itn.tokens import Token
+from models.redaction.lexicons.loader import across, alternatives
 from models.redaction.streaming.function_words import complete_words, function_words
 from models.redaction.types import Redaction
 
 _MARKS = frozenset(",.?!…¿¡।")
 _SENTENCE_ENDS = frozenset(".?!…।")
+_STREET_ENDING = "|".join(alternatives("streets", name) for name in ("name_kind_number", "capital_ending_number"))
 _STREET_KIND = re.compile(
-    r"(?:street|avenue|ave|road|lane|boulevard|crescent|mews|parkway|highway|alley|drive|court|close|place|square|terrace"
-    r"|[^\W\d_]{0,20}(?:stra(?:ß|ss)e|gasse|allee|weg|ufer|platz|ring|damm)|gali|marg|nagar|road|chowk|vihar"
-    r"|गली|मार्ग|नगर|रोड|चौक|विहार)[a-z]?"
+    rf"(?:{alternatives('streets', 'number_name_kind')}|[^\W\d_]{{0,20}}(?:{_STREET_ENDING}))[a-z]?"
 )
 """After one of these, the word before is the name of a street: "most street eleven"."""
-_ARTICLES = frozenset("the el la los las lo le der die das".split())
+_ARTICLES = frozenset(across("function_words", "articles"))
 """They may lead a name: "La Torre", "The Beeches"."""
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.tokens import Token, Words, tokens_of
+from models.redaction.lexicons.loader import across
 from models.redaction.postprocess.expected_answer import expected_in
 from models.redaction.redactor import redacted_span
 from models.redaction.slots.filling import open_slot
@@ -35,22 +36,15 @@ _BETWEEN: Final = " "
 _SPACED: Final = re.compile(r"\S+")
 NO_TAIL: Final = RawText("")
 
-_CUES = frozenset(
-    """is are 's am i'm name names named called number numbers phone email e-mail mail address at on under code spell
-    spelled spelling born street road avenue mr mrs ms dr miss es soy llamo nombre número correo teléfono dirección
-    calle avenida est suis m'appelle nom numéro adresse rue ist bin heiße name nummer adresse straße strasse herr frau
-    है नाम नंबर ईमेल पता hai naam""".split()
-)
+_CUES: Final = frozenset(across("introductions", "open"))
 """Words after which an utterance is not complete, whatever the punctuation says."""
 
-_STREET_WORDS = frozenset(
-    "calle avenida paseo plaza ronda camino rue boulevard via viale piazza corso rua travessa house flat plot".split()
-)
-_STREET_ENDINGS = ("straße", "strasse", "gasse", "allee", "weg", "platz", "ufer", "damm")
+_STREET_WORDS: Final = frozenset(across("streets", "open"))
+_STREET_ENDINGS: Final = across("streets", "open_endings")
 _STREET_REACH = 4
 """Last words in which a street type means that the house number may follow."""
 
-_ARTICLES = frozenset("the a an my le la les el los die der das plus".split())
+_ARTICLES: Final = frozenset(across("function_words", "articles"))
 
 
 def open_tail_of(text: RawText, entities: Sequence[Entity], context: RedactionContext, before: RawText) -> RawText:

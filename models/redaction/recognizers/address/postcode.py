@@ -10,17 +10,15 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from models.redaction.lexicons.loader import ANY, languages, word_lists
+from models.redaction.lexicons.loader import ANY, across, alternatives, word_lists
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 
 _SHAPES: Final = word_lists(ANY, "postcodes")
 _REGIONS: Final = word_lists(ANY, "regions")
 _CLASSES: Final = {"9": r"\d", "A": "[A-Z]", "X": r"[A-Z\d]", " ": " {0,2}", "-": "-"}
-_LABELS: Final = sorted(
-    (label for language in languages("postcode") for label in word_lists(language, "postcode")["all"]), key=len
-)
-_LINK: Final = r"(?:\s(?:is|ist|es|est|är|er|on|è|é|है))?[\s:.=#-]{0,3}"
+_LABELS: Final = sorted(across("postcode", "all"), key=len)
+_LINK: Final = rf"(?:\s(?:{alternatives('postcode', 'verbs')}))?[\s:.=#-]{{0,3}}"
 _LONE: Final = ("GB", "CA", "AR")
 """Countries whose shapes nothing else has."""
 
@@ -38,7 +36,7 @@ def _with_region(country: str) -> Pattern:
 
 
 _TOWN: Final = (
-    r"[^\W\d_a-zß-ÿ][^\W\d_]{2,24}(?:[ -](?:(?:de|del|la|le|les|sur|sous|am|an|der|im|bei) )?"
+    rf"[^\W\d_a-zß-ÿ][^\W\d_]{{2,24}}(?:[ -](?:(?:{'|'.join(word_lists(ANY, 'particles')['towns'])}) )?"
     r"[^\W\d_a-zß-ÿ][^\W\d_]{1,24}){0,2}"
 )
 
@@ -76,19 +74,5 @@ POSTCODE = PatternRecognizer(
         ),
     ),
     unless=is_harmless,
-    context=words(
-        *map(re.escape, _LABELS),
-        "postal",
-        "address",
-        "wohn(?:e|t|haft|ort)?",
-        "anschrift",
-        "adresse",
-        "habite",
-        "demeurant",
-        "domicili[oé]\\w?",
-        "viv[eo]",
-        "dirección",
-        "नगर",
-        "पता",
-    ),
+    context=words(*map(re.escape, _LABELS), *across("contexts", "postcode")),
 )

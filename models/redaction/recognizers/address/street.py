@@ -11,9 +11,10 @@ import re
 from typing import Final
 
 from models.redaction.itn.cardinals import NUMERALS
-from models.redaction.lexicons.loader import across, alternatives, word_lists
+from models.redaction.lexicons.loader import ANY, across, alternatives, word_lists
+from models.redaction.lexicons.loader import words as listed
 from models.redaction.normalize.view import TextView
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, context_words
 from models.redaction.recognizers.filters.quantity_context import is_amount
 
 _LETTERS: Final = r"\w'\u2019.\u0900-\u097f-"
@@ -22,22 +23,19 @@ _WORD: Final = rf"(?:[^\W\d_][{_LETTERS}]{{0,30}}|\d{{1,3}}(?:st|nd|rd|th))"
 _CAPITAL: Final = rf"[^\W\d_a-zß-ÿ][{_LETTERS}]{{0,30}}"
 _FIRST: Final = r"(?<![\w.,:$€£₹-])\d{1,6}(?:[-/]\d{1,5})?(?: \d{1,4}){0,2} ?[A-Za-z]?(?![\w']),? {1,3}"
 _LAST: Final = (
-    r",?\s{1,2}(?:(?:n[º°o.]{0,2}|[Nn][ro][.:]{0,2}|núm\.?|número|numero|nummer|hausnummer) ?)?"
+    rf",?\s{{1,2}}(?:(?:{alternatives('streets', 'number')}) ?)?"
     r"(?:\d{1,4}(?: ?[^\W\d_](?!\w))?(?: (?:bis|ter))?(?:[/-]\d{1,4})?|s/n)(?![\w%]|[.,:]\d| Uhr)"
 )
 _PLAIN_LAST: Final = r",? {1,2}(?:(?:n[º°o.]{0,2}|núm(?:ero)?\.?|numero) ?)?(?:\d{1,4}|s/n)(?!\w|[.,:]\d)"
-_UNIT: Final = r"(?:\s{0,2},?\s{1,3}(?:apt|apartment|suite|ste|unit|flat|floor|room|#|no)\.?\s{0,2}#?[\w-]{1,8})?"
+_UNIT: Final = rf"(?:\s{{0,2}},?\s{{1,3}}(?:{alternatives('streets', 'flats')}|#)\.?\s{{0,2}}#?[\w-]{{1,8}})?"
 _CITY: Final = (
     r"\s{0,2},\s{1,2}[A-Z][\w'\u2019.-]{1,30}(?: [A-Z][\w'\u2019.-]{1,30}){0,2}"
     r"(?:,? {1,2}[A-Z]{2}(?= ?\d|\b))?(?:,? {1,2}\d{5}(?:-\d{4})?)?"
 )
 _FLOOR: Final = r"(?:,? \d{1,2}\.?[º°ªo]?(?: ?[a-z]| izq\.?| dcha\.?)?(?!\w))?"
-_OF_FR: Final = r"(?:(?:de|du|des|la|le|les|l['\u2019]|d['\u2019]) ?){0,3}"
-_SMALL: Final = (
-    r"(?:(?:de|del|della|delle|dello|dei|degli|di|da|do|dos|das|la|le|les|los|las|du|des|van|von|der|den|of|the|san"
-    r"|santa|nuova)\s)"
-)
-_HOUSES: Final = "apartments?|society|towers?|residency|heights|complex"
+_OF_FR: Final = rf"(?:(?:{alternatives('streets', 'of')}) ?){{0,3}}"
+_SMALL: Final = rf"(?:(?:{'|'.join(word_lists(ANY, 'particles')['streets'])})\s)"
+_HOUSES: Final = alternatives("streets", "houses")
 _PART: Final = rf"(?:{_SMALL}{{0,2}}(?:{_CAPITAL}|\d{{1,5}}[a-z]{{0,2}}))"
 _ROAD: Final = rf"{_PART}(?: {_PART}){{0,5}}"
 
@@ -57,20 +55,17 @@ def _pattern(regex: str, score: float, name: str) -> Pattern:
 
 
 _NO_HOUSE: Final = re.compile(
-    r"\d{1,6},? {1,3}(?:(?:km|kilomet(?:re|er)s?) {1,3}(?:from|to|away|off|of|down|along|on|before|past|behind|beyond"
-    r"|north|south|east|west|se|door|ka|ki|ke|par|baad|pehle)|rup(?:a|ai)?y[ae]|rupees?|baje|ghante|minutes?|hours?"
-    r"|lanes?|ways?|people|cars?|broken|bad|good)(?![^\W_]|['\u2019])|1 ",
-    re.IGNORECASE,
+    rf"\d{{1,6}},? {{1,3}}(?:{alternatives('streets', 'distances')})(?![^\W_]|['\u2019])|1 ", re.IGNORECASE
 )
 
 
-_PREPOSITIONS: Final = frozenset("do da das dos são de del di la le il lo los las".split())
+_PREPOSITIONS: Final = listed(ANY, "particles", "addresses")
 _SENTENCE_WORDS: Final = (
     frozenset[str]().union(*(word_lists(code, "function_words")["all"] for code in ("en", "es", "it", "pt")))
     - _PREPOSITIONS
 )
 _NUMBER_AT_END: Final = re.compile(r"\d{1,4}$")
-_FLAT: Final = re.compile(r"(?:apt|apartment|suite|ste|flat|plot)\W{1,3}\d+\w?", re.IGNORECASE)
+_FLAT: Final = re.compile(rf"(?:{alternatives('streets', 'flat_numbers')})\W{{1,3}}\d+\w?", re.IGNORECASE)
 
 
 def _counts_something(view: TextView, start: int, end: int) -> bool:
@@ -139,7 +134,7 @@ STREET = PatternRecognizer(
         # Hauptstraße 12, Storgatan 52, Kerkstraat 8; lange gasse 3
         _pattern(rf"(?<!\w)[^\W\d_][\w-]{{1,30}}{_kinds('name_ending_number')}{_LAST}", 0.7, "ending"),
         _pattern(
-            rf"(?<!\w)(?!(?i:auf|de[mnr]|ein\w*|[vz]om|im|mein\w*|unser\w*|freie\w*|jede\w*)\s)"
+            rf"(?<!\w)(?!{_kinds('not_before_kinds')}\s)"
             rf"[^\W\d_][\w-]{{2,30}} {_kinds('name_kind_number')}{_LAST}",
             0.7,
             "name-kind-number",
@@ -147,14 +142,14 @@ STREET = PatternRecognizer(
         _pattern(rf"(?<!\w)[A-ZÄÖÜ][\w-]{{2,30}}(?: ?{_kinds('capital_ending_number')}){_LAST}", 0.7, "capital-ending"),
         # Straße des 17. Juni 135; "beim Test 12" is built like "am Markt 12"
         _pattern(
-            rf"(?<!\w)(?:Straße|Platz|Allee|Weg) (?:(?:am|an|auf|de[mnrs]|im|in|zum|zur|vor|unter)\s){{1,2}}"
-            rf"(?:\d{{1,2}}\. )?{_CAPITAL}{_LAST}",
+            rf"(?<!\w)(?:{alternatives('streets', 'kinds_named_after')}) "
+            rf"(?:(?:{alternatives('streets', 'named_after')})\s){{1,2}}(?:\d{{1,2}}\. )?{_CAPITAL}{_LAST}",
             0.75,
             "de-of",
         ),
         Pattern(
             re.compile(
-                rf"(?<!\w)(?i:am|an de[rn]|auf de[rm]|bei der|beim|in der|zum|zur|unter den|hinter der)"
+                rf"(?<!\w){_kinds('at')}"
                 rf" (?P<value>[^\W\d_][\w-]{{1,24}}(?: [^\W\d_][\w-]{{1,24}})?{_LAST})"
             ),
             0.3,
@@ -176,10 +171,7 @@ STREET = PatternRecognizer(
         ),
         _pattern(r"(?i:(?<!\w)p\.?\s?o\.?\s?box\s{1,2}\d{1,6}(?!\w))", 0.8, "box"),
     ),
-    context=words(
-        "wohn(?:e|t|en|haft|ort|ung)?", "adresse", "anschrift", "hausnummer", "lieferung", "plz", "postleitzahl",
-        "address", "lives?",
-    ),
+    context=context_words("street"),
 )  # fmt: skip
 
 INTERSECTION = PatternRecognizer(
@@ -187,7 +179,7 @@ INTERSECTION = PatternRecognizer(
     name="corner",
     patterns=(
         _pattern(
-            rf"(?<!\w)(?:[Tt]he )?(?:[Cc]orner|[Ii]ntersection|[Jj]unction|[Cc]rossing) (?:of|between) "
+            rf"(?<!\w)(?:[Tt]he )?(?:{alternatives('streets', 'corners')}) (?:of|between) "
             rf"{_ROAD} (?:and|&) {_ROAD}",
             0.75,
             "en",

@@ -7,8 +7,10 @@ after "login" ("the login is broken").
 from __future__ import annotations
 
 import re
+from typing import Final
 
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.lexicons.loader import across, alternatives
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, context_words
 
 _LOCAL = r"[^\W_](?:[\w.!#$%&'*+/=?^`{|}~-]{0,62}[\w])?|[\w]"
 _HOST = r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,6}[^\W\d_]{2,18}"
@@ -34,7 +36,7 @@ EMAIL = PatternRecognizer(
         # The top-level domain is digits or missing. It is still an address after a word for e-mail.
         Pattern(re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{2,63}(?:\.[\w-]{1,30}){0,4}"), 0.25, name="loose"),
     ),
-    context=words("e-?mail", "mail", "correo", "write", "reach", "contact", "courriel", "adresse", "address", "ईमेल"),
+    context=context_words("email"),
 )
 
 SPOKEN_HANDLE = PatternRecognizer(
@@ -43,13 +45,13 @@ SPOKEN_HANDLE = PatternRecognizer(
     needs="@",
     # Only handles from the spoken view ("at t a r n q u") count. Typed mentions are public names.
     patterns=(Pattern(re.compile(r"(?<![\w.])@[^\W_][\w.-]{2,63}"), 0.2),),
-    context=words("handle", "instagram", "telegram", "skype", "username", "user name", "insta", "snapchat"),
+    context=context_words("handle"),
 )
 
-_LOGIN_WORD = (
-    r"log-?in(?: name)?|user ?name|user ?id|screen ?name|handle|benutzername|anmeldename|nutzername|usuario|identifiant"
-    r"|nom d['\u2019]utilisateur"
-)
+_LOGIN_WORD: Final = alternatives("identifiers", "login")
+_PIECES: Final = across("identifiers", "login_pieces")
+_IS: Final = alternatives("function_words", "copulas")
+_OWNERS: Final = alternatives("identifiers", "owners")
 _LOGIN_NAME = r"(?P<value>[^\W_](?=[^\s]{0,39}[\d_])[\w.-]{2,39}(?<![.-]))"
 
 LOGIN = PatternRecognizer(
@@ -58,23 +60,23 @@ LOGIN = PatternRecognizer(
     patterns=(
         Pattern(
             re.compile(
-                rf"(?<![^\W_])(?:{_LOGIN_WORD})\s{{0,2}}(?:is|was|es|ist|lautet|est|hai|:|=)\s{{0,2}}{_LOGIN_NAME}",
+                rf"(?<![^\W_])(?:{_LOGIN_WORD})\s{{0,2}}(?:{_IS}|:|=)\s{{0,2}}{_LOGIN_NAME}",
                 re.IGNORECASE,
             ),
             0.8,
             group="value",
             name="named",
-            hints=("log", "user", "handle", "name", "usuario", "identifiant", "utilisateur"),
+            hints=_PIECES,
         ),
         Pattern(
             re.compile(
-                rf"(?<![\w.-]){_LOGIN_NAME}(?=\s(?:is|was|es|ist|est)\s(?:my|mi|mein|mon|our)\s(?:{_LOGIN_WORD})(?![^\W_]))",
+                rf"(?<![\w.-]){_LOGIN_NAME}(?=\s(?:{_IS})\s(?:{_OWNERS})\s(?:{_LOGIN_WORD})(?![^\W_]))",
                 re.IGNORECASE,
             ),
             0.8,
             group="value",
             name="behind",
-            hints=("log", "user", "handle", "name", "usuario", "identifiant", "utilisateur"),
+            hints=_PIECES,
         ),
     ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, context_words
 
 
 def is_address(text: str) -> bool:
@@ -21,9 +21,7 @@ def is_address(text: str) -> bool:
     return True
 
 
-_CONTEXT = words(
-    "ip", "ipv4", "ipv6", "address", "server", "host", "ping", "gateway", "dns", "subnet", "आईपी", "dirección"
-)
+_CONTEXT = context_words("ip")
 
 IPV4 = PatternRecognizer(
     entity="IP",

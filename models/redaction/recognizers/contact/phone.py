@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 import phonenumbers
 
 from models.redaction.countries.loader import phone_regions
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR, is_date_time
 from models.redaction.normalize.view import TextView
-from models.redaction.patterns.pattern_recognizer import digits_of, near, words
+from models.redaction.patterns.pattern_recognizer import context_words, digits_of, near
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
 from models.text import Entity
 
-EXTENSIONS = (
-    "extension", "extn?", "durchwahl", "nebenstelle", "dw", "extensión", "anexo", "interno", "int", "numéro de poste",
-    "poste téléphonique", "poste", "ramal", "एक्सटेंशन",
-)  # fmt: skip
-"""Words before the extension that follows a telephone number."""
+EXTENSIONS: Final = alternatives("identifiers", "extension")
+"""Words before an extension, as alternatives of an expression."""
 
-_EXTENSION = rf"[ ,;]{{0,3}}(?:x|#|p\.|(?:{'|'.join(EXTENSIONS)})\.?)[ .:=]{{0,2}}\d{{1,6}}(?!\d)"
+_EXTENSION = (
+    rf"[ ,;]{{0,3}}(?:x|#|p\.|(?:{EXTENSIONS}|{alternatives('identifiers', 'extension_after_number')})\.?)"
+    r"[ .:=]{0,2}\d{1,6}(?!\d)"
+)
 _CANDIDATE = re.compile(
     r"(?<![\w/])(?<!\d[.,:])(?P<number>(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16})"
     rf"(?:{_EXTENSION}|(?!\w)(?!\.\d){NOT_AN_HOUR})",
@@ -49,21 +51,9 @@ _SEVERAL = re.compile(r"(?<![\d-])(?:\+?\d{1,3}[ .-])?(?:\(\d{3}\) ?|\d{3}-)\d{3
 _LONGEST_DIGITS = 13
 _THOUSANDS = re.compile(r"\d{1,3}([ .,])\d{3}(?:\1\d{3})*")
 
-_CONTEXT = words(
-    "phone", "phones", "telephone", "tel", "tél", "telefon", "teléfono", "téléphone", "telefone", "mobile", "mobil",
-    "cell", "cellphone",
-    "fax", "call", "calls", "text", "sms", "whatsapp", "dial", "ring", "reach", "contact", "hotline", "number is",
-    "my number", "numéro",
-    "número", "nummer", "llámame", "appel(?:er|ez)", "rufnummer", "handy", "फ़ोन", "फोन", "नंबर", "कॉल", "मोबाइल",
-    "number",
-)  # fmt: skip
+_CONTEXT = context_words("phone")  # fmt: skip
 
-_SURELY_A_PHONE = words(
-    "phone", "telephone", "tel", "mobile", "cell", "fax", "call me", "call (?:him|her|us|them)(?: on| at)?",
-    "my number", "phone number", "telefon", "teléfono",
-    "téléphone", "mi número", "mon numéro", "meine nummer", "फ़ोन नंबर", "फोन नंबर", "मोबाइल नंबर", "मेरा नंबर",
-    "फ़ोन", "फोन",
-)  # fmt: skip
+_SURELY_A_PHONE = context_words("phone_surely")  # fmt: skip
 
 _DEFAULT_REGIONS = ("US",)
 

@@ -7,29 +7,25 @@ introduces ("my number is").
 from __future__ import annotations
 
 import re
+from itertools import chain
+from typing import Final
 
-from models.redaction.lexicons.loader import alternatives
+from models.redaction.lexicons.loader import alternatives, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import MARKS
 from models.redaction.recognizers.filters.reference_numbers import is_reference_number
 
-_UNIT_AFTER = re.compile(
-    r"\s{0,2}(?:m3|m\^3|m³|cubic|cubics|kubik|k?wh|mwh|kw\b|kilowatts?|kilometres?|kilometers?|km\b|kg\b|kilos?|grams?|mg\b|ml\b"
-    r"|lit(?:er|re)s?|gallons?|l\b|feet|foot|ft\b|inch|met(?:er|re)s?\b(?! number)|miles?|%|percent|per cent|degrees?|°"
-    r"|usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence|hours?|hrs?\b|minutes?|mins?\b|seconds?"
-    r"|days?|weeks?|months?|years?|nights?|people|persons?|guests?|times|units?|pieces?|pulses|psi|m?bar\b|volts?|amps?|k?hz\b|rpm\b|kpa\b|(?-i:[hkM]?Pa)\b)",
-    re.IGNORECASE,
+_UNITS: Final = "units"
+_NOT_WITHIN: Final = rf"(?![^\W_]|[{MARKS}])"
+_SYMBOL_AFTER: Final = re.compile(
+    r"\s{0,2}(?:m3|m\^3|m³|%|°|[$€£₹]|[hkM]?Pa\b|(?:[kM]?[VW]|kVA)"
+    rf"(?=\s{{0,2}}(?:[,.;)/]|$)| (?:{alternatives(_UNITS, 'and')}) \d))",
 )
-_RUPEES = r"रु(?:प(?:ये|ए|या))?\.?|रूप(?:ये|ए|या)|rup(?:a|ai)?y[ae]|rupe"
-_NOT_WITHIN = rf"(?![^\W_]|[{MARKS}])"
-_UNIT_ELSEWHERE = re.compile(
-    rf"\s{{0,2}}(?:{alternatives('units', 'after')})"
-    rf"{_NOT_WITHIN}"
-    r"|\s{0,2}(?-i:[kM]?[VW]|kVA)(?=\s{0,2}(?:[,.;)/]|$)| (?:und|y|et|and) \d)",
-    re.IGNORECASE,
+"""V and W count only where no number plate or street can go on."""
+_UNIT_AFTER: Final = re.compile(
+    rf"\s{{0,2}}(?:{alternatives(_UNITS, 'after')}|{alternatives(_UNITS, 'money')}){_NOT_WITHIN}", re.IGNORECASE
 )
-"""Units of the other languages. V and W count only where no number plate or street can go on."""
-_MONEY_BEFORE = re.compile(r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|rs\.?))\s{0,2}$", re.IGNORECASE)
+_MONEY_BEFORE: Final = re.compile(rf"(?:[$€£₹]|\b(?:{alternatives(_UNITS, 'money_before')}))\s{{0,2}}$", re.IGNORECASE)
 
 _CUES = re.compile(
     r"(?<![^\W_])(?:"
@@ -55,7 +51,9 @@ def introduced_as(view: TextView, start: int) -> str:
     return kind
 
 
-_NUMBER_NEXT = re.compile(r"[ \t]?(?:no\.?|number|is|of|shows?|reads?|[:=#])?[ \t]{0,2}\d", re.IGNORECASE)
+_NUMBER_NEXT: Final = re.compile(
+    rf"[ \t]?(?:{alternatives('number_cues', 'before_number')}|[:=#])?[ \t]{{0,2}}\d", re.IGNORECASE
+)
 
 
 def introduces_a_number(view: TextView, start: int, end: int) -> bool:
@@ -67,10 +65,10 @@ def introduces_a_number(view: TextView, start: int, end: int) -> bool:
     return match is not None and match.lastgroup == "harmless" and _NUMBER_NEXT.match(view.text, end) is not None
 
 
-_TIME_OR_DAY = re.compile(
-    r"(?<![^\W_])(?:(?:at|around|about|before|after|until|till|by|from|between|um|gegen|ab|las|à|vers)\s"
-    r"(?:[01]?\d|2[0-4])[ .:h][0-5]\d(?![\w:])"
-    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? (?:the )?[0-3]?\d(?:st|nd|rd|th)(?![^\W_]))"
+_MONTHS: Final = "|".join(chain(*word_lists("en", "months").values()))
+_TIME_OR_DAY: Final = re.compile(
+    rf"(?<![^\W_])(?:(?:{alternatives(_UNITS, 'times')})\s(?:[01]?\d|2[0-4])[ .:h][0-5]\d(?![\w:])"
+    rf"|(?:{_MONTHS})[a-z]{{0,6}}\.? (?:the )?[0-3]?\d(?:st|nd|rd|th)(?![^\W_]))"
 )
 _TIME_REACH = 14
 
@@ -87,11 +85,7 @@ _MOST_PAID = 9
 _NUMBERS_OF_PEOPLE = 10
 """From so many digits a number may be a telephone number, whatever its context."""
 
-_CURRENCY = re.compile(
-    r"\s{0,2}(?:usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence"
-    rf"|(?:{_RUPEES}){_NOT_WITHIN})",
-    re.IGNORECASE,
-)
+_CURRENCY: Final = re.compile(rf"\s{{0,2}}(?:[$€£₹]|(?:{alternatives(_UNITS, 'money')}){_NOT_WITHIN})", re.IGNORECASE)
 
 
 def is_amount(view: TextView, start: int, end: int) -> bool:
@@ -101,7 +95,7 @@ def is_amount(view: TextView, start: int, end: int) -> bool:
         return count <= _MOST_PAID
     if count > _MOST_MEASURED or _is_code(view, start, end):
         return False
-    return bool(_UNIT_AFTER.match(view.text, end) or _UNIT_ELSEWHERE.match(view.text, end))
+    return bool(_SYMBOL_AFTER.match(view.text, end) or _UNIT_AFTER.match(view.text, end))
 
 
 def _is_code(view: TextView, start: int, end: int) -> bool:

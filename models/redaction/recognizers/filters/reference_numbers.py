@@ -7,36 +7,38 @@ parcel numbers, which lead to the recipient; an object that is mentioned elsewhe
 from __future__ import annotations
 
 import re
+from typing import Final
 
+from models.redaction.lexicons.loader import across, alternatives
 from models.redaction.normalize.view import TextView
+from models.redaction.patterns.pattern_recognizer import words
 
-_GOODS = re.compile(
-    r"(?<![^\W_])(?:sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|produkt|meters?|metres?|readings?"
-    r"|(?:spare )?part|serial|order|invoice|ticket|complaint"
-    r"|z[aä]hler(?:stand|nummer)?|(?:bestell|auftrags|rechnungs|serien|geräte|fabrikations|vorgangs|ticket|liefer(?:schein)?"
-    r"|störungs|teile|modell|material|produkt)-?(?:nummer|nr)|bestellung|rechnung|lieferschein|ersatzteil|modell|ablesung|stand"
-    r"|contador|lectura|serie|pedido|factura|albarán|incidencia|reclamación|referencia|modelo|artículo|recambio|repuesto|pieza"
-    r"|compteur|relev[eé]|série|commande|facture|bon de livraison|réclamation|référence|modèle|réf|pièce"
-    r"|मीटर|रीडिंग|सीरियल|ऑर्डर|आर्डर|बिल|शिकायत|मॉडल|इनवॉइस|टिकट|पुर्ज\u093c?ा|पार्ट|shikayat)"
-    r"(?![^\W_])"
-)
-_FILLERS = frozenset(
-    """no nr nº n° n num nummer number numero número numéro serial reading read reads show shows shown display id code
-    is was are ist lautet war es era est était c'est of de du del l' a alt neu alter neuer aktuell heute today aaj
-    actual anterior nueva última précédent précédente actuel actuelle dernier dernière hai ki ka है नंबर संख्या नं क्रमांक
-    की का आज जो""".split()
-)
+_SUBJECT: Final = "number_cues"
+
+
+def _whole(name: str) -> re.Pattern[str]:
+    return words(alternatives(_SUBJECT, name))
+
+
+def _set(name: str) -> frozenset[str]:
+    return frozenset(across(_SUBJECT, name))
+
+
+_GOODS: Final = _whole("goods")
+_FILLERS: Final = _set("fillers")
 """Words between the word for an object and its number."""
-_LAST_FILLERS = frozenset("the le la el die".split())
+_LAST_FILLERS: Final = _set("articles")
 """Allowed only right before the number: in "for the order the number is" the number is personal."""
-_NUMBER_WORDS = frozenset("no nr nº n° num nummer number numero número numéro serial id नंबर संख्या नं क्रमांक".split())
-_NUMBERED = re.compile(r"nummer|nr$|^(?:sku|ean|gtin|upc|isbn|barcode|serial|serie|série|spare part|सीरियल)$")
+_NUMBER_WORDS: Final = _set("numbers")
 """Words for "number" between an object and its number."""
-_NUMBER_OF = re.compile(
-    r"(?<![^\W_])(?:n[º°]|numer[oi]|número|numéro|number|nummer)\s(?:(?:de|du|of|der)\s)?(?:(?:la|el|the)\s)?$"
+_NUMBERED: Final = re.compile(alternatives(_SUBJECT, "numbered"))
+"""Objects whose word says that a number follows: "serial"."""
+_NUMBER_OF: Final = re.compile(
+    rf"(?<![^\W_])(?:{'|'.join(_NUMBER_WORDS)})(?:\s(?:{'|'.join(_FILLERS | _LAST_FILLERS)})){{0,2}}\s$"
 )
 _NUMBER_OF_REACH = 20
-_SHORTENED = re.compile(r"(?<![^\W_])(?:nr|no|n|num|núm|réf|ref|art)\.")
+_SHORT: Final = across(_SUBJECT, "shortened")
+_SHORTENED: Final = re.compile(rf"(?<![^\W_])(?:{'|'.join(_SHORT)})\.")
 _ENDS_A_CLAUSE = re.compile(r"[,;.?!\n(]")
 _LIKE_A_TELEPHONE = 9
 """Digits of a phone number with its area code."""
@@ -45,10 +47,7 @@ _BETWEEN = re.compile(r"[^\s:=#.,()-]{1,40}")
 _CODE_PART = re.compile(r"[A-Z]{1,4}\d{0,4}|[A-Z]\d{1,4}[A-Z]{0,3}")
 """The beginning of the number itself, as in "FD 9902 00451"."""
 
-_PHONE_WORDS = re.compile(
-    r"(?<![^\W_])(?:phones?|tel|telephone|telefon|teléfono|téléphone|mobile|cell|fax|call|calls|text|sms|whatsapp|ring"
-    r"|dial|reach|contact|llám\w{0,6}|llame\w{0,3}|appel\w{1,4}|anrufen|ruf|handy|फ़ोन|फोन|कॉल|मोबाइल)(?![^\W_])"
-)
+_PHONE_WORDS: Final = _whole("telephones")
 _PHONE_WORD_REACH = 14
 
 
@@ -66,22 +65,22 @@ def is_reference_number(view: TextView, start: int, end: int) -> bool:
         return False
     thing, following = things[-1], things[-1].end()
     between = _SHORTENED.sub(" ", view.lower[following:start])
-    if thing.group().endswith(("nr", "réf")):
+    if thing.group().endswith(_SHORT):
         between = between.removeprefix(".")
     if _ENDS_A_CLAUSE.search(between):
         return False
-    words = list(_BETWEEN.finditer(view.lower, following, start))
+    between_words = list(_BETWEEN.finditer(view.lower, following, start))
     numbered = (
-        _NUMBERED.search(thing.group())
+        _NUMBERED.fullmatch(thing.group())
         or _NUMBER_OF.search(view.lower, max(0, thing.start() - _NUMBER_OF_REACH), thing.start())
-        or any(word.group() in _NUMBER_WORDS for word in words)
+        or any(word.group() in _NUMBER_WORDS for word in between_words)
     )
     long = sum(map(str.isdigit, view.text[start:end])) >= _LIKE_A_TELEPHONE
     if not numbered and (long or ":" in between):
         return False
     return all(
         match.group() in _FILLERS
-        or (match is words[-1] and match.group() in _LAST_FILLERS)
+        or (match is between_words[-1] and match.group() in _LAST_FILLERS)
         or _CODE_PART.fullmatch(view.text, *match.span()) is not None
-        for match in words
+        for match in between_words
     )

@@ -9,16 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from models.redaction.lexicons.loader import alternatives
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
+from models.redaction.lexicons.loader import across, alternatives
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
 
 _ON_CARDS: Final = r"(?:valid|good) thru"
-_CUE: Final = (
-    r"(?:expir(?:es?|ed|ing|y|ation|ación|a|é)|exp|(?:valid|good) (?:thru|through|until|till|to)|gültig bis"
-    r"|ablaufdatum|verfall(?:s?datum)?|caduca|caducidad|vence|vencimiento|valable jusqu['’](?:au|en)|scade|scadenza"
-    r"|validade|geldig tot)"
-)
-_FILLER: Final = r"(?:date|is|on|in|at|the|end|of|it|el|es|en|le|la|am|im|ist|il|é|è|em)"
+_CUE: Final = f"(?:{alternatives('identifiers', 'card_expiry')})"
+_FILLER: Final = f"(?:{alternatives('identifiers', 'card_expiry_fillers')})"
 _BETWEEN: Final = rf"[ .:=-]{{0,3}}(?:{_FILLER}[ .:=-]{{1,3}}){{0,4}}"
 _YEAR: Final = r"(?:20)?[2-4]\d"
 _MONTH: Final = rf"(?:{alternatives('months', 'all')}|{alternatives('months', 'short')})"
@@ -37,8 +33,5 @@ CARD_EXPIRY = PatternRecognizer(
     name="card-expiry",
     needs="0",
     patterns=(_pattern(_ON_CARDS, 0.6, "thru"), _pattern(_CUE, 0.3)),
-    context=re.compile(
-        r"(?<![^\W_])(?:cards?(?! readers?)|visa|mastercard|maestro|amex|american express|cvv|cvc|security code"
-        r"|tarjeta|carte|karte|kreditkarte|carta|cartão|\d(?:[ -]?\d){12,18})(?![^\W_])"
-    ),
+    context=words(*across("contexts", "card_expiry"), r"\d(?:[ -]?\d){12,18}"),
 )

@@ -13,7 +13,7 @@ from stdnum import luhn
 
 from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR
 from models.redaction.normalize.view import TextView
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, digits_of, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, context_words, digits_of
 
 _STARTS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|3[0689]|6(?:011|4|5|0|2|7|3)|50|5[678]|35")
 _DAY_LENGTH = 10
@@ -52,18 +52,5 @@ CARD = PatternRecognizer(
     ),
     check=check_card,
     unless=_takes_in_a_day,
-    context=words(
-        "card",
-        "credit",
-        "debit",
-        "visa",
-        "mastercard",
-        "amex",
-        "american express",
-        "cc",
-        "payment",
-        "tarjeta",
-        "carte",
-        "karte",
-    ),
+    context=context_words("card"),
 )

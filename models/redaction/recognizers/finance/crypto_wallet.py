@@ -12,7 +12,7 @@ from typing import Final
 
 from stdnum import bitcoin
 
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, context_words
 
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _RIPPLE: Final = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
@@ -73,7 +73,5 @@ WALLET = PatternRecognizer(
     ),
     check=lambda text: None if text[0] in "48" else check_wallet(text),
     failed_factor=0.6,
-    context=words(
-        "wallet", "bitcoin", "btc", "ethereum", "eth", "crypto", "litecoin", "tron", "usdt", "doge", "xrp", "address"
-    ),
+    context=context_words("wallet"),
 )

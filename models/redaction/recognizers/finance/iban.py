@@ -10,7 +10,7 @@ import re
 
 from stdnum import iban
 
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, context_words
 
 _COUNTRIES_BY_LENGTH = {
     15: "NO",
@@ -74,5 +74,5 @@ IBAN = PatternRecognizer(
         ),
     ),
     check=check_iban,
-    context=words("iban", "account", "bank", "transfer", "konto", "cuenta", "compte", "wire"),
+    context=context_words("iban"),
 )

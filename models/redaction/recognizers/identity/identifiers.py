@@ -8,20 +8,18 @@ or if a word introduces it.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from models.redaction.countries.loader import Identifier, countries
+from models.redaction.lexicons.loader import across, alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.checksums import checksum
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, context_words, words
 from models.redaction.recognizers.contact.phone import EXTENSIONS
 from models.redaction.recognizers.filters.quantity_context import introduced_as, is_amount, is_harmless
 
-_ENGLISH = {
-    "PLATE": ("plates?", "registration", "reg", "registered", "vehicle", "car", "van", "parked", "drives?"),
-    "LICENCE": ("licen[cs]e", "dl", "dlno"),
-    "PASSPORT": ("passports?", "identity card", "id card"),
-}
-"""Context words of a kind of identifier, beside those of the country."""
+_NOUNS: Final = {"PLATE": "plate", "LICENCE": "licence", "PASSPORT": "passport"}
+"""Lists of context words of a kind of identifier, beside those of the country."""
 
 
 def _national(country: str, identifier: Identifier) -> PatternRecognizer:
@@ -33,7 +31,7 @@ def _national(country: str, identifier: Identifier) -> PatternRecognizer:
         needs="0",
         patterns=(Pattern(re.compile(rf"(?<![\w.-])(?:{identifier.pattern})(?![\w-])"), identifier.score),),
         check=(lambda text: None if check(text) else False) if check else None,
-        context=words(*identifier.context, *_ENGLISH.get(identifier.entity, ())),
+        context=words(*identifier.context, *across("contexts", _NOUNS.get(identifier.entity, ""))),
         unless=_is_of_a_thing if check else is_harmless,
     )
 
@@ -54,16 +52,18 @@ _VALUE = (
     r"(?P<value>[A-Za-z]{0,4}[- ]?\d[^\W_]{0,64}(?:[-./ _]\d[^\W_]{0,64}){0,5}"
     r"|[A-Za-z]{1,4}(?:[- ]?\d){4,18}[A-Za-z]?)"
 )
-_LINK = (
-    r"(?:\s{0,2}(?:number|numbers|num|no|nr|id|ids|code|#|№|नंबर|संख्या))?\.?"
-    r"(?:\s{1,2}(?:is|was|of|as|are|listed|ending in|ending|ist|lautet|es|est))?[\s:#|=(*]{0,30}"
+_SUBJECT: Final = "identifiers"
+_IS: Final = alternatives("function_words", "copulas")
+_NUMBER: Final = alternatives(_SUBJECT, "number")
+_LINK: Final = (
+    rf"(?:\s{{0,2}}(?:{_NUMBER}|#|№))?\.?(?:\s{{1,2}}(?:{alternatives(_SUBJECT, 'link')}))?[\s:#|=(*]{{0,30}}"
 )
 
 
-def _introduced(entity: str, name: str, *labels: str, score: float = 0.8) -> PatternRecognizer:
+def _introduced(entity: str, name: str, score: float = 0.8) -> PatternRecognizer:
     """A value right after a word that says what it is."""
-    alternatives = "|".join(sorted(labels, key=len, reverse=True))
-    regex = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W\d_]){_LINK}{_VALUE}(?![^\W_])", re.IGNORECASE)
+    labels = alternatives(_SUBJECT, name.replace("-", "_"))
+    regex = re.compile(rf"(?<![^\W_])(?:{labels})(?![^\W\d_]){_LINK}{_VALUE}(?![^\W_])", re.IGNORECASE)
     return PatternRecognizer(entity, name, (Pattern(regex, score, group="value"),), needs="0", check=_long_enough)
 
 
@@ -73,32 +73,18 @@ def _long_enough(text: str) -> bool | None:
 
 
 INTRODUCED = (
-    _introduced("MEDICAL_ID", "medical-record", "mrn", "med(?:ical)? ?rec(?:ord)?s?",
-    "(?:hospital|patient)(?: record| file)?", "patientennummer", "chart(?: mrn)?", "health plan", "beneficiary", "मरीज़",
-    "रोगी"),
-    _introduced("MEDICAL_ID", "provider", "npi", "dea", "provider", "prescriber"),
-    _introduced("LICENCE", "licence", "driver'?s? licen[cs]e", "driving licen[cs]e", "licen[cs]e", "dl", "permis",
-    "führerschein"),
-    _introduced("PASSPORT", "passport", "passport", "reisepass", "pasaporte", "passeport"),
-    _introduced("ACCOUNT", "account", "account", "acct", "a/c", "routing", "aba", "sort code", "swift", "bic",
-    "ifsc", "konto(?:nummer|nr)?", "(?:बैंक )?खाता", "cuenta(?: bancaria)?", "compte(?: bancaire)?", "iban"),
-    _introduced("SSN", "ssn", "ssn", "socials?", "social security", "itin",
-    "last (?:four|4) of (?:my|his|her|the) (?:ssn|social)", score=0.95),
-    _introduced("ID", "personal-number", "national id", "id card", "identity card",
-    "voter id", "member(?:ship)?", "policy", "insurance",
-                "employee", "customer", "student", "personal number", "biometric(?: identifier)?",
-                "tax(?:payer)?(?: id)?", "tin", "ein", "vin", "imei", "aadhaar"),
-    _introduced("PLATE", "plate", "licen[cs]e plate", "number plate", "plate", "kennzeichen"),
-)  # fmt: skip
+    _introduced("MEDICAL_ID", "medical-record"),
+    _introduced("MEDICAL_ID", "provider"),
+    _introduced("LICENCE", "licence"),
+    _introduced("PASSPORT", "passport"),
+    _introduced("ACCOUNT", "account"),
+    _introduced("SSN", "ssn", score=0.95),
+    _introduced("ID", "personal-number"),
+    _introduced("PLATE", "plate"),
+)
 
-_PHONE = (
-    r"(?:tele)?phone|tel|mobile|fax|landline|fon|telefon|telefax|handy|rufnummer|teléfono|telefono|téléphone|telefone"
-    r"|फ़ोन|फोन|मोबाइल"
-)
-_EXTENSION = "|".join(word for word in EXTENSIONS if word not in ("int", "poste"))
-_TO = (
-    r"(?:\.?\s?(?:numbers?|no|nr|num|nummer|numéro|número|n[º°]|नंबर))?\.?(?:\s(?:is|ist|lautet|es|est|é))?[\s:#=]{1,3}"
-)
+_PHONE: Final = alternatives(_SUBJECT, "telephone")
+_TO: Final = rf"(?:\.?\s?(?:{_NUMBER}|{alternatives(_SUBJECT, 'long_number')}))?\.?(?:\s(?:{_IS}))?[\s:#=]{{1,3}}"
 SHORT_PHONE = PatternRecognizer(
     entity="PHONE",
     name="short-phone",
@@ -107,7 +93,7 @@ SHORT_PHONE = PatternRecognizer(
     patterns=(
         Pattern(
             re.compile(
-                rf"(?<![^\W_])(?:{_EXTENSION}|(?:{_PHONE})(?!\D{{1,20}}(?:19|20)\d\d(?!\d))){_TO}(?P<value>\d{{4,5}})"
+                rf"(?<![^\W_])(?:{EXTENSIONS}|(?:{_PHONE})(?!\D{{1,20}}(?:19|20)\d\d(?!\d))){_TO}(?P<value>\d{{4,5}})"
                 r"(?![\w%]|[.,:/-]\d| \d)",
                 re.IGNORECASE,
             ),
@@ -130,10 +116,7 @@ CODED = PatternRecognizer(
 _FILE = r"(?:\d{2,6}\s?/\s?\d{2,4}|\d{1,6}\s?/\s?(?:19|20)\d{2}|\d{1,6}(?:\s?/\s?\d{1,4}){2,3})"
 """A file number and its year, in either order, or in three or four parts."""
 
-_FILES = (
-    r"sentencia|auto|expediente|sumario|asunto|caso|recurso|juicio|procedimiento|diligencias|st[cs]|atc|affaire|dossier"
-    r"|mandat(?:\sd['\u2019]arrêt)?|arrêt|décision|jugement|plainte|rg|az|aktenzeichen|verfahren|case|file|docket|claim"
-)
+_FILES: Final = alternatives(_SUBJECT, "file")
 
 CASE_NUMBER = PatternRecognizer(
     entity="ID",
@@ -144,7 +127,7 @@ CASE_NUMBER = PatternRecognizer(
     patterns=(
         Pattern(
             re.compile(
-                rf"(?<!\w)(?:n[o°º]s?|nr|núm|num|number|{_FILES})\s?\.?:?\s{{0,2}}(?P<value>{_FILE})(?![\w/])",
+                rf"(?<!\w)(?:{_FILES})\s?\.?:?\s{{0,2}}(?P<value>{_FILE})(?![\w/])",
                 re.IGNORECASE,
             ),
             0.7,
@@ -154,8 +137,5 @@ CASE_NUMBER = PatternRecognizer(
             re.compile(r"(?<![\w/.,-])(?P<value>\d{4,6}\s?/\s?\d{2,4})(?![\w/])"), 0.3, group="value", name="row"
         ),
     ),
-    context=words(
-        "requ[êe]tes?", "demandas?", "affaires?", "asuntos?", "applications?", "cases?", "arr[êe]ts?", "sentencias?",
-        "dossiers?", "expedientes?", "recursos?", "pourvois?", "beschwerden?", "aktenzeichen", "verfahren", "nos",
-    ),
-)  # fmt: skip
+    context=context_words("case_number"),
+)

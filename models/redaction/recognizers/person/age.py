@@ -9,27 +9,21 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
 
 _OLD: Final = r"(?P<value>9\d|1[0-2]\d)"
-_NO_AGE: Final = (
-    r"(?![\w.,:%°]\d|[\w%°]| ?(?:degrees?|percent|per cent|times|hours?|minutes?|bars?|met(?:er|re)s?|km|grad|prozent"
-    r"|grados|degrés|gradi|graus|por ciento|pour cent|per cento|por cento|डिग्री|प्रतिशत)(?![^\W_]))"
-)
-_YEARS: Final = (
-    r"y/?o|y(?:ea)?rs?[ -]old|yrs?|years? of age|años de edad|ans d['\u2019]âge|jahre alt|jährige?[nrs]?|anni di età"
-    r"|साल (?:का|की|के)|वर्षीय|वर्ष (?:का|की|के)|साल की उम्र"
-)
-_SAYS: Final = (
-    r"teng?o|tiene|cumpl[eíi]\w{0,3}|j['\u2019]ai|a|h[ao]|tem|tenho|bin|ist|wird"
-    r"|(?:she|he) is|(?:she|he)['\u2019]s|i am|i'm"
-)
-_NOT_OF_WORK: Final = r"(?! (?:d['\u2019]|de |di |of )?(?:exp|erf|esp|gar|hist|stor|servi))"
-_PERSON: Final = (
-    r"(?:she|he|grandmother|grandfather|grandma|grandpa|granny|mother|father|mum|mom|dad|aunt|uncle)"
-    r"(?:['\u2019]s| is| was| just turned)|(?:oma|opa|großmutter|großvater|mutter|vater|tante|onkel) (?:ist|wird|war)"
-)
+_AND_NO_LETTER: Final = r"(?![^\W_])"
+
+
+def _any(*names: str) -> str:
+    """The entries of these lists of ``ages`` in all languages."""
+    return f"(?:{'|'.join(alternatives('ages', name) for name in names)})"
+
+
+_NO_AGE: Final = rf"(?![\w.,:%°]\d|[\w%°]| ?{_any('measures')}{_AND_NO_LETTER})"
+_NOT_OF_WORK: Final = rf"(?! {_any('work')})"
 
 
 def _pattern(regex: str, score: float, name: str) -> Pattern:
@@ -37,11 +31,8 @@ def _pattern(regex: str, score: float, name: str) -> Pattern:
 
 
 _THINGS: Final = re.compile(
-    r"(?:^|[.,;:!?]\s|(?<!\w)(?:and|but|because|und|aber|weil|y|pero|et|mais|e|ma|mas)\s)"
-    r"(?:(?:the|this|that|our|my|old|new|unsere?|mein|das|die|der|el|la|le|l['\u2019]|notre|o|a|il|यह|हमारा)\s?){0,3}"
-    r"(?:house|building|factory|bridge|tank|pump|boiler|pipe|meter(?: age)?|pressure|car|company|haus|gebäude|kessel"
-    r"|pumpe|firma|casa|edificio|caldera|empresa|usine|maison|chaudière|entreprise|caldaia|azienda|मकान|इमारत|टंकी|कंपनी)"
-    r"(?: (?:is|was|ist|war|tiene|a|ha|tem|turned|almost|nearly|about|over|now|fast|schon|already|just)){0,3} $"
+    rf"(?:^|[.,;:!?]\s|(?<!\w){_any('conjunctions')}\s)(?:{_any('determiners')}\s?){{0,3}}"
+    rf"{_any('things')}(?: {_any('thing_verbs', 'adverbs')}){{0,3}} $"
 )
 _REACH: Final = 40
 
@@ -58,22 +49,21 @@ AGE = PatternRecognizer(
     unless=_is_of_a_thing,
     patterns=(
         _pattern(
-            rf"(?<![^\W_])(?:age[ds]?|aged about|turn(?:s|ed|ing)|edad|âge|âgée? de|alter|im alter von|उम्र|आयु)"
-            rf"(?:\s?[:=]|\s(?:is|was|of|de|ist|में))?\s{{1,2}}{_OLD}{_NO_AGE}",
+            rf"(?<![^\W_]){_any('introductions')}(?:\s?[:=]|\s{_any('links')})?\s{{1,2}}{_OLD}{_NO_AGE}",
             0.7,
             "introduced",
         ),
-        _pattern(rf"(?<![\w.,:]){_OLD}(?:[ -]?(?:{_YEARS})(?![^\W_])){_NOT_OF_WORK}", 0.8, "unit"),
+        _pattern(rf"(?<![\w.,:]){_OLD}(?:[ -]?{_any('years_old')}{_AND_NO_LETTER}){_NOT_OF_WORK}", 0.8, "unit"),
         # tengo 94 años, j'ai 94 ans, ich bin 94 Jahre, ha 94 anni, she is 94 years
         _pattern(
-            rf"(?<![^\W_])(?:{_SAYS})\s{_OLD} (?:años|ans|jahre|anni|anos|years?)(?![^\W_]){_NOT_OF_WORK}",
+            rf"(?<![^\W_]){_any('verbs')}\s{_OLD} {_any('years')}{_AND_NO_LETTER}{_NOT_OF_WORK}",
             0.8,
             "verb",
         ),
         # Without a word for years: only after a word for a person, and only if the number counts nothing.
         _pattern(
-            rf"(?<![^\W_])(?:{_PERSON}) (?:already |now |almost |nearly |schon |jetzt |bald |fast )?{_OLD}"
-            rf"(?=[.,;!?]?(?:$|\s(?:and|but|now|this|next|already|so|und|aber|geworden)(?![^\W_])|[.,;!?]\s))",
+            rf"(?<![^\W_]){_any('people')} (?:{_any('adverbs')} )?{_OLD}"
+            rf"(?=[.,;!?]?(?:$|\s{_any('next')}{_AND_NO_LETTER}|[.,;!?]\s))",
             0.7,
             "person",
         ),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from models.redaction.dialogue_context import is_day
-from models.redaction.lexicons.loader import across, alternatives
+from models.redaction.lexicons.loader import ANY, across, alternatives, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
@@ -23,7 +23,8 @@ _MONTH = rf"(?:{'|'.join(alternatives(subject, name) for subject, name in _MONTH
 """The name of a month in any language."""
 _DAY = rf"(?:[0-3]?\d(?:st|nd|rd|th|er|re|[º°ª])?\.?|(?:{alternatives('dates', 'days')}))"
 _YEAR = r"(?:(?:19|20)\d\d|['\u2019]?\d\d)(?![\w%]|[.,:/]\d| %)"
-_OF = r"(?:(?:of|the|de|del|du|di|do|den|का|के)[ ]){0,2}"
+_PARTICLES: Final = {name: "|".join(entries) for name, entries in word_lists(ANY, "particles").items()}
+_OF = rf"(?:(?:{_PARTICLES['dates']})[ ]){{0,2}}"
 _GAP = rf"(?:[ ,/.-]{{1,2}}{_OF})"
 _DATES: Final = (
     rf"{_DAY}{_GAP}{_MONTH}(?:{_GAP}{_YEAR})?",
@@ -32,7 +33,7 @@ _DATES: Final = (
     r"(?:19|20)\d\d[./-][01]?\d[./-][0-3]?\d",
 )
 _ABBREVIATION: Final = (
-    rf"(?<![^\W_])(?:{alternatives('dates', 'birth_right_before')})[ :]{{0,2}}(?:(?:el|le|am|il|den|the) )?"
+    rf"(?<![^\W_])(?:{alternatives('dates', 'birth_right_before')})[ :]{{0,2}}(?:(?:{_PARTICLES['before_dates']}) )?"
 )
 _DATE: Final = rf"(?<![^\W_])(?<!\d[./-])(?:{'|'.join(_DATES)})(?![^\W_]|[./-]\d)"
 _STAR_DATE = r"[0-3]?\d\.\s?[01]?\d\.\s?(?:19\d\d|200\d)"
@@ -70,19 +71,8 @@ _YEAR_AT_END = re.compile(r"(?<!\d)(?:19[2-9]\d|200\d)\W{0,2}$")
 _DAY_OR_NUMBER = re.compile(r"(?<!\w)[0-3]?\d(?:st|nd|rd|th)?(?!\w)")
 _ANY_YEAR = re.compile(r"(?:19\d\d|20[0-2]\d)(?!\d)")
 _MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){_MONTH}(?!\w)", re.IGNORECASE)
-_OTHER_MATTER = words(
-    # appointments and bookings
-    "appointments?", "visits?", "visited", "meetings?", "met", "book(?:ed|ings?)?", "reserv(?:ed?|ations?)",
-    "cancel(?:l?ed)?", "postponed?", "moved?", "table", "room",
-    # payments
-    "pay(?:ments?|ing|s)?", "paid", "transfer(?:red|s)?", "invoices?", "bills?", "due", "cheques?", "accounts?",
-    "loans?", "mortgage",
-    # contracts and goods
-    "contracts?", "signed", "lease", "rent(?:ed)?", "bought", "sold", "order(?:ed)?", "deliver(?:ed|y)",
-    "built", "install(?:ed|ation)", "repaired", "serviced", "inspect(?:ed|ion)", "model", "meter", "readings?",
-    # stretches of time
-    "from", "until", "till", "between", "up to", "since",
-)  # fmt: skip
+_OTHER_MATTER = words(alternatives("dates", "other_matters"))
+"""Words of sentences whose dates are no birth dates."""
 
 
 class SpokenDateRecognizer:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from models.redaction.lexicons.loader import words
+from models.redaction.lexicons.loader import ANY, alternatives, words
 from models.redaction.normalize.view import TextView
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
@@ -20,10 +20,10 @@ SUBJECT: Final = "initials"
 
 _BRACKETED: Final = re.compile(r"[\[(] ?(?P<initials>[A-Z](?: ?\. ?[A-Z]){0,2}(?: ?\.)?) ?[\])](?! ?\d)")
 _ENUMERATED: Final = re.compile(r"^\s*[\[(][A-Z] ?\.? ?[\])]", re.MULTILINE)
-_ABBREVIATIONS: Final = frozenset({"SA", "PS", "NB", "US", "EU", "UE", "RU", "NU", "AG", "CE", "CP", "BO", "TV"})
+_ABBREVIATIONS: Final = words(ANY, "abbreviations", "initials")
 _RANGE_BEFORE: Final = re.compile(r"(?<!\w)[A-Z] ?\.?,? $")
 _RANGE_REACH: Final = 5
-_RANGE: Final = re.compile(r" ?\.? (?:a|à|y|et|e|o|ou|bis|und|oder|-|–) [A-Z](?!\w)")
+_RANGE: Final = re.compile(rf" ?\.? (?:{alternatives(SUBJECT, 'between')}|-|–) [A-Z](?!\w)")
 
 
 @lru_cache(maxsize=8)
@@ -51,7 +51,11 @@ class InitialsRecognizer:
         for pattern in (after_words, _BRACKETED):
             for match in pattern.finditer(view.text):
                 letters = "".join(filter(str.isalpha, match["initials"]))
-                if letters not in _ABBREVIATIONS and match.end() not in numbered and not _is_range(view.text, match):
+                if (
+                    letters.lower() not in _ABBREVIATIONS
+                    and match.end() not in numbered
+                    and not _is_range(view.text, match)
+                ):
                     yield Entity("NAME", *match.span("initials"), 0.65, self.name)
 
 

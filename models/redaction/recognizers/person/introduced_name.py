@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
-from models.redaction.lexicons.loader import alternatives
+from models.redaction.lexicons.loader import ANY, across, alternatives, languages, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.types import RedactionContext
@@ -18,10 +19,11 @@ from models.text import Entity
 
 _CAPITAL = r"[A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĘĚĞĢĪİĶŁŃŇŌŐŒŘŚŞŠŢŤŪŮŰŹŻŽΑ-ΩА-Я]"
 _PART = rf"(?:{_CAPITAL}[\w'\u2019-]{{1,30}}|{_CAPITAL}\s?\.|{_CAPITAL}(?!\w))"
-_PARTICLE = r"(?:van|von|de|der|den|del|della|di|da|dos|do|la|le|los|las|bin|ibn|al|el|ben|zu|ter|ten|af|av)"
+_SUBJECT: Final = "introductions"
+_PARTICLE = f"(?:{'|'.join(word_lists(ANY, 'particles')['names'])})"
 _FULL = rf"{_PART}(?:[ -](?:{_PARTICLE} ){{0,2}}{_PART}){{0,4}}"
 
-_TITLE = f"(?:{alternatives('introductions', 'titles')})"
+_TITLE = f"(?:{alternatives(_SUBJECT, 'titles')})"
 _TITLED = re.compile(
     rf"(?<![\w-]){_TITLE}(?:\s?\.)?\s{_FULL}(?:\s(?:{_PARTICLE}\s)?{_CAPITAL}\s?\.(?=\s[a-zà-ÿ,;]))?"
     rf"|(?<![\w-])M\s?\.\s{_FULL}"
@@ -29,32 +31,21 @@ _TITLED = re.compile(
 
 _ONLY_TITLE = re.compile(_TITLE, re.IGNORECASE)
 
-_INTRODUCED = re.compile(rf"(?<![^\W_])(?:{alternatives('introductions', 'cues')})[:,]?\s{{1,4}}")
+_INTRODUCED = re.compile(rf"(?<![^\W_])(?:{alternatives(_SUBJECT, 'cues')})[:,]?\s{{1,4}}")
 """For lower-case text: on it the expression is three times as fast as with ``re.IGNORECASE``."""
 _INTRODUCED_BEFORE = re.compile(
-    rf"(?<![\w-])(?:{_TITLE}\s?\.?|(?:{alternatives('introductions', 'cues')})[:,]?)\s{{1,4}}$", re.IGNORECASE
+    rf"(?<![\w-])(?:{_TITLE}\s?\.?|(?:{alternatives(_SUBJECT, 'cues')})[:,]?)\s{{1,4}}$", re.IGNORECASE
 )
 _LONGEST_CUE = 60
 _NAME_AFTER = re.compile(_FULL)
-_STRONG = re.compile(alternatives("introductions", "sure"), re.IGNORECASE)
+_STRONG = re.compile(alternatives(_SUBJECT, "sure"), re.IGNORECASE)
 _LOWER_NAME = re.compile(r"[^\W\d_][\w'\u2019-]{1,20}(?: [^\W\d_][\w'\u2019-]{1,20})?")
 
-NOT_NAMES = frozenset(
-    """monday tuesday wednesday thursday friday saturday sunday january february march april june july august september
-    october november december the a an i in on at to of for from by with and or but so not no yes ok okay hi hello
-    dear thanks thank please sorry sure just now here there this that these those my your our his her its their it
-    is was are am be been do does did have has had will would can could should may might must who what when where
-    why how spring summer autumn winter today tomorrow tonight yesterday morning afternoon evening night bye goodbye
-    customer service team madam sir all everyone everybody english spanish french german american british indian
-    street road avenue city hospital clinic bank hotel restaurant company christmas easter sending calling going
-    looking trying having getting making reading wondering interested happy glad afraid about if me you we they he
-    she going one two three four five six seven eight nine ten more any some only also very really still party
-    people person reservation booking table dinner lunch breakfast name number email address phone like need want
-    let new old good great fine well correct right wrong because as up down out off over then than howdy adios hola
-    hey cheers ciao yep yeah nope feb apr jul aug sep sept oct nov dec im ive wanna gonna gotta meter metre zähler
-    contador compteur otp cvv cvc""".split()
-)
+NOT_NAMES: Final = frozenset(across(_SUBJECT, "not_names"))
 """Lower-case words that are no names, however they are introduced."""
+
+_SINGLE: Final = re.compile(alternatives(_SUBJECT, "single"), re.IGNORECASE)
+_CAPITAL_ONLY: Final = re.compile(alternatives(_SUBJECT, "capital"), re.IGNORECASE)
 
 
 class IntroducedNameRecognizer:
@@ -81,7 +72,7 @@ class IntroducedNameRecognizer:
             if parts and parts[0].lower().split("'")[0].split("\u2019")[0] not in NOT_NAMES and not has_digit(parts[0]):
                 if parts == ["I"]:
                     return
-                weak_single = len(parts) == 1 and not strong and not cue.group().startswith(("under", "book", "reserv"))
+                weak_single = len(parts) == 1 and not strong and not _SINGLE.match(cue.group())
                 end = cue.end() + len(" ".join(parts))
                 if not weak_single and view.text[cue.end() : end] == " ".join(parts):
                     yield Entity("NAME", cue.end(), end, 0.65, self.name)
@@ -89,7 +80,7 @@ class IntroducedNameRecognizer:
         if strong and (lower := _LOWER_NAME.match(view.text, cue.end())):
             parts = lower.group().split()
             kept = parts[: next((i for i, p in enumerate(parts) if p.lower().split("'")[0] in NOT_NAMES), len(parts))]
-            if kept and not cue.group().startswith(("names of", "name of the")):
+            if kept and not _CAPITAL_ONLY.match(cue.group()):
                 yield Entity("NAME", cue.end(), cue.end() + len(" ".join(kept)), 0.55, self.name)
 
 
@@ -104,41 +95,27 @@ def is_introduced(view: TextView, start: int) -> bool:
     return _ONLY_TITLE.fullmatch(before.group().strip(" .")) is not None or view.text[start : start + 1].isupper()
 
 
-_DUTCH = r"(?:van|von)(?:\s(?:der|den|dem|de|het|t))?"
-_ROMANCE = r"de(?:l|lla|gli|i)?(?:\s(?:la|los|las|le))?|di|da|dal|dos|das|du|des"
-_ARABIC = r"al|el|bin|ibn|ben"
 _SURNAME = r"(?P<name>[^\W\d_][\w'\u2019-]{2,30})"
+_LANGUAGES: Final = tuple(code for code in languages(_SUBJECT) if word_lists(code, _SUBJECT).get("particles"))
 
-_PARTICLED = re.compile(
-    r"(?<![\w-])(?:"
-    rf"(?:mr|mrs|ms|dr|prof|professor)(?:\s?\.)?\s(?P<english>{_DUTCH}|{_ROMANCE}|{_ARABIC}|la|le|st|ter|ten)"
-    rf"|(?:herrn?|frau|familie)\s(?:(?:dr|prof)(?:\s?\.)?\s){{0,2}}(?P<german>{_DUTCH}|{_ROMANCE}|{_ARABIC}|zu)"
-    rf"|(?:monsieur|madame|mademoiselle|mme|mlle|maître)(?:\s?\.)?\s(?P<french>{_ROMANCE}|{_ARABIC}|le|la|van|von)"
-    rf"|(?:señor(?:a|ita)?|don|doña|sra?|srta|dña)(?:\s?\.)?\s(?P<spanish>{_ROMANCE}|van|von)"
-    rf"|(?:signor[aei]?|senhora?|dona)\s(?P<others>{_ROMANCE}|do|lo|la|li)"
-    rf")\s{_SURNAME}",
-    re.IGNORECASE,
-)
+
+def _particled(language: str) -> str:
+    """A title and the particles that may follow it in a language."""
+    titles, particles = (
+        "|".join(word_lists(language, _SUBJECT)[key]) for key in ("titles_before_particles", "particles")
+    )
+    return rf"(?:{titles})(?:\s?\.)?\s(?P<{language}>{particles})"
+
+
+_PARTICLED = re.compile(rf"(?<![\w-])(?:{'|'.join(map(_particled, _LANGUAGES))})\s{_SURNAME}", re.IGNORECASE)
 """A title, particles as its language has them, and one word."""
-_LANGUAGES = ("english", "german", "french", "spanish", "others")
 
-_DETERMINER = re.compile(
-    r"(?<![^\W_])(?:d(?:er|ie|as|en|em|es)|(?:k?ein|mein|dein|sein|ihr|unser|euer|dies|jen|jed)(?:e[rsnm]?)?|the|that|this"
-    r"|l[ae]s?|une?|ce(?:tte)?|cet|m(?:on|a)|s(?:on|a)|el|una?|los|esa|ese|esta|este|mi|su|o|os|um|uma|il|una)\s{1,2}$",
-    re.IGNORECASE,
-)
+_DETERMINER = re.compile(rf"(?<![^\W_])(?:{alternatives(_SUBJECT, 'determiners')})\s{{1,2}}$", re.IGNORECASE)
 """An article or a pronoun right before a title."""
 _DETERMINER_CHARS = 10
-_WORDS_TOO = ("don ", "maître ")
+_OTHER_TITLES = re.compile(rf"(?:{alternatives(_SUBJECT, 'titles_too')}) ", re.IGNORECASE)
 """Titles that are other words before "de": "faire don de sang", "maître de cérémonie"."""
-
-_OFFICES = frozenset(
-    """président présidente directeur directrice maire ministre juge professeur professeure commissaire procureur
-    procureure docteur docteure curé député députée sénateur sénatrice consul ambassadeur ambassadrice proviseur doyen
-    doyenne préfet préfète greffier greffière rapporteur chef cheffe responsable gardien gardienne concierge
-    propriétaire comte comtesse marquis marquise baron baronne conseiller conseillère secrétaire principal
-    principale""".split()
-)
+_OFFICES: Final = frozenset(across(_SUBJECT, "offices"))
 """Nouns after "monsieur le" and "madame la" that are no names."""
 
 
@@ -159,11 +136,11 @@ class ParticledNameRecognizer:
 
 def _is_described(view: TextView, match: re.Match[str]) -> bool:
     """Whether a person is described by a job or a place: "die Frau von der Post"."""
-    if not match["name"][0].isupper() and match.group().lower().startswith(_WORDS_TOO):
+    if not match["name"][0].isupper() and _OTHER_TITLES.match(match.group()):
         return True
     if not _DETERMINER.search(view.text, max(0, match.start() - _DETERMINER_CHARS), match.start()):
         return False
-    return match["german"] is not None or not match["name"][0].isupper()
+    return match["de"] is not None or not match["name"][0].isupper()
 
 
 PARTICLED_NAME = ParticledNameRecognizer()

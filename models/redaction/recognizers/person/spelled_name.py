@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from typing import Final
 
 from models.redaction.dialogue_context import is_reading
-from models.redaction.lexicons.loader import across
+from models.redaction.lexicons.loader import ANY, across
+from models.redaction.lexicons.loader import words as listed
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import digits_of, near, words
 from models.redaction.recognizers.filters.quantity_context import is_harmless
-from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
@@ -26,11 +27,7 @@ _POSTCODE = re.compile(r"[a-z]{1,2}\d[a-z\d]?\d?[a-z]{0,2}|[a-z]\d[a-z]\d[a-z]\d
 _RATING = re.compile(r"\d{1,4}v\d{1,5}(?:w|a|hz)(?:\d{1,4}(?:w|a|hz))?")
 """Ratings of machines: "230 V, 2200 W"."""
 
-ABBREVIATIONS = frozenset(
-    """usa uk atm pin tv pc id abc ok faq gps vip usb sms pdf url http https www html php com bbc fbi cia nasa iban
-    bic swift otp kyc isa apr
-    eur usd gbp inr ups dhl hdmi wifi led lcd cctv dvd cd am pm ac dc ai it hr ceo cto cfo rtx gtx""".split()
-)
+ABBREVIATIONS: Final = listed(ANY, "abbreviations")
 
 _BESIDE = 40
 """Characters before and after a spelling in which the word itself is looked for."""
@@ -62,7 +59,7 @@ class SpelledRecognizer:
         for low, high in ((max(0, start - _BESIDE), start), (end, min(len(view.text), end + _BESIDE))):
             for match in WORD.finditer(view.lower, low, high):
                 word = match.group()
-                if word[0] != form[0] or len(word) < _MIN_WORD or word in NOT_NAMES:
+                if word[0] != form[0] or len(word) < _MIN_WORD:
                     continue
                 if SequenceMatcher(None, word, form[:_LONGEST_FORM], autojunk=False).ratio() >= _ALIKE:
                     yield Entity("NAME", match.start(), match.end(), 0.6, "spelled:said")
@@ -76,12 +73,6 @@ _RUN = re.compile(
 )
 _WRITTEN = re.compile(r"[^\W\d_]{2,}")
 
-_LONG_ABBREVIATIONS = frozenset(
-    """nasa nato unesco unicef hdmi asap aids covid rsvp visa sepa swift html https imei isbn isin iban paypal amex
-    hsbc cvv2 neft imps rtgs upi gst hvac plc scada lpg
-    dslr rfid wlan vpns atms vips leds pins urls pdfs csv json xml sims asos ikea uber fifa uefa ncaa nfl osha epa
-    ansi""".split()
-)
 _MOSTLY = 0.6
 
 
@@ -96,7 +87,7 @@ class SpelledCapitalsRecognizer:
             return
         for match in _RUN.finditer(view.text):
             said = [w.lower() for w in re.split(r"[ ,-]+", match.group()) if w]
-            if all(w in ABBREVIATIONS or w in _LONG_ABBREVIATIONS for w in said):
+            if ABBREVIATIONS.issuperset(said):
                 continue
             yield Entity("NAME", match.start(), match.end(), 0.65, self.name)
 

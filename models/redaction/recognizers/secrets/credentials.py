@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from models.redaction.lexicons.loader import across, alternatives
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
 
 _VENDORS = tuple(
@@ -89,17 +90,15 @@ SECRET = PatternRecognizer(
         ),
         Pattern(
             re.compile(
-                r"(?<!\w)(?:pass ?word|passwd|passcode|pwd?|passphrase|api[ _-]?key|secret(?:[ _-]key)?"
-                r"|pass(?=\s{0,2}[:=])"
-                r"|access[ _-]?token"
-                r"|contraseña|passwort|mot de passe)\s{0,2}(?:is|was|es|ist|est|:|=)\s{0,2}[\"']?"
+                rf"(?<!\w)(?:{alternatives('identifiers', 'secret')})\s{{0,2}}"
+                rf"(?:{alternatives('function_words', 'copulas')}|:|=)\s{{0,2}}[\"']?"
                 r"(?P<value>(?=[^\s]{0,60}[\d!@#$%^&*_+=~])[^\s\"',;]{3,128})",
                 re.IGNORECASE,
             ),
             0.85,
             group="value",
             name="assigned",
-            hints=("pass", "pw", "key", "secret", "token", "contrase"),
+            hints=across("identifiers", "secret_pieces"),
         ),
         Pattern(
             re.compile(

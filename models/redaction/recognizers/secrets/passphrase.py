@@ -8,70 +8,51 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
-from models.redaction.lexicons.loader import alternatives
+from models.redaction.lexicons.loader import across, alternatives
 from models.redaction.normalize.view import TextView
-from models.redaction.recognizers.filters.password_context import (
-    ADVERBS,
-    ARTICLES,
-    ENDS,
-    FOLLOWS,
-    NEGATIONS,
-    OF_NO_PASSWORD,
-    OPENERS,
-    ROMANCE_PARTICIPLES,
-    STATES,
-)
+from models.redaction.patterns.pattern_recognizer import words
 from models.redaction.types import RedactionContext
 from models.text import Entity
 
-_KEYWORD = f"(?:{alternatives('passwords', 'keywords')})"
-_OF = (
-    r"(?: (?:for|to|of|on|del?|du|des|fürs?|vom|zum|para)(?: (?:the|my|our|this|el|le|la|das|dem|mein))?"
-    r"(?: [\w-]{2,15}){1,2}?)?"
+_SUBJECT: Final = "passwords"
+_ENDS, _NEGATIONS, _ADVERBS, _NOUNS = (
+    frozenset(across(_SUBJECT, name)) for name in ("ends", "negations", "adverbs", "nouns")
 )
-"""What the password is for."""
-_VERB = rf"(?:(?:'s| (?:{alternatives('passwords', 'verbs')}))(?= )|\s?[:=])"
-_TOLD = re.compile(
-    rf"(?<![^\W_]){_KEYWORD}(?![^\W_]){_OF}{_VERB}"
-    r"(?: (?:now|just|actually|simply|jetzt|einfach|ahora|maintenant|ab|अब)(?= ))?"
-    rf"|(?<![^\W_])(?:chang|set|updat|reset)\w{{0,4}} (?:my|the|your|our) (?:[\w-]{{2,10}} )?password to(?= )",
-    re.IGNORECASE,
-)
-_HINTS = (
-    "pass", "pw", " key", "kennwort", "losungswort", "schlüssel", "contraseña", "clave", "mdp", "senha", "पासवर्ड",
-    "sword", "parola", "chiave",
-)  # fmt: skip
-"""A text without one of these mentions no password."""
-_BEFORE_VERB = re.compile(
-    r"(?<![^\W_])(?:pass ?word|पासवर्ड)(?P<value>(?: [^\s,;!?।]{1,64}){1,4}?) (?:hai|है)(?![^\W_])", re.IGNORECASE
+_OPENERS: Final = _NEGATIONS.union(across(_SUBJECT, "openers"))
+_ARTICLES: Final = frozenset(across("function_words", "articles"))
+
+
+def _listed(name: str) -> str:
+    return f"(?:{alternatives(_SUBJECT, name)})"
+
+
+_KEYWORD: Final = rf"(?<![^\W_]){_listed('keywords')}(?![^\W_])"
+_FOR: Final = rf"(?: {_listed('purposes')}(?: [\w-]{{2,15}}){{1,2}}?)?"
+_VERB: Final = rf"(?:(?:'s| {_listed('verbs')})(?= )|\s?[:=])"
+_TOLD: Final = re.compile(rf"{_KEYWORD}{_FOR}{_VERB}|(?<![^\W_]){_listed('changes')}(?= )", re.IGNORECASE)
+_BEFORE_VERB: Final = re.compile(
+    rf"{_KEYWORD}(?P<value>(?: [^\s,;!?।]{{1,64}}){{1,4}}?) {_listed('last_verbs')}(?![^\W_])", re.IGNORECASE
 )
 """In Hindi the verb comes last."""
-_DIRECTLY = re.compile(
-    r"(?<![^\W_])(?:pass ?word|passwd|pwd?|passwort|kennwort|contraseña|mot de passe|पासवर्ड)\s{1,2}"
-    r"(?P<value>(?=[^\s\d]{0,40}\d)(?=[^\s]{0,40}[^\W\d_])[^\s,;!?\"']{5,64})",
-    re.IGNORECASE,
+_DIRECTLY: Final = re.compile(
+    rf"{_KEYWORD}\s{{1,2}}(?P<value>(?=[^\s\d]{{0,40}}\d)(?=[^\s]{{0,40}}[^\W\d_])[^\s,;!?\"']{{5,64}})", re.IGNORECASE
 )
 """A word with letters and digits needs no verb."""
+_PIECES: Final = across(_SUBJECT, "pieces")
 
-_WORD = re.compile(r"\s{0,3}[\"'“„«(]?(?P<word>[^\s\"“”„«»,;!?।()]{1,128})(?P<stop>[\"”“»,;!?।)])?")
-_MOST_WORDS = 4
+_WORD: Final = re.compile(r"\s{0,3}[\"'“„«(]?(?P<word>[^\s\"“”„«»,;!?।()]{1,128})(?P<stop>[\"”“»,;!?।)])?")
+_MOST_WORDS: Final = 4
 
-_ROMANCE = re.compile(ROMANCE_PARTICIPLES)
-_LIKE_ADVERB = re.compile(r"[^\W\d_]{3,20}(?:ly|mente)")
-_MIXED = re.compile(r"(?=[^\s]{0,128}\d)(?=[^\s]{0,128}[^\W\d_])(?!\d{1,4}(?:st|nd|rd|th|am|pm|h|x)$).{1,128}")
+_STATE: Final = re.compile(_listed("states"))
+_LIKE_ADVERB: Final = re.compile(r"[^\W\d_]{3,20}(?:ly|mente)")
+_MIXED: Final = re.compile(r"(?=[^\s]{0,128}\d)(?=[^\s]{0,128}[^\W\d_])(?!\d{1,4}(?:st|nd|rd|th|am|pm|h|x)$).{1,128}")
 """A word of letters and digits that is no ordinal and no hour."""
-_QUANTITY = re.compile(r"\d{1,2}")
-_INSTEAD = re.compile(
-    r"[\s,;.:–—-]{0,4}(?:(?:but|and|sondern|sino|mais|rather)[\s,]{1,3})?"
-    r"(?:it'?s|it is|es ist|es lautet|es|c['\u2019]est|sondern|sino|but|rather)\s",
-    re.IGNORECASE,
-)
+_QUANTITY: Final = re.compile(r"\d{1,2}")
+_INSTEAD: Final = re.compile(rf"[\s,;.:–—-]{{0,4}}{_listed('corrections')}\s", re.IGNORECASE)
 """Words between what a password is not and what it is."""
-
-_LENGTHS = re.compile(
-    r"(?<![^\W_])(?:characters?|letters?|digits?|symbols?|zeichen|caracteres|caractères|lettres)(?![^\W_])"
-)
+_LENGTHS: Final = words(*across(_SUBJECT, "lengths"))
 
 
 class PasswordRecognizer:
@@ -81,7 +62,7 @@ class PasswordRecognizer:
 
     def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
-        if not view.has_any(_HINTS):
+        if not view.has_any(_PIECES):
             return
         for told in _TOLD.finditer(view.text):
             yield from self._after(view, told.end())
@@ -97,10 +78,10 @@ class PasswordRecognizer:
         first = passphrase_start(said)
         if first is not None:
             yield Entity("SECRET", words[first][0], words[-1][1], 0.85, self.name)
-        if said[0] in NEGATIONS and (instead := _INSTEAD.match(view.text, words[-1][1])):
+        if said[0] in _NEGATIONS and (instead := _INSTEAD.match(view.text, words[-1][1])):
             behind = list(_words_from(view.text, instead.end(), len(view.text)))
             said = [view.lower[low:high] for low, high in behind]
-            if said and said[0] not in NEGATIONS and (first := passphrase_start(said)) is not None:
+            if said and said[0] not in _NEGATIONS and (first := passphrase_start(said)) is not None:
                 yield Entity("SECRET", behind[first][0], behind[-1][1], 0.85, self.name)
 
 
@@ -113,7 +94,7 @@ def _words_from(text: str, start: int, limit: int) -> Iterator[tuple[int, int]]:
         low, high = match.span("word")
         ended = match["word"].endswith((".", ":", "…"))
         high -= len(match["word"]) - len(match["word"].rstrip(".:…"))
-        if high <= low or text[low:high].lower() in ENDS:
+        if high <= low or text[low:high].lower() in _ENDS:
             return
         yield low, high
         if ended or match["stop"]:
@@ -131,33 +112,33 @@ def passphrase_start(said: list[str]) -> int | None:
     if any(_MIXED.fullmatch(word) for word in said):
         return first
     rest = said[first:]
-    if rest[0] in OPENERS or rest[0] in ADVERBS:
+    if rest[0] in _OPENERS or rest[0] in _ADVERBS:
         return None
-    if rest[0] in ARTICLES and (len(rest) == 1 or rest[1] in OF_NO_PASSWORD or _is_state(rest[1])):
+    if rest[0] in _ARTICLES and (len(rest) == 1 or rest[1] in _NOUNS or _is_state(rest[1])):
         return None
     return None if _is_remark(rest) else first
 
 
 def _is_adverb(said: list[str], at: int) -> bool:
     """Whether the word is an adverb before the password. One that only ends like an adverb needs a remark after it."""
-    if said[at] in ADVERBS or (at == 0 and said[at] in NEGATIONS and _MIXED.fullmatch(said[1])):
+    if said[at] in _ADVERBS or (at == 0 and said[at] in _NEGATIONS and _MIXED.fullmatch(said[1])):
         return True
-    return _LIKE_ADVERB.fullmatch(said[at]) is not None and (said[at + 1] in OPENERS or _is_remark(said[at + 1 :]))
+    return _LIKE_ADVERB.fullmatch(said[at]) is not None and (said[at + 1] in _OPENERS or _is_remark(said[at + 1 :]))
 
 
 def _is_state(word: str) -> bool:
-    return word in STATES or _ROMANCE.fullmatch(word) is not None
+    return _STATE.fullmatch(word) is not None
 
 
 def _is_remark(words: list[str]) -> bool:
     """Whether the words only describe a password: "wrong again", but not "wrong turn"."""
     if not _is_state(words[0]):
-        return len(words) > 1 and words[1] in NEGATIONS
+        return len(words) > 1 and words[1] in _NEGATIONS
     following = words[1] if len(words) > 1 else ""
     return (
         not following
         or _is_state(following)
-        or following in FOLLOWS | ADVERBS | OPENERS
+        or following in _ADVERBS | _OPENERS | _ARTICLES
         or _QUANTITY.fullmatch(following) is not None
     )
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from typing import Final
 
 from models.redaction.dialogue_context import is_reading, personal
 from models.redaction.entities import labels_where
-from models.redaction.itn.lexicon import SHORT_WORDS
-from models.redaction.lexicons.loader import languages, word_lists
+from models.redaction.lexicons.loader import across, alternatives, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import has_digit, words
@@ -24,29 +23,10 @@ from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
-FILLERS = frozenset(
-    """um uh er erm hm yes yeah yep yup sure ok okay right well so it it's its is that's that this the a an my mine of
-    course please thanks thank you number code name i'm i am we're and at hi hello oh ah here you're called name's
-    address email e-mail phone mobile live lives in on under by full first last one moment day night
-    es sí si mi mis número correo teléfono el la los las soy me llamo nombre pues claro gracias vivo en de y
-    c'est oui mon ma mes numéro est le les suis je m'appelle nom alors bien sûr merci habite à au
-    das ist ja meine mein nummer die der den ich bin heiße name also gerne danke wohne und von
-    है हूँ हूं जी हाँ हां मेरा मेरी मेरे नंबर नाम का की ये यह तो पता ईमेल में हम मैं hai hoon haan ji mera meri naam ka ki main""".split()
-)
+_FILLERS: Final = frozenset(across("questions", "fillers"))
 """Filler words around an answer."""
 
-_REFUSALS = words(
-    "no", "not", "nope", "don't", "dont", "do not", "can't", "cannot", "won't", "rather", "why", "what", "how", "who",
-    "when", "where", "which", "repeat", "again", "sorry", "pardon", "moment", "wait", "later", "none",
-    "nothing", "know",
-    "idea", "already", "told", "question", "cancel", "stop", "help", "skip", "forget", "want", "need",
-    "could", "would",
-    "can", "anyone", "nobody", "someone", "meter", "meters", "reading", "readings", "cubic", "sé", "qué", "por qué",
-    "cómo", "nada", "nadie", "quiero", "espera", "perdón", "momento", "non", "pas", "pourquoi", "quoi", "comment",
-    "rien", "personne", "attendez", "pardon", "nein", "nicht", "kein", "keine", "warum", "was", "wie", "nichts",
-    "niemand", "weiß", "moment", "bitte", "नहीं", "क्यों", "क्या", "कैसे", "कौन", "पता नहीं", "nahi", "nahin",
-    "kyon", "kya",
-)  # fmt: skip
+_REFUSALS = words(alternatives("questions", "refusals"))
 
 _CONTENT_WORDS = {"NAME": 4, "EMAIL": 10, "ADDRESS": 10, "PHONE": 12, "DOB": 8, "ID": 10}
 """Most words of an answer that consists only of the requested value."""
@@ -55,13 +35,13 @@ _NEEDS_DIGIT = labels_where(lambda entity: entity.needs_digit)
 _RANK = ("EMAIL", "PHONE", "DOB", "ID", "ADDRESS", "NAME")
 """The order of labels when several types were asked for: an answer with digits gets the first, one without the last."""
 
-_ARTICLE = re.compile(r"(?<![^\W_])(?:the|an?) $")
+_ARTICLE = re.compile(rf"(?<![^\W_])(?:{'|'.join(word_lists('en', 'function_words')['articles'])}) $")
 _LONGEST_ANSWER_CHARS = 160
 _MIN_BARE_DIGITS = 3
 _MIN_CODE = 5
 _LONGEST_CODE_WORDS = 4
 
-MONTHS = words(*(month for code in languages("months") for month in chain(*word_lists(code, "months").values())))
+MONTHS = words(*across("months", "all"), *across("months", "short"))
 """Names of months in every language that has a list of them, and the short English ones."""
 
 _NO_CODE = re.compile(r"[$€£₹%°]|\d[.,:]\d|(?<![^\W_])(?:[01]?\d|2[0-4])[ .:]?[0-5]?\d? ?(?:[ap]\.?m|uhr|h)(?![^\W_])")
@@ -145,7 +125,7 @@ class BareAnswerRecognizer:
 def _content(view: TextView) -> list[_Word]:
     """The words that are not filler."""
     found = (_Word(m.start(), m.end(), m.group()) for m in WORD.finditer(view.lower))
-    return [w for w in found if w.text.replace("\u2019", "'") not in FILLERS]
+    return [w for w in found if w.text.replace("\u2019", "'") not in _FILLERS]
 
 
 def _is_code_piece(word: str) -> bool:
@@ -154,7 +134,7 @@ def _is_code_piece(word: str) -> bool:
         return True
     if _ORDINAL_OR_UNIT.fullmatch(word) or len(word) > 8:
         return False
-    return has_digit(word) or (len(word) <= 2 and word not in SHORT_WORDS)
+    return has_digit(word) or len(word) <= 2
 
 
 def _is_mixed(said: list[str]) -> bool:

@@ -30,15 +30,7 @@ _TAIL_CHARS = 120
 _MIN_DIGITS = 3
 _MIN_BARE_DIGITS = 2
 
-_NUMBER_IS = words(
-    "number is", "number's", "numbers are", "phone is", "code is", "zip is", "call me (?:on|at)",
-    "reach me (?:on|at)",
-    "text me (?:on|at)", "número es", "teléfono es", "llámame al", "numéro est(?: le)?", "appelez-moi au",
-    "nummer ist",
-    "nummer lautet", "erreichen unter", "नंबर है", "नंबर", "number hai", "ssn is", "social is",
-    "born on(?: the)?", "birth is",
-    "birthday is",
-)  # fmt: skip
+_NUMBER_IS = words(loader.alternatives("number_cues", "introductions"))
 _TIME_DIGITS = 4
 _CUE_REACH = 40
 _MONTH_REACH = 14
@@ -47,7 +39,7 @@ _QUANTITY_END = re.compile(r"(?:19|20)\d\d|\d{1,3}00|[01]?\d[.: ]?[0-5]\d|\d{1,3
 _COUNTING = "0123456789"
 _HOST_TOKENS, _LOCAL_TOKENS = 4, 6
 _WORD_SIGNS = frozenset({".", "_", "-"})
-_COMMON_SIGNS = frozenset({"point", "period", "minus", "menos", "moins", "strich", "ponto", "dash"})
+_COMMON_SIGNS = loader.words(loader.ANY, "spoken_words", "common_signs")
 _ZEROS = frozenset({"oh", "o"})
 
 

@@ -1,0 +1,85 @@
+"""Words of a language are data in the lexicons. No file of the package lists them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import models.redaction
+
+PACKAGE = Path(models.redaction.__file__).parent
+
+MOST = 3
+"""Words that one expression may list. A few, such as two units of time, are no list of a language."""
+
+_WORD = re.compile(r"[^\W\d_]{3,}(?:['\u2019 -][^\W\d_]+)*")
+_GROUPS = re.compile(r"\(\?P<\w+>|\\[a-zA-Z]|\[[^\]]*\]")
+_ALTERNATIVE = re.compile(r"(?:(?<=[|:(])|^)([^\W\d_]{3,})(?=[|)?]|$)")
+
+NO_LANGUAGE = {
+    "explain.py": "names of views",
+    "lexicons/schema.py": "kinds of documents",
+    "ner/name_head.py": "names of arrays",
+    "postprocess/document_rules.py": "names of recognizers",
+    "postprocess/expected_answer.py": "names of recognizers",
+    "recognizers/address/street.py": "military post, as it is written",
+    "recognizers/contact/email.py": "providers and ends of hosts",
+    "recognizers/contact/url.py": "hosts, parameters and schemes",
+    "recognizers/secrets/credentials.py": "names of parameters, and how tokens begin",
+    "recognizers/secrets/passphrase.py": "names of lists",
+    "slots/announcements.py": "names of lists",
+}
+"""Files whose lists are of no language, and what they hold."""
+
+
+def listed_words(source: str) -> Iterator[tuple[int, list[str]]]:
+    """Line and words of each expression of a module that lists words in small letters."""
+    tree = ast.parse(source)
+    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
+            yield node.lineno, _ALTERNATIVE.findall(_GROUPS.sub("", node.value)) if "|" in node.value else []
+        elif isinstance(node, ast.Call):
+            yield node.lineno, list(_split(node))
+            if getattr(node.func, "id", "") == "words":
+                yield node.lineno, _constants(node.args)
+        elif isinstance(node, ast.Set | ast.Tuple | ast.List):
+            yield node.lineno, _constants(node.elts)
+
+
+def _split(call: ast.Call) -> Iterator[str]:
+    """The words of ``"...".split()``."""
+    function = call.func
+    if isinstance(function, ast.Attribute) and function.attr == "split" and isinstance(function.value, ast.Constant):
+        yield from filter(_WORD.fullmatch, str(function.value.value).split())
+
+
+def _constants(nodes: list[ast.expr]) -> list[str]:
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in texts if _WORD.fullmatch(text) and text.islower()]
+
+
+@pytest.mark.parametrize(
+    "module", sorted({str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py")} - NO_LANGUAGE.keys())
+)
+def test_a_module_lists_no_words_of_a_language(module: str) -> None:
+    lists = {line: found for line, found in listed_words((PACKAGE / module).read_text("utf-8")) if len(found) > MOST}
+    assert not lists, "move them to models/redaction/lexicons/<language>"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'X = frozenset("auf unter neben hinter".split())',
+        'X = {"rue", "calle", "via", "gasse"}',
+        'X = words("call", "ring", "text", "dial")',
+        'X = re.compile(r"(?:house|haus|casa|maison)s?")',
+        'X = re.compile(rf"{_A}(?: (?:war|was|fue|era))? {_B}")',
+    ],
+)
+def test_a_list_of_words_is_seen(source: str) -> None:
+    assert any(len(found) > MOST for _, found in listed_words(source))
