@@ -1,7 +1,7 @@
 """What the kind of a document, or the word itself, explains.
 
 The classifier takes "Meter" and "reading" for names and streets when a number stands behind them, and "at 12 30"
-for the number of a house.
+for the number of a house, and "Jan 3rd" for a name.
 
 The face of a water meter is digits, sizes and units, and the classifier, which learned from letters and forms, takes
 them for telephone numbers and postcodes. On a meter such finds are dropped. What must NOT be dropped: names, whatever a
@@ -106,7 +106,7 @@ def _is_explained_by_context(entity: Entity, view: TextView) -> bool:
         and is_harmless(view, entity.start, entity.end)
     ):
         return True
-    return entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end)
+    return entity.type in ("ADDRESS", "NAME") and is_time_or_day(view, entity.start, entity.end)
 
 
 def doubt_from_digits(usual: int, context: RedactionContext) -> int:

@@ -133,13 +133,15 @@ def trimmed(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
     """The entities without function words at their edges: "555 0132, so" and "the 4th of May", not "for 1555".
 
     A capital inside a sentence is a name, the words of a secret are the value, and a street may begin with "via". Names
-    and e-mail addresses that were found by their own form stay whole: "contact at example dot org", "monsieur le Gall".
+    and e-mail addresses that were found by their own form stay whole: "contact at example dot org", "monsieur le Gall",
+    and so does a birth date that begins a text: it is an answer.
     """
     for entity in chain.from_iterable(_without_announcements(text, entity) for entity in found):
         words = [at for at in range(text.at(entity.start), text.at(entity.end)) if text.is_word(at)]
         kept = words
         by_form = entity.type in _OF_WORDS and not entity.recognizer.startswith(_BY_CONTEXT)
-        if entity.type in _TRIMMED and not by_form:
+        answers = entity.type == "DOB" and not any(text.word_at[: words[0]] if words else ())
+        if entity.type in _TRIMMED and not (by_form or answers):
             while kept and _is_function_word(text, kept[-1]):
                 kept = kept[:-1]
             while kept and entity.type != "ADDRESS" and _is_function_word(text, kept[0]):

@@ -89,7 +89,8 @@ def _noun_at(text: SpokenWords, at: int) -> str | None:
         group = text.tokens[at : at + size]
         if len(group) == size and all(text.is_word(at + i) for i in range(size)):
             words = [token.text for token in group]
-            plain = text.is_misheard(at) and text.lists.objects.isdisjoint(words)
+            is_sign = any(map(text.words.sign, group))  # "plus" sounds like "policy"
+            plain = text.is_misheard(at) and text.lists.objects.isdisjoint(words) and not is_sign
             if plain and len(words[0]) >= _SHORTEST_NOUN and (kind := text.lists.nouns.alike(" ".join(words))):
                 return kind
     return None

@@ -15,6 +15,7 @@ from models.text import RawText, TextSource
 from tests.unit.redaction.helpers import patterns_only
 
 HIDDEN = [
+    ("en", "call me on 555 0132 personal", "call me on [REDACTED_PHONE]"),
     ("en", "You can call me on for 1555-a-132.", "You can call me on [REDACTED_PHONE]."),
     ("en", "You can call me on for 1555-a-132, thanks.", "You can call me on [REDACTED_PHONE], thanks."),
     ("en", "362316 is the verification code.", "[REDACTED_SECRET] is the verification code."),

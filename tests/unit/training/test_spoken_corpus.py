@@ -57,7 +57,7 @@ def test_every_shape_and_about_a_third_harmless(made: list[Mapping[str, Any]]) -
     assert 0.5 < shapes["uttered"] / shapes.total() < 0.7
     labels = Counter(span["label"] for row in made for span in row["spans"] if row["shape"] != "uttered")
     harmless = sum(labels[label] for label in HARMLESS) / labels.total()
-    assert 0.28 < harmless < 0.45
+    assert 0.25 < harmless < 0.45
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -7,7 +7,6 @@ introduces ("my number is").
 from __future__ import annotations
 
 import re
-from itertools import chain
 from typing import Final
 
 from models.redaction.lexicons.loader import alternatives, word_lists
@@ -65,7 +64,7 @@ def introduces_a_number(view: TextView, start: int, end: int) -> bool:
     return match is not None and match.lastgroup == "harmless" and _NUMBER_NEXT.match(view.text, end) is not None
 
 
-_MONTHS: Final = "|".join(chain(*word_lists("en", "months").values()))
+_MONTHS: Final = "|".join(month[:3] for month in word_lists("en", "months")["all"])
 _TIME_OR_DAY: Final = re.compile(
     rf"(?<![^\W_])(?:(?:{alternatives(_UNITS, 'times')})\s(?:[01]?\d|2[0-4])[ .:h][0-5]\d(?![\w:])"
     rf"|(?:{_MONTHS})[a-z]{{0,6}}\.? (?:the )?[0-3]?\d(?:st|nd|rd|th)(?![^\W_]))"
