@@ -19,7 +19,15 @@ from models.speech.endpointing.chunking import Span, Window, cut_windows
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import Segment, SpeechOptions, Transcript, Word
-from models.speech.whisper.hypothesis import Hypothesis, better, doubtful, recognized, repeats, silent
+from models.speech.whisper.hypothesis import (
+    Hypothesis,
+    better,
+    doubtful,
+    doubtful_spelling,
+    recognized,
+    repeats,
+    silent,
+)
 from models.speech.whisper.single_digit import (
     MAX_DIGIT_S,
     MIN_DIGIT_PROBABILITY,
@@ -184,9 +192,8 @@ class ChunkedEngine(abc.ABC):
         first = self._decode_in_slot(samples, request)
         best = self._as_digit(first, plain, request)
         texts = [best.text]
-        for decoding_pass in range(1, 1 if request.options.quick else self.decoding_passes):
-            if not (repeats(best) if short else doubtful(best)):
-                break
+        decoding_pass = 0
+        while decoding_pass := self._next_pass(decoding_pass, best, request.options, short):
             again = replace(request, decoding_pass=decoding_pass, language=request.language or best.language)
             second = self._decode_in_slot(samples, again)
             texts.append(second.text)
@@ -195,6 +202,15 @@ class ChunkedEngine(abc.ABC):
         others = tuple(dict.fromkeys(text for text in texts if text and text != best.text))
         best = replace(best, language_probability=first.language_probability, first_token=None, others=others)
         return _shift_words(best, -_LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
+
+    def _next_pass(self, done: int, best: Hypothesis, options: SpeechOptions, short: bool) -> int:
+        """The decoding pass after ``done``; 0 for none."""
+        last = 0 if options.quick else self.decoding_passes - 1
+        if done >= last:
+            return 0
+        if repeats(best) if short else doubtful(best):
+            return done + 1
+        return last if options.beam_size == 1 and doubtful_spelling(best) else 0
 
     def _as_digit(self, hypothesis: Hypothesis, samples: Samples, request: DecodingRequest) -> Hypothesis:
         """The hypothesis, or the digit that was said instead of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import zlib
@@ -54,6 +55,8 @@ class HypothesisThresholds:
         compression: A text with a higher compression ratio is a loop. Whisper uses 2.4 on 30 s.
         mean_logprob: A hypothesis below it gets another decoding pass. Whisper uses -1; see docs/evaluation/constants,
             "doubtful-hypotheses".
+        spelled_logprob: One in which every character counts, as in a spelled name, gets another pass already below
+            this; see docs/evaluation/constants, "spelled-names".
         silent_no_speech: A hypothesis is silence when the model's probability of no speech is at least this ...
         silent_logprob: ... and its mean log-probability is below this. Both are Whisper's.
         sure_speech: When a frame of the window has at least this probability of speech, ...
@@ -65,6 +68,7 @@ class HypothesisThresholds:
 
     compression: float = 2.0
     mean_logprob: float = -1.3
+    spelled_logprob: float = -0.4
     silent_no_speech: float = 0.6
     silent_logprob: float = -1.0
     sure_speech: float = 0.85
@@ -74,6 +78,9 @@ class HypothesisThresholds:
 
 
 DEFAULT_THRESHOLDS = HypothesisThresholds()
+
+_FEW_FIGURES = 2
+"""Many a sentence has so many figures, as an age or an hour has."""
 
 
 def compression_ratio(text: str) -> float:
@@ -94,6 +101,22 @@ def repeats(hypothesis: Hypothesis, thresholds: HypothesisThresholds = DEFAULT_T
 def doubtful(hypothesis: Hypothesis, thresholds: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
     """Whether it needs another decoding pass."""
     return repeats(hypothesis, thresholds) or hypothesis.mean_logprob < thresholds.mean_logprob
+
+
+def doubtful_spelling(hypothesis: Hypothesis, thresholds: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
+    """Whether it is a spelled word or a number, and not certain.
+
+    A wrong letter of a sentence is often harmless, but not one of a spelled name.
+    """
+    text = hypothesis.text
+    # "J-E-F", "KU and TZ" and "SWARTZ", but neither "Jeff" nor a sentence with "I" or "I'm".
+    capitals = {
+        letter
+        for letter, after in itertools.pairwise(f"{text} ")
+        if letter.isupper() and not after.islower() and after not in "'\u2019"
+    }
+    spelled = len(capitals) > 1 or sum(character.isdecimal() for character in text) > _FEW_FIGURES
+    return spelled and hypothesis.mean_logprob < thresholds.spelled_logprob
 
 
 def better(first: Hypothesis, second: Hypothesis, thresholds: HypothesisThresholds = DEFAULT_THRESHOLDS) -> Hypothesis:

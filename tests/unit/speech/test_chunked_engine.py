@@ -122,6 +122,29 @@ def test_a_text_that_another_pass_gave_is_an_alternative() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "quick", "passes"),
+    [((0.9,), False, [0, 2]), ((0.9,), True, [0]), ((0.9, 0.8), False, [0, 0]), ((0.8,), False, [0])],
+    ids=["spelled", "partial", "recording, which has a beam already", "sentence"],
+)
+def test_a_doubtful_spelling_is_decoded_again_with_most_effort(
+    values: tuple[float, ...], quick: bool, passes: list[int]
+) -> None:
+    engine = Scripted({0.9: ("J-E-F", "en"), 0.8: ("We live in a state.", "en")})
+    engine.recording_beam = 5
+    decode = engine._decode
+
+    def unsure(samples: Samples, request: DecodingRequest) -> Hypothesis:
+        found = replace(decode(samples, request), mean_logprob=-0.5)
+        return replace(found, text="J-E-F-F", mean_logprob=-0.3) if request.decoding_pass else found
+
+    engine._decode = unsure  # type: ignore[method-assign]
+    text = engine.transcribe(clip(*values), SpeechOptions(language="en", quick=quick)).text
+    assert sorted(request.decoding_pass for request in engine.requests) == passes
+    assert ("J-E-F-F" in text.reveal()) is (2 in passes)
+    assert len(text.recognition.alternatives) == passes.count(2)
+
+
+@pytest.mark.parametrize(
     ("windows", "options", "beams"),
     [
         ((0.9, 0.8), SpeechOptions(language="en"), [5, 5]),

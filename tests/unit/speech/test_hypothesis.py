@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, recognized, silent
+from models.speech.whisper.hypothesis import (
+    Hypothesis,
+    better,
+    cut_loops,
+    doubtful,
+    doubtful_spelling,
+    recognized,
+    silent,
+)
 from models.text import RecognizedWord
 
 LOOPS = [
@@ -62,6 +70,25 @@ def test_loops_and_unlikely_hypotheses_are_doubtful_and_the_better_one_wins() ->
     assert not doubtful(likely)
     assert better(loop, unlikely) is unlikely
     assert better(likely, unlikely) is likely
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("J-E-F-F", True),
+        ("SCHMIDT", True),
+        ("K u and T zoo.", True),
+        ("Ä, Ö.", True),
+        ("412 422", True),
+        ("", False),
+        ("I think I'm 42, and Ann said I'd be late.", False),
+        ("Vitamin C", False),
+        ("मेरा नाम", False),
+    ],
+)
+def test_spelled_names_and_numbers_are_doubtful_sooner_than_sentences(text: str, expected: bool) -> None:
+    assert doubtful_spelling(hypothesis(text, -0.5)) is expected
+    assert not doubtful_spelling(hypothesis(text, -0.3))
 
 
 def test_a_hypothesis_does_not_print_its_text() -> None:
