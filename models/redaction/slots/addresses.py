@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from models.redaction.itn.lexicon import TOP_LEVEL
 from models.redaction.itn.tokens import Token
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.recognizers.secrets.passphrase import passphrase_start
 from models.redaction.slots.announcements import Announcement
+from models.redaction.slots.entities import words_in
 from models.redaction.slots.spoken_words import MARKS, SpokenWords
 
 _MOST_WORDS: Final = 12
@@ -19,6 +22,12 @@ _SHORTEST_PART: Final = 3
 """Least letters of one of the words that full stops join. Shorter ones are abbreviations."""
 
 _WEB: Final = "www"
+_TITLE: Final = re.compile(alternatives("introductions", "titles"), re.IGNORECASE)
+
+_SUSPECTED: Final = 0.02
+"""Least probability of being personal, by the tagger, of one of the words that full stops join. See
+docs/evaluation/constants/redaction.md, joined-words.
+"""
 
 _SETTLED_WORDS: Final = 5
 """Words after an address from which on it counts as ended."""
@@ -60,20 +69,31 @@ def mailbox_of(text: SpokenWords, slot: Announcement) -> Iterator[tuple[int, int
 
 
 def joined_words(text: SpokenWords) -> Iterator[tuple[int, int]]:
-    """Words that recognition joined by full stops: "write to maria.lopez.example.net", "Torvikatexample.de".
+    """Words that recognition joined by full stops: "an Brigitte.somme.d", "to Torvikatexample.de".
 
-    It writes so only what it takes for an address. Where no word for "@" stands inside, the word before is the mailbox,
-    if it is no function word: "to subretirez garreau.fr". Must NOT match: "a.m.", "z.B.", "3.11", "www.example.com".
+    The tagger has to suspect them a little. Where they end as the name of a host, the word before is the mailbox: "to
+    subretirez garreau.fr". Must NOT match: "a.m.", "z.B.", "3.11", "www.example.com", "Dr.Miller", two
+    sentences without a space between ("war kaputt.Gestern"), and web sites as far as the tagger knows them.
     """
     at = 0
     while at < len(text.tokens):
         last = _joined_to(text, at) if text.is_word(at) else at
         parts = text.tokens[at : last + 1 : 2]
-        may_be = last > at and parts[0].text != _WEB and all(map(text.is_plain, range(at, last + 1, 2)))
-        if may_be and any(len(part.text) >= _SHORTEST_PART for part in parts):
+        if last > at and _may_be_address(text, at, last):
             first = _mailbox_before(text, at) if parts[-1].text in TOP_LEVEL else at
             yield text.tokens[first].start, text.tokens[last].end
         at = last + 1
+
+
+def _may_be_address(text: SpokenWords, first: int, last: int) -> bool:
+    """Whether joined words are none of a few other things, and the tagger suspects one of them."""
+    parts = [token.text for token in text.tokens[first : last + 1 : 2]]
+    if parts[0] == _WEB or _TITLE.fullmatch(parts[0]) or max(map(len, parts)) < _SHORTEST_PART:
+        return False
+    if not all(map(text.is_plain, range(first, last + 1, 2))):
+        return False
+    found = words_in(text.tagged, text.tokens[first].start, text.tokens[last].end)
+    return max((word.personal for word in found), default=float(parts[-1] in TOP_LEVEL)) >= _SUSPECTED
 
 
 def _joined_to(text: SpokenWords, at: int) -> int:
@@ -85,8 +105,8 @@ def _joined_to(text: SpokenWords, at: int) -> int:
 
 def _mailbox_before(text: SpokenWords, at: int) -> int:
     """The word before a token if it may be a mailbox, else the token. One full stop may stand between."""
-    before = at - 1 if at and text.is_word(at - 1) else at - 2
-    if before < 0 or not text.is_misheard(before) or len(text.tokens[before].text) < _SHORTEST_PART:
+    before = at - 2 if at and text.tokens[at - 1].text == "." else at - 1
+    if before < 0 or not text.is_misheard(before) or len(text.tokens[before].text) <= _SHORTEST_PART:
         return at
     announces = any(slot.start <= text.tokens[before].start < slot.end for slot in text.announcements)
     return at if announces else before

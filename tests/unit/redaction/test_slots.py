@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from models.redaction.explain import explain
 from models.redaction.normalize.view import original
 from models.redaction.redactor import LocalRedactor
+from models.redaction.slots.addresses import joined_words
 from models.redaction.slots.entities import REACH, SlotBars, is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.filling import trimmed
 from models.redaction.slots.spoken_words import SpokenWords
@@ -181,3 +184,38 @@ def test_an_answer_stays_hidden_around_an_announcement(text: str, hidden: list[s
 def test_tags_of_an_earlier_run_leave_nothing_to_hold(text: str) -> None:
     redacted = patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH)).text
     assert (redacted.value, redacted.safe_for_llm) == (text, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "date", "left"),
+    [
+        ("he was born on ", "the 4th of May 1990", "4th of May 1990"),
+        ("", "the 4th of May 1990", "the 4th of May 1990"),
+    ],
+)
+def test_a_birth_date_loses_its_article_unless_it_begins_the_text(before: str, date: str, left: str) -> None:
+    text = before + date
+    entity = Entity("DOB", len(before), len(text), 0.9, "slot")
+    (only,) = trimmed(SpokenWords(original(text), "en"), [entity])
+    assert text[only.start : only.end] == left
+
+
+@pytest.mark.parametrize(
+    ("text", "suspected", "hidden"),
+    [
+        ("an brigitte.somme.d bitte", 0.4, ["brigitte.somme.d"]),
+        ("er ging kaputt.gestern lief er noch", 0.001, []),
+        ("we booked on booking.com again", 0.004, []),
+        ("send it to torvikattidewater.co.uk please", 0.6, ["torvikattidewater.co.uk"]),
+        ("to subretirez garreau.fr please", 0.06, ["subretirez garreau.fr"]),
+        ("look at www.torvik.de please", 0.9, []),
+        ("dr.torvik called again", 0.9, []),
+        ("it opens at nine a.m. and closes at five", 0.9, []),
+    ],
+)
+def test_words_that_full_stops_join_are_an_address_if_the_tagger_suspects_one(
+    text: str, suspected: float, hidden: list[str]
+) -> None:
+    words = [SlotWord(m.start(), m.end(), "EMAIL", suspected) for m in re.finditer(r"\w+", text)]
+    spans = joined_words(SpokenWords(original(text), "en", words))
+    assert [text[start:end] for start, end in spans] == hidden
