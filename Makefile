@@ -64,7 +64,7 @@ docs: $(STAMP) ## Write docs/reference anew after a change of a command, setting
 	@$(BIN)/python -m docs.generate
 
 # These read data sets that are not part of the project, so they are run by hand; their docstrings show how.
-BENCH_BY_HAND := bad_inputs narrow_columns pictures_redaction split spoken_values_stream
+BENCH_BY_HAND := bad_inputs narrow_columns pictures_redaction split spoken_values spoken_values_stream
 
 bench: weights ## Run every benchmark; they print peers beside Vestibule. Those that need data of yours are named and left out.
 	@for script in benchmarks/*.py; do \
