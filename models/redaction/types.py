@@ -12,6 +12,12 @@ from models.text import Entity, RawText, RedactedText, TextSource
 CLASSIFIER: Final = "ner:"
 """How the recognizers of the classifier begin."""
 
+SLOT_TAGGER: Final = "slot"
+"""Name of the slot tagger as the source of an entity."""
+
+OF_POLICY: Final = "custom:"
+"""How the recognizers of a policy begin."""
+
 LAID_OUT = frozenset({"form", "receipt"})
 """Document types that consist of labels, values and goods instead of sentences."""
 

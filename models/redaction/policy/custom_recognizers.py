@@ -18,7 +18,7 @@ from models.reasons import Reason
 from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.checksums import checksum
 from models.redaction.patterns.pattern_recognizer import CONTEXT_AFTER, CONTEXT_BEFORE, THRESHOLD, near, words
-from models.redaction.types import RedactionContext
+from models.redaction.types import OF_POLICY, RedactionContext
 from models.text import Entity
 
 CONTEXT_BOOST: Final = 0.4
@@ -71,7 +71,7 @@ class CustomRecognizer:
                 if self.context is not None and near(view, start, end, self.context, CONTEXT_BEFORE, CONTEXT_AFTER):
                     score = min(1.0, score + CONTEXT_BOOST)
                 if start < end and score >= self.threshold:
-                    yield Entity(self.entity, start, end, score, f"custom:{self.name}")
+                    yield Entity(self.entity, start, end, score, f"{OF_POLICY}{self.name}")
 
     def _checked(self, value: str) -> float:
         """The score of a match by its checksum."""

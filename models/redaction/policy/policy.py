@@ -20,7 +20,7 @@ from models.redaction.patterns.pattern_recognizer import THRESHOLD, PatternRecog
 from models.redaction.policy.custom_recognizers import CustomRecognizer
 from models.redaction.spans.merge import merge, weight
 from models.redaction.spans.operators import TAGGED, Operator, Treatment, protected_pattern
-from models.redaction.types import CLASSIFIER
+from models.redaction.types import CLASSIFIER, OF_POLICY
 from models.text import Entity
 
 
@@ -132,7 +132,8 @@ class RedactionPolicy:
         """The merged entities to replace, and those that stay readable although the default would replace them.
 
         An entity inside a longer one that is kept is kept too, unless its score is higher: a name inside a kept e-mail
-        address. For two entities with the same span, the better one decides. In every other overlap, replacing wins.
+        address. For two entities with the same span, the better one decides. In every other overlap, and for what the
+        policy's own recognizers find, replacing wins.
         """
         if self.leaves_nothing:
             return merge(text, found, self.protected), []
@@ -144,8 +145,10 @@ class RedactionPolicy:
             e
             for e in found
             if not self.leaves(e)
-            and not _inside_a_longer(kept, e)
-            and weight(e) > best.get((e.start, e.end), (0.0, 0, 0))
+            and (
+                e.recognizer.startswith(OF_POLICY)
+                or (not _inside_a_longer(kept, e) and weight(e) > best.get((e.start, e.end), (0.0, 0, 0)))
+            )
         ]
         merged = merge(text, replaced, self.protected)
         covered = [(e.start, e.end) for e in merged]

@@ -12,14 +12,10 @@ from typing import Final
 
 from models.redaction.entities import labels_where
 from models.redaction.slots.types import SlotWord
-from models.redaction.types import CLASSIFIER, Suspect
+from models.redaction.types import CLASSIFIER, OF_POLICY, SLOT_TAGGER, Suspect
 from models.text import Entity
 
-RECOGNIZER: Final = "slot"
-"""Name of the slot tagger as the source of an entity."""
-
-_CUSTOM: Final = "custom:"
-"""How the recognizers of a policy begin. The tagger does not know their types."""
+RECOGNIZER: Final = SLOT_TAGGER
 
 NUMBERS: Final = labels_where(lambda entity: entity.is_number or entity.is_spelled) - {"ADDRESS"} | {"SECRET"}
 """Types of numbers and codes. The words alone often do not tell which of them one is, so they form one entity."""
@@ -153,7 +149,7 @@ def is_impersonal(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DE
     answers is not in it.
     """
     is_name, is_classified = entity.type == "NAME", entity.recognizer.startswith(CLASSIFIER)
-    if entity.recognizer.startswith((RECOGNIZER, _CUSTOM)) or not (is_classified or entity.type in NUMBERS):
+    if entity.recognizer.startswith((RECOGNIZER, OF_POLICY)) or not (is_classified or entity.type in NUMBERS):
         return False
     if entity.score > EXACT and (is_name or not is_classified):
         return False

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from models.redaction.entities import ENTITY_TYPES, LABELS, PRIORITY, Joining
 from models.redaction.lexicons.loader import ANY, alternatives, word_lists
 from models.redaction.normalize.dates_times import outside_times
 from models.redaction.spans.operators import MASK, TITLES, protected_pattern
-from models.redaction.types import CLASSIFIER
+from models.redaction.types import CLASSIFIER, OF_POLICY, SLOT_TAGGER
 from models.text import Entity
 
 TAG = protected_pattern(sorted(LABELS), masks=False)
@@ -18,6 +19,10 @@ TAG = protected_pattern(sorted(LABELS), masks=False)
 
 ANNOUNCED = "announced"
 """How recognizers begin whose entities have the type that the words beside them announce."""
+
+_GUESSES: Final = (ANNOUNCED, CLASSIFIER, SLOT_TAGGER)
+_EXACT: Final = 0.9
+"""Score over which other entities were found by their own characters."""
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
 _SENTENCE_END = re.compile(r"\.[ \t]")
@@ -43,8 +48,9 @@ def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TA
     """Resolve overlaps and join parts of one entity.
 
     Overlapping entities become one that covers both spans. Otherwise the rest of one would stay readable. The longest
-    gives the label. Among equally long ones, an announced type wins over an address ("my phone number is"), then the
-    score decides, then the priority of the type.
+    gives the label, but a recognizer of the policy does before others that guess or have no sure shape, if its entity
+    is more than half of both. Among equally long ones, an announced type wins over an address ("my phone number is"),
+    then the score decides, then the priority of the type.
 
     Args:
         text: In which they were found.
@@ -68,7 +74,8 @@ def weight(entity: Entity) -> tuple[float, int, int]:
 
 def _union(first: Entity, second: Entity) -> Entity:
     announced = any(entity.recognizer.startswith(ANNOUNCED) for entity in (first, second))
-    winner = max(first, second, key=lambda e: (e.end - e.start, not (announced and e.type == "ADDRESS"), *weight(e)))
+    longest = max(first, second, key=lambda e: (e.end - e.start, not (announced and e.type == "ADDRESS"), *weight(e)))
+    winner = second if _tells_type(second, first) else first if _tells_type(first, second) else longest
     return Entity(
         winner.type,
         min(first.start, second.start),
@@ -76,6 +83,15 @@ def _union(first: Entity, second: Entity) -> Entity:
         max(first.score, second.score),
         winner.recognizer,
     )
+
+
+def _tells_type(own: Entity, other: Entity) -> bool:
+    """Whether an entity of a policy's recognizer gives the type of both: it is most of both, the other is a guess."""
+    if not own.recognizer.startswith(OF_POLICY) or other.recognizer.startswith(OF_POLICY):
+        return False
+    both = max(own.end, other.end) - min(own.start, other.start)
+    is_guess = other.score <= _EXACT or other.recognizer.startswith(_GUESSES)
+    return is_guess and 2 * (own.end - own.start) > both
 
 
 def _join(text: str, entities: list[Entity]) -> list[Entity]:
