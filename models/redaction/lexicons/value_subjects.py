@@ -176,6 +176,7 @@ VALUE_SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "openers": "Words that begin a remark about a password, whatever follows.",
                 "adverbs": "Words before a remark or the password itself: 'is always wrong', 'is always moonlight'.",
                 "states": "Adjectives and participles of remarks. Some passwords begin with one: 'correct horse'.",
+                "follows": "Words after one of those that make it a remark: 'wrong again'.",
                 "nouns": "Words after an article that make it a remark: 'is the same'.",
                 "lengths": "What the length of a password is counted in.",
                 "corrections": "Words between what a password is not and what it is.",
