@@ -62,8 +62,7 @@ _TOGETHER = {
     for sign, entries in word_tables(language, "spoken").get("together", {}).items()
     for entry in entries
 }
-"""Several words that are one sign or letter, in any language."""
-"""Signs and letters that are named by several words, and one word that stands for them."""
+"""Several words that name one sign or letter, in any language, and the word that stands for them."""
 
 _LONGEST_NAME = max(len(words) for words in _TOGETHER)
 _FIRST_WORDS = frozenset(words[0] for words in _TOGETHER)

@@ -29,7 +29,10 @@ _GOES_ON = re.compile(r"[^\W\d_A-Z][ ]$|,\s$|\n$")
 
 _LANGUAGES: Final = languages("streets")
 _COUNTRIES: Final = frozenset(
-    name.casefold() for names in LOCALE_DATA.values() for code, name in names.items() if code in ("aa", *_LANGUAGES)
+    (names[name[1:]] if name.startswith("*") else name).casefold()  # "*de" is the name in that language
+    for names in LOCALE_DATA.values()
+    for code, name in names.items()
+    if code in ("aa", *_LANGUAGES)
 ) | words(ANY, "countries")
 """Names of countries in the languages that have a list of streets, with short forms; "aa" is English."""
 _LONGEST_COUNTRY: Final = max(map(len, _COUNTRIES))

@@ -7,7 +7,10 @@ import pytest
 from tests.unit.redaction.helpers import found
 
 
-@pytest.mark.parametrize("country", ["Germany", "Deutschland", "Allemagne", "Alemania", "South Korea", "uk", "Schweiz"])
+@pytest.mark.parametrize(
+    "country",
+    ["Germany", "Deutschland", "Allemagne", "Alemania", "South Korea", "uk", "Schweiz", "Dinamarca", "Noruega"],
+)
 @pytest.mark.parametrize("mark", [", ", "\n"])
 def test_a_country_after_an_address_is_hidden_with_it(country: str, mark: str) -> None:
     address = f"14 Elm Street{mark}{country}"

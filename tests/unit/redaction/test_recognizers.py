@@ -85,6 +85,8 @@ TYPED = [
     ("Meter No. 88213456 reading 04821.7 m3", []),
     ("the total was 12,345,678 euros", []),
     ("it costs $1200 or 1,250.00 USD", []),
+    ("Sims, S-I-M-S", [("NAME", "Sims"), ("NAME", "S-I-M-S")]),
+    ("that is S-I-M-S", [("NAME", "S-I-M-S")]),
 ]
 
 SPOKEN = [

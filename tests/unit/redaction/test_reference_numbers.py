@@ -16,6 +16,11 @@ from tests.unit.redaction.helpers import found
         ("de", "Die Seriennummer der Pumpe? Seriennummer: 90817263"),
         ("de", "Bestellnummer 5512098 vom Mai"),
         ("de", "Lieferschein-Nr. 66120934"),
+        ("de", "Bestell-Nr. 4500123456"),
+        ("de", "Nummer der Bestellung 4500123456"),
+        ("en", "the number of the invoice 4500123456"),
+        ("es", "número de la factura 4500123456"),
+        ("fr", "n° de la commande 4500123456"),
         ("de", "Zählernummer 1ESY1161234567 am Schrank"),
         ("de", "Gerät mit Seriennummer XK 8812 00934"),
         ("es", "el número de serie es 90817263"),
@@ -53,6 +58,32 @@ def test_reference_numbers_are_kept(language: str, text: str) -> None:
 )
 def test_a_telephone_number_after_an_object_is_redacted(language: str, text: str, value: str) -> None:
     assert [piece for _type, piece in found(text, language=language)] == [value]
+
+
+@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
+@pytest.mark.parametrize(
+    ("language", "text", "value"),
+    [
+        ("en", "no invoice 07700 900123", "07700 900123"),
+        ("en", "there is no ticket 07700 900123", "07700 900123"),
+        ("en", "I have no order 4155550132", "4155550132"),
+        ("en", "my id is a ticket 4155550132", "4155550132"),
+        ("en", "I need a spare part. 41555501", "41555501"),
+        ("es", "no es la factura 612345678", "612345678"),
+        ("es", "no pedido 612345678", "612345678"),
+        ("pt", "está no pedido 912 345 678", "912 345 678"),
+        ("pt", "o número está no pedido 912345678", "912345678"),
+        ("hi", "मेरा नंबर आज बिल 9876543210", "9876543210"),
+        ("hi", "नंबर मीटर 98765 43210", "98765 43210"),
+        ("de", "nr bestellung 01714821395", "01714821395"),
+        ("de", "Meine Nummer ist neu Bestellung 01714821395", "01714821395"),
+        ("fr", "no commande 0612345678", "0612345678"),
+    ],
+)
+def test_no_and_is_before_an_object_make_no_reference_number(
+    language: str, text: str, value: str, source: TextSource
+) -> None:
+    assert value.replace(" ", "") in "".join(piece for _type, piece in found(text, source, language)).replace(" ", "")
 
 
 @pytest.mark.parametrize(

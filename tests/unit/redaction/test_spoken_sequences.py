@@ -47,6 +47,12 @@ SPOKEN = [
     ("fr", "B comme Bernard, O, T", "[REDACTED_NAME]"),
     ("es", "B de Barcelona, uve, hache", "[REDACTED_NAME]"),
     ("es", "se escribe ge ese be a", "se escribe [REDACTED_NAME]"),
+    # names that are abbreviations or companies when they are one word in capitals
+    ("en", "I spell it for you s i m s", "I spell it for you [REDACTED_NAME]"),
+    ("en", "Sims, S-I-M-S", "[REDACTED_NAME], [REDACTED_NAME]"),
+    ("en", "it is spelled a s o s", "it is spelled [REDACTED_NAME]"),
+    ("de", "schreibt sich s i m s", "schreibt sich [REDACTED_NAME]"),
+    ("de", "Nachname uber, u b e r", "Nachname [REDACTED_NAME], [REDACTED_NAME]"),
     # addresses
     ("en", "it's contact three at my shop dot org", "it's [REDACTED_EMAIL]"),
     ("en", "you can write to me at another house two at my shop dot org", "you can write to me at [REDACTED_EMAIL]"),
@@ -93,6 +99,7 @@ HARMLESS = [
     ("en", "the pump makes 300 rounds"),
     ("en", "move it from one shelf to the next one"),
     ("en", "the NASA and UNESCO posters"),
+    ("en", "it came from IKEA by UPS"),
     ("en", "THE PUMP IN THE SECOND ROOM IS VERY LOUD TODAY"),
     ("en", "the web site is example dot com"),
     ("en", "plan a and b"),

@@ -51,9 +51,9 @@ _SEVERAL = re.compile(r"(?<![\d-])(?:\+?\d{1,3}[ .-])?(?:\(\d{3}\) ?|\d{3}-)\d{3
 _LONGEST_DIGITS = 13
 _THOUSANDS = re.compile(r"\d{1,3}([ .,])\d{3}(?:\1\d{3})*")
 
-_CONTEXT = context_words("phone")  # fmt: skip
+_CONTEXT = context_words("phone")
 
-_SURELY_A_PHONE = context_words("phone_surely")  # fmt: skip
+_SURELY_A_PHONE = context_words("phone_surely")
 
 _DEFAULT_REGIONS = ("US",)
 

@@ -33,11 +33,12 @@ _NUMBER_WORDS: Final = _set("numbers")
 """Words for "number" between an object and its number."""
 _NUMBERED: Final = re.compile(alternatives(_SUBJECT, "numbered"))
 """Objects whose word says that a number follows: "serial"."""
-_NUMBER_OF: Final = re.compile(
-    rf"(?<![^\W_])(?:{'|'.join(_NUMBER_WORDS)})(?:\s(?:{'|'.join(_FILLERS | _LAST_FILLERS)})){{0,2}}\s$"
-)
+_NUMBER_OF: Final = re.compile(rf"(?<![^\W_])(?:{alternatives(_SUBJECT, 'number_of')})$")
+"""Fewer words than between an object and its number: "no" before an object is rarely "number"."""
 _NUMBER_OF_REACH = 20
 _SHORT: Final = across(_SUBJECT, "shortened")
+_SHORT_NUMBERS: Final = tuple(_NUMBER_WORDS.intersection(_SHORT))
+"""Ends of an object's word that have a point: "Bestellnr."."""
 _SHORTENED: Final = re.compile(rf"(?<![^\W_])(?:{'|'.join(_SHORT)})\.")
 _ENDS_A_CLAUSE = re.compile(r"[,;.?!\n(]")
 _LIKE_A_TELEPHONE = 9
@@ -65,7 +66,7 @@ def is_reference_number(view: TextView, start: int, end: int) -> bool:
         return False
     thing, following = things[-1], things[-1].end()
     between = _SHORTENED.sub(" ", view.lower[following:start])
-    if thing.group().endswith(_SHORT):
+    if thing.group() in _SHORT or thing.group().endswith(_SHORT_NUMBERS):
         between = between.removeprefix(".")
     if _ENDS_A_CLAUSE.search(between):
         return False

@@ -28,6 +28,8 @@ _RATING = re.compile(r"\d{1,4}v\d{1,5}(?:w|a|hz)(?:\d{1,4}(?:w|a|hz))?")
 """Ratings of machines: "230 V, 2200 W"."""
 
 ABBREVIATIONS: Final = listed(ANY, "abbreviations")
+_IN_CAPITALS: Final = ABBREVIATIONS | listed(ANY, "abbreviations", "in_capitals")
+"""Words in capitals that nobody spelled. Spelled letter by letter, "S I M S" is a name."""
 
 _BESIDE = 40
 """Characters before and after a spelling in which the word itself is looked for."""
@@ -87,7 +89,7 @@ class SpelledCapitalsRecognizer:
             return
         for match in _RUN.finditer(view.text):
             said = [w.lower() for w in re.split(r"[ ,-]+", match.group()) if w]
-            if ABBREVIATIONS.issuperset(said):
+            if _IN_CAPITALS.issuperset(said):
                 continue
             yield Entity("NAME", match.start(), match.end(), 0.65, self.name)
 

@@ -17,8 +17,8 @@ from models.redaction.types import RedactionContext
 from models.text import Entity
 
 _SUBJECT: Final = "passwords"
-_ENDS, _NEGATIONS, _ADVERBS, _NOUNS = (
-    frozenset(across(_SUBJECT, name)) for name in ("ends", "negations", "adverbs", "nouns")
+_ENDS, _NEGATIONS, _ADVERBS, _NOUNS, _FOLLOWS = (
+    frozenset(across(_SUBJECT, name)) for name in ("ends", "negations", "adverbs", "nouns", "follows")
 )
 _OPENERS: Final = _NEGATIONS.union(across(_SUBJECT, "openers"))
 _ARTICLES: Final = frozenset(across("function_words", "articles"))
@@ -138,7 +138,7 @@ def _is_remark(words: list[str]) -> bool:
     return (
         not following
         or _is_state(following)
-        or following in _ADVERBS | _OPENERS | _ARTICLES
+        or following in _FOLLOWS | _ADVERBS | _OPENERS
         or _QUANTITY.fullmatch(following) is not None
     )
 
