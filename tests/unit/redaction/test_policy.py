@@ -13,11 +13,12 @@ from models.redaction.normalize.view import original
 from models.redaction.policy.custom_recognizers import CustomRecognizer, context_words
 from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor
+from models.redaction.spans.merge import merge
 from models.redaction.spans.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.streaming.segments import redact_segments
 from models.redaction.types import RedactionContext, RedactionScope
-from models.text import RawText, TextSource
+from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import BADGE
 
@@ -251,3 +252,29 @@ def test_a_checksum_decides_with_the_context(text: str, score: float | None) -> 
     card = CustomRecognizer("CARD", "card", (r"\b6\d{3} \d{4}\b",), 0.4, context_words(["loyalty"]), check="luhn")
     found = [round(entity.score, 2) for entity in card.find(original(text), RedactionContext())]
     assert found == ([] if score is None else [score])
+
+
+MEMBER = Entity("MEMBER_CARD", 18, 27, 1.0, "custom:member")
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        (Entity("ID", 18, 27, 0.999, "slot"), "MEMBER_CARD"),
+        (Entity("ID", 15, 27, 0.9, "slot"), "MEMBER_CARD"),
+        (Entity("ADDRESS", 18, 27, 1.0, "ner:building_number"), "MEMBER_CARD"),
+        (Entity("PHONE", 0, 40, 0.9, "slot"), "PHONE"),
+        (Entity("CC", 18, 27, 1.0, "card"), "CC"),
+    ],
+)
+def test_a_find_of_the_policy_has_its_type_unless_another_is_longer_or_exact(other: Entity, kind: str) -> None:
+    (merged,) = merge("my loyalty one is 6042 8174, and that is all of it", [other, MEMBER])
+    assert merged.type == kind
+
+
+def test_a_find_of_the_policy_is_hidden_although_the_policy_leaves_what_the_tagger_takes_it_for() -> None:
+    policy = parse_policies(f"default:\n  entities: [NAME, BADGE]{BADGE}").default
+    found = [Entity("ID", 12, 19, 1.0, "slot"), Entity("BADGE", 12, 19, 0.9, "custom:badge")]
+    hidden, left = policy.split("my badge is RB-1234", found)
+    assert [e.type for e in hidden] == ["BADGE"]
+    assert not left
