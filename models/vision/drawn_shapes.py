@@ -34,6 +34,7 @@ _CONTRAST: Final = 10
 """Least difference of a channel over two pixels that is an edge."""
 _CONTRAST_IN_NOISE: Final = 32
 """The same in a JPEG, which has noise beside its edges."""
+_SAME_GROUND: Final = 16  # largest difference of a channel within one colour of a JPEG; a pale pen differs more
 _NOISE: Final = 0.75
 """Pixels with a smaller difference, for each pixel on an edge, from which a drawing was a JPEG."""
 _SAME_HEIGHT: Final = 1.75
@@ -72,7 +73,7 @@ def is_drawn_shape(pixels: Pixels, line: OcrLine, lines: Sequence[OcrLine] = ())
     contrast = _CONTRAST_IN_NOISE if is_noisy else _CONTRAST
     if any(_has_print(_edges(part, contrast)) for part in (region, region.transpose(1, 0, 2))):
         return False
-    return not has_pen_stroke(region, contrast)
+    return not has_pen_stroke(region, min(contrast, _SAME_GROUND))
 
 
 def _letters(line: OcrLine) -> int:

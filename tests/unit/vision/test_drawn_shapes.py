@@ -119,6 +119,13 @@ def test_loose_signatures_stay_unread(loops: int, pen: int, seed: int, ground: t
     assert not is_drawn_shape(jpeg, _unread("1", around))
 
 
+def test_a_pale_signature_in_a_jpeg_stays_unread() -> None:
+    canvas, around = _signature(2, 8, 1, (255, 255, 255))
+    pale = (255 - (255 - canvas.astype(np.int16)) * 0.11).astype(np.uint8)
+    jpeg = decode(encoded(Image.fromarray(pale), "JPEG", quality=75), ImageLimits()).pixels
+    assert not is_drawn_shape(jpeg, _unread("1", around))
+
+
 def test_a_signature_on_a_card_stays_unread() -> None:
     canvas, around = _signature(2, 8, 1, (255, 255, 255))
     canvas[:40], canvas[360:], canvas[:, :60], canvas[:, 540:] = BODY, BODY, BODY, BODY
