@@ -2,9 +2,9 @@
 
 The text detector takes large flat shapes for letters: a wheel, the bar of a chart, a whole icon. The recognizer then
 reads one letter in them at most, with a low score. Print has many edges side by side, over rows about as high as a
-letter; a flat shape has few. What has as many edges as print stays unread print. So signatures and shapes with small
-print in them stay covered. In photographs everything stays covered, because print may be blurred there. Figures:
-docs/evaluation/pictures, "Drawn pictures".
+letter; a flat shape has few. What has as many edges as print stays unread print, and so does what has a thin stroke on
+one colour: signatures with few loops have few edges. In photographs everything stays covered, because print may be
+blurred there. Figures: docs/evaluation/pictures, "Drawn pictures".
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from models.media.pixels import Pixels
 from models.vision.geometry import centre, text_height
 from models.vision.masking import MARGIN
+from models.vision.pen_strokes import has_pen_stroke
 from models.vision.types import OcrLine
 
 _MIN_HEIGHT: Final = 0.04
@@ -33,9 +34,11 @@ _CONTRAST: Final = 10
 """Least difference of a channel over two pixels that is an edge."""
 _CONTRAST_IN_NOISE: Final = 32
 """The same in a JPEG, which has noise beside its edges."""
+_SAME_GROUND: Final = 16  # largest difference of a channel within one colour of a JPEG; a pale pen differs more
 _NOISE: Final = 0.75
 """Pixels with a smaller difference, for each pixel on an edge, from which a drawing was a JPEG."""
 _SAME_HEIGHT: Final = 1.75
+_SPACED: Final = 3  # heights of letters, from centre to centre of spaced-out letters
 _WINDOW: Final = 2.5  # heights of letters; four letters of most fonts fit in
 _EDGES: Final = 6
 """Edges in a window that are print. Four letters have eight or more."""
@@ -54,11 +57,12 @@ def is_drawn_shape(pixels: Pixels, line: OcrLine, lines: Sequence[OcrLine] = ())
     Args:
         pixels: The picture, RGB.
         line: What the OCR made of the region. More than one letter or digit is print.
-        lines: All lines that were read in the picture. A letter beside a line of its size is a piece of that line.
+        lines: All lines that were read in the picture. A region beside print of its size, even one
+            letter, is a piece of that print.
     """
     if _letters(line) > 1 or text_height(line.box) < _MIN_HEIGHT * max(pixels.shape[:2]):
         return False
-    if any(_letters(other) > 1 and _is_beside(line, other) for other in lines):
+    if any(_goes_on(line, other) for other in lines if other.box != line.box):
         return False
     region = _region(pixels, line)
     change = _change(region)
@@ -67,11 +71,25 @@ def is_drawn_shape(pixels: Pixels, line: OcrLine, lines: Sequence[OcrLine] = ())
     on_edges = np.count_nonzero(change >= _CONTRAST)
     is_noisy = np.count_nonzero(change) > (1 + _NOISE) * on_edges
     contrast = _CONTRAST_IN_NOISE if is_noisy else _CONTRAST
-    return not any(_has_print(_edges(part, contrast)) for part in (region, region.transpose(1, 0, 2)))
+    if any(_has_print(_edges(part, contrast)) for part in (region, region.transpose(1, 0, 2))):
+        return False
+    return not has_pen_stroke(region, min(contrast, _SAME_GROUND))
 
 
 def _letters(line: OcrLine) -> int:
     return sum(char.isalnum() for char in line.text.reveal())
+
+
+def _goes_on(line: OcrLine, other: OcrLine) -> bool:
+    letters = _letters(other)
+    return _is_beside(line, other) if letters > 1 else letters == 1 and _is_spaced_out(line, other)
+
+
+def _is_spaced_out(line: OcrLine, other: OcrLine) -> bool:
+    """Whether two boxes with one letter each may be of one word. The OCR turns the boxes of tall letters."""
+    size, other_size = (max(math.dist(*box[:2]), text_height(box)) for box in (line.box, other.box))
+    apart = math.dist(centre(line.box), centre(other.box))
+    return max(size, other_size) <= _SAME_HEIGHT * min(size, other_size) and apart < _SPACED * max(size, other_size)
 
 
 def _is_beside(line: OcrLine, other: OcrLine) -> bool:
