@@ -1,7 +1,6 @@
 """From a picture to redacted text and a masked picture.
 
-Painted over are personal words, print that the OCR could not read, faces, and barcodes with personal content. Drawn
-shapes that the OCR takes for print are not (see ``drawn_shapes``).
+Painted over are personal words, print that the OCR could not read, faces, and barcodes with personal content.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from models.redaction.types import RedactionContext, Redactor
 from models.sealed_values import SealedValue
 from models.text import Entity, RedactedText, TextSource
 from models.vision.barcodes import Barcode, BarcodeReader, personal_barcodes
-from models.vision.drawn_shapes import is_drawn_shape
 from models.vision.faces import Face, FaceDetector
 from models.vision.geometry import centre, rows, text_height
 from models.vision.line_redaction import UNREADABLE, redact_page_lines
@@ -206,7 +204,7 @@ def _masked_page(
     _, redacted = redact_page_lines(lines, redactor, document_type)
     texts = redacted.texts
     all_entities = [[*entities, *more] for entities, more in zip(redacted.entities, redacted.more, strict=True)]
-    masks = [*_word_masks(pixels, lines, all_entities), *_other_masks(pixels, lines, others, redactor, context)]
+    masks = [*_word_masks(lines, all_entities), *_other_masks(pixels, lines, others, redactor, context)]
     masked = paint_over(pixels, [boxes for _, boxes in masks])
     shown = [not _only_unreadable(line, entities) for line, entities in zip(lines, redacted.entities, strict=True)]
     shown_rows = [[i for i in row if shown[i]] for row in row_indices]
@@ -236,12 +234,11 @@ def _sealed(
     return tuple({(value.field, value.hash): value for value in values}.values())
 
 
-def _word_masks(pixels: Pixels, lines: Sequence[OcrLine], found: Sequence[Sequence[Entity]]) -> list[_Mask]:
+def _word_masks(lines: Sequence[OcrLine], found: Sequence[Sequence[Entity]]) -> list[_Mask]:
     return [
         ("unread" if entity.type == UNREADABLE else "text", word_boxes(line, entity.start, entity.end))
         for line, entities in zip(lines, found, strict=True)
         for entity in entities
-        if entity.type != UNREADABLE or not is_drawn_shape(pixels, line, lines)
     ]
 
 
@@ -249,8 +246,7 @@ def _other_masks(
     pixels: Pixels, lines: Sequence[OcrLine], others: OtherDetections, redactor: Redactor, context: RedactionContext
 ) -> list[_Mask]:
     document_type = context.document_type
-    unread = [u for u in others.unread if not _may_be_reading(u, document_type)]
-    masks: list[_Mask] = [("unread", [u.box]) for u in unread if not is_drawn_shape(pixels, u, lines)]
+    masks: list[_Mask] = [("unread", [u.box]) for u in others.unread if not _may_be_reading(u, document_type)]
     masks += [("face", face_boxes(face.box)) for face in others.faces if not _is_dial(face, lines, document_type)]
     personal = personal_barcodes(others.barcodes, redactor, context)
     masks += [("code", barcode_boxes(pixels, barcode)) for barcode in personal]
