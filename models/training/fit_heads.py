@@ -29,7 +29,15 @@ from models.training.form_texts import FormSource
 from models.training.label_network import NoLabels, fit_labels
 from models.training.labelled_sets import PERSONS
 from models.training.name_network import Table, concatenated, fit, labelled_by, scores_of, table_of
-from models.training.name_texts import SENTENCES, NameSource, Text, read_sentences, read_sets, short_answers
+from models.training.name_texts import (
+    SENTENCES,
+    NameSource,
+    Text,
+    harmless_lines,
+    read_sentences,
+    read_sets,
+    short_answers,
+)
 from models.training.published_classifier import whole_classifier
 from models.weights.store import verify
 
@@ -92,7 +100,11 @@ def lines(lists: Path, share: float) -> tuple[list[Text], list[Text]]:
 
 def labelled_lines(lists: Path, source: NameSource, chance: random.Random) -> list[Text]:
     """Lines whose names are known; some of those with capitals once more without them."""
-    texts = [*read_sentences(SENTENCES, source, chance), *short_answers(lists, source, chance)]
+    texts = [
+        *read_sentences(SENTENCES, source, chance),
+        *harmless_lines(),
+        *short_answers(lists, source, chance),
+    ]
     cased = [t for t in texts if re.search(r"[A-Z]", t.text) and len(t.text.lower()) == len(t.text)]
     return texts + [replace(t, text=t.text.lower(), weight=t.weight / 3) for t in cased if chance.random() < 0.35]
 

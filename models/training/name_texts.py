@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,17 +24,21 @@ HARMLESS_WEIGHT = 4.0
 SLOT = re.compile(r"\{([gsnxp])\}")
 """In the sentences: a given name, a surname, both, a single name, a name that is a place or a word."""
 SENTENCES = Path(__file__).resolve().parent / "name_sentences"
+MESSAGES = Path(__file__).resolve().parent / "message_sentences"
+"""More of them, which only the slot tagger learns from."""
 WORD_NAMES = checked(Path(__file__).with_name("word_names.yaml").read_text("utf-8"), "word_names")
 """Names that are also places or words, by language."""
 _COMMON = 28 * 4.2
 """Words more frequent than one in 60,000, as ``frequencies`` counts."""
-_NATIONS = {
+NATIONS: Mapping[str, Set[str]] = {
     "de": {"German", "Austrian", "Swiss"},
     "es": {"Spanish", "Mexican", "Argentine", "Chilean", "Colombian"},
     "fr": {"French", "Belgian"},
     "hi": {"Indian", "Nepalese"},
     "en": {"American", "English", "Indian", "Irish", "Canadian", "Nigerian", "Chinese", "Mexican", "Polish", "Turkish"},
 }
+MORE_NATIONS: Mapping[str, Set[str]] = {"pt": {"Portuguese", "Brazilian", "Angolan"}, "it": {"Italian"}}
+"""Those of languages that only the slot tagger learns from."""
 
 Span = tuple[int, int, str]
 
@@ -72,7 +76,7 @@ def _in_view(view: TextView, start: int, end: int) -> tuple[int, int]:
 
 
 def read_sentences(folder: Path, source: NameSource, chance: random.Random) -> Iterator[Text]:
-    """Our sentences, those with names several times with different ones, and the harmless ones."""
+    """Our sentences, those with names several times with different ones."""
     for path in sorted(folder.glob("*.txt")):
         language = "hi" if path.stem == "hinglish" else path.stem[:2]
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -81,6 +85,10 @@ def read_sentences(folder: Path, source: NameSource, chance: random.Random) -> I
             for number in range(FILLINGS if names else HARMLESS_READINGS):
                 text, spans = filled(frame if number % 2 == 0 else source.with_typos(frame), language, source, chance)
                 yield Text(path.stem, text, spans, language, 1.0 if names else HARMLESS_WEIGHT / HARMLESS_READINGS)
+
+
+def harmless_lines() -> Iterator[Text]:
+    """Our sentences in which nobody is named."""
     for language, line in (*HARMLESS, *COMPANIES, *LEARNED_HINDI):
         yield Text("harmless", _latin(line), (), language, HARMLESS_WEIGHT)
 
@@ -112,12 +120,12 @@ def filled(frame: str, language: str, source: NameSource, chance: random.Random)
 class NameSource:
     """Full names by nation, from the pinned lists."""
 
-    def __init__(self, folder: Path, chance: random.Random) -> None:
+    def __init__(self, folder: Path, chance: random.Random, nations: Mapping[str, Set[str]] = NATIONS) -> None:
         people = read_people(folder / "name2nats.pkl")
         self._chance = chance
         self._pools = {
-            language: [n for n, of in people.items() if not nations.isdisjoint(of) and 2 <= len(n.split()) <= 3]
-            for language, nations in _NATIONS.items()
+            language: [n for n, of in people.items() if not wanted.isdisjoint(of) and 2 <= len(n.split()) <= 3]
+            for language, wanted in nations.items()
         }
 
     def name(self, kind: str, language: str) -> str:
