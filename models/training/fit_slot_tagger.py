@@ -2,9 +2,9 @@
 
     python -m models.training.fit_slot_tagger --weights CACHE --rows FILE ... [--heard FILE ...] [--write DIR]
 
-The rows are spoken and typed texts whose values are labelled, see ``models.training.spoken``. Those of the split ``train`` are
-learned from, together with the sentences of this folder; ``dev`` and ``held`` are only measured. The encoder starts
-as the lower layers of the published classifier. See README.md for the inputs.
+The rows are spoken and typed texts whose values are labelled, see ``models.training.spoken``. Those of the split
+``train`` are learned from, together with the sentences of this folder; ``dev`` and ``held`` are only measured. The
+encoder starts as the lower layers of the published classifier. See README.md for the inputs.
 """
 
 from __future__ import annotations

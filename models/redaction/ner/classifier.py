@@ -27,6 +27,7 @@ from models.redaction.ner.types import Classified, WordPrediction
 from models.redaction.ner.windows import TokenRows, Window, WindowSize, batches, cut
 from models.redaction.slots.tagger import SlotScorer
 from models.redaction.slots.types import SlotWord, SpokenText
+from models.redaction.types import EXACT
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -35,6 +36,11 @@ NAME_LABELS = ("GIVEN_NAME", "SURNAME")
 
 LEAST_PROBABILITY = 0.05
 """Predictions below this are not reported."""
+
+_DOUBTED = 0.25
+"""Least probability of a name in a typed text for the slot tagger to look at that text. Lower ones cost time and find
+nothing more (docs/evaluation/constants/redaction.md, typed-names).
+"""
 
 _Projection = Callable[[Floats], Floats]
 _Encoded = Callable[[], Iterator[tuple[Window, Floats]]]
@@ -122,7 +128,9 @@ class RampartClassifier:
         ids = [encoding.ids for encoding in encodings]
         windows = self._batches(ids)
         tokens = self._begin_tokens(ids, windows, names.project if names else None)
-        slots = self._begin_slots(ids, windows) if spoken is not None else None
+        tagger = self._slots if spoken is not None else None
+        at_once = spoken is not None and not any(text.context.typed for text in spoken)
+        slots = self._begin_slots(tagger, ids, windows) if tagger and at_once else None
         words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
         features = [
             names.text_features(text, w.spans, labels) if names and w.spans else None
@@ -132,12 +140,14 @@ class RampartClassifier:
         def classified() -> list[Classified]:
             pooled = [w.pool(*rows) for w, rows in zip(words, tokens(), strict=True)]
             found = [self._classified(*word) for word in zip(pooled, features, strict=True)]
-            if slots is None or spoken is None:
+            if spoken is None or tagger is None:
                 return [Classified(predictions, []) for predictions, _names in found]
-            states = [w.means(rows) for w, rows in zip(words, slots(), strict=True)]
+            tagged = [at_once or _is_in_doubt(of_names) for _predictions, of_names in found]
+            chosen = [text if asked else [] for text, asked in zip(ids, tagged, strict=True)]
+            rows = (slots or self._begin_slots(tagger, chosen, self._batches(chosen)))()
             return [
-                Classified(predictions, self._tagged(text, w.spans, of_names, rows))
-                for (predictions, of_names), text, w, rows in zip(found, spoken, words, states, strict=True)
+                Classified(predictions, self._tagged(text, w.spans, of_names, w.means(row)) if asked else [])
+                for (predictions, of_names), text, w, row, asked in zip(found, spoken, words, rows, tagged, strict=True)
             ]
 
         return classified
@@ -185,11 +195,11 @@ class RampartClassifier:
         encoded = self._begin_windows(windows, self._encoder)
         return lambda: self._joined([len(text) for text in ids], encoded, project)
 
-    def _begin_slots(self, ids: list[list[int]], windows: list[list[Window]]) -> Callable[[], list[Floats]] | None:
+    def _begin_slots(
+        self, slots: Slots, ids: list[list[int]], windows: list[list[Window]]
+    ) -> Callable[[], list[Floats]]:
         """Start the encoder of the slots: for every token of every text what the tagger reads of its hidden state."""
-        if self._slots is None:
-            return None
-        encoded, project = self._begin_windows(windows, self._slots.encoder), self._slots.tagger.project
+        encoded, project = self._begin_windows(windows, slots.encoder), slots.tagger.project
 
         def joined() -> list[Floats]:
             rows = TokenRows([len(text) for text in ids], self._size.overlap)
@@ -254,6 +264,11 @@ class RampartClassifier:
                 yield WordPrediction(start, end, NAME_LABELS[which[number]], name)
             if scores[number] >= LEAST_PROBABILITY:
                 yield WordPrediction(start, end, self._labels[self._other_columns[best[number]]], scores[number])
+
+
+def _is_in_doubt(names: Floats) -> bool:
+    """Whether a word of a text may be part of a name, and may be none."""
+    return bool(((names >= _DOUBTED) & (names <= EXACT)).any())
 
 
 def _start(encoder: TokenEncoder, batch: list[Window]) -> tuple[list[Window], Callable[[], Floats]]:

@@ -81,7 +81,7 @@ def _pieces(line: str, grammar: Grammar, source: NameSource | None) -> Iterator[
         elif name in MAKERS:
             yield written(grammar.expand(f"{{{name}:{more}}}")), ""
         elif (kind := slot_of(name, grammar)) is None:
-            yield unnamed(name, grammar), ""
+            yield written(unnamed(name, grammar)), ""
         else:
             yield written(value_of(kind, grammar)), kind.label
 

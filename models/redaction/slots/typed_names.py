@@ -1,0 +1,55 @@
+"""Names in typed texts: which of those that the classifier found are none, and which it did not find.
+
+The classifier's two layers see little of the words around. So a rare word is a name for it, and a name that is a word
+is none. The slot tagger has learned from typed messages as well and sees the whole sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from models.redaction.slots.entities import SlotBars, slot_entities, words_in
+from models.redaction.slots.types import SlotWord
+from models.redaction.types import CLASSIFIER, EXACT
+from models.text import Entity
+
+NAME: Final = "NAME"
+
+
+@dataclass(frozen=True, slots=True)
+class TypedBars:
+    """Least probabilities of being personal, in typed texts.
+
+    Attributes:
+        found: Of a word that is a name although the classifier did not find it.
+        beside: Of a word right beside it.
+        kept: Of a word because of which a name that the classifier is not sure of stays hidden.
+        alone: The same, if the name has hardly a word beside it.
+    """
+
+    found: float = 0.8
+    beside: float = 0.3
+    kept: float = 0.1
+    alone: float = 0.02
+
+
+DEFAULT_BARS: Final = TypedBars()
+_WORDS_BESIDE: Final = 2
+
+
+def is_no_name(entity: Entity, slots: Sequence[SlotWord], bars: TypedBars = DEFAULT_BARS) -> bool:
+    """Whether the tagger sees nothing personal in a name of which the classifier is not sure."""
+    if entity.type != NAME or not entity.recognizer.startswith(CLASSIFIER) or entity.score > EXACT:
+        return False
+    words = words_in(slots, entity.start, entity.end)
+    bar = bars.kept if len(slots) >= len(words) + _WORDS_BESIDE else bars.alone
+    return bool(words) and max(word.personal for word in words) < bar
+
+
+def names_among(slots: Sequence[SlotWord], bars: TypedBars = DEFAULT_BARS) -> Iterator[Entity]:
+    """The names that the tagger finds."""
+    for entity in slot_entities(slots, SlotBars(worded=bars.found, beside=bars.beside, within=0)):
+        if entity.type == NAME:
+            yield entity
