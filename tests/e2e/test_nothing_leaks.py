@@ -21,7 +21,7 @@ from server.cli.demo.part_probe import sentences_of_requests
 from server.cli.demo.picture_text import read_print
 from server.cli.demo.probe import Hit
 from server.cli.demo.processes import Child, free_ports, wait_until
-from server.cli.demo.proof import Probes, Traces, prove
+from server.cli.demo.proof import Probes, Traces, files_below, prove
 from server.cli.demo.run_proof import ray_log_folders
 from server.observability.metrics_endpoint import TOKEN_FILE
 from tests.e2e.broken_streams import (
@@ -38,7 +38,7 @@ from tests.e2e.broken_streams import (
     typed_values,
 )
 from tests.e2e.broken_values import SPLIT, Broken
-from tests.e2e.harness import App, Server, start_server, stop_server
+from tests.e2e.harness import READY_TIMEOUT_S, App, Server, start_server, stop_server
 from tests.e2e.input_channels import BADGE, Seen, ask_around, compare_events, recordings, seeded_plan, send_all
 from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, people
 
@@ -71,7 +71,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     upstream = Child.start("stand-in LLM", arguments, home / "upstream.log")
     server: Server | None = None
     try:
-        wait_until(lambda: "http://" in _text(upstream.log), upstream, 30.0, "The upstream did not start")
+        wait_until(lambda: "http://" in _text(upstream.log), upstream, READY_TIMEOUT_S, "The upstream did not start")
         url = re.findall(r"http://[\w.:]+", _text(upstream.log))[0]
         [metrics_port] = free_ports(1)
         with pytest.MonkeyPatch.context() as environment:
@@ -168,7 +168,7 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     hits += _search_requests(running.received, seen, streamed)
     ray_logs = ray_log_folders([running.server.child])
     stop_server(running.server)
-    left = [p for folder in (running.server.home, *ray_logs) for p in sorted(folder.rglob("*")) if p.is_file()]
+    left = files_below([running.server.home, *ray_logs])
     assert any(p.name == "ledger.duckdb" for p in left)
     for path in left:
         hits += [(f"file {path.name}", hit) for hit in probe.search(path.read_bytes())]
