@@ -47,7 +47,7 @@ def test_reflection_describes_every_service(server: Server) -> None:
             reflection_pb2.ServerReflectionRequest(list_services=""),
             *(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name) for name in SERVICE_NAMES),
         ]
-        listed, *files = list(stub.ServerReflectionInfo(iter(asked), timeout=10))
+        listed, *files = list(stub.ServerReflectionInfo(iter(asked), timeout=60))
     names = {service.name for service in listed.list_services_response.service}
     assert set(SERVICE_NAMES) | {"grpc.health.v1.Health"} <= names
     for answer in files:
