@@ -29,7 +29,7 @@ from server.analytics.client import connect
 from server.cli.demo.processes import free_ports, serving, wait_until
 from tests.e2e.harness import READY_TIMEOUT_S, Server, start_server, stop_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SECRETS = {
     "VESTIBULE_LLM_API_KEY": "sk-doors-0123456789abcdef",

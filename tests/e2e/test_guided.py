@@ -21,7 +21,7 @@ from vestibule.v1 import conversation_pb2, flow_pb2, flow_pb2_grpc, media_pb2, s
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import DATA, App, Server, detail, reason, refusal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 PERSONAL = ("Marguerite", "Okonkwo", "4155550132", "415", "0132", "Birchwood", "okonkwo@example.com")
 _IDS = re.compile(rb"[0-9A-Za-z_-]{24,}")

@@ -28,7 +28,7 @@ from server.settings import Settings
 from tests.data.make_badge import AUTHOR, PLACE, VCARD, draw_badge, with_metadata
 from tests.e2e.harness import DATA, NO_DASHBOARD, READY_TIMEOUT_S, App, Server, start_server, stop_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 NAME = Planted("NAME", AUTHOR, "", "badge")
 PHONE = Planted("PHONE", "+351912345678", "", "badge")

@@ -19,7 +19,7 @@ from server.cli.channel import open_aio_channel
 from server.cli.demo.processes import Child, serving, wait_until
 from tests.e2e.harness import READY_TIMEOUT_S, App, Server, config, start_server, stop_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 POLICY = "default: {operators: {NAME: number, PHONE: number}}\n"
 TURNS = (

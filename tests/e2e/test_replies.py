@@ -22,7 +22,7 @@ from tests.e2e.harness import NO_DASHBOARD, App, Server, audio, config, propose,
 from tests.e2e.outages import said
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream, run_upstream
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SLOW_S = 1.0
 """Between two words of the upstream. A sentence has about five, so a busy machine hears in time who interrupts it."""

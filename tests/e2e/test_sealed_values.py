@@ -38,7 +38,7 @@ from tests.e2e.harness import (
     visit_pcm,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 FLOW = """
 name: rental
