@@ -32,7 +32,7 @@ from ray_tasks.gateway import RayGateway
 from ray_tasks.lease import leased_installations
 from ray_tasks.types import SpeechWindow
 from tests.eventually import eventually
-from tests.ray.conftest import DATA, replica
+from tests.ray.conftest import DATA, healthy_engines, replica
 
 OTHER = "ba9876543210"
 KEEPS_NAMES = "default: {operators: {NAME: keep}}"
@@ -214,7 +214,7 @@ async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGatewa
         name = application_name(cluster.config.installation, "redaction")
         await eventually(lambda: serve.status().applications[name].status == "RUNNING", 60)
     assert await redacted(gateway) == HIDDEN
-    assert all(info.healthy for info in await gateway.engines())
+    await healthy_engines(gateway)
 
 
 async def test_a_second_installation_does_not_affect_the_first(
@@ -229,7 +229,7 @@ async def test_a_second_installation_does_not_affect_the_first(
         assert await redacted(gateway) == HIDDEN
         assert await spoken(gateway) == finals
         assert {kind: replica(cluster, kind).pid for kind in before} == before
-        assert all(info.healthy for info in await gateway.engines())
+        await healthy_engines(gateway)
         copy, reason = await second_server(cluster, tmp_path, KEEPS_NAMES)
         assert reason.startswith("INSTALLATION_IN_USE ")
         await copy.wait()
