@@ -19,6 +19,7 @@ import pytest_asyncio
 from server.cli.channel import open_aio_channel
 from server.cli.demo.part_probe import sentences_of_requests
 from server.cli.demo.picture_text import read_print
+from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Hit
 from server.cli.demo.processes import Child, free_ports, wait_until
 from server.cli.demo.proof import Probes, Traces, files_below, prove
@@ -115,6 +116,9 @@ def test_the_search_finds_every_form_of_a_value() -> None:
         ):
             assert [hit.planted for hit in probe.search(b"\x00noise " + form + b" noise")] == [value], form
     assert probe.search(b"nothing of that kind 2026-11-24T09:41:00 4155550132 [REDACTED_NAME]") == []
+    number = ManyProbe([Planted("SSN", "112-40-9410", "", "typed")])
+    assert number.search(b"112409410")
+    assert number.search(b"2026-11-24 09:41:00.123456") == [], "it is a time"
 
 
 @pytest.mark.parametrize(
