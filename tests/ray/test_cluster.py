@@ -24,6 +24,8 @@ from tests.fakes.probe import Probe
 from tests.ray.conftest import small_config
 
 SECRET = "John Carter"
+STARTS_S = 180.0
+"""Longest start of a replica, whose process yields to all others."""
 ONCE = RetryPolicy("once", retries=0, first_delay_s=0.1, longest_s=0.1, factor=1.0, total_s=1.0)
 
 
@@ -57,7 +59,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def probe(bare: Cluster) -> Any:
     """One probe that is up."""
     handle = run_probe("probe")
-    asyncio.run(eventually(lambda: states("probe") == ["RUNNING"]))
+    asyncio.run(eventually(lambda: states("probe") == ["RUNNING"], STARTS_S))
     return handle
 
 
@@ -69,12 +71,12 @@ async def test_fractions_of_a_gpu_are_scheduled(bare: Cluster) -> None:
     names = ("gpu-a", "gpu-b", "gpu-c")
     for name in names:
         run_probe(name, gpus=0.5)
-    await eventually(lambda: states(*names).count("RUNNING") == 2)
+    await eventually(lambda: states(*names).count("RUNNING") == 2, STARTS_S)
     assert sorted(states(*names)) == ["DEPLOYING", "RUNNING", "RUNNING"]
     [waits] = [name for name in names if states(name) == ["DEPLOYING"]]  # Ray does not say in which order they come
     first, *others = [name for name in names if name != waits]
     serve.delete(first)
-    await eventually(lambda: states(waits) == ["RUNNING"])
+    await eventually(lambda: states(waits) == ["RUNNING"], STARTS_S)
     for name in (*others, waits):
         serve.delete(name)
 
