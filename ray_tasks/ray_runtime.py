@@ -82,10 +82,7 @@ class RayRuntime:
         except Exception as exc:
             # What ray.init raises when it cannot start or join a cluster. It has no class of its own for a node that
             # is not up after 30 s, as on a busy machine.
-            if (
-                not isinstance(exc, OSError | RuntimeError | ValueError | AuthenticationError)
-                and type(exc) is not Exception
-            ):
+            if not isinstance(exc, _REFUSALS) and type(exc) is not Exception:
                 raise
             raise Unavailable(
                 f"Ray could not be {'started' if self.local else 'joined'} ({type(exc).__name__}).",
