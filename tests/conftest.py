@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 import pytest
 
 from models.weights.store import ALL, place
+from server.cli.demo import processes
 from server.settings import prepare_process
 
 prepare_process()  # as every command does, before anything imports NumPy
+
+PORT_SHARES = 16
+
+
+def _own_ports() -> None:
+    """Take a share of the ports: what one process of tests has chosen and not used yet, another one might choose too.
+
+    The share is locked as long as this process lives. If all are taken, ports may be any.
+    """
+    for share in range(PORT_SHARES):
+        with suppress(OSError):  # the file belongs to another user
+            lock = os.open(Path(tempfile.gettempdir()) / f"vestibule-test-ports-{share}.lock", os.O_CREAT | os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # another process has it
+                os.close(lock)
+                continue
+            processes.FREE = processes.FREE[share::PORT_SHARES]
+            return
+
+
+_own_ports()
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 
-async def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Wait until a condition holds.
+async def eventually(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    """Wait until a condition holds. The wait is long, as the machine may be busy with other tests.
 
     Raises:
         TimeoutError: It did not hold in time.

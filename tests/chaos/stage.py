@@ -22,7 +22,7 @@ from server.cli.credentials import operator_key
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
 from tests.chaos.plan import Act, Fault
 
-READY_S: Final = 120.0
+READY_S: Final = 240.0
 WATCH_S: Final = 0.1
 DISK_BYTES: Final = 1024 * 1024 * 1024
 PIECE_BYTES: Final = 1024 * 1024
@@ -241,7 +241,7 @@ class Stage:
         [url] = set(re.findall(r"http://[\w.:]+", self._upstream.log.read_text()))
         headers = {"content-type": "application/json"}
         request = urllib.request.Request(f"{url}/script", json.dumps(script).encode(), headers)
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=60):
             pass
 
     async def _fill_disk(self, hold_s: float) -> bool:

@@ -14,7 +14,9 @@ from playwright.async_api import Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
 WIDTHS = {"desktop": 1200, "phone": 390}
-expect.set_options(timeout=30_000)  # milliseconds; a busy machine takes more than Playwright's five seconds
+PATIENCE_MS = 60_000
+"""For whatever a page does. A busy machine takes more than Playwright's five seconds."""
+expect.set_options(timeout=PATIENCE_MS)
 
 _DEVICES = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 """A camera that shows a moving shape, and nobody to ask whether the page may use it."""
@@ -57,6 +59,7 @@ async def page_of_a_browser(
             ignore_https_errors=insecure,
             java_script_enabled=scripts,
         )
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

@@ -57,7 +57,7 @@ SETTINGS: Final = (
 VISION: Final = re.compile(r"ray::ServeReplica:vestibule-\w+-vision:")
 READING_S: Final = 0.5
 """CPU time of a Vision worker that is up, after which it surely reads the page."""
-PATIENCE_S: Final = 90.0
+PATIENCE_S: Final = 180.0
 GARBAGE, KILLED = "UPSTREAM_GARBAGE", "WORKER_KILLED"
 FAILED: Final = Counter(
     {("propose_record", GARBAGE): VISITORS, ("reply", GARBAGE): VISITORS, ("read_picture", KILLED): 1}
@@ -119,7 +119,7 @@ class Stage:
         url = f"http://127.0.0.1:{self.metrics_port}/metrics"
         request = urllib.request.Request(url, headers={"authorization": f"Bearer {token}"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        page: str = await asyncio.to_thread(lambda: opener.open(request, timeout=10).read().decode())
+        page: str = await asyncio.to_thread(lambda: opener.open(request, timeout=60).read().decode())
         self.printed.append(page)
         return page
 

@@ -10,7 +10,7 @@ import signal
 import time
 import uuid
 import wave
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +39,13 @@ from vestibule.v1 import (
 from server.cli.client_tls import ClientTls
 from server.cli.credentials import operator_key
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
+from server.cli.demo.proof import files_below
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
 READY_TIMEOUT_S = 240.0
+ENDS_S = 60.0
+"""Longest end of a server and its descendants that is waited for, on a machine that is busy with other tests."""
 CHUNK_BYTES = 3200  # 100 ms
 NO_DASHBOARD = "ray.dashboard=false"
 """For a server whose test does not look at what Ray's dashboard does, nor at what it leaves: it takes 5 s of CPU."""
@@ -87,7 +90,13 @@ class Server:
         self.child.survivors(patience_s=10.0)
         self.child.kill_with_descendants()
 
-    def terminate(self, timeout_s: float = 10.0) -> float:
+    def contents(self) -> Iterator[tuple[Path, bytes]]:
+        """Every file of the server with its content. It may work meanwhile, and delete some."""
+        for file in files_below([self.home]):
+            with suppress(FileNotFoundError):
+                yield file, file.read_bytes()
+
+    def terminate(self, timeout_s: float = ENDS_S) -> float:
         """Send SIGTERM; returns the seconds that the process took to end."""
         self.child.descendants()
         began = time.monotonic()
@@ -97,7 +106,7 @@ class Server:
 
     def survivors(self) -> list[psutil.Process]:
         """Descendants of the server that are still running."""
-        return self.child.survivors()
+        return self.child.survivors(ENDS_S)
 
     def memory_bytes(self) -> int:
         """Resident memory of the server and everything that it started, pages that they share counted once each."""

@@ -1,4 +1,4 @@
-"""What a client does and sees while the Ray of a server is away."""
+"""What a client does and sees while parts of a server are away."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ from vestibule.v1 import admin_pb2, conversation_pb2
 from tests.e2e.harness import App
 
 BACK_S = 150.0
+HEALTHY_AFTER = 20
+"""Questions after which what is told to be unhealthy is so."""
 
 
 async def ray(app: App) -> admin_pb2.Component:
     """The line of the status about Ray."""
     status = await app.admin.GetStatus(admin_pb2.GetStatusRequest())
     [found] = [part for part in status.components if part.name == "ray"]
+    return found
+
+
+async def unhealthy(app: App) -> set[str]:
+    """The parts that do not work. If there are any, it asks again: a busy machine is late to answer for one."""
+    for _ in range(HEALTHY_AFTER):
+        status = await app.admin.GetStatus(admin_pb2.GetStatusRequest())
+        if not (found := {part.name for part in status.components if not part.healthy}):
+            break
+        await asyncio.sleep(1.0)
     return found
 
 

@@ -178,7 +178,8 @@ class ManyProbe:
     """Searches for many values at once, as ``Probe`` does for a few.
 
     Bytes are squeezed to letters and digits, which undoes case, separators, escapes and UTF-16; Base64 is decoded at
-    all four offsets and searched as well.
+    all four offsets and searched as well. Times and ids become a letter before: the digits of thousands of them in a
+    row hold one of a hundred numbers of nine digits by chance.
 
     Args:
         values: What to look for.
@@ -191,7 +192,7 @@ class ManyProbe:
 
     def search(self, data: bytes) -> list[Hit]:
         """Every value that is in the bytes."""
-        squeezed_bytes = self._form(_NO_WORD.sub(b"", data.lower()))
+        squeezed_bytes = self._form(_NO_WORD.sub(b"", _MADE.sub(b"w", data.lower())))
         hits = [Hit(value, "text") for value, term in self._needles if term in squeezed_bytes]
         decoded = self._form(b" ".join(_decoded(data)))
         return hits + [Hit(value, "Base64") for value, term in self._needles if term in decoded]
@@ -201,6 +202,7 @@ class ManyProbe:
 
 
 _NO_WORD: Final = re.compile(rb"[^a-z0-9]+")
+_MADE: Final = re.compile(rb"\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d(?:[.,]\d+)?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BASE64_RUN: Final = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
 
 

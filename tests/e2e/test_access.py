@@ -25,7 +25,7 @@ ENDS_WITHIN_S = 60.0
 
 def keys(server: Server, *arguments: str) -> str:
     command = [sys.executable, "-m", "server.cli", "keys", *arguments, "--address", server.address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=server.environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=server.environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

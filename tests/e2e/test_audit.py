@@ -108,7 +108,8 @@ def test_the_audit_says_who_did_what_and_whether_it_is_whole(home: Path) -> None
     approved = told["approve", holders["reviewer"], "done", ""]
     assert (approved["client_id"], approved["object_type"]) == ("site-7", "recommendation")
     assert approved["peer"] == "127.0.0.1"
-    assert told["access", "", "denied", "CREDENTIALS_MISSING"]["count"] == 3
+    missing = [row["count"] for row in rows if (row["action"], row["reason"]) == ("access", "CREDENTIALS_MISSING")]
+    assert sum(missing) == 3, "one row, or two if a window of the audit ended meanwhile"
     assert ("access", holders["app"], "denied", "OWN_SESSION") in told
     assert ("access", holders["other"], "denied", "SESSION_NOT_FOUND") in told
     assert sum(row["action"] == "key_created" for row in rows) == 3

@@ -77,7 +77,7 @@ async def test_an_open_page_follows_changes_survives_a_restart_and_ends_with_the
             await expect(page.get_by_text("There are no open dead letters.")).to_be_visible()
             assert len(harness.live) == 1, "the page still has its one stream"
         async with console(tmp_path / "two", port) as (harness, server):  # another process knows no login
-            await page.wait_for_url("**/login?next=%2Fletters%3Fclosed%3Dyes**", timeout=30_000)
+            await page.wait_for_url("**/login?next=%2Fletters%3Fclosed%3Dyes**")
             await page.get_by_label("API key or token").fill(await harness.key(Scope.OPERATOR))
             await page.keyboard.press("Enter")
             await page.wait_for_url("**/letters?closed=yes")

@@ -114,7 +114,7 @@ async def test_an_operator_discards_a_reply_in_a_browser(stage: Stage) -> None:
         await expect(letters).to_have_count(VISITORS - 1)
         other = (await stage.json("dlq", "list", "--kind", "reply"))[0]["id"]
         await stage.command("dlq", "discard", other, "--reason", SEEN)
-        await expect(letters).to_have_count(VISITORS - 2, timeout=15_000)  # the page shows it without a reload
+        await expect(letters).to_have_count(VISITORS - 2)  # the page shows it without a reload
         await page.get_by_role("link", name="Show closed ones too").click()
         await expect(page.get_by_role("cell", name="discarded")).to_have_count(2)
     async with page_of_a_browser() as stranger:

@@ -16,17 +16,20 @@ import pytest
 
 from server.cli.demo.planted import METER, REGISTER, VISITS, Medium, data_folder, planted_media
 from tests.e2e.harness import Server
+from tests.e2e.outages import HEALTHY_AFTER
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_TIMEOUT_S = 480
+ENDED_S = 5
+"""Longest time until the system has removed a process that the demo has killed."""
 QUICK = "CI" in os.environ and "NIGHTLY" not in os.environ
 """In CI the voices in noise are for the night: each takes two minutes, and they differ in the recording alone."""
 PROVED = "Every value was replaced where it was said, and none was found anywhere."
 
 
 def vestibule(
-    *arguments: str, at: Server | None = None, timeout_s: float = 60, **environment: str
+    *arguments: str, at: Server | None = None, timeout_s: float = 120, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "server.cli", *arguments]
     variables = os.environ | environment | (at_home(at) if at else {})
@@ -56,7 +59,8 @@ def test_the_demo_runs_proves_and_stops(tmp_path: Path, visit: str) -> None:
     check_table(proof, media)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"register-redacted.jpg", "meter-redacted.jpg"}
     assert re.search(r"The first answer came [\d.]+ s", done.stdout)
-    assert [p for p in psutil.process_iter() if _has_in_environment(p, mark)] == []
+    _, left = psutil.wait_procs([p for p in psutil.process_iter() if _has_in_environment(p, mark)], ENDED_S)
+    assert left == []
 
 
 def check_table(proof: str, media: Sequence[Medium]) -> None:
@@ -91,7 +95,7 @@ def test_the_python_example_runs_as_it_stands(server: Server) -> None:
     assert made.returncode == 0, made.stderr
     variables = os.environ | {"VESTIBULE_API_KEY": made.stdout.strip()}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=variables
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, env=variables
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"^said: +I am \[REDACTED_NAME\]", done.stdout, re.MULTILINE)
@@ -100,10 +104,13 @@ def test_the_python_example_runs_as_it_stands(server: Server) -> None:
 
 
 def test_the_command_line_asks_the_running_server(server: Server) -> None:
-    components = json.loads(vestibule("status", "--json", "--address", server.address, at=server).stdout)["components"]
-    parts = {c["name"]: c["healthy"] for c in components}
+    for _ in range(HEALTHY_AFTER):  # a busy machine is late to answer for a part
+        told = json.loads(vestibule("status", "--json", "--address", server.address, at=server).stdout)
+        parts = {part["name"]: part["healthy"] for part in told["components"]}
+        if all(parts.values()):
+            break
     assert {"speech", "vision", "redaction", "ledger", "quack"} <= set(parts)
-    assert all(parts.values())
+    assert all(parts.values()), parts
     stages = json.loads(vestibule("funnel", "--json", at=server).stdout)
     assert [s["stage"] for s in stages] == ["STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED"]
     assert json.loads(vestibule("breakers", "list", "--json", at=server).stdout)[0]["name"] == "llm_api"

@@ -29,7 +29,7 @@ from server.analytics.client import connect
 from server.cli.demo.processes import free_ports, serving, wait_until
 from tests.e2e.harness import READY_TIMEOUT_S, Server, start_server, stop_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SECRETS = {
     "VESTIBULE_LLM_API_KEY": "sk-doors-0123456789abcdef",
@@ -167,9 +167,15 @@ def test_every_socket_is_on_loopback_at_every_moment_and_the_ports_are_those_of_
 def test_every_other_port_is_one_of_ray_that_refuses_calls_without_its_token(doors: Doors) -> None:
     own = doors.own_ports
     others = {port: name for port, name in doors.ports().items() if port not in own}
-    refused = {port for port in others if _grpc_answer(port) == "UNAUTHENTICATED" or _http_statuses(port) == {401}}
-    assert {port: others[port] for port in others.keys() - refused} == {}
+    refused = {port for port in others if _refuses(port)}
+    # A process may end meanwhile, and a busy one answers late. So those that are still open are asked again.
+    left = (others.keys() - refused) & doors.ports().keys()
+    assert {port: others[port] for port in left if not _refuses(port)} == {}
     assert len(refused) > len(RAY_METHODS)
+
+
+def _refuses(port: int) -> bool:
+    return _grpc_answer(port) == "UNAUTHENTICATED" or _http_statuses(port) == {401}
 
 
 def _grpc_answer(port: int) -> str:
@@ -178,7 +184,7 @@ def _grpc_answer(port: int) -> str:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         for method in RAY_METHODS:
             try:
-                channel.unary_unary(method, None, None)(b"", timeout=5)
+                channel.unary_unary(method, None, None)(b"", timeout=20)
                 answers.add("OK")
             except grpc.RpcError as error:
                 answers.add(error.code().name)
@@ -197,12 +203,20 @@ def test_everything_in_the_folders_is_for_its_owner_alone(doors: Doors) -> None:
     assert list(ray.glob("session_*/sockets/*"))
     assert list(ray.glob("session_*/logs/*"))
     for folder in (doors.home / "data", doors.server.state_dir):
-        paths = [folder, *folder.rglob("*")]
-        wide = {str(p): oct(p.lstat().st_mode) for p in paths if not p.is_symlink() and p.lstat().st_mode & 0o077}
-        assert wide == {}
-        files = {stat.S_IMODE(p.stat().st_mode) for p in paths if p.is_file()}
-        assert files == {0o600}
+        modes = dict(modes_below(folder))
+        links = [path for path, mode in modes.items() if stat.S_ISLNK(mode)]
+        assert {str(path): oct(mode) for path, mode in modes.items() if path not in links and mode & 0o077} == {}
+        assert {stat.S_IMODE(mode) for mode in modes.values() if stat.S_ISREG(mode)} == {0o600}
     assert (doors.server.state_dir / "ray.token").is_file()
+
+
+def modes_below(folder: Path) -> Iterator[tuple[Path, int]]:
+    """A folder and everything in it, with its type and mode. The server works meanwhile, and may delete some."""
+    yield folder, folder.lstat().st_mode
+    for at, folders, files in os.walk(folder):
+        for path in (Path(at, name) for name in (*folders, *files)):
+            with suppress(FileNotFoundError):
+                yield path, path.lstat().st_mode
 
 
 def test_no_secret_is_in_a_command_line_a_child_a_log_a_file_or_an_answer(doors: Doors) -> None:
@@ -219,8 +233,9 @@ def test_no_secret_is_in_a_command_line_a_child_a_log_a_file_or_an_answer(doors:
         answer = get(doors.dashboard_port, path, Authorization=bearer)
         assert answer.status == 200
         shown[path] = answer.text
-    for file in (p for p in doors.home.rglob("*") if p.is_file() and "secrets" not in p.parts and p.name not in kept):
-        shown[str(file)] = file.read_bytes().decode("latin-1")
+    for file, content in doors.server.contents():
+        if "secrets" not in file.parts and file.name not in kept:
+            shown[str(file)] = content.decode("latin-1")
     assert {where for where, text in shown.items() if any(secret in text for secret in secrets)} == set()
     assert any("python-core-worker" in where for where in shown), "Ray's logs were searched"
 
@@ -280,7 +295,7 @@ def test_what_a_door_refuses_is_in_the_audit(doors: Doors) -> None:
     command = [sys.executable, "-m", "server.cli", "audit", "list", "--action", "access", "--limit", "1000", "--json"]
     command += ["--address", doors.server.address]
     environment = doors.server.environment
-    listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    listed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert listed.returncode == 0, listed.stderr
     rows = json.loads(listed.stdout)
     denied = {(row["object_id"], row["reason"]) for row in rows if row["object_type"] == "door" and row.get("reason")}

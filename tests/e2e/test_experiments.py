@@ -16,9 +16,9 @@ import pytest
 from vestibule.v1 import session_pb2
 
 from server.cli.channel import open_aio_channel
-from tests.e2e.harness import App, Server, start_server, stop_server
+from tests.e2e.harness import READY_TIMEOUT_S, App, Server, start_server, stop_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 FILE = """
 experiments:
@@ -79,7 +79,7 @@ def test_a_server_whose_file_names_a_person_does_not_start(home: Path) -> None:
     file.write_text(text, encoding="utf-8")
     server = start_server(home, f"experiments.file={file}", wait=False)
     try:
-        assert server.child.process.wait(120) == 1
+        assert server.child.process.wait(READY_TIMEOUT_S) == 1
     finally:
         stop_server(server)
     assert "[EXPERIMENT_WORD_PERSONAL]" in server.log

@@ -19,7 +19,7 @@ from vestibule.v1 import funnel_pb2, session_pb2
 
 from tests.e2e.harness import App, Server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 PERSON = "5a" * 32
 CLIENT = "export"

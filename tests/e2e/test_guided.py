@@ -21,11 +21,11 @@ from vestibule.v1 import conversation_pb2, flow_pb2, flow_pb2_grpc, media_pb2, s
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import DATA, App, Server, detail, reason, refusal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 PERSONAL = ("Marguerite", "Okonkwo", "4155550132", "415", "0132", "Birchwood", "okonkwo@example.com")
-_IDS = re.compile(rb"[0-9a-f-]{24,}")
-"""Identifiers, in which three digits of a telephone number stand by chance."""
+_IDS = re.compile(rb"[0-9A-Za-z_-]{24,}")
+"""Identifiers and tokens, in which three digits of a telephone number stand by chance."""
 
 
 def drawn(*lines: str) -> bytes:
@@ -153,15 +153,20 @@ async def test_a_member_of_staff_is_taken_on_step_by_step(channel: grpc.aio.Chan
     talk.holds_nothing_personal()
 
 
+def yesterday() -> str:
+    """The day before the one that it is now."""
+    return (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+
+
 async def test_an_incident_is_reported_in_german(channel: grpc.aio.Channel) -> None:
     talk = await guided(channel, "incident_report", "de")
     assert talk.progress.question.text.value == "Ist es ein Schaden, eine Störung oder ein Unfall?"
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     assert await talk.say("Ein Unfall.", "Der Stapler hat das Tor gerammt, das Scharnier ist verbogen.") == "asset_code"
     assert await talk.say("P M P null null vier zwei") == "incident_date"
     assert talk.value("asset_code") == ("ANSWERED", "PMP-0042")
+    before = yesterday()
     assert await talk.say("gestern", "Am Nordtor.") == "injured"
-    assert talk.value("incident_date") == ("ANSWERED", yesterday)
+    assert talk.value("incident_date") in {("ANSWERED", day) for day in (before, yesterday())}, "midnight may pass"
     assert talk.progress.question.field.why.startswith("Unfälle mit Verletzten")
     assert await talk.say("Nein, niemand.") == "estimated_cost", "nobody is counted where nobody was injured"
     assert talk.progress.question.skippable

@@ -26,9 +26,9 @@ from server.cli.demo.processes import Child, wait_until
 from server.cli.demo.vision_replies import pictures_of_requests
 from server.settings import Settings
 from tests.data.make_badge import AUTHOR, PLACE, VCARD, draw_badge, with_metadata
-from tests.e2e.harness import DATA, NO_DASHBOARD, App, Server, start_server, stop_server
+from tests.e2e.harness import DATA, NO_DASHBOARD, READY_TIMEOUT_S, App, Server, start_server, stop_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 NAME = Planted("NAME", AUTHOR, "", "badge")
 PHONE = Planted("PHONE", "+351912345678", "", "badge")
@@ -51,7 +51,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     upstream = Child.start("stand-in vision upstream", arguments, log)
     server: Server | None = None
     try:
-        wait_until(lambda: "http://" in log.read_text(), upstream, 30.0, "The upstream did not start")
+        wait_until(lambda: "http://" in log.read_text(), upstream, READY_TIMEOUT_S, "The upstream did not start")
         [url] = re.findall(r"http://[\w.:]+", log.read_text())
         server = start_server(home / "own", NO_DASHBOARD, f"labels_base_url={url}/v1")
         yield Running(server, received)

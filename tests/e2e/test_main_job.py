@@ -34,7 +34,7 @@ async def test_a_spoken_visit_and_two_photographs_become_an_approved_record(app:
     assert first.session.state == common_pb2.SESSION_STATE_AWAITING_APPROVAL
     await approve(app, proposed)
     updates = [first]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for update in watched:
             updates.append(update)
     assert updates[-1].session.state == common_pb2.SESSION_STATE_COMPLETED

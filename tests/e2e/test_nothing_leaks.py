@@ -19,9 +19,10 @@ import pytest_asyncio
 from server.cli.channel import open_aio_channel
 from server.cli.demo.part_probe import sentences_of_requests
 from server.cli.demo.picture_text import read_print
+from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Hit
 from server.cli.demo.processes import Child, free_ports, wait_until
-from server.cli.demo.proof import Probes, Traces, prove
+from server.cli.demo.proof import Probes, Traces, files_below, prove
 from server.cli.demo.run_proof import ray_log_folders
 from server.observability.metrics_endpoint import TOKEN_FILE
 from tests.e2e.broken_streams import (
@@ -38,11 +39,11 @@ from tests.e2e.broken_streams import (
     typed_values,
 )
 from tests.e2e.broken_values import SPLIT, Broken
-from tests.e2e.harness import App, Server, start_server, stop_server
+from tests.e2e.harness import READY_TIMEOUT_S, App, Server, start_server, stop_server
 from tests.e2e.input_channels import BADGE, Seen, ask_around, compare_events, recordings, seeded_plan, send_all
 from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, people
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 MANY = ("limits.client_uploads=1000", f"limits.client_upload_bytes={10**9}")
@@ -71,7 +72,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     upstream = Child.start("stand-in LLM", arguments, home / "upstream.log")
     server: Server | None = None
     try:
-        wait_until(lambda: "http://" in _text(upstream.log), upstream, 30.0, "The upstream did not start")
+        wait_until(lambda: "http://" in _text(upstream.log), upstream, READY_TIMEOUT_S, "The upstream did not start")
         url = re.findall(r"http://[\w.:]+", _text(upstream.log))[0]
         [metrics_port] = free_ports(1)
         with pytest.MonkeyPatch.context() as environment:
@@ -115,6 +116,9 @@ def test_the_search_finds_every_form_of_a_value() -> None:
         ):
             assert [hit.planted for hit in probe.search(b"\x00noise " + form + b" noise")] == [value], form
     assert probe.search(b"nothing of that kind 2026-11-24T09:41:00 4155550132 [REDACTED_NAME]") == []
+    number = ManyProbe([Planted("SSN", "112-40-9410", "", "typed")])
+    assert number.search(b"112409410")
+    assert number.search(b"2026-11-24 09:41:00.123456") == [], "it is a time"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +172,7 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     hits += _search_requests(running.received, seen, streamed)
     ray_logs = ray_log_folders([running.server.child])
     stop_server(running.server)
-    left = [p for folder in (running.server.home, *ray_logs) for p in sorted(folder.rglob("*")) if p.is_file()]
+    left = files_below([running.server.home, *ray_logs])
     assert any(p.name == "ledger.duckdb" for p in left)
     for path in left:
         hits += [(f"file {path.name}", hit) for hit in probe.search(path.read_bytes())]
@@ -178,14 +182,14 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
 def _script(url: str, mode: str, times: int) -> None:
     body = json.dumps({"mode": mode, "times": times}).encode()
     request = urllib.request.Request(f"{url}/script", body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         assert reply.status == 200
 
 
 def _scrape(running: Running) -> bytes:
     token = (running.server.state_dir / TOKEN_FILE).read_text(encoding="utf-8").strip()
     url, headers = f"http://127.0.0.1:{running.metrics_port}/metrics", {"Authorization": f"Bearer {token}"}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as reply:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as reply:
         return bytes(reply.read())
 
 

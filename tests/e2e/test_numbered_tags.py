@@ -19,7 +19,7 @@ from server.cli.channel import open_aio_channel
 from server.cli.demo.processes import Child, serving, wait_until
 from tests.e2e.harness import READY_TIMEOUT_S, App, Server, config, start_server, stop_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 POLICY = "default: {operators: {NAME: number, PHONE: number}}\n"
 TURNS = (
@@ -88,7 +88,9 @@ def test_two_people_are_told_apart_and_no_hash_leaves_the_table(tmp_path: Path) 
     upstream = Child.start("stand-in LLM", arguments, tmp_path / "upstream.log")
     server: Server | None = None
     try:
-        wait_until(lambda: "http://" in upstream.log.read_text(), upstream, 30.0, "The upstream did not start")
+        wait_until(
+            lambda: "http://" in upstream.log.read_text(), upstream, READY_TIMEOUT_S, "The upstream did not start"
+        )
         [url] = set(re.findall(r"http://[\w.:]+", upstream.log.read_text()))
         settings = (f"llm_base_url={url}/v1", f"redaction.policy_file={policy}", "log_level=debug")
         server = start_server(tmp_path / "own", *settings, wait=False)

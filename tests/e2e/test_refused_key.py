@@ -23,7 +23,7 @@ from tests.unit.llm.scripted_upstream import KEY, run_upstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 @asynccontextmanager
@@ -64,11 +64,23 @@ def origins(server: Server) -> list[str]:
 
 
 async def talk(server: Server, *texts: str) -> list[conversation_pb2.ConverseResponse]:
-    """One conversation of typed texts."""
+    """One conversation of typed texts, each after the reply to the one before, which it would interrupt."""
+    answered: asyncio.Queue[None] = asyncio.Queue()
+    told = []
+
+    async def requests() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(await app.open_session())
+        for text in texts:
+            yield said(text)
+            await answered.get()
+
     async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         app = App(channel)
-        sent = [config(await app.open_session()), *map(said, texts)]
-        return [message async for message in app.conversations.Converse(iter(sent))]
+        async for message in app.conversations.Converse(requests()):
+            told.append(message)
+            if message.HasField("reply_ended"):
+                answered.put_nowait(None)
+    return told
 
 
 async def test_a_refused_key_is_told_and_the_reply_comes_once_there_is_another(

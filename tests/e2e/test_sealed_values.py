@@ -26,6 +26,7 @@ from server.cli.demo.processes import Child, wait_until
 from tests.e2e.harness import (
     DATA,
     NO_DASHBOARD,
+    READY_TIMEOUT_S,
     App,
     Server,
     audio,
@@ -37,7 +38,7 @@ from tests.e2e.harness import (
     visit_pcm,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 FLOW = """
 name: rental
@@ -140,7 +141,7 @@ def started(folder: Path, upstream: Child) -> Server:
     flows = folder / "flows"
     flows.mkdir()
     (flows / "rental.yaml").write_text(FLOW, encoding="utf-8")
-    wait_until(lambda: "http://" in upstream.log.read_text(), upstream, 30.0, "The upstream did not start")
+    wait_until(lambda: "http://" in upstream.log.read_text(), upstream, READY_TIMEOUT_S, "The upstream did not start")
     [url] = set(re.findall(r"http://[\w.:]+", upstream.log.read_text()))
     settings = (f"llm_base_url={url}/v1", f"flows.folder={flows}", "log_level=debug", NO_DASHBOARD)
     return start_server(folder / "own", *settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -13,13 +14,16 @@ import pytest
 
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import application_name
+from ray_tasks.gateway import RayGateway
 from ray_tasks.processes import lives
-from ray_tasks.types import ClusterConfig, WorkerConfig
+from ray_tasks.types import ClusterConfig, EngineInfo, WorkerConfig
 
 DATA = Path(__file__).parent.parent / "data"
 WEIGHTS = platformdirs.user_cache_path("vestibule") / "weights"
 
 INSTALLATION = "0123456789ab"
+HEALTHY_AFTER = 20
+"""Questions after which a worker that is told to be unhealthy is so."""
 POLICIES = "clients: {hashing-app: {operators: {NAME: hash, PHONE: mask, EMAIL: keep}}}"
 """Everybody else has the strict default."""
 
@@ -51,6 +55,16 @@ def small_config(folder: Path, **changes: Any) -> ClusterConfig:
             **changes,
         }
     )
+
+
+async def healthy_engines(gateway: RayGateway) -> list[EngineInfo]:
+    """The state of all workers, once they are healthy. Serve's controller answers late on a busy machine."""
+    for _ in range(HEALTHY_AFTER):
+        found = await gateway.engines()
+        if all(info.healthy for info in found):
+            return found
+        await asyncio.sleep(1.0)
+    raise AssertionError(found)
 
 
 def truth(name: str) -> dict[str, Any]:

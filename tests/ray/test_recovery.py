@@ -28,6 +28,8 @@ from tests.ray.conftest import DATA, INSTALLATION, small_config
 from tests.ray.test_lifecycle import gone
 
 BACK_S = 120.0
+NOTICED_S = 30.0
+"""Longest time until a busy machine tells that a process has ended."""
 METER = (DATA / "meter.jpg").read_bytes()
 
 OWNER = """
@@ -105,15 +107,15 @@ async def supervised(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 async def test_a_killed_worker_is_told_with_its_time_and_reason(supervised: Supervised) -> None:
     title = f"ray::ServeReplica:{application_name(INSTALLATION, 'vision')}:"
     [victim] = [process for name, process in supervised.processes().items() if name.startswith(title)]
-    await eventually(lambda: supervised.cluster.running == {"redaction": 1, "speech": 1, "vision": 1}, 30)
+    await eventually(lambda: supervised.cluster.running == {"redaction": 1, "speech": 1, "vision": 1})
     killed = datetime.now(UTC)
     victim.kill()
-    await eventually(lambda: bool(supervised.worker_ends), 30)
+    await eventually(lambda: bool(supervised.worker_ends))
     [end] = supervised.worker_ends
     assert (end.kind, end.reason, end.pid) == ("vision", WorkerEndReason.PROCESS_ENDED, victim.pid)
-    assert abs((end.end_time - killed).total_seconds()) < 5
+    assert abs((end.end_time - killed).total_seconds()) < NOTICED_S
     assert supervised.cluster.ready, "the cluster itself is not lost"
-    await eventually(lambda: supervised.cluster.running == {"redaction": 1, "speech": 1, "vision": 0}, 30)
+    await eventually(lambda: supervised.cluster.running == {"redaction": 1, "speech": 1, "vision": 0})
     await eventually(lambda: supervised.cluster.running["vision"] == 1, BACK_S)
 
 
@@ -129,7 +131,7 @@ async def test_a_killed_part_of_ray_brings_all_of_it_back(supervised: Supervised
     reading = asyncio.create_task(supervised.gateway.read_picture(METER, document_type="meter", timeout_s=2 * BACK_S))
     await asyncio.sleep(0.1)
     supervised.kill(*titles)
-    await eventually(lambda: not supervised.cluster.ready, 10)
+    await eventually(lambda: not supervised.cluster.ready)
     assert supervised.cluster.state.reason == "CLUSTER_LOST"
     assert await supervised.redacted() == "I am [REDACTED_NAME]"
     assert "WATER METER" in (await reading).text.value
@@ -167,4 +169,4 @@ async def test_a_killed_server_leaves_no_process_and_the_next_one_starts(tmp_pat
             await asyncio.sleep(BEAT_S + 1.0)
         os.kill(server.pid, signal.SIGKILL)
         await server.wait()
-    await eventually(lambda: all(gone(process) for process in family), 5)
+    await eventually(lambda: all(gone(process) for process in family))

@@ -27,23 +27,28 @@ LAST_LINES = 15
 TELL_EVERY_S = 20.0
 
 
-_FREE: Final = range(20_000, 32_768)
+FREE = range(20_000, 32_768)
 """Above the ports of Ray's workers, and below those that Linux gives to outgoing connections."""
+_given: Final[set[int]] = set()
 
 
 def free_ports(count: int) -> list[int]:
     """Different unused ports on loopback. Another process may take one before it is used.
 
     They are of those that the system gives to no outgoing connection, because such a connection may come at any moment.
+    None is given twice, because one that was given may not be in use yet.
 
     Raises:
         OSError: None of many is free.
     """
     found: list[int] = []
     with contextlib.ExitStack() as sockets:
-        for port in random.sample(_FREE, len(_FREE)):
+        for port in random.sample(FREE, len(FREE)):
             if len(found) == count:
+                _given.update(found)
                 return found
+            if port in _given:
+                continue
             one = sockets.enter_context(socket.socket())
             with contextlib.suppress(OSError):
                 one.bind(("127.0.0.1", port))

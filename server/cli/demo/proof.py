@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +21,8 @@ from server.cli.output import Failure
 if TYPE_CHECKING:
     import duckdb
 
-COPY_ATTEMPTS = 3
+COPY_ATTEMPTS = 10
+COPY_PAUSE_S = 0.2
 DEFINED = frozenset({"flows.content"})
 """Columns that come with the server or from an operator. Only whole values are searched for: parts of some are there by
 chance."""
@@ -115,10 +118,10 @@ def prove(traces: Traces, probes: Probes, read_picture: Callable[[Path], str]) -
     findings = [
         _search_shown(traces.shown, probes),
         _search_files("output of server and stand-ins", traces.logs, probes.whole),
-        _search_files("Ray's logs", _files(traces.ray_logs), probes.whole),
+        _search_files("Ray's logs", files_below(traces.ray_logs), probes.whole),
         _search_files("database file and write-ahead log", _ledger_files(traces.ledger), probes.whole),
         _search_columns(traces.ledger, probes),
-        _search_files("spool and state folder", _files([traces.state]), probes.whole, may_be_empty=True),
+        _search_files("spool and state folder", files_below([traces.state]), probes.whole, may_be_empty=True),
         _search_pictures(traces.pictures, probes, read_picture),
     ]
     if traces.received is not None:
@@ -198,7 +201,10 @@ def _search_files(place: str, files: Iterable[Path], probe: Search, *, may_be_em
     hits: list[tuple[str, Hit]] = []
     count = size = 0
     for file in files:
-        data = file.read_bytes()
+        try:
+            data = file.read_bytes()
+        except FileNotFoundError:  # the server works meanwhile, and has deleted it
+            continue
         count, size = count + 1, size + len(data)
         hits += [(file.name, hit) for hit in probe.search(data)]
     if not count and not may_be_empty:
@@ -206,8 +212,10 @@ def _search_files(place: str, files: Iterable[Path], probe: Search, *, may_be_em
     return Finding(place, f"{count} files, {size / 1000:,.0f} kB", tuple(hits))
 
 
-def _files(folders: Iterable[Path]) -> list[Path]:
-    return sorted(p for folder in folders for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+def files_below(folders: Iterable[Path]) -> list[Path]:
+    """The files in these folders, without links. One may be deleted meanwhile, at which ``Path.rglob`` fails."""
+    places = (Path(at, name) for folder in folders for at, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in places if path.is_file() and not path.is_symlink())
 
 
 def _ledger_files(ledger: Path) -> list[Path]:
@@ -242,19 +250,36 @@ def _search_columns(ledger: Path, probes: Probes) -> Finding:
 
 
 def copied_ledger(ledger: Path, folder: Path) -> duckdb.DuckDBPyConnection:
-    """Open a copy of the file and its log, because the server holds the original; retries if it changed meanwhile."""
+    """Open a copy of the file and its log, because the server holds the original.
+
+    It is copied again if a checkpoint moved rows from the log to the file meanwhile: the copy would lack them.
+
+    Raises:
+        Failure: No attempt gave a copy that is whole.
+    """
     import duckdb
 
+    problem: Exception | None = None
     for attempt in range(COPY_ATTEMPTS):
+        if attempt:
+            time.sleep(COPY_PAUSE_S)
         into = folder / str(attempt)
         into.mkdir()
-        for file in _ledger_files(ledger):
-            shutil.copy2(file, into / file.name)
+        before = _version(ledger)
         try:
-            return duckdb.connect(into / ledger.name)
-        except duckdb.Error as error:
+            for file in _ledger_files(ledger):
+                shutil.copy2(file, into / file.name)
+            if _version(ledger) == before:
+                return duckdb.connect(into / ledger.name)
+        except (duckdb.Error, FileNotFoundError) as error:
             problem = error
     raise Failure("A copy of the ledger could not be opened.") from problem
+
+
+def _version(ledger: Path) -> tuple[int, int]:
+    """Differs after a checkpoint; commits change the log alone."""
+    status = ledger.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _search_pictures(pictures: list[Path], probes: Probes, read_picture: Callable[[Path], str]) -> Finding:

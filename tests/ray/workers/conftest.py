@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks._dense_pages import columns
+from models.media.clean import MediaLimits, clean
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from tests.ray.conftest import small_config
@@ -21,6 +23,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
     finally:
         asyncio.run(running.stop())
+
+
+@pytest.fixture(scope="package")
+def dense() -> bytes:
+    """A page of small print. It takes so long to read that a test can surely do something meanwhile."""
+    return clean(columns(4, points=6.0), MediaLimits()).content
 
 
 @pytest.fixture

@@ -11,10 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks._dense_pages import columns
 from models.errors import DeadlineExceeded, Overloaded
 from models.media.audio_decoder import decode
-from models.media.clean import MediaLimits, clean
 from models.speech.muting.timeline import encode_flac
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
@@ -27,11 +25,6 @@ IDLE_SHARE = 0.2
 """CPUs that a worker takes which does nothing but report its health, at most."""
 STOPS_S = 6.0
 """CPU that the two threads of a worker take until they stop, at most; the work itself takes several times as long."""
-
-
-@pytest.fixture(scope="module")
-def dense() -> bytes:
-    return clean(columns(4, points=6.0), MediaLimits()).content
 
 
 @pytest.fixture(scope="module")

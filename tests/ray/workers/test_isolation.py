@@ -12,6 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from asyncio.subprocess import Process
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from ray_tasks.gateway import RayGateway
 from ray_tasks.lease import leased_installations
 from ray_tasks.types import SpeechWindow
 from tests.eventually import eventually
-from tests.ray.conftest import DATA, replica
+from tests.ray.conftest import DATA, healthy_engines, replica
 
 OTHER = "ba9876543210"
 KEEPS_NAMES = "default: {operators: {NAME: keep}}"
@@ -54,7 +55,7 @@ async def main():
     )
     try:
         await cluster.start()
-        result = await RayGateway(cluster).redact([RawText(said)], RedactionContext(), timeout_s=20)
+        result = await RayGateway(cluster).redact([RawText(said)], RedactionContext(), timeout_s=60)
         print(result[0].text.value, flush=True)
         await asyncio.to_thread(sys.stdin.readline)
     except VestibuleError as error:
@@ -104,7 +105,7 @@ def states_of(installation: str) -> list[str]:
 
 
 async def redacted(gateway: RayGateway) -> str:
-    return (await gateway.redact([RawText(SAID)], RedactionContext(), timeout_s=20))[0].text.value
+    return (await gateway.redact([RawText(SAID)], RedactionContext(), timeout_s=60))[0].text.value
 
 
 async def spoken(gateway: RayGateway) -> dict[str, int]:
@@ -114,12 +115,19 @@ async def spoken(gateway: RayGateway) -> dict[str, int]:
     return dict(step.text.counts)
 
 
+def connections_of(process: psutil.Process) -> list[Any]:
+    """None of a process that has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return list(process.net_connections("inet"))
+    return []
+
+
 def test_a_local_cluster_listens_on_loopback_only(cluster: Cluster) -> None:
     replicas = {replica(cluster, kind).pid for kind in DEPLOYMENTS}
     listening = {
         (process.pid, connection.laddr.ip.removeprefix("::ffff:"))
         for process in [*cluster.processes(), psutil.Process()]
-        for connection in process.net_connections("inet")
+        for connection in connections_of(process)
         if connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM
     }
     assert replicas <= {pid for pid, _address in listening}
@@ -129,7 +137,7 @@ def test_a_local_cluster_listens_on_loopback_only(cluster: Cluster) -> None:
 def applications_on_dashboard(cluster: Cluster, **headers: str) -> dict[str, Any]:
     """What the Serve page of the dashboard shows."""
     request = urllib.request.Request(f"{cluster.dashboard_url}/api/serve/applications/", headers=headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         found: dict[str, Any] = json.load(answer)["applications"]
         return found
 
@@ -170,7 +178,7 @@ async def test_workers_choose_the_policy_by_the_client_and_the_tags_by_the_sessi
 
     async def written(client: str, session: str) -> RedactedText:
         context = RedactionContext(scope=RedactionScope(client, session))
-        return (await gateway.redact(texts, context, timeout_s=30))[0].text
+        return (await gateway.redact(texts, context, timeout_s=60))[0].text
 
     strict = await written("other-app", "one")
     assert strict.value == "I am [REDACTED_NAME], call [REDACTED_PHONE] or write to [REDACTED_EMAIL]"
@@ -206,7 +214,7 @@ async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGatewa
         name = application_name(cluster.config.installation, "redaction")
         await eventually(lambda: serve.status().applications[name].status == "RUNNING", 60)
     assert await redacted(gateway) == HIDDEN
-    assert all(info.healthy for info in await gateway.engines())
+    await healthy_engines(gateway)
 
 
 async def test_a_second_installation_does_not_affect_the_first(
@@ -221,7 +229,7 @@ async def test_a_second_installation_does_not_affect_the_first(
         assert await redacted(gateway) == HIDDEN
         assert await spoken(gateway) == finals
         assert {kind: replica(cluster, kind).pid for kind in before} == before
-        assert all(info.healthy for info in await gateway.engines())
+        await healthy_engines(gateway)
         copy, reason = await second_server(cluster, tmp_path, KEEPS_NAMES)
         assert reason.startswith("INSTALLATION_IN_USE ")
         await copy.wait()

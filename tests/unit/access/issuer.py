@@ -140,7 +140,7 @@ class KeySetServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 state.asked += 1
-                state.free.wait(10)
+                state.free.wait(60)
                 status, body = state.answer
                 self.send_response(status)
                 self.send_header("location", "https://elsewhere.example/")

@@ -58,7 +58,7 @@ class World:
     async def run_until(self, ends: int) -> None:
         """Let the alerter work until it has ended this many alerts."""
         running = asyncio.create_task(self.alerter.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.ends) < ends:
                 self.go.release()
                 await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from server.analytics.client import connect
-from server.analytics.quack import free_port
+from server.cli.demo.processes import free_ports
 from server.flows.definition import FlowDefinition
 from server.ledger import flows
 from server.ledger.columns import Cursor
@@ -76,7 +76,7 @@ def test_every_recipe_gives_its_answer(ledger: Ledger) -> None:
     [block] = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     queries = [query.strip() for query in block.split(";") if query.strip()]
     ledger.write_now(keep)
-    port = free_port()
+    [port] = free_ports(1)
     endpoint = endpoint_of(ledger, port, TOKEN)
     endpoint.start()
     try:

@@ -23,6 +23,7 @@ from server.analytics.endpoint_config import QueryLimits
 from server.analytics.quack import attach_statement
 from server.analytics.refusals import Cause
 from server.analytics.sql_policy import LONGEST_QUERY
+from server.cli.demo.processes import free_ports
 from server.ledger import sessions
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState
@@ -70,18 +71,12 @@ def _is_told(refused: list[str], what: str) -> bool:
     return refused[-1:] == [what]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ledger, int, list[str]]]:
     ledger = Ledger.open(tmp_path_factory.mktemp("quack") / "ledger.duckdb", lambda: NOW)
     ledger.write_now(_forty_sessions)
     refused: list[str] = []
-    port = _free_port()
+    [port] = free_ports(1)
 
     def decided(door: Door, denied: str) -> None:
         if denied:
@@ -226,7 +221,7 @@ def test_a_taken_port_or_a_short_token_is_refused(tmp_path: Path) -> None:
             endpoint_of(ledger, holder.getsockname()[1], TOKEN).start()
         assert caught.value.reason == "QUACK_UNAVAILABLE"
         with pytest.raises(InternalError) as short:
-            endpoint_of(ledger, _free_port(), "short").start()
+            endpoint_of(ledger, free_ports(1)[0], "short").start()
         assert short.value.reason == "QUACK_TOKEN_SHORT"
         ledger.close()
 

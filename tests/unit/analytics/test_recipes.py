@@ -17,8 +17,8 @@ import sqlalchemy
 from click.testing import CliRunner
 
 from server.analytics.client import connect
-from server.analytics.quack import free_port
 from server.cli.analyst import attach_statements
+from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.all_views import ALL_VIEWS
@@ -52,7 +52,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     ledger = open_ledger(tmp_path_factory.mktemp("recipes") / "data" / "ledger.duckdb", lambda: NOW)
     names = ("camera_opened", "photo_taken", "photo_sent")
     ledger.write_now(lambda cursor: store(cursor, {"s1": [Happened(name, at) for at, name in enumerate(names)]}))
-    number = free_port()
+    [number] = free_ports(1)
     endpoint = endpoint_of(ledger, number, TOKEN)
     endpoint.start()
     yield number

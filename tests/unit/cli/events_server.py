@@ -84,4 +84,4 @@ def events_server(
             yield served
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join(60)

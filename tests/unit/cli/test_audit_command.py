@@ -61,10 +61,10 @@ def serving(ledger: Ledger, state_dir: Path) -> Iterator[str]:
 
     thread = Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     yield found[1]
     found[0].call_soon_threadsafe(ended.set)
-    thread.join(10)
+    thread.join(60)
 
 
 @pytest.fixture

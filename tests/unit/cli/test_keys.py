@@ -96,13 +96,13 @@ class Installation:
 
         thread = Thread(target=asyncio.run, args=(serve(),))
         thread.start()
-        assert ready.wait(10)
+        assert ready.wait(60)
         try:
             with capture_logs():  # or they would be on the standard output of the commands, in this process
                 yield
         finally:
             loops[0].call_soon_threadsafe(ended.set)
-            thread.join(10)
+            thread.join(60)
 
 
 @pytest.fixture

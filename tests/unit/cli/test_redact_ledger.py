@@ -55,7 +55,7 @@ def held(place: Path) -> Iterator[None]:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == b"held"
         yield
-        holder.communicate(timeout=10)
+        holder.communicate(timeout=60)
 
 
 def run(*arguments: str) -> Result:

@@ -219,7 +219,7 @@ class TestIssuer:
         server = _Server(config)
         task = asyncio.create_task(server.serve([listener]))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
                     await asyncio.sleep(0.01)
             yield self

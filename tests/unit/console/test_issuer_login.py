@@ -312,7 +312,7 @@ async def test_a_renewal_is_made_once_for_all_pages_and_finished_when_the_browse
         site.pass_time(315)
         site.issuer.free.clear()
         pages = [asyncio.create_task(browser.works()) for _ in range(3)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(site.issuer.asked) < 2:  # noqa: ASYNC110 - of the issuer
                 await asyncio.sleep(0.01)
         pages[0].cancel()  # it began the renewal

@@ -108,3 +108,10 @@ def test_free_ports_differ() -> None:
     ports = free_ports(5)
     assert len(set(ports)) == 5
     assert all(1024 < port < 65536 for port in ports)
+
+
+def test_a_port_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was given before may not be in use yet."""
+    monkeypatch.setattr(processes, "FREE", range(min(processes.FREE), min(processes.FREE) + 300))
+    first = free_ports(100)
+    assert not set(first) & set(free_ports(100))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from server.cli.demo import proof
 from server.cli.demo.part_probe import PartProbe
 from server.cli.demo.planted import Medium, Planted
 from server.cli.demo.probe import Probe
-from server.cli.demo.proof import Finding, Probes, Traces, prove
+from server.cli.demo.proof import Finding, Probes, Traces, copied_ledger, prove
 from server.cli.output import Failure
 
 VALUE = Planted("NAME", "Aisha Khan", "", "register.jpg")
@@ -77,6 +79,38 @@ def test_the_write_ahead_log_is_searched_while_the_file_is_open(traces: Traces) 
         places = found(prove(traces, PROBES, read_nothing_personal))
     assert "ledger.duckdb.wal" in places["database file and write-ahead log"]
     assert set(places["every column of every table"]) == {"turns.text"}
+
+
+def test_a_ledger_is_copied_again_when_a_checkpoint_came_meanwhile(
+    traces: Traces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first copy has the file of before, and no log: the checkpoint has deleted it."""
+    copies: list[Path] = []
+    monkeypatch.setattr(proof, "COPY_PAUSE_S", 0.0)
+
+    def copy_then_checkpoint(source: Path, target: Path) -> None:
+        shutil.copyfile(source, target)
+        copies.append(source)
+        if len(copies) == 1:
+            writer.execute("CHECKPOINT")
+
+    monkeypatch.setattr(shutil, "copy2", copy_then_checkpoint)
+    with duckdb.connect(traces.ledger) as writer:
+        writer.execute("SET checkpoint_threshold = '1GB'")
+        writer.execute("INSERT INTO turns VALUES (2, 'Thank you.', NULL)")
+        (folder := tmp_path / "copies").mkdir()
+        with copied_ledger(traces.ledger, folder) as copy:
+            assert copy.execute("SELECT count(*) FROM turns").fetchall() == [(2,)]
+    assert copies.count(traces.ledger) == 2
+
+
+def test_a_file_that_is_deleted_while_it_is_searched_is_no_failure(
+    traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = traces.state / "spool" / "0001"
+    monkeypatch.setattr(proof, "files_below", lambda folders: [gone, traces.ray_logs[0] / "worker.log"])
+    findings = {finding.place: finding for finding in prove(traces, PROBES, read_nothing_personal)}
+    assert findings["spool and state folder"].searched.startswith("1 files")
 
 
 def test_what_operators_define_is_searched_for_whole_values_only(traces: Traces) -> None:

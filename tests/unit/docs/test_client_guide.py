@@ -234,7 +234,7 @@ def test_stub_generation_needs_no_registry(tmp_path: Path) -> None:
     (tmp_path / "template.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     generate = [str(binaries / "buf"), "generate", "--template", "template.yaml"]
     path = os.pathsep.join([str(binaries), os.environ["PATH"]])
-    subprocess.run(generate, cwd=tmp_path, check=True, timeout=60, env=os.environ | {"PATH": path})
+    subprocess.run(generate, cwd=tmp_path, check=True, timeout=120, env=os.environ | {"PATH": path})
     made = {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.pyi")}
     ours = {str(file.relative_to(ROOT / "protos")) for file in (ROOT / "protos" / "vestibule").rglob("*.proto")}
     errors = {"google/rpc/status.proto", "google/rpc/error_details.proto"}

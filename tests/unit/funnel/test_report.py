@@ -141,7 +141,7 @@ class Held(FunnelOptimizer):
 
     def analyze(self, data: FunnelData) -> FunnelReport:
         (self.second if self.begun.is_set() else self.begun).set()
-        assert self.let_go.wait(10)
+        assert self.let_go.wait(60)
         return super().analyze(data)
 
 

@@ -39,7 +39,9 @@ def _counts(cursor: Cursor) -> list[Row]:
     return fetch_all(cursor, "FROM v_daily_events ORDER BY day, client_id, name")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(drawn_event, min_size=1, max_size=30), st.lists(st.integers(0, 120), min_size=1, max_size=4))
 def test_deleting_events_changes_no_count(cursor: Cursor, drawn: list[Drawn], deletions: list[int]) -> None:
     cursor.execute("DELETE FROM events; DELETE FROM daily_events")

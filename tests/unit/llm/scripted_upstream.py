@@ -76,6 +76,6 @@ def run_upstream(record: Path) -> Iterator[ScriptedUpstream]:
         yield ScriptedUpstream(f"http://127.0.0.1:{listening.getsockname()[1]}", record)
     finally:
         stop[0].should_exit = True
-        thread.join(10)
+        thread.join(60)
         listening.close()
     assert not thread.is_alive()

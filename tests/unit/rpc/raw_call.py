@@ -28,7 +28,7 @@ async def raw_call(address: str, path: str, headers: Headers) -> str:
     connection.send_headers(1, [*base, *headers])
     connection.send_data(1, bytes(5), end_stream=True)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             writer.write(connection.data_to_send())
             return await _outcome(connection, reader, writer)
     finally:

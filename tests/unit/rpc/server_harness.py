@@ -122,7 +122,7 @@ class Stream:
     async def refusal(self) -> grpc.aio.AioRpcError:
         """Read on until the status with which the server ends the call."""
         with contextlib.suppress(grpc.aio.AioRpcError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while self._status is None:
                     await self.answer()
         assert self._status is not None

@@ -39,7 +39,7 @@ async def test_health_follows_the_workers() -> None:
     await listener.start()
     await listener.serving()
     following = asyncio.create_task(listener.report_health(lambda: workers_up, every_s=0.01))
-    async with grpc.aio.insecure_channel(listener.address) as channel, asyncio.timeout(10):
+    async with grpc.aio.insecure_channel(listener.address) as channel, asyncio.timeout(60):
         replies = aiter(health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()))
         seen = [(await anext(replies)).status]
         workers_up = False
@@ -55,7 +55,7 @@ async def test_a_worker_that_does_not_work_has_a_name_of_its_own_in_health() -> 
     name, vision_works = WORKER_SERVICES["vision"], False
     listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), Metrics(), OpenAccess())
     await listener.start()
-    async with grpc.aio.insecure_channel(listener.address) as channel, asyncio.timeout(10):
+    async with grpc.aio.insecure_channel(listener.address) as channel, asyncio.timeout(60):
         stub = health_pb2_grpc.HealthStub(channel)
 
         async def now(service: str) -> int:

@@ -262,7 +262,7 @@ async def test_a_client_that_leaves_a_full_stream_is_counted_and_its_handler_is_
         call = stub.WatchSession(session_pb2.WatchSessionRequest(session_id=UUID))
         await call.read()
         call.cancel()
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), 60)
     labels = {"method": "vestibule.v1.SessionService/WatchSession", "code": "CANCELLED"}
     assert metrics.registry.get_sample_value("vestibule_rpcs_total", labels) == 1
 

@@ -170,7 +170,7 @@ async def test_work_that_waits_for_the_files_holds_up_nothing_else(house: House)
 
     house.keeping._also = (wait, defect, work)
     running = asyncio.ensure_future(house.keeping.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(waits.wait(), worked.wait())
     assert not running.done()
     running.cancel()

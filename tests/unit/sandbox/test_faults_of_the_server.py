@@ -55,7 +55,7 @@ def test_a_fork_server_that_ends_is_no_fault_of_the_stream(own_sandbox: MediaSan
         stream.feed(data[:8_000])
         [child] = fork_server(own_sandbox).children()
         fork_server(own_sandbox).kill()
-        child.wait(5)
+        child.wait(60)
         with pytest.raises(Unavailable) as caught:
             stream.feed(data[8_000:])
     assert caught.value.reason == "DECODER_UNAVAILABLE"

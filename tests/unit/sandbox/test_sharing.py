@@ -90,7 +90,7 @@ async def test_a_caller_who_gives_up_ends_the_decoder_and_frees_its_place(
         with pytest.raises(asyncio.CancelledError):
             await call
     assert (await own_sandbox.clean(RECORDING, Noted().write, "app")).audio_s > 3
-    _, left = psutil.wait_procs(fork_server(own_sandbox).children(), timeout=5)
+    _, left = psutil.wait_procs(fork_server(own_sandbox).children(), timeout=60)
     assert left == []
 
 

@@ -47,7 +47,7 @@ class Scripted(ChunkedEngine):
         request.check_cancelled()
         self.requests.append(request)
         if self.meets and request.language is not None:
-            self.together.wait(timeout=10.0)
+            self.together.wait(timeout=60.0)
         text, language = self._texts[round(float(samples.max()), 1)]
         return Hypothesis(text, request.language or language, -0.2 if text else -1.2, 0.9, language_probability=0.95)
 

@@ -107,7 +107,7 @@ async def test_a_thread_that_still_writes_is_waited_for_before_the_log_is_closed
     class SlowLog(MemoryLog):
         def append(self, data: bytes) -> None:
             loop.call_soon_threadsafe(begun.set)
-            release.wait(5)
+            release.wait(60)
             order.append("written")
 
         def close(self) -> None:

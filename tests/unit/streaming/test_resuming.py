@@ -285,7 +285,7 @@ async def test_a_resumed_stream_sees_the_queued_writes_of_the_broken_one(harness
     gate = threading.Event()
 
     def late(cursor: Cursor) -> None:
-        gate.wait(5)
+        gate.wait(60)
         stream_rows.save_progress(cursor, stream.id, NOW, finalized_samples=16_000, next_utterance=1)
 
     writing = asyncio.ensure_future(harness.ledger.write(late))
@@ -324,7 +324,7 @@ async def test_new_audio_is_acknowledged_while_the_recognition_of_the_replay_is_
         acknowledged.set()
         recognised.set()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         watching = asyncio.create_task(watch())
         await harness.run(inputs(), replay=replay)
         await watching

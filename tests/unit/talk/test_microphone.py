@@ -151,7 +151,7 @@ async def test_a_stuck_device_does_not_block_the_end_of_the_recording(
     device = Device(*frames(tone(1.0), 1024), blocks=True)
     _, recording = await recorded(Microphone(device, "It"), BYTES_A_SECOND // 2)
     signal.raise_signal(signal.SIGINT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await recording
     device.go_on.set()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import random
 import socket
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.eventually import eventually
 from tests.unit.uploads.fake_clamd import FakeClamd, listening
 from tests.unit.uploads.upload_harness import reason_at_once, reason_of
 
-CONTENT = os.urandom(1_000_000)
+CONTENT = random.Random(3).randbytes(1_000_000)
 
 
 def client(address: str, *, timeout_s: float = 5.0, at_once: int = 4) -> ClamavClient:
@@ -111,7 +111,7 @@ async def test_a_scan_that_finds_no_free_place_is_told_to_come_back_and_does_not
 
 async def test_waiting_for_a_place_is_not_part_of_the_time_of_a_scan() -> None:
     async with listening(FakeClamd([None, None])) as address:
-        one = client(address, timeout_s=0.2, at_once=1)
+        one = client(address, timeout_s=1.0, at_once=1)
         failing = [asyncio.create_task(reason_of(lambda: one.scan(CONTENT))) for _ in range(2)]
         last = asyncio.create_task(one.scan(CONTENT))
         assert await asyncio.gather(*failing) == ["SCAN_FAILED", "SCAN_FAILED"]

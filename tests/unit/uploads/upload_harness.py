@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,8 +28,8 @@ from tests.fakes.gateway import FakeGateway
 from tests.unit.jobs.clock import HandClock
 
 KIB = 1024
-JPEG = b"\xff\xd8\xff\xe0" + os.urandom(300 * KIB)
-WAV = b"RIFF\x24\0\0\0WAVEfmt " + os.urandom(5 * KIB)
+JPEG = b"\xff\xd8\xff\xe0" + random.Random(1).randbytes(300 * KIB)
+WAV = b"RIFF\x24\0\0\0WAVEfmt " + random.Random(2).randbytes(5 * KIB)
 
 
 @dataclass

@@ -49,7 +49,7 @@ class Models:
                     threading.Event().wait(0.001)
             yield
         for page in pages:
-            page.join(10)
+            page.join(60)
 
 
 def test_a_small_picture_comes_before_a_page_that_used_the_models_for_long() -> None:
@@ -76,7 +76,7 @@ def test_a_small_picture_keeps_the_models_between_its_turns() -> None:
         assert models.order == [], "the models are idle, but it goes on in a moment"
         with turn():
             models.order.append("small")
-    page.join(10)
+    page.join(60)
     assert models.order == ["small", "dense"]
 
 
@@ -182,5 +182,5 @@ def test_a_page_that_waits_ends_when_its_caller_gives_up() -> None:
     with models.turns.page(PageWork()) as turn, turn():
         reader.start()
         cancellation.cancel()
-        assert ended.wait(10), "while another page still uses the models"
+        assert ended.wait(60), "while another page still uses the models"
     reader.join(10)
