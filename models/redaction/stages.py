@@ -126,9 +126,10 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
 
 def _judge_names(draft: Draft, job: Job) -> None:
     """In a typed text, drop and add names as the tagger sees them."""
-    slots, view, asked = draft.slots, draft.text_view, bool(job.context.asked_for)
+    slots, view = draft.slots, draft.text_view
+    stays = bool(job.context.asked_for) or job.context.language[:2] == "hi"
     draft.slots = []
-    cleared = [not asked and is_no_name(entity, slots) for entity in draft.candidates]
+    cleared = [not stays and is_no_name(entity, slots) for entity in draft.candidates]
     kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
     draft.doubted = list(compress(draft.candidates, cleared))
     found = (e for e in names_among(slots) if not are_brands(view, e.start, e.end))

@@ -44,7 +44,7 @@ class SlotBars:
     sure: float = 0.6
     worded: float = 0.8
     dated: float = 0.98
-    beside: float = 0.15
+    beside: float = 0.2
     within: int = 6
     suspected: float = 0.05
     likely: float = 0.1

@@ -29,10 +29,10 @@ class TypedBars:
         alone: The same, if the name has hardly a word beside it.
     """
 
-    found: float = 0.8
+    found: float = 0.6
     beside: float = 0.3
-    kept: float = 0.1
-    alone: float = 0.02
+    kept: float = 0.02
+    alone: float = 0.004
 
 
 DEFAULT_BARS: Final = TypedBars()
