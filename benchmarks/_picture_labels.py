@@ -37,15 +37,11 @@ class PrintedWord:
 
 
 _PERSON_QUESTION: Final = re.compile(
-    r"\b(?:authorized to|to|from|attn|attention|cc?|[a-z]+ed by|submitted to|signatures?|contact|liaison|investigators?"
-    r"|personnel|return to|originator|manager|director|supervisor|coordinator|representatives?|copies to.*|names? of .*"
-    r"|sender|recipient|plaintiff|claimant|name)\s*(?:\(s\))?\s*[:.]?\s*$",
+    r"\b(?:authorized to|to|from|attn|attention|cc|[a-z]+ed by|submitted to|signatures?|contact|liaison|investigators?"
+    r"|personnel|return to|originator|manager|director|supervisor|coordinator|representative|copies to.*|names? of .*"
+    r"|sender|recipient|name)\s*(?:\(s\))?\s*[:.]?\s*$",
     re.IGNORECASE,
 )
-_SENTENCE: Final = re.compile(r"\b(?:the|be|to|of)\b", re.IGNORECASE)
-"""An answer with one of these words is no name: "REQUEST AUTHORIZED BY: MUST BE AUTHORIZED BY THE DIRECTOR"."""
-_NAME_END: Final = re.compile(r",| - ")
-_PLACE_QUESTION: Final = re.compile(r"\b(?:address|place|zip(?: code)?)\s*:?\s*$", re.IGNORECASE)
 _MAKER: Final = re.compile(r"\b(?:manufacturer|supplier|vendor|company)", re.IGNORECASE)
 _NO_PERSON_QUESTION: Final = re.compile(
     r"(?:event|brand|project|product|study|company|file|account|chain|store|firm|agency|trade) name|shipped to",
@@ -57,7 +53,7 @@ _INITIALS: Final = r"(?:[A-Z]\. ?){1,3}"
 _PEOPLE: Final = (
     re.compile(rf"{_TITLE} (?:{_INITIALS} ?|{_NAME} ){{0,2}}{_NAME}"),
     re.compile(
-        rf"(?<![\w.&]){_INITIALS} ?(?!Inc|Co\b|Corp|Box|Postal|Angeles|York|Orleans)"
+        rf"(?<![\w.&]){_INITIALS} ?(?!Inc|Co\b|Corp|Box|Angeles|York|Orleans)"
         r"[A-Z](?:[a-z]{2,}|[A-Z]{3,}\b)(?:[A-Z][a-z]+)?"
     ),
 )
@@ -66,12 +62,12 @@ _IN_ANSWER: Final = re.compile(rf"(?:{_INITIALS} ?|{_NAME}[. ]){{0,3}}{_NAME}")
 _PHONE_QUESTION: Final = re.compile(
     r"\b(?:tele)?(?:phone|fax|copier)|\b(?:tel|beeper|pager|facsimile)\b", re.IGNORECASE
 )
-_PHONE_ANSWER: Final = re.compile(r"[\d(][\d() ./-]{2,}\d")
+_PHONE_ANSWER: Final = re.compile(r"[\d(][\d() ./-]{6,}\d")
 _DATE: Final = re.compile(r"\w+[ ./-]{1,3}\w+[ .,/-]{1,3}\d{2,4}")
 _SSN: Final = re.compile(r"(?<![\d-])\d{3} ?- ?\d{2} ?- ?\d{4}(?![\d-])")
 _PHONE: Final = re.compile(
     r"(?:\(\d{3}\)[-. /]{0,3}|(?<![\d.,-])\d{3}[-. /]{1,3})\d{3}[-. /]{0,3}\d{4}\b|\(0?\d{2,3}\) ?-? ?\d{3,4} ?\d{4}\b"
-    r"|(?:\+?6?0\d{1,2} ?- ?)\d{3,4} ?\d{3,4}\b|(?<![\d-])\d{2} ?- ?\d(?: ?- ?\d{2}){4}(?![\d-])"
+    r"|(?:\+?6?0\d{1,2} ?- ?)\d{3,4} ?\d{3,4}\b"
 )
 _EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _COMPANY: Final = re.compile(
@@ -88,8 +84,7 @@ _STATES: Final = (
 _STREET: Final = re.compile(
     r"\b\d{1,5} (?:[A-Z][\w.]* ){1,3}"
     r"(?i:street|st|avenue|ave|road|rd|drive|blvd|boulevard|place|lane|turnpike|parkway|square|highway|plaza|court)\b"
-    r"|\b\d{1,5} (?i:north|south|east|west) [A-Z]\w+"
-    rf"|\b(?:[A-Z][\w.]+ )?[A-Z]\w+[.,]? (?:[A-Z]{{2}}|{_STATES})[.,]? \d{{5}}(?: ?- ?\d{{4}})?\b"
+    rf"|\b(?:[A-Z][\w.]+ )?[A-Z]\w+,? (?:[A-Z]{{2}}|{_STATES})[.,]? \d{{5}}(?: ?- ?\d{{4}})?\b"
     r"|(?i:\bP\.? ?O\.? Box \d+)"
 )
 _STAFF: Final = re.compile(
@@ -119,11 +114,8 @@ def form_words(row: Mapping[str, Any]) -> list[PrintedWord]:
     for question, answer in row["qa"]:
         if _MAKER.search(question):
             marker.mark_parts(answer, BUSINESS)
-        if _PLACE_QUESTION.search(question):
-            marker.mark_parts(answer, BUSINESS)
-        is_name = _PERSON_QUESTION.search(question) and not _SENTENCE.search(answer)
-        if is_name and not _NO_PERSON_QUESTION.search(question):
-            for name in _IN_ANSWER.finditer(_NAME_END.split(answer)[0]):
+        if _PERSON_QUESTION.search(question) and not _NO_PERSON_QUESTION.search(question):
+            for name in _IN_ANSWER.finditer(answer.split(",")[0]):
                 marker.mark_phrase(name.group())
         number_of = (
             _PHONE_ANSWER if _PHONE_QUESTION.search(question) else _DATE if "birth" in question.lower() else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from typing import Final
 
 from models.redaction.lexicons.loader import ANY, languages, word_lists, words
@@ -39,8 +39,6 @@ _NUMBER: Final = frozenset({"no", "nos", "number"})
 _NAME_OF: Final = frozenset({"name", "names"})
 _PLURAL: Final = re.compile(r" ?\(s\)", re.IGNORECASE)
 _SUFFIXES: Final = words(ANY, "companies", "suffixes")
-_FIRM: Final = re.compile(r"[^\W\d_][\w'.-]+ ?& ?[^\W\d_][\w'.-]+")
-"""Two surnames, as in the name of a firm."""
 
 
 def _all(subject: str, name: str) -> frozenset[str]:
@@ -98,9 +96,6 @@ def layout_words(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]],
     explained = set(_LABEL_WORDS)
     for line in lines:
         explained |= _company_words(line.text.reveal())
-    for heading in _headings(rows):
-        if _FIRM.fullmatch(heading):
-            explained |= set(_words(heading))
     answers: set[str] = set()
     for row in rows:
         for label, value in _labelled(row):
@@ -109,10 +104,8 @@ def layout_words(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]],
                 answers |= set(_words(value))
             elif _is_thing(label) and _names_a_thing(value):
                 explained |= set(_words(value))
-    for cell in company_cells(lines, row_indices, aligned=kind != REGISTER) if kind != RECEIPT else ():
-        company = lines[cell.line].text.reveal()[cell.start : cell.end]
-        if _names_a_thing(company):
-            explained |= set(_words(company))
+    for cell in company_cells(lines, row_indices) if kind == REGISTER else ():
+        explained |= set(_words(lines[cell.line].text.reveal()[cell.start : cell.end]))
     if kind == RECEIPT:
         explained |= {word for row in _goods_rows(rows) for word in row}
     answers -= _LABEL_WORDS
@@ -223,12 +216,6 @@ def _label_words(label: str) -> set[str]:
         if not is_value:
             explained.add(word)
     return explained
-
-
-def _headings(rows: Sequence[Sequence[OcrLine]]) -> Iterator[str]:
-    """The lines above the first label of a page."""
-    texts = ([line.text.reveal() for line in row] for row in rows)
-    return chain.from_iterable(takewhile(lambda row: not any(map(_LABEL.search, row)), texts))
 
 
 def _names_a_thing(value: str) -> bool:

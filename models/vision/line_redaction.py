@@ -37,8 +37,6 @@ _MAX_NAME_WORDS: Final = 4
 _IN_CELLS: Final = LAID_OUT | {REGISTER}
 """Kinds of documents in which cells side by side may have nothing to do with each other."""
 _AMOUNT: Final = re.compile(r"\D{0,2}\d{1,6}[.,]\d{2}")
-_BY_SHAPE: Final = 0.75
-"""Highest score of a telephone number that nothing announces."""
 _SPACE: Final = RedactedText.literal(" ")
 
 
@@ -139,10 +137,7 @@ def _find_entities(
         if len(passage.pieces) == 1:
             alone[passage.pieces[0].line] = {entity.type for entity in redaction.entities}
         for entity in redaction.entities:
-            if in_cells and (
-                _is_from_neighbours(passage, lines, entity, alone)
-                or _rests_on_label(passage, entity, context.explained)
-            ):
+            if in_cells and _is_from_neighbours(passage, lines, entity, alone):
                 continue
             for piece in passage.pieces:
                 start = max(entity.start - piece.offset, 0)
@@ -198,16 +193,6 @@ def _is_from_neighbours(passage: Passage, lines: Sequence[OcrLine], entity: Enti
     return not any(has_label_for_a_person(lines[piece.line].text.reveal()) for piece in passage.pieces)
 
 
-def _rests_on_label(passage: Passage, entity: Entity, explained: frozenset[str]) -> bool:
-    """Whether a street takes its name from a label in another cell: "16-30 | Route of administration"."""
-    if not entity.recognizer.startswith("street:"):
-        return False
-    touched = [p for p in passage.pieces if p.touches(entity.start, entity.end)]
-    parts = [passage.text[max(p.offset, entity.start) : min(p.offset + p.length, entity.end)] for p in touched]
-    names = [WORD.findall(part.casefold()) for part in parts if not any(c.isdigit() for c in part)]
-    return len(parts) > 1 and any(words and explained.issuperset(words) for words in names)
-
-
 def _is_before_number(text: str, entity: Entity, span: tuple[int, int]) -> bool:
     """Whether the first part of an address has no digit, and the next cell goes on with a number and a street."""
     start, end = span
@@ -217,17 +202,10 @@ def _is_before_number(text: str, entity: Entity, span: tuple[int, int]) -> bool:
 
 
 def _is_row_of_numbers(passage: Passage, lines: Sequence[OcrLine], entity: Entity) -> bool:
-    """Whether an entity consists of numbers of several cells, far apart or with amounts among them.
-
-    Words beside them in their cells may say what they are. Of a telephone number that nothing announces, only labels
-    for people count.
-    """
+    """Whether an entity consists of whole cells with few digits each, far apart or with amounts among them."""
     touched = [p for p in passage.pieces if p.touches(entity.start, entity.end)]
     texts = [passage.text[p.offset : p.offset + p.length] for p in touched]
-    by_shape = entity.recognizer == "phone" and entity.score <= _BY_SHAPE
-    is_asked_for = not by_shape or any(has_label_for_a_person(text) for text in texts)
-    seen = texts if is_asked_for else [passage.text[entity.start : entity.end]]
-    if any(c.isalpha() for text in seen for c in text):
+    if any(c.isalpha() for text in texts for c in text):
         return False
     boxes = [lines[p.line].box for p in touched]
     return all(are_far(*pair) for pair in pairwise(boxes)) or any(_AMOUNT.fullmatch(text) for text in texts)

@@ -33,7 +33,6 @@ _ON_FORMS: Final = frozenset({"date", "datum", "fecha"})
 """Headers beside a signature on any form."""
 # A row that is further from the last one than this many median distances is not part of the table.
 _MAX_GAP: Final = 2.5
-_LABEL_END: Final = re.compile(r"(?::|\(s\))\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,9 @@ def personal_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]], *, a
     return [cell for cell in _cells_under_headers(lines, rows, aligned=aligned) if cell.type != COMPANY]
 
 
-def company_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]], *, aligned: bool = False) -> list[Cell]:
-    """Find the cells of the column in which a table names companies; the arguments are those of ``personal_cells``."""
-    return [cell for cell in _cells_under_headers(lines, rows, aligned=aligned) if cell.type == COMPANY]
+def company_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]) -> list[Cell]:
+    """Find the cells of the column in which a register names companies."""
+    return [cell for cell in _cells_under_headers(lines, rows, aligned=False) if cell.type == COMPANY]
 
 
 def _cells_under_headers(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]], *, aligned: bool) -> list[Cell]:
@@ -165,7 +164,7 @@ def _below(line: OcrLine, headers: Sequence[_Header]) -> bool:
     left, right = span_x(_column(line.box, headers).box)
     start, end = span_x(line.box)
     text = line.text.reveal()
-    return start < right and left < end and not is_header(text) and not _LABEL_END.search(text)
+    return start < right and left < end and not is_header(text) and not text.rstrip().endswith(":")
 
 
 def _column(box: Box, headers: Sequence[_Header]) -> _Header:

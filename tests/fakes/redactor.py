@@ -14,12 +14,10 @@ class PhraseRedactor:
     Args:
         phrases: Regular expression to entity type.
         recognizer: The recognizer that it names.
-        score: Of every find.
     """
 
-    def __init__(self, phrases: dict[str, str], recognizer: str = "phrase", score: float = 1.0) -> None:
+    def __init__(self, phrases: dict[str, str], recognizer: str = "phrase") -> None:
         self._recognizer = recognizer
-        self._score = score
         self._patterns = [(re.compile(p.replace(" ", r"\s+"), re.IGNORECASE), kind) for p, kind in phrases.items()]
         self.seen: list[str] = []
         self.contexts: list[RedactionContext] = []
@@ -34,7 +32,7 @@ class PhraseRedactor:
         for start, end, kind in sorted(matches):
             if start < position:
                 continue
-            entities.append(Entity(kind, start, end, self._score, self._recognizer))
+            entities.append(Entity(kind, start, end, 1.0, self._recognizer))
             parts += [RedactedText.literal(raw[position:start]), RedactedText.tag(kind)]
             position = end
         parts.append(RedactedText.literal(raw[position:]))

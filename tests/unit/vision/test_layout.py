@@ -61,28 +61,6 @@ def test_a_register_explains_its_companies_only() -> None:
     assert {"xq", "zt"}.isdisjoint(words)
 
 
-@pytest.mark.parametrize(
-    ("cell", "left", "is_company"),
-    [("Zorvath Quillon", 300, True), ("Mr. Zorvath", 300, False), ("Zorvath", 500, False)],
-)
-def test_a_form_explains_the_companies_below_their_header(cell: str, left: float, is_company: bool) -> None:
-    page = [line("Phone no.", 0, 0), line("Company", 300, 0), line("5550132", 0, 40), line(cell, left, 40)]
-    assert ("zorvath" in _explained(page, "form")) is is_company
-
-
-@pytest.mark.parametrize(
-    ("lines", "is_firm"),
-    [
-        ([line("ZORVATH & QUILLON", 100, 0), line("Date: 4 May", 0, 40)], True),
-        ([line("Date: 4 May", 0, 0), line("Zorvath & Quillon", 0, 40)], False),
-        ([line("Ana Zorvath & Quillon", 100, 0), line("Date: 4 May", 0, 40)], False),
-        ([line("ZORVATH & QUILLON", 100, 0), line("Seen by: Zorvath", 0, 40)], False),
-    ],
-)
-def test_two_surnames_above_the_first_label_are_a_firm(lines: list[OcrLine], is_firm: bool) -> None:
-    assert ("zorvath" in _explained(lines, "form")) is is_firm
-
-
 @pytest.mark.parametrize("kind", ["", "letter", "card", "meter", "site"])
 def test_other_kinds_explain_nothing(kind: str) -> None:
     assert _explained([line("Brand: Zorvath", 0, 0)], kind) == frozenset()

@@ -234,36 +234,6 @@ def test_words_above_the_number_of_a_house_are_no_part_of_the_address(above: str
     assert page.text.value == text
 
 
-@pytest.mark.parametrize(
-    ("below", "text"),
-    [
-        ("ROUTE:", "16-30\nROUTE:"),
-        ("ROUTE ZORVATH", "16-[REDACTED_ADDRESS]\n[REDACTED_ADDRESS]"),
-    ],
-)
-def test_a_label_below_a_number_makes_no_street(below: str, text: str) -> None:
-    redactor = PhraseRedactor({f"30 {below}": "ADDRESS"}, "street:number-kind-name")
-    page = redact_page(WHITE, [line("16-30", 0, 50), line(below, 0, 75)], redactor, "form", mime=PNG)
-    assert page.text.value == text
-
-
-@pytest.mark.parametrize(
-    ("above", "recognizer", "score", "hidden"),
-    [
-        ("Project #1969-105", "phone", 0.75, False),
-        ("Project #1969-105", "phone", 0.9, True),  # something announces it
-        ("Project #1969-105", "number", 0.75, True),
-        ("Fax: 1969-105", "phone", 0.75, True),
-    ],
-)
-def test_two_numbers_in_two_lines_are_no_telephone_number_by_their_shape(
-    above: str, recognizer: str, score: float, hidden: bool
-) -> None:
-    redactor = PhraseRedactor({"1969-105 3361": "PHONE"}, recognizer, score)
-    page = redact_page(WHITE, [line(above, 0, 50), line("3361", 0, 75)], redactor, "form", mime=PNG)
-    assert ("3361" not in page.text.value) is hidden
-
-
 @pytest.mark.parametrize(("label", "hidden"), [("Date of birth", True), ("Flat or suite", False)])
 def test_the_value_below_a_label_may_be_in_larger_print(label: str, hidden: bool) -> None:
     value = line("22/02/1990", 0, 50 + 20 + 25)

@@ -47,14 +47,6 @@ def test_a_part_of_a_number_belongs_to_the_column_before_the_next_header() -> No
 
 
 @pytest.mark.parametrize(
-    ("cell", "is_value"), [("Xq Zt", True), ("Pages:", False), ("PAGE(S)", False), ("Page (s) ", False)]
-)
-def test_a_label_below_a_header_of_a_form_is_no_cell(cell: str, is_value: bool) -> None:
-    lines = [line("Signature", 0, 0), line("Date", 300, 0), line(cell, 0, 40)]
-    assert bool(personal_cells(lines, rows(lines), aligned=True)) is is_value
-
-
-@pytest.mark.parametrize(
     "lines",
     [
         [line("Name", 0, 0), line("something", 300, 0), line("Xq Zt", 0, 40)],  # one header alone may be a sentence
