@@ -51,7 +51,7 @@ from models.redaction.slots.filling import (
     unsettled_from,
     without_pauses,
 )
-from models.redaction.slots.typed_names import is_no_name, names_among
+from models.redaction.slots.typed_names import CLEARED_IN, is_no_name, names_among
 from models.redaction.slots.types import SpokenText
 from models.redaction.slots.value_types import with_told_types
 from models.redaction.types import RedactionContext, Suspect
@@ -127,7 +127,7 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
 def _judge_names(draft: Draft, job: Job) -> None:
     """In a typed text, drop and add names as the tagger sees them."""
     slots, view = draft.slots, draft.text_view
-    stays = bool(job.context.asked_for) or job.context.language[:2] == "hi"
+    stays = bool(job.context.asked_for) or job.context.language[:2].lower() not in CLEARED_IN
     draft.slots = []
     cleared = [not stays and is_no_name(entity, slots) for entity in draft.candidates]
     kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]

@@ -11,7 +11,7 @@ from vestibule.v1 import admin_pb2, conversation_pb2
 from tests.e2e.harness import App
 
 BACK_S = 150.0
-HEALTHY_AFTER = 20
+HEALTHY_AFTER = 3
 """Questions after which what is told to be unhealthy is so."""
 
 

@@ -23,7 +23,8 @@ from tests.e2e.harness import DATA, App, Server, detail, reason, refusal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-PERSONAL = ("Marguerite", "Okonkwo", "4155550132", "415", "0132", "Birchwood", "okonkwo@example.com")
+PERSONAL = ("Marguerite", "Okonkwo", "4155550132", "Birchwood", "okonkwo@example.com")
+PARTS = ("415", "0132")
 _IDS = re.compile(rb"[0-9A-Za-z_-]{24,}")
 """Identifiers and tokens, in which three digits of a telephone number stand by chance."""
 
@@ -105,8 +106,9 @@ class Guided:
 
     def holds_nothing_personal(self) -> None:
         """Everything that the app received, with what was typed in it, names nobody."""
-        received = _IDS.sub(b"", b"\n".join([*self.received, *(reply.encode() for reply in self.replies)]))
+        received = b"\n".join([*self.received, *(reply.encode() for reply in self.replies)])
         assert [value for value in PERSONAL if value.encode() in received] == []
+        assert [part for part in PARTS if part.encode() in _IDS.sub(b"", received)] == []
 
 
 async def guided(channel: grpc.aio.Channel, flow: str, language: str = "en", **facts: str) -> Guided:

@@ -3,7 +3,8 @@
 The model is Rampart (National Design Studio, CC BY 4.0): BERT, 6 layers of 384, lower case, 17 labels. Only its two
 lower layers run. ``label_head`` and ``name_head`` read the labels and the names out of their hidden states. A word
 takes the highest probability of its tokens, so an entity never cuts a word. For spoken texts, a second encoder runs
-beside it: the same two layers, fitted further, under the slot tagger.
+beside it: the same two layers, fitted further, under the slot tagger. For typed texts it runs afterwards, where a word
+may be a name and may be none.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ NAME_LABELS = ("GIVEN_NAME", "SURNAME")
 LEAST_PROBABILITY = 0.05
 """Predictions below this are not reported."""
 
-_DOUBTED = 0.25
-"""Least probability of a name in a typed text for the slot tagger to look at that text. Lower ones cost time and find
-nothing more (docs/evaluation/constants/redaction.md, typed-names).
+_DOUBTED = 0.1
+"""Least probability of a name in a typed text for the slot tagger to look at that text. See
+docs/evaluation/constants/redaction.md, typed-names.
 """
 
 _Projection = Callable[[Floats], Floats]
@@ -52,7 +53,7 @@ def _unchanged(states: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What tags the words of spoken texts.
+    """What tags the words of spoken and typed texts.
 
     Attributes:
         tagger: Reads the slots out of hidden states.
@@ -75,7 +76,7 @@ class RampartClassifier:
         labels: Reads the labels out of them.
         names: Judges which words are names; without one the labels do.
         size: How long texts are cut.
-        slots: Tags the words of spoken texts; without it they have no slots.
+        slots: Tags the words of spoken and typed texts; without it they have no slots.
     """
 
     def __init__(

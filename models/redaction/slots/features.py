@@ -43,13 +43,13 @@ _MONTHS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SlotContext:
-    """What is known about the words of a spoken text.
+    """What is known about the words of a text.
 
     Attributes:
         language: ISO 639-1 code.
         asked_for: What the assistant just asked for.
         words: How sure speech recognition is of each word; empty where it is not known.
-        typed: Whether it was typed instead.
+        typed: Whether the text was typed, not spoken.
     """
 
     language: str = "en"
@@ -216,5 +216,5 @@ FEATURES: Final = _TEXT + len(_of_text("", (), False))
 """Length of a row."""
 
 CONFIDENCE_COLUMNS: Final = slice(_CONFIDENCE, _NAME)
-QUESTION_COLUMNS: Final = slice(_TEXT + len(LANGUAGES), FEATURES - 1)
+QUESTION_COLUMNS: Final = slice(_TEXT + len(LANGUAGES), _TEXT + len(LANGUAGES) + len(QUESTIONS))
 LANGUAGE_COLUMNS: Final = slice(_TEXT, _TEXT + len(LANGUAGES))

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.redaction.slots.entities import SlotBars, slot_entities, words_in
+from models.redaction.slots.features import LANGUAGES
 from models.redaction.slots.types import SlotWord
 from models.redaction.types import CLASSIFIER, EXACT
 from models.text import Entity
 
 NAME: Final = "NAME"
+
+CLEARED_IN: Final = frozenset(LANGUAGES) - {"hi"}
+"""Languages in which names are cleared: those that the tagger learned, but for Hindi, in which it takes too many names
+for none. See docs/evaluation/constants/redaction.md, typed-names.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,6 @@ def is_no_name(entity: Entity, slots: Sequence[SlotWord], bars: TypedBars = DEFA
 
 
 def names_among(slots: Sequence[SlotWord], bars: TypedBars = DEFAULT_BARS) -> Iterator[Entity]:
-    """The names that the tagger finds."""
-    for entity in slot_entities(slots, SlotBars(worded=bars.found, beside=bars.beside, within=0)):
-        if entity.type == NAME:
-            yield entity
+    """The names that the tagger finds, also right beside values of other types."""
+    names = [word if word.type == NAME else word._replace(personal=0.0) for word in slots]
+    return slot_entities(names, SlotBars(worded=bars.found, beside=bars.beside, within=0))

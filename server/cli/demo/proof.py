@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -119,7 +120,7 @@ def prove(traces: Traces, probes: Probes, read_picture: Callable[[Path], str]) -
         _search_shown(traces.shown, probes),
         _search_files("output of server and stand-ins", traces.logs, probes.whole),
         _search_files("Ray's logs", files_below(traces.ray_logs), probes.whole),
-        _search_files("database file and write-ahead log", _ledger_files(traces.ledger), probes.whole),
+        _search_ledger_files(traces.ledger, probes.whole),
         _search_columns(traces.ledger, probes),
         _search_files("spool and state folder", files_below([traces.state]), probes.whole, may_be_empty=True),
         _search_pictures(traces.pictures, probes, read_picture),
@@ -218,6 +219,12 @@ def files_below(folders: Iterable[Path]) -> list[Path]:
     return sorted(path for path in places if path.is_file() and not path.is_symlink())
 
 
+def _search_ledger_files(ledger: Path, probe: Search) -> Finding:
+    """Search a copy, because a checkpoint may move rows from the log to the file between two reads."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _search_files("database file and write-ahead log", _copied(ledger, Path(folder)), probe)
+
+
 def _ledger_files(ledger: Path) -> list[Path]:
     return [p for p in (ledger, ledger.with_name(ledger.name + ".wal")) if p.exists()]
 
@@ -252,28 +259,41 @@ def _search_columns(ledger: Path, probes: Probes) -> Finding:
 def copied_ledger(ledger: Path, folder: Path) -> duckdb.DuckDBPyConnection:
     """Open a copy of the file and its log, because the server holds the original.
 
-    It is copied again if a checkpoint moved rows from the log to the file meanwhile: the copy would lack them.
-
     Raises:
-        Failure: No attempt gave a copy that is whole.
+        Failure: No attempt gave a copy that can be opened.
     """
     import duckdb
 
     problem: Exception | None = None
     for attempt in range(COPY_ATTEMPTS):
-        if attempt:
-            time.sleep(COPY_PAUSE_S)
         into = folder / str(attempt)
         into.mkdir()
-        before = _version(ledger)
         try:
-            for file in _ledger_files(ledger):
-                shutil.copy2(file, into / file.name)
-            if _version(ledger) == before:
-                return duckdb.connect(into / ledger.name)
-        except (duckdb.Error, FileNotFoundError) as error:
+            return duckdb.connect(_copied(ledger, into)[0])
+        except duckdb.Error as error:
             problem = error
+            time.sleep(COPY_PAUSE_S)
     raise Failure("A copy of the ledger could not be opened.") from problem
+
+
+def _copied(ledger: Path, folder: Path) -> list[Path]:
+    """Copies of the file and its log; made again if a checkpoint came between them, as rows would be in neither.
+
+    Raises:
+        Failure: A checkpoint came between them each time.
+    """
+    for attempt in range(COPY_ATTEMPTS):
+        if attempt:
+            time.sleep(COPY_PAUSE_S)
+        before = _version(ledger)
+        for file in _ledger_files(ledger):
+            with suppress(FileNotFoundError):  # the log, which a checkpoint deletes
+                shutil.copy2(file, folder / file.name)
+        if _version(ledger) == before:
+            return _ledger_files(folder / ledger.name)
+        for copy in _ledger_files(folder / ledger.name):
+            copy.unlink()
+    raise Failure("The ledger could not be copied between two checkpoints.")
 
 
 def _version(ledger: Path) -> tuple[int, int]:

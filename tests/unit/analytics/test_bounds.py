@@ -49,9 +49,11 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 
 @contextmanager
-def served(ledger: Ledger, ended: Callable[[str], None] = lambda reason: None) -> Iterator[tuple[Supervisor, int]]:
+def served(
+    ledger: Ledger, ended: Callable[[str], None] = lambda reason: None, limits: QueryLimits = LIMITS
+) -> Iterator[tuple[Supervisor, int]]:
     port = free_ports(1)[0]
-    endpoint = endpoint_of(ledger, port, TOKEN, limits=LIMITS, on_ended=ended)
+    endpoint = endpoint_of(ledger, port, TOKEN, limits=limits, on_ended=ended)
     endpoint.start()
     try:
         yield endpoint, port
@@ -164,7 +166,7 @@ def test_many_at_once_slow_nobody_down(ledger: Ledger) -> None:
 
 
 def test_stopping_does_not_wait_for_queries_and_leaves_no_process(ledger: Ledger) -> None:
-    with served(ledger) as (endpoint, port):
+    with served(ledger, limits=QueryLimits(seconds=120.0)) as (endpoint, port):  # longer than the stop may take
         slow = [threading.Thread(target=lambda: _ask_once(port, FROM_THE_ATTACK[-1])) for _ in range(3)]
         for thread in slow:
             thread.start()
@@ -320,7 +322,7 @@ def test_the_server_keeps_its_lock_on_the_ledger(ledger: Ledger) -> None:
         assert "Could not set lock" in tried.stderr
 
 
-def test_what_is_committed_is_read_at_once_and_within_a_second_under_load(ledger: Ledger) -> None:
+def test_what_is_committed_is_read_soon_after(ledger: Ledger) -> None:
     with served(ledger) as (_, port), connect(port, TOKEN) as analyst:
         analyst.execute("FROM v_funnel").fetchall()
         for _ in range(5):

@@ -104,6 +104,26 @@ def test_a_ledger_is_copied_again_when_a_checkpoint_came_meanwhile(
     assert copies.count(traces.ledger) == 2
 
 
+def test_a_value_is_found_although_a_checkpoint_moves_it_from_the_log_to_the_file(
+    traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies: list[Path] = []
+    monkeypatch.setattr(proof, "COPY_PAUSE_S", 0.0)
+
+    def copy_then_checkpoint(source: Path, target: Path) -> None:
+        shutil.copyfile(source, target)
+        copies.append(source)
+        if len(copies) == 1:
+            writer.execute("CHECKPOINT")
+
+    monkeypatch.setattr(shutil, "copy2", copy_then_checkpoint)
+    with duckdb.connect(traces.ledger) as writer:
+        writer.execute("SET checkpoint_threshold = '1GB'")
+        writer.execute("INSERT INTO turns VALUES (2, 'Aisha Khan', NULL)")
+        places = found(prove(traces, PROBES, read_nothing_personal))
+    assert "ledger.duckdb" in places["database file and write-ahead log"]
+
+
 def test_a_file_that_is_deleted_while_it_is_searched_is_no_failure(
     traces: Traces, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,11 @@ def test_the_tagger_adds_names_and_nothing_else() -> None:
     assert [(e.start, e.end) for e in names_among(words, BARS)] == [(0, 11)]
 
 
+def test_a_name_right_beside_a_number_is_found() -> None:
+    words = slots(("NAME", 0.9), ("PHONE", 0.99), ("PHONE", 0.99), ("PHONE", 0.99))
+    assert [(e.type, e.start, e.end) for e in names_among(words, BARS)] == [("NAME", 0, 5)]
+
+
 SURE, UNSURE = DEFAULT_BARS.found, DEFAULT_BARS.kept / 2
 
 
@@ -63,6 +68,15 @@ def test_typed_texts_are_judged_and_printed_ones_are_not(source: TextSource, exp
 def test_a_number_that_the_tagger_takes_for_a_value_stays_readable() -> None:
     tagger = WordListClassifier(slots={"4821": ("ID", 0.99)})
     assert found("The display says 4821 again", TextSource.TYPED, redactor=LocalRedactor(tagger)) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "hidden"), [("de", False), ("DE", False), ("hi", True), ("HI", True), ("pl", True)]
+)
+def test_names_are_cleared_in_the_languages_that_the_tagger_learned(language: str, hidden: bool) -> None:
+    tagger = WordListClassifier({"klingel": "SURNAME"}, {"klingel": ("NAME", 0.0)}, score=0.8)
+    seen = found("Die Klingel ist es heute", TextSource.TYPED, language, LocalRedactor(tagger))
+    assert seen == ([("NAME", "Klingel")] if hidden else [])
 
 
 def test_what_answers_a_question_stays_hidden() -> None:
