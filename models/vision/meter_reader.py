@@ -9,10 +9,13 @@ and a blank; a drum between two digits counts as the one that is leaving.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any, Final
+
+import numpy as np
 
 from models.errors import WeightsError
 from models.media.pixels import Pixels
@@ -20,7 +23,6 @@ from models.text import RawText
 from models.vision.geometry import lies_in, stretch
 from models.vision.line_crops import CROP_HEIGHT, CROP_WIDTH, Line, crop, to_input
 from models.vision.meter_digits import MAX_DIGITS, DigitRow, decode_row, first_red, softmax
-from models.vision.meter_votes import merge
 from models.vision.types import Box, OcrLine, OcrWord
 
 WEIGHTS: Final = "register.onnx"
@@ -146,12 +148,20 @@ class MeterReader:
         line = max(candidates, key=lambda row: row.score).extent()
         shifted = [line.moved(0.0, share * line.height) for share in (0.0, *_SHIFTS)]
         candidates += self._recognize(image, shifted, _BANDS, balanced)
-        merged = merge(candidates)
-        if merged is None or merged.score < MIN_SCORE:
+        count = _vote(candidates)
+        if not count:
             return None
-        text = "".join(str(d) for d in merged.digits.argmax(axis=1))
-        split = first_red(merged.red)
-        scores = tuple(float(s) for s in merged.digits.max(axis=1))
+        agreeing = [row for row in candidates if len(row.places) == count]
+        weights = np.array([row.score for row in agreeing])
+        weights /= weights.sum()
+        digits = np.einsum("k,knd->nd", weights, np.stack([row.digits for row in agreeing]))
+        red = np.einsum("k,kn->n", weights, np.stack([row.red for row in agreeing]))
+        merged = replace(max(agreeing, key=lambda row: row.score), digits=digits, red=red)
+        if merged.score < MIN_SCORE:
+            return None
+        text = "".join(str(d) for d in digits.argmax(axis=1))
+        split = first_red(red)
+        scores = tuple(float(s) for s in digits.max(axis=1))
         return MeterReading(text[:split], text[split:], merged.extent().box(), scores)
 
     def _recognize(
@@ -170,6 +180,15 @@ class MeterReader:
 def _squeeze(line: Line, band: float) -> float:
     """Factor by which a long line is shortened to fit into a crop."""
     return max(1.0, line.length * _MARGIN / (line.height * band) * CROP_HEIGHT / CROP_WIDTH)
+
+
+def _vote(rows: Sequence[DigitRow]) -> int:
+    """The number of digits with the most votes, weighted by score; 0 when no crop shows a meter."""
+    votes: Counter[int] = Counter()
+    for row in rows:
+        if row.score > 0:
+            votes[len(row.places)] += row.score**2  # type: ignore[assignment]
+    return votes.most_common(1)[0][0] if votes else 0
 
 
 def _load(threads: int) -> Any:
