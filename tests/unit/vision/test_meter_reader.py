@@ -240,3 +240,11 @@ def test_a_meter_is_read_whichever_way_it_lies(turns: int) -> None:
     pixels = decode((DATA / "meter.jpg").read_bytes(), ImageLimits()).pixels
     lines = RapidOcrEngine(OcrOptions(threads=1)).read(np.ascontiguousarray(np.rot90(pixels, turns)))
     assert lines[0].text.reveal() == "reading 04821 .7"
+
+
+def test_a_photographed_register_has_no_reading() -> None:
+    """It stands sideways and its print is small, so many crops look a little like a meter."""
+    pixels = decode((DATA / "register.jpg").read_bytes(), ImageLimits()).pixels
+    lines = RapidOcrEngine(OcrOptions(threads=1)).read(pixels)
+    assert lines
+    assert not [line for line in lines if line.text.reveal().startswith("reading")]
