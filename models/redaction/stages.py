@@ -132,7 +132,8 @@ def _judge_names(draft: Draft, job: Job) -> None:
     cleared = [not stays and is_no_name(entity, slots) for entity in draft.candidates]
     kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
     draft.doubted = list(compress(draft.candidates, cleared))
-    found = (e for e in names_among(slots) if not are_brands(view, e.start, e.end))
+    others = [entity for entity, is_cleared in zip(draft.candidates, cleared, strict=True) if not is_cleared]
+    found = (e for e in names_among(slots, others) if not are_brands(view, e.start, e.end))
     draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
     draft.candidates = [detection.original for detection in draft.detections]
 

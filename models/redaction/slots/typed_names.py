@@ -6,6 +6,7 @@ is none. The slot tagger has learned from typed messages as well and sees the wh
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -54,7 +55,13 @@ def is_no_name(entity: Entity, slots: Sequence[SlotWord], bars: TypedBars = DEFA
     return bool(words) and max(word.personal for word in words) < bar
 
 
-def names_among(slots: Sequence[SlotWord], bars: TypedBars = DEFAULT_BARS) -> Iterator[Entity]:
-    """The names that the tagger finds, also right beside values of other types."""
-    names = [word if word.type == NAME else word._replace(personal=0.0) for word in slots]
+def names_among(slots: Sequence[SlotWord], found: Sequence[Entity], bars: TypedBars = DEFAULT_BARS) -> Iterator[Entity]:
+    """The names that the tagger finds. They do not reach into what others found, unless that is a name, too."""
+    values = [entity for entity in found if entity.type != NAME]
+    starts, ends = sorted(value.start for value in values), sorted(value.end for value in values)
+
+    def is_name(word: SlotWord) -> bool:
+        return word.type == NAME and bisect_left(starts, word.end) == bisect_right(ends, word.start)
+
+    names = [word if is_name(word) else word._replace(personal=0.0) for word in slots]
     return slot_entities(names, SlotBars(worded=bars.found, beside=bars.beside, within=0))

@@ -43,12 +43,18 @@ def test_a_name_that_both_doubt_is_dropped(entity: Entity, words: list[tuple[str
 
 def test_the_tagger_adds_names_and_nothing_else() -> None:
     words = slots(("NAME", 0.9), ("NAME", 0.4), ("NAME", 0.1), ("PHONE", 0.99), ("NAME", 0.1), ("NAME", 0.7))
-    assert [(e.start, e.end) for e in names_among(words, BARS)] == [(0, 11)]
+    assert [(e.start, e.end) for e in names_among(words, [], BARS)] == [(0, 11)]
 
 
 def test_a_name_right_beside_a_number_is_found() -> None:
     words = slots(("NAME", 0.9), ("PHONE", 0.99), ("PHONE", 0.99), ("PHONE", 0.99))
-    assert [(e.type, e.start, e.end) for e in names_among(words, BARS)] == [("NAME", 0, 5)]
+    assert [(e.type, e.start, e.end) for e in names_among(words, [], BARS)] == [("NAME", 0, 5)]
+
+
+def test_a_name_does_not_grow_into_what_others_found() -> None:
+    words = slots(("NAME", 0.9), ("NAME", 0.9), ("NAME", 0.9), ("NAME", 0.9))
+    email = Entity("EMAIL", 12, 23, 1.0, "email")
+    assert [(e.start, e.end) for e in names_among(words, [email], BARS)] == [(0, 11)]
 
 
 SURE, UNSURE = DEFAULT_BARS.found, DEFAULT_BARS.kept / 2
