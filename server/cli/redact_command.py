@@ -35,8 +35,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 HELP: Final = """\
 Replace names, numbers, addresses and other personal data in TEXT by tags; `-` reads it from standard input.
 
-With --jsonl, in: {"id", "text", "source": "typed"|"speech"|"ocr", "lang"?}; out: {"id", "text", "entities":
-[{"type", "start", "end", "score"}]}, with offsets in code points of the input. A text that was recognised may come
+With --jsonl, in: {"id", "text", "source"?: "typed"|"speech"|"ocr", "lang"?}; out: {"id", "text", "entities":
+[{"type", "start", "end", "score"}], "safe_for_llm"}, with offsets in code points of the input. A text that was recognised may come
 with "words": [{"start", "end", "confidence"}], "alternatives": [text] and "confidence", all from 0 to 1, as
 `transcribe --jsonl --unredacted` writes them; what recognition doubts beside something personal is redacted too.
 
