@@ -12,7 +12,7 @@ from typing import Final
 
 from models.redaction.entities import labels_where
 from models.redaction.slots.types import SlotWord
-from models.redaction.types import CLASSIFIER, EXACT, OF_POLICY, SLOT_TAGGER, Suspect
+from models.redaction.types import CLASSIFIER, OF_POLICY, SLOT_TAGGER, Suspect
 from models.text import Entity
 
 RECOGNIZER: Final = SLOT_TAGGER
@@ -44,7 +44,7 @@ class SlotBars:
     sure: float = 0.6
     worded: float = 0.8
     dated: float = 0.98
-    beside: float = 0.2
+    beside: float = 0.15
     within: int = 6
     suspected: float = 0.05
     likely: float = 0.1
@@ -58,6 +58,9 @@ class SlotBars:
             return self.worded
         return self.dated if kind == "DOB" else self.sure
 
+
+EXACT: Final = 0.9
+"""Score over which an entity was found by its own characters, and not by the words around."""
 
 _WORDS_BESIDE: Final = 2
 """Other words that a text must have for a number in it to be cleared."""

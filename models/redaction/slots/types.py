@@ -27,10 +27,10 @@ class SlotWord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpokenText:
-    """A text for the slot tagger, mostly one that was recognized in speech; its context says whether it was typed.
+    """A text that was recognized in speech.
 
     Attributes:
-        text: As it was recognized or typed.
+        text: As it was recognized.
         view: As the classifier reads it, in Latin letters.
         context: What else is known of it.
     """
