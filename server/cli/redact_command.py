@@ -38,7 +38,8 @@ Replace names, numbers, addresses and other personal data in TEXT by tags; `-` r
 With --jsonl, in: {"id", "text", "source"?: "typed"|"speech"|"ocr", "lang"?}; out: {"id", "text", "entities":
 [{"type", "start", "end", "score"}], "safe_for_llm"}, with offsets in code points of the input. A text that was
 recognised may come with "words": [{"start", "end", "confidence"}], "alternatives": [text] and "confidence", all from
-0 to 1, as `transcribe --jsonl --unredacted` writes them; what recognition doubts beside something personal is redacted too.
+0 to 1, as `transcribe --jsonl --unredacted` writes them; what recognition doubts beside something personal is redacted
+too.
 
 With --ledger, what was stored before a rule or a policy changed is redacted again with today's. This only adds
 tags. The server must not run. It may be interrupted and repeated. --dry-run says how many texts would change.
