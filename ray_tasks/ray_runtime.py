@@ -29,8 +29,6 @@ HEAD_LOST_S: Final = 1_000_000
 server must keep running: it still answers, keeps accepted work and closes its ledger. So this is set to eleven days.
 """
 
-_REFUSALS: Final = (OSError, RuntimeError, ValueError, AuthenticationError)
-
 
 class RayRuntime:
     """Starts or joins Ray, knows its processes, and shuts it down. All methods block.
@@ -79,11 +77,8 @@ class RayRuntime:
                 logging_level=logging.ERROR,
                 **(self._local_options() if self.local else {}),
             )
-        except Exception as exc:
-            # What ray.init raises when it cannot start or join a cluster. It has no class of its own for a node that
-            # is not up after 30 s, as on a busy machine.
-            if not isinstance(exc, _REFUSALS) and type(exc) is not Exception:
-                raise
+        # What ray.init raises when it cannot start or join a cluster.
+        except (OSError, RuntimeError, ValueError, AuthenticationError) as exc:
             raise Unavailable(
                 f"Ray could not be {'started' if self.local else 'joined'} ({type(exc).__name__}).",
                 reason=Reason.CLUSTER_UNAVAILABLE,

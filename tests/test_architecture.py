@@ -21,7 +21,6 @@ BROAD_EXCEPT_EDGES = {
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction
     "server/housekeeping.py",  # one work that fails must not end the others
     "server/runtime/daemon_thread.py",  # the thread hands whatever the work raised to whoever waits for it
-    "ray_tasks/ray_runtime.py",  # Ray has no class of its own for a node that is not up in time
     "server/rpc/flood_guard.py",  # nobody waits for its thread, which has to go on
 }
 
