@@ -280,8 +280,10 @@ def _copied(ledger: Path, folder: Path) -> list[Path]:
     """Copies of the file and its log; made again if a checkpoint came between them, as rows would be in neither.
 
     Raises:
-        Failure: A checkpoint came between them each time.
+        Failure: There is no ledger, or a checkpoint came between them each time.
     """
+    if not ledger.exists():
+        raise Failure(f"There is nothing to search: {ledger.name}.")
     for attempt in range(COPY_ATTEMPTS):
         if attempt:
             time.sleep(COPY_PAUSE_S)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,10 +83,11 @@ def test_the_write_ahead_log_is_searched_while_the_file_is_open(traces: Traces) 
     assert set(places["every column of every table"]) == {"turns.text"}
 
 
-def test_a_ledger_is_copied_again_when_a_checkpoint_came_meanwhile(
-    traces: Traces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first copy has the file of before, and no log: the checkpoint has deleted it."""
+@contextmanager
+def checkpoint_after_first_copy(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Path]]]:
+    """A writer of the ledger that makes a checkpoint when the first file is copied, and what was copied."""
     copies: list[Path] = []
     monkeypatch.setattr(proof, "COPY_PAUSE_S", 0.0)
 
@@ -95,8 +98,16 @@ def test_a_ledger_is_copied_again_when_a_checkpoint_came_meanwhile(
             writer.execute("CHECKPOINT")
 
     monkeypatch.setattr(shutil, "copy2", copy_then_checkpoint)
-    with duckdb.connect(traces.ledger) as writer:
+    with duckdb.connect(ledger) as writer:
         writer.execute("SET checkpoint_threshold = '1GB'")
+        yield writer, copies
+
+
+def test_a_ledger_is_copied_again_when_a_checkpoint_came_meanwhile(
+    traces: Traces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first copy has the file of before, and no log: the checkpoint has deleted it."""
+    with checkpoint_after_first_copy(traces.ledger, monkeypatch) as (writer, copies):
         writer.execute("INSERT INTO turns VALUES (2, 'Thank you.', NULL)")
         (folder := tmp_path / "copies").mkdir()
         with copied_ledger(traces.ledger, folder) as copy:
@@ -107,18 +118,7 @@ def test_a_ledger_is_copied_again_when_a_checkpoint_came_meanwhile(
 def test_a_value_is_found_although_a_checkpoint_moves_it_from_the_log_to_the_file(
     traces: Traces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copies: list[Path] = []
-    monkeypatch.setattr(proof, "COPY_PAUSE_S", 0.0)
-
-    def copy_then_checkpoint(source: Path, target: Path) -> None:
-        shutil.copyfile(source, target)
-        copies.append(source)
-        if len(copies) == 1:
-            writer.execute("CHECKPOINT")
-
-    monkeypatch.setattr(shutil, "copy2", copy_then_checkpoint)
-    with duckdb.connect(traces.ledger) as writer:
-        writer.execute("SET checkpoint_threshold = '1GB'")
+    with checkpoint_after_first_copy(traces.ledger, monkeypatch) as (writer, _):
         writer.execute("INSERT INTO turns VALUES (2, 'Aisha Khan', NULL)")
         places = found(prove(traces, PROBES, read_nothing_personal))
     assert "ledger.duckdb" in places["database file and write-ahead log"]
@@ -215,3 +215,9 @@ def test_a_vision_upstream_without_a_picture_fails_the_proof(traces: Traces) -> 
 def test_pictures_without_readable_text_fail_the_proof(traces: Traces) -> None:
     with pytest.raises(Failure, match="proves nothing"):
         prove(traces, PROBES, lambda picture: "")
+
+
+def test_a_ledger_that_is_not_there_is_no_proof(traces: Traces) -> None:
+    traces.ledger.unlink()
+    with pytest.raises(Failure, match="nothing to search"):
+        prove(traces, PROBES, read_nothing_personal)
