@@ -29,7 +29,8 @@ class Draft:
         recognition: How sure speech recognition is of the text, with offsets in the view.
         detections: Every detection, before any is dropped or merged.
         suspects: Words that more words may still turn into names.
-        slots: What the slot tagger says of each word, in order; empty where it does not run, as in typed text.
+        slots: What the slot tagger says of each word, in order; empty where it does not run, and once it has judged a
+            typed text.
         doubted: Names of the classifier in which the slot tagger sees nothing personal.
         tokens: Words and marks, once ``detect`` has read them.
         spoken: The words of a spoken text, once a stage has read them.

@@ -51,6 +51,8 @@ from models.redaction.slots.filling import (
     unsettled_from,
     without_pauses,
 )
+from models.redaction.slots.misheard_mentions import misheard_mentions
+from models.redaction.slots.typed_names import CLEARED_IN, is_no_name, names_among
 from models.redaction.slots.types import SpokenText
 from models.redaction.slots.value_types import with_told_types
 from models.redaction.types import RedactionContext, Suspect
@@ -72,8 +74,8 @@ def _draft(text: RawText) -> Draft:
 def detect(drafts: list[Draft], job: Job) -> None:
     """Start the classifier in another thread, and run the patterns on every view of each text meanwhile."""
     readable = [transliterated(draft.view.text) or draft.text_view for draft in drafts]
-    spoken = _spoken(drafts, readable, job.context) if job.context.source is TextSource.SPEECH else None
-    classifications = job.classifier.begin([view.text for view in readable], spoken)
+    tagged = None if job.context.source is TextSource.OCR else _tagged(drafts, readable, job.context)
+    classifications = job.classifier.begin([view.text for view in readable], tagged)
     if job.context.source is not TextSource.OCR:
         for draft in drafts:
             draft.tokens = tokens_of(draft.view.text)
@@ -85,22 +87,26 @@ def detect(drafts: list[Draft], job: Job) -> None:
         draft.candidates = [detection.original for detection in draft.detections]
 
 
-def _spoken(drafts: list[Draft], readable: list[TextView], context: RedactionContext) -> list[SpokenText]:
-    language, asked = context.language, context.asked_for
+def _tagged(drafts: list[Draft], readable: list[TextView], context: RedactionContext) -> list[SpokenText]:
+    language, asked, typed = context.language, context.asked_for, context.source is TextSource.TYPED
     return [
-        SpokenText(draft.view.text, view, SlotContext(language, asked, draft.recognition.words))
+        SpokenText(draft.view.text, view, SlotContext(language, asked, draft.recognition.words, typed))
         for draft, view in zip(drafts, readable, strict=True)
     ]
 
 
 def tag_slots(drafts: list[Draft], job: Job) -> None:
-    """In spoken texts, add the values that the slot tagger finds, and the words that it suspects but function words.
+    """In spoken texts, add the values that the slot tagger finds, and the words that it suspects but function words. In
+    typed texts, it judges names alone.
 
     What others found and in which it sees nothing personal is dropped: names, unless something was asked for, and other
     values, unless one was announced or a number asked for.
     """
     for draft in drafts:
         if not draft.slots:
+            continue
+        if job.context.source is TextSource.TYPED:
+            _judge_names(draft, job)
             continue
         text = spoken_words(draft, job)
         view = draft.text_view
@@ -111,12 +117,27 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         ]
         kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
         draft.doubted = [entity for entity in compress(draft.candidates, cleared) if entity.type == "NAME"]
-        found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
+        names = (each for each in compress(draft.candidates, (not one for one in cleared)) if each.type == "NAME")
+        found = (e for e in slot_entities(draft.slots, names=names) if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]
         listed = words(job.context.language, "function_words")
         waiting = (s for s in suspected_slots(draft.slots) if draft.view.lower[s.start : s.end] not in listed)
         draft.suspects = sorted([*draft.suspects, *waiting])
+
+
+def _judge_names(draft: Draft, job: Job) -> None:
+    """In a typed text, drop and add names as the tagger sees them."""
+    slots, view = draft.slots, draft.text_view
+    stays = bool(job.context.asked_for) or job.context.language[:2].lower() not in CLEARED_IN
+    draft.slots = []
+    cleared = [not stays and is_no_name(entity, slots) for entity in draft.candidates]
+    kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
+    draft.doubted = list(compress(draft.candidates, cleared))
+    others = [entity for entity, is_cleared in zip(draft.candidates, cleared, strict=True) if not is_cleared]
+    found = (e for e in names_among(slots, others) if not are_brands(view, e.start, e.end))
+    draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
+    draft.candidates = [detection.original for detection in draft.detections]
 
 
 def leave_known_words(drafts: list[Draft], job: Job) -> None:
@@ -159,6 +180,7 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
             continue
         found = list(without_pauses(text, draft.candidates))
         filled = list(trimmed(text, found + fill_slots(text, job.context, found)))
+        filled += misheard_mentions(text, filled)
         draft.candidates = list(with_told_types(text, filled))
 
 

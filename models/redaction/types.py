@@ -18,6 +18,9 @@ SLOT_TAGGER: Final = "slot"
 OF_POLICY: Final = "custom:"
 """How the recognizers of a policy begin."""
 
+EXACT: Final = 0.9
+"""Score over which an entity was found by its own characters, and not by the words around."""
+
 LAID_OUT = frozenset({"form", "receipt"})
 """Document types that consist of labels, values and goods instead of sentences."""
 

@@ -2,9 +2,9 @@
 
     python -m models.training.fit_slot_tagger --weights CACHE --rows FILE ... [--heard FILE ...] [--write DIR]
 
-The rows are spoken texts whose values are labelled, see ``models.training.spoken``. Those of the split ``train`` are
-learned from, together with the sentences of this folder; ``dev`` and ``held`` are only measured. The encoder starts
-as the lower layers of the published classifier. See README.md for the inputs.
+The rows are spoken and typed texts whose values are labelled, see ``models.training.spoken``. Those of the split
+``train`` are learned from, together with the sentences of this folder; ``dev`` and ``held`` are only measured. The
+encoder starts as the lower layers of the published classifier. See README.md for the inputs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from models.redaction.slots.features import SlotContext
 from models.redaction.slots.head import HEAD_FILE
 from models.training.fit_heads import labelled_lines
 from models.training.labelled_sets import PERSONS
-from models.training.name_texts import NameSource
+from models.training.name_texts import MESSAGES, NameSource, read_sentences
 from models.training.slot_network import SlotNetwork, fit_slots, probabilities
 from models.training.slot_report import report
 from models.training.slot_table import SlotRow, joined, labels_of, read_rows, table_of
@@ -37,8 +37,6 @@ from models.weights.store import verify
 SEED = 11
 LINE_WEIGHT, HEARD_WEIGHT = 0.5, 3.0
 """Weights of a sentence of this folder, and of a sentence that was spoken and heard; others have one."""
-LINE_STEP = 3
-"""Every third sentence of this folder is read."""
 _JOINED, _CUT = 0.15, 0.1
 """Shares of the rows that are also read with another one after it, and cut off at a word."""
 _BETWEEN = (" ", ", ", ". ", "")
@@ -47,9 +45,10 @@ _BETWEEN = (" ", ", ", ". ", "")
 def plain_rows(lists: Path, seed: int = SEED) -> Iterator[SlotRow]:
     """The sentences of this folder: names are labelled, and no number in them is personal."""
     chance = random.Random(seed)
-    for text in labelled_lines(lists, NameSource(lists, chance), chance):
+    source = NameSource(lists, chance)
+    for text in (*labelled_lines(lists, source, chance), *read_sentences(MESSAGES, source, chance)):
         spans = tuple((start, end, "NAME") for start, end, kind in text.spans if kind in PERSONS)
-        yield SlotRow("plain", text.text, spans, SlotContext(text.language), LINE_WEIGHT, whole=False)
+        yield SlotRow("plain", text.text, spans, SlotContext(text.language, typed=True), LINE_WEIGHT, whole=False)
 
 
 def varied(rows: Sequence[SlotRow], seed: int = SEED) -> Iterator[SlotRow]:
@@ -93,7 +92,7 @@ def rows_of(paths: Sequence[Path], weight: float = 1.0) -> Iterator[SlotRow]:
 
 def training_rows(rows: Sequence[Path], lists: Path) -> list[SlotRow]:
     """What is learned from and was never heard: the rows of the files, and sentences of this folder."""
-    return [*rows_of(rows), *list(plain_rows(lists))[::LINE_STEP]]
+    return [*rows_of(rows), *plain_rows(lists)]
 
 
 def main() -> None:
@@ -115,13 +114,13 @@ def main() -> None:
     torch.manual_seed(0)
     network = SlotNetwork(_lower_layers(verify(CLASSIFIER_NAME, args.weights)), len(labels))
     fit_slots(network, joined(tables), len(personal))
+    if args.write:
+        network.head(personal, harmless).write(args.write / HEAD_FILE.name)
+        write_layers(args.write / LAYERS_FILE.name, network.encoder())
     for split in ("dev", "held"):
         kept = [row for path in (*args.rows, *args.heard) for row in read_rows(path, (split,))]
         seen, spans = table_of(kept, labels, classifier, names)
         report(split, kept, spans, probabilities(network, seen)[:, : len(personal)].sum(axis=1))
-    if args.write:
-        network.head(personal, harmless).write(args.write / HEAD_FILE.name)
-        write_layers(args.write / LAYERS_FILE.name, network.encoder())
 
 
 def _lower_layers(folder: Path) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.redaction.lexicons.loader import checked
-from models.redaction.ner.gazetteer import LANGUAGES, frequencies, read_people
+from models.redaction.ner.gazetteer import LANGUAGES, frequencies, read_people, words_file
 from models.redaction.normalize.transliterate import transliterated
 from models.redaction.normalize.view import TextView, original
 from models.training.harmless_hindi import LEARNED_HINDI
@@ -36,9 +36,9 @@ NATIONS: Mapping[str, Set[str]] = {
     "fr": {"French", "Belgian"},
     "hi": {"Indian", "Nepalese"},
     "en": {"American", "English", "Indian", "Irish", "Canadian", "Nigerian", "Chinese", "Mexican", "Polish", "Turkish"},
+    "pt": {"Portuguese", "Brazilian", "Angolan"},
+    "it": {"Italian"},
 }
-MORE_NATIONS: Mapping[str, Set[str]] = {"pt": {"Portuguese", "Brazilian", "Angolan"}, "it": {"Italian"}}
-"""Those of languages that only the slot tagger learns from."""
 
 Span = tuple[int, int, str]
 
@@ -120,12 +120,12 @@ def filled(frame: str, language: str, source: NameSource, chance: random.Random)
 class NameSource:
     """Full names by nation, from the pinned lists."""
 
-    def __init__(self, folder: Path, chance: random.Random, nations: Mapping[str, Set[str]] = NATIONS) -> None:
+    def __init__(self, folder: Path, chance: random.Random) -> None:
         people = read_people(folder / "name2nats.pkl")
         self._chance = chance
         self._pools = {
             language: [n for n, of in people.items() if not wanted.isdisjoint(of) and 2 <= len(n.split()) <= 3]
-            for language, wanted in nations.items()
+            for language, wanted in NATIONS.items()
         }
 
     def name(self, kind: str, language: str) -> str:
@@ -178,5 +178,5 @@ def short_answers(folder: Path, source: NameSource, chance: random.Random, count
 
 def common_words(folder: Path, language: str) -> list[str]:
     """Frequent words of a language, in Latin letters."""
-    common = frequencies(folder / f"small_{language}.msgpack.gz", language)
+    common = frequencies(folder / words_file(language), language)
     return [w for w, frequency in common.items() if frequency > _COMMON and w.isalpha() and len(w) > 1]

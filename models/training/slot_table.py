@@ -60,7 +60,7 @@ def read_rows(path: Path, splits: Sequence[str], group: str = "") -> Iterator[Sl
             if row["split"] in splits and row["text"].strip():
                 spans = tuple((s["start"], s["end"], s["label"]) for s in row["spans"])
                 words = tuple(RecognizedWord(*word) for word in row.get("words") or ())
-                context = SlotContext(row["lang"], _questions(row.get("asked")), words)
+                context = SlotContext(row["lang"], _questions(row.get("asked")), words, typed=row.get("typed", False))
                 yield SlotRow(group or path.stem, row["text"], spans, context, whole=row.get("whole", True))
 
 

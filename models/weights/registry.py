@@ -116,8 +116,8 @@ def _rampart(name: str, size_bytes: int, sha256: str, hub_tail: bytes = b"") -> 
     return PinnedFile(name, size_bytes, sha256, members, hub_tail)
 
 
-def _words(language: str, size_bytes: int, sha256: str) -> PinnedFile:
-    name = f"small_{language}.msgpack.gz"
+def _words(language: str, size_bytes: int, sha256: str, length: str = "large") -> PinnedFile:
+    name = f"{length}_{language}.msgpack.gz"
     return PinnedFile(name, size_bytes, sha256, (f"{_WORDS}:wordfreq/data/{name}",))
 
 
@@ -224,11 +224,13 @@ _NAME_LISTS = Weights(
             "82f6415d0a95f19320da7e01b91284262a0c8d5ef808340db8f49ac17263dbfb",
             (f"{_PEOPLE}:name2nat/name2nats.pkl",),
         ),
-        _words("en", 124_892, "f94a80cba6a3857b260d0666b5432bb7ea9b85315574dee9c306e87f61298247"),
-        _words("de", 186_094, "2115b5bb4adb671a3352555a480b9c2f5b03493e9f7e4047997361d62310017a"),
-        _words("es", 154_340, "ff5853040f65bcc9cb3ed3721d1d09d4405389c1741ebbf529612220829ff5af"),
-        _words("fr", 138_496, "8fbbf619ff2e6ff5b3d99d41e69c105daf5795771ce8ef36529f210d571abe6e"),
-        _words("hi", 148_115, "92ccbf70297d28e97af55a2a517b95c3d8b599e4cc943fb6d4612a3d44a86992"),
+        _words("en", 1_494_836, "dffae8066b78dce0a6667cf5f58e567054f902674667090a7ac8a8a44628b05c"),
+        _words("de", 3_622_737, "8ef04d3f4a28fb48d800d25fa80a96d90a5f80c8496c9a453f99f887c6ad3c12"),
+        _words("es", 1_652_691, "14f326b4f68d517f9b8b99c1e26ef56a508d2dc8d0ee7a9e6e8732ddab1aa65e"),
+        _words("fr", 1_491_216, "6f16cd80b9b66c5698ed002becea83ae30d0584c3205f1cf01714ad562c00c8b"),
+        _words("it", 1_576_222, "0b5500e425a50e0f1fefb256d9125e74f586ac6b2f2a6e41bc96634bd5613cc7"),
+        _words("pt", 1_286_674, "7d764586bca6262f554d5fa77ad8e6841ef42534776e70558065140853660ce2"),
+        _words("hi", 148_115, "92ccbf70297d28e97af55a2a517b95c3d8b599e4cc943fb6d4612a3d44a86992", "small"),
     ),
     wheels=(
         Wheel(_PEOPLE, "0.5.1", "cf6c45de61accfeb1d80c9ae86efd42fcf40cac481da5ab04d8a66dd7195fe94", 26_057_064),

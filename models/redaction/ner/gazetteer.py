@@ -1,7 +1,8 @@
-"""How often words are given names, surnames, and plain words of five languages.
+"""How often words are given names, surnames, and plain words of seven languages.
 
 Compiled once from pinned lists (weights ``name-lists``): the names of a million people with an article in the English
-Wikipedia, and the common words of English, German, Spanish, French and Hindi with their frequency.
+Wikipedia, and the words of English, German, Spanish, French, Italian, Portuguese and Hindi with their
+frequency.
 Many names are also words ("Mark", "Rose", "Berg", "Asha"), so both frequencies of a spelling are kept. ``name_head``
 weighs one against the other.
 
@@ -30,13 +31,13 @@ from models.redaction.normalize.transliterate import transliterate_word
 from models.weights import store
 
 WEIGHTS_NAME = "name-lists"
-LANGUAGES = ("en", "de", "es", "fr", "hi")
+LANGUAGES = ("en", "de", "es", "fr", "it", "pt", "hi")
 COLUMNS = ("given", "surname", *LANGUAGES, "sound_given", "sound_surname", "sound_hi")
 """The columns of a row: logarithms of counts or frequencies, scaled to 0..255."""
 
 FIRST_FREQUENCY = COLUMNS.index(LANGUAGES[0])
 _FIRST_SOUND = COLUMNS.index("sound_given")
-_COMPILED_FILE = "name_table_v4.npz"
+_COMPILED_FILE = "name_table_v5.npz"
 
 _LEAST_PEOPLE = 2
 _FEW_PEOPLE = 20
@@ -129,6 +130,11 @@ def _key(word: str) -> int:
     return zlib.crc32(word.encode())
 
 
+def words_file(language: str) -> str:
+    """The list of a language's words among the weights: the long one, but for Hindi, for which there is none."""
+    return f"{'small' if language == 'hi' else 'large'}_{language}.msgpack.gz"
+
+
 def load_gazetteer(cache: Path) -> Gazetteer:
     """Load the compiled table, fetching and compiling the lists once.
 
@@ -148,8 +154,8 @@ def compile_lists(folder: Path, target: Path) -> None:
     _put(table, "sound_given", {w: 16 * math.log2(1 + n) for w, n in sounds_given.items() if n >= _LEAST_PEOPLE})
     _put(table, "sound_surname", {w: 16 * math.log2(1 + n) for w, n in sounds_surname.items() if n >= _LEAST_PEOPLE})
     for language in LANGUAGES:
-        _put(table, language, frequencies(folder / f"small_{language}.msgpack.gz", language))
-    _put(table, "sound_hi", _sounds_of_hindi(folder / "small_hi.msgpack.gz", sounds_given + sounds_surname))
+        _put(table, language, frequencies(folder / words_file(language), language))
+    _put(table, "sound_hi", _sounds_of_hindi(folder / words_file("hi"), sounds_given + sounds_surname))
     rows: dict[int, list[int]] = {}
     for spelled, row in table.items():
         word = spelled.casefold()

@@ -31,7 +31,7 @@ class Thresholds:
         place_reach: Most characters between a town and a street or postcode for the town to be part of the address.
     """
 
-    name: float = 0.3
+    name: float = 0.2
     name_spoken: float = 0.68
     name_printed: float = 0.75
     transliterated_name: float = 0.25

@@ -61,6 +61,7 @@ class TokenClassifier(Protocol):
 
         Args:
             texts: To classify.
-            spoken: For spoken texts, what the slot tagger needs to know of each; None where it shall not run.
+            spoken: What the slot tagger needs to know of each; None where it shall not run. Of typed texts it reads
+                only those in which a word may be a name and may be none.
         """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -12,7 +12,7 @@ from typing import Final
 
 from models.redaction.entities import labels_where
 from models.redaction.slots.types import SlotWord
-from models.redaction.types import CLASSIFIER, OF_POLICY, SLOT_TAGGER, Suspect
+from models.redaction.types import CLASSIFIER, EXACT, OF_POLICY, SLOT_TAGGER, Suspect
 from models.text import Entity
 
 RECOGNIZER: Final = SLOT_TAGGER
@@ -44,7 +44,7 @@ class SlotBars:
     sure: float = 0.6
     worded: float = 0.8
     dated: float = 0.98
-    beside: float = 0.15
+    beside: float = 0.2
     within: int = 6
     suspected: float = 0.05
     likely: float = 0.1
@@ -58,9 +58,6 @@ class SlotBars:
             return self.worded
         return self.dated if kind == "DOB" else self.sure
 
-
-EXACT: Final = 0.9
-"""Score over which an entity was found by its own characters, and not by the words around."""
 
 _WORDS_BESIDE: Final = 2
 """Other words that a text must have for a number in it to be cleared."""
@@ -88,10 +85,19 @@ class _Run:
         return self.start - within <= other.end and other.start <= self.end + within
 
 
-def slot_entities(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> Iterator[Entity]:
-    """The personal values among the words: runs of personal words, one entity for each kind of value in a run."""
+def slot_entities(
+    slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS, names: Iterable[Entity] = ()
+) -> Iterator[Entity]:
+    """The personal values among the words: runs of personal words, one entity for each kind of value in a run.
+
+    Args:
+        slots: Every word.
+        bars: From which probabilities on a word is personal.
+        names: Names that others found. A run that holds a part of one counts as sure: "Alison" and "winter" beside it.
+    """
     runs = list(_runs(slots, bars.beside))
-    sure = [run for run in runs if run.is_sure(bars)]
+    known = {word.start for name in names for word in words_in(slots, name.start, name.end)}
+    sure = [run for run in runs if run.is_sure(bars) or not known.isdisjoint(word.start for word in run.words)]
     for run in runs:
         if any(run.is_close(other, bars.within) for other in sure):
             yield from map(_entity, _parts(run.words))

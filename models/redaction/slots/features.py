@@ -43,17 +43,19 @@ _MONTHS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SlotContext:
-    """What is known about the words of a spoken text.
+    """What is known about the words of a text.
 
     Attributes:
         language: ISO 639-1 code.
         asked_for: What the assistant just asked for.
         words: How sure speech recognition is of each word; empty where it is not known.
+        typed: Whether the text was typed, not spoken.
     """
 
     language: str = "en"
     asked_for: tuple[str, ...] = ()
     words: Sequence[RecognizedWord] = ()
+    typed: bool = False
 
 
 def slot_features(text: str, spans: Sequence[Span], names: Floats, context: SlotContext) -> Floats:
@@ -83,7 +85,7 @@ def slot_features(text: str, spans: Sequence[Span], names: Floats, context: Slot
         rows[:, _CONFIDENCE : _CONFIDENCE + 2] = list(_confidences(spans, context.words))
     likely = np.clip(names, _LEAST_ODDS, 1 - _LEAST_ODDS)
     rows[:, _NAME] = np.log(likely / (1 - likely)) / _ODDS_RANGE
-    rows[:, _TEXT:] = _of_text(language, context.asked_for)
+    rows[:, _TEXT:] = _of_text(language, context.asked_for, context.typed)
     return rows
 
 
@@ -200,8 +202,8 @@ def _confidences(spans: Sequence[Span], rated: Sequence[RecognizedWord]) -> Iter
 
 
 @lru_cache(maxsize=1024)
-def _of_text(language: str, asked_for: tuple[str, ...]) -> Floats:
-    return _row([*(language == one for one in LANGUAGES), *(one in asked_for for one in QUESTIONS)])
+def _of_text(language: str, asked_for: tuple[str, ...], typed: bool) -> Floats:
+    return _row([*(language == one for one in LANGUAGES), *(one in asked_for for one in QUESTIONS), typed])
 
 
 _WORD: Final = sum(map(len, _word("a", "en")))
@@ -210,9 +212,9 @@ _PLACE: Final = _GAP_AFTER + len(_gap("", True))
 _CONFIDENCE: Final = _PLACE + 2
 _NAME: Final = _CONFIDENCE + 2
 _TEXT: Final = _NAME + 1
-FEATURES: Final = _TEXT + len(LANGUAGES) + len(QUESTIONS)
+FEATURES: Final = _TEXT + len(_of_text("", (), False))
 """Length of a row."""
 
 CONFIDENCE_COLUMNS: Final = slice(_CONFIDENCE, _NAME)
-QUESTION_COLUMNS: Final = slice(_TEXT + len(LANGUAGES), FEATURES)
+QUESTION_COLUMNS: Final = slice(_TEXT + len(LANGUAGES), _TEXT + len(LANGUAGES) + len(QUESTIONS))
 LANGUAGE_COLUMNS: Final = slice(_TEXT, _TEXT + len(LANGUAGES))

@@ -27,10 +27,10 @@ class SlotWord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpokenText:
-    """A text that was recognized in speech.
+    """A text for the slot tagger, mostly one that was recognized in speech; its context says whether it was typed.
 
     Attributes:
-        text: As it was recognized.
+        text: As it was recognized or typed.
         view: As the classifier reads it, in Latin letters.
         context: What else is known of it.
     """

@@ -14,10 +14,10 @@ from typing import Final
 
 from models.redaction.slots.addresses import has_inner_sign
 from models.redaction.slots.announcements import Announcement
-from models.redaction.slots.entities import EXACT, NUMBERS, RECOGNIZER
+from models.redaction.slots.entities import NUMBERS, RECOGNIZER
 from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.spans.merge import ANNOUNCED
-from models.redaction.types import CLASSIFIER
+from models.redaction.types import CLASSIFIER, EXACT
 from models.text import Entity
 
 NAMED: Final = f"{ANNOUNCED}:noun"

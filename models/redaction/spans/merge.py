@@ -11,7 +11,7 @@ from models.redaction.entities import ENTITY_TYPES, LABELS, PRIORITY, Joining
 from models.redaction.lexicons.loader import ANY, alternatives, word_lists
 from models.redaction.normalize.dates_times import outside_times
 from models.redaction.spans.operators import MASK, TITLES, protected_pattern
-from models.redaction.types import CLASSIFIER, OF_POLICY, SLOT_TAGGER
+from models.redaction.types import CLASSIFIER, EXACT, OF_POLICY, SLOT_TAGGER
 from models.text import Entity
 
 TAG = protected_pattern(sorted(LABELS), masks=False)
@@ -21,8 +21,6 @@ ANNOUNCED = "announced"
 """How recognizers begin whose entities have the type that the words beside them announce."""
 
 _GUESSES: Final = (ANNOUNCED, CLASSIFIER, SLOT_TAGGER)
-_EXACT: Final = 0.9
-"""Score over which other entities were found by their own characters."""
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
 _SENTENCE_END = re.compile(r"\.[ \t]")
@@ -90,7 +88,7 @@ def _tells_type(own: Entity, other: Entity) -> bool:
     if not own.recognizer.startswith(OF_POLICY) or other.recognizer.startswith(OF_POLICY):
         return False
     both = max(own.end, other.end) - min(own.start, other.start)
-    is_guess = other.score <= _EXACT or other.recognizer.startswith(_GUESSES)
+    is_guess = other.score <= EXACT or other.recognizer.startswith(_GUESSES)
     return is_guess and 2 * (own.end - own.start) > both
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from models.redaction.ner.gazetteer import WEIGHTS_NAME
 from models.redaction.normalize.transliterate import transliterated
-from models.training.name_texts import MORE_NATIONS, NATIONS, NameSource
+from models.training.name_texts import NameSource
 from models.training.spoken.grammar import LANGUAGES, MAKERS, SPLITS, Grammar, build_grammar
 from models.training.spoken.utterances import pieces_of, slot_of, unnamed, utterances_of, value_of
 from models.weights.store import verify
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     chance = random.Random(given.seed)
-    source = NameSource(verify(WEIGHTS_NAME, given.weights), chance, {**NATIONS, **MORE_NATIONS})
+    source = NameSource(verify(WEIGHTS_NAME, given.weights), chance)
     with given.out.open("w", encoding="utf-8") as out:
         for each in rows(source, chance, f"t{given.seed}"):
             out.write(json.dumps(each, ensure_ascii=False) + "\n")

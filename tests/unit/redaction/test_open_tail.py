@@ -67,7 +67,7 @@ SPLIT = [
     ("de", ["ich wohne in der gartenstraße", "dreiundzwanzig b"],
      ["ich wohne in der [REDACTED_ADDRESS]", "[REDACTED_ADDRESS]"]),
     ("es", ["vivo en la calle del sol", "siete tercero derecha"],
-     ["vivo en la calle [REDACTED_ADDRESS]", "[REDACTED_ADDRESS]"]),
+     ["vivo en la [REDACTED_ADDRESS]", "[REDACTED_ADDRESS]"]),
     # nothing of this goes together
     ("en", ["I live at home.", "With two people."], None),
     ("en", ["One two.", "Thank you."], None),

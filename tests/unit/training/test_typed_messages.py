@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.training.name_texts import MESSAGES, MORE_NATIONS, NATIONS, SLOT, NameSource
+from models.training.name_texts import MESSAGES, SLOT, NameSource
 from models.training.spoken.grammar import LANGUAGES
 from models.training.spoken.typed import rows, written
 
@@ -22,7 +22,7 @@ PEOPLE = {
 @pytest.fixture
 def source(tmp_path: Path) -> NameSource:
     (tmp_path / "name2nats.pkl").write_bytes(pickle.dumps(PEOPLE))
-    return NameSource(tmp_path, random.Random(1), {**NATIONS, **MORE_NATIONS})
+    return NameSource(tmp_path, random.Random(1))
 
 
 def test_every_message_has_its_values_labelled_and_no_mark_left(source: NameSource) -> None:
@@ -39,7 +39,7 @@ def test_every_message_has_its_values_labelled_and_no_mark_left(source: NameSour
 
 
 def test_the_same_seed_gives_the_same_messages(source: NameSource, tmp_path: Path) -> None:
-    again = NameSource(tmp_path, random.Random(1), {**NATIONS, **MORE_NATIONS})
+    again = NameSource(tmp_path, random.Random(1))
     first, second = (rows(names, random.Random(2), "t") for names in (source, again))
     assert all(next(first) == next(second) for _ in range(200))
 

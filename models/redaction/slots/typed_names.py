@@ -1,0 +1,67 @@
+"""Names in typed texts: which of those that the classifier found are none, and which it did not find.
+
+The classifier's two layers see little of the words around. So a rare word is a name for it, and a name that is a word
+is none. The slot tagger has learned from typed messages as well and sees the whole sentence.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from models.redaction.slots.entities import SlotBars, slot_entities, words_in
+from models.redaction.slots.features import LANGUAGES
+from models.redaction.slots.types import SlotWord
+from models.redaction.types import CLASSIFIER, EXACT
+from models.text import Entity
+
+NAME: Final = "NAME"
+
+CLEARED_IN: Final = frozenset(LANGUAGES) - {"hi"}
+"""Languages in which names are cleared: those that the tagger learned, but for Hindi, in which it takes too many names
+for none. See docs/evaluation/constants/redaction.md, typed-names.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TypedBars:
+    """Least probabilities of being personal, in typed texts.
+
+    Attributes:
+        found: Of a word that is a name although the classifier did not find it.
+        beside: Of a word right beside it.
+        kept: Of a word because of which a name that the classifier is not sure of stays hidden.
+        alone: The same, if the name has hardly a word beside it.
+    """
+
+    found: float = 0.6
+    beside: float = 0.3
+    kept: float = 0.03
+    alone: float = 0.004
+
+
+DEFAULT_BARS: Final = TypedBars()
+_WORDS_BESIDE: Final = 2
+
+
+def is_no_name(entity: Entity, slots: Sequence[SlotWord], bars: TypedBars = DEFAULT_BARS) -> bool:
+    """Whether the tagger sees nothing personal in a name of which the classifier is not sure."""
+    if entity.type != NAME or not entity.recognizer.startswith(CLASSIFIER) or entity.score > EXACT:
+        return False
+    words = words_in(slots, entity.start, entity.end)
+    bar = bars.kept if len(slots) >= len(words) + _WORDS_BESIDE else bars.alone
+    return bool(words) and max(word.personal for word in words) < bar
+
+
+def names_among(slots: Sequence[SlotWord], found: Sequence[Entity], bars: TypedBars = DEFAULT_BARS) -> Iterator[Entity]:
+    """The names that the tagger finds. They do not reach into what others found, unless that is a name, too."""
+    values = [entity for entity in found if entity.type != NAME]
+    starts, ends = sorted(value.start for value in values), sorted(value.end for value in values)
+
+    def is_name(word: SlotWord) -> bool:
+        return word.type == NAME and bisect_left(starts, word.end) == bisect_right(ends, word.start)
+
+    names = [word if is_name(word) else word._replace(personal=0.0) for word in slots]
+    return slot_entities(names, SlotBars(worded=bars.found, beside=bars.beside, within=0))

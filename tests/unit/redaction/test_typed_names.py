@@ -1,0 +1,94 @@
+"""What the slot tagger changes in typed texts: names only."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.redaction.redactor import LocalRedactor
+from models.redaction.slots.typed_names import DEFAULT_BARS, TypedBars, is_no_name, names_among
+from models.redaction.slots.types import SlotWord
+from models.redaction.types import RedactionContext
+from models.text import Entity, RawText, TextSource
+from tests.fakes.classifier import WordListClassifier
+from tests.unit.redaction.helpers import found
+
+BARS = TypedBars(found=0.8, beside=0.3, kept=0.1, alone=0.02)
+
+
+def slots(*words: tuple[str, float]) -> list[SlotWord]:
+    """Words of five characters with a space between."""
+    return [SlotWord(6 * n, 6 * n + 5, kind, personal) for n, (kind, personal) in enumerate(words)]
+
+
+REST = [("NAME", 0.0)] * 2
+
+
+@pytest.mark.parametrize(
+    ("entity", "words", "dropped"),
+    [
+        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [("NAME", 0.09), *REST], True),
+        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [("NAME", 0.1), *REST], False),
+        (Entity("NAME", 0, 5, 0.95, "ner:surname"), [("NAME", 0.0), *REST], False),
+        (Entity("NAME", 0, 5, 0.5, "introduced_name"), [("NAME", 0.0), *REST], False),
+        (Entity("ADDRESS", 0, 5, 0.5, "ner:city"), [("NAME", 0.0), *REST], False),
+        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [("NAME", 0.09)], False),
+        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [("NAME", 0.01)], True),
+        (Entity("NAME", 0, 11, 0.5, "ner:surname"), [("NAME", 0.01), ("ID", 0.2), *REST], False),
+        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [], False),
+    ],
+)
+def test_a_name_that_both_doubt_is_dropped(entity: Entity, words: list[tuple[str, float]], dropped: bool) -> None:
+    assert is_no_name(entity, slots(*words), BARS) is dropped
+
+
+def test_the_tagger_adds_names_and_nothing_else() -> None:
+    words = slots(("NAME", 0.9), ("NAME", 0.4), ("NAME", 0.1), ("PHONE", 0.99), ("NAME", 0.1), ("NAME", 0.7))
+    assert [(e.start, e.end) for e in names_among(words, [], BARS)] == [(0, 11)]
+
+
+def test_a_name_right_beside_a_number_is_found() -> None:
+    words = slots(("NAME", 0.9), ("PHONE", 0.99), ("PHONE", 0.99), ("PHONE", 0.99))
+    assert [(e.type, e.start, e.end) for e in names_among(words, [], BARS)] == [("NAME", 0, 5)]
+
+
+def test_a_name_does_not_grow_into_what_others_found() -> None:
+    words = slots(("NAME", 0.9), ("NAME", 0.9), ("NAME", 0.9), ("NAME", 0.9))
+    email = Entity("EMAIL", 12, 23, 1.0, "email")
+    assert [(e.start, e.end) for e in names_among(words, [email], BARS)] == [(0, 11)]
+
+
+SURE, UNSURE = DEFAULT_BARS.found, DEFAULT_BARS.kept / 2
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [(TextSource.TYPED, [("NAME", "detlef")]), (TextSource.OCR, [("NAME", "Klingel")])],
+)
+def test_typed_texts_are_judged_and_printed_ones_are_not(source: TextSource, expected: list[tuple[str, str]]) -> None:
+    tagger = WordListClassifier(
+        {"klingel": "SURNAME"}, {"klingel": ("NAME", UNSURE), "detlef": ("NAME", SURE)}, score=0.8
+    )
+    assert found("Die Klingel hat detlef repariert", source, redactor=LocalRedactor(tagger)) == expected
+
+
+def test_a_number_that_the_tagger_takes_for_a_value_stays_readable() -> None:
+    tagger = WordListClassifier(slots={"4821": ("ID", 0.99)})
+    assert found("The display says 4821 again", TextSource.TYPED, redactor=LocalRedactor(tagger)) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "hidden"), [("de", False), ("DE", False), ("hi", True), ("HI", True), ("pl", True)]
+)
+def test_names_are_cleared_in_the_languages_that_the_tagger_learned(language: str, hidden: bool) -> None:
+    tagger = WordListClassifier({"klingel": "SURNAME"}, {"klingel": ("NAME", 0.0)}, score=0.8)
+    seen = found("Die Klingel ist es heute", TextSource.TYPED, language, LocalRedactor(tagger))
+    assert seen == ([("NAME", "Klingel")] if hidden else [])
+
+
+def test_what_answers_a_question_stays_hidden() -> None:
+    tagger = WordListClassifier({"klingel": "SURNAME"}, {"klingel": ("NAME", 0.0)}, score=0.8)
+    text = "Die Klingel ist es heute"
+    assert found(text, TextSource.TYPED, redactor=LocalRedactor(tagger)) == []
+    context = RedactionContext(TextSource.TYPED, asked_for=("NAME",))
+    entities = LocalRedactor(tagger).redact(RawText(text), context).entities
+    assert "Klingel" in [text[e.start : e.end] for e in entities]
