@@ -57,7 +57,7 @@ class Labelled:
 
 def stages(cache: Path) -> Iterator[tuple[str, LocalRedactor]]:
     """The redactor of each stage."""
-    own = Thresholds(name=_LABEL_BAR, transliterated_name=_LABEL_BAR)
+    own = Thresholds(name=_LABEL_BAR)
     without_names = tuple(r for r in ALL if r.name != "introduced-name")
     labels = assemble_classifier(cache, None)
     yield "labels", LocalRedactor(labels, (), own)

@@ -43,8 +43,9 @@ def values_of(seeds: range) -> Iterator[Broken]:
 
 def requests_of(values: Sequence[Broken]) -> Iterator[dict[str, Any]]:
     """Every text as a line for the redactor. Its id is its place among all texts."""
-    for number, (value, text) in enumerate((value, text) for value in values for text in value.texts):
-        words = [{"start": a, "end": b, "confidence": sure} for a, b, sure in value.words]
+    texts = [(text, value.words) for value in values for text in value.texts]
+    for number, (text, rated) in enumerate(texts):
+        words = [{"start": start, "end": end, "confidence": sure} for start, end, sure in rated]
         yield {"id": str(number), "text": text, "source": "speech", **({"words": words} if words else {})}
 
 
@@ -73,7 +74,7 @@ def report(title: str, values: Sequence[Broken], shown: Sequence[tuple[str, bool
         mine = [(value, texts) for value, texts in results if value.how == how]
         readable = [(value, texts) for value, texts in mine if can_be_read(value, [text for text, _ in texts])]
         to_llm = sum(can_be_read(value, [text if safe else None for text, safe in texts]) for value, texts in mine)
-        shares = f"{len(readable):5} {100 * len(readable) / len(mine):5.1f} % {to_llm:5} {100 * to_llm / len(mine):5.1f} %"
+        shares = " ".join(f"{number:5} {100 * number / len(mine):5.1f} %" for number in (len(readable), to_llm))
         print(f"{title:6} {how:10} {len(mine):6} {shares}")
         for value, texts in readable if errors else ():
             print(f"  {value.label} {value.value}: {texts}")

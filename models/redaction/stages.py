@@ -117,8 +117,9 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         ]
         kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
         draft.doubted = [entity for entity in compress(draft.candidates, cleared) if entity.type == "NAME"]
-        names = (each for each in compress(draft.candidates, (not one for one in cleared)) if each.type == "NAME")
-        found = (e for e in slot_entities(draft.slots, names=names) if e.type != "NAME" or not are_brands(view, e.start, e.end))
+        names = [e for e, dropped in zip(draft.candidates, cleared, strict=True) if e.type == "NAME" and not dropped]
+        values = slot_entities(draft.slots, names=names)
+        found = (e for e in values if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]
         listed = words(job.context.language, "function_words")

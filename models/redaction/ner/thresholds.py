@@ -10,12 +10,12 @@ class Thresholds:
     """Least probabilities from which a word counts.
 
     Attributes:
-        name: Threshold for names. It is low, because no other recognizer finds most names.
-        name_spoken: Threshold for names in speech. Capitals are unreliable there, misheard words look like rare names,
-            and introductions and questions are evaluated separately.
+        name: Threshold for names. It is low, because no other recognizer finds most names. See
+            docs/evaluation/constants/redaction.md, name-head.
+        name_spoken: Threshold for names in speech, but for Hindi. Capitals are unreliable there, misheard words look like
+            rare names, and introductions and questions are evaluated separately.
         name_printed: Threshold for names on forms and receipts, whose labels, abbreviations and goods look like rare
             names. Found in docs/evaluation/constants, "name-printed".
-        transliterated_name: Threshold for names in Hindi, where the classifier's scores are low.
         name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name. On
             forms and receipts the cell must stand after a label for a person, or be written like no label.
         name_honoured: Threshold when a title follows the word.
@@ -34,7 +34,6 @@ class Thresholds:
     name: float = 0.2
     name_spoken: float = 0.68
     name_printed: float = 0.75
-    transliterated_name: float = 0.25
     name_answer: float = 0.12
     name_honoured: float = 0.2
     name_beside: float = 0.08
@@ -49,11 +48,11 @@ class Thresholds:
 
     def name_threshold(self, *, transliterated: bool, spoken: bool, printed: bool = False) -> float:
         """The threshold for names. If a policy lowered it, the lowered one applies everywhere."""
-        if printed and self.name >= Thresholds().name:
+        if self.name < Thresholds().name:
+            return self.name
+        if printed:
             return max(self.name, self.name_printed)
-        if transliterated:
-            return min(self.name, self.transliterated_name)
-        return max(self.name, self.name_spoken) if spoken and self.name >= Thresholds().name else self.name
+        return max(self.name, self.name_spoken) if spoken and not transliterated else self.name
 
     def of(self, entity_type: str) -> float:
         """The threshold for one entity type."""

@@ -19,6 +19,7 @@ from models.redaction.ner.gazetteer import (
     load_gazetteer,
     read_people,
     sound_of,
+    words_file,
 )
 
 PEOPLE = {
@@ -31,14 +32,22 @@ PEOPLE = {
     "Madonna": ["American"],
     "Only Once": ["American"],
 }
-WORDS = {"en": ["the", "mark"], "de": ["berg", "strasse"], "es": ["rosa"], "fr": ["pierre"], "hi": ["मीटर"]}
+WORDS = {
+    "en": ["the", "mark"],
+    "de": ["berg", "strasse"],
+    "es": ["rosa"],
+    "fr": ["pierre"],
+    "it": ["sera"],
+    "pt": ["noite"],
+    "hi": ["मीटर"],
+}
 
 
 def _write_lists(folder: Path) -> None:
     folder.joinpath("name2nats.pkl").write_bytes(pickle.dumps(PEOPLE))
     for language, words in WORDS.items():
         levels = [{"format": "cB", "version": 1}, *([] for _ in range(300)), words]
-        folder.joinpath(f"small_{language}.msgpack.gz").write_bytes(gzip.compress(msgpack.packb(levels)))
+        folder.joinpath(words_file(language)).write_bytes(gzip.compress(msgpack.packb(levels)))
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,24 @@ def test_runs_of_personal_words_are_entities(
     assert spans(*words) == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "known", "expected"),
+    [
+        ([("NAME", 0.35), ("NAME", 0.35)], (0, 1), [("NAME", 0, 2)]),
+        ([("NAME", 0.35), ("NAME", 0.35)], (1, 2), [("NAME", 0, 2)]),
+        ([("NAME", 0.1), ("NAME", 0.35)], (0, 1), []),  # the tagger doubts what was found, so the word is not beside it
+        ([("NAME", 0.35), *TALK, ("NAME", 0.35)], (0, 1), [("NAME", 0, 1)]),
+        ([("NAME", 0.35), ("NAME", 0.29)], (0, 1), [("NAME", 0, 1)]),
+    ],
+)
+def test_a_name_that_others_found_makes_the_words_beside_it_sure(
+    words: list[tuple[str, float]], known: tuple[int, int], expected: list[tuple[str, int, int]]
+) -> None:
+    name = Entity("NAME", 6 * known[0], 6 * known[1] - 1, 0.5, "ner:surname")
+    found = slot_entities(slots(*words), BARS, [name])
+    assert [(e.type, e.start // 6, e.end // 6 + 1) for e in found] == expected
+
+
 def test_words_between_the_bars_are_suspected() -> None:
     words = slots(("PHONE", 0.05), ("PHONE", 0.1), ("PHONE", 0.9))
     assert list(suspected_slots(words, BARS)) == [(6, 11, False), (12, 17, True)]
