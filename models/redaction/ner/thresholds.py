@@ -12,8 +12,8 @@ class Thresholds:
     Attributes:
         name: Threshold for names. It is low, because no other recognizer finds most names. See
             docs/evaluation/constants/redaction.md, name-head.
-        name_spoken: Threshold for names in speech, but for Hindi. Capitals are unreliable there, misheard words look like
-            rare names, and introductions and questions are evaluated separately.
+        name_spoken: Threshold for names in speech, but for Hindi. Capitals are unreliable there, misheard words look
+            like rare names, and introductions and questions are evaluated separately.
         name_printed: Threshold for names on forms and receipts, whose labels, abbreviations and goods look like rare
             names. Found in docs/evaluation/constants, "name-printed".
         name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name. On
