@@ -42,6 +42,7 @@ from models.redaction.postprocess.expected_answer import (
 )
 from models.redaction.postprocess.known_words import without_known_words
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
+from models.redaction.slots.explanations import is_decimal, is_explained_by_words
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import (
     fill_slots,
@@ -52,7 +53,8 @@ from models.redaction.slots.filling import (
     without_pauses,
 )
 from models.redaction.slots.misheard_mentions import misheard_mentions
-from models.redaction.slots.typed_names import CLEARED_IN, is_no_name, names_among
+from models.redaction.slots.typed_texts import CLEARED_IN, is_no_name, typed_values
+from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.types import SpokenText
 from models.redaction.slots.value_types import with_told_types
 from models.redaction.types import RedactionContext, Suspect
@@ -96,17 +98,16 @@ def _tagged(drafts: list[Draft], readable: list[TextView], context: RedactionCon
 
 
 def tag_slots(drafts: list[Draft], job: Job) -> None:
-    """In spoken texts, add the values that the slot tagger finds, and the words that it suspects but function words. In
-    typed texts, it judges names alone.
+    """Add the values that the slot tagger finds; in spoken texts, also the words that it suspects but function words.
 
-    What others found and in which it sees nothing personal is dropped: names, unless something was asked for, and other
-    values, unless one was announced or a number asked for.
+    What others found and in which it sees nothing personal is dropped: names, unless something was asked for, and in
+    spoken texts other values, unless one was announced or a number asked for.
     """
     for draft in drafts:
         if not draft.slots:
             continue
         if job.context.source is TextSource.TYPED:
-            _judge_names(draft, job)
+            _judge_typed(draft, job)
             continue
         text = spoken_words(draft, job)
         view = draft.text_view
@@ -127,8 +128,8 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         draft.suspects = sorted([*draft.suspects, *waiting])
 
 
-def _judge_names(draft: Draft, job: Job) -> None:
-    """In a typed text, drop and add names as the tagger sees them."""
+def _judge_typed(draft: Draft, job: Job) -> None:
+    """In a typed text, drop names and add values as the tagger sees them."""
     slots, view = draft.slots, draft.text_view
     stays = bool(job.context.asked_for) or job.context.language[:2].lower() not in CLEARED_IN
     draft.slots = []
@@ -136,9 +137,18 @@ def _judge_names(draft: Draft, job: Job) -> None:
     kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
     draft.doubted = list(compress(draft.candidates, cleared))
     others = [entity for entity, is_cleared in zip(draft.candidates, cleared, strict=True) if not is_cleared]
-    found = (e for e in names_among(slots, others) if not are_brands(view, e.start, e.end))
+    text = spoken_words(draft, job)
+    found = (e for e in typed_values(slots, others) if not _is_harmless(text, e))
     draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
     draft.candidates = [detection.original for detection in draft.detections]
+
+
+def _is_harmless(text: SpokenWords, value: Entity) -> bool:
+    """Whether a value that the tagger found in a typed text is a brand, or a number that the words around explain."""
+    if value.type == "NAME":
+        return are_brands(text.view, value.start, value.end)
+    runs = [run for run in text.runs if value.start < run.end and run.start < value.end]
+    return bool(runs) and all(is_decimal(text, run) or is_explained_by_words(text, run) for run in runs)
 
 
 def leave_known_words(drafts: list[Draft], job: Job) -> None:

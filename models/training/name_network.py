@@ -22,7 +22,7 @@ from models.training.name_texts import Text
 UNLABELLED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
 """Labels of words that are neither names nor plain words; nothing is learned from them."""
 HIDDEN = 32
-EPOCHS = 14
+EPOCHS = 10
 BATCH = 512
 PARTS = 2
 """Heads that are fitted from different seeds and averaged."""

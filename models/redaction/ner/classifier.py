@@ -3,8 +3,7 @@
 The model is Rampart (National Design Studio, CC BY 4.0): BERT, 6 layers of 384, lower case, 17 labels. Only its two
 lower layers run. ``label_head`` and ``name_head`` read the labels and the names out of their hidden states. A word
 takes the highest probability of its tokens, so an entity never cuts a word. For spoken texts, a second encoder runs
-beside it: the same two layers, fitted further, under the slot tagger. For typed texts it runs afterwards, where a word
-may be a name and may be none.
+beside it: the same two layers, fitted further, under the slot tagger.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from models.redaction.ner.types import Classified, WordPrediction
 from models.redaction.ner.windows import TokenRows, Window, WindowSize, batches, cut
 from models.redaction.slots.tagger import SlotScorer
 from models.redaction.slots.types import SlotWord, SpokenText
-from models.redaction.types import EXACT
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -37,11 +35,6 @@ NAME_LABELS = ("GIVEN_NAME", "SURNAME")
 
 LEAST_PROBABILITY = 0.05
 """Predictions below this are not reported."""
-
-_DOUBTED = 0.1
-"""Least probability of a name in a typed text for the slot tagger to look at that text. See
-docs/evaluation/constants/redaction.md, typed-names.
-"""
 
 _Projection = Callable[[Floats], Floats]
 _Encoded = Callable[[], Iterator[tuple[Window, Floats]]]
@@ -53,7 +46,7 @@ def _unchanged(states: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What tags the words of spoken and typed texts.
+    """What tags the words of spoken texts.
 
     Attributes:
         tagger: Reads the slots out of hidden states.
@@ -76,7 +69,7 @@ class RampartClassifier:
         labels: Reads the labels out of them.
         names: Judges which words are names; without one the labels do.
         size: How long texts are cut.
-        slots: Tags the words of spoken and typed texts; without it they have no slots.
+        slots: Tags the words of spoken texts; without it they have no slots.
     """
 
     def __init__(
@@ -129,9 +122,7 @@ class RampartClassifier:
         ids = [encoding.ids for encoding in encodings]
         windows = self._batches(ids)
         tokens = self._begin_tokens(ids, windows, names.project if names else None)
-        tagger = self._slots if spoken is not None else None
-        at_once = spoken is not None and not any(text.context.typed for text in spoken)
-        slots = self._begin_slots(tagger, ids, windows) if tagger and at_once else None
+        slots = self._begin_slots(ids, windows) if spoken is not None else None
         words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
         features = [
             names.text_features(text, w.spans, labels) if names and w.spans else None
@@ -141,14 +132,12 @@ class RampartClassifier:
         def classified() -> list[Classified]:
             pooled = [w.pool(*rows) for w, rows in zip(words, tokens(), strict=True)]
             found = [self._classified(*word) for word in zip(pooled, features, strict=True)]
-            if spoken is None or tagger is None:
+            if slots is None or spoken is None:
                 return [Classified(predictions, []) for predictions, _names in found]
-            tagged = [at_once or _is_in_doubt(of_names) for _predictions, of_names in found]
-            chosen = [text if asked else [] for text, asked in zip(ids, tagged, strict=True)]
-            rows = (slots or self._begin_slots(tagger, chosen, self._batches(chosen)))()
+            states = [w.means(rows) for w, rows in zip(words, slots(), strict=True)]
             return [
-                Classified(predictions, self._tagged(text, w.spans, of_names, w.means(row)) if asked else [])
-                for (predictions, of_names), text, w, row, asked in zip(found, spoken, words, rows, tagged, strict=True)
+                Classified(predictions, self._tagged(text, w.spans, of_names, rows))
+                for (predictions, of_names), text, w, rows in zip(found, spoken, words, states, strict=True)
             ]
 
         return classified
@@ -196,11 +185,11 @@ class RampartClassifier:
         encoded = self._begin_windows(windows, self._encoder)
         return lambda: self._joined([len(text) for text in ids], encoded, project)
 
-    def _begin_slots(
-        self, slots: Slots, ids: list[list[int]], windows: list[list[Window]]
-    ) -> Callable[[], list[Floats]]:
+    def _begin_slots(self, ids: list[list[int]], windows: list[list[Window]]) -> Callable[[], list[Floats]] | None:
         """Start the encoder of the slots: for every token of every text what the tagger reads of its hidden state."""
-        encoded, project = self._begin_windows(windows, slots.encoder), slots.tagger.project
+        if self._slots is None:
+            return None
+        encoded, project = self._begin_windows(windows, self._slots.encoder), self._slots.tagger.project
 
         def joined() -> list[Floats]:
             rows = TokenRows([len(text) for text in ids], self._size.overlap)
@@ -265,11 +254,6 @@ class RampartClassifier:
                 yield WordPrediction(start, end, NAME_LABELS[which[number]], name)
             if scores[number] >= LEAST_PROBABILITY:
                 yield WordPrediction(start, end, self._labels[self._other_columns[best[number]]], scores[number])
-
-
-def _is_in_doubt(names: Floats) -> bool:
-    """Whether a word of a text may be part of a name, and may be none."""
-    return bool(((names >= _DOUBTED) & (names <= EXACT)).any())
 
 
 def _start(encoder: TokenEncoder, batch: list[Window]) -> tuple[list[Window], Callable[[], Floats]]:

@@ -53,6 +53,7 @@ _PARTICLES = loader.words(loader.ANY, "particles", "in_lists")
 _BRACKETS = re.compile(r"\(.*?\)")
 _SPACES = re.compile(r"\s+")
 _HYPHEN = re.compile(r"[-\u2010-\u2013]")
+_NO_WORD = re.compile(r"\d|^$")
 _POSSESSIVE = re.compile(r"(?:['\u2019]s?|s)$")
 
 _SOUNDS = tuple(
@@ -146,8 +147,8 @@ def load_gazetteer(cache: Path) -> Gazetteer:
 
 
 def compile_lists(folder: Path, target: Path) -> None:
-    """Make the table from the unpacked lists; takes a few seconds."""
-    table: dict[str, list[int]] = {}
+    """Make the table from the unpacked lists; takes a quarter of a minute."""
+    table: dict[str, bytearray] = {}
     given, surnames, sounds_given, sounds_surname = _people(folder / "name2nats.pkl")
     _put(table, "given", {w: 16 * math.log2(1 + n) for w, n in given.items() if n >= _LEAST_PEOPLE})
     _put(table, "surname", {w: 16 * math.log2(1 + n) for w, n in surnames.items() if n >= _LEAST_PEOPLE})
@@ -156,21 +157,25 @@ def compile_lists(folder: Path, target: Path) -> None:
     for language in LANGUAGES:
         _put(table, language, frequencies(folder / words_file(language), language))
     _put(table, "sound_hi", _sounds_of_hindi(folder / words_file("hi"), sounds_given + sounds_surname))
-    rows: dict[int, list[int]] = {}
+    rows: dict[int, bytearray] = {}
     for spelled, row in table.items():
-        word = spelled.casefold()
-        if word and not any(c.isdigit() for c in word):
-            rows.setdefault(_key(word), row)
-    keys = np.array(sorted(rows), dtype=np.uint32)
-    values = np.array([*(rows[int(k)] for k in keys), [0] * len(COLUMNS)], dtype=np.uint8)
+        if not _NO_WORD.search(spelled):
+            rows.setdefault(_key(spelled.casefold()), row)
+    ordered = sorted(rows)
+    keys = np.array(ordered, dtype=np.uint32)
+    packed = b"".join([*(rows[key] for key in ordered), bytes(len(COLUMNS))])
+    values = np.frombuffer(packed, dtype=np.uint8).reshape(-1, len(COLUMNS))
     with target.open("wb") as file:
         np.savez_compressed(file, keys=keys, rows=values)
 
 
-def _put(table: dict[str, list[int]], column: str, values: dict[str, float]) -> None:
+def _put(table: dict[str, bytearray], column: str, values: dict[str, float]) -> None:
     place = COLUMNS.index(column)
     for word, value in values.items():
-        table.setdefault(word, [0] * len(COLUMNS))[place] = min(255, round(value))
+        row = table.get(word)
+        if row is None:
+            row = table[word] = bytearray(len(COLUMNS))
+        row[place] = min(255, round(value))
 
 
 class _PlainUnpickler(pickle.Unpickler):

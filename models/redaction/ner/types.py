@@ -61,7 +61,6 @@ class TokenClassifier(Protocol):
 
         Args:
             texts: To classify.
-            spoken: What the slot tagger needs to know of each; None where it shall not run. Of typed texts it reads
-                only those in which a word may be a name and may be none.
+            spoken: What the slot tagger needs to know of each; None where it shall not run.
         """
         ...

@@ -34,6 +34,7 @@ _MOST_CORRECTIONS: Final = 4
 
 _SHORTEST_PLURAL: Final = 4
 _CLOCK: Final = re.compile(r"(?:[01]?\d|2[0-4])(?:[0-5]\d)?")
+_DECIMAL: Final = re.compile(r"\d{1,4}[.,]\d{1,2}")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _DATED: Final = frozenset({"DOB"})
 """Types of values that are days: neither a month nor a year explains them."""
@@ -69,6 +70,11 @@ def is_explained_by_words(
     if told and _is_remark(text, run, slot):
         return True
     return not told and (_is_of_thing(text, run) or (corrections > 0 and _corrects_explained(text, run, corrections)))
+
+
+def is_decimal(text: SpokenWords, run: Run) -> bool:
+    """Whether the run is written as a number with decimals: "29,8", "3.45"."""
+    return _DECIMAL.fullmatch(text.view.text, run.start, run.end) is not None
 
 
 def _corrects_explained(text: SpokenWords, run: Run, corrections: int) -> bool:

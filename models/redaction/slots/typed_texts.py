@@ -1,7 +1,8 @@
-"""Names in typed texts: which of those that the classifier found are none, and which it did not find.
+"""Typed texts: the values that the slot tagger finds in them, and the names in which it sees nothing personal.
 
 The classifier's two layers see little of the words around. So a rare word is a name for it, and a name that is a word
-is none. The slot tagger has learned from typed messages as well and sees the whole sentence.
+is none. Recognizers know values by their shape and by a few announcements. The slot tagger has learned from typed
+messages as well and sees the whole sentence.
 """
 
 from __future__ import annotations
@@ -21,22 +22,24 @@ NAME: Final = "NAME"
 
 CLEARED_IN: Final = frozenset(LANGUAGES) - {"hi"}
 """Languages in which names are cleared: those that the tagger learned, but for Hindi, in which it takes too many names
-for none. See docs/evaluation/constants/redaction.md, typed-names.
+for none. See docs/evaluation/constants/redaction.md, typed-values.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class TypedBars:
-    """Least probabilities of being personal, in typed texts.
+    """Least probabilities of being personal, in typed texts. See docs/evaluation/constants/redaction.md, typed-values.
 
     Attributes:
-        found: Of a word that is a name although the classifier did not find it.
-        beside: Of a word right beside it.
+        name: Of a word that is a name although nothing else says so.
+        value: Of a word of another value.
+        beside: Of a word right beside one of them, or beside a name that the classifier found.
         kept: Of a word because of which a name that the classifier is not sure of stays hidden.
         alone: The same, if the name has hardly a word beside it.
     """
 
-    found: float = 0.6
+    name: float = 0.6
+    value: float = 0.8
     beside: float = 0.3
     kept: float = 0.03
     alone: float = 0.004
@@ -55,8 +58,10 @@ def is_no_name(entity: Entity, slots: Sequence[SlotWord], bars: TypedBars = DEFA
     return bool(words) and max(word.personal for word in words) < bar
 
 
-def names_among(slots: Sequence[SlotWord], found: Sequence[Entity], bars: TypedBars = DEFAULT_BARS) -> Iterator[Entity]:
-    """The names that the tagger finds. They do not reach into what others found, unless that is a name, too."""
+def typed_values(
+    slots: Sequence[SlotWord], found: Sequence[Entity], bars: TypedBars = DEFAULT_BARS
+) -> Iterator[Entity]:
+    """The values that the tagger finds. Names do not reach into what others found, unless that is a name, too."""
     values = [entity for entity in found if entity.type != NAME]
     starts, ends = sorted(value.start for value in values), sorted(value.end for value in values)
 
@@ -64,4 +69,7 @@ def names_among(slots: Sequence[SlotWord], found: Sequence[Entity], bars: TypedB
         return word.type == NAME and bisect_left(starts, word.end) == bisect_right(ends, word.start)
 
     names = [word if is_name(word) else word._replace(personal=0.0) for word in slots]
-    return slot_entities(names, SlotBars(worded=bars.found, beside=bars.beside, within=0))
+    others = [word if word.type != NAME else word._replace(personal=0.0) for word in slots]
+    of_words = SlotBars(worded=bars.name, beside=bars.beside, within=0)
+    yield from slot_entities(names, of_words, [entity for entity in found if entity.type == NAME])
+    yield from slot_entities(others, SlotBars(sure=bars.value, worded=bars.value, beside=bars.beside, within=0))

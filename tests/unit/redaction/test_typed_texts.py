@@ -1,18 +1,18 @@
-"""What the slot tagger changes in typed texts: names only."""
+"""What the slot tagger changes in typed texts."""
 
 from __future__ import annotations
 
 import pytest
 
 from models.redaction.redactor import LocalRedactor
-from models.redaction.slots.typed_names import DEFAULT_BARS, TypedBars, is_no_name, names_among
+from models.redaction.slots.typed_texts import DEFAULT_BARS, TypedBars, is_no_name, typed_values
 from models.redaction.slots.types import SlotWord
 from models.redaction.types import RedactionContext
 from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found
 
-BARS = TypedBars(found=0.8, beside=0.3, kept=0.1, alone=0.02)
+BARS = TypedBars(name=0.8, value=0.9, beside=0.3, kept=0.1, alone=0.02)
 
 
 def slots(*words: tuple[str, float]) -> list[SlotWord]:
@@ -41,23 +41,29 @@ def test_a_name_that_both_doubt_is_dropped(entity: Entity, words: list[tuple[str
     assert is_no_name(entity, slots(*words), BARS) is dropped
 
 
-def test_the_tagger_adds_names_and_nothing_else() -> None:
-    words = slots(("NAME", 0.9), ("NAME", 0.4), ("NAME", 0.1), ("PHONE", 0.99), ("NAME", 0.1), ("NAME", 0.7))
-    assert [(e.start, e.end) for e in names_among(words, [], BARS)] == [(0, 11)]
+def test_the_tagger_adds_values_of_which_it_is_sure() -> None:
+    words = slots(("NAME", 0.9), ("NAME", 0.4), ("NAME", 0.1), ("PHONE", 0.95), ("NAME", 0.1), ("NAME", 0.7), ("ID", 0.8))
+    assert [(e.type, e.start, e.end) for e in typed_values(words, [], BARS)] == [("NAME", 0, 11), ("PHONE", 18, 23)]
 
 
 def test_a_name_right_beside_a_number_is_found() -> None:
     words = slots(("NAME", 0.9), ("PHONE", 0.99), ("PHONE", 0.99), ("PHONE", 0.99))
-    assert [(e.type, e.start, e.end) for e in names_among(words, [], BARS)] == [("NAME", 0, 5)]
+    assert [(e.type, e.start, e.end) for e in typed_values(words, [], BARS)] == [("NAME", 0, 5), ("PHONE", 6, 23)]
+
+
+def test_a_word_beside_a_name_that_was_found_is_part_of_it() -> None:
+    words = slots(("NAME", 0.4), ("NAME", 0.4), ("NAME", 0.2), ("NAME", 0.4))
+    name = Entity("NAME", 6, 11, 0.5, "ner:surname")
+    assert [(e.start, e.end) for e in typed_values(words, [name], BARS)] == [(0, 11)]
 
 
 def test_a_name_does_not_grow_into_what_others_found() -> None:
     words = slots(("NAME", 0.9), ("NAME", 0.9), ("NAME", 0.9), ("NAME", 0.9))
     email = Entity("EMAIL", 12, 23, 1.0, "email")
-    assert [(e.start, e.end) for e in names_among(words, [email], BARS)] == [(0, 11)]
+    assert [(e.start, e.end) for e in typed_values(words, [email], BARS)] == [(0, 11)]
 
 
-SURE, UNSURE = DEFAULT_BARS.found, DEFAULT_BARS.kept / 2
+SURE, UNSURE = DEFAULT_BARS.name, DEFAULT_BARS.kept / 2
 
 
 @pytest.mark.parametrize(
@@ -71,9 +77,10 @@ def test_typed_texts_are_judged_and_printed_ones_are_not(source: TextSource, exp
     assert found("Die Klingel hat detlef repariert", source, redactor=LocalRedactor(tagger)) == expected
 
 
-def test_a_number_that_the_tagger_takes_for_a_value_stays_readable() -> None:
-    tagger = WordListClassifier(slots={"4821": ("ID", 0.99)})
-    assert found("The display says 4821 again", TextSource.TYPED, redactor=LocalRedactor(tagger)) == []
+@pytest.mark.parametrize(("personal", "expected"), [(0.99, [("ID", "4821")]), (0.7, [])])
+def test_a_number_that_the_tagger_takes_for_a_value_is_hidden(personal: float, expected: list[tuple[str, str]]) -> None:
+    tagger = WordListClassifier(slots={"4821": ("ID", personal)})
+    assert found("The thing was 4821 again", TextSource.TYPED, redactor=LocalRedactor(tagger)) == expected
 
 
 @pytest.mark.parametrize(
