@@ -104,6 +104,7 @@ VALUE_SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "account": "Accounts.",
                 "ssn": "Social security numbers.",
                 "personal_number": "Other numbers of a person.",
+                "named_number": "Whole names of those: 'Kundennummer'.",
                 "plate": "Number plates.",
                 "file": "File numbers of courts and offices.",
                 "telephone": "Short telephone numbers.",
