@@ -41,7 +41,7 @@ _DIRECTLY: Final = _compiled(rf"(?:['\u2019]s\s|[\s:=#(-]{{1,3}}(?:{_NUMBER}[\s:
 _BLANK: Final = _compiled(r"\s{1,2}")
 _MARKED: Final = _compiled(rf"(?:['\u2019]s\s|\s?[:=#(-][\s:=#(-]{{0,2}}|\s{{1,3}}{_NUMBER}[\s:=#]{{1,3}})")
 _TOLD: Final = _compiled(rf"[^\n.!?;:=,\d]{{0,25}}{_PAUSE}{_VERB}")
-_TOLD_OF_ONE: Final = _compiled(rf"\s[A-Z]?\d{{1,3}}[A-Z]?\s{_VERB}")
+_TOLD_OF_ONE: Final = _compiled(rf"[^\n.!?;:=,\d]{{0,24}}\s[A-Z]?\d{{1,3}}[A-Z]?\s{_VERB}")
 """After the number of a door: "the code for gate 12 is"."""
 
 _LEAST: Final = 3
@@ -168,12 +168,14 @@ _LETTERS_FIRST: Final = _compiled(r"[A-Z]{1,3}-?\d{4,8}(?!\w)")
 
 _OF_ONE: Final = (("of-one", _TOLD_OF_ONE, _LONG_DIGITS), ("of-one", _TOLD_OF_ONE, _MIXED))
 _NAMED_SHORT: Final = (
+    *_OF_ONE,
     ("short-told", _TOLD, _DIGITS),
     ("short-told", _TOLD, _MIXED),
     ("short", _MARKED, _MIXED),
     ("short", _BLANK, _LONG_MIXED),
 )
 _NAMED_LONG: Final = (
+    *_OF_ONE,
     ("long", _DIRECTLY, _LONG_DIGITS),
     ("long-told", _TOLD, _LONG_DIGITS),
     ("long-told", _TOLD, _LONG_MIXED),
@@ -192,12 +194,12 @@ _ALL: Final = (
         ("short", _DIRECTLY, _LETTERS_FIRST),
         *_NAMED_SHORT,
     ),
-    _codes(rf"{_NOT_OF_THINGS}{_WORDS}{_OF}{_OPENED}", ("short", _DIRECTLY, _LONG_DIGITS), *_NAMED_SHORT, *_OF_ONE),
+    _codes(rf"{_NOT_OF_THINGS}{_WORDS}{_OF}{_OPENED}", ("short", _DIRECTLY, _LONG_DIGITS), *_NAMED_SHORT),
     _codes(
         rf"{_NOT_OF_FAULTS}(?:{alternatives(_SUBJECT, 'long')}|{_GUARDED}{_BETWEEN}{_WORDS})",
         *_NAMED_LONG,
     ),
-    _codes(rf"{_NOT_OF_THINGS}{_WORDS}{_OF}{_GUARDED}", *_NAMED_LONG, *_OF_ONE),
+    _codes(rf"{_NOT_OF_THINGS}{_WORDS}{_OF}{_GUARDED}", *_NAMED_LONG),
     _codes(alternatives(_SUBJECT, "typed"), ("at-a-door", _BLANK, _AT_A_DOOR), may_follow=False),
     _codes(
         rf"{_NOT_OF_THINGS}{_WORDS}(?! (?:{alternatives(_SUBJECT, 'of_things')})(?![^\W_]))"
