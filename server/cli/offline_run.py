@@ -163,7 +163,7 @@ def run(
             raise _not_utf8() from broken
         if counts.failed:
             raise Failure(
-                f"{counts.failed} of {counts.answered} lines failed; the others were answered.",
+                f"{counts.failed} of {counts.answered} lines failed.",
                 hint='The answer to each that failed has the reason: {"id", "error": {"reason", "message", "hint"}}.',
             )
         return
