@@ -41,6 +41,7 @@ from models.redaction.postprocess.expected_answer import (
     is_spelled_code,
 )
 from models.redaction.postprocess.known_words import without_known_words
+from models.redaction.postprocess.whole_values import whole_values
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.explanations import is_decimal, is_explained_by_words
 from models.redaction.slots.features import SlotContext
@@ -188,6 +189,7 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
         text = spoken_words(draft, job)
         if job.context.source is TextSource.TYPED:
             draft.candidates += fill_told(text, draft.candidates)
+            draft.candidates = list(whole_values(draft.view.text, draft.candidates))
             continue
         found = list(without_pauses(text, draft.candidates))
         filled = list(trimmed(text, found + fill_slots(text, job.context, found)))

@@ -129,7 +129,7 @@ def _checked(file: Path, *, examples: bool) -> tuple[_Answer, Failure | None]:
 
 @flows.command()
 @click.argument("flow")
-@click.option("--language", default="en", show_default=True, help="ISO 639-1 code of the texts.")
+@click.option("--language", default="", help="ISO 639-1 code of the texts. Default: en, or the first of the flow.")
 @_folder_option
 @_json_option
 def show(flow: str, language: str, folder: Path | None, as_json: bool) -> None:
@@ -139,12 +139,15 @@ def show(flow: str, language: str, folder: Path | None, as_json: bool) -> None:
     """
     from server.cli.flow_outline import outline
     from server.flows.loader import load_flow
+    from server.flows.texts import base_language
 
     found = load_flow(Path(flow)) if Path(flow).is_file() else _named(flow, folder)
+    if language and base_language(language) not in found.languages:
+        raise click.UsageError(f"--language: {found.label} has texts in {', '.join(found.languages)} only.")
     if as_json:
         show_json(json.loads(found.content))
         return
-    click.echo(outline(found, language))
+    click.echo(outline(found, language or "en"))
 
 
 @flows.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from server.cli.offline_input import PICTURE_KINDS
+from server.cli.offline_input import PICTURE_KINDS, LineCounts
 from server.cli.offline_run import (
     as_json_line,
     check_files,
@@ -85,8 +85,8 @@ def transcribe(
 
     from server.cli.offline_transcribe import transcribe_lines
 
-    def answer(lines: Iterable[str], out: TextIO) -> None:
-        transcribe_lines(lines, out, built, redactor)
+    def answer(lines: Iterable[str], out: TextIO) -> LineCounts:
+        return transcribe_lines(lines, out, built, redactor)
 
     show = as_json_line if as_json else with_headings(files, lambda row: str(row["text"]))
     run(answer, given, jsonl=jsonl, show=show, failed=len(found) < len(files))
@@ -129,9 +129,9 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, 
     from server.cli.offline_decoders import decoders
     from server.cli.offline_read import read_lines
 
-    def answer(lines: Iterable[str], out: TextIO) -> None:
+    def answer(lines: Iterable[str], out: TextIO) -> LineCounts:
         with decoders(settings) as clean:
-            read_lines(lines, out, clean, engine, redactor, kind=kind or "")
+            return read_lines(lines, out, clean, engine, redactor, kind=kind or "")
 
     def shown(row: dict[str, Any]) -> str:
         return "\n".join(str(line["text"]) for line in row["lines"])

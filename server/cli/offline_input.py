@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.errors import InvalidInput, NotFound, TooLarge, VestibuleError
 from models.reasons import Reason
 
 PICTURE_KINDS = ("visitor_register", "meter", "document", "site")
 """Kinds of pictures: all kinds of uploads except recordings."""
-
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def json_object(line: str) -> dict[str, Any]:
@@ -30,6 +27,17 @@ def json_object(line: str) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise InvalidInput("The line is not a JSON object.", reason=Reason.BAD_JSON)
     return request
+
+
+class LineCounts(NamedTuple):
+    """How many lines of the input were answered, and how many of the answers are errors."""
+
+    answered: int = 0
+    failed: int = 0
+
+    def with_answer(self, answer: dict[str, Any]) -> LineCounts:
+        """The counts with one more answer."""
+        return LineCounts(self.answered + 1, self.failed + ("error" in answer))
 
 
 def error_answer(request_id: object, error: VestibuleError) -> dict[str, Any]:
@@ -95,10 +103,18 @@ def file_bytes(path: object, field: str, limit_bytes: int, too_large: Reason) ->
         raise _unreadable() from exc
 
 
-def language_problem(code: object) -> str:
-    """What is wrong with a language code; empty when nothing is. None and "" mean the default."""
-    if code is None or code == "":
-        return ""
-    if not isinstance(code, str):
-        return "lang must be a string."
-    return "" if _LANGUAGE.fullmatch(code) else "lang must be an ISO 639-1 code such as en."
+def redaction_language(code: str) -> str:
+    """The ISO 639-1 code of a language that the redactor knows. A region and letter case do not count: ``pt-BR``.
+
+    Raises:
+        InvalidInput: It knows no such language; the message lists those that it knows.
+    """
+    from models.redaction.lexicons.loader import known_languages
+
+    base = code.replace("_", "-").split("-")[0].lower()
+    if base not in known_languages():
+        raise InvalidInput(
+            f"lang must be one of {', '.join(known_languages())}, or en for a text in another language: its names and "
+            "its numbers in digits are found."
+        )
+    return base

@@ -19,7 +19,7 @@ from models.redaction.types import Redactor
 from models.vision.orientation import read_upright
 from models.vision.redact import redact_page
 from models.vision.types import Box, OcrEngine
-from server.cli.offline_input import PICTURE_KINDS, error_answer, file_bytes, json_object
+from server.cli.offline_input import PICTURE_KINDS, LineCounts, error_answer, file_bytes, json_object
 
 Clean = Callable[[bytes], bytes]
 """Checks a file, decodes it, and returns its clean form, as the server does with uploads."""
@@ -33,7 +33,7 @@ def read_lines(
     redactor: Redactor | None,
     limits: ImageLimits | None = None,
     kind: str = "",
-) -> None:
+) -> LineCounts:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
     In ``{"id", "image": path, "kind"?}``, out ``{"id", "lines": [{"text", "box", "score"}], "compute_s"}``; lines of
@@ -48,7 +48,11 @@ def read_lines(
         redactor: None prints the text unredacted, for evaluation on one's own machine.
         limits: Bounds of a picture.
         kind: Kind of the pictures whose line has none; empty when it is not known.
+
+    Returns:
+        How many lines were answered, and how many of them with an error.
     """
+    counts = LineCounts()
     for line in stdin:
         if not line.strip():
             continue
@@ -64,6 +68,8 @@ def read_lines(
             answer = error_answer(request_id, error)
         stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
         stdout.flush()
+        counts = counts.with_answer(answer)
+    return counts
 
 
 def _read(

@@ -16,7 +16,7 @@ from models.recognition_json import rated_text
 from models.redaction.explain import SHORTENED, Explained, Explanation
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope, Redactor
 from models.text import Entity, RawText, TextSource
-from server.cli.offline_input import error_answer, json_object, language_problem
+from server.cli.offline_input import LineCounts, error_answer, json_object, redaction_language
 
 MAX_BATCH = 64
 """Most lines in one batch; enough to keep every thread busy."""
@@ -48,7 +48,7 @@ def redact_lines(
     redactor: Redactor,
     why: Explain | None = None,
     scope: RedactionScope = NO_SCOPE,
-) -> None:
+) -> LineCounts:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
     Waiting lines are redacted in batches; a single line is answered at once. A line that cannot
@@ -61,11 +61,17 @@ def redact_lines(
         redactor: Does the work.
         why: Adds the reasons of each entity, and the entities that were found and kept.
         scope: Client whose policy is used.
+
+    Returns:
+        How many lines were answered, and how many of them with an error.
     """
+    counts = LineCounts()
     for batch in _batches(stdin):
         for answer in _answers([_parse(line, scope) for line in batch], redactor, why):
             stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            counts = counts.with_answer(answer)
         stdout.flush()
+    return counts
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -108,17 +114,18 @@ def _parse(line: str, scope: RedactionScope) -> _Request | _Refused:
     except InvalidInput as error:
         return _Refused(None, error)
     text, source, language = row.get("text"), row.get("source", "typed"), row.get("lang") or "en"
-    problem = _problem(text, source, language)
+    problem = _problem(text, source)
     if problem:
         return _Refused(row.get("id"), InvalidInput(problem))
     try:
+        code = redaction_language(str(language))
         rated = rated_text(str(text), row)
     except InvalidInput as error:
         return _Refused(row.get("id"), error)
-    return _Request(row.get("id"), rated, RedactionContext(TextSource(source), language, scope=scope))
+    return _Request(row.get("id"), rated, RedactionContext(TextSource(source), code, scope=scope))
 
 
-def _problem(text: object, source: object, language: object) -> str:
+def _problem(text: object, source: object) -> str:
     if not isinstance(text, str):
         return "text must be a string."
     if len(text) > MAX_TEXT_CHARS:
@@ -129,7 +136,7 @@ def _problem(text: object, source: object, language: object) -> str:
         return "text must be UTF-8; half of a surrogate pair is no character."
     if source not in _SOURCES:
         return f"source must be one of {', '.join(sorted(_SOURCES))}."
-    return language_problem(language)
+    return ""
 
 
 def _answers(items: list[_Request | _Refused], redactor: Redactor, why: Explain | None) -> Iterator[dict[str, Any]]:

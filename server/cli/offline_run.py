@@ -18,12 +18,17 @@ from server.cli.output import FAILED, Failure
 if TYPE_CHECKING:
     from models.redaction.redactor import LocalRedactor
     from models.redaction.types import Redactor
+    from server.cli.offline_input import LineCounts
     from server.settings import Settings
 
-Lines = Callable[[Iterable[str], TextIO], None]
-"""Answers each line of the input on the output, in order."""
+Lines = Callable[[Iterable[str], TextIO], "LineCounts"]
+"""Answers each line of the input on the output, in order, and counts them."""
 
-jsonl_option = click.option("--jsonl", is_flag=True, help="One JSON object a line on stdin, one on stdout, in order.")
+jsonl_option = click.option(
+    "--jsonl",
+    is_flag=True,
+    help="One JSON object a line on stdin, one on stdout, in order. Exits with 1 if any line failed.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 
 OFFLINE_SESSION = "offline"
@@ -138,7 +143,8 @@ def run(
 ) -> None:
     """Answer standard input line by line, or the given requests.
 
-    With --jsonl, an error is an answer on standard output. Otherwise it goes to standard error and the exit code is 1.
+    With --jsonl, an error is an answer on standard output, and standard error tells how many there are. Otherwise it
+    goes to standard error. The exit code is 1 if anything failed.
 
     Args:
         answer: Does the work.
@@ -152,9 +158,14 @@ def run(
         sys.stdout.reconfigure(errors="backslashreplace")
     if jsonl:
         try:
-            answer(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), sys.stdout)
+            counts = answer(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), sys.stdout)
         except UnicodeDecodeError as broken:
             raise _not_utf8() from broken
+        if counts.failed:
+            raise Failure(
+                f"{counts.failed} of {counts.answered} lines failed.",
+                hint='The answer to each that failed has the reason: {"id", "error": {"reason", "message", "hint"}}.',
+            )
         return
     for request in given:
         answered = io.StringIO()

@@ -14,7 +14,7 @@ from models.recognition_json import recognition_fields
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.types import Segment, SpeechEngine, SpeechOptions
 from models.text import RawText, TextSource
-from server.cli.offline_input import error_answer, file_bytes, json_object
+from server.cli.offline_input import LineCounts, error_answer, file_bytes, json_object
 
 OFFLINE_LIMITS = AudioLimits(max_bytes=1 << 30, max_s=4 * 3_600.0)
 """Generous limits: the files and the machine are the operator's own."""
@@ -22,7 +22,7 @@ OFFLINE_LIMITS = AudioLimits(max_bytes=1 << 30, max_s=4 * 3_600.0)
 
 def transcribe_lines(
     stdin: Iterable[str], stdout: TextIO, engine: SpeechEngine, redactor: Redactor | None = None
-) -> None:
+) -> LineCounts:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
     A line that cannot be answered becomes ``{"id", "error": {"reason", "message", "hint"}}`` and the next one is read.
@@ -33,12 +33,19 @@ def transcribe_lines(
         engine: Recognises the speech.
         redactor: None prints the text unredacted, with what recognition reports of it: ``words``, ``alternatives`` and
             ``confidence``, as ``redact_lines`` takes them.
+
+    Returns:
+        How many lines were answered, and how many of them with an error.
     """
+    counts = LineCounts()
     for line in stdin:
         if not line.strip():
             continue
-        stdout.write(json.dumps(_answer(line, engine, redactor), ensure_ascii=False) + "\n")
+        answer = _answer(line, engine, redactor)
+        stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
         stdout.flush()
+        counts = counts.with_answer(answer)
+    return counts
 
 
 def _answer(line: str, engine: SpeechEngine, redactor: Redactor | None) -> dict[str, Any]:

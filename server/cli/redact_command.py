@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from models.errors import InvalidInput
+from server.cli.offline_input import redaction_language
 from server.cli.offline_run import (
     LINES_COME_FROM_STDIN,
     OFFLINE_SESSION,
@@ -39,13 +41,14 @@ With --jsonl, in: {"id", "text", "source"?: "typed"|"speech"|"ocr", "lang"?}; ou
 [{"type", "start", "end", "score"}], "safe_for_llm"}, with offsets in code points of the input. A text that was
 recognised may come with "words": [{"start", "end", "confidence"}], "alternatives": [text] and "confidence", all from
 0 to 1, as `transcribe --jsonl --unredacted` writes them; what recognition doubts beside something personal is redacted
-too.
+too. A line that fails gets {"id", "error"}; the others are answered, and the exit code is 1.
 
 With --ledger, what was stored before a rule or a policy changed is redacted again with today's. This only adds
 tags. The server must not run. It may be interrupted and repeated. --dry-run says how many texts would change.
 
-Numbers in words are understood in en, es, fr, de, hi, pt and it. Texts in other languages are treated as English:
-names and numbers in digits are found, numbers in words are not.
+Numbers in words are understood in en, es, fr, de, hi, pt and it. An unknown --lang is refused with a list of the
+languages that are known. For a text in any other language say en: names and numbers in digits are found, numbers in
+words are not.
 
 \b
 Examples:
@@ -56,6 +59,18 @@ Examples:
   vestibule redact --jsonl < texts.jsonl
   vestibule redact --ledger --dry-run
 """
+
+
+def _language_of(context: click.Context, option: click.Parameter, code: str) -> str:
+    """The code of a language that the redactor knows.
+
+    Raises:
+        click.BadParameter: It knows no such language.
+    """
+    try:
+        return redaction_language(code)
+    except InvalidInput as error:
+        raise click.BadParameter(error.message, context, option) from error
 
 
 @click.command(short_help="Replace personal data in a text by tags.", help=HELP)
@@ -69,7 +84,13 @@ Examples:
     type=click.Choice(["typed", "speech", "ocr", "assistant"]),
     help="Where TEXT comes from; speech and print have rules of their own.",
 )
-@click.option("--lang", default="en", show_default=True, help="ISO 639-1 code of the language of TEXT; see above.")
+@click.option(
+    "--lang",
+    default="en",
+    show_default=True,
+    callback=_language_of,
+    help="ISO 639-1 code of the language of TEXT; see above.",
+)
 @click.option("--why", is_flag=True, help="Also show why each entity was replaced, and which ones were found and kept.")
 @click.option("--client", default="", help="Use the policy of this client in VESTIBULE_REDACTION__POLICY_FILE.")
 @click.option(

@@ -22,6 +22,8 @@ from models.redaction.lexicons.schema import SUBJECTS, Form, Subject
 
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
 
+_CODE_LENGTH: Final = 2
+
 ANY: Final = "any"
 """The folder of words that belong to no language, such as brand names."""
 
@@ -44,6 +46,13 @@ def languages(subject: str) -> tuple[str, ...]:
     """ISO 639-1 codes of the languages that have a file of this subject, sorted."""
     folders = (folder for folder in files(__package__).iterdir() if folder.is_dir())
     return tuple(sorted(f.name for f in folders if f.joinpath(f"{subject}.yaml").is_file()))
+
+
+@lru_cache
+def known_languages() -> tuple[str, ...]:
+    """ISO 639-1 codes of the languages that have any file, sorted."""
+    folders = (folder.name for folder in files(__package__).iterdir() if folder.is_dir())
+    return tuple(sorted(name for name in folders if len(name) == _CODE_LENGTH))
 
 
 @lru_cache

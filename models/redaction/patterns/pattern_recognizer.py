@@ -103,6 +103,8 @@ class PatternRecognizer:
         threshold: Matches scored below this are dropped.
         unless: Drops a match at (view, start, end), for example an amount or a reference number.
         confirms: Whether a passed ``check`` is enough without a context word.
+        named: Ends right before a match whose score it raises to ``named_score``.
+        named_score: That score.
         least_digits: The fewest digits of a text in which any of the patterns can match.
         context_pieces: Strings, one of which is in every text with a context word; empty if none could be derived.
         quick_tests: For each pattern: the fewest digits, the required literals, and whether it counts only with a
@@ -120,6 +122,8 @@ class PatternRecognizer:
     threshold: float = THRESHOLD
     unless: Callable[[TextView, int, int], bool] | None = None
     confirms: bool = True
+    named: re.Pattern[str] | None = None
+    named_score: float = 1.0
     least_digits: int = field(init=False, default=0)
     context_pieces: tuple[str, ...] = field(init=False, default=())
     quick_tests: tuple[tuple[int, tuple[str, ...], bool, Pattern], ...] = field(init=False, default=())
@@ -172,6 +176,12 @@ class PatternRecognizer:
                 score *= self.failed_factor
         if score < 1.0 and self.context is not None and near(view, start, end, self.context):
             score += self.boost
+        if (
+            score >= self.threshold
+            and self.named
+            and self.named.search(view.lower, max(0, start - CONTEXT_BEFORE), start)
+        ):
+            score = max(score, self.named_score)
         return min(score, 1.0)
 
 

@@ -46,9 +46,10 @@ def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TA
     """Resolve overlaps and join parts of one entity.
 
     Overlapping entities become one that covers both spans. Otherwise the rest of one would stay readable. The longest
-    gives the label, but a recognizer of the policy does before others that guess or have no sure shape, if its entity
-    is more than half of both. Among equally long ones, an announced type wins over an address ("my phone number is"),
-    then the score decides, then the priority of the type.
+    gives the label. Two kinds of entities give it before others that guess, if they are more than half of both: those
+    of the policy's recognizers, also before others that have no sure shape, and those but addresses that were found by
+    their own characters. Among equally long ones, an announced type wins over an address ("my phone number is"), then
+    the score decides, then the priority of the type.
 
     Args:
         text: In which they were found.
@@ -84,12 +85,17 @@ def _union(first: Entity, second: Entity) -> Entity:
 
 
 def _tells_type(own: Entity, other: Entity) -> bool:
-    """Whether an entity of a policy's recognizer gives the type of both: it is most of both, the other is a guess."""
-    if not own.recognizer.startswith(OF_POLICY) or other.recognizer.startswith(OF_POLICY):
+    """Whether an entity gives the type of both: the policy's or its own characters tell it, and it is most of both.
+
+    The other is a guess, or, beside one of the policy, it has no sure shape.
+    """
+    if other.recognizer.startswith(OF_POLICY):
         return False
+    of_policy = own.recognizer.startswith(OF_POLICY)
+    is_exact = own.score > EXACT and own.type != "ADDRESS" and not own.recognizer.startswith(_GUESSES)
+    is_guess = other.recognizer.startswith(_GUESSES) or (of_policy and other.score <= EXACT)
     both = max(own.end, other.end) - min(own.start, other.start)
-    is_guess = other.score <= EXACT or other.recognizer.startswith(_GUESSES)
-    return is_guess and 2 * (own.end - own.start) > both
+    return (of_policy or is_exact) and is_guess and 2 * (own.end - own.start) > both
 
 
 def _join(text: str, entities: list[Entity]) -> list[Entity]:

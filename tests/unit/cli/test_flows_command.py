@@ -68,6 +68,15 @@ def test_an_outline_names_steps_fields_and_conditions() -> None:
     assert json.loads(run("show", "site_visit", "--json").stdout)["name"] == "site_visit"
 
 
+def test_a_language_that_a_flow_lacks_is_refused() -> None:
+    refused = run("show", "incident_report", "--language", "xx", code=2)
+    assert "--language: incident_report@" in refused.stderr
+    assert "has texts in en, de, es only" in refused.stderr
+    german = run("show", "incident_report", "--language", "de").stdout
+    assert run("show", "incident_report", "--language", "de-AT").stdout == german
+    assert run("show", "incident_report").stdout == run("show", "incident_report", "--language", "en").stdout
+
+
 def test_an_outline_has_the_rule_of_each_check_beside_its_message() -> None:
     told = run("show", "incident_report").stdout
     assert "  error injured_only_in_accidents: incident_type is accident (if injured is yes)\n" in told

@@ -55,7 +55,6 @@ def test_json_for_a_script(redactor: PhraseRedactor) -> None:
 def test_json_lines_stay_in_order_and_a_bad_line_gets_an_error_answer(redactor: PhraseRedactor) -> None:
     lines = ['{"id": 1, "text": "Maria Lopez", "source": "typed"}', "nonsense", '{"id": 3, "text": "nobody é"}']
     result = run("redact", "--jsonl", stdin="\n".join(lines) + "\n")
-    assert result.exit_code == 0
     first, second, third = rows(result)
     assert (first["id"], first["text"]) == (1, "[REDACTED_NAME]")
     assert second["error"] == {
@@ -66,11 +65,45 @@ def test_json_lines_stay_in_order_and_a_bad_line_gets_an_error_answer(redactor: 
     assert (third["id"], third["text"]) == (3, "nobody é")
 
 
-@pytest.mark.parametrize("lang", ["english please", "e", "n\u00e9"])
-def test_an_invalid_language_code_is_refused(redactor: PhraseRedactor, lang: str) -> None:
+@pytest.mark.parametrize(
+    ("lines", "code", "told"),
+    [
+        (['{"text": "a"}', "{", '{"text": 1}', '{"text": "b"}'], 1, "Error: 2 of 4 lines failed"),
+        (["{"], 1, "Error: 1 of 1 lines failed"),
+        (['{"text": "a", "lang": "qq"}', "", '{"text": "b"}'], 1, "Error: 1 of 2 lines failed"),
+        (['{"text": "a"}', ""], 0, ""),
+        ([], 0, ""),
+    ],
+)
+def test_json_lines_that_failed_are_counted_and_the_run_fails(
+    redactor: PhraseRedactor, lines: list[str], code: int, told: str
+) -> None:
+    result = run("redact", "--jsonl", stdin="\n".join(lines))
+    assert len(rows(result)) == len([line for line in lines if line])
+    assert result.exit_code == code
+    assert told in result.stderr
+    assert bool(result.stderr) == bool(told)
+
+
+@pytest.mark.parametrize("lang", ["english please", "e", "n\u00e9", "xx", "qq-DE", "eng", "german"])
+def test_an_unknown_language_is_refused_with_those_that_are_known(redactor: PhraseRedactor, lang: str) -> None:
     result = run("redact", "I am Maria Lopez.", "--lang", lang)
-    assert result.exit_code == 1
-    assert "ISO 639-1 code such as en. [INVALID_INPUT]" in result.stderr
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'--lang'" in result.stderr
+    told = " ".join(result.stderr.split())
+    assert all(f" {code}," in told for code in ("de", "en", "hi", "it", "pt"))
+    assert "en for a text in another language" in told
+
+
+@pytest.mark.parametrize("lang", ["pt-BR", "EN", "en_GB", "vi"])
+def test_a_language_may_have_a_region_and_capitals(redactor: PhraseRedactor, lang: str) -> None:
+    assert run("redact", "I am Maria Lopez.", "--lang", lang).exit_code == 0
+
+
+def test_a_line_in_an_unknown_language_gets_an_error_answer(redactor: PhraseRedactor) -> None:
+    (row,) = rows(run("redact", "--jsonl", stdin='{"id": 1, "text": "Maria Lopez", "lang": "xx"}\n'))
+    assert row["error"]["reason"] == "INVALID_INPUT"
+    assert " de, " in row["error"]["message"]
 
 
 def test_input_that_is_not_text_ends_the_run_with_its_reason(redactor: PhraseRedactor) -> None:

@@ -61,6 +61,19 @@ def test_an_announced_type_wins_over_an_address_at_the_same_place() -> None:
     assert merged.type == "ADDRESS"
 
 
+@pytest.mark.parametrize("guess", ["ner:tax_id", "slot", ANNOUNCED])
+@pytest.mark.parametrize("start", [0, 2])
+def test_a_checksum_tells_the_type_of_what_others_only_guess(guess: str, start: int) -> None:
+    text = "\u00e8 GB29NWBK60161331926819"
+    [merged] = merge(text, [E("IBAN", 2, 24, 0.95, "iban:solid"), E("ID", start, 24, 0.99, guess)])
+    assert (merged.type, merged.start, merged.end) == ("IBAN", start, 24)
+
+
+def test_a_small_part_with_a_checksum_does_not_tell_the_type() -> None:
+    entities = [E("IBAN", 0, 4, 0.95, "iban:solid"), E("ADDRESS", 0, 12, 0.8, "ner:street_name")]
+    assert [e.type for e in merge("abcd efghijk", entities)] == ["ADDRESS"]
+
+
 def test_every_type_has_a_tag_that_is_recognised() -> None:
     assert all(TAG.fullmatch(tag(label)) for label in LABELS)
     assert not TAG.search("[REDACTED_JOHN_SMITH]")

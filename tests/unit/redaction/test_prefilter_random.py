@@ -100,6 +100,7 @@ FURTHER: Final = (
     "ERIKSSON<<ANNA<MARIA<<<<<<<<<<", "passport 963545637", "permiso de conducir 12345678-Z",
     "driver's license A1234567", "driver's license 12345678", "22 BH 1234 AB", "plate A123 BCD", "plate ABC 1234",
     "MRN AB 1234-5678", "cuenta 2100 0418 45 0200051332", "Bağdat Cad. 12", "VIC 3000", "ssn 536 22 123",
+    "Kundennummer 77319055",
 )  # fmt: skip
 """For expressions that have no match in those."""
 

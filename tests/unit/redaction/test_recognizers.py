@@ -37,6 +37,10 @@ TYPED = [
     # iban
     ("IBAN DE89 3704 0044 0532 0130 00", [("IBAN", "DE89 3704 0044 0532 0130 00")]),
     ("iban GB82WEST12345698765432 please", [("IBAN", "GB82WEST12345698765432")]),
+    ("to pt 50 0002 0123 1234 5678 9015 4 please", [("IBAN", "pt 50 0002 0123 1234 5678 9015 4")]),
+    ("it 41 w 8000 000 292 1006 4521 1151 and so on", [("IBAN", "it 41 w 8000 000 292 1006 4521 1151")]),
+    ("NL91ABNA0417164300 OR NOT", [("IBAN", "NL91ABNA0417164300")]),
+    ("NL 91 ABNA 0417 1643 00 OR NOT", [("IBAN", "NL 91 ABNA 0417 1643 00")]),
     ("the valve opens at 13 to 17 and lets 900 litres through", []),
     # wallet, secret, url
     ("pay 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", [("WALLET", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa")]),

@@ -15,6 +15,7 @@ from tests.unit.redaction.helpers import found
     [
         ("de", "Die Seriennummer der Pumpe? Seriennummer: 90817263"),
         ("de", "Bestellnummer 5512098 vom Mai"),
+        ("de", "Rg. 4711 vom Mai, das kostet nie 2000 Euro"),
         ("de", "Lieferschein-Nr. 66120934"),
         ("de", "Bestell-Nr. 4500123456"),
         ("de", "Nummer der Bestellung 4500123456"),
@@ -105,6 +106,40 @@ def test_no_and_is_before_an_object_make_no_reference_number(
 )
 def test_numbers_of_people_are_redacted(language: str, text: str, kind: str, value: str) -> None:
     assert (kind, value) in found(text, language=language)
+
+
+@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
+@pytest.mark.parametrize(
+    ("language", "text", "kind", "value"),
+    [
+        ("en", "membership number 415 555 0177", "ID", "415 555 0177"),
+        ("en", "client id 415 555 0177", "ID", "415 555 0177"),
+        ("en", "my policy number is 020 7946 0911", "ID", "020 7946 0911"),
+        ("en", "account number: 415 555 0177", "ACCOUNT", "415 555 0177"),
+        ("en", "number of the account 415 555 0177", "ACCOUNT", "415 555 0177"),
+        ("en", "patient no. 415 555 0177", "MEDICAL_ID", "415 555 0177"),
+        ("de", "Mitgliedsnummer 0151 23456777", "ID", "0151 23456777"),
+        ("de", "Versicherungs-Nr. 4711 0815 77", "ID", "4711 0815 77"),
+        ("de", "mein Beitrag, Personalnummer 88 1207", "ID", "88 1207"),
+        ("de", "Kontonummer 0151 23456777", "ACCOUNT", "0151 23456777"),
+        ("de", "Kundennummer 4711", "ID", "4711"),
+        ("es", "número de socio: 612 345 677", "ID", "612 345 677"),
+        ("es", "número de cuenta 612 345 677", "ACCOUNT", "612 345 677"),
+        ("fr", "n° client 06 12 34 56 77", "ID", "06 12 34 56 77"),
+        ("it", "numero cliente 347 123 4577", "ID", "347 123 4577"),
+        ("pt", "o número de cliente é 912 345 677", "ID", "912 345 677"),
+        ("hi", "ग्राहक संख्या 98765 43277", "ID", "98765 43277"),
+        ("en", "customer number +44 20 7946 0911", "PHONE", "+44 20 7946 0911"),
+        ("en", "customer phone number 415 555 0177", "PHONE", "415 555 0177"),
+        ("en", "the customer 415-555-0177 called", "PHONE", "415-555-0177"),
+        ("en", "the customer's number is 415 555 0177", "PHONE", "415 555 0177"),
+        ("de", "Telefonnummer des Kunden 0151 23456777", "PHONE", "0151 23456777"),
+    ],
+)
+def test_the_name_of_a_number_tells_its_type(
+    language: str, text: str, kind: str, value: str, source: TextSource
+) -> None:
+    assert found(text, source, language) == [(kind, value)]
 
 
 @pytest.mark.parametrize(

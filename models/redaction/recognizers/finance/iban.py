@@ -35,6 +35,11 @@ _LENGTHS = {country: length for length, row in _COUNTRIES_BY_LENGTH.items() for 
 
 
 _MIN_DIGITS = 6
+_MEASURED = "|".join(
+    rf"(?:{'|'.join(countries.split())})[ ./-]{{0,3}}\d{{2}}(?:[ ./-]{{0,3}}[A-Z0-9]){{{length - 4}}}"
+    for length, countries in _COUNTRIES_BY_LENGTH.items()
+)
+"""As many characters as the country has."""
 
 
 def check_iban(text: str) -> bool | None:
@@ -72,6 +77,8 @@ IBAN = PatternRecognizer(
             0.6,
             name="torn",
         ),
+        # The same in any letter case; only a right check number counts.
+        Pattern(re.compile(rf"(?<![^\W_])(?:{_MEASURED})(?![^\W_])", re.IGNORECASE), 0.1, name="measured"),
     ),
     check=check_iban,
     context=context_words("iban"),

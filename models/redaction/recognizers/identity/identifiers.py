@@ -48,10 +48,10 @@ NATIONAL = tuple(
 )
 """The identifiers of all countries that have a file in ``models/redaction/countries``."""
 
-_VALUE = (
-    r"(?P<value>[A-Za-z]{0,4}[- ]?\d[^\W_]{0,64}(?:[-./ _]\d[^\W_]{0,64}){0,5}"
-    r"|[A-Za-z]{1,4}(?:[- ]?\d){4,18}[A-Za-z]?)"
-)
+_GROUPS = r"\d[^\W_]{0,64}(?:[-./ _]\d[^\W_]{0,64}){0,5}"
+_VALUE = rf"(?P<value>(?:[A-Za-z]{{1,4}}[- ]?|-)?{_GROUPS}|[A-Za-z]{{1,4}}(?:[- ]?\d){{4,18}}[A-Za-z]?)"
+_NAMED_VALUE = rf"(?P<value>(?:(?-i:[A-Z]{{1,4}})[- ]|[A-Za-z]{{1,4}}-?)?{_GROUPS})"
+"""Small letters and a space before it are a word: "my BVN na 22148213957"."""
 _SUBJECT: Final = "identifiers"
 _IS: Final = alternatives("function_words", "copulas")
 _NUMBER: Final = alternatives(_SUBJECT, "number")
@@ -60,11 +60,28 @@ _LINK: Final = (
 )
 
 
-def _introduced(entity: str, name: str, score: float = 0.8) -> PatternRecognizer:
-    """A value right after a word that says what it is."""
+_NUMBER_OF: Final = alternatives("number_cues", "number_of")
+_AFTER_NAME: Final = rf"\.?(?:\s{{1,2}}(?:{alternatives(_SUBJECT, 'link')}))?[\s:#|=(*]{{0,30}}"
+_NAMED: Final = 0.96
+"""Score of a value after the whole name of its number. More than that of a telephone number by its grouping."""
+
+
+def _introduced(entity: str, name: str, score: float = 0.8, names: str = "") -> PatternRecognizer:
+    """A value right after a word that says what it is, surely so after the whole name of its number: "account number".
+
+    ``names`` are more such names, as alternatives of an expression.
+    """
     labels = alternatives(_SUBJECT, name.replace("-", "_"))
-    regex = re.compile(rf"(?<![^\W_])(?:{labels})(?![^\W\d_]){_LINK}{_VALUE}(?![^\W_])", re.IGNORECASE)
-    return PatternRecognizer(entity, name, (Pattern(regex, score, group="value"),), needs="0", check=_long_enough)
+
+    def after(words: str, value: str, score: float, kind: str = "") -> Pattern:
+        regex = re.compile(rf"(?<![^\W_])(?:{words})(?![^\W\d_]){_LINK}{value}(?![^\W_])", re.IGNORECASE)
+        return Pattern(regex, score, group="value", name=kind)
+
+    patterns = (after(labels, _VALUE, score), *([after(names, _NAMED_VALUE, _NAMED, "named")] if names else []))
+    named = re.compile(
+        rf"(?:(?:{_NUMBER}|{alternatives(_SUBJECT, 'long_number')}|#|№)|(?:{_NUMBER_OF})(?:{labels})){_AFTER_NAME}$"
+    )
+    return PatternRecognizer(entity, name, patterns, needs="0", check=_long_enough, named=named, named_score=_NAMED)
 
 
 def _long_enough(text: str) -> bool | None:
@@ -79,7 +96,7 @@ INTRODUCED = (
     _introduced("PASSPORT", "passport"),
     _introduced("ACCOUNT", "account"),
     _introduced("SSN", "ssn", score=0.95),
-    _introduced("ID", "personal-number"),
+    _introduced("ID", "personal-number", names=alternatives(_SUBJECT, "named_number")),
     _introduced("PLATE", "plate"),
 )
 
