@@ -14,8 +14,8 @@ _IN_WORDS: Final = frozenset({"NAME", "ADDRESS"})
 """Types of values that end with a word. What is glued to them is another word: "Meier-Straße"."""
 
 _AFTER: Final = re.compile(r"(?:[-/!#$%&*+=_~^]*[^\W_]+)+[!#$%&*]?(?=[\s.,;:?!)\]]|$)")
-_BEFORE: Final = re.compile(r"(?<![^\s(\[])(?:[^\W_]+[-/!#$%&*+=_~^]*)+$")
-_MOST_LETTERS: Final = 3
+_BEFORE: Final = re.compile(r"(?<![^\s(\[])(?:[^\W_]+[-/!#$%&*+=_~^]*)+\Z")
+_MOST_LETTERS: Final = 2
 """Letters of a prefix or suffix, as in "FO-2019" and "290-X". More of them are a word: "0170 1234567/privat"."""
 
 _REACH: Final = 24
