@@ -72,7 +72,8 @@ def _ground(size: tuple[int, int], chance: np.random.Generator) -> npt.NDArray[n
     """A coloured surface with streaks, as of wood, cloth or stone."""
     width, height = size
     streaks = chance.normal(0, 1, (height, width)).astype(np.float32)
-    streaks = cv2.GaussianBlur(streaks, (0, 0), sigmaX=float(chance.uniform(2, 40)), sigmaY=float(chance.uniform(1, 4)))
+    along, across = float(chance.uniform(2, 40)), float(chance.uniform(1, 4))
+    streaks = np.asarray(cv2.GaussianBlur(streaks, (0, 0), sigmaX=along, sigmaY=across), np.float32)
     colour = np.array(chance.uniform(20, 140)) + chance.normal(0, 30, 3)
     shaded: npt.NDArray[np.float64] = colour * (1 + 0.3 / float(np.abs(streaks).max()) * streaks[..., None])
     return shaded
@@ -83,7 +84,7 @@ def _spoil(picture: npt.NDArray[np.float64], chance: np.random.Generator) -> Pix
     height, width = picture.shape[:2]
     light = cv2.resize(chance.uniform(0.55, 1.1, (3, 3)), (width, height), interpolation=cv2.INTER_CUBIC)
     picture = picture * light[..., None] * np.array([1.0, chance.uniform(0.7, 0.95), chance.uniform(0.4, 0.75)])
-    picture = cv2.GaussianBlur(picture, (0, 0), float(chance.uniform(0.4, 2.2)))
+    picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(chance.uniform(0.4, 2.2))), np.float64)
     picture = picture + chance.normal(0, chance.uniform(1, 9), picture.shape)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(chance.integers(45, 95))]
     _, jpeg = cv2.imencode(".jpg", np.clip(picture, 0, 255).astype(np.uint8)[..., ::-1], quality)
