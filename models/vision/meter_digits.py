@@ -45,6 +45,17 @@ class DigitRow:
     red: npt.NDArray[np.float64]
     places: npt.NDArray[np.float64]
 
+    @property
+    def positions(self) -> npt.NDArray[np.float64]:
+        """Middle of each digit along the direction of the line, in picture pixels from the picture's origin."""
+        middle = self.line.x * math.cos(self.line.angle) + self.line.y * math.sin(self.line.angle)
+        return middle + (self.places - CROP_WIDTH / 2) * self.step_px
+
+    @property
+    def pitch(self) -> float:
+        """Median distance of neighbouring digits, in picture pixels; there must be two."""
+        return float(np.median(np.diff(self.places))) * self.step_px
+
     @cached_property
     def score(self) -> float:
         """How much this looks like the digits of a meter, in [0, 1]."""

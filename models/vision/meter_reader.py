@@ -9,13 +9,10 @@ and a blank; a drum between two digits counts as the one that is leaving.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
-
-import numpy as np
 
 from models.errors import WeightsError
 from models.media.pixels import Pixels
@@ -23,16 +20,22 @@ from models.text import RawText
 from models.vision.geometry import lies_in, stretch
 from models.vision.line_crops import CROP_HEIGHT, CROP_WIDTH, Line, crop, to_input
 from models.vision.meter_digits import MAX_DIGITS, DigitRow, decode_row, first_red, softmax
+from models.vision.meter_votes import agreement, is_print, merge
 from models.vision.types import Box, OcrLine, OcrWord
 
 WEIGHTS: Final = "register.onnx"
-MIN_SCORE: Final = 0.45
+MIN_SCORE: Final = 0.4
+"""Of the merged digits: their score times the agreement of the crops. The least with which none of 556 pictures without
+a meter got a reading: docs/evaluation/pictures.md, "Votes by place"."""
+_MIN_FIRST_SCORE: Final = 0.225
+"""Of the best crop; below, no more crops are read."""
 
 # Height of a crop in heights of the line: the detector's boxes are higher than digits, and windows higher still.
 _FIRST_BANDS: Final = (0.9, 1.15)
 _BANDS: Final = (0.75, 0.9, 1.05, 1.25)
 _MARGIN: Final = 1.1  # length of a crop in lengths of the line
 _SHIFTS: Final = (-0.08, 0.08)  # across the line, in its heights
+_END_BANDS: Final = (0.9, 1.05)
 _MIN_PRINT_SCORE: Final = 0.95
 _NOT_A_METER: Final = re.compile(r"[()+/:]|\d-\d|[^\W\d_]{3}")
 
@@ -57,6 +60,24 @@ class MeterReading:
     def score(self) -> float:
         """Mean over the digits."""
         return _mean(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSearch:
+    """What a search for a meter found.
+
+    Attributes:
+        reading: None when no row of digits looks enough like a meter.
+        is_print: The likeliest row is print. Other crops of it may look like a meter, so the search must not go on.
+    """
+
+    reading: MeterReading | None = None
+    is_print: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another search in the picture is of no use."""
+        return self.is_print or self.reading is not None
 
 
 def reading_line(reading: MeterReading, scale_x: float, scale_y: float) -> OcrLine:
@@ -124,45 +145,46 @@ class MeterReader:
     def __init__(self, threads: int = 1) -> None:
         self._net = _load(threads)
 
-    def read(self, image: Pixels, lines: Sequence[Line]) -> MeterReading | None:
-        """The reading, or None when no line candidates like the digits of a meter.
+    def read(self, image: Pixels, lines: Sequence[Line]) -> MeterSearch:
+        """Search for the digits of a meter and read them.
 
         Args:
             image: BGR, shape (height, width, 3).
             lines: Where print may be; a line need not cover all digits.
         """
         # The balance of colours finds digits in coloured light, and loses some whose colour sets them off.
-        return self._read(image, lines, balanced=True) or self._read(image, lines, balanced=False)
+        found = self._read(image, lines, balanced=True)
+        return found if found.is_over else self._read(image, lines, balanced=False)
 
-    def _read(self, image: Pixels, lines: Sequence[Line], *, balanced: bool) -> MeterReading | None:
+    def _read(self, image: Pixels, lines: Sequence[Line], *, balanced: bool) -> MeterSearch:
         directions = [way for line in lines for way in (line, line.turned())]
         rows = [row for band in _FIRST_BANDS for row in self._recognize(image, directions, [band], balanced)]
         best = max(rows, key=lambda row: row.score, default=None)
-        if best is None or best.score < MIN_SCORE / 2:
-            return None
-        return self._refine(image, best, balanced)
+        if best is None or best.score < _MIN_FIRST_SCORE:
+            return MeterSearch()
+        rows = self._around(image, best, balanced)
+        merged = merge(rows)
+        if merged is None or merged.score * agreement(merged, rows) < MIN_SCORE:
+            return MeterSearch()
+        if is_print(merged, *self._ends(image, merged, balanced)):
+            return MeterSearch(is_print=True)
+        return MeterSearch(_reading(merged))
 
-    def _refine(self, image: Pixels, first: DigitRow, balanced: bool) -> MeterReading | None:
-        """Recognize more crops around the first one, of other heights and a little shifted, and merge them by vote."""
-        candidates = [first, *self._recognize(image, [first.extent()], _BANDS, balanced)]
-        line = max(candidates, key=lambda row: row.score).extent()
+    def _around(self, image: Pixels, first: DigitRow, balanced: bool) -> list[DigitRow]:
+        """The first crop, and more around it, of other heights and a little shifted."""
+        rows = [first, *self._recognize(image, [first.extent()], _BANDS, balanced)]
+        line = max(rows, key=lambda row: row.score).extent()
         shifted = [line.moved(0.0, share * line.height) for share in (0.0, *_SHIFTS)]
-        candidates += self._recognize(image, shifted, _BANDS, balanced)
-        count = _vote(candidates)
-        if not count:
-            return None
-        agreeing = [row for row in candidates if len(row.places) == count]
-        weights = np.array([row.score for row in agreeing])
-        weights /= weights.sum()
-        digits = np.einsum("k,knd->nd", weights, np.stack([row.digits for row in agreeing]))
-        red = np.einsum("k,kn->n", weights, np.stack([row.red for row in agreeing]))
-        merged = replace(max(agreeing, key=lambda row: row.score), digits=digits, red=red)
-        if merged.score < MIN_SCORE:
-            return None
-        text = "".join(str(d) for d in digits.argmax(axis=1))
-        split = first_red(red)
-        scores = tuple(float(s) for s in digits.max(axis=1))
-        return MeterReading(text[:split], text[split:], merged.extent().box(), scores)
+        return rows + self._recognize(image, shifted, _BANDS, balanced)
+
+    def _ends(self, image: Pixels, merged: DigitRow, balanced: bool) -> tuple[list[DigitRow], list[DigitRow]]:
+        """Crops around the first digit, and around the last."""
+        line = merged.extent()
+        before, after = (line.moved(side * line.length / 2, 0.0) for side in (-1, 1))
+        return (
+            self._recognize(image, [before], _END_BANDS, balanced),
+            self._recognize(image, [after], _END_BANDS, balanced),
+        )
 
     def _recognize(
         self, image: Pixels, lines: Sequence[Line], bands: Sequence[float], balanced: bool
@@ -177,18 +199,16 @@ class MeterReader:
         ]
 
 
+def _reading(merged: DigitRow) -> MeterReading:
+    text = "".join(str(digit) for digit in merged.digits.argmax(axis=1))
+    split = first_red(merged.red)
+    scores = tuple(float(score) for score in merged.digits.max(axis=1))
+    return MeterReading(text[:split], text[split:], merged.extent().box(), scores)
+
+
 def _squeeze(line: Line, band: float) -> float:
     """Factor by which a long line is shortened to fit into a crop."""
     return max(1.0, line.length * _MARGIN / (line.height * band) * CROP_HEIGHT / CROP_WIDTH)
-
-
-def _vote(rows: Sequence[DigitRow]) -> int:
-    """The number of digits with the most votes, weighted by score; 0 when no crop shows a meter."""
-    votes: Counter[int] = Counter()
-    for row in rows:
-        if row.score > 0:
-            votes[len(row.places)] += row.score**2  # type: ignore[assignment]
-    return votes.most_common(1)[0][0] if votes else 0
 
 
 def _load(threads: int) -> Any:

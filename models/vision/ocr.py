@@ -20,7 +20,7 @@ from models.vision.columns import split_at_columns
 from models.vision.detection import is_paper, read_steps, text_map
 from models.vision.geometry import rows, stretch
 from models.vision.line_crops import lines_from_boxes, lines_from_map
-from models.vision.meter_reader import MeterReader, MeterReading, reading_line, resolve_conflicts
+from models.vision.meter_reader import MeterReader, MeterReading, MeterSearch, reading_line, resolve_conflicts
 from models.vision.ocr_models import OcrOptions, for_one_page, load, wants_cuda
 from models.vision.turns import PageWork, Turn, Turns
 from models.vision.types import Box, OcrLine, OcrPage, OcrWord
@@ -113,14 +113,14 @@ class RapidOcrEngine:
         # The models were trained on OpenCV's channel order.
         image, record = ocr.preprocess_img(np.ascontiguousarray(padded[..., ::-1]))
         may_be_meter = not is_paper(image)
-        reading = self._reading(ocr, image, turn) if may_be_meter else None
+        meter = self._meter(ocr, image, turn) if may_be_meter else MeterSearch()
         found, turned, texts = read_steps(
-            ocr, image, record, METER_DETECTION_SCALE if reading else 1.0, is_paper=not may_be_meter
+            ocr, image, record, METER_DETECTION_SCALE if meter.reading else 1.0, is_paper=not may_be_meter
         )
-        if may_be_meter and reading is None and found.boxes is not None:
+        if may_be_meter and not meter.is_over and found.boxes is not None:
             with turn():
-                reading = self._meter_reader.read(image, lines_from_boxes(found.boxes))
-        return image, record, found, turned, texts, reading
+                meter = self._meter_reader.read(image, lines_from_boxes(found.boxes))
+        return image, record, found, turned, texts, meter.reading
 
     def _lines(
         self, boxes: Any, record: dict[str, Any], turned: Any, texts: Any, size: tuple[int, int]
@@ -135,8 +135,8 @@ class RapidOcrEngine:
         blank = [OcrLine(RawText(""), _reading_box(box, False), 0.0) for text, box, *_ in results if not text.strip()]
         return [*lines, *blank]
 
-    def _reading(self, ocr: Any, image: Pixels, turn: Turn) -> MeterReading | None:
-        """The reading of a meter whose digits show in the small text map."""
+    def _meter(self, ocr: Any, image: Pixels, turn: Turn) -> MeterSearch:
+        """Search for a meter whose digits show in the small text map."""
         height, width = image.shape[:2]
         lines = lines_from_map(text_map(ocr, image), width, height)
         with turn():

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from models.media.images import ImageLimits, decode
 from models.media.pixels import Pixels
@@ -18,7 +19,7 @@ from models.vision.detection import is_paper
 from models.vision.geometry import lies_in, span_x
 from models.vision.line_crops import CROP_HEIGHT, CROP_WIDTH, Line, crop, lines_from_boxes, lines_from_map, to_input
 from models.vision.meter_digits import DIGIT_COUNT_WEIGHTS, decode_row, first_red, softmax
-from models.vision.meter_reader import WEIGHTS, MeterReader, MeterReading, reading_line, resolve_conflicts
+from models.vision.meter_reader import WEIGHTS, MeterReader, MeterReading, MeterSearch, reading_line, resolve_conflicts
 from models.vision.ocr import RapidOcrEngine
 from models.vision.ocr_models import OcrOptions
 from models.vision.types import OcrLine
@@ -230,8 +231,8 @@ def test_the_weights_are_small() -> None:
 
 
 def test_without_lines_there_is_no_reading(reader: MeterReader) -> None:
-    assert reader.read(np.zeros((64, 64, 3), np.uint8), []) is None
-    assert reader.read(np.zeros((64, 64, 3), np.uint8), [Line(32, 32, 0.3, 50, 10)]) is None
+    assert reader.read(np.zeros((64, 64, 3), np.uint8), []) == MeterSearch()
+    assert reader.read(np.zeros((64, 64, 3), np.uint8), [Line(32, 32, 0.3, 50, 10)]) == MeterSearch()
 
 
 @pytest.mark.models
@@ -248,3 +249,19 @@ def test_a_photographed_register_has_no_reading() -> None:
     lines = RapidOcrEngine(OcrOptions(threads=1)).read(pixels)
     assert lines
     assert not [line for line in lines if line.text.reveal().startswith("reading")]
+
+
+@pytest.mark.parametrize(
+    ("number", "pitch_px", "size", "height_px"),
+    [("012345678", 100, 40, 38), ("0123456789012", 80, 52, 49), ("5060708090", 60, 40, 52), ("5060708090", 60, 40, 38)],
+)
+def test_a_row_of_printed_digits_has_no_reading(
+    reader: MeterReader, number: str, pitch_px: int, size: int, height_px: int
+) -> None:
+    """They stand at even distances, as the digits of a meter do, but are far apart or too many."""
+    page = Image.new("RGB", (1100, 300), (90, 70, 50))
+    pen, first = ImageDraw.Draw(page), 550 - (len(number) - 1) / 2 * pitch_px
+    for place, digit in enumerate(number):
+        pen.text((first + place * pitch_px, 150), digit, (235, 235, 230), ImageFont.load_default(size), anchor="mm")
+    line = Line(550, 150, 0, len(number) * pitch_px, height_px)
+    assert reader.read(np.asarray(page)[..., ::-1], [line]) == MeterSearch(is_print=True)
