@@ -54,8 +54,8 @@ from models.redaction.slots.filling import (
     without_pauses,
 )
 from models.redaction.slots.misheard_mentions import misheard_mentions
-from models.redaction.slots.typed_texts import CLEARED_IN, is_no_name, typed_values
 from models.redaction.slots.spoken_words import SpokenWords
+from models.redaction.slots.typed_texts import CLEARED_IN, is_no_name, typed_values
 from models.redaction.slots.types import SpokenText
 from models.redaction.slots.value_types import with_told_types
 from models.redaction.types import RedactionContext, Suspect

@@ -42,7 +42,9 @@ def test_a_name_that_both_doubt_is_dropped(entity: Entity, words: list[tuple[str
 
 
 def test_the_tagger_adds_values_of_which_it_is_sure() -> None:
-    words = slots(("NAME", 0.9), ("NAME", 0.4), ("NAME", 0.1), ("PHONE", 0.95), ("NAME", 0.1), ("NAME", 0.7), ("ID", 0.8))
+    words = slots(
+        ("NAME", 0.9), ("NAME", 0.4), ("NAME", 0.1), ("PHONE", 0.95), ("NAME", 0.1), ("NAME", 0.7), ("ID", 0.8)
+    )
     assert [(e.type, e.start, e.end) for e in typed_values(words, [], BARS)] == [("NAME", 0, 11), ("PHONE", 18, 23)]
 
 
