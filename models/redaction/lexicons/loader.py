@@ -18,6 +18,7 @@ from typing import Final
 
 import yaml
 
+from models.redaction.lexicons.accents import with_optional_accents
 from models.redaction.lexicons.schema import SUBJECTS, Form, Subject
 
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
@@ -165,7 +166,7 @@ def _entries(node: yaml.Node, where: str, expressions: bool) -> tuple[str, ...]:
         raise LexiconInvalid(f"{where} has {', '.join(twice)} twice")
     for entry in entries if expressions else ():
         _compile(entry, where)
-    return entries
+    return tuple(map(with_optional_accents, entries)) if expressions else entries
 
 
 def _items(node: yaml.Node) -> list[str]:
