@@ -24,6 +24,7 @@ from models.redaction.draft import Draft, Job, Stage, spoken_words
 from models.redaction.itn.tokens import tokens_of
 from models.redaction.lexicons.loader import words
 from models.redaction.ner.brand_filter import are_brands
+from models.redaction.ner.thresholds import Thresholds
 from models.redaction.normalize import view as views
 from models.redaction.normalize.recognition import in_view
 from models.redaction.normalize.transliterate import transliterated
@@ -56,7 +57,7 @@ from models.redaction.slots.filling import (
 from models.redaction.slots.misheard_mentions import misheard_mentions
 from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.typed_texts import CLEARED_IN, is_no_name, typed_values
-from models.redaction.slots.types import SpokenText
+from models.redaction.slots.types import TaggedText
 from models.redaction.slots.value_types import with_told_types
 from models.redaction.types import RedactionContext, Suspect
 from models.text import Entity, RawText, TextSource
@@ -90,10 +91,10 @@ def detect(drafts: list[Draft], job: Job) -> None:
         draft.candidates = [detection.original for detection in draft.detections]
 
 
-def _tagged(drafts: list[Draft], readable: list[TextView], context: RedactionContext) -> list[SpokenText]:
+def _tagged(drafts: list[Draft], readable: list[TextView], context: RedactionContext) -> list[TaggedText]:
     language, asked, typed = context.language, context.asked_for, context.source is TextSource.TYPED
     return [
-        SpokenText(draft.view.text, view, SlotContext(language, asked, draft.recognition.words, typed))
+        TaggedText(draft.view.text, view, SlotContext(language, asked, draft.recognition.words, typed))
         for draft, view in zip(drafts, readable, strict=True)
     ]
 
@@ -113,7 +114,7 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         text = spoken_words(draft, job)
         view = draft.text_view
         draft.slots = outside_pauses(text, draft.slots)
-        stays = {True: bool(job.context.asked_for), False: text.is_announced or bool(numeric(job.context.asked_for))}
+        stays = {True: not _may_clear_names(job), False: text.is_announced or bool(numeric(job.context.asked_for))}
         cleared = [
             not stays[entity.type == "NAME"] and is_impersonal(entity, draft.slots) for entity in draft.candidates
         ]
@@ -129,12 +130,17 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         draft.suspects = sorted([*draft.suspects, *waiting])
 
 
+def _may_clear_names(job: Job) -> bool:
+    """Whether names may be cleared: nothing was asked for, and the policy asks for no more names than ours."""
+    return not job.context.asked_for and job.compiled.thresholds.name >= Thresholds().name
+
+
 def _judge_typed(draft: Draft, job: Job) -> None:
     """In a typed text, drop names and add values as the tagger sees them."""
     slots, view = draft.slots, draft.text_view
-    stays = bool(job.context.asked_for) or job.context.language[:2].lower() not in CLEARED_IN
+    clears = _may_clear_names(job) and job.context.language[:2].lower() in CLEARED_IN
     draft.slots = []
-    cleared = [not stays and is_no_name(entity, slots) for entity in draft.candidates]
+    cleared = [clears and is_no_name(entity, slots) for entity in draft.candidates]
     kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
     draft.doubted = list(compress(draft.candidates, cleared))
     others = [entity for entity, is_cleared in zip(draft.candidates, cleared, strict=True) if not is_cleared]
@@ -181,7 +187,7 @@ def drop_explained(drafts: list[Draft], job: Job) -> None:
 def fill_announced(drafts: list[Draft], job: Job) -> None:
     """Add what is announced in a spoken text, and the numbers beside a number that was found.
 
-    In a typed text, an announcement has to be beyond doubt, and nothing is added to what was found.
+    In a typed text, an announcement has to be beyond doubt, and only what is glued to a value is added to it.
     """
     if job.context.source not in (TextSource.SPEECH, TextSource.TYPED):
         return
@@ -193,7 +199,7 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
             continue
         found = list(without_pauses(text, draft.candidates))
         filled = list(trimmed(text, found + fill_slots(text, job.context, found)))
-        filled += misheard_mentions(text, filled)
+        filled += list(misheard_mentions(text, filled))
         draft.candidates = list(with_told_types(text, filled))
 
 

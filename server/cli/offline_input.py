@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from models.errors import InvalidInput, NotFound, TooLarge, VestibuleError
 from models.reasons import Reason
+from server.flows.texts import base_language
 
 PICTURE_KINDS = ("visitor_register", "meter", "document", "site")
 """Kinds of pictures: all kinds of uploads except recordings."""
@@ -111,7 +112,7 @@ def redaction_language(code: str) -> str:
     """
     from models.redaction.lexicons.loader import known_languages
 
-    base = code.replace("_", "-").split("-")[0].lower()
+    base = base_language(code)
     if base not in known_languages():
         raise InvalidInput(
             f"lang must be one of {', '.join(known_languages())}, or en for a text in another language: its names and "

@@ -26,8 +26,8 @@ TYPED: Final = {CORRECTED: 3, SPLIT: 3, MISHEARD: 3}
 """People by what goes wrong with their values, six values each."""
 SEED: Final = 11
 
-MOST_LEAKS: Final = {CORRECTED: (0.06, 0.03), SPLIT: (0.2, 0.15), MISHEARD: (0.085, 0.045)}
-MOST_LEAKS_TYPED: Final = {CORRECTED: (0.06, 0.06), SPLIT: (0.39, 0.39), MISHEARD: (0.17, 0.17)}
+MOST_LEAKS: Final = {CORRECTED: (0.06, 0.03), SPLIT: (0.2, 0.15), MISHEARD: (0.06, 0.045)}
+MOST_LEAKS_TYPED: Final = {CORRECTED: (0.0, 0.0), SPLIT: (0.39, 0.39), MISHEARD: (0.17, 0.17)}
 """Of streamed and of typed values the greatest share that can be read in part, and that can be in the finals that the
 LLM gets.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from models.redaction.ner.types import Classified, WordPrediction
 from models.redaction.normalize.words import WORD
-from models.redaction.slots.types import SlotWord, SpokenText
+from models.redaction.slots.types import SlotWord, TaggedText
 
 
 class WordListClassifier:
@@ -44,9 +44,9 @@ class WordListClassifier:
             for text in texts
         ]
 
-    def begin(self, texts: list[str], spoken: Sequence[SpokenText] | None = None) -> Callable[[], list[Classified]]:
+    def begin(self, texts: list[str], tagged: Sequence[TaggedText] | None = None) -> Callable[[], list[Classified]]:
         """See ``models.redaction.ner.types.TokenClassifier``."""
-        slots = [self._slots_of(one.text) for one in spoken] if spoken and self._slots else [[] for _ in texts]
+        slots = [self._slots_of(one.text) for one in tagged] if tagged and self._slots else [[] for _ in texts]
         return lambda: [Classified(*both) for both in zip(self.classify(texts), slots, strict=True)]
 
     def _slots_of(self, text: str) -> list[SlotWord]:

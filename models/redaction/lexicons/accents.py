@@ -1,4 +1,4 @@
-"""Words as people type them who leave accents out: "codigo", "telefono", "Tuercode", "Strasse"."""
+"""Words as people type them who leave accents out: "codigo", "telefono", "cumpleanos"."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _LEAST_LETTERS: Final = 5
 _WORD: Final = re.compile(r"\\.|\[(?:\\.|[^]\\])*]|[^\W\d_]+")
 """A word of an expression; an escape or a class of characters is passed over."""
 
-_SPELLED_OUT: Final = {"ä": "(?:ä|ae)", "ö": "(?:ö|oe)", "ü": "(?:ü|ue)", "ß": "(?:ß|ss)"}
-
 
 def with_optional_accents(expression: str) -> str:
-    """An expression that also matches its longer words without accents. Only Latin letters are changed."""
+    """An expression that also matches its longer words without accents.
+
+    What it matches keeps its length, so it may stand in a look-behind. Only Latin letters are changed.
+    """
     return expression if expression.isascii() else _WORD.sub(_optional, expression)
 
 
@@ -27,4 +28,4 @@ def _optional(match: re.Match[str]) -> str:
 
 def _letter(letter: str) -> str:
     plain = unicodedata.normalize("NFD", letter)[0]
-    return _SPELLED_OUT.get(letter) or (f"[{plain}{letter}]" if plain != letter and plain.isascii() else letter)
+    return f"[{plain}{letter}]" if plain != letter and plain.isascii() else letter

@@ -96,8 +96,11 @@ def across(subject: str, name: str) -> tuple[str, ...]:
 
 
 def alternatives(subject: str, name: str) -> str:
-    """The entries of one list in all languages as alternatives of one expression, the longest first."""
-    return "|".join(sorted(across(subject, name), key=len, reverse=True))
+    """The entries of one list in all languages as alternatives of one expression, the longest first.
+
+    It also matches longer words without their accents, as many people type them.
+    """
+    return with_optional_accents("|".join(sorted(across(subject, name), key=len, reverse=True)))
 
 
 def checked(text: str, file: str, subject: Subject | None = None) -> Lists:
@@ -166,7 +169,7 @@ def _entries(node: yaml.Node, where: str, expressions: bool) -> tuple[str, ...]:
         raise LexiconInvalid(f"{where} has {', '.join(twice)} twice")
     for entry in entries if expressions else ():
         _compile(entry, where)
-    return tuple(map(with_optional_accents, entries)) if expressions else entries
+    return entries
 
 
 def _items(node: yaml.Node) -> list[str]:

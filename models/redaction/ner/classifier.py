@@ -2,8 +2,8 @@
 
 The model is Rampart (National Design Studio, CC BY 4.0): BERT, 6 layers of 384, lower case, 17 labels. Only its two
 lower layers run. ``label_head`` and ``name_head`` read the labels and the names out of their hidden states. A word
-takes the highest probability of its tokens, so an entity never cuts a word. For spoken texts, a second encoder runs
-beside it: the same two layers, fitted further, under the slot tagger.
+takes the highest probability of its tokens, so an entity never cuts a word. For spoken and typed texts, a second
+encoder runs beside it: the same two layers, fitted further, under the slot tagger.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from models.redaction.ner.token_pooling import PooledWords, TokenizedWords, word
 from models.redaction.ner.types import Classified, WordPrediction
 from models.redaction.ner.windows import TokenRows, Window, WindowSize, batches, cut
 from models.redaction.slots.tagger import SlotScorer
-from models.redaction.slots.types import SlotWord, SpokenText
+from models.redaction.slots.types import SlotWord, TaggedText
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -46,7 +46,7 @@ def _unchanged(states: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What tags the words of spoken texts.
+    """What tags the words of spoken and typed texts.
 
     Attributes:
         tagger: Reads the slots out of hidden states.
@@ -69,7 +69,7 @@ class RampartClassifier:
         labels: Reads the labels out of them.
         names: Judges which words are names; without one the labels do.
         size: How long texts are cut.
-        slots: Tags the words of spoken texts; without it they have no slots.
+        slots: Tags the words of spoken and typed texts; without it they have no slots.
     """
 
     def __init__(
@@ -115,14 +115,14 @@ class RampartClassifier:
         """See ``TokenClassifier``."""
         return [classified.words for classified in self.begin(texts)()]
 
-    def begin(self, texts: list[str], spoken: Sequence[SpokenText] | None = None) -> Callable[[], list[Classified]]:
+    def begin(self, texts: list[str], tagged: Sequence[TaggedText] | None = None) -> Callable[[], list[Classified]]:
         """See ``TokenClassifier``."""
         names, labels = self._names, len(self._labels)
         encodings = self._tokenized(texts)
         ids = [encoding.ids for encoding in encodings]
         windows = self._batches(ids)
         tokens = self._begin_tokens(ids, windows, names.project if names else None)
-        slots = self._begin_slots(ids, windows) if spoken is not None else None
+        slots = self._begin_slots(ids, windows) if tagged is not None else None
         words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
         features = [
             names.text_features(text, w.spans, labels) if names and w.spans else None
@@ -132,12 +132,12 @@ class RampartClassifier:
         def classified() -> list[Classified]:
             pooled = [w.pool(*rows) for w, rows in zip(words, tokens(), strict=True)]
             found = [self._classified(*word) for word in zip(pooled, features, strict=True)]
-            if slots is None or spoken is None:
+            if slots is None or tagged is None:
                 return [Classified(predictions, []) for predictions, _names in found]
             states = [w.means(rows) for w, rows in zip(words, slots(), strict=True)]
             return [
                 Classified(predictions, self._tagged(text, w.spans, of_names, rows))
-                for (predictions, of_names), text, w, rows in zip(found, spoken, words, states, strict=True)
+                for (predictions, of_names), text, w, rows in zip(found, tagged, words, states, strict=True)
             ]
 
         return classified
@@ -242,7 +242,7 @@ class RampartClassifier:
             names = of_names.max(axis=1)
         return list(self._predictions(words, names, of_names.argmax(axis=1).tolist())), names
 
-    def _tagged(self, text: SpokenText, spans: list[tuple[int, int]], names: Floats, states: Floats) -> list[SlotWord]:
+    def _tagged(self, text: TaggedText, spans: list[tuple[int, int]], names: Floats, states: Floats) -> list[SlotWord]:
         return self._slots.tagger.words(text, spans, names, states) if self._slots and spans else []
 
     def _predictions(self, words: PooledWords, names: Floats, which: list[int]) -> Iterator[WordPrediction]:

@@ -147,7 +147,7 @@ def load_gazetteer(cache: Path) -> Gazetteer:
 
 
 def compile_lists(folder: Path, target: Path) -> None:
-    """Make the table from the unpacked lists; takes a quarter of a minute."""
+    """Make the table from the unpacked lists; takes about 20 seconds."""
     table: dict[str, bytearray] = {}
     given, surnames, sounds_given, sounds_surname = _people(folder / "name2nats.pkl")
     _put(table, "given", {w: 16 * math.log2(1 + n) for w, n in given.items() if n >= _LEAST_PEOPLE})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from models.redaction.slots.types import SlotWord, SpokenText
+from models.redaction.slots.types import SlotWord, TaggedText
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class TokenClassifier(Protocol):
         """One list for each text, in order; words with a low probability of every label are left out."""
         ...
 
-    def begin(self, texts: list[str], spoken: Sequence[SpokenText] | None = None) -> Callable[[], list[Classified]]:
+    def begin(self, texts: list[str], tagged: Sequence[TaggedText] | None = None) -> Callable[[], list[Classified]]:
         """Start in another thread; the returned function waits for the result.
 
         Args:
             texts: To classify.
-            spoken: What the slot tagger needs to know of each; None where it shall not run.
+            tagged: What the slot tagger needs to know of each; None where it shall not run.
         """
         ...

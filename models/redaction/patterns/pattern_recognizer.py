@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.redaction.lexicons.accents import with_optional_accents
 from models.redaction.lexicons.loader import across
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.regex_analysis import begins_with_digit, least_digits
@@ -76,8 +77,8 @@ class Pattern:
 
 
 def words(*alternatives: str) -> re.Pattern[str]:
-    """Context words as one pattern; matched against lower-case text, whole words only."""
-    joined = "|".join(sorted((a for a in alternatives), key=len, reverse=True))
+    """Context words as one pattern, with or without accents; matched against lower-case text, whole words only."""
+    joined = with_optional_accents("|".join(sorted(alternatives, key=len, reverse=True)))
     return re.compile(rf"(?<![^\W_])(?:{joined})(?![^\W_])")
 
 

@@ -59,8 +59,8 @@ class SlotBars:
         return self.dated if kind == "DOB" else self.sure
 
 
-_WORDS_BESIDE: Final = 2
-"""Other words that a text must have for a number in it to be cleared."""
+WORDS_BESIDE: Final = 2
+"""Other words that a text must have for a value in it to be cleared like any other."""
 
 REACH: Final = 31
 """How many words after it the head weighs for a word: its five layers look 1, 2, 4, 8 and 16 words ahead. The encoder
@@ -160,6 +160,6 @@ def is_impersonal(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DE
     if entity.score > EXACT and (is_name or not is_classified):
         return False
     words = words_in(slots, entity.start, entity.end)
-    if not words or len(slots) < len(words) + _WORDS_BESIDE:
+    if not words or len(slots) < len(words) + WORDS_BESIDE:
         return False
     return max(word.personal for word in words) < (bars.named if is_name else bars.cleared)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from models.redaction.itn.tokens import Token
+from models.redaction.slots.entities import words_in
 from models.redaction.slots.sounds import SoundIndex, Sounding, letters_alike
 from models.redaction.slots.spoken_words import SpokenWords
 from models.text import Entity
@@ -14,7 +16,10 @@ _LEAST_LETTERS: Final = 6
 """Shorter words are like each other by chance: "punto" and "junto"."""
 
 _ALIKE: Final = 0.75
-"""Least share of letters in common. See docs/evaluation/constants/redaction.md, misheard-mentions."""
+_SUSPECTED: Final = 0.003
+"""Least share of letters in common, and least probability of being personal by the tagger, without which the plumber of
+Ms Plummer would go. See docs/evaluation/constants/redaction.md, misheard-mentions.
+"""
 
 
 def misheard_mentions(text: SpokenWords, found: Sequence[Entity]) -> Iterator[Entity]:
@@ -32,8 +37,12 @@ def misheard_mentions(text: SpokenWords, found: Sequence[Entity]) -> Iterator[En
         if at in covered or not _is_long(token.text) or not text.is_plain(at):
             continue
         like = index.alike(token.text)
-        if like and letters_alike(like, token.text) >= _ALIKE:
+        if like and letters_alike(like, token.text) >= _ALIKE and _is_suspected(text, token):
             yield Entity(known[like].type, token.start, token.end, known[like].score, "misheard_mention")
+
+
+def _is_suspected(text: SpokenWords, token: Token) -> bool:
+    return max((word.personal for word in words_in(text.tagged, token.start, token.end)), default=1.0) >= _SUSPECTED
 
 
 def _long_words(text: SpokenWords, entity: Entity) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from models.redaction.slots.features import Floats, Span, slot_features
 from models.redaction.slots.head import SlotHead
-from models.redaction.slots.types import SlotWord, SpokenText
+from models.redaction.slots.types import SlotWord, TaggedText
 
 
 class SlotScorer(Protocol):
@@ -17,12 +17,12 @@ class SlotScorer(Protocol):
         """The part of hidden states that it reads; of tokens, shape (tokens, hidden)."""
         ...
 
-    def words(self, spoken: SpokenText, spans: Sequence[Span], names: Floats, projected: Floats) -> list[SlotWord]:
+    def words(self, tagged: TaggedText, spans: Sequence[Span], names: Floats, projected: Floats) -> list[SlotWord]:
         """What it says of each word.
 
         Args:
-            spoken: The text.
-            spans: Of its words in ``spoken.view``.
+            tagged: The text.
+            spans: Of its words in ``tagged.view``.
             names: Probability that each is part of a name.
             projected: Mean of ``project`` over the tokens of each word.
         """
@@ -41,10 +41,10 @@ class SlotTagger:
         self._types = head.names[: int(head.personal)].tolist()
         self.project = head.project
 
-    def words(self, spoken: SpokenText, spans: Sequence[Span], names: Floats, projected: Floats) -> list[SlotWord]:
+    def words(self, tagged: TaggedText, spans: Sequence[Span], names: Floats, projected: Floats) -> list[SlotWord]:
         """See ``SlotScorer``."""
-        original = [spoken.view.original_span(*span) for span in spans]
-        rows = slot_features(spoken.text, original, names, spoken.context)
+        original = [tagged.view.original_span(*span) for span in spans]
+        rows = slot_features(tagged.text, original, names, tagged.context)
         probabilities = self._head.probabilities(projected, rows)
         count = len(self._types)
         personal = probabilities[:, :count]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from models.redaction.slots.entities import SlotBars, slot_entities, words_in
+from models.redaction.slots.entities import WORDS_BESIDE, SlotBars, slot_entities, words_in
 from models.redaction.slots.features import LANGUAGES
 from models.redaction.slots.types import SlotWord
 from models.redaction.types import CLASSIFIER, EXACT
@@ -35,18 +35,19 @@ class TypedBars:
         value: Of a word of another value.
         beside: Of a word right beside one of them, or beside a name that the classifier found.
         kept: Of a word because of which a name that the classifier is not sure of stays hidden.
-        alone: The same, if the name has hardly a word beside it.
+        likely: The same, if the classifier gives the name even odds, it begins the text ("Hope said she is in"), or
+            it has hardly a word beside it.
     """
 
     name: float = 0.6
     value: float = 0.8
     beside: float = 0.3
     kept: float = 0.03
-    alone: float = 0.004
+    likely: float = 0.004
 
 
 DEFAULT_BARS: Final = TypedBars()
-_WORDS_BESIDE: Final = 2
+_EVEN_ODDS: Final = 0.5
 
 
 def is_no_name(entity: Entity, slots: Sequence[SlotWord], bars: TypedBars = DEFAULT_BARS) -> bool:
@@ -54,7 +55,8 @@ def is_no_name(entity: Entity, slots: Sequence[SlotWord], bars: TypedBars = DEFA
     if entity.type != NAME or not entity.recognizer.startswith(CLASSIFIER) or entity.score > EXACT:
         return False
     words = words_in(slots, entity.start, entity.end)
-    bar = bars.kept if len(slots) >= len(words) + _WORDS_BESIDE else bars.alone
+    is_likely = entity.score >= _EVEN_ODDS or entity.start == 0 or len(slots) < len(words) + WORDS_BESIDE
+    bar = bars.likely if is_likely else bars.kept
     return bool(words) and max(word.personal for word in words) < bar
 
 

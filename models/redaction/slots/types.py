@@ -26,8 +26,8 @@ class SlotWord(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenText:
-    """A text for the slot tagger, mostly one that was recognized in speech; its context says whether it was typed.
+class TaggedText:
+    """A spoken or typed text, as the slot tagger reads it.
 
     Attributes:
         text: As it was recognized or typed.

@@ -55,6 +55,10 @@ CODES = [
     ("it", "52D18 è il codice della porta", "52D18"),
     ("it", "la chiave del wifi è 8812KQ77", "8812KQ77"),
     ("pt", "o código da porta é 52D18", "52D18"),
+    ("pt", "o código da porta é o 4711", "4711"),
+    ("es", "el código de la puerta es el 52D18", "52D18"),
+    ("fr", "le code du portail est le 4711", "4711"),
+    ("it", "il codice del portone è 4711", "4711"),
     ("pt", "o código do alarme é 6390", "6390"),
     ("pt", "código do portão: 7F30", "7F30"),
     ("pt", "52D18 é o código da garagem", "52D18"),
@@ -110,9 +114,13 @@ STAY_IN_WRITING = [  # in speech, "el código" announces a secret, and a code ma
 
 
 @pytest.mark.parametrize(("language", "text", "secret"), CODES)
-@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
+@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH, TextSource.OCR])
 def test_codes_with_letters_are_redacted(language: str, text: str, secret: str, source: TextSource) -> None:
-    assert found(text, source, language) == [("SECRET", secret)]
+    seen = found(text, source, language)
+    if source is TextSource.SPEECH:  # where a word beside the code may go with it
+        assert any(kind == "SECRET" and secret in value for kind, value in seen)
+    else:
+        assert seen == [("SECRET", secret)]
 
 
 @pytest.mark.parametrize(("language", "text"), STAY)

@@ -52,7 +52,17 @@ def test_other_words_stay(text: str, known: str, kind: str) -> None:
     assert mentions(text, known, kind) == []
 
 
-def test_both_are_hidden_in_speech_and_only_one_where_it_was_typed() -> None:
-    redactor = LocalRedactor(WordListClassifier(slots={"hartwigsen": ("NAME", 0.95)}))
-    text = "the surname is not Hardwigsen but Hartwigsen, okay"
-    assert ("NAME", "Hardwigsen") in found(text, TextSource.SPEECH, redactor=redactor)
+TEXT = "the surname is not Hardwigsen but Hartwigsen, okay"
+
+
+@pytest.mark.parametrize(
+    ("personal", "source", "hidden"),
+    [(0.01, TextSource.SPEECH, True), (0.001, TextSource.SPEECH, False), (0.01, TextSource.TYPED, False)],
+)
+def test_what_the_tagger_suspects_a_little_is_hidden_in_speech(
+    personal: float, source: TextSource, hidden: bool
+) -> None:
+    tagger = WordListClassifier(slots={"hartwigsen": ("NAME", 0.95), "hardwigsen": ("NAME", personal)})
+    seen = found(TEXT, source, redactor=LocalRedactor(tagger))
+    assert ("NAME", "Hartwigsen") in seen
+    assert (("NAME", "Hardwigsen") in seen) is hidden

@@ -98,9 +98,8 @@ def test_spoken_values_of_the_tagger_are_redacted() -> None:
     assert found(TEXT, TextSource.SPEECH, redactor=REDACTOR) == [("SECRET", "tango, kilo")]
 
 
-@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
-def test_only_speech_is_tagged(source: TextSource) -> None:
-    assert found(TEXT, source, redactor=REDACTOR) == []
+def test_pictures_are_not_tagged() -> None:
+    assert found(TEXT, TextSource.OCR, redactor=REDACTOR) == []
 
 
 def test_an_invisible_character_does_not_move_the_entity() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.redaction.policy.policy import Policies, RedactionPolicy
 from models.redaction.redactor import LocalRedactor
 from models.redaction.slots.typed_texts import DEFAULT_BARS, TypedBars, is_no_name, typed_values
 from models.redaction.slots.types import SlotWord
@@ -12,7 +13,7 @@ from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found
 
-BARS = TypedBars(name=0.8, value=0.9, beside=0.3, kept=0.1, alone=0.02)
+BARS = TypedBars(name=0.8, value=0.9, beside=0.3, kept=0.1, likely=0.02)
 
 
 def slots(*words: tuple[str, float]) -> list[SlotWord]:
@@ -21,20 +22,24 @@ def slots(*words: tuple[str, float]) -> list[SlotWord]:
 
 
 REST = [("NAME", 0.0)] * 2
+"""What stands before the name."""
 
 
 @pytest.mark.parametrize(
     ("entity", "words", "dropped"),
     [
-        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [("NAME", 0.09), *REST], True),
-        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [("NAME", 0.1), *REST], False),
-        (Entity("NAME", 0, 5, 0.95, "ner:surname"), [("NAME", 0.0), *REST], False),
-        (Entity("NAME", 0, 5, 0.5, "introduced_name"), [("NAME", 0.0), *REST], False),
-        (Entity("ADDRESS", 0, 5, 0.5, "ner:city"), [("NAME", 0.0), *REST], False),
-        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [("NAME", 0.09)], False),
-        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [("NAME", 0.01)], True),
-        (Entity("NAME", 0, 11, 0.5, "ner:surname"), [("NAME", 0.01), ("ID", 0.2), *REST], False),
-        (Entity("NAME", 0, 5, 0.5, "ner:surname"), [], False),
+        (Entity("NAME", 12, 17, 0.4, "ner:surname"), [*REST, ("NAME", 0.09)], True),
+        (Entity("NAME", 12, 17, 0.4, "ner:surname"), [*REST, ("NAME", 0.1)], False),
+        (Entity("NAME", 12, 17, 0.5, "ner:surname"), [*REST, ("NAME", 0.03)], False),  # even odds
+        (Entity("NAME", 12, 17, 0.5, "ner:surname"), [*REST, ("NAME", 0.01)], True),
+        (Entity("NAME", 0, 5, 0.4, "ner:surname"), [("NAME", 0.03), *REST], False),  # begins the text
+        (Entity("NAME", 0, 5, 0.4, "ner:surname"), [("NAME", 0.01), *REST], True),
+        (Entity("NAME", 6, 11, 0.4, "ner:surname"), [*REST[:1], ("NAME", 0.03)], False),  # hardly a word beside it
+        (Entity("NAME", 12, 17, 0.95, "ner:surname"), [*REST, ("NAME", 0.0)], False),
+        (Entity("NAME", 12, 17, 0.4, "introduced_name"), [*REST, ("NAME", 0.0)], False),
+        (Entity("ADDRESS", 12, 17, 0.4, "ner:city"), [*REST, ("NAME", 0.0)], False),
+        (Entity("NAME", 12, 23, 0.4, "ner:surname"), [*REST, ("NAME", 0.01), ("ID", 0.2)], False),
+        (Entity("NAME", 12, 17, 0.4, "ner:surname"), [], False),
     ],
 )
 def test_a_name_that_both_doubt_is_dropped(entity: Entity, words: list[tuple[str, float]], dropped: bool) -> None:
@@ -65,7 +70,7 @@ def test_a_name_does_not_grow_into_what_others_found() -> None:
     assert [(e.start, e.end) for e in typed_values(words, [email], BARS)] == [(0, 11)]
 
 
-SURE, UNSURE = DEFAULT_BARS.name, DEFAULT_BARS.kept / 2
+SURE, UNSURE = DEFAULT_BARS.name, DEFAULT_BARS.likely / 2
 
 
 @pytest.mark.parametrize(
@@ -101,3 +106,12 @@ def test_what_answers_a_question_stays_hidden() -> None:
     context = RedactionContext(TextSource.TYPED, asked_for=("NAME",))
     entities = LocalRedactor(tagger).redact(RawText(text), context).entities
     assert "Klingel" in [text[e.start : e.end] for e in entities]
+
+
+def test_a_policy_that_asks_for_more_names_keeps_them() -> None:
+    tagger = WordListClassifier({"klingel": "SURNAME"}, {"klingel": ("NAME", 0.0)}, score=0.8)
+    policy = Policies(RedactionPolicy(thresholds={"NAME": 0.1}))
+    text = "Die Klingel ist es heute"
+    for source in (TextSource.TYPED, TextSource.SPEECH):
+        assert found(text, source, redactor=LocalRedactor(tagger)) == []
+        assert found(text, source, redactor=LocalRedactor(tagger, policies=policy)) == [("NAME", "Klingel")]

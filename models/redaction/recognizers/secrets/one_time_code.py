@@ -36,7 +36,9 @@ def _compiled(expression: str) -> re.Pattern[str]:
 
 _PAUSE: Final = r"(?:,(?: [^\n.!?;:=,\d]{1,24},|(?: (?:it|which|that)(?= ))?|(?= c['\u2019]))\s?)?"
 """A comma and directly the verb, or two commas around another name of the code. A single comma begins a new clause."""
-_VERB: Final = rf"(?<![^\W_]){_IS}[\s#(\"'\u201c\u201e\u00ab]{{0,3}}"
+_VERB: Final = (
+    rf"(?<![^\W_]){_IS}(?:\s(?:{alternatives('announcements', 'articles')})(?=\s))?[\s#(\"'\u201c\u201e\u00ab]{{0,3}}"
+)
 _DIRECTLY: Final = _compiled(rf"(?:['\u2019]s\s|[\s:=#(-]{{1,3}}(?:{_NUMBER}[\s:=#]{{1,3}})?)")
 _BLANK: Final = _compiled(r"\s{1,2}")
 _MARKED: Final = _compiled(rf"(?:['\u2019]s\s|\s?[:=#(-][\s:=#(-]{{0,2}}|\s{{1,3}}{_NUMBER}[\s:=#]{{1,3}})")
