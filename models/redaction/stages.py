@@ -44,7 +44,7 @@ from models.redaction.postprocess.expected_answer import (
 from models.redaction.postprocess.known_words import without_known_words
 from models.redaction.postprocess.whole_values import whole_values
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
-from models.redaction.slots.explanations import is_decimal, is_explained_by_words
+from models.redaction.slots.explanations import NUMBER, is_explained_by_words, is_quantity
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import (
     fill_slots,
@@ -114,7 +114,8 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         text = spoken_words(draft, job)
         view = draft.text_view
         draft.slots = outside_pauses(text, draft.slots)
-        stays = {True: not _may_clear_names(job), False: text.is_announced or bool(numeric(job.context.asked_for))}
+        asked = job.context.asked_for
+        stays = {True: bool(asked) or _wants_more_names(job), False: text.is_announced or bool(numeric(asked))}
         cleared = [
             not stays[entity.type == "NAME"] and is_impersonal(entity, draft.slots) for entity in draft.candidates
         ]
@@ -130,15 +131,16 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         draft.suspects = sorted([*draft.suspects, *waiting])
 
 
-def _may_clear_names(job: Job) -> bool:
-    """Whether names may be cleared: nothing was asked for, and the policy asks for no more names than ours."""
-    return not job.context.asked_for and job.compiled.thresholds.name >= Thresholds().name
+def _wants_more_names(job: Job) -> bool:
+    """Whether the policy asks for more names than ours, so that none is cleared."""
+    return job.compiled.thresholds.name < Thresholds().name
 
 
 def _judge_typed(draft: Draft, job: Job) -> None:
     """In a typed text, drop names and add values as the tagger sees them."""
     slots, view = draft.slots, draft.text_view
-    clears = _may_clear_names(job) and job.context.language[:2].lower() in CLEARED_IN
+    learned = job.context.language[:2].lower() in CLEARED_IN
+    clears = learned and "NAME" not in job.context.asked_for and not _wants_more_names(job)
     draft.slots = []
     cleared = [clears and is_no_name(entity, slots) for entity in draft.candidates]
     kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
@@ -151,11 +153,14 @@ def _judge_typed(draft: Draft, job: Job) -> None:
 
 
 def _is_harmless(text: SpokenWords, value: Entity) -> bool:
-    """Whether a value that the tagger found in a typed text is a brand, or a number that the words around explain."""
+    """Whether a value that the tagger found in a typed text is a brand, or numbers that the words around explain."""
     if value.type == "NAME":
         return are_brands(text.view, value.start, value.end)
+    numbers = list(NUMBER.finditer(text.view.text, value.start, value.end))
+    if numbers and all(is_quantity(text.view, number) for number in numbers):
+        return True
     runs = [run for run in text.runs if value.start < run.end and run.start < value.end]
-    return bool(runs) and all(is_decimal(text, run) or is_explained_by_words(text, run) for run in runs)
+    return bool(runs) and all(is_explained_by_words(text, run) for run in runs)
 
 
 def leave_known_words(drafts: list[Draft], job: Job) -> None:

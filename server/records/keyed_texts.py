@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from models.redaction.types import Redaction
+from models.redaction.types import CLASSIFIER, SLOT_TAGGER, Redaction
 from models.text import Entity, RedactedText
 
 LONGEST_WITH_KEY: Final = 100
 """Characters of a value that is read with its key, too. A longer one is sentences, and says itself what it tells."""
 _NAME: Final = "NAME"
-_BY_CLASSIFIER: Final = "ner:"
+_GUESSES: Final = (CLASSIFIER, SLOT_TAGGER)
 
 
 def key_prefix(key: str, value: str) -> str:
@@ -44,11 +44,11 @@ def told_by_key(alone: Redaction, keyed: Redaction, prefix: str) -> Redaction:
 
 
 def _is_guessed_name(entity: Entity) -> bool:
-    """Whether the classifier took a word for a name because a key stands beside it, as in ``reason: timeout``.
+    """Whether a network took a word for a name because a key stands beside it, as in ``reason: timeout``.
 
     A name is a name without its key, too; so this reading adds only those that a rule finds.
     """
-    return entity.type == _NAME and entity.recognizer.startswith(_BY_CLASSIFIER)
+    return entity.type == _NAME and entity.recognizer.startswith(_GUESSES)
 
 
 def _covers(entities: tuple[Entity, ...] | list[Entity], inner: Entity) -> bool:

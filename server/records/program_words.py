@@ -35,7 +35,7 @@ _WORDS: Final = """
     label language last layout left lens level light limit line link linked list liveness load loaded loading locale
     location locked login logout
     manual matched maximum media medium menu message meter method milestone minimum minute minutes missing mobile
-    modal mode model month mouse
+    modal mode model month mouse mrn
     name navigation network new next no none note notification notified number
     offer offline old onboarding online open opened option order os other otp output
     page panel passed password pause paused pay payment pending percent permission phone photo picked picture pin

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from models.redaction.normalize.view import TextView
 from models.redaction.recognizers.filters.quantity_context import introduced_as, is_amount, is_harmless, is_time_or_day
 from models.redaction.slots.announcements import Announcement
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
@@ -34,6 +35,7 @@ _MOST_CORRECTIONS: Final = 4
 
 _SHORTEST_PLURAL: Final = 4
 _CLOCK: Final = re.compile(r"(?:[01]?\d|2[0-4])(?:[0-5]\d)?")
+NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 _DECIMAL: Final = re.compile(r"\d{1,4}[.,]\d{1,2}")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _DATED: Final = frozenset({"DOB"})
@@ -72,9 +74,9 @@ def is_explained_by_words(
     return not told and (_is_of_thing(text, run) or (corrections > 0 and _corrects_explained(text, run, corrections)))
 
 
-def is_decimal(text: SpokenWords, run: Run) -> bool:
-    """Whether the run is written as a number with decimals: "29,8", "3.45"."""
-    return _DECIMAL.fullmatch(text.view.text, run.start, run.end) is not None
+def is_quantity(view: TextView, number: re.Match[str]) -> bool:
+    """Whether a number is an amount with its unit or currency, or has decimals: "220 V", "29,8"."""
+    return _DECIMAL.fullmatch(number.group()) is not None or is_amount(view, *number.span())
 
 
 def _corrects_explained(text: SpokenWords, run: Run, corrections: int) -> bool:

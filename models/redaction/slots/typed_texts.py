@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from models.redaction.slots.entities import WORDS_BESIDE, SlotBars, slot_entities, words_in
 from models.redaction.slots.features import LANGUAGES
 from models.redaction.slots.types import SlotWord
+from models.redaction.spans.merge import weight
 from models.redaction.types import CLASSIFIER, EXACT
 from models.text import Entity
 
@@ -63,7 +64,9 @@ def is_no_name(entity: Entity, slots: Sequence[SlotWord], bars: TypedBars = DEFA
 def typed_values(
     slots: Sequence[SlotWord], found: Sequence[Entity], bars: TypedBars = DEFAULT_BARS
 ) -> Iterator[Entity]:
-    """The values that the tagger finds. Names do not reach into what others found, unless that is a name, too."""
+    """The values that the tagger finds. Names do not reach into what others found, unless that is a name. Other values
+    have the type of what a recognizer found in them, and are left out where it found all of them.
+    """
     values = [entity for entity in found if entity.type != NAME]
     starts, ends = sorted(value.start for value in values), sorted(value.end for value in values)
 
@@ -74,4 +77,10 @@ def typed_values(
     others = [word if word.type != NAME else word._replace(personal=0.0) for word in slots]
     of_words = SlotBars(worded=bars.name, beside=bars.beside, within=0)
     yield from slot_entities(names, of_words, [entity for entity in found if entity.type == NAME])
-    yield from slot_entities(others, SlotBars(sure=bars.value, worded=bars.value, beside=bars.beside, within=0))
+    known = [value for value in values if not value.recognizer.startswith(CLASSIFIER)]
+    for entity in slot_entities(others, SlotBars(sure=bars.value, worded=bars.value, beside=bars.beside, within=0)):
+        inside = [value for value in known if value.start < entity.end and entity.start < value.end]
+        if not inside:
+            yield entity
+        elif not any(value.start <= entity.start and entity.end <= value.end for value in inside):
+            yield replace(entity, type=max(inside, key=weight).type)

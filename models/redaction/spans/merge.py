@@ -21,6 +21,8 @@ ANNOUNCED = "announced"
 """How recognizers begin whose entities have the type that the words beside them announce."""
 
 _GUESSES: Final = (ANNOUNCED, CLASSIFIER, SLOT_TAGGER)
+_IN_WORDS: Final = ("NAME", "ADDRESS")
+"""Types of which no checksum is proof: a name may be a part of an e-mail address."""
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
 _SENTENCE_END = re.compile(r"\.[ \t]")
@@ -92,7 +94,7 @@ def _tells_type(own: Entity, other: Entity) -> bool:
     if other.recognizer.startswith(OF_POLICY):
         return False
     of_policy = own.recognizer.startswith(OF_POLICY)
-    is_exact = own.score > EXACT and own.type != "ADDRESS" and not own.recognizer.startswith(_GUESSES)
+    is_exact = own.score > EXACT and own.type not in _IN_WORDS and not own.recognizer.startswith(_GUESSES)
     is_guess = other.recognizer.startswith(_GUESSES) or (of_policy and other.score <= EXACT)
     both = max(own.end, other.end) - min(own.start, other.start)
     return (of_policy or is_exact) and is_guess and 2 * (own.end - own.start) > both

@@ -49,7 +49,7 @@ def test_words_without_weight_do_not_affect_training() -> None:
     table = easy_table()
     wrong = replace(table, names=1 - table.names, weights=np.zeros_like(table.weights))
     scores = scores_of(fit(concatenated(table, wrong)), table)
-    assert scores[table.names == 1].mean() > scores[table.names == 0].mean() + 0.4
+    assert scores[table.names == 1].mean() > scores[table.names == 0].mean() + 0.3
 
 
 def test_concatenated_tables_number_their_texts_consecutively() -> None:

@@ -134,7 +134,7 @@ class RedactingGateway(FakeGateway):
         ("Tacho.jpg", "Tacho.jpg"),
         ("scratch_rear_left.jpg", "scratch rear left.jpg"),
         ("maria.jpg", "[REDACTED_NAME].jpg"),
-        ("maria_left.jpg", "[REDACTED_NAME] left.jpg"),
+        ("maria_left.jpg", "[REDACTED_NAME].jpg"),  # what stands beside a name may be the rest of it
         ("Peter_Dash.jpg", "[REDACTED_NAME].jpg"),
         ("rose.jpg", "[REDACTED_NAME].jpg"),
     ],
