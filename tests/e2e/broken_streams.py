@@ -26,13 +26,13 @@ TYPED: Final = {CORRECTED: 3, SPLIT: 3, MISHEARD: 3}
 """People by what goes wrong with their values, six values each."""
 SEED: Final = 11
 
-MOST_LEAKS: Final = {CORRECTED: (0.06, 0.03), SPLIT: (0.2, 0.15), MISHEARD: (0.06, 0.045)}
+MOST_LEAKS: Final = {CORRECTED: (0.06, 0.03), SPLIT: (0.2, 0.15), MISHEARD: (0.085, 0.03)}
 MOST_LEAKS_TYPED: Final = {CORRECTED: (0.0, 0.0), SPLIT: (0.39, 0.39), MISHEARD: (0.17, 0.17)}
 """Of streamed and of typed values the greatest share that can be read in part, and that can be in the finals that the
 LLM gets.
 
-They are what is reached and one value more, as the pace of a run moves partials. The same on more values, offline:
-benchmarks/broken_values.py. Left are a number after "read it", which a meter explains, the first digits or an aside of
+They are what is reached and one value more, as the pace of a run moves partials. Of the 72 misheard values of this seed 5
+are readable, of the 576 of eight other seeds 12 (``python -m benchmarks.broken_values``). Left are a number after "read it", which a meter explains, the first digits or an aside of
 a number that two utterances hold, and a name that recognition made a word. Typed texts are read one by one, so nothing
 says what the second of two messages completes.
 """
