@@ -31,10 +31,10 @@ MOST_LEAKS_TYPED: Final = {CORRECTED: (0.0, 0.0), SPLIT: (0.39, 0.39), MISHEARD:
 """Of streamed and of typed values the greatest share that can be read in part, and that can be in the finals that the
 LLM gets.
 
-They are what is reached and one value more, as the pace of a run moves partials. Of the 72 misheard values of this seed 5
-are readable, of the 576 of eight other seeds 12 (``python -m benchmarks.broken_values``). Left are a number after "read it", which a meter explains, the first digits or an aside of
-a number that two utterances hold, and a name that recognition made a word. Typed texts are read one by one, so nothing
-says what the second of two messages completes.
+They are what is reached and one value more, as the pace of a run moves partials. Of the 72 misheard values of this seed
+5 are readable, of the 576 of eight other seeds 12 (``python -m benchmarks.broken_values``). Left are a number after
+"read it", which a meter explains, the first digits or an aside of a number that two utterances hold, and a name that
+recognition made a word. Typed texts are read one by one, so nothing says what the second of two messages completes.
 """
 
 SCRIPTED: Final = Path(__file__).resolve().parent / "scripted_speech"
