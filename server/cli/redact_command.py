@@ -41,7 +41,8 @@ With --jsonl, in: {"id", "text", "source"?: "typed"|"speech"|"ocr", "lang"?}; ou
 [{"type", "start", "end", "score"}], "safe_for_llm"}, with offsets in code points of the input. A text that was
 recognised may come with "words": [{"start", "end", "confidence"}], "alternatives": [text] and "confidence", all from
 0 to 1, as `transcribe --jsonl --unredacted` writes them; what recognition doubts beside something personal is redacted
-too. A line that fails gets {"id", "error"}; the others are answered, and the exit code is 1.
+too. "safe_for_llm" is false where something personal may be left; true is no promise. A line that fails gets {"id",
+"error"}; the others are answered, and the exit code is 1.
 
 With --ledger, what was stored before a rule or a policy changed is redacted again with today's. This only adds
 tags. The server must not run. It may be interrupted and repeated. --dry-run says how many texts would change.
