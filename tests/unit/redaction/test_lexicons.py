@@ -8,6 +8,7 @@ import pytest
 
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.lexicons import loader
+from models.redaction.lexicons.accents import with_optional_accents
 from models.redaction.lexicons.loader import (
     LexiconInvalid,
     across,
@@ -62,7 +63,7 @@ def test_a_list_across_languages_has_each_entry_once_and_english_first() -> None
     assert months[0] == "january"
     assert {"enero", "janvier", "april"} <= set(months)
     assert len(months) == len(set(months))
-    assert alternatives("months", "all").split("|")[0] == max(months, key=len)
+    assert alternatives("months", "all").split("|")[0] == with_optional_accents(max(months, key=len))
 
 
 def test_a_language_without_a_list_has_none() -> None:
