@@ -17,7 +17,7 @@ from tests.e2e.harness import DATA, App, Server, config, reason
 pytestmark = pytest.mark.e2e
 PATIENCE_S = 120.0
 
-GONE = "the mauve shutters rattle in the wind and the old hinges need oil before the next storm comes"
+GONE = "the wooden gate squeaks in the wind and the old hinges need oil before the next storm comes"
 STAYS = "the green shutters creak in the rain and the old boards need paint before the next winter comes"
 
 
