@@ -78,7 +78,8 @@ def _draft(text: RawText) -> Draft:
 def detect(drafts: list[Draft], job: Job) -> None:
     """Start the classifier in another thread, and run the patterns on every view of each text meanwhile."""
     readable = [transliterated(draft.view.text) or draft.text_view for draft in drafts]
-    tagged = None if job.context.source is TextSource.OCR else _tagged(drafts, readable, job.context)
+    by_people = job.context.source in (TextSource.SPEECH, TextSource.TYPED)
+    tagged = _tagged(drafts, readable, job.context) if by_people else None
     classifications = job.classifier.begin([view.text for view in readable], tagged)
     if job.context.source is not TextSource.OCR:
         for draft in drafts:

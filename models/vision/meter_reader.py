@@ -25,8 +25,8 @@ from models.vision.types import Box, OcrLine, OcrWord
 
 WEIGHTS: Final = "register.onnx"
 MIN_SCORE: Final = 0.4
-"""Of the merged digits: their score times the agreement of the crops. The least with which none of 556 pictures without
-a meter got a reading: docs/evaluation/pictures.md, "Votes by place"."""
+"""Of the merged digits: their score times the agreement of the crops. The least with which no tuned picture
+without a meter got a reading: docs/evaluation/pictures.md, "Votes by place"."""
 _MIN_FIRST_SCORE: Final = 0.225
 """Of the best crop; below, no more crops are read."""
 

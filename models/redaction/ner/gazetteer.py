@@ -1,8 +1,7 @@
 """How often words are given names, surnames, and plain words of seven languages.
 
 Compiled once from pinned lists (weights ``name-lists``): the names of a million people with an article in the English
-Wikipedia, and the words of English, German, Spanish, French, Italian, Portuguese and Hindi with their
-frequency.
+Wikipedia, and the words of English, German, Spanish, French, Italian, Portuguese and Hindi with their frequency.
 Many names are also words ("Mark", "Rose", "Berg", "Asha"), so both frequencies of a spelling are kept. ``name_head``
 weighs one against the other.
 

@@ -49,7 +49,7 @@ def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TA
 
     Overlapping entities become one that covers both spans. Otherwise the rest of one would stay readable. The longest
     gives the label. Two kinds of entities give it before others that guess, if they are more than half of both: those
-    of the policy's recognizers, also before others that have no sure shape, and those but addresses that were found by
+    of the policy's recognizers, also before others that have no sure shape, and numbers and codes that were found by
     their own characters. Among equally long ones, an announced type wins over an address ("my phone number is"), then
     the score decides, then the priority of the type.
 

@@ -98,8 +98,9 @@ def test_spoken_values_of_the_tagger_are_redacted() -> None:
     assert found(TEXT, TextSource.SPEECH, redactor=REDACTOR) == [("SECRET", "tango, kilo")]
 
 
-def test_pictures_are_not_tagged() -> None:
-    assert found(TEXT, TextSource.OCR, redactor=REDACTOR) == []
+@pytest.mark.parametrize("source", [TextSource.OCR, TextSource.ASSISTANT])
+def test_only_the_words_of_people_are_tagged(source: TextSource) -> None:
+    assert found(TEXT, source, redactor=REDACTOR) == []
 
 
 def test_an_invisible_character_does_not_move_the_entity() -> None:
