@@ -78,8 +78,7 @@ def _draft(text: RawText) -> Draft:
 def detect(drafts: list[Draft], job: Job) -> None:
     """Start the classifier in another thread, and run the patterns on every view of each text meanwhile."""
     readable = [transliterated(draft.view.text) or draft.text_view for draft in drafts]
-    by_people = job.context.source in (TextSource.SPEECH, TextSource.TYPED)
-    tagged = _tagged(drafts, readable, job.context) if by_people else None
+    tagged = None if job.context.source is TextSource.OCR else _tagged(drafts, readable, job.context)
     classifications = job.classifier.begin([view.text for view in readable], tagged)
     if job.context.source is not TextSource.OCR:
         for draft in drafts:
@@ -93,7 +92,7 @@ def detect(drafts: list[Draft], job: Job) -> None:
 
 
 def _tagged(drafts: list[Draft], readable: list[TextView], context: RedactionContext) -> list[TaggedText]:
-    language, asked, typed = context.language, context.asked_for, context.source is TextSource.TYPED
+    language, asked, typed = context.language, context.asked_for, context.source is not TextSource.SPEECH
     return [
         TaggedText(draft.view.text, view, SlotContext(language, asked, draft.recognition.words, typed))
         for draft, view in zip(drafts, readable, strict=True)
@@ -109,7 +108,7 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
     for draft in drafts:
         if not draft.slots:
             continue
-        if job.context.source is TextSource.TYPED:
+        if job.context.source is not TextSource.SPEECH:  # the assistant's replies are written, too
             _judge_typed(draft, job)
             continue
         text = spoken_words(draft, job)

@@ -98,9 +98,14 @@ def test_spoken_values_of_the_tagger_are_redacted() -> None:
     assert found(TEXT, TextSource.SPEECH, redactor=REDACTOR) == [("SECRET", "tango, kilo")]
 
 
-@pytest.mark.parametrize("source", [TextSource.OCR, TextSource.ASSISTANT])
-def test_only_the_words_of_people_are_tagged(source: TextSource) -> None:
-    assert found(TEXT, source, redactor=REDACTOR) == []
+def test_pictures_are_not_tagged() -> None:
+    assert found(TEXT, TextSource.OCR, redactor=REDACTOR) == []
+
+
+@pytest.mark.parametrize(("source", "hidden"), [(TextSource.ASSISTANT, True), (TextSource.SPEECH, False)])
+def test_a_number_in_a_reply_is_not_cleared_as_one_in_speech_is(source: TextSource, hidden: bool) -> None:
+    tagger = WordListClassifier({"4821": "TAX_ID"}, {"4821": ("ID", 0.001)}, score=0.8)
+    assert bool(found("and then we saw 4821 on it", source, redactor=LocalRedactor(tagger))) is hidden
 
 
 def test_an_invisible_character_does_not_move_the_entity() -> None:
