@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from models.errors import InvalidInput, NotFound, TooLarge, VestibuleError
 from models.reasons import Reason
-from server.flows.texts import base_language
 
 PICTURE_KINDS = ("visitor_register", "meter", "document", "site")
 """Kinds of pictures: all kinds of uploads except recordings."""
@@ -111,6 +110,7 @@ def redaction_language(code: str) -> str:
         InvalidInput: It knows no such language; the message lists those that it knows.
     """
     from models.redaction.lexicons.loader import known_languages
+    from server.flows.texts import base_language
 
     base = base_language(code)
     if base not in known_languages():
