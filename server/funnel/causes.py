@@ -261,7 +261,8 @@ def _cause(
 ) -> Cause:
     rows = table.at_risk(number)
     left = rows & (table.reached == number)
-    holds = rows & _holds(conditions, table)
+    seen = np.logical_and.reduce([table.seen(condition.feature) for condition in conditions])
+    holds = rows & seen & _holds(conditions, table)
     affected, lost = int(holds.sum()), int((left & holds).sum())
     others = int(rows.sum()) - affected
     return Cause(

@@ -45,6 +45,18 @@ def test_counts_and_rates_are_those_of_all_sessions() -> None:
     assert cause.rate_without == pytest.approx((sessions.reached[arrived & ~silent] == 2).mean())
 
 
+def test_sessions_whose_value_was_drawn_are_not_counted_as_affected() -> None:
+    sessions = table(2, 6000, (2, 1.4, above("delay_s", 1.5)))
+    gaps = np.random.default_rng(3).random(sessions.sessions) < 0.3
+    (cause,) = find_causes(replace(sessions, gaps={"delay_s": gaps})).causes
+    arrived, affected = sessions.reached >= 2, cause.holds(sessions) & ~gaps
+    assert (cause.affected, cause.left) == (
+        (arrived & affected).sum(),
+        (arrived & affected & (sessions.reached == 2)).sum(),
+    )
+    assert cause.rate_without == pytest.approx((sessions.reached[arrived & ~affected] == 2).mean())
+
+
 def test_what_only_goes_with_a_cause_is_not_named_but_mentioned() -> None:
     (cause,) = find_causes(table(3, 6000, (1, 1.3, flag("outage")))).causes
     assert cause.feature == "outage"

@@ -253,6 +253,16 @@ def test_a_property_that_a_newer_app_sends_is_found_in_a_large_ledger(
     assert {"app.battery", "app.signal"} <= table(cursor).features.keys()
 
 
+def test_a_table_knows_which_values_were_seen(cursor: Cursor) -> None:
+    given: tuple[dict[str, Any], ...] = ({"battery": 50, "kind_x": "a"}, {"battery": 60}, {"kind_x": "b"}, {})
+    for number, properties_given in enumerate(given):
+        store(cursor, (10.0,), (1.0, "opened", properties_given), key=f"session-{number}", app=True)
+    found = table(cursor)
+    assert found.seen("app.battery").sum() == found.seen("app.kind_x").sum() == 2
+    assert set(found.features["app.battery"][found.seen("app.battery")].tolist()) == {50.0, 60.0}
+    assert found.seen("no_speech").all()  # that a thing did not happen was seen, too
+
+
 def test_gaps_are_drawn_and_explain_nothing() -> None:
     column, missing = np.array([1.0, 2.0, np.nan, np.nan]), np.array([False, False, True, True])
     found = filled(column, missing, 0)
