@@ -17,6 +17,7 @@ from server.funnel.pairs import best_pair, pair_terms
 from server.funnel.singles import SingleTests
 from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
 from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
+from server.funnel.wide_ranges import in_one_range
 
 Z95 = float(special.ndtri(0.975))
 
@@ -173,6 +174,7 @@ class _StepSearch:
     def named(self, correlations: Floats) -> Iterator[Cause]:
         """The terms that raise leaving by more than the bound, in a model in which they stand for their features."""
         least = self.settings.least_log_odds
+        self._say_ranges()
         terms = self.model.terms
         while terms:
             effects, errors = self._estimates(self.model)
@@ -189,6 +191,14 @@ class _StepSearch:
                 spread = Z95 * float(errors[k])
                 interval = Interval(float(effects[k]) - spread, float(effects[k]), float(effects[k]) + spread)
                 yield _cause(self.table, self.number, term.conditions, interval, self._near(term, correlations))
+
+    def _say_ranges(self) -> None:
+        """Names a wide range as one, where it was found as bounds or as ranges side by side."""
+        for _ in range(MOST_TERMS):
+            terms = in_one_range(self.model.terms, self._estimates(self.model)[0])
+            if terms is None:
+                return
+            self.model.terms = terms
 
     def _clear(self, effects: Floats, errors: Floats) -> Floats:
         """How clear each effect is: it over its error, or the root of the likelihood ratio where nearly all leave.
