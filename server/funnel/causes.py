@@ -13,7 +13,7 @@ from server.funnel.finer_pairs import finer
 from server.funnel.growing import growing_features
 from server.funnel.logistic import Floats
 from server.funnel.model import STEEP, StepModel, Term
-from server.funnel.pairs import best_pair, pair_terms
+from server.funnel.pairs import best_pair, less_together, pair_terms
 from server.funnel.singles import SingleTests
 from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
 from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
@@ -156,6 +156,7 @@ class _StepSearch:
 
     def pairs(self) -> int:
         """Adds pairs to the model; gives how many were tried."""
+        self.model.terms += less_together(self.model)
         singles, tried = pair_terms(self.model), 0
         for _ in range(MOST_PAIRS):
             best, tried = best_pair(self.model, singles)

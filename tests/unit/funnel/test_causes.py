@@ -68,6 +68,29 @@ def test_two_conditions_that_matter_only_together_are_named_together() -> None:
     assert sorted(map(str, cause.conditions)) == ["network = 4g", "silent"]
 
 
+def test_of_two_flags_of_which_exactly_one_matters_the_other_is_said_not_to_have_happened() -> None:
+    rng = np.random.default_rng([3, 5])
+    columns: dict[str, Column] = {name: rng.random(6000) < 0.5 for name in ("guest", "express")}
+    report = find_causes(table(3, 6000, (1, 1.3, lambda c: flag("guest")(c) ^ flag("express")(c)), changed=columns))
+    (cause,) = report.causes
+    assert cause.kind == "together"
+    assert sorted(map(str, cause.conditions)) in (["express", "guest = no"], ["express = no", "guest"])
+    assert cause.rate_with > cause.rate_without + 0.1
+
+
+def test_that_two_causes_together_add_less_than_each_alone_is_no_third_cause() -> None:
+    """What goes with the absence of the one, such as a fast network, is not named with the other."""
+
+    def either(c: Mapping[str, Column]) -> Flags:
+        return flag("silent")(c) | flag("outage")(c)
+
+    outage = features(4, 20_000)["outage"].astype(bool)
+    roaming = np.random.default_rng([4, 5]).random(20_000) < np.where(outage, 0.8, 0.05)
+    columns: dict[str, Column] = {"network": np.where(roaming, "3g", "wifi").astype(object)}
+    report = find_causes(table(4, 20_000, (1, 2.0, either), changed=columns))
+    assert named(report) == [("outage", 1), ("silent", 1)]
+
+
 def test_what_matters_in_one_week_only_is_named_with_that_week_and_not_with_what_comes_in_it() -> None:
     rng = np.random.default_rng(4)
     day = rng.integers(0, 56, 8000).astype(float)
