@@ -13,10 +13,11 @@ from server.funnel.finer_pairs import finer
 from server.funnel.growing import growing_features
 from server.funnel.logistic import Floats
 from server.funnel.model import STEEP, StepModel, Term
-from server.funnel.pairs import best_pair, pair_terms
+from server.funnel.pairs import best_pair, less_together, pair_terms
 from server.funnel.singles import SingleTests
 from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
 from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
+from server.funnel.wide_ranges import in_one_range
 
 Z95 = float(special.ndtri(0.975))
 
@@ -155,6 +156,7 @@ class _StepSearch:
 
     def pairs(self) -> int:
         """Adds pairs to the model; gives how many were tried."""
+        self.model.terms += less_together(self.model)
         singles, tried = pair_terms(self.model), 0
         for _ in range(MOST_PAIRS):
             best, tried = best_pair(self.model, singles)
@@ -173,6 +175,7 @@ class _StepSearch:
     def named(self, correlations: Floats) -> Iterator[Cause]:
         """The terms that raise leaving by more than the bound, in a model in which they stand for their features."""
         least = self.settings.least_log_odds
+        self._say_ranges()
         terms = self.model.terms
         while terms:
             effects, errors = self._estimates(self.model)
@@ -189,6 +192,14 @@ class _StepSearch:
                 spread = Z95 * float(errors[k])
                 interval = Interval(float(effects[k]) - spread, float(effects[k]), float(effects[k]) + spread)
                 yield _cause(self.table, self.number, term.conditions, interval, self._near(term, correlations))
+
+    def _say_ranges(self) -> None:
+        """Names a wide range as one, where it was found as bounds or as ranges side by side."""
+        for _ in range(MOST_TERMS):
+            terms = in_one_range(self.model.terms, self._estimates(self.model)[0])
+            if terms is None:
+                return
+            self.model.terms = terms
 
     def _clear(self, effects: Floats, errors: Floats) -> Floats:
         """How clear each effect is: it over its error, or the root of the likelihood ratio where nearly all leave.

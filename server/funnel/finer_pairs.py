@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.funnel.coding import Candidate
 from server.funnel.logistic import Floats, solve
 from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
-from server.funnel.singles import RANGE_COST, other_side
+from server.funnel.singles import RANGE_COST, not_happened, other_side
 from server.funnel.step_data import StepData
 
 PAIR_GUARD = 1.5
@@ -39,7 +38,7 @@ def _with_each(model: StepModel, pair: Tested, held: int) -> Tested:
     for place, some in enumerate(model.data.candidates):
         if not some or place in model.together[kept.features[0]]:
             continue
-        conditions = list(_sides(model.data, place, some))
+        conditions = _sides(model, place)
         z = tests.statistics(place, np.array([term.members[0] for term in conditions], dtype=float).T)
         costs = RANGE_COST * np.array([_ranges(term) + _ranges(kept) for term in conditions])
         worth = np.maximum(z, 0.0) ** 2 - costs
@@ -61,13 +60,14 @@ def _ranges(term: Term) -> int:
     return sum(condition.operator == "in" for condition in term.conditions)
 
 
-def _sides(data: StepData, place: int, some: tuple[Candidate, ...]) -> list[Term]:
-    """Each condition on a feature, and the other side of each bound."""
-    made = [Term((c.condition,), (place,), (c.members,)) for c in some]
-    feature = data.features[place]
-    return made + [
+def _sides(model: StepModel, place: int) -> list[Term]:
+    """Each condition on a feature, the other side of each bound, and that a thing did not happen."""
+    feature, some = model.data.features[place], model.data.candidates[place]
+    conditions = [Term((c.condition,), (place,), (c.members,)) for c in some]
+    opposites = [
         Term((c.opposite,), (place,), (other_side(feature, c.members),)) for c in some if c.opposite is not None
     ]
+    return [*conditions, *opposites, *not_happened(model, place)]
 
 
 @dataclass(frozen=True, slots=True)

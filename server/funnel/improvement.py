@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +37,12 @@ Draws = npt.NDArray[np.float32]
 class _Step:
     """A step's predictions: the log-odds of leaving for each averaged session and draw, and each cause's effect.
 
-    The first draw is the estimate itself.
+    The first draw is the estimate itself. ``known_at`` is the step from which on all that they rest on is known.
     """
 
     predictor: Draws
     effects: dict[Cause, Draws]
+    known_at: int = 1
 
     def going_on(self, removed: Sequence[Cause], holds: dict[Cause, Flags]) -> Draws:
         """The probability of going on, without the effects of some causes."""
@@ -79,7 +81,9 @@ class ImprovementModel:
         weights = self._weights_of(averaged, table.persons, draws)
         weights[:, 0] = 1.0
         self._weights = weights / weights.sum(axis=0)
+        self._reached = table.reached[averaged]
         self._going_on = [step.going_on((), self._holds) for step in self._steps]
+        self._rate = self._completing(self._going_on)
 
     def _weights_of(self, averaged: npt.NDArray[np.int64], persons: npt.NDArray[np.int64] | None, draws: int) -> Draws:
         """A weight for each session and draw, the same for all sessions of a person."""
@@ -121,7 +125,7 @@ class ImprovementModel:
         coefficients = result.coefficients[:, None] + errors
         predictor = columns(averaged).astype(np.float32) @ coefficients.astype(np.float32)
         effects = {cause: coefficients[1 + k].astype(np.float32) for k, cause in enumerate(causes)}
-        return _Step(predictor, effects)
+        return _Step(predictor, effects, max((feature.known_at for feature in data.features), default=1))
 
     def _rate_only(self, table: SessionTable, number: int, draws: int, rows: int) -> _Step:
         """A step with too little data for a model: its rate of leaving, the same for all."""
@@ -142,16 +146,36 @@ class ImprovementModel:
         """
         if not self._holds.keys() >= set(causes):
             raise ValueError("only the causes of its own report can be taken out of a model")
-        now = then = self._weights
-        for step, going_on in zip(self._steps, self._going_on, strict=True):
-            now = now * going_on
+        going_on = []
+        for step, now in zip(self._steps, self._going_on, strict=True):
             changed = [cause for cause in causes if cause in step.effects]
-            then = then * (step.going_on(changed, self._holds) if changed else going_on)
-        rate, rate_then = now.sum(axis=0, dtype=float), then.sum(axis=0, dtype=float)
+            going_on.append(step.going_on(changed, self._holds) if changed else now)
+        rate, rate_then = self._rate, self._completing(going_on)
         gained = rate_then - rate
         return Improvement(
             _interval(rate), _interval(rate_then), _interval(100.0 * gained), _interval(self._sessions * gained)
         )
+
+    def _completing(self, going_on: Sequence[Draws]) -> Floats:
+        """The share that completes, for each draw, where each session goes on at each step with these probabilities."""
+        completing = np.ones(self._weights.shape[1])
+        numbered = enumerate(self._steps)
+        for known_at, steps in groupby(numbered, key=lambda numbered_step: numbered_step[1].known_at):
+            places = [place for place, _ in steps]
+            there = self._reached >= known_at
+            rows = there if not there.all() and there.any() else slice(None)
+            weights = self._weights[rows]
+            for place in range(places[0]):
+                then, now = going_on[place], self._going_on[place]
+                if place >= known_at - 1:
+                    weights = weights * then[rows]
+                elif then is not now:
+                    weights = weights * (then[rows] / now[rows])
+            before = weights.sum(axis=0, dtype=float)
+            for place in places:
+                weights = weights * going_on[place][rows]
+            completing *= weights.sum(axis=0, dtype=float) / before
+        return completing
 
 
 def _adjusting(data: StepData, causes: Sequence[Cause], settings: CauseSettings) -> list[tuple[CodedFeature, Floats]]:

@@ -9,13 +9,38 @@ import numpy as np
 from server.funnel.finer_pairs import PAIR_GUARD
 from server.funnel.logistic import inflation, solve
 from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
-from server.funnel.singles import other_side
+from server.funnel.singles import not_happened, other_side
 
 PAIR_CUTS = (1 / 3, 2 / 3)
 """The shares of sessions below the bounds at which a number enters a pair."""
 
 LEAST_CLEAR = 3.0
 """The statistic from which on it is looked at how many persons are behind a pair: no lower one is ever named."""
+
+
+CLEARLY_LESS = -2.0
+"""The statistic below which two causes together raise leaving by less than both do alone."""
+
+
+def less_together(model: StepModel) -> list[Term]:
+    """Each two of the terms that together raise leaving by less than both do alone.
+
+    They are no causes. But unless they are in the model, what goes with the absence of the one is named with the other.
+    """
+    result, columns = model.fitted(set())
+    weighted = columns * result.weights[:, None]
+    found = []
+    for k, term in enumerate(model.terms):
+        for other in model.terms[k + 1 :]:
+            both = columns[:, 1 + k] * other.column(model.data)
+            if other.features[0] in model.together[term.features[0]] or not model.data.enough(float(both.sum())):
+                continue
+            crossed = weighted.T @ both
+            own = float(both @ result.weights)
+            variance = own - float(crossed @ solve(result.information + np.diag(result.penalty), crossed))
+            if variance > LEAST_LEFT * own and both @ result.residuals < CLEARLY_LESS * variance**0.5:
+                found.append(_both(term, other))
+    return found
 
 
 def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, int]:
@@ -47,16 +72,12 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
             z[place] /= np.sqrt(inflation(left_of_it * result.residuals, data.persons))
         at = int(z.argmax())
         if best is None or z[at] > best.z:
-            other = terms[products[at][0]]
-            both = Term(
-                term.conditions + other.conditions, term.features + other.features, term.members + other.members
-            )
-            best = Tested(both, float(z[at]))
+            best = Tested(_both(term, terms[products[at][0]]), float(z[at]))
     return best, tried
 
 
 def pair_terms(model: StepModel) -> list[Term]:
-    """What may enter a pair: things that happened, levels, a number above or below a third, and what was found."""
+    """What may enter a pair: what happened or did not, levels, a number above or below a third, and what was found."""
     data = model.data
     terms = []
     for place, (feature, some) in enumerate(zip(data.features, data.candidates, strict=True)):
@@ -71,6 +92,10 @@ def pair_terms(model: StepModel) -> list[Term]:
                 chosen.append(nearest)
             elif nearest.opposite is not None:
                 terms.append(Term((nearest.opposite,), (place,), (other_side(feature, nearest.members),)))
-        terms += [Term((c.condition,), (place,), (c.members,)) for c in chosen]
+        terms += [Term((c.condition,), (place,), (c.members,)) for c in chosen] + not_happened(model, place)
     known = {term.conditions for term in terms}
     return terms + [t for t in model.terms if len(t.conditions) == 1 and t.conditions not in known]
+
+
+def _both(term: Term, other: Term) -> Term:
+    return Term(term.conditions + other.conditions, term.features + other.features, term.members + other.members)

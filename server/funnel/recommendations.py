@@ -160,6 +160,8 @@ def _level(condition: Condition, texts: ReportTexts) -> str:
     """The condition without the feature in the language of the texts: ``> 8,5``, ``= Montag``."""
     if condition.value is None:
         return condition.level.replace("unknown", texts.word("unknown"))
+    if condition.value is False:
+        return f"= {texts.word('no')}"
     if isinstance(condition.value, str):
         days = feature_name(condition.feature) == "weekday"
         return f"{condition.operator} {texts.word(condition.value)}" if days else condition.level

@@ -151,6 +151,21 @@ def _raising(candidates: tuple[Candidate, ...], z: Floats) -> Floats:
     return np.where(two_sided.reshape(-1, *[1] * (z.ndim - 1)), np.abs(z), z)
 
 
+def not_happened(model: StepModel, place: int) -> list[Term]:
+    """That a thing did not happen, as a term; nothing for a feature of another kind. It is named only in a pair.
+
+    Who stays longer sees more things, so by itself it goes with leaving early. Of a thing that raises leaving by itself
+    it would say what the thing itself says better.
+    """
+    if any(term.features == (place,) for term in model.terms):
+        return []
+    return [
+        Term((Condition(c.condition.feature, "=", False),), (place,), (~c.members,))
+        for c in model.data.candidates[place]
+        if c.condition.operator == "is"
+    ]
+
+
 def other_side(feature: CodedFeature, members: Flags) -> Flags:
     """The other side of a bound; an unknown number is on neither."""
     side: Flags = ~members & (np.arange(feature.width) < feature.ordered)

@@ -83,12 +83,12 @@ class Interval:
 class Condition:
     """What holds for some sessions: a thing happened, a level is the one named, or a number is beyond a bound.
 
-    The value of ``in`` is two bounds: above the first, and up to the second.
+    The value of ``in`` is two bounds: above the first, and up to the second; False says that a thing did not happen.
     """
 
     feature: str
     operator: Operator = "is"
-    value: str | float | tuple[float, float] | None = None
+    value: str | float | bool | tuple[float, float] | None = None
 
     @property
     def level(self) -> str:
@@ -99,7 +99,8 @@ class Condition:
             return f"> {self.value[0]:.3g} and <= {self.value[1]:.3g}"
         if isinstance(self.value, float):
             return f"{self.operator} {self.value:.3g}"
-        return f"{self.operator} {'unknown' if self.value is None else self.value}"
+        word = "unknown" if self.value is None else "no" if self.value is False else self.value
+        return f"{self.operator} {word}"
 
     def __str__(self) -> str:
         return f"{self.feature} {self.level}".strip()

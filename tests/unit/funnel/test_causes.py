@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from server.funnel.causes import CauseSettings, find_causes
+from server.funnel.improvement import expected_improvement
 from server.funnel.types import CauseReport, Column, SessionTable
 from tests.unit.funnel.simulated import STEPS, Effect, Flags, above, below, features, flag, level, table
 
@@ -79,6 +80,29 @@ def test_two_conditions_that_matter_only_together_are_named_together() -> None:
     assert sorted(map(str, cause.conditions)) == ["network = 4g", "silent"]
 
 
+def test_of_two_flags_of_which_exactly_one_matters_the_other_is_said_not_to_have_happened() -> None:
+    rng = np.random.default_rng([3, 5])
+    columns: dict[str, Column] = {name: rng.random(6000) < 0.5 for name in ("guest", "express")}
+    report = find_causes(table(3, 6000, (1, 1.3, lambda c: flag("guest")(c) ^ flag("express")(c)), changed=columns))
+    (cause,) = report.causes
+    assert cause.kind == "together"
+    assert sorted(map(str, cause.conditions)) in (["express", "guest = no"], ["express = no", "guest"])
+    assert cause.rate_with > cause.rate_without + 0.1
+
+
+def test_that_two_causes_together_add_less_than_each_alone_is_no_third_cause() -> None:
+    """What goes with the absence of the one, such as a fast network, is not named with the other."""
+
+    def either(c: Mapping[str, Column]) -> Flags:
+        return flag("silent")(c) | flag("outage")(c)
+
+    outage = features(4, 20_000)["outage"].astype(bool)
+    roaming = np.random.default_rng([4, 5]).random(20_000) < np.where(outage, 0.8, 0.05)
+    columns: dict[str, Column] = {"network": np.where(roaming, "3g", "wifi").astype(object)}
+    report = find_causes(table(4, 20_000, (1, 2.0, either), changed=columns))
+    assert named(report) == [("outage", 1), ("silent", 1)]
+
+
 def test_what_matters_in_one_week_only_is_named_with_that_week_and_not_with_what_comes_in_it() -> None:
     rng = np.random.default_rng(4)
     day = rng.integers(0, 56, 8000).astype(float)
@@ -103,6 +127,44 @@ def test_a_range_and_a_gap_are_named() -> None:
     report = find_causes(table(6, 8000, week, missing, changed={"day": day, "signal": gaps}))
     assert named(report) == [("day", 1), ("signal", 2)]
     assert "signal = unknown" in [cause.text for cause in report.causes]
+
+
+@pytest.mark.parametrize(("alone", "seed"), [(True, 0), (True, 2), (False, 0)])
+def test_a_wide_range_is_named_as_one(alone: bool, seed: int) -> None:
+    def holds(c: Mapping[str, Column]) -> Flags:
+        hour = c["hour"].astype(float)
+        return (hour > 20) & (hour <= 65) & (flag("silent")(c) | alone)
+
+    def drawn(seed: int, size: int, *effects: Effect) -> SessionTable:
+        hour = np.random.default_rng([seed, 3]).integers(0, 100, size).astype(float)
+        return table(seed, size, *effects, changed={"hour": hour})
+
+    effect: Effect = (1, 1.3 if alone else 2.0, holds)
+    sessions = drawn(seed, 8000, effect)
+    report = find_causes(sessions)
+    (cause,) = report.causes
+    (hours,) = (condition for condition in cause.conditions if condition.feature == "hour")
+    assert hours.operator == "in"
+    assert isinstance(hours.value, tuple)
+    assert (abs(hours.value[0] - 20) <= 3, abs(hours.value[1] - 65) <= 3) == (True, True)
+    assert abs(cause.log_odds.mid - effect[1]) < 0.25
+
+
+def test_two_bounds_that_overlap_are_one_range_with_its_gain_alone() -> None:
+    """Where a range is half of all, the bounds are clearer than the ranges that are tried."""
+
+    def drawn(seed: int, size: int, *effects: Effect) -> SessionTable:
+        return table(seed, size, *effects, changed={"level": np.random.default_rng([seed, 3]).normal(size=size)})
+
+    effect: Effect = (1, 1.3, lambda c: (c["level"].astype(float) > -0.9) & (c["level"].astype(float) <= 0.4))
+    sessions = drawn(4, 8000, effect)
+    report = find_causes(sessions)
+    (cause,) = report.causes
+    assert cause.text.startswith("level > -0.")
+    assert " and <= 0." in cause.text
+    gain = 100 * ((drawn(9, 100_000).reached == 3).mean() - (drawn(9, 100_000, effect).reached == 3).mean())
+    points = expected_improvement(sessions, report, report.causes).points
+    assert points.low <= gain <= points.high
 
 
 def test_nothing_is_named_where_nothing_matters() -> None:

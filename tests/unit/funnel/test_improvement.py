@@ -8,7 +8,7 @@ import pytest
 from server.funnel.causes import find_causes
 from server.funnel.improvement import ImprovementModel, expected_improvement
 from server.funnel.types import CauseReport, SessionTable
-from tests.unit.funnel.simulated import above, flag, level, table
+from tests.unit.funnel.simulated import above, features, flag, level, table
 
 EFFECTS = ((1, 1.2, flag("silent")), (2, 1.2, level("network", "3g")), (1, 1.0, above("delay_s", 1.5)))
 
@@ -37,6 +37,33 @@ def test_the_interval_holds_what_a_simulation_without_the_cause_gives() -> None:
         truth = 100 * ((without.reached == 3).mean() - (with_it.reached == 3).mean())
         inside += points.low <= truth <= points.high
     assert inside >= 10
+
+
+def late_table(seed: int, sessions: int, of_silent: float, of_failed: float) -> SessionTable:
+    """A flag and a number of the second step, which nobody has who left before; the flag is a cause there."""
+    effects = (1, of_silent, flag("silent")), (2, of_failed, flag("failed"))
+    failed = np.random.default_rng([seed, 2]).random(sessions) < np.where(features(seed, sessions)["silent"], 0.4, 0.15)
+    pages = np.random.default_rng([seed, 3]).lognormal(1.0, 0.6, sessions)
+    made = table(seed, sessions, *effects, changed={"failed": failed, "pages": pages})
+    there = made.reached >= 2
+    columns = {**made.features, "failed": failed & there, "pages": np.where(there, pages, np.nan)}
+    return replace(made, features=columns, known_at={"failed": 2, "pages": 2})
+
+
+def test_a_cause_that_is_known_later_brings_its_gain_to_all_that_would_get_there() -> None:
+    sessions = late_table(11, 12_000, 1.2, 1.5)
+    report = find_causes(sessions)
+    assert {cause.feature for cause in report.causes} == {"silent", "failed"}
+    model = ImprovementModel(sessions, report)
+    (failed,) = (cause for cause in report.causes if cause.feature == "failed")
+    now, without, without_any = (
+        100 * (late_table(911, 200_000, *log_odds).reached == 3).mean() for log_odds in ((1.2, 1.5), (1.2, 0), (0, 0))
+    )
+    for causes, rate in (([failed], without), (report.causes, without_any)):
+        points = model.without(causes).points
+        assert points.low <= rate - now <= points.high
+        assert points.high - points.low < 3.5
+    assert model.without([]).rate.mid == pytest.approx((sessions.reached == 3).mean(), abs=0.003)
 
 
 def test_a_cause_after_which_everybody_leaves_has_a_finite_gain() -> None:

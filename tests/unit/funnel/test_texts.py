@@ -139,6 +139,7 @@ def test_a_language_that_there_is_not_is_refused(file: Path) -> None:
         (Condition("weekday", "=", "Monday"), "Wochentag (UTC) = Montag"),
         (Condition("app.day", "=", "Monday"), "day = Monday"),
         (Condition("document", "=", None), "Art der ersten Datei = unbekannt"),
+        (Condition("app.member", "=", False), "member = nein"),
     ],
 )
 def test_a_condition_is_in_the_language_of_the_texts(condition: Condition, said: str) -> None:
