@@ -10,6 +10,7 @@ truth held       runs in which the intervals of all looks held the true differen
 found            runs with a difference in which it was found, and after how many sessions
 split            runs in which the check of the split refused a verdict
 verdicts         runs without a difference in which a whole report, guardrails included, said something else
+harm             runs with equal variants in which any guardrail of any of them was called worse
 CUPED            the variance that is left after what was known before
 """
 
@@ -22,17 +23,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from server.experiments.assignment import choose
 from server.experiments.cuped import adjust
 from server.experiments.planning import plan
 from server.experiments.reading import VariantSessions
-from server.experiments.report import build_report
+from server.experiments.report import Verdict, build_report
 from server.experiments.sample_ratio import check_ratio
 from server.experiments.samples import Sample, Values, mean_of, proportion
 from server.experiments.sequences import FEWEST_UNITS, Interval, difference, median_difference
-from server.experiments.types import Experiment, Variant
+from server.experiments.types import Experiment, Tolerances, Variant
 
 DAYS, PER_DAY = 30, 200
 Z = float(stats.norm.ppf(0.975))
@@ -201,12 +203,36 @@ def verdicts(runs: int) -> None:
         treated, whole = random.random(DAYS * PER_DAY) < 0.5, _equal_sessions(random)
         seen: set[str] = set()
         for end in range(PER_DAY, len(treated) + 1, PER_DAY):
-            sides = [np.flatnonzero(treated[:end] == side) for side in (False, True)]
-            both = [VariantSessions(len(side), 0, *(values[side] for values in whole)) for side in sides]
+            both = _by_variant(whole, treated[:end].astype(np.int64), 2)
             seen.add(str(build_report(experiment, both).variants[1].verdict))
         said.update(seen)
     wrong = [f"{name} {said[name] / runs:.1%}" for name in ("BETTER", "WORSE", "HARM", "SPLIT_WRONG")]
     print(f"\nVerdicts of whole reports on equal variants, any of {DAYS} looks, {runs} runs: {', '.join(wrong)}")
+
+
+def guardrails(runs: int) -> None:
+    """Whole reports on equal variants that may be no worse than the control at all."""
+    print(f"\nHarm claimed on equal variants, tolerance 0, any of {DAYS} looks, {runs} runs (5 % allowed)")
+    for number in (2, 4, 10):
+        random = np.random.default_rng(7)
+        variants = tuple(Variant(f"v{at}") for at in range(number))
+        experiment = Experiment(
+            "equal", variants, datetime.now(UTC), planned_sessions=DAYS * PER_DAY, tolerances=Tolerances(0, 0, 0)
+        )
+        harms = 0
+        for _ in range(runs):
+            chosen, whole = random.integers(0, number, DAYS * PER_DAY), _equal_sessions(random)
+            harms += any(
+                variant.verdict is Verdict.HARM
+                for end in range(PER_DAY, len(chosen) + 1, PER_DAY)
+                for variant in build_report(experiment, _by_variant(whole, chosen[:end], number)).variants
+            )
+        print(f"  {number:2} variants {harms / runs:.1%}")
+
+
+def _by_variant(whole: tuple[Values, ...], chosen: npt.NDArray[np.int64], number: int) -> list[VariantSessions]:
+    sides = [np.flatnonzero(chosen == at) for at in range(number)]
+    return [VariantSessions(len(side), 0, *(values[side] for values in whole)) for side in sides]
 
 
 def _equal_sessions(random: np.random.Generator) -> tuple[Values, ...]:
@@ -219,7 +245,16 @@ def _equal_sessions(random: np.random.Generator) -> tuple[Values, ...]:
         random.binomial(uploads, random.beta(1, 29)),
     )
     completed = random.random(number) < rates[site]
-    arrays = (completed, texts, unsafe, random.lognormal(-0.5, 1.0, number), uploads, failed, rates[site])
+    arrays = (
+        completed,
+        texts,
+        unsafe,
+        random.lognormal(-0.5, 1.0, number),
+        uploads,
+        failed,
+        rates[site],
+        np.zeros(number),
+    )
     return tuple(values.astype(float) for values in arrays)
 
 
@@ -231,6 +266,7 @@ def main() -> None:
         part(runs)
     cuped(max(1, runs // 5))
     verdicts(max(1, runs // 5))
+    guardrails(max(1, runs // 5))
 
 
 if __name__ == "__main__":

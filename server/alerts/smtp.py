@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Final, Literal
@@ -13,9 +15,12 @@ from server.alerts.types import SendReasons
 from server.runtime.daemon_thread import answer_of_thread
 
 TIMEOUT_S: Final = 10.0
-"""Bound of each step of SMTP."""
+"""Bound of each step of SMTP until the login."""
 WHOLE_S: Final = 60.0
-"""Bound of all steps."""
+"""Bound of all steps. A server that checks a mail may take long to answer; one given up on has the mail, and gets it
+again (RFC 5321, 4.5.3.2.6)."""
+QUIT_S: Final = 2.0
+"""Bound of the goodbye, which changes nothing."""
 FIRST_PERMANENT: Final = 500
 """SMTP statuses from here on are permanent (RFC 5321, 4.2.1)."""
 
@@ -88,6 +93,12 @@ class MailSender:
 
     def _deliver(self, message: EmailMessage) -> int:
         """Returns how many recipients were refused, if not all."""
+        with self._connected() as connection:
+            return len(connection.send_message(message))
+
+    @contextmanager
+    def _connected(self) -> Iterator[smtplib.SMTP]:
+        """A connection on which a mail can be sent. How it ends is no error: the mail was taken before, or refused."""
         server = self._server
         context = ssl.create_default_context()
         if server.security == "tls":
@@ -96,18 +107,30 @@ class MailSender:
             )
         else:
             connection = smtplib.SMTP(server.host, server.port, local_hostname=self._domain, timeout=TIMEOUT_S)
-        with connection:
+        try:
             if server.security == "starttls":
                 connection.starttls(context=context)
             if server.user:
                 connection.login(server.user, server.password)
-            return len(connection.send_message(message))
+            _limit(connection, WHOLE_S)
+            yield connection
+        finally:
+            with suppress(smtplib.SMTPException, OSError):
+                _limit(connection, QUIT_S)
+                connection.quit()
+            connection.close()
 
     def _failure(self, code: int, what: str) -> Unavailable | InternalError:
         message = f"The mail server {what} with the status {code}."
         if code < FIRST_PERMANENT:
             return Unavailable(message, reason=self._reasons.not_sent)
         return InternalError(message, reason=self._reasons.refused)
+
+
+def _limit(connection: smtplib.SMTP, seconds: float) -> None:
+    """Bound each further step."""
+    if connection.sock is not None:
+        connection.sock.settimeout(seconds)
 
 
 def domain_of(address: str) -> str:

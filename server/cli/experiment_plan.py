@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from vestibule.v1 import experiment_pb2 as pb
 
 
-def plan_sentences(answer: pb.PlanExperimentResponse, effect: float) -> Iterator[str]:
+def plan_sentences(answer: pb.PlanExperimentResponse, effect: float, variants: int) -> Iterator[str]:
     """The plan for people."""
     days = answer.duration.ToTimedelta() / timedelta(days=1)
     lasts = f"{days:,.1f} days" if answer.HasField("duration") else "no sessions arrive now"
-    yield f"Finding a change of {effect:g} points needs {answer.session_count:,} sessions of both variants: {lasts}."
+    whose = "both variants" if variants == 2 else f"all {variants} variants"
+    yield f"Finding a change of {effect:g} points needs {answer.session_count:,} sessions of {whose}: {lasts}."
     yield "With so many anybody may look at the report at any time."
     yield f"A test that is looked at once, at the end, needs {answer.single_look_session_count:,}."
     rate, per_day = f"{100 * answer.rate:.1f} %", f"{answer.sessions_per_day:,.1f}"

@@ -101,7 +101,13 @@ def report(name: str, address: str | None, as_json: bool) -> None:
     help="Smallest change of the rate of completion that is worth finding, in points.",
 )
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
-@click.option("--share", type=click.FloatRange(1, 99), metavar="%", help="Part of the sessions with the variant; 50.")
+@click.option("--variants", type=click.IntRange(2, 10), default=2, show_default=True, help="With the control.")
+@click.option(
+    "--share",
+    type=click.FloatRange(1, 99),
+    metavar="%",
+    help="Part of the sessions that the variants beside the control get together; without it all get the same.",
+)
 @click.option("--power", type=click.FloatRange(50, 99), metavar="%", help="Chance to find the effect; 80.")
 @click.option("--counts-after", type=Period(), metavar="PERIOD", help="Until a session counts, such as 2h; 24h.")
 @address_option
@@ -109,13 +115,16 @@ def report(name: str, address: str | None, as_json: bool) -> None:
 def plan(
     effect: float,
     client_id: str,
+    variants: int,
     share: float | None,
     power: float | None,
     counts_after: timedelta | None,
     address: str | None,
     as_json: bool,
 ) -> None:
-    """Tell how many sessions and days an experiment with one variant and a control would need.
+    """Tell how many sessions and days an experiment would need.
+
+    Each variant is compared with the control. Several share the chance of a false alarm, so they need more sessions.
 
     The rate of completion and the sessions of a day are those of the last four weeks whose sessions had their time:
     they end --counts-after ago.
@@ -124,11 +133,12 @@ def plan(
     Examples:
       vestibule experiments plan --effect 5
       vestibule experiments plan --effect 2 --client site-7 --share 10
+      vestibule experiments plan --effect 5 --variants 3
     """
     from vestibule.v1.experiment_pb2 import PlanExperimentRequest
     from vestibule.v1.experiment_pb2_grpc import ExperimentServiceStub
 
-    request = PlanExperimentRequest(effect=effect / 100, client_id=client_id)
+    request = PlanExperimentRequest(effect=effect / 100, client_id=client_id, variant_count=variants)
     if share is not None:
         request.share = share / 100
     if power is not None:
@@ -142,7 +152,7 @@ def plan(
     elif not answer.observed_count:
         click.echo("Nothing is known yet: no session of the last four weeks counts.")
     else:
-        for sentence in plan_sentences(answer, effect):
+        for sentence in plan_sentences(answer, effect, variants):
             click.echo(sentence)
 
 

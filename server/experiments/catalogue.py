@@ -43,31 +43,37 @@ class Experiments:
         """
         return Experiments(*(replace(each, pseudonyms=frozenset(map(pseudonym, each.clients))) for each in self))
 
-    def variant_for(self, client_id: str, unit: str, at: datetime) -> str:
+    def variant_for(self, client_id: str, unit: str, at: datetime, flow: str = "", flow_version: int = 0) -> str:
         """The mark of a new session, such as ``pause_length.short``; empty when it takes part in nothing.
 
         Args:
             client_id: Who opens the session.
             unit: Id of what is assigned as a whole: the hash of the person, or the id of the request.
             at: When.
+            flow: Of the session.
+            flow_version: That the client names, which leaves nothing to a comparison of versions; 0 if it names none.
         """
         for experiment in self:
-            if experiment.takes(client_id, at):
+            if experiment.takes(client_id, at, flow) and not (experiment.only_flow and flow_version):
                 variants = experiment.variants
                 number = choose(experiment.name, unit, [variant.weight for variant in variants])
                 return experiment.label(variants[number])
         return ""
 
-    def changes(self, mark: str, client_id: str, opened: datetime) -> Changes:
+    def changes(self, mark: str, client_id: str, opened: datetime, flow: str = "", flow_version: int = 0) -> Changes:
         """What the server does otherwise for a session with this mark; nothing where the experiment does not take it.
 
         Args:
             mark: Of the session. An app may give one itself, also that of an experiment for other clients.
             client_id: Whose session it is.
             opened: When it was opened.
+            flow: Its flow.
+            flow_version: The version that it has; 0 while none is chosen.
         """
         experiment, changes = self._by_mark.get(mark, (None, NO_CHANGES))
-        return changes if experiment and experiment.takes(client_id, opened) else NO_CHANGES
+        takes = experiment is not None and experiment.takes(client_id, opened, flow)
+        fits = not flow_version or changes.flow_version in (0, flow_version)
+        return changes if takes and fits else NO_CHANGES
 
     def visible_to(self, client_id: str) -> Experiments:
         """Those in which sessions of a client take part; all for an empty one."""

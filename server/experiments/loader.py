@@ -64,11 +64,11 @@ class VariantPart(_Part):
 
     flow_version: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
-    def build(self, name: str, flow: str = "") -> Variant:
-        """The variant of this name, for sessions of a flow."""
+    def build(self, name: str) -> Variant:
+        """The variant of this name."""
         told = self.reply_instruction
         instruction = None if told is None else RedactedText.literal(told)
-        return Variant(name, self.weight, Changes(self.end_silence_s, instruction, flow, self.flow_version or 0))
+        return Variant(name, self.weight, Changes(self.end_silence_s, instruction, self.flow_version or 0))
 
 
 class GuardrailPart(_Part):
@@ -108,13 +108,14 @@ class ExperimentPart(_Part):
         """The experiment of this name."""
         return Experiment(
             name=name,
-            variants=tuple(part.build(variant, self.flow) for variant, part in self.variants.items()),
+            variants=tuple(part.build(variant) for variant, part in self.variants.items()),
             start=self.start,
             end=self.end,
             clients=frozenset(self.clients),
             planned_sessions=self.planned_sessions,
             counts_after_s=self.counts_after_hours * 3600,
             tolerances=Tolerances(**self.guardrails.model_dump()),
+            flow=self.flow,
             words_checked=self.words_checked,
         )
 
@@ -209,13 +210,13 @@ def check_flow_versions(experiments: Iterable[Experiment], flows: Flows) -> None
     """
     for experiment in experiments:
         for variant in experiment.variants:
-            changes = variant.changes
-            if not changes.flow:
+            flow, version = experiment.flow, variant.changes.flow_version
+            if not flow:
                 continue
             try:
-                flows.choose(changes.flow, changes.flow_version)
+                flows.choose(flow, version)
             except NotFound:
-                label = f"{changes.flow}@{changes.flow_version}" if changes.flow_version else changes.flow
+                label = f"{flow}@{version}" if version else flow
                 raise _invalid(f"experiments.{experiment.name} names the flow {label}, which is in no file.") from None
 
 

@@ -22,8 +22,8 @@ class Plan:
     """What an experiment would need.
 
     Attributes:
-        sessions: Of both variants, when anybody may look at any time.
-        fixed_sessions: Of both variants, for a test with a single look at the end.
+        sessions: Of all variants, when anybody may look at any time.
+        fixed_sessions: Of all variants, for a test with a single look at the end.
         days: Until the last of them counts; None where no sessions arrive.
     """
 
@@ -36,7 +36,8 @@ def plan(
     rate: float,
     effect: float,
     *,
-    share: float = 0.5,
+    variants: int = 2,
+    share: float | None = None,
     per_day: float,
     settle_days: float = 0.0,
     power: float = PLANNED_POWER,
@@ -45,11 +46,14 @@ def plan(
     """Sessions with which an effect is found with the given power, at the latest.
 
     The number for looks at any time asks that the last look alone finds the effect; earlier looks add to the power.
+    Each variant is compared with the control, and all of them share alpha, as in the report.
 
     Args:
         rate: Share of sessions that are completed now, 0 to 1.
         effect: Smallest change of the rate, in either direction, that is worth finding, such as 0.05 for five points.
-        share: Part of the sessions that the variant gets; the control gets the others.
+        variants: How many, with the control.
+        share: Part of the sessions that the variants beside the control get together; None gives each of them as many
+            as the control.
         per_day: Sessions that arrive in a day.
         settle_days: Until a session counts.
         power: Chance to find the effect if it is there.
@@ -65,16 +69,20 @@ def plan(
             reason=Reason.EXPERIMENT_EFFECT_IMPOSSIBLE,
             hint=f"Ask for a change of at most {floor(1000 * max(rate, 1 - rate)) / 10:g} points.",
         )
-    variance = max(_variance(rate, min(1.0, max(0.0, changed)), share) for changed in possible)
+    others = variants - 1
+    share = others / variants if share is None else share
+    each, control, alpha = share / others, 1 - share, alpha / others
+    compared = each + control
+    variance = max(_variance(rate, min(1.0, max(0.0, changed)), each / compared) for changed in possible)
     wanted = float(stats.norm.ppf(power))
     spread = mixture_width(1.0, alpha) + 1  # after as many units as were planned
     critical = sqrt(2 * spread / (spread - 1) * log(sqrt(spread) / alpha))
     fixed = float(stats.norm.ppf(1 - alpha / 2))
-    fewest = FEWEST_UNITS / min(share, 1 - share)
-    sessions = ceil(max(fewest, variance * ((critical + wanted) / effect) ** 2))
+    fewest = FEWEST_UNITS / min(each, control)
+    sessions = ceil(round(max(fewest, variance * ((critical + wanted) / effect) ** 2 / compared), 6))
     return Plan(
         sessions=sessions,
-        fixed_sessions=ceil(variance * ((fixed + wanted) / effect) ** 2),
+        fixed_sessions=ceil(variance * ((fixed + wanted) / effect) ** 2 / compared),
         days=sessions / per_day + settle_days if per_day > 0 else None,
     )
 

@@ -2,7 +2,8 @@
 
 A session counts once it had its time: leaving is known only after a session was idle for long, so younger ones would
 make every variant look better than it is. A person with several sessions counts once, by the first.
-A mark that an app gave by itself counts only if the experiment takes its client.
+A mark that an app gave by itself counts only if the experiment takes its client. Where versions of a flow are compared,
+only sessions of that flow count, in the version of their mark.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ opened AS (
         row_number() OVER (
             PARTITION BY coalesce(nullif(subject_hash, ''), id) ORDER BY create_time, id) AS nth
     FROM sessions
-    WHERE list_contains($marks, variant) AND create_time >= $start AND ($end IS NULL OR create_time < $end)
+    WHERE list_contains($marks, variant) AND $flow IN ('', flow)
+        AND $versions[list_position($marks, variant)] IN (0, flow_version)
+        AND create_time >= $start AND ($end IS NULL OR create_time < $end)
         AND ($client = '' OR client_id = $client)
         AND (len($clients::VARCHAR[]) = 0 OR list_contains($clients::VARCHAR[], client_id)))"""
 
@@ -153,6 +156,8 @@ def read_sessions(cursor: Cursor, experiment: Experiment, now: datetime, client_
     start = stored_time(experiment.start)
     chosen: dict[str, Any] = {
         "marks": [experiment.label(variant) for variant in experiment.variants],
+        "versions": [variant.changes.flow_version for variant in experiment.variants],
+        "flow": experiment.only_flow,
         "start": start,
         "end": stored_time_or_none(experiment.end),
         "client": client_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from server.experiments.sample_ratio import RatioCheck, check_ratio
 from server.experiments.samples import Sample, mean_of, proportion, ratio_of
 from server.experiments.sequences import ALPHA, Interval, difference, median_difference
 from server.experiments.types import Experiment, Variant
+
+GUARDRAILS: Final = 3
+"""Quantities that a variant must not make worse. All of them and all variants share the chance of a false alarm."""
 
 
 class Verdict(StrEnum):
@@ -159,7 +163,7 @@ def _compared(
     weights = [variant.weight for variant in experiment.variants]
     planned = experiment.planned_sessions * (weights[0] + weights[number]) / sum(weights)
     found = difference(rates[number], rates[0], planned, alpha)
-    guardrails = _guardrails(experiment, sessions[number], sessions[0], planned)
+    guardrails = _guardrails(experiment, sessions[number], sessions[0], planned, alpha / GUARDRAILS)
     return replace(report, difference=found, guardrails=guardrails, verdict=_verdict(split, found, guardrails))
 
 
@@ -176,7 +180,7 @@ def _verdict(split: RatioCheck, found: Interval | None, guardrails: Sequence[Gua
 
 
 def _guardrails(
-    experiment: Experiment, variant: VariantSessions, control: VariantSessions, planned: float
+    experiment: Experiment, variant: VariantSessions, control: VariantSessions, planned: float, alpha: float
 ) -> tuple[Guardrail, ...]:
     allowed = experiment.tolerances
     unsafe = ratio_of(variant.unsafe, variant.texts), ratio_of(control.unsafe, control.texts)
@@ -185,12 +189,14 @@ def _guardrails(
     thinned = bool(variant.thinned.any() or control.thinned.any())
     median, usual = [float(np.median(values)) if len(values) else np.nan for values in took]
     return (
-        _of_ratios("unsafe_texts", *unsafe, planned, allowed.unsafe_texts),
-        Guardrail("final_delay_s", median, usual, median_difference(took[0], took[1], planned), allowed.final_delay_s),
-        replace(_of_ratios("failed_uploads", *failed, planned, allowed.failed_uploads), thinned=thinned),
+        _of_ratios("unsafe_texts", *unsafe, planned, alpha, allowed.unsafe_texts),
+        Guardrail("final_delay_s", median, usual, median_difference(*took, planned, alpha), allowed.final_delay_s),
+        replace(_of_ratios("failed_uploads", *failed, planned, alpha, allowed.failed_uploads), thinned=thinned),
     )
 
 
-def _of_ratios(name: str, variant: Sample, control: Sample, planned: float, tolerance: float) -> Guardrail:
+def _of_ratios(
+    name: str, variant: Sample, control: Sample, planned: float, alpha: float, tolerance: float
+) -> Guardrail:
     value, usual = [sample.mean if sample.units else np.nan for sample in (variant, control)]
-    return Guardrail(name, value, usual, difference(variant, control, planned), tolerance)
+    return Guardrail(name, value, usual, difference(variant, control, planned, alpha), tolerance)

@@ -16,13 +16,11 @@ class Changes:
     Attributes:
         end_silence_s: Silence that ends an utterance, where the client chooses none; None takes the server's.
         reply_instruction: Told to the assistant with each reply; None tells it nothing more.
-        flow: Name of the flow whose version is chosen; empty for none.
-        flow_version: Version of it that a new session gets, unless it names one; 0 for the newest.
+        flow_version: Version that a new session gets of the flow of the experiment; 0 for the newest.
     """
 
     end_silence_s: float | None = None
     reply_instruction: RedactedText | None = None
-    flow: str = ""
     flow_version: int = 0
 
 
@@ -69,6 +67,7 @@ class Experiment:
         pseudonyms: Under which the sessions of these clients are stored, if they have tokens.
         planned_sessions: After which the intervals are to be narrowest.
         counts_after_s: Seconds from opening until a session counts. One that is completed later is not completed.
+        flow: Whose versions are compared, if a variant names one. Only its sessions take part then.
         words_checked: Whether somebody made sure that its names and instructions name no person.
     """
 
@@ -81,16 +80,23 @@ class Experiment:
     planned_sessions: int = 5000
     counts_after_s: float = 86_400.0
     tolerances: Tolerances = field(default_factory=Tolerances)
+    flow: str = ""
     words_checked: bool = False
+
+    @property
+    def only_flow(self) -> str:
+        """The only flow whose sessions take part; empty where no versions are compared, and sessions of all do."""
+        return self.flow if any(variant.changes.flow_version for variant in self.variants) else ""
 
     @property
     def control(self) -> Variant:
         """What the others are compared with."""
         return self.variants[0]
 
-    def takes(self, client_id: str, at: datetime) -> bool:
-        """Whether a session that this client opens at this time takes part."""
-        return self.has_client(client_id) and self.start <= at and (self.end is None or at < self.end)
+    def takes(self, client_id: str, at: datetime, flow: str) -> bool:
+        """Whether a session of this flow that this client opens at this time takes part."""
+        running = self.start <= at and (self.end is None or at < self.end)
+        return running and self.has_client(client_id) and self.only_flow in ("", flow)
 
     def has_client(self, client_id: str) -> bool:
         """Whether sessions of this client take part."""
@@ -103,5 +109,6 @@ class Experiment:
     def overlaps(self, other: Experiment) -> bool:
         """Whether a session could take part in both."""
         together = not self.clients or not other.clients or bool(self.clients & other.clients)
+        flows = not self.only_flow or not other.only_flow or self.only_flow == other.only_flow
         begun = other.end is None or self.start < other.end
-        return together and begun and (self.end is None or other.start < self.end)
+        return together and flows and begun and (self.end is None or other.start < self.end)

@@ -122,7 +122,9 @@ class WriteReply(Handler):
     async def _write(self, context: _TurnContext, *, retry: bool) -> tuple[str, Origin]:
         """The whole reply, not redacted, and who wrote it."""
         session = context.session
-        changes = self._experiments.changes(session.variant, session.client_id, session.create_time)
+        changes = self._experiments.changes(
+            session.variant, session.client_id, session.create_time, session.flow, session.flow_version
+        )
         reply = await self._assistant.reply(
             context.turn.text,
             context.history,

@@ -276,6 +276,11 @@ def tell_stages_of_flows(cursor: Cursor) -> None:
     _run(cursor, flows.V_FLOWS_WITH_STAGES.statements())
 
 
+def count_attempts_at_reports_from_the_first(cursor: Cursor) -> None:
+    """Store from when on the time of the attempts at a weekly report counts."""
+    _run(cursor, weekly_reports.FIRST_ATTEMPTS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -323,4 +328,5 @@ ALL: tuple[Migration, ...] = (
     keep_time_zones,
     tell_removed_fields,
     tell_stages_of_flows,
+    count_attempts_at_reports_from_the_first,
 )

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from server.ledger.columns import Cursor, Row, aware, aware_or_none, count, fetch_all, insert, stored_time
-from server.ledger.table_schema import TableSchema
+from server.ledger.table_schema import TableSchema, comment_on
 
 WEEKLY_REPORTS = TableSchema(
     "weekly_reports",
@@ -27,6 +27,19 @@ WEEKLY_REPORTS = TableSchema(
     ),
     constraints=("PRIMARY KEY (week, channel)",),
 )
+
+
+FIRST_ATTEMPTS = [
+    "ALTER TABLE weekly_reports ADD COLUMN first_attempt_time TIMESTAMP",
+    "UPDATE weekly_reports SET first_attempt_time = greatest(create_time, next_attempt_time) WHERE attempts = 0",
+    "UPDATE weekly_reports SET first_attempt_time = create_time WHERE attempts > 0",
+    comment_on(
+        "COLUMN",
+        "weekly_reports.first_attempt_time",
+        "From when on the time of attempts counts, UTC; later by as much as each began late, as the server was off.",
+    ),
+]
+"""Before, the time of attempts was counted from the creation of the row, which may be days before the first one."""
 
 
 class DeliveryState(StrEnum):
@@ -49,6 +62,7 @@ class DeliveryRow:
     attempts: int
     create_time: datetime
     next_attempt_time: datetime
+    first_attempt_time: datetime
     end_time: datetime | None = None
     last_reason: str = ""
 
@@ -82,6 +96,7 @@ def enqueue(
             "attempts": 0,
             "create_time": stored_time(now),
             "next_attempt_time": stored_time(first_attempt_time or now),
+            "first_attempt_time": stored_time(first_attempt_time or now),
             "end_time": None,
             "last_reason": "",
         }
@@ -118,11 +133,12 @@ def skip_older(cursor: Cursor, week: str, now: datetime) -> None:
     cursor.execute(sql, [stored_time(now), week])
 
 
-def begin(cursor: Cursor, row: DeliveryRow, next_attempt_time: datetime) -> bool:
+def begin(cursor: Cursor, row: DeliveryRow, first_attempt_time: datetime, next_attempt_time: datetime) -> bool:
     """Note that an attempt begins, and when the next one may; returns False if the delivery waits no more."""
-    sql = """UPDATE weekly_reports SET attempts = attempts + 1, next_attempt_time = ?
+    sql = """UPDATE weekly_reports SET attempts = attempts + 1, first_attempt_time = ?, next_attempt_time = ?
         WHERE week = ? AND channel = ? AND state = 'WAITING'"""
-    return count(cursor, sql, [stored_time(next_attempt_time), row.week, row.channel]) == 1
+    times = [stored_time(first_attempt_time), stored_time(next_attempt_time)]
+    return count(cursor, sql, [*times, row.week, row.channel]) == 1
 
 
 def end(cursor: Cursor, week: str, channel: str, state: DeliveryState, reason: str, now: datetime) -> None:
@@ -136,7 +152,7 @@ _SELECT = "SELECT * FROM weekly_reports"
 
 
 def _row(row: Row) -> DeliveryRow:
-    times = {name: aware(row[name]) for name in ("create_time", "next_attempt_time")}
+    times = {name: aware(row[name]) for name in ("create_time", "next_attempt_time", "first_attempt_time")}
     return DeliveryRow(
         **row | times | {"state": DeliveryState(row["state"]), "end_time": aware_or_none(row["end_time"])}
     )

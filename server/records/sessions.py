@@ -112,9 +112,10 @@ class Sessions:
             raise InvalidInput("The server does not know this time zone.", reason=Reason.TIME_ZONE_UNKNOWN)
         now = self._clock()
         chosen = self._flows.choose(flow, flow_version)
-        variant = variant or self._experiments.variant_for(client_id, subject_hash or request_id, now)
-        changes = self._experiments.changes(variant, client_id, now)
-        if changes.flow == chosen.name and changes.flow_version and not flow_version:
+        unit, named = subject_hash or request_id, (chosen.name, flow_version)
+        variant = variant or self._experiments.variant_for(client_id, unit, now, *named)
+        changes = self._experiments.changes(variant, client_id, now, *named)
+        if changes.flow_version and not flow_version:
             chosen = self._flows.choose(chosen.name, changes.flow_version)
         check_facts(chosen, facts, personal)
         row = SessionRow(

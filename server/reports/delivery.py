@@ -144,11 +144,13 @@ class ReportDelivery:
         if row.attempts >= self._policy.attempts:
             await self._end(row, DeliveryState.FAILED, Unavailable(_NO_END, reason=Reason.REPORT_NOT_SENT))
             return
-        delay = timedelta(seconds=self._policy.delay(row.attempts))
-        if not await self._ledger.write(lambda cursor: rows.begin(cursor, row, now + delay)):
+        following = now + timedelta(seconds=self._policy.delay(row.attempts))
+        # An attempt begins late where the server was off, which is no reason to give up.
+        first = row.first_attempt_time + (now - row.next_attempt_time)
+        if not await self._ledger.write(lambda cursor: rows.begin(cursor, row, first, following)):
             return
         error = await self._send(row.channel, Week.parse(row.week), row.report_id)
-        late = now + delay - row.create_time > timedelta(seconds=self._policy.total_s)
+        late = following - first > timedelta(seconds=self._policy.total_s)
         again = _may_succeed(error) and row.attempts + 1 < self._policy.attempts and not late
         state = DeliveryState.SENT if error is None else DeliveryState.WAITING if again else DeliveryState.FAILED
         await self._end(replace(row, attempts=row.attempts + 1), state, error)
@@ -248,8 +250,10 @@ class ReportDelivery:
         The row is there before anything is sent. What the schedule would not send, it does not send now either.
         """
         now, due = self._clock(), self._schedule.due_time(week)
-        planned = week >= self._schedule.latest_due(now)
-        state = DeliveryState.WAITING if planned else DeliveryState.SKIPPED
+        latest = self._schedule.latest_due(now)
+        # First what the schedule owes, which it finds by the newest week of a channel: this one may be older or newer.
+        self._enqueue(cursor, latest, now)
+        state = DeliveryState.WAITING if week >= latest else DeliveryState.SKIPPED
         rows.enqueue(cursor, channel, [week.name], state, now, max(now, due))
         row = rows.delivery(cursor, week.name, channel)
         if row is None or row.state is DeliveryState.SENT:

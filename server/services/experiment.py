@@ -60,7 +60,8 @@ class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
         needed = plan(
             traffic.rate,
             request.effect,
-            share=request.share if request.HasField("share") else 0.5,
+            variants=request.variant_count if request.HasField("variant_count") else 2,
+            share=request.share if request.HasField("share") else None,
             per_day=traffic.per_day,
             settle_days=settle_s / DAY_S,
             power=request.power if request.HasField("power") else PLANNED_POWER,

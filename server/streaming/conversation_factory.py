@@ -73,7 +73,9 @@ class ConversationFactory:
         if config.resume_token:
             outputs.put_nowait(guidance.now)  # the broken connection may not have told it
         repository = self.repositories(session, row.id, guidance)
-        changes = self.experiments.changes(session.variant, session.client_id, session.create_time)
+        changes = self.experiments.changes(
+            session.variant, session.client_id, session.create_time, session.flow, session.flow_version
+        )
         barge_in = BargeIn(enabled=config.barge_in)
         responder = Responder(
             self.replies,

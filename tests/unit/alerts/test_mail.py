@@ -60,6 +60,21 @@ async def test_a_server_that_refuses_is_not_asked_again(command: str) -> None:
     assert failed.value.reason == "ALERT_REFUSED"
 
 
+@pytest.mark.parametrize("goodbye", ["250 ok", "421 closing", "500 what", "554 no", "nonsense"])
+async def test_a_mail_that_was_taken_counts_as_sent_whatever_ends_the_connection(goodbye: str) -> None:
+    sink = MailSink({"QUIT": goodbye})
+    async with running(sink) as server:
+        await channel(server).send(alert(), new_id())
+    assert len(sink.mails) == 1
+
+
+async def test_the_answer_to_quit_does_not_replace_why_a_mail_failed() -> None:
+    sink = MailSink({"RCPT": "550 no", "QUIT": "421 closing"})
+    async with running(sink) as server:
+        with pytest.raises(InternalError, match="550"):
+            await channel(server).send(alert(), new_id())
+
+
 async def test_a_server_that_is_away_is_asked_again() -> None:
     async with running(MailSink()) as server:
         pass

@@ -129,7 +129,11 @@ def test_a_plan_tells_sessions_and_days(answers: Answers) -> None:
     assert (answers.asked.effect, answers.asked.share) == pytest.approx((0.05, 0.1))
     assert answers.asked.counts_after.ToTimedelta() == timedelta(hours=2)
     assert not answers.asked.HasField("power")
+    sentences = run("plan", "--effect", "5", "--variants", "3").stdout
+    assert answers.asked.variant_count == 3
+    assert "Finding a change of 5 points needs 5,877 sessions of all 3 variants: 24.5 days." in sentences
     sentences = run("plan", "--effect", "5").stdout
+    assert answers.asked.variant_count == 2
     assert "Finding a change of 5 points needs 5,877 sessions of both variants: 24.5 days." in sentences
     assert "once, at the end, needs 3,069." in sentences
     assert "Today 40.0 % of sessions are completed, and 250.0 are opened in a day." in sentences

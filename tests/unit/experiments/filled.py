@@ -40,6 +40,8 @@ class Sessions:
     failed: int = 0
     refused: int = 0
     name: str = ""
+    flow: str = "site_visit"
+    flow_version: int = 1
 
 
 def fill(cursor: Cursor, *kinds: Sessions) -> None:
@@ -51,11 +53,14 @@ def _fill(cursor: Cursor, key: str, kind: Sessions) -> None:
     opened, done = stored_time(kind.opened), stored_time(kind.opened + kind.after)
     cursor.execute(
         """INSERT INTO sessions (id, client_id, request_id, state, create_time, update_time, stage_time, language,
-            sealed_vocabulary, variant, turn_count, subject_hash)
+            sealed_vocabulary, variant, turn_count, subject_hash,
+            flow, flow_version)
         SELECT concat($key, '-', i), $client, concat($key, '-', i), if(i < $completed, 'COMPLETED', 'ABANDONED'),
-            $opened, $done, $done, 'en', '', $mark, 0, $subject FROM range($number) AS r(i)""",
+            $opened, $done, $done, 'en', '', $mark, 0, $subject,
+            $flow, $flow_version FROM range($number) AS r(i)""",
         {"key": key, "client": kind.client, "completed": kind.completed, "opened": opened, "done": done}
-        | {"mark": kind.mark, "subject": kind.subject, "number": kind.number},
+        | {"mark": kind.mark, "subject": kind.subject, "number": kind.number}
+        | {"flow": kind.flow, "flow_version": kind.flow_version},
     )
     for text in range(kind.unsafe + 1):
         cursor.execute(

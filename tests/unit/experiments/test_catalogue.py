@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +17,8 @@ SHORT = Changes(end_silence_s=0.4)
 PAUSE = Experiment("pause", (Variant("usual"), Variant("short", 1, SHORT)), START, END, frozenset({"site-7"}))
 LATER = Experiment("flow", (Variant("old"), Variant("new")), END)
 BOTH = Experiments(PAUSE, LATER)
+ONE, TWO = Changes(0.4, flow_version=1), Changes(0.6, flow_version=2)
+VERSIONS = Experiment("forms", (Variant("one", 1, ONE), Variant("two", 1, TWO)), START, flow="loan")
 SECOND = timedelta(seconds=1)
 
 
@@ -55,6 +58,48 @@ def test_a_mark_that_an_app_gives_itself_changes_nothing_where_the_experiment_do
     client: str, opened: datetime
 ) -> None:
     assert BOTH.changes("pause.short", client, opened) == NO_CHANGES
+
+
+@pytest.mark.parametrize(
+    ("flow", "version", "takes_part"), [("loan", 0, True), ("loan", 1, False), ("site_visit", 0, False)]
+)
+def test_only_sessions_whose_version_is_to_be_chosen_take_part_in_a_comparison_of_versions(
+    flow: str, version: int, takes_part: bool
+) -> None:
+    given = {Experiments(VERSIONS).variant_for("app", f"person-{n}", START, flow, version) for n in range(40)}
+    assert given == ({"forms.one", "forms.two"} if takes_part else {""})
+
+
+@pytest.mark.parametrize(
+    ("mark", "flow", "version", "changes"),
+    [
+        ("forms.one", "loan", 0, ONE),  # the version is to be chosen
+        ("forms.one", "loan", 1, ONE),
+        ("forms.one", "loan", 2, NO_CHANGES),
+        ("forms.one", "site_visit", 1, NO_CHANGES),
+        ("forms.two", "loan", 2, TWO),
+    ],
+)
+def test_a_mark_changes_nothing_in_a_session_of_another_flow_or_version(
+    mark: str, flow: str, version: int, changes: Changes
+) -> None:
+    assert Experiments(VERSIONS).changes(mark, "app", START, flow, version) == changes
+
+
+def test_an_experiment_that_names_no_version_takes_sessions_of_all_flows() -> None:
+    named = Experiments(replace(LATER, flow="loan"))
+    for flow, version in (("loan", 0), ("loan", 2), ("site_visit", 1)):
+        assert named.variant_for("app", "person", END, flow, version)
+
+
+def test_comparisons_of_the_versions_of_different_flows_may_run_side_by_side() -> None:
+    other = replace(VERSIONS, name="others", flow="site_visit")
+    assert not VERSIONS.overlaps(other)
+    assert VERSIONS.overlaps(replace(other, flow="loan"))
+    assert VERSIONS.overlaps(LATER)
+    both = Experiments(VERSIONS, other)
+    assert both.variant_for("app", "person", START, "loan").startswith("forms.")
+    assert both.variant_for("app", "person", START, "site_visit").startswith("others.")
 
 
 def test_a_client_of_tokens_is_known_by_its_pseudonym_too() -> None:

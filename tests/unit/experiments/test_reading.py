@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from server.experiments.reading import MOST_REFUSALS, REFUSAL_WINDOW, read_sessions, read_traffic
+from server.experiments.types import Changes, Variant
 from server.ledger import events
 from server.ledger import sessions as rows
 from server.ledger.columns import Cursor, fetch_all, update
@@ -82,6 +83,26 @@ def test_only_clients_of_the_experiment_count(cursor: Cursor) -> None:
     new = read_sessions(cursor, mine, NOW)[1]
     assert (new.opened, len(new.completed), int(new.completed.sum())) == (13, 13, 5)
     assert read_sessions(cursor, mine, NOW, "other")[1].opened == 0
+
+
+def test_a_comparison_of_versions_counts_sessions_of_its_flow_in_the_version_of_their_mark(cursor: Cursor) -> None:
+    fill(
+        cursor,
+        Sessions("flow.one", 10, 4, flow="loan", flow_version=1),
+        Sessions("flow.two", 7, 5, flow="loan", flow_version=2),
+        Sessions("flow.newest", 5, 3, flow="loan", flow_version=3),
+        Sessions("flow.two", 3, 3, flow="loan", flow_version=1, name="the client named a version"),
+        Sessions("flow.one", 20, 20, flow="site_visit", flow_version=1),
+    )
+    versions = [Variant(name, 1, Changes(flow_version=at)) for name, at in (("one", 1), ("two", 2), ("newest", 0))]
+    compared = replace(FLOW, flow="loan", variants=tuple(versions))
+    found = read_sessions(cursor, compared, NOW)
+    assert [(each.opened, int(each.completed.sum())) for each in found] == [(10, 4), (7, 5), (5, 3)]
+
+
+def test_an_experiment_that_names_no_version_counts_sessions_of_all_flows(cursor: Cursor) -> None:
+    fill(cursor, Sessions("flow.new", 10, 4), Sessions("flow.new", 6, 3, flow="loan", flow_version=2))
+    assert read_sessions(cursor, replace(FLOW, flow="loan"), NOW)[1].opened == 16
 
 
 @pytest.mark.parametrize(("refused", "thinned"), [(19, 0.0), (20, 1.0)])

@@ -10,8 +10,9 @@ import pytest
 
 from server.experiments.reading import VariantSessions, read_sessions
 from server.experiments.report import ExperimentReport, Guardrail, Safety, VariantReport, Verdict, build_report
+from server.experiments.samples import ratio_of
 from server.experiments.sentences import guardrail_sentence, split_sentence, verdict_sentence
-from server.experiments.sequences import Interval
+from server.experiments.sequences import Interval, difference, median_difference
 from server.experiments.types import Experiment, Variant
 from server.ledger.columns import Cursor
 from tests.unit.experiments.filled import FLOW, START, Sessions, fill
@@ -210,3 +211,27 @@ def test_a_before_does_not_make_a_rate_of_nothing_certain() -> None:
     change = build_report(FLOW, [of(0), of(1)]).variants[1].difference
     assert change is not None
     assert change.low < 0 < change.high
+
+
+@pytest.mark.parametrize("others", [1, 2, 9])
+def test_the_guardrails_of_all_variants_share_the_false_alarms(others: int) -> None:
+    random = np.random.default_rng(1)
+    variants = tuple(Variant(f"v{number}") for number in range(others + 1))
+    experiment = replace(FLOW, variants=variants, planned_sessions=400 * len(variants))
+    drawn = [_equal_sessions(random, 400) for _ in variants]
+    first, last = drawn[0], drawn[-1]
+    unsafe, took, failed = build_report(experiment, drawn).variants[-1].guardrails
+    alpha = 0.05 / (3 * others)
+    samples = [ratio_of(each.unsafe, each.texts) for each in (last, first)]
+    assert unsafe.difference == difference(*samples, planned_units=800, alpha=alpha)
+    samples = [ratio_of(each.failed, each.uploads) for each in (last, first)]
+    assert failed.difference == difference(*samples, planned_units=800, alpha=alpha)
+    assert took.difference == median_difference(last.final_delay_s, first.final_delay_s, 800, alpha)
+
+
+def _equal_sessions(random: np.random.Generator, number: int) -> VariantSessions:
+    """Sessions of a variant that is as all others are."""
+    texts, uploads = random.integers(1, 6, number), random.integers(0, 3, number)
+    drawn = (random.random(number) < 0.4, texts, random.binomial(texts, 0.05), random.lognormal(0, 1, number), uploads)
+    drawn += (random.binomial(uploads, 0.08), np.full(number, np.nan), np.zeros(number))
+    return VariantSessions(number, 0, *(np.asarray(values, dtype=np.float64) for values in drawn))

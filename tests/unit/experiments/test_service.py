@@ -105,6 +105,8 @@ async def test_a_plan_follows_from_the_sessions_of_four_weeks(ledger: Ledger) ->
     assert answer.duration.ToTimedelta() / timedelta(days=1) == pytest.approx(answer.session_count / 101 + 1)
     rare = await asked.PlanExperiment(pb.PlanExperimentRequest(effect=0.05, share=0.1, power=0.95), None)
     assert rare.session_count > 3 * answer.session_count
+    three = await asked.PlanExperiment(pb.PlanExperimentRequest(effect=0.05, variant_count=3), None)
+    assert three.session_count == pytest.approx(1.5 * 1.13 * answer.session_count, rel=0.01)
     named = await asked.PlanExperiment(pb.PlanExperimentRequest(effect=0.05, client_id="site-7"), None)
     assert (named.observed_count, named.rate) == (10, 0)
     with acting_as(analyst("app")):
@@ -114,7 +116,15 @@ async def test_a_plan_follows_from_the_sessions_of_four_weeks(ledger: Ledger) ->
     assert (others.observed_count, others.rate, others.HasField("duration")) == (0, 0, False)
 
 
-@pytest.mark.parametrize("wrong", [{"effect": 0.0}, {"effect": 0.05, "share": 0.0}, {"effect": 0.05, "power": 1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"effect": 0.0},
+        {"effect": 0.05, "share": 0.0},
+        {"effect": 0.05, "power": 1.0},
+        {"effect": 0.05, "variant_count": 1},
+    ],
+)
 def test_a_plan_for_nothing_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(protovalidate.ValidationError):
         protovalidate.validate(pb.PlanExperimentRequest(**wrong))  # type: ignore[arg-type]  # numbers, by name

@@ -18,6 +18,7 @@ from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrate import migrate
 from server.ledger.migrations import (
     ALL,
+    count_attempts_at_reports_from_the_first,
     count_events_of_sessions,
     keep_time_zones,
     place_openings_first,
@@ -80,6 +81,21 @@ def test_a_migrated_ledger_has_openings_before_the_events_of_their_apps() -> Non
         "slow": (datetime(2026, 10, 31), datetime(2026, 11, 1)),
         "right": (datetime(2026, 11, 1), datetime(2026, 11, 1)),
     }
+
+
+def test_waiting_reports_of_an_older_ledger_count_from_their_first_attempt() -> None:
+    connection = duckdb.connect(":memory:")
+    migrate(connection, lambda: NOW, up_to=ALL.index(count_attempts_at_reports_from_the_first))
+    made, due = datetime(2026, 11, 30), datetime(2026, 12, 4)
+    for channel, attempts in (("mail", 0), ("folder", 1)):
+        connection.execute(
+            """INSERT INTO weekly_reports BY NAME SELECT '2026-W48' AS week, $1 AS channel, 'id' AS report_id,
+            'WAITING' AS state, $2 AS attempts, $3 AS create_time, $4 AS next_attempt_time, '' AS last_reason""",
+            [channel, attempts, made, due],
+        )
+    migrate(connection, lambda: NOW)
+    rows = connection.execute("SELECT channel, first_attempt_time FROM weekly_reports").fetchall()
+    assert dict(rows) == {"mail": due, "folder": made}
 
 
 def test_a_migrated_ledger_has_the_macros_of_a_new_one() -> None:

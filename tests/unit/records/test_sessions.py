@@ -27,7 +27,7 @@ from models.reasons import Reason
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, acting_as
 from server.experiments.catalogue import Experiments
-from server.experiments.types import Experiment, Variant
+from server.experiments.types import Changes, Experiment, Variant
 from server.flows.catalogue import Flows, shipped_catalogue
 from server.flows.loader import parse_flow
 from server.ledger import sessions as rows
@@ -260,6 +260,27 @@ async def test_the_server_chooses_a_variant_where_the_client_gives_none(tmp_path
     assert (await opened()).variant == ""
     stored = await ledger.read(lambda cursor: rows.get(cursor, before.id).variant)
     assert stored == before.variant
+    ledger.close()
+
+
+async def test_a_comparison_of_versions_takes_sessions_of_its_flow_that_name_no_version(tmp_path: Path) -> None:
+    ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
+    [visit] = [flow for flow in shipped_catalogue() if flow.name == "site_visit"]
+    flows = Flows([*shipped_catalogue(), visit.model_copy(update={"version": 2})], "site_visit")
+    variants = tuple(Variant(name, changes=Changes(flow_version=at)) for name, at in (("one", 1), ("two", 2)))
+    experiments = Experiments(Experiment("newflow", variants, START, flow="site_visit"))
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: START, flows, experiments)
+
+    async def opened(**given: Any) -> tuple[str, int]:
+        asked = {"client_id": "app", "request_id": str(uuid4()), "language": "", "vocabulary": (), "variant": ""}
+        row = await all_of_them.start(**asked | given)
+        return row.variant, row.flow_version
+
+    assert {await opened() for _ in range(30)} == {("newflow.one", 1), ("newflow.two", 2)}
+    assert {await opened(flow_version=1) for _ in range(10)} == {("", 1)}
+    assert {await opened(flow="incident_report") for _ in range(10)} == {("", 1)}
+    assert await opened(variant="newflow.one") == ("newflow.one", 1)
+    assert await opened(variant="newflow.one", flow_version=2) == ("newflow.one", 2), "which the report leaves out"
     ledger.close()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.errors import Conflict, InternalError, InvalidInput, Unavailable, VestibuleError
@@ -35,6 +36,7 @@ WEEK = Week(2026, 10)
 DUE = datetime(2026, 3, 9, 7, 0, tzinfo=UTC)
 A_DAY = timedelta(days=1)
 POLICY = RetryPolicy("reports", retries=3, first_delay_s=60.0, longest_s=3600.0, factor=2.0, total_s=86_400.0)
+MONDAYS = Schedule(0, 8, BERLIN)
 GONE = Unavailable("Gone.", reason=Reason.REPORT_NOT_SENT)
 NO = InternalError("No.", reason=Reason.REPORT_REFUSED)
 
@@ -83,13 +85,19 @@ class Empty:
 class World:
     """A delivery with a clock that a test sets."""
 
-    def __init__(self, ledger: Ledger, *channels: Recorded, now: datetime = DUE - A_DAY) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *channels: Recorded,
+        now: datetime = DUE - A_DAY,
+        schedule: Schedule = MONDAYS,
+        policy: RetryPolicy = POLICY,
+    ) -> None:
         self.now = now
         self.maker = Empty()
         self.ends: list[tuple[str, str]] = []
-        schedule = Schedule(0, 8, BERLIN)
         self.delivery = ReportDelivery(
-            ledger, channels, schedule, self.maker, POLICY, lambda: self.now, lambda *end: self.ends.append(end)
+            ledger, channels, schedule, self.maker, policy, lambda: self.now, lambda *end: self.ends.append(end)
         )
 
     async def at(self, *moments: datetime) -> None:
@@ -211,7 +219,7 @@ async def test_an_attempt_that_ends_the_server_is_not_made_for_ever(ledger: Ledg
     def ended_in_each(cursor: Cursor) -> None:
         rows.enqueue(cursor, "mail", [WEEK.name], rows.DeliveryState.WAITING, DUE)
         for _ in range(POLICY.attempts):
-            rows.begin(cursor, rows.waiting(cursor)[0], DUE)
+            rows.begin(cursor, rows.waiting(cursor)[0], DUE, DUE)
 
     ledger.write_now(ended_in_each)
     await world.at(*hours(1, 2))
@@ -250,9 +258,56 @@ async def test_a_failure_is_forgotten_with_the_next_report(ledger: Ledger) -> No
 
 async def test_no_attempt_begins_after_the_time_of_the_policy(ledger: Ledger) -> None:
     channel = Recorded(failures=[GONE] * 9)
+    world = World(ledger, channel, policy=replace(POLICY, retries=24, first_delay_s=3600.0, total_s=3 * 3600.0))
+    await world.at(DUE - A_DAY, *hours(*np.arange(0, 30, 0.25)))
+    assert world.ends[-1] == ("mail", "failed")
+    assert 4 <= len(channel.ids) <= 7, "each delay is half an hour to an hour"
+
+
+@pytest.mark.parametrize("stops", [[26.0], [26.0, 26.0], [26.0, 4.0, 80.0]], ids=str)
+async def test_the_time_while_the_server_was_off_is_no_part_of_the_time_of_the_policy(
+    ledger: Ledger, stops: list[float]
+) -> None:
+    channel = Recorded(failures=[GONE] * (len(stops) + 1))
+    world = World(ledger, channel, policy=replace(POLICY, retries=24))
+    await world.at(DUE - A_DAY, DUE, *hours(*np.cumsum(stops)), *hours(*(sum(stops) + np.arange(1, 4))))
+    assert (channel.weeks, world.ends.count(("mail", "failed"))) == (["2026-W10"], 0)
+
+
+async def test_attempts_by_hand_before_the_hour_take_no_time_from_the_schedule(ledger: Ledger) -> None:
+    """Mail on Fridays; on Monday an operator sends it and the mail server is down, as it still is on Friday."""
+    channel = Recorded(failures=[GONE] * 3)
+    world = World(ledger, channel, now=DUE - 2 * A_DAY, schedule=Schedule(4, 8, BERLIN))
+    await world.delivery.round()
+    world.now = DUE
+    await world.delivery.send_now(WEEK)
+    await world.at(*hours(4 * 24, 4 * 24 + 1, 4 * 24 + 2))
+    assert (channel.weeks, world.ends) == (["2026-W10"], [("mail", "retried")] * 2 + [("mail", "sent")])
+
+
+@pytest.mark.parametrize("week", [Week(2026, 4), Week(2026, 9), WEEK], ids=str)
+@pytest.mark.parametrize("failures", [[], [GONE]], ids=["sent", "not sent"])
+async def test_a_new_channel_sends_no_old_weeks_after_one_was_sent_by_hand(
+    ledger: Ledger, week: Week, failures: list[VestibuleError]
+) -> None:
+    channel = Recorded(failures=list(failures))
+    world = World(ledger, channel, now=DUE + timedelta(hours=1))
+    await world.delivery.send_now(week)
+    by_hand = [] if failures else [week.name]
+    await world.at(*hours(1.1, 2))
+    assert channel.weeks == by_hand
+    await world.at(DUE + timedelta(days=7))
+    assert channel.weeks == [*by_hand, "2026-W11"]
+
+
+async def test_missed_weeks_are_sent_also_after_the_newest_was_sent_by_hand(ledger: Ledger) -> None:
+    channel = Recorded()
     world = World(ledger, channel)
-    await world.at(DUE - A_DAY, DUE, DUE + timedelta(hours=30))
-    assert (len(channel.ids), world.ends[-1]) == (2, ("mail", "failed")), "the one after a long stop is the last"
+    await world.at(DUE - A_DAY)
+    world.now = DUE + timedelta(days=15)  # the server is up again, and a person is faster than the schedule
+    await world.delivery.send_now()
+    await world.at(world.now)
+    assert channel.weeks == ["2026-W12", "2026-W10", "2026-W11"]
 
 
 async def test_a_report_that_cannot_be_made_is_tried_again(ledger: Ledger) -> None:

@@ -456,6 +456,7 @@ class PlanExperimentRequest(_message.Message):
     SHARE_FIELD_NUMBER: _builtins.int
     POWER_FIELD_NUMBER: _builtins.int
     COUNTS_AFTER_FIELD_NUMBER: _builtins.int
+    VARIANT_COUNT_FIELD_NUMBER: _builtins.int
     effect: _builtins.float
     """Smallest change of the rate of completion that is worth finding, in either direction, such as 0.05 for five points.
     One by which the rate of today can neither rise nor fall is refused with EXPERIMENT_EFFECT_IMPOSSIBLE.
@@ -463,9 +464,13 @@ class PlanExperimentRequest(_message.Message):
     client_id: _builtins.str
     """Only sessions of this client. Empty means all that the caller may see."""
     share: _builtins.float
-    """Part of the sessions that the variant gets. Absent means a half."""
+    """Part of the sessions that the variants beside the control get together. Absent gives each as many as the control."""
     power: _builtins.float
     """Chance to find the effect if it is there. Absent means 0.8."""
+    variant_count: _builtins.int
+    """How many variants, with the control. Each is compared with the control, so that several need more sessions each.
+    Absent means 2.
+    """
     @_builtins.property
     def counts_after(self) -> _duration_pb2.Duration:
         """Time from opening until a session counts. Absent means one day."""
@@ -478,19 +483,24 @@ class PlanExperimentRequest(_message.Message):
         share: _builtins.float | None = ...,
         power: _builtins.float | None = ...,
         counts_after: _duration_pb2.Duration | None = ...,
+        variant_count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_power", b"_power", "_share", b"_share", "counts_after", b"counts_after", "power", b"power", "share", b"share"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_power", b"_power", "_share", b"_share", "_variant_count", b"_variant_count", "counts_after", b"counts_after", "power", b"power", "share", b"share", "variant_count", b"variant_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_power", b"_power", "_share", b"_share", "client_id", b"client_id", "counts_after", b"counts_after", "effect", b"effect", "power", b"power", "share", b"share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_power", b"_power", "_share", b"_share", "_variant_count", b"_variant_count", "client_id", b"client_id", "counts_after", b"counts_after", "effect", b"effect", "power", b"power", "share", b"share", "variant_count", b"variant_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__power: _TypeAlias = _typing.Literal["power"]  # noqa: Y015
     _WhichOneofArgType__power: _TypeAlias = _typing.Literal["_power", b"_power"]  # noqa: Y015
     _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
     _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    _WhichOneofReturnType__variant_count: _TypeAlias = _typing.Literal["variant_count"]  # noqa: Y015
+    _WhichOneofArgType__variant_count: _TypeAlias = _typing.Literal["_variant_count", b"_variant_count"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__power) -> _WhichOneofReturnType__power | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__variant_count) -> _WhichOneofReturnType__variant_count | None: ...
 
 Global___PlanExperimentRequest: _TypeAlias = PlanExperimentRequest  # noqa: Y015
 
@@ -517,9 +527,9 @@ class PlanExperimentResponse(_message.Message):
     observed_count: _builtins.int
     """Sessions that the two figures above rest on. 0 means that nothing below is known."""
     session_count: _builtins.int
-    """Sessions of both variants that find the effect at the latest, when anybody may look at any time."""
+    """Sessions of all variants that find the effect at the latest, when anybody may look at any time."""
     single_look_session_count: _builtins.int
-    """Sessions of both variants for a test that is looked at only once."""
+    """Sessions of all variants for a test that is looked at only once."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """Time until the last of session_count counts. Absent while no sessions arrive."""
