@@ -116,8 +116,8 @@ def read_running(cursor: Cursor, session: SessionRow) -> Known:
     chosen = f"""SELECT {_ROW}, id FROM events
         WHERE session_id = {text_literal(session.id)} AND server_time >= $since AND device_time IS"""  # noqa: S608 - quoted
     rows = cursor.execute(
-        f"{chosen} NULL UNION ALL ({chosen} NOT NULL ORDER BY server_time DESC LIMIT {MOST_APP_EVENTS + MOST_OF_BATCH})",
-        {"since": stored_time(session.create_time)},
+        f"{chosen} NULL UNION ALL ({chosen} NOT NULL ORDER BY server_time DESC LIMIT $most)",
+        {"since": stored_time(session.create_time), "most": MOST_APP_EVENTS + MOST_OF_BATCH},
     ).fetchall()
     known = Known(session.language, LastValues(session.client_id))
     for row in in_order([Row(*row[:-1]) for row in sorted(rows, key=itemgetter(-1))]):

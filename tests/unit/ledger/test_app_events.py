@@ -144,7 +144,8 @@ def test_events_that_come_again_or_are_refused_do_not_keep_a_session_alive(curso
     refused = app_event(owner.id, 300)
     assert _recorded(cursor, [refused], counts) == (0, 0, {refused.id}, 1)
     assert _update_time(cursor, owner.id) == after(20)
-    assert _recorded(cursor, [replace(first[0], server_time=after(400)), app_event(other.id, 400)], counts)[:2] == (1, 1)
+    mixed = [replace(first[0], server_time=after(400)), app_event(other.id, 400)]
+    assert _recorded(cursor, mixed, counts)[:2] == (1, 1)
     assert (_update_time(cursor, owner.id), _update_time(cursor, other.id)) == (after(20), after(400))
 
 
