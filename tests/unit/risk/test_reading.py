@@ -24,13 +24,11 @@ ERRORS = property_feature("app", "errors")
 FEW = 5
 
 
-def own(number: object, at: float, name: str, stage: S | None = None) -> dict[str, Any]:
+def own(number: object, at: float, name: str, stage: S | None = None) -> Any:
     return event_row("", number, name, after(at), stage=stage, event_time=after(at)) | {"device_time": None}
 
 
-def app(
-    number: object, at: float, happened: float, sequence: int, name: str = "screen", **given: object
-) -> dict[str, Any]:
+def app(number: object, at: float, happened: float, sequence: int, name: str = "screen", **given: object) -> Any:
     times = {"event_time": after(happened), "device_time": after(happened)}
     return event_row("", number, name, after(at)) | times | {"sequence": sequence, "properties": json.dumps(given)}
 
