@@ -114,7 +114,7 @@ class Filter:
     @property
     def steps(self) -> list[str]:
         """Names of steps; empty for the stages."""
-        return re.split(r"[\s,]+", self["steps"]) if self["steps"] else []
+        return [name for name in re.split(r"[\s,]+", self["steps"]) if name]
 
     @property
     def windows(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Events that apps record: whose session they belong to, when they happened, and that they keep their session alive."""
+"""Events that apps record: whose session they belong to, when they happened, and that new ones keep it alive."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class AppendEvents:
         self._assume_new = len({row.id for row in rows}) == len(rows)
 
     def __call__(self, cursor: Cursor) -> AppendResult:
-        """Insert, and note that the sessions are alive."""
+        """Insert, and note that the sessions of new events are alive. An event that comes again says nothing new."""
         if not self._rows:
             return AppendResult(0, 0)
         batch = device_clock.receipt(self._rows[0].server_time, self._sent)
@@ -193,10 +193,10 @@ class AppendEvents:
             now_us: When the batch came.
         """
         added = Counter(session_id for _, session_id, *_ in new)
+        alive = [name for name in added if found[name].is_idle(now_us)]
         filled = tuple(name for name in refused if self._number(found[name]) + added[name] == self._counts.most)
         added.update(filled)
-        numbers = {name: self._number(session) + added[name] for name, session in found.items()}
-        alive = [name for name, session in found.items() if session.is_idle(now_us)]
+        numbers = {name: self._number(found[name]) + added[name] for name in added}
         due = {name for name in added if numbers[name] - found[name].stored >= STORE_AFTER}.difference(alive)
         event_counts.store(cursor, {name: numbers[name] for name in alive}, now_us)
         event_counts.store(cursor, {name: numbers[name] for name in due})

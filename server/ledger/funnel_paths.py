@@ -2,7 +2,7 @@
 
 **Order.** That of ``event_order``, applied to the events of the steps and the excluded ones; an event that does not
 fit the condition of its step is left out. Events of one place tie: a
-tie counts as in order, and an excluded event that ties with a step lies not between.
+tie counts as in order, and an excluded event that ties with a step does not count as between two steps.
 
 **Chains.** A chain takes one event of each required step, in order, none more than the window of its step after the
 required step before, none more than the window of the funnel after the first, and no excluded event between two of

@@ -41,8 +41,9 @@ _REFUSAL: Mapping[str, tuple[Kind, str]] = {
     "reason": _REASON,
     "left_out": (
         "number",
-        "Refusals of the client before this one that became no events. Of each client at most 20 refusals of uploads, "
-        "20 of streams, 20 of decisions and 20 of events become events within five minutes.",
+        "Refusals of the client before this one, under the same name, that became no events. Of each client and name, "
+        "20 refusals become events within five minutes. Of further ones, the last becomes an event when the five "
+        "minutes are over, or when the server stops.",
     ),
 }
 _ORIGIN: tuple[Kind, str] = ("word", "MODEL or FALLBACK.")

@@ -70,6 +70,7 @@ class Recommender:
         on_job: Called after a background job was committed, on the event loop.
         label_wait_s: How long to wait now for labels of pictures that were read.
         on_decided: Called after a decision, with the record and the seconds that its session waited.
+        refusals: Stores refused decisions; None makes one.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Recommender:
         on_job: Callable[[], None] = lambda: None,
         label_wait_s: Callable[[], float] = lambda: 0.0,
         on_decided: Callable[[RecommendationRow, float], None] = lambda row, waited_s: None,
+        refusals: RefusalEvents | None = None,
     ) -> None:
         self._ledger = ledger
         self._assistant = assistant
@@ -99,7 +101,7 @@ class Recommender:
         self._on_job = on_job
         self._label_wait_s = label_wait_s
         self._on_decided = on_decided
-        self._refusals = RefusalEvents(ledger, clock)
+        self._refusals = refusals or RefusalEvents(ledger, clock)
 
     async def get(self, recommendation_id: str) -> RecommendationRow:
         """A recommendation of the current caller as it is now.

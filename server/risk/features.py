@@ -8,12 +8,12 @@ chose, and the typed properties that the session's client declared (``properties
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from server.ledger.types import SessionState
-from server.risk.properties import LastValues, Value
+from server.risk.properties import MOST_APP_EVENTS, LastValues, Newest, Value
 
 STAGES: Final = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL)
 """The stages in which a session can still be abandoned. Each has a model of its own."""
@@ -72,16 +72,56 @@ COUNTED: Final = {
 
 _WITH_PROPERTIES: Final = frozenset({"turn_finished", "replied", "replied_late", "upload_accepted", "record_proposed"})
 
-Row = tuple[float, str, bool, str | None, float | None, str, str]
-"""When the server learnt of an event (seconds since 1970), name, whether it is the server's own, stage that was
-entered, what it took in seconds, its properties as JSON, and of an app's event what these are, as JSON too."""
+
+class Row(NamedTuple):
+    """An event. Times are seconds since 1970.
+
+    Attributes:
+        at_s: When the server learnt of it.
+        own: Whether it is the server's own.
+        stage: That was entered.
+        took_s: What it took, in seconds.
+        properties: As JSON.
+        properties_meta: Of an app's event, what these are, as JSON too.
+        event_s: When it happened.
+        sequence: As the app counts; 0 where it does not.
+    """
+
+    at_s: float
+    name: str
+    own: bool
+    stage: str | None
+    took_s: float | None
+    properties: str
+    properties_meta: str
+    event_s: float
+    sequence: int
+
 
 _STAGE_ORDER: Final = {None: -1} | {str(stage): place for place, stage in enumerate(STAGES)}
 
 
-def in_order(rows: Iterable[Row]) -> list[Row]:
-    """The rows of one session by time. Two stages may be entered at one time; the later one comes last."""
-    return sorted(rows, key=lambda row: (row[0], _STAGE_ORDER.get(row[3], len(STAGES))))
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """The events of one session in the order in which the server learnt of them.
+
+    Those that it learnt of at one time are in the order of ``server.ledger.event_order``. Two stages may be entered at
+    one time: the later one comes last, after all else of that time.
+
+    Args:
+        rows: In the order of their ids.
+    """
+    times = [row.event_s for row in rows]
+    latest: dict[float, float] = {}
+    for place in sorted(range(len(rows)), key=lambda place: (rows[place].sequence, times[place])):
+        row = rows[place]
+        if row.sequence:
+            times[place] = latest[row.at_s] = max(row.event_s, latest.get(row.at_s, row.event_s))
+
+    def order(place: int) -> tuple[float, int, float, int]:
+        row = rows[place]
+        return row.at_s, _STAGE_ORDER.get(row.stage, len(STAGES)), times[place], row.sequence
+
+    return [rows[place] for place in sorted(range(len(rows)), key=order)]
 
 
 @dataclass(slots=True)
@@ -114,7 +154,8 @@ class Known:
     stage: str = ""
     _counts: dict[str, int] = field(default_factory=dict)
     _entered: dict[str, float] = field(default_factory=dict)
-    _app_names: set[str] = field(default_factory=set)
+    _app_events: int = 0
+    _app_names: Newest[None] = field(default_factory=Newest)
     _last_s: float = 0.0
     _stage_s: float = 0.0
     _turn_s: float | None = None
@@ -129,7 +170,7 @@ class Known:
 
     def add(self, row: Row) -> None:
         """Learn of one more event."""
-        at_s, name, own, stage, took_s, properties, meta = row
+        at_s, name, own, stage, took_s, properties, meta, _, _ = row
         self._last_s = at_s
         if not own:
             self._app_event(name, properties, meta)
@@ -176,15 +217,21 @@ class Known:
             "wait_for_reply_s": self._wait_s,
             "reply_waiting_s": 0.0 if self._turn_s is None else moment_s - self._turn_s,
         }
-        return known | self.last.values
+        return known | self._of_app() | self.last.values
 
     def _app_event(self, name: str, properties: str, meta: str) -> None:
-        again = name in self._app_names
-        self._count("app_events")
-        self._count("app_events_repeated", again)
-        self._count("app_events_different", not again)
-        self._app_names.add(name)
-        self.last.add(properties, meta)
+        self._app_events += 1
+        self._app_names.put(name, None, self._app_events)
+        self._app_names.forget(self._app_events, MOST_APP_EVENTS)
+        self.last.add(properties, meta, self._app_events)
+
+    def _of_app(self) -> dict[str, Value]:
+        events, different = min(self._app_events, MOST_APP_EVENTS), len(self._app_names.values)
+        return {
+            "app_events": float(events),
+            "app_events_different": float(different),
+            "app_events_repeated": float(events - different),
+        }
 
     def _count(self, name: str, more: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + more

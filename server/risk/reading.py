@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -11,11 +12,12 @@ import numpy.typing as npt
 
 from server.ledger.columns import Cursor, count, fetch_all, stored_time, text_literal
 from server.ledger.types import SessionRow
-from server.risk.features import Known, in_order
-from server.risk.properties import LastValues
+from server.risk.features import Known, Row, in_order
+from server.risk.properties import MOST_APP_EVENTS, LastValues
 
-MOST_EVENTS: Final = 2000
-"""Of a running session at most so many events are read, the newest ones."""
+MOST_OF_BATCH: Final = 500
+"""Events of one batch, as the protocol has it. So many more are read of a running session: the batch of the first event
+that counts is whole then, and ``in_order`` finds which of it count."""
 MOST_SESSIONS: Final = 20_000
 MOST_PAST_EVENTS: Final = 500_000
 """Of past sessions at most about so many events are read."""
@@ -25,7 +27,8 @@ SETTLED: Final = 0.99
 """Sessions count once they are as old as this share of the ended ones became, and the idle time on top."""
 
 _ROW: Final = """epoch_us(server_time) / 1e6 AS at_s, name, device_time IS NULL AS own, stage, took_s,
-    properties, CASE WHEN device_time IS NULL THEN '{}' ELSE properties_meta END AS properties_meta"""
+    properties, CASE WHEN device_time IS NULL THEN '{}' ELSE properties_meta END AS properties_meta,
+    epoch_us(event_time) / 1e6 AS event_s, sequence"""
 _WAIT: Final = """SELECT coalesce(quantile_disc(epoch(stage_time - create_time), $settled), 0) AS wait_s FROM sessions
     WHERE create_time >= $since AND state IN ('COMPLETED', 'REJECTED', 'ABANDONED')"""
 _BYTES: Final = """SELECT coalesce(sum(strlen(properties) + strlen(properties_meta)), 0)::BIGINT FROM events
@@ -38,7 +41,7 @@ _SESSIONS: Final = f"""SELECT state, epoch_us(create_time) / 1e6 AS opened_s, ep
     FROM ({_DRAWN}) ORDER BY create_time, id"""  # noqa: S608 - literals of ours
 _EVENTS: Final = f"""WITH s AS (SELECT id, row_number() OVER (ORDER BY create_time, id) - 1 AS session FROM ({_DRAWN}))
     SELECT session, {_ROW} FROM events JOIN s ON s.id = session_id WHERE server_time >= $since
-    ORDER BY session, at_s"""  # noqa: S608 - the same
+    ORDER BY session, events.id"""  # noqa: S608 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class PastSessions:
         end: Before when.
         sessions: Columns ``state``, ``opened_s``, ``state_s`` (when it entered that state), ``language``, ``client_id``
             and ``person`` (a number, the same for sessions of one person). Times are seconds since 1970.
-        events: Column ``session``, the place of the session, and those of ``features.Row``; ordered by both.
+        events: Column ``session``, the place of the session, and those of ``features.Row``; ordered by the session,
+            then by their ids.
     """
 
     begin: datetime
@@ -102,19 +106,20 @@ def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def read_running(cursor: Cursor, session: SessionRow) -> Known:
-    """What is known of a session by now.
+    """What is known of a session by now. Every event of the server is read, and the newest ones of the app.
 
     Args:
         cursor: Of a read.
         session: As this read found it.
     """
     # By the time, DuckDB skips the parts of the table that are older than the session.
+    chosen = f"""SELECT {_ROW}, id FROM events
+        WHERE session_id = {text_literal(session.id)} AND server_time >= $since AND device_time IS"""  # noqa: S608 - quoted
     rows = cursor.execute(
-        f"""SELECT {_ROW} FROM events WHERE session_id = {text_literal(session.id)} AND server_time >= ?
-            ORDER BY server_time DESC LIMIT {MOST_EVENTS}""",  # noqa: S608 - quoted
-        [stored_time(session.create_time)],
+        f"{chosen} NULL UNION ALL ({chosen} NOT NULL ORDER BY server_time DESC LIMIT $most)",
+        {"since": stored_time(session.create_time), "most": MOST_APP_EVENTS + MOST_OF_BATCH},
     ).fetchall()
     known = Known(session.language, LastValues(session.client_id))
-    for row in in_order(rows):
+    for row in in_order([Row(*row[:-1]) for row in sorted(rows, key=itemgetter(-1))]):
         known.add(row)
     return known

@@ -101,10 +101,10 @@ def _known(sessions: Columns, place: int) -> Known:
 
 def _by_session(events: Columns) -> Iterator[tuple[int, list[Row]]]:
     rows: dict[int, list[Row]] = defaultdict(list)
-    names = ("session", "at_s", "name", "own", "stage", "took_s", "properties", "properties_meta")
-    for session, at_s, name, own, stage, took_s, *given in zip(*(events[n].tolist() for n in names), strict=True):
+    columns = (events[name].tolist() for name in ("session", *Row._fields))
+    for session, at_s, name, own, stage, took_s, *given in zip(*columns, strict=True):
         known_took = None if took_s is None or np.isnan(took_s) else took_s
-        rows[session].append((at_s, name, own, stage or None, known_took, given[0], given[1]))
+        rows[session].append(Row(at_s, name, own, stage or None, known_took, *given))
     for session in sorted(rows):
         yield session, in_order(rows[session])
 

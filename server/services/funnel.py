@@ -25,6 +25,7 @@ from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.declared_events import DeclaredEvents
 from server.records.event_values import EventValues
+from server.records.refusal_events import RefusalEvents
 from server.services import event_messages
 from server.services.event_intake import MOST_OF_SESSION, EventIntake
 from server.services.funnel_analysis import Analysis
@@ -102,6 +103,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         undeclared: What becomes of events that do not fit what their client has declared.
         most_of_session: Events that the app of a session may store.
         metrics: Count events that do not fit or are too many; None counts for nobody.
+        refusals: Stores that a session had too many events; None makes one.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         undeclared: Undeclared = "text",
         most_of_session: int = MOST_OF_SESSION,
         metrics: Metrics | None = None,
+        refusals: RefusalEvents | None = None,
     ) -> None:
         self._ledger = ledger
         self._long_reads = LongReads(ledger)
@@ -123,7 +126,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self._declared = DeclaredEvents(ledger, gateway, clock, audit, flows)
         counting = metrics or Metrics()
         values = EventValues(ledger, gateway, self._declared, undeclared, counting)
-        self._intake = EventIntake(ledger, clock, values, most_of_session, counting)
+        self._intake = EventIntake(ledger, clock, values, most_of_session, counting, refusals)
         self._pseudonym = audit.client_pseudonym
         self._analysis = analysis or Analysis(clock=clock)
 

@@ -10,6 +10,7 @@ from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
+from server.records.refusal_events import RefusalEvents
 from server.setting_groups import ClamavSettings, LimitSettings
 from server.uploads.checks import default_checks
 from server.uploads.clamav import ClamavClient
@@ -35,14 +36,15 @@ def build_upload_service(
     on_job: Callable[[], None],
     clock: Clock,
     scan: MalwareScan | None = None,
+    refusals: RefusalEvents | None = None,
 ) -> UploadService:
     """An upload service with ``default_checks``; see its arguments."""
     quota = UploadQuota(ledger, limits, clock)
     checks = default_checks(limits, quota, cleaner, scan)
-    refusals = RefusalRecorder(ledger, metrics, clock, checks)
+    recorder = RefusalRecorder(refusals or RefusalEvents(ledger, clock), metrics, checks)
     pace = UploadPace(limits.upload_bytes_per_s, limits.upload_stall_s, limits.upload_s)
     return UploadService(
-        ledger, spool, pubsub, checks, quota, refusals, DisplayNames(gateway), on_job=on_job, clock=clock, pace=pace
+        ledger, spool, pubsub, checks, quota, recorder, DisplayNames(gateway), on_job=on_job, clock=clock, pace=pace
     )
 
 

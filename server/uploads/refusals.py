@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from models.errors import VestibuleError
 from models.reasons import Reason
-from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.refusal_events import RefusalEvents
 from server.uploads.types import CheckStep, ReceivedBytes
@@ -15,12 +13,13 @@ class RefusalRecorder:
     """Records refusals.
 
     Args:
+        events: Stores them.
         steps: The checks; a metric shows 0 for each of their reasons from the start.
     """
 
-    def __init__(self, ledger: Ledger, metrics: Metrics, clock: Clock, steps: tuple[CheckStep, ...]) -> None:
+    def __init__(self, events: RefusalEvents, metrics: Metrics, steps: tuple[CheckStep, ...]) -> None:
         self._metrics = metrics
-        self._events = RefusalEvents(ledger, clock)
+        self._events = events
         metrics.show(metrics.refused_uploads, {reason for step in steps for reason in step.reasons})
 
     async def record(self, seen: ReceivedBytes, error: VestibuleError) -> None:

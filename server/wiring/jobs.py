@@ -70,6 +70,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         on_job=runner.wake,
         label_wait_s=lambda: settings.labels.wait_s if shared.labeller.willing else 0.0,
         on_decided=ReviewMetrics(shared.metrics).decided,
+        refusals=shared.refusals,
     )
     uploads = build_upload_service(
         ledger,
@@ -82,6 +83,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         on_job=runner.wake,
         clock=clock,
         scan=shared.scan,
+        refusals=shared.refusals,
     )
     handlers = build_handlers(
         ledger,

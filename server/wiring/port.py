@@ -93,6 +93,7 @@ def build_services(
             undeclared=settings.events.undeclared,
             most_of_session=settings.events.most_of_session,
             metrics=shared.metrics,
+            refusals=shared.refusals,
         ),
         risk=RiskService(
             ledger, stored.risk, clock, RiskTexts(load_texts(settings.funnel_report.texts)), settings.risk

@@ -29,6 +29,7 @@ from server.llm.labels import Labeller
 from server.observability.metrics import Metrics
 from server.records.cluster_report import ClusterReport
 from server.records.pubsub import PubSub
+from server.records.refusal_events import RefusalEvents
 from server.records.vocabulary import VocabularySealer
 from server.records.worker_report import WorkerReport
 from server.runtime.disk_room import Disk, DiskRoom
@@ -83,6 +84,7 @@ class Shared:
     experiments: Experiments
     declared_experiments: Experiments
     seals: Seals
+    refusals: RefusalEvents
 
 
 async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack, clock: Clock) -> Shared:
@@ -92,6 +94,8 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     report = ClusterReport(metrics)
     workers = WorkerReport(ledger, metrics)
     stack.push_async_callback(workers.drain)
+    refusals = RefusalEvents(ledger, clock)
+    stack.push_async_callback(refusals.close)
     cluster = ClusterSupervisor(cluster_config(settings), observe=report.observe, observe_worker=workers.observe)
     report.follow(cluster)
     cluster.prepare()
@@ -135,6 +139,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         experiments=Experiments(),
         declared_experiments=declared.stored_as(audit.trail.client_pseudonym),
         seals=FlowSeals(known_flows, settings.sealed.public_keys, settings.sealed.seals),
+        refusals=refusals,
     )
 
 

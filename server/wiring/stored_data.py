@@ -64,6 +64,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     reports = build_report_delivery(settings, ledger, shared.metrics, clock)
     risk = RiskTrainer(ledger, clock, settings.risk, settings.idle_session_s, settings.state_dir)
     waiting = WaitingRecords(ledger, shared.metrics, clock)
-    rounds = (eraser.resume, retention.round, spool_key.round, reports.round, risk.round, waiting.round)
+    parts = (retention, spool_key, reports, risk, waiting, shared.refusals)
+    rounds = (eraser.resume, *(part.round for part in parts))
     housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
     return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)

@@ -35,7 +35,7 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
     load = SpeechLoadMeter(places, shared.cluster.worked_s)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
     guide = Guide(shared.flows, shared.audit.trail)
-    registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock, guide)
+    registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock, guide, shared.refusals)
     await registry.count_logs()
     admission_limits = AdmissionLimits(
         limits.streams, limits.client_streams, limits.session_streams, limits.speech_floor, limits.speech_load

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -85,6 +86,19 @@ async def test_weeks_are_lines_and_rows_of_a_table(harness: Harness) -> None:
         )
         assert both.count("<figure>") == 2
         assert "<figcaption>hi-app</figcaption>" in both
+
+
+@pytest.mark.parametrize("steps", ["STARTED,IN_PROGRESS,", ", STARTED ,, IN_PROGRESS ,"])
+async def test_a_comma_too_many_is_no_step(harness: Harness, steps: str) -> None:
+    await harness.ledger.write(two_languages)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        found = await browser.get("/funnel", params={"steps": steps})
+        assert found.status_code == 200
+        assert found.text == (await browser.get("/funnel", params={"steps": "STARTED,IN_PROGRESS"})).text.replace(
+            "steps=STARTED%2CIN_PROGRESS", urlencode({"steps": steps.strip()})
+        ).replace('value="STARTED,IN_PROGRESS"', f'value="{steps.strip()}"').replace(
+            ": STARTED,IN_PROGRESS", f": {steps.strip()}"
+        )
 
 
 async def test_times_of_the_steps_are_quantiles_in_a_table(harness: Harness) -> None:

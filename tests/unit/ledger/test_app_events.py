@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,6 +130,23 @@ def test_events_do_not_change_a_session_that_has_ended_or_belongs_to_another_cli
     sessions.transition(cursor, owner.id, SessionState.ABANDONED, after(20))
     AppendEvents([app_event(owner.id, 60)])(cursor)
     assert _update_time(cursor, owner.id) == after(20)
+
+
+def test_events_that_come_again_or_are_refused_do_not_keep_a_session_alive(cursor: Cursor) -> None:
+    owner, other = (sessions.insert_or_get(cursor, session())[0] for _ in range(2))
+    counts = EventCounts(2)
+    first = [app_event(owner.id, 20) for _ in range(2)]
+    _recorded(cursor, first, counts)
+    for at in (100, 200):
+        again = [replace(row, server_time=after(at)) for row in first]
+        assert _recorded(cursor, again, counts) == (0, 2, set(), 0)
+        assert _update_time(cursor, owner.id) == after(20)
+    refused = app_event(owner.id, 300)
+    assert _recorded(cursor, [refused], counts) == (0, 0, {refused.id}, 1)
+    assert _update_time(cursor, owner.id) == after(20)
+    mixed = [replace(first[0], server_time=after(400)), app_event(other.id, 400)]
+    assert _recorded(cursor, mixed, counts)[:2] == (1, 1)
+    assert (_update_time(cursor, owner.id), _update_time(cursor, other.id)) == (after(20), after(400))
 
 
 def _recorded(cursor: Cursor, rows: list[EventRow], counts: EventCounts) -> tuple[int, int, set[str], int]:

@@ -14,12 +14,12 @@ from server.risk.properties import MOST_KEPT, LastValues, Value, property_featur
 
 
 def own(at_s: float, name: str, stage: str | None = None, took_s: float | None = None, **given: Any) -> Row:
-    return at_s, name, True, stage, took_s, json.dumps(given), "{}"
+    return Row(at_s, name, True, stage, took_s, json.dumps(given), "{}", at_s, 0)
 
 
 def app(at_s: float, name: str, **given: TypedValue | RedactedText) -> Row:
     columns = properties_columns(given)
-    return at_s, name, False, None, None, columns["properties"], columns["properties_meta"]
+    return Row(at_s, name, False, None, None, columns["properties"], columns["properties_meta"], at_s, 0)
 
 
 def known(*rows: Row, at: float = 100.0) -> dict[str, Value]:
@@ -146,8 +146,8 @@ def test_only_numbers_booleans_and_enumerations_are_properties() -> None:
     assert known(*rows).keys() == FEATURES.keys()
 
 
-def test_a_session_keeps_so_many_properties() -> None:
+def test_a_session_keeps_the_newest_properties() -> None:
     rows = [app(k, "opened", **{f"key_{k}": TypedValue("1")}) for k in range(MOST_KEPT + 5)]
     found = known(*rows)
     assert len(found) == len(FEATURES) + MOST_KEPT
-    assert property_feature("site", "key_0") in found
+    assert property_feature("site", f"key_{MOST_KEPT + 4}") in found

@@ -410,7 +410,7 @@ class RecordEventsRequest(_message.Message):
     SENT_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppEvent]:
-        """At most 500 events. Their different texts, and names and keys that are not declared, may have 100,000 characters in
+        """At most 500 events. Their different texts, and names and keys that are not declared, may have 150,000 characters in
         total.
         """
 
