@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from server.funnel.selection import CHOSEN
 from server.funnel.step_counts import StepCount
 from server.funnel.step_ends import ends_of_steps, number_of_step
 from server.funnel.steps import STAGES, Steps
-from server.funnel.types import Column, SessionTable
+from server.funnel.types import Column, Flags, SessionTable
 from server.ledger.columns import Cursor, used_in
 
 MOST_SESSIONS: Final = 200_000
@@ -121,17 +121,16 @@ def read_table(
     reached = np.asarray(data["reached"], dtype=np.int64)
     if not len(reached):
         return None
-    features: dict[str, Column] = {}
-    known_at: dict[str, int] = {}
+    made = _Columns()
     for read in own if steps.of_stages else _different(own, data):
-        _put(features, known_at, read.name, read.stage, _typed(read.feature.kind, data[read.name], len(features)))
+        made.put(read.name, read.stage, read.feature.kind, data[read.name])
     for read_property in given:
         for stage, name, column in read_property.columns(data):
-            _put(features, known_at, name, stage, _typed(read_property.kind, column, len(features)))
+            made.put(name, stage, read_property.kind, column)
     for stage, flags in open_while(cursor, _visits(data, len(counts))):
-        _put(features, known_at, column_name(BREAKER_OPEN.name, stage, BREAKER_OPEN.known_at), stage, flags)
+        made.put(column_name(BREAKER_OPEN.name, stage, BREAKER_OPEN.known_at), stage, "flag", flags)
     counted, ended = _counted(data, reached, counts)
-    return SessionTable(features, counted, ended, steps.names, known_at, _persons(data["person"]))
+    return SessionTable(made.features, counted, ended, steps.names, made.known_at, _persons(data["person"]), made.gaps)
 
 
 def _sql(own: list[_Read], given: list[properties.AppProperty], steps: Steps) -> str:
@@ -165,23 +164,39 @@ def _different(own: list[_Read], data: dict[str, Any]) -> Iterator[_Read]:
         yield read
 
 
-def _put(features: dict[str, Column], known_at: dict[str, int], name: str, stage: int, column: Column | None) -> None:
-    if column is not None:
-        features[name] = column
-        known_at[name] = stage
+@dataclass
+class _Columns:
+    """The columns of a table as the search wants them: flags without gaps, the others with drawn values in theirs."""
 
+    features: dict[str, Column] = field(default_factory=dict)
+    known_at: dict[str, int] = field(default_factory=dict)
+    gaps: dict[str, Flags] = field(default_factory=dict)
 
-def _typed(kind: str, column: npt.NDArray[Any], seed: int) -> Column | None:
-    """A column as the search wants it: flags without gaps, the others with drawn values in theirs."""
-    missing = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else np.zeros(len(column), dtype=bool)
-    plain = np.ma.getdata(column)
-    if kind == "flag":
-        flags: npt.NDArray[np.bool_] = np.asarray(plain, dtype=bool) & ~missing
-        return flags
-    if kind == "number":
-        numbers = np.asarray(plain, dtype=np.float64)
-        return filled(numbers, missing | ~np.isfinite(numbers), seed)
-    return filled(np.asarray(plain, dtype=object), missing, seed)
+    def put(self, name: str, stage: int, kind: str, column: npt.NDArray[Any]) -> None:
+        """Add a column, unless it has no value at all.
+
+        Args:
+            name: Of the column.
+            stage: The stage in which the value is known.
+            kind: ``flag``, ``number`` or ``text``.
+            column: As it was read.
+        """
+        plain, missing = np.ma.getdata(column), np.ma.getmaskarray(column)
+        values: Column | None
+        if kind == "flag":
+            values = np.asarray(plain, dtype=bool) & ~missing
+        else:
+            if kind == "number":
+                plain = np.asarray(plain, dtype=np.float64)
+                missing = missing | ~np.isfinite(plain)
+            else:
+                plain = np.asarray(plain, dtype=object)
+            values = filled(plain, missing, len(self.features))
+            if values is not None and missing.any():
+                self.gaps[name] = missing
+        if values is not None:
+            self.features[name] = values
+            self.known_at[name] = stage
 
 
 def _persons(hashes: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:

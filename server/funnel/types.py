@@ -30,6 +30,8 @@ class SessionTable:
             session, such as its number of events, says only how far the session came and does not belong here.
         persons: A number for each session, the same for those of one person; None where each is a person of its own.
             Sessions of one person are alike, and so many of them say less than as many persons would.
+        gaps: For a feature, the rows in which it was not seen and its value was drawn from the others. The model reads
+            them; what is counted is what was seen.
     """
 
     features: Mapping[str, Column]
@@ -38,6 +40,7 @@ class SessionTable:
     steps: tuple[str, ...]
     known_at: Mapping[str, int] = field(default_factory=dict)
     persons: npt.NDArray[np.int64] | None = None
+    gaps: Mapping[str, Flags] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.steps) < 2 or len(set(self.steps)) < len(self.steps):
@@ -56,6 +59,10 @@ class SessionTable:
     def sessions(self) -> int:
         """The number of rows."""
         return len(self.reached)
+
+    def seen(self, feature: str) -> Flags:
+        """The sessions in which a feature has a value that was seen, and not drawn."""
+        return ~self.gaps[feature] if feature in self.gaps else np.ones(self.sessions, dtype=bool)
 
     def at_risk(self, step: int) -> Flags:
         """The sessions that reached step number ``step`` and of which it is known whether they reached the next."""
@@ -134,10 +141,10 @@ class Cause:
         step: The name of the step that was not reached.
         step_number: The place of ``step`` in the table's steps, from 0, so that the first one possible is 1.
         log_odds: How much it raises the log-odds of leaving, with a 95 % interval.
-        affected: The sessions at this step for which the conditions hold.
+        affected: The sessions at this step that were seen to meet the conditions.
         left: Of these, the ones that left.
         rate_with: The share of the affected that left.
-        rate_without: The share of the others that left.
+        rate_without: The share of all others at this step that left.
         correlated: Other features that go together with this one so often that one of them may be meant instead.
     """
 
