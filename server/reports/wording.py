@@ -166,9 +166,9 @@ class Wording:
         for cause in report.causes:
             if not all((cause.step, name) in explained for name in cause.evidence.features):
                 yield self._cause(cause)
-        told = {(each.condition.feature, each.condition.value) for each in found}
+        told = {(feature_name(each.condition.feature), each.condition.value) for each in found}
         for value in report.new_values:
-            if (value.condition.feature, value.condition.value) not in told:
+            if (feature_name(value.condition.feature), value.condition.value) not in told:
                 yield self._value(value)
 
     def _explained(self, found: Explanation) -> ReasonLine:
