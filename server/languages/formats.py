@@ -28,6 +28,23 @@ class Range(Protocol):
         """Upper bound."""
 
 
+class Count(str):
+    """A count as it is written. In a text, ``{n:session|sessions}`` is the first word for one and else the second."""
+
+    __slots__ = ()
+
+    def __format__(self, forms: str) -> str:
+        """The count itself without forms.
+
+        Raises:
+            ValueError: There are not two forms.
+        """
+        if not forms:
+            return str(self)
+        one, several = forms.split("|")
+        return one if self == "1" else several
+
+
 @dataclass(frozen=True, slots=True)
 class Formats:
     """How numbers are written in one language.
@@ -38,9 +55,9 @@ class Formats:
 
     language: str
 
-    def count(self, value: float) -> str:
+    def count(self, value: float) -> Count:
         """A count: ``1,234``."""
-        return self._grouped(f"{round(value):,}")
+        return Count(self._grouped(f"{round(value):,}"))
 
     def counts(self, found: Range) -> str:
         """The bounds of an interval of counts: ``1,200 to 1,300``."""

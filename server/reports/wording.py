@@ -240,8 +240,7 @@ class Wording:
         number = self.funnel.number(incident.number)
         if incident.kind != "breaker":
             return number
-        key = "once" if incident.number == 1 else "times"
-        return self.texts(key, number=number, length=self.funnel.length(incident.seconds))
+        return self.texts("times", number=number, length=self.funnel.length(incident.seconds))
 
     def method(self) -> str:
         """What the changes rest on, and what they cannot say."""
