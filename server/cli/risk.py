@@ -101,7 +101,7 @@ def _show_risk(answer: pb.GetSessionRiskResponse) -> None:
         said = f"unknown: {WHY_UNKNOWN[_unknown(answer.unknown) or '']}"
     else:
         said = f"{percent(found.value)} ({percent_range(bounds)}), {_level(answer.level)}"
-    learnt = f"{time_text(answer.train_time)}, from {answer.session_count:,} sessions" if answer.session_count else ""
+    learnt = f"{time_text(answer.train_time)}, from {_sessions(answer.session_count)}" if answer.session_count else ""
     fields = {"stage": answer.stage, "risk": said, "learnt": learnt}
     show_fields((name, value) for name, value in fields.items() if value)
     if answer.reasons:
@@ -111,7 +111,7 @@ def _show_risk(answer: pb.GetSessionRiskResponse) -> None:
 
 def _show_model(answer: pb.GetRiskModelResponse) -> None:
     click.echo(
-        f"Learnt {time_text(answer.train_time)} from {answer.session_count:,} sessions opened from "
+        f"Learnt {time_text(answer.train_time)} from {_sessions(answer.session_count)} opened from "
         f"{time_text(answer.begin_time)} to {time_text(answer.end_time)}.\n"
     )
     show_table(STAGE_COLUMNS, [_stage_row(stage) for stage in answer.stages])
@@ -123,6 +123,13 @@ def _show_model(answer: pb.GetRiskModelResponse) -> None:
             show_table(GROUP_COLUMNS, [*rows, _group_row(stage.check.whole, "all together")])
     if any(stage.check.groups for stage in answer.stages):
         click.echo(f"\n{HOW_GROUPED}")
+
+
+def _sessions(number: int) -> str:
+    from server.languages.formats import Formats
+
+    count = Formats("en").count(number)
+    return f"{count} {count:session|sessions}"
 
 
 def _calibration(stage: pb.RiskStage) -> str:

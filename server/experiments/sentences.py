@@ -8,7 +8,9 @@ from typing import Final
 from server.experiments.report import ExperimentReport, Guardrail, Safety, VariantReport, Verdict
 from server.experiments.sample_ratio import RATIO_ALPHA
 from server.experiments.sequences import FEWEST_UNITS, Interval
+from server.languages.formats import Formats
 
+_ENGLISH: Final = Formats("en")
 NAMES: Final = {
     "unsafe_texts": "texts that are not safe for the LLM",
     "final_delay_s": "the median delay of final texts",
@@ -89,7 +91,8 @@ def _guardrail_sentences(variant: VariantReport) -> str:
 
 def _progress(report: ExperimentReport) -> str:
     counted, planned = sum(each.counted for each in report.variants), report.experiment.planned_sessions
-    return f"{counted:,} sessions count, {planned:,} are planned."
+    known, meant = map(_ENGLISH.count, (counted, planned))
+    return f"{known} {known:session counts|sessions count}, {meant} {meant:is|are} planned."
 
 
 def _effect(variant: VariantReport, control: str) -> str:

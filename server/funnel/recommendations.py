@@ -12,6 +12,7 @@ from server.funnel.features import feature_name, timed_step
 from server.funnel.steps import STAGES
 from server.funnel.texts import ReportTexts
 from server.funnel.types import Cause, Condition, Improvement, Interval
+from server.languages.formats import Formats
 
 QUICK_WIN = 0.10
 """A change of low effort that should bring more than this is a quick win."""
@@ -165,8 +166,11 @@ def _level(condition: Condition, texts: ReportTexts) -> str:
     if isinstance(condition.value, str):
         days = feature_name(condition.feature) == "weekday"
         return f"{condition.operator} {texts.word(condition.value)}" if days else condition.level
-    level = condition.level if texts.language == "en" else condition.level.replace(".", ",")
-    return level.replace(" and ", f" {texts.word('and')} ")
+    figure = Formats(texts.language).figure
+    if isinstance(condition.value, tuple):
+        low, high = map(figure, condition.value)
+        return f"> {low} {texts.word('and')} <= {high}"
+    return f"{condition.operator} {figure(condition.value)}"
 
 
 def _label(feature: str, texts: ReportTexts) -> str:

@@ -9,9 +9,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from server.languages.formats import Formats
+
 Column = npt.NDArray[np.bool_] | npt.NDArray[np.object_] | npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Operator = Literal["is", "=", ">", "<=", "in"]
+_ENGLISH = Formats("en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,9 @@ class Condition:
         if self.operator == "is":
             return ""
         if isinstance(self.value, tuple):
-            return f"> {self.value[0]:.3g} and <= {self.value[1]:.3g}"
+            return f"> {_ENGLISH.figure(self.value[0])} and <= {_ENGLISH.figure(self.value[1])}"
         if isinstance(self.value, float):
-            return f"{self.operator} {self.value:.3g}"
+            return f"{self.operator} {_ENGLISH.figure(self.value)}"
         word = "unknown" if self.value is None else "no" if self.value is False else self.value
         return f"{self.operator} {word}"
 

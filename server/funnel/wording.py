@@ -14,7 +14,7 @@ from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
 from server.funnel.trend import Share, StepTrend
 from server.funnel.types import Interval
-from server.languages.formats import Formats
+from server.languages.formats import Count, Formats
 from server.languages.texts import LANGUAGES, Texts, texts_of_package
 from server.times import shown_time
 
@@ -43,7 +43,7 @@ class Wording:
         """The bounds of an interval of shares."""
         return self.texts("to", low=self.percent(interval.low).removesuffix(" %"), high=self.percent(interval.high))
 
-    def number(self, value: float) -> str:
+    def number(self, value: float) -> Count:
         """A count."""
         return self._formats.count(value)
 
@@ -197,7 +197,7 @@ class Wording:
         told = [self._version("version", version.sessions / known, value=version.value) for version in first]
         if rest:
             share = sum(version.sessions for version in rest) / known
-            told.append(self._version("versions_more", share, number=len(rest)))
+            told.append(self._version("versions_more", share, number=self.number(len(rest))))
         return self.texts("versions", versions=", ".join(told))
 
     def rate(self, share: Share) -> str:

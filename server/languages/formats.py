@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isinf
+from math import floor, isinf, log10
 from typing import Final, Protocol
 
 from server.times import shown_length
@@ -11,6 +11,9 @@ from server.times import shown_length
 TO: Final = "\N{NO-BREAK SPACE}\N{EN DASH} "
 """Between the bounds of an interval."""
 _THOUSANDS: Final = {"en": ",", "de": ".", "es": "\N{NARROW NO-BREAK SPACE}"}
+_SMALLEST: Final = 1e-6
+_LARGEST: Final = 1e15
+_RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Range(Protocol):
@@ -25,6 +28,23 @@ class Range(Protocol):
         """Upper bound."""
 
 
+class Count(str):
+    """A count as it is written. In a text, ``{n:session|sessions}`` is the first word for one and else the second."""
+
+    __slots__ = ()
+
+    def __format__(self, forms: str) -> str:
+        """The count itself without forms.
+
+        Raises:
+            ValueError: There are not two forms.
+        """
+        if not forms:
+            return str(self)
+        one, several = forms.split("|")
+        return one if self == "1" else several
+
+
 @dataclass(frozen=True, slots=True)
 class Formats:
     """How numbers are written in one language.
@@ -35,9 +55,9 @@ class Formats:
 
     language: str
 
-    def count(self, value: float) -> str:
+    def count(self, value: float) -> Count:
         """A count: ``1,234``."""
-        return self._grouped(f"{round(value):,}")
+        return Count(self._grouped(f"{round(value):,}"))
 
     def counts(self, found: Range) -> str:
         """The bounds of an interval of counts: ``1,200 to 1,300``."""
@@ -48,6 +68,23 @@ class Formats:
         whole, point, fraction = f"{value:,.{digits if abs(value) < 100 else 0}f}".partition(".")
         point = "," if point and self.language != "en" else point
         return self._grouped(whole) + point + fraction
+
+    def figure(self, value: float) -> str:
+        """A number of any size, with three digits or all before the point: ``6,100``, ``8.5``, ``0.00012``.
+
+        Where that would take very many digits, a power of ten follows.
+        """
+        size = abs(value)
+        if size and not _SMALLEST <= size < _LARGEST:
+            digits, _, power = f"{value:.2e}".partition("e")
+            return f"{self._plain(digits)} \N{MULTIPLICATION SIGN} 10{str(int(power)).translate(_RAISED)}"
+        return self._plain(f"{value:,.{max(0, 2 - floor(log10(size))) if size else 0}f}")
+
+    def _plain(self, text: str) -> str:
+        """An English number as one of the language, without zeros at its end."""
+        whole, point, fraction = text.partition(".")
+        fraction = fraction.rstrip("0")
+        return self._grouped(whole) + ((point if self.language == "en" else ",") + fraction if fraction else "")
 
     def _grouped(self, digits: str) -> str:
         """Digits in groups of three; Spanish groups from five digits on."""

@@ -13,7 +13,8 @@ import yaml
 
 LANGUAGES: Final = ("en", "de", "es")
 """The first is taken where none of them is asked for."""
-PLACE: Final = re.compile(r"\{(\w+)\}")
+PLACE: Final = re.compile(r"\{(\w+)(?::[^{}|]*\|[^{}|]*)?\}")
+"""The place of a value in a text, or of a word that depends on a count: ``{n}``, ``{n:session|sessions}``."""
 
 
 @dataclass(frozen=True, slots=True)

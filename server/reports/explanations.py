@@ -6,7 +6,8 @@ With shares ``w`` of groups and their rates of leaving ``r``, the change of a ra
   + sum over groups of (w_now + w_before) / 2 * (r_now - r_before)     the rates: the same people left more often
 
 Of the rates, the part of one group is named, if its rate changed otherwise than that of all others. Each feature gives
-its own groups, so the parts of different features overlap and do not add up. Sessions of one person are alike, so the
+its own groups, so the parts of different features overlap and do not add up. Only sessions that have a value of their
+own are in a group; what they add to the rate of all is smaller by their share. Sessions of one person are alike, so the
 variances are larger where a person has several (cluster sums, as in the search for causes).
 """
 
@@ -24,7 +25,7 @@ from server.funnel.features import feature_name
 from server.funnel.intervals import CONFIDENCE
 from server.funnel.logistic import inflation
 from server.funnel.types import Condition, Flags, Interval, SessionTable
-from server.reports.groups import Floats, Group, Persons, StepWeeks, features_at, groups
+from server.reports.groups import Floats, Group, Persons, StepWeeks, columns_at, groups
 
 LEAST_SESSIONS: Final = 20
 """Fewest sessions of a group in each week whose own rate is compared."""
@@ -86,11 +87,11 @@ def explain(
     if now is None or before is None:
         return Explanations()
     tried = [
-        _Tried(weeks, name, split)
+        one
         for weeks in _steps(now, before)
         if weeks.step not in leave_out
-        for name in features_at(weeks.step, now, before)
-        if len(split := groups(name, weeks, now, before)) > 1
+        for columns in columns_at(weeks.step, now, before)
+        if (one := _Tried(weeks, groups(columns, weeks, now, before))).large
     ]
     own = [(one, group) for one in tried for group in one.groups if one.has_own_rate(group)]
     compared = len(tried) + len(own)
@@ -113,8 +114,28 @@ class _Tried:
     """One feature at one step."""
 
     weeks: StepWeeks
-    name: str
     groups: list[Group]
+
+    @property
+    def large(self) -> bool:
+        """Whether there are two groups, and enough sessions in them in each week."""
+        return len(self.groups) > 1 and min(flags.sum() for flags in self._in_a_group()) >= 2 * LEAST_SESSIONS
+
+    def _in_a_group(self) -> tuple[Flags, Flags]:
+        return (
+            np.logical_or.reduce([group.now for group in self.groups]),
+            np.logical_or.reduce([group.before for group in self.groups]),
+        )
+
+    @property
+    def _share(self) -> float:
+        """Of the sessions of the step, the ones in a group: the mean of both weeks."""
+        return float(np.mean([flags.mean() for flags in self._in_a_group()]))
+
+    def _halves(self, group: Group) -> tuple[Group, Group]:
+        """A group, and all others."""
+        now, before = self._in_a_group()
+        return group, Group(None, now & ~group.now, before & ~group.before)
 
     def mix(self, z: float) -> _Found | None:
         """What the changed shares of the groups add; None if that may be chance or is little."""
@@ -138,12 +159,11 @@ class _Tried:
         """Whether a group and the others are large enough in both weeks for a comparison of their rates."""
         if group.condition is None:
             return False
-        sizes = [(int(flags.sum()), len(flags)) for flags in (group.now, group.before)]
-        return all(LEAST_SESSIONS <= size <= of - LEAST_SESSIONS for size, of in sizes)
+        return all(flags.sum() >= LEAST_SESSIONS for half in self._halves(group) for flags in (half.now, half.before))
 
     def own_rate(self, group: Group, z: float) -> _Found | None:
         """What a group adds whose rate changed, by more than chance, otherwise than that of all others."""
-        new, old = self._counts([group, _others(group)])
+        new, old = self._counts(self._halves(group))
         share = float((new.of[0] / new.of.sum() + old.of[0] / old.of.sum()) / 2)
         change = new.rate - old.rate
         variance = new.variance + old.variance
@@ -154,14 +174,15 @@ class _Tried:
         return self._found("rate", group, share * float(change[0]), share * z * sqrt(float(variance[0])))
 
     def _found(self, kind: str, group: Group, effect: float, half: float) -> _Found | None:
+        effect, half = effect * self._share, half * self._share
         if abs(effect) < max(half, LEAST_EFFECT) or group.condition is None:
             return None
-        new, old = self._counts([group, _others(group)])
+        new, old = self._counts(self._halves(group))
         explanation = Explanation(
             kind=kind,
             step=self.weeks.step,
             condition=group.condition,
-            shares=(float(old.of[0] / old.of.sum()), float(new.of[0] / new.of.sum())),
+            shares=(float(group.before.mean()), float(group.now.mean())),
             rates=(old.rate_or_none(0), new.rate_or_none(0)),
             other_rates=(old.rate_or_none(1), new.rate_or_none(1)),
             effect=Interval(effect - half, effect, effect + half),
@@ -200,8 +221,9 @@ class _Counts:
         """The same for the mean over all sessions of a value that each group has."""
         if self._persons is None:
             return 1.0
-        each = sum(flags * value for flags, value in zip(self._members, values.tolist(), strict=True))
-        return inflation(np.asarray(each - np.mean(each), dtype=np.float64), self._persons)
+        mean = float(self.of @ values) / float(self.of.sum())
+        each = sum(flags * (value - mean) for flags, value in zip(self._members, values.tolist(), strict=True))
+        return inflation(np.asarray(each, dtype=np.float64), self._persons)
 
     def rate_or_none(self, place: int) -> float | None:
         return float(self.rate[place]) if self.of[place] else None
@@ -216,10 +238,6 @@ def _variance_of_middle(new: _Counts, old: _Counts) -> Floats:
     """Of the mean of the rates of both weeks, or of the rate of the only week that has the group."""
     mean = (new.variance + old.variance) / 4
     return np.where(new.of == 0, old.variance, np.where(old.of == 0, new.variance, mean))
-
-
-def _others(group: Group) -> Group:
-    return Group(None, ~group.now, ~group.before)
 
 
 def _steps(now: SessionTable, before: SessionTable) -> Iterator[StepWeeks]:

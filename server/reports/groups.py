@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from server.funnel.coding import NOTHING
+from server.funnel.features import feature_name
 from server.funnel.types import Condition, Flags, SessionTable
 
 MOST_LEVELS: Final = 12
@@ -21,6 +23,8 @@ QUARTERS: Final = (0.25, 0.5, 0.75)
 
 Floats = npt.NDArray[np.float64]
 Persons = npt.NDArray[np.int64] | None
+Columns = tuple[str, str]
+"""The names of the columns of one feature, in the reported week and in the week before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Group:
     """Sessions for which a condition holds.
 
     Attributes:
-        condition: None for those that have none of the named levels, or no value.
+        condition: None for those whose value has no name: a rare one, or that of what did not happen.
         now: Which sessions of the reported week; before: of the week before.
     """
 
@@ -70,43 +74,69 @@ def persons_of(table: SessionTable, rows: npt.NDArray[np.int64]) -> Persons:
     return None if table.persons is None else np.unique(table.persons[rows], return_inverse=True)[1]
 
 
-def features_at(step: int, now: SessionTable, before: SessionTable) -> Iterator[str]:
-    """The features that both weeks know by a step, of the same kind."""
-    for name, column in now.features.items():
-        other = before.features.get(name)
-        if other is not None and other.dtype.kind == column.dtype.kind and now.known_at.get(name, 1) <= step:
-            yield name
+def latest_column(table: SessionTable, feature: str, step: int) -> str | None:
+    """The column with the most values of a feature, of those that are known by a step; None where there is none.
+
+    The same column may have another name in another week: the first step at which enough sessions have a value is not
+    the same in each.
+    """
+    known = {table.known_at.get(name, 1): name for name in table.features if feature_name(name) == feature}
+    return known[max(steps)] if (steps := [number for number in known if number <= step]) else None
 
 
-def groups(name: str, weeks: StepWeeks, now: SessionTable, before: SessionTable) -> list[Group]:
-    """The groups by a feature. They do not overlap, and hold every session of the step."""
-    new, old = now.features[name][weeks.now], before.features[name][weeks.before]
+def latest_columns(now: SessionTable, before: SessionTable, step: int | None = None) -> Iterator[Columns]:
+    """Of each feature the column with the most values in both weeks, of the same kind.
+
+    Args:
+        now: The reported week.
+        before: The week before.
+        step: Only what is known by then; None means all.
+    """
+    for feature in dict.fromkeys(map(feature_name, now.features)):
+        until = len(now.steps) if step is None else step
+        new, old = (latest_column(table, feature, until) for table in (now, before))
+        if new and old and now.features[new].dtype.kind == before.features[old].dtype.kind:
+            yield new, old
+
+
+def columns_at(step: int, now: SessionTable, before: SessionTable) -> Iterator[Columns]:
+    """The columns of the features that both weeks know by a step; each pair once."""
+    pairs = (pair for until in range(1, step + 1) for pair in latest_columns(now, before, until))
+    yield from dict.fromkeys(pairs)
+
+
+def groups(columns: Columns, weeks: StepWeeks, now: SessionTable, before: SessionTable) -> list[Group]:
+    """The groups by a feature. They do not overlap, and hold every session of the step that has a value of its own."""
+    name = columns[0]
+    new, old = now.features[name][weeks.now], before.features[columns[1]][weeks.before]
+    seen = now.seen(name)[weeks.now], before.seen(columns[1])[weeks.before]
     if new.dtype.kind == "b":
         flags = new.astype(bool), old.astype(bool)
         return [Group(Condition(name), *flags), Group(None, ~flags[0], ~flags[1])]
     if new.dtype.kind == "O":
-        return list(_levels(name, new.astype(object), old.astype(object)))
-    return list(_ranges(name, new.astype(np.float64), old.astype(np.float64)))
+        return list(_levels(name, (new.astype(object), old.astype(object)), seen))
+    return list(_ranges(name, *(np.where(at, part, np.nan) for at, part in zip(seen, (new, old), strict=True))))
 
 
-def _levels(name: str, new: npt.NDArray[np.object_], old: npt.NDArray[np.object_]) -> Iterator[Group]:
-    counts = [Counter(column.tolist()) for column in (new, old)]
+def _levels(name: str, columns: tuple[npt.NDArray[Any], ...], seen: tuple[Flags, Flags]) -> Iterator[Group]:
+    counts = [Counter(column[at].tolist()) for column, at in zip(columns, seen, strict=True)]
     shares = {
         level: max(count[level] / max(1, count.total()) for count in counts)
         for level in counts[0] | counts[1]
-        if level is not None
+        if level not in (None, NOTHING)
     }
     named = sorted((level for level in shares if shares[level] >= LEAST_SHARE), key=lambda level: -shares[level])
-    rest = np.ones(len(new), dtype=bool), np.ones(len(old), dtype=bool)
+    rest = seen
     for level in named[:MOST_LEVELS]:
-        flags = np.asarray(new == level, dtype=bool), np.asarray(old == level, dtype=bool)
-        rest = rest[0] & ~flags[0], rest[1] & ~flags[1]
-        yield Group(Condition(name, "=", level), *flags)
+        new, old = (at & (column == level) for at, column in zip(seen, columns, strict=True))
+        rest = rest[0] & ~new, rest[1] & ~old
+        yield Group(Condition(name, "=", level), new, old)
     if rest[0].any() or rest[1].any():
         yield Group(None, *rest)
 
 
 def _ranges(name: str, new: Floats, old: Floats) -> Iterator[Group]:
+    """By a number, that is NaN where it is not known."""
     both = np.concatenate([new, old])
     known = both[np.isfinite(both)]
     if not len(known):
@@ -117,9 +147,6 @@ def _ranges(name: str, new: Floats, old: Floats) -> Iterator[Group]:
         flags = [(column > low) & (column <= high) for column in (new, old)]
         if flags[0].any() or flags[1].any():
             yield Group(_range(name, float(low), float(high)), flags[0], flags[1])
-    rest = np.isnan(new), np.isnan(old)
-    if rest[0].any() or rest[1].any():
-        yield Group(None, *rest)
 
 
 def _range(name: str, low: float, high: float) -> Condition:

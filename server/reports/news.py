@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, sqrt
 from statistics import NormalDist
 from typing import Final, Literal
 
 import numpy as np
 
+from server.funnel.coding import NOTHING
 from server.funnel.features import feature_name
 from server.funnel.intervals import CONFIDENCE
 from server.funnel.logistic import inflation
 from server.funnel.recommendations import Evidence, Recommendation
 from server.funnel.report import FunnelReport
 from server.funnel.types import Condition, Flags, SessionTable
-from server.reports.groups import persons_of
+from server.reports.groups import latest_column, latest_columns, persons_of
 
 LEAST_SESSIONS: Final = 20
 LEAST_SHARE: Final = 0.01
@@ -44,25 +45,26 @@ def new_values(now: SessionTable | None, before: SessionTable | None) -> tuple[N
     """Values that are no longer there or were not there before, and that chance would hardly leave out."""
     if now is None or before is None or not now.sessions or not before.sessions:
         return ()
-    names = [
-        name
-        for name, column in now.features.items()
-        if column.dtype.kind == "O" and name in before.features and name not in _OF_THE_CALENDAR
+    counts = [
+        (new, _Levels.of(now, new), _Levels.of(before, old))
+        for new, old in latest_columns(now, before)
+        if now.features[new].dtype.kind == "O" and feature_name(new) not in _OF_THE_CALENDAR
     ]
-    counts = {name: (_Levels.of(now, name), _Levels.of(before, name)) for name in names}
-    compared = sum(len(new.sessions | old.sessions) for new, old in counts.values())
-    found: dict[tuple[str, str], NewValue] = {}
-    for name, (new, old) in counts.items():
-        for level in new.sessions | old.sessions:
-            value = _value(name, level, new, old, compared)
-            if value is not None:
-                found.setdefault((feature_name(name), level), value)
-    return tuple(sorted(found.values(), key=lambda value: -value.share)[:MOST])
+    compared = sum(len(new.sessions | old.sessions) for _, new, old in counts)
+    values = (
+        _value(name, level, new, old, compared) for name, new, old in counts for level in new.sessions | old.sessions
+    )
+    return tuple(sorted(filter(None, values), key=lambda value: -value.share)[:MOST])
 
 
 @dataclass(frozen=True, slots=True)
 class _Levels:
-    """How many sessions, and how many persons, have each value of a feature in a week, and how many there are."""
+    """How many sessions, and how many persons, have each value of a feature in a week.
+
+    Attributes:
+        all_sessions: Of the week, also those without a value.
+        all_persons: Those with a value of their own.
+    """
 
     sessions: Counter[str]
     persons: Counter[str]
@@ -71,17 +73,18 @@ class _Levels:
 
     @classmethod
     def of(cls, table: SessionTable, name: str) -> _Levels:
-        values = table.features[name].tolist()
+        seen = table.seen(name)
+        values = table.features[name][seen].tolist()
         sessions = Counter(value for value in values if isinstance(value, str))
         if table.persons is None:
-            return cls(sessions, sessions, table.sessions, table.sessions)
-        pairs = set(zip(table.persons.tolist(), values, strict=True))
+            return cls(sessions, sessions, table.sessions, len(values))
+        pairs = set(zip(table.persons[seen].tolist(), values, strict=True))
         persons = Counter(value for _, value in pairs if isinstance(value, str))
         return cls(sessions, persons, table.sessions, len({person for person, _ in pairs}))
 
 
 def _value(name: str, level: str, new: _Levels, old: _Levels, compared: int) -> NewValue | None:
-    if new.sessions[level] and old.sessions[level]:
+    if level == NOTHING or (new.sessions[level] and old.sessions[level]):
         return None
     has, other = (new, old) if new.sessions[level] else (old, new)
     sessions, of_persons = has.sessions[level], has.persons[level] / has.all_persons
@@ -104,7 +107,7 @@ class CauseChange:
         evidence: From the week that names it.
         named_now: Whether that is the reported week.
         sureness: ``clear`` where its effect differs between the weeks by more than chance, ``absent`` where the other
-            week has no such session, else ``unsure``: it may be there in both.
+            week knows the features and has no such session, else ``unsure``: it may be there in both.
     """
 
     step: int
@@ -161,8 +164,8 @@ def _differs(
     step: int, conditions: Sequence[Condition], tables: tuple[SessionTable | None, SessionTable | None], compared: int
 ) -> Sureness:
     ratios = [_log_odds(step, conditions, table) for table in tables]
-    if "absent" in ratios:
-        return "absent"
+    if "absent" in ratios or "unsure" in ratios:
+        return "absent" if "absent" in ratios else "unsure"
     (new, spread), (old, other_spread) = (ratio for ratio in ratios if isinstance(ratio, tuple))
     z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / compared / 2)
     return "clear" if abs(new - old) > z * sqrt(spread + other_spread) else "unsure"
@@ -170,15 +173,26 @@ def _differs(
 
 def _log_odds(
     step: int, conditions: Sequence[Condition], table: SessionTable | None
-) -> tuple[float, float] | Literal["absent"]:
-    """The log-odds ratio of leaving with and without the conditions, and its variance."""
-    if table is None or not conditions or any(c.feature not in table.features for c in conditions):
+) -> tuple[float, float] | Literal["absent", "unsure"]:
+    """The log-odds ratio of leaving with and without the conditions, and its variance.
+
+    Only sessions with a value of their own count. Where a week has few of them, it says nothing of the conditions.
+    """
+    if table is None:
         return "absent"
-    holds: Flags = np.logical_and.reduce([condition.holds(table) for condition in conditions])
-    known, left = table.at_risk(step), (table.reached == step) & table.ended
+    columns = [latest_column(table, feature_name(condition.feature), step) for condition in conditions]
+    here = [replace(each, feature=name) for each, name in zip(conditions, columns, strict=True) if name is not None]
+    if not here or len(here) < len(conditions):
+        return "unsure"
+    holds: Flags = np.logical_and.reduce([condition.holds(table) for condition in here])
+    seen: Flags = np.logical_and.reduce([table.seen(condition.feature) for condition in here])
+    known = table.at_risk(step) & seen
+    left = (table.reached == step) & table.ended
+    if known.sum() < LEAST_SESSIONS:
+        return "unsure"
     cells = [float((known & with_it & gone).sum()) + 0.5 for with_it in (holds, ~holds) for gone in (left, ~left)]
     a, b, c, d = cells
-    if not (holds & known).any():
+    if not (holds & seen).any():
         return "absent"
     moved = np.where(holds, (left - a / (a + b)) * (1 / a + 1 / b), (left - c / (c + d)) * -(1 / c + 1 / d))[known]
     widening = inflation(moved, persons_of(table, np.flatnonzero(known)))

@@ -76,7 +76,7 @@ def _steps(report: WeeklyReport, say: Wording) -> list[tuple[str, ...]]:
 
 
 def _changes(report: WeeklyReport, say: Wording) -> list[str]:
-    found = report.report.recommendations[:MOST_RECOMMENDATIONS]
+    found = report.recommendations[:MOST_RECOMMENDATIONS]
     return [
         f"{place}. {each.title}. {say.funnel.why(each)} {say.funnel.worth(each)}"
         for place, each in enumerate(found, start=1)

@@ -10,6 +10,7 @@ from models.errors import InternalError
 from models.reasons import Reason
 from server.funnel.drop_offs import DropOff
 from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
+from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
 from server.funnel.texts import ReportTexts
@@ -73,6 +74,16 @@ class WeeklyReport:
     def early(self) -> tuple[DropOff, ...]:
         """Steps of which so many sessions still wait that the weeks cannot be compared yet."""
         return early_steps(self.report, self.before)
+
+    @property
+    def recommendations(self) -> tuple[Recommendation, ...]:
+        """What to change first. A rule of thumb says that nothing explains leaving at its step.
+
+        So it is left out where the comparison of the weeks names something that people leave more often with.
+        """
+        named = {found.step for found in self.explanations.found if found.effect.mid > 0}
+        named |= {change.step for change in self.causes if change.sureness == "unsure"}
+        return tuple(found for found in self.report.recommendations if found.evidence or found.step not in named)
 
 
 class ReportMaker(Protocol):

@@ -166,9 +166,9 @@ class Wording:
         for cause in report.causes:
             if not all((cause.step, name) in explained for name in cause.evidence.features):
                 yield self._cause(cause)
-        told = {(each.condition.feature, each.condition.value) for each in found}
+        told = {(feature_name(each.condition.feature), each.condition.value) for each in found}
         for value in report.new_values:
-            if (value.condition.feature, value.condition.value) not in told:
+            if (feature_name(value.condition.feature), value.condition.value) not in told:
                 yield self._value(value)
 
     def _explained(self, found: Explanation) -> ReasonLine:
@@ -240,8 +240,7 @@ class Wording:
         number = self.funnel.number(incident.number)
         if incident.kind != "breaker":
             return number
-        key = "once" if incident.number == 1 else "times"
-        return self.texts(key, number=number, length=self.funnel.length(incident.seconds))
+        return self.texts("times", number=number, length=self.funnel.length(incident.seconds))
 
     def method(self) -> str:
         """What the changes rest on, and what they cannot say."""

@@ -10,8 +10,11 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
 
 from models.strict_yaml import load_strictly
 from server.funnel.texts import ReportTexts
+from server.languages.formats import Formats
 from server.risk.features import FEATURES
 from server.risk.properties import Value, is_property, property_key
+
+_ENGLISH = Formats("en")
 
 Text = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)]
 
@@ -47,7 +50,7 @@ class RiskTexts:
     def reason(self, feature: str, value: Value) -> str:
         """A feature with its value, such as ``an upload was refused: 2 times``."""
         if is_property(feature):
-            return f"{property_key(feature)}: {_short(value) if isinstance(value, float) else value}"
+            return f"{property_key(feature)}: {_ENGLISH.figure(value) if isinstance(value, float) else value}"
         text = self._texts[feature]
         label = text.label or self._report.of_cause([feature]).label
         if value is None:
@@ -55,13 +58,8 @@ class RiskTexts:
         if FEATURES[feature] == "text":
             return f"{label}: {value}"
         unit = "time" if text.unit == "times" and value == 1 else text.unit
-        return f"{label}: {_short(float(value))} {unit}".strip()
+        return f"{label}: {_ENGLISH.figure(float(value))} {unit}".strip()
 
     def help(self, feature: str) -> str:
         """What an app may do about a feature now; empty for nothing."""
         return "" if is_property(feature) else self._texts[feature].help
-
-
-def _short(number: float) -> str:
-    """A number with the digits that matter."""
-    return f"{number:,.0f}" if abs(number) >= 10 or number == int(number) else f"{number:.1f}"

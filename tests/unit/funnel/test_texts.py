@@ -136,6 +136,11 @@ def test_a_language_that_there_is_not_is_refused(file: Path) -> None:
     [
         (Condition("wait_for_reply_s", ">", 4.75), "Sekunden bis zur ersten Antwort > 4,75"),
         (Condition("wait_for_reply_s", "in", (1.5, 2.0)), "Sekunden bis zur ersten Antwort > 1,5 und <= 2"),
+        (Condition("app.upload_ms", ">", 6123.4), "upload_ms > 6.123"),
+        (Condition("app.upload_ms", "in", (6000.0, 8250.0)), "upload_ms > 6.000 und <= 8.250"),
+        (Condition("app.amount", "<=", 2_500_000.5), "amount <= 2.500.000"),
+        (Condition("app.share", "<=", 0.00012), "share <= 0,00012"),
+        (Condition("app.attempts", "=", 3.0), "attempts = 3"),
         (Condition("weekday", "=", "Monday"), "Wochentag (UTC) = Montag"),
         (Condition("app.day", "=", "Monday"), "day = Monday"),
         (Condition("document", "=", None), "Art der ersten Datei = unbekannt"),

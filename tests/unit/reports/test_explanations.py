@@ -188,3 +188,116 @@ def test_a_cause_of_few_persons_with_many_sessions_is_not_called_new(*, by_perso
     now, before = FunnelReport(800, None, (), (named,), compared=10), FunnelReport(800, None, (), compared=10)
     [found] = cause_changes(now, before, (week(7), week(3)))
     assert (found.named_now, found.sureness) == (True, sureness)
+
+
+KINDS = ("passport", "licence", "card")
+
+
+def with_documents(seed: int, early: int, sessions: int = 240) -> SessionTable:
+    """Sessions that took a picture on the way from the second step, and ``early`` of them before.
+
+    The gaps of the columns have drawn values, as those of a table from the ledger. No early picture is a passport.
+    """
+    random = np.random.default_rng(seed)
+    reached = random.choice([1, 2, 3, 4], sessions, p=[0.3, 0.2, 0.2, 0.3])
+    kinds = random.choice(np.array(KINDS, dtype=object), sessions)
+    kinds[:early] = "card"
+    seen = {1: np.arange(sessions) < early, 2: reached > 1}
+    features: dict[str, Column] = {}
+    known_at, gaps = {}, {}
+    for step in [1, 2] if early else [2]:
+        name = "app.kind@2" if early and step == 2 else "app.kind"
+        features[name] = np.where(seen[step], kinds, random.choice(kinds[seen[step]], sessions)).astype(object)
+        known_at[name], gaps[name] = step, ~seen[step]
+    ended = np.ones(sessions, dtype=bool)
+    return SessionTable(features, reached, ended, STEPS, known_at, gaps=gaps)
+
+
+def with_value(level: str, seen: float, sessions: int = 400) -> SessionTable:
+    """Sessions of which a share has a value, the same for all. A gap has it drawn."""
+    levels = np.full(sessions, level, dtype=object)
+    reached = np.full(sessions, 4, dtype=np.int64)
+    ended = np.ones(sessions, dtype=bool)
+    gaps = {"app.kind": np.arange(sessions) >= seen * sessions}
+    return SessionTable({"app.kind": levels}, reached, ended, STEPS, gaps=gaps)
+
+
+@pytest.mark.parametrize(("now", "before"), [(5, 0), (0, 5), (5, 5)])
+def test_what_few_sessions_did_early_in_one_of_the_weeks_neither_comes_nor_goes(now: int, before: int) -> None:
+    weeks = with_documents(1, now), with_documents(2, before)
+    assert new_values(*weeks) == ()
+    assert explain(*weeks).found == ()
+
+
+def test_only_values_of_the_sessions_themselves_are_counted() -> None:
+    [came, went] = new_values(with_value("a", 0.5), with_value("b", 0.25))
+    assert [(value.sessions, value.share, value.new) for value in (came, went)] == [
+        (200, 0.5, True),
+        (100, 0.25, False),
+    ]
+
+
+def test_no_value_neither_comes_nor_goes() -> None:
+    def week(value: str) -> SessionTable:
+        return replace(table(1), features={"variant": np.where(np.arange(4000) < 2000, value, "usual").astype(object)})
+
+    assert new_values(week("usual"), week("")) == ()
+    assert new_values(week(""), week("usual")) == ()
+
+
+@pytest.mark.parametrize("level", ["", "usual"])
+def test_a_reason_is_never_that_there_is_no_value(level: str) -> None:
+    """The sessions without a variant left more often, and there are none any more."""
+    of_old = np.arange(4000) < 2000
+    before = table(2)
+    reached = np.where(of_old & (np.arange(4000) % 2 == 0), 1, 4)
+    before = replace(before, features={"variant": np.where(of_old, level, "short").astype(object)}, reached=reached)
+    now = replace(table(1), features={"variant": np.full(4000, "short", dtype=object)}, reached=np.full(4000, 4))
+    assert [str(found.condition) for found in explain(now, before).found] == [
+        "variant = short" if not level else "variant = usual"
+    ]
+
+
+def test_what_is_known_of_a_part_explains_as_much_as_its_share() -> None:
+    """A version of which leaving is 40 points higher is new in the half of the sessions that have a value."""
+    half, new = np.arange(8000) % 2 == 0, np.arange(8000) % 4 == 0
+    chance = np.random.default_rng(1).random(8000)
+
+    def week(*, changed: bool) -> SessionTable:
+        bad = new & changed
+        drawn = np.random.default_rng(2).random(8000) < 0.5
+        version = np.where(bad | (~half & drawn & changed), "2", "1").astype(object)
+        reached = np.where(chance < 0.1 + 0.4 * bad, 1, 4)
+        return SessionTable({"version": version}, reached, np.ones(8000, dtype=bool), STEPS, gaps={"version": ~half})
+
+    [found] = explain(week(changed=True), week(changed=False)).found
+    assert (str(found.condition), found.shares) == ("version = 2", (0.0, 0.25))
+    assert found.effect.mid == pytest.approx(0.25 * 0.4, abs=0.015)
+    assert found.rates[1] == pytest.approx(0.5, abs=0.02)
+
+
+def _of_kind(named_now: bool, *weeks: SessionTable) -> str:
+    none = Interval(0.0, 0.0, 0.0)
+    evidence = Evidence("", 0, 0, 0.0, 0.0, none, ("app.kind",), conditions=(Condition("app.kind", "=", "passport"),))
+    named = Recommendation(2, "ux", "low", "Title.", "Action.", none, none, evidence)
+    reports = [FunnelReport(240, None, (), found, compared=10) for found in ((named,), ())]
+    now, before = reports if named_now else reports[::-1]
+    [found] = cause_changes(now, before, (weeks[0], weeks[1]))
+    assert found.named_now is named_now
+    return found.sureness
+
+
+@pytest.mark.parametrize("named_now", [True, False])
+@pytest.mark.parametrize(("now", "before"), [(5, 0), (0, 5)])
+def test_a_cause_whose_column_has_another_name_in_the_other_week_is_not_called_absent(
+    now: int, before: int, *, named_now: bool
+) -> None:
+    assert _of_kind(named_now, with_documents(1, now), with_documents(2, before)) == "unsure"
+
+
+def test_a_cause_is_absent_where_the_feature_is_known_and_no_session_has_it() -> None:
+    passports, cards, few = with_value("passport", 1), with_value("card", 1), with_value("card", 0.02)
+    assert _of_kind(False, cards, passports) == "absent"
+    assert _of_kind(False, few, passports) == "unsure", "eight sessions say nothing of the others"
+    other = replace(cards, features={"app.other": cards.features["app.kind"]}, gaps={})
+    assert _of_kind(False, other, passports) == "unsure", "nobody knows the feature in this week"

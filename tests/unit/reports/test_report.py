@@ -18,13 +18,15 @@ from pathlib import Path
 import pytest
 
 from models.errors import InternalError
-from server.funnel.types import SessionTable
+from server.funnel.recommendations import Evidence, Recommendation
+from server.funnel.types import Interval, SessionTable
 from server.languages.texts import LANGUAGES, texts_of_package
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.writer import Ledger
 from server.reports import weekly
 from server.reports.changes import compare
 from server.reports.message import ReportMessage, mail
+from server.reports.news import CauseChange, Sureness
 from server.reports.weekly import WeeklyReport
 from server.reports.wording import Wording
 from tests.unit.ledger.makers import new_id
@@ -83,6 +85,38 @@ def test_it_says_what_changed_and_why_that_may_be(message: ReportMessage) -> Non
     assert "correlation" in text
     assert "vestibule funnel report --from 2026-03-02 --to 2026-03-09" in text
     assert max(map(len, message.text.splitlines())) <= 80
+
+
+def _by_rule(step: int) -> Recommendation:
+    none = Interval(0.0, 0.0, 0.0)
+    return Recommendation(step, "ux", "low", "Ask for less", "Ask for less.", none, none)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_no_rule_of_thumb_says_that_nothing_explains_what_the_weeks_explain(step: int, report: WeeklyReport) -> None:
+    """Version 2.1 is named for step 2."""
+    changed = replace(report, report=replace(report.report, recommendations=(_by_rule(step),)))
+    made = ReportMessage.of(changed)
+    said = ["nothing in the data explains" in flat(form) for form in (made.text, made.html)]
+    assert said == [step != 2] * 2
+    assert ("What to change first" in made.html) is (step != 2)
+
+
+@pytest.mark.parametrize(("sureness", "left_out"), [("unsure", True), ("absent", False), ("clear", False)])
+def test_a_rule_of_thumb_gives_way_to_a_cause_that_may_still_be_there(
+    sureness: Sureness, left_out: bool, report: WeeklyReport
+) -> None:
+    none = Interval(0.0, 0.0, 0.0)
+    change = CauseChange(1, Evidence("slow", 20, 10, 0.5, 0.1, none, ("slow",)), named_now=False, sureness=sureness)
+    changed = replace(report, report=replace(report.report, recommendations=(_by_rule(1),)), causes=(change,))
+    assert (changed.recommendations == ()) is left_out
+
+
+def test_a_rule_of_thumb_stays_where_what_is_named_made_it_better(report: WeeklyReport) -> None:
+    [found] = report.explanations.found
+    better = replace(found, effect=Interval(-0.1, -0.05, -0.01))
+    changed = replace(report, report=replace(report.report, recommendations=(_by_rule(found.step),)))
+    assert replace(changed, explanations=replace(report.explanations, found=(better,))).recommendations
 
 
 def test_a_breaker_is_told_with_its_time_in_each_week(message: ReportMessage) -> None:

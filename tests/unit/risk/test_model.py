@@ -202,7 +202,7 @@ def test_every_feature_has_words() -> None:
     assert len(set(said.values())) == len(FEATURES)
     assert said["no_speech"] == "no speech was recognized: 2 times"
     assert texts.reason("no_speech", 1.0) == "no speech was recognized: 1 time"
-    assert texts.reason("idle_s", 95.4) == "time since anything happened: 95 s"
-    assert texts.reason("recognition_delay_s", 1.26) == "mean time to recognize an utterance: 1.3 s"
+    assert texts.reason("idle_s", 95.4) == "time since anything happened: 95.4 s"
+    assert texts.reason("recognition_delay_s", 1.26) == "mean time to recognize an utterance: 1.26 s"
     assert texts.reason("document", None) == "kind of the first upload: unknown"
     assert set(STAGES) < set(type(STAGES[0]))
