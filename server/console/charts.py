@@ -10,10 +10,6 @@ from typing import Final
 
 from server.languages.formats import Formats
 
-ROW: Final = 64
-"""Height of a row of a chart, in pixels: a line for its label, one for its numbers, and its marks."""
-_MARKS: Final = 52
-"""Where the marks of a row are."""
 LINE_TOP: Final = 12
 LINE_HEIGHT: Final = 96
 """Where the axis of a line begins, and how high it is, in pixels."""
@@ -47,7 +43,6 @@ class RowShown:
 
     label: str
     text: str
-    y: int
     mid: float
     low: float
     high: float
@@ -61,14 +56,12 @@ class Chart:
     """Intervals below each other on one axis.
 
     Attributes:
-        height: In pixels.
         ticks: Place in percent of the width, and text.
         text: The chart in words, for a screen reader.
         zero: Place of a line for no change; None for none.
     """
 
     rows: tuple[RowShown, ...]
-    height: int
     ticks: tuple[tuple[float, str], ...]
     text: str
     zero: float | None = None
@@ -123,7 +116,6 @@ def _chart(
         RowShown(
             label=span.label,
             text=text,
-            y=ROW * number + _MARKS,
             mid=place(span.mid),
             low=place(span.low),
             high=place(span.high),
@@ -131,10 +123,10 @@ def _chart(
             shape=span.shape,
             other=None if span.other is None else place(span.other),
         )
-        for number, (span, text) in enumerate(zip(spans, texts, strict=True))
+        for span, text in zip(spans, texts, strict=True)
     )
     words = f"{title}. " + " ".join(f"{row.label}: {row.text}." for row in rows)
-    return Chart(rows, ROW * len(rows) + 30, tuple(ticks), words, zero)
+    return Chart(rows, tuple(ticks), words, zero)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,12 +104,13 @@ class Filter:
 
     def words(self, texts: Texts) -> str:
         """What is chosen, in words; empty for nothing."""
-        said = [
-            f"{texts(label)}: {value if name in _OF_SESSIONS else texts.or_word(f'{name}_{value}', value)}"
-            for name, label in _LABELS.items()
-            if (value := self[name])
-        ]
+        said = [f"{texts(label)}: {self._word(name, texts)}" for name, label in _LABELS.items() if self[name]]
         return "; ".join(said)
+
+    def _word(self, name: str, texts: Texts) -> str:
+        """A value for people. Names of steps stand apart, so that a line can break between them."""
+        value = ", ".join(self.steps) if name == "steps" else self[name]
+        return value if name in _OF_SESSIONS else texts.or_word(f"{name}_{value}", value)
 
     @property
     def steps(self) -> list[str]:

@@ -108,11 +108,11 @@ class Groups:
             for segment in segments
             if (span := _conversion(segment.stages[-1], _short(self.label(segment.key)))) is not None
         ]
-        heads = (self._texts(f"by_{self._chosen['by']}"), *self._labels, self._texts("groups_rate"))
+        heads = (self._texts(f"by_{self._chosen['by']}"), self._texts("groups_rate"), *self._labels)
         rows = tuple(
             (
                 self.label(segment.key),
-                (*self._counts(segment.stages, **_address(segment.key)), self._rate(segment.stages)),
+                (self._rate(segment.stages), *self._counts(segment.stages, **_address(segment.key))),
             )
             for segment in segments
         )
@@ -129,11 +129,11 @@ class Groups:
             for step, line in zip(steps, shares, strict=True)
         )
         rows = tuple(
-            (time, (*self._counts(period.stages, period=time), self._rate(period.stages)))
+            (time, (self._rate(period.stages), *self._counts(period.stages, period=time)))
             for time, period in zip(times, periods, strict=True)
         )
         title = self._texts("times_title")
-        heads = (self._time_head(), *self._labels, self._texts("groups_rate"))
+        heads = (self._time_head(), self._texts("groups_rate"), *self._labels)
         return Section(title, None, lines, Table(title, heads, rows))
 
     def _by_group_and_time(self, segments: Sequence[FunnelSegment], periods: Sequence[FunnelPeriod]) -> Section:

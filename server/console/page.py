@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -31,6 +32,14 @@ _TEMPLATES = Environment(
     loader=PackageLoader("server.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
 )  # fmt: skip
+
+
+def _names(text: str) -> Markup:
+    """A text in which the machine names may break at their underscores."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))  # noqa: S704 - escaped
+
+
+_TEMPLATES.filters["names"] = _names
 
 
 def language_of(request: Request) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from html import unescape
 from pathlib import Path
 from uuid import uuid4
@@ -28,13 +30,13 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
     made.close()
 
 
-def fill(cursor: Cursor) -> None:
-    """100 sessions: 80 reached IN_PROGRESS, 20 were abandoned before it."""
+def fill(cursor: Cursor, dropped: int = 20) -> None:
+    """100 sessions: some were abandoned before IN_PROGRESS, the others reached it."""
     for number in range(100):
-        state = SessionState.IN_PROGRESS if number < 80 else SessionState.ABANDONED
+        state = SessionState.IN_PROGRESS if number < 100 - dropped else SessionState.ABANDONED
         row = SessionRow(str(uuid4()), "app", str(uuid4()), state, NOW, NOW, language="en")
         sessions.insert_or_get(cursor, replace(row, create_time=NOW - timedelta(days=number % 2)))
-        reached = (SessionState.STARTED, *([SessionState.IN_PROGRESS] if number < 80 else []))
+        reached = (SessionState.STARTED, *([SessionState.IN_PROGRESS] if number < 100 - dropped else []))
         for stage in reached:
             events.insert_event(cursor, EventRow(str(uuid4()), row.id, "app", "stage_entered", NOW, stage=stage))
 
@@ -43,7 +45,8 @@ async def test_the_funnel_shows_the_numbers_of_the_ledger_and_says_where_most_dr
     await harness.ledger.write(fill)
     async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
         page = unescape((await browser.get("/funnel")).text)
-        assert "Most people drop out before In progress: 20 of 100 (20.0\N{NO-BREAK SPACE}%)." in page
+        said = "Most people drop out before In progress: 20 of 100 (20.0\N{NO-BREAK SPACE}%)."
+        assert f'<p class="headline">{said} <span class="severity normal">Severity: normal.</span></p>' in page
         assert '<a href="/funnel/sessions?step=2&number=reached">80</a>' in page
         assert "13.3\N{NO-BREAK SPACE}\N{EN DASH} 28.9\N{NO-BREAK SPACE}%" in page, "the interval, once it is known"
         assert "In progress: 80 sessions" in page
@@ -55,6 +58,30 @@ async def test_the_funnel_shows_the_numbers_of_the_ledger_and_says_where_most_dr
             assert (await browser.get(f"/funnel?from={wrong}")).status_code == 400
         assert (await browser.get("/funnel?from=2026-02-02&to=2026-02-01")).status_code == 400
         assert "Client nobody: no session has it." in (await browser.get("/funnel?client=nobody")).text
+
+
+async def test_a_phone_shows_the_rate_first_and_breaks_long_names(harness: Harness) -> None:
+    await harness.ledger.write(fill)
+    steps = "STARTED,IN_PROGRESS"
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = (await browser.get(f"/funnel?steps={steps}&by=client&time=week")).text
+        by_week = (await browser.get(f"/funnel?steps={steps}&time=week")).text
+        by_client = (await browser.get(f"/funnel?steps={steps}&by=client")).text
+    assert "(Steps: STARTED, IN_<wbr>PROGRESS; " in page, "a line can break at each space"
+    for found in (by_week, by_client):
+        heads = [re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table) for table in found.split("<table>")[1:]]
+        assert [each[1] for each in heads] == ["Drop-off rate", "Reached the last step, 95 % interval"]
+
+
+@pytest.mark.parametrize(("dropped", "severity"), [(40, "high"), (60, "critical")])
+async def test_bad_news_has_the_colour_of_its_severity_and_says_it(
+    harness: Harness, dropped: int, severity: str
+) -> None:
+    await harness.ledger.write(partial(fill, dropped=dropped))
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = (await browser.get("/funnel")).text
+    assert f'<p class="headline {severity}">Most people drop out before In progress' in page
+    assert f'<span class="severity {severity}">Severity: {severity}, from ' in page
 
 
 async def test_an_analyst_of_one_client_sees_its_sessions_only(harness: Harness) -> None:
