@@ -276,6 +276,11 @@ def tell_stages_of_flows(cursor: Cursor) -> None:
     _run(cursor, flows.V_FLOWS_WITH_STAGES.statements())
 
 
+def show_when_records_expire(cursor: Cursor) -> None:
+    """Show when records expire, which says when a session without a decision is known to have left."""
+    _run(cursor, event_views.V_RECORDS_WITH_EXPIRY.statements(), views.V_FUNNEL.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -323,4 +328,6 @@ ALL: tuple[Migration, ...] = (
     keep_time_zones,
     tell_removed_fields,
     tell_stages_of_flows,
+    show_when_records_expire,
+    renew_macros,
 )
