@@ -1,19 +1,17 @@
-"""How many sessions reached each stage, and where the others dropped out."""
+"""Which funnel is counted, on which sessions, and the sessions behind its numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.funnel_shape import PLAIN, Shape
-from server.funnel.drop_offs import SeverityRules
 from server.funnel.steps import FUNNEL, STAGES, Steps, check_words, funnel_sessions
 from server.ledger.columns import Cursor, Row, fetch_all, stored_time_or_none
-from server.ledger.stage_report import StageReport
 
 Ordering = Literal["ordered", "strict", "any"]
 
@@ -113,34 +111,6 @@ _CHOSEN = """($since::TIMESTAMP IS NULL OR create_time >= $since)
 _OF_FLOW = """session_id IN (SELECT session_id FROM v_sessions
     WHERE flow = $flow AND ($flow_version = 0 OR flow_version = $flow_version))"""
 
-# The median is over the sessions that reached both stages and whose times of both are known.
-_MEDIANS_OF_STAGES = """, median(epoch(in_progress_time - create_time)) AS median_2,
-    median(epoch(awaiting_approval_time - in_progress_time)) AS median_3,
-    median(epoch(completed_time - awaiting_approval_time)) AS median_4"""
-
-
-def funnel_report(
-    cursor: Cursor, choice: FunnelChoice | None = None, rules: SeverityRules | None = None
-) -> list[StageReport]:
-    """Count a funnel.
-
-    A session that reached a later stage counts for the earlier ones. A session that has not ended does not count as
-    dropped; the server ends sessions that are idle for long.
-
-    Args:
-        cursor: Of a read.
-        choice: What is counted; None for the default funnel on all sessions.
-        rules: What is severe; None takes the usual rules.
-
-    Returns:
-        The stages or steps in order. ``severity`` is empty for the first stage.
-    """
-    chosen = choice or FunnelChoice()
-    names = chosen.names()
-    (counts,) = fetch_all(cursor, _counts_of(chosen, len(names)), chosen.parameters())
-    judged = rules or SeverityRules()
-    return [_stage(counts, position, name, judged) for position, name in enumerate(names, start=1)]
-
 
 def sessions_behind(
     cursor: Cursor, choice: FunnelChoice, position: int, number: Number, *, most: int, after: After = FROM_THE_FIRST
@@ -183,33 +153,3 @@ def check_position(choice: FunnelChoice, position: int) -> None:
             f"The funnel has {len(choice.names())} stages or steps.",
             reason=Reason.FUNNEL_POSITION_UNKNOWN,
         )
-
-
-def _counts_of(choice: FunnelChoice, stages: int) -> str:
-    positions = range(1, stages + 1)
-    counts = [
-        f"count(*) FILTER (reached >= {n}) AS reached_{n}, "
-        f"count(*) FILTER (reached = {n} AND NOT ended) AS under_way_{n}"
-        for n in positions
-    ]
-    medians = _MEDIANS_OF_STAGES
-    if choice.steps:
-        took = ((n, f"epoch(step_times[{n}] - step_times[{n - 1}])") for n in positions[1:])
-        medians = "".join(f", median(greatest(0, {s})) FILTER (reached >= {n}) AS median_{n}" for n, s in took)
-    return f"SELECT {', '.join(counts)}{medians} FROM {choice.sessions()}"  # noqa: S608 - words that were checked
-
-
-def _stage(counts: dict[str, Any], position: int, name: str, rules: SeverityRules) -> StageReport:
-    sessions: int = counts[f"reached_{position}"]
-    first = position == 1
-    could: int = sessions if first else counts[f"reached_{position - 1}"] - counts[f"under_way_{position - 1}"]
-    rate = (could - sessions) / could if could else 0.0
-    return StageReport(
-        name=name,
-        sessions=sessions,
-        under_way=counts[f"under_way_{position}"],
-        dropped=could - sessions,
-        drop_off_rate=rate,
-        median_s=counts.get(f"median_{position}"),
-        severity="" if first else rules.severity(could - sessions, could),
-    )

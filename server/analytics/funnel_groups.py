@@ -20,6 +20,7 @@ from server.analytics.funnel import (
     Number,
     check_position,
 )
+from server.analytics.funnel_cohorts import UNTIL_NOW, Watched, chosen_sessions, counts, waits_of
 from server.analytics.funnel_details import (
     QUANTILES,
     Attribution,
@@ -41,19 +42,27 @@ MOST_GROUPS: Final = 2000
 LARGEST_AMOUNT: Final = 1e300
 """A larger number does not count: a sum of them would be infinite, or no number."""
 _WORD = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}|")
-_STAGE_TIMES = "[create_time, in_progress_time, awaiting_approval_time, completed_time] AS step_times"
 
 
 def grouped_report(
-    cursor: Cursor, choice: FunnelChoice, details: Details, rules: SeverityRules | None = None
+    cursor: Cursor,
+    choice: FunnelChoice,
+    details: Details,
+    rules: SeverityRules | None = None,
+    watched: Watched = UNTIL_NOW,
 ) -> list[Group]:
     """Count a funnel by groups.
+
+    A session that reached a later stage counts for the earlier ones. A session that has not ended does not count as
+    dropped; the server ends sessions that are idle for long. Rates are of the sessions that had their time, by one rule
+    for all groups; see ``step_cohorts``.
 
     Args:
         cursor: Of a read.
         choice: What is counted.
         details: By which groups, and what else is told.
         rules: What is severe; None takes the usual rules.
+        watched: Until when the sessions were watched.
 
     Returns:
         All sessions first, then the groups of the breakdown. Groups with the most sessions come first, those with
@@ -62,7 +71,7 @@ def grouped_report(
     Raises:
         InvalidInput: FUNNEL_TOO_MANY_GROUPS.
     """
-    rows = fetch_all(cursor, _counting(choice, details), choice.parameters())
+    rows = fetch_all(cursor, _counting(choice, details), choice.parameters() | watched.parameters(cursor))
     if len(rows) > MOST_GROUPS:
         raise InvalidInput(
             f"The report would have more than {MOST_GROUPS} groups.", reason=Reason.FUNNEL_TOO_MANY_GROUPS
@@ -121,7 +130,7 @@ def _placed(choice: FunnelChoice, details: Details) -> str:
     """Common table expressions that end in ``placed``: a row for a session with its group, its time and its number."""
     breakdown, amount = details.breakdown, details.amount
     value, number = "NULL::VARCHAR", "NULL::DOUBLE"
-    parts = [f"chosen AS MATERIALIZED ({_sessions(choice)})"]
+    parts = [f"chosen AS MATERIALIZED ({chosen_sessions(choice)})"]
     joins = ""
     if breakdown is not None:
         parts.append(f"divided AS ({_values(choice, breakdown.by, breakdown.key, breakdown.attribution)})")
@@ -155,20 +164,15 @@ def _values(choice: FunnelChoice, by: Dimension, key: str, attribution: Attribut
     )
 
 
-def _sessions(choice: FunnelChoice) -> str:
-    times = "step_times" if choice.steps else _STAGE_TIMES
-    return f"SELECT session_id, client_id, variant, create_time, reached, ended, {times} FROM {choice.sessions()}"
-
-
 def _counting(choice: FunnelChoice, details: Details) -> str:
     numbers = ", ".join(column for n in range(1, len(choice.names()) + 1) for column in _columns(n, choice, details))
     by, period = details.breakdown is not None, details.period is not None
     sets = ["()"] + ["(kind, value)"] * by + ["(period)"] * period + ["(kind, value, period)"] * (by and period)
     of_segment, segment = ("grouping(kind) = 0", "kind, value") if by else ("false", "NULL AS kind, NULL AS value")
     of_period, time = ("grouping(period) = 0", "period") if period else ("false", "NULL AS period")
-    return f"""WITH {_placed(choice, details)}, counted AS (
+    return f"""WITH {_placed(choice, details)}, {waits_of(choice)}, counted AS (
             SELECT {numbers}, count(*) AS n, {of_segment} AS of_segment, {of_period} AS of_period, {segment}, {time}
-            FROM placed GROUP BY GROUPING SETS ({", ".join(sets)})),
+            FROM placed CROSS JOIN waits GROUP BY GROUPING SETS ({", ".join(sets)})),
         sized AS (SELECT *, max(n) OVER (PARTITION BY of_segment, kind, value) AS size FROM counted)
         FROM sized ORDER BY of_segment, kind <> 'value', kind = 'none', size DESC, value, of_period, period
         LIMIT {MOST_GROUPS + 1}"""
@@ -193,6 +197,8 @@ def _columns(n: int, choice: FunnelChoice, details: Details) -> Iterator[str]:
     yield f"count(*) FILTER ({made}) AS reached_{n}"
     yield f"count(*) FILTER ({dropped}) AS dropped_{n}"
     yield f"count(*) FILTER ({under_way}) AS under_way_{n}"
+    yield f"count(*) FILTER ({counts(choice, n)}) AS counted_{n}"
+    yield f"count(*) FILTER ({counts(choice, n)} AND {dropped}) AS counted_dropped_{n}"
     yield f"count(*) FILTER ({made} OR ended OR reached > {n}) AS known_{n}"
     if details.amount is not None:
         yield f"count(amount) FILTER ({made}) AS with_amount_{n}"
@@ -222,17 +228,16 @@ def _stages(row: Row, choice: FunnelChoice, details: Details, rules: SeverityRul
 
 
 def _stage(row: Row, n: int, name: str, median_s: float | None, rules: SeverityRules | None) -> StageReport:
-    sessions, dropped = row[f"reached_{n}"], row[f"dropped_{n}"]
-    could = sessions + dropped
-    rate = dropped / could if could else 0.0
+    counted, dropped = row[f"counted_{n}"], row[f"counted_dropped_{n}"]
     return StageReport(
         name=name,
-        sessions=sessions,
+        sessions=row[f"reached_{n}"],
         under_way=row[f"under_way_{n}"],
-        dropped=dropped,
-        drop_off_rate=rate,
+        dropped=row[f"dropped_{n}"],
+        counted=counted,
+        counted_dropped=dropped,
         median_s=median_s,
-        severity=rules.severity(dropped, could) if rules else "",
+        severity=rules.severity(dropped, counted) if rules else "",
     )
 
 

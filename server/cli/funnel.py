@@ -89,10 +89,10 @@ def funnel(
     """Show how many sessions reached each stage, and where the others dropped out. `report` says more about why.
 
     A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
-    session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
-    sessions that ended before the stage, drop_off_rate is their share, low and high are its 95 % interval, and
-    median is the time from the stage before; in --json it is median_s, in seconds. conversion is the share of the
-    first stage that came so far.
+    session that was idle for VESTIBULE_IDLE_SESSION_S. dropped counts the sessions that ended before the stage. Going
+    on is known before leaving, so the rate leaves out sessions that are too new: drop_off_rate is of the sessions that
+    counted says, and low and high are its 95 % interval. median is the time from the stage before; in --json it is
+    median_s, in seconds. conversion is the share of the first stage that came so far.
     --client finds a client of tokens by the id that the issuer gave it, too.
 
     With --steps the command counts a funnel over these events in the place of the stages. In strict order no other
@@ -206,9 +206,9 @@ def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportRes
     from server.services.funnel_analysis import Analysis
 
     stopped.require_ledger()
-    rules = Analysis.of_settings(stopped.settings).optimizer.rules
+    analysis = Analysis.of_settings(stopped.settings)
     with stopped.opened(migrates=False) as ledger:
-        return asyncio.run(count_funnel(ledger, request, client_pseudonym(stopped), rules))
+        return asyncio.run(count_funnel(ledger, request, client_pseudonym(stopped), analysis))
 
 
 funnel.add_command(report_command)

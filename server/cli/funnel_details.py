@@ -249,7 +249,8 @@ def _row(
         "sessions": stage.session_count,
         "under_way": stage.under_way_count,
         "dropped": stage.dropped_count,
-        "drop_off_rate": round(stage.drop_off_rate, 3),
+        "counted": stage.counted_count if stage.HasField("drop_off") else None,
+        "drop_off_rate": round(stage.drop_off_rate, 3) if _is_rated(stage) else None,
         "low": round(stage.drop_off.low, 3) if stage.HasField("drop_off") else None,
         "high": round(stage.drop_off.high, 3) if stage.HasField("drop_off") else None,
         "median_s": _seconds(stage.median_time) if stage.HasField("median_time") else None,
@@ -264,6 +265,11 @@ def _row(
     if request.step_rules or (request.flow and not request.steps):
         row["optional"] = stage.optional
     return row
+
+
+def _is_rated(stage: FunnelStage) -> bool:
+    """Whether the rate says something: no session counts for it while all are new."""
+    return bool(stage.counted_count) or not stage.HasField("drop_off")
 
 
 def _quantile(stage: FunnelStage, name: str) -> float | None:

@@ -113,7 +113,7 @@ def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportRes
 
     async def counted(ledger: Ledger) -> GetReportResponse:
         pseudonym = client_pseudonym(stopped)
-        report = await count_funnel(ledger, request, pseudonym, analysis.optimizer.rules)
+        report = await count_funnel(ledger, request, pseudonym, analysis)
         report.analysis.CopyFrom(await analysis.run(ledger, request, pseudonym))
         return report
 

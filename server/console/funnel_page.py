@@ -88,7 +88,7 @@ class FunnelPage:
         of_stages = chosen.of_stages
         if of_stages and reply.stages[0].session_count:
             analysis = await self._analyses.of(visit, chosen.analysis(texts.language))
-        stages = stages_shown(reply.stages, texts, analysis, of_stages=of_stages)
+        stages = stages_shown(reply.stages, texts, analysis)
         return visit.page(
             "funnel.html",
             stages=stages,
@@ -120,20 +120,19 @@ def unknown_texts(warnings: Iterable[FunnelWarning], request: Message, texts: Te
 
 
 def stages_shown(
-    stages: Sequence[FunnelStage], texts: Texts, analysis: FunnelAnalysis | None = None, *, of_stages: bool = True
+    stages: Sequence[FunnelStage], texts: Texts, analysis: FunnelAnalysis | None = None
 ) -> list[StageShown]:
     """The stages, each with its bar, and with the intervals of an analysis. Of an optional one there is no rate.
 
     Args:
         stages: All of them, or steps.
         texts: In the language of the page.
-        analysis: Has the rates of stages, with their intervals.
-        of_stages: Whether they are stages. Rates of steps are those of all sessions that have ended.
+        analysis: Has wider intervals where sessions of one person are alike.
     """
     most = max((stage.session_count for stage in stages), default=0)
     drop_offs = {found.to_stage: found for found in analysis.drop_offs} if analysis else {}
     return [
-        _shown(stage, drop_offs.get(stage.name), texts, first=number == 0, most=most, of_stages=of_stages)
+        _shown(stage, drop_offs.get(stage.name), texts, first=number == 0, most=most)
         for number, stage in enumerate(stages)
     ]
 
@@ -155,13 +154,9 @@ def worst(stages: Sequence[StageShown]) -> StageShown | None:
     return max(known, key=lambda stage: stage.rate.value if stage.rate else 0.0, default=None)
 
 
-def _shown(
-    stage: FunnelStage, drop_off: DropOff | None, texts: Texts, *, first: bool, most: int, of_stages: bool
-) -> StageShown:
-    rate, severity = Estimate(value=stage.drop_off_rate), stage.severity
-    dropped, counted = stage.dropped_count, stage.session_count + stage.dropped_count
-    if not of_stages and stage.HasField("drop_off"):
-        rate = stage.drop_off
+def _shown(stage: FunnelStage, drop_off: DropOff | None, texts: Texts, *, first: bool, most: int) -> StageShown:
+    rate, severity = stage.drop_off, stage.severity
+    counted, dropped = stage.counted_count, round(stage.counted_count * stage.drop_off_rate)
     if drop_off is not None:
         rate, severity = drop_off.drop_off_rate, drop_off.severity
         dropped, counted = drop_off.dropped_count, drop_off.continued_count + drop_off.dropped_count

@@ -214,7 +214,7 @@ def _conversion(stage: FunnelStage, label: str) -> Span | None:
 
 
 def _drop_off(stage: FunnelStage) -> Span | None:
-    if not stage.HasField("drop_off"):
+    if not stage.HasField("drop_off") or not stage.counted_count:
         return None
     rate = stage.drop_off
     return Span("", rate.value, rate.low, rate.high)

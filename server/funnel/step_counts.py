@@ -1,12 +1,4 @@
-"""How many sessions made each step, counted on those only whose end would be known by now.
-
-Going on is known at once; leaving is known when the session ends, which the server does after an idle time. So among
-the newest sessions those that went on are counted and those that left are still missing: their drop-off rate is too
-low. A session counts when it entered the stage so long ago that either outcome would be known: at least the idle time,
-and as long as it took with 99 % of the others. A session whose record can still be approved is not idle. So at a step
-that sessions with a record left or stand at, it is the idle time after that record expires. Newer ones, and those that
-have not ended, wait: they are not lost.
-"""
+"""How many sessions made each step, counted on those only whose end would be known by now; see ``step_cohorts``."""
 
 from __future__ import annotations
 
@@ -18,12 +10,11 @@ from typing import Any, Final
 from server.funnel.selection import CHOSEN, Selection
 from server.funnel.steps import STAGES, Steps
 from server.ledger.columns import Cursor, aware, fetch_all, stored_time_or_none
+from server.ledger.step_cohorts import StepTimes, last_seen, lateness
 
 _COUNTED: Final = ("step", "entered", "went_on", "dropped", "under_way", "median_s", "entered_until")
 
-# The last thing that the ledger knows of. A server that was stopped has seen nothing since.
-_LAST_SEEN = """SELECT greatest((SELECT max(update_time) FROM sessions), (SELECT max(server_time) FROM events))
-    AS last_seen"""
+_LAST_SEEN = f"SELECT {last_seen('sessions', 'events')} AS last_seen"
 
 _STAGE_TIMES = (
     "v.create_time",
@@ -31,6 +22,10 @@ _STAGE_TIMES = (
     "coalesce(awaiting_approval_time, in_progress_time, s.create_time)",
     "completed_time",
 )
+
+
+_TIMES: Final = StepTimes("enter_time", "next_time", "went_on", "late_ms", "$idle_ms")
+_COUNTS: Final = _TIMES.counts("all_known", "wait", "$observed_until::TIMESTAMP")
 
 
 def _outcomes(steps: Steps) -> str:
@@ -43,6 +38,8 @@ def _outcomes(steps: Steps) -> str:
             reached > {k} AS went_on, ended, end_time, expire_time FROM stages WHERE reached >= {k}"""  # noqa: S608 - literals of ours
         for k in numbers[:-1]
     )
+    names = str([str(name) for name in steps.names])
+    late = "SELECT NULL::VARCHAR AS step, NULL::BIGINT AS late_ms" if steps.of_stages else None
     return f"""stages AS (
         SELECT session_id, reached, ended, s.stage_time AS end_time, s.create_time AS open_time, {named}, expire_time
         FROM {steps.sessions or "v_session_stages"} AS v JOIN sessions AS s ON s.id = v.session_id
@@ -50,18 +47,10 @@ def _outcomes(steps: Steps) -> str:
             USING (session_id)
         WHERE {CHOSEN}),
     outcomes AS ({each}),
-    waits AS (
-        SELECT step, to_milliseconds(greatest(
-                $idle_ms + quantile_disc(date_diff('ms', enter_time, next_time), 0.99) FILTER (went_on),
-                quantile_disc(date_diff('ms', enter_time, end_time), 0.99) FILTER (ended AND NOT went_on),
-                $idle_ms + quantile_disc(date_diff('ms', enter_time, expire_time), 0.99) FILTER (NOT went_on), $idle_ms)
-            ) AS wait, bool_and(went_on OR ended) AS all_known
-        FROM outcomes GROUP BY step),
-    known AS (
-        -- Where every session of a step has ended or gone on, none can be missing, and all count.
-        SELECT outcomes.*, all_known, wait,
-            (went_on OR ended) AND (all_known OR enter_time <= $observed_until::TIMESTAMP - wait) AS counts
-        FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - literals of ours, and steps that were checked
+    late AS ({late or lateness("events", "stages", names)}),
+    timed AS (SELECT outcomes.*, late_ms FROM outcomes LEFT JOIN late ON late.step = {names}[outcomes.step + 1]),
+    waits AS (SELECT step, {_TIMES.wait()} AS wait, {_TIMES.all_known()} AS all_known FROM timed GROUP BY step),
+    known AS (SELECT outcomes.*, all_known, wait, {_COUNTS} AS counts FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - literals of ours, and steps that were checked
 
 
 def _counts(steps: Steps) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from server.ledger import views
 from server.ledger.answers import V_ANSWERS
 from server.ledger.daily_events import V_DAILY_EVENTS
-from server.ledger.event_views import EVENT_VIEWS
+from server.ledger.event_views import V_DECISIONS, V_EVENTS, V_RECORDS_WITH_EXPIRY
 from server.ledger.flows import V_FLOWS_WITH_STAGES, V_SESSIONS_WITH_FLOWS
 from server.ledger.macro_views import V_MACROS
 from server.ledger.picture_labels import V_PICTURE_LABELS
@@ -19,7 +19,8 @@ _REPLACED = (views.V_SESSIONS, views.V_DEAD_LETTERS, V_TURNS)
 ALL_VIEWS = (
     V_SESSIONS_WITH_FLOWS,
     *(view for view in views.FIRST_VIEWS if view not in _REPLACED),
-    *(views.V_AUDIT, views.V_SERVER_EVENTS, *views.ATTEMPT_VIEWS, *EVENT_VIEWS, V_PERSON_SESSIONS, V_DAILY_EVENTS),
+    *(views.V_AUDIT, views.V_SERVER_EVENTS, *views.ATTEMPT_VIEWS),
+    *(V_EVENTS, V_RECORDS_WITH_EXPIRY, V_DECISIONS, V_PERSON_SESSIONS, V_DAILY_EVENTS),
     V_MACROS,
     V_FLOWS_WITH_STAGES,
     V_ANSWERS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from server.ledger.table_schema import SqlView
 
 V_EVENTS = SqlView(
@@ -71,6 +73,15 @@ V_DECISIONS = SqlView(
         epoch(decide_time - r.create_time) AS waited_s
     FROM recommendations AS r JOIN sessions AS s ON s.id = r.session_id
     WHERE r.state IN ('APPROVED', 'REJECTED') AND decide_time IS NOT NULL""",
+)
+
+V_RECORDS_WITH_EXPIRY = replace(
+    V_RECORDS,
+    columns={
+        **V_RECORDS.columns,
+        "expire_time": "Until when it can be approved, UTC; null where there is no such time.",
+    },
+    sql=V_RECORDS.sql.replace("AS redactions", "AS redactions, expire_time"),
 )
 
 EVENT_VIEWS = (V_EVENTS, V_RECORDS, V_DECISIONS)

@@ -8,8 +8,10 @@ are.
 
 from __future__ import annotations
 
+from server.ledger.event_order import ORDER_BY, ORDER_TIME
 from server.ledger.funnel_steps import MOST_STEPS, REACHED, SESSIONS, UNKNOWN
 from server.ledger.funnel_values import text_of
+from server.ledger.step_cohorts import StepTimes, last_seen, lateness
 from server.ledger.table_schema import SqlMacro
 
 _STEPS = (
@@ -32,8 +34,14 @@ FUNNEL_PARAMETERS = (_STEPS, _WITHIN, _ORDERING, *_SESSIONS)
 FUNNEL_CALL = ", ".join(name if name == "steps" else f"{name} := {name}" for name, _, _ in FUNNEL_PARAMETERS)
 _POSITION = "1 for the first step."
 _STEP = "Name of the step; where any order counts, how many steps."
-_NAMED = "CASE WHEN ordering = 'any' THEN concat(position, CASE position WHEN 1 THEN ' step' ELSE ' steps' END) "
-_NAME_OF_STEP = f"{_NAMED} ELSE steps[position] END AS step"
+
+
+def _name_of_step(position: str) -> str:
+    return f"""CASE WHEN ordering = 'any' THEN concat({position}, CASE {position} WHEN 1 THEN ' step' ELSE ' steps' END)
+        ELSE steps[{position}] END"""
+
+
+_NAME_OF_STEP = f"{_name_of_step('position')} AS step"
 _POSITIONS = f"""(SELECT position FROM (SELECT unnest(range(1, greatest(1, len(steps)) + 1)) AS position)
         WHERE {UNKNOWN} IS NULL)"""
 
@@ -73,10 +81,14 @@ FUNNEL = SqlMacro(
     FROM counted ORDER BY position""",
 )
 
+_IDLE = ("idle", "INTERVAL 30 MINUTE", "Idle time after which the server ends a session, VESTIBULE_IDLE_SESSION_S.")
+_TIMES = StepTimes("enter_time", "next_time", "went_on", "late_ms", "epoch_ms(idle::INTERVAL)")
+_COUNTS = _TIMES.counts("all_known", "wait", "observed_until")
+
 DROP_OFFS = SqlMacro(
     "drop_offs",
     "Where sessions leave a funnel over any events, one row a step except the last.",
-    FUNNEL_PARAMETERS,
+    (*FUNNEL_PARAMETERS, _IDLE),
     {
         "position": _POSITION,
         "step": _STEP,
@@ -84,27 +96,47 @@ DROP_OFFS = SqlMacro(
         "sessions": "Sessions that reached the step: went_on, dropped and under_way together.",
         "went_on": "Those that reached the next step.",
         "dropped": "Those that ended without reaching it.",
-        "under_way": "Those that have not ended, so that nobody knows yet. The rate does not count them.",
-        "drop_off_rate": "dropped / (went_on + dropped), 0 to 1; null when both are 0.",
+        "under_way": "Those that have not ended, so that nobody knows yet.",
+        "drop_off_rate": "Share of counted that ended without reaching the next step, 0 to 1; null when none counts.",
         "low": "Lower end of the 95 % interval of the rate (Wilson).",
         "high": "Upper end of that interval.",
+        "counted": "Those that the rate is of: they reached the step so long ago that it would be known by now whether "
+        "they left. Going on is known before leaving, so a rate of all known ends would be too low.",
     },
     f"""
-    WITH reached_counts AS (SELECT reached, ended, count(*) AS n FROM funnel_sessions({FUNNEL_CALL}) GROUP BY ALL),
-    counted AS (SELECT position,
-        coalesce(sum(n), 0)::BIGINT AS sessions,
-        coalesce(sum(n) FILTER (reached > position), 0)::BIGINT AS went_on,
-        coalesce(sum(n) FILTER (reached = position AND ended), 0)::BIGINT AS dropped,
-        coalesce(sum(n) FILTER (reached = position AND NOT ended), 0)::BIGINT AS under_way
-        FROM {_POSITIONS} LEFT JOIN reached_counts ON reached >= position GROUP BY position),
-    named AS (SELECT *, {_NAME_OF_STEP}, nullif(went_on + dropped, 0) AS known FROM counted),
-    rated AS (SELECT *, lead(step) OVER (ORDER BY position) AS next_step, dropped / known AS drop_off_rate,
-        3.841458820694124 / known AS z FROM named)
-    SELECT position, step, next_step, sessions, went_on, dropped, under_way, drop_off_rate,
-        CASE WHEN known > 0 THEN greatest(0, (middle - reach) / (1 + z)) END AS low,
-        CASE WHEN known > 0 THEN least(1, (middle + reach) / (1 + z)) END AS high
-    FROM (SELECT *, drop_off_rate + z / 2 AS middle, sqrt(z * (drop_off_rate * (1 - drop_off_rate) + z / 4)) AS reach
-        FROM rated) WHERE position < len(steps) ORDER BY position""",
+    WITH made AS MATERIALIZED (SELECT session_id, reached, ended, step_times, create_time AS open_time,
+            stage_time AS end_time, expire_time
+        FROM funnel_sessions({FUNNEL_CALL}) JOIN (SELECT session_id, stage_time FROM v_sessions) USING (session_id)
+            LEFT JOIN (SELECT session_id, max(expire_time) AS expire_time FROM v_records GROUP BY session_id)
+            USING (session_id)),
+    arrivals AS ({lateness("v_events", "made", "steps")}),
+    outcomes AS (SELECT position, step_times[position] AS enter_time, step_times[position + 1] AS next_time,
+            reached > position AS went_on, ended, end_time, expire_time,
+            CASE ordering WHEN 'any' THEN most_late_ms ELSE arrivals.late_ms END AS late_ms
+        FROM {_POSITIONS} JOIN made ON reached >= position
+            LEFT JOIN arrivals ON arrivals.step = steps[position + 1]
+            CROSS JOIN (SELECT max(late_ms) AS most_late_ms FROM arrivals)),
+    waits AS (SELECT position, {_TIMES.wait()} AS wait, {_TIMES.all_known()} AS all_known
+        FROM outcomes GROUP BY position),
+    watched AS (SELECT {last_seen("v_sessions", "v_events")} AS observed_until),
+    totals AS (SELECT position, count(*) AS sessions,
+            count(*) FILTER (went_on) AS went_on,
+            count(*) FILTER (ended AND NOT went_on) AS dropped,
+            count(*) FILTER (NOT ended AND NOT went_on) AS under_way,
+            count(*) FILTER ({_COUNTS}) AS counted,
+            count(*) FILTER ({_COUNTS} AND NOT went_on) AS counted_dropped
+        FROM outcomes JOIN waits USING (position) CROSS JOIN watched GROUP BY position),
+    rated AS (SELECT *, counted_dropped / nullif(counted, 0) AS drop_off_rate,
+        3.841458820694124 / nullif(counted, 0) AS z FROM totals)
+    SELECT position, {_NAME_OF_STEP}, {_name_of_step("position + 1")} AS next_step,
+        {", ".join(f"coalesce({number}, 0) AS {number}" for number in ("sessions", "went_on", "dropped", "under_way"))},
+        drop_off_rate,
+        CASE WHEN counted > 0 THEN greatest(0, (middle - reach) / (1 + z)) END AS low,
+        CASE WHEN counted > 0 THEN least(1, (middle + reach) / (1 + z)) END AS high,
+        coalesce(counted, 0) AS counted
+    FROM {_POSITIONS} LEFT JOIN (SELECT *, drop_off_rate + z / 2 AS middle,
+            sqrt(z * (drop_off_rate * (1 - drop_off_rate) + z / 4)) AS reach FROM rated) USING (position)
+    WHERE position < len(steps) ORDER BY position""",
 )
 
 TIME_TO_CONVERT = SqlMacro(
@@ -134,7 +166,8 @@ TIME_TO_CONVERT = SqlMacro(
 
 SESSION_TIMELINE = SqlMacro(
     "session_timeline",
-    "Everything that happened in one session, in order.",
+    "Everything that happened in one session, in order: by time, and an event of the app never before one that the app "
+    "counted before it.",
     (("session", "", "UUID of the session."),),
     {
         "position": "From 1.",
@@ -145,13 +178,14 @@ SESSION_TIMELINE = SqlMacro(
         "took_s": "Seconds in the stage before, or of work.",
         "properties": "Properties of an event that are safe to read; null for the others.",
     },
-    """
+    f"""
     WITH happened AS (
-        SELECT event_time AS time, 'event' AS kind, name, coalesce(stage, '') AS detail, took_s, properties, sequence,
-            server_time, event_id FROM v_events WHERE session_id = session
-        UNION ALL SELECT time, kind, name, detail, took_s, NULL, 0, time, '' FROM v_session_timeline
+        SELECT {ORDER_TIME} AS order_time, event_time AS time, 'event' AS kind, name, coalesce(stage, '') AS detail,
+            took_s, properties, sequence, server_time, id
+        FROM (SELECT *, event_id AS id FROM v_events WHERE session_id = session)
+        UNION ALL SELECT time, time, kind, name, detail, took_s, NULL, 0, time, '' FROM v_session_timeline
             WHERE session_id = session AND kind <> 'event')
-    SELECT row_number() OVER (ORDER BY time, sequence, server_time, event_id, kind, name) AS position,
+    SELECT row_number() OVER (ORDER BY {ORDER_BY}, kind, name) AS position,
         time, kind, name, detail, took_s, properties FROM happened ORDER BY position""",
 )
 
@@ -179,11 +213,11 @@ FUNNEL_BY = SqlMacro(
     },
     f"""
     WITH given_values AS (
-        SELECT session_id, CASE attribution WHEN 'first' THEN arg_min(given, (event_time, sequence))
-            WHEN 'last' THEN arg_max(given, (event_time, sequence))
+        SELECT session_id, CASE attribution WHEN 'first' THEN arg_min(given, (event_time, sequence, event_id))
+            WHEN 'last' THEN arg_max(given, (event_time, sequence, event_id))
             ELSE error('The attribution is first or last.') END AS value
-        FROM (SELECT session_id, event_time, sequence, {text_of("properties", "property")} AS given FROM v_events
-            WHERE source = 'app' AND property NOT IN ('variant', 'client', 'week'))
+        FROM (SELECT session_id, event_time, sequence, event_id, {text_of("properties", "property")} AS given
+            FROM v_events WHERE source = 'app' AND property NOT IN ('variant', 'client', 'week'))
         WHERE given IS NOT NULL GROUP BY session_id),
     valued AS (SELECT reached, CASE property WHEN 'variant' THEN variant WHEN 'client' THEN client_id
             WHEN 'week' THEN strftime(date_trunc('week', create_time), '%Y-%m-%d') ELSE value END AS value

@@ -44,8 +44,7 @@ def _run(cursor: Cursor, *parts: list[str]) -> None:
 
 def create_tables(cursor: Cursor) -> None:
     """Create sessions and the tables that belong to them."""
-    for table in schema.FIRST_TABLES:
-        _run(cursor, table.statements())
+    _run(cursor, *(table.statements() for table in schema.FIRST_TABLES))
 
 
 def remember_breakers(cursor: Cursor) -> None:
@@ -55,8 +54,7 @@ def remember_breakers(cursor: Cursor) -> None:
 
 def create_views(cursor: Cursor) -> None:
     """Create the views that analysts read."""
-    for view in views.FIRST_VIEWS:
-        _run(cursor, view.statements())
+    _run(cursor, *(view.statements() for view in views.FIRST_VIEWS))
 
 
 def keep_words(cursor: Cursor) -> None:
@@ -66,8 +64,7 @@ def keep_words(cursor: Cursor) -> None:
 
 def tell_who_is_under_way(cursor: Cursor) -> None:
     """Make the funnel's views again: a session that is under way does not count as dropped."""
-    for view in views.UNDER_WAY_VIEWS:
-        _run(cursor, view.statements())
+    _run(cursor, *(view.statements() for view in views.UNDER_WAY_VIEWS))
 
 
 def remember_who_detects(cursor: Cursor) -> None:
@@ -138,8 +135,7 @@ def keep_server_events(cursor: Cursor) -> None:
 def record_attempts(cursor: Cursor) -> None:
     """Create the table of attempts at jobs, and store the call and the build of a dead letter."""
     _run(cursor, job_attempts.JOB_ATTEMPTS.statements(), schema_changes.LETTER_FIELDS)
-    for view in views.ATTEMPT_VIEWS:
-        _run(cursor, view.statements())
+    _run(cursor, *(view.statements() for view in views.ATTEMPT_VIEWS))
 
 
 def remember_letter_operations(cursor: Cursor) -> None:
@@ -159,16 +155,13 @@ def declare_events(cursor: Cursor) -> None:
 
 def count_funnels_over_events(cursor: Cursor) -> None:
     """Create the views of events, records and decisions, and the macros that count funnels over any events."""
-    for view in event_views.EVENT_VIEWS:
-        _run(cursor, view.statements())
-    for macro in macros.FIRST_MACROS:
-        _run(cursor, macro.statements())
+    _run(cursor, *(view.statements() for view in event_views.EVENT_VIEWS))
+    _run(cursor, *(macro.statements() for macro in macros.FIRST_MACROS))
 
 
 def break_funnels_down(cursor: Cursor) -> None:
     """Create the macro that counts a funnel for each value of a property."""
-    for macro in macros.SECOND_MACROS:
-        _run(cursor, macro.statements())
+    _run(cursor, *(macro.statements() for macro in macros.SECOND_MACROS))
 
 
 def count_who_comes_back(cursor: Cursor) -> None:
@@ -188,8 +181,7 @@ def remember_weekly_reports(cursor: Cursor) -> None:
 
 def give_funnels_a_shape(cursor: Cursor) -> None:
     """Create the macros for optional steps, excluded events and windows by step, and for the groups of a funnel."""
-    for macro in funnel_macros.SHAPE_MACROS:
-        _run(cursor, macro.statements())
+    _run(cursor, *(macro.statements() for macro in funnel_macros.SHAPE_MACROS))
 
 
 def renew_macros(cursor: Cursor) -> None:
@@ -204,8 +196,7 @@ def count_events_of_sessions(cursor: Cursor) -> None:
 
 def leave_deleted_events_out_of_the_funnel(cursor: Cursor) -> None:
     """Make the funnel's views again: a session whose events retention has deleted counted as dropped."""
-    for view in views.UNDER_WAY_VIEWS:
-        _run(cursor, view.statements())
+    _run(cursor, *(view.statements() for view in views.UNDER_WAY_VIEWS))
 
 
 def place_openings_first(cursor: Cursor) -> None:
@@ -215,8 +206,7 @@ def place_openings_first(cursor: Cursor) -> None:
 
 def review_fields(cursor: Cursor) -> None:
     """Create the tables of reviews and the view of decisions about fields, and store how many approvals are needed."""
-    for table in reviews_schema.REVIEW_TABLES:
-        _run(cursor, table.statements())
+    _run(cursor, *(table.statements() for table in reviews_schema.REVIEW_TABLES))
     _run(cursor, [*reviews_schema.APPROVALS_NEEDED, *reviews_schema.V_FIELD_DECISIONS.statements()])
 
 
@@ -281,6 +271,11 @@ def count_attempts_at_reports_from_the_first(cursor: Cursor) -> None:
     _run(cursor, weekly_reports.FIRST_ATTEMPTS)
 
 
+def show_when_records_expire(cursor: Cursor) -> None:
+    """Show when records expire, which says when a session without a decision is known to have left."""
+    _run(cursor, event_views.V_RECORDS_WITH_EXPIRY.statements(), views.V_FUNNEL.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -329,4 +324,6 @@ ALL: tuple[Migration, ...] = (
     tell_removed_fields,
     tell_stages_of_flows,
     count_attempts_at_reports_from_the_first,
+    show_when_records_expire,
+    renew_macros,
 )

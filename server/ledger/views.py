@@ -66,7 +66,8 @@ V_FUNNEL = SqlView(
         "sessions": "Sessions that reached it.",
         "under_way": "Sessions that got no further so far and have not ended.",
         "dropped": "Sessions of the stage before that ended without reaching it; 0 for the first.",
-        "drop_off_rate": "Share of dropped in all that reached it or were dropped before it, 0 to 1.",
+        "drop_off_rate": "Share of dropped in all that reached it or were dropped before it, 0 to 1. Too low while "
+        "many are under way, because going on is known before leaving; the macro drop_offs leaves new ones out.",
         "median_s": "Median seconds from the stage before; null where nobody made the step.",
     },
     """WITH steps AS (

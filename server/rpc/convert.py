@@ -248,6 +248,7 @@ def stage(report: StageReport) -> funnel_pb2.FunnelStage:
         under_way_count=report.under_way,
         dropped_count=report.dropped,
         drop_off_rate=report.drop_off_rate,
+        counted_count=report.counted,
         severity=_SEVERITIES.get(report.severity, funnel_pb2.SEVERITY_UNSPECIFIED),
     )
     if report.median_s is not None:

@@ -11,13 +11,10 @@ from ray_tasks.types import Gateway
 from server.access import ownership
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, current_caller
-from server.analytics.funnel import funnel_report
 from server.analytics.funnel_details import Details
 from server.analytics.funnel_groups import grouped_report
-from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import surroundings, timeline
 from server.flows.definition import FlowDefinition
-from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor
 from server.ledger.long_reads import LongReads, Reads
 from server.ledger.types import Clock
@@ -30,7 +27,7 @@ from server.services import event_messages
 from server.services.event_intake import MOST_OF_SESSION, EventIntake
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_choice import funnel_choice, with_stages
-from server.services.funnel_details import funnel_details, report_message, stage_messages
+from server.services.funnel_details import funnel_details, report_message
 from server.services.funnel_lists import SessionLists, list_behind
 from server.services.funnel_warnings import name_warnings
 from server.services.timeline_messages import add_surroundings, timeline_message
@@ -43,7 +40,7 @@ async def count_funnel(
     ledger: Reads,
     request: funnel_pb2.GetReportRequest,
     pseudonym: Callable[[str], str],
-    rules: SeverityRules,
+    analysis: Analysis,
     *,
     visible_to: str = "",
 ) -> funnel_pb2.GetReportResponse:
@@ -53,7 +50,7 @@ async def count_funnel(
         ledger: What is counted.
         request: From when to when, of which client and flow, which steps, and what else is told.
         pseudonym: What the server calls a client of tokens, from the id that its issuer gave it.
-        rules: What is severe.
+        analysis: What is severe, and until when sessions were watched.
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
 
     Raises:
@@ -63,10 +60,7 @@ async def count_funnel(
 
     def read(cursor: Cursor) -> funnel_pb2.GetReportResponse:
         choice = funnel_choice(with_stages(cursor, request), pseudonym, visible_to)
-        if details != Details() or choice.shape != PLAIN:
-            report = report_message(grouped_report(cursor, choice, details, rules))
-        else:
-            report = funnel_pb2.GetReportResponse(stages=stage_messages(funnel_report(cursor, choice, rules)))
+        report = report_message(grouped_report(cursor, choice, details, analysis.optimizer.rules, analysis.watched()))
         report.warnings.extend(name_warnings(cursor, request, report, pseudonym, visible_to))
         return report
 
@@ -139,10 +133,9 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self, request: funnel_pb2.GetReportRequest, context: Any
     ) -> funnel_pb2.GetReportResponse:
         visible_to = current_caller().client_id
-        rules = self._analysis.optimizer.rules
         is_long = bool(request.steps or request.flow) or funnel_details(request) != Details()
         reads: Reads = self._long_reads if is_long else self._ledger
-        report = await count_funnel(reads, request, self._pseudonym, rules, visible_to=visible_to)
+        report = await count_funnel(reads, request, self._pseudonym, self._analysis, visible_to=visible_to)
         if request.analyze:
             found = await self._analysis.run(self._long_reads, request, self._pseudonym, visible_to=visible_to)
             report.analysis.CopyFrom(found)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from vestibule.v1 import funnel_pb2
 
 from server.analytics.funnel import FunnelChoice
+from server.analytics.funnel_cohorts import Watched
 from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
 from server.funnel.selection import Selection
@@ -58,6 +59,10 @@ class Analysis:
         optimizer = FunnelOptimizer(rules, texts[LANGUAGES[0]])
         return cls(optimizer, timedelta(seconds=settings.idle_session_s), clock, texts)
 
+    def watched(self) -> Watched:
+        """Until when sessions were watched, at this moment."""
+        return Watched(self.clock() if self.clock else None, self.idle)
+
     async def run(
         self,
         ledger: Reads,
@@ -79,11 +84,12 @@ class Analysis:
         """
         language = request.language
         optimizer = self.optimizer.saying(self.texts[language]) if language else self.optimizer
-        now = self.clock() if self.clock else None
+        watched = self.watched()
 
         def read(cursor: Cursor) -> FunnelData:
             choice = funnel_choice(with_stages(cursor, request, optional=False), pseudonym, visible_to)
-            return read_funnel(cursor, _selection(choice), steps=choice.analyzed(), now=now, idle=self.idle)
+            steps = choice.analyzed()
+            return read_funnel(cursor, _selection(choice), steps=steps, now=watched.now, idle=watched.idle)
 
         async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
             data = await ledger.read(read)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import accumulate
 from typing import Final
 
 from vestibule.v1 import funnel_pb2
@@ -26,8 +25,8 @@ from server.analytics.funnel_details import (
     StageDetails,
     Touch,
 )
-from server.funnel.intervals import wilson_of_known
-from server.ledger.stage_report import StageReport
+from server.funnel.intervals import wilson, wilson_of_known
+from server.funnel.types import Interval
 from server.rpc import convert
 from server.services.funnel_choice import NUMBERS
 
@@ -105,18 +104,8 @@ def _period_start(request: funnel_pb2.ListFunnelSessionsRequest) -> datetime:
     return start
 
 
-def stage_messages(stages: Sequence[StageReport]) -> list[funnel_pb2.FunnelStage]:
-    """The stages of a report without details."""
-    under_way_before = accumulate((stage.under_way for stage in stages), initial=0)
-    known = [
-        StageDetails(stage, stages[0].sessions - under_way)
-        for stage, under_way in zip(stages, under_way_before, strict=False)
-    ]
-    return [*_stage_messages(known)]
-
-
 def report_message(groups: Sequence[Group]) -> funnel_pb2.GetReportResponse:
-    """A report with details; the first group is all sessions."""
+    """A report; the first group is all sessions."""
     report = funnel_pb2.GetReportResponse()
     for group in groups:
         stages = [*_stage_messages(group.stages)]
@@ -141,22 +130,18 @@ def _key(segment: Segment) -> funnel_pb2.FunnelSegmentKey:
 
 
 def _stage_messages(stages: Sequence[StageDetails]) -> Iterator[funnel_pb2.FunnelStage]:
-    before = None  # the sessions of the required step before
-    for stage in stages:
-        yield _stage_message(stage, stages[0].report.sessions, before)
-        if not stage.optional:
-            before = stage.report.sessions
+    for position, stage in enumerate(stages):
+        yield _stage_message(stage, stages[0].report.sessions, is_first=not position)
 
 
-def _stage_message(stage: StageDetails, first: int, before: int | None) -> funnel_pb2.FunnelStage:
+def _stage_message(stage: StageDetails, first: int, *, is_first: bool) -> funnel_pb2.FunnelStage:
     message = convert.stage(stage.report)
     message.optional = stage.optional
     report = stage.report
     if stage.known:
-        message.conversion_rate.CopyFrom(_share(report.sessions, stage.known, first))
-    decided = report.sessions + report.dropped
-    if before is not None and not stage.optional and decided:
-        message.drop_off.CopyFrom(_share(report.dropped, decided, before))
+        message.conversion_rate.CopyFrom(_estimate(wilson_of_known(report.sessions, stage.known, first - stage.known)))
+    if not is_first and not stage.optional and report.sessions + report.dropped:
+        message.drop_off.CopyFrom(_estimate(wilson(report.counted_dropped, report.counted)))
     if stage.times_s:
         message.times.CopyFrom(_quantiles(stage.times_s))
     if stage.times_from_first_s:
@@ -166,8 +151,7 @@ def _stage_message(stage: StageDetails, first: int, before: int | None) -> funne
     return message
 
 
-def _share(hits: int, of: int, all_sessions: int) -> funnel_pb2.Estimate:
-    rate = wilson_of_known(hits, of, all_sessions - of)
+def _estimate(rate: Interval) -> funnel_pb2.Estimate:
     return funnel_pb2.Estimate(value=rate.mid, low=rate.low, high=rate.high)
 
 

@@ -6,7 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from server.analytics.funnel import FunnelChoice
+from server.analytics.funnel_cohorts import UNTIL_NOW, Watched
+from server.analytics.funnel_details import Details
+from server.analytics.funnel_groups import grouped_report
 from server.ledger.columns import Cursor, stored_time
+from server.ledger.stage_report import StageReport
 from tests.unit.analytics.naive_funnel import Happened
 from tests.unit.ledger.makers import NOW
 
@@ -47,3 +52,11 @@ def store(cursor: Cursor, sessions: Mapping[str, Sequence[Happened]], *, state: 
         FROM (SELECT unnest(from_json_strict(?::JSON, '{shape}')) AS r)""",
         [json.dumps(rows)],
     )
+
+
+def funnel_report(
+    cursor: Cursor, choice: FunnelChoice | None = None, watched: Watched = UNTIL_NOW
+) -> list[StageReport]:
+    """The stages of all sessions together."""
+    [whole] = grouped_report(cursor, choice or FunnelChoice(), Details(), watched=watched)
+    return [stage.report for stage in whole.stages]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from server.analytics.funnel import funnel_report
 from server.funnel.selection import Selection
 from server.funnel.step_counts import count_steps, outcome_parameters
 from server.ledger import retention, sessions
 from server.ledger.columns import Cursor, fetch_all, stored_time
 from server.ledger.types import SessionState
+from tests.unit.analytics.funnel_rows import funnel_report
 from tests.unit.ledger.makers import after, session
 
 IDLE = after(1800) - after(0)

@@ -13,14 +13,18 @@ from server.analytics.funnel import (
     Listed,
     Number,
     Ordering,
-    funnel_report,
     sessions_behind,
 )
+from server.analytics.funnel_cohorts import Watched
 from server.ledger import sessions
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.stage_report import StageReport
 from server.ledger.types import SessionState as S
-from tests.unit.ledger.makers import NOW, after, session
+from tests.unit.analytics.funnel_rows import funnel_report
+from tests.unit.ledger.makers import after, session
+
+LATER = Watched(after(86_400.0))
+"""So much later that every session had its time."""
 
 
 def _walk(
@@ -31,7 +35,7 @@ def _walk(
         sessions.transition(cursor, row.id, stage, after(at + number * step_s))
 
 
-def _fill(cursor: Cursor, *reached: int, state: S = S.ABANDONED, name: str = "") -> None:
+def _fill(cursor: Cursor, *reached: int, state: S = S.ABANDONED, name: str = "", at: float = 0.0) -> None:
     """Store sessions in bulk: ``reached[k]`` of them get to the k-th stage, ten seconds a step, then into a state."""
     for depth, number in enumerate(reached, start=1):
         key = f"{name}{depth}"
@@ -40,13 +44,13 @@ def _fill(cursor: Cursor, *reached: int, state: S = S.ABANDONED, name: str = "")
                 sealed_vocabulary, variant, turn_count) SELECT concat(?, '-', i), 'app', concat(?, '-', i), ?, ?, ?, ?,
                 '', '[]', '', 0
             FROM range(?) AS r(i)""",
-            [key, key, S.COMPLETED if depth == 4 else state, *[NOW.replace(tzinfo=None)] * 3, number],
+            [key, key, S.COMPLETED if depth == 4 else state, *[after(at).replace(tzinfo=None)] * 3, number],
         )
         for position, stage in enumerate(("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")[:depth]):
             cursor.execute(
                 """INSERT INTO events SELECT concat(?, '-', ?, '-', i), concat(?, '-', i), 'app', 'stage_entered', ?, ?,
                     NULL, 0, '', NULL, '{}', '{}', ?, 'server' FROM range(?) AS r(i)""",
-                [key, position, key, at := after(10.0 * position).replace(tzinfo=None), stage, at, number],
+                [key, position, key, time := after(at + 10.0 * position).replace(tzinfo=None), stage, time, number],
             )
 
 
@@ -75,7 +79,7 @@ def test_450_of_1000_sessions_drop_out_before_approval(cursor: Cursor) -> None:
 def test_running_sessions_count_as_under_way_and_not_as_dropped(cursor: Cursor) -> None:
     _fill(cursor, 10, 20, 30, 40)
     _fill(cursor, 1, 200, 300, state=S.IN_PROGRESS, name="open-")
-    assert _short(funnel_report(cursor)) == [
+    assert _short(funnel_report(cursor, watched=LATER)) == [
         ("STARTED", 601, 1, 0, 0.0, None, ""),
         ("IN_PROGRESS", 590, 200, 10, 0.017, 10.0, "NORMAL"),
         ("AWAITING_APPROVAL", 370, 300, 20, 0.051, 10.0, "NORMAL"),
@@ -86,7 +90,7 @@ def test_running_sessions_count_as_under_way_and_not_as_dropped(cursor: Cursor) 
 def test_too_few_sessions_get_no_severity(cursor: Cursor) -> None:
     _fill(cursor, 19)
     _fill(cursor, 500, state=S.STARTED, name="open-")
-    assert _short(funnel_report(cursor))[1] == ("IN_PROGRESS", 0, 0, 19, 1.0, None, "")
+    assert _short(funnel_report(cursor, watched=LATER))[1] == ("IN_PROGRESS", 0, 0, 19, 1.0, None, "")
 
 
 def test_a_session_counts_as_dropped_only_when_it_ends(cursor: Cursor) -> None:
@@ -121,7 +125,7 @@ def test_every_path_through_the_stages_is_counted(cursor: Cursor) -> None:
     _walk(cursor, (S.IN_PROGRESS, S.ABANDONED))
     _walk(cursor, (S.IN_PROGRESS, S.AWAITING_APPROVAL, S.IN_PROGRESS, S.AWAITING_APPROVAL, S.COMPLETED))
     _walk(cursor, (S.IN_PROGRESS, S.AWAITING_APPROVAL, S.REJECTED), step_s=30.0)
-    assert _short(funnel_report(cursor)) == [
+    assert _short(funnel_report(cursor, watched=LATER)) == [
         ("STARTED", 5, 1, 0, 0.0, None, ""),
         ("IN_PROGRESS", 3, 0, 1, 0.25, 10.0, ""),
         ("AWAITING_APPROVAL", 2, 0, 1, 0.333, 20.0, ""),
@@ -161,7 +165,8 @@ def test_the_view_agrees_with_the_report(cursor: Cursor) -> None:
     _fill(cursor, 5, 11, 13, state=S.AWAITING_APPROVAL, name="open-")
     shown = fetch_all(cursor, "SELECT stage, sessions, under_way, dropped, drop_off_rate, median_s FROM v_funnel")
     assert [tuple(row.values()) for row in shown] == [
-        (r.name, r.sessions, r.under_way, r.dropped, r.drop_off_rate, r.median_s) for r in funnel_report(cursor)
+        (r.name, r.sessions, r.under_way, r.dropped, r.drop_off_rate, r.median_s)
+        for r in funnel_report(cursor, watched=LATER)
     ]
 
 
@@ -191,8 +196,7 @@ def test_a_funnel_of_steps_has_times_names_and_severities_as_that_of_stages(curs
     _fill(cursor, 0, 450, 100, 450)
     stages = ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")
     assert funnel_report(cursor, FunnelChoice(steps=stages)) == [
-        StageReport(r.name, r.sessions, r.under_way, r.dropped, r.drop_off_rate, r.median_s, r.severity)
-        for r in funnel_report(cursor)
+        *funnel_report(cursor),
     ]
     two = funnel_report(cursor, FunnelChoice(steps=stages[:2], ordering="any"))
     assert [r.name for r in two] == ["1 step", "2 steps"]
@@ -200,3 +204,27 @@ def test_a_funnel_of_steps_has_times_names_and_severities_as_that_of_stages(curs
         sessions_behind(cursor, FunnelChoice(steps=stages[:2]), 3, Number.REACHED, most=10)
     with pytest.raises(ValueError, match="machine word"):
         funnel_report(cursor, FunnelChoice(steps=("a'b",)))
+
+
+def _open(cursor: Cursor, name: str, went_on: int, open_: int, at: float) -> None:
+    """New sessions: those that went on are known, those that leave are not."""
+    _fill(cursor, 0, went_on, state=S.IN_PROGRESS, name=f"{name}on-", at=at)
+    _fill(cursor, open_, state=S.STARTED, name=f"{name}open-", at=at)
+
+
+@pytest.mark.parametrize("steps", [(), ("STARTED", "IN_PROGRESS")])
+@pytest.mark.parametrize("ordering", ["ordered", "strict", "any"])
+def test_the_rate_and_the_severity_are_of_sessions_that_had_their_time(
+    cursor: Cursor, steps: tuple[str, ...], ordering: Ordering
+) -> None:
+    """Of 200 sessions of the day before 64 left. Of 100 new ones 68 have gone on, and nobody knows of the others."""
+    _fill(cursor, 64, 136)
+    _open(cursor, "new-", 68, 32, 86_400.0)
+    choice = FunnelChoice(steps=steps, ordering=ordering)
+    for idle_s, counted, dropped in ((1800.0, 200, 64), (60.0, 268, 64)):
+        watched = Watched(after(86_400.0 + 120), timedelta(seconds=idle_s))
+        found = funnel_report(cursor, choice, watched)[1]
+        assert (found.sessions, found.dropped) == (204, 64)
+        assert (found.counted, found.counted_dropped) == (counted, dropped)
+    early = funnel_report(cursor, choice, Watched(after(86_400.0 + 120)))[1]
+    assert (early.drop_off_rate, early.severity) == (0.32, "HIGH")

@@ -179,7 +179,7 @@ async def test_a_condition_may_hold_any_character(service: FunnelService) -> Non
 @pytest.mark.parametrize(
     ("module", "name", "slow"),
     [
-        ("funnel", "funnel_report", funnel_pb2.GetReportRequest(steps=["opened", "sent"])),
+        ("funnel", "grouped_report", funnel_pb2.GetReportRequest(steps=["opened", "sent"])),
         ("funnel", "grouped_report", by_lens()),
         ("funnel", "grouped_report", funnel_pb2.GetReportRequest(interval=funnel_pb2.FUNNEL_INTERVAL_WEEK)),
         (

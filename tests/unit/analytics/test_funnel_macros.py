@@ -102,6 +102,7 @@ def test_sessions_that_have_not_ended_are_under_way_and_not_lost(cursor: Cursor)
     store(cursor, {f"gone-{n}": [Happened("a", 0)] for n in range(45)})
     store(cursor, {f"there-{n}": [Happened("a", 0)] for n in range(7)}, state="IN_PROGRESS")
     store(cursor, {f"on-{n}": [Happened("a", 0), Happened("b", 4_000_000 * n)] for n in range(55)})
+    store(cursor, {"later": [Happened("other", 86_400_000_000)]})
     [row] = fetch_all(cursor, "FROM drop_offs(['a', 'b'])")
     assert {key: row[key] for key in ("sessions", "went_on", "dropped", "under_way")} == {
         "sessions": 107,
@@ -110,6 +111,7 @@ def test_sessions_that_have_not_ended_are_under_way_and_not_lost(cursor: Cursor)
         "under_way": 7,
     }
     assert (row["step"], row["next_step"], row["drop_off_rate"]) == ("a", "b", 0.45)
+    assert row["counted"] == 100
     # statsmodels' proportion_confint(45, 100, method="wilson")
     assert (round(row["low"], 4), round(row["high"], 4)) == (0.3561, 0.5476)
     [time] = fetch_all(cursor, "FROM time_to_convert(['a', 'b'])")
@@ -148,6 +150,53 @@ def test_a_timeline_has_its_things_in_order(cursor: Cursor) -> None:
     store(cursor, {"s1": [Happened("late", 9, 3), Happened("early", 2, 1), Happened("also_early", 2, 2)]})
     found = fetch_all(cursor, "FROM session_timeline('s1')")
     assert [(row["position"], row["name"]) for row in found] == [(1, "early"), (2, "also_early"), (3, "late")]
+
+
+def test_a_timeline_has_the_events_that_the_app_counted_in_their_order_as_a_funnel_has(cursor: Cursor) -> None:
+    """The clock of the device was set back between the second and the third."""
+    steps, times = ("a", "b", "c", "d"), (0, 100, 40, 50)
+    store(cursor, {"s1": [Happened(name, at, n) for n, (name, at) in enumerate(zip(steps, times, strict=True), 1)]})
+    assert [row["name"] for row in fetch_all(cursor, "FROM session_timeline('s1')")] == list(steps)
+    assert [row["sessions"] for row in fetch_all(cursor, _call("funnel", steps, None, "ordered"))] == [1] * 4
+
+
+def test_two_values_of_one_moment_are_told_apart_by_the_ids_of_their_events(cursor: Cursor) -> None:
+    """The event with the lower id is stored last."""
+    store(cursor, {"s1": [Happened("a", 0, properties='{"k": "z"}'), Happened("a", 0, properties='{"k": "y"}')]})
+    cursor.execute("UPDATE events SET id = CASE WHEN properties LIKE '%y%' THEN 's1-0' ELSE 's1-9' END")
+    for attribution, expected in (("first", "y"), ("last", "z")):
+        by = fetch_all(cursor, f"FROM funnel_by(['a'], 'k', attribution := '{attribution}')")
+        segments = fetch_all(cursor, f"FROM funnel_segments(['a'], 'k', attribution := '{attribution}')")
+        assert [row["value"] for row in (*by, *segments)] == [expected, expected]
+
+
+def _open(first: int, number: int, at_us: int) -> dict[str, list[Happened]]:
+    return {f"s{n}": [Happened("a", at_us)] for n in range(first, first + number)}
+
+
+@pytest.mark.parametrize("ordering", ["ordered", "strict", "any"])
+def test_the_rate_is_of_sessions_that_had_their_time(cursor: Cursor, ordering: str) -> None:
+    """Of 200 sessions of the day before 64 left. Of 100 new ones 68 have gone on, and nobody knows of the others."""
+    day, second = 86_400_000_000, 1_000_000
+    went_on = {f"on-{n}": [Happened("a", 0), Happened("b", 10 * second)] for n in range(136)}
+    store(cursor, _open(0, 64, 0) | went_on)
+    store(cursor, _open(100, 32, day), state="STARTED")
+    store(
+        cursor, {f"new-{n}": [Happened("a", day), Happened("b", day + 10 * second)] for n in range(68)}, state="STARTED"
+    )
+    call = f"FROM drop_offs(['a', 'b'], ordering := '{ordering}'"
+    [row] = fetch_all(cursor, f"{call})")
+    assert (row["sessions"], row["went_on"], row["dropped"], row["under_way"]) == (300, 204, 64, 32)
+    assert (row["counted"], row["drop_off_rate"]) == (200, 0.32)
+    [row] = fetch_all(cursor, f"{call}, idle := INTERVAL 0 SECOND)")
+    assert (row["counted"], row["drop_off_rate"]) == (268, 64 / 268)
+
+
+def test_without_a_session_there_is_no_rate(cursor: Cursor) -> None:
+    [row] = fetch_all(cursor, "FROM drop_offs(['a', 'b'])")
+    assert (row["step"], row["next_step"], row["sessions"], row["counted"]) == ("a", "b", 0, 0)
+    assert (row["drop_off_rate"], row["low"], row["high"]) == (None, None, None)
+    assert fetch_all(cursor, "FROM drop_offs(['a'])") == []
 
 
 def test_texts_that_the_redactor_does_not_vouch_for_are_not_shown(cursor: Cursor) -> None:

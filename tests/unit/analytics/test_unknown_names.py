@@ -14,11 +14,11 @@ from vestibule.v1 import funnel_pb2 as pb
 
 from models.errors import InvalidInput
 from server.analytics.known_names import most_like
-from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
 from server.services.funnel import count_funnel
+from server.services.funnel_analysis import Analysis
 from server.services.funnel_lists import list_behind
 from tests.unit.funnel.stored import bulk, event_row, session_row
 from tests.unit.ledger.makers import NOW, after
@@ -68,9 +68,7 @@ def told(warnings: Any) -> Told:
 async def warned(ledger: Ledger, visible_to: str = "", **given: Any) -> Told:
     request = pb.GetReportRequest(**given)
     protovalidate.validate(request)
-    report = await count_funnel(
-        ledger, request, lambda client: f"hash-{client}", SeverityRules(), visible_to=visible_to
-    )
+    report = await count_funnel(ledger, request, lambda client: f"hash-{client}", Analysis(), visible_to=visible_to)
     assert all(each.description for each in report.warnings)
     return told(report.warnings)
 

@@ -118,7 +118,7 @@ def test_rows_name_their_group_and_their_time() -> None:
     assert (told["severity"], told["low"], told["high"]) == ("too little data", 0.1, 0.9)
     columns, shown = table_rows(rows)
     assert columns == [
-        *("group", "period", "stage", "sessions", "under_way", "dropped", "drop_off_rate", "low", "high", "median"),
-        *("severity", "conversion", "p25", "p50", "p75", "p90", "with_value", "total", "dropped_total"),
+        *("group", "period", "stage", "sessions", "under_way", "dropped", "counted", "drop_off_rate", "low", "high"),
+        *("median", "severity", "conversion", "p25", "p50", "p75", "p90", "with_value", "total", "dropped_total"),
     ]
     assert [row[0] for row in shown] == ["(all)", "(all)", "x", "x", "(no value)"]

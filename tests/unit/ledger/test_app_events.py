@@ -12,7 +12,6 @@ from server.ledger import event_counts, events, sessions
 from server.ledger.app_events import TOUCH_AFTER_S, AppendEvents, StoredIds
 from server.ledger.columns import Cursor, RunAgain, aware, fetch_all
 from server.ledger.event_counts import STORE_AFTER, EventCounts
-from server.ledger.event_order import ORDER_BY, ORDER_TIME
 from server.ledger.types import EventRow, SessionState
 from tests.unit.ledger.makers import NOW, after, event, new_id, session
 
@@ -218,12 +217,9 @@ def test_the_session_that_was_counted_first_is_forgotten_first(monkeypatch: pyte
     assert [counts.since_stored(name) for name in ("a", "b", "c")] == [0, 1, 1]
 
 
-def _in_order(cursor: Cursor) -> list[str]:
-    found = fetch_all(
-        cursor,
-        f"SELECT name FROM (SELECT *, {ORDER_TIME} AS order_time FROM events WHERE name <> 'stage_entered') "
-        f"ORDER BY {ORDER_BY}",
-    )
+def _in_order(cursor: Cursor, session_id: str) -> list[str]:
+    call = f"FROM session_timeline('{session_id}') WHERE name <> 'stage_entered' ORDER BY position"
+    found = fetch_all(cursor, f"SELECT name {call}")
     return [row["name"] for row in found]
 
 
@@ -234,7 +230,7 @@ def test_events_are_in_the_order_in_which_the_app_counted_them(cursor: Cursor) -
     rows = [EventRow(new_id(), owner.id, "", name, after(80), None, after(at), n) for name, at, n in reversed(counted)]
     AppendEvents(rows)(cursor)
     events.append(cursor, EventRow(new_id(), owner.id, "app", "seen", after(60)))
-    assert _in_order(cursor) == ["one", "two", "three", "seen", "four"]
+    assert _in_order(cursor, owner.id) == ["one", "two", "three", "seen", "four"]
 
 
 def test_uncounted_events_of_one_time_are_in_the_order_of_their_receipt_and_ids(cursor: Cursor) -> None:
@@ -242,4 +238,4 @@ def test_uncounted_events_of_one_time_are_in_the_order_of_their_receipt_and_ids(
     for name, received, event_id in (("c", 3, "1"), ("b", 2, "9"), ("a", 2, "8")):
         row = event(owner.id, event_id, received, name)
         events.insert_many(cursor, [EventRow(row.id, owner.id, "", name, after(received), event_time=NOW)])
-    assert _in_order(cursor) == ["a", "b", "c"]
+    assert _in_order(cursor, owner.id) == ["a", "b", "c"]

@@ -1602,6 +1602,7 @@ class FunnelStage(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     OPTIONAL_FIELD_NUMBER: _builtins.int
     DROP_OFF_FIELD_NUMBER: _builtins.int
+    COUNTED_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the stage or step, for example IN_PROGRESS. Where any order counts, how many steps, for example "2 steps"."""
     session_count: _builtins.int
@@ -1611,9 +1612,9 @@ class FunnelStage(_message.Message):
     have not ended do not count.
     """
     drop_off_rate: _builtins.float
-    """dropped_count / (session_count + dropped_count), 0 to 1."""
+    """Share of counted_count that ended without reaching this stage, 0 to 1; 0 where none counts."""
     severity: Global___Severity.ValueType
-    """How bad the drop-off is."""
+    """How bad the drop-off is, by drop_off_rate."""
     under_way_count: _builtins.int
     """Sessions whose last stage so far is this one and which have not ended. The server ends sessions that are idle for
     long.
@@ -1621,6 +1622,11 @@ class FunnelStage(_message.Message):
     optional: _builtins.bool
     """Whether it is an optional step. Then session_count are those that made it in passing; nobody is dropped before it,
     and nobody is under way at it. The next required step is compared with the required step before this one.
+    """
+    counted_count: _builtins.int
+    """Sessions that drop_off_rate, drop_off and severity are of: those that entered the stage before so long ago that it
+    would be known by now whether they left. Going on is known before leaving, so a rate of all known ends would be too
+    low. session_count and dropped_count are of all sessions.
     """
     @_builtins.property
     def median_time(self) -> _duration_pb2.Duration:
@@ -1647,9 +1653,8 @@ class FunnelStage(_message.Message):
 
     @_builtins.property
     def drop_off(self) -> Global___Estimate:
-        """drop_off_rate with Wilson's interval. Absent for the first stage, for an optional step, and where nobody could have
-        made the step. The rate counts every end that is known; its interval allows for either end of the sessions that are
-        under way, so it is wide while many are. The analysis waits for them instead.
+        """drop_off_rate with Wilson's interval; 0 to 1 where none counts. Absent for the first stage, for an optional step, and
+        where no session has made the step or ended before it.
         """
 
     def __init__(
@@ -1668,10 +1673,11 @@ class FunnelStage(_message.Message):
         value: Global___FunnelStageValue | None = ...,
         optional: _builtins.bool = ...,
         drop_off: Global___Estimate | None = ...,
+        counted_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off", b"drop_off", "median_time", b"median_time", "times", b"times", "times_from_first", b"times_from_first", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off", b"drop_off", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "optional", b"optional", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "counted_count", b"counted_count", "drop_off", b"drop_off", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "optional", b"optional", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,104 @@
+"""The sessions of a funnel that a drop-off rate counts; see ``step_cohorts``."""
+
+# ruff: noqa: S608 - all SQL here is made of literals of ours and words that were checked
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from server.analytics.funnel import FunnelChoice
+from server.funnel.step_counts import end_of_observation
+from server.ledger.columns import Cursor, Row
+from server.ledger.step_cohorts import StepTimes, lateness
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How sessions are watched.
+
+    Attributes:
+        now: The time, if the server runs; None for the ledger of a stopped one, which has seen nothing since.
+        idle: Idle time after which the server ends a session.
+    """
+
+    now: datetime | None = None
+    idle: timedelta = timedelta(minutes=30)
+
+    def parameters(self, cursor: Cursor) -> Row:
+        """The values of ``waits_of``."""
+        idle_ms = self.idle // timedelta(milliseconds=1)
+        return {"observed_until": end_of_observation(cursor, self.now), "idle_ms": idle_ms}
+
+
+UNTIL_NOW: Final = Watched()
+"""To the last thing that the ledger knows of."""
+
+
+def chosen_sessions(choice: FunnelChoice) -> str:
+    """SQL of the sessions of a funnel, with the times of their steps and when they ended."""
+    times = "step_times"
+    if not choice.steps:
+        times = "[v.create_time, in_progress_time, awaiting_approval_time, completed_time] AS step_times"
+    return f"""SELECT v.session_id, v.client_id, v.variant, v.create_time, reached, ended, {times},
+            v.create_time AS open_time, s.stage_time AS end_time, expire_time
+        FROM {choice.sessions()} AS v JOIN sessions AS s ON s.id = v.session_id
+            LEFT JOIN (SELECT session_id, max(expire_time) AS expire_time FROM recommendations GROUP BY session_id)
+            USING (session_id)"""
+
+
+def waits_of(choice: FunnelChoice) -> str:
+    """Common table expressions that end in ``waits``, which has one row, from ``chosen``."""
+    watch = "watch AS (SELECT $observed_until::TIMESTAMP AS observed_until, $idle_ms::BIGINT AS idle_ms)"
+    late = ", ".join(f"{_late_of(choice, n)} AS late_{n}" for n in _judged(choice))
+    waits = ", ".join(
+        f"{_times(choice, n).wait()} AS wait_{n}, {_times(choice, n).all_known()} AS all_known_{n}"
+        for n in _judged(choice)
+    )
+    columns = ["any_value(observed_until) AS observed_until", *([waits] if waits else [])]
+    arrivals = lateness("events", "chosen", str([str(name) for name in choice.steps]))
+    parts = [watch]
+    parts += [f"arrivals AS ({arrivals})", f"late AS (SELECT {late} FROM arrivals)"] if choice.steps and late else []
+    parts.append(
+        f"waits AS (SELECT {', '.join(columns)} FROM watch LEFT JOIN chosen ON true"
+        f"{' CROSS JOIN late' if choice.steps and late else ''})"
+    )
+    return ", ".join(parts)
+
+
+def counts(choice: FunnelChoice, position: int) -> str:
+    """The condition on the rows of ``chosen`` and ``waits``: whether the rate of a stage or step counts the session."""
+    if position not in _judged(choice):
+        return "false"
+    before = choice.shape.before(position)
+    counted = _times(choice, position).counts(f"all_known_{position}", f"wait_{position}", "observed_until")
+    return f"(reached >= {before} AND {counted})"
+
+
+def _judged(choice: FunnelChoice) -> list[int]:
+    """The positions of the stages or steps that somebody can be dropped before."""
+    shape = choice.shape
+    return [n for n in range(1, len(choice.names()) + 1) if shape.before(n) and not shape.optional(n)]
+
+
+def _times(choice: FunnelChoice, position: int) -> StepTimes:
+    before = choice.shape.before(position)
+    enter = f"step_times[{before}]"
+    if not choice.steps:  # who reached a later stage counts for the earlier ones, whose time is that of the one before
+        enter = f"coalesce({', '.join(f'step_times[{n}]' for n in range(before, 0, -1))})"
+    return StepTimes(
+        enter=f"CASE WHEN reached >= {before} THEN {enter} END",
+        following=f"step_times[{position}]",
+        went_on=f"reached >= {position}",
+        late_ms=f"late_{position}" if choice.steps else "0",
+        idle_ms="idle_ms",
+        ended=f"(ended OR reached < {before})",
+    )
+
+
+def _late_of(choice: FunnelChoice, position: int) -> str:
+    """Where any order counts, a step is made by any event."""
+    if choice.ordering == "any":
+        return "max(late_ms)"
+    return f"max(late_ms) FILTER (step = '{choice.steps[position - 1]}')" if choice.steps else "0"
