@@ -206,7 +206,8 @@ def test_a_before_does_not_make_a_rate_of_nothing_certain() -> None:
         flags = (np.arange(200) < completed).astype(float)
         nothing = np.zeros(200)
         usual = np.tile([0.1, 0.9], 100)
-        return VariantSessions(200, 0, flags, nothing, nothing, np.full(200, np.nan), nothing, nothing, usual, nothing)
+        unknown = np.full(200, np.nan)
+        return VariantSessions(200, 0, flags, nothing, nothing, unknown, nothing, nothing, usual, unknown, nothing)
 
     change = build_report(FLOW, [of(0), of(1)]).variants[1].difference
     assert change is not None
@@ -234,5 +235,5 @@ def _equal_sessions(random: np.random.Generator, number: int) -> VariantSessions
     texts, uploads = random.integers(1, 6, number), random.integers(0, 3, number)
     completed, took = random.random(number) < 0.4, random.lognormal(0, 1, number)
     unsafe, failed = random.binomial(texts, 0.05), random.binomial(uploads, 0.08)
-    drawn = (completed, texts, unsafe, took, uploads, failed, np.full(number, np.nan), np.zeros(number))
+    drawn = (completed, texts, unsafe, took, uploads, failed, *[np.full(number, np.nan)] * 2, np.zeros(number))
     return VariantSessions(number, 0, *(np.asarray(values, dtype=np.float64) for values in drawn))
