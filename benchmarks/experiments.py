@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -194,6 +195,35 @@ def cuped(runs: int) -> None:
         print(f"  {spread:4.0%}  variance left {np.mean(ratios):.2f}   false alarms {np.mean(alarms):.1%}")
 
 
+def cuped_of_persons(runs: int) -> None:
+    """Persons whose own rates differ, at 40 sites as above; half of them had sessions before."""
+    print("\nCUPED: persons whose own rates differ by so many points, half of whom had so many sessions before")
+    for spread, earlier in product((0.0, 0.2, 0.3), (1, 3, 10)):
+        random = np.random.default_rng(8)
+        ratios, alarms = [], []
+        for _ in range(runs):
+            run, usual, own = _persons(random, spread, earlier)
+            known = [Run(values, run.treated).days() for values in (usual, own)]
+            adjusted = [adjust(*each) for each in zip(run.days(), *known, strict=True)]
+            ratios.append((adjusted[-1].variance_ratio, adjust([run.outcomes], [usual]).variance_ratio))
+            alarms.append(any(_shows(mean(*look.values)) for look in adjusted))
+        left, without = np.mean(ratios, axis=0)
+        told = f"variance left {left:.2f}, with the sites alone {without:.2f}"
+        print(f"  {spread:4.0%}, {earlier:2} before  {told}   false alarms {np.mean(alarms):.1%}")
+
+
+def _persons(random: np.random.Generator, spread: float, earlier: int) -> tuple[Run, Values, Values]:
+    """One session of each person, what was usual at the site of each, and what each did before."""
+    number = DAYS * PER_DAY
+    sites = np.clip(random.normal(0.5, 0.1, 40), 0.02, 0.98)
+    site = random.integers(0, 40, number)
+    rates = np.clip(random.normal(sites[site], spread), 0.02, 0.98)
+    had = np.where(random.random(number) < 0.5, earlier, 0)
+    own = np.where(had > 0, (random.binomial(had, rates) + 1) / (had + 2), np.nan)
+    run = Run((random.random(number) < rates).astype(float), random.random(number) < 0.5)
+    return run, (random.binomial(200, sites) / 200)[site], own
+
+
 def verdicts(runs: int) -> None:
     """Whole reports on equal variants: with sites as before, texts, delays and uploads that cluster in sessions."""
     experiment = Experiment("equal", (Variant("a"), Variant("b")), datetime.now(UTC), planned_sessions=DAYS * PER_DAY)
@@ -245,16 +275,8 @@ def _equal_sessions(random: np.random.Generator) -> tuple[Values, ...]:
         random.binomial(uploads, random.beta(1, 29)),
     )
     completed = random.random(number) < rates[site]
-    arrays = (
-        completed,
-        texts,
-        unsafe,
-        random.lognormal(-0.5, 1.0, number),
-        uploads,
-        failed,
-        rates[site],
-        np.zeros(number),
-    )
+    took, own, thinned = random.lognormal(-0.5, 1.0, number), np.full(number, np.nan), np.zeros(number)
+    arrays = (completed, texts, unsafe, took, uploads, failed, rates[site], own, thinned)
     return tuple(values.astype(float) for values in arrays)
 
 
@@ -265,6 +287,7 @@ def main() -> None:
     for part in (false_alarms, coverage, power, split):
         part(runs)
     cuped(max(1, runs // 5))
+    cuped_of_persons(max(1, runs // 5))
     verdicts(max(1, runs // 5))
     guardrails(max(1, runs // 5))
 

@@ -8,47 +8,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from server.experiments.samples import Values
 
+SMALLEST_SPREAD: Final = 1e-9
+"""Sum of squares of a covariate under which it is constant but for rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """Outcomes with the part taken out that the covariate explains.
+    """Outcomes with the part taken out that the covariates explain.
 
     Attributes:
         values: Those of each variant, in the order in which they were given.
-        variance_ratio: Variance after it over variance before it, 1 where the covariate explains nothing.
+        variance_ratio: Variance after it over variance before it, 1 where the covariates explain nothing.
     """
 
     values: list[Values]
     variance_ratio: float
 
 
-def adjust(outcomes: Sequence[Values], before: Sequence[Values]) -> Adjusted:
-    """Take out of the outcomes what the covariate explains.
+def adjust(outcomes: Sequence[Values], *covariates: Sequence[Values]) -> Adjusted:
+    """Take out of the outcomes what the covariates explain together, by least squares.
 
     Args:
         outcomes: Of each variant, one for each session.
-        before: The covariate of the same sessions, from before the experiment. NaN where there is none.
+        covariates: Each has one number for each of the same sessions, from before the experiment; NaN where there is
+            none.
     """
-    mean = _mean_of_known(before)
-    centred = [np.where(np.isnan(values), 0.0, values - mean) for values in before]
+    columns = [_centred(covariate) for covariate in covariates]
+    known = [np.column_stack(of_variant) for of_variant in zip(*columns, strict=True)]
     # Within the variants, so that the effect itself does not count as noise.
-    explained = sum(
-        float(((y - y.mean()) * (x - x.mean())).sum()) for y, x in zip(outcomes, centred, strict=True) if len(y)
-    )
-    spread = sum(float(((x - x.mean()) ** 2).sum()) for x in centred if len(x))
-    noise = sum(float(((y - y.mean()) ** 2).sum()) for y in outcomes if len(y))
-    if not spread or not noise:
+    noise = np.concatenate([y - y.mean() for y in outcomes if len(y)] or [np.empty(0)])
+    inside = np.concatenate([x - x.mean(axis=0) for x in known if len(x)] or [np.empty((0, len(covariates)))])
+    used = (inside**2).sum(axis=0) > SMALLEST_SPREAD
+    if not used.any() or not noise.any():
         return Adjusted(list(outcomes), 1.0)
-    slope = explained / spread
-    values = [y - slope * x for y, x in zip(outcomes, centred, strict=True)]
-    return Adjusted(values, 1 - explained**2 / (spread * noise))
+    slopes = np.zeros(len(covariates))
+    slopes[used] = np.linalg.lstsq(inside[:, used], noise)[0]
+    left = noise - inside @ slopes
+    values = [y - x @ slopes for y, x in zip(outcomes, known, strict=True)]
+    return Adjusted(values, float((left**2).sum() / (noise**2).sum()))
 
 
-def _mean_of_known(before: Sequence[Values]) -> float:
-    known = np.concatenate([values[~np.isnan(values)] for values in before])
-    return float(known.mean()) if len(known) else 0.0
+def _centred(covariate: Sequence[Values]) -> list[Values]:
+    """Around the mean of what is known; 0 where nothing is known."""
+    every = np.concatenate(covariate)
+    known = every[~np.isnan(every)]
+    mean = float(known.mean()) if len(known) else 0.0
+    return [np.where(np.isnan(values), 0.0, values - mean) for values in covariate]

@@ -31,7 +31,7 @@ REFUSAL_WINDOW: Final = timedelta(minutes=5)
 
 _OPENED = """
 opened AS (
-    SELECT id, client_id, language, variant, create_time, state, stage_time,
+    SELECT id, client_id, language, subject_hash, variant, create_time, state, stage_time,
         create_time + to_milliseconds($settle_ms) AS due,
         row_number() OVER (
             PARTITION BY coalesce(nullif(subject_hash, ''), id) ORDER BY create_time, id) AS nth
@@ -74,16 +74,25 @@ usual AS (
     FROM sessions
     WHERE create_time >= $before AND create_time < $start AND create_time + to_milliseconds($settle_ms) <= $now
         AND ($client = '' OR client_id = $client)
-    GROUP BY ALL HAVING count(*) >= $fewest)
+    GROUP BY ALL HAVING count(*) >= $fewest),
+own AS (
+    SELECT subject_hash, (count(*) FILTER (WHERE state = 'COMPLETED'
+        AND stage_time <= create_time + to_milliseconds($settle_ms)) + 1) / (count(*) + 2) AS own
+    FROM sessions SEMI JOIN counted USING (subject_hash)
+    WHERE subject_hash <> '' AND create_time + to_milliseconds($settle_ms) <= $start
+        AND ($client = '' OR client_id = $client)
+    GROUP BY ALL)
 SELECT c.variant, (c.state = 'COMPLETED' AND c.stage_time <= c.due)::DOUBLE AS completed,
     (coalesce(said.texts, 0) + coalesce(sent.texts, 0))::DOUBLE AS texts,
     (coalesce(said.unsafe, 0) + coalesce(sent.unsafe, 0))::DOUBLE AS unsafe,
     coalesce(final_delay_s, 'nan'::DOUBLE) AS final_delay_s,
     (coalesce(uploads, 0) + coalesce(refused, 0))::DOUBLE AS uploads,
     (coalesce(failed, 0) + coalesce(refused, 0))::DOUBLE AS failed,
-    coalesce(rate, 'nan'::DOUBLE) AS usual, (thinned.client_id IS NOT NULL)::DOUBLE AS thinned
+    coalesce(rate, 'nan'::DOUBLE) AS usual, coalesce(own, 'nan'::DOUBLE) AS own,
+    (thinned.client_id IS NOT NULL)::DOUBLE AS thinned
 FROM counted AS c LEFT JOIN said USING (id) LEFT JOIN sent USING (id) LEFT JOIN noted USING (id)
     LEFT JOIN usual ON usual.client_id = c.client_id AND usual.language = c.language
+    LEFT JOIN own ON own.subject_hash = c.subject_hash
     LEFT JOIN thinned ON thinned.client_id = c.client_id"""  # noqa: S608 - literals of ours
 
 _OF_CLIENTS = """($visible_to = '' OR client_id = $visible_to)
@@ -110,6 +119,8 @@ class VariantSessions:
         uploads: Uploads that were read, failed or were refused.
         failed: Of these, those that failed or were refused.
         usual: Share of completed sessions of the same client and language before the experiment; NaN if not known.
+        own: Share of completed sessions of the same person before the experiment, with one completed and one not added,
+            so that few of them say less; NaN if not known.
         thinned: 1 where refusals of uploads of the same client were so many that some became no events; else 0.
     """
 
@@ -122,6 +133,7 @@ class VariantSessions:
     uploads: Values
     failed: Values
     usual: Values
+    own: Values
     thinned: Values
 
 

@@ -141,7 +141,8 @@ def build_report(experiment: Experiment, sessions: Sequence[VariantSessions]) ->
 
 def _rates(sessions: Sequence[VariantSessions]) -> tuple[list[Sample], float]:
     """The rate of completion of each variant, without the noise that is explained by what was usual before."""
-    adjusted = adjust([each.completed for each in sessions], [each.usual for each in sessions])
+    usual, own = [each.usual for each in sessions], [each.own for each in sessions]
+    adjusted = adjust([each.completed for each in sessions], usual, own)
     samples = []
     for each, values in zip(sessions, adjusted.values, strict=True):
         plain, less_noise = proportion(int(each.completed.sum()), len(each.completed)), mean_of(values)
@@ -188,9 +189,10 @@ def _guardrails(
     took = [each.final_delay_s[~np.isnan(each.final_delay_s)] for each in (variant, control)]
     thinned = bool(variant.thinned.any() or control.thinned.any())
     median, usual = [float(np.median(values)) if len(values) else np.nan for values in took]
+    slower = median_difference(took[0], took[1], planned, alpha)
     return (
         _of_ratios("unsafe_texts", *unsafe, planned, alpha, allowed.unsafe_texts),
-        Guardrail("final_delay_s", median, usual, median_difference(*took, planned, alpha), allowed.final_delay_s),
+        Guardrail("final_delay_s", median, usual, slower, allowed.final_delay_s),
         replace(_of_ratios("failed_uploads", *failed, planned, alpha, allowed.failed_uploads), thinned=thinned),
     )
 

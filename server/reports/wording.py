@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from server.funnel.features import feature_name
 from server.funnel.recommendations import condition_text
@@ -249,9 +250,10 @@ class Wording:
         return self.texts("method", groups=self.funnel.number(self._report.explanations.compared))
 
     def command(self) -> str:
-        """How to see more."""
-        week = self._report.week
-        return f"vestibule funnel report --from {week.monday} --to {week.after.monday}"
+        """How to see more of the same sessions. A day of the command line is one of UTC, so these are times."""
+        bounds = self._report.week.bounds(ZoneInfo(self._report.zone))
+        start, end = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in bounds)
+        return f"vestibule funnel report --from {start} --to {end}"
 
     def _stage(self, step: int) -> str:
         return self.funnel.stage(FUNNEL[step])

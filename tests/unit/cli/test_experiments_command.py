@@ -34,7 +34,7 @@ def sessions(number: int, completed: int) -> VariantSessions:
     flags, nothing = (np.arange(number) < completed).astype(float), np.zeros(number)
     unknown = np.full(number, np.nan)
     took = np.arange(number) / 100
-    return VariantSessions(number, 0, flags, nothing + 2, nothing, took, nothing, nothing, unknown, nothing)
+    return VariantSessions(number, 0, flags, nothing + 2, nothing, took, nothing, nothing, unknown, unknown, nothing)
 
 
 class Answers(experiment_pb2_grpc.ExperimentServiceServicer):

@@ -51,6 +51,18 @@ def test_without_a_before_nothing_changes() -> None:
         assert all(np.array_equal(a, b) for a, b in zip(adjusted.values, outcomes, strict=True))
 
 
+def test_two_covariates_take_out_what_each_explains() -> None:
+    first, second = ([random.normal(0, 1, 2000) for _ in range(2)] for _ in range(2))
+    outcomes = [x + y + random.normal(0, 1, 2000) for x, y in zip(first, second, strict=True)]
+    assert adjust(outcomes, first).variance_ratio == pytest.approx(2 / 3, abs=0.04)
+    assert adjust(outcomes, first, second).variance_ratio == pytest.approx(1 / 3, abs=0.03)
+    twice, once = adjust(outcomes, first, first), adjust(outcomes, first)
+    assert twice.variance_ratio == pytest.approx(once.variance_ratio)
+    unknown = adjust(outcomes, first, [np.full(2000, np.nan)] * 2)
+    assert unknown.variance_ratio == pytest.approx(once.variance_ratio)
+    assert all(np.allclose(a, b) for a, b in zip(unknown.values, once.values, strict=True))
+
+
 def test_sessions_without_a_before_are_kept_as_they_are() -> None:
     outcomes, before = drawn(0.2)
     half = [np.where(np.arange(2000) % 2, np.nan, values) for values in before]
@@ -61,6 +73,6 @@ def test_sessions_without_a_before_are_kept_as_they_are() -> None:
 
 def test_variants_without_sessions_are_no_error() -> None:
     empty = np.array([])
-    adjusted = adjust([empty, empty], [empty, empty])
+    adjusted = adjust([empty, empty], [empty, empty], [empty, empty])
     assert adjusted.variance_ratio == 1
     assert [len(values) for values in adjusted.values] == [0, 0]

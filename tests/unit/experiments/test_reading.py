@@ -199,6 +199,24 @@ def test_what_was_usual_before_comes_from_the_same_client_and_no_few_sessions(cu
     assert len(new.usual) == 5
 
 
+def test_what_a_person_did_before_the_experiment_is_known(cursor: Cursor) -> None:
+    before, person = START - 90 * DAY, [letter * 64 for letter in "abc"]
+    fill(
+        cursor,
+        Sessions("", 4, 3, before, subject=person[0]),
+        Sessions("", 1, 1, START - timedelta(hours=23), subject=person[0], name="no time before the start"),
+        Sessions("", 2, 2, before, subject=person[1], client="other"),
+        Sessions("", 3, 1, before),  # nobody in particular
+        *(Sessions("flow.new", 1, subject=each, name=each[0]) for each in person),
+        Sessions("flow.new", 1),
+    )
+    both = sorted(read_sessions(cursor, FLOW, NOW)[1].own)
+    assert both[:2] == pytest.approx([(3 + 1) / (4 + 2), (2 + 1) / (2 + 2)])
+    assert np.isnan(both[2:]).all()
+    mine = read_sessions(cursor, FLOW, NOW, "app")[1].own
+    assert np.nansum(mine) == pytest.approx(4 / 6), "a caller of one client learns nothing of others"
+
+
 def test_traffic_is_that_of_four_weeks_or_since_the_first_session(cursor: Cursor) -> None:
     fill(cursor, Sessions("", 100, 40, NOW - 11 * DAY), Sessions("", 60, 60, NOW - DAY / 2, name="too young"))
     young = read_traffic(cursor, NOW, DAY.total_seconds())

@@ -206,7 +206,8 @@ def test_a_before_does_not_make_a_rate_of_nothing_certain() -> None:
         flags = (np.arange(200) < completed).astype(float)
         nothing = np.zeros(200)
         usual = np.tile([0.1, 0.9], 100)
-        return VariantSessions(200, 0, flags, nothing, nothing, np.full(200, np.nan), nothing, nothing, usual, nothing)
+        unknown = np.full(200, np.nan)
+        return VariantSessions(200, 0, flags, nothing, nothing, unknown, nothing, nothing, usual, unknown, nothing)
 
     change = build_report(FLOW, [of(0), of(1)]).variants[1].difference
     assert change is not None
@@ -222,16 +223,17 @@ def test_the_guardrails_of_all_variants_share_the_false_alarms(others: int) -> N
     first, last = drawn[0], drawn[-1]
     unsafe, took, failed = build_report(experiment, drawn).variants[-1].guardrails
     alpha = 0.05 / (3 * others)
-    samples = [ratio_of(each.unsafe, each.texts) for each in (last, first)]
-    assert unsafe.difference == difference(*samples, planned_units=800, alpha=alpha)
-    samples = [ratio_of(each.failed, each.uploads) for each in (last, first)]
-    assert failed.difference == difference(*samples, planned_units=800, alpha=alpha)
+    varied, usual = (ratio_of(each.unsafe, each.texts) for each in (last, first))
+    assert unsafe.difference == difference(varied, usual, 800, alpha)
+    varied, usual = (ratio_of(each.failed, each.uploads) for each in (last, first))
+    assert failed.difference == difference(varied, usual, 800, alpha)
     assert took.difference == median_difference(last.final_delay_s, first.final_delay_s, 800, alpha)
 
 
 def _equal_sessions(random: np.random.Generator, number: int) -> VariantSessions:
     """Sessions of a variant that is as all others are."""
     texts, uploads = random.integers(1, 6, number), random.integers(0, 3, number)
-    drawn = (random.random(number) < 0.4, texts, random.binomial(texts, 0.05), random.lognormal(0, 1, number), uploads)
-    drawn += (random.binomial(uploads, 0.08), np.full(number, np.nan), np.zeros(number))
+    completed, took = random.random(number) < 0.4, random.lognormal(0, 1, number)
+    unsafe, failed = random.binomial(texts, 0.05), random.binomial(uploads, 0.08)
+    drawn = (completed, texts, unsafe, took, uploads, failed, *[np.full(number, np.nan)] * 2, np.zeros(number))
     return VariantSessions(number, 0, *(np.asarray(values, dtype=np.float64) for values in drawn))

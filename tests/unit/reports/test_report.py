@@ -14,10 +14,12 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from models.errors import InternalError
+from server.cli.time_types import Moment, as_utc
 from server.funnel.recommendations import Evidence, Recommendation
 from server.funnel.types import Interval, SessionTable
 from server.languages.texts import LANGUAGES, texts_of_package
@@ -27,6 +29,7 @@ from server.reports import weekly
 from server.reports.changes import compare
 from server.reports.message import ReportMessage, mail
 from server.reports.news import CauseChange, Sureness
+from server.reports.week import Week
 from server.reports.weekly import WeeklyReport
 from server.reports.wording import Wording
 from tests.unit.ledger.makers import new_id
@@ -83,7 +86,9 @@ def test_it_says_what_changed_and_why_that_may_be(message: ReportMessage) -> Non
     assert "0 % in the week before" in text
     assert "1,500 sessions were opened, 1,500 in the week before." in text
     assert "correlation" in text
-    assert "vestibule funnel report --from 2026-03-02 --to 2026-03-09" in text
+    command = "vestibule funnel report --from 2026-03-01T23:00Z --to 2026-03-08T23:00Z"
+    assert command in message.text.splitlines()[-1]
+    assert command in message.html
     assert max(map(len, message.text.splitlines())) <= 80
 
 
@@ -117,6 +122,25 @@ def test_a_rule_of_thumb_stays_where_what_is_named_made_it_better(report: Weekly
     better = replace(found, effect=Interval(-0.1, -0.05, -0.01))
     changed = replace(report, report=replace(report.report, recommendations=(_by_rule(found.step),)))
     assert replace(changed, explanations=replace(report.explanations, found=(better,))).recommendations
+
+
+@pytest.mark.parametrize(
+    ("week", "zone", "start", "end"),
+    [
+        (WEEK, "UTC", "2026-03-02T00:00Z", "2026-03-09T00:00Z"),
+        (Week(2026, 13), "Europe/Berlin", "2026-03-22T23:00Z", "2026-03-29T22:00Z"),  # summer time begins
+        (Week(2026, 43), "Europe/Berlin", "2026-10-18T22:00Z", "2026-10-25T23:00Z"),  # and ends
+        (Week(2026, 10), "America/Los_Angeles", "2026-03-02T08:00Z", "2026-03-09T07:00Z"),
+        (Week(2026, 48), "Asia/Kathmandu", "2026-11-22T18:15Z", "2026-11-29T18:15Z"),
+    ],
+)
+def test_the_command_counts_the_sessions_of_the_week(
+    report: WeeklyReport, week: Week, zone: str, start: str, end: str
+) -> None:
+    command = Wording(replace(report, week=week, zone=zone)).command()
+    assert command == f"vestibule funnel report --from {start} --to {end}"
+    read = [as_utc(Moment().convert(given, None, None)) for given in (start, end)]
+    assert read == list(week.bounds(ZoneInfo(zone)))
 
 
 def test_a_breaker_is_told_with_its_time_in_each_week(message: ReportMessage) -> None:
