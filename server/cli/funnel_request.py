@@ -71,9 +71,7 @@ def _names(steps: str) -> list[str]:
     """The names of --steps, checked."""
     names = [step.strip() for step in steps.split(",")]
     if problem := _problem(names):
-        raise click.UsageError(
-            f"{problem} --steps takes 1 to {MOST_STEPS} different names of events or stages, with commas."
-        )
+        raise click.UsageError(f"{problem} Give 1 to {MOST_STEPS} different names of events or stages, with commas.")
     return names
 
 
