@@ -19,6 +19,7 @@ import pytest
 
 from models.errors import InternalError
 from server.funnel.recommendations import Evidence, Recommendation
+from server.funnel.texts import load_texts
 from server.funnel.types import Interval, SessionTable
 from server.languages.texts import LANGUAGES, texts_of_package
 from server.ledger.columns import Cursor, fetch_all
@@ -117,6 +118,25 @@ def test_a_rule_of_thumb_stays_where_what_is_named_made_it_better(report: Weekly
     better = replace(found, effect=Interval(-0.1, -0.05, -0.01))
     changed = replace(report, report=replace(report.report, recommendations=(_by_rule(found.step),)))
     assert replace(changed, explanations=replace(report.explanations, found=(better,))).recommendations
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "two"),
+    [
+        ("en", "1 session was opened", "2 sessions were opened"),
+        ("de", "1 Sitzung begann", "2 Sitzungen begannen"),
+        ("es", "Se abrió 1 sesión", "Se abrieron 2 sesiones"),
+    ],
+)
+def test_words_follow_the_number_of_sessions(language: str, one: str, two: str, report: WeeklyReport) -> None:
+    told = [
+        replace(report, report=replace(report.report, sessions=number), texts=load_texts(language=language))
+        for number in (1, 2)
+    ]
+    assert [flat(ReportMessage.of(each).text).count(said) for each, said in zip(told, (one, two), strict=True)] == [
+        1,
+        1,
+    ]
 
 
 def test_a_breaker_is_told_with_its_time_in_each_week(message: ReportMessage) -> None:
