@@ -136,4 +136,4 @@ def _installation(settings: Settings, reader: Reader) -> str:
 def _show_progress(view: str, day: str, done: int, of: int) -> None:
     """One line on a terminal that is written again and again, nothing elsewhere."""
     if sys.stderr.isatty():
-        click.echo(f"\r{view} {day}: {done} of {of} days", err=True, nl=done == of)
+        click.echo(f"\r{view} {day}: {done} of {of} {'day' if of == 1 else 'days'}", err=True, nl=done == of)

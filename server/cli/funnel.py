@@ -50,7 +50,7 @@ _OF_REPORT = (
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @flow_option
-@click.option("--steps", default="", metavar="NAMES", help="Names of events, or stages, with commas: count these.")
+@click.option("--steps", metavar="NAMES", help="Names of events, or stages, with commas: count these.")
 @click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
 @click.option("--order", type=click.Choice(ORDERS), help="Order of the steps; ordered unless given.")
 @detail_options
@@ -74,7 +74,7 @@ def funnel(
     end: datetime | None,
     client_id: str,
     flow: str,
-    steps: str,
+    steps: str | None,
     window: timedelta | None,
     order: str | None,
     number: str,

@@ -134,6 +134,8 @@ def add_details(request: GetReportRequest, given: DetailOptions) -> None:
     request.step_rules.extend(_rules(request.steps, given))
     for text in given.exclude:
         name, after = _parts(_EXCLUDED, text, "--exclude takes NAME or NAME@STEP")
+        if name in request.steps:
+            raise click.UsageError(f"--exclude takes no step, and {name} is one of the --steps.")
         request.exclusions.add(name=name, after_position=_position(request.steps, after) if after else 0)
     if given.attempt:
         request.attempt = funnel_pb2.FunnelAttempt.Value(f"FUNNEL_ATTEMPT_{given.attempt.upper()}")

@@ -37,7 +37,7 @@ LANGUAGES = ("en", "de", "es")
 @click.option("--to", "end", type=Moment(), metavar="TIME", help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @flow_option
-@click.option("--steps", default="", metavar="NAMES", help="Names of events, or stages, with commas: analyze these.")
+@click.option("--steps", metavar="NAMES", help="Names of events, or stages, with commas: analyze these.")
 @click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
 @click.option("--order", type=click.Choice(IN_ORDER), help="Order of the steps; ordered unless given.")
 @address_option
@@ -52,7 +52,7 @@ def report(
     end: datetime | None,
     client_id: str,
     flow: str,
-    steps: str,
+    steps: str | None,
     window: timedelta | None,
     order: str | None,
     address: str | None,

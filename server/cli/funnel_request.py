@@ -34,7 +34,7 @@ def funnel_request(
     start: datetime | None,
     end: datetime | None,
     client_id: str,
-    steps: str = "",
+    steps: str | None = None,
     window: timedelta | None = None,
     order: str | None = None,
     flow: str = "",
@@ -44,10 +44,12 @@ def funnel_request(
     Raises:
         click.UsageError: The time ends before it begins, the steps are no 1 to 12 different words, there is an order
             without steps or a window without steps and flow, or the flow is no name with or without a version.
+            ``steps`` that are None are those of the flow; an empty text is an error.
     """
     from vestibule.v1.funnel_pb2 import FunnelOrder, GetReportRequest
 
-    if (order and not steps) or (window and not (steps or flow)):
+    names = [] if steps is None else _names(steps)
+    if (order and not names) or (window and not (names or flow)):
         raise click.UsageError("--order needs --steps, and --window needs --steps or --flow.")
     check_span(start, end)
     request = GetReportRequest(client_id=client_id)
@@ -57,15 +59,37 @@ def funnel_request(
         request.end_time.FromDatetime(as_utc(end))
     if flow:
         request.flow, request.flow_version = _flow(flow)
-    names = [step.strip() for step in steps.split(",")] if steps else []
-    if len(names) > MOST_STEPS or len(set(names)) < len(names) or not all(map(_STEP.fullmatch, names)):
-        raise click.UsageError(f"--steps takes 1 to {MOST_STEPS} different names of events or stages, with commas.")
     request.steps.extend(names)
     if window is not None:
         request.window.FromTimedelta(window)
     if order:
         request.order = FunnelOrder.Value(f"FUNNEL_ORDER_{order.upper()}")
     return request
+
+
+def _names(steps: str) -> list[str]:
+    """The names of --steps, checked."""
+    names = [step.strip() for step in steps.split(",")]
+    if problem := _problem(names):
+        raise click.UsageError(f"{problem} Give 1 to {MOST_STEPS} different names of events or stages, with commas.")
+    return names
+
+
+def _problem(names: list[str]) -> str:
+    """What is wrong with the names of steps, in a sentence; empty for nothing."""
+    if not any(names):
+        return "--steps is empty."
+    if not all(names):
+        return "--steps has a comma with no name before or after it."
+    for name in names:
+        if not _STEP.fullmatch(name):
+            return (
+                f"{name} is no step: a step is the name of an event, of small letters, digits and underscores, "
+                "or a stage such as IN_PROGRESS."
+            )
+        if names.count(name) > 1:
+            return f"--steps has {name} twice."
+    return f"--steps has {len(names)} names." if len(names) > MOST_STEPS else ""
 
 
 def _flow(text: str) -> tuple[str, int]:

@@ -135,7 +135,8 @@ def _sessions(number: int) -> str:
 def _calibration(stage: pb.RiskStage) -> str:
     groups = stage.check.groups
     outside = sum(group.outside for group in groups)
-    return f"of {len(groups)} groups, the predicted share lies outside its interval in {outside}"
+    noun = "group" if len(groups) == 1 else "groups"
+    return f"of {len(groups)} {noun}, the predicted share lies outside its interval in {outside}"
 
 
 def _group_row(group: pb.RiskGroup, what: str = "") -> tuple[object, ...]:

@@ -96,7 +96,9 @@ def until_still(step: Callable[[str], Progress]) -> Progress:
         key_id, done = now.key_id, done + now.done
         if not now.more:
             return replace(now, done=done)
-        click.echo(f"{done} encrypted anew, {now.remaining} files left.", err=True)
+        click.echo(
+            f"{done} encrypted anew, {now.remaining} {'file' if now.remaining == 1 else 'files'} left.", err=True
+        )
 
 
 def _rotate_by_calls(address: str | None, state_dir: Path | None) -> Progress:

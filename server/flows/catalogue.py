@@ -79,7 +79,7 @@ class Flows:
         newest = self.newest(name or self._default)
         found = self._current[newest.name].get(version) if version else newest
         if found is None:
-            raise flow_not_found()
+            raise flow_version_not_found(newest.version)
         return found
 
     def get(self, name: str, version: int) -> FlowDefinition:
@@ -90,7 +90,8 @@ class Flows:
         """
         found = self._current.get(name, {}).get(version) or self._earlier.get((name, version))
         if found is None:
-            raise flow_not_found()
+            known = [*self._current.get(name, {}), *(number for flow, number in self._earlier if flow == name)]
+            raise flow_version_not_found(max(known)) if known else flow_not_found()
         return found
 
 
@@ -105,6 +106,19 @@ def flow_not_found() -> NotFound:
         "There is no such flow.",
         reason=Reason.FLOW_NOT_FOUND,
         hint="`vestibule flows list` and FlowService.ListFlows name those that there are.",
+    )
+
+
+def flow_version_not_found(newest: int) -> NotFound:
+    """The error that says that a flow is there, and the version is not.
+
+    Args:
+        newest: The newest version of the flow.
+    """
+    return NotFound(
+        "The flow has no such version.",
+        reason=Reason.FLOW_NOT_FOUND,
+        hint=f"Its newest version is {newest}. `vestibule flows list` and FlowService.ListFlows name all of them.",
     )
 
 

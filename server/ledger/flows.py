@@ -8,7 +8,7 @@ from datetime import datetime
 
 from models.errors import Conflict
 from models.reasons import Reason
-from server.flows.catalogue import flow_not_found
+from server.flows.catalogue import flow_not_found, flow_version_not_found
 from server.flows.definition import FlowDefinition
 from server.ledger.columns import Cursor, count, fetch_all, fetch_one, insert, stored_time
 from server.ledger.table_schema import SqlView, TableSchema, comment_on
@@ -144,5 +144,8 @@ def find(cursor: Cursor, name: str, version: int = 0) -> FlowDefinition:
         [name, version],
     )
     if row is None:
-        raise flow_not_found()
+        newest = fetch_one(
+            cursor, "SELECT max(version) AS version FROM flows WHERE name = ? HAVING count(*) > 0", [name]
+        )
+        raise flow_not_found() if newest is None else flow_version_not_found(newest["version"])
     return FlowDefinition.model_validate_json(row["content"])

@@ -48,13 +48,13 @@ def moment(message: Timestamp) -> datetime:
     """A message as an aware time in UTC.
 
     Raises:
-        InvalidInput: It is outside the years 1 to 9999.
+        InvalidInput: It is outside the years 1 to 9999, or its nanos are no part of a second.
     """
-    try:
-        if 0 <= message.nanos < _NANOS_A_SECOND:  # ToDatetime takes four times as long
-            return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
-        return message.ToDatetime(tzinfo=UTC)
-    except (OverflowError, ValueError):
+    if not 0 <= message.nanos < _NANOS_A_SECOND:
+        raise InvalidInput("The nanos of a time are not from 0 to 999999999.", reason=Reason.INVALID_ARGUMENT)
+    try:  # ToDatetime takes four times as long
+        return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
+    except OverflowError:
         raise InvalidInput("A time is outside the years 1 to 9999.", reason=Reason.INVALID_ARGUMENT) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import protovalidate
@@ -45,10 +46,15 @@ PATTERNS: Final = {
 }
 """Every pattern of the protos. A test compares them."""
 
+WHOLE: Final = "request"
+"""In the place of a field, for a rule that is about a whole request."""
+_SECONDS: Final = re.compile(r"\b(\d+)s\b")
+_DAY_S: Final = 86_400
 _FIXED: Final = {
     "required": "must be given",
     "string.uuid": _UUID,
     "string.uuid_empty": "must be a UUID, and is empty",
+    "repeated.unique": "must have no value twice",
 }
 
 
@@ -81,7 +87,7 @@ def in_words(message: Message, violation: protovalidate.Violation) -> FieldViola
         inside = field.message_type if field is not None else None
     allowed = _allowed(field, violation)
     of_value = "" if violation.proto.for_key or not place else "the value of "
-    return FieldViolation(".".join(path) or "message", f"{of_value}{place}{allowed}")
+    return FieldViolation(".".join(path) or WHOLE, f"{of_value}{place}{allowed}")
 
 
 def _allowed(field: FieldDescriptor | None, violation: protovalidate.Violation) -> str:
@@ -90,4 +96,11 @@ def _allowed(field: FieldDescriptor | None, violation: protovalidate.Violation) 
         return PATTERNS[violation.rule_value]
     if rule.startswith("enum.") and field is not None and field.enum_type is not None:
         return f"must be one of {', '.join(value.name for value in field.enum_type.values if value.number)}"
-    return _FIXED.get(rule) or violation.proto.message or rule
+    told = _FIXED.get(rule) or violation.proto.message or rule
+    return _SECONDS.sub(_in_days, told) if rule.startswith("duration.") else told
+
+
+def _in_days(found: re.Match[str]) -> str:
+    """Seconds as they are, or as days where they are whole ones."""
+    days, rest = divmod(int(found[1]), _DAY_S)
+    return found[0] if rest or not days else f"{days} {'day' if days == 1 else 'days'}"

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.rpc.interceptors.base import Call, CallHook
-from server.rpc.interceptors.rules_in_words import in_words
+from server.rpc.interceptors.rules_in_words import WHOLE, in_words
 
 OUR_PACKAGE = "vestibule."
 MOST_VIOLATIONS: Final = 20
@@ -44,11 +44,11 @@ class Validate(CallHook):
         if not violations:
             return
         found = tuple(in_words(message, violation) for violation in violations)
-        fields = ", ".join(sorted({f.field for f in found[:MOST_VIOLATIONS]}))
+        fields = ", ".join(sorted({f.field for f in found[:MOST_VIOLATIONS]} - {WHOLE}))
         more = " and others" if len(found) > MOST_VIOLATIONS else ""
-        first = f"{found[0].field} {found[0].description}."
+        first = f"{'The request' if found[0].field == WHOLE else found[0].field} {found[0].description}."
         raise InvalidInput(
-            f"The request breaks a rule: {fields}{more}.",
+            f"The request breaks a rule: {fields}{more}." if fields else "The request breaks a rule.",
             reason=Reason.INVALID_ARGUMENT,
             hint=first if len(found) == 1 else f"{first} The violations have the rules of the other fields.",
             violations=found[:MOST_VIOLATIONS],

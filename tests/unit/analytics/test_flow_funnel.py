@@ -131,11 +131,21 @@ async def test_a_report_of_a_flow_has_groups_times_and_a_window(service: FunnelS
     assert [stage.session_count for stage in report.stages] == [5, 4, 2, 2, 1]  # a1 took four seconds
 
 
-@pytest.mark.parametrize("given", [{"flow": "rentl"}, {"flow": "rental", "flow_version": 3, "steps": [CAR, PHOTO]}])
-async def test_a_flow_that_the_server_never_had_is_refused(service: FunnelService, given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"flow": "rentl"}, "There is no such flow."),
+        ({"flow": "rentl", "flow_version": 1}, "There is no such flow."),
+        ({"flow": "rental", "flow_version": 3, "steps": [CAR, PHOTO]}, "The flow has no such version."),
+    ],
+)
+async def test_a_flow_that_the_server_never_had_is_refused(
+    service: FunnelService, given: dict[str, Any], told: str
+) -> None:
     with pytest.raises(NotFound) as refused:
         await reported(service, **given)
-    assert refused.value.reason == Reason.FLOW_NOT_FOUND
+    assert (refused.value.reason, refused.value.message) == (Reason.FLOW_NOT_FOUND, told)
+    assert ("Its newest version is 2." in refused.value.hint) is ("version" in told)
     with pytest.raises(NotFound):
         await reported(service, analyze=True, **given)
 

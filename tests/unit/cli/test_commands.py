@@ -385,11 +385,33 @@ def test_funnel_of_steps() -> None:
         ("--window", "1d"),
         ("--order", "any"),
         ("--attempt", "last"),
-        ("--steps", "a,a"),
-        ("--steps", "it's"),
-        ("--steps", "a,"),
     ):
         assert run("funnel", *wrong).exit_code == 2, wrong
+
+
+@pytest.mark.parametrize("command", [["funnel"], ["funnel", "report"]])
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("", "--steps is empty."),
+        (" , ", "--steps is empty."),
+        ("a,", "a comma with no name before or after it"),
+        ("a,b, a", "--steps has a twice."),
+        ("a,Cart", "Cart is no step: a step is the name of an event, of small letters"),
+        ("it's", "it's is no step"),
+        (",".join("abcdefghijklm"), "--steps has 13 names."),
+    ],
+)
+def test_what_is_wrong_with_steps_is_said(command: list[str], steps: str, told: str) -> None:
+    result = run(*command, "--steps", steps)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
+
+
+def test_an_excluded_step_is_named() -> None:
+    result = run("funnel", "--steps", "cart,pay", "--exclude", "pay")
+    assert result.exit_code == 2
+    assert "--exclude takes no step, and pay is one of the --steps." in result.stderr
 
 
 def test_the_report_of_a_server() -> None:

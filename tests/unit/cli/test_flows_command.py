@@ -64,7 +64,8 @@ def test_an_outline_names_steps_fields_and_conditions() -> None:
     for part in ("Vorfallmeldung", "Personen (if incident_type is accident)", "2 photographs of site", "below 100"):
         assert part in told
     assert "1 photographs" not in told + run("show", "site_visit").stdout
-    assert "[FLOW_NOT_FOUND]" in run("show", "incident_report@9", code=1).stderr
+    assert "The flow has no such version. [FLOW_NOT_FOUND]" in run("show", "incident_report@9", code=1).stderr
+    assert "There is no such flow. [FLOW_NOT_FOUND]" in run("show", "incident@9", code=1).stderr
     assert json.loads(run("show", "site_visit", "--json").stdout)["name"] == "site_visit"
 
 

@@ -21,6 +21,7 @@ import pytest
 from models.errors import InternalError
 from server.cli.time_types import Moment, as_utc
 from server.funnel.recommendations import Evidence, Recommendation
+from server.funnel.texts import load_texts
 from server.funnel.types import Interval, SessionTable
 from server.languages.texts import LANGUAGES, texts_of_package
 from server.ledger.columns import Cursor, fetch_all
@@ -141,6 +142,25 @@ def test_the_command_counts_the_sessions_of_the_week(
     assert command == f"vestibule funnel report --from {start} --to {end}"
     read = [as_utc(Moment().convert(given, None, None)) for given in (start, end)]
     assert read == list(week.bounds(ZoneInfo(zone)))
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "two"),
+    [
+        ("en", "1 session was opened", "2 sessions were opened"),
+        ("de", "1 Sitzung begann", "2 Sitzungen begannen"),
+        ("es", "Se abrió 1 sesión", "Se abrieron 2 sesiones"),
+    ],
+)
+def test_words_follow_the_number_of_sessions(language: str, one: str, two: str, report: WeeklyReport) -> None:
+    told = [
+        replace(report, report=replace(report.report, sessions=number), texts=load_texts(language=language))
+        for number in (1, 2)
+    ]
+    assert [flat(ReportMessage.of(each).text).count(said) for each, said in zip(told, (one, two), strict=True)] == [
+        1,
+        1,
+    ]
 
 
 def test_a_breaker_is_told_with_its_time_in_each_week(message: ReportMessage) -> None:

@@ -26,8 +26,13 @@ def test_the_first_and_the_last_time_are_those_of_python() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "nanos"), [(_FIRST_S - 1, 0), (_LAST_S + 1, 0), (2**62, 0), (-(2**62), 0), (0, -1), (0, 10**9)]
+    ("seconds", "nanos", "told"),
+    [
+        *((seconds, 0, "years 1 to 9999") for seconds in (_FIRST_S - 1, _LAST_S + 1, 2**62, -(2**62))),
+        *((0, nanos, "nanos of a time are not from 0 to 999999999") for nanos in (-1, 10**9)),
+        (_LAST_S + 1, -1, "nanos of a time"),
+    ],
 )
-def test_a_time_that_python_does_not_have_is_refused(seconds: int, nanos: int) -> None:
-    with pytest.raises(InvalidInput, match="years 1 to 9999"):
+def test_a_time_that_python_does_not_have_is_refused(seconds: int, nanos: int, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
         convert.moment(Timestamp(seconds=seconds, nanos=nanos))

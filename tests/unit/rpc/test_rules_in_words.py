@@ -13,7 +13,9 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import access_pb2, admin_pb2, funnel_pb2, media_pb2, session_pb2
 
+from models.errors import InvalidInput
 from server.rpc.interceptors.rules_in_words import PATTERNS, in_words
+from server.rpc.interceptors.validate import Validate
 
 UUID = "3f0f6f0e-2f55-4c9e-9d0a-0f6f2b8c1d11"
 PROTOS = Path(__file__).parents[3] / "protos" / "vestibule" / "v1"
@@ -46,7 +48,21 @@ def test_every_pattern_has_words() -> None:
                     "scopes[1]",
                     "must be one of SCOPE_APP, SCOPE_REVIEWER, SCOPE_ANALYST, SCOPE_OPERATOR, SCOPE_SEALED_RELEASE",
                 ),
-                ("lifetime", "must be greater than or equal to 60s and less than or equal to 315360000s"),
+                ("lifetime", "must be greater than or equal to 60s and less than or equal to 3650 days"),
+            ],
+        ),
+        (
+            funnel_pb2.GetReportRequest(steps=["a"], window=Duration(seconds=99_999 * 86_400)),
+            [("window", "must be greater than or equal to 0s and less than or equal to 3660 days")],
+        ),
+        (funnel_pb2.GetReportRequest(steps=["a", "a"]), [("steps", "must have no value twice")]),
+        (
+            funnel_pb2.GetReportRequest(steps=["a", "b"], exclusions=[funnel_pb2.FunnelExclusion(name="a")]),
+            [
+                (
+                    "request",
+                    "must exclude no event that is a step, and others only after required steps that are not the last",
+                )
             ],
         ),
         (
@@ -80,6 +96,27 @@ def test_a_rule_is_told_in_words(message: Message, told: list[tuple[str, str]]) 
     violations = protovalidate.Validator().collect_violations(message)
     found = [in_words(message, violation) for violation in violations]
     assert [(violation.field, violation.description) for violation in found] == told
+
+
+def test_every_message_of_a_rule_of_ours_says_what_must_be() -> None:
+    told = [
+        line.partition('"')[2]
+        for proto in PROTOS.glob("*.proto")
+        for line in proto.read_text(encoding="utf-8").splitlines()
+        if line.strip().startswith('message: "')
+    ]
+    assert [text for text in told if not text.startswith("must ")] == []
+
+
+def test_a_rule_of_a_whole_request_names_no_field() -> None:
+    wrong = funnel_pb2.GetReportRequest(steps=["a", "b"], exclusions=[funnel_pb2.FunnelExclusion(name="a")])
+    with pytest.raises(InvalidInput) as refused:
+        Validate().check_message(wrong)
+    assert refused.value.message == "The request breaks a rule."
+    assert refused.value.hint.startswith("The request must exclude no event that is a step")
+    wrong.client_id = "x y"
+    with pytest.raises(InvalidInput, match=r"^The request breaks a rule: client_id\.$"):
+        Validate().check_message(wrong)
 
 
 def test_no_rule_of_any_message_is_told_as_its_id() -> None:
