@@ -121,7 +121,7 @@ async def test_an_operator_discards_a_reply_in_a_browser(stage: Stage) -> None:
         await page.get_by_label("Job", exact=True).select_option("reply")
         await page.get_by_role("button", name="Show", exact=True).click()
         await page.get_by_role("link", name=f"Do the jobs again: {VISITORS - 2}").click()
-        await expect(page.get_by_text(f"These jobs are done again: {VISITORS - 2}")).to_be_visible()
+        await expect(page.get_by_text(f"Jobs to be done again: {VISITORS - 2}")).to_be_visible()
         await assert_accessible(page)
         await page.get_by_role("link", name="All dead letters").click()
         await page.get_by_role("link", name="Show closed ones too").click()

@@ -63,7 +63,7 @@ async def test_all_that_match_the_filter_are_redriven_after_a_page_that_says_how
         assert f"/letters/{other.id}" not in listed
         assert '<option value="reply">' in listed, "the other choices stay"
         asked = (await browser.get("/letters/redrive?kind=read_picture")).text
-        assert "These jobs are done again: 3" in asked
+        assert "Jobs to be done again: 3" in asked
         assert "UPSTREAM_REFUSED" not in asked
         form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', asked))
         assert form.keys() == {"kind", "operation_id"}
