@@ -89,6 +89,8 @@ def page_routes(analyses: Analyses, tried: TryPages) -> tuple[PageRoute, ...]:
         PageRoute("/live/{session_id}", live_page.show_one, follows=True, changes=live_page.changes),
         PageRoute("/health", health_page.show, follows=True),
         PageRoute("/letters", letters_page.show_all, follows=True),
+        PageRoute("/letters/redrive", letters_page.ask_redrive),
+        PageRoute("/letters/redrive", letters_page.redrive, "POST"),
         PageRoute("/letters/{letter_id}", letters_page.show_one),
         PageRoute("/letters/{letter_id}/retry", letters_page.retry, "POST"),
         PageRoute("/letters/{letter_id}/discard", letters_page.discard, "POST"),

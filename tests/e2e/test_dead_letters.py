@@ -108,6 +108,9 @@ async def test_an_operator_discards_a_reply_in_a_browser(stage: Stage) -> None:
         await expect(letters).to_have_count(VISITORS)
         await assert_accessible(page)
         await letters.first.click()
+        await expect(page.get_by_role("heading", name="What the job works on")).to_be_visible()
+        await expect(page.locator("ol.talk li")).to_have_count(1)
+        await assert_accessible(page)
         await page.get_by_label("Why, as a machine word").fill(SEEN)
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/letters?done=discarded")
@@ -115,6 +118,12 @@ async def test_an_operator_discards_a_reply_in_a_browser(stage: Stage) -> None:
         other = (await stage.json("dlq", "list", "--kind", "reply"))[0]["id"]
         await stage.command("dlq", "discard", other, "--reason", SEEN)
         await expect(letters).to_have_count(VISITORS - 2)  # the page shows it without a reload
+        await page.get_by_label("Job", exact=True).select_option("reply")
+        await page.get_by_role("button", name="Show", exact=True).click()
+        await page.get_by_role("link", name=f"Do the jobs again: {VISITORS - 2}").click()
+        await expect(page.get_by_text(f"Jobs to be done again: {VISITORS - 2}")).to_be_visible()
+        await assert_accessible(page)
+        await page.get_by_role("link", name="All dead letters").click()
         await page.get_by_role("link", name="Show closed ones too").click()
         await expect(page.get_by_role("cell", name="discarded")).to_have_count(2)
     async with page_of_a_browser() as stranger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -85,6 +86,9 @@ class ScriptedAdmin:
     dashboard_url: str = "http://127.0.0.1:8265"
     components: list[admin_pb2.Component] = field(default_factory=list)
     done: list[tuple[str, str, str]] = field(default_factory=list)
+    references: dict[str, str] = field(default_factory=dict)
+    redriven: list[admin_pb2.RedriveDeadLettersRequest] = field(default_factory=list)
+    at_once: int = 100
     failure: Exception | None = None
 
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: object) -> admin_pb2.GetStatusResponse:
@@ -104,7 +108,7 @@ class ScriptedAdmin:
     async def ListDeadLetters(
         self, request: admin_pb2.ListDeadLettersRequest, context: object
     ) -> admin_pb2.ListDeadLettersResponse:
-        shown = [found for found in self.letters if found.open or request.include_closed]
+        shown = [found for found in self._matching(request.filter) if found.open or request.include_closed]
         return admin_pb2.ListDeadLettersResponse(dead_letters=shown, next_page_token="a b&c")
 
     async def GetDeadLetter(
@@ -112,8 +116,29 @@ class ScriptedAdmin:
     ) -> admin_pb2.GetDeadLetterResponse:
         for found in self.letters:
             if found.id == request.dead_letter_id:
-                return admin_pb2.GetDeadLetterResponse(dead_letter=found)
+                return admin_pb2.GetDeadLetterResponse(dead_letter=found, references=self.references)
         raise NotFound("There is no such dead letter.", reason=Reason.DEAD_LETTER_NOT_FOUND)
+
+    def _matching(self, which: admin_pb2.DeadLetterFilter) -> list[admin_pb2.DeadLetter]:
+        letters = [found for found in self.letters if which.kind in {"", found.kind}]
+        return [found for found in letters if which.reason in {"", found.reason}]
+
+    async def RedriveDeadLetters(
+        self, request: admin_pb2.RedriveDeadLettersRequest, context: object
+    ) -> admin_pb2.RedriveDeadLettersResponse:
+        there = [found for found in self._matching(request.filter) if found.open]
+        done = [] if request.dry_run else there[: self.at_once]
+        if not request.dry_run:
+            self.redriven.append(request)
+        for found in done:
+            found.open = False
+        counts = Counter((found.kind, found.reason) for found in there)
+        return admin_pb2.RedriveDeadLettersResponse(
+            matched_count=len(there),
+            done_count=len(done),
+            remaining_count=len(there) - len(done),
+            counts=[admin_pb2.DeadLetterCount(kind=k, reason=r, count=n) for (k, r), n in counts.most_common()],
+        )
 
     async def RetryDeadLetter(
         self, request: admin_pb2.RetryDeadLetterRequest, context: object
