@@ -276,6 +276,11 @@ def show_when_records_expire(cursor: Cursor) -> None:
     _run(cursor, event_views.V_RECORDS_WITH_EXPIRY.statements(), views.V_FUNNEL.statements())
 
 
+def tell_events_of_apps_apart(cursor: Cursor) -> None:
+    """Say in timelines of sessions which events are of an app."""
+    _run(cursor, views.V_SESSION_TIMELINE_WITH_SOURCE.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -325,5 +330,7 @@ ALL: tuple[Migration, ...] = (
     tell_stages_of_flows,
     count_attempts_at_reports_from_the_first,
     show_when_records_expire,
+    renew_macros,
+    tell_events_of_apps_apart,
     renew_macros,
 )
