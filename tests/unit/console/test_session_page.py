@@ -138,7 +138,7 @@ async def test_a_session_that_began_offline_counts_from_its_begin_on_the_device(
     for name, later_s in (("welcome_shown", 0), ("document_captured", 85)):
         time = at + timedelta(seconds=later_s)
         row = replace(make_event(lively.session, name, NOW), device_time=time, event_time=time, clock="device")
-        await harness.ledger.write(lambda cursor, row=row: events.append(cursor, row))
+        await harness.ledger.write(partial(events.append, row=row))
     async with harness.browser(await harness.key(Scope.REVIEWER)) as browser:
         page = unescape((await browser.get(f"/sessions/{lively.id}")).text)
     assert f"<dt>Begun on the device</dt><dd>{at:%Y-%m-%d %H:%M:%S} UTC</dd>" in page
