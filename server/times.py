@@ -34,6 +34,11 @@ def shown_time(when: datetime) -> str:
     return f"{_utc(when):%Y-%m-%d %H:%M} UTC"
 
 
+def shown_moment(when: datetime) -> str:
+    """A time for people where seconds count: ``2026-11-28 00:35:23 UTC``. Without a zone it is UTC."""
+    return f"{_utc(when):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def machine_time(when: datetime) -> str:
     """A time for programs, in RFC 3339: ``2026-11-28T00:35:23Z``. Without a zone it is UTC."""
     return f"{_utc(when):%Y-%m-%dT%H:%M:%SZ}"

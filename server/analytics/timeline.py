@@ -44,9 +44,10 @@ class Entry:
     detail: str
     took_s: float | None
     properties: tuple[Property, ...]
+    source: str
 
 
-_ENTRIES: Final = """SELECT position, time, kind, name, detail, took_s, properties
+_ENTRIES: Final = """SELECT position, time, kind, name, detail, took_s, properties, source
     FROM session_timeline($session) WHERE position > $after ORDER BY position LIMIT $most"""
 _SESSIONS: Final = """SELECT session_id, client_id, state, variant, language, turns, create_time, update_time
     FROM v_sessions WHERE session_id IN (SELECT unnest($ids))"""
@@ -74,6 +75,7 @@ def timeline(cursor: Cursor, session_id: str, *, page_size: int, after: int = 0)
             detail=row["detail"],
             took_s=row["took_s"],
             properties=_properties(row["properties"]),
+            source=row["source"],
         )
         for row in shown
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -11,10 +12,10 @@ from uuid import UUID
 import click
 
 from server.cli.messages import as_dict
-from server.cli.output import length_text, show_fields, show_json, show_table, time_text
+from server.cli.output import length_text, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
-from server.times import shown_length
+from server.times import shown_length, shown_moment
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import (
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     Ask = Callable[[GetSessionTimelineRequest], GetSessionTimelineResponse]
 
 PAGE_SIZE: Final = 1000
-COLUMNS: Final = ("time", "after opening", "kind", "name", "detail", "took", "properties")
+COLUMNS: Final = ("time", "since row before", "kind", "name", "detail", "took", "properties")
+_APART_S: Final = 60.0
+"""From this on, the begin of a session on the device is told beside its opening by the server."""
 
 
 @click.command(short_help="Show what happened in a session.")
@@ -40,7 +43,8 @@ def timeline(
 ) -> None:
     """Show what happened in a session, the oldest first: events, turns, uploads, records and dead letters.
 
-    The time of an event of an app is that of the device, corrected where its clock was wrong. Texts are redacted.
+    An "app event" is one that the app recorded, whatever its name is; an "event" is one of the server. The time of an
+    app event is that of the device, corrected where its clock was wrong. Texts are redacted.
     While no server runs, the command reads its ledger file. --json has the exact times.
     `vestibule funnel --sessions` lists ids of sessions.
 
@@ -55,17 +59,19 @@ def timeline(
         known = as_dict(found)
         show_json({"session": known["session"], "entries": known["entries"]})
         return
-    session = found.session
+    session, times = found.session, [entry.time.ToDatetime() for entry in found.entries]
     show_fields(
         (
             ("session", session.id),
             ("client", session.client_id),
             ("stage", session.stage),
-            ("opened", time_text(session.create_time)),
+            ("opened", shown_moment(session.create_time.ToDatetime())),
+            *_begun(session, times),
         )
     )
     click.echo()
-    show_table(COLUMNS, [_row(entry, session) for entry in found.entries], empty="Nothing is known of it.")
+    rows = [_row(entry, before) for entry, before in zip(found.entries, [None, *times], strict=False)]
+    show_table(COLUMNS, rows, empty="Nothing is known of it.")
 
 
 def _whole(session_id: str, ask: Ask) -> GetSessionTimelineResponse:
@@ -103,8 +109,20 @@ def _of_files(stopped: StoppedServer) -> Ask:
     return ask
 
 
-def _row(entry: TimelineEntry, session: FunnelSession) -> tuple[object, ...]:
-    after_s = (entry.time.ToDatetime() - session.create_time.ToDatetime()).total_seconds()
+def _begun(session: FunnelSession, times: Sequence[datetime]) -> list[tuple[str, str]]:
+    """When the session began on the device; empty where the server knew of it at once."""
+    begun = min(times, default=session.create_time.ToDatetime())
+    waited_s = (session.create_time.ToDatetime() - begun).total_seconds()
+    if waited_s < _APART_S:
+        return []
+    return [("begun", f"{shown_moment(begun)} on the device; the server opened it {shown_length(waited_s)} later")]
+
+
+def _row(entry: TimelineEntry, before: datetime | None) -> tuple[object, ...]:
+    """A row of the table; ``before`` is the time of the one above."""
+    time = entry.time.ToDatetime()
+    since = "" if before is None else shown_length((time - before).total_seconds())
+    kind = "app event" if entry.source == "app" else entry.kind
     took = length_text(entry.took) if entry.HasField("took") else ""
     properties = ", ".join(f"{found.key}={found.value}" for found in entry.properties)
-    return time_text(entry.time), shown_length(after_s), entry.kind, entry.name, entry.detail, took, properties
+    return shown_moment(time), since, kind, entry.name, entry.detail, took, properties

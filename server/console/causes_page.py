@@ -9,6 +9,7 @@ from vestibule.v1.funnel_pb2 import FunnelAnalysis, FunnelEvidence, FunnelGain, 
 
 from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
+from server.console.filter_problem import with_form
 from server.console.filters import Filter
 from server.console.flows_page import flow_choices
 from server.console.page import texts_of
@@ -64,6 +65,9 @@ class CausesPage:
 
     async def show(self, visit: Visit) -> Response:
         """The page."""
+        return await with_form(visit, self._shown, "causes_title", groups=False)
+
+    async def _shown(self, visit: Visit) -> Response:
         chosen, texts = Filter.of(visit.request).analyzed, texts_of(visit.request)
         found = await self._analyses.of(visit, chosen.analysis(texts.language))
         flows = await flow_choices(visit, chosen, texts)

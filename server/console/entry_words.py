@@ -10,6 +10,8 @@ from vestibule.v1.funnel_pb2 import TimelineEntry
 from server.languages.texts import Texts
 from server.records.event_catalogue import STEP_PREFIX
 
+APP: Final = "app"
+"""Source of an event that an app recorded. Apps may name their events as the server names its own."""
 _NAMES: Final = {"turn": "source_", "upload": "media_", "dead_letter": "kind_"}
 """Of an entry that is no event: how the keys of texts for its names begin."""
 _DETAILS: Final = {"upload": "upload_", "recommendation": "record_"}
@@ -28,25 +30,25 @@ class EntryWords:
         self._texts = texts
         self._steps = steps
 
-    def of_event(self, name: str) -> str:
-        """An event; empty for one of an app, which has its own name."""
-        if text := self._texts.or_word(f"event_{name}", ""):
-            return text
-        if not self.is_step(name):
+    def of_event(self, entry: TimelineEntry) -> str:
+        """An event of the server; empty for one of an app, whatever its name is."""
+        if entry.source == APP:
             return ""
-        title = self._steps.get(name.removeprefix(STEP_PREFIX), "")
+        if not self.is_step(entry):
+            return self._texts.or_word(f"event_{entry.name}", entry.name)
+        title = self._steps.get(entry.name.removeprefix(STEP_PREFIX), "")
         return self._texts("step_titled", title=title) if title else self._texts("step_untitled")
 
-    def is_step(self, name: str) -> bool:
-        """Whether an event says that somebody came to a step of the flow."""
-        if not name.startswith(STEP_PREFIX) or self._texts.or_word(f"event_{name}", ""):
+    def is_step(self, entry: TimelineEntry) -> bool:
+        """Whether an event of the server says that somebody came to a step of the flow."""
+        if entry.source == APP or not entry.name.startswith(STEP_PREFIX):
             return False
-        return not self._steps or name.removeprefix(STEP_PREFIX) in self._steps
+        return not self._texts.or_word(f"event_{entry.name}", "")
 
     def of(self, entry: TimelineEntry) -> str:
         """An entry; empty for the event of an app."""
         if entry.kind == "event":
-            return self.of_event(entry.name)
+            return self.of_event(entry)
         kind = self._texts.or_word(f"entry_{entry.kind}", entry.kind)
         if entry.kind == "recommendation":
             return f"{kind}, {self._texts('record_by_fallback')}" if entry.name == "FALLBACK" else kind

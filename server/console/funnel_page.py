@@ -20,6 +20,7 @@ from vestibule.v1.funnel_pb2 import (
 
 from server.console.analyses import Analyses
 from server.console.charts import Chart, Span, interval_chart
+from server.console.filter_problem import with_form
 from server.console.filters import Filter
 from server.console.flows_page import flow_choices
 from server.console.groups import Groups
@@ -80,6 +81,9 @@ class FunnelPage:
 
     async def show(self, visit: Visit) -> Response:
         """The page."""
+        return await with_form(visit, self._shown, "funnel_title", groups=True)
+
+    async def _shown(self, visit: Visit) -> Response:
         chosen, texts = Filter.of(visit.request), texts_of(visit.request)
         formats = Formats(texts.language)
         request = chosen.report()

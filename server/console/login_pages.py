@@ -66,6 +66,7 @@ class LoginPages:
                 if not follows:
                     raise HTTPException(406, "This page does not follow changes.")
                 return self._followed(request, page, changes)
+            request.state.visit = visit  # for the page of a problem
             return await page(visit)
 
         return answer

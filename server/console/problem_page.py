@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,6 +13,9 @@ from models.reason_row import Status
 from server.console.page import languages_at, render, render_part, texts_of
 from server.console.problem_texts import Told, told_of
 from server.observability.log import describe, get_logger
+
+if TYPE_CHECKING:
+    from server.console.visit import Visit
 
 HTTP_STATUS: Final = {
     Status.INVALID_ARGUMENT: 400,
@@ -36,7 +39,7 @@ async def known(request: Request, error: Exception) -> Response:
     status = HTTP_STATUS.get(error.reason.status, 500)
     if status >= 500:
         log.warning("page_failed", path=_route(request), **describe(error))
-    told = told_of(error, texts_of(request))
+    told = told_of(error, texts_of(request), of_form=request.method == "POST")
     if is_script(request):
         return JSONResponse({"message": told.message, "reason": error.reason, "hint": told.detail}, status)
     back = "" if error.reason.status is Status.NOT_FOUND else _page_of_form(request)
@@ -75,7 +78,11 @@ def is_script(request: Request) -> bool:
 def _page(request: Request, code: int, told: Told, reason: str = "", back: str = "") -> Response:
     # The address of a form itself cannot be opened.
     more: dict[str, Any] = {"languages": languages_at(back or "/")} if request.method == "POST" else {}
-    return render(request, "problem.html", code=code, told=told, reason=reason, back=back, **more)
+    more |= {"told": told, "reason": reason, "back": back}
+    visit: Visit | None = getattr(request.state, "visit", None)
+    if visit is not None:  # whoever is logged in keeps the menu
+        return visit.page("problem.html", code=code, **more)
+    return render(request, "problem.html", code=code, **more)
 
 
 def _page_of_form(request: Request) -> str:

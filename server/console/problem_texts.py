@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from models.errors import VestibuleError
+from models.errors import FieldViolation, VestibuleError
 from models.reason_row import Status
 from models.reasons import Reason
 from server.languages.texts import Texts
@@ -147,11 +147,19 @@ class Told:
     own: bool = True
 
 
-def told_of(error: VestibuleError, texts: Texts) -> Told:
-    """What a page says of an error."""
+def told_of(error: VestibuleError, texts: Texts, *, of_form: bool = True) -> Told:
+    """What a page says of an error.
+
+    Args:
+        error: What was raised.
+        texts: In the language of the page.
+        of_form: Whether a form was sent; else an address was opened.
+    """
     own = text_of(error.reason, texts)
     if own is None:
         return Told(error.message, error.hint, own=False)
+    if not of_form and TEXT_OF_REASON[error.reason] == "error_form":
+        own = texts("error_address")
     if error.reason.status in _PASSES:
         wait_s = error.retry_after_s
         again = texts("error_again") if wait_s is None else texts("error_again_in", seconds=max(1, math.ceil(wait_s)))
@@ -178,7 +186,17 @@ def text_of(reason: str, texts: Texts) -> str | None:
 
 
 def _detail(error: VestibuleError) -> str:
-    """What the server says: its message, what is not in it of the rules that were broken, and what to do."""
-    rules = [one.description for one in error.violations if one.description.rstrip(".") not in error.message]
+    """What the server says, each thing once: its message, the rules that were broken, and what to do."""
+    found = [(one, one.description.rstrip(".")) for one in error.violations]
+    rules = [_rule(one) for one, description in found if description not in error.message]
     hint = "" if error.hint == error.default_hint else error.hint  # that of a class is for programmers
-    return " ".join(filter(None, [error.message, *rules, hint]))
+    if any(description in hint for _, description in found):
+        hint = ""  # it repeats a rule
+    fields_only = bool(rules) and all(one.field in error.message and one.field in _rule(one) for one, _ in found)
+    return " ".join(filter(None, ["" if fields_only else error.message, *rules, hint]))
+
+
+def _rule(found: FieldViolation) -> str:
+    """A broken rule as a sentence. One that is no sentence, such as "must be a UUID", follows the name of its field."""
+    description = found.description.rstrip(".")
+    return f"{description}." if description[:1].isupper() else f"{found.field} {description}."

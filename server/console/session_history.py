@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from vestibule.v1 import common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
@@ -137,11 +138,26 @@ async def _session(visit: Visit, session_id: str) -> session_pb2.Session | None:
     return session
 
 
-async def timeline_of(visit: Visit, session_id: str, token: str) -> funnel_pb2.GetSessionTimelineResponse:
+async def timeline_of(
+    visit: Visit, session_id: str, token: str, most: int = MOST_ENTRIES
+) -> funnel_pb2.GetSessionTimelineResponse:
     """A page of what happened in a session."""
-    request = funnel_pb2.GetSessionTimelineRequest(session_id=session_id, page_size=MOST_ENTRIES, page_token=token)
+    request = funnel_pb2.GetSessionTimelineRequest(session_id=session_id, page_size=most, page_token=token)
     found: funnel_pb2.GetSessionTimelineResponse = await visit.call("FunnelService", "GetSessionTimeline", request)
     return found
+
+
+async def begin_of(visit: Visit, timeline: funnel_pb2.GetSessionTimelineResponse, token: str) -> datetime:
+    """When a session began: its opening, or what the device did before the server knew of it.
+
+    Args:
+        visit: Asks for the first page.
+        timeline: The page that is shown.
+        token: Of that page; empty for the first one.
+    """
+    first = await timeline_of(visit, timeline.session.id, "", 1) if token else timeline
+    times = [entry.time.ToDatetime() for entry in first.entries]
+    return min([timeline.session.create_time.ToDatetime(), *times])
 
 
 def turn_shown(turn: session_pb2.Turn, formats: Formats) -> TurnShown:

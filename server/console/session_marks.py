@@ -9,7 +9,7 @@ from typing import Final
 from vestibule.v1 import media_pb2, session_pb2
 from vestibule.v1.funnel_pb2 import BreakerChange, GetSessionTimelineResponse, SessionJobAttempt, TimelineEntry
 
-from server.console.entry_words import EntryWords
+from server.console.entry_words import APP, EntryWords
 from server.console.timeline import Lane, Mark, Shape
 from server.languages.texts import Texts
 
@@ -40,6 +40,7 @@ class Lanes:
         uploads: None for whoever may not see them; their lane is then made of the timeline.
         texts: In the language of the page.
         words: For the entries of the timeline.
+        begun: When the session began, where the axis begins.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Lanes:
         uploads: Sequence[media_pb2.Upload] | None,
         texts: Texts,
         words: EntryWords,
+        begun: datetime,
     ) -> None:
         self._timeline = timeline
         self._entries = list(enumerate(timeline.entries, 1))
@@ -56,8 +58,9 @@ class Lanes:
         self._uploads = uploads
         self._texts = texts
         self._words = words
-        self._opened = timeline.session.create_time.ToDatetime()
-        self._steps = {entry.name for entry in timeline.entries if words.is_step(entry.name)}
+        self._begun = begun
+        self._opened_s = self._after(timeline.session.create_time.ToDatetime())
+        self._steps = {entry.name for entry in timeline.entries if entry.kind == "event" and words.is_step(entry)}
 
     def all(self) -> list[Lane]:
         """The lanes, those of people first."""
@@ -77,10 +80,11 @@ class Lanes:
         ]
 
     def _after(self, time: datetime) -> float:
-        return (time - self._opened).total_seconds()
+        return (time - self._begun).total_seconds()
 
     def _events(self, names: Mapping[str, object] | frozenset[str] | set[str]) -> list[tuple[int, TimelineEntry]]:
-        return [(n, entry) for n, entry in self._entries if entry.kind == "event" and entry.name in names]
+        """Events of the server with these names, each with its number."""
+        return [(n, entry) for n, entry in self._entries if _of_server(entry) and entry.name in names]
 
     def _said(self, entry: TimelineEntry) -> str:
         told = [self._words.of(entry) or entry.name, self._words.detail(entry), _reason(entry)]
@@ -134,7 +138,7 @@ class Lanes:
         return self._mark(n, entry, shape, bad=entry.name == "decision_refused")
 
     def _of_app(self) -> list[Mark]:
-        own = [(n, e) for n, e in self._entries if e.kind == "event" and not self._words.of_event(e.name)]
+        own = [(n, entry) for n, entry in self._entries if entry.kind == "event" and entry.source == APP]
         return [self._mark(n, entry, "diamond") for n, entry in own]
 
     def _stream(self, n: int, entry: TimelineEntry) -> Mark:
@@ -157,11 +161,11 @@ class Lanes:
             at = self._after(change.time.ToDatetime())
             later = (self._after(c.time.ToDatetime()) for c in changes[n:] if c.name == change.name)
             shape: Shape = "cross" if change.state == "open" else "tick" if change.state == "closed" else "ring"
-            if at < 0 and change.state == "closed":
+            if at < self._opened_s and change.state == "closed":
                 continue  # as it should be, and long ago
             text = f"{change.name}: {self._texts('state_' + change.state.replace('-', '_'))} {change.cause}".strip()
             until = next(later, None) if change.state == "open" else None
-            found.append(Mark(max(at, 0.0), text, f"#breaker-{n}", shape, until, bad=change.state == "open"))
+            found.append(Mark(max(at, self._opened_s), text, f"#breaker-{n}", shape, until, bad=change.state == "open"))
         return found
 
     def _others(self) -> list[Mark]:
@@ -169,8 +173,12 @@ class Lanes:
         return [
             self._mark(n, entry, "square")
             for n, entry in self._entries
-            if entry.kind == "event" and entry.name not in shown and self._words.of_event(entry.name)
+            if _of_server(entry) and entry.name not in shown
         ]
+
+
+def _of_server(entry: TimelineEntry) -> bool:
+    return entry.kind == "event" and entry.source != APP
 
 
 def _reason(entry: TimelineEntry) -> str:

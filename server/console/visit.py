@@ -89,11 +89,17 @@ class Visit:
             if self.allowed(service, method) and not (self.caller.client_id and name in OF_ALL_CLIENTS)
         ]
 
-    def page(self, template: str, **values: Any) -> Response:
-        """A page with the menu of what the caller may see; its part that follows changes if only that is wanted."""
+    def page(self, template: str, code: int = 200, **values: Any) -> Response:
+        """A page with the menu of what the caller may see; its part that follows changes if only that is wanted.
+
+        Args:
+            template: Name of a file in ``templates``.
+            code: Of HTTP.
+            values: What the template shows.
+        """
         if self.live:
             return Response(render_part(self.request, template, LIVE, self.caller, menu=self.menu, **values))
-        return render(self.request, template, self.caller, menu=self.menu, **values)
+        return render(self.request, template, self.caller, code, menu=self.menu, **values)
 
 
 Page = Callable[[Visit], Awaitable[Response]]

@@ -14,7 +14,7 @@ from server.ledger.reviews_schema import V_FIELD_DECISIONS_WITH_REMOVED
 from server.ledger.sealed_values import V_SEALED_VALUES
 from server.ledger.turn_views import V_TURNS, V_TURNS_WITH_CUT
 
-_REPLACED = (views.V_SESSIONS, views.V_DEAD_LETTERS, V_TURNS)
+_REPLACED = (views.V_SESSIONS, views.V_DEAD_LETTERS, views.V_SESSION_TIMELINE, V_TURNS)
 
 ALL_VIEWS = (
     V_SESSIONS_WITH_FLOWS,
@@ -22,6 +22,7 @@ ALL_VIEWS = (
     *(views.V_AUDIT, views.V_SERVER_EVENTS, *views.ATTEMPT_VIEWS),
     *(V_EVENTS, V_RECORDS_WITH_EXPIRY, V_DECISIONS, V_PERSON_SESSIONS, V_DAILY_EVENTS),
     V_MACROS,
+    views.V_SESSION_TIMELINE_WITH_SOURCE,
     V_FLOWS_WITH_STAGES,
     V_ANSWERS,
     V_FIELD_DECISIONS_WITH_REMOVED,

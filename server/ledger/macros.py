@@ -177,16 +177,17 @@ SESSION_TIMELINE = SqlMacro(
         "detail": "Stage that was entered, or the state it is in now.",
         "took_s": "Seconds in the stage before, or of work.",
         "properties": "Properties of an event that are safe to read; null for the others.",
+        "source": "app for an event that an app recorded, server for one of the server; empty for the others.",
     },
     f"""
     WITH happened AS (
         SELECT {ORDER_TIME} AS order_time, event_time AS time, 'event' AS kind, name, coalesce(stage, '') AS detail,
-            took_s, properties, sequence, server_time, id
+            took_s, properties, source, sequence, server_time, id
         FROM (SELECT *, event_id AS id FROM v_events WHERE session_id = session)
-        UNION ALL SELECT time, time, kind, name, detail, took_s, NULL, 0, time, '' FROM v_session_timeline
+        UNION ALL SELECT time, time, kind, name, detail, took_s, NULL, '', 0, time, '' FROM v_session_timeline
             WHERE session_id = session AND kind <> 'event')
     SELECT row_number() OVER (ORDER BY {ORDER_BY}, kind, name) AS position,
-        time, kind, name, detail, took_s, properties FROM happened ORDER BY position""",
+        time, kind, name, detail, took_s, properties, source FROM happened ORDER BY position""",
 )
 
 FIRST_MACROS = (FUNNEL_SESSIONS, FUNNEL, DROP_OFFS, TIME_TO_CONVERT, SESSION_TIMELINE)

@@ -271,9 +271,10 @@ def count_attempts_at_reports_from_the_first(cursor: Cursor) -> None:
     _run(cursor, weekly_reports.FIRST_ATTEMPTS)
 
 
-def show_when_records_expire(cursor: Cursor) -> None:
-    """Show when records expire, which says when a session without a decision is known to have left."""
+def show_expiry_and_sources(cursor: Cursor) -> None:
+    """Show when records expire, by which a session without a decision has left, and which events are of an app."""
     _run(cursor, event_views.V_RECORDS_WITH_EXPIRY.statements(), views.V_FUNNEL.statements())
+    _run(cursor, views.V_SESSION_TIMELINE_WITH_SOURCE.statements())
 
 
 ALL: tuple[Migration, ...] = (
@@ -324,6 +325,6 @@ ALL: tuple[Migration, ...] = (
     tell_removed_fields,
     tell_stages_of_flows,
     count_attempts_at_reports_from_the_first,
-    show_when_records_expire,
+    show_expiry_and_sources,
     renew_macros,
 )

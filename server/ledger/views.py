@@ -110,6 +110,19 @@ V_SESSION_TIMELINE = SqlView(
     UNION ALL SELECT session_id, create_time, 'dead_letter', kind, reason, NULL, NULL FROM dead_letters""",
 )
 
+V_SESSION_TIMELINE_WITH_SOURCE = SqlView(
+    V_SESSION_TIMELINE.name,
+    V_SESSION_TIMELINE.comment,
+    V_SESSION_TIMELINE.columns
+    | {"source": "app for an event that an app recorded, server for one of the server; empty for the others."},
+    V_SESSION_TIMELINE.sql.replace(
+        "took_s, properties\n        FROM events",
+        "took_s, properties,\n        CASE WHEN device_time IS NULL THEN 'server' ELSE 'app' END AS source FROM events",
+    )
+    .replace(", NULL FROM", ", NULL, '' FROM")
+    .replace(", NULL\n        FROM", ", NULL, ''\n        FROM"),
+)
+
 V_UPLOADS = SqlView(
     "v_uploads",
     "One row for a file that was accepted.",

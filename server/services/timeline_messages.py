@@ -79,4 +79,5 @@ def _entry(entry: Entry) -> funnel_pb2.TimelineEntry:
             funnel_pb2.TimelineProperty(key=found.key, value=found.value, kind=_KINDS[found.type])
             for found in entry.properties
         ],
+        source=entry.source,
     )

@@ -54,8 +54,38 @@ def test_a_timeline_has_everything_in_order_over_all_pages(folders: list[str], m
     assert [entry["name"] for entry in known["entries"]] == [*NAMES]
     assert known["session"]["client_id"] == "shop"
     shown = called("sessions", "timeline", SESSION.upper(), *folders).stdout
-    assert f"{NOW:%Y-%m-%d %H:%M} UTC | 0 s           | event | app_opened" in shown
+    assert f"{NOW:%Y-%m-%d %H:%M:%S} UTC |                  | app event | app_opened" in shown
+    assert f"{after(1):%Y-%m-%d %H:%M:%S} UTC | 1 s              | app event | cart" in shown
+    assert {entry["source"] for entry in known["entries"]} == {"app"}
     assert "channel=web" in shown
+
+
+def offline(cursor: Cursor) -> None:
+    """Steps of the app weeks before the server knew of the session, and an event with a name of the server's."""
+    bulk(cursor, "sessions", [session_row(SESSION, SessionState.STARTED)])
+    told = [("opened", -38 * 86_400.0), ("stage_entered", 85 - 38 * 86_400.0)]
+    rows = [event_row(SESSION, n, name, after(at)) for n, (name, at) in enumerate(told)]
+    for row in rows:
+        row["event_time"] = row["device_time"] = row["server_time"]
+    opening = event_row(SESSION, 3, "stage_entered", NOW, stage="STARTED", event_time=NOW, device_time=None)
+    bulk(cursor, "events", [*rows, opening])
+
+
+def test_a_timeline_of_an_offline_session_shows_seconds_and_whose_events_they_are(tmp_path: Path) -> None:
+    data, state = tmp_path / "data", tmp_path / "state"
+    state.mkdir()
+    ledger = open_ledger(data / "ledger.duckdb")
+    ledger.write_now(offline)
+    ledger.close()
+    shown = called("sessions", "timeline", SESSION, "--data-dir", str(data), "--state-dir", str(state)).stdout
+    begun = f"{after(-38 * 86_400):%Y-%m-%d %H:%M:%S} UTC"
+    assert f"{begun} on the device; the server opened it 38 d later" in shown
+    rows = [[cell.strip() for cell in line.split("|")] for line in shown.splitlines() if " UTC | " in line]
+    assert [row[2:6] for row in rows] == [
+        ["", "app event", "opened", ""],
+        ["1 min 25 s", "app event", "stage_entered", ""],
+        ["37 d 23 h", "event", "stage_entered", "STARTED"],
+    ]
 
 
 def test_a_session_that_is_not_there_has_no_timeline(folders: list[str]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
 import pytest
 
 from models.errors import FieldViolation, InvalidInput, Overloaded
@@ -10,10 +14,18 @@ from server.access.caller import Scope
 from server.console.problem_texts import TEXT_OF_REASON, Told, text_of, told_of
 from server.console.texts import texts_in
 from server.languages.texts import LANGUAGES
+from tests.unit.console.harness import Harness
 from tests.unit.console.test_reviews import browser, hash_on, world
 from tests.unit.reviews.conftest import ReviewWorld
 
 __all__ = ["world"]
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    made = Harness(tmp_path)
+    yield made
+    made.close()
 
 
 async def test_a_refused_form_leads_back_to_its_record_and_says_what_would_fit(world: ReviewWorld) -> None:
@@ -39,6 +51,41 @@ async def test_a_page_that_is_not_there_leads_to_the_start_alone(world: ReviewWo
             assert response.status_code == 404
             assert "Back to the page before" not in response.text
             assert 'href="/"' in response.text
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("/funnel?steps=<script>,pay&client=shop", "steps[0]"),
+        ("/funnel?steps=cart,pay&by=property&key=x'--&client=shop", "breakdown.key"),
+        ("/causes?steps=<script>,pay&client=shop", "steps[0]"),
+        ("/sessions/abc", "session_id"),
+    ],
+)
+async def test_an_address_that_cannot_be_used_names_the_rule_once_and_keeps_the_menu_and_the_form(
+    harness: Harness, address: str, field: str
+) -> None:
+    async with harness.browser(await harness.key(Scope.ANALYST)) as client:
+        refused = await client.get(address)
+        page = unescape(refused.text)
+    assert refused.status_code == 400
+    assert page.count(f"{field} must be ") == 1
+    assert page.count(" must be ") == 1
+    assert "Something in the address or the filter of this page cannot be used." in page
+    assert '<a href="/funnel"' in page
+    assert "<script>," not in refused.text
+    if "client=" in address:
+        assert '<details class="filter" open>' in page
+        assert 'name="client" value="shop"' in page
+        assert f'action="{address.partition("?")[0]}"' in page
+
+
+async def test_a_choice_that_there_is_not_leaves_the_form(harness: Harness) -> None:
+    async with harness.browser(await harness.key(Scope.ANALYST)) as client:
+        for address in ("/funnel?from=tomorrow", "/funnel?order=backwards&steps=a,b", "/causes?window=soon&steps=a,b"):
+            refused = await client.get(address)
+            assert refused.status_code == 400
+            assert '<details class="filter" open>' in refused.text
 
 
 WITH_TEXTS = {
@@ -83,6 +130,21 @@ def test_what_the_server_says_more_stands_beside_the_text() -> None:
     told = told_of(error, texts_in("es"))
     assert told.message == "Algo en el formulario falta o no encaja, así que no se hizo nada."
     assert told.detail == "A decision is not complete. A correction needs a value."
+
+
+def test_rules_of_several_fields_are_told_once_each() -> None:
+    rules = (
+        FieldViolation("steps[0]", "must be the name of an event"),
+        FieldViolation("page_size", "must be at most 5"),
+    )
+    error = InvalidInput(
+        "The request breaks a rule: page_size, steps[0].",
+        reason=Reason.INVALID_ARGUMENT,
+        hint="steps[0] must be the name of an event. The violations have the rules of the other fields.",
+        violations=rules,
+    )
+    told = told_of(error, texts_in("en"), of_form=False)
+    assert told.detail == "steps[0] must be the name of an event. page_size must be at most 5."
 
 
 @pytest.mark.parametrize(("wait_s", "again"), [(None, "in a moment"), (0.2, "in 1 s"), (179.3, "in 180 s")])

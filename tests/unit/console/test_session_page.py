@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from html import unescape
@@ -17,7 +18,7 @@ from server.ledger import events
 from server.records.events import make_event
 from tests.unit.console.harness import Harness
 from tests.unit.console.lively import REPLY, SAID, UNSAFE, Lively
-from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.makers import NOW, after
 
 PICTURE = b"\xff\xd8\xff redacted"
 
@@ -112,14 +113,38 @@ async def test_a_step_of_the_flow_has_its_title_for_whoever_may_see_the_session(
     assert f": {told}" in page, "a mark on the timeline says so, too"
 
 
-async def test_an_event_of_an_app_that_only_looks_like_a_step_is_one_of_the_app(
+@pytest.mark.parametrize("scope", [Scope.REVIEWER, Scope.ANALYST])
+@pytest.mark.parametrize(
+    "name",
+    ["stage_entered", "upload_refused", "step_meter", "record_decided", "replied", "stream_refused"],
+)
+async def test_an_event_of_an_app_with_a_name_of_the_server_is_one_of_the_app(
+    harness: Harness, lively: Lively, name: str, scope: Scope
+) -> None:
+    at = after(2)
+    forged = replace(make_event(lively.session, name, at, stage="COMPLETED"), device_time=at, event_time=at)
+    await harness.ledger.write(lambda cursor: events.append(cursor, forged))
+    async with harness.browser(await harness.key(scope)) as browser:
+        page = unescape((await browser.get(f"/sessions/{lively.id}")).text)
+    assert f'<th scope="row">Event of the app<br><code class="hint">{name}</code></th>' in page
+    marks = re.findall(r'aria-label="([^"]+)"', page)
+    assert [mark for mark in marks if mark.endswith(f": {name}")] == [f"Events of the app: {name}"]
+
+
+async def test_a_session_that_began_offline_counts_from_its_begin_on_the_device(
     harness: Harness, lively: Lively
 ) -> None:
-    await harness.ledger.write(lambda cursor: events.append(cursor, make_event(lively.session, "step_back", NOW)))
+    at = NOW - timedelta(days=38)
+    for name, later_s in (("welcome_shown", 0), ("document_captured", 85)):
+        time = at + timedelta(seconds=later_s)
+        row = replace(make_event(lively.session, name, NOW), device_time=time, event_time=time, clock="device")
+        await harness.ledger.write(partial(events.append, row=row))
     async with harness.browser(await harness.key(Scope.REVIEWER)) as browser:
         page = unescape((await browser.get(f"/sessions/{lively.id}")).text)
-    assert '<th scope="row">Event of the app<br><code class="hint">step_back</code></th>' in page
-    assert "Events of the app: step_back" in page
+    assert f"<dt>Begun on the device</dt><dd>{at:%Y-%m-%d %H:%M:%S} UTC</dd>" in page
+    assert "\N{MINUS SIGN}38 d" not in page
+    assert ">1 min 25 s</time><br>+ 1 min 25 s<br>" in page, "85 s are seen between steps"
+    assert ">38 d</time>" in page
 
 
 @pytest.mark.parametrize(("scope", "shown"), [(Scope.REVIEWER, True), (Scope.APP, False)])

@@ -86,7 +86,7 @@ async def test_a_session_shows_what_happened_with_redacted_texts_only(harness: H
             "the event of an app has its own name"
         )
         assert ">40 s</time>" in shown
-        assert f'<span class="hint">{NOW:%Y-%m-%d %H:%M} UTC</span>' in shown
+        assert f'<span class="hint">{NOW:%Y-%m-%d %H:%M:%S} UTC</span>' in shown
         for text in ("12.5", "true", NAME):
             assert f"</span> {text}" in shown
         assert "not vouched for" not in shown

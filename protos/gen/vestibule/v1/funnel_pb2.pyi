@@ -2179,12 +2179,17 @@ class TimelineEntry(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     TOOK_FIELD_NUMBER: _builtins.int
     PROPERTIES_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """event, turn, upload, recommendation or dead_letter."""
     name: _builtins.str
     """Name of the event, source of the turn, kind of the upload or of the job, or who proposed the record."""
     detail: _builtins.str
     """The stage that was entered, the state in which it is now, who wrote the reply, or why the job failed. Often empty."""
+    source: _builtins.str
+    """app for an event that an app recorded, server for one of the server. An app may give any name to its events, so only
+    this tells them apart. Empty for other kinds.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When. Of an event of an app, by the clock of the device, corrected where that was wrong."""
@@ -2206,10 +2211,11 @@ class TimelineEntry(_message.Message):
         detail: _builtins.str = ...,
         took: _duration_pb2.Duration | None = ...,
         properties: _abc.Iterable[Global___TimelineProperty] | None = ...,
+        source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time", "took", b"took"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "kind", b"kind", "name", b"name", "properties", b"properties", "time", b"time", "took", b"took"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "kind", b"kind", "name", b"name", "properties", b"properties", "source", b"source", "time", b"time", "took", b"took"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
