@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from server.funnel import properties
 from server.funnel.breaker_times import open_while
-from server.funnel.features import BREAKER_OPEN, NAMES, PATHS, Feature, column_name, features_of, filled
+from server.funnel.features import BREAKER_OPEN, NAMES, PATHS, Feature, Kind, column_name, features_of, filled
 from server.funnel.selection import CHOSEN
 from server.funnel.step_counts import StepCount
 from server.funnel.step_ends import ends_of_steps, number_of_step
@@ -19,6 +19,7 @@ from server.funnel.steps import STAGES, Steps
 from server.funnel.types import Column, SessionTable
 from server.ledger.columns import Cursor, used_in
 
+_Kind = Kind | Literal["told"]
 MOST_SESSIONS: Final = 200_000
 """The search for causes reads at most so many sessions, drawn by a hash of their ids: the same ones each time."""
 
@@ -125,13 +126,19 @@ def read_table(
     known_at: dict[str, int] = {}
     for read in own if steps.of_stages else _different(own, data):
         _put(features, known_at, read.name, read.stage, _typed(read.feature.kind, data[read.name], len(features)))
+    told: set[str] = set()
     for read_property in given:
         for stage, name, column in read_property.columns(data):
-            _put(features, known_at, name, stage, _typed(read_property.kind, column, len(features)))
+            kind: _Kind = read_property.kind
+            if kind == "flag" and properties.is_told(column, reached >= stage):
+                told.add(name)
+                kind = "told"
+            _put(features, known_at, name, stage, _typed(kind, column, len(features)))
     for stage, flags in open_while(cursor, _visits(data, len(counts))):
         _put(features, known_at, column_name(BREAKER_OPEN.name, stage, BREAKER_OPEN.known_at), stage, flags)
     counted, ended = _counted(data, reached, counts)
-    return SessionTable(features, counted, ended, steps.names, known_at, _persons(data["person"]))
+    happens = frozenset(name for name, values in features.items() if values.dtype.kind == "b") - told
+    return SessionTable(features, counted, ended, steps.names, known_at, _persons(data["person"]), happens)
 
 
 def _sql(own: list[_Read], given: list[properties.AppProperty], steps: Steps) -> str:
@@ -171,13 +178,15 @@ def _put(features: dict[str, Column], known_at: dict[str, int], name: str, stage
         known_at[name] = stage
 
 
-def _typed(kind: str, column: npt.NDArray[Any], seed: int) -> Column | None:
-    """A column as the search wants it: flags without gaps, the others with drawn values in theirs."""
+def _typed(kind: _Kind, column: npt.NDArray[Any], seed: int) -> Column | None:
+    """A column as the search wants it: flags of what happened without gaps, the others with drawn values in theirs."""
     missing = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else np.zeros(len(column), dtype=bool)
     plain = np.ma.getdata(column)
     if kind == "flag":
         flags: npt.NDArray[np.bool_] = np.asarray(plain, dtype=bool) & ~missing
         return flags
+    if kind == "told":
+        return filled(np.asarray(plain, dtype=bool), missing, seed)
     if kind == "number":
         numbers = np.asarray(plain, dtype=np.float64)
         return filled(numbers, missing | ~np.isfinite(numbers), seed)

@@ -62,11 +62,13 @@ def _ranges(term: Term) -> int:
 
 
 def _sides(data: StepData, place: int, some: tuple[Candidate, ...]) -> list[Term]:
-    """Each condition on a feature, and the other side of each bound."""
+    """Each condition on a feature, and the other side of each bound; both sides of a flag were compared before."""
     made = [Term((c.condition,), (place,), (c.members,)) for c in some]
     feature = data.features[place]
     return made + [
-        Term((c.opposite,), (place,), (other_side(feature, c.members),)) for c in some if c.opposite is not None
+        Term((c.opposite,), (place,), (other_side(feature, c.members),))
+        for c in some
+        if c.opposite and c.condition.operator != "is"
     ]
 
 

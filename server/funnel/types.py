@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Column = npt.NDArray[np.bool_] | npt.NDArray[np.object_] | npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Operator = Literal["is", "=", ">", "<=", "in"]
+Operator = Literal["is", "not", "=", ">", "<=", "in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,15 @@ class SessionTable:
         ended: False for a session that is still under way. It counts for the steps that it reached, and neither as
             left nor as gone on at the next one.
         steps: The names of the steps, the first of which every session reached.
-        known_at: The step, from 1, at which a feature has its value. It explains only what happens after that step.
-            Features that are not named here are known at step 1. A feature that goes on growing with the length of the
-            session, such as its number of events, says only how far the session came and does not belong here.
+        known_at: The step, from 1, at which a feature has its value, which then stays. It explains only what happens
+            after that step. Features that are not named here are taken for known at step 1, unless they look like what
+            grows with the length of the session, such as its number of events: that says only how far the session came,
+            and does not belong here. That a flag is false is named only if it is here: otherwise it may be false
+            because the session ended early.
         persons: A number for each session, the same for those of one person; None where each is a person of its own.
             Sessions of one person are alike, and so many of them say less than as many persons would.
+        happens: Flags in ``known_at`` of what may still happen during that step. Who stayed longer at the step had more
+            time for it. So that it did not happen is named only at later steps.
     """
 
     features: Mapping[str, Column]
@@ -38,6 +42,7 @@ class SessionTable:
     steps: tuple[str, ...]
     known_at: Mapping[str, int] = field(default_factory=dict)
     persons: npt.NDArray[np.int64] | None = None
+    happens: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if len(self.steps) < 2 or len(set(self.steps)) < len(self.steps):
@@ -74,7 +79,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What holds for some sessions: a thing happened, a level is the one named, or a number is beyond a bound.
+    """What holds for some sessions: a thing happened or not, a level is the one named, or a number is beyond a bound.
 
     The value of ``in`` is two bounds: above the first, and up to the second.
     """
@@ -85,9 +90,9 @@ class Condition:
 
     @property
     def level(self) -> str:
-        """The condition without the feature, such as ``= hi`` or ``> 8``; empty for a thing that happened."""
-        if self.operator == "is":
-            return ""
+        """The condition without the feature: ``= hi``, ``> 8``, ``= no``; empty for a thing that happened."""
+        if self.operator in {"is", "not"}:
+            return "" if self.operator == "is" else "= no"
         if isinstance(self.value, tuple):
             return f"> {self.value[0]:.3g} and <= {self.value[1]:.3g}"
         if isinstance(self.value, float):
@@ -103,6 +108,8 @@ class Condition:
         result: Flags
         if self.operator == "is":
             result = column.astype(bool)
+        elif self.operator == "not":
+            result = ~column.astype(bool)
         elif self.value is None:
             result = unknown(column)
         elif self.operator == "=":
