@@ -54,10 +54,16 @@ class Design:
     grow: Callable[[np.random.Generator, Features, npt.NDArray[np.int64]], None] | None = None
 
 
-def simulate(design: Design, seed: int, sessions: int, without: Iterable[int] = ()) -> SessionTable:
-    """Draws sessions; the effects of the planted causes at the places ``without`` are left out."""
+def simulate(
+    design: Design, seed: int, sessions: int, without: Iterable[int] = (), *, known: bool = False
+) -> SessionTable:
+    """Draws sessions; the effects of the planted causes at the places ``without`` are left out.
+
+    With ``known`` the table says of all that does not grow that it is known from the start.
+    """
     rng = np.random.default_rng([seed, 1])
     features = design.draw(rng, sessions)
+    known_at = dict.fromkeys(features, 1) | design.known_at if known else design.known_at
     chance = rng.random((len(design.base), sessions))
     late = np.random.default_rng([seed, 2])
     left_out = set(without)
@@ -80,7 +86,7 @@ def simulate(design: Design, seed: int, sessions: int, without: Iterable[int] = 
         reached = np.where(ended, reached, np.minimum(seen_to, reached))
     steps = STEPS if len(design.base) == 3 else tuple(f"step {k}" for k in range(len(design.base) + 1))
     persons = np.unique(features["_whose"], return_inverse=True)[1] if "_whose" in features else None
-    return SessionTable(as_columns(features), reached, ended, steps, design.known_at, persons)
+    return SessionTable(as_columns(features), reached, ended, steps, known_at, persons)
 
 
 def as_columns(features: Features) -> dict[str, Column]:

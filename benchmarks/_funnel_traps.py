@@ -241,6 +241,43 @@ def stayed_longer(seed: int) -> Design:
     return design
 
 
+def kept(seed: int) -> Design:
+    """A flag that keeps people, two of which one has to hold without the other, and a low number at every step.
+
+    The search is told that these are known from the start, and not since when the flags are known of what happens with
+    time. Those that leave a step early meet less of that, and nothing of it makes anybody leave.
+    """
+    parameters, design, pool = shop_design(
+        seed, 28, tuple(np.random.default_rng([seed, 281]).uniform(-1.9, -1.2, 3).tolist())
+    )
+    inner = design.draw
+
+    def draw(rng: np.random.Generator, n: int) -> Features:
+        f = inner(rng, n)
+        f["hint"], f["left"], f["right"] = rng.random((3, n)) < 0.5
+        f["battery"] = rng.uniform(0, 100, n).round()
+        return f
+
+    def grow(rng: np.random.Generator, f: Features, reached: npt.NDArray[np.int64]) -> None:
+        n, step = len(reached), np.arange(1, 4)[:, None]
+        share = np.where(step == reached, rng.random(n), step < reached)
+        seconds = rng.lognormal(4.5, 0.6, (3, n)) * share
+        for k in range(3):
+            f[f"met_in_{k + 1}"] = rng.random(n) < 1 - np.exp(-0.004 * seconds[k])
+        for per_hour in (1, 4, 12):
+            f[f"met_{per_hour}_per_hour"] = rng.random(n) < 1 - np.exp(-per_hour * seconds.sum(axis=0) / 3600)
+
+    design.draw, design.grow = draw, grow
+    design.known_at = dict.fromkeys(("hint", "left", "right", "battery"), 1)
+    one, two = parameters.permutation(np.arange(1, 4))[:2].tolist()
+    design.planted.append(Planted(("hint",), one, float(parameters.uniform(1.2, 1.6)), lambda f: ~f["hint"]))
+    design.planted.append(Planted(("left", "right"), two, 1.6, lambda f: f["left"] ^ f["right"]))
+    for step in (1, 2, 3):
+        design.planted.append(Planted(("battery",), step, 1.5, lambda f: f["battery"].astype(float) < 20))
+    plant_some(parameters, design, pool, "os country guest", 1, 0)
+    return design
+
+
 TRAPS: dict[str, Callable[[int], Design]] = {
     "gaps": gaps,
     "long waits": long_waits,
@@ -253,4 +290,5 @@ TRAPS: dict[str, Callable[[int], Design]] = {
     "noise": noise,
     "people known": people_known,
     "stayed longer": stayed_longer,
+    "kept": kept,
 }

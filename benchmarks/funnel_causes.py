@@ -1,7 +1,7 @@
 """Are the causes of leaving found, and is anything else named? And does the expected improvement come true?
 
     python -m benchmarks.funnel_causes [--designs NAME ...] [--sizes N ...] [--seeds N] [--first-seed N]
-                                       [--simulator FILE] [--improvement N] [--names]
+                                       [--simulator FILE] [--improvement N] [--names] [--known]
 
 Simulated sessions whose causes are known, beside a peer: a test of each feature alone with Benjamini and Hochberg's
 correction, as funnel products make it. For each design and size:
@@ -15,9 +15,10 @@ CPU        seconds a run
 
 ``--improvement N`` asks, over the first N seeds, how often the interval of the expected improvement holds what a
 simulation of 100,000 sessions without the cause gives. ``--simulator`` is a file with another simulator, which is not
-part of the repository. Designs: the eight of ``_funnel_designs``, eleven traps on which the search was mended, and nine
+part of the repository. Designs: the eight of ``_funnel_designs``, twelve traps on which the search was mended, and nine
 that were held out: none of these was looked at before the search was done. Three are in ``_funnel_unseen``.
-``--names`` prints the false finds.
+``--names`` prints the false finds. With ``--known`` the search is told that all that does not grow is known from the
+start; then it may also name that a flag is false.
 """
 
 from __future__ import annotations
@@ -135,12 +136,14 @@ def _splits(column: Any) -> list[Any]:
 METHODS: dict[str, Callable[[SessionTable, Score], Found]] = {"ours": ours, "each feature alone": one_at_a_time}
 
 
-def of_design(make: Callable[[int], Design], sessions: int, seed: int) -> tuple[SessionTable, Found, Found]:
+def of_design(
+    make: Callable[[int], Design], sessions: int, seed: int, *, known: bool = False
+) -> tuple[SessionTable, Found, Found]:
     """A table, what is planted in it, and what of that is strong."""
     design = make(seed)
     planted: Found = {(cause.features, cause.step) for cause in design.planted}
     strong: Found = {(cause.features, cause.step) for cause in design.planted if cause.strong}
-    return simulate(design, seed, sessions), planted, strong
+    return simulate(design, seed, sessions, known=known), planted, strong
 
 
 def of_simulator(module: Any, sessions: int, seed: int) -> tuple[SessionTable, Found, Found]:
@@ -241,6 +244,7 @@ def main() -> None:
     parser.add_argument("--simulator", type=Path)
     parser.add_argument("--improvement", type=int, default=0, metavar="N")
     parser.add_argument("--names", action="store_true")
+    parser.add_argument("--known", action="store_true")
     given = parser.parse_args()
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     module = None if given.simulator is None else _module(given.simulator)
@@ -250,7 +254,8 @@ def main() -> None:
         for name in given.designs:
             make = ALL_DESIGNS[name]
             ask = partial(improvement, make, given.first_seed + given.improvement) if given.improvement else None
-            compare(name, sessions, seeds, partial(of_design, make, sessions), given.names, ask)
+            draw = partial(of_design, make, sessions, known=given.known)
+            compare(name, sessions, seeds, draw, given.names, ask)
 
 
 if __name__ == "__main__":

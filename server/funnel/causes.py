@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
+from threadpoolctl import threadpool_limits
 
 from server.funnel.coding import CodedFeature, coded
 from server.funnel.finer_pairs import finer
@@ -72,7 +73,11 @@ UNEVEN = 1.5
 
 def find_causes(table: SessionTable, settings: CauseSettings | None = None) -> CauseReport:
     """Names the conditions that raise leaving at each step, the strongest first. Correlation is not proof."""
-    settings = settings or CauseSettings()
+    with threadpool_limits(1, user_api="blas"):  # More threads only wait for each other in products as small as ours.
+        return _found(table, settings or CauseSettings())
+
+
+def _found(table: SessionTable, settings: CauseSettings) -> CauseReport:
     growing = growing_features(table, settings.seed)
     features = tuple(feature for feature in coded(table) if feature.name not in growing)
     data = {number: _data(table, features, number, settings) for number in range(1, len(table.steps))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -31,7 +31,8 @@ WIDEST_RANGE = 12
 class Candidate:
     """A condition on one feature, as the set of codes for which it holds.
 
-    ``opposite`` is named when the condition lowers leaving: the other side of a bound. Where it is None, nothing is.
+    ``opposite`` is named when the condition lowers leaving: the other side of a bound, or that a thing did not happen.
+    Where it is None, nothing is.
     """
 
     condition: Condition
@@ -41,7 +42,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class CodedFeature:
-    """A feature as a code from 0 to ``width - 1`` for each session; ``ordered`` codes are ranges of a number."""
+    """A feature as a code from 0 to ``width - 1`` for each session.
+
+    The first ``ordered`` codes are ranges of a number, or the two of a flag. Before the step ``settled_at`` a flag may
+    still become true, so that its opposite is not named.
+    """
 
     name: str
     codes: Codes
@@ -49,27 +54,42 @@ class CodedFeature:
     ordered: int
     candidates: tuple[Candidate, ...]
     known_at: int
+    settled_at: int = 1
+
+    def at(self, step: int) -> CodedFeature:
+        """The feature with the conditions that may be named at a step."""
+        if step >= self.settled_at:
+            return self
+        return replace(self, candidates=tuple(replace(candidate, opposite=None) for candidate in self.candidates))
 
 
 def coded(table: SessionTable) -> tuple[CodedFeature, ...]:
     """All features of a table that differ between sessions."""
-    made = (_coded(name, column, table.known_at.get(name, 1)) for name, column in table.features.items())
+    made = (_coded(name, column, table) for name, column in table.features.items())
     return tuple(feature for feature in made if feature.width > 1)
 
 
-def _coded(name: str, column: Column, known_at: int) -> CodedFeature:
+def _coded(name: str, column: Column, table: SessionTable) -> CodedFeature:
+    known_at = table.known_at.get(name, 1)
     if column.dtype.kind == "b":
-        return _flag(name, column.astype(bool), known_at)
+        return replace(_flag(name, column.astype(bool), known_at), settled_at=_settled_at(name, table))
     if column.dtype.kind == "O":
         return _text(name, column, known_at)
     return _number(name, column.astype(np.float64), known_at)
 
 
+def _settled_at(name: str, table: SessionTable) -> int:
+    """The step from which on a flag is known to change no more; after the last one where nobody says."""
+    if name not in table.known_at:
+        return len(table.steps)
+    return table.known_at[name] + (name in table.happens)
+
+
 def _flag(name: str, column: Flags, known_at: int) -> CodedFeature:
     if column.all() or not column.any():
         return CodedFeature(name, np.zeros(len(column), dtype=np.int64), 1, 0, (), known_at)
-    happened = Candidate(Condition(name), None, np.array([False, True]))
-    return CodedFeature(name, column.astype(np.int64), 2, 0, (happened,), known_at)
+    happened = Candidate(Condition(name), Condition(name, "not"), np.array([False, True]))
+    return CodedFeature(name, column.astype(np.int64), 2, 2, (happened,), known_at)
 
 
 def _text(name: str, column: Column, known_at: int) -> CodedFeature:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from server.funnel import properties
 from server.funnel.breaker_times import open_while
-from server.funnel.features import BREAKER_OPEN, NAMES, PATHS, Feature, column_name, features_of, filled
+from server.funnel.features import BREAKER_OPEN, NAMES, PATHS, Feature, Kind, column_name, features_of, filled
 from server.funnel.selection import CHOSEN
 from server.funnel.step_counts import StepCount
 from server.funnel.step_ends import ends_of_steps, number_of_step
@@ -19,6 +19,7 @@ from server.funnel.steps import STAGES, Steps
 from server.funnel.types import Column, Flags, SessionTable
 from server.ledger.columns import Cursor, used_in
 
+_Kind = Kind | Literal["told"]
 MOST_SESSIONS: Final = 200_000
 """The search for causes reads at most so many sessions, drawn by a hash of their ids: the same ones each time."""
 
@@ -126,11 +127,21 @@ def read_table(
         made.put(read.name, read.stage, read.feature.kind, data[read.name])
     for read_property in given:
         for stage, name, column in read_property.columns(data):
-            made.put(name, stage, read_property.kind, column)
+            told = read_property.kind == "flag" and properties.is_told(column, reached >= stage)
+            made.put(name, stage, "told" if told else read_property.kind, column)
     for stage, flags in open_while(cursor, _visits(data, len(counts))):
         made.put(column_name(BREAKER_OPEN.name, stage, BREAKER_OPEN.known_at), stage, "flag", flags)
     counted, ended = _counted(data, reached, counts)
-    return SessionTable(made.features, counted, ended, steps.names, made.known_at, _persons(data["person"]), made.gaps)
+    return SessionTable(
+        made.features,
+        counted,
+        ended,
+        steps.names,
+        made.known_at,
+        _persons(data["person"]),
+        made.gaps,
+        frozenset(made.happens),
+    )
 
 
 def _sql(own: list[_Read], given: list[properties.AppProperty], steps: Steps) -> str:
@@ -171,26 +182,26 @@ class _Columns:
     features: dict[str, Column] = field(default_factory=dict)
     known_at: dict[str, int] = field(default_factory=dict)
     gaps: dict[str, Flags] = field(default_factory=dict)
+    happens: set[str] = field(default_factory=set)
 
-    def put(self, name: str, stage: int, kind: str, column: npt.NDArray[Any]) -> None:
+    def put(self, name: str, stage: int, kind: _Kind, column: npt.NDArray[Any]) -> None:
         """Add a column, unless it has no value at all.
 
         Args:
             name: Of the column.
             stage: The stage in which the value is known.
-            kind: ``flag``, ``number`` or ``text``.
+            kind: A flag is of a thing that happened or did not, so it has no gaps; a boolean that was told may have.
             column: As it was read.
         """
         plain, missing = np.ma.getdata(column), np.ma.getmaskarray(column)
         values: Column | None
         if kind == "flag":
             values = np.asarray(plain, dtype=bool) & ~missing
+            self.happens.add(name)
         else:
+            plain = np.asarray(plain, dtype={"told": bool, "number": np.float64}.get(kind, object))
             if kind == "number":
-                plain = np.asarray(plain, dtype=np.float64)
                 missing = missing | ~np.isfinite(plain)
-            else:
-                plain = np.asarray(plain, dtype=object)
             values = filled(plain, missing, len(self.features))
             if values is not None and missing.any():
                 self.gaps[name] = missing

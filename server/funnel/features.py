@@ -70,6 +70,7 @@ def _or_none(value: str) -> str:
 
 
 _TURN = "name = 'turn_finished'"
+_CORRECTED = "name = 'field_decided' AND p[9] IN ('corrected', 'rejected')"
 
 SESSION_FEATURES: Final = (
     Feature("client", "text", 1, "s.client_id", "session"),
@@ -109,6 +110,13 @@ EVENT_FEATURES: Final = (
     Feature("upload_failed", "flag", 2, _happened("name = 'upload_failed'")),
     Feature("upload_read_s", "number", 3, "avg(took_s) FILTER (name = 'upload_read' AND stage_number < {k})"),
     Feature("document", "text", 3, _or_none(_first("p[3]", "upload_accepted"))),
+    Feature("field_corrected", "flag", 3, _happened(_CORRECTED)),
+    Feature(
+        "corrected_field",
+        "text",
+        3,
+        f"coalesce(arg_min(p[10], event_time) FILTER ({_CORRECTED} AND stage_number <= {{k}}), '{NOTHING}')",
+    ),
     Feature("fallback_record", "flag", 3, _first("p[7] = 'FALLBACK'", "record_proposed")),
     Feature(
         "step_repeated",
@@ -125,7 +133,10 @@ TURN_FEATURES: Final = (
 BREAKER_OPEN: Final = Feature("breaker_open", "flag", 1, "", "session", until=(2, 3))
 """Whether a breaker was open while the session was in the stage. It comes from the events of the server."""
 
-PATHS: Final = ("reason", "source", "kind", "confidence_percent", "language", "entities", "origin", "delay_ms")
+PATHS: Final = (
+    *("reason", "source", "kind", "confidence_percent", "language", "entities", "origin", "delay_ms"),
+    *("decision", "field"),
+)
 """The properties of events of the server that the expressions read, ``p[1]`` and so on."""
 NAMES: Final = (
     *("no_speech", "upload_refused", "turn_finished", "upload_accepted", "replied", "replied_late"),
@@ -136,6 +147,7 @@ NAMES: Final = (
         "upload_failed",
         "upload_read",
         "record_proposed",
+        "field_decided",
         "stage_entered",
     ),
 )

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from server.funnel.coding import Candidate
 from server.funnel.logistic import Floats, solve
 from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
-from server.funnel.singles import RANGE_COST, not_happened, other_side
+from server.funnel.singles import RANGE_COST, other_side
 from server.funnel.step_data import StepData
 
 PAIR_GUARD = 1.5
@@ -38,7 +39,7 @@ def _with_each(model: StepModel, pair: Tested, held: int) -> Tested:
     for place, some in enumerate(model.data.candidates):
         if not some or place in model.together[kept.features[0]]:
             continue
-        conditions = _sides(model, place)
+        conditions = list(_sides(model.data, place, some))
         z = tests.statistics(place, np.array([term.members[0] for term in conditions], dtype=float).T)
         costs = RANGE_COST * np.array([_ranges(term) + _ranges(kept) for term in conditions])
         worth = np.maximum(z, 0.0) ** 2 - costs
@@ -60,14 +61,15 @@ def _ranges(term: Term) -> int:
     return sum(condition.operator == "in" for condition in term.conditions)
 
 
-def _sides(model: StepModel, place: int) -> list[Term]:
-    """Each condition on a feature, the other side of each bound, and that a thing did not happen."""
-    feature, some = model.data.features[place], model.data.candidates[place]
-    conditions = [Term((c.condition,), (place,), (c.members,)) for c in some]
-    opposites = [
-        Term((c.opposite,), (place,), (other_side(feature, c.members),)) for c in some if c.opposite is not None
+def _sides(data: StepData, place: int, some: tuple[Candidate, ...]) -> list[Term]:
+    """Each condition on a feature, and the other side of each bound; both sides of a flag were compared before."""
+    made = [Term((c.condition,), (place,), (c.members,)) for c in some]
+    feature = data.features[place]
+    return made + [
+        Term((c.opposite,), (place,), (other_side(feature, c.members),))
+        for c in some
+        if c.opposite and c.condition.operator != "is"
     ]
-    return [*conditions, *opposites, *not_happened(model, place)]
 
 
 @dataclass(frozen=True, slots=True)

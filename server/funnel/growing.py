@@ -35,7 +35,8 @@ def growing_features(table: SessionTable, seed: int = 0) -> tuple[str, ...]:
     """The numbers and flags that are larger the further a session came, also among those that left.
 
     A count over the whole session is such a feature: who left early had no time for more of it. It would be named as
-    if few events made people leave.
+    if few events made people leave. A feature of which the table says when it is known grows no more from then on, so
+    it is not judged: low values that make many people leave at each step look like a count.
     """
     rows = np.arange(table.sessions)
     if len(rows) > MOST_ROWS:
@@ -43,8 +44,9 @@ def growing_features(table: SessionTable, seed: int = 0) -> tuple[str, ...]:
     reached, ended = table.reached[rows], table.ended[rows]
     found = []
     for name, column in table.features.items():
-        steps = range(table.known_at.get(name, 1), len(table.steps))
-        aspects = [_Aspect(values, reached, ended, steps) for values in _aspects(column[rows])]
+        if name in table.known_at:
+            continue
+        aspects = [_Aspect(values, reached, ended, len(table.steps)) for values in _aspects(column[rows])]
         if any(aspect.grows() or aspect.follows() for aspect in aspects):
             found.append(name)
     return tuple(found)
@@ -62,9 +64,11 @@ def _aspects(column: Column) -> Iterator[Floats]:
 class _Aspect:
     """What may grow, with the values of those that left at each step and of those that went on."""
 
-    def __init__(self, values: Floats, reached: Codes, ended: Flags, steps: range) -> None:
+    def __init__(self, values: Floats, reached: Codes, ended: Flags, steps: int) -> None:
         known = ~np.isnan(values)
-        groups = [(values[known & ended & (reached == step)], values[known & (reached > step)]) for step in steps]
+        groups = [
+            (values[known & ended & (reached == step)], values[known & (reached > step)]) for step in range(1, steps)
+        ]
         self._groups = [(left, on) for left, on in groups if min(len(left), len(on)) >= LEAST_SESSIONS]
         self._leads = [_lead(left, on) for left, on in self._groups]
 

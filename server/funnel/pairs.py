@@ -7,12 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from server.funnel.finer_pairs import PAIR_GUARD
-from server.funnel.logistic import inflation, solve
+from server.funnel.logistic import Floats, inflation, solve
 from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
-from server.funnel.singles import not_happened, other_side
+from server.funnel.singles import other_side
+from server.funnel.step_data import StepData
 
 PAIR_CUTS = (1 / 3, 2 / 3)
 """The shares of sessions below the bounds at which a number enters a pair."""
+
+CLEARLY_MORE = 2.0
+"""By so many standard errors."""
 
 LEAST_CLEAR = 3.0
 """The statistic from which on it is looked at how many persons are behind a pair: no lower one is ever named."""
@@ -54,6 +58,7 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
     single = [term.column(data) for term in terms]
     for k, term in enumerate(terms):
         later = [j for j in range(k + 1, len(terms)) if terms[j].features[0] not in model.together[term.features[0]]]
+        later = [j for j in later if not (_negates(term) and _negates(terms[j]))]  # That is the pair of both flags.
         products = [(j, single[k] * single[j]) for j in later]
         products = [(j, product) for j, product in products if data.enough(float(product.sum()), PAIR_GUARD)]
         if not products:
@@ -67,24 +72,46 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
         usable = variance > LEAST_LEFT * own
         effect = pairs.T @ result.residuals
         z = np.where(usable, effect / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
-        for place in np.flatnonzero(z > LEAST_CLEAR).tolist() if data.persons is not None else []:
-            left_of_it = pairs[:, place] - columns @ solved[:, place]
-            z[place] /= np.sqrt(inflation(left_of_it * result.residuals, data.persons))
+        for place in np.flatnonzero(z > LEAST_CLEAR).tolist():
+            other = terms[products[place][0]]
+            if (_negates(term) or _negates(other)) and not _both_matter(data, single[k], single[products[place][0]]):
+                z[place] = 0.0
+            elif data.persons is not None:
+                left_of_it = pairs[:, place] - columns @ solved[:, place]
+                z[place] /= np.sqrt(inflation(left_of_it * result.residuals, data.persons))
         at = int(z.argmax())
         if best is None or z[at] > best.z:
             best = Tested(_both(term, terms[products[at][0]]), float(z[at]))
     return best, tried
 
 
+def _negates(term: Term) -> bool:
+    return term.conditions[0].operator == "not"
+
+
+def _both_matter(data: StepData, one: Floats, two: Floats) -> bool:
+    """Whether clearly more leave where both conditions hold than where either of them does and the other does not.
+
+    That two flags together keep people also shows as one of them without the other, which drives nobody away.
+    """
+
+    def rate(holds: Floats) -> tuple[float, float]:
+        share = float((data.left @ holds + 0.5) / (holds.sum() + 1.0))
+        return share, share * (1.0 - share) / float(holds.sum() + 1.0)
+
+    both, spread = rate(one * two)
+    others = rate(one * (1.0 - two)), rate((1.0 - one) * two)
+    return all(both - other > CLEARLY_MORE * (spread + own) ** 0.5 for other, own in others)
+
+
 def pair_terms(model: StepModel) -> list[Term]:
-    """What may enter a pair: what happened or did not, levels, a number above or below a third, and what was found."""
+    """What may enter a pair: things that happened or not, levels, a number above or below a third, what was found."""
     data = model.data
     terms = []
     for place, (feature, some) in enumerate(zip(data.features, data.candidates, strict=True)):
-        cuts = [c for c in some if c.opposite is not None]
-        chosen = [c for c in some if c.condition.operator in {"is", "="}]
-        if feature.ordered:
-            chosen = []
+        flags = [c for c in some if c.condition.operator == "is"]
+        cuts = [c for c in some if c.opposite is not None and c.condition.operator != "is"]
+        chosen = flags if feature.ordered else [c for c in some if c.condition.operator == "="]
         shares = [float(data.counts[data.span(place)] @ c.members) / len(data.left) for c in cuts]
         for cut in PAIR_CUTS if cuts else ():
             nearest = cuts[int(np.abs(np.array(shares) - (1 - cut)).argmin())]
@@ -92,7 +119,8 @@ def pair_terms(model: StepModel) -> list[Term]:
                 chosen.append(nearest)
             elif nearest.opposite is not None:
                 terms.append(Term((nearest.opposite,), (place,), (other_side(feature, nearest.members),)))
-        terms += [Term((c.condition,), (place,), (c.members,)) for c in chosen] + not_happened(model, place)
+        terms += [Term((c.condition,), (place,), (c.members,)) for c in chosen]
+        terms += [Term((c.opposite,), (place,), (other_side(feature, c.members),)) for c in flags if c.opposite]
     known = {term.conditions for term in terms}
     return terms + [t for t in model.terms if len(t.conditions) == 1 and t.conditions not in known]
 

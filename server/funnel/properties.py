@@ -2,6 +2,9 @@
 
 Numbers and booleans are JSON's own. A text counts where its client declared it as an enumeration and the value
 is one of the declared ones. Other text is free, and becomes no feature.
+
+Clients may give a key values of several kinds. The kind that the most sessions have is that of the feature, and a value
+of another kind is unknown.
 """
 
 from __future__ import annotations
@@ -20,12 +23,14 @@ MOST: Final = 30
 """The most properties that are looked at; those of the most sessions are."""
 LEAST_SHARE: Final = 0.01
 """A property of a smaller share of the sessions is left out, as is a later stage that adds fewer values."""
+_TOLD: Final = 0.5
+"""A boolean that comes as true and as false in more than this share of the sessions is told of each session."""
 _SAMPLE: Final = 20_000
 """Sessions in which properties are looked for, drawn by a hash of their ids: old and new ones alike."""
 
 _KINDS: Final = {"BOOLEAN": "flag", "UBIGINT": "number", "BIGINT": "number", "DOUBLE": "number"}
 """Kinds of values that are JSON's own, by the type that JSON gives them."""
-_FOUND = f"""SELECT key, any_value(kind) AS kind FROM (
+_FOUND = f"""SELECT key, kind FROM (
     SELECT session_id, key, CASE json_type(properties, '$.' || key) WHEN 'VARCHAR' THEN
             CASE WHEN json_extract_string(properties_meta, '$.' || key || '.kind') = 'enumeration' THEN 'text' END
         {" ".join(f"WHEN '{given}' THEN '{kind}'" for given, kind in _KINDS.items())} END AS kind
@@ -34,7 +39,8 @@ _FOUND = f"""SELECT key, any_value(kind) AS kind FROM (
         FROM events AS e JOIN (SELECT id FROM s ORDER BY hash(id) LIMIT $sample) AS drawn ON drawn.id = e.session_id
         WHERE e.device_time IS NOT NULL AND e.properties <> '{{}}')))
 WHERE kind IS NOT NULL AND regexp_full_match(key, '[a-z][a-z0-9_]{{0,63}}')
-GROUP BY key HAVING count(DISTINCT kind) = 1 ORDER BY count(DISTINCT session_id) DESC, key LIMIT $most"""  # noqa: S608 - literals of ours
+GROUP BY key, kind QUALIFY row_number() OVER (PARTITION BY key ORDER BY count(DISTINCT session_id) DESC, kind) = 1
+ORDER BY count(DISTINCT session_id) DESC, key LIMIT $most"""  # noqa: S608 - literals of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,18 @@ class AppProperty:
                 first = first or stage
                 yield stage, column_name(self.name, stage, first), np.ma.masked_array(values, mask=~there)
                 seen = share
+
+
+def is_told(column: npt.NDArray[Any], arrived: npt.NDArray[np.bool_]) -> bool:
+    """Whether an app says of each session if a boolean is true or false, and not only that something happened.
+
+    Args:
+        column: The values, masked where there is none.
+        arrived: The sessions of the stage.
+    """
+    there = ~np.ma.getmaskarray(column) & arrived
+    false = there & ~np.ma.getdata(column).astype(bool)
+    return bool(there.sum() > _TOLD * arrived.sum() and false.sum() > LEAST_SHARE * there.sum())
 
 
 def found(cursor: Cursor, parameters: dict[str, Any], sessions: str, steps: int) -> list[AppProperty]:

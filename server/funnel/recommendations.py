@@ -120,7 +120,7 @@ def of_cause(
         steps: The stages or steps of the funnel.
     """
     features = tuple(feature_name(c.feature) for c in cause.conditions)
-    text = texts.of_cause(features)
+    text = texts.of_cause(features, opposite=any(c.operator == "not" for c in cause.conditions))
     condition = f" {texts.word('and')} ".join(condition_text(c, texts) for c in cause.conditions)
     return Recommendation(
         step=cause.step_number,
@@ -159,10 +159,10 @@ def condition_text(condition: Condition, texts: ReportTexts) -> str:
 
 def _level(condition: Condition, texts: ReportTexts) -> str:
     """The condition without the feature in the language of the texts: ``> 8,5``, ``= Montag``."""
+    if condition.operator == "not":
+        return condition.level.replace("no", texts.word("no"))
     if condition.value is None:
         return condition.level.replace("unknown", texts.word("unknown"))
-    if condition.value is False:
-        return f"= {texts.word('no')}"
     if isinstance(condition.value, str):
         days = feature_name(condition.feature) == "weekday"
         return f"{condition.operator} {texts.word(condition.value)}" if days else condition.level

@@ -127,7 +127,7 @@ class SingleTests:
         return _Statistics((beside.T @ gradient + solved.T @ shrunk) / errors, beside / errors)
 
     def _named(self, place: int, k: int, z: float) -> Tested:
-        """The condition as a term; the other side of a bound where that is what raises leaving."""
+        """The condition as a term; its opposite where that is what raises leaving."""
         chosen = self.model.data.candidates[place][k]
         if z > 0 or chosen.opposite is None:
             return Tested(Term((chosen.condition,), (place,), (chosen.members,)), z)
@@ -142,31 +142,16 @@ def _kept(model: StepModel, without: Set[int]) -> Flags:
 
 
 def _raising(candidates: tuple[Candidate, ...], z: Floats) -> Floats:
-    """How clearly each condition, or the other side of its bound, raises leaving.
+    """How clearly each condition, or its opposite, raises leaving.
 
-    What lowers leaving and has no other side is not looked at: a flag and a level are adjusted for exactly, and the
-    levels that raise leaving are found one by one. If it were, the best level would stand for all others, unnamed.
+    What lowers leaving and has no opposite is not looked at: a level is adjusted for exactly, and the levels that raise
+    leaving are found one by one. If it were, the best level would stand for all others, unnamed.
     """
     two_sided = np.array([candidate.opposite is not None for candidate in candidates])
     return np.where(two_sided.reshape(-1, *[1] * (z.ndim - 1)), np.abs(z), z)
 
 
-def not_happened(model: StepModel, place: int) -> list[Term]:
-    """That a thing did not happen, as a term; nothing for a feature of another kind. It is named only in a pair.
-
-    Who stays longer sees more things, so by itself it goes with leaving early. Of a thing that raises leaving by itself
-    it would say what the thing itself says better.
-    """
-    if any(term.features == (place,) for term in model.terms):
-        return []
-    return [
-        Term((Condition(c.condition.feature, "=", False),), (place,), (~c.members,))
-        for c in model.data.candidates[place]
-        if c.condition.operator == "is"
-    ]
-
-
 def other_side(feature: CodedFeature, members: Flags) -> Flags:
-    """The other side of a bound; an unknown number is on neither."""
+    """The other side of a bound, or of a flag; an unknown number is on neither."""
     side: Flags = ~members & (np.arange(feature.width) < feature.ordered)
     return side

@@ -155,7 +155,7 @@ def step_data(
     left = (table.reached[rows] == number) & ended[rows]
     if len(rows) < 2 * guards.sessions or min(left.sum(), (~left).sum()) < 2 * guards.outcomes:
         return None
-    known = tuple(feature for feature in features if feature.known_at <= number)
+    known = tuple(feature.at(number) for feature in features if feature.known_at <= number)
     codes = tuple(feature.codes[rows] for feature in known)
     persons = None if table.persons is None else np.unique(table.persons[rows], return_inverse=True)[1]
     return StepData(rows, known, codes, left.astype(float), guards, persons)

@@ -36,6 +36,7 @@ Paragraph = Annotated[str, StringConstraints(min_length=3, max_length=1000, stri
 FeatureName = Annotated[str, StringConstraints(pattern=r"^(app\.)?[a-z][a-z0-9_]{0,63}$")]
 
 
+_CONDITION: Final = "{condition}"
 _OTHER: Final = "other"
 _TRANSLATED: Final = ("steps", "causes")
 _TEXT_KEYS: Final = frozenset({"label", "title", "action"})
@@ -101,10 +102,17 @@ class ReportTexts(_Part):
         text = self.of_step(stage)
         return () if text is self.of_step(_OTHER) else text.categories
 
-    def of_cause(self, features: Sequence[str]) -> CauseText:
-        """What is said of a feature, or of several together."""
+    def of_cause(self, features: Sequence[str], *, opposite: bool = False) -> CauseText:
+        """What is said of a feature, or of several together.
+
+        Args:
+            features: Their names.
+            opposite: Whether it is that a thing did not happen. A text that names no condition is about the thing.
+        """
         if len(features) > 1:
             return self.causes["together"]
+        if opposite and _CONDITION not in self.of_cause(features).title:
+            return self.causes["property"]
         return self.causes.get(features[0]) or self.causes["time_to_step" if timed_step(features[0]) else "property"]
 
     def word(self, english: str) -> str:

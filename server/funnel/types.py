@@ -13,7 +13,7 @@ from server.languages.formats import Formats
 
 Column = npt.NDArray[np.bool_] | npt.NDArray[np.object_] | npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Operator = Literal["is", "=", ">", "<=", "in"]
+Operator = Literal["is", "not", "=", ">", "<=", "in"]
 _ENGLISH = Formats("en")
 
 
@@ -28,13 +28,17 @@ class SessionTable:
         ended: False for a session that is still under way. It counts for the steps that it reached, and neither as
             left nor as gone on at the next one.
         steps: The names of the steps, the first of which every session reached.
-        known_at: The step, from 1, at which a feature has its value. It explains only what happens after that step.
-            Features that are not named here are known at step 1. A feature that goes on growing with the length of the
-            session, such as its number of events, says only how far the session came and does not belong here.
+        known_at: The step, from 1, at which a feature has its value, which then stays. It explains only what happens
+            after that step. Features that are not named here are taken for known at step 1, unless they look like what
+            grows with the length of the session, such as its number of events: that says only how far the session came,
+            and does not belong here. That a flag is false is named only if it is here: otherwise it may be false
+            because the session ended early.
         persons: A number for each session, the same for those of one person; None where each is a person of its own.
             Sessions of one person are alike, and so many of them say less than as many persons would.
         gaps: For a feature, the rows in which it was not seen and its value was drawn from the others. The model reads
             them; what is counted is what was seen.
+        happens: Flags in ``known_at`` of what may still happen during that step. Who stayed longer at the step had more
+            time for it. So that it did not happen is named only at later steps.
     """
 
     features: Mapping[str, Column]
@@ -44,6 +48,7 @@ class SessionTable:
     known_at: Mapping[str, int] = field(default_factory=dict)
     persons: npt.NDArray[np.int64] | None = None
     gaps: Mapping[str, Flags] = field(default_factory=dict)
+    happens: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if len(self.steps) < 2 or len(set(self.steps)) < len(self.steps):
@@ -84,9 +89,9 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What holds for some sessions: a thing happened, a level is the one named, or a number is beyond a bound.
+    """What holds for some sessions: a thing happened or not, a level is the one named, or a number is beyond a bound.
 
-    The value of ``in`` is two bounds: above the first, and up to the second; False says that a thing did not happen.
+    The value of ``in`` is two bounds: above the first, and up to the second.
     """
 
     feature: str
@@ -95,15 +100,14 @@ class Condition:
 
     @property
     def level(self) -> str:
-        """The condition without the feature, such as ``= hi`` or ``> 8``; empty for a thing that happened."""
-        if self.operator == "is":
-            return ""
+        """The condition without the feature: ``= hi``, ``> 8``, ``= no``; empty for a thing that happened."""
+        if self.operator in {"is", "not"}:
+            return "" if self.operator == "is" else "= no"
         if isinstance(self.value, tuple):
             return f"> {_ENGLISH.figure(self.value[0])} and <= {_ENGLISH.figure(self.value[1])}"
         if isinstance(self.value, float):
             return f"{self.operator} {_ENGLISH.figure(self.value)}"
-        word = "unknown" if self.value is None else "no" if self.value is False else self.value
-        return f"{self.operator} {word}"
+        return f"{self.operator} {'unknown' if self.value is None else self.value}"
 
     def __str__(self) -> str:
         return f"{self.feature} {self.level}".strip()
@@ -114,6 +118,8 @@ class Condition:
         result: Flags
         if self.operator == "is":
             result = column.astype(bool)
+        elif self.operator == "not":
+            result = ~column.astype(bool)
         elif self.value is None:
             result = unknown(column)
         elif self.operator == "=":

@@ -58,3 +58,26 @@ def above(name: str, bound: float) -> Callable[[Mapping[str, Column]], Flags]:
 
 def below(name: str, bound: float) -> Callable[[Mapping[str, Column]], Flags]:
     return lambda columns: columns[name].astype(float) < bound
+
+
+def longer(sessions: int, kind: str) -> tuple[SessionTable, str]:
+    """Sessions of four stages with a cause, and a column that says how long they lasted."""
+    rng = np.random.default_rng(17)
+    silent = rng.random(sessions) < 0.15
+    leaves = rng.random((3, sessions)) < np.array(
+        [0.25 + 0.25 * silent, np.full(sessions, 0.25), np.full(sessions, 0.2)]
+    )
+    reached = np.where(leaves.any(axis=0), leaves.argmax(axis=0) + 1, 4)
+    stayed = rng.lognormal(4.5, 0.6, (3, sessions))
+    share = np.where(np.arange(1, 4)[:, None] == reached, rng.random(sessions), np.arange(1, 4)[:, None] < reached)
+    seconds = (stayed * share).sum(axis=0)
+    columns: dict[str, Column] = {
+        "seconds": seconds,
+        "seconds_with_idle_time": seconds + 1800.0 * (reached < 4),
+        "waited": rng.lognormal(1.2, 0.8, sessions) + 0.1 * rng.random(sessions) * seconds,
+        "turns_in_second": rng.poisson(6.0 * share[1]).astype(float),
+        "seconds_of_third": np.where(reached >= 3, rng.lognormal(2.0, 0.5, sessions), np.nan),
+        "seen_in_third": reached >= 3,
+    }
+    features = {"silent": silent, kind: columns[kind]}
+    return SessionTable(features, reached, np.ones(sessions, dtype=bool), ("open", "fill", "send", "done")), kind

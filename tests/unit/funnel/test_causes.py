@@ -9,7 +9,7 @@ import pytest
 from server.funnel.causes import CauseSettings, find_causes
 from server.funnel.improvement import expected_improvement
 from server.funnel.types import CauseReport, Column, SessionTable
-from tests.unit.funnel.simulated import STEPS, Effect, Flags, above, below, features, flag, level, table
+from tests.unit.funnel.simulated import STEPS, Effect, Flags, above, below, features, flag, level, longer, table
 
 
 def named(report: CauseReport) -> list[tuple[str, int]]:
@@ -83,8 +83,8 @@ def test_two_conditions_that_matter_only_together_are_named_together() -> None:
 def test_of_two_flags_of_which_exactly_one_matters_the_other_is_said_not_to_have_happened() -> None:
     rng = np.random.default_rng([3, 5])
     columns: dict[str, Column] = {name: rng.random(6000) < 0.5 for name in ("guest", "express")}
-    report = find_causes(table(3, 6000, (1, 1.3, lambda c: flag("guest")(c) ^ flag("express")(c)), changed=columns))
-    (cause,) = report.causes
+    sessions = table(3, 6000, (1, 1.3, lambda c: flag("guest")(c) ^ flag("express")(c)), changed=columns)
+    (cause,) = find_causes(replace(sessions, known_at=dict.fromkeys(columns, 1))).causes
     assert cause.kind == "together"
     assert sorted(map(str, cause.conditions)) in (["express", "guest = no"], ["express = no", "guest"])
     assert cause.rate_with > cause.rate_without + 0.1
@@ -222,29 +222,6 @@ def test_what_follows_from_finishing_is_left_out_and_misleads_nobody() -> None:
     assert report.growing == tuple(columns)
 
 
-def longer(sessions: int, kind: str) -> tuple[SessionTable, str]:
-    """Sessions of four stages with a cause, and a column that says how long they lasted."""
-    rng = np.random.default_rng(17)
-    silent = rng.random(sessions) < 0.15
-    leaves = rng.random((3, sessions)) < np.array(
-        [0.25 + 0.25 * silent, np.full(sessions, 0.25), np.full(sessions, 0.2)]
-    )
-    reached = np.where(leaves.any(axis=0), leaves.argmax(axis=0) + 1, 4)
-    stayed = rng.lognormal(4.5, 0.6, (3, sessions))
-    share = np.where(np.arange(1, 4)[:, None] == reached, rng.random(sessions), np.arange(1, 4)[:, None] < reached)
-    seconds = (stayed * share).sum(axis=0)
-    columns: dict[str, Column] = {
-        "seconds": seconds,
-        "seconds_with_idle_time": seconds + 1800.0 * (reached < 4),
-        "waited": rng.lognormal(1.2, 0.8, sessions) + 0.1 * rng.random(sessions) * seconds,
-        "turns_in_second": rng.poisson(6.0 * share[1]).astype(float),
-        "seconds_of_third": np.where(reached >= 3, rng.lognormal(2.0, 0.5, sessions), np.nan),
-        "seen_in_third": reached >= 3,
-    }
-    features = {"silent": silent, kind: columns[kind]}
-    return SessionTable(features, reached, np.ones(sessions, dtype=bool), ("open", "fill", "send", "done")), kind
-
-
 @pytest.mark.parametrize(
     "kind", ["seconds", "seconds_with_idle_time", "waited", "turns_in_second", "seconds_of_third", "seen_in_third"]
 )
@@ -372,6 +349,19 @@ def test_low_values_that_matter_at_every_step_are_no_growing_feature() -> None:
     report = find_causes(table(11, 8000, (1, 1.2, low), (2, 1.2, low)))
     assert report.growing == ()
     assert named(report) == [("confidence", 1), ("confidence", 2)]
+
+
+@pytest.mark.parametrize("name", ["confidence", "delay_s"])
+def test_low_values_after_which_most_leave_at_every_step_are_named_where_it_is_known_since_when_they_are(
+    name: str,
+) -> None:
+    sessions = table(11, 6000)
+    rng = np.random.default_rng(111)
+    low = sessions.features[name] < np.quantile(sessions.features[name].astype(float), 0.25)
+    leaves = rng.random((2, 6000)) < np.where(low, 0.7, 0.35)
+    reached = np.where(leaves[0], 1, np.where(leaves[1], 2, 3))
+    report = find_causes(replace(sessions, reached=reached, known_at={name: 1}))
+    assert (named(report), report.growing) == ([(name, 1), (name, 2)], ())
 
 
 def test_a_feature_explains_only_what_comes_after_it_is_known() -> None:

@@ -211,10 +211,61 @@ def test_a_property_that_came_later_explains_only_later_steps(cursor: Cursor) ->
     assert (found.known_at["app.battery"], found.known_at["app.battery@3"]) == (2, 3)
 
 
-def test_a_property_that_is_of_two_kinds_is_left_out(cursor: Cursor) -> None:
-    store(cursor, (10.0,), (1.0, "opened", {"battery": 50, "kind_x": "a"}), app=True)
-    store(cursor, (10.0,), (1.0, "opened", {"battery": True, "kind_x": "b"}), key="two", app=True)
-    assert [name for name in table(cursor).features if name.startswith("app.")] == ["app.kind_x"]
+@pytest.mark.parametrize(("usual", "other"), [(50, True), (True, 50)])
+def test_a_property_is_of_the_kind_that_most_sessions_have(cursor: Cursor, usual: Any, other: Any) -> None:
+    """A value of another kind is unknown: the gap of a number is drawn, that of a flag means that nothing happened."""
+    for number in range(5):
+        given = {"battery": other if number == 0 else usual}
+        store(cursor, (10.0,), (1.0, "opened", given), key=f"session-{number}", app=True)
+    found = table(cursor).features["app.battery"].tolist()
+    assert sorted(found) == ([50.0] * 5 if usual == 50 else [False, True, True, True, True])
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([True, True, False, True, None], True),
+        ([True, True, True, None, None], False),
+        ([False, True, None, None, None, None], False),
+    ],
+)
+def test_a_boolean_that_comes_both_ways_in_most_sessions_is_told_and_its_gaps_are_drawn(
+    cursor: Cursor, values: list[bool | None], told: bool
+) -> None:
+    for number, given in enumerate(values):
+        happened = [] if given is None else [(1.0, "opened", {"font_large": given})]
+        store(cursor, (10.0,), *happened, key=f"session-{number}", app=True)
+    found = table(cursor)
+    assert ("app.font_large" not in found.happens) is told
+    if not told:
+        assert found.features["app.font_large"].sum() == values.count(True)
+
+
+def test_that_a_thing_of_the_server_did_not_happen_explains_only_later_steps(cursor: Cursor) -> None:
+    store(cursor, (10.0, 20.0), (5.0, "no_speech", {}))
+    found = table(cursor)
+    flags = {name for name, column in found.features.items() if column.dtype.kind == "b"}
+    assert found.happens == flags >= {"no_speech", "no_speech@2", "field_corrected"}
+
+
+@pytest.mark.parametrize(
+    ("at", "decision", "field"),
+    [
+        (40.0, "corrected", "meter_number"),
+        (40.0, "rejected", "meter_number"),
+        (40.0, "accepted", ""),
+        (95.0, "corrected", ""),
+    ],
+)
+def test_what_a_reviewer_corrects_before_the_decision_is_known(
+    cursor: Cursor, at: float, decision: str, field: str
+) -> None:
+    given = {"field": "meter_number", "decision": decision}
+    later = {"field": "name", "decision": "corrected"}
+    store(cursor, (10.0, 30.0, 90.0), (at, "field_decided", given), (at + 100.0, "field_decided", later))
+    found = table(cursor)
+    assert (value(found, "field_corrected"), value(found, "corrected_field")) == (bool(field), field)
+    assert found.known_at["field_corrected"] == found.known_at["corrected_field"] == 3
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,17 @@ def test_a_language_that_there_is_not_is_refused(file: Path) -> None:
         (Condition("weekday", "=", "Monday"), "Wochentag (UTC) = Montag"),
         (Condition("app.day", "=", "Monday"), "day = Monday"),
         (Condition("document", "=", None), "Art der ersten Datei = unbekannt"),
-        (Condition("app.member", "=", False), "member = nein"),
+        (Condition("app.hint", "not"), "hint = nein"),
     ],
 )
 def test_a_condition_is_in_the_language_of_the_texts(condition: Condition, said: str) -> None:
     assert condition_text(condition, load_texts(language="de")) == said
+
+
+def test_that_a_thing_did_not_happen_has_no_text_against_the_thing(file: Path) -> None:
+    cause = '{label: a hint, effort: low, title: "Show it where {condition}", action: Show the hint.}'
+    file.write_text(f"causes:\n  app.hint: {cause}\n", encoding="utf-8")
+    own = load_texts(file)
+    assert own.of_cause(["upload_refused"], opposite=True) == own.causes["property"] != own.of_cause(["upload_refused"])
+    assert own.of_cause(["app.hint"], opposite=True).action == "Show the hint."
+    assert own.of_cause(["app.hint", "upload_refused"], opposite=True) == own.causes["together"]

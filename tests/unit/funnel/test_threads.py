@@ -1,4 +1,4 @@
-"""The search for causes uses one thread for products of matrices, whatever its caller has set."""
+"""The search for causes uses one thread for products of matrices, whoever calls it and whatever the caller has set."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def test_the_search_has_one_thread_and_its_caller_keeps_its_own(monkeypatch: pyt
         after = _threads()
     assert seen == [{1}]
     assert before == after != {1}
+
+
+def test_the_search_has_one_thread_also_where_it_is_called_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[set[int]] = []
+
+    def look(*_: object) -> tuple[str, ...]:
+        seen.append(_threads())
+        return ()
+
+    monkeypatch.setattr(server.funnel.causes, "growing_features", look)
+    with threadpool_limits(2, user_api="blas"):
+        server.funnel.causes.find_causes(table(1, 100))
+        assert _threads() != {1}
+    assert seen == [{1}]

@@ -24,7 +24,7 @@ TABLE = SessionTable(
     ("condition", "text", "holds"),
     [
         (Condition("silent"), "silent", [True, False, True, False]),
-        (Condition("silent", "=", False), "silent = no", [False, True, False, True]),
+        (Condition("silent", "not"), "silent = no", [False, True, False, True]),
         (Condition("network", "=", "3g"), "network = 3g", [True, False, False, True]),
         (Condition("network", "=", None), "network = unknown", [False, False, True, False]),
         (Condition("wait_s", ">", 8.0), "wait_s > 8", [True, False, False, False]),

@@ -1,0 +1,71 @@
+"""That a flag is false, or that a thing did not happen, as a cause of leaving."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from server.funnel.causes import find_causes
+from server.funnel.types import Column, SessionTable
+from tests.unit.funnel.simulated import flag, longer, table
+
+
+def told(sessions: SessionTable, **known_at: int) -> SessionTable:
+    """The same sessions, where the table says since when some features are known."""
+    return replace(sessions, known_at=known_at)
+
+
+def test_that_a_flag_is_false_is_named_where_it_is_known_from_the_start() -> None:
+    sessions = table(21, 6000, (1, -1.5, flag("silent")), (2, 1.2, flag("outage")))
+    report = find_causes(told(sessions, silent=1, outage=1))
+    assert [(cause.text, cause.step_number) for cause in report.causes] == [("silent = no", 1), ("outage", 2)]
+    (without, _) = report.causes
+    assert without.affected == (~sessions.features["silent"].astype(bool)).sum()
+    assert without.rate_with > without.rate_without
+
+
+def test_that_a_thing_did_not_happen_is_named_only_when_it_can_happen_no_more() -> None:
+    """Who leaves a step early had less time in it: nothing of it made anybody leave."""
+    sessions = table(24, 6000, (2, -1.5, flag("silent")))
+    met = np.random.default_rng(124).random(6000) < np.where(sessions.reached > 1, 0.4, 0.1)
+    sessions = replace(sessions, features={**sessions.features, "met": met})
+    known = told(sessions, met=1, silent=1)
+    assert {cause.text for cause in find_causes(known).causes} == {"met = no", "silent = no"}
+    happens = replace(known, happens=frozenset({"met", "silent"}))
+    assert [(cause.text, cause.step_number) for cause in find_causes(happens).causes] == [("silent = no", 2)]
+
+
+@pytest.mark.parametrize("sessions", [1000, 5000])
+def test_that_a_thing_did_not_happen_is_not_named_where_nobody_says_since_when_it_is_known(sessions: int) -> None:
+    found, _ = longer(sessions, "seconds")
+    seconds = found.features["seconds"].astype(float)
+    rng = np.random.default_rng(25)
+    flags: dict[str, Column] = {
+        f"met_{rate}": rng.random(sessions) < 1 - np.exp(-seconds / rate) for rate in (3000, 600, 60)
+    }
+    report = find_causes(replace(found, features={"silent": found.features["silent"], **flags}))
+    assert [cause.text for cause in report.causes] == ["silent"]
+
+
+def test_two_flags_of_which_one_holds_without_the_other_are_named() -> None:
+    rng = np.random.default_rng(126)
+    left, right = rng.random(6000) < 0.5, rng.random(6000) < 0.5
+    changed: dict[str, Column] = {"left": left, "right": right}
+    either = table(26, 6000, (1, 1.6, lambda _: left ^ right), changed=changed)
+    (cause,) = find_causes(told(either, left=1, right=1)).causes
+    assert sorted(map(str, cause.conditions)) in (["left", "right = no"], ["left = no", "right"])
+    both = table(26, 6000, (1, 1.6, lambda _: left & right), changed=changed)
+    (cause,) = find_causes(told(both, left=1, right=1)).causes
+    assert sorted(map(str, cause.conditions)) == ["left", "right"]
+
+
+def test_two_flags_that_keep_people_together_are_not_named_as_one_without_the_other() -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(100 + seed)
+        left, right = rng.random(6000) < 0.5, rng.random(6000) < 0.5
+        changed: dict[str, Column] = {"left": left, "right": right}
+        kept = table(seed, 6000, (1, -1.6, lambda _, found=left & right: found), changed=changed)  # type: ignore[misc]
+        causes = find_causes(told(kept, left=1, right=1)).causes
+        assert {cause.text for cause in causes} <= {"left = no", "right = no", "left = no and right = no"}
