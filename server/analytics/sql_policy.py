@@ -10,7 +10,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+
+import duckdb
 
 from server.analytics.refusals import Cause, Refused, refused_function
 from server.analytics.sql_functions import ALLOWED
@@ -51,9 +54,13 @@ _EXPRESSION_KINDS = frozenset(
 )
 
 
+_Scope = frozenset[str]
+"""Names of the common table expressions that a part of the query can read, in lower case."""
+
+
 @dataclass(slots=True)
 class _Found:
-    tables: list[dict[str, Any]] = field(default_factory=list)
+    tables: list[tuple[dict[str, Any], _Scope]] = field(default_factory=list)
     functions: list[dict[str, Any]] = field(default_factory=list)
     ctes: set[str] = field(default_factory=set)
     strange: str = ""
@@ -98,16 +105,16 @@ def _judge(parsed: Any) -> Refused | None:
 
 def _look_through(statements: list[Any]) -> _Found:
     found = _Found()
-    for node in _nodes(statements):
+    for node, scope in _nodes(statements):
         if "cte_map" in node:
             kind, known = node.get("type"), _QUERY_KINDS
-            found.ctes |= {entry["key"].lower() for entry in node["cte_map"]["map"]}
+            found.ctes |= {entry["key"] for entry in node["cte_map"]["map"]}
         elif "class" in node:
             kind, known = node["class"], _EXPRESSION_KINDS
         elif "sample" in node and "alias" in node:
             kind, known = node.get("type"), _TABLE_KINDS
             if kind in ("BASE_TABLE", "SHOW_REF"):
-                found.tables.append(node)
+                found.tables.append((node, scope))
         else:
             kind, known = None, frozenset[str]()
         if kind is not None and kind not in known:
@@ -119,30 +126,48 @@ def _look_through(statements: list[Any]) -> _Found:
     return found
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of the tree, without recursion, so that any depth is safe."""
-    waiting = [tree]
+def _nodes(tree: Any) -> Iterator[tuple[dict[str, Any], _Scope]]:
+    """Every object of the tree with its scope, without recursion, so that any depth is safe.
+
+    A common table expression can be read in its query and by those that follow it there, not by itself.
+    """
+    waiting: list[tuple[Any, _Scope]] = [(tree, frozenset())]
     while waiting:
-        node = waiting.pop()
+        node, scope = waiting.pop()
         if isinstance(node, dict):
-            yield node
-            waiting.extend(node.values())
+            yield node, scope
+            for entry in node.get("cte_map", {}).get("map", ()):
+                waiting.append((entry["value"], scope))
+                scope |= {entry["key"].lower()}
+            waiting.extend((value, scope) for key, value in node.items() if key != "cte_map")
         elif isinstance(node, list):
-            waiting.extend(node)
+            waiting.extend((part, scope) for part in node)
 
 
 def _refuse_cte(found: _Found) -> Refused | None:
     for name in sorted(found.ctes):
-        # Outside its scope the name would mean a table or a file.
-        if not _NAME.fullmatch(name) or name in CATALOGUE or name in _OUR_TABLES:
+        # Should DuckDB ever see another scope than ``_nodes`` does, the name would mean a table or a file.
+        if not _NAME.fullmatch(name) or name.lower() in _OUR_TABLES | _tables_of_duckdb():
             return Refused(
-                Cause.CTE_NAME, "A common table expression needs a plain name that is not one of our tables."
+                Cause.CTE_NAME,
+                "A common table expression needs a plain name that is none of our tables and none of DuckDB's.",
             )
     return None
 
 
+@cache
+def _tables_of_duckdb() -> frozenset[str]:
+    """What a plain name may mean in an empty database."""
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT view_name FROM duckdb_views() WHERE schema_name <> 'information_schema' "
+            "UNION SELECT table_name FROM duckdb_tables()"
+        ).fetchall()
+    return CATALOGUE | {str(name).lower() for (name,) in rows}
+
+
 def _refuse_table(found: _Found) -> Refused | None:
-    for table in found.tables:
+    for table, scope in found.tables:
         name, schema_name, catalogue = (table[key].lower() for key in ("table_name", "schema_name", "catalog_name"))
         if table["type"] == "SHOW_REF":
             if name.strip('"') not in ("", "tables") or (name == "" and table["query"] is None):
@@ -151,7 +176,7 @@ def _refuse_table(found: _Found) -> Refused | None:
         plain = not schema_name and not catalogue
         ours = not catalogue and schema_name in ("", "main") and (name in VIEWS or name in CATALOGUE)
         described = not catalogue and schema_name == "information_schema" and name in INFORMATION_SCHEMA
-        if not (ours or described or (plain and name in found.ctes)):
+        if not (ours or described or (plain and name in scope)):
             return Refused(Cause.TABLE, "Only the documented views may be read.", _READ_A_VIEW)
     return None
 

@@ -167,6 +167,12 @@ def test_intervals_hold_the_truth_though_leavers_are_known_late(simulation: Curs
     assert held["all that is known"] < 0.65
 
 
+def test_intervals_hold_the_truth_though_events_of_some_devices_are_late(simulation: Cursor) -> None:
+    held = coverage(simulation, DESIGNS["5,000 sessions in 30 hours, 20 % of devices up to 24 hours late"], 60)
+    assert held["report"] >= 0.86
+    assert held["all that is known"] < 0.1
+
+
 def test_the_simulation_holds_the_truth_when_nobody_is_late(simulation: Cursor) -> None:
     held = coverage(simulation, Design(500, hours=1000.0), 80)
     assert all(share >= 0.87 for share in held.values())
