@@ -88,6 +88,15 @@ def test_a_message_holds_the_whole_report() -> None:
     assert report_of(analysis_message(empty)) == empty
 
 
+@pytest.mark.parametrize(("waiting", "told"), [(2974, True), (0, False)])
+def test_a_step_at_which_most_wait_is_said_to_be_searched_among_the_others(waiting: int, told: bool) -> None:
+    counts = StepCount(1, 27 + waiting, 21, 6)
+    found = FunnelOptimizer().analyze(FunnelData((counts, StepCount(2, 21, 20, 1), StepCount(3, 20, 15, 5)), NOW))
+    caution = SAY.caution(replace(found, unsure_steps=(1,)))
+    said = "Most sessions before In progress wait: 2,974 of 3,001. Causes are looked for among the others."
+    assert (said in caution) is told
+
+
 def test_a_change_is_said_with_its_evidence_and_as_a_correlation() -> None:
     assert SAY.first_change(with_evidence()) == (
         "Change first: Send less. Before In progress, 50 % of the 120 sessions where network = 3g <b> left, "
