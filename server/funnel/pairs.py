@@ -111,7 +111,7 @@ def pair_terms(model: StepModel) -> list[Term]:
     for place, (feature, some) in enumerate(zip(data.features, data.candidates, strict=True)):
         flags = [c for c in some if c.condition.operator == "is"]
         cuts = [c for c in some if c.opposite is not None and c.condition.operator != "is"]
-        chosen = flags if feature.ordered else [c for c in some if c.condition.operator == "="]
+        chosen = [*flags] if feature.ordered else [c for c in some if c.condition.operator == "="]
         shares = [float(data.counts[data.span(place)] @ c.members) / len(data.left) for c in cuts]
         for cut in PAIR_CUTS if cuts else ():
             nearest = cuts[int(np.abs(np.array(shares) - (1 - cut)).argmin())]
