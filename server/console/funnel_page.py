@@ -105,11 +105,17 @@ class FunnelPage:
             pending=of_stages and analysis is None,
             chart_width=CHART_WIDTH,
             rates=_rate_chart(stages, texts, formats),
-            waiting=analysis is not None and any(found.waiting_count for found in analysis.drop_offs),
+            waiting=any(map(_waits, reply.stages)),
             sections=Groups(chosen, [stage.label for stage in stages], texts).sections(reply),
             comparisons=_comparisons(chosen, texts),
             first=analysis.recommendations[0].title if analysis and analysis.recommendations else "",
         )
+
+
+def _waits(stage: FunnelStage) -> bool:
+    """Whether sessions are under way, or have a known end that the rate does not count yet."""
+    known = stage.session_count + stage.dropped_count
+    return bool(stage.under_way_count) or (stage.HasField("drop_off") and stage.counted_count < known)
 
 
 def unknown_texts(warnings: Iterable[FunnelWarning], request: Message, texts: Texts) -> list[str]:
