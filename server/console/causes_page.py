@@ -82,7 +82,7 @@ class CausesPage:
             pending=False,
             found=found,
             headline=headline(found, texts, formats),
-            changes=[change_shown(each, found, texts, formats) for each in found.recommendations],
+            changes=[change_shown(each, texts, formats) for each in found.recommendations],
             together=_together(found.gain, texts, formats) if found.HasField("gain") else None,
             unsure=", ".join(unsure),
         )
@@ -99,7 +99,7 @@ def headline(found: FunnelAnalysis, texts: Texts, formats: Formats) -> str:
     return texts("causes_too_little" if found.unsure_stages else "causes_nothing")
 
 
-def change_shown(found: FunnelRecommendation, analysis: FunnelAnalysis, texts: Texts, formats: Formats) -> ChangeShown:
+def change_shown(found: FunnelRecommendation, texts: Texts, formats: Formats) -> ChangeShown:
     """A change with the chart of its evidence."""
     stage = texts.or_word(f"stage_{found.to_stage}", found.to_stage)
     rise, most = formats.rise(found.improvement.value), formats.rise(found.improvement.high)
@@ -109,7 +109,7 @@ def change_shown(found: FunnelRecommendation, analysis: FunnelAnalysis, texts: T
         if not found.improvement.high:
             gain = texts("causes_gain_from_nothing", value=value)
         return ChangeShown(found, stage, (), None, gain)
-    groups = groups_of(found.evidence, others_at(found, analysis), texts)
+    groups = groups_of(found.evidence, texts)
     spans = [
         Span(group.label, group.rate.mid, group.rate.low, group.rate.high, shape)
         for group, shape in zip(groups, ("dot", "square"), strict=True)
@@ -120,8 +120,9 @@ def change_shown(found: FunnelRecommendation, analysis: FunnelAnalysis, texts: T
     return ChangeShown(found, stage, groups, chart, gain)
 
 
-def groups_of(evidence: FunnelEvidence, others: int, texts: Texts) -> tuple[GroupShown, GroupShown]:
+def groups_of(evidence: FunnelEvidence, texts: Texts) -> tuple[GroupShown, GroupShown]:
     """The affected and the others, each with its interval."""
+    others = evidence.other_count
     left = round(evidence.rate_without * others)
     return (
         GroupShown(
@@ -132,14 +133,6 @@ def groups_of(evidence: FunnelEvidence, others: int, texts: Texts) -> tuple[Grou
         ),
         GroupShown(texts("causes_others"), left, others, wilson(left, others)),
     )
-
-
-def others_at(found: FunnelRecommendation, analysis: FunnelAnalysis) -> int:
-    """The sessions that count at the step, without the affected ones. Of a sample, as many as are in it on average."""
-    step = next(each for each in analysis.drop_offs if each.to_stage == found.to_stage)
-    searched = analysis.searched_session_count / max(analysis.session_count, 1)
-    counted = round((step.continued_count + step.dropped_count) * searched)
-    return max(counted - found.evidence.affected_count, 0)
 
 
 def _together(gain: FunnelGain, texts: Texts, formats: Formats) -> Chart:

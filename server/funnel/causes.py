@@ -275,10 +275,10 @@ def _cause(
     log_odds: Interval,
     correlated: tuple[str, ...],
 ) -> Cause:
-    rows = table.at_risk(number)
-    left = rows & (table.reached == number)
     seen = np.logical_and.reduce([table.seen(condition.feature) for condition in conditions])
-    holds = rows & seen & _holds(conditions, table)
+    rows = table.at_risk(number) & seen
+    left = rows & (table.reached == number)
+    holds = rows & _holds(conditions, table)
     affected, lost = int(holds.sum()), int((left & holds).sum())
     others = int(rows.sum()) - affected
     return Cause(
@@ -288,6 +288,7 @@ def _cause(
         log_odds=log_odds,
         affected=affected,
         left=lost,
+        others=others,
         rate_with=lost / max(affected, 1),
         rate_without=(int(left.sum()) - lost) / max(others, 1),
         correlated=correlated,

@@ -80,6 +80,7 @@ def _evidence(seen: Evidence) -> dict[str, Any]:
         "features": list(seen.features),
         "affected": seen.affected,
         "left": seen.left,
+        "others": seen.others,
         "rate_with": round(seen.rate_with, 6),
         "rate_without": round(seen.rate_without, 6),
         "odds_ratio": interval(seen.odds),

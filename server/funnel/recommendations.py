@@ -29,6 +29,7 @@ class Evidence:
         condition: What holds for the affected sessions, in words.
         affected: Sessions at the step for which it holds.
         left: Those of them that left.
+        others: Sessions at the step that were seen not to meet it.
         rate_with: Share of the affected that left.
         rate_without: Share of the others that left.
         odds: How many times as high the odds of leaving are with it.
@@ -40,6 +41,7 @@ class Evidence:
     condition: str
     affected: int
     left: int
+    others: int
     rate_with: float
     rate_without: float
     odds: Interval
@@ -134,6 +136,7 @@ def of_cause(
             condition=condition,
             affected=cause.affected,
             left=cause.left,
+            others=cause.others,
             rate_with=cause.rate_with,
             rate_without=cause.rate_without,
             odds=_map(cause.log_odds, lambda odds: float(np.exp(odds))),

@@ -153,8 +153,9 @@ class Cause:
         log_odds: How much it raises the log-odds of leaving, with a 95 % interval.
         affected: The sessions at this step that were seen to meet the conditions.
         left: Of these, the ones that left.
+        others: The sessions at this step that were seen not to meet them.
         rate_with: The share of the affected that left.
-        rate_without: The share of all others at this step that left.
+        rate_without: The share of the others that left.
         correlated: Other features that go together with this one so often that one of them may be meant instead.
     """
 
@@ -164,6 +165,7 @@ class Cause:
     log_odds: Interval
     affected: int
     left: int
+    others: int
     rate_with: float
     rate_without: float
     correlated: tuple[str, ...] = ()

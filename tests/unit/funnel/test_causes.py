@@ -55,7 +55,9 @@ def test_sessions_whose_value_was_drawn_are_not_counted_as_affected() -> None:
         (arrived & affected).sum(),
         (arrived & affected & (sessions.reached == 2)).sum(),
     )
-    assert cause.rate_without == pytest.approx((sessions.reached[arrived & ~affected] == 2).mean())
+    others = arrived & ~cause.holds(sessions) & ~gaps
+    assert cause.others == others.sum()
+    assert cause.rate_without == pytest.approx((sessions.reached[others] == 2).mean())
 
 
 def test_what_only_goes_with_a_cause_is_not_named_but_mentioned() -> None:

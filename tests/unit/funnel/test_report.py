@@ -63,7 +63,9 @@ def run(*arguments: str) -> Result:
     return done
 
 
-EVIDENCE = Evidence("network = 3g <b>", 120, 60, 0.5, 0.2, Interval(2.0, 3.0, 4.0), ("app.network",), ("app.operator",))
+EVIDENCE = Evidence(
+    "network = 3g <b>", 120, 60, 880, 0.5, 0.2, Interval(2.0, 3.0, 4.0), ("app.network",), ("app.operator",)
+)
 CHANGE = Recommendation(
     1, "ux", "low", "Send less", "Send smaller pictures.", Interval(0.05, 0.11, 0.2), Interval(20, 55, 90), EVIDENCE
 )

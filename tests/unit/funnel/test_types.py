@@ -43,7 +43,7 @@ def test_a_condition_reads_well_and_holds_where_it_says(condition: Condition, te
 
 def test_two_conditions_hold_together() -> None:
     both = (Condition("silent"), Condition("network", "=", "3g"))
-    cause = Cause(both, "confirm", 1, Interval(0.5, 1.0, 1.5), 1, 1, 1.0, 0.3)
+    cause = Cause(both, "confirm", 1, Interval(0.5, 1.0, 1.5), 1, 1, 3, 1.0, 0.3)
     assert (cause.kind, cause.feature, cause.text) == ("together", "silent & network", "silent and network = 3g")
     assert cause.holds(TABLE).tolist() == [True, False, False, False]
     assert replace(cause, conditions=both[:1]).kind == "one"

@@ -183,7 +183,7 @@ def test_a_cause_of_few_persons_with_many_sessions_is_not_called_new(*, by_perso
         return SessionTable(features, np.where(left, 1, 4), np.ones(800, dtype=bool), STEPS, {}, persons)
 
     none = Interval(0.0, 0.0, 0.0)
-    evidence = Evidence("slow", 200, 140, 0.7, 0.3, none, ("slow",), conditions=(Condition("slow"),))
+    evidence = Evidence("slow", 200, 140, 800, 0.7, 0.3, none, ("slow",), conditions=(Condition("slow"),))
     named = Recommendation(1, "ux", "low", "Title.", "Action.", none, none, evidence)
     now, before = FunnelReport(800, None, (), (named,), compared=10), FunnelReport(800, None, (), compared=10)
     [found] = cause_changes(now, before, (week(7), week(3)))
@@ -278,7 +278,9 @@ def test_what_is_known_of_a_part_explains_as_much_as_its_share() -> None:
 
 def _of_kind(named_now: bool, *weeks: SessionTable) -> str:
     none = Interval(0.0, 0.0, 0.0)
-    evidence = Evidence("", 0, 0, 0.0, 0.0, none, ("app.kind",), conditions=(Condition("app.kind", "=", "passport"),))
+    evidence = Evidence(
+        "", 0, 0, 0, 0.0, 0.0, none, ("app.kind",), conditions=(Condition("app.kind", "=", "passport"),)
+    )
     named = Recommendation(2, "ux", "low", "Title.", "Action.", none, none, evidence)
     reports = [FunnelReport(240, None, (), found, compared=10) for found in ((named,), ())]
     now, before = reports if named_now else reports[::-1]

@@ -113,7 +113,7 @@ def test_a_rule_of_thumb_gives_way_to_a_cause_that_may_still_be_there(
     sureness: Sureness, left_out: bool, report: WeeklyReport
 ) -> None:
     none = Interval(0.0, 0.0, 0.0)
-    change = CauseChange(1, Evidence("slow", 20, 10, 0.5, 0.1, none, ("slow",)), named_now=False, sureness=sureness)
+    change = CauseChange(1, Evidence("slow", 20, 10, 80, 0.5, 0.1, none, ("slow",)), named_now=False, sureness=sureness)
     changed = replace(report, report=replace(report.report, recommendations=(_by_rule(1),)), causes=(change,))
     assert (changed.recommendations == ()) is left_out
 

@@ -1396,16 +1396,19 @@ class FunnelEvidence(_message.Message):
     RATE_WITHOUT_FIELD_NUMBER: _builtins.int
     ODDS_RATIO_FIELD_NUMBER: _builtins.int
     CORRELATED_FEATURES_FIELD_NUMBER: _builtins.int
+    OTHER_COUNT_FIELD_NUMBER: _builtins.int
     condition: _builtins.str
     """What holds for the affected sessions, in words."""
     affected_count: _builtins.int
-    """Sessions at the step for which it holds, of those that were searched."""
+    """Sessions at the step that were seen to meet it, of those that were searched."""
     left_count: _builtins.int
     """Those of them that left."""
     rate_with: _builtins.float
     """Share of the affected that left, 0 to 1."""
     rate_without: _builtins.float
     """Share of the others that left, 0 to 1."""
+    other_count: _builtins.int
+    """Sessions at the step for which it does not hold. Those of which that is not known are in neither number."""
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The features of the condition, by name."""
@@ -1429,10 +1432,11 @@ class FunnelEvidence(_message.Message):
         rate_without: _builtins.float = ...,
         odds_ratio: Global___Estimate | None = ...,
         correlated_features: _abc.Iterable[_builtins.str] | None = ...,
+        other_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["odds_ratio", b"odds_ratio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_count", b"affected_count", "condition", b"condition", "correlated_features", b"correlated_features", "features", b"features", "left_count", b"left_count", "odds_ratio", b"odds_ratio", "rate_with", b"rate_with", "rate_without", b"rate_without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_count", b"affected_count", "condition", b"condition", "correlated_features", b"correlated_features", "features", b"features", "left_count", b"left_count", "odds_ratio", b"odds_ratio", "other_count", b"other_count", "rate_with", b"rate_with", "rate_without", b"rate_without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
