@@ -17,10 +17,12 @@ from server.runtime.daemon_thread import answer_of_thread
 TIMEOUT_S: Final = 10.0
 """Bound of each step of SMTP until the login."""
 WHOLE_S: Final = 60.0
-"""Bound of all steps. A server that checks a mail may take long to answer; one given up on has the mail, and gets it
-again (RFC 5321, 4.5.3.2.6)."""
+"""Bound of each step that hands the mail over. A server that checks a mail may take long to answer; one given up on has
+the mail, and gets it again (RFC 5321, 4.5.3.2.6)."""
 QUIT_S: Final = 2.0
 """Bound of the goodbye, which changes nothing."""
+LONGEST_S: Final = WHOLE_S + 3 * TIMEOUT_S + QUIT_S
+"""Bound of all, from connecting to the goodbye."""
 FIRST_PERMANENT: Final = 500
 """SMTP statuses from here on are permanent (RFC 5321, 4.2.1)."""
 
@@ -64,7 +66,7 @@ class MailSender:
             InternalError: No other attempt would, or some of the recipients were refused.
         """
         try:
-            error = await answer_of_thread(lambda: self._try(message), "mail", WHOLE_S)
+            error = await answer_of_thread(lambda: self._try(message), "mail", LONGEST_S)
         except TimeoutError as exc:
             raise Unavailable("The mail server is too slow.", reason=self._reasons.not_sent) from exc
         except ValueError as exc:  # a host or an address that cannot be encoded

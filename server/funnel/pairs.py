@@ -11,7 +11,6 @@ from server.funnel.logistic import Floats, inflation, solve
 from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
 from server.funnel.singles import other_side
 from server.funnel.step_data import StepData
-from server.funnel.types import Condition
 
 PAIR_CUTS = (1 / 3, 2 / 3)
 """The shares of sessions below the bounds at which a number enters a pair."""
@@ -121,8 +120,7 @@ def pair_terms(model: StepModel) -> list[Term]:
             elif nearest.opposite is not None:
                 terms.append(Term((nearest.opposite,), (place,), (other_side(feature, nearest.members),)))
         terms += [Term((c.condition,), (place,), (c.members,)) for c in chosen]
-        if not any(term.features == (place,) for term in model.terms):  # Otherwise the flag itself says it better.
-            terms += [Term((Condition(feature.name, "not"),), (place,), (~c.members,)) for c in flags]
+        terms += [Term((c.opposite,), (place,), (other_side(feature, c.members),)) for c in flags if c.opposite]
     known = {term.conditions for term in terms}
     return terms + [t for t in model.terms if len(t.conditions) == 1 and t.conditions not in known]
 

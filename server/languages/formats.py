@@ -74,6 +74,7 @@ class Formats:
 
         Where that would take very many digits, a power of ten follows.
         """
+        value += 0.0  # so that -0.0 has no sign
         size = abs(value)
         if size and not _SMALLEST <= size < _LARGEST:
             digits, _, power = f"{value:.2e}".partition("e")

@@ -95,8 +95,13 @@ def latest_columns(now: SessionTable, before: SessionTable, step: int | None = N
     for feature in dict.fromkeys(map(feature_name, now.features)):
         until = len(now.steps) if step is None else step
         new, old = (latest_column(table, feature, until) for table in (now, before))
-        if new and old and now.features[new].dtype.kind == before.features[old].dtype.kind:
+        if new and old and _kind(now, new) == _kind(before, old):
             yield new, old
+
+
+def _kind(table: SessionTable, name: str) -> tuple[str, bool]:
+    """Of a column. A boolean that was told, and may be unknown, is not one that says whether a thing happened."""
+    return table.features[name].dtype.kind, name in table.happens
 
 
 def columns_at(step: int, now: SessionTable, before: SessionTable) -> Iterator[Columns]:
@@ -112,7 +117,8 @@ def groups(columns: Columns, weeks: StepWeeks, now: SessionTable, before: Sessio
     seen = now.seen(name)[weeks.now], before.seen(columns[1])[weeks.before]
     if new.dtype.kind == "b":
         flags = new.astype(bool), old.astype(bool)
-        return [Group(Condition(name), *flags), Group(None, ~flags[0], ~flags[1])]
+        without = seen[0] & ~flags[0], seen[1] & ~flags[1]
+        return [Group(Condition(name), seen[0] & flags[0], seen[1] & flags[1]), Group(None, *without)]
     if new.dtype.kind == "O":
         return list(_levels(name, (new.astype(object), old.astype(object)), seen))
     return list(_ranges(name, *(np.where(at, part, np.nan) for at, part in zip(seen, (new, old), strict=True))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -67,7 +67,7 @@ def document(report: WeeklyReport) -> dict[str, Any]:
         ],
         "incidents": [_incident(each) for each in report.incidents[0]],
         "incidents_before": [_incident(each) for each in report.incidents[1]],
-        "report": funnel_document(report.report),
+        "report": funnel_document(replace(report.report, recommendations=report.recommendations)),
     }
 
 

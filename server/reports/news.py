@@ -180,7 +180,7 @@ def _log_odds(
     """
     if table is None:
         return "absent"
-    columns = [latest_column(table, feature_name(condition.feature), step) for condition in conditions]
+    columns = [_column(table, condition.feature, step) for condition in conditions]
     here = [replace(each, feature=name) for each, name in zip(conditions, columns, strict=True) if name is not None]
     if not here or len(here) < len(conditions):
         return "unsure"
@@ -197,3 +197,10 @@ def _log_odds(
     moved = np.where(holds, (left - a / (a + b)) * (1 / a + 1 / b), (left - c / (c + d)) * -(1 / c + 1 / d))[known]
     widening = inflation(moved, persons_of(table, np.flatnonzero(known)))
     return log(a * d / (b * c)), sum(1 / cell for cell in cells) * widening
+
+
+def _column(table: SessionTable, name: str, step: int) -> str | None:
+    """The column of this name, or the one with the most values of its feature that is known by a step."""
+    if name in table.features and table.known_at.get(name, 1) <= step:
+        return name
+    return latest_column(table, feature_name(name), step)

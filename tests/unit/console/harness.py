@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx2
 from vestibule.v1 import admin_pb2
 
-from models.errors import NotFound
+from models.errors import NotFound, Overloaded
 from models.reasons import Reason
 from server.access.api_keys import ApiKeys
 from server.access.audit import AuditTrail
@@ -89,6 +89,7 @@ class ScriptedAdmin:
     references: dict[str, str] = field(default_factory=dict)
     redriven: list[admin_pb2.RedriveDeadLettersRequest] = field(default_factory=list)
     at_once: int = 100
+    disk_full: bool = False
     failure: Exception | None = None
 
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: object) -> admin_pb2.GetStatusResponse:
@@ -126,6 +127,8 @@ class ScriptedAdmin:
     async def RedriveDeadLetters(
         self, request: admin_pb2.RedriveDeadLettersRequest, context: object
     ) -> admin_pb2.RedriveDeadLettersResponse:
+        if self.disk_full:
+            raise Overloaded("The disk is full.", reason=Reason.LEDGER_FULL, retry_after_s=10)
         there = [found for found in self._matching(request.filter) if found.open]
         done = [] if request.dry_run else there[: self.at_once]
         if not request.dry_run:

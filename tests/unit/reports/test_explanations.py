@@ -12,6 +12,7 @@ from server.funnel.recommendations import Evidence, Recommendation
 from server.funnel.report import FunnelReport
 from server.funnel.types import Column, Condition, Interval, SessionTable
 from server.reports.explanations import explain
+from server.reports.groups import StepWeeks, groups
 from server.reports.news import cause_changes, new_values
 
 STEPS = ("start", "middle", "end", "done")
@@ -303,3 +304,46 @@ def test_a_cause_is_absent_where_the_feature_is_known_and_no_session_has_it() ->
     assert _of_kind(False, few, passports) == "unsure", "eight sessions say nothing of the others"
     other = replace(cards, features={"app.other": cards.features["app.kind"]}, gaps={})
     assert _of_kind(False, other, passports) == "unsure", "nobody knows the feature in this week"
+
+
+def _with_hint(sent: float, *, told: bool, sessions: int = 4000) -> SessionTable:
+    """A boolean that is true in half of the sessions that sent it. Told, the others have it drawn; else it is false."""
+    random = np.random.default_rng(9)
+    seen, value = random.random(sessions) < sent, random.random(sessions) < 0.5
+    hint = np.where(seen, value, random.random(sessions) < 0.5) if told else value & seen
+    reached = np.where(random.random(sessions) < np.where(hint, 0.5, 0.2), 1, 4)
+    gaps = {"app.hint": ~seen} if told else {}
+    happens = frozenset(() if told else ("app.hint",))
+    return SessionTable(
+        {"app.hint": hint}, reached, np.ones(sessions, dtype=bool), STEPS, {"app.hint": 1}, gaps=gaps, happens=happens
+    )
+
+
+def test_of_a_boolean_that_was_told_only_what_was_seen_is_a_group() -> None:
+    weeks = _with_hint(0.6, told=True), _with_hint(0.6, told=True)
+    at_first = StepWeeks.of(1, *weeks)
+    [has, has_not] = groups(("app.hint", "app.hint"), at_first, *weeks)
+    seen = weeks[0].seen("app.hint")
+    assert (has.now | has_not.now).sum() == seen.sum()
+    assert has.now.sum() == (seen & weeks[0].features["app.hint"].astype(bool)).sum()
+
+
+def test_a_boolean_that_was_told_in_one_of_the_weeks_only_is_not_compared() -> None:
+    assert explain(_with_hint(0.53, told=True), _with_hint(0.47, told=False)).found == ()
+
+
+def test_a_cause_of_one_step_is_looked_for_in_the_column_of_that_step() -> None:
+    """That a breaker was open in the second step says nothing of the first."""
+    sessions = 600
+    opened, none = np.arange(sessions) < 300, np.zeros(sessions, dtype=bool)
+    reached = np.where(opened & (np.arange(sessions) % 2 == 0), 2, 4)
+    known_at = {"breaker_open": 1, "breaker_open@2": 2}
+    ended = np.ones(sessions, dtype=bool)
+    before = SessionTable({"breaker_open": opened, "breaker_open@2": none}, reached, ended, STEPS, known_at)
+    now = replace(before, reached=np.full(sessions, 4))
+    none_of_it = Interval(0.0, 0.0, 0.0)
+    evidence = Evidence("", 0, 0, 0, 0.0, 0.0, none_of_it, ("breaker_open",), conditions=(Condition("breaker_open"),))
+    named = Recommendation(2, "ux", "low", "Title.", "Action.", none_of_it, none_of_it, evidence)
+    reports = [FunnelReport(sessions, None, (), found, compared=10) for found in ((), (named,))]
+    [found] = cause_changes(reports[0], reports[1], (now, before))
+    assert found.sureness != "absent"

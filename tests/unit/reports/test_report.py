@@ -106,6 +106,7 @@ def test_no_rule_of_thumb_says_that_nothing_explains_what_the_weeks_explain(step
     said = ["nothing in the data explains" in flat(form) for form in (made.text, made.html)]
     assert said == [step != 2] * 2
     assert ("What to change first" in made.html) is (step != 2)
+    assert len(made.document["report"]["recommendations"]) == (step != 2)
 
 
 @pytest.mark.parametrize(("sureness", "left_out"), [("unsure", True), ("absent", False), ("clear", False)])
