@@ -44,6 +44,11 @@ def machine_time(when: datetime) -> str:
     return f"{_utc(when):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def machine_minute(when: datetime) -> str:
+    """A full minute for programs, where a line is short: ``2026-11-28T00:35Z``. Without a zone it is UTC."""
+    return f"{_utc(when):%Y-%m-%dT%H:%MZ}"
+
+
 def shown_length(seconds: float) -> str:
     """A length of time for people: ``850 ms``, ``12.3 s``, ``25 min 44 s``, ``2 h 5 min``, ``3 d 4 h``."""
     if seconds < 0:

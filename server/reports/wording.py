@@ -19,6 +19,7 @@ from server.reports.explanations import Explanation
 from server.reports.incidents import Incident
 from server.reports.news import CauseChange, NewValue
 from server.reports.weekly import WeeklyReport
+from server.times import machine_minute
 
 MINUS: Final = "\N{MINUS SIGN}"
 MOST_REASONS: Final = 8
@@ -252,7 +253,7 @@ class Wording:
     def command(self) -> str:
         """How to see more of the same sessions. A day of the command line is one of UTC, so these are times."""
         bounds = self._report.week.bounds(ZoneInfo(self._report.zone))
-        start, end = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in bounds)
+        start, end = map(machine_minute, bounds)
         return f"vestibule funnel report --from {start} --to {end}"
 
     def _stage(self, step: int) -> str:
