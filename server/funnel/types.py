@@ -96,7 +96,7 @@ class Condition:
 
     feature: str
     operator: Operator = "is"
-    value: str | float | bool | tuple[float, float] | None = None
+    value: str | float | tuple[float, float] | None = None
 
     @property
     def level(self) -> str:

@@ -4,11 +4,12 @@ Going on is known at once; leaving is known when the session ends, which the ser
 the newest sessions those that went on are known and those that left are still missing: a rate of all known ends is too
 low. An app that was offline sends its events late, so that those that went on may be missing, too.
 
-**The rule.** A session counts when it entered the step so long ago that either outcome would be known. That is the idle
-time, as long as it took with 99 % of the others, and as long as 99 % of the events of the next step took to arrive. A
-session whose record can still be approved is not idle. So at a step that sessions with a record left or stand at, it is
-the idle time after that record expires. Newer ones, and those that have not ended, wait: they are not lost. Where every
-session of a step has ended or gone on, and events arrive within the idle time, none can be missing, and all count.
+**The rule.** A session counts when it entered the step so long ago that either outcome would be known. That is the sum
+of three times: the idle time, what the step took with nearly all others, and what the events of the next step took to
+arrive. A session whose record can still be approved is not idle. So at a step that sessions with a record left or stand
+at, it is the idle time after that record expires. Newer ones, and those that have not ended, wait: they are not lost.
+Where every session of a step has ended or gone on, and events arrive within the idle time, none can be missing, and all
+count.
 
 How long an event of an app took to arrive is the time from when it happened, or from the opening of its session if that
 was later, until the server learnt of it. So a log that an app imports after the fact is not late.
