@@ -17,6 +17,7 @@ from server.ledger import (
     event_views,
     flows,
     funnel_macros,
+    funnel_view,
     job_attempts,
     letter_operations,
     macro_views,
@@ -277,6 +278,11 @@ def show_expiry_and_sources(cursor: Cursor) -> None:
     _run(cursor, views.V_SESSION_TIMELINE_WITH_SOURCE.statements())
 
 
+def leave_new_sessions_out_of_the_funnel(cursor: Cursor) -> None:
+    """Make the view of the funnel again: its rate counted every known end, and going on is known before leaving."""
+    _run(cursor, funnel_view.V_FUNNEL_BY_COHORTS.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -327,4 +333,5 @@ ALL: tuple[Migration, ...] = (
     count_attempts_at_reports_from_the_first,
     show_expiry_and_sources,
     renew_macros,
+    leave_new_sessions_out_of_the_funnel,
 )
