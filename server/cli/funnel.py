@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from server.cli.funnel_details import DetailOptions, add_details, detail_options, report_rows, table_rows
+from server.cli.funnel_details import DetailOptions, add_details, detail_options
 from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_report import report as report_command
 from server.cli.funnel_request import ORDERS, client_pseudonym, flow_option, funnel_request
 from server.cli.funnel_sessions import COLUMNS as SESSION_COLUMNS
 from server.cli.funnel_sessions import session_rows, sessions_request
+from server.cli.funnel_table import report_rows, table_rows
 from server.cli.output import show_json, show_table, time_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server

@@ -44,8 +44,8 @@ V_FUNNEL_BY_COHORTS = SqlView(
         "under_way": "Sessions that got no further so far and have not ended.",
         "dropped": "Sessions of the stage before that ended without reaching it; 0 for the first.",
         "counted": "Sessions that the rate is of: they reached the stage before so long ago that it would be known by "
-        "now whether they left, if the server ends sessions after 30 idle minutes. For another VESTIBULE_IDLE_SESSION_S "
-        "ask the macro drop_offs. Null for the first.",
+        "now whether they left, if the server ends sessions after 30 idle minutes. For another time "
+        "(VESTIBULE_IDLE_SESSION_S) ask the macro drop_offs. Null for the first.",
         "drop_off_rate": "Share of counted that ended without reaching it, 0 to 1; 0 for the first, null where none "
         "counts.",
         "median_s": "Median seconds from the stage before; null where nobody made the step.",

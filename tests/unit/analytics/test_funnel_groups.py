@@ -178,7 +178,8 @@ def test_every_number_of_every_group_equals_a_count_by_loops_and_its_list(
     assert [(group.segment, group.start) for group in report] == [(segment, start) for segment, start, _ in expected]
     for group, (_, _, found) in zip(report, expected, strict=True):
         for position, stage in enumerate(group.stages, start=1):
-            assert told_stage(stage, position) == expected_stage(found, position, asked), (group.segment, group.start, position)
+            place = (group.segment, group.start, position)
+            assert told_stage(stage, position) == expected_stage(found, position, asked), place
     group, (_, _, found) = data.draw(st.sampled_from(list(zip(report, expected, strict=True))))
     for position in range(1, len(funnel.steps) + 1):
         for number in Number:
