@@ -78,6 +78,10 @@ def letter(**changes: Any) -> admin_pb2.DeadLetter:
     return admin_pb2.DeadLetter(**(values | changes))
 
 
+def _counts(counts: Counter[tuple[str, str]]) -> list[admin_pb2.DeadLetterCount]:
+    return [admin_pb2.DeadLetterCount(kind=k, reason=r, count=n) for (k, r), n in counts.most_common()]
+
+
 @dataclass
 class ScriptedAdmin:
     """Answers as the AdminService does, from what a test put here; notes who asked."""
@@ -110,7 +114,10 @@ class ScriptedAdmin:
         self, request: admin_pb2.ListDeadLettersRequest, context: object
     ) -> admin_pb2.ListDeadLettersResponse:
         shown = [found for found in self._matching(request.filter) if found.open or request.include_closed]
-        return admin_pb2.ListDeadLettersResponse(dead_letters=shown, next_page_token="a b&c")
+        counts = Counter((found.kind, found.reason) for found in self.letters if found.open)
+        return admin_pb2.ListDeadLettersResponse(
+            dead_letters=shown, next_page_token="a b&c", total_count=len(shown), open_counts=_counts(counts)
+        )
 
     async def GetDeadLetter(
         self, request: admin_pb2.GetDeadLetterRequest, context: object
@@ -140,7 +147,7 @@ class ScriptedAdmin:
             matched_count=len(there),
             done_count=len(done),
             remaining_count=len(there) - len(done),
-            counts=[admin_pb2.DeadLetterCount(kind=k, reason=r, count=n) for (k, r), n in counts.most_common()],
+            counts=_counts(counts),
         )
 
     async def RetryDeadLetter(
