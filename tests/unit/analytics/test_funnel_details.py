@@ -23,6 +23,7 @@ from server.funnel.optimizer import FunnelOptimizer
 from server.ledger.readers import READERS
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.analytics.naive_funnel import Happened
 from tests.unit.analytics.naive_groups import Told
@@ -57,7 +58,7 @@ SESSIONS = (
 async def service(tmp_path: Path) -> AsyncIterator[FunnelService]:
     ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     ledger.write_now(lambda cursor: keep(cursor, SESSIONS))
-    yield FunnelService(ledger, FakeGateway(), lambda: LATER, TRAIL)
+    yield funnel_service(ledger, FakeGateway(), lambda: LATER, TRAIL)
     ledger.close()
 
 
@@ -276,7 +277,7 @@ async def test_a_drop_off_has_its_interval_and_the_severity_of_the_settings(
     service: FunnelService, interval: int
 ) -> None:
     optimizer = FunnelOptimizer(SeverityRules(high=0.1, critical=0.4, least_sessions=6))
-    strict = FunnelService(service._ledger, FakeGateway(), lambda: NOW, TRAIL, Analysis(optimizer))
+    strict = funnel_service(service._ledger, FakeGateway(), lambda: NOW, TRAIL, Analysis(optimizer))
     request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], interval=interval)  # type: ignore[arg-type]
     opened, sent = (await strict.GetReport(request, None)).stages
     assert not opened.HasField("drop_off")

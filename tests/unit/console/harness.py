@@ -50,13 +50,13 @@ from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.experiment import ExperimentService
 from server.services.flow import FlowService
-from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.risk import RiskService
 from server.services.session import SessionService
 from server.setting_groups import AuthSettings, ConsoleSettings, LimitSettings, RetentionSettings
 from server.setting_groups.risk import RiskSettings
 from server.uploads.service import UploadService
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
@@ -189,7 +189,7 @@ class Harness:
         self.admin = ScriptedAdmin()
         self.decisions: list[AccessDecision] = []
         self.now = 0.0
-        self.funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
+        self.funnel = funnel_service(self.ledger, FakeGateway(), lambda: NOW, audit)
         experiment = ExperimentService(self.ledger, Experiments(*experiments), lambda: NOW, audit.client_pseudonym)
         trainer = RiskTrainer(self.ledger, lambda: NOW, RiskSettings(), 1800, folder)
         trainer.model = risk_model
