@@ -20,6 +20,7 @@ from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
+from server.records.refusal_events import RefusalEvents
 from server.runtime.malloc import keep_freed_memory
 from server.sandbox.build import build_sandbox
 from server.setting_groups import LimitSettings
@@ -79,6 +80,7 @@ async def milliseconds(folder: Path) -> tuple[float, int]:
             sandbox,
             on_job=lambda: None,
             clock=utc_now,
+            refusals=RefusalEvents(ledger, utc_now),
         )
         await _one(uploads, row.id, content, sha256)  # the first one loads what is loaded once
         began = _cpu_s()

@@ -41,6 +41,7 @@ from server.ledger import sessions
 from server.ledger.columns import fetch_all
 from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
+from server.records.refusal_events import RefusalEvents
 from server.records.remembered_texts import RememberedTexts
 from server.services.funnel import FunnelService
 from server.settings import Settings
@@ -118,7 +119,9 @@ class Shop:
         self.ledger = Ledger.open(folder / "ledger.duckdb")
         self.workers = LocalWorkers(redactor=redactor)
         trail = AuditTrail(bytes(32), bytes(32), utc_now)
-        self.service = FunnelService(self.ledger, self.workers, utc_now, trail)
+        self.service = FunnelService(
+            self.ledger, self.workers, utc_now, trail, refusals=RefusalEvents(self.ledger, utc_now)
+        )
         self.sessions = [self._session() for _ in range(SESSIONS)]
 
     def _session(self) -> str:

@@ -1,10 +1,10 @@
-"""The sessions of a funnel that a drop-off rate counts; see ``step_cohorts``."""
+"""The sessions of a funnel that its rates count; see ``step_cohorts``."""
 
 # ruff: noqa: S608 - all SQL here is made of literals of ours and words that were checked
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -51,12 +51,10 @@ def chosen_sessions(choice: FunnelChoice) -> str:
 def waits_of(choice: FunnelChoice) -> str:
     """Common table expressions that end in ``waits``, which has one row, from ``chosen``."""
     watch = "watch AS (SELECT $observed_until::TIMESTAMP AS observed_until, $idle_ms::BIGINT AS idle_ms)"
-    late = ", ".join(f"{_late_of(choice, n)} AS late_{n}" for n in _judged(choice))
-    waits = ", ".join(
-        f"{_times(choice, n).wait()} AS wait_{n}, {_times(choice, n).all_known()} AS all_known_{n}"
-        for n in _judged(choice)
-    )
-    columns = ["any_value(observed_until) AS observed_until", *([waits] if waits else [])]
+    late = ", ".join(f"{_late_of(choice, n)} AS late_{n}" for n in range(2, len(choice.names()) + 1))
+    columns = ["any_value(observed_until) AS observed_until"]
+    for name, times in _times_of_rates(choice).items():
+        columns += [f"{times.wait()} AS wait_{name}", f"{times.all_known()} AS all_known_{name}"]
     arrivals = lateness("events", "chosen", str([str(name) for name in choice.steps]))
     parts = [watch]
     parts += [f"arrivals AS ({arrivals})", f"late AS (SELECT {late} FROM arrivals)"] if choice.steps and late else []
@@ -68,32 +66,67 @@ def waits_of(choice: FunnelChoice) -> str:
 
 
 def counts(choice: FunnelChoice, position: int) -> str:
-    """The condition on the rows of ``chosen`` and ``waits``: whether the rate of a stage or step counts the session."""
-    if position not in _judged(choice):
+    """The condition on ``chosen`` and ``waits``: whether the drop-off rate of a stage or step counts the session."""
+    before = choice.shape.before(position)
+    if not before or choice.shape.optional(position):  # nobody is dropped before it
         return "false"
-    before = choice.shape.before(position)
-    counted = _times(choice, position).counts(f"all_known_{position}", f"wait_{position}", "observed_until")
-    return f"(reached >= {before} AND {counted})"
+    return f"(reached >= {before} AND {_counted(choice, _drop_off(position))})"
 
 
-def _judged(choice: FunnelChoice) -> list[int]:
-    """The positions of the stages or steps that somebody can be dropped before."""
-    shape = choice.shape
-    return [n for n in range(1, len(choice.names()) + 1) if shape.before(n) and not shape.optional(n)]
+def counts_as_converted(choice: FunnelChoice, position: int) -> str:
+    """The same for the conversion rate, which is of the sessions of the first stage or step."""
+    return "true" if position == 1 else f"({_counted(choice, _conversion(choice, position))})"
 
 
-def _times(choice: FunnelChoice, position: int) -> StepTimes:
-    before = choice.shape.before(position)
+def _counted(choice: FunnelChoice, rate: str) -> str:
+    return _times_of_rates(choice)[rate].counts(f"all_known_{rate}", f"wait_{rate}", "observed_until")
+
+
+def _drop_off(position: int) -> str:
+    return f"drop_off_{position}"
+
+
+def _conversion(choice: FunnelChoice, position: int) -> str:
+    """Its name. Into the first required step after the first one, the two rates count the same sessions."""
+    same = choice.shape.before(position) == 1 and not choice.shape.optional(position)
+    return _drop_off(position) if same else f"conversion_{position}"
+
+
+def _times_of_rates(choice: FunnelChoice) -> dict[str, StepTimes]:
+    """For each rate, by its name, the times of the sessions that it is of."""
+    found = {}
+    for position in range(2, len(choice.names()) + 1):
+        if not choice.shape.optional(position):
+            found[_drop_off(position)] = _times(choice, choice.shape.before(position), position)
+        found.setdefault(_conversion(choice, position), _times(choice, 1, position))
+    return found
+
+
+def _times(choice: FunnelChoice, before: int, position: int) -> StepTimes:
     enter = f"step_times[{before}]"
     if not choice.steps:  # who reached a later stage counts for the earlier ones, whose time is that of the one before
         enter = f"coalesce({', '.join(f'step_times[{n}]' for n in range(before, 0, -1))})"
-    return StepTimes(
+    times = StepTimes(
         enter=f"CASE WHEN reached >= {before} THEN {enter} END",
         following=f"step_times[{position}]",
         went_on=f"reached >= {position}",
         late_ms=f"late_{position}" if choice.steps else "0",
         idle_ms="idle_ms",
         ended=f"(ended OR reached < {before})",
+    )
+    return _passed_by(times, choice, position) if choice.shape.optional(position) else times
+
+
+def _passed_by(times: StepTimes, choice: FunnelChoice, position: int) -> StepTimes:
+    """Who leaves an optional step out has not made it. That is known when they make the next required step."""
+    following = next(n for n in range(position + 1, len(choice.names()) + 1) if not choice.shape.optional(n))
+    passed = f"reached > {position}"
+    return replace(
+        times,
+        went_on=f"(step_times[{position}] IS NOT NULL)",
+        ended=f"(ended OR {passed})",
+        end=f"CASE WHEN {passed} THEN step_times[{following}] ELSE end_time END",
+        expire=f"CASE WHEN NOT {passed} THEN expire_time END",
     )
 
 

@@ -98,14 +98,16 @@ class StageDetails:
     """A stage with its details.
 
     Attributes:
-        known: Sessions of the first stage that reached this one, ended without, or went on without if it is optional.
+        converted: Sessions of the first stage that the conversion rate counts and that reached this one.
+        converted_of: Sessions of the first stage that the conversion rate counts; see ``step_cohorts``.
         times_s: ``QUANTILES`` of the seconds from the stage or required step before; empty when nobody made it or
             nobody asked.
         times_from_first_s: The same from the first stage.
     """
 
     report: StageReport
-    known: int
+    converted: int
+    converted_of: int
     times_s: tuple[float, ...] = ()
     times_from_first_s: tuple[float, ...] = ()
     amount: StageAmount | None = None

@@ -20,7 +20,7 @@ from server.analytics.funnel import (
     Number,
     check_position,
 )
-from server.analytics.funnel_cohorts import UNTIL_NOW, Watched, chosen_sessions, counts, waits_of
+from server.analytics.funnel_cohorts import UNTIL_NOW, Watched, chosen_sessions, counts, counts_as_converted, waits_of
 from server.analytics.funnel_details import (
     QUANTILES,
     Attribution,
@@ -199,7 +199,8 @@ def _columns(n: int, choice: FunnelChoice, details: Details) -> Iterator[str]:
     yield f"count(*) FILTER ({under_way}) AS under_way_{n}"
     yield f"count(*) FILTER ({counts(choice, n)}) AS counted_{n}"
     yield f"count(*) FILTER ({counts(choice, n)} AND {dropped}) AS counted_dropped_{n}"
-    yield f"count(*) FILTER ({made} OR ended OR reached > {n}) AS known_{n}"
+    yield f"count(*) FILTER ({counts_as_converted(choice, n)}) AS converted_of_{n}"
+    yield f"count(*) FILTER ({counts_as_converted(choice, n)} AND {made}) AS converted_{n}"
     if details.amount is not None:
         yield f"count(amount) FILTER ({made}) AS with_amount_{n}"
         yield f"fsum(amount) FILTER ({made}) AS amount_{n}"
@@ -219,7 +220,8 @@ def _stages(row: Row, choice: FunnelChoice, details: Details, rules: SeverityRul
         median_s = (times[QUANTILES.index(0.5)] if details.quantiles else times[0]) if times else None
         yield StageDetails(
             _stage(row, n, name, median_s, rules if n > 1 and not choice.shape.optional(n) else None),
-            known=row[f"known_{n}"],
+            converted=row[f"converted_{n}"],
+            converted_of=row[f"converted_of_{n}"],
             times_s=tuple(times) if details.quantiles else (),
             times_from_first_s=tuple(row.get(f"times_from_first_{n}") or ()),
             amount=_amount(row, n) if details.amount is not None else None,

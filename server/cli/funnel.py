@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from server.cli.funnel_details import DetailOptions, add_details, detail_options, report_rows, table_rows
+from server.cli.funnel_details import DetailOptions, add_details, detail_options
 from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_report import report as report_command
 from server.cli.funnel_request import ORDERS, client_pseudonym, flow_option, funnel_request
 from server.cli.funnel_sessions import COLUMNS as SESSION_COLUMNS
 from server.cli.funnel_sessions import session_rows, sessions_request
+from server.cli.funnel_table import report_rows, table_rows
 from server.cli.output import show_json, show_table, time_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
@@ -92,7 +93,7 @@ def funnel(
     session that was idle for VESTIBULE_IDLE_SESSION_S. dropped counts the sessions that ended before the stage. Going
     on is known before leaving, so the rate leaves out sessions that are too new: drop_off_rate is of the sessions that
     counted says, and low and high are its 95 % interval. median is the time from the stage before; in --json it is
-    median_s, in seconds. conversion is the share of the first stage that came so far.
+    median_s, in seconds. conversion is the share of the first stage that came so far, of sessions that are old enough.
     --client finds a client of tokens by the id that the issuer gave it, too.
 
     With --steps the command counts a funnel over these events in the place of the stages. In strict order no other

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from server.cli.funnel_details import GROUP_NAMES
 from server.cli.funnel_notes import show_notes
+from server.cli.funnel_table import GROUP_NAMES
 from server.cli.time_types import as_utc
 
 if TYPE_CHECKING:

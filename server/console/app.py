@@ -61,7 +61,7 @@ class Console:
             ],
             exception_handlers={
                 VestibuleError: problem_page.known,
-                HTTPException: problem_page.of_http,
+                HTTPException: login.of_http,
                 Exception: problem_page.defect,
             },
         )

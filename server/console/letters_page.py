@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -11,8 +11,7 @@ from urllib.parse import quote, urlencode
 from starlette.responses import RedirectResponse, Response
 from vestibule.v1 import admin_pb2, session_pb2
 
-from models.errors import NotFound, VestibuleError
-from models.reasons import Reason
+from models.errors import NotFound
 from server.console.page import texts_of
 from server.console.session_history import turn_shown, turns_and_session, uploads_shown
 from server.console.visit import Visit, form_of
@@ -22,8 +21,6 @@ from server.times import shown_time
 PAGE_OF_LETTERS: Final = 50
 REDRIVE_S: Final = 30.0
 """Of the call that redrives many. It works for up to eight seconds, and waits for one of somebody else."""
-_FULL: Final = frozenset({Reason.LEDGER_FULL, Reason.SPOOL_FULL})
-"""While a disk is full, nothing is redriven."""
 _FILTERS: Final = ("kind", "reason")
 _Which = dict[str, str]
 """Conditions, by the name of a filter; those that are empty are left out."""
@@ -40,7 +37,7 @@ async def show_all(visit: Visit) -> Response:
         filter=_filter(which),
     )
     reply = await visit.call("AdminService", "ListDeadLetters", request)
-    counts = await _counts(visit)
+    counts = reply.open_counts
     matching = [found for found in counts if all(getattr(found, name) == value for name, value in which.items())]
     done = asked.get("done", "")
     return visit.page(
@@ -80,17 +77,6 @@ async def discard(visit: Visit) -> Response:
     request = admin_pb2.DiscardDeadLetterRequest(dead_letter_id=_id(visit), reason=reason)
     await visit.call("AdminService", "DiscardDeadLetter", request)
     return RedirectResponse("/letters?done=discarded", 303)
-
-
-async def _counts(visit: Visit) -> Sequence[admin_pb2.DeadLetterCount]:
-    """The open letters by kind and reason; none while a disk is full, when nothing can be redriven."""
-    try:
-        counts: Sequence[admin_pb2.DeadLetterCount] = (await _redrive(visit, {})).counts
-    except VestibuleError as error:
-        if error.reason not in _FULL:
-            raise
-        return ()
-    return counts
 
 
 async def ask_redrive(visit: Visit) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from models.errors import Unauthenticated, Unavailable, VestibuleError
+from server.console import problem_page
 from server.console.calls import Calls
 from server.console.issuer_login import Issued, IssuerLogin
 from server.console.live import LiveStreams, ended, seen_by, wants_stream
@@ -70,6 +71,16 @@ class LoginPages:
             return await page(visit)
 
         return answer
+
+    async def of_http(self, request: Request, error: Exception) -> Response:
+        """The page of an address without a page, or of what HTTP does not allow, with the menu of whoever is logged in.
+
+        Such an address has no page that ``required`` could make, so nobody has looked yet who asks.
+        """
+        if not hasattr(request.state, "visit"):
+            with suppress(VestibuleError):  # who asks cannot be known now, so the page has no menu
+                request.state.visit = await self._visit(request)
+        return await problem_page.of_http(request, error)
 
     def _followed(self, request: Request, page: Page, changes: Changes | None) -> Response:
         """The stream of a page."""

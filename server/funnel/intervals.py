@@ -39,20 +39,3 @@ def _around(share: float, of: float, z: float) -> Interval:
     half = sqrt(extra * (share * (1 - share) + extra / 4))
     low, high = (middle - half) / (1 + extra), (middle + half) / (1 + extra)
     return Interval(0.0 if share == 0 else low, share, 1.0 if share == 1 else high)
-
-
-def wilson_of_known(hits: int, of: int, undecided: int) -> Interval:
-    """The interval of a share where the outcome of some is not known yet.
-
-    It holds the truth whichever way these go: its bounds are Wilson's where all of them are no hits, and where all are.
-    Who goes on is known before who leaves, so Wilson's interval of the known ones alone would be too low.
-
-    Args:
-        hits: How many of the known ones.
-        of: How many are known.
-        undecided: How many are not.
-    """
-    if not undecided:
-        return wilson(hits, of)
-    low, high = wilson(hits, of + undecided), wilson(hits + undecided, of + undecided)
-    return Interval(low.low, hits / of if of else 0.0, high.high)

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -91,6 +92,12 @@ def text_literal(text: str) -> str:
     """
     parts = ["'" + part.replace("'", "''") + "'" for part in text.split("\0")]
     return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
+
+
+def execute_all(cursor: Cursor, *parts: list[str]) -> None:
+    """Execute the statements of all parts, in order."""
+    for statement in chain.from_iterable(parts):
+        cursor.execute(statement)
 
 
 def fetch_all(cursor: Cursor, sql: str, params: list[Any] | dict[str, Any] | None = None) -> list[Row]:

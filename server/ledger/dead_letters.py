@@ -185,6 +185,26 @@ def list_letters(
     return letters, page_token_after(letters[-1].create_time, letters[-1].id) if more else ""
 
 
+def count_letters(cursor: Cursor, which: LetterFilter = EVERY_LETTER, *, include_closed: bool = False) -> int:
+    """Letters that ``list_letters`` has on all its pages together."""
+    return count(
+        cursor,
+        f"SELECT count(*) FROM dead_letters WHERE ($closed_too OR closed_time IS NULL) AND {MATCHES}",  # noqa: S608
+        which.parameters | {"closed_too": include_closed},
+    )
+
+
+def open_counts(cursor: Cursor, which: LetterFilter = EVERY_LETTER) -> Counter[tuple[str, str]]:
+    """Open letters that match, by kind and reason."""
+    rows = fetch_all(
+        cursor,
+        f"""SELECT kind, reason, count(*) AS number FROM dead_letters WHERE closed_time IS NULL AND {MATCHES}
+        GROUP BY kind, reason""",  # noqa: S608 - literals of ours
+        which.parameters,
+    )
+    return Counter({(row["kind"], row["reason"]): row["number"] for row in rows})
+
+
 def count_open(cursor: Cursor) -> int:
     """Open letters."""
     return count(cursor, "SELECT count(*) FROM dead_letters WHERE closed_time IS NULL")

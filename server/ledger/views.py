@@ -115,12 +115,14 @@ V_SESSION_TIMELINE_WITH_SOURCE = SqlView(
     V_SESSION_TIMELINE.comment,
     V_SESSION_TIMELINE.columns
     | {"source": "app for an event that an app recorded, server for one of the server; empty for the others."},
-    V_SESSION_TIMELINE.sql.replace(
-        "took_s, properties\n        FROM events",
-        "took_s, properties,\n        CASE WHEN device_time IS NULL THEN 'server' ELSE 'app' END AS source FROM events",
-    )
-    .replace(", NULL FROM", ", NULL, '' FROM")
-    .replace(", NULL\n        FROM", ", NULL, ''\n        FROM"),
+    """SELECT session_id, server_time AS time, 'event' AS kind, name, coalesce(stage, '') AS detail, took_s, properties,
+        CASE WHEN device_time IS NULL THEN 'server' ELSE 'app' END AS source FROM events
+    UNION ALL SELECT session_id, create_time, 'turn', source, coalesce(reply_origin, ''), compute_s, NULL, '' FROM turns
+    UNION ALL SELECT session_id, create_time, 'upload', kind, state, epoch(update_time - create_time), NULL, ''
+        FROM uploads
+    UNION ALL SELECT session_id, create_time, 'recommendation', origin, state, epoch(decide_time - create_time), NULL,
+        '' FROM recommendations
+    UNION ALL SELECT session_id, create_time, 'dead_letter', kind, reason, NULL, NULL, '' FROM dead_letters""",
 )
 
 V_UPLOADS = SqlView(

@@ -84,11 +84,11 @@ class Recommender:
         audit: AuditTrail,
         approval: ApprovalSettings,
         flows: Flows,
+        refusals: RefusalEvents,
         fields: FieldNames = DECLARED,
         on_job: Callable[[], None] = lambda: None,
         label_wait_s: Callable[[], float] = lambda: 0.0,
         on_decided: Callable[[RecommendationRow, float], None] = lambda row, waited_s: None,
-        refusals: RefusalEvents | None = None,
     ) -> None:
         self._ledger = ledger
         self._assistant = assistant
@@ -101,7 +101,7 @@ class Recommender:
         self._on_job = on_job
         self._label_wait_s = label_wait_s
         self._on_decided = on_decided
-        self._refusals = refusals or RefusalEvents(ledger, clock)
+        self._refusals = refusals
 
     async def get(self, recommendation_id: str) -> RecommendationRow:
         """A recommendation of the current caller as it is now.

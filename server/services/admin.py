@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from vestibule.v1 import admin_pb2, admin_pb2_grpc
@@ -30,6 +31,7 @@ from server.rpc import convert
 from server.services.audit_messages import audit_filter, audit_page, audit_report
 from server.services.letter_messages import (
     discarded,
+    letter_counts,
     letter_filter,
     letter_message,
     letter_with_attempts,
@@ -101,18 +103,23 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.ListDeadLettersRequest, context: Any
     ) -> admin_pb2.ListDeadLettersResponse:
         which = self._letters_of(request.filter)
-        rows, next_token = await self._ledger.read(
-            lambda cursor: dead_letters.list_letters(
+
+        def read(cursor: Cursor) -> admin_pb2.ListDeadLettersResponse:
+            rows, next_token = dead_letters.list_letters(
                 cursor,
                 page_size=request.page_size or DEFAULT_PAGE,
                 page_token=request.page_token,
                 include_closed=request.include_closed,
                 which=which,
             )
-        )
-        return admin_pb2.ListDeadLettersResponse(
-            dead_letters=[letter_message(row) for row in rows], next_page_token=next_token
-        )
+            return admin_pb2.ListDeadLettersResponse(
+                dead_letters=[letter_message(row) for row in rows],
+                next_page_token=next_token,
+                total_count=dead_letters.count_letters(cursor, which, include_closed=request.include_closed),
+                open_counts=letter_counts(dead_letters.open_counts(cursor, replace(which, kind="", reason=""))),
+            )
+
+        return await self._ledger.read(read)
 
     async def RetryDeadLetter(  # noqa: N802, D102
         self, request: admin_pb2.RetryDeadLetterRequest, context: Any

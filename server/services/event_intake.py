@@ -35,7 +35,7 @@ class EventIntake:
         values: Read what apps send.
         most_of_session: Events that the app of a session may store.
         metrics: Count events of sessions that have too many.
-        refusals: Stores that a session had too many; None makes one.
+        refusals: Stores that a session had too many.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class EventIntake:
         values: EventValues,
         most_of_session: int,
         metrics: Metrics,
-        refusals: RefusalEvents | None = None,
+        refusals: RefusalEvents,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._values = values
         self._counts = EventCounts(most_of_session)
-        self._refusals = refusals or RefusalEvents(ledger, clock)
+        self._refusals = refusals
         self._of_full_sessions = metrics.unfitting_events.labels("session_full")
 
     async def record(self, request: funnel_pb2.RecordEventsRequest, client_id: str) -> funnel_pb2.RecordEventsResponse:

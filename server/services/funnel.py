@@ -93,11 +93,11 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     Args:
         audit: Records what is declared, and knows what the server calls a client of tokens.
         analysis: Of a report with an analysis; None has the default rules and texts.
+        refusals: Stores that a session had too many events.
         flows: Whose declared events hold for their sessions.
         undeclared: What becomes of events that do not fit what their client has declared.
         most_of_session: Events that the app of a session may store.
         metrics: Count events that do not fit or are too many; None counts for nobody.
-        refusals: Stores that a session had too many events; None makes one.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         audit: AuditTrail,
         analysis: Analysis | None = None,
         *,
+        refusals: RefusalEvents,
         flows: Iterable[FlowDefinition] = (),
         undeclared: Undeclared = "text",
         most_of_session: int = MOST_OF_SESSION,
         metrics: Metrics | None = None,
-        refusals: RefusalEvents | None = None,
     ) -> None:
         self._ledger = ledger
         self._long_reads = LongReads(ledger)

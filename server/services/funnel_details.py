@@ -25,7 +25,7 @@ from server.analytics.funnel_details import (
     StageDetails,
     Touch,
 )
-from server.funnel.intervals import wilson, wilson_of_known
+from server.funnel.intervals import wilson
 from server.funnel.types import Interval
 from server.rpc import convert
 from server.services.funnel_choice import NUMBERS
@@ -131,15 +131,16 @@ def _key(segment: Segment) -> funnel_pb2.FunnelSegmentKey:
 
 def _stage_messages(stages: Sequence[StageDetails]) -> Iterator[funnel_pb2.FunnelStage]:
     for position, stage in enumerate(stages):
-        yield _stage_message(stage, stages[0].report.sessions, is_first=not position)
+        yield _stage_message(stage, is_first=not position)
 
 
-def _stage_message(stage: StageDetails, first: int, *, is_first: bool) -> funnel_pb2.FunnelStage:
+def _stage_message(stage: StageDetails, *, is_first: bool) -> funnel_pb2.FunnelStage:
     message = convert.stage(stage.report)
     message.optional = stage.optional
     report = stage.report
-    if stage.known:
-        message.conversion_rate.CopyFrom(_estimate(wilson_of_known(report.sessions, stage.known, first - stage.known)))
+    message.conversion_counted_count = stage.converted_of
+    if stage.converted_of:
+        message.conversion_rate.CopyFrom(_estimate(wilson(stage.converted, stage.converted_of)))
     if not is_first and not stage.optional and report.sessions + report.dropped:
         message.drop_off.CopyFrom(_estimate(wilson(report.counted_dropped, report.counted)))
     if stage.times_s:

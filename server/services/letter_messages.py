@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from vestibule.v1 import admin_pb2
 
@@ -88,7 +88,7 @@ def redriven(result: OperationResult) -> admin_pb2.RedriveDeadLettersResponse:
         done_count=found.done,
         remaining_count=len(found.open_ids),
         failed_count=result.failed,
-        counts=_counts(result),
+        counts=letter_counts(result.progress.counts),
     )
 
 
@@ -100,10 +100,11 @@ def discarded(result: OperationResult) -> admin_pb2.DiscardDeadLettersResponse:
         done_count=found.done,
         remaining_count=len(found.open_ids),
         failed_count=result.failed,
-        counts=_counts(result),
+        counts=letter_counts(result.progress.counts),
     )
 
 
-def _counts(result: OperationResult) -> list[admin_pb2.DeadLetterCount]:
-    listed = sorted(result.progress.counts.items(), key=lambda item: (-item[1], item[0]))
+def letter_counts(counts: Mapping[tuple[str, str], int]) -> list[admin_pb2.DeadLetterCount]:
+    """Letters by kind and reason, the most frequent first."""
+    listed = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [admin_pb2.DeadLetterCount(kind=kind, reason=reason, count=number) for (kind, reason), number in listed]

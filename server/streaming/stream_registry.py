@@ -54,7 +54,7 @@ class StreamRegistry:
     Args:
         sealer: Opens the vocabulary of a session.
         guide: Has the progress of a session, and the words that its flow expects.
-        refusals: Stores refused and broken streams; None makes one.
+        refusals: Stores refused and broken streams.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class StreamRegistry:
         sealer: VocabularySealer,
         clock: Clock,
         guide: Guide,
-        refusals: RefusalEvents | None = None,
+        refusals: RefusalEvents,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
         self._sealer = sealer
         self._clock = clock
         self._guide = guide
-        self._refusals = refusals or RefusalEvents(ledger, clock)
+        self._refusals = refusals
 
     async def open_session(self, session_id: str) -> SessionRow:
         """The session of a stream, which must be one of the current caller.

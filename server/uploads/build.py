@@ -35,13 +35,13 @@ def build_upload_service(
     *,
     on_job: Callable[[], None],
     clock: Clock,
+    refusals: RefusalEvents,
     scan: MalwareScan | None = None,
-    refusals: RefusalEvents | None = None,
 ) -> UploadService:
     """An upload service with ``default_checks``; see its arguments."""
     quota = UploadQuota(ledger, limits, clock)
     checks = default_checks(limits, quota, cleaner, scan)
-    recorder = RefusalRecorder(refusals or RefusalEvents(ledger, clock), metrics, checks)
+    recorder = RefusalRecorder(refusals, metrics, checks)
     pace = UploadPace(limits.upload_bytes_per_s, limits.upload_stall_s, limits.upload_s)
     return UploadService(
         ledger, spool, pubsub, checks, quota, recorder, DisplayNames(gateway), on_job=on_job, clock=clock, pace=pace

@@ -328,6 +328,8 @@ async def test_what_names_nothing_shows_nothing_of_another_client(method: str, t
     assert service in ("AdminService", "FlowService")
     if name == "ListDeadLetters":
         assert own.letter.encode() in answer, "one's own are listed, otherwise this test proves nothing"
+        listed = admin_pb2.ListDeadLettersResponse.FromString(answer)
+        assert (listed.total_count, [found.count for found in listed.open_counts]) == (1, [1]), "others are not counted"
 
 
 async def test_an_upload_id_that_two_clients_gave_is_one_upload_of_each(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from server.observability.metrics import Metrics
 from server.records.approval import ApprovalRules
 from server.records.flow_answers import FlowAnswers
 from server.records.machine_words import MachineWords
+from server.records.refusal_events import RefusalEvents
 from server.records.reviews import Reviews
 from server.records.reviews_fields import FieldReview
 from server.records.sealed_releases import SealedReleases
@@ -61,7 +62,6 @@ from server.services.admin import AdminService
 from server.services.conversation import ConversationService
 from server.services.experiment import ExperimentService
 from server.services.flow import FlowService
-from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
 from server.services.report import ReportService
@@ -80,6 +80,7 @@ from server.uploads.spool import Spool
 from server.uploads.types import DeclaredUpload
 from server.wiring.reports import build_report_delivery
 from tests.fakes.cleaner import SameBytes
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.guide import FLOWS, GUIDE
 from tests.unit.streaming.conversation_harness import NOW, quiet, speech
@@ -186,6 +187,7 @@ class TwoClients:
             SameBytes(),
             on_job=lambda: None,
             clock=lambda: NOW,
+            refusals=RefusalEvents(self.ledger, lambda: NOW),
         )
         self.harness.runner._handlers = {_Reads.kind: _Reads()}
         self.audit = AuditBook(self.ledger, AuditSettings(), folder / "state", lambda: NOW, "1.2.3")
@@ -265,7 +267,7 @@ class TwoClients:
                 FlowAnswers(self.ledger, harness.gateway, harness.pubsub, GUIDE, lambda: NOW),
                 RetentionSettings(),
             ),
-            funnel=FunnelService(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
+            funnel=funnel_service(self.ledger, harness.gateway, lambda: NOW, self.audit.trail),
             experiment=ExperimentService(self.ledger, EXPERIMENTS, lambda: NOW, self.audit.trail.client_pseudonym),
             report=ReportService(self._reports()),
             risk=RiskService(

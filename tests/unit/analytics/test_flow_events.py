@@ -21,8 +21,8 @@ from server.access.caller import Caller, Scope, acting_as
 from server.flows.definition import FlowDefinition
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
-from server.services.funnel import FunnelService
 from server.setting_groups.stored_data import Undeclared
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.guide import FLOWS
 from tests.unit.cli.events_server import EventsServer, events_server
@@ -135,7 +135,7 @@ async def test_a_client_does_not_learn_the_flow_of_a_session_of_another(tmp_path
     for row in (OF_SHOP, IN_FIRST):
         await ledger.write(lambda cursor, row=row: sessions.insert_or_get(cursor, row))  # type: ignore[misc]  # a default
     trail = AuditTrail(bytes(32), bytes(32), lambda: NOW)
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, trail, flows=[FIRST])
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, trail, flows=[FIRST])
     told = []
     with acting_as(Caller("key:a", "kiosk", frozenset({Scope.APP}))):
         for session_id in (IN_FIRST.id, OF_SHOP.id, str(uuid4())):

@@ -22,6 +22,7 @@ from server.flows.loader import shipped_flows
 from server.ledger import flows
 from server.ledger.columns import Cursor, fetch_all
 from server.services.funnel import FunnelService
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.analytics.two_flows import (
     APPROVED,
@@ -76,7 +77,7 @@ LONG = FlowDefinition.model_validate(
 async def service(tmp_path: Path) -> AsyncIterator[FunnelService]:
     ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     ledger.write_now(keep)
-    yield FunnelService(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW))
+    yield funnel_service(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW))
     ledger.close()
 
 

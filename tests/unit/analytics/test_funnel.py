@@ -160,14 +160,22 @@ def test_time_and_client_filters_select_sessions(
     assert funnel_report(cursor, FunnelChoice(start, end, client_id))[0].sessions == expected
 
 
-def test_the_view_agrees_with_the_report(cursor: Cursor) -> None:
+@pytest.mark.parametrize("later", [0, 2])
+def test_the_view_agrees_with_the_report(cursor: Cursor, later: int) -> None:
+    """Until a later session nobody had their time."""
     _fill(cursor, 3, 7, 2, 40)
     _fill(cursor, 5, 11, 13, state=S.AWAITING_APPROVAL, name="open-")
-    shown = fetch_all(cursor, "SELECT stage, sessions, under_way, dropped, drop_off_rate, median_s FROM v_funnel")
-    assert [tuple(row.values()) for row in shown] == [
-        (r.name, r.sessions, r.under_way, r.dropped, r.drop_off_rate, r.median_s)
-        for r in funnel_report(cursor, watched=LATER)
+    _fill(cursor, later, name="later-", at=86_400.0)
+    shown = fetch_all(
+        cursor, "SELECT stage, sessions, under_way, dropped, counted, drop_off_rate, median_s FROM v_funnel"
+    )
+    expected = [
+        (r.name, r.sessions, r.under_way, r.dropped, r.counted, r.drop_off_rate if r.counted else None, r.median_s)
+        for r in funnel_report(cursor)
     ]
+    assert [tuple(row.values()) for row in shown[1:]] == expected[1:]
+    assert (shown[0]["sessions"], shown[0]["counted"], shown[0]["drop_off_rate"]) == (81 + later, None, 0.0)
+    assert bool(shown[1]["counted"]) == bool(later)
 
 
 @pytest.mark.parametrize("steps", [(), ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL"), ("IN_PROGRESS", "STARTED")])
@@ -228,3 +236,5 @@ def test_the_rate_and_the_severity_are_of_sessions_that_had_their_time(
         assert (found.counted, found.counted_dropped) == (counted, dropped)
     early = funnel_report(cursor, choice, Watched(after(86_400.0 + 120)))[1]
     assert (early.drop_off_rate, early.severity) == (0.32, "HIGH")
+    [seen] = fetch_all(cursor, "SELECT counted, drop_off_rate FROM v_funnel WHERE stage = 'IN_PROGRESS'")
+    assert (seen["counted"], seen["drop_off_rate"]) == (200, 0.32)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import protovalidate
@@ -23,6 +23,7 @@ from server.funnel.optimizer import FunnelOptimizer
 from server.ledger.readers import READERS
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.analytics.naive_funnel import Happened
 from tests.unit.analytics.naive_groups import Told
@@ -32,6 +33,8 @@ from tests.unit.ledger.migrated import open_ledger
 
 TRAIL = AuditTrail(bytes(32), bytes(32), lambda: NOW)
 WEEKS = (datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))
+LATER = WEEKS[1] + timedelta(days=1)
+"""Every session had its time."""
 S = 1_000_000
 
 
@@ -55,7 +58,7 @@ SESSIONS = (
 async def service(tmp_path: Path) -> AsyncIterator[FunnelService]:
     ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     ledger.write_now(lambda cursor: keep(cursor, SESSIONS))
-    yield FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    yield funnel_service(ledger, FakeGateway(), lambda: LATER, TRAIL)
     ledger.close()
 
 
@@ -121,6 +124,41 @@ async def test_the_conversion_rate_leaves_out_who_is_under_way(service: FunnelSe
     opened, sent = (await service.GetReport(request, None)).stages
     assert (opened.session_count, opened.under_way_count, opened.conversion_rate.value) == (7, 1, 1.0)
     assert (sent.session_count, sent.conversion_rate.value) == (4, 4 / 6)
+    assert (opened.conversion_counted_count, sent.conversion_counted_count) == (7, 6)
+
+
+async def test_the_conversion_rate_is_of_sessions_that_had_their_time(service: FunnelService) -> None:
+    """Four of six old sessions went on. Of the new ones those that went on are known, and those that leave are not."""
+    begun = LATER - timedelta(minutes=10)
+    at = (begun - NOW) // timedelta(microseconds=1)
+    went_on = (Happened("opened", at, 1), Happened("sent", at + S, 2))
+    new = [Told(f"n{n}", went_on[: 1 + n % 2], begun, ended=False) for n in range(20)]
+    service._ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *new]))
+    sent = (await service.GetReport(funnel_pb2.GetReportRequest(steps=["opened", "sent"]), None)).stages[1]
+    assert (sent.session_count, sent.conversion_counted_count) == (14, 6)
+    # statsmodels' proportion_confint(4, 6, method="wilson")
+    rate = sent.conversion_rate
+    assert (round(rate.value, 4), round(rate.low, 4), round(rate.high, 4)) == (0.6667, 0.3, 0.9032)
+
+
+async def test_an_optional_step_is_not_made_once_the_next_is(service: FunnelService) -> None:
+    """Of five sessions that went on at once two made it in passing; of a sixth that is still before it nobody knows."""
+    walks = [
+        Told(
+            f"o{n}",
+            (Happened("cart", 0, 1), *([Happened("coupon", S, 2)] if n < 2 else []), Happened("pay", 2 * S, 3)),
+            WEEKS[0],
+            ended=False,
+        )
+        for n in range(5)
+    ]
+    before = Told("o5", (Happened("cart", 0, 1),), WEEKS[0], ended=False)
+    service._ledger.write_now(lambda cursor: keep(cursor, [*walks, before]))
+    request = funnel_pb2.GetReportRequest(steps=["cart", "coupon", "pay"])
+    request.step_rules.add(position=2, optional=True)
+    stages = (await service.GetReport(request, None)).stages
+    assert [stage.conversion_counted_count for stage in stages] == [6, 5, 5]
+    assert [stage.conversion_rate.value for stage in stages] == [1.0, 0.4, 1.0]
 
 
 async def test_a_group_has_its_list_of_sessions(service: FunnelService) -> None:
@@ -239,7 +277,7 @@ async def test_a_drop_off_has_its_interval_and_the_severity_of_the_settings(
     service: FunnelService, interval: int
 ) -> None:
     optimizer = FunnelOptimizer(SeverityRules(high=0.1, critical=0.4, least_sessions=6))
-    strict = FunnelService(service._ledger, FakeGateway(), lambda: NOW, TRAIL, Analysis(optimizer))
+    strict = funnel_service(service._ledger, FakeGateway(), lambda: NOW, TRAIL, Analysis(optimizer))
     request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], interval=interval)  # type: ignore[arg-type]
     opened, sent = (await strict.GetReport(request, None)).stages
     assert not opened.HasField("drop_off")

@@ -27,7 +27,7 @@ from server.ledger.writer import Ledger
 from server.records.declared_events import DeclaredEvents
 from server.records.remembered_texts import RememberedTexts, SpokenIn
 from server.records.telling_shapes import has_card_number
-from server.services.funnel import FunnelService
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.local_workers import LocalWorkers
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -139,7 +139,7 @@ class Shop:
         self._ledger = ledger
         ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, SESSION))
         workers = LocalWorkers(redactor=build_redactor(weights))
-        self._service = FunnelService(ledger, workers, lambda: NOW, TRAIL)
+        self._service = funnel_service(ledger, workers, lambda: NOW, TRAIL)
 
     async def declare(self, **kinds: funnel_pb2.PropertyKind.ValueType) -> None:
         properties = [funnel_pb2.DeclaredProperty(key=key, kind=kind) for key, kind in kinds.items()]

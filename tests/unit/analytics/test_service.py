@@ -25,7 +25,7 @@ from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.event_values import LONGEST_BATCH_CHARACTERS
 from server.rpc import convert
-from server.services.funnel import FunnelService
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -54,7 +54,7 @@ def batch(*items: funnel_pb2.AppEvent) -> funnel_pb2.RecordEventsRequest:
 
 
 async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, TRAIL)
+    service = funnel_service(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, TRAIL)
     seen = event(sequence=2**63 - 1, properties={"note": "for Maria Lopez", "button": "next"})
     first = await service.RecordEvents(batch(seen, event(session_id=str(uuid4()))), None)
     again = await service.RecordEvents(batch(seen), None)
@@ -70,7 +70,7 @@ async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Led
 
 
 async def test_ids_in_capitals_are_the_same_ids(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     seen = event()
     capitals = event(event_id=seen.event_id.upper(), session_id=SESSION.id.upper())
     protovalidate.validate(batch(capitals))
@@ -81,7 +81,7 @@ async def test_ids_in_capitals_are_the_same_ids(ledger: Ledger) -> None:
 
 
 async def test_an_event_that_an_earlier_version_stored_under_capitals_counts_once(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     stored, new = (event(event_id=str(uuid4()).upper()) for _ in range(2))
     earlier = EventRow(stored.event_id, SESSION.id, "", stored.name, NOW, device_time=NOW)
     await ledger.write(AppendEvents([earlier]))
@@ -91,7 +91,7 @@ async def test_an_event_that_an_earlier_version_stored_under_capitals_counts_onc
 
 
 async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     behind, happened = timedelta(days=3), NOW - timedelta(hours=1)
     request = batch(event(device_time=convert.timestamp(happened - behind)))
     request.sent_time.CopyFrom(convert.timestamp(NOW - behind))
@@ -101,7 +101,7 @@ async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: Ledg
 
 
 async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> None:
-    report = await FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL).GetReport(
+    report = await funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL).GetReport(
         funnel_pb2.GetReportRequest(), None
     )
     told = [(stage.session_count, stage.under_way_count, stage.dropped_count) for stage in report.stages]
@@ -109,7 +109,7 @@ async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> N
 
 
 async def test_a_report_of_steps_and_the_sessions_behind_it(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     await service.RecordEvents(
         batch(event(name="opened"), event(name="sent", device_time=Timestamp(seconds=61))), None
     )  # the other is of second 1
@@ -148,7 +148,7 @@ async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer_and_by_its_ha
     hashed = TRAIL.client_pseudonym("maria-lopez")
     row = replace(SESSION, id=str(uuid4()), client_id=hashed)
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
 
     async def counted(client_id: str) -> int:
         report = await service.GetReport(funnel_pb2.GetReportRequest(client_id=client_id), None)
@@ -161,13 +161,13 @@ async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: L
     gateway = FakeGateway()
     long = batch(*(event(properties={"note": f"{at:0>500}"}) for at in range(LONGEST_BATCH_CHARACTERS // 500 + 1)))
     with pytest.raises(TooLarge) as caught:
-        await FunnelService(ledger, gateway, lambda: NOW, TRAIL).RecordEvents(long, None)
+        await funnel_service(ledger, gateway, lambda: NOW, TRAIL).RecordEvents(long, None)
     assert caught.value.reason == "EVENTS_TOO_LARGE"
     assert not gateway.calls
 
 
 async def test_an_invalid_time_is_invalid_input(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL)
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     for call in (
         service.RecordEvents(batch(event(device_time=NO_TIME)), None),
         service.GetReport(funnel_pb2.GetReportRequest(start_time=NO_TIME), None),
@@ -183,7 +183,7 @@ def test_a_sequence_number_beyond_64_bits_breaks_a_rule() -> None:
 
 
 async def test_a_session_tells_what_happened_in_pages_with_typed_properties(ledger: Ledger) -> None:
-    service = FunnelService(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, TRAIL)
+    service = funnel_service(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, TRAIL)
     await service.DeclareEvents(
         funnel_pb2.DeclareEventsRequest(
             client_id="shop",
@@ -229,7 +229,7 @@ async def test_events_of_a_full_session_are_left_out_and_told_and_its_first_refu
     other = session(client_id="shop")
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, other))
     metrics = Metrics()
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, TRAIL, most_of_session=2, metrics=metrics)
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL, most_of_session=2, metrics=metrics)
     stored = [event(), event()]
     await service.RecordEvents(batch(*stored), None)
     elsewhere, full = event(session_id=other.id), event(event_id=str(uuid4()).upper())

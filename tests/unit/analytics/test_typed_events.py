@@ -22,8 +22,8 @@ from server.ledger.columns import Row, fetch_all
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.services.event_messages import MOST_PROBLEMS
-from server.services.funnel import FunnelService
 from server.setting_groups.stored_data import Undeclared
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -63,7 +63,7 @@ class Server:
         self.gateway = FakeGateway(secrets={"Maria Lopez": "NAME", **(secrets or {})})
         trail = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         self.metrics = Metrics()
-        self.service = FunnelService(
+        self.service = funnel_service(
             ledger, self.gateway, lambda: NOW, trail, undeclared=undeclared, metrics=self.metrics
         )
         self.ledger = ledger

@@ -23,8 +23,8 @@ from server.ledger.writer import Ledger
 from server.rpc.interceptors.base import HookInterceptor
 from server.rpc.interceptors.errors import MapErrors
 from server.rpc.interceptors.validate import Validate
-from server.services.funnel import FunnelService
 from server.setting_groups.stored_data import Undeclared
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -64,7 +64,7 @@ def events_server(
             ledger.write_now(partial(sessions.insert_or_get, row=row))
         trail = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         gateway = FakeGateway(secrets={"maria": "NAME"})
-        service = FunnelService(ledger, gateway, lambda: NOW, trail, flows=flows, undeclared=undeclared)
+        service = funnel_service(ledger, gateway, lambda: NOW, trail, flows=flows, undeclared=undeclared)
         server = grpc.aio.server(interceptors=[HookInterceptor(hook) for hook in (MapErrors(), Validate())])
         funnel_pb2_grpc.add_FunnelServiceServicer_to_server(service, server)
         port = server.add_insecure_port("127.0.0.1:0")

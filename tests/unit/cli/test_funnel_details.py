@@ -11,7 +11,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from vestibule.v1 import funnel_pb2
 
-from server.cli.funnel_details import DetailOptions, add_details, report_rows, table_rows
+from server.cli.funnel_details import DetailOptions, add_details
+from server.cli.funnel_table import report_rows, table_rows
 
 
 def request_of(order: int = 0, **given: Any) -> funnel_pb2.GetReportRequest:

@@ -50,13 +50,13 @@ from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.experiment import ExperimentService
 from server.services.flow import FlowService
-from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.risk import RiskService
 from server.services.session import SessionService
 from server.setting_groups import AuthSettings, ConsoleSettings, LimitSettings, RetentionSettings
 from server.setting_groups.risk import RiskSettings
 from server.uploads.service import UploadService
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
@@ -76,6 +76,10 @@ def letter(**changes: Any) -> admin_pb2.DeadLetter:
         "open": True,
     }
     return admin_pb2.DeadLetter(**(values | changes))
+
+
+def _counts(counts: Counter[tuple[str, str]]) -> list[admin_pb2.DeadLetterCount]:
+    return [admin_pb2.DeadLetterCount(kind=k, reason=r, count=n) for (k, r), n in counts.most_common()]
 
 
 @dataclass
@@ -110,7 +114,10 @@ class ScriptedAdmin:
         self, request: admin_pb2.ListDeadLettersRequest, context: object
     ) -> admin_pb2.ListDeadLettersResponse:
         shown = [found for found in self._matching(request.filter) if found.open or request.include_closed]
-        return admin_pb2.ListDeadLettersResponse(dead_letters=shown, next_page_token="a b&c")
+        counts = Counter((found.kind, found.reason) for found in self.letters if found.open)
+        return admin_pb2.ListDeadLettersResponse(
+            dead_letters=shown, next_page_token="a b&c", total_count=len(shown), open_counts=_counts(counts)
+        )
 
     async def GetDeadLetter(
         self, request: admin_pb2.GetDeadLetterRequest, context: object
@@ -140,7 +147,7 @@ class ScriptedAdmin:
             matched_count=len(there),
             done_count=len(done),
             remaining_count=len(there) - len(done),
-            counts=[admin_pb2.DeadLetterCount(kind=k, reason=r, count=n) for (k, r), n in counts.most_common()],
+            counts=_counts(counts),
         )
 
     async def RetryDeadLetter(
@@ -182,7 +189,7 @@ class Harness:
         self.admin = ScriptedAdmin()
         self.decisions: list[AccessDecision] = []
         self.now = 0.0
-        self.funnel = FunnelService(self.ledger, FakeGateway(), lambda: NOW, audit)
+        self.funnel = funnel_service(self.ledger, FakeGateway(), lambda: NOW, audit)
         experiment = ExperimentService(self.ledger, Experiments(*experiments), lambda: NOW, audit.client_pseudonym)
         trainer = RiskTrainer(self.ledger, lambda: NOW, RiskSettings(), 1800, folder)
         trainer.model = risk_model

@@ -53,6 +53,21 @@ async def test_a_page_that_is_not_there_leads_to_the_start_alone(world: ReviewWo
             assert 'href="/"' in response.text
 
 
+async def test_an_address_without_a_page_keeps_the_menu_of_whoever_is_logged_in(harness: Harness) -> None:
+    async with harness.browser(await harness.key(Scope.ANALYST)) as client:
+        for response in (
+            await client.get("/nowhere"),
+            await client.post("/nowhere"),
+            await client.get("/static/no.js"),
+        ):
+            assert response.status_code == 404
+            assert '<a href="/funnel"' in response.text
+        assert "Diese Seite gibt es nicht." in (await client.get("/nowhere?lang=de")).text
+    async with harness.browser() as nobody:
+        response = await nobody.get("/nowhere")
+        assert (response.status_code, '<a href="/funnel"' in response.text) == (404, False)
+
+
 @pytest.mark.parametrize(
     ("address", "field"),
     [

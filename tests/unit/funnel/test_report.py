@@ -30,9 +30,9 @@ from server.funnel.types import Interval
 from server.funnel.wording import percent, wording_in
 from server.languages.texts import LANGUAGES
 from server.ledger.writer import Ledger
-from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_messages import analysis_message, report_of
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.funnel.stored import fill
 from tests.unit.ledger.makers import NOW, after
@@ -127,7 +127,9 @@ def test_the_document_has_the_changes_and_the_gain() -> None:
 async def test_a_call_without_the_flag_has_no_analysis_and_one_with_it_has(ledger: Ledger) -> None:
     await ledger.write(lambda cursor: fill(cursor, 0, 450, 0, 550))
     analysis = Analysis(FunnelOptimizer(SeverityRules(high=0.44, critical=0.449)), clock=lambda: after(86_400.0))
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW), analysis)
+    service = funnel_service(
+        ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW), analysis
+    )
     plain = await service.GetReport(funnel_pb2.GetReportRequest(), None)
     assert not plain.HasField("analysis")
     whole = await service.GetReport(funnel_pb2.GetReportRequest(analyze=True), None)

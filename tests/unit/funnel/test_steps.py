@@ -26,8 +26,8 @@ from server.funnel.wording import wording_in
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState as S
 from server.ledger.writer import Ledger
-from server.services.funnel import FunnelService
 from server.services.funnel_messages import analysis_message, report_of
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.funnel.shop import STEPS, Cause, Shop
 from tests.unit.funnel.stored import bulk, event_row, session_row
@@ -210,7 +210,7 @@ def test_a_message_holds_a_report_of_steps(cursor: Cursor) -> None:
 
 async def test_a_call_analyzes_the_steps_that_it_counts_in_its_window_and_order(ledger: Ledger) -> None:
     await ledger.write(Shop(sessions=1000, causes=PLANTED).store)
-    service = FunnelService(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW))
+    service = funnel_service(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW))
     request = funnel_pb2.GetReportRequest(steps=STEPS, analyze=True)
     whole = await service.GetReport(request, None)
     assert [step.to_stage for step in whole.analysis.drop_offs] == ["pay", "done"]

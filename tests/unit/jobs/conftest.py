@@ -33,6 +33,7 @@ from server.observability.metrics import Metrics
 from server.records.guide import Guide
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
+from server.records.refusal_events import RefusalEvents
 from server.records.session_progress import note_new_input
 from server.setting_groups import ApprovalSettings, LimitSettings
 from server.uploads.build import build_upload_service
@@ -98,6 +99,7 @@ class World:
             sleep=self.pause,
             workers_up=lambda: self.workers_up,
         )
+        refusals = RefusalEvents(self.ledger, self.clock)
         self.recommender = Recommender(
             self.ledger,
             self.gateway,
@@ -109,6 +111,7 @@ class World:
             approval=self.approval,
             on_job=self.runner.wake,
             label_wait_s=lambda: self.label_wait_s,
+            refusals=refusals,
         )
         self.intake = build_upload_service(
             self.ledger,
@@ -120,6 +123,7 @@ class World:
             SameBytes(),
             on_job=self.runner.wake,
             clock=self.clock,
+            refusals=refusals,
         )
 
     async def start(self) -> int:

@@ -11,6 +11,7 @@ from models.errors import Conflict, InvalidInput, NotFound
 from server.ledger import claims, dead_letters, job_attempts, job_ends, jobs, sessions
 from server.ledger.columns import Cursor, count, fetch_all, update
 from server.ledger.dead_letters import DroppedLetters, LetterBounds
+from server.ledger.letter_filter import LetterFilter
 from server.ledger.needed_media import needed_spool_ids
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 from tests.unit.ledger.makers import after, job, new_id, session
@@ -210,8 +211,22 @@ def test_letters_come_in_pages(cursor: Cursor) -> None:
     assert {row.id for row in seen} == {row.id for row in rows[:4]}
     assert [row.create_time for row in seen] == [after(3), after(2), after(2), after(1)]
     assert len(dead_letters.list_letters(cursor, include_closed=True)[0]) == 5
+    assert dead_letters.count_letters(cursor) == 4
+    assert dead_letters.count_letters(cursor, include_closed=True) == 5
     with pytest.raises(InvalidInput):
         dead_letters.list_letters(cursor, page_token="nonsense")
+
+
+def test_letters_are_counted_by_kind_and_reason(cursor: Cursor) -> None:
+    rows = [
+        replace(_letter(at), kind=kind, reason=reason) for at, (kind, reason) in enumerate(("kr", "kr", "ks", "lr"))
+    ]
+    for row in rows:
+        dead_letters.insert_letter(cursor, row)
+    job_ends.discard(cursor, rows[0].id, after(9), "old")
+    assert dead_letters.open_counts(cursor) == {("k", "r"): 1, ("k", "s"): 1, ("l", "r"): 1}
+    assert dead_letters.open_counts(cursor, LetterFilter(kind="k")) == {("k", "r"): 1, ("k", "s"): 1}
+    assert dead_letters.count_letters(cursor, LetterFilter(kind="k"), include_closed=True) == 3
 
 
 def test_letters_are_bounded_in_number(cursor: Cursor) -> None:

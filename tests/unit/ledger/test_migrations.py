@@ -22,9 +22,9 @@ from server.ledger.migrations import (
     count_events_of_sessions,
     keep_time_zones,
     place_openings_first,
-    renew_macros,
 )
 from server.ledger.types import Artifact
+from server.ledger.view_migrations import renew_macros
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now

@@ -11,6 +11,7 @@ from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
 from server.access.audit import AuditTrail
 from server.flows.app_events import DeclaredProperty, PropertyKind
+from server.flows.definition import FlowDefinition
 from server.ledger import audit, sessions
 from server.ledger.audit import AuditFilter
 from server.ledger.event_declarations import all_declarations
@@ -185,7 +186,8 @@ async def test_nothing_is_declared_while_words_cannot_be_read(ledger: Ledger) ->
 
 
 def test_names_and_keys_are_declared_words_of_their_client_and_those_of_flows_of_each() -> None:
-    flow = FLOWS.default.model_copy(update={"events": {"photo_sent": {"z": "number"}}})
+    parts = FLOWS.default.model_dump(by_alias=True) | {"events": {"photo_sent": {"z": "number"}}}
+    flow = FlowDefinition.model_validate(parts)
     words = declared_words({"a": {"opened": {"x": NUMBER}}, "b": {"closed": {"y": CHANNEL}}}, [FLOWS.default, flow])
     assert {client: set(words.of_client(client)) for client in ("a", "b", "c")} == {
         "a": {"opened", "x", "photo_sent", "z"},

@@ -21,9 +21,9 @@ from server.llm.record_schema import without_names
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.machine_words import MOST_REMEMBERED, REDACTED, MachineWords, as_device, with_safe_keys
 from server.services.admin import AdminService
-from server.services.funnel import FunnelService
 from server.services.recommendation import RecommendationService
 from server.services.session import SessionService
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.local_workers import LocalWorkers
 from tests.unit.ledger.makers import NOW, new_id, session
@@ -138,7 +138,7 @@ async def test_events_keep_values_under_safe_names(tmp_path: Path) -> None:
         )
         for name, key in (("camera_opened", NAME), (NAME, "step"))
     ]
-    service = FunnelService(ledger, gateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW))
+    service = funnel_service(ledger, gateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW))
     await service.RecordEvents(funnel_pb2.RecordEventsRequest(events=app_events), None)
     stored = await ledger.read(
         lambda cursor: fetch_all(cursor, "SELECT name, properties FROM events WHERE device_time IS NOT NULL")

@@ -41,8 +41,8 @@ from server.records.sessions import UPLOADS_SHOWN, Sessions
 from server.records.vocabulary import VocabularySealer
 from server.rpc.convert import timestamp
 from server.runtime.lifecycle import Lifecycle
-from server.services.funnel import FunnelService
 from server.services.session import SessionService
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import after, redacted, turn, upload
 from tests.unit.ledger.migrated import open_ledger
@@ -103,7 +103,7 @@ async def test_an_app_that_only_sends_events_for_an_hour_keeps_its_session(tmp_p
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     all_of_them = Sessions(ledger, PubSub(), VocabularySealer(bytes(32)), lambda: now, shipped_catalogue())
-    service = FunnelService(ledger, FakeGateway(), lambda: now, AuditTrail(bytes(32), bytes(32), lambda: now))
+    service = funnel_service(ledger, FakeGateway(), lambda: now, AuditTrail(bytes(32), bytes(32), lambda: now))
     used, forgotten = [await _start(all_of_them, name) for name in ("one", "two")]
     for _ in range(6):
         now += timedelta(minutes=10)

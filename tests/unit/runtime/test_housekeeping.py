@@ -21,6 +21,7 @@ from server.ledger.streams import StreamRow
 from server.ledger.types import SessionState
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
+from server.records.refusal_events import RefusalEvents
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
 from server.setting_groups import LimitSettings
@@ -65,6 +66,7 @@ class House:
             SameBytes(),
             on_job=lambda: None,
             clock=lambda: self.now,
+            refusals=RefusalEvents(self.ledger, lambda: self.now),
         )
         self.sessions = Sessions(self.ledger, pubsub, SEALER, lambda: self.now, FLOWS)
         self.keeping = Housekeeping(self.sessions, intake, self.ledger, self.spool, lambda: self.now, self.open, IDLE_S)

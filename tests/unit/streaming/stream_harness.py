@@ -21,6 +21,7 @@ from server.ledger.types import SessionRow, SessionState, TurnRow
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
+from server.records.refusal_events import RefusalEvents
 from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
 from server.runtime.token_bucket import Rate
@@ -79,6 +80,7 @@ class StreamHarness:
         self.load = SpeechLoadMeter(1, self.elapsed_s)
         audit = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me", audit=audit)
+        refusals = RefusalEvents(self.ledger, lambda: self.now)
         recommender = Recommender(
             self.ledger,
             self.gateway,
@@ -89,9 +91,10 @@ class StreamHarness:
             flows=shipped_catalogue(),
             approval=ApprovalSettings(),
             on_job=runner.wake,
+            refusals=refusals,
         )
         registry = self.registry = StreamRegistry(
-            self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now, GUIDE
+            self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now, GUIDE, refusals
         )
         admission = Admission(limits, self.load, self.metrics)
         conversations = ConversationFactory(

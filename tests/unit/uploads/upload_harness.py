@@ -17,6 +17,7 @@ from server.ledger.types import SessionRow, SessionState, UploadRow, utc_now
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
+from server.records.refusal_events import RefusalEvents
 from server.setting_groups import LimitSettings
 from server.uploads.build import build_upload_service
 from server.uploads.encode_anew import MediaCleaner
@@ -60,6 +61,7 @@ class UploadHarness:
             self.cleaner,
             on_job=self.wake,
             clock=self.clock,
+            refusals=RefusalEvents(self.ledger, self.clock),
         )
         *checks, encode_anew = self.intake._checks
         self.intake._checks = (*checks, *self.more_checks, encode_anew)
