@@ -303,6 +303,18 @@ class Reason(ReasonRow):
         "The folder of the data, the state or the weights cannot be created or written to.",
     )
     FOREIGN_CONTENT = "FOREIGN_CONTENT", Status.INVALID_ARGUMENT, "The file holds an archive, program or script."
+    FUNNEL_CONDITION_MISFIT = (
+        "FUNNEL_CONDITION_MISFIT",
+        Status.INVALID_ARGUMENT,
+        "A condition on a feature is of another kind than the feature, such as a bound for a text.",
+        "Take the conditions as the evidence of the report has them: conditions.",
+    )
+    FUNNEL_FEATURE_UNKNOWN = (
+        "FUNNEL_FEATURE_UNKNOWN",
+        Status.INVALID_ARGUMENT,
+        "The analysis of these sessions has no such feature at this position.",
+        "Take the conditions and the position as the evidence of the report has them, for the same request.",
+    )
     FUNNEL_PERIOD_UNKNOWN = (
         "FUNNEL_PERIOD_UNKNOWN",
         Status.INVALID_ARGUMENT,

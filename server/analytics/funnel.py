@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -140,6 +141,17 @@ def sessions_behind(
         {**choice.parameters(), "position": position, "after_time": after[0], "after_id": after[1]},
     )
     return [(row["create_time"], str(row["session_id"])) for row in rows]
+
+
+def newest_first(cursor: Cursor, ids: Sequence[str], *, most: int, after: After = FROM_THE_FIRST) -> list[Listed]:
+    """Some sessions in the order of a list; see ``sessions_behind``."""
+    rows = fetch_all(
+        cursor,
+        f"""FROM (SELECT create_time, id AS session_id FROM sessions JOIN (SELECT unnest($ids) AS id) USING (id))
+        WHERE {IS_AFTER} {NEWEST_FIRST} LIMIT {most}""",  # noqa: S608 - literals of ours
+        {"ids": ids, "after_time": after[0], "after_id": after[1]},
+    )
+    return [(row["create_time"], row["session_id"]) for row in rows]
 
 
 def check_position(choice: FunnelChoice, position: int) -> None:

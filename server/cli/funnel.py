@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,21 +13,15 @@ from server.cli.funnel_details import DetailOptions, add_details, detail_options
 from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_report import report as report_command
 from server.cli.funnel_request import ORDERS, client_pseudonym, flow_option, funnel_request
-from server.cli.funnel_sessions import COLUMNS as SESSION_COLUMNS
-from server.cli.funnel_sessions import session_rows, sessions_request
+from server.cli.funnel_sessions import lister, sessions_request, show_sessions
 from server.cli.funnel_table import report_rows, table_rows
-from server.cli.output import show_json, show_table, time_json, time_text
+from server.cli.output import show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 from server.cli.time_types import Moment, Period
 
 if TYPE_CHECKING:
-    from vestibule.v1.funnel_pb2 import (
-        GetReportRequest,
-        GetReportResponse,
-        ListFunnelSessionsRequest,
-        ListFunnelSessionsResponse,
-    )
+    from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
 
 _OF_REPORT = (
     "start",
@@ -127,19 +120,7 @@ def funnel(
     if number:
         stages = _stages_of_flow(request, address, state_dir, stopped) if flow and not steps else ()
         behind = sessions_request(request, number, group, period, stages)
-        found = list(
-            session_rows(
-                behind,
-                _lister(address, state_dir, stopped),
-                time_json if as_json else time_text,
-            )
-        )
-        if as_json:
-            show_json([dict(zip(SESSION_COLUMNS, row, strict=True)) for row in found])
-        else:
-            show_table(SESSION_COLUMNS, found, empty="There are no sessions.")
-            if found:
-                click.echo("`vestibule sessions timeline ID` tells what happened in one of them.", err=True)
+        show_sessions(behind, lister(address, state_dir, stopped), as_json=as_json)
         return
     report = _report(request, address, state_dir, stopped)
     rows = report_rows(report, request)
@@ -176,30 +157,6 @@ def _by_call(request: GetReportRequest, address: str | None, state_dir: Path | N
 
     with connected(address, state_dir) as channel:
         return FunnelServiceStub(channel).GetReport(request, timeout=CALL_TIMEOUT_S)
-
-
-def _lister(
-    address: str | None, state_dir: Path | None, stopped: StoppedServer | None
-) -> Callable[[ListFunnelSessionsRequest], ListFunnelSessionsResponse]:
-    """What gives the pages of one list."""
-    if stopped is None:
-        from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
-
-        def by_call(request: ListFunnelSessionsRequest) -> ListFunnelSessionsResponse:
-            with connected(address, state_dir) as channel:
-                return FunnelServiceStub(channel).ListFunnelSessions(request, timeout=CALL_TIMEOUT_S)
-
-        return by_call
-    from server.services.funnel_lists import SessionLists, list_behind
-
-    stopped.require_ledger()
-    lists = SessionLists()
-
-    def of_files(request: ListFunnelSessionsRequest) -> ListFunnelSessionsResponse:
-        with stopped.opened(migrates=False) as ledger:
-            return asyncio.run(list_behind(ledger, request, client_pseudonym(stopped), lists=lists))
-
-    return of_files
 
 
 def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportResponse:

@@ -1,4 +1,4 @@
-"""What `vestibule funnel` says of names that nothing has."""
+"""What `vestibule funnel` says of names that nothing has, and of the sessions of a cause."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.cli.messages import as_dict
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-    from vestibule.v1.funnel_pb2 import FunnelWarning
+    from vestibule.v1.funnel_pb2 import FunnelWarning, ListFunnelSessionsResponse
 
 _SENTENCES = {
     1: "No session has the event",
@@ -38,6 +38,19 @@ def show_notes(warnings: Iterable[FunnelWarning], request: Message) -> None:
         # A newer server may know names of other kinds.
         told = f"{sentence} {named_in(request, warning)}." if sentence else warning.description
         click.echo(f"Note: {told}{like}", err=True)
+
+
+def show_cause(page: ListFunnelSessionsResponse) -> None:
+    """Print, on standard error, whose sessions the first page of a list of a cause has, and of which sample."""
+    if not page.report_session_count:
+        return
+    click.echo(f"Before {page.stage}, where {page.condition}:", err=True)
+    if page.searched_session_count < page.report_session_count:
+        click.echo(
+            f"Note: Causes are looked for in a sample of {page.searched_session_count:,} of the report's "
+            f"{page.report_session_count:,} sessions. The list is of this sample.",
+            err=True,
+        )
 
 
 def as_rows(warnings: Iterable[FunnelWarning]) -> list[dict[str, Any]]:

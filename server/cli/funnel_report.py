@@ -12,6 +12,7 @@ import click
 
 from server.cli.funnel_notes import as_rows, show_notes
 from server.cli.funnel_request import client_pseudonym, flow_option, funnel_request
+from server.cli.funnel_sessions import cause_request, lister, show_sessions
 from server.cli.output import check_can_write, show_json, show_table
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
@@ -47,6 +48,8 @@ LANGUAGES = ("en", "de", "es")
     "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the report."
 )
 @click.option("--html", "html_file", type=click.Path(path_type=Path), metavar="FILE", help="Write a page to FILE.")
+@click.option("--cause", type=click.IntRange(min=1), metavar="N", help="List the affected sessions of change N.")
+@click.option("--left", is_flag=True, help="Of these, only those that left.")
 def report(
     start: datetime | None,
     end: datetime | None,
@@ -61,6 +64,8 @@ def report(
     as_json: bool,
     language: str,
     html_file: Path | None,
+    cause: int | None,
+    left: bool,
 ) -> None:
     """Say where people leave the funnel, what goes with it, and what to change first.
 
@@ -68,6 +73,7 @@ def report(
     file without script that reads on a phone and in a mail client. docs/operating/funnel-report.md says how to read it.
     With --steps it is about these events in the place of the stages. With --flow it is about the sessions of this flow,
     without --steps over the stages of its funnel, those that are optional left out.
+    With --cause it makes the report anew, and lists the sessions that the evidence of this change counts.
     While no server runs, the command reads its ledger file.
 
     \b
@@ -75,6 +81,7 @@ def report(
       vestibule funnel report
       vestibule funnel report --from 2026-10-01 --to 2027-01-01 --html quarter.html --language de
       vestibule funnel report --steps camera_opened,photo_taken,COMPLETED --window 1d
+      vestibule funnel report --cause 1 --left
       vestibule funnel report --json | jq '.drop_offs[] | select(.severity == "critical")'
     """
     from server.services.funnel_messages import report_of
@@ -82,13 +89,19 @@ def report(
     request = funnel_request(start, end, client_id, steps, window, order, flow)
     if len(request.steps) == 1:
         raise click.UsageError("--steps of a report takes two steps or more.")
+    if (left and cause is None) or (html_file is not None and cause is not None):
+        raise click.UsageError("--left needs --cause, and --html does not go with it.")
     request.analyze, request.language = True, language
     if html_file is not None:
         check_can_write(html_file, "--html")
     stopped = stopped_server(address, state_dir, data_dir)
     reply = _by_call(request, address, state_dir) if stopped is None else _of_files(stopped, request)
-    found = report_of(reply.analysis, language)
     show_notes(reply.warnings, request)
+    if cause is not None:
+        behind = cause_request(request, reply.analysis, cause, left=left)
+        show_sessions(behind, lister(address, state_dir, stopped, ANALYSIS_TIMEOUT_S), as_json=as_json)
+        return
+    found = report_of(reply.analysis, language)
     if html_file is not None:
         _write_page(found, html_file)
     if as_json:
@@ -150,6 +163,8 @@ def _show(found: FunnelReport) -> None:
     for text in (say.together(found), say.caution(found)):
         if text:
             click.echo("\n" + _wrapped(text))
+    if any(change.evidence for change in found.recommendations):
+        click.echo("\nAdd --cause 1 to list the affected sessions of change 1; with --left, those that left.", err=True)
 
 
 def _row(step: DropOff, say: Wording) -> tuple[object, ...]:

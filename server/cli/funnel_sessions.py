@@ -1,21 +1,34 @@
-"""The sessions behind a number of `vestibule funnel`."""
+"""The sessions behind a number of `vestibule funnel` and of its report."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from server.cli.funnel_notes import show_notes
+from server.cli.funnel_notes import show_cause, show_notes
+from server.cli.funnel_request import client_pseudonym
 from server.cli.funnel_table import GROUP_NAMES
+from server.cli.output import show_json, show_table, time_json, time_text
+from server.cli.remote import CALL_TIMEOUT_S, connected
+from server.cli.stopped_server import StoppedServer
 from server.cli.time_types import as_utc
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
-    from vestibule.v1.funnel_pb2 import GetReportRequest, ListFunnelSessionsRequest, ListFunnelSessionsResponse
+    from vestibule.v1.funnel_pb2 import (
+        FunnelAnalysis,
+        GetReportRequest,
+        ListFunnelSessionsRequest,
+        ListFunnelSessionsResponse,
+    )
+
+    Ask = Callable[[ListFunnelSessionsRequest], ListFunnelSessionsResponse]
 
 PAGE_SIZE: Final = 1000
 COLUMNS = ("session", "client", "stage", "opened", "last", "variant")
@@ -65,15 +78,80 @@ def sessions_request(
     return request
 
 
+def cause_request(
+    report: GetReportRequest, analysis: FunnelAnalysis, cause: int, *, left: bool
+) -> ListFunnelSessionsRequest:
+    """The request for the sessions of a cause.
+
+    Args:
+        report: The request for the report.
+        analysis: What it says.
+        cause: The change that rests on it, from 1.
+        left: Whether only those that left are asked for.
+
+    Raises:
+        click.UsageError: The report has no such change, or it is a rule of thumb.
+    """
+    from vestibule.v1 import funnel_pb2
+
+    causes = [found.evidence for found in analysis.recommendations if found.HasField("evidence")]
+    if cause > len(causes):  # Those with evidence come first.
+        raise click.UsageError(f"The report names {len(causes)} {'cause' if len(causes) == 1 else 'causes'}.")
+    evidence = causes[cause - 1]
+    return funnel_pb2.ListFunnelSessionsRequest(
+        report=report,
+        position=evidence.position,
+        number=funnel_pb2.FUNNEL_NUMBER_LEFT if left else funnel_pb2.FUNNEL_NUMBER_AFFECTED,
+        conditions=evidence.conditions,
+        page_size=PAGE_SIZE,
+    )
+
+
+def show_sessions(request: ListFunnelSessionsRequest, ask: Ask, *, as_json: bool) -> None:
+    """Print the sessions of a request, as a table or as JSON."""
+    found = list(session_rows(request, ask, time_json if as_json else time_text))
+    if as_json:
+        show_json([dict(zip(COLUMNS, row, strict=True)) for row in found])
+        return
+    show_table(COLUMNS, found, empty="There are no sessions.")
+    if found:
+        click.echo("`vestibule sessions timeline ID` tells what happened in one of them.", err=True)
+
+
+def lister(
+    address: str | None, state_dir: Path | None, stopped: StoppedServer | None, timeout_s: float = CALL_TIMEOUT_S
+) -> Ask:
+    """What gives the pages of one list."""
+    if stopped is None:
+        from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
+
+        def by_call(request: ListFunnelSessionsRequest) -> ListFunnelSessionsResponse:
+            with connected(address, state_dir) as channel:
+                return FunnelServiceStub(channel).ListFunnelSessions(request, timeout=timeout_s)
+
+        return by_call
+    from server.services.funnel_analysis import Analysis
+    from server.services.funnel_lists import SessionLists, list_behind
+
+    stopped.require_ledger()
+    lists, analysis = SessionLists(), Analysis.of_settings(stopped.settings)
+
+    def of_files(request: ListFunnelSessionsRequest) -> ListFunnelSessionsResponse:
+        with stopped.opened(migrates=False) as ledger:
+            pseudonym = client_pseudonym(stopped)
+            return asyncio.run(list_behind(ledger, request, pseudonym, lists=lists, analysis=analysis))
+
+    return of_files
+
+
 def session_rows(
-    request: ListFunnelSessionsRequest,
-    ask: Callable[[ListFunnelSessionsRequest], ListFunnelSessionsResponse],
-    written: Callable[[Timestamp], str],
+    request: ListFunnelSessionsRequest, ask: Ask, written: Callable[[Timestamp], str]
 ) -> Iterator[tuple[str, ...]]:
-    """The sessions, page by page, their times written by a function. Notes on names that nothing has are printed."""
+    """The sessions, page by page, their times written by a function. Notes on the list are printed."""
     while True:
         page = ask(request)
         show_notes(page.warnings, request)
+        show_cause(page)
         for session in page.sessions:
             opened, last = written(session.create_time), written(session.update_time)
             yield session.id, session.client_id, session.stage, opened, last, session.variant

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from vestibule.v1.funnel_pb2 import FunnelAnalysis, FunnelEvidence, FunnelGain, FunnelRecommendation
 
 from server.console.analyses import Analyses
+from server.console.cause_address import sessions_address
 from server.console.charts import Chart, Span, interval_chart
 from server.console.filter_problem import with_form
 from server.console.filters import Filter
@@ -27,12 +28,16 @@ class GroupShown:
     Attributes:
         rate: Share that left, with its interval.
         of: How many there are.
+        address: Of the list of them; empty without one.
+        left_address: The same of those that left.
     """
 
     label: str
     left: int
     of: int
     rate: Interval
+    address: str = ""
+    left_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class CausesPage:
             pending=False,
             found=found,
             headline=headline(found, texts, formats),
-            changes=[change_shown(each, texts, formats) for each in found.recommendations],
+            changes=[change_shown(each, chosen, texts, formats) for each in found.recommendations],
             together=_together(found.gain, texts, formats) if found.HasField("gain") else None,
             unsure=", ".join(unsure),
         )
@@ -99,7 +104,7 @@ def headline(found: FunnelAnalysis, texts: Texts, formats: Formats) -> str:
     return texts("causes_too_little" if found.unsure_stages else "causes_nothing")
 
 
-def change_shown(found: FunnelRecommendation, texts: Texts, formats: Formats) -> ChangeShown:
+def change_shown(found: FunnelRecommendation, chosen: Filter, texts: Texts, formats: Formats) -> ChangeShown:
     """A change with the chart of its evidence."""
     stage = texts.or_word(f"stage_{found.to_stage}", found.to_stage)
     rise, most = formats.rise(found.improvement.value), formats.rise(found.improvement.high)
@@ -109,7 +114,7 @@ def change_shown(found: FunnelRecommendation, texts: Texts, formats: Formats) ->
         if not found.improvement.high:
             gain = texts("causes_gain_from_nothing", value=value)
         return ChangeShown(found, stage, (), None, gain)
-    groups = groups_of(found.evidence, texts)
+    groups = groups_of(found.evidence, chosen, texts)
     spans = [
         Span(group.label, group.rate.mid, group.rate.low, group.rate.high, shape)
         for group, shape in zip(groups, ("dot", "square"), strict=True)
@@ -120,8 +125,8 @@ def change_shown(found: FunnelRecommendation, texts: Texts, formats: Formats) ->
     return ChangeShown(found, stage, groups, chart, gain)
 
 
-def groups_of(evidence: FunnelEvidence, texts: Texts) -> tuple[GroupShown, GroupShown]:
-    """The affected and the others, each with its interval."""
+def groups_of(evidence: FunnelEvidence, chosen: Filter, texts: Texts) -> tuple[GroupShown, GroupShown]:
+    """The affected, with links to their lists, and the others, each with its interval."""
     others = evidence.other_count
     left = round(evidence.rate_without * others)
     return (
@@ -130,6 +135,8 @@ def groups_of(evidence: FunnelEvidence, texts: Texts) -> tuple[GroupShown, Group
             evidence.left_count,
             evidence.affected_count,
             wilson(evidence.left_count, evidence.affected_count),
+            sessions_address(chosen, evidence, "affected"),
+            sessions_address(chosen, evidence, "left"),
         ),
         GroupShown(texts("causes_others"), left, others, wilson(left, others)),
     )

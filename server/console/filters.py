@@ -123,9 +123,9 @@ class Filter:
         return [*WINDOWS, self["window"]] if self["window"] not in {"", *WINDOWS} else [*WINDOWS]
 
     def link(self, path: str, **more: object) -> str:
-        """An address with the same filter."""
+        """An address with the same filter. A list is said once for each of its values."""
         given = {name: value for name, value in self.values.items() if value} | more
-        return f"{path}?{urlencode(given)}" if given else path
+        return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
     def analysis(self, language: str) -> GetReportRequest:
         """The request for the analysis of the same sessions and steps, in the language of the page.

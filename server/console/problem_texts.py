@@ -38,6 +38,8 @@ _BY_TEXT: Final[Mapping[str, tuple[Reason, ...]]] = {
     "error_value_hidden": (Reason.CORRECTION_REDACTED,),
     "error_not_applicable": (Reason.FIELD_NOT_APPLICABLE,),
     "error_form": (Reason.INVALID_ARGUMENT, Reason.FIELD_NOT_IN_RECORD),
+    # lists of the funnel
+    "error_cause": (Reason.FUNNEL_FEATURE_UNKNOWN, Reason.FUNNEL_CONDITION_MISFIT),
     # logins
     "error_credential": (Reason.CREDENTIALS_INVALID, Reason.CREDENTIALS_MISSING),
     "error_credential_expired": (Reason.CREDENTIALS_EXPIRED,),

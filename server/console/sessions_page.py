@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,9 @@ from vestibule.v1.funnel_pb2 import FunnelSession
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from server.console.analyses import DEADLINE_S as ANALYSIS_DEADLINE_S
+from server.console.calls import DEADLINE_S
+from server.console.cause_address import conditions_of
 from server.console.filters import Filter, time_of
 from server.console.funnel_page import unknown_texts
 from server.console.groups import Groups, segment_of
@@ -25,7 +29,10 @@ NUMBERS: Final = {
     "reached": funnel_pb2.FUNNEL_NUMBER_REACHED,
     "dropped": funnel_pb2.FUNNEL_NUMBER_DROPPED,
     "under_way": funnel_pb2.FUNNEL_NUMBER_UNDER_WAY,
+    "affected": funnel_pb2.FUNNEL_NUMBER_AFFECTED,
+    "left": funnel_pb2.FUNNEL_NUMBER_LEFT,
 }
+_OF_CAUSES: Final = frozenset({"affected", "left"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +50,48 @@ class SessionShown:
 
 
 async def show_list(visit: Visit) -> Response:
-    """The sessions behind a number."""
-    chosen, texts = Filter.of(visit.request), texts_of(visit.request)
-    position, number = _place(visit)
+    """The sessions behind a number of the funnel, or of a cause."""
+    texts, asked, (position, number) = texts_of(visit.request), visit.request.query_params, _place(visit)
+    of_cause = number in _OF_CAUSES
+    chosen = Filter.of(visit.request).analyzed if of_cause else Filter.of(visit.request)
     request = funnel_pb2.ListFunnelSessionsRequest(
-        report=chosen.report(),
+        report=chosen.analysis(texts.language) if of_cause else chosen.report(),
         position=position,
         number=NUMBERS[number],
+        conditions=conditions_of(asked.getlist("condition")),
         page_size=PAGE_OF_SESSIONS,
-        page_token=visit.request.query_params.get("page", ""),
+        page_token=asked.get("page", ""),
     )
-    asked = visit.request.query_params
     if (segment := segment_of(asked.get("group", ""), asked.get("value", ""))) is not None:
         request.segment.CopyFrom(segment)
     if asked.get("period"):
         request.period_start_time.FromDatetime(time_of(asked["period"]))
-    reply = await visit.call("FunnelService", "ListFunnelSessions", request)
-    token, place = reply.next_page_token, {"step": position, "number": number, **_group(visit)}
+    deadline_s = ANALYSIS_DEADLINE_S if of_cause else DEADLINE_S
+    reply = await visit.call("FunnelService", "ListFunnelSessions", request, deadline_s=deadline_s)
+    place = {"step": position, "number": number, "condition": asked.getlist("condition"), **_group(visit)}
     return visit.page(
         "sessions.html",
         headline=texts(f"sessions_{number}", stage=step_name(chosen, position, reply.stage, texts)),
-        group=_group_text(visit, chosen, texts),
+        group=texts("causes_condition", condition=reply.condition) if of_cause else _group_text(visit, chosen, texts),
+        sample=_sample_text(reply, texts),
         sessions=[session_shown(session, texts) for session in reply.sessions],
         unknown=unknown_texts(reply.warnings, request, texts),
-        back=chosen.link("/funnel"),
-        next_page=chosen.link("/funnel/sessions", **place, page=token) if token else "",
+        back=chosen.link("/causes" if of_cause else "/funnel"),
+        back_text=texts("sessions_back_to_causes" if of_cause else "sessions_back"),
+        next_page=_next_page(chosen, place, reply.next_page_token),
     )
+
+
+def _next_page(chosen: Filter, place: Mapping[str, object], token: str) -> str:
+    return chosen.link("/funnel/sessions", **place, page=token) if token else ""
+
+
+def _sample_text(reply: funnel_pb2.ListFunnelSessionsResponse, texts: Texts) -> str:
+    """That a list is of a sample of the report's sessions; empty if it is of all of them."""
+    if reply.searched_session_count >= reply.report_session_count:
+        return ""
+    count = Formats(texts.language).count
+    return texts("sessions_sample", searched=count(reply.searched_session_count), all=count(reply.report_session_count))
 
 
 def step_name(chosen: Filter, position: int, name: str, texts: Texts) -> str:

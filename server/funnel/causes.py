@@ -275,22 +275,18 @@ def _cause(
     log_odds: Interval,
     correlated: tuple[str, ...],
 ) -> Cause:
-    seen = np.logical_and.reduce([table.seen(condition.feature) for condition in conditions])
-    rows = table.at_risk(number) & seen
-    left = rows & (table.reached == number)
-    holds = rows & _holds(conditions, table)
-    affected, lost = int(holds.sum()), int((left & holds).sum())
-    others = int(rows.sum()) - affected
+    found = table.affected(number, conditions)
+    affected, left, others = int(found.affected.sum()), int(found.left.sum()), int(found.others.sum())
     return Cause(
         conditions=conditions,
         step=table.steps[number],
         step_number=number,
         log_odds=log_odds,
         affected=affected,
-        left=lost,
+        left=left,
         others=others,
-        rate_with=lost / max(affected, 1),
-        rate_without=(int(left.sum()) - lost) / max(others, 1),
+        rate_with=left / max(affected, 1),
+        rate_without=int(found.others_left.sum()) / max(others, 1),
         correlated=correlated,
     )
 

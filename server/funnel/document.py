@@ -78,6 +78,7 @@ def _evidence(seen: Evidence) -> dict[str, Any]:
     return {
         "condition": seen.condition,
         "features": list(seen.features),
+        "conditions": [{"feature": c.feature, "operator": c.operator, "value": c.value} for c in seen.conditions],
         "affected": seen.affected,
         "left": seen.left,
         "others": seen.others,

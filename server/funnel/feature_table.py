@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -100,7 +100,11 @@ def _columns(features: Iterable[Feature]) -> list[_Read]:
 
 
 def read_table(
-    cursor: Cursor, parameters: dict[str, Any], counts: tuple[StepCount, ...], steps: Steps = STAGES
+    cursor: Cursor,
+    parameters: dict[str, Any],
+    counts: tuple[StepCount, ...],
+    steps: Steps = STAGES,
+    only: Collection[str] | None = None,
 ) -> SessionTable | None:
     """One row a session, with the step that it reached and what was known of it; None where there is no session.
 
@@ -112,12 +116,14 @@ def read_table(
         parameters: From ``step_counts.outcome_parameters``.
         counts: The drop-offs of the same sessions.
         steps: Which funnel.
+        only: Names of features, without the number of a step. Only these are read, and the ids of the sessions. None
+            reads all of them, and no ids.
     """
     share = min(1.0, MOST_SESSIONS / max(1, counts[0].entered))
     parameters = parameters | {"share": share}
-    own = _columns(features_of(steps))
-    given = properties.found(cursor, parameters, _sessions(steps), len(counts))
-    statement = _sql(own, given, steps)
+    own = [read for read in _columns(features_of(steps)) if only is None or read.feature.name in only]
+    given = _properties(cursor, parameters, steps, only)
+    statement = _sql(own, given, steps, ids=only is not None)
     data = cursor.execute(statement, used_in(statement, parameters)).fetchnumpy()
     reached = np.asarray(data["reached"], dtype=np.int64)
     if not len(reached):
@@ -129,8 +135,9 @@ def read_table(
         for stage, name, column in read_property.columns(data):
             told = read_property.kind == "flag" and properties.is_told(column, reached >= stage)
             made.put(name, stage, "told" if told else read_property.kind, column)
-    for stage, flags in open_while(cursor, _visits(data, len(counts))):
-        made.put(column_name(BREAKER_OPEN.name, stage, BREAKER_OPEN.known_at), stage, "flag", flags)
+    if only is None or BREAKER_OPEN.name in only:
+        for stage, flags in open_while(cursor, _visits(data, len(counts))):
+            made.put(column_name(BREAKER_OPEN.name, stage, BREAKER_OPEN.known_at), stage, "flag", flags)
     counted, ended = _counted(data, reached, counts)
     return SessionTable(
         made.features,
@@ -141,22 +148,40 @@ def read_table(
         _persons(data["person"]),
         made.gaps,
         frozenset(made.happens),
+        data["id"] if only is not None else None,
     )
 
 
-def _sql(own: list[_Read], given: list[properties.AppProperty], steps: Steps) -> str:
+def _properties(
+    cursor: Cursor, parameters: dict[str, Any], steps: Steps, only: Collection[str] | None
+) -> list[properties.AppProperty]:
+    """The properties of apps' events that are looked at; of ``only`` those in it."""
+    if only is not None and not any(name.startswith(properties.PREFIX) for name in only):
+        return []
+    found = properties.found(cursor, parameters, _sessions(steps), len(steps.names) - 1)
+    return [given for given in found if only is None or given.name in only]
+
+
+def _sql(own: list[_Read], given: list[properties.AppProperty], steps: Steps, *, ids: bool) -> str:
     of = {source: [c.sql for c in own if c.feature.source == source] for source in ("session", "events", "turns")}
     names = [f'"{c.name}"' for c in own if c.feature.source != "session"]
-    fields = ", ".join([*of["session"], *names, *(f'"{p.name}", "{p.stage}"' for p in given)])
+    entered = [f"enter_{k}" for k in range(1, len(steps.names) + 1)]
+    fields = [*(["s.id"] if ids else []), *entered, "left_at", *of["session"], *names]
+    fields += [f'"{p.name}", "{p.stage}"' for p in given]
     number = number_of_step(len(steps.names))
-    app = f", a AS ({properties.table(given, _app_events(number))})" if given else ""
-    joined = "LEFT JOIN a ON a.session_id = s.id" if given else ""
-    entered = ", ".join(f"enter_{k}" for k in range(1, len(steps.names) + 1))
-    return f"""WITH {_sessions(steps)}, {_events(number)}, {_turns(number)},
-        ef AS (SELECT session_id, {", ".join(of["events"])} FROM e GROUP BY session_id),
-        tf AS (SELECT session_id, {", ".join(of["turns"])} FROM t GROUP BY session_id){app}
-    SELECT s.person, s.reached, s.ended, {entered}, left_at, {fields}
-    FROM s LEFT JOIN ef ON ef.session_id = s.id LEFT JOIN tf ON tf.session_id = s.id {joined}"""  # noqa: S608 - the same
+    parts, joins = [_sessions(steps)], []
+    # A table that no feature needs is not read.
+    if of["events"]:
+        parts += [_events(number), f"ef AS (SELECT session_id, {', '.join(of['events'])} FROM e GROUP BY session_id)"]  # noqa: S608 - the same
+        joins.append("LEFT JOIN ef ON ef.session_id = s.id")
+    if of["turns"]:
+        parts += [_turns(number), f"tf AS (SELECT session_id, {', '.join(of['turns'])} FROM t GROUP BY session_id)"]  # noqa: S608 - the same
+        joins.append("LEFT JOIN tf ON tf.session_id = s.id")
+    if given:
+        parts.append(f"a AS ({properties.table(given, _app_events(number))})")
+        joins.append("LEFT JOIN a ON a.session_id = s.id")
+    return f"""WITH {", ".join(parts)} SELECT s.person, s.reached, s.ended, {", ".join(fields)}
+    FROM s {" ".join(joins)}"""  # noqa: S608 - the same
 
 
 def _different(own: list[_Read], data: dict[str, Any]) -> Iterator[_Read]:

@@ -19,6 +19,8 @@ import numpy.typing as npt
 from server.funnel.features import Kind, column_name
 from server.ledger.columns import Cursor, fetch_all, used_in
 
+PREFIX: Final = "app."
+"""Of the names of these features."""
 MOST: Final = 30
 """The most properties that are looked at; those of the most sessions are."""
 LEAST_SHARE: Final = 0.01
@@ -54,7 +56,7 @@ class AppProperty:
     @property
     def name(self) -> str:
         """Its column in SQL, and the feature."""
-        return f"app.{self.key}"
+        return f"{PREFIX}{self.key}"
 
     @property
     def stage(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Evidence:
         odds: How many times as high the odds of leaving are with it.
         features: The features of the condition, by name.
         correlated: Labels of features that go together with it so often that one of them may be meant.
-        conditions: The condition as data; empty in a report that came by a call.
+        conditions: The condition as data, all of which hold.
     """
 
     condition: str
@@ -47,7 +47,7 @@ class Evidence:
     odds: Interval
     features: tuple[str, ...]
     correlated: tuple[str, ...] = ()
-    conditions: tuple[Condition, ...] = field(default=(), compare=False)
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def of_cause(
     """
     features = tuple(feature_name(c.feature) for c in cause.conditions)
     text = texts.of_cause(features, opposite=any(c.operator == "not" for c in cause.conditions))
-    condition = f" {texts.word('and')} ".join(condition_text(c, texts) for c in cause.conditions)
+    condition = conditions_text(cause.conditions, texts)
     return Recommendation(
         step=cause.step_number,
         category=text.category or texts.of_step(cause.step).categories[0],
@@ -153,6 +153,11 @@ def of_cause(
 def labels(features: Sequence[str], texts: ReportTexts) -> tuple[str, ...]:
     """The labels of some columns of the search, each once."""
     return tuple(dict.fromkeys(_label(feature_name(feature), texts) for feature in features))
+
+
+def conditions_text(conditions: Sequence[Condition], texts: ReportTexts) -> str:
+    """Conditions that all hold, in words."""
+    return f" {texts.word('and')} ".join(condition_text(condition, texts) for condition in conditions)
 
 
 def condition_text(condition: Condition, texts: ReportTexts) -> str:

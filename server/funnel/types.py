@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,6 +39,7 @@ class SessionTable:
             them; what is counted is what was seen.
         happens: Flags in ``known_at`` of what may still happen during that step. Who stayed longer at the step had more
             time for it. So that it did not happen is named only at later steps.
+        ids: The id of each session, as texts; None where nobody asks for them.
     """
 
     features: Mapping[str, Column]
@@ -49,6 +50,7 @@ class SessionTable:
     persons: npt.NDArray[np.int64] | None = None
     gaps: Mapping[str, Flags] = field(default_factory=dict)
     happens: frozenset[str] = frozenset()
+    ids: npt.NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         if len(self.steps) < 2 or len(set(self.steps)) < len(self.steps):
@@ -76,6 +78,35 @@ class SessionTable:
         """The sessions that reached step number ``step`` and of which it is known whether they reached the next."""
         known: Flags = (self.reached > step) | ((self.reached == step) & self.ended)
         return known
+
+    def affected(self, step: int, conditions: Sequence[Condition]) -> Affected:
+        """Which of the sessions that count at a step meet all of some conditions, and which of them left.
+
+        Args:
+            step: Its number.
+            conditions: At least one.
+        """
+        counted = np.logical_and.reduce([self.at_risk(step), *(self.seen(each.feature) for each in conditions)])
+        holds = np.logical_and.reduce([counted, *(each.holds(self) for each in conditions)])
+        left = counted & (self.reached == step)
+        return Affected(holds, holds & left, counted & ~holds, left & ~holds)
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """The sessions that count at a step, and of which it was seen whether they meet some conditions; a flag for each.
+
+    Attributes:
+        affected: Those that meet them.
+        left: Those of the affected that left.
+        others: Those that do not meet them.
+        others_left: Those of the others that left.
+    """
+
+    affected: Flags
+    left: Flags
+    others: Flags
+    others_left: Flags
 
 
 @dataclass(frozen=True, slots=True)

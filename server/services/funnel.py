@@ -151,6 +151,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
             visible_to=current_caller().client_id,
             lists=self._lists,
             short_reads=self._ledger,
+            analysis=self._analysis,
         )
 
     async def GetSessionTimeline(  # noqa: N802, D102

@@ -59,6 +59,10 @@ class Analysis:
         optimizer = FunnelOptimizer(rules, texts[LANGUAGES[0]])
         return cls(optimizer, timedelta(seconds=settings.idle_session_s), clock, texts)
 
+    def texts_in(self, language: str) -> ReportTexts:
+        """What is said in a language; in English if it is empty."""
+        return self.texts[language or LANGUAGES[0]]
+
     def watched(self) -> Watched:
         """Until when sessions were watched, at this moment."""
         return Watched(self.clock() if self.clock else None, self.idle)
@@ -82,22 +86,23 @@ class Analysis:
         Raises:
             NotFound: FLOW_NOT_FOUND.
         """
-        language = request.language
-        optimizer = self.optimizer.saying(self.texts[language]) if language else self.optimizer
+        optimizer = self.optimizer.saying(self.texts_in(request.language)) if request.language else self.optimizer
         watched = self.watched()
 
-        def read(cursor: Cursor) -> FunnelData:
+        def read(cursor: Cursor) -> tuple[FunnelData, list[str]]:
             choice = funnel_choice(with_stages(cursor, request, optional=False), pseudonym, visible_to)
-            steps = choice.analyzed()
-            return read_funnel(cursor, _selection(choice), steps=steps, now=watched.now, idle=watched.idle)
+            steps, stages = choice.analyzed(), with_stages(cursor, request).steps
+            data = read_funnel(cursor, selection_of(choice), steps=steps, now=watched.now, idle=watched.idle)
+            return data, list(stages)
 
         async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
-            data = await ledger.read(read)
+            data, stages = await ledger.read(read)
             running = asyncio.get_running_loop().run_in_executor(self._thread, optimizer.analyze, data)
-            return analysis_message(await running)
+            return analysis_message(await running, stages)
 
 
-def _selection(choice: FunnelChoice) -> Selection:
+def selection_of(choice: FunnelChoice) -> Selection:
+    """The sessions of a funnel, for the analysis."""
     return Selection(
         choice.start,
         choice.end,

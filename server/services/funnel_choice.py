@@ -28,7 +28,9 @@ NUMBERS: Final[dict[int, Number]] = {
     funnel_pb2.FUNNEL_NUMBER_DROPPED: Number.DROPPED,
     funnel_pb2.FUNNEL_NUMBER_UNDER_WAY: Number.UNDER_WAY,
 }
-"""The rules of the proto refuse every other value."""
+"""Numbers of stages. The rules of the proto refuse every other value but those of causes."""
+OF_CAUSES: Final = frozenset({funnel_pb2.FUNNEL_NUMBER_AFFECTED, funnel_pb2.FUNNEL_NUMBER_LEFT})
+"""Numbers of causes."""
 
 
 def funnel_choice(

@@ -13,7 +13,7 @@ from typing import Final
 
 from vestibule.v1 import funnel_pb2
 
-from server.analytics.funnel import After, FunnelChoice, Listed, sessions_behind
+from server.analytics.funnel import After, FunnelChoice, Listed, newest_first, sessions_behind
 from server.analytics.funnel_groups import grouped_report, sessions_in_group
 from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import sessions_by_id
@@ -21,7 +21,9 @@ from server.ledger.columns import Cursor
 from server.ledger.long_reads import Reads
 from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import Clock, SessionRow, utc_now
-from server.services.funnel_choice import funnel_choice, with_stages
+from server.services.funnel_analysis import Analysis
+from server.services.funnel_causes import affected_sessions, conditions_in_words
+from server.services.funnel_choice import OF_CAUSES, funnel_choice, with_stages
 from server.services.funnel_details import funnel_details, number_behind, report_message
 from server.services.funnel_warnings import list_warnings
 from server.services.timeline_messages import session_message
@@ -88,6 +90,7 @@ async def list_behind(
     visible_to: str = "",
     lists: SessionLists | None = None,
     short_reads: Reads | None = None,
+    analysis: Analysis | None = None,
 ) -> funnel_pb2.ListFunnelSessionsResponse:
     """The sessions behind a number of a report, the newest first.
 
@@ -98,20 +101,27 @@ async def list_behind(
         visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
         lists: Keeps lists for the pages that follow; None keeps none.
         short_reads: Reads what is known of the sessions; None is the ledger.
+        analysis: That of the report, for the sessions of a cause; None has the default rules and texts.
 
     Raises:
-        InvalidInput: FUNNEL_POSITION_UNKNOWN, PAGE_TOKEN_INVALID.
+        InvalidInput: FUNNEL_POSITION_UNKNOWN, PAGE_TOKEN_INVALID, FUNNEL_FEATURE_UNKNOWN, FUNNEL_CONDITION_MISFIT.
         NotFound: FLOW_NOT_FOUND.
     """
-    kept = SessionLists() if lists is None else lists
+    kept, of_causes = lists or SessionLists(), analysis or Analysis()
     page_size, key = request.page_size or DEFAULT_PAGE, _key(request, visible_to)
     last = read_page_token(request.page_token)
-    warnings: list[funnel_pb2.FunnelWarning] = []
+    told = funnel_pb2.ListFunnelSessionsResponse()
 
     def read(cursor: Cursor) -> list[Listed]:
-        rows = _rows(cursor, request, pseudonym, visible_to, last)
+        if request.number in OF_CAUSES:
+            found = affected_sessions(cursor, request, pseudonym, visible_to, of_causes)
+            told.report_session_count, told.searched_session_count = found.sessions, found.searched
+            of_left = request.number == funnel_pb2.FUNNEL_NUMBER_LEFT
+            rows = newest_first(cursor, found.left if of_left else found.affected, most=MOST_KEPT + 1, after=last)
+        else:
+            rows = _rows(cursor, request, pseudonym, visible_to, last)
         if not rows and not request.page_token:
-            warnings.extend(_warnings(cursor, request, pseudonym, visible_to))
+            told.warnings.extend(_warnings(cursor, request, pseudonym, visible_to))
         return rows
 
     part = kept.after(key, last, page_size) if request.page_token else None
@@ -125,13 +135,16 @@ async def list_behind(
         return sessions_by_id(cursor, ids), names[request.position - 1]  # without erased ones
 
     found, stage = await (short_reads or ledger).read(read_shown)
-    return funnel_pb2.ListFunnelSessionsResponse(
+    response = funnel_pb2.ListFunnelSessionsResponse(
         session_ids=[row.id for row in found],
         next_page_token=page_token_after(*shown[-1]) if len(part.rows) > page_size or not part.whole else "",
         sessions=[session_message(row) for row in found],
-        warnings=warnings,
         stage=stage,
+        condition=conditions_in_words(request, of_causes),
     )
+    if not request.page_token:
+        response.MergeFrom(told)
+    return response
 
 
 def _key(request: funnel_pb2.ListFunnelSessionsRequest, visible_to: str) -> bytes:

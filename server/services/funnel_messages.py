@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from vestibule.v1 import funnel_pb2
@@ -15,6 +16,7 @@ from server.funnel.steps import STAGES
 from server.funnel.types import Interval
 from server.languages.texts import LANGUAGES
 from server.rpc import convert
+from server.services.funnel_conditions import condition_message, condition_of
 
 _NO_SEVERITY = funnel_pb2.SEVERITY_UNSPECIFIED
 _PREFIX = "SEVERITY_"
@@ -22,12 +24,17 @@ _GAIN = {"rate": "rate", "expected_rate": "rate_then", "completions": "completio
 """The fields of the message, and ours."""
 
 
-def analysis_message(report: FunnelReport) -> funnel_pb2.FunnelAnalysis:
-    """A report as a message."""
+def analysis_message(report: FunnelReport, stages: Sequence[str] = ()) -> funnel_pb2.FunnelAnalysis:
+    """A report as a message.
+
+    Args:
+        report: The report.
+        stages: All stages of the funnel, in order, also those that were not analyzed; empty if all were.
+    """
     message = funnel_pb2.FunnelAnalysis(
         session_count=report.sessions,
         drop_offs=[_drop_off_message(found) for found in report.drop_offs],
-        recommendations=[_recommendation_message(found) for found in report.recommendations],
+        recommendations=[_recommendation_message(found, stages or report.steps) for found in report.recommendations],
         searched_session_count=report.searched,
         compared_condition_count=report.compared,
         unsure_stages=[report.steps[step] for step in report.unsure_steps],
@@ -131,7 +138,7 @@ def _drop_off(message: funnel_pb2.DropOff, steps: tuple[str, ...]) -> DropOff:
     return DropOff(count, _interval(message.drop_off_rate), severity, tuple(message.categories))
 
 
-def _recommendation_message(found: Recommendation) -> funnel_pb2.FunnelRecommendation:
+def _recommendation_message(found: Recommendation, stages: Sequence[str]) -> funnel_pb2.FunnelRecommendation:
     message = funnel_pb2.FunnelRecommendation(
         to_stage=found.to_stage,
         category=found.category,
@@ -154,6 +161,8 @@ def _recommendation_message(found: Recommendation) -> funnel_pb2.FunnelRecommend
             rate_without=seen.rate_without,
             odds_ratio=_estimate(seen.odds),
             correlated_features=seen.correlated,
+            conditions=map(condition_message, seen.conditions),
+            position=stages.index(found.to_stage) + 1,
         )
         message.evidence.CopyFrom(evidence)
     return message
@@ -184,6 +193,7 @@ def _evidence(message: funnel_pb2.FunnelEvidence) -> Evidence:
         odds=_interval(message.odds_ratio),
         features=tuple(message.features),
         correlated=tuple(message.correlated_features),
+        conditions=tuple(map(condition_of, message.conditions)),
     )
 
 

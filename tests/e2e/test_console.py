@@ -171,6 +171,21 @@ async def test_a_reader_finds_the_planted_causes(stage: Stage) -> None:
         assert "Change first:" in await page.locator(".headline").inner_text()
         await expect(page.get_by_text("Correlation, not proof")).to_be_visible()
         await expect(page.get_by_role("img", name="Who left before In progress")).to_be_visible()
+        affected = page.get_by_role("row", name="Affected").first.get_by_role("link").first
+        counted = number_of(await affected.inner_text())
+        await affected.click()
+        await expect(page.get_by_text("Affected are the sessions where")).to_be_visible()
+        await assert_accessible(page)
+        listed = 0
+        while True:
+            listed += await page.get_by_role("region", name="Sessions behind a number").get_by_role("row").count() - 1
+            following = page.get_by_role("link", name="Next page")
+            if not await following.count():
+                break
+            await following.click()
+        assert listed == counted
+        rows = json.loads(await stage.command("funnel", "report", "--cause", "1", "--json"))
+        assert len(rows) == counted
 
 
 async def test_an_experiment_shows_what_the_command_shows(stage: Stage) -> None:

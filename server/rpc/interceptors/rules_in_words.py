@@ -28,6 +28,8 @@ PATTERNS: Final = {
     f"the name of an event, 1 to 64 {_WORD}, or a stage such as IN_PROGRESS, or left out",
     "^[a-z][a-z0-9_]{0,47}$": f"must be 1 to 48 {_WORD}, a letter first",
     "^([a-z][a-z0-9_]{0,47})?$": f"must be 1 to 48 {_WORD}, a letter first, or left out",
+    "^(app[.])?[a-z][A-Za-z0-9_]{0,79}(@[0-9]{1,2})?$": "must be the name of a feature, such as app.network or "
+    "no_speech@2",
     "^[a-z0-9_.-]{0,64}$": "must be up to 64 small letters, digits, dots, dashes and underscores",
     "^[A-Za-z0-9._:-]{0,160}$": "must be up to 160 letters, digits, dots, dashes, underscores and colons",
     "^[a-z][a-z0-9_]{0,30}$": f"must be 1 to 31 {_WORD}, a letter first",

@@ -197,6 +197,14 @@ CASES: Final = (
             number=funnel_pb2.FUNNEL_NUMBER_REACHED,
         )
     ]),
+    Case("FunnelService/ListFunnelSessions", "client, of a cause", lambda ids, own: [
+        funnel_pb2.ListFunnelSessionsRequest(
+            report=funnel_pb2.GetReportRequest(client_id=ids.client, analyze=True),
+            position=2,
+            number=funnel_pb2.FUNNEL_NUMBER_AFFECTED,
+            conditions=[funnel_pb2.FunnelFeatureCondition(feature="client", text="app")],
+        )
+    ]),
     Case("FunnelService/GetSessionTimeline", "session", lambda ids, own: [
         funnel_pb2.GetSessionTimelineRequest(session_id=ids.session)
     ]),

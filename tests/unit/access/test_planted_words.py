@@ -35,8 +35,12 @@ TEXTS = {f"{V1}ConversationService/Converse text.text"}
 CHOSEN_BY_OPERATORS: dict[str, tuple[str, ...]] = {f"{V1}SessionService/StartSession client_id": ("owner",)}
 """The id of a client, and who tries it here. An operator may name any; that of an app comes from its credential."""
 
-ECHOED = {f"{V1}FunnelService/GetReport steps", f"{V1}FunnelService/ListFunnelSessions report.steps"}
-"""Names that an answer repeats to whoever asked about them. They are stored nowhere all the same."""
+ECHOED = {
+    f"{V1}FunnelService/GetReport steps",
+    f"{V1}FunnelService/ListFunnelSessions report.steps",
+    f"{V1}FunnelService/ListFunnelSessions conditions.text",
+}
+"""Names and texts that an answer repeats to whoever asked about them. They are stored nowhere all the same."""
 
 
 @dataclass
@@ -51,8 +55,8 @@ class RealRedaction(FakeGateway):
         return self.redactor.redact_many(texts, context)
 
 
-def base_requests(ids: Ids) -> dict[str, list[Message]]:
-    """A valid request of every method; of a stream, its messages."""
+def base_requests(ids: Ids) -> list[tuple[str, list[Message]]]:
+    """A valid request of every method, and one for the sessions of a cause; of a stream, its messages."""
     found = {V1 + case.method: case.build(ids, ids) for case in reversed(CASES)}
     lifetime = Duration(seconds=60)
     more: dict[str, Message] = {
@@ -74,7 +78,9 @@ def base_requests(ids: Ids) -> dict[str, list[Message]]:
     }
     typed = next(case for case in CASES if case.name == "text_id")
     found[f"{V1}ConversationService/Converse"] = typed.build(ids, ids)
-    return found | {V1 + name: [request] for name, request in more.items()}
+    found |= {V1 + name: [request] for name, request in more.items()}
+    of_cause = next(case for case in CASES if case.name == "client, of a cause")
+    return [*found.items(), (V1 + of_cause.method, of_cause.build(ids, ids))]
 
 
 def planted_into(message: Message, value: str) -> Iterator[tuple[str, Message]]:
@@ -148,7 +154,7 @@ async def test_no_request_plants_a_name(
     owners, _ = await world.fill()
     tried, told = set(), []
     async with world.serving() as channel:
-        for method, requests in base_requests(owners).items():
+        for method, requests in base_requests(owners):
             for path, sent in variants(method, requests):
                 tried.add(f"{method} {path}")
                 for who in CHOSEN_BY_OPERATORS.get(f"{method} {path}", ("owner", "operator")):

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from vestibule.v1 import funnel_pb2
 
-from server.cli.funnel_sessions import sessions_request
+from server.cli.funnel_notes import show_cause
+from server.cli.funnel_sessions import cause_request, sessions_request
 from server.cli.main import cli
 from server.ledger.writer import Ledger
 from tests.unit.analytics.naive_funnel import Happened
 from tests.unit.analytics.naive_groups import Told
 from tests.unit.analytics.test_funnel_groups import keep
+from tests.unit.funnel.shop import Shop
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
 
@@ -83,3 +85,52 @@ def test_the_list_of_a_stopped_server(tmp_path: Path) -> None:
     assert listed("--by", "variant", "--sessions", "dropped@pay", "--group", "x") == [("s1", "ABANDONED")]
     assert listed("--sessions", "under_way@cart") == [("s4", "STARTED")]
     assert runner.invoke(cli, ["funnel", "--group", "x", *folders]).exit_code == 2
+
+
+def folders_of(tmp_path: Path, shop: Shop) -> tuple[str, ...]:
+    data, state = tmp_path / "data", tmp_path / "state"
+    ledger: Ledger = open_ledger(data / "ledger.duckdb")
+    ledger.write_now(shop.store)
+    ledger.close()
+    return ("--steps", "cart,pay,done", "--data-dir", str(data), "--state-dir", str(state))
+
+
+def test_the_sessions_of_a_cause_are_as_many_as_the_report_says(tmp_path: Path) -> None:
+    folders = folders_of(tmp_path, Shop(1500, causes={1: lambda drawn: 3.0 * (drawn["network"] == "3g")}))
+    runner = CliRunner()
+
+    def run(*arguments: str) -> Result:
+        return runner.invoke(cli, ["funnel", "report", *folders, *arguments], catch_exceptions=False)
+
+    evidence = json.loads(run("--json").stdout)["recommendations"][0]["evidence"]
+    assert evidence["conditions"] == [{"feature": "app.network", "operator": "=", "value": "3g"}]
+    affected, left = (json.loads(run("--cause", "1", "--json", *more).stdout) for more in ((), ("--left",)))
+    assert (len(affected), len(left)) == (evidence["affected"], evidence["left"])
+    assert left[0].keys() == {"session", "client", "stage", "opened", "last", "variant"}
+    table = run("--cause", "1", "--language", "de")
+    assert "Before pay, where network = 3g:" in table.stderr
+    assert table.stdout.count("ABANDONED") == len(affected)
+    assert "Add --cause 1 to list the affected sessions of change 1" in run().stderr
+    none = run("--cause", "9")
+    assert (none.exit_code, "The report names 1 cause." in none.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("wrong", [("--left",), ("--cause", "0"), ("--cause", "1", "--html", "page.html")])
+def test_options_that_name_no_cause_are_refused(wrong: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(cli, ["funnel", "report", *wrong]).exit_code == 2
+
+
+def test_a_rule_of_thumb_has_no_sessions() -> None:
+    analysis = funnel_pb2.FunnelAnalysis(recommendations=[funnel_pb2.FunnelRecommendation(title="Shorter")])
+    with pytest.raises(click.UsageError, match="The report names 0 causes"):
+        cause_request(REPORT, analysis, 1, left=False)
+
+
+def test_that_a_list_is_of_a_sample_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    page = funnel_pb2.ListFunnelSessionsResponse(
+        stage="pay", condition="x > 1", report_session_count=300_000, searched_session_count=200_112
+    )
+    show_cause(page)
+    assert (
+        "a sample of 200,112 of the report's 300,000 sessions. The list is of this sample." in capsys.readouterr().err
+    )

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from vestibule.v1.funnel_pb2 import FunnelAnalysis, GetReportRequest, GetReportResponse
+from vestibule.v1.funnel_pb2 import (
+    FunnelAnalysis,
+    FunnelEvidence,
+    FunnelFeatureCondition,
+    FunnelFeatureRange,
+    GetReportRequest,
+    GetReportResponse,
+)
 
 from server.access.caller import Scope
 from server.console.analyses import KEPT_S, MOST_UNFINISHED, Analyses
+from server.console.cause_address import conditions_of, sessions_address
 from server.console.causes_page import headline
 from server.console.charts import Span, interval_chart, round_top
+from server.console.filters import Filter
 from server.console.texts import texts_in
+from server.funnel import feature_table
 from server.languages.formats import Formats
 from tests.unit.console.harness import Harness
 from tests.unit.console.test_pages import fill
@@ -70,6 +82,63 @@ async def test_causes_between_steps_of_ones_own_are_at_the_same_address_as_their
             not in unescape((await browser.get("/funnel?steps=cart,pay&order=any")).text).split("<main", 1)[-1]
         )
         assert (await browser.get("/causes?steps=cart,pay&order=any")).status_code == 400
+
+
+async def test_the_numbers_of_a_cause_lead_to_lists_that_are_as_long(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = Shop(1500, causes={1: lambda drawn: 2.5 * (drawn["battery"] < 50)})
+    await harness.ledger.write(planted.store)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        causes = unescape((await browser.get("/causes?steps=cart,pay,done&window=1d")).text)
+        numbers = re.findall(r'<a href="(/funnel/sessions\?[^"]+)">([\d,]+)</a>', causes)
+        assert [parse_qs(urlsplit(address).query)["number"] for address, _ in numbers] == [["affected"], ["left"]]
+        for first, count in numbers:
+            found: list[str] = []
+            address = first
+            while address:
+                page = unescape((await browser.get(address)).text)
+                found += re.findall(r'href="/sessions/(1-\d+)"', page)
+                [address] = re.findall(r'<a href="([^"]+)">Next page</a>', page) or [""]
+            assert len(found) == len(set(found)) == int(count) > 50
+        address = numbers[1][0]
+        page = unescape((await browser.get(address)).text)
+        assert "Affected sessions that left before “pay”" in page
+        assert re.search("Affected are the sessions where battery <= [0-9]+.", page)
+        assert '<a href="/causes?steps=cart%2Cpay%2Cdone&window=1d">Back to the causes</a>' in page
+        german = unescape((await browser.get(f"{address}&lang=de")).text)
+        assert re.search("Betroffen sind die Sitzungen, für die gilt: battery <= [0-9]+.", german)
+        assert "sample" not in page
+        monkeypatch.setattr(feature_table, "MOST_SESSIONS", 1000)
+        sample = unescape((await browser.get(f"{address}&lang=en")).text)
+        assert re.search("in a sample of [0-9,]+ of the 1,500 sessions, and this list is of that sample", sample)
+
+
+def test_the_conditions_of_a_pair_are_in_the_address() -> None:
+    network = FunnelFeatureCondition(feature="app.network", text='a&b="c"')
+    seconds = FunnelFeatureCondition(feature="hour", range=FunnelFeatureRange(above=0.1 + 0.2, at_most=7))
+    evidence = FunnelEvidence(position=3, conditions=[network, seconds])
+    address = urlsplit(sessions_address(Filter({"client": "x"}), evidence, "left"))
+    asked = parse_qs(address.query)
+    assert (asked["client"], asked["step"], asked["number"]) == (["x"], ["3"], ["left"])
+    assert conditions_of(asked["condition"]) == [network, seconds]
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("x", "The address names no condition of a cause"),
+        ('{"feature": "app.network", "text": "3g", "hint": 1}', "The address names no condition of a cause"),
+        ('{"feature": "app.network"}', ""),
+        ('{"feature": "app.gone", "flag": true}', "the analysis has no such cause any more"),
+        ('{"feature": "hour", "text": "noon"}', "the analysis has no such cause any more"),
+    ],
+)
+async def test_an_address_that_names_no_cause_is_refused(harness: Harness, condition: str, told: str) -> None:
+    await harness.ledger.write(fill)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        reply = await browser.get("/funnel/sessions", params={"step": 2, "number": "affected", "condition": condition})
+        assert (reply.status_code, told in unescape(reply.text)) == (400, True)
 
 
 async def test_too_little_data_and_no_data_are_said(harness: Harness) -> None:

@@ -25,8 +25,9 @@ from server.funnel.page import page
 from server.funnel.recommendations import Evidence, Recommendation
 from server.funnel.report import FunnelReport
 from server.funnel.step_counts import StepCount
+from server.funnel.steps import STAGES
 from server.funnel.texts import load_texts
-from server.funnel.types import Interval
+from server.funnel.types import Condition, Interval
 from server.funnel.wording import percent, wording_in
 from server.languages.texts import LANGUAGES
 from server.ledger.writer import Ledger
@@ -64,7 +65,16 @@ def run(*arguments: str) -> Result:
 
 
 EVIDENCE = Evidence(
-    "network = 3g <b>", 120, 60, 880, 0.5, 0.2, Interval(2.0, 3.0, 4.0), ("app.network",), ("app.operator",)
+    "network = 3g <b>",
+    120,
+    60,
+    880,
+    0.5,
+    0.2,
+    Interval(2.0, 3.0, 4.0),
+    ("app.network",),
+    ("app.operator",),
+    (Condition("app.network", "=", "3g <b>"), Condition("hour", "in", (8.0, 9.5))),
 )
 CHANGE = Recommendation(
     1, "ux", "low", "Send less", "Send smaller pictures.", Interval(0.05, 0.11, 0.2), Interval(20, 55, 90), EVIDENCE
@@ -86,6 +96,9 @@ def with_evidence() -> FunnelReport:
 
 def test_a_message_holds_the_whole_report() -> None:
     assert report_of(analysis_message(with_evidence())) == with_evidence()
+    assert analysis_message(with_evidence()).recommendations[0].evidence.position == 2
+    stages = ("STARTED", "step_car", *STAGES.names[1:])
+    assert analysis_message(with_evidence(), stages).recommendations[0].evidence.position == 3
     empty = FunnelOptimizer().analyze(FunnelData(tuple(StepCount(step, 0, 0, 0) for step in (1, 2, 3))))
     assert report_of(analysis_message(empty)) == empty
 
@@ -117,6 +130,10 @@ def test_a_change_is_said_with_its_evidence_and_as_a_correlation() -> None:
 def test_the_document_has_the_changes_and_the_gain() -> None:
     found = document(with_evidence())
     first, rule, *_ = found["recommendations"]
+    assert json.loads(json.dumps(first["evidence"]["conditions"])) == [
+        {"feature": "app.network", "operator": "=", "value": "3g <b>"},
+        {"feature": "hour", "operator": "in", "value": [8.0, 9.5]},
+    ]
     assert (first["category"], first["quick_win"], first["evidence"]["affected"]) == ("ux", True, 120)
     assert (rule["category"], rule["evidence"]) == ("performance", None)
     assert found["roi"]["completion_rate"]["value"] == pytest.approx(540 / 981 / 5, abs=1e-6)

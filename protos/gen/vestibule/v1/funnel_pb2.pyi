@@ -287,9 +287,15 @@ class _FunnelNumberEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FunnelNu
     """dropped_count: those that reached the one before and ended."""
     FUNNEL_NUMBER_UNDER_WAY: _FunnelNumber.ValueType  # 3
     """under_way_count: those that are there and have not ended."""
+    FUNNEL_NUMBER_AFFECTED: _FunnelNumber.ValueType  # 4
+    """affected_count of the evidence for a cause: those that count at the way into the stage and meet its conditions. The
+    report must ask for the analysis, and the position be that of the evidence.
+    """
+    FUNNEL_NUMBER_LEFT: _FunnelNumber.ValueType  # 5
+    """left_count: those of the affected that left."""
 
 class FunnelNumber(_FunnelNumber, metaclass=_FunnelNumberEnumTypeWrapper):
-    """A number of a stage that has a list of sessions."""
+    """A number of a stage, or of a cause, that has a list of sessions."""
 
 FUNNEL_NUMBER_UNSPECIFIED: FunnelNumber.ValueType  # 0
 """Not allowed."""
@@ -299,6 +305,12 @@ FUNNEL_NUMBER_DROPPED: FunnelNumber.ValueType  # 2
 """dropped_count: those that reached the one before and ended."""
 FUNNEL_NUMBER_UNDER_WAY: FunnelNumber.ValueType  # 3
 """under_way_count: those that are there and have not ended."""
+FUNNEL_NUMBER_AFFECTED: FunnelNumber.ValueType  # 4
+"""affected_count of the evidence for a cause: those that count at the way into the stage and meet its conditions. The
+report must ask for the analysis, and the position be that of the evidence.
+"""
+FUNNEL_NUMBER_LEFT: FunnelNumber.ValueType  # 5
+"""left_count: those of the affected that left."""
 Global___FunnelNumber: _TypeAlias = FunnelNumber  # noqa: Y015
 
 class _Severity:
@@ -1162,7 +1174,9 @@ class FunnelAnalysis(_message.Message):
     session_count: _builtins.int
     """Sessions that were opened, or that reached the first of the steps that were asked for."""
     searched_session_count: _builtins.int
-    """Sessions in which causes were looked for: all, or a sample of a large number."""
+    """Sessions in which causes were looked for: all, or a sample of a large number. The numbers of affected sessions, and
+    their lists, are of these.
+    """
     compared_condition_count: _builtins.int
     """Conditions that were compared. The more there are, the stronger each has to be to be named."""
     @_builtins.property
@@ -1397,6 +1411,8 @@ class FunnelEvidence(_message.Message):
     ODDS_RATIO_FIELD_NUMBER: _builtins.int
     CORRELATED_FEATURES_FIELD_NUMBER: _builtins.int
     OTHER_COUNT_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     condition: _builtins.str
     """What holds for the affected sessions, in words."""
     affected_count: _builtins.int
@@ -1409,6 +1425,8 @@ class FunnelEvidence(_message.Message):
     """Share of the others that left, 0 to 1."""
     other_count: _builtins.int
     """Sessions at the step for which it does not hold. Those of which that is not known are in neither number."""
+    position: _builtins.int
+    """The stage or step that those that left did not reach, 1 for the first of the report's stages."""
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The features of the condition, by name."""
@@ -1420,6 +1438,10 @@ class FunnelEvidence(_message.Message):
     @_builtins.property
     def correlated_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Features that go together with it so often that one of them may be meant instead."""
+
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelFeatureCondition]:
+        """The condition as data, all of which hold. With position, it asks ListFunnelSessions for the affected sessions."""
 
     def __init__(
         self,
@@ -1433,14 +1455,93 @@ class FunnelEvidence(_message.Message):
         odds_ratio: Global___Estimate | None = ...,
         correlated_features: _abc.Iterable[_builtins.str] | None = ...,
         other_count: _builtins.int = ...,
+        conditions: _abc.Iterable[Global___FunnelFeatureCondition] | None = ...,
+        position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["odds_ratio", b"odds_ratio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_count", b"affected_count", "condition", b"condition", "correlated_features", b"correlated_features", "features", b"features", "left_count", b"left_count", "odds_ratio", b"odds_ratio", "other_count", b"other_count", "rate_with", b"rate_with", "rate_without", b"rate_without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_count", b"affected_count", "condition", b"condition", "conditions", b"conditions", "correlated_features", b"correlated_features", "features", b"features", "left_count", b"left_count", "odds_ratio", b"odds_ratio", "other_count", b"other_count", "position", b"position", "rate_with", b"rate_with", "rate_without", b"rate_without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FunnelEvidence: _TypeAlias = FunnelEvidence  # noqa: Y015
+
+@_typing.final
+class FunnelFeatureCondition(_message.Message):
+    """What holds for a feature of a session. A session of which the value is not known does not meet it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: _builtins.int
+    FLAG_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    feature: _builtins.str
+    """Name of the feature, for example app.network. What counts until the end of a later step has its number, for example
+    no_speech@2.
+    """
+    flag: _builtins.bool
+    """Of a feature that is true or false: which of the two, for example that a thing happened."""
+    text: _builtins.str
+    """Its text."""
+    number: _builtins.float
+    """Its number."""
+    @_builtins.property
+    def range(self) -> Global___FunnelFeatureRange:
+        """Bounds of its number."""
+
+    def __init__(
+        self,
+        *,
+        feature: _builtins.str = ...,
+        flag: _builtins.bool = ...,
+        text: _builtins.str = ...,
+        number: _builtins.float = ...,
+        range: Global___FunnelFeatureRange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "holds", b"holds", "number", b"number", "range", b"range", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "flag", b"flag", "holds", b"holds", "number", b"number", "range", b"range", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_holds: _TypeAlias = _typing.Literal["flag", "text", "number", "range"]  # noqa: Y015
+    _WhichOneofArgType_holds: _TypeAlias = _typing.Literal["holds", b"holds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_holds) -> _WhichOneofReturnType_holds | None: ...
+
+Global___FunnelFeatureCondition: _TypeAlias = FunnelFeatureCondition  # noqa: Y015
+
+@_typing.final
+class FunnelFeatureRange(_message.Message):
+    """Bounds of a number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ABOVE_FIELD_NUMBER: _builtins.int
+    AT_MOST_FIELD_NUMBER: _builtins.int
+    above: _builtins.float
+    """It is above this. Absent means no bound."""
+    at_most: _builtins.float
+    """It is this or below. Absent means no bound."""
+    def __init__(
+        self,
+        *,
+        above: _builtins.float | None = ...,
+        at_most: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_above", b"_above", "_at_most", b"_at_most", "above", b"above", "at_most", b"at_most"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_above", b"_above", "_at_most", b"_at_most", "above", b"above", "at_most", b"at_most"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__above: _TypeAlias = _typing.Literal["above"]  # noqa: Y015
+    _WhichOneofArgType__above: _TypeAlias = _typing.Literal["_above", b"_above"]  # noqa: Y015
+    _WhichOneofReturnType__at_most: _TypeAlias = _typing.Literal["at_most"]  # noqa: Y015
+    _WhichOneofArgType__at_most: _TypeAlias = _typing.Literal["_at_most", b"_at_most"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__above) -> _WhichOneofReturnType__above | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__at_most) -> _WhichOneofReturnType__at_most | None: ...
+
+Global___FunnelFeatureRange: _TypeAlias = FunnelFeatureRange  # noqa: Y015
 
 @_typing.final
 class FunnelGain(_message.Message):
@@ -1871,6 +1972,7 @@ class ListFunnelSessionsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
     PERIOD_START_TIME_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The stage or step, 1 for the first."""
     number: Global___FunnelNumber.ValueType
@@ -1893,6 +1995,13 @@ class ListFunnelSessionsRequest(_message.Message):
         FUNNEL_PERIOD_UNKNOWN. Absent means all.
         """
 
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunnelFeatureCondition]:
+        """Only for AFFECTED and LEFT: the conditions of the cause, as its evidence has them. All hold. One on a feature that
+        the analysis does not have at this position is refused with FUNNEL_FEATURE_UNKNOWN, and one that does not fit its
+        feature with FUNNEL_CONDITION_MISFIT.
+        """
+
     def __init__(
         self,
         *,
@@ -1903,10 +2012,11 @@ class ListFunnelSessionsRequest(_message.Message):
         page_token: _builtins.str = ...,
         segment: Global___FunnelSegmentKey | None = ...,
         period_start_time: _timestamp_pb2.Timestamp | None = ...,
+        conditions: _abc.Iterable[Global___FunnelFeatureCondition] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["period_start_time", b"period_start_time", "report", b"report", "segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "page_size", b"page_size", "page_token", b"page_token", "period_start_time", b"period_start_time", "position", b"position", "report", b"report", "segment", b"segment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "period_start_time", b"period_start_time", "position", b"position", "report", b"report", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1923,10 +2033,22 @@ class ListFunnelSessionsResponse(_message.Message):
     SESSIONS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    REPORT_SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    SEARCHED_SESSION_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
     stage: _builtins.str
     """Name of the stage or step, as the report has it."""
+    condition: _builtins.str
+    """The conditions of a cause in words, in the language of the report. Empty for the other numbers."""
+    report_session_count: _builtins.int
+    """For a cause: the sessions of the report, as session_count of its analysis. Told with the first page only."""
+    searched_session_count: _builtins.int
+    """For a cause: those of them in which causes were looked for, as searched_session_count. If these are fewer, the
+    report was of more than 200,000 sessions; then the list is of the same sample, as the number is. Told with the first
+    page only.
+    """
     @_builtins.property
     def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """UUIDs of sessions, the newest first: by the time at which they were opened, then by their text."""
@@ -1947,10 +2069,13 @@ class ListFunnelSessionsResponse(_message.Message):
         sessions: _abc.Iterable[Global___FunnelSession] | None = ...,
         warnings: _abc.Iterable[Global___FunnelWarning] | None = ...,
         stage: _builtins.str = ...,
+        condition: _builtins.str = ...,
+        report_session_count: _builtins.int = ...,
+        searched_session_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "session_ids", b"session_ids", "sessions", b"sessions", "stage", b"stage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "next_page_token", b"next_page_token", "report_session_count", b"report_session_count", "searched_session_count", b"searched_session_count", "session_ids", b"session_ids", "sessions", b"sessions", "stage", b"stage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
