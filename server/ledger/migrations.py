@@ -327,4 +327,5 @@ ALL: tuple[Migration, ...] = (
     count_attempts_at_reports_from_the_first,
     show_expiry_and_sources,
     renew_macros,
+    renew_macros,
 )
