@@ -20,6 +20,9 @@ from server.funnel.step_data import StepData
 PAIR_GUARD = 1.5
 """A pair needs so many times the numbers that a single condition needs: pairs are many, and most are small."""
 
+ROUNDING = 1e-6
+"""A pair that says no more than this beyond another is the same pair, with the two conditions in the other order."""
+
 
 def finer(model: StepModel, coarse: Tested) -> Tested:
     """The best pair that has one of the two conditions of a coarse one; then the best that has the new one."""
@@ -44,7 +47,7 @@ def _with_each(model: StepModel, pair: Tested, held: int) -> Tested:
         costs = RANGE_COST * np.array([_ranges(term) + _ranges(kept) for term in conditions])
         worth = np.maximum(z, 0.0) ** 2 - costs
         k = int(worth.argmax())
-        if worth[k] > value:
+        if worth[k] > value + ROUNDING:
             other, value = conditions[k], float(worth[k])
             both = Term(
                 kept.conditions + other.conditions, kept.features + other.features, kept.members + other.members
@@ -86,7 +89,7 @@ class _Tests:
     @classmethod
     def of(cls, model: StepModel, kept: Term) -> _Tests:
         """Fits the model once; its sums over each code are those of the sessions for which the condition holds."""
-        result, columns = model.fitted(set())
+        result, columns = model.fitted(set()), model.columns(set())
         holds = kept.column(model.data)
         weighted = columns * (result.weights * holds)[:, None]
         return cls(

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from server.funnel.causes import CauseSettings, related
-from server.funnel.coding import CodedFeature, coded
+from server.funnel.causes import CauseSettings, code_table, related
+from server.funnel.coding import CodedFeature
 from server.funnel.logistic import Floats, fit
 from server.funnel.model import TERM_RIDGE
-from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
+from server.funnel.step_data import CodedTable, StepData
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
 RIDGE = 5.0
@@ -54,18 +54,29 @@ class _Step:
 
 
 class ImprovementModel:
-    """The models of all steps of a table, fitted once for any number of questions."""
+    """The models of all steps of a table, fitted once for any number of questions.
+
+    Args:
+        table: The sessions.
+        report: What the search for causes found in them.
+        settings: Those of the search.
+        codes: What ``code_table`` made of both, where it was made before.
+        draws: How many draws give the intervals.
+        seed: The seed of the draws.
+    """
 
     def __init__(
         self,
         table: SessionTable,
         report: CauseReport,
         settings: CauseSettings | None = None,
+        codes: CodedTable | None = None,
         *,
         draws: int = 400,
         seed: int = 0,
     ) -> None:
         settings = settings or CauseSettings()
+        codes = codes or code_table(table, settings)
         self._rng = np.random.default_rng(seed)
         self._sessions = table.sessions
         averaged = np.arange(table.sessions)
@@ -73,10 +84,8 @@ class ImprovementModel:
             averaged = self._rng.choice(averaged, MOST_AVERAGED, replace=False)
         everywhere = {cause: cause.holds(table) for cause in report.causes}
         self._holds = {cause: flags[averaged] for cause, flags in everywhere.items()}
-        features = tuple(feature for feature in coded(table) if feature.name not in report.growing)
         self._steps = [
-            self._fitted(table, features, number, settings, draws, averaged, everywhere)
-            for number in range(1, len(table.steps))
+            self._fitted(codes, number, settings, draws, averaged, everywhere) for number in range(1, len(table.steps))
         ]
         weights = self._weights_of(averaged, table.persons, draws)
         weights[:, 0] = 1.0
@@ -94,18 +103,16 @@ class ImprovementModel:
 
     def _fitted(
         self,
-        table: SessionTable,
-        features: tuple[CodedFeature, ...],
+        codes: CodedTable,
         number: int,
         settings: CauseSettings,
         draws: int,
         averaged: npt.NDArray[np.int64],
         holds: dict[Cause, Flags],
     ) -> _Step:
-        guards = Guards(settings.least_sessions, settings.least_outcomes)
-        data = step_data(table, features, number, guards, settings.most_rows, settings.seed)
+        data = codes.step(number)
         if data is None:
-            return self._rate_only(table, number, draws, len(averaged))
+            return self._rate_only(codes.table, number, draws, len(averaged))
         causes = [cause for cause in holds if cause.step_number == number]
         blocks = list(_adjusting(data, causes, settings))
 
@@ -182,7 +189,7 @@ def _adjusting(data: StepData, causes: Sequence[Cause], settings: CauseSettings)
     """The features that are adjusted for, with their groups: all but those for which a cause stands."""
     named = {c.feature for cause in causes if cause.kind == "one" for c in cause.conditions}
     places = [k for k, feature in enumerate(data.features) if feature.name in named]
-    together = related(data, feature_correlations(data), settings)
+    together = related(data, settings)
     stood_for = {other for place in places for other in together[place]}
     return [(f, data.groups[k]) for k, f in enumerate(data.features) if k not in stood_for]
 

@@ -50,6 +50,8 @@ class StepModel:
     """For each feature those, itself among them, that go together with it so closely that one stands for all."""
     terms: list[Term] = field(default_factory=list)
     _latest: Floats | None = field(default=None, init=False, repr=False)
+    _fits: dict[frozenset[int], Fit] = field(default_factory=dict, init=False, repr=False)
+    _fitted_terms: tuple[tuple[Condition, ...], ...] = field(default=(), init=False, repr=False)
 
     def replaced(self, places: list[int]) -> set[int]:
         """The features whose groups leave the model while conditions on the features at ``places`` are looked at.
@@ -70,18 +72,33 @@ class StepModel:
             column += block.shape[1]
         return made
 
-    def fitted(self, without: Set[int]) -> tuple[Fit, Floats]:
-        """The fit with an intercept, the terms and the adjusting columns, in this order; and these columns."""
+    def own_columns(self) -> Floats:
+        """An intercept and the terms."""
+        return np.column_stack([np.ones(len(self.data.left)), *(term.column(self.data) for term in self.terms)])
+
+    def columns(self, without: Set[int]) -> Floats:
+        """An intercept, the terms and the adjusting columns, in this order."""
         groups = enumerate(self.data.groups)
-        adjusting = [block[self.data.codes[k]] for k, block in groups if k not in without]
-        ones = np.ones((len(self.data.left), 1))
-        columns = np.hstack([ones, *(term.column(self.data)[:, None] for term in self.terms), *adjusting])
+        return np.hstack([self.own_columns(), *(block[self.data.codes[k]] for k, block in groups if k not in without)])
+
+    def fitted(self, without: Set[int]) -> Fit:
+        """The fit of ``columns``. It is kept until the terms change, without the columns, which are large."""
+        terms = tuple(term.conditions for term in self.terms)
+        if terms != self._fitted_terms:
+            self._fitted_terms, self._fits = terms, {}
+        places = frozenset(without)
+        if places not in self._fits:
+            self._fits[places] = self._fit(places)
+        return self._fits[places]
+
+    def _fit(self, without: frozenset[int]) -> Fit:
+        columns = self.columns(without)
         penalty = np.full(columns.shape[1], RIDGE)
         penalty[: 1 + len(self.terms)] = [0.0, *[TERM_RIDGE] * len(self.terms)]
         result = fit(columns, self.data.left, penalty, None if without else self._start(columns.shape[1]))
         if not without:
             self._latest = result.coefficients
-        return result, columns
+        return result
 
     def _start(self, number: int) -> Floats | None:
         """The coefficients of the last fit with all groups, and nothing for the terms that are new since."""

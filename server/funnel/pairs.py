@@ -31,7 +31,7 @@ def less_together(model: StepModel) -> list[Term]:
 
     They are no causes. But unless they are in the model, what goes with the absence of the one is named with the other.
     """
-    result, columns = model.fitted(set())
+    result, columns = model.fitted(set()), model.columns(set())
     weighted = columns * result.weights[:, None]
     found = []
     for k, term in enumerate(model.terms):
@@ -50,7 +50,7 @@ def less_together(model: StepModel) -> list[Term]:
 def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, int]:
     """The two conditions that most raise leaving beyond what each does alone; and how many pairs were tried."""
     data = model.data
-    result, columns = model.fitted(set())
+    result, columns = model.fitted(set()), model.columns(set())
     penalised = result.information + np.diag(result.penalty)
     weighted = columns * result.weights[:, None]
     best: Tested | None = None
@@ -59,25 +59,26 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
     for k, term in enumerate(terms):
         later = [j for j in range(k + 1, len(terms)) if terms[j].features[0] not in model.together[term.features[0]]]
         later = [j for j in later if not (_negates(term) and _negates(terms[j]))]  # That is the pair of both flags.
-        products = [(j, single[k] * single[j]) for j in later]
+        rows = np.flatnonzero(single[k])
+        products = [(j, single[j][rows]) for j in later]
         products = [(j, product) for j, product in products if data.enough(float(product.sum()), PAIR_GUARD)]
         if not products:
             continue
         tried += len(products)
-        pairs = np.array([product for _, product in products]).T
-        crossed = weighted.T @ pairs
-        own = pairs.T @ result.weights
+        pairs = np.array([product for _, product in products])
+        crossed = (pairs @ weighted[rows]).T
+        own = pairs @ result.weights[rows]
         solved = solve(penalised, crossed)
         variance = own - np.einsum("ij,ij->j", crossed, solved)
         usable = variance > LEAST_LEFT * own
-        effect = pairs.T @ result.residuals
+        effect = pairs @ result.residuals[rows]
         z = np.where(usable, effect / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
         for place in np.flatnonzero(z > LEAST_CLEAR).tolist():
             other = terms[products[place][0]]
             if (_negates(term) or _negates(other)) and not _both_matter(data, single[k], single[products[place][0]]):
                 z[place] = 0.0
             elif data.persons is not None:
-                left_of_it = pairs[:, place] - columns @ solved[:, place]
+                left_of_it = single[k] * single[products[place][0]] - columns @ solved[:, place]
                 z[place] /= np.sqrt(inflation(left_of_it * result.residuals, data.persons))
         at = int(z.argmax())
         if best is None or z[at] > best.z:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 
@@ -98,6 +98,24 @@ class StepData:
         number = int(np.clip(self.left.sum() / LEAVERS_FOR_A_GROUP, FEWEST_GROUPS, MOST_GROUPS))
         return tuple(_groups(f, self.counts[self.span(k)], number) for k, f in enumerate(self.features))
 
+    @cached_property
+    def correlations(self) -> Floats:
+        """The largest correlation, without its sign, between conditions on each two features, or their order."""
+        columns: list[tuple[int, Floats]] = []
+        for place, (feature, some) in enumerate(zip(self.features, self.candidates, strict=True)):
+            columns += [(place, c.members.astype(float)) for c in some if c.condition.operator != "in"]
+            columns += [(place, scores(feature, self.counts[self.span(place)]))] if feature.ordered > 2 and some else []
+        owner = np.array([place for place, _ in columns], dtype=int)
+        values = np.zeros((self.offsets[-1], len(columns)))
+        for k, (place, column) in enumerate(columns):
+            values[self.span(place), k] = column
+        mean = self.counts @ values / len(self.left)
+        joint = values.T @ self.gram(np.ones(len(self.left))) @ values / len(self.left) - np.outer(mean, mean)
+        spread = np.sqrt(np.diag(joint))
+        found = np.zeros((len(self.features), len(self.features)))
+        np.maximum.at(found, (owner[:, None], owner[None, :]), np.abs(joint) / np.outer(spread, spread))
+        return found
+
 
 def _groups(feature: CodedFeature, counts: Floats, number: int) -> Floats:
     """Levels of a text; ranges of about equal size of a number, and its score. The largest group is the reference."""
@@ -161,19 +179,33 @@ def step_data(
     return StepData(rows, known, codes, left.astype(float), guards, persons)
 
 
-def feature_correlations(data: StepData) -> Floats:
-    """The largest correlation, without its sign, between conditions on each two features, or their order."""
-    columns: list[tuple[int, Floats]] = []
-    for place, (feature, some) in enumerate(zip(data.features, data.candidates, strict=True)):
-        columns += [(place, c.members.astype(float)) for c in some if c.condition.operator != "in"]
-        columns += [(place, scores(feature, data.counts[data.span(place)]))] if feature.ordered > 2 and some else []
-    owner = np.array([place for place, _ in columns], dtype=int)
-    values = np.zeros((data.offsets[-1], len(columns)))
-    for k, (place, column) in enumerate(columns):
-        values[data.span(place), k] = column
-    mean = data.counts @ values / len(data.left)
-    joint = values.T @ data.gram(np.ones(len(data.left))) @ values / len(data.left) - np.outer(mean, mean)
-    spread = np.sqrt(np.diag(joint))
-    found = np.zeros((len(data.features), len(data.features)))
-    np.maximum.at(found, (owner[:, None], owner[None, :]), np.abs(joint) / np.outer(spread, spread))
-    return found
+@dataclass
+class CodedTable:
+    """A table whose features were coded once: the search for causes and the model of improvements read the same.
+
+    Attributes:
+        table: The sessions.
+        features: Its features but for those that grow.
+        growing: The names of these.
+        guards: The least numbers.
+        most_rows: So many sessions a step at most are drawn at random.
+        seed: The seed of that draw.
+    """
+
+    table: SessionTable
+    features: tuple[CodedFeature, ...]
+    growing: tuple[str, ...]
+    guards: Guards
+    most_rows: int
+    seed: int
+    _steps: dict[int, StepData | None] = field(default_factory=dict, init=False, repr=False)
+
+    def step(self, number: int) -> StepData | None:
+        """The sessions of a step, or None where they are too few or nearly all the same."""
+        if number not in self._steps:
+            self._steps[number] = self.step_where(number, None)
+        return self._steps[number]
+
+    def step_where(self, number: int, under_way_left: Flags | None) -> StepData | None:
+        """The same where of the sessions under way these left; see ``step_data``."""
+        return step_data(self.table, self.features, number, self.guards, self.most_rows, self.seed, under_way_left)
