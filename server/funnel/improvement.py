@@ -18,7 +18,7 @@ from scipy import special
 from server.funnel.causes import CauseSettings, related
 from server.funnel.coding import CodedFeature, coded
 from server.funnel.logistic import Floats, fit
-from server.funnel.model import TERM_RIDGE
+from server.funnel.model import TERM_RIDGE, of_opposite_cells
 from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
@@ -180,7 +180,7 @@ class ImprovementModel:
 
 def _adjusting(data: StepData, causes: Sequence[Cause], settings: CauseSettings) -> list[tuple[CodedFeature, Floats]]:
     """The features that are adjusted for, with their groups: all but those for which a cause stands."""
-    named = {c.feature for cause in causes if cause.kind == "one" for c in cause.conditions}
+    named = {c.feature for cause in causes if cause.kind == "one" for c in cause.conditions} | of_opposite_cells(causes)
     places = [k for k, feature in enumerate(data.features) if feature.name in named]
     together = related(data, feature_correlations(data), settings)
     stood_for = {other for place in places for other in together[place]}
