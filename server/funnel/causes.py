@@ -13,8 +13,8 @@ from server.funnel.coding import coded
 from server.funnel.finer_pairs import finer
 from server.funnel.growing import growing_features
 from server.funnel.logistic import Floats
-from server.funnel.model import STEEP, StepModel, Term
-from server.funnel.pairs import best_pair, less_together, pair_terms
+from server.funnel.model import STEEP, StepModel, Term, of_opposite_cells
+from server.funnel.pairs import best_pair, less_together, other_cell, pair_terms
 from server.funnel.singles import SingleTests
 from server.funnel.step_data import CodedTable, Guards, StepData
 from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
@@ -171,7 +171,9 @@ class _StepSearch:
             best, tried = best_pair(self.model, singles)
             if best is None or best.z < special.ndtri(1.0 - self.false_alarm / 2 / tried):
                 break
-            self.model.terms.append(finer(self.model, best).term)
+            found = finer(self.model, best).term
+            other = other_cell(self.model, found, singles)
+            self.model.terms += [found] if other is None else [found, other]
         return tried
 
     @property
@@ -270,7 +272,9 @@ class _StepSearch:
 
 def _stood_for(model: StepModel) -> set[int]:
     """The features for which the terms of a model stand."""
-    return model.replaced([place for term in model.terms if len(term.features) == 1 for place in term.features])
+    both = of_opposite_cells(model.terms)
+    placed = ((term, zip(term.features, term.conditions, strict=True)) for term in model.terms)
+    return model.replaced([k for term, some in placed for k, c in some if len(term.features) == 1 or c.feature in both])
 
 
 def _cause(

@@ -8,7 +8,7 @@ and of the weights of the sessions give the intervals. It is right as far as the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -18,7 +18,7 @@ from scipy import special
 from server.funnel.causes import CauseSettings, code_table, related
 from server.funnel.coding import CodedFeature
 from server.funnel.logistic import Floats, fit
-from server.funnel.model import TERM_RIDGE
+from server.funnel.model import TERM_RIDGE, of_opposite_cells
 from server.funnel.step_data import CodedTable, StepData
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
@@ -27,6 +27,8 @@ RIDGE = 5.0
 make every effect look smaller."""
 BOUND_SPREAD = 1.3
 """How much wider the error of an effect is where the bound of a number was estimated too."""
+CLEARLY_LESS = -2.0
+"""By so many standard errors."""
 MOST_AVERAGED = 10_000
 """Predictions are averaged over so many sessions at most, drawn at random."""
 
@@ -38,11 +40,13 @@ class _Step:
     """A step's predictions: the log-odds of leaving for each averaged session and draw, and each cause's effect.
 
     The first draw is the estimate itself. ``known_at`` is the step from which on all that they rest on is known.
+    ``later`` are the effects that causes of earlier steps have here.
     """
 
     predictor: Draws
     effects: dict[Cause, Draws]
     known_at: int = 1
+    later: dict[Cause, Draws] = field(default_factory=dict)
 
     def going_on(self, removed: Sequence[Cause], holds: dict[Cause, Flags]) -> Draws:
         """The probability of going on, without the effects of some causes."""
@@ -87,6 +91,8 @@ class ImprovementModel:
         self._steps = [
             self._fitted(codes, number, settings, draws, averaged, everywhere) for number in range(1, len(table.steps))
         ]
+        if _patience([effect for step in self._steps for effect in step.later.values()]):
+            self._steps = [replace(step, effects=step.effects | step.later) for step in self._steps]
         weights = self._weights_of(averaged, table.persons, draws)
         weights[:, 0] = 1.0
         self._weights = weights / weights.sum(axis=0)
@@ -132,7 +138,8 @@ class ImprovementModel:
         coefficients = result.coefficients[:, None] + errors
         predictor = columns(averaged).astype(np.float32) @ coefficients.astype(np.float32)
         effects = {cause: coefficients[1 + k].astype(np.float32) for k, cause in enumerate(causes)}
-        return _Step(predictor, effects, max((feature.known_at for feature in data.features), default=1))
+        known_at = max((feature.known_at for feature in data.features), default=1)
+        return _Step(predictor, effects, known_at, _later(number, data, blocks, coefficients, holds))
 
     def _rate_only(self, table: SessionTable, number: int, draws: int, rows: int) -> _Step:
         """A step with too little data for a model: its rate of leaving, the same for all."""
@@ -185,9 +192,41 @@ class ImprovementModel:
         return completing
 
 
+def _later(
+    number: int,
+    data: StepData,
+    blocks: Sequence[tuple[CodedFeature, Floats]],
+    coefficients: Floats,
+    holds: dict[Cause, Flags],
+) -> dict[Cause, Draws]:
+    """The effects at a step of single conditions that are causes of earlier steps, where no cause has their feature."""
+    found: dict[Cause, Draws] = {}
+    end = len(coefficients)
+    for feature, block in reversed(blocks):
+        own = coefficients[end - block.shape[1] : end]
+        end -= block.shape[1]
+        there = {cause: holds[cause][data.rows] for cause in holds if cause.step_number < number}
+        earlier = [c for c in there if c.feature == feature.name and data.enough(float(there[c].sum()))]
+        if earlier:
+            beside = np.array([np.ones(len(data.rows)), *(there[cause] for cause in earlier)]).T
+            effects = np.linalg.lstsq(beside, block[feature.codes[data.rows]], rcond=None)[0][1:] @ own
+            found |= zip(earlier, effects.astype(np.float32), strict=True)
+    return found
+
+
+def _patience(later: Sequence[Draws]) -> bool:
+    """Whether who went on although a cause held clearly leaves less often at later steps, over all causes and steps.
+
+    Then people differ in patience, which no feature shows: without the causes the less patient would come there, too,
+    and leave more often than those that do come there.
+    """
+    z = [float(effect[0] / effect[1:].std()) for effect in later]
+    return bool(z) and sum(z) < CLEARLY_LESS * len(z) ** 0.5
+
+
 def _adjusting(data: StepData, causes: Sequence[Cause], settings: CauseSettings) -> list[tuple[CodedFeature, Floats]]:
     """The features that are adjusted for, with their groups: all but those for which a cause stands."""
-    named = {c.feature for cause in causes if cause.kind == "one" for c in cause.conditions}
+    named = {c.feature for cause in causes if cause.kind == "one" for c in cause.conditions} | of_opposite_cells(causes)
     places = [k for k, feature in enumerate(data.features) if feature.name in named]
     together = related(data, settings)
     stood_for = {other for place in places for other in together[place]}

@@ -6,14 +6,14 @@ terms.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from server.funnel.logistic import Fit, Floats, fit
 from server.funnel.step_data import StepData
-from server.funnel.types import Condition, Flags
+from server.funnel.types import Cause, Condition, Flags, Operator
 
 RIDGE = 1.0
 """The penalty of what is only adjusted for."""
@@ -23,6 +23,9 @@ STEEP = 2.0
 """Log-odds from which on the log-likelihood is not nearly quadratic: where nearly all of the affected leave."""
 LEAST_LEFT = 0.02
 """A condition of which less of its variance is left, when the others are held equal, is not tested."""
+
+NEGATED: Mapping[Operator, Operator] = {"is": "not", "not": "is"}
+"""The two operators of a flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,17 @@ class Term:
         for place, members in zip(self.features, self.members, strict=True):
             made *= members[data.codes[place]]
         return made
+
+
+def of_opposite_cells(found: Sequence[Term] | Sequence[Cause]) -> set[str]:
+    """The flags of two pairs with opposite conditions, such as one flag without the other and the other way round.
+
+    Such pairs stand for both flags: beside what each flag does alone they would say the same.
+    """
+    pairs = [some.conditions for some in found if len(some.conditions) == 2]
+    said = {frozenset((c.feature, c.operator) for c in pair) for pair in pairs}
+    opposites = [frozenset((c.feature, NEGATED.get(c.operator)) for c in pair) for pair in pairs]
+    return {c.feature for pair, opposite in zip(pairs, opposites, strict=True) if opposite in said for c in pair}
 
 
 @dataclass

@@ -8,9 +8,10 @@ import numpy as np
 
 from server.funnel.finer_pairs import PAIR_GUARD
 from server.funnel.logistic import Floats, inflation, solve
-from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
+from server.funnel.model import LEAST_LEFT, NEGATED, StepModel, Term, Tested
 from server.funnel.singles import other_side
 from server.funnel.step_data import StepData
+from server.funnel.types import Condition
 
 PAIR_CUTS = (1 / 3, 2 / 3)
 """The shares of sessions below the bounds at which a number enters a pair."""
@@ -84,6 +85,20 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
         if best is None or z[at] > best.z:
             best = Tested(_both(term, terms[products[at][0]]), float(z[at]))
     return best, tried
+
+
+def other_cell(model: StepModel, pair: Term, terms: Sequence[Term]) -> Term | None:
+    """The pair with the opposites of both flags, where clearly more leave there, too.
+
+    So it is where exactly one of two flags matters. Beside what each flag does alone the two pairs say the same, so no
+    test of pairs finds the second.
+    """
+    opposites = [(Condition(c.feature, NEGATED[c.operator]),) for c in pair.conditions if c.operator in NEGATED]
+    sides = [term for wanted in opposites for term in terms if term.conditions == wanted]
+    if len(sides) < 2:
+        return None
+    one, two = sides
+    return _both(one, two) if _both_matter(model.data, one.column(model.data), two.column(model.data)) else None
 
 
 def _negates(term: Term) -> bool:
