@@ -20,7 +20,8 @@ LINE_LENGTH: Final = 200
 END_S: Final = 1.0
 """How long its end is waited for. Another process that has the same standard error may keep it open."""
 
-_FRAME: Final = re.compile(r'^ +File "([^"\n]*)", line (\d+)', re.MULTILINE)
+# Python's own code of ``-m`` has no file, but a name such as <frozen runpy>.
+_FRAME: Final = re.compile(r'^ +File "([^"<\n]*)", line (\d+)', re.MULTILINE)
 _ERROR: Final = re.compile(r"^([A-Za-z_][\w.]*)(?::|$)")
 
 
@@ -79,8 +80,8 @@ class ErrorOutput:
         failure = start_failure(self._kept.decode(errors="replace"))
         values = {"error_type": failure.error_type, "frames": failure.frames, "exit_code": process.returncode}
         log.error("ray_process_ended_at_start", extra={"values": values})
-        said = f": {failure.last_line}" if failure.last_line else "."
-        return Unavailable(f"The process that owns Ray ended at its start{said}", reason=Reason.CLUSTER_LOST)
+        said = f": {failure.last_line.rstrip('.')}" if failure.last_line else ""
+        return Unavailable(f"The process that owns Ray ended at its start{said}.", reason=Reason.CLUSTER_LOST)
 
 
 def start_failure(output: str) -> StartFailure:

@@ -129,7 +129,7 @@ def _next(answer: pb.GetRiskModelResponse) -> str:
     """When the next model comes."""
     if not answer.HasField("next_train_time"):
         return "No further one is learnt: VESTIBULE_RISK__TRAIN_EVERY_H is 0."
-    soon = ", or within an hour once there are twice as many sessions" if answer.stages else ""
+    soon = ", or within an hour once there are far more sessions" if answer.stages else ""
     return f"The next one is learnt at {time_text(answer.next_train_time)}{soon}."
 
 

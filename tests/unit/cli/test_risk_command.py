@@ -88,7 +88,7 @@ def test_every_reason_has_words() -> None:
 def test_the_model_is_shown_with_its_calibration(answers: Answers) -> None:
     shown = run("model").stdout
     assert "from 1,000 sessions" in shown
-    assert "learnt at 2026-11-30 14:05 UTC, or within an hour once there are twice as many sessions." in shown
+    assert "learnt at 2026-11-30 14:05 UTC, or within an hour once there are far more sessions." in shown
     assert "too little data" in shown
     assert "Calibration in STARTED" in shown
     assert "Calibration in IN_PROGRESS" not in shown

@@ -104,13 +104,13 @@ async def test_a_process_that_ends_at_its_start_says_why(
     await child.kill()
     assert failed.value.reason == "CLUSTER_LOST", "it is started again"
     assert failed.value.message == (
-        "The process that owns Ray ended at its start: ImportError: cannot import name 'nothing'"
+        "The process that owns Ray ended at its start: ImportError: cannot import name 'nothing'."
     )
     [line] = caplog.records
     assert line.msg == "ray_process_ended_at_start"
     values = vars(line)["values"]
     assert (values["error_type"], values["exit_code"]) == ("ImportError", 1)
-    assert values["frames"][-1] == "ray_tasks/fails_at_start.py:3"
+    assert values["frames"] == ["ray_tasks/fails_at_start.py:3"]
 
 
 async def test_what_it_writes_once_it_serves_is_not_kept() -> None:

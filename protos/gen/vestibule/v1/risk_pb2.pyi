@@ -277,7 +277,7 @@ class GetRiskModelResponse(_message.Message):
 
     @_builtins.property
     def next_train_time(self) -> _timestamp_pb2.Timestamp:
-        """When the next model is learnt at the latest. It is learnt within an hour once there are twice as many sessions.
+        """When the next model is learnt at the latest. It is learnt within an hour once there are far more sessions.
         Absent when none is learnt.
         """
 
