@@ -70,6 +70,8 @@ class Wording:
     def headline(self, report: FunnelReport) -> str:
         """What matters most, in a sentence or two."""
         worst = report.worst
+        if report.sessions and worst is None and report.unknown:
+            return self.notes(report)[0]
         if not report.sessions or worst is None:
             return self.texts(_nothing_said(report))
         count = worst.count
@@ -88,6 +90,11 @@ class Wording:
         if not others:
             return f"{text} {self.texts('by_rule_points', first=first)}"
         return f"{text} {self.texts('by_rule_points_then', first=first, others=self.texts.listed(others))}"
+
+    def notes(self, report: FunnelReport) -> list[str]:
+        """A sentence for each name in the request that nothing has."""
+        told = [(self.texts(f"unknown_{found.kind}", name=found.name), found.suggestion) for found in report.unknown]
+        return [f"{text} {self.texts('unknown_like', name=like)}" if like else text for text, like in told]
 
     def first_change(self, report: FunnelReport) -> str:
         """What to change first and why, in a few sentences; empty without a recommendation."""
@@ -126,6 +133,8 @@ class Wording:
     def worth(self, found: Recommendation) -> str:
         """What a recommendation should bring, in a sentence."""
         gain, rise = found.completions, found.improvement
+        if found.evidence is None and not gain.high:
+            return self.texts("worth_nothing_alone")
         if found.evidence is None and not rise.high:
             return self.texts("worth_from_nothing", value=self.number(gain.high))
         if found.evidence is None:
@@ -144,8 +153,9 @@ class Wording:
         found = report.roi
         if found is None:
             return ""
+        rise = {"rise": self.percent(found.improvement.mid)} if found.rate.mid else {}
         return self.texts(
-            "together",
+            "together" if rise else "together_from_nothing",
             rate=self.percent(found.rate.mid),
             range=self.percent_range(found.rate),
             then=self.percent(found.rate_then.mid),
@@ -153,7 +163,7 @@ class Wording:
             value=self.number(found.completions.mid),
             low=self.number(found.completions.low),
             high=self.number(found.completions.high),
-            rise=self.percent(found.improvement.mid),
+            **rise,
         )
 
     def caution(self, report: FunnelReport) -> str:
