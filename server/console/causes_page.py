@@ -137,6 +137,7 @@ def groups_of(evidence: FunnelEvidence, chosen: Filter, texts: Texts) -> tuple[G
     """The affected, with links to their lists, and the others, each with its interval."""
     others = evidence.other_count
     left = round(evidence.rate_without * others)
+    others_label = "causes_others_known" if evidence.unknown_count else "causes_others"
     return (
         GroupShown(
             texts("causes_affected"),
@@ -146,7 +147,12 @@ def groups_of(evidence: FunnelEvidence, chosen: Filter, texts: Texts) -> tuple[G
             sessions_address(chosen, evidence, "affected"),
             sessions_address(chosen, evidence, "left"),
         ),
-        GroupShown(texts("causes_others"), left, others, wilson(left, others)),
+        GroupShown(
+            texts(others_label),
+            left,
+            others,
+            wilson(left, others),
+        ),
     )
 
 

@@ -101,7 +101,7 @@ class FunnelOptimizer:
         drop_offs = tuple(self._judged(count, data.table) for count in data.steps)
         rate = completion_rate(drop_offs)
         found = _causes(data.table)
-        evident = [self._of_cause(found, cause, drop_offs, sessions) for cause in found.report.causes]
+        evident = [self._of_cause(found, cause, data, sessions) for cause in found.report.causes]
         explained = {cause.step_number for cause in found.report.causes}
         ruled = self._ruled(drop_offs, explained | data.absent)
         rules = [by_rule(step, drop_offs, self._rules.high, sessions, self._texts) for step in ruled]
@@ -131,9 +131,11 @@ class FunnelOptimizer:
         severe = [step for step in drop_offs if step.severity in _SEVERE and step.rate.mid > high]
         return sorted((step for step in severe if step.count.step not in leave_out), key=lambda step: -step.rate.mid)
 
-    def _of_cause(self, found: _Found, cause: Cause, drop_offs: tuple[DropOff, ...], sessions: int) -> Recommendation:
-        count = drop_offs[cause.step_number - 1].count
-        return of_cause(cause, found.improvements[cause], sessions / found.sessions, self._texts, count.names)
+    def _of_cause(self, found: _Found, cause: Cause, data: FunnelData, sessions: int) -> Recommendation:
+        names = data.steps[cause.step_number - 1].names
+        counted = int(data.table.at_risk(cause.step_number).sum()) if data.table else 0
+        unknown = max(0, counted - cause.affected - cause.others)
+        return of_cause(cause, found.improvements[cause], sessions / found.sessions, self._texts, names, unknown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Evidence:
         features: The features of the condition, by name.
         correlated: Labels of features that go together with it so often that one of them may be meant.
         conditions: The condition as data, all of which hold.
+        unknown: Sessions at the step of which it is not known whether they meet it. They are not compared.
     """
 
     condition: str
@@ -46,6 +47,7 @@ class Evidence:
     features: tuple[str, ...]
     correlated: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Roi:
 
 
 def of_cause(
-    cause: Cause, bring: Improvement, sessions: float, texts: ReportTexts, steps: tuple[str, ...]
+    cause: Cause, bring: Improvement, sessions: float, texts: ReportTexts, steps: tuple[str, ...], unknown: int = 0
 ) -> Recommendation:
     """The recommendation for a cause.
 
@@ -123,6 +125,7 @@ def of_cause(
         sessions: How many sessions of the report one of those that were searched stands for.
         texts: What is said.
         steps: The stages or steps of the funnel.
+        unknown: Sessions at the step of which it is not known whether they meet the conditions.
     """
     features = tuple(feature_name(c.feature) for c in cause.conditions)
     text = texts.of_cause(features, opposite=any(c.operator == "not" for c in cause.conditions))
@@ -148,6 +151,7 @@ def of_cause(
                 _label(f, texts) for f in dict.fromkeys(map(feature_name, cause.correlated)) if f not in features
             ),
             conditions=cause.conditions,
+            unknown=unknown,
         ),
         steps=steps,
     )

@@ -12,6 +12,7 @@ from typing import Final
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
+from server.funnel.span import MOST_ASKED
 from server.funnel.trend import Share, StepTrend
 from server.funnel.types import Interval
 from server.languages.formats import Count, Formats
@@ -124,6 +125,7 @@ class Wording:
             "odds": self.decimal(seen.odds.mid),
             "low": self.decimal(seen.odds.low),
             "high": self.decimal(seen.odds.high),
+            "others": self.texts("others_known" if seen.unknown else "others"),
         }
         text = self.texts("why", stage=stage, condition=seen.condition, **values)
         if not seen.correlated:
@@ -212,7 +214,8 @@ class Wording:
         if rest:
             share = sum(version.sessions for version in rest) / known
             told.append(self._version("versions_more", share, number=self.number(len(rest))))
-        return self.texts("versions", versions=", ".join(told))
+        partly = known < min(report.sessions, MOST_ASKED)
+        return self.texts("versions_known" if partly else "versions", versions=", ".join(told))
 
     def rate(self, share: Share) -> str:
         """A share of the trend; a dash where nothing is known."""

@@ -161,6 +161,7 @@ def _recommendation_message(found: Recommendation, stages: Sequence[str]) -> fun
             affected_count=seen.affected,
             left_count=seen.left,
             other_count=seen.others,
+            unknown_count=seen.unknown,
             rate_with=seen.rate_with,
             rate_without=seen.rate_without,
             odds_ratio=_estimate(seen.odds),
@@ -198,6 +199,7 @@ def _evidence(message: funnel_pb2.FunnelEvidence) -> Evidence:
         features=tuple(message.features),
         correlated=tuple(message.correlated_features),
         conditions=tuple(map(condition_of, message.conditions)),
+        unknown=message.unknown_count,
     )
 
 

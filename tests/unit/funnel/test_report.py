@@ -121,6 +121,8 @@ def test_a_change_is_said_with_its_evidence_and_as_a_correlation() -> None:
         "they left no more often than the others: 55 more completions (20 to 90), +11 %. This is a correlation: only "
         "an experiment shows whether the change helps."
     )
+    partly = replace(CHANGE, evidence=replace(EVIDENCE, unknown=7))
+    assert " left, and 20 % of the others of which it is known. Among " in SAY.why(partly)
     assert SAY.marks(CHANGE) == "user experience, low effort, quick win"
     caution = SAY.caution(with_evidence())
     assert "which is a correlation" in caution
