@@ -85,6 +85,7 @@ def report(
       vestibule funnel report --json | jq '.drop_offs[] | select(.severity == "critical")'
     """
     from server.services.funnel_messages import report_of
+    from server.services.funnel_warnings import unknown_in
 
     request = funnel_request(start, end, client_id, steps, window, order, flow)
     if len(request.steps) == 1:
@@ -101,7 +102,7 @@ def report(
         behind = cause_request(request, reply.analysis, cause, left=left)
         show_sessions(behind, lister(address, state_dir, stopped, ANALYSIS_TIMEOUT_S), as_json=as_json)
         return
-    found = report_of(reply.analysis, language)
+    found = report_of(reply.analysis, language, unknown_in(request, reply.warnings))
     if html_file is not None:
         _write_page(found, html_file)
     if as_json:

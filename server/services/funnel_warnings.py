@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from google.protobuf.message import Message
 from vestibule.v1 import funnel_pb2
 
 from server.analytics.known_names import Name, NameKind, UnknownName, most_like, unknown_names
+from server.funnel.report import UnknownName as UnknownOfReport
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState
 
@@ -78,6 +79,26 @@ def named_in(request: Message, warning: funnel_pb2.FunnelWarning) -> str:
         found = getattr(found, name)
         found = found[int(place)] if place else found
     return str(found)
+
+
+def unknown_in(request: Message, warnings: Iterable[funnel_pb2.FunnelWarning]) -> Iterator[UnknownOfReport]:
+    """The names that nothing has, as a report tells them."""
+    kinds = {number: kind for kind, (number, _) in _KINDS.items()}
+    for warning in warnings:
+        if warning.kind in kinds:  # A newer server may know names of other kinds.
+            yield UnknownOfReport(kinds[warning.kind], named_in(request, warning), warning.suggestion)
+
+
+def absent_events(cursor: Cursor, names: Iterable[str], visible_to: str) -> set[str]:
+    """Those of some steps that are events which no session has.
+
+    Args:
+        cursor: Of a read.
+        names: Of events or stages.
+        visible_to: The client of the caller; empty for every client.
+    """
+    events = [Name("event", "", name) for name in names if name not in _STAGES]
+    return {found.name.text for found in unknown_names(cursor, events, visible_to)}
 
 
 def _group_warnings(
