@@ -18,7 +18,7 @@ LEAST_SHARE = 0.45
 """How much of that lead those have that left one step later. A feature that is fixed from the start, and low values of
 which make people leave, gives them little: they left as well."""
 LARGE_LEAD = 0.15
-"""A lead at the first step that few causes have. Beyond it a later step may show a small one the other way by chance."""
+"""A lead at the first step that few causes have. Beyond it a later one may be small, the other way by chance."""
 CHANCE_Z = -1.5
 """How far the other way, in standard errors."""
 LEAD_OF_A_STEP = 0.45
