@@ -116,7 +116,7 @@ def _fades(later: list[tuple[float, float]]) -> bool:
     if not rest:
         return False
     mean = sum(lead for lead, _ in rest) / len(rest)
-    error = sum(error**2 for _, error in rest) ** 0.5 / len(rest)
+    error = float(np.sqrt(sum(error**2 for _, error in rest))) / len(rest)
     return mean + error < LEAST_SHARE * later[0][0]
 
 
