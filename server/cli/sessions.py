@@ -109,7 +109,9 @@ def show(session_id: UUID, address: str | None, as_json: bool) -> None:
         show_json(as_dict(session))
     else:
         _show(session)
-        click.echo(f"\nvestibule sessions timeline {session.id} shows what happened in it, with the app's events.", err=True)
+        click.echo(
+            f"\nvestibule sessions timeline {session.id} shows what happened in it, with the app's events.", err=True
+        )
 
 
 def _show(session: Session) -> None:

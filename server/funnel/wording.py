@@ -36,13 +36,18 @@ class Wording:
 
     def percent(self, share: float) -> str:
         """A share, 0 to 1, in percent: whole ones, and one digit below ten."""
-        value = 100 * share
-        digits = 1 if abs(round(value, 1)) < 10 and round(value, 1) != round(value) else 0
-        return f"{self._formats.decimal(value, digits)} %"
+        return self._percent(share, fine=_is_fine(share))
 
     def percent_range(self, interval: Interval) -> str:
-        """The bounds of an interval of shares."""
-        return self.texts("to", low=self.percent(interval.low).removesuffix(" %"), high=self.percent(interval.high))
+        """The bounds of an interval of shares, neither of them with fewer digits than the estimate."""
+        fine = _is_fine(interval.mid)
+        low, high = (self._percent(bound, fine=fine or _is_fine(bound)) for bound in (interval.low, interval.high))
+        return self.texts("to", low=low.removesuffix(" %"), high=high)
+
+    def _percent(self, share: float, *, fine: bool) -> str:
+        """With one digit if it is fine, unless that is a zero."""
+        value = round(100 * share, 1)
+        return f"{self._formats.decimal(100 * share, 1 if fine and value != round(value) else 0)} %"
 
     def number(self, value: float) -> Count:
         """A count."""
@@ -228,6 +233,11 @@ class Wording:
 
     def _version(self, key: str, share: float, **values: object) -> str:
         return self.texts(key, share=self.percent(share), **values)
+
+
+def _is_fine(share: float) -> bool:
+    """Whether a share is so small that its percentage has a digit after the point."""
+    return abs(round(100 * share, 1)) < 10
 
 
 def _nothing_said(report: FunnelReport) -> str:

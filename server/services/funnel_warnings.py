@@ -21,6 +21,7 @@ _KINDS: Final[dict[NameKind, tuple[funnel_pb2.FunnelNameKind.ValueType, str]]] =
     "group": (funnel_pb2.FUNNEL_NAME_KIND_GROUP, "The report has no group of this value."),
 }
 _OF_APP: Final = "No event of an app has a property of this key."
+_NUMBER: Final = "No event of an app has a number under this key."
 _PART: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
 """Of a path such as ``step_rules[0].condition.key``."""
 _STAGES: Final = frozenset(SessionState)
@@ -145,7 +146,7 @@ def _of_details(request: funnel_pb2.GetReportRequest, report: funnel_pb2.GetRepo
     elif by.by == funnel_pb2.FUNNEL_DIMENSION_PROPERTY and all(key.kind == _NO_VALUE for key in keys):
         yield Name("key", "breakdown.key", by.key, _event_of(request, by.attribution), of_app=True)
     if value.key and not (report and any(stage.value.session_count for stage in report.stages)):
-        yield Name("key", "value.key", value.key, _event_of(request, value.attribution), of_app=True)
+        yield Name("key", "value.key", value.key, _event_of(request, value.attribution), of_app=True, of_number=True)
 
 
 def _event_of(request: funnel_pb2.GetReportRequest, attribution: funnel_pb2.FunnelAttribution) -> str:
@@ -158,6 +159,7 @@ def _event_of(request: funnel_pb2.GetReportRequest, attribution: funnel_pb2.Funn
 def _message(found: UnknownName) -> funnel_pb2.FunnelWarning:
     kind, description = _KINDS[found.name.kind]
     description = _OF_APP if found.name.of_app else description
+    description = _NUMBER if found.name.of_number else description
     return funnel_pb2.FunnelWarning(
         kind=kind, field=found.name.field, description=description, suggestion=found.suggestion
     )

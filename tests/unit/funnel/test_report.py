@@ -28,7 +28,7 @@ from server.funnel.step_counts import StepCount
 from server.funnel.steps import STAGES
 from server.funnel.texts import load_texts
 from server.funnel.types import Condition, Interval
-from server.funnel.wording import percent, wording_in
+from server.funnel.wording import percent, percent_range, wording_in
 from server.languages.texts import LANGUAGES
 from server.ledger.writer import Ledger
 from server.services.funnel_analysis import Analysis
@@ -305,7 +305,7 @@ class _Seen(HTMLParser):
 
 def test_the_page_brings_everything_and_runs_nothing() -> None:
     seen = _Seen(page(with_evidence()))
-    assert not seen.tags & {"script", "link", "img", "style", "iframe", "form"}
+    assert not seen.tags & {"script", "link", "img", "iframe", "form"}
     assert not seen.attributes & {"src", "href", "onclick"}
     text = " ".join(seen.words).replace("\u00a0", " ")
     assert "441 of 981" in text
@@ -340,6 +340,20 @@ def test_too_little_data_is_said() -> None:
 )
 def test_percent(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        ((0.086, 0.095, 0.106), "8.6 to 10.6 %"),
+        ((0.09, 0.0999, 0.111), "9 to 11 %"),
+        ((0.098, 0.12, 0.146), "9.8 to 15 %"),
+        ((0.42, 0.45, 0.484), "42 to 48 %"),
+        ((0.0, 0.0, 0.004), "0 to 0.4 %"),
+    ],
+)
+def test_no_bound_is_rounded_coarser_than_its_estimate(bounds: tuple[float, float, float], text: str) -> None:
+    assert percent_range(Interval(*bounds)) == text
 
 
 def test_a_rule_of_thumb_is_not_said_beside_a_cause() -> None:
