@@ -137,7 +137,7 @@ def groups_of(evidence: FunnelEvidence, chosen: Filter, texts: Texts) -> tuple[G
     """The affected, with links to their lists, and the others, each with its interval."""
     others = evidence.other_count
     left = round(evidence.rate_without * others)
-    others_label = "causes_others_known" if evidence.unknown_count else "causes_others"
+    others_label = texts("causes_others_known") if evidence.unknown_count else texts("causes_others")
     return (
         GroupShown(
             texts("causes_affected"),
@@ -148,7 +148,7 @@ def groups_of(evidence: FunnelEvidence, chosen: Filter, texts: Texts) -> tuple[G
             sessions_address(chosen, evidence, "left"),
         ),
         GroupShown(
-            texts(others_label),
+            others_label,
             left,
             others,
             wilson(left, others),

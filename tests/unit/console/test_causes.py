@@ -83,6 +83,8 @@ async def test_causes_between_steps_of_ones_own_are_at_the_same_address_as_their
             not in unescape((await browser.get("/funnel?steps=cart,pay&order=any")).text).split("<main", 1)[-1]
         )
         assert (await browser.get("/causes?steps=cart,pay&order=any")).status_code == 400
+        none = unescape((await browser.get("/causes?steps=cart,pay&window=0h")).text)
+        assert "at most 3660d" in none, "in no time nobody makes a step"
 
 
 async def test_the_numbers_of_a_cause_lead_to_lists_that_are_as_long(
