@@ -224,7 +224,8 @@ class _StepSearch:
         result, columns = model.fitted(_stood_for(model))
         own = slice(1, 1 + len(model.terms))
         errors = np.sqrt(np.diag(result.covariance())) * result.widening(columns, model.data.persons)
-        return result.coefficients[own], errors[own]
+        of_gaps = np.array([model.data.widening(term.features, result.residuals) for term in model.terms])
+        return result.coefficients[own], errors[own] * of_gaps
 
     def _steady(self) -> list[bool]:
         """Whether each effect stays above zero if all sessions under way leave, and if all of them go on.
@@ -241,8 +242,9 @@ class _StepSearch:
             for outcome in (False, True):
                 kept &= self._above_zero(np.full(self.table.sessions, outcome))
             for k, term in enumerate(terms):
-                holds = _holds(term.conditions, self.table)
-                shares = under_way[arrived & holds].mean(), under_way[arrived & ~holds].mean()
+                holds = self.table.holds(term.conditions)
+                seen = arrived & np.logical_and.reduce([self.table.seen(c.feature) for c in term.conditions])
+                shares = under_way[seen & holds].mean(), under_way[seen & ~holds].mean()
                 if max(shares) > UNEVEN * min(shares):
                     kept[k] &= self._above_zero(~holds)[k]
         return kept.tolist()
@@ -289,8 +291,3 @@ def _cause(
         rate_without=int(found.others_left.sum()) / max(others, 1),
         correlated=correlated,
     )
-
-
-def _holds(conditions: tuple[Condition, ...], table: SessionTable) -> Flags:
-    flags: Flags = np.logical_and.reduce([condition.holds(table) for condition in conditions])
-    return flags

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby
 
 import numpy as np
@@ -19,7 +20,7 @@ from server.funnel.causes import CauseSettings, related
 from server.funnel.coding import CodedFeature, coded
 from server.funnel.logistic import Floats, fit
 from server.funnel.model import TERM_RIDGE
-from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
+from server.funnel.step_data import Guards, StepData, feature_correlations, step_data, together
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
 RIDGE = 5.0
@@ -108,9 +109,10 @@ class ImprovementModel:
             return self._rate_only(table, number, draws, len(averaged))
         causes = [cause for cause in holds if cause.step_number == number]
         blocks = list(_adjusting(data, causes, settings))
+        expected = {cause: _expected(cause, table, data.rows) for cause in causes}
 
         def columns(rows: npt.NDArray[np.int64]) -> Floats:
-            own = [holds[cause][rows][:, None].astype(float) for cause in causes]
+            own = [expected[cause][rows][:, None] for cause in causes]
             return np.hstack([np.ones((len(rows), 1)), *own, *(block[f.codes[rows]] for f, block in blocks)])
 
         fitted_on = columns(data.rows)
@@ -121,6 +123,9 @@ class ImprovementModel:
         errors = np.hstack([np.zeros((len(spread), 1)), spread @ self._rng.standard_normal((len(spread), draws))])
         errors *= result.widening(fitted_on, data.persons)[:, None]
         for k, cause in enumerate(causes):
+            named = {condition.feature for condition in cause.conditions}
+            places = [place for place, feature in enumerate(data.features) if feature.name in named]
+            errors[1 + k] *= data.widening(places, result.residuals)
             errors[1 + k] *= BOUND_SPREAD if any(c.operator in {">", "<=", "in"} for c in cause.conditions) else 1.0
         coefficients = result.coefficients[:, None] + errors
         predictor = columns(averaged).astype(np.float32) @ coefficients.astype(np.float32)
@@ -176,6 +181,12 @@ class ImprovementModel:
                 weights = weights * going_on[place][rows]
             completing *= weights.sum(axis=0, dtype=float) / before
         return completing
+
+
+def _expected(cause: Cause, table: SessionTable, rows: npt.NDArray[np.int64]) -> Floats:
+    """For each session 1 where a cause holds and 0 where not; in a gap, the mean of those of some rows with a value."""
+    each = ((condition.holds(table), table.seen(condition.feature)) for condition in cause.conditions)
+    return reduce(together, (np.where(seen, holds, holds[rows][seen[rows]].mean()) for holds, seen in each))
 
 
 def _adjusting(data: StepData, causes: Sequence[Cause], settings: CauseSettings) -> list[tuple[CodedFeature, Floats]]:

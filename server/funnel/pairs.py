@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from server.funnel.finer_pairs import PAIR_GUARD
+from server.funnel.finer_pairs import PAIR_GUARD, pair_enough
 from server.funnel.logistic import Floats, inflation, solve
 from server.funnel.model import LEAST_LEFT, StepModel, Term, Tested
 from server.funnel.singles import other_side
-from server.funnel.step_data import StepData
+from server.funnel.step_data import StepData, together
+from server.funnel.types import Flags
 
 PAIR_CUTS = (1 / 3, 2 / 3)
 """The shares of sessions below the bounds at which a number enters a pair."""
@@ -36,13 +37,14 @@ def less_together(model: StepModel) -> list[Term]:
     found = []
     for k, term in enumerate(model.terms):
         for other in model.terms[k + 1 :]:
-            both = columns[:, 1 + k] * other.column(model.data)
-            if other.features[0] in model.together[term.features[0]] or not model.data.enough(float(both.sum())):
+            both = together(columns[:, 1 + k], other.column(model.data))
+            if other.features[0] in model.together[term.features[0]] or not model.data.enough(_holding(both)):
                 continue
             crossed = weighted.T @ both
-            own = float(both @ result.weights)
+            own = float(both**2 @ result.weights)
             variance = own - float(crossed @ solve(result.information + np.diag(result.penalty), crossed))
-            if variance > LEAST_LEFT * own and both @ result.residuals < CLEARLY_LESS * variance**0.5:
+            error = variance**0.5 * model.data.widening((*term.features, *other.features), result.residuals)
+            if variance > LEAST_LEFT * own and both @ result.residuals < CLEARLY_LESS * error:
                 found.append(_both(term, other))
     return found
 
@@ -59,14 +61,14 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
     for k, term in enumerate(terms):
         later = [j for j in range(k + 1, len(terms)) if terms[j].features[0] not in model.together[term.features[0]]]
         later = [j for j in later if not (_negates(term) and _negates(terms[j]))]  # That is the pair of both flags.
-        products = [(j, single[k] * single[j]) for j in later]
-        products = [(j, product) for j, product in products if data.enough(float(product.sum()), PAIR_GUARD)]
+        products = [(j, together(single[k], single[j])) for j in later]
+        products = [(j, product) for j, product in products if data.enough(_holding(product), PAIR_GUARD)]
         if not products:
             continue
         tried += len(products)
         pairs = np.array([product for _, product in products]).T
         crossed = weighted.T @ pairs
-        own = pairs.T @ result.weights
+        own = (pairs**2).T @ result.weights
         solved = solve(penalised, crossed)
         variance = own - np.einsum("ij,ij->j", crossed, solved)
         usable = variance > LEAST_LEFT * own
@@ -74,15 +76,29 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
         z = np.where(usable, effect / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
         for place in np.flatnonzero(z > LEAST_CLEAR).tolist():
             other = terms[products[place][0]]
-            if (_negates(term) or _negates(other)) and not _both_matter(data, single[k], single[products[place][0]]):
+            one, two = single[k], single[products[place][0]]
+            negates = _negates(term) or _negates(other)
+            if not _apart(data, one, two) or (negates and not _both_matter(data, one, two)):
                 z[place] = 0.0
-            elif data.persons is not None:
+                continue
+            z[place] /= data.widening((*term.features, *other.features), result.residuals)
+            if data.persons is not None:
                 left_of_it = pairs[:, place] - columns @ solved[:, place]
                 z[place] /= np.sqrt(inflation(left_of_it * result.residuals, data.persons))
         at = int(z.argmax())
         if best is None or z[at] > best.z:
             best = Tested(_both(term, terms[products[at][0]]), float(z[at]))
     return best, tried
+
+
+def _holding(column: Floats) -> float:
+    """The sessions that were seen to meet the conditions of a column."""
+    return float(np.count_nonzero(column == 1.0))
+
+
+def _apart(data: StepData, one: Floats, two: Floats) -> bool:
+    """Whether enough sessions meet one of two conditions and not the other, for either of them."""
+    return pair_enough(data, _holding(one * two), _holding(one * (two == 0.0)), _holding(two * (one == 0.0)))
 
 
 def _negates(term: Term) -> bool:
@@ -95,12 +111,12 @@ def _both_matter(data: StepData, one: Floats, two: Floats) -> bool:
     That two flags together keep people also shows as one of them without the other, which drives nobody away.
     """
 
-    def rate(holds: Floats) -> tuple[float, float]:
+    def rate(holds: Flags) -> tuple[float, float]:
         share = float((data.left @ holds + 0.5) / (holds.sum() + 1.0))
         return share, share * (1.0 - share) / float(holds.sum() + 1.0)
 
-    both, spread = rate(one * two)
-    others = rate(one * (1.0 - two)), rate((1.0 - one) * two)
+    both, spread = rate((one == 1.0) & (two == 1.0))
+    others = rate((one == 1.0) & (two == 0.0)), rate((one == 0.0) & (two == 1.0))
     return all(both - other > CLEARLY_MORE * (spread + own) ** 0.5 for other, own in others)
 
 
