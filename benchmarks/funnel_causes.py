@@ -16,7 +16,8 @@ CPU        seconds a run
 ``--improvement N`` asks, over the first N seeds, how often the interval of the expected improvement holds what a
 simulation of 100,000 sessions without the cause gives. ``--simulator`` is a file with another simulator, which is not
 part of the repository. Designs: the eight of ``_funnel_designs``, twelve traps on which the search was mended, and nine
-that were held out: none of these was looked at before the search was done. Three are in ``_funnel_unseen``.
+that were held out: none of these was looked at before the search was done. Three are in ``_funnel_unseen``, and six,
+of a sceptical reader, in ``_funnel_second_look``.
 ``--names`` prints the false finds. With ``--known`` the search is told that all that does not grow is known from the
 start; then it may also name that a flag is false.
 """
@@ -38,6 +39,7 @@ from scipy import stats
 
 from benchmarks._funnel_designs import DESIGNS
 from benchmarks._funnel_held_out import HELD_OUT
+from benchmarks._funnel_second_look import SECOND_LOOK
 from benchmarks._funnel_simulation import Design, Features, as_columns, simulate
 from benchmarks._funnel_traps import TRAPS
 from benchmarks._funnel_unseen import UNSEEN
@@ -48,7 +50,7 @@ from server.funnel.types import Cause, CauseReport, SessionTable
 FALSE_DISCOVERIES = 0.05
 LEAST_SESSIONS = 30
 TRUTH_SESSIONS = 100_000
-ALL_DESIGNS = DESIGNS | TRAPS | HELD_OUT | UNSEEN
+ALL_DESIGNS = DESIGNS | TRAPS | HELD_OUT | UNSEEN | SECOND_LOOK
 
 Found = set[tuple[tuple[str, ...], int]]
 """The features of each find, and the number of the step."""

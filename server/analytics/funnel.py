@@ -70,14 +70,17 @@ class FunnelChoice:
             return [f"{n} step{'s' if n > 1 else ''}" for n in range(1, len(self.steps) + 1)]
         return list(self.steps or FUNNEL)
 
-    def sessions(self) -> str:
+    def sessions(self, stages: str = "v_session_stages") -> str:
         """The SQL of the sessions, with how many stages each reached, and whether it ended.
+
+        Args:
+            stages: The relation that is read for the stages.
 
         Raises:
             ValueError: A step is no machine word.
         """
         chosen = f"{_CHOSEN} AND {_OF_FLOW}" if self.flow else _CHOSEN
-        return f"(FROM {self._of_steps() if self.steps else 'v_session_stages'} WHERE {chosen})"
+        return f"(FROM {self._of_steps() if self.steps else stages} WHERE {chosen})"
 
     def analyzed(self) -> Steps:
         """The same funnel for the search for causes. Its steps come in order, and none is optional.

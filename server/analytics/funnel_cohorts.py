@@ -12,6 +12,7 @@ from server.analytics.funnel import FunnelChoice
 from server.funnel.step_counts import end_of_observation
 from server.ledger.columns import Cursor, Row
 from server.ledger.step_cohorts import StepTimes, lateness
+from server.ledger.views import session_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,14 @@ UNTIL_NOW: Final = Watched()
 
 def chosen_sessions(choice: FunnelChoice) -> str:
     """SQL of the sessions of a funnel, with the times of their steps and when they ended."""
-    times = "step_times"
-    if not choice.steps:
-        times = "[v.create_time, in_progress_time, awaiting_approval_time, completed_time] AS step_times"
-    return f"""SELECT v.session_id, v.client_id, v.variant, v.create_time, reached, ended, {times},
-            v.create_time AS open_time, s.stage_time AS end_time, expire_time
-        FROM {choice.sessions()} AS v JOIN sessions AS s ON s.id = v.session_id
+    times = "[create_time, in_progress_time, awaiting_approval_time, completed_time] AS step_times"
+    sessions = choice.sessions(f"({session_stages('s.stage_time AS end_time')})")
+    if choice.steps:
+        times = "step_times"
+        sessions += " JOIN (SELECT id AS session_id, stage_time AS end_time FROM sessions) USING (session_id)"
+    return f"""SELECT session_id, client_id, variant, create_time, reached, ended, {times},
+            create_time AS open_time, end_time, expire_time
+        FROM {sessions}
             LEFT JOIN (SELECT session_id, max(expire_time) AS expire_time FROM recommendations GROUP BY session_id)
             USING (session_id)"""
 
@@ -52,14 +55,15 @@ def waits_of(choice: FunnelChoice) -> str:
     """Common table expressions that end in ``waits``, which has one row, from ``chosen``."""
     watch = "watch AS (SELECT $observed_until::TIMESTAMP AS observed_until, $idle_ms::BIGINT AS idle_ms)"
     late = ", ".join(f"{_late_of(choice, n)} AS late_{n}" for n in range(2, len(choice.names()) + 1))
-    columns = ["any_value(observed_until) AS observed_until"]
-    for name, times in _times_of_rates(choice).items():
-        columns += [f"{times.wait()} AS wait_{name}", f"{times.all_known()} AS all_known_{name}"]
+    until = [
+        f"{times.entered_until('max(observed_until)')} AS entered_until_{name}"
+        for name, times in _times_of_rates(choice).items()
+    ]
     arrivals = lateness("events", "chosen", str([str(name) for name in choice.steps]))
     parts = [watch]
     parts += [f"arrivals AS ({arrivals})", f"late AS (SELECT {late} FROM arrivals)"] if choice.steps and late else []
     parts.append(
-        f"waits AS (SELECT {', '.join(columns)} FROM watch LEFT JOIN chosen ON true"
+        f"waits AS (SELECT {', '.join(until) or 'max(idle_ms)'} FROM watch LEFT JOIN chosen ON true"
         f"{' CROSS JOIN late' if choice.steps and late else ''})"
     )
     return ", ".join(parts)
@@ -79,7 +83,7 @@ def counts_as_converted(choice: FunnelChoice, position: int) -> str:
 
 
 def _counted(choice: FunnelChoice, rate: str) -> str:
-    return _times_of_rates(choice)[rate].counts(f"all_known_{rate}", f"wait_{rate}", "observed_until")
+    return _times_of_rates(choice)[rate].counts(f"entered_until_{rate}")
 
 
 def _drop_off(position: int) -> str:
@@ -134,4 +138,4 @@ def _late_of(choice: FunnelChoice, position: int) -> str:
     """Where any order counts, a step is made by any event."""
     if choice.ordering == "any":
         return "max(late_ms)"
-    return f"max(late_ms) FILTER (step = '{choice.steps[position - 1]}')" if choice.steps else "0"
+    return f"max(late_ms) FILTER (position = {position})" if choice.steps else "0"

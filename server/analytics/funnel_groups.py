@@ -24,6 +24,7 @@ from server.analytics.funnel_cohorts import UNTIL_NOW, Watched, chosen_sessions,
 from server.analytics.funnel_details import (
     QUANTILES,
     Attribution,
+    Breakdown,
     Details,
     Dimension,
     Group,
@@ -32,6 +33,7 @@ from server.analytics.funnel_details import (
     StageAmount,
     StageDetails,
 )
+from server.analytics.funnel_ranges import bounds_of, ranged
 from server.funnel.drop_offs import SeverityRules
 from server.ledger.columns import Cursor, Row, aware, fetch_all, stored_time_or_none
 from server.ledger.funnel_values import number_of, values_of
@@ -66,7 +68,8 @@ def grouped_report(
 
     Returns:
         All sessions first, then the groups of the breakdown. Groups with the most sessions come first, those with
-        equally many by their text, and the rest last. The periods of each group follow it, in order of time.
+        equally many by their text, ranges of a number in their order, and the rest last. The periods of each group
+        follow it, in order of time.
 
     Raises:
         InvalidInput: FUNNEL_TOO_MANY_GROUPS.
@@ -115,11 +118,13 @@ def sessions_in_group(
     segment = behind.segment
     given: Row = {"after_time": after[0], "after_id": after[1], "start": stored_time_or_none(behind.start)}
     given |= {"kind": segment and segment.kind, "value": segment and segment.value}
+    given["least"], given["greatest"] = bounds_of((segment and segment.value) or "") or (None, None)
     rows = fetch_all(
         cursor,
         f"""WITH {_placed(choice, details)} SELECT create_time, session_id FROM placed
         WHERE {counted_as(choice, behind.position, behind.number)} AND {IS_AFTER}
-        AND ($kind IS NULL OR (kind = $kind AND value IS NOT DISTINCT FROM $value))
+        AND ($kind IS NULL OR (kind = $kind AND (value IS NOT DISTINCT FROM $value
+            OR coalesce(number BETWEEN TRY_CAST($least AS DOUBLE) AND TRY_CAST($greatest AS DOUBLE), false))))
         AND ($start::TIMESTAMP IS NULL OR period = $start) {NEWEST_FIRST} LIMIT {most}""",
         choice.parameters() | given,
     )
@@ -133,7 +138,8 @@ def _placed(choice: FunnelChoice, details: Details) -> str:
     parts = [f"chosen AS MATERIALIZED ({chosen_sessions(choice)})"]
     joins = ""
     if breakdown is not None:
-        parts.append(f"divided AS ({_values(choice, breakdown.by, breakdown.key, breakdown.attribution)})")
+        parts.append(f"given AS ({_values(choice, breakdown.by, breakdown.key, breakdown.attribution)})")
+        parts.append(f"divided AS MATERIALIZED ({_divided(breakdown)})")
         parts.append(f"""apart AS (SELECT value AS kept FROM divided JOIN chosen USING (session_id)
             GROUP BY value ORDER BY count(*) DESC, value LIMIT {breakdown.most})""")
         joins = " LEFT JOIN divided USING (session_id) LEFT JOIN apart ON kept = value"
@@ -143,11 +149,21 @@ def _placed(choice: FunnelChoice, details: Details) -> str:
         joins += " LEFT JOIN amounts USING (session_id)"
         given = number_of("amounts.value")
         number = f"CASE WHEN abs({given}) <= {LARGEST_AMOUNT:g} THEN {given} END"
-    kept = "kept" if breakdown is not None else value
+    kept, place = (
+        ("kept", "divided.number, range") if breakdown is not None else (value, "NULL AS number, NULL AS range")
+    )
     period = f"date_trunc('{details.period}', create_time)::TIMESTAMP" if details.period else "NULL::TIMESTAMP"
-    return f"""{", ".join(parts)}, placed AS (SELECT chosen.*, {kept} AS value, {period} AS period, {number} AS amount,
+    return f"""{", ".join(parts)}, placed AS (
+        SELECT chosen.*, {kept} AS value, {period} AS period, {number} AS amount, {place},
         CASE WHEN {value} IS NULL THEN 'none' WHEN {kept} IS NULL THEN 'other' ELSE 'value' END AS kind
         FROM chosen{joins})"""
+
+
+def _divided(breakdown: Breakdown) -> str:
+    """SQL of the group of each session that has a value."""
+    if breakdown.by == "property":
+        return ranged("given", "chosen", breakdown.key, breakdown.most)
+    return "SELECT session_id, value, NULL::DOUBLE AS number, NULL::BIGINT AS range FROM given"
 
 
 def _values(choice: FunnelChoice, by: Dimension, key: str, attribution: Attribution) -> str:
@@ -171,10 +187,11 @@ def _counting(choice: FunnelChoice, details: Details) -> str:
     of_segment, segment = ("grouping(kind) = 0", "kind, value") if by else ("false", "NULL AS kind, NULL AS value")
     of_period, time = ("grouping(period) = 0", "period") if period else ("false", "NULL AS period")
     return f"""WITH {_placed(choice, details)}, {waits_of(choice)}, counted AS (
-            SELECT {numbers}, count(*) AS n, {of_segment} AS of_segment, {of_period} AS of_period, {segment}, {time}
+            SELECT {numbers}, count(*) AS n, {of_segment} AS of_segment,
+                CASE WHEN of_segment THEN min(range) END AS range, {of_period} AS of_period, {segment}, {time}
             FROM placed CROSS JOIN waits GROUP BY GROUPING SETS ({", ".join(sets)})),
         sized AS (SELECT *, max(n) OVER (PARTITION BY of_segment, kind, value) AS size FROM counted)
-        FROM sized ORDER BY of_segment, kind <> 'value', kind = 'none', size DESC, value, of_period, period
+        FROM sized ORDER BY of_segment, kind <> 'value', kind = 'none', range, size DESC, value, of_period, period
         LIMIT {MOST_GROUPS + 1}"""
 
 

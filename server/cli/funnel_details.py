@@ -59,7 +59,8 @@ _OPTIONS = (
         "--by",
         default="",
         metavar="WHAT",
-        help="Count groups apart: variant, client, language, event:NAME, or the key of a property.",
+        help="Count groups apart: variant, client, language, event:NAME, or the key of a property. A number of many "
+        "values is divided into four ranges.",
     ),
     click.option(
         "--attribution",

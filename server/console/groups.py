@@ -16,6 +16,7 @@ from vestibule.v1.funnel_pb2 import (
     GetReportResponse,
 )
 
+from server.analytics.funnel_ranges import bounds_of
 from server.console.charts import Chart, LineChart, Span, interval_chart, line_chart, round_top
 from server.console.filters import Filter
 from server.languages.formats import Formats
@@ -99,7 +100,8 @@ class Groups:
             return self._texts("group_none")
         if self._chosen["by"] == "event":
             return self._texts.or_word({"true": "yes", "false": "no"}.get(key.value, ""), key.value)
-        return key.value
+        bounds = bounds_of(key.value) if self._chosen["by"] == "property" else None
+        return self._texts("group_range", least=bounds[0], greatest=bounds[1]) if bounds else key.value
 
     def _by_group(self, segments: Sequence[FunnelSegment]) -> Section:
         title = self._texts("groups_title", stage=self._labels[-1])

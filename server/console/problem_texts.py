@@ -14,7 +14,9 @@ from typing import Final
 from models.errors import FieldViolation, VestibuleError
 from models.reason_row import Status
 from models.reasons import Reason
+from server.console.rule_texts import rule_in
 from server.languages.texts import Texts
+from server.rpc.interceptors.rules_in_words import WHOLE
 
 _BY_TEXT: Final[Mapping[str, tuple[Reason, ...]]] = {
     # decisions about a record
@@ -140,13 +142,15 @@ class Told:
 
     Attributes:
         message: What is wrong, and mostly what to do.
-        detail: What else the server says, in English; may be empty.
+        detail: What else the server says; may be empty.
         own: Whether the message is a text of the page, in its language; else it is the server's, in English.
+        own_detail: The same of the detail.
     """
 
     message: str
     detail: str = ""
     own: bool = True
+    own_detail: bool = False
 
 
 def told_of(error: VestibuleError, texts: Texts, *, of_form: bool = True) -> Told:
@@ -166,6 +170,9 @@ def told_of(error: VestibuleError, texts: Texts, *, of_form: bool = True) -> Tol
         wait_s = error.retry_after_s
         again = texts("error_again") if wait_s is None else texts("error_again_in", seconds=max(1, math.ceil(wait_s)))
         own = f"{own} {again}"
+    rules = [rule_in(found, texts) for found in error.violations]
+    if error.reason == Reason.INVALID_ARGUMENT and rules and None not in rules:
+        return Told(own, " ".join(filter(None, rules)), own_detail=True)
     return Told(own, _detail(error) if error.reason in _MESSAGE_SAYS_MORE else "")
 
 
@@ -201,4 +208,5 @@ def _detail(error: VestibuleError) -> str:
 def _rule(found: FieldViolation) -> str:
     """A broken rule as a sentence. One that is no sentence, such as "must be a UUID", follows the name of its field."""
     description = found.description.rstrip(".")
-    return f"{description}." if description[:1].isupper() else f"{found.field} {description}."
+    subject = "The request" if found.field == WHOLE else found.field
+    return f"{description}." if description[:1].isupper() else f"{subject} {description}."

@@ -9,14 +9,14 @@ import numpy as np
 from scipy import special
 from threadpoolctl import threadpool_limits
 
-from server.funnel.coding import CodedFeature, coded
+from server.funnel.coding import coded
 from server.funnel.finer_pairs import finer
 from server.funnel.growing import growing_features
 from server.funnel.logistic import Floats
-from server.funnel.model import STEEP, StepModel, Term
-from server.funnel.pairs import best_pair, less_together, pair_terms
+from server.funnel.model import STEEP, StepModel, Term, of_opposite_cells
+from server.funnel.pairs import best_pair, less_together, other_cell, pair_terms, said_by_one
 from server.funnel.singles import SingleTests
-from server.funnel.step_data import Guards, StepData, feature_correlations, step_data
+from server.funnel.step_data import CodedTable, Guards, StepData
 from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
 from server.funnel.wide_ranges import in_one_range
 
@@ -71,48 +71,53 @@ UNEVEN = 1.5
 """Shares under way with and without a condition that differ by more than this factor go with the condition."""
 
 
-def find_causes(table: SessionTable, settings: CauseSettings | None = None) -> CauseReport:
-    """Names the conditions that raise leaving at each step, the strongest first. Correlation is not proof."""
-    with threadpool_limits(1, user_api="blas"):  # More threads only wait for each other in products as small as ours.
-        return _found(table, settings or CauseSettings())
-
-
-def _found(table: SessionTable, settings: CauseSettings) -> CauseReport:
+def code_table(table: SessionTable, settings: CauseSettings | None = None) -> CodedTable:
+    """Codes the features of a table, for ``find_causes`` and for ``ImprovementModel``."""
+    settings = settings or CauseSettings()
     growing = growing_features(table, settings.seed)
     features = tuple(feature for feature in coded(table) if feature.name not in growing)
-    data = {number: _data(table, features, number, settings) for number in range(1, len(table.steps))}
+    guards = Guards(settings.least_sessions, settings.least_outcomes)
+    return CodedTable(table, features, growing, guards, settings.most_rows, settings.seed)
+
+
+def find_causes(
+    table: SessionTable, settings: CauseSettings | None = None, codes: CodedTable | None = None
+) -> CauseReport:
+    """Names the conditions that raise leaving at each step, the strongest first. Correlation is not proof.
+
+    Args:
+        table: The sessions.
+        settings: What counts as a cause.
+        codes: What ``code_table`` makes of both, where it was made before.
+    """
+    settings = settings or CauseSettings()
+    with threadpool_limits(1, user_api="blas"):  # More threads only wait for each other in products as small as ours.
+        return _found(codes or code_table(table, settings), settings)
+
+
+def _found(codes: CodedTable, settings: CauseSettings) -> CauseReport:
+    table = codes.table
+    data = {number: codes.step(number) for number in range(1, len(table.steps))}
     usable = {number: found for number, found in data.items() if found is not None}
     tested = 0
     causes: list[Cause] = []
     too_little = [_too_little(table, number) for number in data if number not in usable]
     for number, found in usable.items():
-        correlations = feature_correlations(found)
-        model = StepModel(found, related(found, correlations, settings))
-        search = _StepSearch(table, features, number, model, settings, settings.false_alarm / len(usable))
+        model = StepModel(found, related(found, settings))
+        search = _StepSearch(codes, number, model, settings, settings.false_alarm / len(usable))
         search.singles()
         tested += sum(map(len, found.candidates))
         if search.misses_strong:
             too_little.append(_too_little(table, number))
         elif settings.pairs:
             tested += search.pairs()
-        causes += search.named(correlations)
+        causes += search.named()
     causes.sort(key=lambda cause: -cause.log_odds.mid)
     too_little.sort(key=lambda step: table.steps.index(step.step))
-    return CauseReport(tuple(causes), tuple(too_little), tested, growing)
+    return CauseReport(tuple(causes), tuple(too_little), tested, codes.growing)
 
 
-def _data(
-    table: SessionTable,
-    features: tuple[CodedFeature, ...],
-    number: int,
-    settings: CauseSettings,
-    under_way_left: Flags | None = None,
-) -> StepData | None:
-    guards = Guards(settings.least_sessions, settings.least_outcomes)
-    return step_data(table, features, number, guards, settings.most_rows, settings.seed, under_way_left)
-
-
-def related(data: StepData, correlations: Floats, settings: CauseSettings) -> list[set[int]]:
+def related(data: StepData, settings: CauseSettings) -> list[set[int]]:
     """For each feature those, itself among them, that nearly always go together with it and would hide it.
 
     A text of many levels hides nothing that is told more coarsely: its levels are adjusted for as random effects. So it
@@ -122,7 +127,7 @@ def related(data: StepData, correlations: Floats, settings: CauseSettings) -> li
     columns = np.array([block.shape[1] for block in data.groups], dtype=int)
     texts = np.array([not feature.ordered for feature in data.features], dtype=bool)
     clusters = texts & (columns >= FEWEST_CLUSTERS)
-    near = correlations > settings.together_above
+    near = data.correlations > settings.together_above
     near &= ~(clusters[None, :] & (columns[None, :] > FINER * columns[:, None]))
     return [{k, *np.flatnonzero(row).tolist()} for k, row in enumerate(near)]
 
@@ -136,8 +141,7 @@ def _too_little(table: SessionTable, number: int) -> TooLittle:
 class _StepSearch:
     """The search at one step."""
 
-    table: SessionTable
-    features: tuple[CodedFeature, ...]
+    codes: CodedTable
     number: int
     model: StepModel
     settings: CauseSettings
@@ -162,12 +166,18 @@ class _StepSearch:
     def pairs(self) -> int:
         """Adds pairs to the model; gives how many were tried."""
         self.model.terms += less_together(self.model)
-        singles, tried = pair_terms(self.model), 0
+        singles, tried, first = pair_terms(self.model), 0, len(self.model.terms)
         for _ in range(MOST_PAIRS):
             best, tried = best_pair(self.model, singles)
             if best is None or best.z < special.ndtri(1.0 - self.false_alarm / 2 / tried):
                 break
-            self.model.terms.append(finer(self.model, best).term)
+            found = finer(self.model, best).term
+            other = other_cell(self.model, found, singles)
+            self.model.terms += [found] if other is None else [found, other]
+        # Only now, as beside the single condition other pairs would be found in the place of this one.
+        said = [said_by_one(self.model, pair) or pair for pair in self.model.terms[first:]]
+        of_conditions = {term.conditions: term for term in (*self.model.terms[:first], *said)}
+        self.model.terms = list(of_conditions.values())
         return tried
 
     @property
@@ -177,7 +187,7 @@ class _StepSearch:
         information = len(self.model.data.left) * rate * (1 - rate) * share * (1 - share)
         return bool(self.settings.strong_log_odds * information**0.5 < self.least_z + special.ndtri(0.9))
 
-    def named(self, correlations: Floats) -> Iterator[Cause]:
+    def named(self) -> Iterator[Cause]:
         """The terms that raise leaving by more than the bound, in a model in which they stand for their features."""
         least = self.settings.least_log_odds
         self._say_ranges()
@@ -196,7 +206,7 @@ class _StepSearch:
             if effects[k] > 0 and steady[k]:
                 spread = Z95 * float(errors[k])
                 interval = Interval(float(effects[k]) - spread, float(effects[k]), float(effects[k]) + spread)
-                yield _cause(self.table, self.number, term.conditions, interval, self._near(term, correlations))
+                yield _cause(self.codes.table, self.number, term.conditions, interval, self._near(term))
 
     def _say_ranges(self) -> None:
         """Names a wide range as one, where it was found as bounds or as ranges side by side."""
@@ -215,15 +225,17 @@ class _StepSearch:
         model, without = self.model, _stood_for(self.model)
         for k in np.flatnonzero((clear < self.least_z) & (effects > STEEP)).tolist():
             reduced = replace(model, terms=model.terms[:k] + model.terms[k + 1 :])
-            gain = model.fitted(without)[0].value - reduced.fitted(without)[0].value
+            gain = model.fitted(without).value - reduced.fitted(without).value
             clear[k] = np.sqrt(max(0.0, 2.0 * gain))
         return clear
 
     def _estimates(self, model: StepModel) -> tuple[Floats, Floats]:
         """The effects of the terms and their standard errors."""
-        result, columns = model.fitted(_stood_for(model))
-        own = slice(1, 1 + len(model.terms))
-        errors = np.sqrt(np.diag(result.covariance())) * result.widening(columns, model.data.persons)
+        without = _stood_for(model)
+        result, own = model.fitted(without), slice(1, 1 + len(model.terms))
+        errors = np.sqrt(np.diag(result.covariance()))
+        if model.data.persons is not None:
+            errors *= result.widening(model.columns(without), model.data.persons)
         of_gaps = np.array([model.data.widening(term.features, result.residuals) for term in model.terms])
         return result.coefficients[own], errors[own] * of_gaps
 
@@ -234,16 +246,16 @@ class _StepSearch:
         otherwise. So, where a condition goes with being under way, its effect also has to stand if the affected go on
         and the others leave.
         """
-        terms = self.model.terms
-        arrived = self.table.reached >= self.number
-        under_way = arrived & ~self.table.at_risk(self.number)
+        terms, table = self.model.terms, self.codes.table
+        arrived = table.reached >= self.number
+        under_way = arrived & ~table.at_risk(self.number)
         kept = np.ones(len(terms), dtype=bool)
         if under_way.sum() > MANY_UNDER_WAY * arrived.sum():
             for outcome in (False, True):
-                kept &= self._above_zero(np.full(self.table.sessions, outcome))
+                kept &= self._above_zero(np.full(table.sessions, outcome))
             for k, term in enumerate(terms):
-                holds = self.table.holds(term.conditions)
-                seen = arrived & np.logical_and.reduce([self.table.seen(c.feature) for c in term.conditions])
+                holds = table.holds(term.conditions)
+                seen = arrived & np.logical_and.reduce([table.seen(c.feature) for c in term.conditions])
                 shares = under_way[seen & holds].mean(), under_way[seen & ~holds].mean()
                 if max(shares) > UNEVEN * min(shares):
                     kept[k] &= self._above_zero(~holds)[k]
@@ -251,23 +263,24 @@ class _StepSearch:
 
     def _above_zero(self, under_way_left: Flags) -> Flags:
         """Whether the effect of each term is above zero if of the sessions under way these leave."""
-        data = _data(self.table, self.features, self.number, self.settings, under_way_left)
+        data = self.codes.step_where(self.number, under_way_left)
         if data is None:
             return np.zeros(len(self.model.terms), dtype=bool)
         effects, errors = self._estimates(replace(self.model, data=data))
         return np.asarray(effects > Z95 * errors)
 
-    def _near(self, term: Term, correlations: Floats) -> tuple[str, ...]:
+    def _near(self, term: Term) -> tuple[str, ...]:
         """The other features that go together with those of a term."""
-        places = {
-            k for place in term.features for k in np.flatnonzero(correlations[place] > self.settings.correlated_above)
-        }
+        correlated = self.model.data.correlations > self.settings.correlated_above
+        places = {k for place in term.features for k in np.flatnonzero(correlated[place])}
         return tuple(sorted(self.model.data.features[k].name for k in places - set(term.features)))
 
 
 def _stood_for(model: StepModel) -> set[int]:
     """The features for which the terms of a model stand."""
-    return model.replaced([place for term in model.terms if len(term.features) == 1 for place in term.features])
+    both = of_opposite_cells(model.terms)
+    placed = ((term, zip(term.features, term.conditions, strict=True)) for term in model.terms)
+    return model.replaced([k for term, some in placed for k, c in some if len(term.features) == 1 or c.feature in both])
 
 
 def _cause(

@@ -18,6 +18,7 @@ from server.funnel.step_ends import ends_of_steps, number_of_step
 from server.funnel.steps import STAGES, Steps
 from server.funnel.types import Column, Flags, SessionTable
 from server.ledger.columns import Cursor, used_in
+from server.ledger.views import session_stages
 
 _Kind = Kind | Literal["told"]
 MOST_SESSIONS: Final = 200_000
@@ -46,11 +47,12 @@ def _sessions(steps: Steps) -> str:
     """Common table expressions that end in ``s``: the sessions, when they entered each step, and when they left."""
     entered = ", ".join(f"step_times[{k}] AS enter_{k}" for k in range(1, len(steps.names) + 1))
     name, times, idle = ("s", _STAGE_TIMES, _IDLE) if steps.of_stages else ("chosen", entered, "")
+    stages = session_stages(events=f"stage IS NOT NULL AND {_drawn('session_id')}")
     chosen = f"""{name} AS MATERIALIZED (
     SELECT sessions.id, hash(coalesce(nullif(sessions.subject_hash, ''), sessions.id::VARCHAR)) AS person,
         sessions.client_id, sessions.variant, sessions.language, sessions.create_time,
         sessions.state, sessions.stage_time, v.reached, v.ended, {times}
-    FROM {steps.sessions or "v_session_stages"} AS v
+    FROM {steps.sessions or f"({stages})"} AS v
     JOIN (FROM sessions AS s WHERE {CHOSEN} AND {_drawn("s.id")}) AS sessions ON sessions.id = v.session_id
     {idle})"""  # noqa: S608 - literals of ours, and steps that were checked
     return chosen if steps.of_stages else f"{chosen}, {ends_of_steps(steps)}"
@@ -59,7 +61,8 @@ def _sessions(steps: Steps) -> str:
 def _events(number: str) -> str:
     return f"""e AS (
     SELECT e.session_id, e.name, e.took_s, e.stage, {_HAPPENED_AT} AS event_time,
-        json_extract_string(e.properties, [{", ".join(f"'$.{path}'" for path in PATHS)}]) AS p,
+        CASE WHEN e.properties <> '{{}}'
+            THEN json_extract_string(e.properties, [{", ".join(f"'$.{path}'" for path in PATHS)}]) END AS p,
         {number.format(time=_HAPPENED_AT)} AS stage_number
     FROM events AS e JOIN s ON s.id = e.session_id
     WHERE {_drawn("e.session_id")} AND e.device_time IS NULL
@@ -119,10 +122,12 @@ def read_table(
         only: Names of features, without the number of a step. Only these are read, and the ids of the sessions. None
             reads all of them, and no ids.
     """
-    share = min(1.0, MOST_SESSIONS / max(1, counts[0].entered))
-    parameters = parameters | {"share": share}
+    entered = max(1, counts[0].entered)
+    # The sample has the least hashes, which are all among those of a share of twice as many sessions.
+    sampled = parameters | {"share": min(1.0, 2 * properties.SAMPLE / entered)}
+    given = _properties(cursor, sampled, steps, only)
+    parameters = parameters | {"share": min(1.0, MOST_SESSIONS / entered)}
     own = [read for read in _columns(features_of(steps)) if only is None or read.feature.name in only]
-    given = _properties(cursor, parameters, steps, only)
     statement = _sql(own, given, steps, ids=only is not None)
     data = cursor.execute(statement, used_in(statement, parameters)).fetchnumpy()
     reached = np.asarray(data["reached"], dtype=np.int64)

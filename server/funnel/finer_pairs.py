@@ -20,20 +20,9 @@ from server.funnel.types import Flags
 
 PAIR_GUARD = 1.5
 """A pair needs so many times the numbers that a single condition needs: pairs are many, and most are small."""
-LEAST_APART = 0.05
-"""If a smaller share of the sessions that meet one condition lacks the other, the pair says no more than the one."""
 
-
-def pair_enough(data: StepData, both: float, *alone: float) -> bool:
-    """Whether enough sessions meet both of two conditions, and enough one of them only to see what the other one adds.
-
-    Args:
-        data: The step.
-        both: The sessions that meet both conditions.
-        alone: Those that meet the first only, and those that meet the second only.
-    """
-    apart = all(each >= max(LEAST_APART * (both + each), data.guards.sessions) for each in alone)
-    return apart and data.enough(both, PAIR_GUARD)
+ROUNDING = 1e-6
+"""A pair that says no more than this beyond another is the same pair, with the two conditions in the other order."""
 
 
 def finer(model: StepModel, coarse: Tested) -> Tested:
@@ -59,7 +48,7 @@ def _with_each(model: StepModel, pair: Tested, held: int) -> Tested:
         costs = RANGE_COST * np.array([_ranges(term) + _ranges(kept) for term in conditions])
         worth = np.maximum(z, 0.0) ** 2 - costs
         k = int(worth.argmax())
-        if worth[k] > value:
+        if worth[k] > value + ROUNDING:
             other, value = conditions[k], float(worth[k])
             both = Term(
                 kept.conditions + other.conditions, kept.features + other.features, kept.members + other.members
@@ -122,7 +111,7 @@ class _Tests:
     def of(cls, model: StepModel, kept: Term) -> _Tests:
         """Fits the model once."""
         data, (place,) = model.data, kept.features
-        result, columns = model.fitted(set())
+        result, columns = model.fitted(set()), model.columns(set())
         holds = kept.column(data)
         unseen = data.codes[place] >= data.gaps(place).start
         states = [~unseen & (holds == 1.0), *([unseen] if unseen.any() else [])]
@@ -138,7 +127,8 @@ class _Tests:
         crossed = np.sum([sums.crossed[:, span] @ values for sums, values in parts], axis=0)
         own = np.sum([sums.weights[span] @ values**2 for sums, values in parts], axis=0)
         variance = own - np.einsum("ij,ij->j", crossed, solve(self.penalised, crossed))
-        usable = self._enough(place, members) & (variance > LEAST_LEFT * own)
+        enough = np.array([self.data.enough(float(n), PAIR_GUARD) for n in self.held[span] @ members])
+        usable = enough & (variance > LEAST_LEFT * own)
         effects = np.sum([sums.score[span] @ values for sums, values in parts], axis=0)
         found: Floats = np.where(usable, effects / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
         return found / self.data.widening([self.place, place], self.residuals)
@@ -153,11 +143,3 @@ class _Tests:
         where_held[gaps] = both / np.maximum(self.held[span] @ seen, 1.0)
         unseen[gaps] = both / np.maximum(known @ seen, 1.0)
         return where_held, unseen
-
-    def _enough(self, place: int, members: Flags) -> Flags:
-        span, gaps = self.data.span(place), self.data.gaps(place)
-        without = ~members
-        without[gaps] = False
-        held = self.held[span]
-        pairs = np.array([held @ members, held @ without, self.others[span] @ members]).T
-        return np.array([pair_enough(self.data, *pair) for pair in pairs.tolist()])

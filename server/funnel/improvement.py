@@ -8,7 +8,7 @@ and of the weights of the sessions give the intervals. It is right as far as the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import groupby
 
@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from server.funnel.causes import CauseSettings, related
-from server.funnel.coding import CodedFeature, coded
+from server.funnel.causes import CauseSettings, code_table, related
+from server.funnel.coding import CodedFeature
 from server.funnel.logistic import Floats, fit
-from server.funnel.model import TERM_RIDGE
-from server.funnel.step_data import Guards, StepData, feature_correlations, step_data, together
+from server.funnel.model import TERM_RIDGE, of_opposite_cells
+from server.funnel.step_data import CodedTable, StepData, together
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
 RIDGE = 5.0
@@ -28,6 +28,8 @@ RIDGE = 5.0
 make every effect look smaller."""
 BOUND_SPREAD = 1.3
 """How much wider the error of an effect is where the bound of a number was estimated too."""
+CLEARLY_LESS = -2.0
+"""By so many standard errors."""
 MOST_AVERAGED = 10_000
 """Predictions are averaged over so many sessions at most, drawn at random."""
 
@@ -39,11 +41,13 @@ class _Step:
     """A step's predictions: the log-odds of leaving for each averaged session and draw, and each cause's effect.
 
     The first draw is the estimate itself. ``known_at`` is the step from which on all that they rest on is known.
+    ``later`` are the effects that causes of earlier steps have here.
     """
 
     predictor: Draws
     effects: dict[Cause, Draws]
     known_at: int = 1
+    later: dict[Cause, Draws] = field(default_factory=dict)
 
     def going_on(self, removed: Sequence[Cause], holds: dict[Cause, Flags]) -> Draws:
         """The probability of going on, without the effects of some causes."""
@@ -55,18 +59,29 @@ class _Step:
 
 
 class ImprovementModel:
-    """The models of all steps of a table, fitted once for any number of questions."""
+    """The models of all steps of a table, fitted once for any number of questions.
+
+    Args:
+        table: The sessions.
+        report: What the search for causes found in them.
+        settings: Those of the search.
+        codes: What ``code_table`` made of both, where it was made before.
+        draws: How many draws give the intervals.
+        seed: The seed of the draws.
+    """
 
     def __init__(
         self,
         table: SessionTable,
         report: CauseReport,
         settings: CauseSettings | None = None,
+        codes: CodedTable | None = None,
         *,
         draws: int = 400,
         seed: int = 0,
     ) -> None:
         settings = settings or CauseSettings()
+        codes = codes or code_table(table, settings)
         self._rng = np.random.default_rng(seed)
         self._sessions = table.sessions
         averaged = np.arange(table.sessions)
@@ -74,11 +89,11 @@ class ImprovementModel:
             averaged = self._rng.choice(averaged, MOST_AVERAGED, replace=False)
         everywhere = {cause: cause.holds(table) for cause in report.causes}
         self._holds = {cause: flags[averaged] for cause, flags in everywhere.items()}
-        features = tuple(feature for feature in coded(table) if feature.name not in report.growing)
         self._steps = [
-            self._fitted(table, features, number, settings, draws, averaged, everywhere)
-            for number in range(1, len(table.steps))
+            self._fitted(codes, number, settings, draws, averaged, everywhere) for number in range(1, len(table.steps))
         ]
+        if _patience([effect for step in self._steps for effect in step.later.values()]):
+            self._steps = [replace(step, effects=step.effects | step.later) for step in self._steps]
         weights = self._weights_of(averaged, table.persons, draws)
         weights[:, 0] = 1.0
         self._weights = weights / weights.sum(axis=0)
@@ -95,21 +110,19 @@ class ImprovementModel:
 
     def _fitted(
         self,
-        table: SessionTable,
-        features: tuple[CodedFeature, ...],
+        codes: CodedTable,
         number: int,
         settings: CauseSettings,
         draws: int,
         averaged: npt.NDArray[np.int64],
         holds: dict[Cause, Flags],
     ) -> _Step:
-        guards = Guards(settings.least_sessions, settings.least_outcomes)
-        data = step_data(table, features, number, guards, settings.most_rows, settings.seed)
+        data = codes.step(number)
         if data is None:
-            return self._rate_only(table, number, draws, len(averaged))
+            return self._rate_only(codes.table, number, draws, len(averaged))
         causes = [cause for cause in holds if cause.step_number == number]
         blocks = list(_adjusting(data, causes, settings))
-        expected = {cause: _expected(cause, table, data.rows) for cause in causes}
+        expected = {c: _expected(c, codes.table, data.rows) for c in holds if c.step_number <= number}
 
         def columns(rows: npt.NDArray[np.int64]) -> Floats:
             own = [expected[cause][rows][:, None] for cause in causes]
@@ -130,7 +143,8 @@ class ImprovementModel:
         coefficients = result.coefficients[:, None] + errors
         predictor = columns(averaged).astype(np.float32) @ coefficients.astype(np.float32)
         effects = {cause: coefficients[1 + k].astype(np.float32) for k, cause in enumerate(causes)}
-        return _Step(predictor, effects, max((feature.known_at for feature in data.features), default=1))
+        known_at = max((feature.known_at for feature in data.features), default=1)
+        return _Step(predictor, effects, known_at, _later(number, data, blocks, coefficients, expected))
 
     def _rate_only(self, table: SessionTable, number: int, draws: int, rows: int) -> _Step:
         """A step with too little data for a model: its rate of leaving, the same for all."""
@@ -185,15 +199,50 @@ class ImprovementModel:
 
 def _expected(cause: Cause, table: SessionTable, rows: npt.NDArray[np.int64]) -> Floats:
     """For each session 1 where a cause holds and 0 where not; in a gap, the mean of those of some rows with a value."""
-    each = ((condition.holds(table), table.seen(condition.feature)) for condition in cause.conditions)
-    return reduce(together, (np.where(seen, holds, holds[rows][seen[rows]].mean()) for holds, seen in each))
+    made = []
+    for condition in cause.conditions:
+        holds, seen = condition.holds(table), table.seen(condition.feature)
+        made.append(np.where(seen, holds, (holds & seen)[rows].sum() / max(int(seen[rows].sum()), 1)))
+    return reduce(together, made)
+
+
+def _later(
+    number: int,
+    data: StepData,
+    blocks: Sequence[tuple[CodedFeature, Floats]],
+    coefficients: Floats,
+    expected: dict[Cause, Floats],
+) -> dict[Cause, Draws]:
+    """The effects at a step of single conditions that are causes of earlier steps, where no cause has their feature."""
+    found: dict[Cause, Draws] = {}
+    end = len(coefficients)
+    for feature, block in reversed(blocks):
+        own = coefficients[end - block.shape[1] : end]
+        end -= block.shape[1]
+        there = {cause: expected[cause][data.rows] for cause in expected if cause.step_number < number}
+        earlier = [c for c in there if c.feature == feature.name and data.enough(float((there[c] == 1.0).sum()))]
+        if earlier:
+            beside = np.array([np.ones(len(data.rows)), *(there[cause] for cause in earlier)]).T
+            effects = np.linalg.lstsq(beside, block[feature.codes[data.rows]], rcond=None)[0][1:] @ own
+            found |= zip(earlier, effects.astype(np.float32), strict=True)
+    return found
+
+
+def _patience(later: Sequence[Draws]) -> bool:
+    """Whether who went on although a cause held clearly leaves less often at later steps, over all causes and steps.
+
+    Then people differ in patience, which no feature shows: without the causes the less patient would come there, too,
+    and leave more often than those that do come there.
+    """
+    z = [float(effect[0] / effect[1:].std()) for effect in later]
+    return bool(z) and sum(z) < CLEARLY_LESS * len(z) ** 0.5
 
 
 def _adjusting(data: StepData, causes: Sequence[Cause], settings: CauseSettings) -> list[tuple[CodedFeature, Floats]]:
     """The features that are adjusted for, with their groups: all but those for which a cause stands."""
-    named = {c.feature for cause in causes if cause.kind == "one" for c in cause.conditions}
+    named = {c.feature for cause in causes if cause.kind == "one" for c in cause.conditions} | of_opposite_cells(causes)
     places = [k for k, feature in enumerate(data.features) if feature.name in named]
-    together = related(data, feature_correlations(data), settings)
+    together = related(data, settings)
     stood_for = {other for place in places for other in together[place]}
     return [(f, data.groups[k]) for k, f in enumerate(data.features) if k not in stood_for]
 

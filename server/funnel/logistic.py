@@ -69,18 +69,14 @@ def fit(columns: Floats, outcome: Floats, penalty: Floats, start: Floats | None 
     coefficients = np.zeros(columns.shape[1]) if start is None else start
     value = _objective(columns, outcome, penalty, coefficients)
     for _ in range(MOST_ROUNDS):
-        predicted = special.expit(columns @ coefficients)
-        weights = predicted * (1.0 - predicted)
-        information = columns.T @ (columns * weights[:, None])
+        predicted, _, information = _curvature(columns, coefficients)
         gradient = columns.T @ (outcome - predicted) - penalty * coefficients
         step = solve(information + np.diag(penalty), gradient)
         coefficients, gained = _improve(columns, outcome, penalty, coefficients, step, value)
         value += gained
         if gained < CLOSE_ENOUGH * (1.0 + abs(value)):
             break
-    predicted = special.expit(columns @ coefficients)
-    weights = predicted * (1.0 - predicted)
-    information = columns.T @ (columns * weights[:, None])
+    predicted, weights, information = _curvature(columns, coefficients)
     return Fit(coefficients, information, penalty, value, outcome - predicted, weights)
 
 
@@ -97,6 +93,14 @@ def solve(matrix: Floats, right: Floats) -> Floats:
     factor = linalg.cho_factor(matrix + ridge * np.eye(len(matrix)), check_finite=False)
     solution: Floats = linalg.cho_solve(factor, right, check_finite=False)
     return solution
+
+
+def _curvature(columns: Floats, coefficients: Floats) -> tuple[Floats, Floats, Floats]:
+    """The predicted probabilities, their variances, and the information."""
+    predicted = special.expit(columns @ coefficients)
+    weights = predicted * (1.0 - predicted)
+    scaled = columns * np.sqrt(weights)[:, None]
+    return predicted, weights, scaled.T @ scaled  # BLAS computes one half of a product with itself
 
 
 def _objective(columns: Floats, outcome: Floats, penalty: Floats, coefficients: Floats) -> float:

@@ -159,12 +159,13 @@ def _causes(table: SessionTable | None) -> _Found:
 
 
 def _searched(table: SessionTable) -> _Found:
-    from server.funnel.causes import find_causes  # Both import SciPy, which takes a second.
+    from server.funnel.causes import code_table, find_causes  # Both import SciPy, which takes a second.
     from server.funnel.improvement import ImprovementModel
 
-    report = find_causes(table)
+    codes = code_table(table)
+    report = find_causes(table, codes=codes)
     if not report.causes:
         return _Found(table.sessions, report, {}, None)
-    model = ImprovementModel(table, report)
+    model = ImprovementModel(table, report, codes=codes)
     each = {cause: model.without([cause]) for cause in report.causes}
     return _Found(table.sessions, report, each, model.without(report.causes))

@@ -27,7 +27,7 @@ LEAST_SHARE: Final = 0.01
 """A property of a smaller share of the sessions is left out, as is a later stage that adds fewer values."""
 _TOLD: Final = 0.5
 """A boolean that comes as true and as false in more than this share of the sessions is told of each session."""
-_SAMPLE: Final = 20_000
+SAMPLE: Final = 20_000
 """Sessions in which properties are looked for, drawn by a hash of their ids: old and new ones alike."""
 
 _KINDS: Final = {"BOOLEAN": "flag", "UBIGINT": "number", "BIGINT": "number", "DOUBLE": "number"}
@@ -109,7 +109,7 @@ def found(cursor: Cursor, parameters: dict[str, Any], sessions: str, steps: int)
         steps: How many steps lead out of a stage or step into the next.
     """
     statement = f"WITH {sessions} {_FOUND}"
-    given = used_in(statement, parameters | {"sample": _SAMPLE, "most": MOST})
+    given = used_in(statement, parameters | {"sample": SAMPLE, "most": MOST})
     rows = fetch_all(cursor, statement, given)
     return [AppProperty(row["key"], row["kind"], steps) for row in rows]
 

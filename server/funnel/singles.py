@@ -47,11 +47,10 @@ class SingleTests:
     def of(cls, model: StepModel, without: Set[int] = frozenset()) -> SingleTests:
         """Fits the model, with the groups of all features but some: the coefficients of these are zero."""
         data, first = model.data, 1 + len(model.terms)
-        result, columns = model.fitted(without)
+        result, terms = model.fitted(without), model.own_columns()
         kept = np.concatenate([np.ones(first, dtype=bool), _kept(model, without)])
         coefficients = np.zeros(len(kept))
         coefficients[kept] = result.coefficients
-        terms = columns[:, : 1 + len(model.terms)]
         weighted = terms * result.weights[:, None]
         crossed = np.array([data.sums(column) for column in weighted.T])
         information = np.block([[terms.T @ weighted, crossed], [crossed.T, data.gram(result.weights)]])

@@ -11,13 +11,14 @@ from server.funnel.selection import CHOSEN, Selection
 from server.funnel.steps import STAGES, Steps
 from server.ledger.columns import Cursor, aware, fetch_all, stored_time_or_none
 from server.ledger.step_cohorts import StepTimes, last_seen, lateness
+from server.ledger.views import session_stages
 
 _COUNTED: Final = ("step", "entered", "went_on", "dropped", "under_way", "median_s", "entered_until")
 
 _LAST_SEEN = f"SELECT {last_seen('sessions', 'events')} AS last_seen"
 
 _STAGE_TIMES = (
-    "v.create_time",
+    "s.create_time",
     "coalesce(in_progress_time, s.create_time)",
     "coalesce(awaiting_approval_time, in_progress_time, s.create_time)",
     "completed_time",
@@ -25,7 +26,6 @@ _STAGE_TIMES = (
 
 
 _TIMES: Final = StepTimes("enter_time", "next_time", "went_on", "late_ms", "$idle_ms")
-_COUNTS: Final = _TIMES.counts("all_known", "wait", "$observed_until::TIMESTAMP")
 
 
 def _outcomes(steps: Steps) -> str:
@@ -39,18 +39,22 @@ def _outcomes(steps: Steps) -> str:
         for k in numbers[:-1]
     )
     names = str([str(name) for name in steps.names])
-    late = "SELECT NULL::VARCHAR AS step, NULL::BIGINT AS late_ms" if steps.of_stages else None
+    sessions = f"{steps.sessions} AS v JOIN sessions AS s ON s.id = v.session_id"
+    if steps.of_stages:
+        sessions = f"({session_stages('s.stage_time, s.flow, s.flow_version')}) AS s"
+    late = "SELECT NULL::BIGINT AS position, NULL::BIGINT AS late_ms" if steps.of_stages else None
     return f"""stages AS (
         SELECT session_id, reached, ended, s.stage_time AS end_time, s.create_time AS open_time, {named}, expire_time
-        FROM {steps.sessions or "v_session_stages"} AS v JOIN sessions AS s ON s.id = v.session_id
+        FROM {sessions}
             LEFT JOIN (SELECT session_id, max(expire_time) AS expire_time FROM recommendations GROUP BY session_id)
             USING (session_id)
         WHERE {CHOSEN}),
     outcomes AS ({each}),
     late AS ({late or lateness("events", "stages", names)}),
-    timed AS (SELECT outcomes.*, late_ms FROM outcomes LEFT JOIN late ON late.step = {names}[outcomes.step + 1]),
-    waits AS (SELECT step, {_TIMES.wait()} AS wait, {_TIMES.all_known()} AS all_known FROM timed GROUP BY step),
-    known AS (SELECT outcomes.*, all_known, wait, {_COUNTS} AS counts FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - literals of ours, and steps that were checked
+    waits AS (SELECT step, {_TIMES.entered_until("$observed_until::TIMESTAMP")} AS entered_until
+        FROM outcomes LEFT JOIN late ON late.position = step + 1 GROUP BY step),
+    known AS (SELECT outcomes.*, entered_until, {_TIMES.counts("entered_until")} AS counts
+        FROM outcomes JOIN waits USING (step))"""  # noqa: S608 - literals of ours, and steps that were checked
 
 
 def _counts(steps: Steps) -> str:
@@ -61,7 +65,7 @@ def _counts(steps: Steps) -> str:
         count(*) AS entered, count(*) FILTER (counts AND went_on) AS went_on,
         count(*) FILTER (counts AND NOT went_on) AS dropped, count(*) FILTER (NOT went_on AND NOT ended) AS under_way,
         median(epoch(next_time - enter_time)) FILTER (went_on) AS median_s,
-        any_value(CASE WHEN NOT all_known THEN $observed_until::TIMESTAMP - wait END) AS entered_until
+        any_value(entered_until) AS entered_until
     FROM known GROUP BY GROUPING SETS ((step), (step, week), (step, month)) ORDER BY week, month, step"""  # noqa: S608 - the same
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 
@@ -83,6 +83,15 @@ class StepData:
         feature = self.features[place]
         return slice(feature.width - feature.has_gaps, feature.width)
 
+    def has_gaps(self, places: Iterable[int]) -> bool:
+        """Whether any of some features has gaps."""
+        return any(self.features[place].has_gaps for place in places)
+
+    def seen(self, places: Iterable[int]) -> Flags:
+        """The sessions in which some features were seen, at least one feature."""
+        flags: Flags = np.logical_and.reduce([self.codes[place] < self.gaps(place).start for place in places])
+        return flags
+
     def values(self, place: int, members: Flags | Floats) -> Floats:
         """Conditions on a feature as numbers, a row for each code: in a gap, their mean where the feature was seen.
 
@@ -96,15 +105,14 @@ class StepData:
         made[self.gaps(place)] = seen @ made / max(seen.sum(), 1.0)
         return made
 
-    def widening(self, places: Iterable[int], residuals: Floats) -> float:
+    def widening(self, places: Sequence[int], residuals: Floats) -> float:
         """The factor, 1 or more, by which errors are larger because leaving varies more where features were seen.
 
         The model knows nothing of gaps. If those with a value leave more often, it expects too little variance there.
         """
-        having = [place for place in places if self.features[place].has_gaps]
-        if not having:
+        if not self.has_gaps(places):
             return 1.0
-        seen = np.logical_and.reduce([self.codes[place] < self.features[place].width - 1 for place in having])
+        seen = self.seen(places)
         expected = (self.left - residuals)[seen]
         varies = float((expected * (1.0 - expected)).sum())
         return max(1.0, float(seen.sum() * residuals[seen].var()) / varies) ** 0.5 if varies else 1.0
@@ -136,6 +144,24 @@ class StepData:
         counts = self.counts[self.span(place)].copy()
         counts[self.gaps(place)] = 0.0
         return _groups(self.features[place], counts, number)
+
+    @cached_property
+    def correlations(self) -> Floats:
+        """The largest correlation, without its sign, between conditions on each two features, or their order."""
+        columns: list[tuple[int, Floats]] = []
+        for place, (feature, some) in enumerate(zip(self.features, self.candidates, strict=True)):
+            columns += [(place, self.values(place, c.members)) for c in some if c.condition.operator != "in"]
+            columns += [(place, scores(feature, self.counts[self.span(place)]))] if feature.ordered > 2 and some else []
+        owner = np.array([place for place, _ in columns], dtype=int)
+        values = np.zeros((self.offsets[-1], len(columns)))
+        for k, (place, column) in enumerate(columns):
+            values[self.span(place), k] = column
+        mean = self.counts @ values / len(self.left)
+        joint = values.T @ self.gram(np.ones(len(self.left))) @ values / len(self.left) - np.outer(mean, mean)
+        spread = np.sqrt(np.diag(joint))
+        found = np.zeros((len(self.features), len(self.features)))
+        np.maximum.at(found, (owner[:, None], owner[None, :]), np.abs(joint) / np.outer(spread, spread))
+        return found
 
 
 def together(one: Floats, two: Floats) -> Floats:
@@ -219,19 +245,33 @@ def step_data(
     return StepData(rows, known, codes, left.astype(float), guards, persons)
 
 
-def feature_correlations(data: StepData) -> Floats:
-    """The largest correlation, without its sign, between conditions on each two features, or their order."""
-    columns: list[tuple[int, Floats]] = []
-    for place, (feature, some) in enumerate(zip(data.features, data.candidates, strict=True)):
-        columns += [(place, data.values(place, c.members)) for c in some if c.condition.operator != "in"]
-        columns += [(place, scores(feature, data.counts[data.span(place)]))] if feature.ordered > 2 and some else []
-    owner = np.array([place for place, _ in columns], dtype=int)
-    values = np.zeros((data.offsets[-1], len(columns)))
-    for k, (place, column) in enumerate(columns):
-        values[data.span(place), k] = column
-    mean = data.counts @ values / len(data.left)
-    joint = values.T @ data.gram(np.ones(len(data.left))) @ values / len(data.left) - np.outer(mean, mean)
-    spread = np.sqrt(np.diag(joint))
-    found = np.zeros((len(data.features), len(data.features)))
-    np.maximum.at(found, (owner[:, None], owner[None, :]), np.abs(joint) / np.outer(spread, spread))
-    return found
+@dataclass
+class CodedTable:
+    """A table whose features were coded once: the search for causes and the model of improvements read the same.
+
+    Attributes:
+        table: The sessions.
+        features: Its features but for those that grow.
+        growing: The names of these.
+        guards: The least numbers.
+        most_rows: So many sessions a step at most are drawn at random.
+        seed: The seed of that draw.
+    """
+
+    table: SessionTable
+    features: tuple[CodedFeature, ...]
+    growing: tuple[str, ...]
+    guards: Guards
+    most_rows: int
+    seed: int
+    _steps: dict[int, StepData | None] = field(default_factory=dict, init=False, repr=False)
+
+    def step(self, number: int) -> StepData | None:
+        """The sessions of a step, or None where they are too few or nearly all the same."""
+        if number not in self._steps:
+            self._steps[number] = self.step_where(number, None)
+        return self._steps[number]
+
+    def step_where(self, number: int, under_way_left: Flags | None) -> StepData | None:
+        """The same where of the sessions under way these left; see ``step_data``."""
+        return step_data(self.table, self.features, number, self.guards, self.most_rows, self.seed, under_way_left)

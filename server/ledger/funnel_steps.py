@@ -116,11 +116,10 @@ def _reached() -> str:
 
 
 def _best_chain() -> str:
-    """The times of the deepest chain; of several, of the one that starts first."""
+    """The number of the deepest chain; of several, of the one that starts first. Most sessions have one."""
     deepest = " ".join(f"WHEN {i} THEN t{i}" for i in _STEPS)
-    times = ", ".join(_time(_mark(f"t{i}[best]")) for i in _STEPS)
-    return f"""list_filter(list_transform([list_position(t1, list_min(list_filter(t1, lambda x, i:
-        (CASE reached {deepest} END)[i] IS NOT NULL)))], lambda best: [{times}])[1], lambda x: x IS NOT NULL)"""
+    return f"""CASE WHEN len(t1) = 1 THEN 1 ELSE list_position(t1, list_min(list_filter(t1, lambda x, i:
+        (CASE reached {deepest} END)[i] IS NOT NULL))) END"""
 
 
 def _list(i: int) -> str:
@@ -162,7 +161,7 @@ def _reached_sessions(*, times: bool) -> str:
     chains = "".join(f", chains{i} AS (SELECT *, {_chain(i)} FROM chains{i - 1})" for i in _STEPS[1:])
     step_times = f""", CASE WHEN ordering = 'any' THEN {_any_times()}
         WHEN line IS NOT NULL THEN list_transform({_BEST_OF_LINE}, lambda x: {_time("line[x]")})
-        ELSE {_best_chain()} END AS step_times"""
+        ELSE [{", ".join(_time(_mark(f"t{i}[best]")) for i in _STEPS)}][:reached] END AS step_times"""
     return f"""WITH compared AS ({_COMPARED}),
     separated AS (SELECT *, {_SEPARATE} AS separate FROM compared),
     lined AS (SELECT *, CASE WHEN separate IS NOT NULL THEN {_LINE} END AS line,
@@ -179,7 +178,8 @@ def _reached_sessions(*, times: bool) -> str:
     deep AS (SELECT *, CASE WHEN ordering = 'any' THEN -start.n WHEN line IS NOT NULL
         THEN list_max(list_transform(line_chains, lambda c: len(c))) ELSE {_reached()} END AS reached
         FROM chains{MOST_STEPS}),
-    reached_sessions AS (SELECT session_id, reached{step_times if times else ""} FROM deep)"""
+    reached_sessions AS (SELECT session_id, reached{step_times if times else ""}
+        FROM (SELECT *, {_best_chain()} AS best FROM deep))"""
 
 
 _CHOSEN = """(since IS NULL OR create_time >= since::TIMESTAMP) AND (until IS NULL OR create_time < until::TIMESTAMP)
@@ -190,12 +190,20 @@ UNKNOWN: Final = f"""CASE WHEN ordering NOT IN ('ordered', 'strict', 'any')
             THEN error('A funnel has 1 to {MOST_STEPS} different steps.') END"""
 """NULL for a funnel that can be counted; fails for any other."""
 
-SESSIONS: Final = f"""{_reached_sessions(times=True)}
+
+def _sessions(columns: str) -> str:
+    return f"""{_reached_sessions(times=True)}
     SELECT session_id, s.client_id, s.variant, s.create_time, r.reached,
-        s.state IN ('COMPLETED', 'REJECTED', 'ABANDONED') AS ended, r.step_times
+        s.state IN ('COMPLETED', 'REJECTED', 'ABANDONED') AS ended, r.step_times{columns}
     FROM reached_sessions AS r JOIN (FROM v_sessions WHERE {_CHOSEN}) AS s USING (session_id)
     WHERE reached > 0 AND {UNKNOWN} IS NULL"""
+
+
+SESSIONS: Final = _sessions("")
 """The body of the macro ``funnel_sessions``."""
+
+SESSIONS_WITH_END: Final = _sessions(", s.stage_time AS end_time")
+"""The same with the time at which each session entered its last stage, without a second look for it."""
 
 REACHED: Final = f"""{_reached_sessions(times=False)},
     chosen AS (SELECT session_id FROM v_sessions

@@ -19,7 +19,7 @@ _ENTERED: Final = (
 """Who reached a later stage counts for the earlier ones, whose time is that of the one before."""
 _IDLE_MS: Final = "1800000"
 _TIMES: Final = StepTimes("enter_time", "next_time", "went_on", "0", _IDLE_MS)
-_COUNTS: Final = _TIMES.counts("all_known", "wait", "observed_until")
+_COUNTS: Final = _TIMES.counts("entered_until")
 
 _NUMBERS = " UNION ALL ".join(
     f"""SELECT {n} AS position, '{stage}' AS stage, count(*) FILTER (reached >= {n}) AS sessions,
@@ -57,12 +57,12 @@ V_FUNNEL_BY_COHORTS = SqlView(
             USING (session_id)),
     numbers AS ({_NUMBERS}),
     outcomes AS ({_OUTCOMES}),
-    waits AS (SELECT position, {_TIMES.wait()} AS wait, {_TIMES.all_known()} AS all_known
-        FROM outcomes GROUP BY position),
     watched AS (SELECT {last_seen("sessions", "events")} AS observed_until),
+    waits AS (SELECT position, {_TIMES.entered_until("(FROM watched)")} AS entered_until
+        FROM outcomes GROUP BY position),
     rates AS (SELECT position, count(*) FILTER ({_COUNTS}) AS counted,
             count(*) FILTER ({_COUNTS} AND NOT went_on) AS counted_dropped
-        FROM outcomes JOIN waits USING (position) CROSS JOIN watched GROUP BY position)
+        FROM outcomes JOIN waits USING (position) GROUP BY position)
     SELECT position, stage, sessions, under_way, dropped,
         CASE WHEN position > 1 THEN coalesce(counted, 0) END AS counted,
         CASE WHEN position = 1 THEN 0.0 WHEN counted > 0 THEN counted_dropped / counted END AS drop_off_rate, median_s

@@ -9,7 +9,7 @@ are.
 from __future__ import annotations
 
 from server.ledger.event_order import ORDER_BY, ORDER_TIME
-from server.ledger.funnel_steps import MOST_STEPS, REACHED, SESSIONS, UNKNOWN
+from server.ledger.funnel_steps import MOST_STEPS, REACHED, SESSIONS, SESSIONS_WITH_END, UNKNOWN
 from server.ledger.funnel_values import text_of
 from server.ledger.step_cohorts import StepTimes, last_seen, lateness
 from server.ledger.table_schema import SqlMacro
@@ -83,7 +83,7 @@ FUNNEL = SqlMacro(
 
 _IDLE = ("idle", "INTERVAL 30 MINUTE", "Idle time after which the server ends a session, VESTIBULE_IDLE_SESSION_S.")
 _TIMES = StepTimes("enter_time", "next_time", "went_on", "late_ms", "epoch_ms(idle::INTERVAL)")
-_COUNTS = _TIMES.counts("all_known", "wait", "observed_until")
+_COUNTS = _TIMES.counts("entered_until")
 
 DROP_OFFS = SqlMacro(
     "drop_offs",
@@ -104,28 +104,27 @@ DROP_OFFS = SqlMacro(
         "they left. Going on is known before leaving, so a rate of all known ends would be too low.",
     },
     f"""
-    WITH made AS MATERIALIZED (SELECT session_id, reached, ended, step_times, create_time AS open_time,
-            stage_time AS end_time, expire_time
-        FROM funnel_sessions({FUNNEL_CALL}) JOIN (SELECT session_id, stage_time FROM v_sessions) USING (session_id)
-            LEFT JOIN (SELECT session_id, max(expire_time) AS expire_time FROM v_records GROUP BY session_id)
-            USING (session_id)),
+    WITH made AS MATERIALIZED (SELECT session_id, reached, ended, step_times, create_time AS open_time, end_time,
+            expire_time
+        FROM ({SESSIONS_WITH_END}) LEFT JOIN (SELECT session_id, max(expire_time) AS expire_time FROM v_records
+            GROUP BY session_id) USING (session_id)),
     arrivals AS ({lateness("v_events", "made", "steps")}),
-    outcomes AS (SELECT position, step_times[position] AS enter_time, step_times[position + 1] AS next_time,
-            reached > position AS went_on, ended, end_time, expire_time,
-            CASE ordering WHEN 'any' THEN most_late_ms ELSE arrivals.late_ms END AS late_ms
-        FROM {_POSITIONS} JOIN made ON reached >= position
-            LEFT JOIN arrivals ON arrivals.step = steps[position + 1]
-            CROSS JOIN (SELECT max(late_ms) AS most_late_ms FROM arrivals)),
-    waits AS (SELECT position, {_TIMES.wait()} AS wait, {_TIMES.all_known()} AS all_known
-        FROM outcomes GROUP BY position),
+    late AS (SELECT position, CASE ordering WHEN 'any' THEN (SELECT max(late_ms) FROM arrivals) ELSE late_ms END
+            AS late_ms
+        FROM {_POSITIONS} LEFT JOIN (SELECT position - 1 AS position, late_ms FROM arrivals) USING (position)),
+    outcomes AS (SELECT *, reached > position AS went_on FROM (SELECT unnest(range(1, reached + 1)) AS position,
+            unnest(step_times) AS enter_time, unnest(step_times[2:]) AS next_time, reached, ended, end_time, expire_time
+        FROM made)),
     watched AS (SELECT {last_seen("v_sessions", "v_events")} AS observed_until),
+    waits AS (SELECT position, {_TIMES.entered_until("(FROM watched)")} AS entered_until
+        FROM outcomes JOIN late USING (position) GROUP BY position),
     totals AS (SELECT position, count(*) AS sessions,
             count(*) FILTER (went_on) AS went_on,
             count(*) FILTER (ended AND NOT went_on) AS dropped,
             count(*) FILTER (NOT ended AND NOT went_on) AS under_way,
             count(*) FILTER ({_COUNTS}) AS counted,
             count(*) FILTER ({_COUNTS} AND NOT went_on) AS counted_dropped
-        FROM outcomes JOIN waits USING (position) CROSS JOIN watched GROUP BY position),
+        FROM outcomes JOIN waits USING (position) GROUP BY position),
     rated AS (SELECT *, counted_dropped / nullif(counted, 0) AS drop_off_rate,
         3.841458820694124 / nullif(counted, 0) AS z FROM totals)
     SELECT position, {_NAME_OF_STEP}, {_name_of_step("position + 1")} AS next_step,

@@ -268,4 +268,5 @@ ALL: tuple[Migration, ...] = (
     view_migrations.show_expiry_and_sources,
     view_migrations.renew_macros,
     view_migrations.leave_new_sessions_out_of_the_funnel,
+    view_migrations.renew_macros,
 )

@@ -49,42 +49,43 @@ class StepTimes:
     end: str = "end_time"
     expire: str = "expire_time"
 
-    def all_known(self) -> str:
-        """Aggregate: whether no session can be missing."""
-        return f"""bool_and({self.went_on} OR {self.ended})
-            AND max(coalesce({self.late_ms}, 0)) <= max({self.idle_ms})"""
+    def entered_until(self, until: str) -> str:
+        """Aggregate: when a session must have entered the step at the latest, as a TIMESTAMP.
 
-    def wait(self) -> str:
-        """Aggregate: how long ago a session must have entered the step, as an INTERVAL."""
-        idle = f"max({self.idle_ms})"
-        return f"""to_milliseconds(greatest({idle},
-            {idle} + {self._took(self.following)} FILTER ({self.went_on}),
-            {self._took(self.end)} FILTER ({self.ended} AND NOT {self.went_on}),
-            {idle} + {self._took(self.expire)} FILTER (NOT {self.went_on})) + max(coalesce({self.late_ms}, 0)))"""
+        NULL where no session can be missing, so that all count.
 
-    def counts(self, all_known: str, wait: str, until: str) -> str:
+        Args:
+            until: Until when the sessions were watched, as a TIMESTAMP.
+        """
+        idle, late = f"max({self.idle_ms})", f"max(coalesce({self.late_ms}, 0))"
+        return f"""CASE WHEN NOT (bool_and({self.went_on} OR {self.ended}) AND {late} <= {idle})
+            THEN {until} - to_milliseconds(greatest({idle},
+                {idle} + {self._took(self.following)} FILTER ({self.went_on}),
+                {self._took(self.end)} FILTER ({self.ended} AND NOT {self.went_on}),
+                {idle} + {self._took(self.expire)} FILTER (NOT {self.went_on})) + {late}) END"""
+
+    def counts(self, entered_until: str) -> str:
         """Condition on a row: whether its session counts.
 
         Args:
-            all_known: What ``all_known`` gave.
-            wait: What ``wait`` gave.
-            until: Until when the sessions were watched, as a TIMESTAMP.
+            entered_until: What the aggregate of that name gave.
         """
-        return f"({self.went_on} OR {self.ended}) AND ({all_known} OR {self.enter} <= {until} - {wait})"
+        known = f"({self.went_on} OR {self.ended})"
+        return f"{known} AND ({entered_until} IS NULL OR {self.enter} <= {entered_until})"
 
     def _took(self, end: str) -> str:
         return f"quantile_disc(date_diff('ms', {self.enter}, {end}), {_OTHERS})"
 
 
 def lateness(events: str, sessions: str, steps: str) -> str:
-    """SQL with a row for each step whose events came from apps: ``step``, and ``late_ms``.
+    """SQL with a row for each step whose events came from apps: its ``position`` from 1, and ``late_ms``.
 
     Args:
         events: The table or view of events.
         sessions: A relation with ``session_id`` and ``open_time``.
         steps: SQL of the list of the names of the steps.
     """
-    return f"""SELECT name AS step, quantile_disc(greatest(0,
+    return f"""SELECT list_position({steps}, name) AS position, quantile_disc(greatest(0,
             date_diff('ms', greatest(event_time, open_time), server_time)), {_OTHERS}) AS late_ms
         FROM {events} JOIN (SELECT session_id, open_time FROM {sessions}) USING (session_id)
         WHERE device_time IS NOT NULL AND stage IS NULL AND list_contains({steps}, name)

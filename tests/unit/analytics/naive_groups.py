@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Placed:
     amount: float | None = None
     segment: Segment = field(default_factory=lambda: Segment("none"))
     start: datetime | None = None
+    range: int = 0
 
     @property
     def reached(self) -> int:
@@ -65,6 +67,7 @@ def placed(sessions: Iterable[Told], funnel: Funnel, details: Details) -> list[P
             one.amount = None if text is None else _number(text)
         one.start = _start(one.session.opened, details.period)
     if details.breakdown is not None:
+        _name_ranges(found, details.breakdown)
         sizes = Counter(one.value for one in found if one.value is not None)
         kept = sorted(sizes, key=lambda value: (-sizes[value], value))[: details.breakdown.most]
         for one in found:
@@ -79,8 +82,9 @@ def groups(found: Sequence[Placed], details: Details) -> Iterator[tuple[Segment 
     if details.breakdown is None:
         return
     sizes = Counter(one.segment for one in found)
+    ranges = {one.segment: one.range for one in found}
     places = {"value": 0, "other": 1, "none": 2}
-    for segment in sorted(sizes, key=lambda s: (places[s.kind], -sizes[s], s.value or "")):
+    for segment in sorted(sizes, key=lambda s: (places[s.kind], ranges[s], -sizes[s], s.value or "")):
         yield from _by_time(segment, [one for one in found if one.segment == segment], details)
 
 
@@ -92,6 +96,25 @@ def _by_time(
     if details.period is not None:
         for start in sorted({one.start for one in found if one.start is not None}):
             yield segment, start, [one for one in found if one.start == start]
+
+
+def _name_ranges(found: Sequence[Placed], breakdown: Breakdown) -> None:
+    """Put the names of ranges in the place of a number that has too many values."""
+    values = {one.value for one in found if one.value is not None}
+    given = [json.loads(e.properties).get(breakdown.key) for one in found for e in one.session.events if e.of_app]
+    if breakdown.by != "property" or len(values) <= breakdown.most or any(type(v) in (str, bool) for v in given):
+        return
+    line = sorted((float(one.value), one.value) for one in found if one.value is not None)
+    count = min(4, breakdown.most)
+    bounds = [line[math.ceil(len(line) * n / count) - 1][0] for n in range(1, count)]
+    held: dict[int, list[str]] = {}
+    for number, text in line:
+        held.setdefault(sum(bound < number for bound in bounds), []).append(text)
+    for one in found:
+        if one.value is not None:
+            one.range = sum(bound < float(one.value) for bound in bounds)
+            first, *_, last = [*held[one.range], held[one.range][-1]]
+            one.value = first if first == last else f"{first} to {last}"
 
 
 def quantile(values: Iterable[float], share: float) -> float:

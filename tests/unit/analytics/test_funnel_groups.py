@@ -34,6 +34,7 @@ from tests.unit.ledger.makers import NOW
 
 NAMES = ("a", "b", "c", "other")
 LENSES = ("wide", "tele", "macro", "7", None)
+WEIGHTS = (*range(-5, 30), 0.25, 999.5)
 AMOUNTS = (*range(-5, 30), 0.25, "12", "inf", "nan", "none", True)
 
 
@@ -41,7 +42,11 @@ def drawn_session(chance: random.Random, name: str) -> Told:
     """A session of any length, opened on any day of a quarter."""
     events = []
     for _ in range(chance.randint(0, 9)):
-        given = {"lens": chance.choice(LENSES), "amount": chance.choice(AMOUNTS)}
+        given = {
+            "lens": chance.choice(LENSES),
+            "amount": chance.choice(AMOUNTS),
+            "weight": chance.choice(WEIGHTS),
+        }
         text = json.dumps({key: value for key, value in given.items() if chance.random() < 0.6})
         events.append(Happened(chance.choice(NAMES), chance.randint(-5, 10), chance.choice((0, 1, 2, 3)), True, text))
     return Told(
@@ -60,7 +65,9 @@ attributions = st.one_of(
     st.builds(Attribution, st.just("step"), st.integers(1, 2)),
 )
 breakdowns = st.one_of(
-    st.builds(Breakdown, st.just("property"), st.sampled_from(["lens", "amount"]), attributions, st.integers(1, 3)),
+    st.builds(
+        Breakdown, st.just("property"), st.sampled_from(["lens", "amount", "weight"]), attributions, st.integers(1, 6)
+    ),
     st.builds(Breakdown, st.sampled_from(["variant", "client", "language"])),
     st.builds(Breakdown, st.just("event"), st.sampled_from(["b", "other", "IN_PROGRESS"])),
 )

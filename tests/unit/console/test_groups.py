@@ -18,6 +18,7 @@ from server.console.charts import Span, line_chart
 from server.languages.formats import Formats
 from server.ledger import events, sessions
 from server.ledger.columns import Cursor
+from server.ledger.event_properties import TypedValue
 from server.ledger.types import EventRow, SessionRow, SessionState
 from tests.unit.console.harness import Harness
 from tests.unit.ledger.makers import NOW
@@ -68,6 +69,28 @@ async def test_each_group_has_its_numbers_its_rate_and_lists_that_are_as_long(ha
             assert len(re.findall('href="/sessions/', listed)) == int(count)
             assert re.search(r"<p>language: (en|hi)</p>", listed)
             assert 'href="/funnel?steps=STARTED%2CIN_PROGRESS&by=language"' in listed, "back to the same page"
+
+
+def amounts(cursor: Cursor) -> None:
+    """Forty sessions, each with another number."""
+    for number in range(40):
+        row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.ABANDONED, NOW, NOW)
+        sessions.insert_or_get(cursor, row)
+        given = {"amount": TypedValue(str(number), "")}
+        event = EventRow(str(uuid4()), row.id, "app", "opened", NOW, device_time=NOW, event_time=NOW, properties=given)
+        events.insert_event(cursor, event)
+
+
+async def test_a_number_of_many_values_is_shown_in_ranges_in_the_language_of_the_page(harness: Harness) -> None:
+    await harness.ledger.write(amounts)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = (await browser.get("/funnel?steps=opened,sent&by=property&key=amount&lang=de")).text
+        assert re.findall(r"(\d+ bis \d+)</th>", page) == ["0 bis 9", "10 bis 19", "20 bis 29", "30 bis 39"]
+        links = re.findall(r'<a href="(/funnel/sessions[^"]+)">10</a>', page)
+        assert len(links) == 4
+        listed = unescape((await browser.get(unescape(links[1]))).text)
+        assert len(re.findall('href="/sessions/', listed)) == 10
+        assert "10 bis 19" in listed
 
 
 async def test_weeks_are_lines_and_rows_of_a_table(harness: Harness) -> None:

@@ -28,6 +28,7 @@ from server.ledger.writer import Ledger
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_conditions import condition_message, condition_of
+from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.unit.analytics import two_flows
 from tests.unit.funnel.quarter import Quarter
@@ -58,7 +59,7 @@ PAIR = Shop(
 
 def service_of(ledger: Ledger, now: datetime | None = None) -> FunnelService:
     analysis = Analysis(clock=None if now is None else lambda: now)
-    return FunnelService(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW), analysis)
+    return funnel_service(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW), analysis)
 
 
 def behind(report: pb.GetReportRequest, *conditions: pb.FunnelFeatureCondition, **given: Any) -> Any:

@@ -82,16 +82,6 @@ def test_two_conditions_that_matter_only_together_are_named_together() -> None:
     assert sorted(map(str, cause.conditions)) == ["network = 4g", "silent"]
 
 
-def test_of_two_flags_of_which_exactly_one_matters_the_other_is_said_not_to_have_happened() -> None:
-    rng = np.random.default_rng([3, 5])
-    columns: dict[str, Column] = {name: rng.random(6000) < 0.5 for name in ("guest", "express")}
-    sessions = table(3, 6000, (1, 1.3, lambda c: flag("guest")(c) ^ flag("express")(c)), changed=columns)
-    (cause,) = find_causes(replace(sessions, known_at=dict.fromkeys(columns, 1))).causes
-    assert cause.kind == "together"
-    assert sorted(map(str, cause.conditions)) in (["express", "guest = no"], ["express = no", "guest"])
-    assert cause.rate_with > cause.rate_without + 0.1
-
-
 def test_that_two_causes_together_add_less_than_each_alone_is_no_third_cause() -> None:
     """What goes with the absence of the one, such as a fast network, is not named with the other."""
 

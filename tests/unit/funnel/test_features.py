@@ -298,7 +298,7 @@ def test_a_value_counts_only_where_it_is_of_the_kind_itself(
 def test_a_property_that_a_newer_app_sends_is_found_in_a_large_ledger(
     cursor: Cursor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(properties, "_SAMPLE", 40)
+    monkeypatch.setattr(properties, "SAMPLE", 40)
     for number in range(80):
         given = {"battery": number} if number < 60 else {"signal": number}
         store(cursor, (10.0,), (1.0, "opened", given), key=f"session-{number}", app=True)

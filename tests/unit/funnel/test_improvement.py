@@ -66,6 +66,27 @@ def test_a_cause_that_is_known_later_brings_its_gain_to_all_that_would_get_there
     assert model.without([]).rate.mid == pytest.approx((sessions.reached == 3).mean(), abs=0.003)
 
 
+def impatient_table(seed: int, sessions: int, of_silent: float, of_patience: float) -> SessionTable:
+    """A cause of the first step; how patient people are, which no column shows, matters at both steps."""
+    patience = np.random.default_rng([seed, 4]).normal(0, 1, sessions)
+    effects = ((step, -of_patience, lambda _: patience) for step in (1, 2))
+    half = np.random.default_rng([seed, 5]).random(sessions) < 0.5
+    return table(seed, sessions, (1, of_silent, flag("silent")), *effects, changed={"silent": half})
+
+
+@pytest.mark.parametrize("of_patience", [0.0, 1.2])
+def test_those_that_a_cause_drove_away_may_leave_the_next_step_more_often(of_patience: float) -> None:
+    inside = 0
+    for seed in range(4):
+        sessions = impatient_table(seed, 8000, 1.8, of_patience)
+        report = find_causes(sessions)
+        (silent,) = (cause for cause in report.causes if cause.step_number == 1)
+        points = expected_improvement(sessions, report, [silent], draws=200).points
+        now, without = (impatient_table(900 + seed, 60_000, size, of_patience).reached == 3 for size in (1.8, 0.0))
+        inside += points.low <= 100 * (without.mean() - now.mean()) <= points.high
+    assert inside >= 3
+
+
 def test_a_cause_after_which_everybody_leaves_has_a_finite_gain() -> None:
     sessions = table(7, 6000, (1, 12.0, flag("silent")))
     report = find_causes(sessions)

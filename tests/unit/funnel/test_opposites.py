@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 
 from server.funnel.causes import find_causes
 from server.funnel.coding import coded
+from server.funnel.improvement import expected_improvement
 from server.funnel.model import StepModel
 from server.funnel.pairs import pair_terms
 from server.funnel.step_data import Guards, step_data
-from server.funnel.types import Column, SessionTable
+from server.funnel.types import Column, Flags, SessionTable
 from tests.unit.funnel.simulated import flag, longer, table
 
 
@@ -53,25 +55,41 @@ def test_that_a_thing_did_not_happen_is_not_named_where_nobody_says_since_when_i
     assert [cause.text for cause in report.causes] == ["silent"]
 
 
-def test_two_flags_of_which_one_holds_without_the_other_are_named() -> None:
-    rng = np.random.default_rng(126)
-    left, right = rng.random(6000) < 0.5, rng.random(6000) < 0.5
+def two_flags(seed: int, log_odds: float, holds: Callable[[Flags, Flags], Flags], sessions: int = 6000) -> SessionTable:
+    rng = np.random.default_rng(100 + seed)
+    left, right = rng.random((2, sessions)) < 0.5
     changed: dict[str, Column] = {"left": left, "right": right}
-    either = table(26, 6000, (1, 1.6, lambda _: left ^ right), changed=changed)
-    (cause,) = find_causes(told(either, left=1, right=1)).causes
-    assert sorted(map(str, cause.conditions)) in (["left", "right = no"], ["left = no", "right"])
-    both = table(26, 6000, (1, 1.6, lambda _: left & right), changed=changed)
-    (cause,) = find_causes(told(both, left=1, right=1)).causes
-    assert sorted(map(str, cause.conditions)) == ["left", "right"]
+    return told(table(seed, sessions, (1, log_odds, lambda _: holds(left, right)), changed=changed), left=1, right=1)
+
+
+@pytest.mark.parametrize(
+    ("holds", "wanted"),
+    [
+        (np.logical_xor, ["left = no and right", "left and right = no"]),
+        (lambda left, right: left == right, ["left = no and right = no", "left and right"]),
+        (np.logical_and, ["left and right"]),
+        (lambda left, right: left & ~right, ["left and right = no"]),
+    ],
+)
+def test_two_flags_are_named_with_each_two_sides_that_matter_and_with_all_of_their_gain(
+    holds: Callable[[Flags, Flags], Flags], wanted: list[str]
+) -> None:
+    inside = 0
+    for seed in (26, 27):
+        sessions = two_flags(seed, 1.6, holds)
+        report = find_causes(sessions)
+        assert sorted(" and ".join(sorted(map(str, c.conditions))) for c in report.causes) == wanted
+        assert all(1.0 < cause.log_odds.mid < 2.2 for cause in report.causes)
+        points = expected_improvement(sessions, report, report.causes, draws=200).points
+        now, without = (two_flags(900 + seed, size, holds, 40_000).reached == 3 for size in (1.6, 0.0))
+        inside += points.low <= 100 * (without.mean() - now.mean()) <= points.high
+    assert inside >= 1
 
 
 def test_two_flags_that_keep_people_together_are_not_named_as_one_without_the_other() -> None:
     for seed in range(3):
-        rng = np.random.default_rng(100 + seed)
-        left, right = rng.random(6000) < 0.5, rng.random(6000) < 0.5
-        changed: dict[str, Column] = {"left": left, "right": right}
-        kept = table(seed, 6000, (1, -1.6, lambda _, found=left & right: found), changed=changed)  # type: ignore[misc]
-        causes = find_causes(told(kept, left=1, right=1)).causes
+        kept = two_flags(seed, -1.6, np.logical_and)
+        causes = find_causes(kept).causes
         assert {cause.text for cause in causes} <= {"left = no", "right = no", "left = no and right = no"}
 
 

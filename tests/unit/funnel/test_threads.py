@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import server.funnel.causes
 from server.funnel.optimizer import FunnelData, FunnelOptimizer
 from server.funnel.step_counts import StepCount
+from server.funnel.step_data import CodedTable
 from server.funnel.types import CauseReport, SessionTable
 from tests.unit.funnel.simulated import table
 
@@ -19,7 +20,7 @@ def _threads() -> set[int]:
 def test_the_search_has_one_thread_and_its_caller_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[int]] = []
 
-    def search(given: SessionTable) -> CauseReport:
+    def search(given: SessionTable, *, codes: CodedTable) -> CauseReport:
         seen.append(_threads())
         return CauseReport((), (), 0)
 

@@ -218,9 +218,8 @@ def test_letters_come_in_pages(cursor: Cursor) -> None:
 
 
 def test_letters_are_counted_by_kind_and_reason(cursor: Cursor) -> None:
-    rows = [
-        replace(_letter(at), kind=kind, reason=reason) for at, (kind, reason) in enumerate(("kr", "kr", "ks", "lr"))
-    ]
+    groups = (("k", "r"), ("k", "r"), ("k", "s"), ("l", "r"))
+    rows = [replace(_letter(at), kind=kind, reason=reason) for at, (kind, reason) in enumerate(groups)]
     for row in rows:
         dead_letters.insert_letter(cursor, row)
     job_ends.discard(cursor, rows[0].id, after(9), "old")

@@ -994,7 +994,8 @@ class FunnelBreakdown(_message.Message):
     """Key of the property, or name of the event or stage. Empty for the others."""
     max_values: _builtins.int
     """Most values that are counted apart, 1 to 100: those of the most sessions in the funnel, of equally many the first
-    by their text. The others are one group. 0 means 25.
+    by their text. The others are one group. 0 means 25. A property that is declared as a number, and has more
+    values, is divided into up to four ranges of about equally many sessions instead, in order.
     """
     @_builtins.property
     def attribution(self) -> Global___FunnelAttribution:
@@ -1914,7 +1915,9 @@ class FunnelSegmentKey(_message.Message):
     kind: Global___FunnelSegmentKind.ValueType
     """What it is."""
     value: _builtins.str
-    """Its value, as text. Empty for the rest."""
+    """Its value, as text. A range of a number has the name "1 to 12", of the least and the greatest value in it, or of its
+    only value. Its list of sessions has all whose number lies between the two. Empty for the rest.
+    """
     def __init__(
         self,
         *,
