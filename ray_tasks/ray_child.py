@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +14,10 @@ from typing import Any, Final, Protocol
 
 import psutil
 
+from models.child_python import child_python
 from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
+from ray_tasks.error_output import ErrorOutput
 from ray_tasks.process_messages import (
     Answer,
     Beat,
@@ -104,9 +105,14 @@ class RayChildProcess:
     """Implements ``RayChild`` by a process. Use ``launch``."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, source: asyncio.StreamReader, sink: asyncio.StreamWriter
+        self,
+        process: asyncio.subprocess.Process,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        errors: ErrorOutput,
     ) -> None:
         self._process = process
+        self._errors = errors
         self._root = _running(process.pid)
         self._source = source
         self._sink = sink
@@ -121,22 +127,26 @@ class RayChildProcess:
         self._running: Mapping[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn(self._receive())
+        self._spawn(self._errors.read())
 
     @classmethod
     async def launch(cls) -> RayChildProcess:
         """Start the process; it imports Ray and waits."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        # No pipe of asyncio: it would wait for its end, and Ray's processes may have it open, too.
+        errors, error_output = socket.socketpair()
+        with theirs, error_output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", MODULE, str(theirs.fileno())),
+                *child_python("-m", MODULE, str(theirs.fileno())),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
-                # Ray's messages may hold tracebacks. It has logs of its own; what we log comes over the socket.
+                # Ray's messages may hold tracebacks. It has logs of its own; what we log comes over the socket. Its
+                # standard error only tells how a start failed.
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=error_output.fileno(),
             )
         source, sink = await asyncio.open_connection(sock=ours, limit=BUFFER_BYTES)
-        return cls(process, source, sink)
+        return cls(process, source, sink, ErrorOutput(*await asyncio.open_connection(sock=errors)))
 
     async def start(
         self,
@@ -147,7 +157,13 @@ class RayChildProcess:
         """See ``RayChild``."""
         self._on_step, self._on_worker_end = on_step, on_worker_end
         await self._send(Begin(config))
-        started: Started = await self.call("start")
+        try:
+            started: Started = await self.call("start")
+        except Unavailable:
+            if self._lost.done() and self._lost.result() is PROCESS_ENDED:
+                raise await self._errors.ended_at_start(self._process) from None
+            raise
+        self._errors.forget()
         self._folder = started.folder
         self._spawn(self._watch_beats())
         return started
@@ -210,6 +226,7 @@ class RayChildProcess:
             self._process.kill()
         await self._process.wait()
         self._sink.close()
+        self._errors.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

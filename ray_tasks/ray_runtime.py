@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 import ray
-from ray._private import auto_init_hook
+from ray._private import auto_init_hook, ray_constants
 from ray._private.authentication.authentication_utils import is_token_auth_enabled
 from ray.exceptions import AuthenticationError
+from ray.job_config import JobConfig
 
+from models.child_python import SAFE_PATH
 from models.errors import Unavailable
 from models.reasons import Reason
 from ray_tasks.auth_token import FILE, LocalToken, require_token
@@ -61,6 +64,7 @@ class RayRuntime:
         """
         _quiet()
         _start_nothing_unasked()
+        _run_nothing_of_the_working_folder()
         if self.local:
             self._token.use()
             turn_exporters_off()
@@ -73,6 +77,7 @@ class RayRuntime:
             context = ray.init(
                 address=self._config.address or "local",
                 namespace="vestibule",
+                job_config=_ModulesOfTheNodes(),
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 **(self._local_options() if self.local else {}),
@@ -150,6 +155,18 @@ class RayRuntime:
         }
 
 
+class _ModulesOfTheNodes(JobConfig):
+    """Has workers find modules where their nodes do.
+
+    Ray would have every worker look for modules in the working folder of this process first. It has no option against
+    that. It adds the folder just before it serializes.
+    """
+
+    def _serialize(self) -> Any:
+        self._py_driver_sys_path: list[str] = []
+        return super()._serialize()
+
+
 def _joined_essential() -> dict[str, psutil.Process]:
     """The node through which this process is connected. Calls hang when it is stopped in order."""
     node = raylet_at(vars(ray._private.worker)["_global_node"].raylet_socket_name)
@@ -173,6 +190,14 @@ def _start_nothing_unasked() -> None:
     A late call is one of Serve's threads, while the server ends. It then fails.
     """
     vars(auto_init_hook)["enable_auto_connect"] = False
+
+
+def _run_nothing_of_the_working_folder() -> None:
+    """Keep Ray's own Pythons from looking for modules in the folder in which the server was started. Under `uv run` Ray
+    would also copy that folder to every worker.
+    """
+    os.environ.update(SAFE_PATH)
+    vars(ray_constants)["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = False
 
 
 def _quiet() -> None:

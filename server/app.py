@@ -132,6 +132,10 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
         registry, on_refused = components.metrics.registry, components.access_log.at_metrics
         stop_metrics = serve_metrics(registry, settings.metrics_port, token, on_refused)
         stack.push_async_callback(asyncio.to_thread, stop_metrics)
+    # Before Ray, which may be away for long: these need the ledger alone.
+    await asyncio.to_thread(components.analysts.start)
+    stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
+    _in_background(stack, components.housekeeping.run())
     await components.cluster.start(on_step)
     if folder := components.cluster.folder:
         log.info("ray_folder", folder=folder, in_state_folder=Path(folder).parent == settings.state_dir.absolute())
@@ -140,10 +144,7 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
         stack.callback(asyncio.create_task(alerter.run()).cancel)
     taken_over = await components.runner.start(components.handlers)
     stack.push_async_callback(_end_work, components, settings.drain_s)
-    await asyncio.to_thread(components.analysts.start)
-    stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
     _in_background(stack, components.prober.run())
-    _in_background(stack, components.housekeeping.run())
     leave_out_what_is_there()
     await components.grpc_server.serving()
     _in_background(stack, _report_health(components))

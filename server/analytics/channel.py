@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from models.child_python import child_python, import_path
 
 Message = dict[str, Any]
 
@@ -60,9 +60,9 @@ def spawn(module: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, str(theirs.fileno())],
+            child_python("-m", module, str(theirs.fileno())),
             pass_fds=(theirs.fileno(),),
-            env={"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(Path.home())},
+            env={**import_path(), "HOME": str(Path.home())},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

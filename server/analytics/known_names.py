@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from server.ledger.columns import Cursor, Row, fetch_all
+from server.ledger.funnel_values import number_of
 from server.ledger.types import SessionState
 from server.records.event_catalogue import EVENTS
 
@@ -30,6 +31,9 @@ _OF_EVENT: Final = "($event = '' OR coalesce(stage, name) = $event) AND (NOT $of
 # The text is searched first, because that is much faster than to read the JSON of each event.
 _HAS_KEY: Final = f"""SELECT 1 FROM events WHERE contains(properties::VARCHAR, $name)
     AND list_contains(json_keys(properties), $name) AND {_OF_EVENT} AND {_VISIBLE} LIMIT 1"""  # noqa: S608 - ours
+_HAS_NUMBER: Final = f"""SELECT 1 FROM events WHERE contains(properties::VARCHAR, $name)
+    AND {number_of("json_extract_string(properties, '$.' || $name)")} IS NOT NULL
+    AND {_OF_EVENT} AND {_VISIBLE} LIMIT 1"""  # noqa: S608 - ours
 _KEYS: Final = f"""SELECT DISTINCT unnest(json_keys(properties)) AS name
     FROM (SELECT properties FROM events WHERE {_OF_EVENT} AND {_VISIBLE} LIMIT {SAMPLE})
     UNION SELECT unnest(json_keys(properties)) FROM event_declarations
@@ -46,6 +50,7 @@ class Name:
         field: Where the request has it, for example ``steps[0]``.
         event: Of a key: the event or stage that should have it; empty for any.
         of_app: Of a key: whether only events of apps may have it.
+        of_number: Of a key: whether it must have a number in one of them.
         pseudonym: Of a client: under which its sessions are stored, if not under its id.
     """
 
@@ -54,6 +59,7 @@ class Name:
     text: str
     event: str = ""
     of_app: bool = False
+    of_number: bool = False
     pseudonym: str = ""
 
 
@@ -78,11 +84,13 @@ def unknown_names(cursor: Cursor, names: Iterable[Name], visible_to: str = "") -
         names: Of events, keys and clients.
         visible_to: The client of the caller; empty for every client.
     """
-    return [
-        UnknownName(name, most_like(name.text, _known(cursor, name, visible_to)))
-        for name in names
-        if not _is_known(cursor, name, visible_to)
-    ]
+    unknown = [name for name in names if not _is_known(cursor, name, visible_to)]
+    return [UnknownName(name, _suggested(name, _known(cursor, name, visible_to))) for name in unknown]
+
+
+def _suggested(name: Name, known: list[str]) -> str:
+    """The known name that is most like a name; none where that itself is known and only has no number."""
+    return "" if name.text in known else most_like(name.text, known)
 
 
 def most_like(text: str, known: Iterable[str]) -> str:
@@ -94,6 +102,7 @@ def most_like(text: str, known: Iterable[str]) -> str:
 
 def _is_known(cursor: Cursor, name: Name, visible_to: str) -> bool:
     query = {"event": _HAS_EVENT, "key": _HAS_KEY, "client": _HAS_CLIENT}[name.kind]
+    query = _HAS_NUMBER if name.of_number else query
     more = {"pseudonym": name.pseudonym} if name.kind == "client" else _of(name)
     return bool(fetch_all(cursor, query, {"name": name.text, "visible_to": visible_to, **more}))
 

@@ -16,7 +16,7 @@ from server.cli.time_types import Period
 if TYPE_CHECKING:
     from vestibule.v1 import experiment_pb2 as pb
 
-LIST_COLUMNS = ("experiment", "running", "start", "end", "clients", "variants")
+LIST_COLUMNS = ("experiment", "state", "start", "end", "clients", "variants")
 VARIANT_COLUMNS = ("variant", "sessions", "counted", "completed", "rate", "change", "from", "to")
 GUARDRAIL_COLUMNS = ("variant", "guardrail", "control", "value", "change", "from", "to", "allowed")
 
@@ -53,7 +53,7 @@ def list_experiments(address: str | None, as_json: bool) -> None:
     rows = [
         (
             each.name,
-            each.running,
+            _state(each),
             time_text(each.start_time),
             time_text(each.end_time) if each.HasField("end_time") else "",
             ", ".join(each.client_ids) or "all",
@@ -157,6 +157,8 @@ def plan(
 
 
 def _show_report(answer: pb.GetExperimentReportResponse) -> None:
+    if answer.experiment.ended:
+        click.echo(f"The experiment ended at {time_text(answer.experiment.end_time)}, so no more sessions take part.")
     click.echo(f"{answer.split_sentence}\n")
     rows = [
         (
@@ -187,6 +189,12 @@ def _show_report(answer: pb.GetExperimentReportResponse) -> None:
     for variant in answer.variants:
         if variant.sentence:
             click.echo(variant.sentence)
+
+
+def _state(experiment: pb.Experiment) -> str:
+    if experiment.ended:
+        return "ended"
+    return "running" if experiment.running else "not begun"
 
 
 def _values(guardrail: pb.GuardrailResult) -> list[tuple[float, bool]]:
@@ -268,6 +276,7 @@ def _experiment(experiment: pb.Experiment) -> dict[str, object]:
     return {
         "name": experiment.name,
         "running": experiment.running,
+        "ended": experiment.ended,
         "start": time_json(experiment.start_time),
         "end": time_json(experiment.end_time) if experiment.HasField("end_time") else None,
         "clients": list(experiment.client_ids),

@@ -18,7 +18,7 @@ from server.cli.funnel_table import report_rows, table_rows
 from server.cli.output import show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
-from server.cli.time_types import Moment, Period
+from server.cli.time_types import Moment, Window
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
@@ -45,7 +45,7 @@ _OF_REPORT = (
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @flow_option
 @click.option("--steps", metavar="NAMES", help="Names of events, or stages, with commas: count these.")
-@click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
+@click.option("--window", type=Window(), metavar="TIME", help="Longest time from the first step to each later one.")
 @click.option("--order", type=click.Choice(ORDERS), help="Order of the steps; ordered unless given.")
 @detail_options
 @click.option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from server.cli.time_types import Period
+from server.cli.time_types import Window
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import FunnelAttribution, FunnelStepRule, GetReportRequest
@@ -167,7 +167,7 @@ def _rules(steps: Sequence[str], given: DetailOptions) -> Iterator[FunnelStepRul
         rules[position].optional = True
     for text in given.step_windows:
         name, time = _parts(_STEP_WINDOW, text, "--step-window takes STEP=TIME, such as pay=10m")
-        limit: timedelta = Period().convert(time, None, None)
+        limit: timedelta = Window().convert(time, None, None)
         position = _position(steps, name)
         if position == 1:
             raise click.UsageError("No step comes before the first, so it has no window.")

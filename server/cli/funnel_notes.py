@@ -20,7 +20,11 @@ _SENTENCES = {
     4: "The report has no group",
 }
 """By the number of the kind."""
-_OF_STEP = "No event of the step has the property"
+_OF_FIELD = {
+    "condition.key": "No event of the step has the property",
+    "value.key": "No event of an app has a number in the property",
+}
+"""By the end of the field in the request."""
 
 
 def show_notes(warnings: Iterable[FunnelWarning], request: Message) -> None:
@@ -34,7 +38,8 @@ def show_notes(warnings: Iterable[FunnelWarning], request: Message) -> None:
 
     for warning in warnings:
         like = f" Did you mean {warning.suggestion}?" if warning.suggestion else ""
-        sentence = _OF_STEP if warning.field.endswith("condition.key") else _SENTENCES.get(warning.kind)
+        of_field = (told for end, told in _OF_FIELD.items() if warning.field.endswith(end))
+        sentence = next(of_field, None) or _SENTENCES.get(warning.kind)
         # A newer server may know names of other kinds.
         told = f"{sentence} {named_in(request, warning)}." if sentence else warning.description
         click.echo(f"Note: {told}{like}", err=True)

@@ -16,7 +16,7 @@ from server.cli.funnel_sessions import cause_request, lister, show_sessions
 from server.cli.output import check_can_write, show_json, show_table
 from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
-from server.cli.time_types import Moment, Period
+from server.cli.time_types import Moment, Window
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
@@ -39,7 +39,7 @@ LANGUAGES = ("en", "de", "es")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @flow_option
 @click.option("--steps", metavar="NAMES", help="Names of events, or stages, with commas: analyze these.")
-@click.option("--window", type=Period(), metavar="TIME", help="Longest time from the first step to each later one.")
+@click.option("--window", type=Window(), metavar="TIME", help="Longest time from the first step to each later one.")
 @click.option("--order", type=click.Choice(IN_ORDER), help="Order of the steps; ordered unless given.")
 @address_option
 @files_options
@@ -85,6 +85,7 @@ def report(
       vestibule funnel report --json | jq '.drop_offs[] | select(.severity == "critical")'
     """
     from server.services.funnel_messages import report_of
+    from server.services.funnel_warnings import unknown_in
 
     request = funnel_request(start, end, client_id, steps, window, order, flow)
     if len(request.steps) == 1:
@@ -101,7 +102,7 @@ def report(
         behind = cause_request(request, reply.analysis, cause, left=left)
         show_sessions(behind, lister(address, state_dir, stopped, ANALYSIS_TIMEOUT_S), as_json=as_json)
         return
-    found = report_of(reply.analysis, language)
+    found = report_of(reply.analysis, language, unknown_in(request, reply.warnings))
     if html_file is not None:
         _write_page(found, html_file)
     if as_json:

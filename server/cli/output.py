@@ -124,12 +124,14 @@ def length_text(length: Duration) -> str:
     return shown_length(length.ToTimedelta().total_seconds())
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "Nothing there.") -> None:
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "Nothing there.", missing: str = ""
+) -> None:
     """Print a table, or ``empty`` when there is no row; see ``table_text``."""
-    click.echo(table_text(columns, rows) or empty)
+    click.echo(table_text(columns, rows, missing=missing) or empty)
 
 
-def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]], *, missing: str = "") -> str:
     """A table as lines of text: drawn for a terminal, Markdown elsewhere; empty when there is no row.
 
     No word is broken. A terminal that is too narrow for the longest words gets the rows one below the other, each as
@@ -138,6 +140,7 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     Args:
         columns: Headings. A column of numbers is aligned right.
         rows: Cells in the order of the headings.
+        missing: What a cell with None has.
     """
     from rich import box
     from rich.console import Console
@@ -149,7 +152,7 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         return ""
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, no_color=not terminal)
-    texts = [[_cell(value) for value in row] for row in cells]
+    texts = [[missing if value is None else _cell(value) for value in row] for row in cells]
     widths = _column_widths([list(columns), *texts], console.width if terminal else None)
     if widths is None:
         return _one_below_the_other(columns, texts)

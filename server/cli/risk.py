@@ -86,7 +86,7 @@ def model(address: str | None, as_json: bool) -> None:
     if as_json:
         show_json(_model(answer))
     elif not answer.stages:
-        click.echo("No model was learnt yet.")
+        click.echo(f"No model was learnt yet. {_next(answer)}")
     else:
         _show_model(answer)
 
@@ -112,7 +112,7 @@ def _show_risk(answer: pb.GetSessionRiskResponse) -> None:
 def _show_model(answer: pb.GetRiskModelResponse) -> None:
     click.echo(
         f"Learnt {time_text(answer.train_time)} from {_sessions(answer.session_count)} opened from "
-        f"{time_text(answer.begin_time)} to {time_text(answer.end_time)}.\n"
+        f"{time_text(answer.begin_time)} to {time_text(answer.end_time)}.\n{_next(answer)}\n"
     )
     show_table(STAGE_COLUMNS, [_stage_row(stage) for stage in answer.stages])
     click.echo(HOW_COUNTED)
@@ -123,6 +123,14 @@ def _show_model(answer: pb.GetRiskModelResponse) -> None:
             show_table(GROUP_COLUMNS, [*rows, _group_row(stage.check.whole, "all together")])
     if any(stage.check.groups for stage in answer.stages):
         click.echo(f"\n{HOW_GROUPED}")
+
+
+def _next(answer: pb.GetRiskModelResponse) -> str:
+    """When the next model comes."""
+    if not answer.HasField("next_train_time"):
+        return "No further one is learnt: VESTIBULE_RISK__TRAIN_EVERY_H is 0."
+    soon = ", or within an hour once there are far more sessions" if answer.stages else ""
+    return f"The next one is learnt at {time_text(answer.next_train_time)}{soon}."
 
 
 def _sessions(number: int) -> str:
@@ -178,6 +186,7 @@ def _model(answer: pb.GetRiskModelResponse) -> dict[str, object]:
         "train_time": time_json(answer.train_time) if known else None,
         "begin_time": time_json(answer.begin_time) if known else None,
         "end_time": time_json(answer.end_time) if known else None,
+        "next_train_time": time_json(answer.next_train_time) if answer.HasField("next_train_time") else None,
         "sessions": answer.session_count,
         "stages": [
             {

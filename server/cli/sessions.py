@@ -87,7 +87,10 @@ def _query(client: str, state: str | None, limit: int) -> str:
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def show(session_id: UUID, address: str | None, as_json: bool) -> None:
-    """Show one session with its uploads and its record."""
+    """Show one session with its uploads and its record.
+
+    `vestibule sessions timeline` shows what happened in it, with the events of the app.
+    """
     from vestibule.v1.session_pb2 import GetSessionRequest
     from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
@@ -106,6 +109,9 @@ def show(session_id: UUID, address: str | None, as_json: bool) -> None:
         show_json(as_dict(session))
     else:
         _show(session)
+        click.echo(
+            f"\nvestibule sessions timeline {session.id} shows what happened in it, with the app's events.", err=True
+        )
 
 
 def _show(session: Session) -> None:

@@ -112,7 +112,7 @@ def _show(connection: Reader, query: str, *, as_json: bool = False, as_csv: bool
         writer.writerow(columns)
         writer.writerows(rows)
     else:
-        show_table(columns, rows, empty="No rows.")
+        show_table(columns, rows, empty="No rows.", missing="NULL")
     if re.match(r"\s*show\s+tables\b", query, re.IGNORECASE):  # DuckDB's answer has tables too
         from server.analytics.sql_policy import VIEWS
 

@@ -9,6 +9,8 @@ from typing import ClassVar
 import click
 
 _DAY = r"\d{4}-\d\d-\d\d"
+LONGEST_WINDOW = timedelta(days=3660)
+"""As the API has it."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -52,8 +54,21 @@ class Period(click.ParamType[timedelta]):
             return value
         found = re.fullmatch(r"(\d{1,6})([smhd])", value)
         if found is None:
-            self.fail("it must be a number with s, m, h or d, such as 24h or 90d.", param, ctx)
+            self.fail("it must be a number of at most six digits with s, m, h or d, such as 24h or 90d.", param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class Window(Period):
+    """How long the steps of a funnel may take. In no time nobody makes a step."""
+
+    name = "window"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it."""
+        found = super().convert(value, param, ctx)
+        if not timedelta(0) < found <= LONGEST_WINDOW:
+            self.fail(f"it must be from 1s to {LONGEST_WINDOW.days}d.", param, ctx)
+        return found
 
 
 def as_utc(given: datetime) -> datetime:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from vestibule.v1.funnel_pb2 import FunnelAnalysis, GetReportRequest
+from vestibule.v1.funnel_pb2 import GetReportRequest, GetReportResponse
 
 from server.console.visit import Visit
 
@@ -30,7 +30,7 @@ _Key = tuple[str, str, frozenset[str], bytes]
 @dataclass(frozen=True, slots=True)
 class _Made:
     began: float
-    task: asyncio.Task[FunnelAnalysis]
+    task: asyncio.Task[GetReportResponse]
 
 
 class Analyses:
@@ -46,8 +46,8 @@ class Analyses:
         self._patience_s = patience_s
         self._made: OrderedDict[_Key, _Made] = OrderedDict()
 
-    async def of(self, visit: Visit, request: GetReportRequest) -> FunnelAnalysis | None:
-        """The analysis that a request asks for; None while it is being made.
+    async def of(self, visit: Visit, request: GetReportRequest) -> GetReportResponse | None:
+        """The report with the analysis that a request asks for; None while it is being made.
 
         Raises:
             VestibuleError: As GetReport does.
@@ -73,13 +73,12 @@ class Analyses:
         return found.task.result()
 
 
-def _retrieve(task: asyncio.Task[FunnelAnalysis]) -> None:
+def _retrieve(task: asyncio.Task[GetReportResponse]) -> None:
     """Look at the error of a task that no page may ask for again; asyncio would report it."""
     if not task.cancelled():
         task.exception()
 
 
-async def _analysis(visit: Visit, request: GetReportRequest) -> FunnelAnalysis:
-    reply = await visit.call("FunnelService", "GetReport", request, deadline_s=DEADLINE_S)
-    analysis: FunnelAnalysis = reply.analysis
-    return analysis
+async def _analysis(visit: Visit, request: GetReportRequest) -> GetReportResponse:
+    reply: GetReportResponse = await visit.call("FunnelService", "GetReport", request, deadline_s=DEADLINE_S)
+    return reply

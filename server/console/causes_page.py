@@ -14,6 +14,7 @@ from server.console.filter_problem import with_form
 from server.console.filters import Filter
 from server.console.flows_page import flow_choices
 from server.console.page import texts_of
+from server.console.unknown_names import unknown_texts
 from server.console.visit import Visit
 from server.funnel.intervals import wilson
 from server.funnel.types import Interval
@@ -74,10 +75,12 @@ class CausesPage:
 
     async def _shown(self, visit: Visit) -> Response:
         chosen, texts = Filter.of(visit.request).analyzed, texts_of(visit.request)
-        found = await self._analyses.of(visit, chosen.analysis(texts.language))
+        request = chosen.analysis(texts.language)
+        reply = await self._analyses.of(visit, request)
         flows = await flow_choices(visit, chosen, texts)
-        if found is None:
+        if reply is None:
             return visit.page("causes.html", chosen=chosen, flows=flows, pending=True)
+        found, unknown = reply.analysis, unknown_texts(reply.warnings, request, texts)
         formats = Formats(texts.language)
         unsure = [texts.or_word(f"stage_{stage}", stage) for stage in found.unsure_stages]
         return visit.page(
@@ -86,7 +89,8 @@ class CausesPage:
             flows=flows,
             pending=False,
             found=found,
-            headline=headline(found, texts, formats),
+            unknown=unknown,
+            headline=headline(found, texts, formats) if found.recommendations or not unknown else "",
             changes=[change_shown(each, chosen, texts, formats) for each in found.recommendations],
             together=_together(found.gain, texts, formats) if found.HasField("gain") else None,
             unsure=", ".join(unsure),
@@ -98,6 +102,8 @@ def headline(found: FunnelAnalysis, texts: Texts, formats: Formats) -> str:
     if found.recommendations:
         first = found.recommendations[0]
         gain = {"value": formats.count(first.completions.value), "range": formats.counts(first.completions)}
+        if not first.HasField("evidence") and not first.completions.high:
+            return texts("causes_first_alone", title=first.title)
         if not first.HasField("evidence"):
             return texts("causes_first_by_rule", title=first.title, value=formats.count(first.completions.high))
         return texts("causes_first", title=first.title, **gain)
@@ -113,6 +119,8 @@ def change_shown(found: FunnelRecommendation, chosen: Filter, texts: Texts, form
         gain = texts("causes_gain_by_rule", value=value, rise=most)
         if not found.improvement.high:
             gain = texts("causes_gain_from_nothing", value=value)
+        if not found.completions.high:
+            gain = texts("causes_gain_alone")
         return ChangeShown(found, stage, (), None, gain)
     groups = groups_of(found.evidence, chosen, texts)
     spans = [
@@ -129,6 +137,7 @@ def groups_of(evidence: FunnelEvidence, chosen: Filter, texts: Texts) -> tuple[G
     """The affected, with links to their lists, and the others, each with its interval."""
     others = evidence.other_count
     left = round(evidence.rate_without * others)
+    others_label = "causes_others_known" if evidence.unknown_count else "causes_others"
     return (
         GroupShown(
             texts("causes_affected"),
@@ -138,7 +147,12 @@ def groups_of(evidence: FunnelEvidence, chosen: Filter, texts: Texts) -> tuple[G
             sessions_address(chosen, evidence, "affected"),
             sessions_address(chosen, evidence, "left"),
         ),
-        GroupShown(texts("causes_others"), left, others, wilson(left, others)),
+        GroupShown(
+            texts(others_label),
+            left,
+            others,
+            wilson(left, others),
+        ),
     )
 
 

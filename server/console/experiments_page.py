@@ -16,6 +16,8 @@ from models.reasons import Reason
 from server.console.charts import Chart, Span, change_chart
 from server.console.page import texts_of
 from server.console.visit import Visit
+from server.experiments.sample_ratio import RATIO_ALPHA
+from server.experiments.sentences import split_chance
 from server.languages.formats import TO, Formats
 from server.languages.texts import Texts
 from server.times import shown_time
@@ -34,7 +36,7 @@ class ExperimentShown:
     """An experiment as the pages show it, as texts."""
 
     name: str
-    running: bool
+    state: str
     start: str
     end: str
     clients: str
@@ -118,13 +120,13 @@ async def show_one(visit: Visit) -> Response:
     return visit.page(
         "experiment.html",
         experiment=experiment_shown(report.experiment, texts),
-        split_ok=report.split_ok,
-        headline=headline(told, control, texts),
+        split_ok=_split_ok(report, texts, formats),
+        headline=headline(told, control, texts, ended=report.experiment.ended),
         tone=_TONES.get(told.verdict, ""),
         variants=[control, *others],
         chart=_change_chart(others, texts, formats),
         progress=texts(
-            "experiment_progress",
+            "experiment_progress_ended" if report.experiment.ended else "experiment_progress",
             counted=formats.count(counted),
             planned=formats.count(report.experiment.planned_session_count),
         ),
@@ -136,7 +138,7 @@ def experiment_shown(found: pb.Experiment, texts: Texts) -> ExperimentShown:
     """An experiment."""
     return ExperimentShown(
         name=found.name,
-        running=found.running,
+        state=texts(f"experiment_state_{_state(found)}"),
         start=shown_time(found.start_time.ToDatetime()),
         end=shown_time(found.end_time.ToDatetime()) if found.HasField("end_time") else texts("experiment_no_end"),
         clients=", ".join(found.client_ids) or texts("experiment_all_clients"),
@@ -144,10 +146,28 @@ def experiment_shown(found: pb.Experiment, texts: Texts) -> ExperimentShown:
     )
 
 
-def headline(told: VariantShown, control: VariantShown, texts: Texts) -> str:
+def _state(found: pb.Experiment) -> str:
+    if found.ended:
+        return "ended"
+    return "running" if found.running else "not_begun"
+
+
+def _split_ok(report: pb.GetExperimentReportResponse, texts: Texts, formats: Formats) -> str:
+    """That no fault was found in the split, with the chance of so uneven a one; empty if it is wrong."""
+    if not report.split_ok:
+        return ""
+    return texts(
+        "experiment_split_ok",
+        chance=split_chance(report.split_p_value, formats),
+        bar=formats.percent(RATIO_ALPHA),
+    )
+
+
+def headline(told: VariantShown, control: VariantShown, texts: Texts, *, ended: bool) -> str:
     """What the experiment shows, in one sentence."""
     change = f", {told.change}" if told.change else ""
-    return texts(f"verdict_{told.verdict}", variant=told.found.name, control=control.found.name, change=change)
+    verdict = "not_known_ended" if ended and told.verdict == "not_known" else told.verdict
+    return texts(f"verdict_{verdict}", variant=told.found.name, control=control.found.name, change=change)
 
 
 def variant_shown(found: pb.VariantResult, texts: Texts, formats: Formats) -> VariantShown:

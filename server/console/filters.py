@@ -61,6 +61,8 @@ NAMES: Final = tuple(_LABELS)
 _OF_SESSIONS: Final = frozenset({"from", "to", "client", "flow"})
 _OF_ANALYSIS: Final = _OF_SESSIONS | {"steps", "order", "window"}
 _Choice = TypeVar("_Choice", bound=int)
+_LONGEST_WINDOW: Final = timedelta(days=3660)
+"""As the API has it."""
 _UNITS: Final = {"min": 60, "h": 3600, "d": 86_400}
 _WINDOW: Final = re.compile(r"(\d{1,6})(min|h|d)")
 
@@ -191,11 +193,14 @@ def _flow(text: str) -> tuple[str, int]:
 
 def _window(text: str) -> timedelta:
     found = _WINDOW.fullmatch(text)
-    if not found:
+    window = timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else timedelta(0)
+    if not timedelta(0) < window <= _LONGEST_WINDOW:
         raise InvalidInput(
-            "A window cannot be used.", reason=Reason.INVALID_ARGUMENT, hint="Give it as 90min, 12h or 14d."
+            "A window cannot be used.",
+            reason=Reason.INVALID_ARGUMENT,
+            hint=f"Give it as 90min, 12h or 14d, and at most {_LONGEST_WINDOW.days}d.",
         )
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    return window
 
 
 def _time(text: str) -> datetime | None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from google.protobuf.message import Message
 from starlette.responses import Response
 from vestibule.v1.funnel_pb2 import (
+    FUNNEL_NAME_KIND_EVENT,
     DropOff,
     Estimate,
     FunnelAnalysis,
-    FunnelNameKind,
     FunnelStage,
-    FunnelWarning,
     Severity,
 )
 
@@ -25,6 +23,7 @@ from server.console.filters import Filter
 from server.console.flows_page import flow_choices
 from server.console.groups import Groups
 from server.console.page import texts_of
+from server.console.unknown_names import unknown_texts
 from server.console.visit import Visit
 from server.languages.formats import Formats
 from server.languages.texts import Texts
@@ -91,15 +90,18 @@ class FunnelPage:
         analysis = None
         of_stages = chosen.of_stages
         if of_stages and reply.stages[0].session_count:
-            analysis = await self._analyses.of(visit, chosen.analysis(texts.language))
+            with_analysis = await self._analyses.of(visit, chosen.analysis(texts.language))
+            analysis = with_analysis.analysis if with_analysis else None
         stages = stages_shown(reply.stages, texts, analysis)
+        absent = {named_in(request, warning) for warning in reply.warnings if warning.kind == FUNNEL_NAME_KIND_EVENT}
+        known = [stage for stage in stages if stage.name not in absent]
         return visit.page(
             "funnel.html",
             stages=stages,
             some=any(stage.sessions for stage in stages),
             unknown=unknown_texts(reply.warnings, request, texts),
-            headline=headline(stages, texts, formats),
-            worst=worst(stages),
+            headline=headline(known, texts, formats) if worst(known) or known == stages else "",
+            worst=worst(known),
             chosen=chosen,
             flows=await flow_choices(visit, chosen, texts),
             pending=of_stages and analysis is None,
@@ -116,17 +118,6 @@ def _waits(stage: FunnelStage) -> bool:
     """Whether sessions are under way, or have a known end that the rate does not count yet."""
     known = stage.session_count + stage.dropped_count
     return bool(stage.under_way_count) or (stage.HasField("drop_off") and stage.counted_count < known)
-
-
-def unknown_texts(warnings: Iterable[FunnelWarning], request: Message, texts: Texts) -> list[str]:
-    """A text for each name in a request that nothing has."""
-    found = []
-    for warning in warnings:
-        kind = FunnelNameKind.Name(warning.kind).removeprefix("FUNNEL_NAME_KIND_").lower()
-        text = texts(f"unknown_{kind}", name=named_in(request, warning))
-        like = texts("unknown_like", name=warning.suggestion) if warning.suggestion else ""
-        found.append(f"{text} {like}".strip())
-    return found
 
 
 def stages_shown(
@@ -148,7 +139,7 @@ def stages_shown(
 
 
 def headline(stages: Sequence[StageShown], texts: Texts, formats: Formats) -> str:
-    """The one sentence that a reader needs: where most people drop out."""
+    """The one sentence that a reader needs: before which stage the largest share drops out."""
     found = worst(stages)
     if found is not None and found.rate is not None:
         dropped, could = formats.count(found.rate_dropped), formats.count(found.rate_of)

@@ -16,9 +16,9 @@ from server.console.analyses import DEADLINE_S as ANALYSIS_DEADLINE_S
 from server.console.calls import DEADLINE_S
 from server.console.cause_address import conditions_of
 from server.console.filters import Filter, time_of
-from server.console.funnel_page import unknown_texts
 from server.console.groups import Groups, segment_of
 from server.console.page import texts_of
+from server.console.unknown_names import unknown_texts
 from server.console.visit import Visit
 from server.languages.formats import Formats
 from server.languages.texts import Texts

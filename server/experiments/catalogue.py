@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from models.errors import NotFound
+from models.errors import NotFound, Unavailable
 from models.reasons import Reason
 from server.experiments.assignment import choose
 from server.experiments.types import NO_CHANGES, Changes, Experiment
@@ -17,15 +17,18 @@ class Experiments:
 
     Args:
         declared: No two of which a session could take part in.
+        more_to_come: Whether the file has experiments that were not read for persons yet.
     """
 
-    def __init__(self, *declared: Experiment) -> None:
+    def __init__(self, *declared: Experiment, more_to_come: bool = False) -> None:
         self._by_name: dict[str, Experiment] = {}
         self._by_mark: dict[str, tuple[Experiment | None, Changes]] = {}
         self.add(declared)
+        self._more_to_come = more_to_come
 
     def add(self, declared: Iterable[Experiment]) -> None:
         """Declare more of them, in which no session could take part that takes part in another."""
+        self._more_to_come = False
         for experiment in declared:
             self._by_name[experiment.name] = experiment
             self._by_mark |= {
@@ -76,7 +79,17 @@ class Experiments:
         return changes if takes and fits else NO_CHANGES
 
     def visible_to(self, client_id: str) -> Experiments:
-        """Those in which sessions of a client take part; all for an empty one."""
+        """Those in which sessions of a client take part; all for an empty one.
+
+        Raises:
+            Unavailable: WORKERS_NOT_READY, the declared experiments were not read yet.
+        """
+        if self._more_to_come:
+            raise Unavailable(
+                "The experiments are declared, but not in force: the redactor has to read their words, and is away.",
+                reason=Reason.WORKERS_NOT_READY,
+                hint="Try again in a minute. `vestibule status` says why Ray is not up.",
+            )
         return Experiments(*(each for each in self if not client_id or each.has_client(client_id)))
 
     def find(self, name: str) -> Experiment:

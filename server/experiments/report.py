@@ -109,20 +109,25 @@ class ExperimentReport:
         split: Whether the variants have the sessions that they should have.
         variance_left: Part of the variance that CUPED left; 1 where nothing was known before.
         variants: The control first.
+        ended: Whether no new session takes part any more.
     """
 
     experiment: Experiment
     split: RatioCheck
     variance_left: float
     variants: tuple[VariantReport, ...]
+    ended: bool = False
 
 
-def build_report(experiment: Experiment, sessions: Sequence[VariantSessions]) -> ExperimentReport:
+def build_report(
+    experiment: Experiment, sessions: Sequence[VariantSessions], *, ended: bool = False
+) -> ExperimentReport:
     """What the sessions of an experiment show.
 
     Args:
         experiment: As declared.
         sessions: Of each variant, in the order of the variants.
+        ended: Whether no new session takes part any more.
     """
     weights = [variant.weight for variant in experiment.variants]
     opened = [each.opened for each in sessions]
@@ -136,7 +141,7 @@ def build_report(experiment: Experiment, sessions: Sequence[VariantSessions]) ->
             variant, mine.opened, expected, mine.repeats, len(mine.completed), int(mine.completed.sum())
         )
         reports.append(report if number == 0 else _compared(report, experiment, split, rates, sessions, number))
-    return ExperimentReport(experiment, split, variance_left, tuple(reports))
+    return ExperimentReport(experiment, split, variance_left, tuple(reports), ended)
 
 
 def _rates(sessions: Sequence[VariantSessions]) -> tuple[list[Sample], float]:

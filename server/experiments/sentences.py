@@ -31,7 +31,16 @@ def split_sentence(report: ExperimentReport) -> str:
             f"than 1 of {1 / RATIO_ALPHA:,.0f} fair splits. Sessions are missing or come twice, so nothing below is a "
             "verdict. Find out why first."
         )
-    return f"No fault in the split: the variants have {seen} sessions, {meant} were meant."
+    return (
+        f"No fault was found in the split: the variants have {seen} sessions, {meant} were meant. Of fair splits, "
+        f"{split_chance(report.split.p_value, _ENGLISH)} are at least as uneven; below "
+        f"{_ENGLISH.percent(RATIO_ALPHA)} the split counts as wrong."
+    )
+
+
+def split_chance(p_value: float, formats: Formats) -> str:
+    """The share of fair splits that are at least as uneven: two decimals where one would hide how near the bar is."""
+    return f"{formats.decimal(100 * p_value, 2 if p_value < 0.1 else 1)}\N{NO-BREAK SPACE}%"
 
 
 def verdict_sentence(report: ExperimentReport, variant: VariantReport) -> str:
@@ -49,7 +58,8 @@ def verdict_sentence(report: ExperimentReport, variant: VariantReport) -> str:
         case Verdict.WORSE:
             return f"{name} is worse than {control}. {_effect(variant, control)} {others}".rstrip()
         case Verdict.NOT_KNOWN:
-            begun = f"Not known yet whether {name} is better than {control}. {_progress(report)}"
+            yet = "" if report.ended else " yet"
+            begun = f"Not known{yet} whether {name} is better than {control}. {_progress(report)}"
             return f"{begun} {_effect(variant, control)} {others}".rstrip()
         case _:
             return f"Too little data on {name}. {_effect(variant, control)}"
@@ -92,6 +102,9 @@ def _guardrail_sentences(variant: VariantReport) -> str:
 def _progress(report: ExperimentReport) -> str:
     counted, planned = sum(each.counted for each in report.variants), report.experiment.planned_sessions
     known, meant = map(_ENGLISH.count, (counted, planned))
+    if report.ended:
+        count = f"{known} {known:session counts|sessions count}, {meant} {meant:was|were} planned"
+        return f"The experiment has ended, so no more sessions come: {count}."
     return f"{known} {known:session counts|sessions count}, {meant} {meant:is|are} planned."
 
 

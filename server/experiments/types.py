@@ -98,6 +98,10 @@ class Experiment:
         running = self.start <= at and (self.end is None or at < self.end)
         return running and self.has_client(client_id) and self.only_flow in ("", flow)
 
+    def has_ended(self, now: datetime) -> bool:
+        """Whether no new session takes part any more."""
+        return self.end is not None and self.end <= now
+
     def has_client(self, client_id: str) -> bool:
         """Whether sessions of this client take part."""
         return not self.clients or client_id in self.clients or client_id in self.pseudonyms

@@ -17,6 +17,7 @@ from server.funnel.model import STEEP, StepModel, Term, of_opposite_cells
 from server.funnel.pairs import best_pair, less_together, other_cell, pair_terms, said_by_one
 from server.funnel.singles import SingleTests
 from server.funnel.step_data import CodedTable, Guards, StepData
+from server.funnel.survivors import left_by_a_cause
 from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
 from server.funnel.wide_ranges import in_one_range
 
@@ -112,6 +113,7 @@ def _found(codes: CodedTable, settings: CauseSettings) -> CauseReport:
         elif settings.pairs:
             tested += search.pairs()
         causes += search.named()
+    causes = [cause for cause in causes if not left_by_a_cause(cause, causes)]
     causes.sort(key=lambda cause: -cause.log_odds.mid)
     too_little.sort(key=lambda step: table.steps.index(step.step))
     return CauseReport(tuple(causes), tuple(too_little), tested, codes.growing)

@@ -82,6 +82,7 @@ def _evidence(seen: Evidence) -> dict[str, Any]:
         "affected": seen.affected,
         "left": seen.left,
         "others": seen.others,
+        "unknown": seen.unknown,
         "rate_with": round(seen.rate_with, 6),
         "rate_without": round(seen.rate_without, 6),
         "odds_ratio": interval(seen.odds),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,8 +11,9 @@ from threadpoolctl import threadpool_limits
 
 from server.funnel.drop_offs import DropOff, SeverityRules, judge
 from server.funnel.feature_table import read_table
+from server.funnel.gains import by_rule, completion_rate, roi
 from server.funnel.logistic import inflation
-from server.funnel.recommendations import Recommendation, by_rule, completion_rate, in_order, labels, of_cause, roi
+from server.funnel.recommendations import Recommendation, in_order, labels, of_cause
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
 from server.funnel.span import Span, read_versions
@@ -35,6 +36,7 @@ class FunnelData:
         table: What was known of each session, for the search for causes; None searches for none.
         span: From when to when its sessions were opened, and the versions of their apps.
         periods: The steps by week or month.
+        absent: Numbers of the steps into an event that no session has, so that there is nothing to change before it.
     """
 
     steps: tuple[StepCount, ...]
@@ -42,6 +44,7 @@ class FunnelData:
     table: SessionTable | None = None
     span: Span = field(default_factory=Span)
     periods: tuple[Period, ...] = ()
+    absent: frozenset[int] = frozenset()
 
 
 def read_funnel(
@@ -98,20 +101,17 @@ class FunnelOptimizer:
         drop_offs = tuple(self._judged(count, data.table) for count in data.steps)
         rate = completion_rate(drop_offs)
         found = _causes(data.table)
-        evident = [self._of_cause(found, cause, drop_offs, sessions) for cause in found.report.causes]
+        evident = [self._of_cause(found, cause, data, sessions) for cause in found.report.causes]
         explained = {cause.step_number for cause in found.report.causes}
-        rules = [
-            by_rule(step, self._rules.high, rate.mid, sessions, self._texts)
-            for step in drop_offs
-            if step.severity in _SEVERE and step.rate.mid > self._rules.high and step.count.step not in explained
-        ]
+        ruled = self._ruled(drop_offs, explained | data.absent)
+        rules = [by_rule(step, drop_offs, self._rules.high, sessions, self._texts) for step in ruled]
         changes = in_order([*evident, *rules])
         return FunnelReport(
             sessions=sessions,
             observed_until=data.observed_until,
             drop_offs=drop_offs,
             recommendations=changes,
-            roi=roi(rate, found.together, rules, sessions) if changes else None,
+            roi=roi(rate, found.together, drop_offs, ruled, self._rules.high, sessions) if changes else None,
             searched=found.sessions,
             compared=found.report.tested,
             unsure_steps=tuple(steps.index(little.step) for little in found.report.too_little),
@@ -125,9 +125,17 @@ class FunnelOptimizer:
     def _judged(self, count: StepCount, table: SessionTable | None) -> DropOff:
         return judge(count, self._rules, self._texts.points_to(count.to_stage), _inflation(table, count.step))
 
-    def _of_cause(self, found: _Found, cause: Cause, drop_offs: tuple[DropOff, ...], sessions: int) -> Recommendation:
-        count = drop_offs[cause.step_number - 1].count
-        return of_cause(cause, found.improvements[cause], sessions / found.sessions, self._texts, count.names)
+    def _ruled(self, drop_offs: tuple[DropOff, ...], leave_out: Set[int]) -> list[DropOff]:
+        """The severe steps that get a rule of thumb, the one with the highest rate first."""
+        high = self._rules.high
+        severe = [step for step in drop_offs if step.severity in _SEVERE and step.rate.mid > high]
+        return sorted((step for step in severe if step.count.step not in leave_out), key=lambda step: -step.rate.mid)
+
+    def _of_cause(self, found: _Found, cause: Cause, data: FunnelData, sessions: int) -> Recommendation:
+        names = data.steps[cause.step_number - 1].names
+        counted = int(data.table.at_risk(cause.step_number).sum()) if data.table else 0
+        unknown = max(0, counted - cause.affected - cause.others)
+        return of_cause(cause, found.improvements[cause], sessions / found.sessions, self._texts, names, unknown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.funnel.drop_offs import DropOff
 from server.funnel.features import feature_name, timed_step
 from server.funnel.steps import STAGES
 from server.funnel.texts import ReportTexts
@@ -18,7 +17,6 @@ QUICK_WIN = 0.10
 """A change of low effort that should bring more than this is a quick win."""
 HIGH_IMPACT = 0.20
 """A change that should bring more than this has a high impact."""
-_DRAWS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class Evidence:
         features: The features of the condition, by name.
         correlated: Labels of features that go together with it so often that one of them may be meant.
         conditions: The condition as data, all of which hold.
+        unknown: Sessions at the step of which it is not known whether they meet it. They are not compared.
     """
 
     condition: str
@@ -48,6 +47,7 @@ class Evidence:
     features: tuple[str, ...]
     correlated: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,11 @@ class Recommendation:
         return self.steps[self.step]
 
     @property
+    def brings_nothing(self) -> bool:
+        """Whether it should bring not even one completion, as where nobody makes another step of the funnel."""
+        return round(self.completions.mid) < 1
+
+    @property
     def quick_win(self) -> bool:
         """Whether it takes little effort and should bring more than 10 %."""
         return self.effort == "low" and self.improvement.mid > QUICK_WIN
@@ -110,7 +115,7 @@ class Roi:
 
 
 def of_cause(
-    cause: Cause, bring: Improvement, sessions: float, texts: ReportTexts, steps: tuple[str, ...]
+    cause: Cause, bring: Improvement, sessions: float, texts: ReportTexts, steps: tuple[str, ...], unknown: int = 0
 ) -> Recommendation:
     """The recommendation for a cause.
 
@@ -120,6 +125,7 @@ def of_cause(
         sessions: How many sessions of the report one of those that were searched stands for.
         texts: What is said.
         steps: The stages or steps of the funnel.
+        unknown: Sessions at the step of which it is not known whether they meet the conditions.
     """
     features = tuple(feature_name(c.feature) for c in cause.conditions)
     text = texts.of_cause(features, opposite=any(c.operator == "not" for c in cause.conditions))
@@ -130,8 +136,8 @@ def of_cause(
         effort=text.effort,
         title=text.title.replace("{condition}", condition),
         action=text.action.replace("{condition}", condition),
-        improvement=_share(bring.points, 1 / (100 * bring.rate.mid)) if bring.rate.mid else Interval(0.0, 0.0, 0.0),
-        completions=_share(bring.completions, sessions),
+        improvement=scaled(bring.points, 1 / (100 * bring.rate.mid)) if bring.rate.mid else Interval(0.0, 0.0, 0.0),
+        completions=scaled(bring.completions, sessions),
         evidence=Evidence(
             condition=condition,
             affected=cause.affected,
@@ -139,12 +145,13 @@ def of_cause(
             others=cause.others,
             rate_with=cause.rate_with,
             rate_without=cause.rate_without,
-            odds=_map(cause.log_odds, lambda odds: float(np.exp(odds))),
+            odds=mapped(cause.log_odds, lambda odds: float(np.exp(odds))),
             features=features,
             correlated=tuple(
                 _label(f, texts) for f in dict.fromkeys(map(feature_name, cause.correlated)) if f not in features
             ),
             conditions=cause.conditions,
+            unknown=unknown,
         ),
         steps=steps,
     )
@@ -185,87 +192,26 @@ def _label(feature: str, texts: ReportTexts) -> str:
     return texts.of_cause([feature]).label.replace("{step}", timed_step(feature)) or feature.removeprefix("app.")
 
 
-def by_rule(drop_off: DropOff, target: float, completing: float, sessions: int, texts: ReportTexts) -> Recommendation:
-    """The recommendation for a severe step of which the data shows no cause.
-
-    Nothing in the data says what a change would bring. The range goes from nothing to what a drop-off rate that is just
-    not severe would bring; its middle is half of that. Where nobody completes, a rise has no percentage: the range of
-    the completions then goes up to all sessions of the step that would go on.
-
-    Args:
-        drop_off: The step.
-        target: The drop-off rate from which on a step is severe.
-        completing: Share of the sessions that complete today.
-        sessions: Sessions of the report.
-        texts: What is said.
-    """
-    text = texts.of_step(drop_off.count.to_stage)
-    going_on = 1 - drop_off.rate.mid
-    most = max(0.0, (1 - target) / going_on - 1) if completing else 0.0
-    improvement = Interval(0.0, most / 2, most)
-    more = improvement.high * completing * sessions if completing else drop_off.count.entered * (1 - target)
-    return Recommendation(
-        step=drop_off.count.step,
-        category=text.categories[0],
-        effort=text.effort,
-        title=text.title,
-        action=text.action,
-        improvement=improvement,
-        completions=Interval(0.0, more / 2, more),
-        steps=drop_off.count.names,
-    )
-
-
-def completion_rate(drop_offs: Sequence[DropOff], seed: int = 0) -> Interval:
-    """The share of sessions that complete, from those that count at each step; its 95 % by draws of the rates."""
-    random = np.random.default_rng(seed)
-    drawn = np.ones(_DRAWS)
-    rate = 1.0
-    for found in drop_offs:
-        drawn *= random.beta(found.count.went_on + 0.5, found.count.dropped + 0.5, _DRAWS)
-        rate *= 1 - found.rate.mid
-    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
-    return Interval(min(low, rate), rate, max(high, rate))
-
-
-def roi(rate: Interval, together: Improvement | None, rules: Sequence[Recommendation], sessions: int) -> Roi:
-    """What all changes together should bring.
-
-    Args:
-        rate: Share of the sessions that complete today.
-        together: What it should bring to take the effects of all causes away; None without a cause.
-        rules: The recommendations by rule. They are about other steps than the causes.
-        sessions: Sessions of the report.
-    """
-    bounds = (together.points.low, together.points.mid, together.points.high) if together else (0.0, 0.0, 0.0)
-    gains = []
-    for bound, name in zip(bounds, ("low", "mid", "high"), strict=True):
-        then = rate.mid + bound / 100
-        for rule in rules:
-            then *= 1 + getattr(rule.improvement, name)
-        gains.append(min(then, 1.0) - rate.mid)
-    gain = Interval(*gains)
-    then = rate.mid + gain.mid
-    # The errors of the present rate and of the gain come together.
-    below = float(np.hypot(rate.mid - rate.low, gain.mid - gain.low))
-    above = float(np.hypot(rate.high - rate.mid, gain.high - gain.mid))
-    return Roi(
-        rate=rate,
-        rate_then=Interval(max(0.0, then - below), then, min(1.0, then + above)),
-        completions=_share(gain, sessions),
-        improvement=_share(gain, 1 / rate.mid) if rate.mid else Interval(0.0, 0.0, 0.0),
-    )
-
-
 def in_order(found: Sequence[Recommendation]) -> tuple[Recommendation, ...]:
-    """What rests on evidence first, then what brings most, then what takes least."""
+    """What brings something first, of this what rests on evidence, then what brings most, then what takes least."""
     efforts = ("low", "medium", "high")
-    return tuple(sorted(found, key=lambda r: (r.evidence is None, -r.improvement.mid, efforts.index(r.effort))))
+
+    def place(each: Recommendation) -> tuple[bool, bool, float, int]:
+        return (
+            each.brings_nothing,
+            each.evidence is None,
+            -each.completions.mid,
+            efforts.index(each.effort),
+        )
+
+    return tuple(sorted(found, key=place))
 
 
-def _map(interval: Interval, change: Callable[[float], float]) -> Interval:
+def mapped(interval: Interval, change: Callable[[float], float]) -> Interval:
+    """An interval with its estimate and both bounds changed."""
     return Interval(change(interval.low), change(interval.mid), change(interval.high))
 
 
-def _share(interval: Interval, factor: float) -> Interval:
-    return _map(interval, lambda value: value * factor)
+def scaled(interval: Interval, factor: float) -> Interval:
+    """An interval times a factor."""
+    return mapped(interval, lambda value: value * factor)

@@ -14,6 +14,20 @@ from server.languages.texts import LANGUAGES
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownName:
+    """A name in the request that nothing has; it may be misspelt.
+
+    Attributes:
+        kind: event, key or client.
+        suggestion: The known name that is most like it; empty when none is.
+    """
+
+    kind: str
+    name: str
+    suggestion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FunnelReport:
     """Where people leave, and what to change first.
 
@@ -31,6 +45,7 @@ class FunnelReport:
         language: ISO 639-1 code of its texts.
         span: From when to when the sessions were opened, and the versions of their apps.
         periods: The steps by week or month, in order.
+        unknown: Names that nothing has.
     """
 
     sessions: int
@@ -46,11 +61,14 @@ class FunnelReport:
     language: str = LANGUAGES[0]
     span: Span = field(default_factory=Span)
     periods: tuple[Period, ...] = ()
+    unknown: tuple[UnknownName, ...] = ()
 
     @property
     def worst(self) -> DropOff | None:
-        """The step that loses most of the sessions that enter it, among those with enough data."""
-        judged = [found for found in self.drop_offs if found.severity and found.count.dropped]
+        """The step that loses the largest share of the sessions that enter it, among those with enough data."""
+        absent = {found.name for found in self.unknown if found.kind == "event"}
+        there = [found for found in self.drop_offs if found.count.to_stage not in absent]
+        judged = [found for found in there if found.severity and found.count.dropped]
         return max(judged, key=lambda found: found.rate.mid, default=None)
 
     @property

@@ -15,7 +15,7 @@ MOST_WEEKS: Final = 27
 """A longer time is counted by months."""
 VERSION_KEYS: Final = ("app_version", "version")
 """Keys of the declared property that holds the version of an app. The first one counts where an event has both."""
-_SAMPLE: Final = 20_000
+MOST_ASKED: Final = 20_000
 """Sessions whose versions are read, drawn by a hash of their ids."""
 
 
@@ -26,7 +26,7 @@ def _version(key: str) -> str:
         OR json_type(e.properties, '$.{key}') IN ('UBIGINT', 'DOUBLE') THEN {value} END"""
 
 
-_VERSIONS = f"""WITH drawn AS (SELECT s.id FROM sessions AS s WHERE {CHOSEN} ORDER BY hash(s.id) LIMIT {_SAMPLE}),
+_VERSIONS = f"""WITH drawn AS (SELECT s.id FROM sessions AS s WHERE {CHOSEN} ORDER BY hash(s.id) LIMIT {MOST_ASKED}),
 told AS (
     SELECT e.session_id, coalesce(e.event_time, e.server_time) AS time, e.sequence,
         coalesce({", ".join(map(_version, VERSION_KEYS))}) AS value

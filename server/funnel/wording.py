@@ -12,6 +12,7 @@ from typing import Final
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Recommendation
 from server.funnel.report import FunnelReport
+from server.funnel.span import MOST_ASKED
 from server.funnel.trend import Share, StepTrend
 from server.funnel.types import Interval
 from server.languages.formats import Count, Formats
@@ -35,13 +36,18 @@ class Wording:
 
     def percent(self, share: float) -> str:
         """A share, 0 to 1, in percent: whole ones, and one digit below ten."""
-        value = 100 * share
-        digits = 1 if abs(round(value, 1)) < 10 and round(value, 1) != round(value) else 0
-        return f"{self._formats.decimal(value, digits)} %"
+        return self._percent(share, fine=_is_fine(share))
 
     def percent_range(self, interval: Interval) -> str:
-        """The bounds of an interval of shares."""
-        return self.texts("to", low=self.percent(interval.low).removesuffix(" %"), high=self.percent(interval.high))
+        """The bounds of an interval of shares, neither of them with fewer digits than the estimate."""
+        fine = _is_fine(interval.mid)
+        low, high = (self._percent(bound, fine=fine or _is_fine(bound)) for bound in (interval.low, interval.high))
+        return self.texts("to", low=low.removesuffix(" %"), high=high)
+
+    def _percent(self, share: float, *, fine: bool) -> str:
+        """With one digit if it is fine, unless that is a zero."""
+        value = round(100 * share, 1)
+        return f"{self._formats.decimal(100 * share, 1 if fine and value != round(value) else 0)} %"
 
     def number(self, value: float) -> Count:
         """A count."""
@@ -70,6 +76,8 @@ class Wording:
     def headline(self, report: FunnelReport) -> str:
         """What matters most, in a sentence or two."""
         worst = report.worst
+        if report.sessions and worst is None and report.unknown:
+            return self.notes(report)[0]
         if not report.sessions or worst is None:
             return self.texts(_nothing_said(report))
         count = worst.count
@@ -88,6 +96,11 @@ class Wording:
         if not others:
             return f"{text} {self.texts('by_rule_points', first=first)}"
         return f"{text} {self.texts('by_rule_points_then', first=first, others=self.texts.listed(others))}"
+
+    def notes(self, report: FunnelReport) -> list[str]:
+        """A sentence for each name in the request that nothing has."""
+        told = [(self.texts(f"unknown_{found.kind}", name=found.name), found.suggestion) for found in report.unknown]
+        return [f"{text} {self.texts('unknown_like', name=like)}" if like else text for text, like in told]
 
     def first_change(self, report: FunnelReport) -> str:
         """What to change first and why, in a few sentences; empty without a recommendation."""
@@ -117,6 +130,7 @@ class Wording:
             "odds": self.decimal(seen.odds.mid),
             "low": self.decimal(seen.odds.low),
             "high": self.decimal(seen.odds.high),
+            "others": self.texts("others_known" if seen.unknown else "others"),
         }
         text = self.texts("why", stage=stage, condition=seen.condition, **values)
         if not seen.correlated:
@@ -126,6 +140,8 @@ class Wording:
     def worth(self, found: Recommendation) -> str:
         """What a recommendation should bring, in a sentence."""
         gain, rise = found.completions, found.improvement
+        if found.evidence is None and not gain.high:
+            return self.texts("worth_nothing_alone")
         if found.evidence is None and not rise.high:
             return self.texts("worth_from_nothing", value=self.number(gain.high))
         if found.evidence is None:
@@ -144,8 +160,9 @@ class Wording:
         found = report.roi
         if found is None:
             return ""
+        rise = {"rise": self.percent(found.improvement.mid)} if found.rate.mid else {}
         return self.texts(
-            "together",
+            "together" if rise else "together_from_nothing",
             rate=self.percent(found.rate.mid),
             range=self.percent_range(found.rate),
             then=self.percent(found.rate_then.mid),
@@ -153,7 +170,7 @@ class Wording:
             value=self.number(found.completions.mid),
             low=self.number(found.completions.low),
             high=self.number(found.completions.high),
-            rise=self.percent(found.improvement.mid),
+            **rise,
         )
 
     def caution(self, report: FunnelReport) -> str:
@@ -202,7 +219,8 @@ class Wording:
         if rest:
             share = sum(version.sessions for version in rest) / known
             told.append(self._version("versions_more", share, number=self.number(len(rest))))
-        return self.texts("versions", versions=", ".join(told))
+        partly = known < min(report.sessions, MOST_ASKED)
+        return self.texts("versions_known" if partly else "versions", versions=", ".join(told))
 
     def rate(self, share: Share) -> str:
         """A share of the trend; a dash where nothing is known."""
@@ -215,6 +233,11 @@ class Wording:
 
     def _version(self, key: str, share: float, **values: object) -> str:
         return self.texts(key, share=self.percent(share), **values)
+
+
+def _is_fine(share: float) -> bool:
+    """Whether a share is so small that its percentage has a digit after the point."""
+    return abs(round(100 * share, 1)) < 10
 
 
 def _nothing_said(report: FunnelReport) -> str:

@@ -1,4 +1,4 @@
-"""Reads the file of experiments for persons, once the workers are up. Until then no experiment is in force."""
+"""Reads the file of experiments for persons, once the workers are up. Until then those to be read are not in force."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ _INSTRUCTIONS_AT_A_TIME: Final = 20
 _REDACT_TIMEOUT_S: Final = 30.0
 _MOST_PLACES: Final = 20
 """That are told of one file."""
+
+
+def in_force_at_start(declared: Experiments) -> Experiments:
+    """The experiments before the workers are up: all, if no word of them needs the redactor; otherwise none so far."""
+    every = list(declared)
+    if all(experiment.words_checked for experiment in every):
+        return Experiments(*every)
+    return Experiments(more_to_come=True)
 
 
 async def put_in_force(experiments: Experiments, declared: Iterable[Experiment], gateway: Gateway) -> None:

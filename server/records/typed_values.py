@@ -26,7 +26,8 @@ _LONGEST_CODE: Final = 64
 _BOOLEANS: Final = {word: TypedValue(word) for word in ("true", "false")}
 
 A_NUMBER: Final = (
-    f"must be a number as in JSON, such as 12.5 or 1e3, of at most {_LONGEST_NUMBER} characters, and not of a card"
+    f"must be a number as in JSON, such as 12.5 or 1e3, of at most {_LONGEST_NUMBER} characters, below 1.8e308 in "
+    "size, and not of a card"
 )
 A_BOOLEAN: Final = "must be true or false"
 A_DECLARED_VALUE: Final = "must be one of the declared values"

@@ -49,6 +49,7 @@ class Explanation:
             sessions has None.
         effect: What it adds to the drop-off rate, 0 to 1, with an interval that holds together with all others.
         correlated: Names of features that go together with it and would explain the same.
+        partly: Whether some sessions have no value: they are among those that the share is of, and have no rate.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Explanation:
     other_rates: tuple[float | None, float | None]
     effect: Interval
     correlated: tuple[str, ...] = ()
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class _Tried:
             rates=(old.rate_or_none(0), new.rate_or_none(0)),
             other_rates=(old.rate_or_none(1), new.rate_or_none(1)),
             effect=Interval(effect - half, effect, effect + half),
+            partly=not all(flags.all() for flags in self._in_a_group()),
         )
         return _Found(explanation, group)
 

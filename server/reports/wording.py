@@ -189,7 +189,8 @@ class Wording:
         detail = self.texts("mix_shares", new=percent(new), stage=self._stage(found.step), old=percent(old))
         own, others = (found.rates[1], found.other_rates[1]) if new else (found.rates[0], found.other_rates[0])
         if own is not None and others is not None:
-            detail += f" {self.texts('mix_rates', own=percent(own), others=percent(others))}"
+            rates = {"own": percent(own), "others": percent(others)}
+            detail += f" {self.texts('mix_rates', rest=self._rest(found.partly), **rates)}"
         return self.texts(f"mix_{way}", condition=self._condition(found.condition)), detail
 
     def _rate(self, found: Explanation) -> tuple[str, str]:
@@ -204,6 +205,7 @@ class Wording:
             other_new=other_new,
             other_old=other_old,
             share=self.funnel.percent(found.shares[1]),
+            rest=self._rest(found.partly),
         )
         return self.texts(f"rate_{way}", condition=self._condition(found.condition)), detail
 
@@ -212,8 +214,8 @@ class Wording:
         seen, time = change.evidence, "now" if change.named_now else "before"
         unsure = "_unsure" if change.sureness == "unsure" else ""
         rates = {"with": self.funnel.percent(seen.rate_with), "without": self.funnel.percent(seen.rate_without)}
-        affected = self.funnel.number(seen.affected)
-        detail = self.texts(f"cause_{time}", stage=self._stage(change.step), affected=affected, **rates)
+        affected, rest = self.funnel.number(seen.affected), self._rest(seen.unknown > 0)
+        detail = self.texts(f"cause_{time}", stage=self._stage(change.step), affected=affected, rest=rest, **rates)
         head = self.texts(f"cause_{'new' if change.named_now else 'gone'}{unsure}", condition=seen.condition)
         return ReasonLine(head, f"{detail} {self.texts(f'sure_{time}_{change.sureness}')}")
 
@@ -258,6 +260,10 @@ class Wording:
 
     def _stage(self, step: int) -> str:
         return self.funnel.stage(FUNNEL[step])
+
+    def _rest(self, partly: bool) -> str:
+        """The other sessions; those of which a value is known, if that is not so of all."""
+        return self.funnel.texts("others_known" if partly else "others")
 
     def _condition(self, condition: Condition) -> str:
         return condition_text(condition, self._report.texts)

@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from models.child_python import child_python, import_path
 from models.errors import Unavailable
 from server.risk.model import RiskModel
 from server.risk.reading import PastSessions
@@ -66,12 +67,12 @@ async def fit_in_process(past: PastSessions, idle_s: float, least: int, now: dat
 async def _answer(message: bytes, most_s: float) -> bytes:
     """What a process says to a message; nothing if it fails or takes too long."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", MODULE),
+        *child_python("-m", MODULE),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            **import_path(),
             "HOME": str(Path.home()),
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
         },

@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 SHOWN: Final = 3
 """Most reasons that are given."""
-LEAST_ODDS: Final = 1.1
+LEAST_ODDS: Final = 1.2
 """A feature that multiplies the odds by less is no reason."""
 
 

@@ -80,21 +80,41 @@ def read_past(cursor: Cursor, now: datetime, days: float, idle_s: float, most: i
         idle_s: Idle time after which the server ends a session.
         most: At most about so many sessions, drawn by a hash of their ids; fewer where they have many or large events.
     """
-    since = now - timedelta(days=days)
-    span: dict[str, Any] = {"since": stored_time(since)}
-    (settled,) = fetch_all(cursor, _WAIT, span | {"settled": SETTLED})
-    until = now - timedelta(seconds=settled["wait_s"] + idle_s)
-    span["until"] = stored_time(until)
-    there = count(cursor, f"SELECT count(*) {_COHORT}", span)
-    events_there = count(cursor, "SELECT count(*) FROM events WHERE server_time >= $since", {"since": span["since"]})
-    bytes_there = count(cursor, _BYTES, {"since": span["since"]})
-    shares = (most / max(1, there), MOST_PAST_EVENTS / max(1, events_there), MOST_PAST_BYTES / max(1, bytes_there))
-    span["share"] = min(1.0, *shares)
+    since, until = _cohort(cursor, now, days, idle_s)
+    span: dict[str, Any] = {"since": stored_time(since), "until": stored_time(until)}
+    share = _share(cursor, span, most)
     sessions, events = (
-        {name: _plain(column) for name, column in cursor.execute(sql, span).fetchnumpy().items()}
+        {name: _plain(column) for name, column in cursor.execute(sql, span | {"share": share}).fetchnumpy().items()}
         for sql in (_SESSIONS, _EVENTS)
     )
     return PastSessions(since, until, sessions, events)
+
+
+def sessions_to_read(cursor: Cursor, now: datetime, days: float, idle_s: float, most: int = MOST_SESSIONS) -> int:
+    """About how many sessions ``read_past`` would read."""
+    since, until = _cohort(cursor, now, days, idle_s)
+    span = {"since": stored_time(since), "until": stored_time(until)}
+    return int(_there(cursor, span) * _share(cursor, span, most))
+
+
+def _cohort(cursor: Cursor, now: datetime, days: float, idle_s: float) -> tuple[datetime, datetime]:
+    """Since when and before when the sessions were opened."""
+    since = now - timedelta(days=days)
+    (settled,) = fetch_all(cursor, _WAIT, {"since": stored_time(since), "settled": SETTLED})
+    return since, now - timedelta(seconds=settled["wait_s"] + idle_s)
+
+
+def _there(cursor: Cursor, span: dict[str, Any]) -> int:
+    return count(cursor, f"SELECT count(*) {_COHORT}", span)
+
+
+def _share(cursor: Cursor, span: dict[str, Any], most: int) -> float:
+    """The share of the sessions that is read, 0 to 1."""
+    there = _there(cursor, span)
+    events_there = count(cursor, "SELECT count(*) FROM events WHERE server_time >= $since", {"since": span["since"]})
+    bytes_there = count(cursor, _BYTES, {"since": span["since"]})
+    shares = (most / max(1, there), MOST_PAST_EVENTS / max(1, events_there), MOST_PAST_BYTES / max(1, bytes_there))
+    return min(1.0, *shares)
 
 
 def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -14,13 +14,17 @@ from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.risk.fit_process import fit_in_process
 from server.risk.model import RiskModel
-from server.risk.reading import PastSessions, read_past
+from server.risk.reading import PastSessions, read_past, sessions_to_read
 from server.setting_groups.risk import RiskSettings
 
 log = get_logger("risk")
 
 FILE: Final = "risk_model.json"
 MOST_BYTES: Final = 1024 * 1024
+LOOK_EVERY: Final = timedelta(hours=1)
+"""How often, and at the start, it is checked whether there is much more to learn from."""
+MUCH_MORE: Final = 2
+"""So many times the sessions of the last model are much more."""
 
 
 class Fit(Protocol):
@@ -58,20 +62,46 @@ class RiskTrainer:
         self._file = folder / FILE
         self._fit = fit
         self._tried: datetime | None = None
+        self._looked: datetime | None = None
         self.model = self._kept()
 
     async def round(self) -> None:
-        """Have a model learnt if one is due. A failure waits for the next time as a success does.
+        """Have a model learnt if one is due, or if there is much more to learn from than there was for the last one.
+
+        A failure waits for the next time as a success does.
 
         A model with properties is forgotten when a client was erased, because they may be that client's.
         """
         await self._forget_erased()
-        every = timedelta(hours=self._settings.train_every_h)
         now = self._clock()
-        last = max((at for at in (self._tried, self.model and self.model.train_time) if at), default=None)
-        if every and (last is None or not timedelta() <= now - last < every):
+        if self._every and (not _within(now, self._last, self._every) or await self._much_more(now)):
             self._tried = now
             await self.train(now)
+
+    @property
+    def next_train_time(self) -> datetime | None:
+        """When a model is learnt at the latest; None if none is learnt."""
+        if not self._every:
+            return None
+        return self._clock() if self._last is None else self._last + self._every
+
+    @property
+    def _every(self) -> timedelta:
+        return timedelta(hours=self._settings.train_every_h)
+
+    @property
+    def _last(self) -> datetime | None:
+        return max((at for at in (self._tried, self.model and self.model.train_time) if at), default=None)
+
+    async def _much_more(self, now: datetime) -> bool:
+        """Whether the ledger has much more than what the model was learnt from; a look at it at most every hour."""
+        model, given = self.model, self._settings
+        if model is None or _within(now, self._looked, LOOK_EVERY):
+            return False
+        self._looked = now
+        there = await self._ledger.read(lambda cursor: sessions_to_read(cursor, now, given.days, self._idle_s))
+        # With fewer than least_sessions of both kinds nothing could be learnt.
+        return there >= MUCH_MORE * max(model.sessions, given.least_sessions)
 
     async def train(self, now: datetime) -> None:
         """Have a model learnt now.
@@ -109,3 +139,8 @@ class RiskTrainer:
         except (OSError, ValueError) as error:
             log.warning("risk_model_ignored", error=type(error).__name__)
             return None
+
+
+def _within(now: datetime, last: datetime | None, period: timedelta) -> bool:
+    """Whether the last time lies less than a period back. A clock that was set back is not trusted."""
+    return last is not None and timedelta() <= now - last < period

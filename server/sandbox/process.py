@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import os
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from models.child_python import child_python, import_path
 from server.observability.log import get_logger
 from server.sandbox.errors import decoder_unavailable
 from server.sandbox.fork_messages import KILL, MESSAGE_BYTES, READY, READY_UNFILTERED, START
@@ -150,12 +149,12 @@ class ForkServerProcess:
         self._empty = tempfile.TemporaryDirectory(prefix="vestibule-empty-")
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "server.sandbox.fork_server", str(theirs.fileno()), self._empty.name],
+                child_python("-m", "server.sandbox.fork_server", str(theirs.fileno()), self._empty.name),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=_ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env=_ENVIRONMENT | import_path(),
                 cwd="/",
             )
         ours.settimeout(START_TIMEOUT_S)

@@ -45,7 +45,8 @@ class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
         client, now = current_caller().client_id, self._clock()
         experiment = self._experiments.visible_to(client).find(request.name)
         sessions = await self._ledger.read(lambda cursor: read_sessions(cursor, experiment, now, client))
-        return report_message(build_report(experiment, sessions), experiment_message(experiment, now, client))
+        report = build_report(experiment, sessions, ended=experiment.has_ended(now))
+        return report_message(report, experiment_message(experiment, now, client))
 
     async def PlanExperiment(  # noqa: N802, D102
         self, request: pb.PlanExperimentRequest, context: Any

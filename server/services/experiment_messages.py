@@ -36,7 +36,8 @@ def experiment_message(experiment: Experiment, now: datetime, visible_to: str = 
         planned_session_count=experiment.planned_sessions,
         counts_after=convert.duration(experiment.counts_after_s),
     )
-    message.running = experiment.start <= now and (experiment.end is None or now < experiment.end)
+    message.ended = experiment.has_ended(now)
+    message.running = experiment.start <= now and not message.ended
     return message
 
 

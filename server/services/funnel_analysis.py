@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from vestibule.v1 import funnel_pb2
@@ -22,6 +22,7 @@ from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
 from server.services.funnel_choice import funnel_choice, with_stages
 from server.services.funnel_messages import analysis_message
+from server.services.funnel_warnings import absent_events
 from server.settings import Settings
 
 
@@ -93,7 +94,10 @@ class Analysis:
             choice = funnel_choice(with_stages(cursor, request, optional=False), pseudonym, visible_to)
             steps, stages = choice.analyzed(), with_stages(cursor, request).steps
             data = read_funnel(cursor, selection_of(choice), steps=steps, now=watched.now, idle=watched.idle)
-            return data, list(stages)
+            never = [count.to_stage for count in data.steps if request.steps and not count.went_on]
+            absent = absent_events(cursor, never, visible_to)
+            numbers = frozenset(count.step for count in data.steps if count.to_stage in absent)
+            return replace(data, absent=numbers), list(stages)
 
         async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
             data, stages = await ledger.read(read)

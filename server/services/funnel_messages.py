@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from vestibule.v1 import funnel_pb2
 
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Evidence, Recommendation, Roi
-from server.funnel.report import FunnelReport
+from server.funnel.report import FunnelReport, UnknownName
 from server.funnel.span import Span, Version
 from server.funnel.step_counts import Period, StepCount
 from server.funnel.steps import STAGES
@@ -77,12 +77,15 @@ def _period(message: funnel_pb2.FunnelTrendPeriod, steps: tuple[str, ...]) -> Pe
     return Period(convert.moment(message.start_time), tuple(replace(count, names=steps) for count in counts))
 
 
-def report_of(message: funnel_pb2.FunnelAnalysis, language: str = LANGUAGES[0]) -> FunnelReport:
+def report_of(
+    message: funnel_pb2.FunnelAnalysis, language: str = LANGUAGES[0], unknown: Iterable[UnknownName] = ()
+) -> FunnelReport:
     """A message as a report.
 
     Args:
         message: The analysis.
         language: That it was asked for in.
+        unknown: Names in the request that nothing has.
     """
     steps = (*(found.from_stage for found in message.drop_offs[:1]), *(found.to_stage for found in message.drop_offs))
     return FunnelReport(
@@ -99,6 +102,7 @@ def report_of(message: funnel_pb2.FunnelAnalysis, language: str = LANGUAGES[0]) 
         language=language,
         span=_span(message),
         periods=tuple(_period(found, steps) for found in message.trend),
+        unknown=tuple(unknown),
     )
 
 
@@ -157,6 +161,7 @@ def _recommendation_message(found: Recommendation, stages: Sequence[str]) -> fun
             affected_count=seen.affected,
             left_count=seen.left,
             other_count=seen.others,
+            unknown_count=seen.unknown,
             rate_with=seen.rate_with,
             rate_without=seen.rate_without,
             odds_ratio=_estimate(seen.odds),
@@ -194,6 +199,7 @@ def _evidence(message: funnel_pb2.FunnelEvidence) -> Evidence:
         features=tuple(message.features),
         correlated=tuple(message.correlated_features),
         conditions=tuple(map(condition_of, message.conditions)),
+        unknown=message.unknown_count,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from google.protobuf.message import Message
 from vestibule.v1 import funnel_pb2
 
 from server.analytics.known_names import Name, NameKind, UnknownName, most_like, unknown_names
+from server.funnel.report import UnknownName as UnknownOfReport
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState
 
@@ -20,6 +21,7 @@ _KINDS: Final[dict[NameKind, tuple[funnel_pb2.FunnelNameKind.ValueType, str]]] =
     "group": (funnel_pb2.FUNNEL_NAME_KIND_GROUP, "The report has no group of this value."),
 }
 _OF_APP: Final = "No event of an app has a property of this key."
+_NUMBER: Final = "No event of an app has a number under this key."
 _PART: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
 """Of a path such as ``step_rules[0].condition.key``."""
 _STAGES: Final = frozenset(SessionState)
@@ -80,6 +82,26 @@ def named_in(request: Message, warning: funnel_pb2.FunnelWarning) -> str:
     return str(found)
 
 
+def unknown_in(request: Message, warnings: Iterable[funnel_pb2.FunnelWarning]) -> Iterator[UnknownOfReport]:
+    """The names that nothing has, as a report tells them."""
+    kinds = {number: kind for kind, (number, _) in _KINDS.items()}
+    for warning in warnings:
+        if warning.kind in kinds:  # A newer server may know names of other kinds.
+            yield UnknownOfReport(kinds[warning.kind], named_in(request, warning), warning.suggestion)
+
+
+def absent_events(cursor: Cursor, names: Iterable[str], visible_to: str) -> set[str]:
+    """Those of some steps that are events which no session has.
+
+    Args:
+        cursor: Of a read.
+        names: Of events or stages.
+        visible_to: The client of the caller; empty for every client.
+    """
+    events = [Name("event", "", name) for name in names if name not in _STAGES]
+    return {found.name.text for found in unknown_names(cursor, events, visible_to)}
+
+
 def _group_warnings(
     request: funnel_pb2.ListFunnelSessionsRequest, report: funnel_pb2.GetReportResponse
 ) -> list[funnel_pb2.FunnelWarning]:
@@ -124,7 +146,7 @@ def _of_details(request: funnel_pb2.GetReportRequest, report: funnel_pb2.GetRepo
     elif by.by == funnel_pb2.FUNNEL_DIMENSION_PROPERTY and all(key.kind == _NO_VALUE for key in keys):
         yield Name("key", "breakdown.key", by.key, _event_of(request, by.attribution), of_app=True)
     if value.key and not (report and any(stage.value.session_count for stage in report.stages)):
-        yield Name("key", "value.key", value.key, _event_of(request, value.attribution), of_app=True)
+        yield Name("key", "value.key", value.key, _event_of(request, value.attribution), of_app=True, of_number=True)
 
 
 def _event_of(request: funnel_pb2.GetReportRequest, attribution: funnel_pb2.FunnelAttribution) -> str:
@@ -137,6 +159,7 @@ def _event_of(request: funnel_pb2.GetReportRequest, attribution: funnel_pb2.Funn
 def _message(found: UnknownName) -> funnel_pb2.FunnelWarning:
     kind, description = _KINDS[found.name.kind]
     description = _OF_APP if found.name.of_app else description
+    description = _NUMBER if found.name.of_number else description
     return funnel_pb2.FunnelWarning(
         kind=kind, field=found.name.field, description=description, suggestion=found.suggestion
     )

@@ -64,4 +64,4 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
                 reason=Reason.ALL_CLIENTS_ONLY,
                 hint="Use an analyst's or an operator's credential that belongs to no client.",
             )
-        return model_message(self._trainer.model)
+        return model_message(self._trainer.model, self._trainer.next_train_time)

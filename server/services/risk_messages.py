@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from vestibule.v1 import risk_pb2 as pb
 
 from server.funnel.types import Interval
@@ -47,16 +49,18 @@ def risk_message(
     return answer
 
 
-def model_message(model: RiskModel | None) -> pb.GetRiskModelResponse:
-    """The model and its check."""
+def model_message(model: RiskModel | None, next_time: datetime | None) -> pb.GetRiskModelResponse:
+    """The model and its check, and when the next is learnt."""
+    next_train_time = convert.timestamp(next_time) if next_time else None
     if model is None:
-        return pb.GetRiskModelResponse()
+        return pb.GetRiskModelResponse(next_train_time=next_train_time)
     return pb.GetRiskModelResponse(
         train_time=convert.timestamp(model.train_time),
         begin_time=convert.timestamp(model.begin),
         end_time=convert.timestamp(model.end),
         session_count=model.sessions,
         stages=[_stage(name, stage) for name, stage in _stages(model).items()],
+        next_train_time=next_train_time,
     )
 
 

@@ -28,6 +28,7 @@ from server.llm.assistant import OpenAiAssistant
 from server.llm.labels import Labeller
 from server.observability.metrics import Metrics
 from server.records.cluster_report import ClusterReport
+from server.records.experiment_words import in_force_at_start
 from server.records.pubsub import PubSub
 from server.records.refusal_events import RefusalEvents
 from server.records.vocabulary import VocabularySealer
@@ -54,7 +55,7 @@ class Shared:
     """What most parts of the server use.
 
     Attributes:
-        experiments: Those in force: none until the redactor has read them.
+        experiments: Those in force: none until the redactor has read them, if it must.
         declared_experiments: What their file has.
         seals: Says which values are sealed.
     """
@@ -113,6 +114,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     known_flows = await _load_flows(settings.flows, ledger, clock)
     declared = load_experiments(settings.experiments.file, settings.idle_session_s)
     check_flow_versions(declared, known_flows)
+    declared = declared.stored_as(audit.trail.client_pseudonym)
     return Shared(
         ledger=ledger,
         spool=spool,
@@ -136,8 +138,8 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, clock),
         audit=audit,
         flows=known_flows,
-        experiments=Experiments(),
-        declared_experiments=declared.stored_as(audit.trail.client_pseudonym),
+        experiments=in_force_at_start(declared),
+        declared_experiments=declared,
         seals=FlowSeals(known_flows, settings.sealed.public_keys, settings.sealed.seals),
         refusals=refusals,
     )

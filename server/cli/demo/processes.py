@@ -8,7 +8,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Final
 
 import psutil
 
+from models.child_python import child_python
 from server.cli.channel import open_channel
 from server.cli.client_tls import ClientTls
 from server.cli.output import Failure
@@ -74,7 +74,7 @@ class Child:
         """Start `python ARGUMENTS` in its own process group, so that Ctrl-C does not reach it."""
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *arguments],
+                child_python(*arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -147,7 +147,7 @@ def output_of(arguments: list[str], timeout_s: float, failure: str, text: str = 
     Raises:
         Failure: It failed, or took longer.
     """
-    command = [sys.executable, *arguments]
+    command = child_python(*arguments)
     try:
         done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:

@@ -86,6 +86,7 @@ async def warned(ledger: Ledger, visible_to: str = "", **given: Any) -> Told:
         ({"breakdown": pb.FunnelBreakdown(by=PROPERTY, key="reason")}, [("breakdown.key", "KEY", "")]),
         ({"breakdown": pb.FunnelBreakdown(by=EVENT, key="app_open")}, [("breakdown.key", "EVENT", "app_opened")]),
         ({"value": pb.FunnelValue(key="channnel")}, [("value.key", "KEY", "channel")]),
+        ({"value": pb.FunnelValue(key="channel")}, [("value.key", "KEY", "")]),  # a text, and no number
         (
             {"steps": ["app_opened", "COMPLETED"], "exclusions": [pb.FunnelExclusion(name="upload_refusd")]},
             [("exclusions[0].name", "EVENT", "upload_refused")],
@@ -120,7 +121,7 @@ async def test_a_name_that_nothing_has_is_told(ledger: Ledger, given: dict[str, 
         {"steps": ["app_opened", "checked_in"], "order": pb.FUNNEL_ORDER_ANY},
         {"breakdown": pb.FunnelBreakdown(by=PROPERTY, key="channel")},
         {"breakdown": pb.FunnelBreakdown(by=EVENT, key="REJECTED")},
-        {"value": pb.FunnelValue(key="channel")},
+        {"value": pb.FunnelValue(key="room")},
         {"start_time": Timestamp(seconds=4_000_000_000), "steps": ["app_opened", "COMPLETED"]},
         {
             "steps": ["app_opened", "upload_refused"],

@@ -251,6 +251,11 @@ def test_dead_letters_are_listed_over_all_pages() -> None:
     assert "WORKER_LOST" in run("dlq", "list").stdout
 
 
+def test_a_session_says_how_to_see_its_events() -> None:
+    assert f"vestibule sessions timeline {OPEN} shows what happened in it" in run("sessions", "show", OPEN).stderr
+    assert run("sessions", "show", OPEN, "--json").stderr == ""
+
+
 @pytest.mark.parametrize("command", ["dlq show", "dlq redrive", "dlq discard --reason x", "sessions show"])
 def test_an_invalid_id_is_refused_before_any_call(command: str) -> None:
     wrong = run(*command.split(), "nonsense")

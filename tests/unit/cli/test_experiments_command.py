@@ -44,14 +44,15 @@ class Answers(experiment_pb2_grpc.ExperimentServiceServicer):
         self.counts = ((1000, 400), (1000, 550))
         self.traffic = Traffic(0.4, 250.0, 7000, *WEEKS)
         self.asked: Any = None
+        self.experiment = SHORT
 
     def ListExperiments(self, request: Any, context: Any) -> pb.ListExperimentsResponse:
-        return pb.ListExperimentsResponse(experiments=[experiment_message(SHORT, NOW)])
+        return pb.ListExperimentsResponse(experiments=[experiment_message(self.experiment, NOW)])
 
     def GetExperimentReport(self, request: Any, context: Any) -> pb.GetExperimentReportResponse:
         self.asked = request
-        report = build_report(SHORT, [sessions(*counts) for counts in self.counts])
-        return report_message(report, experiment_message(SHORT, NOW))
+        report = build_report(self.experiment, [sessions(*counts) for counts in self.counts])
+        return report_message(report, experiment_message(self.experiment, NOW))
 
     def PlanExperiment(self, request: Any, context: Any) -> pb.PlanExperimentResponse:
         self.asked = request
@@ -84,10 +85,23 @@ def test_the_list_names_experiments_and_variants(answers: Answers) -> None:
     assert listed["end"] == "2026-03-02T12:00:00Z"
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "state"),
+    [(-30, None, "running"), (-30, 1, "running"), (-30, 0, "ended"), (-30, -1, "ended"), (1, 2, "not begun")],
+)
+def test_the_list_tells_ended_from_not_begun(answers: Answers, start: int, end: int | None, state: str) -> None:
+    last = None if end is None else NOW + timedelta(days=end)
+    answers.experiment = replace(SHORT, start=NOW + timedelta(days=start), end=last)
+    assert f"| {state} " in run("list").stdout
+    [listed] = json.loads(run("list", "--json").stdout)
+    assert (listed["running"], listed["ended"]) == (state == "running", state == "ended")
+    assert ("The experiment ended at" in run("report", "flow").stdout) is (state == "ended")
+
+
 def test_a_report_has_tables_and_a_verdict(answers: Answers) -> None:
     lines = run("report", "flow").stdout.splitlines()
     assert answers.asked.name == "flow"
-    assert lines[0].startswith("No fault in the split: the variants have 1,000 and 1,000 sessions")
+    assert lines[0].startswith("No fault was found in the split: the variants have 1,000 and 1,000 sessions")
     [new] = [line for line in lines if line.startswith("| new") and "55.0 %" in line]
     assert [cell.strip() for cell in new.strip("|").split("|")] == [
         "new", "1000", "1000", "550", "55.0 %", "+15.00", "+8.22", "+21.78",

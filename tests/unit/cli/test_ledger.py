@@ -90,6 +90,7 @@ def test_sql_on_the_live_ledger() -> None:
     assert result.stderr == ""
     assert list(csv.reader(run("sql", QUERY, "--csv").stdout.splitlines())) == [["state", "number"], ["STARTED", "2"]]
     assert "STARTED" in run("sql", stdin=QUERY).stdout
+    assert "| NULL |" in run("sql", "SELECT NULL AS none, '' AS empty, count(*) AS number FROM v_sessions").stdout
     assert "No rows." in run("sql", "SELECT * FROM v_dead_letters").stdout
     assert "STARTED" in run("sql", f"-- A recipe begins with a comment.\n{QUERY}").stdout
     assert "No such option '--nonsense'" in run("sql", "--nonsense").stderr

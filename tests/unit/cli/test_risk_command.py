@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent import futures
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -22,6 +23,7 @@ from server.services.risk_messages import model_message, risk_message
 from server.setting_groups.risk import RiskSettings
 from tests.unit.risk.test_model import QUALITY, ready
 
+NEXT = datetime(2026, 11, 30, 14, 5, tzinfo=UTC)
 SESSION = "6f1c1c2e-6d1f-4c59-9f0e-0a9b4c5d6e7f"
 
 
@@ -33,13 +35,14 @@ class Answers(risk_pb2_grpc.RiskServiceServicer):
         made = ready()
         self.model: RiskModel | None = made.model_copy(update={"stages": {**made.stages, "IN_PROGRESS": little}})
         self.stage = "STARTED"
+        self.next_time: datetime | None = NEXT
 
     def GetSessionRisk(self, request: Any, context: Any) -> pb.GetSessionRiskResponse:
         found = assess(self.model, self.stage, {"no_speech": 3.0, "language_spoken": "hi"})
         return risk_message(found, self.stage, self.model, RiskTexts(load_texts()), RiskSettings(), exact=True)
 
     def GetRiskModel(self, request: Any, context: Any) -> pb.GetRiskModelResponse:
-        return model_message(self.model)
+        return model_message(self.model, self.next_time)
 
 
 @pytest.fixture
@@ -85,6 +88,7 @@ def test_every_reason_has_words() -> None:
 def test_the_model_is_shown_with_its_calibration(answers: Answers) -> None:
     shown = run("model").stdout
     assert "from 1,000 sessions" in shown
+    assert "learnt at 2026-11-30 14:05 UTC, or within an hour once there are far more sessions." in shown
     assert "too little data" in shown
     assert "Calibration in STARTED" in shown
     assert "Calibration in IN_PROGRESS" not in shown
@@ -122,6 +126,9 @@ def test_an_ended_session_rests_on_nothing(answers: Answers) -> None:
 
 def test_without_a_model_the_command_says_so(answers: Answers) -> None:
     answers.model = None
-    assert run("model").stdout == "No model was learnt yet.\n"
+    assert run("model").stdout == "No model was learnt yet. The next one is learnt at 2026-11-30 14:05 UTC.\n"
+    answers.next_time = None
+    assert run("model").stdout.endswith(" No further one is learnt: VESTIBULE_RISK__TRAIN_EVERY_H is 0.\n")
     found = json.loads(run("model", "--json").stdout)
+    assert found["next_train_time"] is None
     assert (found["train_time"], found["stages"]) == (None, [])

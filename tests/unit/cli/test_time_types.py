@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from server.cli.main import cli
-from server.cli.time_types import Day, Moment, as_utc
+from server.cli.time_types import Day, Moment, Window, as_utc
 
 EIGHT = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
@@ -49,6 +49,28 @@ def test_a_day_is_its_beginning() -> None:
 def test_what_is_no_time_is_refused_with_one_that_is(kind: Moment, text: str, told: str) -> None:
     with pytest.raises(click.BadParameter, match=told):
         kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("0s", "it must be from 1s to 3660d"),
+        ("3661d", "it must be from 1s to 3660d"),
+        ("99999999d", "a number of at most six digits with s, m, h or d"),
+        ("-5m", "a number of at most six digits with s, m, h or d"),
+        ("5", "a number of at most six digits with s, m, h or d"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused_with_its_bounds(text: str, told: str) -> None:
+    for command in (["funnel"], ["funnel", "report"]):
+        done = CliRunner().invoke(cli, [*command, "--steps", "app_opened,COMPLETED", f"--window={text}"])
+        assert (done.exit_code, told in done.stderr) == (2, True), done.stderr
+    with pytest.raises(click.BadParameter, match="it must be"):
+        Window().convert(text, None, None)
+
+
+def test_a_window_may_have_any_length_in_its_bounds() -> None:
+    assert [Window().convert(text, None, None).total_seconds() for text in ("1s", "3660d")] == [1, 316_224_000]
 
 
 @pytest.mark.parametrize("command", [["funnel"], ["funnel", "report"], ["export", "--out"]])

@@ -32,6 +32,7 @@ from tests.unit.console.harness import Harness
 from tests.unit.console.test_pages import fill
 from tests.unit.funnel.quarter import Quarter
 from tests.unit.funnel.shop import Shop
+from tests.unit.funnel.stored import fill as stored_fill
 
 PATIENT_S = 120.0
 
@@ -139,6 +140,28 @@ async def test_an_address_that_names_no_cause_is_refused(harness: Harness, condi
     async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
         reply = await browser.get("/funnel/sessions", params={"step": 2, "number": "affected", "condition": condition})
         assert (reply.status_code, told in unescape(reply.text)) == (400, True)
+
+
+async def test_a_step_that_no_session_has_is_named_and_gets_no_advice(harness: Harness) -> None:
+    await harness.ledger.write(Shop(300).store)
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = unescape((await browser.get("/causes?steps=cart,pai")).text)
+        assert "Event pai: no session has it. Did you mean pay?" in page
+        assert 'class="change"' not in page
+        assert 'class="headline"' not in page, "that nothing is to be changed would not be true"
+        funnel = unescape((await browser.get("/funnel?steps=cart,pai")).text)
+        assert "Event pai: no session has it." in funnel
+        assert "The largest share drops out before" not in funnel
+
+
+async def test_a_step_that_nobody_makes_is_first_and_the_others_promise_nothing(harness: Harness) -> None:
+    await harness.ledger.write(lambda cursor: stored_fill(cursor, 130, 220, 0, 0))
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        page = unescape((await browser.get("/causes")).text)
+        first, second = re.findall(r'<p class="gain">([^<]*)</p>', page)
+        assert first == "up to 154 more completions; nobody completes today"
+        assert second.startswith("By itself it brings no completion")
+        assert "Improvement" not in page
 
 
 async def test_too_little_data_and_no_data_are_said(harness: Harness) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from math import inf
 from pathlib import Path
@@ -14,6 +16,7 @@ from server.console.charts import Span, change_chart
 from server.languages.formats import Formats
 from tests.unit.console.harness import Harness
 from tests.unit.experiments.filled import FLOW, Sessions, fill
+from tests.unit.ledger.makers import NOW
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ async def test_an_experiment_says_what_it_shows_in_a_sentence(
     assert told in said
     assert f'class="headline {tone}"' in said
     assert f'<td class="number">{new.completed}</td>' in page
-    assert ("There is no fault in the split" in page) is not (tone == "critical" and "split" in told)
+    assert ("No fault was found in the split" in page) is not (tone == "critical" and "split" in told)
 
 
 async def test_the_guardrails_stand_in_a_table_with_what_is_allowed(harness: Harness) -> None:
@@ -88,6 +91,25 @@ async def test_the_list_leads_to_each_experiment_and_says_how_long_one_would_nee
         for wrong in ("five", "0", "nan", "200"):
             assert (await browser.get(f"/experiments?effect={wrong}")).status_code == 400, wrong
         assert (await browser.get("/experiments/other")).status_code == 404
+
+
+async def test_an_experiment_that_ended_is_not_told_as_one_that_has_not_begun(tmp_path: Path) -> None:
+    ended = replace(FLOW, end=NOW - timedelta(days=1))
+    later = replace(FLOW, name="later", start=NOW + timedelta(days=1))
+    harness = Harness(tmp_path, experiments=(ended, later))
+    both = Sessions("flow.old", 680, 300), Sessions("flow.new", 573, 260)
+    await harness.ledger.write(lambda cursor: fill(cursor, *both))
+    async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
+        for language, states, said in (
+            ("en", ("ended", "not begun"), ("is not known whether", "no more sessions come: 1,253", "0.25 % are")),
+            ("de", ("beendet", "noch nicht begonnen"), ("ist nicht bekannt", "keine Sitzungen mehr", "0,25 % min")),
+            ("es", ("terminado", "aún no empezado"), ("No se sabe si", "no llegarán más sesiones", "el 0,25 % de")),
+        ):
+            page = plain((await browser.get(f"/experiments?lang={language}")).text)
+            assert all(f"<td>{state}</td>" in page for state in states)
+            page = plain((await browser.get(f"/experiments/flow?lang={language}")).text)
+            assert all(each in page for each in (states[0], *said)), page
+    harness.close()
 
 
 async def test_without_an_experiment_the_page_says_where_they_are_declared(tmp_path: Path) -> None:

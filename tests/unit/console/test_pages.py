@@ -45,7 +45,7 @@ async def test_the_funnel_shows_the_numbers_of_the_ledger_and_says_where_most_dr
     await harness.ledger.write(fill)
     async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
         page = unescape((await browser.get("/funnel")).text)
-        said = "Most people drop out before In progress: 20 of 100 (20.0\N{NO-BREAK SPACE}%)."
+        said = "The largest share drops out before In progress: 20 of 100 (20.0\N{NO-BREAK SPACE}%)."
         assert f'<p class="headline">{said} <span class="severity normal">Severity: normal.</span></p>' in page
         assert '<a href="/funnel/sessions?step=2&number=reached">80</a>' in page
         assert "13.3\N{NO-BREAK SPACE}\N{EN DASH} 28.9\N{NO-BREAK SPACE}%" in page, "the interval, once it is known"
@@ -80,7 +80,7 @@ async def test_bad_news_has_the_colour_of_its_severity_and_says_it(
     await harness.ledger.write(partial(fill, dropped=dropped))
     async with harness.browser(await harness.key(Scope.ANALYST)) as browser:
         page = (await browser.get("/funnel")).text
-    assert f'<p class="headline {severity}">Most people drop out before In progress' in page
+    assert f'<p class="headline {severity}">The largest share drops out before In progress' in page
     assert f'<span class="severity {severity}">Severity: {severity}, from ' in page
 
 

@@ -37,6 +37,8 @@ BUILT = (
     "event_",
     "sessions_",
     "verdict_",
+    "experiment_state_",
+    "experiment_progress",
     "guardrail_",
     "by_",
     "time_",

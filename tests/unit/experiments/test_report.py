@@ -78,6 +78,20 @@ def test_the_change_and_its_bounds_are_told(cursor: Cursor) -> None:
     assert f"by {low} to {high} points." in told(found)
 
 
+def test_the_split_is_told_with_its_chance(cursor: Cursor) -> None:
+    found = report(cursor, Sessions("flow.old", 680, 300), Sessions("flow.new", 573, 300))
+    assert not found.split.failed
+    assert "Of fair splits, 0.25\N{NO-BREAK SPACE}% are at least as uneven" in split_sentence(found)
+
+
+def test_an_experiment_that_ended_says_that_no_more_sessions_come(cursor: Cursor) -> None:
+    found = replace(report(cursor, OLD, Sessions("flow.new", 900, 370)), ended=True)
+    assert told(found).startswith(
+        "Not known whether new is better than old. The experiment has ended, so no more sessions come: 1,900 sessions "
+        "count, 2,000 were planned."
+    )
+
+
 def test_a_wrong_split_leaves_no_verdict(cursor: Cursor) -> None:
     found = report(cursor, Sessions("flow.old", 600, 200), Sessions("flow.new", 400, 300))
     assert found.split.failed
@@ -105,7 +119,10 @@ def test_too_little_data_is_said(cursor: Cursor) -> None:
 
 def test_an_experiment_without_sessions_has_a_report(cursor: Cursor) -> None:
     found = report(cursor)
-    assert split_sentence(found) == "No fault in the split: the variants have 0 and 0 sessions, 0 and 0 were meant."
+    assert split_sentence(found) == (
+        "No fault was found in the split: the variants have 0 and 0 sessions, 0 and 0 were meant. Of fair splits, "
+        "100\N{NO-BREAK SPACE}% are at least as uneven; below 0.1\N{NO-BREAK SPACE}% the split counts as wrong."
+    )
     assert found.variants[1].verdict is Verdict.TOO_LITTLE_DATA
     assert set(safety(found.variants[1]).values()) == {Safety.TOO_LITTLE_DATA}
     assert (found.variants[0].rate, found.variance_left) == (0.0, 1.0)

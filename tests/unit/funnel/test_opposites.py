@@ -93,6 +93,21 @@ def test_two_flags_that_keep_people_together_are_not_named_as_one_without_the_ot
         assert {cause.text for cause in causes} <= {"left = no", "right = no", "left = no and right = no"}
 
 
+@pytest.mark.parametrize("log_odds", [0.0, -1.2])
+def test_that_a_cause_was_absent_is_named_later_only_if_it_is_more_than_the_patience_of_those_that_it_left(
+    log_odds: float,
+) -> None:
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng([seed, 41])
+        patience, slow = rng.normal(0, 1.5, 20_000), rng.random(20_000) < 0.5
+        hidden = [(step, -1.0, lambda _, p=patience: p) for step in (1, 2)]
+        effects = (1, 1.8, flag("slow")), (2, log_odds, flag("slow"))
+        sessions = table(seed, 20_000, *effects, *hidden, changed={"slow": slow})
+        found += [(cause.text, cause.step_number) for cause in find_causes(told(sessions, slow=1)).causes]
+    assert set(found) == {("slow", 1), *([("slow = no", 2)] if log_odds else [])}
+
+
 def test_a_number_enters_pairs_at_two_bounds_and_a_flag_both_ways_where_it_is_known() -> None:
     sessions = told(table(27, 4000), silent=1)
     data = step_data(sessions, coded(sessions), 1, Guards(30, 5.0), 50_000, 0)

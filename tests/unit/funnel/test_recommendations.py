@@ -141,13 +141,51 @@ def test_the_rules_of_thumb_follow_the_settings() -> None:
 def test_a_step_that_nobody_makes_has_no_rise_in_percent() -> None:
     report = FunnelOptimizer().analyze(FunnelData((StepCount(1, 100, 0, 100),)))
     assert report.roi is not None
-    assert report.roi.completions.high == 0
+    assert report.roi.completions.high == pytest.approx(70), "as the only change promises"
+    assert SAY.together(report).endswith(": 35 more (0 to 70).")
     assert "A rule of thumb" in SAY.why(report.recommendations[0])
     (change,) = report.recommendations
     assert change.improvement == NOTHING
     assert change.completions.high == pytest.approx(70)
     assert (change.quick_win, change.high_impact) == (False, False)
     assert SAY.worth(change).startswith("Nobody completes today. At most 70 more sessions")
+
+
+def test_a_step_that_nobody_makes_comes_first_and_no_other_promises_completions() -> None:
+    data = FunnelData((StepCount(1, 350, 221, 129), StepCount(2, 221, 0, 221), StepCount(3, 0, 0, 0)))
+    report = FunnelOptimizer().analyze(data)
+    first, second = report.recommendations
+    assert (first.to_stage, second.to_stage) == ("AWAITING_APPROVAL", "IN_PROGRESS")
+    assert first.completions.high == pytest.approx(221 * 0.7), "of those that get there"
+    assert second.completions == NOTHING
+    assert "nobody makes another step" in SAY.worth(second)
+    assert report.roi is not None
+    assert report.roi.completions.high == pytest.approx(350 * 0.7 * 0.7)
+
+
+def test_a_cause_that_brings_nothing_comes_after_the_step_that_nobody_makes() -> None:
+    happened = np.arange(1000) % 2 == 0
+    reached = np.where(happened & (np.arange(1000) % 4 == 0), 1, 2)
+    table = SessionTable({"app.hint": happened}, reached, np.ones(1000, dtype=bool), tuple(map(str, FUNNEL)))
+    steps = (StepCount(1, 1000, 750, 250), StepCount(2, 750, 0, 750), StepCount(3, 0, 0, 0))
+    report = FunnelOptimizer().analyze(FunnelData(steps, None, table))
+    assert [(r.step, r.evidence is None) for r in report.recommendations] == [(2, True), (1, False)]
+    assert report.roi is not None
+    assert report.roi.completions.high > 750 * 0.7, "without the cause more get to the step"
+
+
+def test_what_one_change_brings_is_what_it_brings_together() -> None:
+    report = FunnelOptimizer().analyze(FunnelData((StepCount(1, 1000, 500, 500), StepCount(2, 500, 400, 100))))
+    (change,) = report.recommendations
+    assert report.roi is not None
+    assert report.roi.completions.mid == pytest.approx(change.completions.mid)
+    assert report.roi.completions.high == pytest.approx(change.completions.high)
+
+
+def test_a_step_into_an_event_that_no_session_has_gets_no_recommendation() -> None:
+    steps = (StepCount(1, 350, 221, 129), StepCount(2, 221, 0, 221))
+    report = FunnelOptimizer().analyze(FunnelData(steps, absent=frozenset({2})))
+    assert [(r.step, r.completions) for r in report.recommendations] == [(1, NOTHING)]
 
 
 def test_the_rate_to_come_is_no_surer_than_the_rate_of_today(cursor: Cursor) -> None:

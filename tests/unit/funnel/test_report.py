@@ -23,18 +23,19 @@ from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelData, FunnelOptimizer
 from server.funnel.page import page
 from server.funnel.recommendations import Evidence, Recommendation
-from server.funnel.report import FunnelReport
+from server.funnel.report import FunnelReport, UnknownName
 from server.funnel.step_counts import StepCount
 from server.funnel.steps import STAGES
 from server.funnel.texts import load_texts
 from server.funnel.types import Condition, Interval
-from server.funnel.wording import percent, wording_in
+from server.funnel.wording import percent, percent_range, wording_in
 from server.languages.texts import LANGUAGES
 from server.ledger.writer import Ledger
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_messages import analysis_message, report_of
 from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
+from tests.unit.funnel.shop import Shop
 from tests.unit.funnel.stored import fill
 from tests.unit.ledger.makers import NOW, after
 from tests.unit.ledger.migrated import open_ledger
@@ -120,6 +121,8 @@ def test_a_change_is_said_with_its_evidence_and_as_a_correlation() -> None:
         "they left no more often than the others: 55 more completions (20 to 90), +11 %. This is a correlation: only "
         "an experiment shows whether the change helps."
     )
+    partly = replace(CHANGE, evidence=replace(EVIDENCE, unknown=7))
+    assert " left, and 20 % of the others of which it is known. Among " in SAY.why(partly)
     assert SAY.marks(CHANGE) == "user experience, low effort, quick win"
     caution = SAY.caution(with_evidence())
     assert "which is a correlation" in caution
@@ -198,7 +201,7 @@ def test_the_terminal_says_first_what_matters_most(folders: list[str]) -> None:
         "is not severe any more."
     )
     assert most == (
-        "Most people leave before Awaiting approval: 45 % (42 to 48 %), 450 of 1,000 sessions. "
+        "The largest share leaves before Awaiting approval: 45 % (42 to 48 %), 450 of 1,000 sessions. "
         "By rule of thumb, a drop-off there points to performance first, then to complexity."
     )
     assert not [line for line in shown.splitlines() if line.strip().startswith("%")]
@@ -256,6 +259,29 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
     assert (done.exit_code, "--html" in done.stderr) == (2, True)
 
 
+def test_a_step_that_no_session_has_is_named_and_gets_no_advice(tmp_path: Path) -> None:
+    opened = open_ledger(tmp_path / "data" / "ledger.duckdb")
+    opened.write_now(Shop(300).store)
+    opened.close()
+    file, said = tmp_path / "page.html", "No session has the event pai. Did you mean pay?"
+    folders = ["--data-dir", str(tmp_path / "data"), "--state-dir", str(tmp_path / "state")]
+    asked = ["report", "--steps", "cart,pai", *folders]
+    shown = run(*asked, "--html", str(file), "--json")
+    found = json.loads(shown.stdout)
+    assert (found["recommendations"], found["roi"]) == ([], None)
+    assert [warning["field"] for warning in found["warnings"]] == ["steps[1]"]
+    assert said in file.read_text(encoding="utf-8")
+    assert run(*asked).stdout.startswith(said)
+    run(*asked, "--html", str(file), "--language", "de")
+    assert "Keine Sitzung hat das Ereignis pai. Meinten Sie pay?" in file.read_text(encoding="utf-8")
+
+
+def test_the_largest_share_is_not_that_before_a_step_that_no_session_has() -> None:
+    found = replace(report(), unknown=(UnknownName("event", "COMPLETED"), UnknownName("client", "shop", "shops")))
+    assert SAY.headline(found).startswith("The largest share leaves before Awaiting approval: 45 %")
+    assert SAY.notes(found)[1] == "No session has the client shop. Did you mean shops?"
+
+
 def test_a_time_that_ends_before_it_begins_is_refused() -> None:
     done = CliRunner().invoke(cli, ["funnel", "report", "--from", "2026-02-01", "--to", "2026-01-01"])
     assert (done.exit_code, "--from must be before --to." in done.stderr) == (2, True)
@@ -279,7 +305,7 @@ class _Seen(HTMLParser):
 
 def test_the_page_brings_everything_and_runs_nothing() -> None:
     seen = _Seen(page(with_evidence()))
-    assert not seen.tags & {"script", "link", "img", "style", "iframe", "form"}
+    assert not seen.tags & {"script", "link", "img", "iframe", "form"}
     assert not seen.attributes & {"src", "href", "onclick"}
     text = " ".join(seen.words).replace("\u00a0", " ")
     assert "441 of 981" in text
@@ -316,6 +342,20 @@ def test_percent(share: float, text: str) -> None:
     assert percent(share) == text
 
 
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        ((0.086, 0.095, 0.106), "8.6 to 10.6 %"),
+        ((0.09, 0.0999, 0.111), "9 to 11 %"),
+        ((0.098, 0.12, 0.146), "9.8 to 15 %"),
+        ((0.42, 0.45, 0.484), "42 to 48 %"),
+        ((0.0, 0.0, 0.004), "0 to 0.4 %"),
+    ],
+)
+def test_no_bound_is_rounded_coarser_than_its_estimate(bounds: tuple[float, float, float], text: str) -> None:
+    assert percent_range(Interval(*bounds)) == text
+
+
 def test_a_rule_of_thumb_is_not_said_beside_a_cause() -> None:
     assert "By rule of thumb" in SAY.headline(report())
     assert "By rule of thumb" not in SAY.headline(with_evidence()), "it would be a second, other advice"
@@ -347,8 +387,8 @@ def test_each_language_has_each_sentence_with_the_same_places(language: str) -> 
 def test_each_sentence_is_used() -> None:
     own = [file for file in files("server.funnel").iterdir() if file.name.endswith((".py", ".j2"))]
     code = "\n".join(file.read_text(encoding="utf-8") for file in [*own, files("server.cli") / "funnel_report.py"])
-    built = ("stage_", "severity_", "category_", "effort_", "column_", "unit_", "trend_week", "trend_month", "and")
-    keys = [key for key in SAY.texts.places() if not key.startswith(built)]
+    built = ("stage_", "severity_", "category_", "effort_", "column_", "unit_", "unknown_", "trend_week", "trend_month")
+    keys = [key for key in SAY.texts.places() if not key.startswith((*built, "and"))]
     assert [key for key in keys if not re.search(f"[\"']{key}[\"']", code)] == []
 
 

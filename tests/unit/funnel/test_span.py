@@ -54,7 +54,7 @@ def test_a_report_says_its_time_and_the_versions_of_its_apps(cursor: Cursor) -> 
     store(cursor, 4)
     said = SAY.basis(analyzed(cursor))
     assert said.startswith("Sessions opened from 2026-08-24 to 2026-09-14 (UTC). 80 sessions, watched until 2026-09-1")
-    assert "App versions: 1.0 (50 %), 1.1 (50 %)." in said
+    assert "App versions, of the sessions of which it is known: 1.0 (50 %), 1.1 (50 %)." in said, "76 of 80"
 
 
 def test_a_version_that_is_text_is_not_shown(cursor: Cursor) -> None:

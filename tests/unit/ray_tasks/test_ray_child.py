@@ -13,12 +13,16 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from models.errors import Unavailable
 from ray_tasks import processes as processes_module
 from ray_tasks import ray_child
+from ray_tasks.error_output import ErrorOutput, start_failure
 from ray_tasks.process_messages import Logged
 from ray_tasks.processes import lives
 from ray_tasks.ray_child import RayChildProcess
+from ray_tasks.types import ClusterConfig, WorkerConfig
 
+CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab", "state")
 PARENT_OF_ONE = """
 import subprocess, sys
 sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -37,7 +41,11 @@ class Waiting:
         self.descendant = psutil.Process(int(await self.process.stdout.readline()))
         ours, self.theirs = socket.socketpair()
         source, sink = await asyncio.open_connection(sock=ours)
-        self.child = RayChildProcess(self.process, source, sink)
+        errors, error_output = socket.socketpair()
+        error_output.close()
+        self.child = RayChildProcess(
+            self.process, source, sink, ErrorOutput(*await asyncio.open_connection(sock=errors))
+        )
 
 
 @pytest_asyncio.fixture
@@ -84,3 +92,48 @@ def test_a_line_of_the_process_is_logged_with_its_values(caplog: pytest.LogCaptu
         "unused_applications",
         {"applications": ["one"]},
     )
+
+
+async def test_a_process_that_ends_at_its_start_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ray_child, "MODULE", "tests.unit.ray_tasks.fails_at_start")
+    child = await RayChildProcess.launch()
+    with pytest.raises(Unavailable) as failed:
+        await child.start(CONFIG, lambda _step: None, lambda _end: None)
+    await child.kill()
+    assert failed.value.reason == "CLUSTER_LOST", "it is started again"
+    assert failed.value.message == (
+        "The process that owns Ray ended at its start: ImportError: cannot import name 'nothing'."
+    )
+    [line] = caplog.records
+    assert line.msg == "ray_process_ended_at_start"
+    values = vars(line)["values"]
+    assert (values["error_type"], values["exit_code"]) == ("ImportError", 1)
+    assert values["frames"] == ["ray_tasks/fails_at_start.py:3"]
+
+
+async def test_what_it_writes_once_it_serves_is_not_kept() -> None:
+    ours, theirs = socket.socketpair()
+    output = ErrorOutput(*await asyncio.open_connection(sock=ours))
+    reading = asyncio.create_task(output.read())
+    output.forget()
+    with theirs:
+        theirs.sendall(b"ValueError: what a person said\n")
+    await reading
+    output.close()
+    assert output._kept == b""
+
+
+@pytest.mark.parametrize(
+    ("output", "error_type", "last_line"),
+    [
+        ("", "", ""),
+        ("Killed\n\n", "", "Killed"),
+        ("no room: " + "x" * 300, "", "no room: " + "x" * 191),
+        ('  File "/a/b/c.py", line 3, in f\nray.RayError: it\x1b[0m\n', "ray.RayError", "ray.RayError: it [0m"),
+    ],
+)
+def test_the_end_of_an_output_is_bounded_and_printable(output: str, error_type: str, last_line: str) -> None:
+    found = start_failure(output)
+    assert (found.error_type, found.last_line) == (error_type, last_line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from models.redaction.types import Redaction
 from models.text import RedactedText
 from server.experiments.catalogue import Experiments
 from server.experiments.loader import parse_experiments
-from server.records.experiment_words import put_in_force
+from server.records.experiment_words import in_force_at_start, put_in_force
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.local_workers import LocalWorkers
 
@@ -41,6 +42,22 @@ def declared(
 ) -> Experiments:
     text = FILE.format(first=first, variant=variant, told=told, checked=str(checked).lower())
     return parse_experiments(text)
+
+
+def test_experiments_that_need_no_redactor_are_in_force_at_the_start() -> None:
+    every = [replace(experiment, words_checked=True) for experiment in declared()]
+    assert [each.name for each in in_force_at_start(Experiments(*every)).visible_to("")] == ["pause", "flow"]
+    assert list(in_force_at_start(Experiments()).visible_to("")) == [], "no file"
+
+
+async def test_experiments_that_were_not_read_yet_are_not_told_as_none() -> None:
+    in_force = in_force_at_start(declared(checked=True))
+    assert in_force.variant_for("site-7", "person", AT) == ""
+    with pytest.raises(Unavailable, match="not in force") as caught:
+        in_force.visible_to("site-7")
+    assert caught.value.reason is Reason.WORKERS_NOT_READY
+    await put_in_force(in_force, declared(checked=True), FakeGateway(secrets=SECRETS))
+    assert [each.name for each in in_force.visible_to("")] == ["pause", "flow"]
 
 
 async def test_experiments_without_a_person_are_put_in_force() -> None:

@@ -273,6 +273,7 @@ def test_what_is_known_of_a_part_explains_as_much_as_its_share() -> None:
 
     [found] = explain(week(changed=True), week(changed=False)).found
     assert (str(found.condition), found.shares) == ("version = 2", (0.0, 0.25))
+    assert found.partly, "the rate of the others is of those that have a value, the share is not"
     assert found.effect.mid == pytest.approx(0.25 * 0.4, abs=0.015)
     assert found.rates[1] == pytest.approx(0.5, abs=0.02)
 

@@ -98,6 +98,14 @@ def _by_rule(step: int) -> Recommendation:
     return Recommendation(step, "ux", "low", "Ask for less", "Ask for less.", none, none)
 
 
+def test_others_are_those_of_which_it_is_known(report: WeeklyReport) -> None:
+    [found] = report.explanations.found
+    partly = replace(report, explanations=replace(report.explanations, found=(replace(found, partly=True),)))
+    said = [" ".join(line.detail for line in Wording(each).reasons()) for each in (report, partly)]
+    assert [("of the others of which it is known" in text) for text in said] == [False, True]
+    assert "of the others" in said[0]
+
+
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_no_rule_of_thumb_says_that_nothing_explains_what_the_weeks_explain(step: int, report: WeeklyReport) -> None:
     """Version 2.1 is named for step 2."""

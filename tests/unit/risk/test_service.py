@@ -125,7 +125,7 @@ async def test_analysts_see_the_check(ledger: Ledger, model: RiskModel, tmp_path
     assert awaiting.unknown == pb.RISK_UNKNOWN_TOO_LITTLE_DATA
     assert not awaiting.HasField("check")
     none = await service(ledger, None, tmp_path).GetRiskModel(pb.GetRiskModelRequest(), None)
-    assert none == pb.GetRiskModelResponse()
+    assert [field.name for field, _ in none.ListFields()] == ["next_train_time"]
 
 
 async def test_the_numbers_of_all_clients_are_not_for_one(ledger: Ledger, model: RiskModel, tmp_path: Path) -> None:

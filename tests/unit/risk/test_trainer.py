@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import Unavailable
+from server.ledger import sessions
 from server.ledger.columns import Cursor
 from server.ledger.erasure import ErasureScope, ErasureTarget, begin
 from server.ledger.writer import Ledger
@@ -19,7 +20,7 @@ from server.risk.properties import property_feature
 from server.risk.reading import PastSessions
 from server.risk.trainer import FILE, RiskTrainer
 from server.setting_groups.risk import RiskSettings
-from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.makers import NOW, session
 from tests.unit.risk.test_model import AS_IT_IS, ready
 
 
@@ -84,6 +85,49 @@ async def test_the_next_server_has_the_model_and_keeps_the_schedule(
     assert again.model.train_time == NOW
     assert len(learner.times) == 1
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+
+
+async def test_a_model_of_few_sessions_does_not_stay_when_there_are_many(
+    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    """Least sessions are 50 here, so that 100 are enough to look again."""
+
+    def made() -> RiskTrainer:
+        return RiskTrainer(ledger, clock, RiskSettings(least_sessions=50), 1800, tmp_path, learner)
+
+    learner.model = learner.model.model_copy(update={"sessions": 0})
+    running = made()
+    await running.round()
+    await open_sessions(ledger, 99)
+    clock.now += timedelta(hours=2)
+    await running.round()
+    assert len(learner.times) == 1, "from so few nothing can be learnt"
+    await open_sessions(ledger, 1)
+    clock.now += timedelta(minutes=59)
+    await running.round()
+    assert len(learner.times) == 1, "it looks every hour"
+    restarted = made()
+    learner.model = learner.model.model_copy(update={"sessions": 100})
+    await restarted.round()
+    assert len(learner.times) == 2, "a start looks at once"
+    clock.now += timedelta(hours=1)
+    await restarted.round()
+    assert len(learner.times) == 2, "not twice as many"
+    await open_sessions(ledger, 100)
+    clock.now += timedelta(hours=1)
+    await restarted.round()
+    assert learner.times[2:] == [clock.now]
+    assert restarted.next_train_time == clock.now + timedelta(hours=24)
+
+
+async def open_sessions(ledger: Ledger, number: int) -> None:
+    """Sessions that are old enough to be learnt from."""
+
+    def write(cursor: Cursor) -> None:
+        for _ in range(number):
+            sessions.insert_or_get(cursor, session(at=-86_400.0))
+
+    await ledger.write(write)
 
 
 async def test_a_failure_keeps_the_model_and_waits_for_the_next_time(

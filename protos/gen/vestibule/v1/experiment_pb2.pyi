@@ -107,12 +107,15 @@ class Experiment(_message.Message):
     PLANNED_SESSION_COUNT_FIELD_NUMBER: _builtins.int
     COUNTS_AFTER_FIELD_NUMBER: _builtins.int
     RUNNING_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Machine word."""
     planned_session_count: _builtins.int
     """Sessions after which the intervals are narrowest."""
     running: _builtins.bool
     """Whether new sessions take part now."""
+    ended: _builtins.bool
+    """Whether its end has passed, so that no new session takes part any more."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Sessions opened at or after this time take part."""
@@ -144,10 +147,11 @@ class Experiment(_message.Message):
         planned_session_count: _builtins.int = ...,
         counts_after: _duration_pb2.Duration | None = ...,
         running: _builtins.bool = ...,
+        ended: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts_after", b"counts_after", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_ids", b"client_ids", "counts_after", b"counts_after", "end_time", b"end_time", "name", b"name", "planned_session_count", b"planned_session_count", "running", b"running", "start_time", b"start_time", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_ids", b"client_ids", "counts_after", b"counts_after", "end_time", b"end_time", "ended", b"ended", "name", b"name", "planned_session_count", b"planned_session_count", "running", b"running", "start_time", b"start_time", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

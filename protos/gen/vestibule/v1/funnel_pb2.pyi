@@ -1414,6 +1414,7 @@ class FunnelEvidence(_message.Message):
     OTHER_COUNT_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    UNKNOWN_COUNT_FIELD_NUMBER: _builtins.int
     condition: _builtins.str
     """What holds for the affected sessions, in words."""
     affected_count: _builtins.int
@@ -1428,6 +1429,8 @@ class FunnelEvidence(_message.Message):
     """Sessions at the step for which it does not hold. Those of which that is not known are in neither number."""
     position: _builtins.int
     """The stage or step that those that left did not reach, 1 for the first of the report's stages."""
+    unknown_count: _builtins.int
+    """Sessions at the step of which it is not known whether it holds, of those that were searched. They are not compared."""
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The features of the condition, by name."""
@@ -1458,10 +1461,11 @@ class FunnelEvidence(_message.Message):
         other_count: _builtins.int = ...,
         conditions: _abc.Iterable[Global___FunnelFeatureCondition] | None = ...,
         position: _builtins.int = ...,
+        unknown_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["odds_ratio", b"odds_ratio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_count", b"affected_count", "condition", b"condition", "conditions", b"conditions", "correlated_features", b"correlated_features", "features", b"features", "left_count", b"left_count", "odds_ratio", b"odds_ratio", "other_count", b"other_count", "position", b"position", "rate_with", b"rate_with", "rate_without", b"rate_without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_count", b"affected_count", "condition", b"condition", "conditions", b"conditions", "correlated_features", b"correlated_features", "features", b"features", "left_count", b"left_count", "odds_ratio", b"odds_ratio", "other_count", b"other_count", "position", b"position", "rate_with", b"rate_with", "rate_without", b"rate_without", "unknown_count", b"unknown_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17vestibule/v1/risk.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"5\n\x15GetSessionRiskRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x97\x02\n\x16GetSessionRiskResponse\x12*\n\x07unknown\x18\x01 \x01(\x0e\x32\x19.vestibule.v1.RiskUnknown\x12\r\n\x05stage\x18\x02 \x01(\t\x12(\n\x04risk\x18\x03 \x01(\x0b\x32\x1a.vestibule.v1.RiskEstimate\x12&\n\x05level\x18\x04 \x01(\x0e\x32\x17.vestibule.v1.RiskLevel\x12)\n\x07reasons\x18\x05 \x03(\x0b\x32\x18.vestibule.v1.RiskReason\x12.\n\ntrain_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rsession_count\x18\x07 \x01(\x04\"8\n\x0cRiskEstimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\"M\n\nRiskReason\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04help\x18\x03 \x01(\t\x12\x12\n\nodds_ratio\x18\x04 \x01(\x01\"\x15\n\x13GetRiskModelRequest\"\xe4\x01\n\x14GetRiskModelResponse\x12.\n\ntrain_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nbegin_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rsession_count\x18\x04 \x01(\x04\x12\'\n\x06stages\x18\x05 \x03(\x0b\x32\x17.vestibule.v1.RiskStage\"\x9e\x01\n\tRiskStage\x12\r\n\x05stage\x18\x01 \x01(\t\x12*\n\x07unknown\x18\x02 \x01(\x0e\x32\x19.vestibule.v1.RiskUnknown\x12\x15\n\rsession_count\x18\x03 \x01(\x04\x12\x17\n\x0f\x61\x62\x61ndoned_count\x18\x04 \x01(\x04\x12&\n\x05\x63heck\x18\x05 \x01(\x0b\x32\x17.vestibule.v1.RiskCheck\"\xbe\x01\n\tRiskCheck\x12\x15\n\rsession_count\x18\x01 \x01(\x04\x12\x13\n\x0b\x62rier_score\x18\x02 \x01(\x01\x12\x18\n\x10\x62\x61se_brier_score\x18\x03 \x01(\x01\x12\r\n\x05skill\x18\x04 \x01(\x01\x12\x0b\n\x03\x61uc\x18\x05 \x01(\x01\x12\'\n\x06groups\x18\x06 \x03(\x0b\x32\x17.vestibule.v1.RiskGroup\x12&\n\x05whole\x18\x07 \x01(\x0b\x32\x17.vestibule.v1.RiskGroup\"u\n\tRiskGroup\x12\x15\n\rsession_count\x18\x01 \x01(\x04\x12\x11\n\tpredicted\x18\x02 \x01(\x01\x12-\n\tabandoned\x18\x03 \x01(\x0b\x32\x1a.vestibule.v1.RiskEstimate\x12\x0f\n\x07outside\x18\x04 \x01(\x08*\xdf\x01\n\x0bRiskUnknown\x12\x1c\n\x18RISK_UNKNOWN_UNSPECIFIED\x10\x00\x12\x16\n\x12RISK_UNKNOWN_ENDED\x10\x01\x12\x1c\n\x18RISK_UNKNOWN_NOT_TRAINED\x10\x02\x12 \n\x1cRISK_UNKNOWN_TOO_LITTLE_DATA\x10\x03\x12\x1e\n\x1aRISK_UNKNOWN_TOO_MANY_OPEN\x10\x04\x12\x19\n\x15RISK_UNKNOWN_NO_SKILL\x10\x05\x12\x1f\n\x1bRISK_UNKNOWN_NOT_CALIBRATED\x10\x06*g\n\tRiskLevel\x12\x1a\n\x16RISK_LEVEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eRISK_LEVEL_LOW\x10\x01\x12\x15\n\x11RISK_LEVEL_MEDIUM\x10\x02\x12\x13\n\x0fRISK_LEVEL_HIGH\x10\x03\x32\xcb\x01\n\x0bRiskService\x12`\n\x0eGetSessionRisk\x12#.vestibule.v1.GetSessionRiskRequest\x1a$.vestibule.v1.GetSessionRiskResponse\"\x03\x90\x02\x01\x12Z\n\x0cGetRiskModel\x12!.vestibule.v1.GetRiskModelRequest\x1a\".vestibule.v1.GetRiskModelResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17vestibule/v1/risk.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"5\n\x15GetSessionRiskRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x97\x02\n\x16GetSessionRiskResponse\x12*\n\x07unknown\x18\x01 \x01(\x0e\x32\x19.vestibule.v1.RiskUnknown\x12\r\n\x05stage\x18\x02 \x01(\t\x12(\n\x04risk\x18\x03 \x01(\x0b\x32\x1a.vestibule.v1.RiskEstimate\x12&\n\x05level\x18\x04 \x01(\x0e\x32\x17.vestibule.v1.RiskLevel\x12)\n\x07reasons\x18\x05 \x03(\x0b\x32\x18.vestibule.v1.RiskReason\x12.\n\ntrain_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rsession_count\x18\x07 \x01(\x04\"8\n\x0cRiskEstimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\"M\n\nRiskReason\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04help\x18\x03 \x01(\t\x12\x12\n\nodds_ratio\x18\x04 \x01(\x01\"\x15\n\x13GetRiskModelRequest\"\x99\x02\n\x14GetRiskModelResponse\x12.\n\ntrain_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nbegin_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rsession_count\x18\x04 \x01(\x04\x12\'\n\x06stages\x18\x05 \x03(\x0b\x32\x17.vestibule.v1.RiskStage\x12\x33\n\x0fnext_train_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9e\x01\n\tRiskStage\x12\r\n\x05stage\x18\x01 \x01(\t\x12*\n\x07unknown\x18\x02 \x01(\x0e\x32\x19.vestibule.v1.RiskUnknown\x12\x15\n\rsession_count\x18\x03 \x01(\x04\x12\x17\n\x0f\x61\x62\x61ndoned_count\x18\x04 \x01(\x04\x12&\n\x05\x63heck\x18\x05 \x01(\x0b\x32\x17.vestibule.v1.RiskCheck\"\xbe\x01\n\tRiskCheck\x12\x15\n\rsession_count\x18\x01 \x01(\x04\x12\x13\n\x0b\x62rier_score\x18\x02 \x01(\x01\x12\x18\n\x10\x62\x61se_brier_score\x18\x03 \x01(\x01\x12\r\n\x05skill\x18\x04 \x01(\x01\x12\x0b\n\x03\x61uc\x18\x05 \x01(\x01\x12\'\n\x06groups\x18\x06 \x03(\x0b\x32\x17.vestibule.v1.RiskGroup\x12&\n\x05whole\x18\x07 \x01(\x0b\x32\x17.vestibule.v1.RiskGroup\"u\n\tRiskGroup\x12\x15\n\rsession_count\x18\x01 \x01(\x04\x12\x11\n\tpredicted\x18\x02 \x01(\x01\x12-\n\tabandoned\x18\x03 \x01(\x0b\x32\x1a.vestibule.v1.RiskEstimate\x12\x0f\n\x07outside\x18\x04 \x01(\x08*\xdf\x01\n\x0bRiskUnknown\x12\x1c\n\x18RISK_UNKNOWN_UNSPECIFIED\x10\x00\x12\x16\n\x12RISK_UNKNOWN_ENDED\x10\x01\x12\x1c\n\x18RISK_UNKNOWN_NOT_TRAINED\x10\x02\x12 \n\x1cRISK_UNKNOWN_TOO_LITTLE_DATA\x10\x03\x12\x1e\n\x1aRISK_UNKNOWN_TOO_MANY_OPEN\x10\x04\x12\x19\n\x15RISK_UNKNOWN_NO_SKILL\x10\x05\x12\x1f\n\x1bRISK_UNKNOWN_NOT_CALIBRATED\x10\x06*g\n\tRiskLevel\x12\x1a\n\x16RISK_LEVEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eRISK_LEVEL_LOW\x10\x01\x12\x15\n\x11RISK_LEVEL_MEDIUM\x10\x02\x12\x13\n\x0fRISK_LEVEL_HIGH\x10\x03\x32\xcb\x01\n\x0bRiskService\x12`\n\x0eGetSessionRisk\x12#.vestibule.v1.GetSessionRiskRequest\x1a$.vestibule.v1.GetSessionRiskResponse\"\x03\x90\x02\x01\x12Z\n\x0cGetRiskModel\x12!.vestibule.v1.GetRiskModelRequest\x1a\".vestibule.v1.GetRiskModelResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,10 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RISKSERVICE'].methods_by_name['GetSessionRisk']._serialized_options = b'\220\002\001'
   _globals['_RISKSERVICE'].methods_by_name['GetRiskModel']._loaded_options = None
   _globals['_RISKSERVICE'].methods_by_name['GetRiskModel']._serialized_options = b'\220\002\001'
-  _globals['_RISKUNKNOWN']._serialized_start=1305
-  _globals['_RISKUNKNOWN']._serialized_end=1528
-  _globals['_RISKLEVEL']._serialized_start=1530
-  _globals['_RISKLEVEL']._serialized_end=1633
+  _globals['_RISKUNKNOWN']._serialized_start=1358
+  _globals['_RISKUNKNOWN']._serialized_end=1581
+  _globals['_RISKLEVEL']._serialized_start=1583
+  _globals['_RISKLEVEL']._serialized_end=1686
   _globals['_GETSESSIONRISKREQUEST']._serialized_start=103
   _globals['_GETSESSIONRISKREQUEST']._serialized_end=156
   _globals['_GETSESSIONRISKRESPONSE']._serialized_start=159
@@ -54,13 +54,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRISKMODELREQUEST']._serialized_start=577
   _globals['_GETRISKMODELREQUEST']._serialized_end=598
   _globals['_GETRISKMODELRESPONSE']._serialized_start=601
-  _globals['_GETRISKMODELRESPONSE']._serialized_end=829
-  _globals['_RISKSTAGE']._serialized_start=832
-  _globals['_RISKSTAGE']._serialized_end=990
-  _globals['_RISKCHECK']._serialized_start=993
-  _globals['_RISKCHECK']._serialized_end=1183
-  _globals['_RISKGROUP']._serialized_start=1185
-  _globals['_RISKGROUP']._serialized_end=1302
-  _globals['_RISKSERVICE']._serialized_start=1636
-  _globals['_RISKSERVICE']._serialized_end=1839
+  _globals['_GETRISKMODELRESPONSE']._serialized_end=882
+  _globals['_RISKSTAGE']._serialized_start=885
+  _globals['_RISKSTAGE']._serialized_end=1043
+  _globals['_RISKCHECK']._serialized_start=1046
+  _globals['_RISKCHECK']._serialized_end=1236
+  _globals['_RISKGROUP']._serialized_start=1238
+  _globals['_RISKGROUP']._serialized_end=1355
+  _globals['_RISKSERVICE']._serialized_start=1689
+  _globals['_RISKSERVICE']._serialized_end=1892
 # @@protoc_insertion_point(module_scope)

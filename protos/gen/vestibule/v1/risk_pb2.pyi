@@ -256,6 +256,7 @@ class GetRiskModelResponse(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     SESSION_COUNT_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
+    NEXT_TRAIN_TIME_FIELD_NUMBER: _builtins.int
     session_count: _builtins.int
     """How many sessions were read: all, or a sample of a large number."""
     @_builtins.property
@@ -274,6 +275,12 @@ class GetRiskModelResponse(_message.Message):
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskStage]:
         """The stages in order. Empty when there is no model."""
 
+    @_builtins.property
+    def next_train_time(self) -> _timestamp_pb2.Timestamp:
+        """When the next model is learnt at the latest. It is learnt within an hour once there are far more sessions.
+        Absent when none is learnt.
+        """
+
     def __init__(
         self,
         *,
@@ -282,10 +289,11 @@ class GetRiskModelResponse(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         session_count: _builtins.int = ...,
         stages: _abc.Iterable[Global___RiskStage] | None = ...,
+        next_train_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time", "train_time", b"train_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time", "next_train_time", b"next_train_time", "train_time", b"train_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time", "session_count", b"session_count", "stages", b"stages", "train_time", b"train_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time", "next_train_time", b"next_train_time", "session_count", b"session_count", "stages", b"stages", "train_time", b"train_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
