@@ -7,7 +7,7 @@ and without an effect.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,17 @@ def simulate(
     steps = STEPS if len(design.base) == 3 else tuple(f"step {k}" for k in range(len(design.base) + 1))
     persons = np.unique(features["_whose"], return_inverse=True)[1] if "_whose" in features else None
     return SessionTable(as_columns(features), reached, ended, steps, known_at, persons)
+
+
+def with_gaps(table: SessionTable, share: float, seed: int) -> SessionTable:
+    """The sessions where of those that left at the first step a share went before any text or number came."""
+    missing = (table.reached == 1) & (np.random.default_rng([seed, 3]).random(table.sessions) < share)
+    columns = dict(table.features)
+    gaps = {name: missing for name, column in columns.items() if column.dtype.kind in "Of"}
+    for name in gaps:
+        columns[name] = columns[name].copy()
+        columns[name][missing] = np.nan if columns[name].dtype.kind == "f" else None
+    return replace(table, features=columns, gaps=gaps)
 
 
 def as_columns(features: Features) -> dict[str, Column]:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.funnel_causes [--designs NAME ...] [--sizes N ...] [--seeds N] [--first-seed N]
                                        [--simulator FILE] [--improvement N] [--names] [--known]
+                                       [--gaps SHARE]
 
 Simulated sessions whose causes are known, beside a peer: a test of each feature alone with Benjamini and Hochberg's
 correction, as funnel products make it. For each design and size:
@@ -19,7 +20,8 @@ part of the repository. Designs: the eight of ``_funnel_designs``, twelve traps 
 that were held out: none of these was looked at before the search was done. Three are in ``_funnel_unseen``, and six,
 of a sceptical reader, in ``_funnel_second_look``.
 ``--names`` prints the false finds. With ``--known`` the search is told that all that does not grow is known from the
-start; then it may also name that a flag is false.
+start; then it may also name that a flag is false. With ``--gaps`` such a share of those that left at the first step
+lack all texts and numbers; use it with ``--known``, as a ledger tells that, too.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from scipy import stats
 from benchmarks._funnel_designs import DESIGNS
 from benchmarks._funnel_held_out import HELD_OUT
 from benchmarks._funnel_second_look import SECOND_LOOK
-from benchmarks._funnel_simulation import Design, Features, as_columns, simulate
+from benchmarks._funnel_simulation import Design, Features, as_columns, simulate, with_gaps
 from benchmarks._funnel_traps import TRAPS
 from benchmarks._funnel_unseen import UNSEEN
 from server.funnel.causes import find_causes
@@ -139,13 +141,14 @@ METHODS: dict[str, Callable[[SessionTable, Score], Found]] = {"ours": ours, "eac
 
 
 def of_design(
-    make: Callable[[int], Design], sessions: int, seed: int, *, known: bool = False
+    make: Callable[[int], Design], sessions: int, seed: int, *, known: bool = False, gaps: float = 0.0
 ) -> tuple[SessionTable, Found, Found]:
     """A table, what is planted in it, and what of that is strong."""
     design = make(seed)
     planted: Found = {(cause.features, cause.step) for cause in design.planted}
     strong: Found = {(cause.features, cause.step) for cause in design.planted if cause.strong}
-    return simulate(design, seed, sessions, known=known), planted, strong
+    table = simulate(design, seed, sessions, known=known)
+    return with_gaps(table, gaps, seed) if gaps else table, planted, strong
 
 
 def of_simulator(module: Any, sessions: int, seed: int) -> tuple[SessionTable, Found, Found]:
@@ -247,6 +250,7 @@ def main() -> None:
     parser.add_argument("--improvement", type=int, default=0, metavar="N")
     parser.add_argument("--names", action="store_true")
     parser.add_argument("--known", action="store_true")
+    parser.add_argument("--gaps", type=float, default=0.0, metavar="SHARE")
     given = parser.parse_args()
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     module = None if given.simulator is None else _module(given.simulator)
@@ -256,7 +260,7 @@ def main() -> None:
         for name in given.designs:
             make = ALL_DESIGNS[name]
             ask = partial(improvement, make, given.first_seed + given.improvement) if given.improvement else None
-            draw = partial(of_design, make, sessions, known=given.known)
+            draw = partial(of_design, make, sessions, known=given.known, gaps=given.gaps)
             compare(name, sessions, seeds, draw, given.names, ask)
 
 

@@ -14,7 +14,7 @@ from server.funnel.finer_pairs import finer
 from server.funnel.growing import growing_features
 from server.funnel.logistic import Floats
 from server.funnel.model import STEEP, StepModel, Term, of_opposite_cells
-from server.funnel.pairs import best_pair, less_together, other_cell, pair_terms
+from server.funnel.pairs import best_pair, less_together, other_cell, pair_terms, said_by_one
 from server.funnel.singles import SingleTests
 from server.funnel.step_data import CodedTable, Guards, StepData
 from server.funnel.survivors import left_by_a_cause
@@ -168,7 +168,7 @@ class _StepSearch:
     def pairs(self) -> int:
         """Adds pairs to the model; gives how many were tried."""
         self.model.terms += less_together(self.model)
-        singles, tried = pair_terms(self.model), 0
+        singles, tried, first = pair_terms(self.model), 0, len(self.model.terms)
         for _ in range(MOST_PAIRS):
             best, tried = best_pair(self.model, singles)
             if best is None or best.z < special.ndtri(1.0 - self.false_alarm / 2 / tried):
@@ -176,6 +176,10 @@ class _StepSearch:
             found = finer(self.model, best).term
             other = other_cell(self.model, found, singles)
             self.model.terms += [found] if other is None else [found, other]
+        # Only now, as beside the single condition other pairs would be found in the place of this one.
+        said = [said_by_one(self.model, pair) or pair for pair in self.model.terms[first:]]
+        of_conditions = {term.conditions: term for term in (*self.model.terms[:first], *said)}
+        self.model.terms = list(of_conditions.values())
         return tried
 
     @property
@@ -234,7 +238,8 @@ class _StepSearch:
         errors = np.sqrt(np.diag(result.covariance()))
         if model.data.persons is not None:
             errors *= result.widening(model.columns(without), model.data.persons)
-        return result.coefficients[own], errors[own]
+        of_gaps = np.array([model.data.widening(term.features, result.residuals) for term in model.terms])
+        return result.coefficients[own], errors[own] * of_gaps
 
     def _steady(self) -> list[bool]:
         """Whether each effect stays above zero if all sessions under way leave, and if all of them go on.
@@ -251,8 +256,9 @@ class _StepSearch:
             for outcome in (False, True):
                 kept &= self._above_zero(np.full(table.sessions, outcome))
             for k, term in enumerate(terms):
-                holds = _holds(term.conditions, table)
-                shares = under_way[arrived & holds].mean(), under_way[arrived & ~holds].mean()
+                holds = table.holds(term.conditions)
+                seen = arrived & np.logical_and.reduce([table.seen(c.feature) for c in term.conditions])
+                shares = under_way[seen & holds].mean(), under_way[seen & ~holds].mean()
                 if max(shares) > UNEVEN * min(shares):
                     kept[k] &= self._above_zero(~holds)[k]
         return kept.tolist()
@@ -300,8 +306,3 @@ def _cause(
         rate_without=int(found.others_left.sum()) / max(others, 1),
         correlated=correlated,
     )
-
-
-def _holds(conditions: tuple[Condition, ...], table: SessionTable) -> Flags:
-    flags: Flags = np.logical_and.reduce([condition.holds(table) for condition in conditions])
-    return flags

@@ -45,7 +45,8 @@ class CodedFeature:
     """A feature as a code from 0 to ``width - 1`` for each session.
 
     The first ``ordered`` codes are ranges of a number, or the two of a flag. Before the step ``settled_at`` a flag may
-    still become true, so that its opposite is not named.
+    still become true, so that its opposite is not named. With ``has_gaps`` the last code is that of the sessions in
+    which the feature was not seen. No condition holds for it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class CodedFeature:
     candidates: tuple[Candidate, ...]
     known_at: int
     settled_at: int = 1
+    has_gaps: bool = False
 
     def at(self, step: int) -> CodedFeature:
         """The feature with the conditions that may be named at a step."""
@@ -65,8 +67,20 @@ class CodedFeature:
 
 def coded(table: SessionTable) -> tuple[CodedFeature, ...]:
     """All features of a table that differ between sessions."""
-    made = (_coded(name, column, table) for name, column in table.features.items())
-    return tuple(feature for feature in made if feature.width > 1)
+    made = (_of_seen(name, column, table) for name, column in table.features.items())
+    return tuple(feature for feature in made if feature.width - feature.has_gaps > 1)
+
+
+def _of_seen(name: str, column: Column, table: SessionTable) -> CodedFeature:
+    """A feature coded by the sessions in which it was seen, with a code more for the others."""
+    if name not in table.gaps:
+        return _coded(name, column, table)
+    seen = table.seen(name)
+    found = _coded(name, column[seen], table)
+    codes = np.full(table.sessions, found.width, dtype=np.int64)
+    codes[seen] = found.codes
+    candidates = tuple(replace(each, members=np.append(each.members, False)) for each in found.candidates)
+    return replace(found, codes=codes, width=found.width + 1, candidates=candidates, has_gaps=True)
 
 
 def _coded(name: str, column: Column, table: SessionTable) -> CodedFeature:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from server.funnel import properties
 from server.funnel.breaker_times import open_while
-from server.funnel.features import BREAKER_OPEN, NAMES, PATHS, Feature, Kind, column_name, features_of, filled
+from server.funnel.features import BREAKER_OPEN, NAMES, PATHS, Feature, Kind, column_name, features_of
 from server.funnel.selection import CHOSEN
 from server.funnel.step_counts import StepCount
 from server.funnel.step_ends import ends_of_steps, number_of_step
@@ -207,7 +207,7 @@ def _different(own: list[_Read], data: dict[str, Any]) -> Iterator[_Read]:
 
 @dataclass
 class _Columns:
-    """The columns of a table as the search wants them: flags without gaps, the others with drawn values in theirs."""
+    """The columns of a table as the search wants them: flags without gaps, the others with the rows that have none."""
 
     features: dict[str, Column] = field(default_factory=dict)
     known_at: dict[str, int] = field(default_factory=dict)
@@ -224,20 +224,20 @@ class _Columns:
             column: As it was read.
         """
         plain, missing = np.ma.getdata(column), np.ma.getmaskarray(column)
-        values: Column | None
         if kind == "flag":
-            values = np.asarray(plain, dtype=bool) & ~missing
+            self.features[name] = np.asarray(plain, dtype=bool) & ~missing
             self.happens.add(name)
         else:
-            plain = np.asarray(plain, dtype={"told": bool, "number": np.float64}.get(kind, object))
+            values = np.array(plain, dtype={"told": bool, "number": np.float64}.get(kind, object))
             if kind == "number":
-                missing = missing | ~np.isfinite(plain)
-            values = filled(plain, missing, len(self.features))
-            if values is not None and missing.any():
+                missing = missing | ~np.isfinite(values)
+            if missing.all():
+                return
+            if missing.any():
+                values[missing] = {"told": False, "number": np.nan}.get(kind)
                 self.gaps[name] = missing
-        if values is not None:
             self.features[name] = values
-            self.known_at[name] = stage
+        self.known_at[name] = stage
 
 
 def _persons(hashes: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:

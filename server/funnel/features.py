@@ -11,10 +11,7 @@ In a funnel of other steps the same things are columns for each step, and the wa
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import Final, Literal
 
 from server.funnel.coding import NOTHING
 from server.funnel.steps import Steps
@@ -196,18 +193,3 @@ def column_name(feature: str, stage: int, known_at: int) -> str:
 def feature_name(column: str) -> str:
     """The feature of a column."""
     return column.partition(AT)[0]
-
-
-def filled(column: npt.NDArray[Any], missing: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[Any] | None:
-    """A column whose gaps have values drawn from its other rows; None where it has no value at all.
-
-    A session that left early often has no value because it left. A gap must not explain what it follows from, and
-    drawn values explain nothing.
-    """
-    present = column[~missing]
-    if not len(present):
-        return None
-    if missing.any():
-        column = column.copy()
-        column[missing] = np.random.default_rng(seed).choice(present, int(missing.sum()))
-    return column

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import groupby
 
 import numpy as np
@@ -19,7 +20,7 @@ from server.funnel.causes import CauseSettings, code_table, related
 from server.funnel.coding import CodedFeature
 from server.funnel.logistic import Floats, fit
 from server.funnel.model import TERM_RIDGE, of_opposite_cells
-from server.funnel.step_data import CodedTable, StepData
+from server.funnel.step_data import CodedTable, StepData, together
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
 RIDGE = 5.0
@@ -121,9 +122,10 @@ class ImprovementModel:
             return self._rate_only(codes.table, number, draws, len(averaged))
         causes = [cause for cause in holds if cause.step_number == number]
         blocks = list(_adjusting(data, causes, settings))
+        expected = {c: _expected(c, codes.table, data.rows) for c in holds if c.step_number <= number}
 
         def columns(rows: npt.NDArray[np.int64]) -> Floats:
-            own = [holds[cause][rows][:, None].astype(float) for cause in causes]
+            own = [expected[cause][rows][:, None] for cause in causes]
             return np.hstack([np.ones((len(rows), 1)), *own, *(block[f.codes[rows]] for f, block in blocks)])
 
         fitted_on = columns(data.rows)
@@ -134,12 +136,15 @@ class ImprovementModel:
         errors = np.hstack([np.zeros((len(spread), 1)), spread @ self._rng.standard_normal((len(spread), draws))])
         errors *= result.widening(fitted_on, data.persons)[:, None]
         for k, cause in enumerate(causes):
+            named = {condition.feature for condition in cause.conditions}
+            places = [place for place, feature in enumerate(data.features) if feature.name in named]
+            errors[1 + k] *= data.widening(places, result.residuals)
             errors[1 + k] *= BOUND_SPREAD if any(c.operator in {">", "<=", "in"} for c in cause.conditions) else 1.0
         coefficients = result.coefficients[:, None] + errors
         predictor = columns(averaged).astype(np.float32) @ coefficients.astype(np.float32)
         effects = {cause: coefficients[1 + k].astype(np.float32) for k, cause in enumerate(causes)}
         known_at = max((feature.known_at for feature in data.features), default=1)
-        return _Step(predictor, effects, known_at, _later(number, data, blocks, coefficients, holds))
+        return _Step(predictor, effects, known_at, _later(number, data, blocks, coefficients, expected))
 
     def _rate_only(self, table: SessionTable, number: int, draws: int, rows: int) -> _Step:
         """A step with too little data for a model: its rate of leaving, the same for all."""
@@ -192,12 +197,21 @@ class ImprovementModel:
         return completing
 
 
+def _expected(cause: Cause, table: SessionTable, rows: npt.NDArray[np.int64]) -> Floats:
+    """For each session 1 where a cause holds and 0 where not; in a gap, the mean of those of some rows with a value."""
+    made = []
+    for condition in cause.conditions:
+        holds, seen = condition.holds(table), table.seen(condition.feature)
+        made.append(np.where(seen, holds, (holds & seen)[rows].sum() / max(int(seen[rows].sum()), 1)))
+    return reduce(together, made)
+
+
 def _later(
     number: int,
     data: StepData,
     blocks: Sequence[tuple[CodedFeature, Floats]],
     coefficients: Floats,
-    holds: dict[Cause, Flags],
+    expected: dict[Cause, Floats],
 ) -> dict[Cause, Draws]:
     """The effects at a step of single conditions that are causes of earlier steps, where no cause has their feature."""
     found: dict[Cause, Draws] = {}
@@ -205,8 +219,8 @@ def _later(
     for feature, block in reversed(blocks):
         own = coefficients[end - block.shape[1] : end]
         end -= block.shape[1]
-        there = {cause: holds[cause][data.rows] for cause in holds if cause.step_number < number}
-        earlier = [c for c in there if c.feature == feature.name and data.enough(float(there[c].sum()))]
+        there = {cause: expected[cause][data.rows] for cause in expected if cause.step_number < number}
+        earlier = [c for c in there if c.feature == feature.name and data.enough(float((there[c] == 1.0).sum()))]
         if earlier:
             beside = np.array([np.ones(len(data.rows)), *(there[cause] for cause in earlier)]).T
             effects = np.linalg.lstsq(beside, block[feature.codes[data.rows]], rcond=None)[0][1:] @ own

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 
 from server.funnel.logistic import Fit, Floats, fit
-from server.funnel.step_data import StepData
+from server.funnel.step_data import StepData, together
 from server.funnel.types import Cause, Condition, Flags, Operator
 
 RIDGE = 1.0
@@ -37,11 +38,9 @@ class Term:
     members: tuple[Flags, ...]
 
     def column(self, data: StepData) -> Floats:
-        """1 for each session for which all conditions hold."""
-        made = np.ones(len(data.left))
-        for place, members in zip(self.features, self.members, strict=True):
-            made *= members[data.codes[place]]
-        return made
+        """1 for each session for which all conditions hold, 0 for the others, between the two in a gap."""
+        each = zip(self.features, self.members, strict=True)
+        return reduce(together, (data.values(place, members)[data.codes[place]] for place, members in each))
 
 
 def of_opposite_cells(found: Sequence[Term] | Sequence[Cause]) -> set[str]:

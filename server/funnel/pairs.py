@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from server.funnel.finer_pairs import PAIR_GUARD
-from server.funnel.logistic import Floats, inflation, solve
+from server.funnel.logistic import Fit, Floats, fit, inflation, solve
 from server.funnel.model import LEAST_LEFT, NEGATED, StepModel, Term, Tested
 from server.funnel.singles import other_side
-from server.funnel.step_data import StepData
-from server.funnel.types import Condition
+from server.funnel.step_data import StepData, together
+from server.funnel.types import Condition, Flags
 
 PAIR_CUTS = (1 / 3, 2 / 3)
 """The shares of sessions below the bounds at which a number enters a pair."""
@@ -22,6 +23,9 @@ CLEARLY_MORE = 2.0
 LEAST_CLEAR = 3.0
 """The statistic from which on it is looked at how many persons are behind a pair: no lower one is ever named."""
 
+
+LEAST_APART = 0.05
+"""If a smaller share of the sessions that meet one condition lacks the other, the pair says no more than the one."""
 
 CLEARLY_LESS = -2.0
 """The statistic below which two causes together raise leaving by less than both do alone."""
@@ -37,13 +41,14 @@ def less_together(model: StepModel) -> list[Term]:
     found = []
     for k, term in enumerate(model.terms):
         for other in model.terms[k + 1 :]:
-            both = columns[:, 1 + k] * other.column(model.data)
-            if other.features[0] in model.together[term.features[0]] or not model.data.enough(float(both.sum())):
+            both = together(columns[:, 1 + k], other.column(model.data))
+            if other.features[0] in model.together[term.features[0]] or not model.data.enough(_holding(both)):
                 continue
             crossed = weighted.T @ both
-            own = float(both @ result.weights)
+            own = float(both**2 @ result.weights)
             variance = own - float(crossed @ solve(result.information + np.diag(result.penalty), crossed))
-            if variance > LEAST_LEFT * own and both @ result.residuals < CLEARLY_LESS * variance**0.5:
+            error = variance**0.5 * model.data.widening((*term.features, *other.features), result.residuals)
+            if variance > LEAST_LEFT * own and both @ result.residuals < CLEARLY_LESS * error:
                 found.append(_both(term, other))
     return found
 
@@ -54,6 +59,7 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
     result, columns = model.fitted(set()), model.columns(set())
     penalised = result.information + np.diag(result.penalty)
     weighted = columns * result.weights[:, None]
+    where_seen = _WhereSeen(model, columns, result.penalty)
     best: Tested | None = None
     tried = 0
     single = [term.column(data) for term in terms]
@@ -61,14 +67,16 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
         later = [j for j in range(k + 1, len(terms)) if terms[j].features[0] not in model.together[term.features[0]]]
         later = [j for j in later if not (_negates(term) and _negates(terms[j]))]  # That is the pair of both flags.
         rows = np.flatnonzero(single[k])
-        products = [(j, single[j][rows]) for j in later]
-        products = [(j, product) for j, product in products if data.enough(float(product.sum()), PAIR_GUARD)]
+        gaps = [data.has_gaps((*term.features, *terms[j].features)) for j in later]
+        pairs_of = zip(later, gaps, strict=True)
+        products = [(j, together(single[k], single[j])[rows] if some else single[j][rows]) for j, some in pairs_of]
+        products = [(j, product) for j, product in products if data.enough(_holding(product), PAIR_GUARD)]
         if not products:
             continue
         tried += len(products)
         pairs = np.array([product for _, product in products])
         crossed = (pairs @ weighted[rows]).T
-        own = pairs @ result.weights[rows]
+        own = pairs**2 @ result.weights[rows]
         solved = solve(penalised, crossed)
         variance = own - np.einsum("ij,ij->j", crossed, solved)
         usable = variance > LEAST_LEFT * own
@@ -76,15 +84,63 @@ def best_pair(model: StepModel, terms: Sequence[Term]) -> tuple[Tested | None, i
         z = np.where(usable, effect / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
         for place in np.flatnonzero(z > LEAST_CLEAR).tolist():
             other = terms[products[place][0]]
-            if (_negates(term) or _negates(other)) and not _both_matter(data, single[k], single[products[place][0]]):
+            one, two = single[k], single[products[place][0]]
+            if (_negates(term) or _negates(other)) and not _both_matter(data, one, two):
                 z[place] = 0.0
-            elif data.persons is not None:
-                left_of_it = single[k] * single[products[place][0]] - columns @ solved[:, place]
+                continue
+            if data.persons is not None:
+                left_of_it = together(one, two) - columns @ solved[:, place]
                 z[place] /= np.sqrt(inflation(left_of_it * result.residuals, data.persons))
+            if data.has_gaps(_both(term, other).features) and z[place] > (0.0 if best is None else best.z):
+                z[place] = min(z[place], where_seen.z(_both(term, other)))
         at = int(z.argmax())
         if best is None or z[at] > best.z:
             best = Tested(_both(term, terms[products[at][0]]), float(z[at]))
     return best, tried
+
+
+@dataclass
+class _WhereSeen:
+    """Tests pairs in the sessions in which both features were seen.
+
+    Those that left before a value came are a part of the leavers, the larger the more of them leave. In a model of all
+    sessions two features that each raise leaving look like a pair for that alone. Among those with a value they do not.
+    """
+
+    model: StepModel
+    columns: Floats
+    penalty: Floats
+    fits: dict[bytes, Fit] = field(default_factory=dict)
+
+    def z(self, pair: Term) -> float:
+        """The statistic of a pair; 0 where too little of it is new."""
+        data, seen = self.model.data, self.model.data.seen(pair.features)
+        columns, both = self.columns[seen], pair.column(data)[seen]
+        key = seen.tobytes()
+        result = self.fits[key] = self.fits.get(key) or fit(columns, data.left[seen], self.penalty)
+        crossed, own = columns.T @ (result.weights * both), float(both @ result.weights)
+        solved = solve(result.information + np.diag(result.penalty), crossed)
+        variance = own - float(crossed @ solved)
+        if variance <= LEAST_LEFT * own:
+            return 0.0
+        scores = (both - columns @ solved) * result.residuals
+        persons = None if data.persons is None else data.persons[seen]
+        return float(both @ result.residuals / np.sqrt(variance * inflation(scores, persons)))
+
+
+def _holding(column: Floats) -> float:
+    """The sessions that were seen to meet the conditions of a column."""
+    return float(np.count_nonzero(column == 1.0))
+
+
+def said_by_one(model: StepModel, pair: Term) -> Term | None:
+    """That one of two conditions that says it all, as nearly all sessions that meet it meet the other one, too."""
+    places = zip(pair.conditions, pair.features, pair.members, strict=True)
+    each = [Term((condition,), (feature,), (members,)) for condition, feature, members in places]
+    one, two = (term.column(model.data) for term in each)
+    both, alone = _holding(one * two), (_holding(one * (two == 0.0)), _holding(two * (one == 0.0)))
+    found = (term for term, apart in zip(each, alone, strict=True) if apart < LEAST_APART * (both + apart))
+    return next(found, None)
 
 
 def other_cell(model: StepModel, pair: Term, terms: Sequence[Term]) -> Term | None:
@@ -111,12 +167,12 @@ def _both_matter(data: StepData, one: Floats, two: Floats) -> bool:
     That two flags together keep people also shows as one of them without the other, which drives nobody away.
     """
 
-    def rate(holds: Floats) -> tuple[float, float]:
+    def rate(holds: Flags) -> tuple[float, float]:
         share = float((data.left @ holds + 0.5) / (holds.sum() + 1.0))
         return share, share * (1.0 - share) / float(holds.sum() + 1.0)
 
-    both, spread = rate(one * two)
-    others = rate(one * (1.0 - two)), rate((1.0 - one) * two)
+    both, spread = rate((one == 1.0) & (two == 1.0))
+    others = rate((one == 1.0) & (two == 0.0)), rate((one == 0.0) & (two == 1.0))
     return all(both - other > CLEARLY_MORE * (spread + own) ** 0.5 for other, own in others)
 
 

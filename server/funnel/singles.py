@@ -114,7 +114,7 @@ class SingleTests:
         gradient = self.score + self.information @ (every[:, ~kept] @ coefficients[~kept])
         penalty = np.concatenate([[0.0], np.full(first - 1, TERM_RIDGE), np.full(int(kept.sum()), RIDGE)])
         shrunk = penalty * np.concatenate([own_part, coefficients[kept]])
-        members = np.array([candidate.members for candidate in data.candidates[place]], dtype=float).T
+        members = data.values(place, np.array([candidate.members for candidate in data.candidates[place]]).T)
         span = slice(first + data.offsets[place], first + data.offsets[place + 1])
         crossed = basis.T @ (self.information[:, span] @ members)
         solved = solve(basis.T @ self.information @ basis + np.diag(penalty), crossed)
@@ -123,7 +123,8 @@ class SingleTests:
         errors = np.where(variance > LEAST_LEFT * own, np.sqrt(np.maximum(variance, 1e-12)), np.inf)
         beside = -basis @ solved
         beside[span] += members
-        return _Statistics((beside.T @ gradient + solved.T @ shrunk) / errors, beside / errors)
+        widening = data.widening([place], self.residuals)
+        return _Statistics((beside.T @ gradient + solved.T @ shrunk) / errors / widening, beside / errors)
 
     def _named(self, place: int, k: int, z: float) -> Tested:
         """The condition as a term; its opposite where that is what raises leaving."""

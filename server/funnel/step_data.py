@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -77,9 +78,48 @@ class StepData:
         """The codes of one feature among all."""
         return slice(self.offsets[place], self.offsets[place + 1])
 
-    def enough(self, sessions: float, times: float = 1.0) -> bool:
-        """Whether so many sessions are neither too few nor nearly all, by so many times the guards."""
-        rest = len(self.left) - sessions
+    def gaps(self, place: int) -> slice:
+        """The code of a feature for the sessions in which it was not seen, if it has one."""
+        feature = self.features[place]
+        return slice(feature.width - feature.has_gaps, feature.width)
+
+    def has_gaps(self, places: Iterable[int]) -> bool:
+        """Whether any of some features has gaps."""
+        return any(self.features[place].has_gaps for place in places)
+
+    def seen(self, places: Iterable[int]) -> Flags:
+        """The sessions in which some features were seen, at least one feature."""
+        flags: Flags = np.logical_and.reduce([self.codes[place] < self.gaps(place).start for place in places])
+        return flags
+
+    def values(self, place: int, members: Flags | Floats) -> Floats:
+        """Conditions on a feature as numbers, a row for each code: in a gap, their mean where the feature was seen.
+
+        So a gap says nothing: it neither explains leaving, nor is it taken for sessions without the condition.
+        """
+        made = members.astype(float)
+        if not self.features[place].has_gaps:
+            return made
+        seen = self.counts[self.span(place)].copy()
+        seen[self.gaps(place)] = 0.0
+        made[self.gaps(place)] = seen @ made / max(seen.sum(), 1.0)
+        return made
+
+    def widening(self, places: Sequence[int], residuals: Floats) -> float:
+        """The factor, 1 or more, by which errors are larger because leaving varies more where features were seen.
+
+        The model knows nothing of gaps. If those with a value leave more often, it expects too little variance there.
+        """
+        if not self.has_gaps(places):
+            return 1.0
+        seen = self.seen(places)
+        expected = (self.left - residuals)[seen]
+        varies = float((expected * (1.0 - expected)).sum())
+        return max(1.0, float(seen.sum() * residuals[seen].var()) / varies) ** 0.5 if varies else 1.0
+
+    def enough(self, sessions: float, times: float = 1.0, of: float | None = None) -> bool:
+        """Whether so many sessions are neither too few nor nearly all, or all of ``of``, by some times the guards."""
+        rest = (len(self.left) if of is None else of) - sessions
         fewest = min(sessions, rest)
         expected = fewest * min(self.rate, 1.0 - self.rate)
         return fewest >= times * self.guards.sessions and expected >= times * self.guards.outcomes
@@ -87,23 +127,30 @@ class StepData:
     @cached_property
     def candidates(self) -> tuple[tuple[Candidate, ...], ...]:
         """The conditions on each feature that pass the guards."""
-        return tuple(
-            tuple(c for c in feature.candidates if self.enough(float(self.counts[self.span(k)] @ c.members)))
-            for k, feature in enumerate(self.features)
-        )
+        return tuple(tuple(self._compared(k, feature)) for k, feature in enumerate(self.features))
+
+    def _compared(self, place: int, feature: CodedFeature) -> Iterator[Candidate]:
+        counts = self.counts[self.span(place)]
+        seen = float(counts.sum() - counts[self.gaps(place)].sum())
+        yield from (c for c in feature.candidates if self.enough(float(counts @ c.members), of=seen))
 
     @cached_property
     def groups(self) -> tuple[Floats, ...]:
         """The coarse groups of each feature that are adjusted for: a row for each code, a column for each group."""
         number = int(np.clip(self.left.sum() / LEAVERS_FOR_A_GROUP, FEWEST_GROUPS, MOST_GROUPS))
-        return tuple(_groups(f, self.counts[self.span(k)], number) for k, f in enumerate(self.features))
+        return tuple(self.values(k, self._grouped(k, number)) for k in range(len(self.features)))
+
+    def _grouped(self, place: int, number: int) -> Floats:
+        counts = self.counts[self.span(place)].copy()
+        counts[self.gaps(place)] = 0.0
+        return _groups(self.features[place], counts, number)
 
     @cached_property
     def correlations(self) -> Floats:
         """The largest correlation, without its sign, between conditions on each two features, or their order."""
         columns: list[tuple[int, Floats]] = []
         for place, (feature, some) in enumerate(zip(self.features, self.candidates, strict=True)):
-            columns += [(place, c.members.astype(float)) for c in some if c.condition.operator != "in"]
+            columns += [(place, self.values(place, c.members)) for c in some if c.condition.operator != "in"]
             columns += [(place, scores(feature, self.counts[self.span(place)]))] if feature.ordered > 2 and some else []
         owner = np.array([place for place, _ in columns], dtype=int)
         values = np.zeros((self.offsets[-1], len(columns)))
@@ -115,6 +162,25 @@ class StepData:
         found = np.zeros((len(self.features), len(self.features)))
         np.maximum.at(found, (owner[:, None], owner[None, :]), np.abs(joint) / np.outer(spread, spread))
         return found
+
+
+def together(one: Floats, two: Floats) -> Floats:
+    """Two conditions as one number for each session, where 1 and 0 were seen and what is between them is a gap.
+
+    With a gap it is what both come to on average where they were seen, in sessions that are alike in the other one. If
+    the two go together, the product of two means is another number, and the gaps of those that left would look like a
+    pair.
+    """
+    made = one * two
+    gaps = (one > 0.0) & (one < 1.0), (two > 0.0) & (two < 1.0)
+    unseen = gaps[0] | gaps[1]
+    if unseen.any():
+        seen = ~unseen
+        both = made[seen].sum()
+        made[gaps[0]] = two[gaps[0]] * both / max(two[seen].sum(), 1.0)
+        made[gaps[1]] = one[gaps[1]] * both / max(one[seen].sum(), 1.0)
+        made[gaps[0] & gaps[1]] = both / max(seen.sum(), 1)
+    return made
 
 
 def _groups(feature: CodedFeature, counts: Floats, number: int) -> Floats:

@@ -35,8 +35,9 @@ class SessionTable:
             because the session ended early.
         persons: A number for each session, the same for those of one person; None where each is a person of its own.
             Sessions of one person are alike, and so many of them say less than as many persons would.
-        gaps: For a feature, the rows in which it was not seen and its value was drawn from the others. The model reads
-            them; what is counted is what was seen.
+        gaps: For a feature, the rows in which it was not seen, whatever its column has there. Often it was not because
+            the session left, or because a client never sends it. A gap must not explain leaving: it counts as the mean
+            of the rows in which the feature was seen.
         happens: Flags in ``known_at`` of what may still happen during that step. Who stayed longer at the step had more
             time for it. So that it did not happen is named only at later steps.
         ids: The id of each session, as texts; None where nobody asks for them.
@@ -71,8 +72,13 @@ class SessionTable:
         return len(self.reached)
 
     def seen(self, feature: str) -> Flags:
-        """The sessions in which a feature has a value that was seen, and not drawn."""
+        """The sessions in which a feature has a value that was seen."""
         return ~self.gaps[feature] if feature in self.gaps else np.ones(self.sessions, dtype=bool)
+
+    def holds(self, conditions: Sequence[Condition]) -> Flags:
+        """For each session, whether all of some conditions, at least one, were seen to hold."""
+        flags: Flags = np.logical_and.reduce([self.seen(c.feature) & c.holds(self) for c in conditions])
+        return flags
 
     def at_risk(self, step: int) -> Flags:
         """The sessions that reached step number ``step`` and of which it is known whether they reached the next."""
@@ -87,7 +93,7 @@ class SessionTable:
             conditions: At least one.
         """
         counted = np.logical_and.reduce([self.at_risk(step), *(self.seen(each.feature) for each in conditions)])
-        holds = np.logical_and.reduce([counted, *(each.holds(self) for each in conditions)])
+        holds = counted & self.holds(conditions)
         left = counted & (self.reached == step)
         return Affected(holds, holds & left, counted & ~holds, left & ~holds)
 
@@ -178,7 +184,7 @@ class Cause:
     """Something that goes with leaving at one step when all other features are held equal: a correlation.
 
     Attributes:
-        conditions: One, or two of which only both together go with leaving.
+        conditions: One, or two with which more leave than each of them accounts for.
         step: The name of the step that was not reached.
         step_number: The place of ``step`` in the table's steps, from 0, so that the first one possible is 1.
         log_odds: How much it raises the log-odds of leaving, with a 95 % interval.
@@ -222,9 +228,8 @@ class Cause:
         return " and ".join(map(str, self.conditions))
 
     def holds(self, table: SessionTable) -> Flags:
-        """For each session, whether all conditions hold."""
-        flags: Flags = np.logical_and.reduce([condition.holds(table) for condition in self.conditions])
-        return flags
+        """For each session, whether all conditions were seen to hold."""
+        return table.holds(self.conditions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 
 from server.funnel import feature_table, properties
 from server.funnel.feature_table import read_table
-from server.funnel.features import OWN, filled
+from server.funnel.features import OWN
 from server.funnel.selection import Selection
 from server.funnel.step_counts import count_steps, end_of_observation, outcome_parameters
 from server.funnel.texts import load_texts
@@ -213,12 +213,13 @@ def test_a_property_that_came_later_explains_only_later_steps(cursor: Cursor) ->
 
 @pytest.mark.parametrize(("usual", "other"), [(50, True), (True, 50)])
 def test_a_property_is_of_the_kind_that_most_sessions_have(cursor: Cursor, usual: Any, other: Any) -> None:
-    """A value of another kind is unknown: the gap of a number is drawn, that of a flag means that nothing happened."""
+    """A value of another kind is unknown: that of a number is a gap, that of a flag means that nothing happened."""
     for number in range(5):
         given = {"battery": other if number == 0 else usual}
         store(cursor, (10.0,), (1.0, "opened", given), key=f"session-{number}", app=True)
-    found = table(cursor).features["app.battery"].tolist()
-    assert sorted(found) == ([50.0] * 5 if usual == 50 else [False, True, True, True, True])
+    found = table(cursor)
+    values = found.features["app.battery"][found.seen("app.battery")].tolist()
+    assert sorted(values) == ([50.0] * 4 if usual == 50 else [False, True, True, True, True])
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_a_property_is_of_the_kind_that_most_sessions_have(cursor: Cursor, usual
         ([False, True, None, None, None, None], False),
     ],
 )
-def test_a_boolean_that_comes_both_ways_in_most_sessions_is_told_and_its_gaps_are_drawn(
+def test_a_boolean_that_comes_both_ways_in_most_sessions_is_told_and_has_gaps(
     cursor: Cursor, values: list[bool | None], told: bool
 ) -> None:
     for number, given in enumerate(values):
@@ -237,6 +238,7 @@ def test_a_boolean_that_comes_both_ways_in_most_sessions_is_told_and_its_gaps_ar
         store(cursor, (10.0,), *happened, key=f"session-{number}", app=True)
     found = table(cursor)
     assert ("app.font_large" not in found.happens) is told
+    assert ("app.font_large" in found.gaps) is told
     if not told:
         assert found.features["app.font_large"].sum() == values.count(True)
 
@@ -289,9 +291,8 @@ def test_a_value_counts_only_where_it_is_of_the_kind_itself(
             "UPDATE events SET client_id = ?, properties_meta = ? WHERE session_id = ? AND device_time IS NOT NULL"
         )
         cursor.execute(changed, [f"client-{number}", meta, f"session-{number}"])
-    found = table(cursor).features[f"app.{key}"].tolist()
-    assert set(found) <= {*kept, False}
-    assert sum(each == kept[0] for each in found) == (1 if kept == [True] else len(values))  # gaps are drawn
+    found = table(cursor)
+    assert [each for each in found.features[f"app.{key}"][found.seen(f"app.{key}")].tolist() if each] == kept
 
 
 def test_a_property_that_a_newer_app_sends_is_found_in_a_large_ledger(
@@ -312,14 +313,6 @@ def test_a_table_knows_which_values_were_seen(cursor: Cursor) -> None:
     assert found.seen("app.battery").sum() == found.seen("app.kind_x").sum() == 2
     assert set(found.features["app.battery"][found.seen("app.battery")].tolist()) == {50.0, 60.0}
     assert found.seen("no_speech").all()  # that a thing did not happen was seen, too
-
-
-def test_gaps_are_drawn_and_explain_nothing() -> None:
-    column, missing = np.array([1.0, 2.0, np.nan, np.nan]), np.array([False, False, True, True])
-    found = filled(column, missing, 0)
-    assert found is not None
-    assert set(found) <= {1.0, 2.0}
-    assert filled(column, np.ones(4, dtype=bool), 0) is None
 
 
 def test_a_session_whose_end_would_not_be_known_yet_is_under_way_for_the_search(cursor: Cursor) -> None:
