@@ -11,7 +11,7 @@ def condition_message(condition: Condition) -> FunnelFeatureCondition:
     """A condition as a message.
 
     Raises:
-        ValueError: It is that a value is unknown. A report on a ledger has no such condition: there gaps are drawn.
+        ValueError: It is that a value is unknown. A report on a ledger has no such condition: there they are gaps.
     """
     feature, operator, value = condition.feature, condition.operator, condition.value
     if operator in {"is", "not"}:
