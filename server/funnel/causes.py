@@ -19,7 +19,7 @@ from server.funnel.singles import SingleTests
 from server.funnel.step_data import CodedTable, Guards, StepData
 from server.funnel.survivors import left_by_a_cause
 from server.funnel.types import Cause, CauseReport, Condition, Flags, Interval, SessionTable, TooLittle
-from server.funnel.wide_ranges import in_one_range
+from server.funnel.wide_ranges import in_one_range, without_near_bounds
 
 Z95 = float(special.ndtri(0.975))
 
@@ -113,7 +113,7 @@ def _found(codes: CodedTable, settings: CauseSettings) -> CauseReport:
         elif settings.pairs:
             tested += search.pairs()
         causes += search.named()
-    causes = [cause for cause in causes if not left_by_a_cause(cause, causes)]
+    causes = [cause for cause in causes if not left_by_a_cause(cause, causes, table)]
     causes.sort(key=lambda cause: -cause.log_odds.mid)
     too_little.sort(key=lambda step: table.steps.index(step.step))
     return CauseReport(tuple(causes), tuple(too_little), tested, codes.growing)
@@ -211,7 +211,10 @@ class _StepSearch:
                 yield _cause(self.codes.table, self.number, term.conditions, interval, self._near(term))
 
     def _say_ranges(self) -> None:
-        """Names a wide range as one, where it was found as bounds or as ranges side by side."""
+        """Names a wide range as one, where it was found as bounds or as ranges side by side, and each bound once."""
+        columns = [term.column(self.model.data) for term in self.model.terms]
+        effects = self._estimates(self.model)[0]
+        self.model.terms = without_near_bounds(self.model.terms, effects, columns)
         for _ in range(MOST_TERMS):
             terms = in_one_range(self.model.terms, self._estimates(self.model)[0])
             if terms is None:

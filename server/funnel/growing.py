@@ -17,7 +17,7 @@ LEAST_SHARE = 0.45
 """How much of that lead those have that left one step later. A feature that is fixed from the start, and low values of
 which make people leave, gives them little: they left as well."""
 LARGE_LEAD = 0.15
-"""A lead at the first step that few causes have. Beyond it a later one may be small, the other way by chance."""
+"""A lead at the first step beyond which a later step may show a small lead the other way by chance."""
 CHANCE_Z = -1.5
 """How far the other way, in standard errors."""
 LEAD_OF_A_STEP = 0.45
@@ -80,8 +80,6 @@ class _Aspect:
         least_z = CHANCE_Z if leads[0][0] >= LARGE_LEAD else 0.0
         if not (_clear(leads[1:], least_z) and _clear(later, least_z)):
             return False  # what makes people leave at the first step only leads there
-        if leads[0][0] < LARGE_LEAD and _fades(later):
-            return False  # so does what also goes with causes at later steps, but for a little
         return sum(after for after, _ in later) >= LEAST_SHARE * sum(lead for lead, _ in leads[:-1])
 
     def follows(self) -> bool:
@@ -104,19 +102,6 @@ def _clear(leads: list[tuple[float, float]], least_z: float) -> bool:
     """Whether none is below so many standard errors, and all together are above zero by two."""
     z = [lead / error for lead, error in leads]
     return not z or (min(z) > least_z and sum(z) >= 2.0 * len(z) ** 0.5)
-
-
-def _fades(later: list[tuple[float, float]]) -> bool:
-    """Whether the leavers of the third step and later ones lead those before by clearly less than those of the second.
-
-    A cause of the first step makes only the leavers of this step differ from those of the next.
-    """
-    rest = later[1:]
-    if not rest:
-        return False
-    mean = sum(lead for lead, _ in rest) / len(rest)
-    error = float(np.sqrt(sum(error**2 for _, error in rest))) / len(rest)
-    return mean + error < LEAST_SHARE * later[0][0]
 
 
 def _lead(left: Floats, on: Floats) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from server.funnel.coding import CodedFeature
 from server.funnel.logistic import Floats, fit
 from server.funnel.model import TERM_RIDGE, of_opposite_cells
 from server.funnel.step_data import CodedTable, StepData, together
+from server.funnel.survivors import LARGEST_SHARE
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
 
 RIDGE = 5.0
@@ -92,8 +93,10 @@ class ImprovementModel:
         self._steps = [
             self._fitted(codes, number, settings, draws, averaged, everywhere) for number in range(1, len(table.steps))
         ]
-        if _patience([effect for step in self._steps for effect in step.later.values()]):
-            self._steps = [replace(step, effects=step.effects | step.later) for step in self._steps]
+        small = [{cause: later for cause, later in step.later.items() if _small(cause, later)} for step in self._steps]
+        if _patience([effect for effects in small for effect in effects.values()]):
+            pairs = zip(self._steps, small, strict=True)
+            self._steps = [replace(step, effects=step.effects | effects) for step, effects in pairs]
         weights = self._weights_of(averaged, table.persons, draws)
         weights[:, 0] = 1.0
         self._weights = weights / weights.sum(axis=0)
@@ -226,6 +229,11 @@ def _later(
             effects = np.linalg.lstsq(beside, block[feature.codes[data.rows]], rcond=None)[0][1:] @ own
             found |= zip(earlier, effects.astype(np.float32), strict=True)
     return found
+
+
+def _small(cause: Cause, later: Draws) -> bool:
+    """Whether the effect of a cause at a later step may be patience; what is larger is an effect of its own."""
+    return abs(float(later[0])) < LARGEST_SHARE * cause.log_odds.mid
 
 
 def _patience(later: Sequence[Draws]) -> bool:

@@ -1,4 +1,4 @@
-"""Conditions on one number that say together that it is in a wider range.
+"""Conditions on one number that say together that it is in a wider range, or nearly the same.
 
 Ranges are tried up to a width. What matters in a wider one is found as ranges side by side, or as a lower and an upper
 bound. Such bounds hold outside the range, too, each on its own side, so that nothing is left to compare with: both have
@@ -9,12 +9,15 @@ model is the same. What is not clear then goes, as everywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from itertools import combinations, permutations
 from math import inf
 
 from server.funnel.logistic import Floats
 from server.funnel.model import Term
 from server.funnel.types import Condition, Flags
+
+NEARLY = 0.2
+"""Two bounds are nearly the same if they differ in less than this share of the sessions of either."""
 
 
 def in_one_range(terms: Sequence[Term], effects: Floats) -> list[Term] | None:
@@ -35,6 +38,29 @@ def in_one_range(terms: Sequence[Term], effects: Floats) -> list[Term] | None:
             if range_and_part is not None and min(effects[first], effects[second]) > 0:
                 return [*(term for k, term in enumerate(terms) if k not in {first, second}), *range_and_part]
     return None
+
+
+def without_near_bounds(terms: Sequence[Term], effects: Floats, columns: Sequence[Floats]) -> list[Term]:
+    """The terms without each bound of a number that is nearly another one with a larger effect.
+
+    The bounds that are tried lie on both sides of the true one. With many sessions both are found, each with a part of
+    the effect.
+
+    Args:
+        terms: Those of a model.
+        effects: The effect of each.
+        columns: The sessions of each, 1 where it holds.
+    """
+    left_out = set()
+    for first, second in combinations(range(len(terms)), 2):
+        for place, other in _same_number(terms[first], terms[second]):
+            bound, nearly = terms[first].conditions[place], terms[second].conditions[other]
+            apart = abs(columns[first] - columns[second]).sum()
+            if bound.operator == nearly.operator != "in" and apart < NEARLY * min(
+                columns[first].sum(), columns[second].sum()
+            ):
+                left_out.add(first if effects[first] < effects[second] else second)
+    return [term for k, term in enumerate(terms) if k not in left_out]
 
 
 def _same_number(term: Term, other: Term) -> Iterator[tuple[int, int]]:

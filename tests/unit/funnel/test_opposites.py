@@ -100,7 +100,7 @@ def test_that_a_cause_was_absent_is_named_later_only_if_it_is_more_than_the_pati
     found = []
     for seed in range(3):
         rng = np.random.default_rng([seed, 41])
-        patience, slow = rng.normal(0, 1.5, 20_000), rng.random(20_000) < 0.5
+        patience, slow = rng.normal(0, 1.0, 20_000), rng.random(20_000) < 0.5
         hidden = [(step, -1.0, lambda _, p=patience: p) for step in (1, 2)]
         effects = (1, 1.8, flag("slow")), (2, log_odds, flag("slow"))
         sessions = table(seed, 20_000, *effects, *hidden, changed={"slow": slow})
