@@ -1,7 +1,8 @@
 """Starts and stops the parts of the server in order; ``server.wiring`` builds them.
 
-Start: the quick checks, the ledger, the gRPC port (health says NOT_SERVING), the port of the metrics, Ray and
-the workers, the job runner, the analysts' endpoint; then health says SERVING and one line goes to standard output.
+Start: the quick checks, the ledger, the gRPC port (health says NOT_SERVING), the port of the metrics, the analysts'
+endpoint, the housekeeping, Ray and the workers, the experiments, the alerts, the job runner. Then health says SERVING,
+the heavy part of the housekeeping and the web console start, and one line goes to standard output.
 Stop, on SIGTERM or SIGINT: new calls are refused, streams end with a status, running jobs finish or are kept, then
 the parts stop in reverse order.
 
@@ -147,6 +148,7 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
     _in_background(stack, components.prober.run())
     leave_out_what_is_there()
     await components.grpc_server.serving()
+    _in_background(stack, components.housekeeping.run_heavy())
     _in_background(stack, _report_health(components))
     if components.console is not None:
         await components.console.start()

@@ -37,6 +37,7 @@ class Housekeeping:
     Args:
         streams: The open streams; their sessions and audio logs are left alone.
         also: Further work. Each piece may wait for the files of the server without holding up the rest of a round.
+        heavy: Further work that takes much processor time.
         idle_s: Seconds without activity after which a session is abandoned, and a broken stream cannot be resumed.
     """
 
@@ -50,6 +51,7 @@ class Housekeeping:
         streams: OpenStreams,
         idle_s: float,
         also: Sequence[Callable[[], Awaitable[object]]] = (),
+        heavy: Sequence[Callable[[], Awaitable[object]]] = (),
     ) -> None:
         self._sessions = sessions
         self._uploads = uploads
@@ -59,12 +61,15 @@ class Housekeeping:
         self._streams = streams
         self._idle_s = idle_s
         self._also = also
+        self._heavy = heavy
 
     async def run(self) -> None:
         """Do a round every ``ROUND_S`` until cancelled. What fails is logged and tried again with the next round."""
-        async with asyncio.TaskGroup() as group:
-            for work in (self.round, *self._also):
-                group.create_task(_repeat(work))
+        await _repeat_each((self.round, *self._also))
+
+    async def run_heavy(self) -> None:
+        """Do the heavy work in the same way. A server that starts would be slowed down by it."""
+        await _repeat_each(self._heavy)
 
     async def round(self) -> None:
         """End idle sessions, and delete media and audio that is no longer needed."""
@@ -110,6 +115,12 @@ class Housekeeping:
             return self._spool.log_bytes(stream_id)
         except InternalError:
             return 0
+
+
+async def _repeat_each(works: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(_repeat(work))
 
 
 async def _repeat(work: Callable[[], Awaitable[object]]) -> None:

@@ -164,8 +164,10 @@ def _show(found: FunnelReport) -> None:
     for text in (say.together(found), say.caution(found)):
         if text:
             click.echo("\n" + _wrapped(text))
-    if any(change.evidence for change in found.recommendations):
-        click.echo("\nAdd --cause 1 to list the affected sessions of change 1; with --left, those that left.", err=True)
+    with_evidence = (place for place, change in enumerate(found.recommendations, start=1) if change.evidence)
+    if first_cause := next(with_evidence, None):
+        lists = f"Add --cause {first_cause} to list the affected sessions of change {first_cause}"
+        click.echo(f"\n{lists}; with --left, those that left.", err=True)
 
 
 def _row(step: DropOff, say: Wording) -> tuple[object, ...]:

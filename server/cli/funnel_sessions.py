@@ -86,7 +86,7 @@ def cause_request(
     Args:
         report: The request for the report.
         analysis: What it says.
-        cause: The change that rests on it, from 1.
+        cause: The number of the change that rests on it, as the report prints it: from 1.
         left: Whether only those that left are asked for.
 
     Raises:
@@ -94,10 +94,16 @@ def cause_request(
     """
     from vestibule.v1 import funnel_pb2
 
-    causes = [found.evidence for found in analysis.recommendations if found.HasField("evidence")]
-    if cause > len(causes):  # Those with evidence come first.
-        raise click.UsageError(f"The report names {len(causes)} {'cause' if len(causes) == 1 else 'causes'}.")
-    evidence = causes[cause - 1]
+    changes = analysis.recommendations
+    if cause > len(changes):
+        raise click.UsageError(f"The report names {len(changes)} {'change' if len(changes) == 1 else 'changes'}.")
+    if not changes[cause - 1].HasField("evidence"):
+        with_evidence = [str(place) for place, change in enumerate(changes, start=1) if change.HasField("evidence")]
+        raise click.UsageError(
+            f"Change {cause} is a rule of thumb: no evidence counts sessions for it. "
+            f"Changes with evidence: {', '.join(with_evidence) or 'none'}."
+        )
+    evidence = changes[cause - 1].evidence
     return funnel_pb2.ListFunnelSessionsRequest(
         report=report,
         position=evidence.position,

@@ -128,7 +128,8 @@ def _show_model(answer: pb.GetRiskModelResponse) -> None:
 def _next(answer: pb.GetRiskModelResponse) -> str:
     """When the next model comes."""
     if not answer.HasField("next_train_time"):
-        return "No further one is learnt: VESTIBULE_RISK__TRAIN_EVERY_H is 0."
+        # A server from before this field leaves it out, too.
+        return "No time of a next one is known: VESTIBULE_RISK__TRAIN_EVERY_H is 0, or the server is an older one."
     soon = ", or within an hour once there are far more sessions" if answer.stages else ""
     return f"The next one is learnt at {time_text(answer.next_train_time)}{soon}."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,18 +17,18 @@ class Experiments:
 
     Args:
         declared: No two of which a session could take part in.
-        more_to_come: Whether the file has experiments that were not read for persons yet.
+        to_come: Those that were not read for persons yet. Nobody takes part in them before ``add``.
     """
 
-    def __init__(self, *declared: Experiment, more_to_come: bool = False) -> None:
+    def __init__(self, *declared: Experiment, to_come: Sequence[Experiment] = ()) -> None:
         self._by_name: dict[str, Experiment] = {}
         self._by_mark: dict[str, tuple[Experiment | None, Changes]] = {}
         self.add(declared)
-        self._more_to_come = more_to_come
+        self._to_come = tuple(to_come)
 
     def add(self, declared: Iterable[Experiment]) -> None:
         """Declare more of them, in which no session could take part that takes part in another."""
-        self._more_to_come = False
+        self._to_come = ()
         for experiment in declared:
             self._by_name[experiment.name] = experiment
             self._by_mark |= {
@@ -82,9 +82,9 @@ class Experiments:
         """Those in which sessions of a client take part; all for an empty one.
 
         Raises:
-            Unavailable: WORKERS_NOT_READY, the declared experiments were not read yet.
+            Unavailable: WORKERS_NOT_READY, some of them were not read yet. Of those of other clients nothing is said.
         """
-        if self._more_to_come:
+        if any(not client_id or each.has_client(client_id) for each in self._to_come):
             raise Unavailable(
                 "The experiments are declared, but not in force: the redactor has to read their words, and is away.",
                 reason=Reason.WORKERS_NOT_READY,

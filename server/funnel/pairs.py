@@ -144,10 +144,11 @@ def said_by_one(model: StepModel, pair: Term) -> Term | None:
 
 
 def other_cell(model: StepModel, pair: Term, terms: Sequence[Term]) -> Term | None:
-    """The pair with the opposites of both flags, where clearly more leave there, too.
+    """The pair with the opposites of both flags; None unless clearly more leave there, too.
 
-    So it is where exactly one of two flags matters. Beside what each flag does alone the two pairs say the same, so no
-    test of pairs finds the second.
+    An example is two flags, and people leave where exactly one of them holds. Two pairs of conditions raise leaving
+    then: each flag without the other. Once the model has what each flag does alone, both pairs have the same statistic.
+    So a test of pairs names one of them, and not the other.
     """
     opposites = [(Condition(c.feature, NEGATED[c.operator]),) for c in pair.conditions if c.operator in NEGATED]
     sides = [term for wanted in opposites for term in terms if term.conditions == wanted]

@@ -193,7 +193,10 @@ def _label(feature: str, texts: ReportTexts) -> str:
 
 
 def in_order(found: Sequence[Recommendation]) -> tuple[Recommendation, ...]:
-    """What brings something first, of this what rests on evidence, then what brings most, then what takes least."""
+    """What brings a completion first. Of two such, or of two others, first the one with evidence.
+
+    Then comes the one that brings more, then the one that takes less effort.
+    """
     efforts = ("low", "medium", "high")
 
     def place(each: Recommendation) -> tuple[bool, bool, float, int]:

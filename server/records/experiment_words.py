@@ -29,7 +29,7 @@ def in_force_at_start(declared: Experiments) -> Experiments:
     every = list(declared)
     if all(experiment.words_checked for experiment in every):
         return Experiments(*every)
-    return Experiments(more_to_come=True)
+    return Experiments(to_come=every)
 
 
 async def put_in_force(experiments: Experiments, declared: Iterable[Experiment], gateway: Gateway) -> None:

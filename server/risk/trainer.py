@@ -96,7 +96,8 @@ class RiskTrainer:
     async def _much_more(self, now: datetime) -> bool:
         """Whether the ledger has much more than what the model was learnt from; a look at it at most every hour."""
         model, given = self.model, self._settings
-        if model is None or _within(now, self._looked, LOOK_EVERY):
+        failed = model is not None and self._tried is not None and self._tried > model.train_time
+        if model is None or failed or _within(now, self._looked, LOOK_EVERY):
             return False
         self._looked = now
         there = await self._ledger.read(lambda cursor: sessions_to_read(cursor, now, given.days, self._idle_s))

@@ -35,13 +35,14 @@ class Analysis:
         texts: Those in each language.
         idle: Idle time after which the server ends a session.
         clock: Of a server that runs; None for the ledger of a stopped one, which has seen nothing since it stopped.
+        one_at_a_time: Held by what reads the table of the analysis, and by the analysis.
     """
 
     optimizer: FunnelOptimizer = field(default_factory=FunnelOptimizer)
     idle: timedelta = timedelta(minutes=30)
     clock: Clock | None = None
     texts: Mapping[str, ReportTexts] = field(default_factory=load_all_texts, repr=False)
-    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
     # Its only thread ends what a caller has given up, and begins the next analysis after that.
     _thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, "funnel-analysis"), repr=False, compare=False
@@ -99,7 +100,7 @@ class Analysis:
             numbers = frozenset(count.step for count in data.steps if count.to_stage in absent)
             return replace(data, absent=numbers), list(stages)
 
-        async with self._one_at_a_time:  # Each takes seconds of a core; streams need the others.
+        async with self.one_at_a_time:  # Each takes seconds of a core; streams need the others.
             data, stages = await ledger.read(read)
             running = asyncio.get_running_loop().run_in_executor(self._thread, optimizer.analyze, data)
             return analysis_message(await running, stages)

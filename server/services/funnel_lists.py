@@ -1,14 +1,15 @@
 """The sessions behind a number of a funnel, page by page.
 
 To count a funnel over any events takes seconds. So the first sessions of a list are kept for a minute: the pages that
-follow the first one are of the same moment, and cost nothing. The first page is always counted anew.
+follow the first one are of the same moment, and cost nothing. The first page is counted anew. That of a cause is not
+within a minute of the other list of the cause, or of the same one: it takes the table of the analysis, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from vestibule.v1 import funnel_pb2
@@ -17,12 +18,13 @@ from server.analytics.funnel import After, FunnelChoice, Listed, newest_first, s
 from server.analytics.funnel_groups import grouped_report, sessions_in_group
 from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import sessions_by_id
+from server.funnel.affected import AffectedIds
 from server.ledger.columns import Cursor
 from server.ledger.long_reads import Reads
 from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import Clock, SessionRow, utc_now
 from server.services.funnel_analysis import Analysis
-from server.services.funnel_causes import affected_sessions, conditions_in_words
+from server.services.funnel_causes import KEPT, CauseSessions, affected_sessions, conditions_in_words
 from server.services.funnel_choice import OF_CAUSES, funnel_choice, with_stages
 from server.services.funnel_details import funnel_details, number_behind, report_message
 from server.services.funnel_warnings import list_warnings
@@ -31,7 +33,6 @@ from server.services.timeline_messages import session_message
 DEFAULT_PAGE: Final = 100
 MOST_KEPT: Final = 10_000
 LISTS_KEPT: Final = 8
-KEPT: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,15 @@ class SessionLists:
 
     Args:
         clock: Says when a list is too old.
+
+    Attributes:
+        causes: The sessions of the last causes.
     """
 
     def __init__(self, clock: Clock = utc_now) -> None:
         self._clock = clock
         self._kept: dict[bytes, _Part] = {}
+        self.causes = CauseSessions(clock)
 
     def after(self, key: bytes, last: After, page_size: int) -> _Part | None:
         """What is kept of a list after a session; None unless that is enough for a page."""
@@ -112,12 +117,18 @@ async def list_behind(
     last = read_page_token(request.page_token)
     told = funnel_pb2.ListFunnelSessionsResponse()
 
-    def read(cursor: Cursor) -> list[Listed]:
-        if request.number in OF_CAUSES:
-            found = affected_sessions(cursor, request, pseudonym, visible_to, of_causes)
-            told.report_session_count, told.searched_session_count = found.sessions, found.searched
+    async def of_cause() -> AffectedIds:
+        def read_cause(cursor: Cursor) -> AffectedIds:
+            return affected_sessions(cursor, request, pseudonym, visible_to, of_causes)
+
+        both = _key(request, visible_to, of_cause=True)
+        return await kept.causes.read(ledger, both, read_cause, of_causes.one_at_a_time)
+
+    def read(cursor: Cursor, cause: AffectedIds | None) -> list[Listed]:
+        if cause is not None:
+            told.report_session_count, told.searched_session_count = cause.sessions, cause.searched
             of_left = request.number == funnel_pb2.FUNNEL_NUMBER_LEFT
-            rows = newest_first(cursor, found.left if of_left else found.affected, most=MOST_KEPT + 1, after=last)
+            rows = newest_first(cursor, cause.left if of_left else cause.affected, most=MOST_KEPT + 1, after=last)
         else:
             rows = _rows(cursor, request, pseudonym, visible_to, last)
         if not rows and not request.page_token:
@@ -126,7 +137,8 @@ async def list_behind(
 
     part = kept.after(key, last, page_size) if request.page_token else None
     if part is None:
-        part = kept.keep(key, await ledger.read(read))
+        cause = await of_cause() if request.number in OF_CAUSES else None
+        part = kept.keep(key, await ledger.read(lambda cursor: read(cursor, cause)))
     shown = part.rows[:page_size]
     ids = [session_id for _, session_id in shown]
 
@@ -147,11 +159,13 @@ async def list_behind(
     return response
 
 
-def _key(request: funnel_pb2.ListFunnelSessionsRequest, visible_to: str) -> bytes:
-    """The same for all pages of a list, and for those who see the same sessions."""
+def _key(request: funnel_pb2.ListFunnelSessionsRequest, visible_to: str, *, of_cause: bool = False) -> bytes:
+    """The same for all pages of a list, and for those who see the same sessions; or for both lists of a cause."""
     whole = funnel_pb2.ListFunnelSessionsRequest()
     whole.CopyFrom(request)
     whole.page_token, whole.page_size = "", 0
+    if of_cause:
+        whole.number, whole.report.language = funnel_pb2.FUNNEL_NUMBER_UNSPECIFIED, ""
     return visible_to.encode() + b"\0" + whole.SerializeToString(deterministic=True)
 
 

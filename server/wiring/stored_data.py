@@ -64,7 +64,16 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     reports = build_report_delivery(settings, ledger, shared.metrics, clock)
     risk = RiskTrainer(ledger, clock, settings.risk, settings.idle_session_s, settings.state_dir)
     waiting = WaitingRecords(ledger, shared.metrics, clock)
-    parts = (retention, spool_key, reports, risk, waiting, shared.refusals)
-    rounds = (eraser.resume, *(part.round for part in parts))
-    housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
+    parts = (retention, spool_key, waiting, shared.refusals)
+    housekeeping = Housekeeping(
+        sessions,
+        jobs.uploads,
+        ledger,
+        spool,
+        clock,
+        streams,
+        settings.idle_session_s,
+        also=(eraser.resume, *(part.round for part in parts)),
+        heavy=(reports.round, risk.round),
+    )
     return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)

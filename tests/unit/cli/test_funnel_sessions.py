@@ -14,6 +14,7 @@ from vestibule.v1 import funnel_pb2
 from server.cli.funnel_notes import show_cause
 from server.cli.funnel_sessions import cause_request, sessions_request
 from server.cli.main import cli
+from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from tests.unit.analytics.naive_funnel import Happened
 from tests.unit.analytics.naive_groups import Told
@@ -112,7 +113,31 @@ def test_the_sessions_of_a_cause_are_as_many_as_the_report_says(tmp_path: Path) 
     assert table.stdout.count("ABANDONED") == len(affected)
     assert "Add --cause 1 to list the affected sessions of change 1" in run().stderr
     none = run("--cause", "9")
-    assert (none.exit_code, "The report names 1 cause." in none.stderr) == (2, True)
+    assert (none.exit_code, none.stderr.count("The report names ")) == (2, 1)
+
+
+def test_a_change_has_the_number_that_the_report_prints(tmp_path: Path) -> None:
+    """Nobody makes the last step, so the cause brings nothing and stands after a rule of thumb."""
+
+    class NoneDone(Shop):
+        def store(self, cursor: Cursor) -> None:
+            super().store(cursor)
+            others = "id <> (SELECT min(id) FROM events WHERE name = 'done')"
+            cursor.execute(f"DELETE FROM events WHERE name = 'done' AND {others}")
+            cursor.execute("UPDATE events SET event_time = event_time - INTERVAL 1 DAY WHERE name = 'done'")
+
+    folders = folders_of(tmp_path, NoneDone(1500, causes={1: lambda drawn: 3.0 * (drawn["network"] == "3g")}))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["funnel", "report", *folders, *arguments], catch_exceptions=False)
+
+    changes = json.loads(run("--json").stdout)["recommendations"]
+    [number] = [place for place, change in enumerate(changes, start=1) if change["evidence"]]
+    assert number == 2
+    assert "Add --cause 2 to list the affected sessions of change 2" in run().stderr
+    assert len(json.loads(run("--cause", "2", "--json").stdout)) == changes[1]["evidence"]["affected"]
+    rule = run("--cause", "1")
+    assert (rule.exit_code, "Changes with evidence: 2." in " ".join(rule.stderr.split())) == (2, True)
 
 
 @pytest.mark.parametrize("wrong", [("--left",), ("--cause", "0"), ("--cause", "1", "--html", "page.html")])
@@ -122,7 +147,7 @@ def test_options_that_name_no_cause_are_refused(wrong: tuple[str, ...]) -> None:
 
 def test_a_rule_of_thumb_has_no_sessions() -> None:
     analysis = funnel_pb2.FunnelAnalysis(recommendations=[funnel_pb2.FunnelRecommendation(title="Shorter")])
-    with pytest.raises(click.UsageError, match="The report names 0 causes"):
+    with pytest.raises(click.UsageError, match=r"Change 1 is a rule of thumb.* Changes with evidence: none"):
         cause_request(REPORT, analysis, 1, left=False)
 
 

@@ -156,6 +156,7 @@ async def test_of_a_sample_the_list_is_of_the_same_sample(ledger: Ledger, monkey
     whole = await service.ListFunnelSessions(behind(OF_STAGES, NETWORK), None)
     assert whole.report_session_count == whole.searched_session_count == 3000
     monkeypatch.setattr(feature_table, "MOST_SESSIONS", 2500)
+    service = service_of(ledger)  # the other keeps the sessions of the cause
     analysis = (await service.GetReport(OF_STAGES, None)).analysis
     part = await service.ListFunnelSessions(behind(OF_STAGES, NETWORK, page_size=50), None)
     assert (part.report_session_count, part.searched_session_count) == (3000, analysis.searched_session_count)

@@ -17,7 +17,7 @@ from models.errors import Unavailable
 from ray_tasks import processes as processes_module
 from ray_tasks import ray_child
 from ray_tasks.error_output import ErrorOutput, start_failure
-from ray_tasks.process_messages import Logged
+from ray_tasks.process_messages import Answer, Begin, Logged, Started, receive, send
 from ray_tasks.processes import lives
 from ray_tasks.ray_child import RayChildProcess
 from ray_tasks.types import ClusterConfig, WorkerConfig
@@ -41,8 +41,7 @@ class Waiting:
         self.descendant = psutil.Process(int(await self.process.stdout.readline()))
         ours, self.theirs = socket.socketpair()
         source, sink = await asyncio.open_connection(sock=ours)
-        errors, error_output = socket.socketpair()
-        error_output.close()
+        errors, self.error_output = socket.socketpair()
         self.child = RayChildProcess(
             self.process, source, sink, ErrorOutput(*await asyncio.open_connection(sock=errors))
         )
@@ -55,6 +54,7 @@ async def waiting() -> AsyncIterator[Waiting]:
     yield made
     await made.child.kill()
     made.theirs.close()
+    made.error_output.close()
 
 
 async def test_the_process_and_its_descendants_are_ended_and_asyncio_alone_waits_for_it(
@@ -122,6 +122,22 @@ async def test_what_it_writes_once_it_serves_is_not_kept() -> None:
         theirs.sendall(b"ValueError: what a person said\n")
     await reading
     output.close()
+    assert output._kept == b""
+
+
+async def test_what_the_process_writes_after_its_start_is_not_kept(waiting: Waiting) -> None:
+    source, sink = await asyncio.open_connection(sock=waiting.theirs)
+    starting = asyncio.create_task(waiting.child.start(CONFIG, lambda _step: None, lambda _end: None))
+    assert await receive(source) == Begin(CONFIG)
+    start = await receive(source)
+    waiting.error_output.sendall(b"a warning of the start\n")
+    await send(sink, Answer(start.id, Started("", "")))
+    await starting
+    waiting.error_output.sendall(b"ValueError: what a person said\n")
+    waiting.error_output.close()
+    output = waiting.child._errors
+    await output._ended.wait()
+    sink.close()
     assert output._kept == b""
 
 

@@ -53,11 +53,20 @@ def test_experiments_that_need_no_redactor_are_in_force_at_the_start() -> None:
 async def test_experiments_that_were_not_read_yet_are_not_told_as_none() -> None:
     in_force = in_force_at_start(declared(checked=True))
     assert in_force.variant_for("site-7", "person", AT) == ""
-    with pytest.raises(Unavailable, match="not in force") as caught:
-        in_force.visible_to("site-7")
-    assert caught.value.reason is Reason.WORKERS_NOT_READY
+    for client in ("site-7", "site-8", ""):
+        with pytest.raises(Unavailable, match="not in force") as caught:
+            in_force.visible_to(client)
+        assert caught.value.reason is Reason.WORKERS_NOT_READY
+    assert list(in_force.visible_to("site-9")) == [], "what others try is not told"
     await put_in_force(in_force, declared(checked=True), FakeGateway(secrets=SECRETS))
     assert [each.name for each in in_force.visible_to("")] == ["pause", "flow"]
+
+
+def test_experiments_of_a_client_that_the_server_calls_otherwise_are_not_told_as_none() -> None:
+    in_force = in_force_at_start(declared().stored_as(lambda client: f"hash-{client}"))
+    with pytest.raises(Unavailable):
+        in_force.visible_to("hash-site-7")
+    assert list(in_force.visible_to("hash-site-9")) == []
 
 
 async def test_experiments_without_a_person_are_put_in_force() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -142,6 +143,22 @@ async def test_a_failure_keeps_the_model_and_waits_for_the_next_time(
     assert made.model is not None
     assert made.model.train_time == NOW
     assert len(learner.times) == 2
+
+
+async def test_a_failure_waits_for_the_next_time_although_there_is_much_more(
+    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    learner.model = learner.model.model_copy(update={"sessions": 0})
+    made = RiskTrainer(ledger, clock, RiskSettings(least_sessions=50), 1800, tmp_path, learner)
+    await made.round()
+    await open_sessions(ledger, 300)
+    learner.fails = True
+    for hours in range(1, 26):
+        clock.now = NOW + timedelta(hours=hours)
+        with suppress(Unavailable):
+            await made.round()
+    assert learner.times == [NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=25)]
+    assert made.next_train_time == NOW + timedelta(hours=49)
 
 
 async def test_nothing_is_learnt_where_it_is_off(

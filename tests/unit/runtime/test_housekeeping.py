@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -175,6 +175,27 @@ async def test_work_that_waits_for_the_files_holds_up_nothing_else(house: House)
     async with asyncio.timeout(60):
         await asyncio.gather(waits.wait(), worked.wait())
     assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.parametrize(("way", "other"), [("run", "_heavy"), ("run_heavy", "_also")])
+async def test_heavy_work_is_begun_by_itself(house: House, way: str, other: str) -> None:
+    worked = {"_also": asyncio.Event(), "_heavy": asyncio.Event()}
+
+    def sets(name: str) -> Callable[[], Awaitable[None]]:
+        async def work() -> None:
+            worked[name].set()
+
+        return work
+
+    house.keeping._also, house.keeping._heavy = (sets("_also"),), (sets("_heavy"),)
+    running = asyncio.ensure_future(getattr(house.keeping, way)())
+    [begun] = worked.keys() - {other}
+    async with asyncio.timeout(60):
+        await worked[begun].wait()
+    assert not worked[other].is_set()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -993,9 +993,10 @@ class FunnelBreakdown(_message.Message):
     key: _builtins.str
     """Key of the property, or name of the event or stage. Empty for the others."""
     max_values: _builtins.int
-    """Most values that are counted apart, 1 to 100: those of the most sessions in the funnel, of equally many the first
-    by their text. The others are one group. 0 means 25. A property that is declared as a number, and has more
-    values, is divided into up to four ranges of about equally many sessions instead, in order.
+    """Most values that are counted apart, 1 to 100. 0 means 25. The values that most sessions in the funnel have are
+    taken. Of values that equally many have, the first by their text are. The others are one group.
+    A property that is declared as a number and has more values is divided into ranges instead. There are up to four,
+    in order, and each has about equally many sessions.
     """
     @_builtins.property
     def attribution(self) -> Global___FunnelAttribution:
@@ -1473,7 +1474,7 @@ Global___FunnelEvidence: _TypeAlias = FunnelEvidence  # noqa: Y015
 
 @_typing.final
 class FunnelFeatureCondition(_message.Message):
-    """What holds for a feature of a session. A session of which the value is not known does not meet it."""
+    """A condition on one feature of a session. A session whose value is not known does not meet it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1483,8 +1484,8 @@ class FunnelFeatureCondition(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     RANGE_FIELD_NUMBER: _builtins.int
     feature: _builtins.str
-    """Name of the feature, for example app.network. What counts until the end of a later step has its number, for example
-    no_speech@2.
+    """Name of the feature, for example app.network. A name with the number of a step, such as no_speech@2, stands for what
+    happened until the end of that step. What happened until the end of the first step has no number.
     """
     flag: _builtins.bool
     """Of a feature that is true or false: which of the two, for example that a thing happened."""
