@@ -46,8 +46,13 @@ SELECT session_id, 'app' AS client_id, '' AS variant, create_time,
     CASE WHEN leaves_1 THEN act_1 ELSE act_2 END + INTERVAL 30 MINUTE AS end_time,
     (leaves_1 OR leaves_2) AND end_time <= last_seen AS ended
 FROM second"""
-_ENDS = """CREATE OR REPLACE TABLE sessions AS
-SELECT session_id AS id, client_id, create_time, end_time AS stage_time FROM v_session_stages"""
+_SESSIONS = """CREATE OR REPLACE TABLE sessions AS
+SELECT session_id AS id, client_id, variant, create_time, end_time AS stage_time,
+    CASE WHEN ended THEN 'ABANDONED' ELSE 'STARTED' END AS state FROM v_session_stages"""
+_EVENTS = """CREATE OR REPLACE TABLE events AS
+SELECT session_id, 'STARTED' AS stage, create_time AS server_time FROM v_session_stages UNION ALL
+SELECT session_id, 'IN_PROGRESS', in_progress_time FROM v_session_stages WHERE reached > 1 UNION ALL
+SELECT session_id, 'AWAITING_APPROVAL', awaiting_approval_time FROM v_session_stages WHERE reached > 2"""
 _RECORDS = "CREATE TABLE IF NOT EXISTS recommendations (session_id VARCHAR, expire_time TIMESTAMP)"
 _KNOWN = """SELECT count(*) FILTER (reached >= 3), count(*) FILTER (reached >= 3 OR ended) FROM v_session_stages"""
 
@@ -70,8 +75,8 @@ class Design:
     def draw(self, cursor: Cursor) -> Watched:
         """Draw the sessions of one run."""
         cursor.execute(_SIMULATED, asdict(self) | {"start": START.replace(tzinfo=None)})
-        cursor.execute(_ENDS)
-        cursor.execute(_RECORDS)
+        for made in (_SESSIONS, _EVENTS, _RECORDS):
+            cursor.execute(made)
         return Watched(START + timedelta(hours=self.hours), IDLE)
 
 
@@ -92,10 +97,10 @@ def coverage(cursor: Cursor, design: Design, runs: int) -> dict[str, float]:
     for _ in range(runs):
         watched = design.draw(cursor)
         [whole] = grouped_report(cursor, FunnelChoice(), Details(), watched=watched)
-        stage = whole.stages[2]
-        counted = (cursor.execute(_KNOWN).fetchone() or (0, 0), (stage.converted, stage.converted_of))
-        for way, (hits, of) in zip(ways, counted, strict=True):
-            interval = wilson(hits, of)
+        intervals = (wilson(*(cursor.execute(_KNOWN).fetchone() or (0, 0))), whole.stages[2].conversion)
+        for way, interval in zip(ways, intervals, strict=True):
+            if interval is None:
+                raise ValueError("A step of the design counts no session.")
             held[way] += interval.low <= TRUTH <= interval.high
             rates[way] += interval.mid
     return {way: held[way] / runs for way in ways} | {f"rate, {way}": round(rates[way] / runs, 4) for way in ways}

@@ -56,8 +56,8 @@ def waits_of(choice: FunnelChoice) -> str:
     watch = "watch AS (SELECT $observed_until::TIMESTAMP AS observed_until, $idle_ms::BIGINT AS idle_ms)"
     late = ", ".join(f"{_late_of(choice, n)} AS late_{n}" for n in range(2, len(choice.names()) + 1))
     until = [
-        f"{times.entered_until('max(observed_until)')} AS entered_until_{name}"
-        for name, times in _times_of_rates(choice).items()
+        f"{_times(choice, n).entered_until('max(observed_until)')} AS entered_until_{n}"
+        for n in range(2, len(choice.names()) + 1)
     ]
     arrivals = lateness("events", "chosen", str([str(name) for name in choice.steps]))
     parts = [watch]
@@ -70,43 +70,18 @@ def waits_of(choice: FunnelChoice) -> str:
 
 
 def counts(choice: FunnelChoice, position: int) -> str:
-    """The condition on ``chosen`` and ``waits``: whether the drop-off rate of a stage or step counts the session."""
+    """The condition on ``chosen`` and ``waits``: whether the rate of a stage or step counts the session.
+
+    For an optional step that is the share that makes it, for others the share that drops off.
+    """
     before = choice.shape.before(position)
-    if not before or choice.shape.optional(position):  # nobody is dropped before it
+    if not before:
         return "false"
-    return f"(reached >= {before} AND {_counted(choice, _drop_off(position))})"
+    return f"(reached >= {before} AND {_times(choice, position).counts(f'entered_until_{position}')})"
 
 
-def counts_as_converted(choice: FunnelChoice, position: int) -> str:
-    """The same for the conversion rate, which is of the sessions of the first stage or step."""
-    return "true" if position == 1 else f"({_counted(choice, _conversion(choice, position))})"
-
-
-def _counted(choice: FunnelChoice, rate: str) -> str:
-    return _times_of_rates(choice)[rate].counts(f"entered_until_{rate}")
-
-
-def _drop_off(position: int) -> str:
-    return f"drop_off_{position}"
-
-
-def _conversion(choice: FunnelChoice, position: int) -> str:
-    """Its name. Into the first required step after the first one, the two rates count the same sessions."""
-    same = choice.shape.before(position) == 1 and not choice.shape.optional(position)
-    return _drop_off(position) if same else f"conversion_{position}"
-
-
-def _times_of_rates(choice: FunnelChoice) -> dict[str, StepTimes]:
-    """For each rate, by its name, the times of the sessions that it is of."""
-    found = {}
-    for position in range(2, len(choice.names()) + 1):
-        if not choice.shape.optional(position):
-            found[_drop_off(position)] = _times(choice, choice.shape.before(position), position)
-        found.setdefault(_conversion(choice, position), _times(choice, 1, position))
-    return found
-
-
-def _times(choice: FunnelChoice, before: int, position: int) -> StepTimes:
+def _times(choice: FunnelChoice, position: int) -> StepTimes:
+    before = choice.shape.before(position)
     enter = f"step_times[{before}]"
     if not choice.steps:  # who reached a later stage counts for the earlier ones, whose time is that of the one before
         enter = f"coalesce({', '.join(f'step_times[{n}]' for n in range(before, 0, -1))})"
@@ -128,7 +103,7 @@ def _passed_by(times: StepTimes, choice: FunnelChoice, position: int) -> StepTim
     return replace(
         times,
         went_on=f"(step_times[{position}] IS NOT NULL)",
-        ended=f"(ended OR {passed})",
+        ended=f"({times.ended} OR {passed})",
         end=f"CASE WHEN {passed} THEN step_times[{following}] ELSE end_time END",
         expire=f"CASE WHEN NOT {passed} THEN expire_time END",
     )

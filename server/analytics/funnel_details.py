@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from server.analytics.funnel import Number
+from server.funnel.types import Interval
 from server.ledger.stage_report import StageReport
 
 Dimension = Literal["property", "variant", "client", "language", "event"]
@@ -98,16 +99,16 @@ class StageDetails:
     """A stage with its details.
 
     Attributes:
-        converted: Sessions of the first stage that the conversion rate counts and that reached this one.
-        converted_of: Sessions of the first stage that the conversion rate counts; see ``step_cohorts``.
+        conversion: Share of the first stage that reached this one, 0 to 1, with its interval: the product of the shares
+            that made each required step, and of an optional step itself. None where a step counts no session, unless
+            nobody made one before it.
         times_s: ``QUANTILES`` of the seconds from the stage or required step before; empty when nobody made it or
             nobody asked.
         times_from_first_s: The same from the first stage.
     """
 
     report: StageReport
-    converted: int
-    converted_of: int
+    conversion: Interval | None
     times_s: tuple[float, ...] = ()
     times_from_first_s: tuple[float, ...] = ()
     amount: StageAmount | None = None

@@ -20,7 +20,7 @@ from server.analytics.funnel import (
     Number,
     check_position,
 )
-from server.analytics.funnel_cohorts import UNTIL_NOW, Watched, chosen_sessions, counts, counts_as_converted, waits_of
+from server.analytics.funnel_cohorts import UNTIL_NOW, Watched, chosen_sessions, counts, waits_of
 from server.analytics.funnel_details import (
     QUANTILES,
     Attribution,
@@ -35,6 +35,8 @@ from server.analytics.funnel_details import (
 )
 from server.analytics.funnel_ranges import bounds_of, ranged
 from server.funnel.drop_offs import SeverityRules
+from server.funnel.intervals import of_all_steps
+from server.funnel.types import Interval
 from server.ledger.columns import Cursor, Row, aware, fetch_all, stored_time_or_none
 from server.ledger.funnel_values import number_of, values_of
 from server.ledger.stage_report import StageReport
@@ -215,9 +217,8 @@ def _columns(n: int, choice: FunnelChoice, details: Details) -> Iterator[str]:
     yield f"count(*) FILTER ({dropped}) AS dropped_{n}"
     yield f"count(*) FILTER ({under_way}) AS under_way_{n}"
     yield f"count(*) FILTER ({counts(choice, n)}) AS counted_{n}"
-    yield f"count(*) FILTER ({counts(choice, n)} AND {dropped}) AS counted_dropped_{n}"
-    yield f"count(*) FILTER ({counts_as_converted(choice, n)}) AS converted_of_{n}"
-    yield f"count(*) FILTER ({counts_as_converted(choice, n)} AND {made}) AS converted_{n}"
+    lost = f"NOT ({made})" if choice.shape.optional(n) else dropped
+    yield f"count(*) FILTER ({counts(choice, n)} AND {lost}) AS counted_lost_{n}"
     if details.amount is not None:
         yield f"count(amount) FILTER ({made}) AS with_amount_{n}"
         yield f"fsum(amount) FILTER ({made}) AS amount_{n}"
@@ -231,14 +232,21 @@ def _columns(n: int, choice: FunnelChoice, details: Details) -> Iterator[str]:
             yield f"quantile_cont({took}, {shares}) FILTER ({made}) AS {name}_{n}"
 
 
+def _conversion(row: Row, choice: FunnelChoice, n: int) -> Interval | None:
+    if not row["reached_1"]:
+        return None
+    steps = [position for position in range(2, n + 1) if position == n or not choice.shape.optional(position)]
+    counted = [(row[f"counted_{position}"], row[f"counted_lost_{position}"]) for position in steps]
+    return of_all_steps([(of - lost, of) for of, lost in counted])
+
+
 def _stages(row: Row, choice: FunnelChoice, details: Details, rules: SeverityRules) -> Iterator[StageDetails]:
     for n, name in enumerate(choice.names(), start=1):
         times = row.get(f"times_{n}") or ()
         median_s = (times[QUANTILES.index(0.5)] if details.quantiles else times[0]) if times else None
         yield StageDetails(
             _stage(row, n, name, median_s, rules if n > 1 and not choice.shape.optional(n) else None),
-            converted=row[f"converted_{n}"],
-            converted_of=row[f"converted_of_{n}"],
+            conversion=_conversion(row, choice, n),
             times_s=tuple(times) if details.quantiles else (),
             times_from_first_s=tuple(row.get(f"times_from_first_{n}") or ()),
             amount=_amount(row, n) if details.amount is not None else None,
@@ -247,7 +255,8 @@ def _stages(row: Row, choice: FunnelChoice, details: Details, rules: SeverityRul
 
 
 def _stage(row: Row, n: int, name: str, median_s: float | None, rules: SeverityRules | None) -> StageReport:
-    counted, dropped = row[f"counted_{n}"], row[f"counted_dropped_{n}"]
+    # Nobody is dropped before an optional step, nor before the first.
+    counted, dropped = (row[f"counted_{n}"], row[f"counted_lost_{n}"]) if rules else (0, 0)
     return StageReport(
         name=name,
         sessions=row[f"reached_{n}"],

@@ -1,7 +1,8 @@
 """The groups of a property: one for each value, or ranges of a number that has more values than groups are shown.
 
 A property is a number if all its values in the events of the funnel's sessions are. Its ranges hold about equally many
-sessions. A range has the name of its least and its greatest value, such as ``1 to 12``, or of its only value.
+sessions. A range has the name of its least and its greatest value, such as ``1 to 12``, or of its only value. Of several texts of one number, such as integers that are one double, the first
+text is the least value, and the last the greatest.
 """
 
 # ruff: noqa: S608 - all SQL here is made of literals of ours and a key that was checked
@@ -15,13 +16,13 @@ from server.ledger.funnel_values import number_of
 
 MOST_RANGES: Final = 4
 _NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_RANGE: Final = re.compile(f"({_NUMBER}) to ({_NUMBER})")
+_RANGE: Final = re.compile(f"({_NUMBER})(?: to ({_NUMBER}))?")
 
 
 def bounds_of(name: str) -> tuple[str, str] | None:
-    """The least and the greatest value of the range that has this name; None for any other name."""
+    """The least and the greatest value of the range that has this name; None for a name that no range can have."""
     found = _RANGE.fullmatch(name)
-    return (found[1], found[2]) if found else None
+    return (found[1], found[2] or found[1]) if found else None
 
 
 def ranged(values: str, sessions: str, key: str, most: int) -> str:
@@ -49,7 +50,9 @@ def ranged(values: str, sessions: str, key: str, most: int) -> str:
                 CASE WHEN bounds IS NOT NULL THEN len(list_filter(bounds[:{count - 1}], lambda b: b < number)) END
                     AS range
             FROM numbered LEFT JOIN cut ON true),
-        names AS (SELECT range, CASE WHEN min(number) = max(number) THEN arg_min(value, number)
-                ELSE concat(arg_min(value, number), ' to ', arg_max(value, number)) END AS name
-            FROM in_range WHERE range IS NOT NULL GROUP BY range)
+        ends AS (SELECT range, min({{'number': number, 'value': value}}) AS least,
+                max({{'number': number, 'value': value}}) AS greatest
+            FROM in_range WHERE range IS NOT NULL GROUP BY range),
+        names AS (SELECT range, CASE WHEN least.number = greatest.number THEN least.value
+                ELSE concat(least.value, ' to ', greatest.value) END AS name FROM ends)
     SELECT session_id, coalesce(name, value) AS value, number, range FROM in_range LEFT JOIN names USING (range)"""

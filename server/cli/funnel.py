@@ -86,7 +86,8 @@ def funnel(
     session that was idle for VESTIBULE_IDLE_SESSION_S. dropped counts the sessions that ended before the stage. Going
     on is known before leaving, so the rate leaves out sessions that are too new: drop_off_rate is of the sessions that
     counted says, and low and high are its 95 % interval. median is the time from the stage before; in --json it is
-    median_s, in seconds. conversion is the share of the first stage that came so far, of sessions that are old enough.
+    median_s, in seconds. conversion is the share of the first stage that came so far: the product of what goes on at
+    each stage up to it.
     --client finds a client of tokens by the id that the issuer gave it, too.
 
     With --steps the command counts a funnel over these events in the place of the stages. In strict order no other

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Final
 
 import numpy as np
 
 from server.funnel.drop_offs import DropOff
+from server.funnel.intervals import of_all_steps
 from server.funnel.recommendations import Recommendation, Roi, mapped, scaled
 from server.funnel.texts import ReportTexts
 from server.funnel.types import Improvement, Interval
-
-_DRAWS: Final = 4000
 
 
 def by_rule(
@@ -59,16 +57,17 @@ def _going_on(drop_offs: Iterable[DropOff]) -> float:
     return prod(1 - found.rate.mid for found in drop_offs)
 
 
-def completion_rate(drop_offs: Sequence[DropOff], seed: int = 0) -> Interval:
-    """The share of sessions that complete, from those that count at each step; its 95 % by draws of the rates."""
-    random = np.random.default_rng(seed)
-    drawn = np.ones(_DRAWS)
-    rate = 1.0
-    for found in drop_offs:
-        drawn *= random.beta(found.count.went_on + 0.5, found.count.dropped + 0.5, _DRAWS)
-        rate *= 1 - found.rate.mid
-    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
-    return Interval(min(low, rate), rate, max(high, rate))
+def completion_rate(drop_offs: Sequence[DropOff]) -> Interval:
+    """The share of sessions that complete, from those that count at each step, with its 95 % interval.
+
+    A step at which nobody counts yet may lose nobody or all.
+    """
+    steps = [(found.count.went_on, found.count.counted) for found in drop_offs]
+    rate = of_all_steps(steps)
+    if rate is None:
+        known = of_all_steps([step for step in steps if step[1]]) or Interval(0.0, 1.0, 1.0)
+        rate = Interval(0.0, known.mid, known.high)
+    return rate
 
 
 def roi(

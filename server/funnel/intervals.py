@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from collections.abc import Sequence
+from math import exp, hypot, log, sqrt
 from statistics import NormalDist
 
 from server.funnel.types import Interval
@@ -31,6 +32,32 @@ def wilson(hits: float, of: float, confidence: float = CONFIDENCE) -> Interval:
 def wilson_of_share(share: float, of: float) -> Interval:
     """The same for a share of so many; the number may be a fraction, where cases do not count as whole ones."""
     return _around(share, of, _Z)
+
+
+def of_all_steps(steps: Sequence[tuple[int, int]]) -> Interval | None:
+    """The share that makes all of some steps in a row: the product of the shares that make each, with its interval.
+
+    Each step may be counted on sessions of its own. The interval is made from Wilson's of each step by the method MOVER
+    (Zou and Donner) for the logarithm: the distances from the shares to their bounds are added up as squares. So that of
+    one step is Wilson's, and neither the share nor a bound rises with a further step.
+
+    Args:
+        steps: For each step, how many made it and of how many.
+
+    Returns:
+        1 without a step. None where nobody is counted at a step, unless nobody makes one before it: then it is 0.
+    """
+    share, below, above = 1.0, 0.0, 0.0
+    for made, of in steps:
+        if not of:
+            return None
+        step = wilson(made, of)
+        if not made:
+            return Interval(0.0, 0.0, share * step.high)
+        share *= step.mid
+        below = hypot(below, log(step.mid / step.low))
+        above = hypot(above, log(step.high / step.mid))
+    return Interval(share * exp(-below), share, share * exp(above))
 
 
 def _around(share: float, of: float, z: float) -> Interval:

@@ -138,9 +138,8 @@ def _stage_message(stage: StageDetails, *, is_first: bool) -> funnel_pb2.FunnelS
     message = convert.stage(stage.report)
     message.optional = stage.optional
     report = stage.report
-    message.conversion_counted_count = stage.converted_of
-    if stage.converted_of:
-        message.conversion_rate.CopyFrom(_estimate(wilson(stage.converted, stage.converted_of)))
+    if stage.conversion is not None:
+        message.conversion_rate.CopyFrom(_estimate(stage.conversion))
     if not is_first and not stage.optional and report.sessions + report.dropped:
         message.drop_off.CopyFrom(_estimate(wilson(report.counted_dropped, report.counted)))
     if stage.times_s:

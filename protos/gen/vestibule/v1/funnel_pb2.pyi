@@ -1714,7 +1714,6 @@ class FunnelStage(_message.Message):
     OPTIONAL_FIELD_NUMBER: _builtins.int
     DROP_OFF_FIELD_NUMBER: _builtins.int
     COUNTED_COUNT_FIELD_NUMBER: _builtins.int
-    CONVERSION_COUNTED_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the stage or step, for example IN_PROGRESS. Where any order counts, how many steps, for example "2 steps"."""
     session_count: _builtins.int
@@ -1740,17 +1739,18 @@ class FunnelStage(_message.Message):
     would be known by now whether they left. Going on is known before leaving, so a rate of all known ends would be too
     low. session_count and dropped_count are of all sessions.
     """
-    conversion_counted_count: _builtins.int
-    """Sessions that conversion_rate is of: those that entered the first stage so long ago that it would be known by now
-    whether they reach this one. For the first stage these are all. A group has fewer while many sessions are new.
-    """
     @_builtins.property
     def median_time(self) -> _duration_pb2.Duration:
         """Median time from the stage before. Absent when no session reached this stage."""
 
     @_builtins.property
     def conversion_rate(self) -> Global___Estimate:
-        """Share of conversion_counted_count that reached this stage, 0 to 1, with Wilson's interval. Absent where none counts."""
+        """Share of the sessions of the first stage that reached this one, 0 to 1: the product of 1 - drop_off_rate of each
+        stage up to it, each of its own counted_count. It never rises from one required stage to the next, and at the last
+        one it is the rate of the analysis. For an optional step it is that of the required stage before it, times the share
+        of its sessions that made the step, of those of which that is known. The interval follows from Wilson's intervals of
+        the stages. Absent where a stage counts no session, unless nobody reached one before it: then it is 0.
+        """
 
     @_builtins.property
     def times(self) -> Global___FunnelQuantiles:
@@ -1787,11 +1787,10 @@ class FunnelStage(_message.Message):
         optional: _builtins.bool = ...,
         drop_off: Global___Estimate | None = ...,
         counted_count: _builtins.int = ...,
-        conversion_counted_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "drop_off", b"drop_off", "median_time", b"median_time", "times", b"times", "times_from_first", b"times_from_first", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_counted_count", b"conversion_counted_count", "conversion_rate", b"conversion_rate", "counted_count", b"counted_count", "drop_off", b"drop_off", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "optional", b"optional", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversion_rate", b"conversion_rate", "counted_count", b"counted_count", "drop_off", b"drop_off", "drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "optional", b"optional", "session_count", b"session_count", "severity", b"severity", "times", b"times", "times_from_first", b"times_from_first", "under_way_count", b"under_way_count", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
