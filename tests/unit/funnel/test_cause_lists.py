@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from vestibule.v1 import funnel_pb2 as pb
 
-from server.funnel.affected import AffectedIds
+from server.funnel.affected import AffectedIds, read_affected
 from server.ledger.writer import Ledger
-from server.services import funnel_causes
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_lists import SessionLists, list_behind
 from tests.unit.funnel.shop import Shop
@@ -55,7 +54,7 @@ class Lists:
 async def lists(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Lists:
     await ledger.write(Shop(400).store)
     made = Lists(ledger)
-    monkeypatch.setattr(funnel_causes, "read_affected", made.counting(funnel_causes.read_affected))
+    monkeypatch.setattr("server.services.funnel_causes.read_affected", made.counting(read_affected))
     return made
 
 
