@@ -1,8 +1,9 @@
 """The groups of a property: one for each value, or ranges of a number that has more values than groups are shown.
 
 A property is a number if all its values in the events of the funnel's sessions are. Its ranges hold about equally many
-sessions. A range has the name of its least and its greatest value, such as ``1 to 12``, or of its only value. Of several texts of one number, such as integers that are one double, the first
-text is the least value, and the last the greatest.
+sessions. A range has the name of its least and its greatest value, such as ``1 to 12``, or of its only value. Of
+several texts of one number, such as integers that are one double, the first text is the least value, and the last the
+greatest.
 """
 
 # ruff: noqa: S608 - all SQL here is made of literals of ours and a key that was checked

@@ -38,8 +38,8 @@ def of_all_steps(steps: Sequence[tuple[int, int]]) -> Interval | None:
     """The share that makes all of some steps in a row: the product of the shares that make each, with its interval.
 
     Each step may be counted on sessions of its own. The interval is made from Wilson's of each step by the method MOVER
-    (Zou and Donner) for the logarithm: the distances from the shares to their bounds are added up as squares. So that of
-    one step is Wilson's, and neither the share nor a bound rises with a further step.
+    (Zou and Donner) for the logarithm: the distances from the shares to their bounds are added up as squares. So that
+    of one step is Wilson's, and neither the share nor a bound rises with a further step.
 
     Args:
         steps: For each step, how many made it and of how many.

@@ -33,7 +33,7 @@ CHOICES = {
     "stages": FunnelChoice(),
     "steps": FunnelChoice(steps=STEPS),
     "any order": FunnelChoice(steps=STEPS, ordering="any"),
-    "an optional step": FunnelChoice(steps=STEPS, shape=Shape((StepRule(2, optional=True),))),
+    "an optional step": FunnelChoice(steps=STEPS, shape=Shape((StepRule(3, optional=True),))),
 }
 
 
@@ -80,7 +80,7 @@ def drawn(chance: random.Random) -> list[Walk]:
     for _ in range(chance.randint(1, 60)):
         ago = chance.choice((timedelta(hours=2), timedelta(days=3))) * chance.random()
         stays = 0.3 if ago > timedelta(hours=2) else 0.9
-        took = []
+        took: list[timedelta] = []
         while len(took) < 3 and chance.random() < stays:
             took.append(MINUTE * chance.choice((1, 5, 60, 1000)) * chance.random())
         left = ago
@@ -104,8 +104,8 @@ def test_neither_the_rate_nor_its_interval_rises_down_the_funnel(cursor: Cursor,
         for one, following in pairwise(rates):
             assert all(a >= b - 1e-12 for a, b in zip(bounds(one), bounds(following), strict=True)), found
             compared += 1
-        optional = found[1].conversion if found[1].optional else None
-        assert optional is None or optional.mid <= 1
+        optional, before = found[2].conversion, found[1].conversion
+        assert not optional or not before or optional.mid <= before.mid
     assert compared > 12
 
 
@@ -140,6 +140,17 @@ def test_a_bad_release_lowers_the_rate_of_all_later_stages(cursor: Cursor) -> No
     roi = FunnelOptimizer().analyze(read_funnel(cursor, now=NOW, idle=IDLE)).roi
     assert roi is not None
     assert roi.rate == found[-1].conversion
+
+
+def test_an_optional_step_has_the_share_of_the_required_step_before_it(cursor: Cursor) -> None:
+    """Of four that made the second step one made the third. Of two more one left before, and one is under way."""
+    hour = timedelta(hours=1)
+    keep(
+        cursor,
+        [Walk(9 * hour, (MINUTE,) * 3), *[Walk(9 * hour, (MINUTE,))] * 3, Walk(9 * hour), Walk(MINUTE, (), False)],
+    )
+    found = stages(cursor, CHOICES["an optional step"])
+    assert [stage.conversion and stage.conversion.mid for stage in found] == pytest.approx([1, 0.8, 0.8 / 4, 0.8 / 4])
 
 
 def test_one_step_has_the_interval_of_wilson() -> None:
