@@ -15,7 +15,8 @@ from models.reasons import Reason
 from server.analytics.funnel import sessions_behind
 from server.ledger.writer import Ledger
 from server.services import funnel_lists
-from server.services.funnel_lists import KEPT, LISTS_KEPT, SessionLists, list_behind
+from server.services.funnel_causes import KEPT
+from server.services.funnel_lists import LISTS_KEPT, SessionLists, list_behind
 from tests.unit.analytics.naive_funnel import Happened
 from tests.unit.analytics.naive_groups import Told
 from tests.unit.analytics.test_funnel_groups import keep
