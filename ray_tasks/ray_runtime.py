@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,7 +66,6 @@ class RayRuntime:
         """
         _quiet()
         _start_nothing_unasked()
-        _run_nothing_of_the_working_folder()
         if self.local:
             self._token.use()
             turn_exporters_off()
@@ -74,14 +75,15 @@ class RayRuntime:
             keep_cluster_on_loopback()
         self._before = children()
         try:
-            context = ray.init(
-                address=self._config.address or "local",
-                namespace="vestibule",
-                job_config=_ModulesOfTheNodes(),
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **(self._local_options() if self.local else {}),
-            )
+            with _nothing_of_the_working_folder():
+                context = ray.init(
+                    address=self._config.address or "local",
+                    namespace="vestibule",
+                    job_config=_ModulesOfTheNodes(),
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    **(self._local_options() if self.local else {}),
+                )
         # What ray.init raises when it cannot start or join a cluster.
         except (OSError, RuntimeError, ValueError, AuthenticationError) as exc:
             raise Unavailable(
@@ -192,12 +194,24 @@ def _start_nothing_unasked() -> None:
     vars(auto_init_hook)["enable_auto_connect"] = False
 
 
-def _run_nothing_of_the_working_folder() -> None:
+@contextmanager
+def _nothing_of_the_working_folder() -> Iterator[None]:
     """Keep Ray's own Pythons from looking for modules in the folder in which the server was started. Under `uv run` Ray
     would also copy that folder to every worker.
+
+    The processes that start meanwhile, and all that these start, inherit it. What this process starts later does not.
     """
-    os.environ.update(SAFE_PATH)
     vars(ray_constants)["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = False
+    before = {name: os.environ.get(name) for name in SAFE_PATH}
+    os.environ.update(SAFE_PATH)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _quiet() -> None:

@@ -124,5 +124,5 @@ def logs_with(folder: Path, words: bytes) -> list[str]:
 
 def session_dir(cluster: Cluster) -> Path:
     """Where Ray keeps its logs."""
-    marks = [part for process in cluster.processes() for part in process.cmdline() if "session-dir=" in part]
+    marks = [part for process in cluster.processes() for part in process.cmdline() if part.startswith("--session-dir=")]
     return Path(marks[0].partition("=")[2]) / "logs"
