@@ -202,16 +202,12 @@ def _nothing_of_the_working_folder() -> Iterator[None]:
     The processes that start meanwhile, and all that these start, inherit it. What this process starts later does not.
     """
     vars(ray_constants)["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = False
-    before = {name: os.environ.get(name) for name in SAFE_PATH}
     os.environ.update(SAFE_PATH)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in SAFE_PATH:
+            del os.environ[name]
 
 
 def _quiet() -> None:

@@ -342,7 +342,7 @@ def test_only_views_and_their_comments_can_be_seen(ledger: Ledger) -> None:
         commented = analyst.execute(
             "SELECT count(*), count(comment) FROM duckdb_columns() WHERE table_name = 'v_funnel'"
         ).fetchone()
-        assert commented == (7, 7)
+        assert commented == (8, 8)
         views = analyst.execute("SELECT count(*), count(comment) FROM duckdb_views() WHERE NOT internal").fetchone()
         assert views is not None
         assert views[0] == views[1] >= 8
