@@ -20,6 +20,7 @@ from server.funnel.causes import CauseSettings, code_table, related
 from server.funnel.coding import CodedFeature
 from server.funnel.logistic import Floats, fit
 from server.funnel.model import TERM_RIDGE, of_opposite_cells
+from server.funnel.pairs import CLEARLY_LESS
 from server.funnel.step_data import CodedTable, StepData, together
 from server.funnel.survivors import LARGEST_SHARE
 from server.funnel.types import Cause, CauseReport, Flags, Improvement, Interval, SessionTable
@@ -29,8 +30,6 @@ RIDGE = 5.0
 make every effect look smaller."""
 BOUND_SPREAD = 1.3
 """How much wider the error of an effect is where the bound of a number was estimated too."""
-CLEARLY_LESS = -2.0
-"""By so many standard errors."""
 MOST_AVERAGED = 10_000
 """Predictions are averaged over so many sessions at most, drawn at random."""
 

@@ -193,9 +193,9 @@ def _label(feature: str, texts: ReportTexts) -> str:
 
 
 def in_order(found: Sequence[Recommendation]) -> tuple[Recommendation, ...]:
-    """What brings a completion first. Of two such, or of two others, first the one with evidence.
+    """Changes that bring a completion stand before those that bring none.
 
-    Then comes the one that brings more, then the one that takes less effort.
+    Within each of the two, those with evidence stand first. Then those that bring more, then those with less effort.
     """
     efforts = ("low", "medium", "high")
 

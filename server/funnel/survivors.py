@@ -12,8 +12,7 @@ from typing import Final
 from server.funnel.types import Cause, SessionTable
 
 LARGEST_SHARE: Final = 1 / 3
-"""How large such an effect can be, compared with that of the cause. In simulations it was 0.15 to 0.17 with a spread of
-patience of 1.0, as log-odds, and 0.28 to 0.33 with one of 1.5."""
+"""How large such an effect can be, compared with that of the cause; docs/evaluation/funnel.md, "Hidden patience"."""
 _OPPOSITE: Final = 0.75
 """Two conditions are opposites if exactly one of them holds in this share of the sessions. The bounds of a number are
 estimated at each step anew."""
