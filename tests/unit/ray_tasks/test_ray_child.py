@@ -13,6 +13,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from models.child_python import import_path
 from models.errors import Unavailable
 from ray_tasks import processes as processes_module
 from ray_tasks import ray_child
@@ -98,6 +99,8 @@ async def test_a_process_that_ends_at_its_start_says_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(ray_child, "MODULE", "tests.unit.ray_tasks.fails_at_start")
+    for name, value in import_path().items():
+        monkeypatch.setenv(name, value)
     child = await RayChildProcess.launch()
     with pytest.raises(Unavailable) as failed:
         await child.start(CONFIG, lambda _step: None, lambda _end: None)
