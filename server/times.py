@@ -6,11 +6,13 @@ The day on which something was said is that of a time zone.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DEFAULT_ZONE: Final = "UTC"
+LONGEST_WINDOW: Final = timedelta(days=3660)
+"""How long the steps of a funnel may take at most, as the rules of the API have it."""
 
 
 def zone_named(name: str) -> ZoneInfo | None:

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import click
 
+from server.times import LONGEST_WINDOW
+
 _DAY = r"\d{4}-\d\d-\d\d"
-LONGEST_WINDOW = timedelta(days=3660)
-"""As the API has it."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

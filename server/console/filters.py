@@ -16,6 +16,7 @@ from vestibule.v1.funnel_pb2 import GetReportRequest
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.languages.texts import Texts
+from server.times import LONGEST_WINDOW
 
 ORDERS: Final[dict[str, funnel_pb2.FunnelOrder.ValueType]] = {
     "": funnel_pb2.FUNNEL_ORDER_UNSPECIFIED,
@@ -61,8 +62,6 @@ NAMES: Final = tuple(_LABELS)
 _OF_SESSIONS: Final = frozenset({"from", "to", "client", "flow"})
 _OF_ANALYSIS: Final = _OF_SESSIONS | {"steps", "order", "window"}
 _Choice = TypeVar("_Choice", bound=int)
-_LONGEST_WINDOW: Final = timedelta(days=3660)
-"""As the API has it."""
 _UNITS: Final = {"min": 60, "h": 3600, "d": 86_400}
 _WINDOW: Final = re.compile(r"(\d{1,6})(min|h|d)")
 
@@ -194,11 +193,11 @@ def _flow(text: str) -> tuple[str, int]:
 def _window(text: str) -> timedelta:
     found = _WINDOW.fullmatch(text)
     window = timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else timedelta(0)
-    if not timedelta(0) < window <= _LONGEST_WINDOW:
+    if not timedelta(0) < window <= LONGEST_WINDOW:
         raise InvalidInput(
             "A window cannot be used.",
             reason=Reason.INVALID_ARGUMENT,
-            hint=f"Give it as 90min, 12h or 14d, and at most {_LONGEST_WINDOW.days}d.",
+            hint=f"Give it as 90min, 12h or 14d, and at most {LONGEST_WINDOW.days}d.",
         )
     return window
 

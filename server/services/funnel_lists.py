@@ -112,87 +112,110 @@ async def list_behind(
         InvalidInput: FUNNEL_POSITION_UNKNOWN, PAGE_TOKEN_INVALID, FUNNEL_FEATURE_UNKNOWN, FUNNEL_CONDITION_MISFIT.
         NotFound: FLOW_NOT_FOUND.
     """
-    kept, of_causes = lists or SessionLists(), analysis or Analysis()
-    page_size, key = request.page_size or DEFAULT_PAGE, _key(request, visible_to)
-    last = read_page_token(request.page_token)
+    question = _Question(request, pseudonym, visible_to, analysis or Analysis())
+    part, told = await _part(ledger, question, lists or SessionLists())
+    page = await _page(short_reads or ledger, question, part)
+    page.MergeFrom(told)
+    return page
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Which list is asked for, and by whom; see ``list_behind``."""
+
+    request: funnel_pb2.ListFunnelSessionsRequest
+    pseudonym: Callable[[str], str]
+    visible_to: str
+    analysis: Analysis
+
+    @property
+    def last(self) -> After:
+        """The last session of the page before."""
+        return read_page_token(self.request.page_token)
+
+    @property
+    def page_size(self) -> int:
+        return self.request.page_size or DEFAULT_PAGE
+
+    def key(self, *, of_cause: bool = False) -> bytes:
+        """The same for all pages of a list, and for those who see the same sessions; or for both lists of a cause."""
+        whole = funnel_pb2.ListFunnelSessionsRequest()
+        whole.CopyFrom(self.request)
+        whole.page_token, whole.page_size = "", 0
+        if of_cause:
+            whole.number, whole.report.language = funnel_pb2.FUNNEL_NUMBER_UNSPECIFIED, ""
+        return self.visible_to.encode() + b"\0" + whole.SerializeToString(deterministic=True)
+
+    def choice(self, cursor: Cursor) -> FunnelChoice:
+        """The funnel of the report."""
+        return funnel_choice(with_stages(cursor, self.request.report), self.pseudonym, self.visible_to)
+
+    def cause(self, cursor: Cursor) -> AffectedIds:
+        """The sessions of the cause that is asked for."""
+        return affected_sessions(cursor, self.request, self.pseudonym, self.visible_to, self.analysis)
+
+    def rows(self, cursor: Cursor) -> list[Listed]:
+        """The sessions behind a number of the funnel that follow ``last``."""
+        choice, behind = self.choice(cursor), number_behind(self.request)
+        if behind.segment or behind.start or choice.shape != PLAIN:
+            details = funnel_details(self.request.report)
+            return sessions_in_group(cursor, choice, details, behind, most=MOST_KEPT + 1, after=self.last)
+        return sessions_behind(cursor, choice, behind.position, behind.number, most=MOST_KEPT + 1, after=self.last)
+
+    def rows_of_cause(self, cursor: Cursor, cause: AffectedIds) -> list[Listed]:
+        """The sessions of a cause, or those of them that left, that follow ``last``."""
+        of_left = self.request.number == funnel_pb2.FUNNEL_NUMBER_LEFT
+        return newest_first(cursor, cause.left if of_left else cause.affected, most=MOST_KEPT + 1, after=self.last)
+
+    def warnings(self, cursor: Cursor) -> Sequence[funnel_pb2.FunnelWarning]:
+        """What may explain an empty list."""
+        choice, details = self.choice(cursor), funnel_details(self.request.report)
+
+        def report() -> funnel_pb2.GetReportResponse:
+            return report_message(grouped_report(cursor, choice, details))
+
+        return list_warnings(cursor, self.request, self.pseudonym, self.visible_to, report)
+
+
+async def _part(
+    ledger: Reads, question: _Question, kept: SessionLists
+) -> tuple[_Part, funnel_pb2.ListFunnelSessionsResponse]:
+    """Sessions from ``last`` on, kept or read, and what the first page says beside them."""
     told = funnel_pb2.ListFunnelSessionsResponse()
+    is_first = not question.request.page_token
+    if not is_first and (part := kept.after(question.key(), question.last, question.page_size)) is not None:
+        return part, told
+    cause = None
+    if question.request.number in OF_CAUSES:
+        one_at_a_time = question.analysis.one_at_a_time
+        cause = await kept.causes.read(ledger, question.key(of_cause=True), question.cause, one_at_a_time)
 
-    async def of_cause() -> AffectedIds:
-        def read_cause(cursor: Cursor) -> AffectedIds:
-            return affected_sessions(cursor, request, pseudonym, visible_to, of_causes)
-
-        both = _key(request, visible_to, of_cause=True)
-        return await kept.causes.read(ledger, both, read_cause, of_causes.one_at_a_time)
-
-    def read(cursor: Cursor, cause: AffectedIds | None) -> list[Listed]:
-        if cause is not None:
-            told.report_session_count, told.searched_session_count = cause.sessions, cause.searched
-            of_left = request.number == funnel_pb2.FUNNEL_NUMBER_LEFT
-            rows = newest_first(cursor, cause.left if of_left else cause.affected, most=MOST_KEPT + 1, after=last)
-        else:
-            rows = _rows(cursor, request, pseudonym, visible_to, last)
-        if not rows and not request.page_token:
-            told.warnings.extend(_warnings(cursor, request, pseudonym, visible_to))
+    def read(cursor: Cursor) -> list[Listed]:
+        rows = question.rows(cursor) if cause is None else question.rows_of_cause(cursor, cause)
+        if is_first and not rows:
+            told.warnings.extend(question.warnings(cursor))
         return rows
 
-    part = kept.after(key, last, page_size) if request.page_token else None
-    if part is None:
-        cause = await of_cause() if request.number in OF_CAUSES else None
-        part = kept.keep(key, await ledger.read(lambda cursor: read(cursor, cause)))
-    shown = part.rows[:page_size]
+    part = kept.keep(question.key(), await ledger.read(read))
+    if is_first and cause is not None:
+        told.report_session_count, told.searched_session_count = cause.sessions, cause.searched
+    return part, told
+
+
+async def _page(reads: Reads, question: _Question, part: _Part) -> funnel_pb2.ListFunnelSessionsResponse:
+    """The first sessions of a part, without those that were erased meanwhile."""
+    shown = part.rows[: question.page_size]
     ids = [session_id for _, session_id in shown]
 
-    def read_shown(cursor: Cursor) -> tuple[list[SessionRow], str]:
-        names = _choice(cursor, request, pseudonym, visible_to).names()
-        return sessions_by_id(cursor, ids), names[request.position - 1]  # without erased ones
+    def read(cursor: Cursor) -> tuple[list[SessionRow], str]:
+        return sessions_by_id(cursor, ids), question.choice(cursor).names()[question.request.position - 1]
 
-    found, stage = await (short_reads or ledger).read(read_shown)
-    response = funnel_pb2.ListFunnelSessionsResponse(
+    found, stage = await reads.read(read)
+    is_last = part.whole and len(part.rows) <= question.page_size
+    return funnel_pb2.ListFunnelSessionsResponse(
         session_ids=[row.id for row in found],
-        next_page_token=page_token_after(*shown[-1]) if len(part.rows) > page_size or not part.whole else "",
+        next_page_token="" if is_last else page_token_after(*shown[-1]),
         sessions=[session_message(row) for row in found],
         stage=stage,
-        condition=conditions_in_words(request, of_causes),
-    )
-    if not request.page_token:
-        response.MergeFrom(told)
-    return response
-
-
-def _key(request: funnel_pb2.ListFunnelSessionsRequest, visible_to: str, *, of_cause: bool = False) -> bytes:
-    """The same for all pages of a list, and for those who see the same sessions; or for both lists of a cause."""
-    whole = funnel_pb2.ListFunnelSessionsRequest()
-    whole.CopyFrom(request)
-    whole.page_token, whole.page_size = "", 0
-    if of_cause:
-        whole.number, whole.report.language = funnel_pb2.FUNNEL_NUMBER_UNSPECIFIED, ""
-    return visible_to.encode() + b"\0" + whole.SerializeToString(deterministic=True)
-
-
-def _choice(
-    cursor: Cursor, request: funnel_pb2.ListFunnelSessionsRequest, pseudonym: Callable[[str], str], visible_to: str
-) -> FunnelChoice:
-    return funnel_choice(with_stages(cursor, request.report), pseudonym, visible_to)
-
-
-def _rows(
-    cursor: Cursor,
-    request: funnel_pb2.ListFunnelSessionsRequest,
-    pseudonym: Callable[[str], str],
-    visible_to: str,
-    last: After,
-) -> list[Listed]:
-    choice, behind = _choice(cursor, request, pseudonym, visible_to), number_behind(request)
-    if behind.segment or behind.start or choice.shape != PLAIN:
-        details = funnel_details(request.report)
-        return sessions_in_group(cursor, choice, details, behind, most=MOST_KEPT + 1, after=last)
-    return sessions_behind(cursor, choice, behind.position, behind.number, most=MOST_KEPT + 1, after=last)
-
-
-def _warnings(
-    cursor: Cursor, request: funnel_pb2.ListFunnelSessionsRequest, pseudonym: Callable[[str], str], visible_to: str
-) -> Sequence[funnel_pb2.FunnelWarning]:
-    choice, details = _choice(cursor, request, pseudonym, visible_to), funnel_details(request.report)
-    return list_warnings(
-        cursor, request, pseudonym, visible_to, lambda: report_message(grouped_report(cursor, choice, details))
+        condition=conditions_in_words(question.request, question.analysis),
     )

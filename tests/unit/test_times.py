@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from buf.validate import validate_pb2
+from vestibule.v1 import funnel_pb2
 
-from server.times import day_in_zone, machine_time, shown_length, shown_time, zone_named
+from server.times import LONGEST_WINDOW, day_in_zone, machine_time, shown_length, shown_time, zone_named
 
 ROOT = Path(__file__).parents[2]
 WHEN = datetime(2026, 11, 28, 0, 35, 23, 999_999)
@@ -85,3 +87,9 @@ def test_a_day_begins_at_midnight_of_its_zone(when: str, zone: str, day: date) -
 @pytest.mark.parametrize("name", ["", "Europe", "Mars/Olympus", "/etc/passwd", "../../etc/passwd", "a\0b", "x" * 300])
 def test_what_names_no_zone_is_unknown(name: str) -> None:
     assert zone_named(name) is None
+
+
+@pytest.mark.parametrize("message", [funnel_pb2.GetReportRequest, funnel_pb2.FunnelStepRule])
+def test_the_longest_window_is_that_of_the_api(message: type[funnel_pb2.GetReportRequest]) -> None:
+    rules = message.DESCRIPTOR.fields_by_name["window"].GetOptions().Extensions[validate_pb2.field]
+    assert rules.duration.lte.ToTimedelta() == LONGEST_WINDOW
