@@ -27,6 +27,8 @@ from models.reasons import Reason
 from models.redaction.entities import ENTITY_TYPES
 from models.redaction.lexicons.loader import languages
 from models.redaction.lexicons.schema import SUBJECTS
+from ray_tasks.serve_metrics import SERVE_METRICS
+from ray_tasks.worker_metrics import WORKER_METRICS
 from server.access.caller import Scope
 from server.access.scopes import SCOPES
 from server.cli.main import cli
@@ -183,7 +185,7 @@ def scopes_page() -> str:
 
 
 def metrics_page() -> str:
-    """Every Prometheus metric of the server."""
+    """Every Prometheus metric of the server and of the workers, and those of Ray Serve that help."""
     intro = """
     Prometheus scrapes `http://127.0.0.1:9464/metrics` [with a token](../operating/metrics.md);
     `VESTIBULE_METRICS_PORT` sets the port. A histogram has
@@ -195,7 +197,29 @@ def metrics_page() -> str:
             name = metric._name + "_total" * (metric._type == "counter")
             labels = ", ".join(f"`{label}`" for label in metric._labelnames)
             rows.append((f"`{name}`", str(metric._type), labels, str(metric._documentation)))
-    return page("Metrics", "server/observability/metrics.py", intro, table(("metric", "kind", "labels", "what"), rows))
+    columns = ("metric", "kind", "labels", "what")
+    source = "server/observability/metrics.py, ray_tasks/worker_metrics.py and ray_tasks/serve_metrics.py"
+    return page("Metrics", source, intro, table(columns, rows), *_metrics_of_ray(columns))
+
+
+def _metrics_of_ray(columns: Sequence[str]) -> Iterator[str]:
+    workers = [(m.exported_name, m.kind, m.tags, m.what) for m in WORKER_METRICS]
+    serve = [(m.name, m.kind, m.tags, m.what) for m in SERVE_METRICS]
+    yield "## Of the workers"
+    yield (
+        "Ray exports these at `http://127.0.0.1:PORT/metrics` when `VESTIBULE_RAY__METRICS_PORT` is set to a port, "
+        "[without a token](../operating/metrics.md#the-models). It adds labels, such as `WorkerId`. The `_sum` of its "
+        "histograms is an estimate from the buckets, so use quantiles."
+    )
+    yield _ray_table(columns, workers)
+    yield "## Of Ray"
+    yield "A few of those that Ray and Ray Serve export at the same port. The dashboards show them."
+    yield _ray_table(columns, serve)
+
+
+def _ray_table(columns: Sequence[str], metrics: Sequence[tuple[str, str, tuple[str, ...], str]]) -> str:
+    rows = [(f"`{name}`", kind, ", ".join(f"`{tag}`" for tag in tags), what) for name, kind, tags, what in metrics]
+    return table(columns, rows)
 
 
 def views_page() -> str:

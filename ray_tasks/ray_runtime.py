@@ -150,9 +150,10 @@ class RayRuntime:
             "num_cpus": self._config.num_cpus,
             "num_gpus": self._config.num_gpus,
             "object_store_memory": self._config.object_store_bytes,
+            "_metrics_export_port": self._config.metrics_port or None,
             "_system_config": {
                 "gcs_rpc_server_reconnect_timeout_s": HEAD_LOST_S,
-                "enable_metrics_collection": False,  # another exporter without the token
+                "enable_metrics_collection": bool(self._config.metrics_port),  # the exporter asks for no token
             },
         }
 

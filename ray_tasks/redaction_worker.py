@@ -7,7 +7,7 @@ from typing import cast
 
 from models.cancellation import Cancellation
 from models.redaction.ner.engine_choice import TRANSFORMERS, Device
-from models.redaction.ner.engines import build_classifier
+from models.redaction.ner.engines import WEIGHTS_NAME, build_classifier
 from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import load_or_create_key
@@ -15,6 +15,7 @@ from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import ClusterConfig
+from ray_tasks.worker_metrics import CallMetrics, Recorder, Work
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary
 
 
@@ -23,9 +24,10 @@ class RedactionWorker:
 
     Args:
         config: Of the whole cluster; ``config.redaction`` has the engine, its device, threads and calls at a time.
+        recorder: Takes the metrics; Ray if None.
     """
 
-    def __init__(self, config: ClusterConfig) -> None:
+    def __init__(self, config: ClusterConfig, recorder: Recorder | None = None) -> None:
         redaction = config.redaction
         device = cast(Device, redaction.device)
         classifier = build_classifier(Path(config.weights_dir), redaction.engine, device, redaction.threads)
@@ -39,6 +41,7 @@ class RedactionWorker:
             fingerprint(config),
             on_cpu("Redaction", classifier.device, device) if may_use_gpu else "",
         )
+        self._metrics = CallMetrics(classifier.name, WEIGHTS_NAME, recorder)
         self._texts = BoundedExecutor("redaction", redaction.max_ongoing)
 
     async def describe(self) -> EngineFacts:
@@ -54,6 +57,7 @@ class RedactionWorker:
     ) -> list[Redaction]:
         """Redact a batch; see ``Gateway.redact``."""
         cancellation = Cancellation(left_s)
-        with ErrorBoundary("redaction"):
+        with self._metrics.call(Work.TEXTS), ErrorBoundary("redaction"):
             self._facts.require(expected)
+            self._metrics.batch(len(texts))
             return await self._texts.run(cancellation, self._redactor.redact_many, texts, context, cancellation)

@@ -44,6 +44,7 @@ from ray_tasks.speech_steps import (
     step_without_speech,
 )
 from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow
+from ray_tasks.worker_metrics import CallMetrics, Recorder, Work
 from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
 Bytes = npt.NDArray[np.uint8]
@@ -60,16 +61,18 @@ class SpeechWorker:
     Args:
         config: Of the whole cluster; ``config.speech`` has the engine, its threads and its calls at a time.
         ask_redaction: Has a batch redacted by the Redaction workers.
+        recorder: Takes the metrics; Ray if None.
     """
 
-    def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync) -> None:
+    def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync, recorder: Recorder | None = None) -> None:
         speech, cache = config.speech, Path(config.weights_dir)
+        weights = speech.weights or DEFAULT_WEIGHTS
         self._engine = build_engine(
             speech.engine,
             cache,
             cast(Device, speech.device),
             speech.threads,
-            speech.weights or DEFAULT_WEIGHTS,
+            weights,
             speech.at_once,
         )
         self._vad = build_vad(cache)
@@ -79,6 +82,7 @@ class SpeechWorker:
             fingerprint(config),
             on_cpu("Speech", self._engine.device, speech.device),
         )
+        self._metrics = CallMetrics(self._engine.name, weights, recorder)
         self._key = load_or_create_key(Path(config.state_key_path))
         self._sealer = StateSealer(self._key)
         self._redact = ask_redaction
@@ -98,7 +102,8 @@ class SpeechWorker:
     async def step(self, expected: str, left_s: float, window: SpeechWindow) -> SpeechStep:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
         cancellation = Cancellation(left_s)
-        with ErrorBoundary("speech"):
+        work = Work.FINAL if window.final else Work.PARTIAL
+        with self._metrics.call(work), ErrorBoundary("speech"):
             self._facts.require(expected)
             samples = samples_of(window.pcm)
             state = (
@@ -119,6 +124,7 @@ class SpeechWorker:
             except NoSpeech:
                 sealed_state = self._sealed_tail(state.tail) if window.final else window.sealed_state
                 return step_without_speech(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ)
+            self._metrics.recognized(work, transcript.audio_s, transcript.compute_s)
             context = redaction_context(transcript.language, window)
             step = SpeechStep(
                 text=NO_TEXT,
@@ -148,12 +154,13 @@ class SpeechWorker:
         Its bytes come in pieces, as arrays because Ray does not copy those out of its shared memory.
         """
         cancellation = Cancellation(left_s)
-        with ErrorBoundary("speech"):
+        with self._metrics.call(Work.RECORDING), ErrorBoundary("speech"):
             self._facts.require(expected)
             limits = AudioLimits(max_bytes=CLEAN_BYTES)
             recording = EncodedRecording([piece.data for piece in pieces], limits, CLEAN_RECORDINGS)
             options = SpeechOptions(language=language or None, word_times=keep_redacted, cancellation=cancellation)
             transcript = await self._recognize_pieces(recording, options)
+            self._metrics.recognized(Work.RECORDING, transcript.audio_s, transcript.compute_s)
             context = redaction_context(transcript.language)
             texts = [segment.text for segment in transcript.segments]
             redactor = self._redactor(scope, cancellation)

@@ -54,6 +54,7 @@ class ClusterConfig:
         installation: Id of the installation that owns the applications; a part of their names.
         state_dir: Where a local cluster keeps its token, sockets and logs.
         allow_no_token: Whether a cluster may be joined that asks for no token.
+        metrics_port: Where a local cluster exports metrics, on loopback and without a token; 0 turns that off.
         image_pixels: Largest picture that a worker decodes.
         page_lines: Lines of print that one page may have.
         page_cpu_s: Seconds of CPU that the OCR models may take for one page.
@@ -72,6 +73,7 @@ class ClusterConfig:
     allow_no_token: bool = False
     dashboard: bool = True
     dashboard_port: int = 8265
+    metrics_port: int = 0
     num_cpus: float | None = None
     num_gpus: float | None = None
     object_store_bytes: int = 256 * 1024 * 1024

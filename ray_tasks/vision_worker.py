@@ -15,12 +15,13 @@ from models.redaction.types import NO_SCOPE, RedactionScope
 from models.vision.barcodes import ZxingBarcodeReader
 from models.vision.faces import YunetFaceDetector
 from models.vision.ocr import RapidOcrEngine
-from models.vision.ocr_models import OcrOptions
+from models.vision.ocr_models import RECOGNIZER, OcrOptions
 from models.vision.redact import Detectors, read_and_redact
 from models.vision.types import RedactedPage
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.freed_memory import give_back_freed_memory
 from ray_tasks.types import ClusterConfig
+from ray_tasks.worker_metrics import CallMetrics, Recorder, Work
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
 
@@ -30,9 +31,10 @@ class VisionWorker:
     Args:
         config: Of the whole cluster; ``config.vision`` has the device, the threads and the calls at a time.
         ask_redaction: Has a batch redacted by the Redaction workers.
+        recorder: Takes the metrics; Ray if None.
     """
 
-    def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync) -> None:
+    def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync, recorder: Recorder | None = None) -> None:
         vision = config.vision
         cuda = {"cpu": False, "cuda": True}.get(vision.device)
         options = OcrOptions(
@@ -47,6 +49,7 @@ class VisionWorker:
         self._facts = EngineFacts(
             engine.name, engine.device, fingerprint(config), on_cpu("Vision", engine.device, vision.device)
         )
+        self._metrics = CallMetrics(engine.name, Path(RECOGNIZER).stem, recorder)
         self._limits = replace(ImageLimits(), pixels=config.image_pixels, file_bytes=CLEAN_BYTES)
         self._key = load_or_create_key(Path(config.state_key_path))
         self._ask = ask_redaction
@@ -66,7 +69,7 @@ class VisionWorker:
     ) -> RedactedPage:
         """Decode, read and redact a picture; see ``Gateway.read_picture``."""
         cancellation = Cancellation(left_s)
-        with ErrorBoundary("vision"):
+        with self._metrics.call(Work.PICTURE), ErrorBoundary("vision"):
             self._facts.require(expected)
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope, cancellation)
             sealer = sealer_of(scope, self._key)

@@ -35,6 +35,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         allow_no_token=settings.ray.allow_no_token,
         dashboard=settings.ray.dashboard,
         dashboard_port=settings.ray.dashboard_port,
+        metrics_port=settings.ray.metrics_port,
         num_cpus=settings.ray.num_cpus,
         num_gpus=settings.ray.num_gpus,
         object_store_bytes=settings.ray.object_store_bytes,

@@ -199,6 +199,13 @@ def _addresses(settings: Settings) -> Iterator[ListenAddress]:
             f"The port {settings.ray.dashboard_port} of the Ray dashboard",
             "End the other process, or set VESTIBULE_RAY__DASHBOARD_PORT: 0 picks a free port.",
         )
+    if settings.ray.metrics_port and not settings.ray.address:
+        yield ListenAddress(
+            LOOPBACK,
+            settings.ray.metrics_port,
+            f"The port {settings.ray.metrics_port} of Ray's metrics",
+            "End the other process, or set VESTIBULE_RAY__METRICS_PORT: 0 turns them off.",
+        )
 
 
 def _bound(wanted: ListenAddress) -> socket.socket:

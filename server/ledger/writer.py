@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -69,6 +70,7 @@ class Ledger:
         self.clock = clock
         self._file = OpenFile(connection, path, memory_bytes)
         self._health = WriterHealth()
+        self._observe: Callable[[float], None] = _ignore
         self._queue = WriteQueue(QUEUE_LENGTH)
         self._closing = threading.Lock()
         self._closed = False
@@ -205,6 +207,10 @@ class Ledger:
         """How its last writes ended."""
         return self._health
 
+    def observe_commits(self, observe: Callable[[float], None]) -> None:
+        """Have the seconds of each transaction told, on the writer's thread; it must not raise."""
+        self._observe = observe
+
     def close(self) -> None:
         """Finish what was submitted, write the WAL into the file and close it. Safe to repeat."""
         with self._closing:
@@ -244,7 +250,9 @@ class Ledger:
             batch, item = self._queue.take(TRY_AGAIN_S if self._file.broken else None)
             self._open_if_due()
             if batch:
+                began = time.perf_counter()
                 self._note(self._file.settle(batch, self._queue.more))
+                self._observe(time.perf_counter() - began)
                 self._open_if_due()
             if isinstance(item, Alone):
                 item.run()
@@ -264,6 +272,10 @@ class Ledger:
     def _write_anew(self) -> None:
         with self._readers.paused():
             self._file.replace(rewrite)
+
+
+def _ignore(_seconds: float) -> None:
+    return None
 
 
 def _closed() -> ShuttingDown:

@@ -23,6 +23,12 @@ class Metrics:
         self.rpc_seconds = Histogram(
             "vestibule_rpc_seconds", "Duration of RPCs.", ["method"], buckets=_LATENCY_BUCKETS_S, registry=into
         )
+        self.rpc_errors = Counter(
+            "vestibule_rpc_errors",
+            "RPCs that ended with an error, by method and reason.",
+            ["method", "reason"],
+            registry=into,
+        )
         self.streams = Gauge("vestibule_open_streams", "Open conversation streams.", registry=into)
         self.refused_streams = Counter(
             "vestibule_refused_streams", "Streams that were refused, by reason.", ["reason"], registry=into
@@ -62,6 +68,18 @@ class Metrics:
         )
         self.jobs = Counter(
             "vestibule_jobs", "Attempts at jobs by kind and outcome.", ["kind", "outcome"], registry=into
+        )
+        self.waiting_jobs = Gauge(
+            "vestibule_waiting_jobs",
+            "Jobs that wait for their first or next attempt, by kind, counted each 30 s.",
+            ["kind"],
+            registry=into,
+        )
+        self.waiting_job_seconds = Gauge(
+            "vestibule_waiting_job_seconds",
+            "Age of the oldest of these jobs, by kind; 0 without one.",
+            ["kind"],
+            registry=into,
         )
         self.dead_letters = Counter(
             "vestibule_dead_letters", "Jobs that became dead letters, by kind.", ["kind"], registry=into
@@ -165,12 +183,24 @@ class Metrics:
             ["disk"],
             registry=into,
         )
+        self.ledger_commit_seconds = Histogram(
+            "vestibule_ledger_commit_seconds",
+            "From the start of a transaction of the ledger, which may hold many writes, to its end on the disk.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=into,
+        )
+        self.ledger_writable = Gauge(
+            "vestibule_ledger_writable", "0 while the disk refuses what the ledger commits, else 1.", registry=into
+        )
         self.lost_log_lines = Gauge(
             "vestibule_lost_log_lines",
             "Lines of the log since the start that could not be written: a full disk, or a pipe that nobody reads.",
             registry=into,
         )
         self.lost_log_lines.set_function(lost_lines)
+        self._add_records(into)
+
+    def _add_records(self, into: CollectorRegistry) -> None:
         self.sealed_releases = Counter(
             "vestibule_sealed_releases",
             "Requests for sealed values by outcome: released, repeated for a lost answer, or refused.",

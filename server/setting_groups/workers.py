@@ -87,6 +87,11 @@ class RaySettings(BaseModel):
     )
     dashboard: bool = Field(True, description="Whether a local cluster has its dashboard.")
     dashboard_port: Port = Field(8265, description="Port of the dashboard, on loopback; 0 picks one.")
+    metrics_port: Port = Field(
+        0,
+        description="Port at which a local cluster exports metrics of workers and of Serve, on loopback but without "
+        "a token; 0 turns that off.",
+    )
     num_cpus: Empty[float] = Field(None, description="Logical CPUs of a local cluster; empty means those there are.")
     num_gpus: Empty[float] = Field(None, description="Logical GPUs of a local cluster; empty means those there are.")
     object_store_bytes: int = Field(256 * MEBIBYTE, description="Shared memory of a local cluster.")

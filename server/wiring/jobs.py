@@ -105,6 +105,8 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
     kinds = [handler.kind for handler in handlers]
     shared.metrics.show(shared.metrics.jobs, kinds, JobOutcome)
     shared.metrics.show(shared.metrics.job_seconds, kinds)
+    shared.metrics.show(shared.metrics.waiting_jobs, kinds)
+    shared.metrics.show(shared.metrics.waiting_job_seconds, kinds)
     shared.metrics.show(shared.metrics.dead_letters, kinds)
     shared.metrics.show(shared.metrics.dropped_letters, kinds)
     _show_policies(shared.metrics, settings.retry.policies)

@@ -105,6 +105,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     kept = LogBounds(int(limits.spool_bytes * limits.client_audio_share), limits.client_kept_streams)
     spool = Spool(settings.spool_dir, keys, limit_bytes=limits.spool_bytes, client_logs=kept)
     room = _disk_room(settings, metrics)
+    _show_ledger(metrics, ledger)
     audit = AuditBook(ledger, settings.audit, settings.state_dir, clock, metadata.version("vestibule"), room.require)
     await audit.start(stack)
     upstreams = await build_upstreams(settings, ledger, metrics, SupervisedGateway(cluster), stack, clock)
@@ -163,6 +164,11 @@ def _console_certificate(settings: Settings, clock: Clock, metrics: Metrics) -> 
     if files is None or not settings.console.enabled:
         return None
     return ConsoleCertificate(files[0], clock, metrics, files[1])
+
+
+def _show_ledger(metrics: Metrics, ledger: Ledger) -> None:
+    ledger.observe_commits(metrics.ledger_commit_seconds.observe)
+    metrics.ledger_writable.set_function(lambda: float(ledger.health.refused_since is None))
 
 
 def _disk_room(settings: Settings, metrics: Metrics) -> DiskRoom:

@@ -11,6 +11,7 @@ from server.backup.hold import FilesHold
 from server.erasure.eraser import Eraser, LiveWork
 from server.erasure.retention import Retention
 from server.housekeeping import Housekeeping
+from server.jobs.waiting_metrics import WaitingJobs
 from server.records.reviews_metrics import WaitingRecords
 from server.records.sessions import Sessions
 from server.reports.delivery import ReportDelivery
@@ -64,7 +65,8 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     reports = build_report_delivery(settings, ledger, shared.metrics, clock)
     risk = RiskTrainer(ledger, clock, settings.risk, settings.idle_session_s, settings.state_dir)
     waiting = WaitingRecords(ledger, shared.metrics, clock)
-    parts = (retention, spool_key, waiting, shared.refusals)
+    queue = WaitingJobs(ledger, shared.metrics, clock, [handler.kind for handler in jobs.handlers])
+    parts = (retention, spool_key, waiting, queue, shared.refusals)
     housekeeping = Housekeeping(
         sessions,
         jobs.uploads,

@@ -46,7 +46,7 @@ def interceptors(
     return [
         *((FloodAccounts(guard),) if guard else ()),
         HookInterceptor(Telemetry(metrics)),
-        HookInterceptor(MapErrors()),
+        HookInterceptor(MapErrors(metrics)),
         HookInterceptor(Drain(lifecycle)),
         HookInterceptor(authenticate),
         HookInterceptor(CallLimits(limits, metrics)),

@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 
 from models import errors
 from server.observability.log import correlation_id, describe, get_logger
+from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
 
 DOMAIN = "vestibule"
@@ -60,6 +61,9 @@ def to_status(error: errors.VestibuleError, correlation_id: str = "") -> status_
 class MapErrors(CallHook):
     """Translates errors. It runs inside ``Telemetry``, so that the status is logged and counted."""
 
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
+
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Translate what the handler raises."""
@@ -68,14 +72,18 @@ class MapErrors(CallHook):
         except errors.VestibuleError as error:
             if isinstance(error, errors.InternalError):
                 log.error("internal_error", method=call.method, **describe(error))
-            await _abort(call, error)
+            await self._abort(call, error)
         except grpc.RpcError:
             raise  # already a status: grpc's own abort
         except Exception as error:  # every defect becomes INTERNAL here, and nowhere else
             if isinstance(error, grpc.aio.AbortError):
                 raise
             log.error("unexpected_error", method=call.method, **describe(error))
-            await _abort(call, errors.InternalError("The server has an internal error."))
+            await self._abort(call, errors.InternalError("The server has an internal error."))
+
+    async def _abort(self, call: Call, error: errors.VestibuleError) -> NoReturn:
+        self._metrics.rpc_errors.labels(call.method, error.reason.value).inc()
+        await _abort(call, error)
 
 
 async def _abort(call: Call, error: errors.VestibuleError) -> NoReturn:

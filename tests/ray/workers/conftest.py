@@ -11,13 +11,14 @@ from benchmarks._dense_pages import columns
 from models.media.clean import MediaLimits, clean
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
+from ray_tasks.processes import free_port
 from tests.ray.conftest import small_config
 
 
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Ray with the real workers."""
-    running = Cluster(small_config(tmp_path_factory.mktemp("cluster")))
+    """Ray with the real workers; it exports its metrics."""
+    running = Cluster(small_config(tmp_path_factory.mktemp("cluster"), metrics_port=free_port()))
     try:
         asyncio.run(running.start())
         yield running

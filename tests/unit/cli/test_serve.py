@@ -171,6 +171,7 @@ def test_a_folder_that_cannot_be_made_is_reported_in_one_line(
             "The port {} of the Ray dashboard",
             "VESTIBULE_RAY__DASHBOARD_PORT",
         ),
+        ({"ray": {"metrics_port": "{}"}}, "The port {} of Ray's metrics", "VESTIBULE_RAY__METRICS_PORT"),
         ({"quack": {"port": "{}"}}, "The port {} for analysts", "VESTIBULE_QUACK__PORT"),
         ({"console": {"port": "{}"}}, "The port {} of the console", "VESTIBULE_CONSOLE__PORT"),
     ],
@@ -200,6 +201,7 @@ def test_two_parts_of_the_server_cannot_share_a_port(tmp_path: Path, capsys: pyt
     [
         {"ray": {"dashboard_port": "{}", "dashboard": False}},
         {"ray": {"dashboard_port": "{}", "address": "192.0.2.1:6379"}},
+        {"ray": {"metrics_port": "{}", "address": "192.0.2.1:6379"}},
         {"quack": {"port": "{}", "enabled": False}},
         {"console": {"port": "{}", "enabled": False}},
     ],

@@ -23,6 +23,7 @@ from models.text import RawText, Recognition, RecognizedWord
 from ray_tasks import speech_worker
 from ray_tasks.engine_info import fingerprint
 from ray_tasks.types import ClusterConfig, SpeechStep, SpeechWindow, WorkerConfig
+from ray_tasks.worker_metrics import Recorder
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
 from tests.unit.vision.pictures import DATA
@@ -33,7 +34,13 @@ PCM = np.zeros(SAMPLE_RATE_HZ, "<f4").tobytes()
 class WorkerHarness:
     """A worker whose engine returns scripted texts, with the redactor in the same process."""
 
-    def __init__(self, folder: Path, texts: Sequence[str | RawText], patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        texts: Sequence[str | RawText],
+        patch: pytest.MonkeyPatch,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.contexts: list[RedactionContext] = []
         self.batches: list[list[RawText]] = []
         redactor = LocalRedactor(WordListClassifier({"tarn": "GIVEN_NAME"}))
@@ -62,7 +69,7 @@ class WorkerHarness:
             str(folder),
         )
         self.fingerprint = fingerprint(config)
-        self.worker = speech_worker.SpeechWorker(config, ask)
+        self.worker = speech_worker.SpeechWorker(config, ask, recorder)
         self.sealed_state = b""
 
     async def step(
@@ -73,12 +80,22 @@ class WorkerHarness:
         word_times: bool = False,
         scope: RedactionScope = NO_SCOPE,
     ) -> SpeechStep:
-        window = SpeechWindow(
-            PCM, final, self.sealed_state, "en", scope=scope, asked_for=asked_for, word_times=word_times
-        )
+        window = self.window(final=final, asked_for=asked_for, word_times=word_times, scope=scope)
         step = await self.worker.step(self.fingerprint, 60.0, window)
         self.sealed_state = step.sealed_state
         return step
+
+    def window(
+        self,
+        *,
+        final: bool = True,
+        asked_for: tuple[str, ...] = (),
+        word_times: bool = False,
+        scope: RedactionScope = NO_SCOPE,
+    ) -> SpeechWindow:
+        return SpeechWindow(
+            PCM, final, self.sealed_state, "en", scope=scope, asked_for=asked_for, word_times=word_times
+        )
 
     def kept(self) -> str:
         """The raw text that the sealed state holds."""

@@ -275,6 +275,17 @@ async def test_calls_are_counted_by_method_and_code() -> None:
     assert metrics.registry.get_sample_value("vestibule_rpcs_total", labels) == 1
 
 
+async def test_errors_are_counted_by_method_and_reason() -> None:
+    metrics = Metrics()
+    for error in (errors.NotFound("No."), errors.RedactionFailed(SECRET), KeyError(SECRET)):
+        async with serving(error, metrics=metrics) as channel:
+            await failure(channel)
+    (family,) = metrics.rpc_errors.collect()
+    counted = {sample.labels["reason"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
+    assert counted == {"NOT_FOUND": 1, "REDACTION_FAILED": 1, "INTERNAL": 1}
+    assert SECRET not in repr(family)
+
+
 async def test_new_calls_are_refused_while_the_server_stops() -> None:
     lifecycle = Lifecycle()
     lifecycle.begin_drain()
