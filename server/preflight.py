@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
@@ -21,7 +22,7 @@ from server.ledger.types import utc_now
 from server.runtime.folders import make_folder, make_private_folder, refuse_unfinished_restore
 from server.runtime.installation import ID_FILE, load_or_create_installation_id
 from server.settings import Settings, ray_token_is_turned_off
-from server.tls.files import certificates, check_files, files_of_console, read_file, read_files
+from server.tls.files import Expiry, certificates, check_files, files_of_console, read_file, read_files
 from server.validators import host_and_port, is_loopback
 
 LOOPBACK = "127.0.0.1"
@@ -33,10 +34,12 @@ class ListenAddress:
     """An address that the server will listen on.
 
     Attributes:
+        name: What it is for, a word or two.
         what: In the message, ``The port of the metrics``.
         hint: What to do when it is taken.
     """
 
+    name: str
     host: str
     port: int
     what: str
@@ -52,22 +55,8 @@ def check_settings(settings: Settings) -> None:
             INSTALLATION_ID_INVALID, or a reason that begins with TLS.
         Conflict: RESTORE_UNFINISHED.
     """
-    check_address(settings.address, allow_plaintext=settings.allow_plaintext or settings.tls.enabled)
-    if settings.tls.enabled:
-        check_files(read_files(settings.tls), utc_now())
-    check_development_secret(settings)
-    _check_console(settings)
-    _check_token_of_ray(settings)
-    checked_policies(settings.redaction.policy_file)
-    load_experiments(settings.experiments.file, settings.idle_session_s)
-    load_texts(settings.funnel_report.texts)
-    if not settings.ray.address:
-        cpus, gpus = settings.ray.num_cpus, settings.ray.num_gpus
-        check_fit(
-            (settings.speech, settings.vision, settings.redaction),
-            cpus=most_cpus() if cpus is None else cpus,
-            gpus=most_gpus() if gpus is None else gpus,
-        )
+    for check in (*SETTINGS_CHECKS, certificate_of_port, certificate_of_console):
+        check(settings)
     refuse_unfinished_restore(settings.data_dir, settings.state_dir)
     make_private_folder(settings.data_dir, "VESTIBULE_DATA_DIR", settings.ledger_path.name)
     make_private_folder(settings.state_dir, "VESTIBULE_STATE_DIR", ID_FILE)
@@ -83,8 +72,8 @@ def check_ports(settings: Settings) -> None:
         InvalidInput: ADDRESS_INVALID, this machine cannot listen there.
     """
     with ExitStack() as held:
-        for wanted in _addresses(settings):
-            held.enter_context(_bound(wanted))
+        for wanted in listen_addresses(settings):
+            held.enter_context(bound(wanted))
 
 
 def checked_policies(path: Path | None) -> str:
@@ -133,8 +122,14 @@ def check_development_secret(settings: Settings) -> None:
         )
 
 
-def _check_console(settings: Settings) -> None:
-    """Refuse a console without TLS where others could listen; plain text on purpose is for the gRPC port alone."""
+def check_console(settings: Settings) -> None:
+    """Refuse a login at an issuer that is not known, and a console without TLS where others could listen.
+
+    Plain text on purpose is for the gRPC port alone.
+
+    Raises:
+        InvalidInput: CONSOLE_SETTINGS_INVALID, PLAINTEXT_REFUSED or TLS_FILE_INVALID.
+    """
     if not settings.console.enabled:
         return
     if settings.console.oidc_client_id and not (settings.auth.jwks_url or settings.auth.jwks_file):
@@ -146,10 +141,7 @@ def _check_console(settings: Settings) -> None:
         )
     if settings.console.oidc_ca is not None:
         certificates(read_file(settings.console.oidc_ca, OIDC_CA), OIDC_CA)
-    files = files_of_console(settings.console, settings.tls)
-    if files is not None:
-        check_files(read_files(*files), utc_now(), files[1])
-    elif not settings.console.on_loopback:
+    if files_of_console(settings.console, settings.tls) is None and not settings.console.on_loopback:
         raise InvalidInput(
             "Without TLS the web console listens on loopback only.",
             reason=Reason.PLAINTEXT_REFUSED,
@@ -158,7 +150,12 @@ def _check_console(settings: Settings) -> None:
         )
 
 
-def _check_token_of_ray(settings: Settings) -> None:
+def check_token_of_ray(settings: Settings) -> None:
+    """Refuse a cluster of our own whose token is turned off, and one that is joined unless that was asked for.
+
+    Raises:
+        InvalidInput: RAY_WITHOUT_TOKEN.
+    """
     joined = settings.ray.address
     if ray_token_is_turned_off() and not (joined and settings.ray.allow_no_token):
         raise InvalidInput(
@@ -169,10 +166,59 @@ def _check_token_of_ray(settings: Settings) -> None:
         )
 
 
-def _addresses(settings: Settings) -> Iterator[ListenAddress]:
+def check_workers(settings: Settings) -> None:
+    """Refuse workers that do not fit into a cluster of our own on this machine.
+
+    Raises:
+        InvalidInput: WORKERS_DO_NOT_FIT.
+    """
+    if not settings.ray.address:
+        cpus, gpus = settings.ray.num_cpus, settings.ray.num_gpus
+        check_fit(
+            (settings.speech, settings.vision, settings.redaction),
+            cpus=most_cpus() if cpus is None else cpus,
+            gpus=most_gpus() if gpus is None else gpus,
+        )
+
+
+def certificate_of_port(settings: Settings) -> Expiry | None:
+    """Until when the TLS files of the gRPC port can be used; None for plain text.
+
+    Raises:
+        InvalidInput: TLS_FILE_INVALID, TLS_KEY_EXPOSED, TLS_KEY_MISMATCH or TLS_CERTIFICATE_EXPIRED.
+    """
+    return check_files(read_files(settings.tls), utc_now()) if settings.tls.enabled else None
+
+
+def certificate_of_console(settings: Settings) -> Expiry | None:
+    """The same of the web console; None also where it is off.
+
+    Raises:
+        InvalidInput: As ``certificate_of_port``.
+    """
+    files = files_of_console(settings.console, settings.tls) if settings.console.enabled else None
+    return None if files is None else check_files(read_files(*files), utc_now(), files[1])
+
+
+SETTINGS_CHECKS: Final[tuple[Callable[[Settings], object], ...]] = (
+    lambda settings: check_address(settings.address, allow_plaintext=settings.allow_plaintext or settings.tls.enabled),
+    check_development_secret,
+    check_console,
+    check_token_of_ray,
+    lambda settings: checked_policies(settings.redaction.policy_file),
+    lambda settings: load_experiments(settings.experiments.file, settings.idle_session_s),
+    lambda settings: load_texts(settings.funnel_report.texts),
+    check_workers,
+)
+"""What must hold of the settings and of the files that they name, but those of TLS. Each raises what is wrong."""
+
+
+def listen_addresses(settings: Settings) -> Iterator[ListenAddress]:
+    """The addresses on which a server with these settings listens."""
     host, port = host_and_port(settings.address)
-    yield ListenAddress(host.strip("[]"), port, "The address", "Set VESTIBULE_ADDRESS.")
+    yield ListenAddress("gRPC", host.strip("[]"), port, "The address", "Set VESTIBULE_ADDRESS.")
     yield ListenAddress(
+        "metrics",
         LOOPBACK,
         settings.metrics_port,
         f"The port {settings.metrics_port} of the metrics",
@@ -180,6 +226,7 @@ def _addresses(settings: Settings) -> Iterator[ListenAddress]:
     )
     if settings.quack.enabled:
         yield ListenAddress(
+            "analysts",
             LOOPBACK,
             settings.quack.port,
             f"The port {settings.quack.port} for analysts",
@@ -187,6 +234,7 @@ def _addresses(settings: Settings) -> Iterator[ListenAddress]:
         )
     if settings.console.enabled:
         yield ListenAddress(
+            "console",
             settings.console.host,
             settings.console.port,
             f"The port {settings.console.port} of the console",
@@ -194,6 +242,7 @@ def _addresses(settings: Settings) -> Iterator[ListenAddress]:
         )
     if settings.ray.dashboard and not settings.ray.address:
         yield ListenAddress(
+            "Ray dashboard",
             LOOPBACK,
             settings.ray.dashboard_port,
             f"The port {settings.ray.dashboard_port} of the Ray dashboard",
@@ -208,7 +257,13 @@ def _addresses(settings: Settings) -> Iterator[ListenAddress]:
         )
 
 
-def _bound(wanted: ListenAddress) -> socket.socket:
+def bound(wanted: ListenAddress) -> socket.socket:
+    """A socket that listens at an address, which shows that it is free. The caller closes it.
+
+    Raises:
+        Unavailable: ADDRESS_IN_USE.
+        InvalidInput: ADDRESS_INVALID, this machine cannot listen there.
+    """
     try:
         family, _type, _protocol, _name, address = socket.getaddrinfo(
             wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -43,9 +43,32 @@ def make_private_folder(folder: Path, setting: str, mark: str) -> None:
         InvalidInput: FOLDER_UNUSABLE as ``make_folder``; FOLDER_SHARED, others can enter it and it may not be narrowed.
     """
     make_folder(folder, setting)
+    if _is_to_be_narrowed(folder, setting, mark):
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) & 0o700)
+
+
+def check_private_folder(folder: Path, setting: str, mark: str) -> bool:
+    """Check what ``make_private_folder`` would find, without changing anything.
+
+    Returns:
+        Whether it would narrow the folder.
+
+    Raises:
+        InvalidInput: As ``make_private_folder``.
+    """
+    check_folder(folder, setting)
+    return folder.exists() and _is_to_be_narrowed(folder, setting, mark)
+
+
+def _is_to_be_narrowed(folder: Path, setting: str, mark: str) -> bool:
+    """Whether others can enter an existing folder.
+
+    Raises:
+        InvalidInput: FOLDER_SHARED, they can, and it may not be narrowed.
+    """
     found = folder.stat()
     if not found.st_mode & 0o077:
-        return
+        return False
     ours = found.st_uid == os.geteuid() and ((folder / mark).exists() or not any(folder.iterdir()))
     if not ours or found.st_mode & stat.S_ISVTX:
         raise InvalidInput(
@@ -53,7 +76,7 @@ def make_private_folder(folder: Path, setting: str, mark: str) -> None:
             reason=Reason.FOLDER_SHARED,
             hint=f"Set {setting} to a folder below it. The server makes that one for its own user alone.",
         )
-    folder.chmod(stat.S_IMODE(found.st_mode) & 0o700)
+    return True
 
 
 def make_folder(folder: Path, setting: str) -> None:
@@ -68,11 +91,38 @@ def make_folder(folder: Path, setting: str) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        _require_writable(folder)
     except OSError as exc:
-        raise InvalidInput(
-            f"The folder {folder} cannot be made or written to ({exc.strerror}).",
-            reason=Reason.FOLDER_UNUSABLE,
-            hint=f"Set {setting} to a folder that the user of this process may write to.",
-        ) from exc
+        raise _unusable(folder, setting, exc) from exc
+
+
+def check_folder(folder: Path, setting: str) -> None:
+    """Check that ``make_folder`` would succeed, without making anything.
+
+    Raises:
+        InvalidInput: FOLDER_UNUSABLE.
+    """
+    try:
+        _require_writable(nearest_existing(folder))
+    except OSError as exc:
+        raise _unusable(folder, setting, exc) from exc
+
+
+def nearest_existing(path: Path) -> Path:
+    """The path itself, or the nearest one above it that exists."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())
+
+
+def _require_writable(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _unusable(folder: Path, setting: str, exc: OSError) -> InvalidInput:
+    return InvalidInput(
+        f"The folder {folder} cannot be made or written to ({exc.strerror}).",
+        reason=Reason.FOLDER_UNUSABLE,
+        hint=f"Set {setting} to a folder that the user of this process may write to.",
+    )
