@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -65,8 +65,19 @@ class MailSender:
             Unavailable: Another attempt may succeed.
             InternalError: No other attempt would, or some of the recipients were refused.
         """
+        await self._attempt(lambda: self._deliver(message))
+
+    async def check(self) -> None:
+        """Connect and log in as for a message, without sending one.
+
+        Raises:
+            Unavailable, InternalError: As ``send``.
+        """
+        await self._attempt(self._only_connect)
+
+    async def _attempt(self, deliver: Callable[[], int]) -> None:
         try:
-            error = await answer_of_thread(lambda: self._try(message), "mail", LONGEST_S)
+            error = await answer_of_thread(lambda: self._try(deliver), "mail", LONGEST_S)
         except TimeoutError as exc:
             raise Unavailable("The mail server is too slow.", reason=self._reasons.not_sent) from exc
         except ValueError as exc:  # a host or an address that cannot be encoded
@@ -75,10 +86,14 @@ class MailSender:
         if error is not None:
             raise error
 
-    def _try(self, message: EmailMessage) -> VestibuleError | None:
-        """Deliver a message; returns why that failed."""
+    def _try(self, deliver: Callable[[], int]) -> VestibuleError | None:
+        """Deliver a message; returns why that failed.
+
+        Args:
+            deliver: Returns how many recipients were refused, if not all.
+        """
         try:
-            refused = self._deliver(message)
+            refused = deliver()
         except smtplib.SMTPAuthenticationError as exc:
             return self._failure(exc.smtp_code, "refuses the login")
         except smtplib.SMTPResponseException as exc:
@@ -97,6 +112,10 @@ class MailSender:
         """Returns how many recipients were refused, if not all."""
         with self._connected() as connection:
             return len(connection.send_message(message))
+
+    def _only_connect(self) -> int:
+        with self._connected():
+            return 0
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
