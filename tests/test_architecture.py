@@ -19,6 +19,7 @@ BROAD_EXCEPT_EDGES = {
     "server/rpc/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
     "server/ledger/write_queue.py",  # the writer's thread hands whatever a function raised to whoever waits for it
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction
+    "server/doctor/run.py",  # a check that fails must not hide what the others find
     "server/housekeeping.py",  # one work that fails must not end the others
     "server/runtime/daemon_thread.py",  # the thread hands whatever the work raised to whoever waits for it
     "server/rpc/flood_guard.py",  # nobody waits for its thread, which has to go on
@@ -235,7 +236,7 @@ ORDER = {
     "server": (
         "validators times key_places languages observability runtime flows ledger sealed funnel experiments alerts "
         "reports breakers llm setting_groups risk settings access rpc records tls preflight cluster_config analytics "
-        "sandbox uploads erasure backup housekeeping jobs streaming services grpc_server console wiring app cli "
+        "sandbox uploads erasure backup housekeeping jobs streaming services grpc_server console wiring app doctor cli "
         "operations"
     ),
 }

@@ -15,6 +15,7 @@ from server.cli import (
     console,
     demo_command,
     dlq,
+    doctor,
     erase,
     events,
     experiments,
@@ -69,7 +70,7 @@ def cli() -> None:
 
     \b
     Try it:            vestibule demo
-    Run it:            vestibule serve
+    Run it:            vestibule doctor, vestibule serve
     Talk to it:        vestibule talk --type
     Look at it:        vestibule console
     Ask it:            vestibule status, sessions, reviews, funnel, risk, experiments, sql, dlq, breakers, audit, erase
@@ -84,7 +85,7 @@ def cli() -> None:
 
 
 for command in (
-    *(serve.serve, demo_command.demo, weights.models),
+    *(serve.serve, doctor.doctor, demo_command.demo, weights.models),
     *(
         status.status,
         console.console,

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
+from server.cli.server_settings import server_options, server_overrides
+
 
 @click.command(short_help="Run the server until SIGTERM or Ctrl-C.")
-@click.option("--address", metavar="HOST:PORT", help="Where to listen; port 0 picks one.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="The ledger and redacted pictures.")
-@click.option("--state-dir", type=click.Path(path_type=Path), help="Spool, keys, tokens and logs.")
-@click.option("--ray-address", metavar="ADDRESS", help="Join this Ray cluster instead of starting a local one.")
-@click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level that is logged."
-)
-@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any other setting; can be repeated.")
-def serve(assignments: tuple[str, ...], ray_address: str | None, **options: Any) -> None:
+@server_options
+def serve(**options: Any) -> None:
     """Run the server: gRPC, the Ray workers, the ledger and the endpoint for analysts.
 
     It prints one line when it is ready. SIGTERM or Ctrl-C ends it: calls in hand may finish, accepted work is kept and
@@ -31,17 +25,13 @@ def serve(assignments: tuple[str, ...], ray_address: str | None, **options: Any)
       vestibule serve --set speech.engine=openai-whisper --set limits.upload_bytes=5000000
       VESTIBULE_LLM_BASE_URL=https://llm.example.com/v1 VESTIBULE_LLM_API_KEY=... vestibule serve
     """
-    from server.cli.config import load_settings, nest
+    from server.cli.config import load_settings
     from server.cli.weights import ensure_weights, needed_weights
     from server.observability.log import report_lost_lines
     from server.observability.standard_error import queue_standard_error
     from server.settings import prepare_process, unknown_variables
 
-    overrides = nest(assignments)
-    overrides |= {name: value for name, value in options.items() if value is not None}
-    if ray_address is not None:
-        overrides.setdefault("ray", {})["address"] = ray_address
-    settings = load_settings(overrides)
+    settings = load_settings(server_overrides(**options))
     for name, similar in unknown_variables(settings.secrets_dir).items():
         click.echo(f"Warning: {name} is no setting and is ignored.{similar and f' There is {similar}.'}", err=True)
     queue_standard_error(report_lost_lines)

@@ -19,9 +19,11 @@ from ray_tasks.deployments import deployment
 from ray_tasks.serve_client import call
 from ray_tasks.types import WorkerConfig
 from server.cli.demo.proof import files_below
+from server.doctor.ray_version import check_ray
 from tests.eventually import eventually
 from tests.fakes.probe import Probe
 from tests.ray.conftest import small_config
+from tests.unit.doctor.situations import situation
 
 SECRET = "John Carter"
 STARTS_S = 180.0
@@ -65,6 +67,15 @@ def probe(bare: Cluster) -> Any:
 
 def test_a_cluster_of_ours_refuses_calls_without_its_token(bare: Cluster) -> None:
     require_token(bare.address)
+
+
+def test_a_cluster_says_which_release_it_runs_to_whoever_has_its_token(
+    bare: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = situation(tmp_path, ray={"address": bare.address})
+    assert [(each.level, each.subject) for each in check_ray(looked_at)] == [("ok", "Ray"), ("ok", "Ray cluster")]
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    assert [each.reason for each in check_ray(looked_at)] == ["", "CLUSTER_UNAVAILABLE"]
 
 
 async def test_fractions_of_a_gpu_are_scheduled(bare: Cluster) -> None:
