@@ -21,7 +21,7 @@ def check_ledger(situation: Situation) -> Iterator[Finding]:
     if not path.exists():
         yield ok(SUBJECT, "There is none yet; the first start makes it.")
     elif situation.server is not None:
-        yield ok(SUBJECT, f"It is in use by the running server ({user}), which brought it to its own schema.")
+        yield ok(SUBJECT, f"It is in use by the running server, {user}, which brought it to its own schema.")
     elif user is not None:
         hint = "A server cannot start until that process ends. Analysts attach with `vestibule sql` or Quack instead."
         yield problem(SUBJECT, f"It is in use by {user}, which does not look like a server.", hint)

@@ -77,10 +77,10 @@ def _beside_server(
     subject: str, wanted: ListenAddress, there: list[Listener], family: set[int], server: LedgerUser
 ) -> Finding:
     if any(one.pid in family for one in there):
-        return ok(subject, f"The running server listens there ({server}).")
+        return ok(subject, f"The running server listens there: {server}.")
     if not there:
         hint = "Wait a minute if it was just started. Else compare these settings with those of the server."
-        return warning(subject, f"The running server does not listen there ({server}).", hint)
+        return warning(subject, f"The running server, {server}, does not listen there.", hint)
     if all(one.pid is None for one in there):
         hint = "Run this command as root or as the user of the server to see which one."
         return warning(subject, "It is in use by a process of another user, perhaps the server.", hint)
