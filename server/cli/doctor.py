@@ -13,7 +13,7 @@ from server.cli.output import FAILED, show_json
 from server.cli.server_settings import server_options, server_overrides
 
 if TYPE_CHECKING:
-    from server.doctor.findings import Finding
+    from server.doctor.results import Finding
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -51,8 +51,8 @@ def _findings(overrides: dict[str, Any]) -> list[Finding]:
     from server.settings import prepare_process
 
     prepare_process()  # before the checks import gRPC and NumPy
-    from server.doctor.findings import Situation, problem
     from server.doctor.ledger_user import find_ledger_user
+    from server.doctor.results import Situation, problem
     from server.doctor.run import run_checks
     from server.ledger.types import utc_now
 

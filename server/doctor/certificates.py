@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from models.errors import VestibuleError
-from server.doctor.findings import Finding, Situation, ok, refused, warning
+from server.doctor.results import Finding, Situation, ok, refused, warning
 from server.preflight import certificate_of_console, certificate_of_port
 from server.settings import Settings
 from server.tls.files import Expiry

@@ -7,7 +7,6 @@ from typing import Final
 
 from server.doctor.certificates import check_certificates
 from server.doctor.disks import check_disks
-from server.doctor.findings import Check
 from server.doctor.folders import check_folders
 from server.doctor.ledger import check_ledger
 from server.doctor.machine import check_machine
@@ -16,6 +15,7 @@ from server.doctor.other_servers import check_other_servers
 from server.doctor.ports import check_ports
 from server.doctor.private_files import check_private_files
 from server.doctor.ray_version import check_ray
+from server.doctor.results import Check
 from server.doctor.setting_values import check_setting_values
 from server.doctor.system_time import check_system_time
 from server.doctor.weights import check_weights

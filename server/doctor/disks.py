@@ -9,7 +9,7 @@ from typing import Final
 
 from models.amounts import size_text
 from models.reasons import Reason
-from server.doctor.findings import Finding, Level, Situation, ok, warning
+from server.doctor.results import Finding, Level, Situation, ok, warning
 from server.runtime.disk_room import HINT, Disk, DiskRoom
 from server.runtime.folders import nearest_existing
 from server.settings import Settings

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from models.errors import VestibuleError
-from server.doctor.findings import Finding, Situation, ok, problem, refused, warning
+from server.doctor.results import Finding, Situation, ok, problem, refused, warning
 from server.runtime.folders import check_folder, check_private_folder, nearest_existing, refuse_unfinished_restore
 from server.runtime.installation import ID_FILE
 

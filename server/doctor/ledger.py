@@ -7,7 +7,7 @@ from typing import Final
 
 from models.errors import VestibuleError
 from models.reasons import Reason
-from server.doctor.findings import Finding, Level, Situation, ok, problem, refused
+from server.doctor.results import Finding, Level, Situation, ok, problem, refused
 from server.ledger.copied import opened_copy
 from server.ledger.migrate import require_newest
 from server.ledger.migrations import ALL

@@ -11,7 +11,7 @@ from typing import Final
 import psutil
 
 from ray_tasks.resources import check_fit
-from server.doctor.findings import Finding, Situation, ok, warning
+from server.doctor.results import Finding, Situation, ok, warning
 from server.runtime.descriptors import OWN_DESCRIPTORS
 
 GIGABYTE: Final = 1_000_000_000

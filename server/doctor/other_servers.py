@@ -19,7 +19,7 @@ import httpx2
 from models.errors import VestibuleError
 from server.alerts.smtp import MailSender, MailServer, domain_of
 from server.alerts.types import ALERT_REASONS
-from server.doctor.findings import Finding, Level, Situation, ok, problem, refused, warning
+from server.doctor.results import Finding, Level, Situation, ok, problem, refused, warning
 from server.runtime.daemon_thread import answer_of_thread
 from server.setting_groups.sending import SendingSettings
 from server.settings import Settings

@@ -12,13 +12,13 @@ import psutil
 
 from models.errors import VestibuleError
 from models.reasons import Reason
-from server.doctor.findings import Finding, Situation, ok, problem, refused, warning
 from server.doctor.ledger_user import LedgerUser
+from server.doctor.results import Finding, Situation, ok, problem, refused, warning
 from server.preflight import ListenAddress, bound, listen_addresses
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListeningSocket:
     """A socket on which some process listens.
 
     Attributes:
@@ -47,7 +47,7 @@ class Listener:
 
 def check_ports(situation: Situation) -> Iterator[Finding]:
     """Look at each address. While no server runs, it is taken for a moment to see whether that is possible."""
-    listeners = all_listeners()
+    listeners = listening_sockets()
     family = situation.server.family() if situation.server else set()
     with ExitStack() as held:
         for wanted in listen_addresses(situation.settings):
@@ -62,19 +62,21 @@ def check_ports(situation: Situation) -> Iterator[Finding]:
                 yield _without_server(subject, wanted, listeners, held)
 
 
-def all_listeners() -> list[Listener]:
+def listening_sockets() -> list[ListeningSocket]:
     """Every listening TCP socket of this machine that can be seen."""
     try:
         connections = psutil.net_connections("tcp")
     except psutil.Error:  # macOS tells root alone
         return []
     return [
-        Listener(c.laddr.ip, c.laddr.port, c.pid) for c in connections if c.laddr and c.status == psutil.CONN_LISTEN
+        ListeningSocket(c.laddr.ip, c.laddr.port, c.pid)
+        for c in connections
+        if c.laddr and c.status == psutil.CONN_LISTEN
     ]
 
 
 def _beside_server(
-    subject: str, wanted: ListenAddress, there: list[Listener], family: set[int], server: LedgerUser
+    subject: str, wanted: ListenAddress, there: list[ListeningSocket], family: set[int], server: LedgerUser
 ) -> Finding:
     if any(one.pid in family for one in there):
         return ok(subject, f"The running server listens there: {server}.")
@@ -87,7 +89,7 @@ def _beside_server(
     return problem(subject, f"It is in use by {there[0].owner}, and not by the running server.", wanted.hint)
 
 
-def _without_server(subject: str, wanted: ListenAddress, listeners: list[Listener], held: ExitStack) -> Finding:
+def _without_server(subject: str, wanted: ListenAddress, listeners: list[ListeningSocket], held: ExitStack) -> Finding:
     try:
         held.enter_context(bound(wanted))
     except VestibuleError as error:

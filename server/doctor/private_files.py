@@ -10,7 +10,7 @@ from typing import Final
 
 from server.access.audit import KEY_FILE as AUDIT_KEY_FILE
 from server.access.audit import SUBJECTS_KEY_FILE, load_or_create_key, load_or_create_subjects_key
-from server.doctor.findings import Finding, Situation, ok, problem, warning
+from server.doctor.results import Finding, Situation, ok, problem, warning
 from server.settings import Settings
 from server.uploads.keys import KEY_FILE as SPOOL_KEY_FILE
 from server.uploads.keys import load_or_create_spool_keys

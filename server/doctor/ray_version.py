@@ -12,7 +12,7 @@ from typing import Final
 from models.child_python import child_python
 from ray_tasks.processes import check_listens
 from ray_tasks.tested_ray import TESTED
-from server.doctor.findings import Finding, Level, Situation, ok, problem, warning
+from server.doctor.results import Finding, Level, Situation, ok, problem, warning
 
 JOIN_S: Final = 5.0
 ASK_S: Final = 14.0

@@ -8,7 +8,7 @@ from typing import Final
 
 from models.errors import VestibuleError
 from server.doctor.checks import CHECKS, NamedCheck
-from server.doctor.findings import Finding, Situation, problem, refused
+from server.doctor.results import Finding, Situation, problem, refused
 from server.runtime.daemon_thread import answer_of_thread
 
 LONGEST_S: Final = 20.0

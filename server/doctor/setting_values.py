@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models.errors import VestibuleError
-from server.doctor.findings import Finding, Situation, ok, refused, warning
+from server.doctor.results import Finding, Situation, ok, refused, warning
 from server.flows.catalogue import Flows
 from server.flows.loader import load_folder, shipped_flows
 from server.preflight import SETTINGS_CHECKS

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from server.access.audit_head import HEAD_FILE
-from server.doctor.findings import Finding, Situation, ok, problem, warning
+from server.doctor.results import Finding, Situation, ok, problem, warning
 from server.settings import Settings
 from server.times import shown_length
 

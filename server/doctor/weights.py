@@ -8,7 +8,7 @@ from pathlib import Path
 from models.amounts import size_text
 from models.errors import WeightsError
 from models.weights.store import ALL, locate, verify
-from server.doctor.findings import Finding, Situation, ok, problem, refused, warning
+from server.doctor.results import Finding, Situation, ok, problem, refused, warning
 from server.runtime.disk_room import free_bytes
 from server.runtime.folders import nearest_existing
 

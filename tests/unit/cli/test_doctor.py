@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 import server.doctor.run
 from server.cli.main import cli
 from server.doctor.checks import NamedCheck
-from server.doctor.findings import Finding, Situation, ok, problem, warning
 from server.doctor.ports import check_ports
+from server.doctor.results import Finding, Situation, ok, problem, warning
 
 
 def doctor(*arguments: str) -> Result:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from server.doctor.findings import Check, Finding, Level, Situation
 from server.doctor.ledger_user import LedgerUser
+from server.doctor.results import Check, Finding, Level, Situation
 from server.settings import Settings
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)

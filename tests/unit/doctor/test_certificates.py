@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.doctor.certificates import check_certificates
-from server.doctor.findings import Situation
+from server.doctor.results import Situation
 from tests.certificates import Issued, issue
 from tests.unit.doctor.situations import only, situation
 

@@ -13,9 +13,9 @@ import duckdb
 import pytest
 
 from models.child_python import child_python
-from server.doctor.findings import Situation
 from server.doctor.ledger import check_ledger
 from server.doctor.ledger_user import LedgerUser, find_ledger_user
+from server.doctor.results import Situation
 from server.ledger.connection import connect
 from server.ledger.migrate import migrate
 from server.ledger.migrations import ALL

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from server.doctor import other_servers
-from server.doctor.findings import Finding
 from server.doctor.other_servers import Service, check_other_servers, reach, services
+from server.doctor.results import Finding
 from tests.certificates import Issued, issue
 from tests.eventually import eventually
 from tests.smtp_server import PASSWORD, USER, Mailbox, smtp_server

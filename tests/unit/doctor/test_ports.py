@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.doctor.ledger_user import LedgerUser
-from server.doctor.ports import Listener, check_ports
+from server.doctor.ports import ListeningSocket, check_ports
 from server.preflight import ListenAddress
 from tests.unit.doctor.situations import bad, lines, only, situation
 
@@ -91,13 +91,13 @@ def test_beside_the_server_a_port_of_another_program_is_a_problem(tmp_path: Path
     ],
 )
 def test_which_listener_stands_in_the_way(ip: str, port: int, host: str, takes: bool) -> None:
-    assert Listener(ip, port, None).takes(ListenAddress("x", host, 1, "", "")) is takes
+    assert ListeningSocket(ip, port, None).takes(ListenAddress("x", host, 1, "", "")) is takes
 
 
 def test_a_port_of_a_process_that_cannot_be_seen_is_no_problem_beside_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.doctor.ports.all_listeners", lambda: [Listener("127.0.0.1", 9464, None)])
+    monkeypatch.setattr("server.doctor.ports.listening_sockets", lambda: [ListeningSocket("127.0.0.1", 9464, None)])
     found = only(check_ports, situation(tmp_path, user=OURS, metrics_port=9464), "port 9464 (metrics)")
     assert found.level == "warning"
     assert "user of the server" in found.hint

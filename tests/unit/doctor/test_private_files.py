@@ -9,8 +9,8 @@ import pytest
 
 from server.access.audit import load_or_create_key, load_or_create_subjects_key
 from server.doctor.checks import NamedCheck
-from server.doctor.findings import Situation
 from server.doctor.private_files import check_private_files
+from server.doctor.results import Situation
 from server.doctor.run import run_checks
 from server.uploads.keys import load_or_create_spool_keys
 from tests.unit.doctor.situations import bad, lines, only, situation

@@ -10,7 +10,7 @@ from pathlib import Path
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.doctor.checks import CHECKS, NamedCheck
-from server.doctor.findings import Finding, Level, Situation, ok
+from server.doctor.results import Finding, Level, Situation, ok
 from server.doctor.run import run_checks
 from tests.unit.doctor.situations import bad, lines, situation
 
