@@ -24,8 +24,8 @@ def check_private_files(situation: Situation) -> Iterator[Finding]:
     settings = situation.settings
     there = key_files(settings.state_dir)
     wrong = [finding for path in there if (finding := _problem_of(path)) is not None]
+    wrong += _lost_keys(settings)
     yield from wrong
-    yield from _lost_keys(settings)
     if not wrong:
         _parse_keys(settings)
         found = f"{len(there)} files, each for its owner alone."

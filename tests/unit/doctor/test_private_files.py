@@ -13,7 +13,7 @@ from server.doctor.private_files import check_private_files
 from server.doctor.results import Situation
 from server.doctor.run import run_checks
 from server.uploads.keys import load_or_create_spool_keys
-from tests.unit.doctor.situations import bad, lines, only, situation
+from tests.unit.doctor.situations import lines, only, situation
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_key_that_cannot_be_read_is_a_problem(started: Situation, monkeypatch:
 @pytest.mark.parametrize("name", ["audit.key", "subjects.key", "spool.key"])
 def test_a_ledger_whose_keys_are_lost_is_a_problem(started: Situation, name: str) -> None:
     (started.settings.state_dir / name).unlink()
-    found = bad(check_private_files(started))
+    found = list(check_private_files(started))
     assert [(each.level, name in each.found) for each in found] == [("problem", True)]
     assert not (started.settings.state_dir / name).exists(), "a doctor makes no key"
 
