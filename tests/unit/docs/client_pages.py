@@ -35,6 +35,12 @@ def files(name: str) -> dict[str, str]:
     return dict(FILE.findall(page(name)))
 
 
+def lock_of(name: str) -> Path:
+    """The exact packages of a page's client."""
+    own = HERE / "node" / Path(name).stem / "package-lock.json"
+    return own if own.exists() else HERE / "node" / "package-lock.json"
+
+
 def built(name: str, folder: Path, *replaced: tuple[str, str]) -> Path:
     """The client of a page in a new folder, set up by the first commands of the page.
 
@@ -48,7 +54,7 @@ def built(name: str, folder: Path, *replaced: tuple[str, str]) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, encoding="utf-8")
     (folder / "vestibule").symlink_to(ROOT)
-    shutil.copy(HERE / "node" / "package-lock.json", folder)
+    shutil.copy(lock_of(name), folder)
     tools = folder / "tools"
     tools.mkdir()
     for tool, command in (("protoc", f"{sys.executable} -m grpc_tools.protoc"), ("python", sys.executable)):

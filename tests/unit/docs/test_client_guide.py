@@ -19,6 +19,7 @@ from vestibule.v1 import conversation_pb2, session_pb2
 from models.reasons import Reason
 from server.cli.talk import client
 from server.grpc_server import KEEPALIVE
+from tests.unit.docs.client_pages import files, lock_of
 from tests.unit.docs.pages import ROOT, page
 
 GUIDE = "\n".join(page(f"docs/clients/{file.name}") for file in sorted((ROOT / "docs" / "clients").glob("*.md")))
@@ -37,10 +38,10 @@ def code(language: str) -> str:
     return str(found)
 
 
-def test_the_clients_are_built_with_the_packages_of_the_lock_file() -> None:
-    shown = json.loads(source("package.json"))
-    lock = ROOT / "tests" / "unit" / "docs" / "node" / "package-lock.json"
-    locked = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+@pytest.mark.parametrize("name", ["typescript.md", "browsers.md"])
+def test_the_clients_are_built_with_the_packages_of_the_lock_file(name: str) -> None:
+    shown = json.loads(files(name)["package.json"])
+    locked = json.loads(lock_of(name).read_text(encoding="utf-8"))["packages"]
     assert {name: locked[""][name] for name in ("dependencies", "devDependencies")} == {
         name: shown[name] for name in ("dependencies", "devDependencies")
     }
