@@ -129,7 +129,7 @@ class WebClient:
     async def stream(self, method: str, request: Message, content_type: str = BINARY) -> AsyncIterator[Stream]:
         """A call with a stream of answers."""
         content = base64.b64encode(frame(request)) if content_type == TEXT else frame(request)
-        headers = {**self._headers, "content-type": content_type}
+        headers = {**self._headers, "content-type": content_type, "accept": content_type}
         if content_type == CONNECT_STREAM:
             headers["connect-protocol-version"] = "1"
         async with self._http.stream("POST", _path(method), content=content, headers=headers) as response:

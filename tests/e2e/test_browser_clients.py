@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 import subprocess
 import sys
 import uuid
@@ -86,7 +87,8 @@ async def _watched_until_it_ends(client: WebClient, session_id: str, content_typ
         first = await stream.next(session_pb2.WatchSessionResponse)
         assert first is not None
         assert first.session.state != common_pb2.SESSION_STATE_ABANDONED
-        await client.call("SessionService/AbandonSession", session_pb2.AbandonSessionRequest(session_id=session_id))
+        end = session_pb2.AbandonSessionRequest(session_id=session_id)
+        assert (await client.call("SessionService/AbandonSession", end)).status == 0
         while (message := await stream.next(session_pb2.WatchSessionResponse)) is not None:
             last = message
         assert last.session.state == common_pb2.SESSION_STATE_ABANDONED
@@ -188,7 +190,8 @@ async def test_only_pages_of_the_named_origin_may_call(server: Server, tmp_path:
         for origin in (f"{ORIGIN}.example.net", "https://example.com", "http://app.example.com", "null"):
             refused = await http.options(path, headers=asks | {"origin": origin})
             assert "access-control-allow-origin" not in refused.headers
-        exposed = await WebClient(http, None, ORIGIN).post("SessionService/StartSession", frame(), BINARY)
+        request = frame(session_pb2.StartSessionRequest(request_id=str(uuid.uuid4())))
+        exposed = await WebClient(http, None, ORIGIN).post("SessionService/StartSession", request, BINARY)
         assert "grpc-status-details-bin" in exposed.headers["access-control-expose-headers"]
 
 
@@ -228,8 +231,10 @@ def pages(folder: Path) -> Iterator[str]:
 @needs_chromium
 async def test_a_page_of_another_origin_watches_a_session(server: Server, tmp_path: Path) -> None:
     key = key_of(server)
-    (tmp_path / "index.html").write_text((HERE / "grpc_web_page.html").read_text(encoding="utf-8"), encoding="utf-8")
-    with pages(tmp_path) as origin, pages(tmp_path) as another:
+    site = tmp_path / "site"
+    site.mkdir()
+    shutil.copy(HERE / "grpc_web_page.html", site / "index.html")
+    with pages(site) as origin, pages(site) as another:
         async with proxied(server, tmp_path, origin) as proxy, proxy.client() as http:
             client = WebClient(http, key)
             session_id = await session_of(client)
@@ -237,11 +242,11 @@ async def test_a_page_of_another_origin_watches_a_session(server: Server, tmp_pa
             arguments = [f"{proxy.url}/vestibule.v1.SessionService/WatchSession", key, watch]
             async with page_of_a_browser(insecure=True) as page:
                 await page.goto(origin)
-                await page.evaluate("arguments => { watch(...arguments) }", arguments)
+                await page.evaluate("given => { watch(...given) }", arguments)
                 await page.wait_for_function("messages.length > 0")
                 assert await page.evaluate("trailers") is None, "the stream goes on"
                 end = session_pb2.AbandonSessionRequest(session_id=session_id)
-                await client.call("SessionService/AbandonSession", end)
+                assert (await client.call("SessionService/AbandonSession", end)).status == 0
                 await page.wait_for_function("trailers !== null")
                 received = await page.evaluate("messages")
                 assert "grpc-status:0" in await page.evaluate("trailers")
@@ -250,7 +255,7 @@ async def test_a_page_of_another_origin_watches_a_session(server: Server, tmp_pa
             async with page_of_a_browser(insecure=True, expected=("CORS", "ERR_FAILED")) as page:
                 await page.goto(another)
                 with pytest.raises(Exception, match="Failed to fetch"):
-                    await page.evaluate("arguments => watch(...arguments)", arguments)
+                    await page.evaluate("given => watch(...given)", arguments)
 
 
 @needs_chromium
