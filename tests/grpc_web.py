@@ -72,7 +72,7 @@ class Answer:
 
 def _reason(details: Mapping[str, bytes]) -> str:
     info = details["type.googleapis.com/google.rpc.ErrorInfo"]
-    return error_details_pb2.ErrorInfo.FromString(info).reason
+    return str(error_details_pb2.ErrorInfo.FromString(info).reason)
 
 
 def answer(response: httpx2.Response) -> Answer:

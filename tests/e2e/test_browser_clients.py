@@ -20,10 +20,9 @@ import grpc
 import grpc.aio
 import pytest
 from vestibule.v1 import common_pb2, conversation_pb2, media_pb2, session_pb2
-from vestibule.v1.conversation_pb2_grpc import ConversationServiceStub
 
 from tests.e2e.browser import needs_chromium, page_of_a_browser
-from tests.e2e.harness import DATA, Server
+from tests.e2e.harness import DATA, App, Server
 from tests.envoy_proxy import ORIGIN, Proxy, envoy, needs_envoy
 from tests.grpc_web import BINARY, CONNECT, CONNECT_STREAM, TEXT, WebClient, connect_error, connect_reason, frame
 from tests.unit.docs.client_pages import NO_NODE, built
@@ -201,14 +200,19 @@ async def test_grpc_passes_with_streams_in_both_directions(server: Server, tmp_p
         config = conversation_pb2.ConverseConfig(session_id=await session_of(WebClient(http, key[0][1][7:])))
         text = conversation_pb2.TypedText(text="I am Maria Lopez, here to read the meter.")
         credentials = grpc.ssl_channel_credentials(proxy.ca.pem)
+        configured, finals = asyncio.Event(), []
+
+        async def sent() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+            yield conversation_pb2.ConverseRequest(config=config)
+            await configured.wait()  # it answers before the client has sent everything
+            yield conversation_pb2.ConverseRequest(text=text)
+
         async with grpc.aio.secure_channel(proxy.address, credentials) as channel:
-            call = ConversationServiceStub(channel).Converse(metadata=key)
-            await call.write(conversation_pb2.ConverseRequest(config=config))
-            configured = await call.read()
-            assert configured.HasField("configured"), "it answers before the client has sent everything"
-            await call.write(conversation_pb2.ConverseRequest(text=text))
-            await call.done_writing()
-            finals = [one.final.text.value async for one in call if one.HasField("final")]
+            async for one in App(channel).conversations.Converse(sent(), metadata=key):
+                if one.HasField("configured"):
+                    configured.set()
+                if one.HasField("final"):
+                    finals.append(one.final.text.value)
     assert finals == ["I am [REDACTED_NAME], here to read the meter."]
 
 

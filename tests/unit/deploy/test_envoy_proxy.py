@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -16,7 +17,6 @@ import httpx2
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from vestibule.v1 import session_pb2
-from vestibule.v1.session_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
 
 from tests.certificates import Issued, issue
 from tests.envoy_proxy import FILES, Proxy, envoy, needs_envoy, show_certificate
@@ -30,17 +30,26 @@ UNAVAILABLE = 14
 """What gRPC-Web says of every answer of Envoy itself."""
 
 
-class Sessions(SessionServiceServicer):
+class Sessions:
     """Answers with the id that was asked for, and keeps the metadata of the last call."""
 
     def __init__(self) -> None:
         self.metadata: dict[str, str | bytes] = {}
 
-    async def GetSession(
-        self, request: session_pb2.GetSessionRequest, context: grpc.aio.ServicerContext
+    async def get_session(
+        self, request: session_pb2.GetSessionRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> session_pb2.GetSessionResponse:
         self.metadata = dict(context.invocation_metadata() or ())
         return session_pb2.GetSessionResponse(session=session_pb2.Session(id=request.session_id))
+
+    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
+        """What a server needs of it."""
+        method = grpc.unary_unary_rpc_method_handler(
+            self.get_session,
+            request_deserializer=session_pb2.GetSessionRequest.FromString,
+            response_serializer=session_pb2.GetSessionResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler("vestibule.v1.SessionService", {"GetSession": method})
 
 
 @asynccontextmanager
@@ -49,7 +58,7 @@ async def proxied(
 ) -> AsyncIterator[tuple[Proxy, Sessions]]:
     """Envoy before a server with plain text, or with a certificate."""
     server, sessions, healthy = grpc.aio.server(), Sessions(), health.aio.HealthServicer()  # type: ignore[attr-defined]
-    add_SessionServiceServicer_to_server(sessions, server)  # type: ignore[no-untyped-call]
+    server.add_generic_rpc_handlers((sessions.handler(),))
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
     if certificate is None:
