@@ -56,6 +56,7 @@ def fingerprint(config: ClusterConfig) -> str:
         (config.weights_dir, config.state_key_path),
         config.image_pixels,
         config.redaction_policies,
+        (config.traces.endpoint, config.traces.headers),
     )
     return hashlib.sha256(repr(built_from).encode()).hexdigest()[:16]
 

@@ -45,6 +45,19 @@ class WorkerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceExport:
+    """Where spans go, picklable.
+
+    Attributes:
+        endpoint: Base address of the collector; empty means that there are no spans.
+        headers: What the collector asks for, such as a key. They are in no text of this object.
+    """
+
+    endpoint: str = ""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterConfig:
     """Everything that ``ray_tasks`` needs to know, picklable.
 
@@ -60,6 +73,7 @@ class ClusterConfig:
         page_cpu_s: Seconds of CPU that the OCR models may take for one page.
         redaction_policies: The policy file's text, checked; empty means the strict defaults for every client.
         retry: How a call is sent again when its worker dies, and how often Serve builds a replica again.
+        traces: Where the workers send their spans.
     """
 
     speech: WorkerConfig
@@ -84,6 +98,7 @@ class ClusterConfig:
     retry: RetryPolicy = POLICIES["interactive"]
     retry_share: float = 0.2
     retry_least: int = 10
+    traces: TraceExport = TraceExport()
 
 
 @dataclass(frozen=True, slots=True)

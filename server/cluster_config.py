@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ray_tasks.types import ClusterConfig, WorkerConfig
+from ray_tasks.types import ClusterConfig, TraceExport, WorkerConfig
 from server.preflight import checked_policies
 from server.runtime.installation import load_or_create_installation_id
 from server.setting_groups import WorkerSettings
@@ -46,7 +46,13 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         retry=settings.retry.policies["interactive"],
         retry_share=settings.retry.share,
         retry_least=settings.retry.least,
+        traces=trace_export(settings),
     )
+
+
+def trace_export(settings: Settings) -> TraceExport:
+    """Where spans go."""
+    return TraceExport(settings.traces.endpoint, settings.traces.header_pairs)
 
 
 def _worker(settings: WorkerSettings, device: str) -> WorkerConfig:

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from models.errors import Unavailable
 from models.reasons import Reason
+from models.tracing.spans import NO_TRACER, Tracer
 from server.breakers.worker_health import WORKER_SERVICES
 from server.observability.metrics import Metrics
 from server.rpc.flood_guard import FloodGuard
@@ -110,6 +111,7 @@ class GrpcServer:
         limits: Bounds on connections and calls.
         room: Refuses calls that bring new work while a disk lacks room; None refuses none.
         on_flood: Called with each network address that is refused because of a flood.
+        tracer: Begins the span of each call.
 
     Attributes:
         address: Host and port that it listens on; known after ``start``.
@@ -127,6 +129,7 @@ class GrpcServer:
         limits: LimitSettings = LimitSettings(),  # noqa: B008 - nothing changes it
         room: DiskRoom | None = None,
         on_flood: Callable[[str], None] = lambda network: None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self.address = address
         self._credentials = credentials
@@ -136,7 +139,7 @@ class GrpcServer:
             self._guard = FloodGuard(limits, metrics, observe=on_flood)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
         self._server = lasting_server(
-            interceptors(lifecycle, metrics, authenticate, limits, self._guard, room),
+            interceptors(lifecycle, metrics, authenticate, limits, self._guard, room, tracer),
             (*_OPTIONS, *keepalive.options, *connection_options(limits), *(GUARDED if self._guard else ())),
         )
         services.add_to(self._server)

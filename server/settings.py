@@ -56,6 +56,7 @@ from server.setting_groups import (
     SealedSettings,
     SpeechSettings,
     TlsSettings,
+    TraceSettings,
     Url,
     VisionSettings,
 )
@@ -127,6 +128,7 @@ class Settings(BaseSettings):
     funnel_report: FunnelReportSettings = FunnelReportSettings()
     reports: ReportSettings = ReportSettings()
     risk: RiskSettings = RiskSettings()
+    traces: TraceSettings = TraceSettings()
     client: ClientSettings = ClientSettings()
     console: ConsoleSettings = ConsoleSettings()
 
@@ -259,10 +261,11 @@ def forget_secrets() -> None:
     """Remove from the environment what no child process needs; call it when everything has been read.
 
     These are all variables of ours, and those that hold a secret of another program by their name, such as
-    AWS_SECRET_ACCESS_KEY. Ray's own processes need Ray's token.
+    AWS_SECRET_ACCESS_KEY. Ray's own processes need Ray's token. Those of OpenTelemetry go too: its library reads them,
+    but our settings alone say where spans go.
     """
     for name in tuple(os.environ):
-        foreign = _SECRET_NAME.search(name) and not name.upper().startswith("RAY_")
+        foreign = (_SECRET_NAME.search(name) and not name.upper().startswith("RAY_")) or name.startswith("OTEL_")
         if foreign or name.upper().startswith("VESTIBULE_"):
             os.environ.pop(name)
 

@@ -60,6 +60,19 @@ def test_imports_go_downwards_only() -> None:
             ("server/rpc/convert.py", "server/services/", "server/console/", "server/cli/", "server/operations/"),
         ),
         ("pydantic_settings", ("server/settings.py",)),
+        (
+            "opentelemetry",
+            (
+                "models/tracing/",
+                "ray_tasks/span_export.py",
+                # The kinds of spans.
+                "ray_tasks/supervised_gateway.py",
+                "ray_tasks/tracing.py",
+                "server/jobs/attempt.py",
+                "server/llm/chat_span.py",
+                "server/rpc/interceptors/trace.py",
+            ),
+        ),
         ("click", ("server/cli/",)),
         ("rich", ("server/cli/",)),
         # It takes 100 MB, and is loaded in a process of its own.
@@ -142,6 +155,19 @@ def test_redacted_text_is_constructed_only_where_redaction_happens(attribute: st
                     yield where(module, getattr(node, "lineno", 0))
 
     assert places(wrong()) == []
+
+
+def test_words_of_spans_are_made_of_settings_and_protos_alone() -> None:
+    """Any other string must be on the list of its attribute, so that no span can hold what a client sent."""
+    allowed = {"server/rpc/interceptors/trace.py", "server/llm/openai_client.py"}
+
+    def makers() -> Iterator[str]:
+        for module in modules():
+            for node in nodes(module):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Configured":
+                    yield module.path
+
+    assert set(makers()) == allowed
 
 
 def test_redacted_text_has_no_alias() -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 
 from models.errors import DeadlineExceeded, VestibuleError
+from models.tracing.spans import NO_SPAN
 from server.breakers.types import Outcome
 
 SLOW_ANSWER = "SLOW_ANSWER"
@@ -28,6 +29,7 @@ class BreakerGuard:
             caller that is shorter than the usual timeout.
         failure_counts: Asked once a call has failed: whether that says something about the upstream. It does not if
             the call may itself be the cause.
+        span: Of the call.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class BreakerGuard:
     ) -> None:
         self.late_counts = True
         self.failure_counts: Callable[[], bool] = lambda: True
+        self.span = NO_SPAN
         self._admit = admit
         self._settle = settle
         self._judge = judge

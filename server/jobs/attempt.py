@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from opentelemetry.trace import SpanKind
+
 from models.deadline import ending_in
 from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError, WorkerLost
 from models.reasons import Reason
 from models.retry import RetryPolicies, get_retry_policy
 from models.retrying import repeat
+from models.tracing.attributes import JOB_ATTEMPT, JOB_ID, JOB_KIND, JOB_OUTCOME, SESSION_ID
+from models.tracing.names import SpanName
+from models.tracing.spans import NO_TRACER, TRACEPARENT, Span, Tracer
 from server.breakers.suspects import Suspicion, suspecting
 from server.jobs.failure_policy import AWAY_S, NOT_BEGUN, FailureKind, NextAttempt, classify, next_attempt
 from server.jobs.isolation import ALONE_AFTER, Alone, Blame, Isolations, alone_after, rules_out_other_jobs
@@ -57,6 +62,7 @@ class Attempts:
 
     Args:
         steady: Times of attempts and leases; a clock that is never set.
+        tracer: Begins the span of each attempt.
     """
 
     def __init__(
@@ -69,8 +75,10 @@ class Attempts:
         chance: random.Random | None,
         policies: RetryPolicies,
         sleep: Callable[[float], Awaitable[None]],
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._ledger = ledger
+        self._tracer = tracer
         self._steady = steady
         self._owner = owner
         self._ends = ends
@@ -88,10 +96,19 @@ class Attempts:
         attempts of one worker die together. After the loss of the cluster it is tried alone among all.
         """
         async with self._isolations.enter(job):
-            with suspecting(_is_suspect(job)) as suspicion:
-                await self._make(job, handler, suspicion)
+            with suspecting(_is_suspect(job)) as suspicion, self._span(job) as span:
+                await self._make(job, handler, suspicion, span)
 
-    async def _make(self, job: JobRow, handler: Handler, suspicion: Suspicion) -> None:
+    def _span(self, job: JobRow) -> Span:
+        """The span of an attempt. It has a link to the span of the call that brought the work."""
+        span = self._tracer.root(SpanName.JOB, SpanKind.CONSUMER, link=job.payload.get(TRACEPARENT, ""))
+        span.set(JOB_KIND, job.kind)
+        span.set(JOB_ID, job.id)
+        span.set(JOB_ATTEMPT, job.attempts)
+        span.set(SESSION_ID, job.session_id)
+        return span
+
+    async def _make(self, job: JobRow, handler: Handler, suspicion: Suspicion, span: Span) -> None:
         started = self._steady()
         work = asyncio.create_task(_run_bounded(handler, job))
         try:
@@ -107,6 +124,9 @@ class Attempts:
         end = await self._record(job, handler, result, suspicion)
         if end.outcome not in (JobOutcome.RETRY, JobOutcome.POSTPONED):
             self._blame.forget(job.id)
+        span.set(JOB_OUTCOME, end.outcome)
+        if end.reason:
+            span.fail(end.reason, fault=end.outcome is not JobOutcome.REFUSED)
         self._observe(job, end, started)
 
     async def release(self, job: JobRow) -> None:

@@ -17,6 +17,7 @@ from typing import Protocol
 from models.errors import Conflict, InternalError, VestibuleError
 from models.reasons import Reason
 from models.retry import POLICIES, RetryPolicies
+from models.tracing.spans import NO_TRACER, Tracer
 from server.access.audit import AuditTrail
 from server.jobs.attempt import Attempts, log_attempt
 from server.jobs.isolation import ALONE_AFTER
@@ -94,6 +95,7 @@ class JobRunner:
         sleep: Waits before a write that the ledger did not take is repeated.
         letters: Bounds of the dead letters, and who learns of a new one.
         workers_up: Whether the workers take calls. While they do not, no job is claimed.
+        tracer: Begins the span of each attempt.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class JobRunner:
         steady: Clock | None = None,
         letters: LetterRules = LetterRules(),  # noqa: B008 - it is frozen
         workers_up: Callable[[], bool] = lambda: True,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -122,7 +125,7 @@ class JobRunner:
         self._lease_s = lease_s
         self._workers_up = workers_up
         self._ends = JobEnds(ledger, clock, self._steady, owner, audit, letters)
-        self._attempts = Attempts(ledger, self._steady, owner, self._ends, observer, chance, policies, sleep)
+        self._attempts = Attempts(ledger, self._steady, owner, self._ends, observer, chance, policies, sleep, tracer)
         self._handlers: dict[str, Handler] = {}
         self._running: dict[str, tuple[JobRow, asyncio.Task[None]]] = {}
         self._woken = asyncio.Event()

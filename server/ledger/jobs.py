@@ -12,6 +12,7 @@ from typing import Final
 from models.errors import Conflict, InvalidInput, NotFound
 from models.reasons import Reason
 from models.retry import get_retry_policy
+from models.tracing.spans import trace_argument
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -85,7 +86,7 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
 
 
 def insert_job(cursor: Cursor, row: JobRow) -> None:
-    """Store a job whose key is new, with the correlation id of the call that is served now."""
+    """Store a job whose key is new, with the correlation id, and the span, of the call that is served now."""
     row = _after_earlier(cursor, row)
     insert(
         cursor,
@@ -95,7 +96,7 @@ def insert_job(cursor: Cursor, row: JobRow) -> None:
             "kind": row.kind,
             "key": row.key,
             "session_id": row.session_id,
-            "payload": json.dumps(row.payload),
+            "payload": json.dumps(row.payload | trace_argument()),
             "state": row.state,
             "policy": row.policy,
             "create_time": stored_time(row.create_time),
@@ -296,14 +297,13 @@ def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:
         cursor: Of a read.
         after: Ignore jobs that were due at this time already. They wait for room or for another job, not for the clock.
     """
-    moment = stored_time_or_none(after)
     row = fetch_one(
         cursor,
         """SELECT min(due) AS due FROM (
             SELECT CASE WHEN state = 'QUEUED' THEN next_attempt_time ELSE lease_until END AS due
             FROM jobs WHERE state IN ('QUEUED', 'RUNNING'))
         WHERE ?::TIMESTAMP IS NULL OR due > ?""",
-        [moment, moment],
+        [stored_time_or_none(after)] * 2,
     )
     return aware_or_none(row["due"]) if row else None
 

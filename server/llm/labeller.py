@@ -61,7 +61,7 @@ class VisionLabeller:
     async def label(self, picture: ShownPicture, *, language: str, retry: bool) -> list[RawLabel]:
         """See ``Labeller``. Raises UPSTREAM_INVALID_LABELS, too."""
         about = hash(picture.jpeg)  # a picture that fails over and over counts once
-        async with self._upstream.attempt(about, self._took_s, retry=retry, background=True) as guard:
+        async with self._upstream.attempt(about, self._took_s, "labels", retry=retry, background=True) as guard:
             began, left_s, most_s = self._clock(), time_left_s(), self._upstream.patience.total_s
             guard.late_counts = left_s > most_s
             answer = await self._client.look(
@@ -69,6 +69,7 @@ class VisionLabeller:
                 instruction(language, self._most),
                 schema=strict_form(label_schema(self._most)),
                 timeout_s=min(most_s, left_s),
+                span=guard.span,
             )
             try:
                 labels = labels_of(answer, self._most)

@@ -18,7 +18,10 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from models.errors import UpstreamFailed
 from models.reasons import Reason
+from models.tracing.attributes import Configured
+from models.tracing.spans import NO_SPAN, Span
 from server.llm.bounded_transport import BoundedTransport
+from server.llm.chat_span import note_usage
 from server.llm.openai_errors import failed, translated
 from server.llm.prompts import Message
 
@@ -72,6 +75,9 @@ class AnswerForm:
 class ChatUpstream:
     """A chat completions endpoint.
 
+    Attributes:
+        model: Which model it asks for.
+
     Args:
         base_url: Ends in ``/v1``.
         api_key: May be empty.
@@ -94,7 +100,7 @@ class ChatUpstream:
         answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         self.called = called
-        self._model = model
+        self.model = Configured(model)
         self._clock = clock
         self._http = httpx2.AsyncClient(
             transport=BoundedTransport(transport or httpx2.AsyncHTTPTransport(), answer_bytes),
@@ -115,7 +121,9 @@ class ChatUpstream:
         """Close all connections."""
         await self._http.aclose()
 
-    async def stream(self, messages: Sequence[Message], limits: ResponseLimits) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], limits: ResponseLimits, span: Span = NO_SPAN
+    ) -> AsyncGenerator[str, None]:
         """Yield the answer as it comes; never an empty piece. Close it with ``aclosing``.
 
         Raises:
@@ -137,6 +145,7 @@ class ChatUpstream:
                         chunk = await anext(chunks, None)
                     text, reason = ("", None) if chunk is None else _delta(chunk)
                 arrived += chunk is not None
+                note_usage(span, chunk)
                 finish_reason = reason or finish_reason
                 if characters + len(text) > MAX_REPLY_CHARACTERS:
                     raise _cut()
@@ -150,7 +159,7 @@ class ChatUpstream:
 
     async def _chunks(self, messages: Sequence[Message], limits: ResponseLimits) -> AsyncGenerator[object, None]:
         answer: object = await self._client.chat.completions.create(
-            model=self._model,
+            model=self.model,
             messages=_on_the_wire(messages),
             stream=True,
             max_completion_tokens=limits.tokens,
@@ -165,7 +174,13 @@ class ChatUpstream:
             await _end(answer)
 
     async def complete(
-        self, messages: Sequence[Message], *, schema: dict[str, Any], timeout_s: float, name: str = "record"
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: dict[str, Any],
+        timeout_s: float,
+        name: str = "record",
+        span: Span = NO_SPAN,
     ) -> str:
         """Return a whole answer, which should be JSON of the schema; the caller must check it.
 
@@ -174,6 +189,7 @@ class ChatUpstream:
             schema: Of the answer.
             timeout_s: Longest time for all of it.
             name: What the schema is called.
+            span: Gets the tokens of the answer.
 
         Raises:
             UpstreamFailed: There is no answer, or no usable one.
@@ -181,13 +197,15 @@ class ChatUpstream:
             DeadlineExceeded: ``timeout_s`` was exceeded.
         """
         form = AnswerForm(name, schema, MAX_RECORD_TOKENS)
-        return await self._complete(_on_the_wire(messages), form, timeout_s)
+        return await self._complete(_on_the_wire(messages), form, timeout_s, span)
 
-    async def _complete(self, messages: list[ChatCompletionMessageParam], form: AnswerForm, timeout_s: float) -> str:
+    async def _complete(
+        self, messages: list[ChatCompletionMessageParam], form: AnswerForm, timeout_s: float, span: Span
+    ) -> str:
         with translated(self.called):
             async with asyncio.timeout(timeout_s):
                 answer: object = await self._client.chat.completions.create(
-                    model=self._model,
+                    model=self.model,
                     messages=messages,
                     response_format={
                         "type": "json_schema",
@@ -196,6 +214,7 @@ class ChatUpstream:
                     max_completion_tokens=form.tokens,
                     timeout=_timeouts(timeout_s),
                 )
+            note_usage(span, answer)
             text, reason = _whole(answer)
         if reason != "stop":
             raise failed(Reason.UPSTREAM_HALF_ANSWER, f"The {self.called}'s answer ends before its end.")
@@ -212,7 +231,7 @@ class ChatUpstream:
         with translated(self.called):
             async with asyncio.timeout(timeout_s):
                 answer: object = await self._client.chat.completions.create(
-                    model=self._model,
+                    model=self.model,
                     messages=[{"role": "user", "content": "ping"}],
                     max_completion_tokens=1,
                     timeout=_timeouts(timeout_s),

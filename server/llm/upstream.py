@@ -19,6 +19,7 @@ from server.breakers.breaker import AsyncBreaker
 from server.breakers.breaker_guard import BreakerGuard
 from server.breakers.types import BreakerChange, BreakerState, ChangeCause
 from server.flows.definition import FlowDefinition
+from server.llm.chat_span import chat_span
 from server.llm.check_schema import check_wire_schema, verdicts_from_model
 from server.llm.openai_client import MAX_LATE_REPLY_TOKENS, MAX_REPLY_TOKENS, ChatUpstream, ResponseLimits
 from server.llm.openai_errors import failed
@@ -123,14 +124,14 @@ class Upstream:
             VestibuleError: See ``attempt``, and ``ChatUpstream.stream``.
         """
         prompt = _of_turn(messages)
-        async with self.attempt(prompt, self._first_token_s, retry=retry, background=background) as guard:
+        async with self.attempt(prompt, self._first_token_s, "reply", retry=retry, background=background) as guard:
             left_s = time_left_s()
             guard.late_counts = left_s > most_s  # a short deadline of the client is no fault of the upstream
             total_s = min(self.patience.total_s, left_s)
             tokens = MAX_LATE_REPLY_TOKENS if background else MAX_REPLY_TOKENS
             limits = ResponseLimits(min(most_s, total_s), self.patience.gap_s, total_s, tokens)
             began, arrived = self._clock(), False
-            async with aclosing(self._chat.stream(messages, limits)) as answer:
+            async with aclosing(self._chat.stream(messages, limits, guard.span)) as answer:
                 async for piece in answer:
                     if not arrived:
                         guard.answered()  # the rest comes as fast as it is read
@@ -187,10 +188,11 @@ class Upstream:
         background: bool,
     ) -> T:
         prompt = _of_turn(messages)
-        async with self.attempt(prompt, self._record_s, retry=retry, background=background) as guard:
+        async with self.attempt(prompt, self._record_s, name, retry=retry, background=background) as guard:
             began, left_s = self._clock(), time_left_s()
             guard.late_counts = left_s > most_s
-            text = await self._chat.complete(messages, schema=schema, timeout_s=min(most_s, left_s), name=name)
+            timeout_s = min(most_s, left_s)
+            text = await self._chat.complete(messages, schema=schema, timeout_s=timeout_s, name=name, span=guard.span)
             try:
                 answer = read(text)
             except InvalidInput as exc:
@@ -246,13 +248,14 @@ class Upstream:
 
     @asynccontextmanager
     async def attempt(
-        self, prompt: int, took_s: deque[float], *, retry: bool, background: bool
+        self, prompt: int, took_s: deque[float], task: str, *, retry: bool, background: bool
     ) -> AsyncIterator[BreakerGuard]:
         """Guard one attempt.
 
         Args:
             prompt: What tells the prompt from others.
             took_s: How long recent answers of the kind took.
+            task: See ``chat_span``.
             retry: Whether it repeats a failed one.
             background: Whether nobody waits for it.
 
@@ -262,21 +265,23 @@ class Upstream:
             Overloaded: UPSTREAM_PAUSED, RETRY_BUDGET_SPENT.
             BreakerOpen: The breaker refuses.
         """
-        self._check_key()
-        self._check_time(took_s)
-        self._check_pause(self._rested_at if background else 0.0)
-        self._check_budget(retry)
-        try:
-            async with self.breaker.guard() as guard:
-                guard.failure_counts = partial(self._count_failure, prompt, background=background)
-                self._budget.count(retry=retry)
-                yield guard
-        except (Overloaded, UpstreamFailed) as error:
-            if error.reason == Reason.UPSTREAM_KEY_REFUSED:
-                error.retry_after_s = self.breaker.open_for_more_s
-            elif error.retry_after_s:
-                self._resume_at = max(self._resume_at, self._clock() + error.retry_after_s)
-            raise
+        with chat_span(self._chat.model, self.breaker, task, retry=retry, background=background) as span:
+            self._check_key()
+            self._check_time(took_s)
+            self._check_pause(self._rested_at if background else 0.0)
+            self._check_budget(retry)
+            try:
+                async with self.breaker.guard() as guard:
+                    guard.span = span
+                    guard.failure_counts = partial(self._count_failure, prompt, background=background)
+                    self._budget.count(retry=retry)
+                    yield guard
+            except (Overloaded, UpstreamFailed) as error:
+                if error.reason == Reason.UPSTREAM_KEY_REFUSED:
+                    error.retry_after_s = self.breaker.open_for_more_s
+                elif error.retry_after_s:
+                    self._resume_at = max(self._resume_at, self._clock() + error.retry_after_s)
+                raise
 
     def _count_failure(self, prompt: int, *, background: bool) -> bool:
         """Note a failure; returns whether it counts for the breaker.

@@ -8,6 +8,7 @@ import httpx2
 from openai.types.chat import ChatCompletionMessageParam
 
 from models.text import RedactedText
+from models.tracing.spans import NO_SPAN, Span
 from server.llm.openai_client import AnswerForm, ChatUpstream
 from server.llm.prompts import prompt
 from server.llm.shown_picture import ShownPicture
@@ -29,7 +30,13 @@ class VisionClient(ChatUpstream):
         )
 
     async def look(
-        self, picture: ShownPicture, instruction: RedactedText, *, schema: dict[str, Any], timeout_s: float
+        self,
+        picture: ShownPicture,
+        instruction: RedactedText,
+        *,
+        schema: dict[str, Any],
+        timeout_s: float,
+        span: Span = NO_SPAN,
     ) -> str:
         """Return a whole answer about a picture, which should be JSON of the schema; the caller must check it.
 
@@ -45,4 +52,5 @@ class VisionClient(ChatUpstream):
             cast("list[ChatCompletionMessageParam]", messages),
             AnswerForm("labels", schema, MAX_ANSWER_TOKENS),
             timeout_s,
+            span,
         )

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vestibule.v1 import admin_pb2
 
+from models.tracing.spans import TRACEPARENT
 from server.jobs.letter_operations import OperationResult
 from server.ledger.job_attempts import JobAttemptRow
 from server.ledger.letter_filter import LetterFilter
 from server.ledger.types import DeadLetterRow
 from server.rpc import convert
 
-NOT_SHOWN = frozenset({"spool_id"})
+NOT_SHOWN = frozenset({"spool_id", TRACEPARENT})
 """References of a job that mean nothing outside the server."""
 
 

@@ -26,6 +26,7 @@ from server.setting_groups.stored_data import (
     RetentionSettings,
 )
 from server.setting_groups.tls import ClientSettings, TlsSettings
+from server.setting_groups.traces import TraceSettings
 from server.setting_groups.workers import RaySettings, RedactionSettings, SpeechSettings, VisionSettings, WorkerSettings
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "SealedSettings",
     "SpeechSettings",
     "TlsSettings",
+    "TraceSettings",
     "UpstreamSettings",
     "Url",
     "VisionSettings",

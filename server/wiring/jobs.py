@@ -55,6 +55,7 @@ def build_jobs(settings: Settings, shared: Shared) -> Jobs:
         steady=SteadyClock(clock),
         letters=build_letter_rules(settings, shared.metrics, alerters),
         workers_up=lambda: shared.cluster.ready,
+        tracer=shared.tracer,
     )
     shared.breakers.wake_when_closed(runner.wake)
     recommender = Recommender(

@@ -142,4 +142,5 @@ def build_grpc_server(settings: Settings, services: Services, shared: Shared, ac
         limits=settings.limits,
         room=shared.room,
         on_flood=shared.audit.access.at_port,
+        tracer=shared.tracer,
     )

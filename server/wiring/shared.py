@@ -8,6 +8,7 @@ from functools import partial
 from importlib import metadata
 
 from models.reasons import Reason
+from models.tracing.spans import Tracer
 from ray_tasks.supervised_gateway import SupervisedGateway
 from ray_tasks.supervisor import ClusterSupervisor
 from ray_tasks.types import Gateway
@@ -47,6 +48,7 @@ from server.uploads.keys import KEY_FILE, load_or_create_spool_keys
 from server.uploads.malware_scan import MalwareScan
 from server.uploads.spool import Spool
 from server.uploads.usage import LogBounds
+from server.wiring.traces import build_tracer
 from server.wiring.upstreams import build_upstreams
 
 
@@ -86,10 +88,12 @@ class Shared:
     declared_experiments: Experiments
     seals: Seals
     refusals: RefusalEvents
+    tracer: Tracer
 
 
 async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack, clock: Clock) -> Shared:
     """Build it. The stack closes what holds a connection or a process."""
+    tracer = build_tracer(settings, stack)
     metrics = Metrics()
     keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
     report = ClusterReport(metrics)
@@ -143,6 +147,7 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         declared_experiments=declared,
         seals=FlowSeals(known_flows, settings.sealed.public_keys, settings.sealed.seals),
         refusals=refusals,
+        tracer=tracer,
     )
 
 

@@ -85,7 +85,15 @@ def test_secrets_are_read_as_kubernetes_mounts_them_and_those_of_other_programs_
 
 def test_secrets_leave_the_environment_that_child_processes_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = ["VESTIBULE_LLM_API_KEY", "vestibule_spool_key", "VESTIBULE_LLM", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY"]
-    gone += ["HF_TOKEN", "PGPASSWORD", "DB_PASSWORD", "GOOGLE_APPLICATION_CREDENTIALS", "TOKEN"]
+    gone += [
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_SDK_DISABLED",
+        "HF_TOKEN",
+        "PGPASSWORD",
+        "DB_PASSWORD",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "TOKEN",
+    ]
     kept = ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "TOKENIZERS_PARALLELISM", "KEYBOARD", "XKB_KEYMAP", "PATH"]
     for name in (*gone, *kept):
         monkeypatch.setenv(name, "value")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -19,6 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from models import errors
+from models.tracing.spans import current_span
 from server.observability.log import correlation_id, describe, get_logger
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
@@ -26,6 +27,19 @@ from server.rpc.interceptors.base import Call, CallHook
 DOMAIN = "vestibule"
 
 log = get_logger("errors")
+
+
+SERVER_FAULTS: Final = frozenset(
+    {
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+"""Codes with which a call's span counts as failed, by the semantic conventions of OpenTelemetry."""
 
 
 def status_code(error: errors.VestibuleError) -> grpc.StatusCode:
@@ -87,6 +101,7 @@ class MapErrors(CallHook):
 
 
 async def _abort(call: Call, error: errors.VestibuleError) -> NoReturn:
+    current_span().fail(error, fault=status_code(error) in SERVER_FAULTS)
     status = rpc_status.to_status(to_status(error, correlation_id()))
     # Trailing metadata that ``Telemetry`` set would be replaced, so it is sent too.
     trailing = (*(call.context.trailing_metadata() or ()), *(status.trailing_metadata or ()))

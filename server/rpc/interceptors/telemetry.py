@@ -52,7 +52,7 @@ class Telemetry(CallHook):
                 cancelled = True
                 raise
             finally:
-                self._record(call, "CANCELLED" if cancelled else _code(call), time.perf_counter() - started)
+                self._record(call, "CANCELLED" if cancelled else code_name(call), time.perf_counter() - started)
 
     def _record(self, call: Call, code: str, took_s: float) -> None:
         self._metrics.rpcs.labels(call.method, code).inc()
@@ -61,7 +61,8 @@ class Telemetry(CallHook):
             log.info("rpc", method=call.method, code=code, took_ms=round(took_s * 1000, 1))
 
 
-def _code(call: Call) -> str:
+def code_name(call: Call) -> str:
+    """The name of the status with which a call ended."""
     if call.context.cancelled():
         return "CANCELLED"
     code: object = call.context.code()

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from models.retry import POLICIES, RetryPolicies
+from models.tracing.spans import NO_TRACER, Tracer
 from server.access.audit import AuditTrail
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.flows.catalogue import Flows, shipped_catalogue
@@ -71,6 +72,7 @@ class World:
     labeller: Labeller = NO_LABELLER
     label_wait_s: float = 0.0
     flows: Flows = field(default_factory=shipped_catalogue)
+    tracer: Tracer = NO_TRACER
 
     def __post_init__(self) -> None:
         self.ledger = open_ledger(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
@@ -98,6 +100,7 @@ class World:
             policies=self.policies,
             sleep=self.pause,
             workers_up=lambda: self.workers_up,
+            tracer=self.tracer,
         )
         refusals = RefusalEvents(self.ledger, self.clock)
         self.recommender = Recommender(

@@ -1,0 +1,1 @@
+"""Tests of ``models.tracing`` and of what exports spans."""
