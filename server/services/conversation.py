@@ -13,11 +13,14 @@ from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
 from models.redaction.normalize.view import visible
 from models.text import RawText
+from models.tracing.attributes import SESSION_ID, STREAM_ID, STREAM_RESUMED
+from models.tracing.names import SpanName
+from models.tracing.spans import Span, child_span
 from server.rpc import convert
 from server.services.flow_messages import progress_message
 from server.streaming import events
 from server.streaming.stream_config import StreamConfig
-from server.streaming.stream_manager import StreamManager
+from server.streaming.stream_manager import OpenStream, StreamManager
 
 DEFAULT_UPLOAD_WAIT_S = 30.0
 
@@ -34,19 +37,30 @@ class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
         first = await anext(aiter(request_iterator), None)
         if first is None or first.WhichOneof("payload") != "config":
             raise InvalidInput("The first message must be the configuration.", reason=Reason.CONFIG_MISSING)
-        async with self._streams.open(_config(first.config)) as stream:
-            yield pb.ConverseResponse(
-                configured=pb.Configured(stream_id=stream.id, resume_token=stream.token, next_offset=stream.next_offset)
-            )
-            for turn in stream.missed:
-                yield _response(events.Final(turn))
-            if stream.progress is not None:
-                yield _response(stream.progress)
-            if stream.conversation is None:
-                return
-            async with aclosing(stream.conversation.run(_inputs(request_iterator))) as outputs:
-                async for output in outputs:
-                    yield _response(output)
+        # Between two events only the interceptors run, which make no spans.
+        with child_span(SpanName.STREAM) as span:
+            async with self._streams.open(_config(first.config)) as stream:
+                _describe(span, first.config, stream)
+                yield pb.ConverseResponse(configured=_configured(stream))
+                for turn in stream.missed:
+                    yield _response(events.Final(turn))
+                if stream.progress is not None:
+                    yield _response(stream.progress)
+                if stream.conversation is None:
+                    return
+                async with aclosing(stream.conversation.run(_inputs(request_iterator))) as outputs:
+                    async for output in outputs:
+                        yield _response(output)
+
+
+def _describe(span: Span, config: pb.ConverseConfig, stream: OpenStream) -> None:
+    span.set(SESSION_ID, config.session_id)
+    span.set(STREAM_ID, stream.id)
+    span.set(STREAM_RESUMED, bool(config.resume_token))
+
+
+def _configured(stream: OpenStream) -> pb.Configured:
+    return pb.Configured(stream_id=stream.id, resume_token=stream.token, next_offset=stream.next_offset)
 
 
 def _config(message: pb.ConverseConfig) -> StreamConfig:

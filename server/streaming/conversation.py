@@ -9,6 +9,8 @@ from dataclasses import replace
 from models.errors import DeadlineExceeded, InternalError, Overloaded, ShuttingDown, TooLarge, VestibuleError
 from models.media.samples import Samples
 from models.reasons import Reason
+from models.tracing.names import SpanName
+from models.tracing.spans import child_span
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.acknowledger import Acknowledger
 from server.streaming.admission import EndRequest
@@ -270,9 +272,10 @@ class Conversation:
             if isinstance(item, ProposalRequest):
                 await self._answers.put(item)
                 continue
-            turn = await self._transcriber.transcribe(item)
+            with child_span(SpanName.UTTERANCE) as span:
+                turn = await self._transcriber.transcribe(item)
             if self._reply:
-                await self._answers.put(NothingSaid(item.number) if turn is None else Answer(turn))
+                await self._answers.put(NothingSaid(item.number) if turn is None else Answer(turn, span))
         await self._answers.put(None)
 
     async def _respond(self) -> None:

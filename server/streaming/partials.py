@@ -16,6 +16,7 @@ from models.redaction.flow_words import NO_FLOW_WORDS, FlowWords
 from models.redaction.types import RedactionScope
 from models.sealed_values import SealRequest
 from models.text import RedactedText
+from models.tracing.spans import untraced
 from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
 from server.observability.log import get_logger
 from server.streaming.events import Emit, Partial
@@ -218,10 +219,11 @@ class InterimTranscriber:
         return step
 
     async def _decode_partial(self, utterance: Utterance) -> SpeechStep | None:
-        """One partial, given up as soon as the utterance pauses or is closed."""
-        return await self._unless(
-            utterance.wait_for(sys.maxsize), self._decode(utterance, PARTIAL_TIMEOUT_S, final=False)
-        )
+        """One partial, given up as soon as the utterance pauses or is closed. There are many, so they have no spans."""
+        with untraced():
+            return await self._unless(
+                utterance.wait_for(sys.maxsize), self._decode(utterance, PARTIAL_TIMEOUT_S, final=False)
+            )
 
     async def _decode(
         self, utterance: Utterance, timeout_s: float, *, final: bool, pause: EndpointDecision | None = None

@@ -12,6 +12,9 @@ from models.reasons import Reason
 from models.redaction.dialogue_context import asked_for
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
+from models.tracing.attributes import REPLY_ORIGIN, REPLY_SENTENCES
+from models.tracing.names import SpanName
+from models.tracing.spans import NO_SPAN, Span
 from ray_tasks.types import Gateway
 from server.flows.briefing import Briefing
 from server.ledger.types import Origin, RecommendationRow, TurnRow
@@ -31,9 +34,10 @@ REDACT_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Asks for a reply to a turn."""
+    """Asks for a reply to a turn; ``span`` is that of its utterance."""
 
     turn: TurnRow
+    span: Span = NO_SPAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ class Responder:
         # An unsafe reply counts too: the client was asked what it asks, even if no prompt may hold it.
         # A turn may have none: the connection broke, or the person went on before its first word.
         self._last_reply = next((turn.reply.value for turn in reversed(earlier) if turn.reply), "")
-        self._waiting: list[TurnRow] = []  # without a reply, oldest first, with the one that is being replied to
+        self._waiting: list[Answer] = []  # without a reply, oldest first, with the one that is being replied to
         self._stopped: TurnRow | None = None  # the reply to it stopped at words that may turn out to be none
 
     @property
@@ -168,18 +172,19 @@ class Responder:
                 return
             case Answer():
                 self._stopped = None  # what stopped that reply was a turn
-                self._waiting.append(item.turn)
+                self._waiting.append(item)
             case NothingSaid():
                 self._barge_in.nothing_said(item.utterance)
                 await self._retry_stopped()
-        while self._waiting and await self._reply(self._waiting[0]):
+        while self._waiting and await self._reply_to(self._waiting[0]):
             del self._waiting[0]
 
     async def defer(self, items: Iterable[ResponderItem]) -> None:
         """Enqueue the replies that were not given, also to turns that were not handed over; they come on Watch. A
         client asks for a record again by itself.
         """
-        deferred = [*self._waiting, *(item.turn for item in items if isinstance(item, Answer))]
+        waiting = [*self._waiting, *(item for item in items if isinstance(item, Answer))]
+        deferred = [item.turn for item in waiting]
         deferred = [turn for turn in deferred if not self._barge_in.passed_for_good(turn.utterance)]
         if self._stopped is not None:
             deferred.insert(0, self._stopped)  # the job gives up if the words become a turn
@@ -207,9 +212,19 @@ class Responder:
         self._metrics.replies.labels("record", row.origin).inc()
         await self._emit(Proposal(row))
 
-    async def _reply(self, turn: TurnRow) -> bool:
+    async def _reply_to(self, item: Answer) -> bool:
         """Reply to a turn; returns whether the reply is over, and does not wait for the end of words."""
-        sent = SentReply(turn)
+        with item.span.child(SpanName.REPLY) as span:
+            sent = SentReply(item.turn)
+            over = await self._reply(item.turn, sent)
+            span.set(REPLY_SENTENCES, len(sent.pieces))
+            if sent.origin is not None:
+                span.set(REPLY_ORIGIN, sent.origin)
+            if sent.cut:
+                span.fail(sent.cut, fault=sent.interrupted_by is None)
+            return over
+
+    async def _reply(self, turn: TurnRow, sent: SentReply) -> bool:
         try:
             async with self._barge_in.stops_reply_to(turn.utterance):
                 await self._write(sent, turn.language or self._language or "en")

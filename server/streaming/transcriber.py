@@ -13,6 +13,8 @@ from models.redaction.types import RedactionContext
 from models.sealed_values import SealedValue
 from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText, TextSource
+from models.tracing.attributes import AUDIO_S, COMPUTE_S, ENTITIES, FINAL_DELAY_S, SOURCE, UTTERANCE
+from models.tracing.spans import Span, current_span
 from ray_tasks.types import Gateway, SpeechStep
 from server.ledger.types import Clock, TurnRow
 from server.observability.metrics import Metrics
@@ -101,6 +103,7 @@ class Transcriber:
         Raises:
             Unavailable, Overloaded, DeadlineExceeded: The turn could not be made; its audio stays in the log.
         """
+        current_span().set(UTTERANCE, item.number)
         if isinstance(item, TypedUtterance):
             return await self._redact_typed(item)
         step = await self._interim.run(item)
@@ -154,10 +157,13 @@ class Transcriber:
             RecognizedUtterance(turn, state, following, utterance.end, language, delay_s, sealed, utterance.known)
         )
         await self._announce(turn)
-        self._metrics.final_seconds.observe(_since(utterance))
+        took_s = _since(utterance)
+        self._metrics.final_seconds.observe(took_s)
+        current_span().set(FINAL_DELAY_S, took_s)
         return turn
 
     async def _announce(self, turn: TurnRow) -> None:
+        _describe(current_span(), turn)
         for entity, count in turn.text.counts.items():
             self._metrics.entities.labels(entity).inc(count)
         await self._emit(Final(turn))
@@ -196,6 +202,13 @@ class Transcriber:
             # The worker counts the times of words from the start of the utterance.
             words=tuple(replace(w, start_s=w.start_s + start_s, end_s=w.end_s + start_s) for w in words),
         )
+
+
+def _describe(span: Span, turn: TurnRow) -> None:
+    span.set(SOURCE, turn.source)
+    span.set(AUDIO_S, turn.end_s - turn.start_s)
+    span.set(COMPUTE_S, turn.compute_s)
+    span.set(ENTITIES, sum(turn.text.counts.values()))
 
 
 def _since(utterance: Utterance) -> float:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from models.reasons import Reason
+from models.tracing.names import SpanName
+from models.tracing.spans import child_span
 from server.uploads.types import ReceivedBytes
 
 REASONS: Final = (
@@ -48,4 +50,5 @@ class EncodeAnew:
     async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``UploadCheck``."""
         assert seen.clean_form is not None
-        await self.cleaner.clean(seen.content, seen.clean_form.write, seen.client_id)
+        with child_span(SpanName.UPLOAD_ENCODE):
+            await self.cleaner.clean(seen.content, seen.clean_form.write, seen.client_id)

@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 from models.errors import VestibuleError
 from models.media.formats import HEAD_BYTES, detect
 from models.text import RedactedText
+from models.tracing.attributes import CHECK_STAGE, MEDIUM, SESSION_ID, SIZE_BYTES
+from models.tracing.names import SpanName
+from models.tracing.spans import child_span
 from server.access.caller import current_caller
 from server.ledger import sessions
 from server.ledger.needed_media import needed_spool_ids
@@ -90,6 +93,12 @@ class UploadService:
             VestibuleError: A check refuses it, ``default_checks`` lists with which reasons; UPLOAD_ID_REUSED,
                 UPLOAD_STALLED, UPLOAD_TOO_SLOW, UPLOAD_CHUNKS_TOO_SMALL; or a failure of the spool or the ledger.
         """
+        with child_span(SpanName.UPLOAD) as span:
+            span.set(SESSION_ID, description.session_id)
+            span.set(SIZE_BYTES, description.size_bytes)
+            return await self._accept(description, chunks)
+
+    async def _accept(self, description: DeclaredUpload, chunks: AsyncIterator[bytes]) -> UploadRow:
         caller = current_caller()
         facts = await self._ledger.read(lambda cursor: transactions.facts_of(cursor, description, caller))
         # What is stored is encoded anew: a recording may be many times as large as what was sent.
@@ -283,6 +292,10 @@ class UploadService:
 
     async def _check(self, stage: CheckStage, seen: ReceivedBytes) -> None:
         """Run the checks of a stage in order."""
-        for step in self._checks:
-            if step.stage is stage:
-                await step.check(seen)
+        with child_span(SpanName.UPLOAD_CHECK) as span:
+            span.set(CHECK_STAGE, stage.name.lower())
+            if seen.found is not None:
+                span.set(MEDIUM, seen.found.kind)
+            for step in self._checks:
+                if step.stage is stage:
+                    await step.check(seen)
