@@ -13,6 +13,7 @@ from models.errors import Overloaded, RedactionFailed, VestibuleError, WorkersMi
 from models.redaction.types import Redaction, RedactionContext
 from models.retry import RetryPolicy
 from models.text import RawText
+from models.tracing.spans import trace_argument
 from ray_tasks.bind_address import bind_replica_to_node_address
 from ray_tasks.engine_info import fingerprint
 from ray_tasks.freed_memory import give_back_large_blocks_at_once
@@ -116,9 +117,10 @@ def _redaction_from_inside(config: ClusterConfig) -> RedactAsync:
     expected = fingerprint(config)
 
     async def ask(texts: list[RawText], context: RedactionContext, timeout_s: float) -> list[Redaction]:
+        traced = trace_argument()
         try:
             return await call(
-                lambda left_s: handle.redact.remote(expected, left_s, texts, context),
+                lambda left_s: handle.redact.remote(expected, left_s, texts, context, **traced),
                 timeout_s=timeout_s,
                 policy=config.retry,
             )

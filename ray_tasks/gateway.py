@@ -15,6 +15,7 @@ from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, Redact
 from models.retry import RetryPolicy
 from models.retry_budget import RetryBudget
 from models.text import RawText
+from models.tracing.spans import trace_argument
 from models.vision.types import RedactedPage
 from ray_tasks.deployments import DEPLOYMENTS
 from ray_tasks.engine_info import MISMATCH, EngineFacts
@@ -165,12 +166,13 @@ class RayGateway:
             raise DeadlineExceeded("No time is left to ask the workers.", reason=Reason.NO_TIME_LEFT)
         remote = getattr(self._workers.handle(kind), method).remote
         expected, budget, sent = self._workers.fingerprint, self._budgets[kind], 0
+        traced = trace_argument()
 
         def send(replica_s: float) -> Any:
             nonlocal sent
             budget.count(retry=sent > 0)
             sent += 1
-            return remote(expected, replica_s, *arguments)
+            return remote(expected, replica_s, *arguments, **traced)
 
         with self._memory_for(kind, size):
             return await call(

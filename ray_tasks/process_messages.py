@@ -26,12 +26,13 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Asks for a call of ``RayProcess`` or of the gateway."""
+    """Asks for a call of ``RayProcess`` or of the gateway; ``traceparent`` is the span that it is made for."""
 
     id: int
     method: str
     arguments: tuple[Any, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

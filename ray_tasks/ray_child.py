@@ -17,6 +17,7 @@ import psutil
 from models.child_python import child_python
 from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
+from models.tracing.spans import current_span
 from ray_tasks.error_output import ErrorOutput
 from ray_tasks.process_messages import (
     Answer,
@@ -181,7 +182,7 @@ class RayChildProcess:
         arguments = tuple(self._offer(number, one) if isinstance(one, RecordingSource) else one for one in arguments)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            await self._send(Call(number, method, arguments, options))
+            await self._send(Call(number, method, arguments, options, current_span().traceparent))
             return await answer
         except asyncio.CancelledError:
             await self._send(Cancel(number))

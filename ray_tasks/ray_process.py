@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from models.errors import InternalError, VestibuleError
 from models.retry_budget import RetryBudget
+from models.tracing.spans import RemoteSpan
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway, running_replicas
 from ray_tasks.process_messages import (
@@ -104,7 +105,8 @@ class RayProcess:
                 RecordingSource(one.size_bytes, partial(self._load, call.id)) if isinstance(one, SourceSize) else one
                 for one in call.arguments
             ]
-            return await getattr(self._gateway, call.method)(*arguments, **call.options)
+            with RemoteSpan(call.traceparent):
+                return await getattr(self._gateway, call.method)(*arguments, **call.options)
         return await {"start": self._start, "stop": self._stop}[call.method]()
 
     async def _load(self, number: int) -> AsyncIterator[bytes]:

@@ -13,7 +13,10 @@ from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
+from models.tracing.attributes import TEXTS
+from models.tracing.names import SpanName
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
+from ray_tasks.tracing import WorkerTraces
 from ray_tasks.types import ClusterConfig
 from ray_tasks.worker_metrics import CallMetrics, Recorder, Work
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary
@@ -43,6 +46,7 @@ class RedactionWorker:
         )
         self._metrics = CallMetrics(classifier.name, WEIGHTS_NAME, recorder)
         self._texts = BoundedExecutor("redaction", redaction.max_ongoing)
+        self._traces = WorkerTraces(config.traces, "redaction")
 
     async def describe(self) -> EngineFacts:
         """The worker's description of itself."""
@@ -53,11 +57,13 @@ class RedactionWorker:
         self._texts.check()
 
     async def redact(
-        self, expected: str, left_s: float, texts: list[RawText], context: RedactionContext
+        self, expected: str, left_s: float, texts: list[RawText], context: RedactionContext, *, traceparent: str = ""
     ) -> list[Redaction]:
         """Redact a batch; see ``Gateway.redact``."""
         cancellation = Cancellation(left_s)
-        with self._metrics.call(Work.TEXTS), ErrorBoundary("redaction"):
+        call = self._traces.call(SpanName.REDACTION, traceparent)
+        with self._metrics.call(Work.TEXTS), call as span, ErrorBoundary("redaction"):
+            span.set(TEXTS, len(texts))
             self._facts.require(expected)
             self._metrics.batch(len(texts))
             return await self._texts.run(cancellation, self._redactor.redact_many, texts, context, cancellation)

@@ -32,6 +32,9 @@ from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_v
 from models.speech.muting.redact_recording import RedactedRecording, Transcribe, redact_recording
 from models.speech.types import Segment, SpeechOptions, Transcript
 from models.text import RawText
+from models.tracing.attributes import AUDIO_S, COMPUTE_S
+from models.tracing.names import SpanName
+from models.tracing.spans import child_span
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.freed_memory import give_back_freed_memory
 from ray_tasks.speech_steps import (
@@ -43,6 +46,7 @@ from ray_tasks.speech_steps import (
     shifted,
     step_without_speech,
 )
+from ray_tasks.tracing import WorkerTraces
 from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow
 from ray_tasks.worker_metrics import CallMetrics, Recorder, Work
 from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
@@ -90,6 +94,7 @@ class SpeechWorker:
         self._helpers = BoundedExecutor("speech-helper", speech.max_ongoing)
         # Muting waits for calls in the two other executors, so it must not occupy one of their threads.
         self._muting = BoundedExecutor("speech-mute", 1)
+        self._traces = WorkerTraces(config.traces, "speech")
 
     async def describe(self) -> EngineFacts:
         """The worker's description of itself."""
@@ -99,11 +104,12 @@ class SpeechWorker:
         """Called by Serve every few seconds; an error makes it replace the replica."""
         self._recognition.check()
 
-    async def step(self, expected: str, left_s: float, window: SpeechWindow) -> SpeechStep:
+    async def step(self, expected: str, left_s: float, window: SpeechWindow, *, traceparent: str = "") -> SpeechStep:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
         cancellation = Cancellation(left_s)
         work = Work.FINAL if window.final else Work.PARTIAL
-        with self._metrics.call(work), ErrorBoundary("speech"):
+        call = self._traces.call(SpanName.SPEECH_STEP, traceparent)
+        with self._metrics.call(work), call, ErrorBoundary("speech"):
             self._facts.require(expected)
             samples = samples_of(window.pcm)
             state = (
@@ -148,13 +154,15 @@ class SpeechWorker:
         scope: RedactionScope,
         keep_redacted: bool,
         *pieces: Bytes,
+        traceparent: str = "",
     ) -> RecordingResult:
         """Decode, recognise and redact a recording; see ``Gateway.read_recording``.
 
         Its bytes come in pieces, as arrays because Ray does not copy those out of its shared memory.
         """
         cancellation = Cancellation(left_s)
-        with self._metrics.call(Work.RECORDING), ErrorBoundary("speech"):
+        call = self._traces.call(SpanName.SPEECH_RECORDING, traceparent)
+        with self._metrics.call(Work.RECORDING), call, ErrorBoundary("speech"):
             self._facts.require(expected)
             limits = AudioLimits(max_bytes=CLEAN_BYTES)
             recording = EncodedRecording([piece.data for piece in pieces], limits, CLEAN_RECORDINGS)
@@ -192,7 +200,11 @@ class SpeechWorker:
             )
 
     async def _transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
-        return await self._recognition.run(options.cancellation, self._engine.transcribe, samples, options)
+        with child_span(SpanName.SPEECH_RECOGNITION) as span:
+            transcript = await self._recognition.run(options.cancellation, self._engine.transcribe, samples, options)
+            span.set(AUDIO_S, transcript.audio_s)
+            span.set(COMPUTE_S, transcript.compute_s)
+            return transcript
 
     async def _recognize(self, samples: Samples, options: SpeechOptions) -> Transcript:
         """Recognise samples that are in memory."""

@@ -6,11 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from opentelemetry.trace import SpanKind
+
 from models.deadline import time_left_s
 from models.errors import DeadlineExceeded, Unavailable, WorkerLost
 from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
 from models.text import RawText
+from models.tracing.attributes import WORKER_METHOD
+from models.tracing.names import SpanName
+from models.tracing.spans import child_span
 from models.vision.types import RedactedPage
 from ray_tasks.ray_child import RayChild
 from ray_tasks.supervisor import ClusterPhase, ClusterSupervisor
@@ -104,6 +109,11 @@ class SupervisedGateway:
             Unavailable: CLUSTER_LOST or WORKERS_NOT_READY, the cluster was away for all that time.
             DeadlineExceeded: NO_TIME_LEFT.
         """
+        with child_span(SpanName.WORKER_CALL, SpanKind.CLIENT) as span:
+            span.set(WORKER_METHOD, method)
+            return await self._repeat(method, *arguments, timeout_s=timeout_s, **options)
+
+    async def _repeat(self, method: str, *arguments: Any, timeout_s: float, **options: Any) -> Any:
         for _ in range(2):
             child = await self._child(timeout_s)
             left_s = min(timeout_s, time_left_s())

@@ -12,6 +12,8 @@ from models.media.images import ImageLimits
 from models.redaction.sealing import Sealer, sealer_of
 from models.redaction.streaming.sealed_state import load_or_create_key
 from models.redaction.types import NO_SCOPE, RedactionScope
+from models.tracing.attributes import COMPUTE_S, LINES
+from models.tracing.names import SpanName
 from models.vision.barcodes import ZxingBarcodeReader
 from models.vision.faces import YunetFaceDetector
 from models.vision.ocr import RapidOcrEngine
@@ -20,6 +22,7 @@ from models.vision.redact import Detectors, read_and_redact
 from models.vision.types import RedactedPage
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.freed_memory import give_back_freed_memory
+from ray_tasks.tracing import WorkerTraces
 from ray_tasks.types import ClusterConfig
 from ray_tasks.worker_metrics import CallMetrics, Recorder, Work
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
@@ -55,6 +58,7 @@ class VisionWorker:
         self._ask = ask_redaction
         # Every call has a thread, so that a small picture need not wait for large ones: the engine lets it go first.
         self._pages = BoundedExecutor("vision", vision.max_ongoing)
+        self._traces = WorkerTraces(config.traces, "vision")
 
     async def describe(self) -> EngineFacts:
         """The worker's description of itself."""
@@ -65,15 +69,26 @@ class VisionWorker:
         self._pages.check()
 
     async def picture(
-        self, expected: str, left_s: float, data: bytes, document_type: str, scope: RedactionScope = NO_SCOPE
+        self,
+        expected: str,
+        left_s: float,
+        data: bytes,
+        document_type: str,
+        scope: RedactionScope = NO_SCOPE,
+        *,
+        traceparent: str = "",
     ) -> RedactedPage:
         """Decode, read and redact a picture; see ``Gateway.read_picture``."""
         cancellation = Cancellation(left_s)
-        with self._metrics.call(Work.PICTURE), ErrorBoundary("vision"):
+        call = self._traces.call(SpanName.PICTURE, traceparent)
+        with self._metrics.call(Work.PICTURE), call as span, ErrorBoundary("vision"):
             self._facts.require(expected)
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope, cancellation)
             sealer = sealer_of(scope, self._key)
-            return await self._pages.run(cancellation, self._read, data, redactor, document_type, cancellation, sealer)
+            page = await self._pages.run(cancellation, self._read, data, redactor, document_type, cancellation, sealer)
+            span.set(LINES, len(page.lines))
+            span.set(COMPUTE_S, page.compute_s)
+            return page
 
     def _read(
         self,

@@ -44,6 +44,8 @@ from models.redaction.stages import (
 )
 from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, RedactedText
+from models.tracing.names import SpanName
+from models.tracing.spans import child_span
 
 STAGES: Final[tuple[Stage, ...]] = (
     *FINDING,
@@ -57,6 +59,8 @@ STAGES: Final[tuple[Stage, ...]] = (
     locate_in_raw,
 )
 """The stages that follow ``normalize``, in order."""
+
+_STAGE_SPANS: Final = tuple((stage, SpanName.of_stage(stage)) for stage in STAGES)
 
 AT_ONCE: Final = 256
 """Texts of a batch that pass the stages together. A page of dense print has 2,000, and all at once could not be stopped
@@ -174,10 +178,12 @@ def _parts(texts: list[RawText]) -> Iterator[list[RawText]]:
 
 def _redacted(texts: list[RawText], job: Job, cancellation: Cancellation) -> list[Draft]:
     """The drafts of some texts after all stages."""
-    drafts = normalize(texts)
-    for stage in STAGES:
+    with child_span(SpanName.NORMALIZE):
+        drafts = normalize(texts)
+    for stage, name in _STAGE_SPANS:
         cancellation.check()
-        stage(drafts, job)
+        with child_span(name):
+            stage(drafts, job)
     return drafts
 
 

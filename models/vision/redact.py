@@ -23,6 +23,8 @@ from models.redaction.sealing import Sealer
 from models.redaction.types import RedactionContext, Redactor
 from models.sealed_values import SealedValue
 from models.text import Entity, RedactedText, TextSource
+from models.tracing.names import SpanName
+from models.tracing.spans import child_span
 from models.vision.barcodes import Barcode, BarcodeReader, personal_barcodes
 from models.vision.faces import Face, FaceDetector
 from models.vision.geometry import centre, rows, text_height
@@ -118,14 +120,16 @@ def _read_page(
     sealer: Sealer | None,
 ) -> _MaskedPage:
     picture = decode(data, limits, CLEAN_PICTURES)
-    pixels, print_page = read_upright(detectors.ocr, picture.pixels, work)
+    with child_span(SpanName.PICTURE_READING):
+        pixels, print_page = read_upright(detectors.ocr, picture.pixels, work)
     work.cancellation.check()
     faces = detectors.faces.detect(pixels)
     work.cancellation.check()
     others = OtherDetections(print_page.unread, faces, detectors.barcodes.detect(pixels))
     work.cancellation.check()
     mime = output_mime(picture.mime)
-    return _masked_page(pixels, print_page.lines, redactor, document_type, mime, others, sealer)
+    with child_span(SpanName.PICTURE_MASKING):
+        return _masked_page(pixels, print_page.lines, redactor, document_type, mime, others, sealer)
 
 
 def _joined(pages: Sequence[_MaskedPage]) -> RedactedPage:
