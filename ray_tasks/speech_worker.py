@@ -201,7 +201,13 @@ class SpeechWorker:
 
     async def _transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
         with child_span(SpanName.SPEECH_RECOGNITION) as span:
-            transcript = await self._recognition.run(options.cancellation, self._engine.transcribe, samples, options)
+            try:
+                transcript = await self._recognition.run(
+                    options.cancellation, self._engine.transcribe, samples, options
+                )
+            except NoSpeech as error:
+                span.fail(error, fault=False)
+                raise
             span.set(AUDIO_S, transcript.audio_s)
             span.set(COMPUTE_S, transcript.compute_s)
             return transcript
