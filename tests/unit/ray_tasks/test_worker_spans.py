@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from opentelemetry.trace import SpanKind
 
+from models.cancellation import Cancellation
 from models.errors import VestibuleError
 from models.media.samples import SAMPLE_RATE_HZ
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
 from models.tracing.names import SpanName
-from models.tracing.spans import NO_SPAN, Span, trace_argument
+from models.tracing.spans import NO_SPAN, Span, current_span, trace_argument
 from ray_tasks import redaction_worker, speech_worker
 from ray_tasks.engine_info import fingerprint
 from ray_tasks.redaction_worker import RedactionWorker
 from ray_tasks.types import ClusterConfig, SpeechWindow, TraceExport, WorkerConfig
+from ray_tasks.worker_runtime import BoundedExecutor, RemoteRedactor
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.spans import MemoryTraces
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
@@ -93,3 +99,24 @@ async def test_a_worker_that_fails_leaves_only_the_reason(
         await worker.redact(fingerprint(config), 60.0, [RawText(SECRET)], RedactionContext(), traceparent=CALLER)
     assert traces.values("redaction") == {"vestibule.redaction.texts": 1, "error.type": "WORKER_FAILED"}
     assert "Brevalgrund" not in traces.one("redaction").to_json()
+
+
+async def test_a_thread_of_a_worker_asks_for_redaction_below_its_own_span() -> None:
+    traces, asked = MemoryTraces(), list[str]()
+
+    async def ask(texts: list[RawText], context: RedactionContext, timeout_s: float) -> list[Redaction]:
+        asked.append(current_span().traceparent)
+        return LocalRedactor(WordListClassifier()).redact_many(texts, context)
+
+    redactor = RemoteRedactor(ask, asyncio.get_running_loop())
+    with traces.tracer.root(SpanName.PICTURE, SpanKind.SERVER) as span:
+        pages = BoundedExecutor("vision", 1)
+        await pages.run(Cancellation(60.0), redactor.redact, RawText(SECRET), RedactionContext())
+    assert asked == [span.traceparent]
+
+
+def test_where_spans_go_reaches_a_worker_whole() -> None:
+    export = TraceExport("http://127.0.0.1:4318", (("x-key", "s3cret"),))
+    sent = replace(config_of(Path("folder")), traces=export)
+    assert pickle.loads(pickle.dumps(sent)).traces == export
+    assert fingerprint(sent) != fingerprint(config_of(Path("folder")))
