@@ -631,6 +631,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "A file in the folder of VESTIBULE_SECRETS_DIR cannot be read.",
     )
+    SECRET_IS_PLACEHOLDER = (
+        "SECRET_IS_PLACEHOLDER",
+        Status.INVALID_ARGUMENT,
+        "A secret is still the placeholder of an example file; give one of your own, or leave it empty.",
+    )
     SECRET_ON_COMMAND_LINE = (
         "SECRET_ON_COMMAND_LINE",
         Status.INVALID_ARGUMENT,

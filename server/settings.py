@@ -54,6 +54,7 @@ from server.setting_groups import (
     RetrySettings,
     RiskSettings,
     SealedSettings,
+    Secret,
     SpeechSettings,
     TlsSettings,
     TraceSettings,
@@ -77,7 +78,7 @@ class Settings(BaseSettings):
     address: Address = Field("127.0.0.1:50051", description="Where the gRPC server listens; port 0 picks one.")
     allow_plaintext: bool = Field(False, description="Listen without TLS on an address that is not loopback.")
     metrics_port: Port = Field(9464, description="Port of the Prometheus metrics on loopback; 0 turns them off.")
-    metrics_token: SecretStr = Field(
+    metrics_token: Secret = Field(
         SecretStr(""), description="Bearer token of the metrics; empty generates one into the state folder."
     )
     cache_dir: Path = Field(platformdirs.user_cache_path("vestibule"), description="Weights.")
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     secrets_dir: Empty[Path] = Field(
         None, description="Folder with a file for each secret, called as its variable; the environment wins over it."
     )
-    spool_key: SecretStr = Field(
+    spool_key: Secret = Field(
         SecretStr(""),
         description="Base64 of 32 bytes, and after commas earlier keys that still decrypt; empty generates one into "
         "the state folder.",
@@ -132,17 +133,17 @@ class Settings(BaseSettings):
     client: ClientSettings = ClientSettings()
     console: ConsoleSettings = ConsoleSettings()
 
-    api_key: SecretStr = Field(
+    api_key: Secret = Field(
         SecretStr(""),
         description="API key or token that the commands send to a server. Empty takes `operator.key` on this machine.",
     )
 
     # Names without the double underscore for the most common settings, such as VESTIBULE_LLM_BASE_URL.
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")
-    llm_api_key: SecretStr = Field(SecretStr(""), description="Short form of VESTIBULE_LLM__API_KEY.")
+    llm_api_key: Secret = Field(SecretStr(""), description="Short form of VESTIBULE_LLM__API_KEY.")
     llm_model: str = Field("", description="Short form of VESTIBULE_LLM__MODEL.")
     labels_base_url: Url = Field("", description="Short form of VESTIBULE_LABELS__BASE_URL.")
-    labels_api_key: SecretStr = Field(SecretStr(""), description="Short form of VESTIBULE_LABELS__API_KEY.")
+    labels_api_key: Secret = Field(SecretStr(""), description="Short form of VESTIBULE_LABELS__API_KEY.")
     labels_model: str = Field("", description="Short form of VESTIBULE_LABELS__MODEL.")
 
     @classmethod

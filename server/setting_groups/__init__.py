@@ -7,7 +7,7 @@ from server.setting_groups.alerts import AlertSettings
 from server.setting_groups.breakers import BreakerSettings, BreakersSettings
 from server.setting_groups.console import ConsoleSettings
 from server.setting_groups.experiments import ExperimentSettings
-from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
+from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Secret, Url
 from server.setting_groups.flows import FlowSettings
 from server.setting_groups.funnel import FunnelReportSettings
 from server.setting_groups.labels import LabelSettings
@@ -61,6 +61,7 @@ __all__ = [
     "RetrySettings",
     "RiskSettings",
     "SealedSettings",
+    "Secret",
     "SpeechSettings",
     "TlsSettings",
     "TraceSettings",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
-from server.setting_groups.fields import Empty, Url
+from server.setting_groups.fields import Empty, Secret, Url
 from server.validators import is_private_url
 
 LEAST_HMAC_BYTES = 32
@@ -31,7 +31,7 @@ class AuthSettings(BaseModel):
         pattern=r"^(RS256|ES256|EdDSA)( (RS256|ES256|EdDSA))*$",
         description="Accepted algorithms, with a space between them; RS256, ES256 and EdDSA are known.",
     )
-    hs256_key: SecretStr = Field(
+    hs256_key: Secret = Field(
         SecretStr(""),
         description="Shared key of HS256, at least 32 bytes. For development: it replaces the keys, on loopback only.",
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
-from server.setting_groups.fields import Empty, Port, Url
+from server.setting_groups.fields import Empty, Port, Secret, Url
 from server.validators import is_loopback, is_private_url
 
 _NAME = r"[A-Za-z0-9.:-]{1,253}"
@@ -48,7 +48,7 @@ class ConsoleSettings(BaseModel):
         description="Id of the console at VESTIBULE_AUTH__ISSUER. If set, people can log in there with OpenID Connect; "
         "the issuer must know the address `url` with `/login/return` behind it.",
     )
-    oidc_client_secret: SecretStr = Field(
+    oidc_client_secret: Secret = Field(
         SecretStr(""), description="Its secret; empty for a public client, which proves itself by PKCE alone."
     )
     oidc_scope: str = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from models.errors import InvalidInput
@@ -13,6 +13,9 @@ from server.times import zone_named
 from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
 
 MEBIBYTE = 1024 * 1024
+
+PLACEHOLDER = "change-me"
+"""In deploy/.env.example, in the place of secrets."""
 
 Value = TypeVar("Value")
 
@@ -41,8 +44,18 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _own_secret(secret: SecretStr) -> SecretStr:
+    if secret.get_secret_value().strip().lower() == PLACEHOLDER:
+        raise PydanticCustomError(
+            Reason.SECRET_IS_PLACEHOLDER,
+            "It is still the placeholder of the example. Set a value of your own, or none.",
+        )
+    return secret
+
+
 Address = Annotated[str, AfterValidator(checked_address)]
 Url = Annotated[str, AfterValidator(_checked_url)]
+Secret = Annotated[SecretStr, AfterValidator(_own_secret)]
 Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]

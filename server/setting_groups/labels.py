@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from server.setting_groups.breakers import BreakerSettings
-from server.setting_groups.fields import Url
+from server.setting_groups.fields import Secret, Url
 
 
 class LabelSettings(BreakerSettings):
@@ -14,7 +14,7 @@ class LabelSettings(BreakerSettings):
     base_url: Url = Field(
         "", description="OpenAI-compatible endpoint that takes pictures, ends in /v1; empty turns labels off."
     )
-    api_key: SecretStr = Field(SecretStr(""), description="Its key.")
+    api_key: Secret = Field(SecretStr(""), description="Its key.")
     model: str = Field("gpt-4o-mini", description="Model to ask for.")
     timeout_s: float = Field(30.0, gt=0, le=600, description="Bound of one attempt.")
     wait_s: float = Field(

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
 from server.setting_groups.breakers import BreakerSettings
-from server.setting_groups.fields import Url
+from server.setting_groups.fields import Secret, Url
 
 FieldList = Annotated[str, Field(pattern=r"^([a-z][a-z_]{0,47}(_[0-9])?(,[a-z][a-z_]{0,47}(_[0-9])?)*)?$")]
 
@@ -18,7 +18,7 @@ class UpstreamSettings(BreakerSettings):
     """One OpenAI-compatible endpoint, with its breaker."""
 
     base_url: Url = Field("", description="OpenAI-compatible endpoint, ends in /v1; empty means none.")
-    api_key: SecretStr = Field(SecretStr(""), description="Its key.")
+    api_key: Secret = Field(SecretStr(""), description="Its key.")
     model: str = Field("gpt-4o-mini", description="Model to ask for.")
     timeout_s: float = Field(30.0, gt=0, description="Bound of one background attempt.")
     interactive_timeout_s: float = Field(8.0, gt=0, description="Bound of the one attempt that a person waits for.")

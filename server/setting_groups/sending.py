@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
-from server.setting_groups.fields import Port, Url
+from server.setting_groups.fields import Port, Secret, Url
 from server.validators import is_loopback, is_private_url
 
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -25,7 +25,7 @@ class SendingSettings(BaseModel):
     """A webhook and a mail server. A group that has them names its recipients in ``mail_to``."""
 
     webhook_url: Url = Field("", description="Where it is posted, https or on loopback; empty turns the webhook off.")
-    webhook_secret: SecretStr = Field(
+    webhook_secret: Secret = Field(
         SecretStr(""), description="Key of the signatures: whsec_ and the Base64 of at least 24 bytes."
     )
     mail_from: MailAddress = Field("", description="Sender of the e-mails.")
@@ -35,7 +35,7 @@ class SendingSettings(BaseModel):
         "starttls", description="How the connection is encrypted; none is for a mail server on the same machine."
     )
     smtp_user: str = Field("", description="Name for the login; empty sends without one.")
-    smtp_password: SecretStr = Field(SecretStr(""), description="Password for the login.")
+    smtp_password: Secret = Field(SecretStr(""), description="Password for the login.")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
 from server.flows.retention import RetentionPart
-from server.setting_groups.fields import MEBIBYTE, Empty, Port
+from server.setting_groups.fields import MEBIBYTE, Empty, Port, Secret
 
 Days = Empty[Annotated[float, Field(gt=0)]]
 
@@ -108,7 +108,7 @@ class QuackSettings(BaseModel):
 
     enabled: bool = Field(True, description="Whether analysts may attach.")
     port: Port = Field(9494, description="Port on loopback; 0 picks one, which `vestibule status` tells.")
-    token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
+    token: Secret = Field(SecretStr(""), description="Empty generates one into the state folder.")
     query_s: float = Field(
         10.0,
         gt=0,
