@@ -22,6 +22,7 @@ from server.cli import (
     export,
     flows,
     funnel,
+    health,
     keys,
     offline,
     redact_command,
@@ -70,7 +71,7 @@ def cli() -> None:
 
     \b
     Try it:            vestibule demo
-    Run it:            vestibule doctor, vestibule serve
+    Run it:            vestibule doctor, serve, health
     Talk to it:        vestibule talk --type
     Look at it:        vestibule console
     Ask it:            vestibule status, sessions, reviews, funnel, risk, experiments, sql, dlq, breakers, audit, erase
@@ -88,6 +89,7 @@ for command in (
     *(serve.serve, doctor.doctor, demo_command.demo, weights.models),
     *(
         status.status,
+        health.health,
         console.console,
         sessions.sessions,
         reviews.reviews,
