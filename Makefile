@@ -17,9 +17,9 @@ STAMP := $(VENV)/.installed
 LOCKED := yes
 PYTEST = $(BIN)/python -m pytest $(if $(CI),--durations=15)
 NONE_IS_FINE = $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
-CHECKED := models ray_tasks server tests benchmarks docs/*.py protos/build.py .ci/audit.py
+CHECKED := models ray_tasks server tests benchmarks docs/*.py protos/build.py .ci/audit.py deploy/image/*.py
 
-.PHONY: help demo test check lint format protos docs bench fuzz chaos lock audit outdated clean setup weights weights-all
+.PHONY: help demo test check lint format protos docs bench fuzz chaos lock audit outdated image clean setup weights weights-all
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -89,16 +89,22 @@ chaos: weights ## Kill, stop, fail and fill while clients work, and count what w
 # A lock holds exact versions and no hashes, so that PyTorch may come as another build from another index.
 LOCK := $(BIN)/uv pip compile --quiet --universal --no-emit-index-url --no-annotate --extra dev --custom-compile-command 'make lock'
 
+LOCK_TOOL := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+
 lock: $(STAMP) ## Write requirements.lock anew, with what pyproject.toml newly asks for; UPGRADE=1 takes the newest of everything.
 	@$(LOCK) $(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
 	@rm -f requirements.hashes
 	@$(LOCK) --generate-hashes --constraint requirements.lock --output-file requirements.hashes pyproject.toml
+	@for tool in pip sbom; do $(LOCK_TOOL) $(if $(UPGRADE),--upgrade) --output-file deploy/image/$$tool.txt deploy/image/$$tool.in; done
 
 audit: $(STAMP) ## Compare the installed files with the lock and with the hashes of the day of the lock.
 	@$(BIN)/python .ci/audit.py
 
 outdated: ## Run all tests with the newest versions that pyproject.toml allows, in an environment of its own.
 	@$(MAKE) test VENV=.venv-newest LOCKED= PYTEST_ARGS="$(PYTEST_ARGS)"
+
+image: ## Build the image with docker, podman or buildah. IMAGE_ARGS="--build-arg VARIANT=cuda" goes to the builder.
+	@deploy/image/build $(IMAGE_ARGS)
 
 clean: ## Remove .venv and everything that was generated here. Weights stay in the cache.
 	rm -rf $(VENV) .venv-newest build demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
