@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import click
 import pytest
@@ -92,8 +93,9 @@ def test_no_secret_of_the_example_has_another_value() -> None:
 )
 @pytest.mark.parametrize("value", [PLACEHOLDER, " Change-Me\n"])
 def test_no_secret_may_be_the_placeholder(group: str, name: str, value: str) -> None:
+    given: dict[str, Any] = {group: {name: value}} if group else {name: value}
     with pytest.raises(ValidationError) as caught:
-        Settings(**({group: {name: value}} if group else {name: value}))
+        Settings(**given)
     assert (Reason.SECRET_IS_PLACEHOLDER, tuple(filter(None, (group, name)))) in {
         (error["type"], error["loc"]) for error in caught.value.errors()
     }
