@@ -62,8 +62,11 @@ class _Loader(yaml.SafeLoader):
     """Also reads the tag with which one compose file replaces a list of another one."""
 
 
-_LOADER_TAG = "!override"
-_Loader.add_constructor(_LOADER_TAG, lambda loader, node: loader.construct_sequence(node))
+def _sequence(loader: _Loader, node: yaml.SequenceNode) -> list[Any]:
+    return list(loader.construct_sequence(node, deep=True))
+
+
+_Loader.add_constructor("!override", _sequence)
 
 
 def compose(*files: Path) -> dict[str, Any]:
