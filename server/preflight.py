@@ -250,6 +250,7 @@ def listen_addresses(settings: Settings) -> Iterator[ListenAddress]:
         )
     if settings.ray.metrics_port and not settings.ray.address:
         yield ListenAddress(
+            "Ray metrics",
             LOOPBACK,
             settings.ray.metrics_port,
             f"The port {settings.ray.metrics_port} of Ray's metrics",
