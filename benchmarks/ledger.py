@@ -36,7 +36,7 @@ import duckdb
 from benchmarks._killed_ledger import kill_often
 from models.text import RedactedText
 from server.ledger import app_events, sessions
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.connection import THREADS
 from server.ledger.migrate import migrate
 from server.ledger.types import EventRow, SessionRow, SessionState, utc_now
@@ -58,14 +58,14 @@ def make_events(number: int) -> list[EventRow]:
     ]
 
 
-def bare_ledger(folder: Path, name: str) -> Cursor:
+def bare_ledger(folder: Path, name: str) -> DuckDb:
     """The same tables in a plain DuckDB file."""
     connection = duckdb.connect(str(folder / name), config={"threads": THREADS})
     migrate(connection, utc_now)
     return connection
 
 
-def bare_loop(connection: Cursor, batch: int, seconds: float) -> tuple[float, float]:
+def bare_loop(connection: DuckDb, batch: int, seconds: float) -> tuple[float, float]:
     """Insert and commit in one thread; returns median seconds a commit, and events a second."""
     took: list[float] = []
     while sum(took) < seconds:
@@ -78,7 +78,7 @@ def bare_loop(connection: Cursor, batch: int, seconds: float) -> tuple[float, fl
     return statistics.median(took), batch * len(took) / sum(took)
 
 
-def bare_insert(connection: Cursor, batch: int, seconds: float) -> tuple[float, float]:
+def bare_insert(connection: DuckDb, batch: int, seconds: float) -> tuple[float, float]:
     """The obvious implementation, executemany; returns median seconds a commit, and events a second."""
     took: list[float] = []
     while sum(took) < seconds:
@@ -97,7 +97,7 @@ def bare_insert(connection: Cursor, batch: int, seconds: float) -> tuple[float, 
     return statistics.median(took), batch * len(took) / sum(took)
 
 
-def fill(connection: Cursor) -> None:
+def fill(connection: DuckDb) -> None:
     """Store a million events."""
     connection.execute(
         """INSERT INTO events SELECT uuid(), 'other', 'app', 'camera_opened', now()::TIMESTAMP, NULL, NULL, 0, '', NULL,
@@ -106,7 +106,7 @@ def fill(connection: Cursor) -> None:
     )
 
 
-def open_session(cursor: Cursor) -> None:
+def open_session(cursor: DuckDb) -> None:
     """Store the session that all events belong to."""
     now = utc_now()
     sessions.insert_or_get(cursor, SessionRow("session", "app", "request", SessionState.STARTED, now, now))

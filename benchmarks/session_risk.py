@@ -39,7 +39,7 @@ import numpy.typing as npt
 
 from benchmarks._risk_quarter import BEGIN, DAYS, DESIGNS, IDLE_S, LOAN_IDLE_S, past_quarter, store_loans, store_quarter
 from server.ledger import sessions
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
 from server.risk.features import FEATURES
@@ -64,7 +64,7 @@ class Stored:
     idle_s: float
 
 
-def stored(fill: Callable[[Cursor], datetime | None], idle_s: float, days: float = DAYS + 10) -> Stored:
+def stored(fill: Callable[[DuckDb], datetime | None], idle_s: float, days: float = DAYS + 10) -> Stored:
     """Write sessions into a new ledger and read them as the server does."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger.open(Path(folder) / "ledger.duckdb")
@@ -202,7 +202,7 @@ def cost(number: int) -> dict[str, float]:
     }
 
 
-def _call_ms(cursor: Cursor, model: RiskModel, session_id: str) -> float:
+def _call_ms(cursor: DuckDb, model: RiskModel, session_id: str) -> float:
     began = time.process_time()
     session = sessions.get(cursor, session_id)
     known = read_running(cursor, session)

@@ -12,21 +12,21 @@ import duckdb
 
 from server.analytics.sql_policy import VIEWS
 from server.ledger.all_macros import ALL_MACROS
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.migrate import migrate
 from server.ledger.table_schema import comment_on
 
 _HIDDEN = "READ_ONLY, HIDDEN true"
 
 
-def open_catalogue(threads: int, memory_bytes: int) -> Cursor:
+def open_catalogue(threads: int, memory_bytes: int) -> DuckDb:
     """Open an empty database that spills nothing to the disk."""
     return duckdb.connect(
         ":memory:", config={"threads": threads, "memory_limit": f"{memory_bytes}B", "temp_directory": ""}
     )
 
 
-def show_views(connection: Cursor, ledger: Path | None = None) -> None:
+def show_views(connection: DuckDb, ledger: Path | None = None) -> None:
     """Create the views and the macros with their comments.
 
     Args:
@@ -50,17 +50,17 @@ def show_views(connection: Cursor, ledger: Path | None = None) -> None:
         attach(connection, ledger)
 
 
-def attach(connection: Cursor, ledger: Path) -> None:
+def attach(connection: DuckDb, ledger: Path) -> None:
     """Put this snapshot in the place of the last one, for every query that begins from now on."""
     connection.execute(f"ATTACH OR REPLACE {_quoted(ledger)} AS snapshot ({_HIDDEN})")
 
 
-def detach(connection: Cursor) -> None:
+def detach(connection: DuckDb) -> None:
     """Let go of the snapshot. No query may begin until ``attach``."""
     connection.execute("DETACH DATABASE IF EXISTS snapshot")
 
 
-def fence(connection: Cursor, folder: str) -> None:
+def fence(connection: DuckDb, folder: str) -> None:
     """Let this database open no file but those of a folder. The policy forbids files; this would hold without it.
 
     Args:
@@ -72,7 +72,7 @@ def fence(connection: Cursor, folder: str) -> None:
     connection.execute("SET GLOBAL enable_external_access = false")
 
 
-def _statements(connection: Cursor) -> list[str]:
+def _statements(connection: DuckDb) -> list[str]:
     """The SQL that shows the attached ledger's views, as far as analysts may read them."""
     found = connection.execute(
         "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'snapshot' AND NOT internal"
@@ -92,7 +92,7 @@ def _statements(connection: Cursor) -> list[str]:
     return statements + (_macros(connection) if "v_events" in named else [])
 
 
-def _macros(connection: Cursor) -> list[str]:
+def _macros(connection: DuckDb) -> list[str]:
     """The SQL that creates the macros that the ledger has. DuckDB cannot tell their defaults, so the text is ours."""
     found = connection.execute(
         "SELECT DISTINCT function_name FROM duckdb_functions() WHERE database_name = 'snapshot' AND NOT internal"

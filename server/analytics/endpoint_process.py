@@ -32,7 +32,7 @@ from server.analytics.query_guard import REFUSAL_FUNCTION, QueryGuard
 from server.analytics.refusals import Cause, Refused
 from server.analytics.snapshot import LedgerMark, SnapshotFolder
 from server.analytics.trials import Trials
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 
 THREADS = 1
 """A query runs in the thread of its client. With more, a thread that waits for the guard would use a whole CPU."""
@@ -67,7 +67,7 @@ class _Marks:
 class _Here:
     """The catalogue of this process, as a reader of snapshots."""
 
-    def __init__(self, connection: Cursor) -> None:
+    def __init__(self, connection: DuckDb) -> None:
         self._connection = connection
 
     def attach(self, snapshot: Path) -> None:

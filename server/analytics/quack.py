@@ -11,7 +11,7 @@ import duckdb
 from duckdb.func import FunctionNullHandling
 
 from models.reasons import Reason
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 
 SHORTEST_TOKEN = 16
 _ASK = "vestibule_may_query"
@@ -33,7 +33,7 @@ _SETTINGS = (
 )
 
 
-def load_extensions(connection: Cursor) -> None:
+def load_extensions(connection: DuckDb) -> None:
     """Load what the protocol needs.
 
     Raises:
@@ -43,7 +43,7 @@ def load_extensions(connection: Cursor) -> None:
         _load(connection, name)
 
 
-def _load(connection: Cursor, name: str) -> None:
+def _load(connection: DuckDb, name: str) -> None:
     """Load an extension from its wheel; without a wheel, as DuckDB does."""
     file = _installed(name)
     if file is None:
@@ -95,7 +95,7 @@ def _load_statements() -> str:
 
 
 def serve(
-    connection: Cursor,
+    connection: DuckDb,
     port: int,
     token: str,
     on_token: Callable[[str], None],

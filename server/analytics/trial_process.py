@@ -24,7 +24,7 @@ import psutil
 
 from server.analytics.catalogue import attach, detach, fence, open_catalogue, show_views
 from server.analytics.process_bounds import CPU_OVER, TIME_OVER, bound_memory, end_after, lower_priority, run_when_idle
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.runtime.own_process import die_with_parent, limit
 
 MEMORY, ERROR, OK = "memory", "error", "ok"
@@ -43,7 +43,7 @@ class _Trial:
 class TrialProcess:
     """Answers ``attach`` and ``try`` messages until the other end of the socket is closed."""
 
-    def __init__(self, end: socket.socket, connection: Cursor) -> None:
+    def __init__(self, end: socket.socket, connection: DuckDb) -> None:
         self._end = end
         self._connection = connection
         self._waiting = selectors.DefaultSelector()
@@ -111,7 +111,7 @@ def _death(status: int) -> str:
     return _DEATHS.get(os.WTERMSIG(status), DIED) if os.WIFSIGNALED(status) else DIED
 
 
-def _run_and_exit(connection: Cursor, message: dict[str, Any], pipe: int) -> None:
+def _run_and_exit(connection: DuckDb, message: dict[str, Any], pipe: int) -> None:
     """Run the query in this process, which ends with it. Never returns."""
     end_after(message["cpu_s"], message["seconds"])
     if message["idle"]:
@@ -127,7 +127,7 @@ def _run_and_exit(connection: Cursor, message: dict[str, Any], pipe: int) -> Non
         os._exit(0)
 
 
-def _run(connection: Cursor, query: str) -> dict[str, str]:
+def _run(connection: DuckDb, query: str) -> dict[str, str]:
     try:
         connection.execute("BEGIN TRANSACTION READ ONLY")
         connection.execute(f"EXPLAIN ANALYZE {query}")

@@ -17,7 +17,7 @@ import numpy as np
 
 from server.experiments.samples import Values
 from server.experiments.types import Experiment
-from server.ledger.columns import Cursor, aware, count, fetch_all, stored_time, stored_time_or_none
+from server.ledger.columns import DuckDb, aware, count, fetch_all, stored_time, stored_time_or_none
 
 BEFORE: Final = timedelta(days=28)
 """How long before an experiment, or before now, sessions tell what is usual."""
@@ -156,7 +156,7 @@ class Traffic:
     until: datetime
 
 
-def read_sessions(cursor: Cursor, experiment: Experiment, now: datetime, client_id: str = "") -> list[VariantSessions]:
+def read_sessions(cursor: DuckDb, experiment: Experiment, now: datetime, client_id: str = "") -> list[VariantSessions]:
     """The sessions of each variant, in the order of the variants.
 
     Args:
@@ -191,7 +191,7 @@ def read_sessions(cursor: Cursor, experiment: Experiment, now: datetime, client_
 
 
 def read_traffic(
-    cursor: Cursor, now: datetime, settle_s: float, clients: Sequence[str] = (), visible_to: str = ""
+    cursor: DuckDb, now: datetime, settle_s: float, clients: Sequence[str] = (), visible_to: str = ""
 ) -> Traffic:
     """What is usual in the last four weeks of sessions that had their time.
 

@@ -15,7 +15,7 @@ from server.funnel.selection import Selection
 from server.funnel.step_counts import count_steps, end_of_observation, outcome_parameters
 from server.funnel.steps import STAGES, Steps
 from server.funnel.types import Condition, SessionTable
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 
 _KINDS: Final = {"b": "a flag", "O": "a text", "f": "a number"}
 """Kinds of columns, as NumPy has them."""
@@ -39,7 +39,7 @@ class AffectedIds:
 
 
 def read_affected(
-    cursor: Cursor,
+    cursor: DuckDb,
     step: int,
     conditions: Sequence[Condition],
     selection: Selection | None = None,

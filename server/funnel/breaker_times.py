@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 
 _OPEN_TIMES = """WITH changes AS (
     SELECT time, properties->>'new' AS state, lead(time) OVER (PARTITION BY subject ORDER BY time) AS next_time
@@ -18,7 +18,7 @@ ORDER BY time"""
 
 
 def open_while(
-    cursor: Cursor, visits: Iterable[tuple[int, npt.NDArray[Any], npt.NDArray[Any]]]
+    cursor: DuckDb, visits: Iterable[tuple[int, npt.NDArray[Any], npt.NDArray[Any]]]
 ) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
     """For each stage, whether any breaker was open while a session was in it.
 

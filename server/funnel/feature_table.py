@@ -17,7 +17,7 @@ from server.funnel.step_counts import StepCount
 from server.funnel.step_ends import ends_of_steps, number_of_step
 from server.funnel.steps import STAGES, Steps
 from server.funnel.types import Column, Flags, SessionTable
-from server.ledger.columns import Cursor, used_in
+from server.ledger.columns import DuckDb, used_in
 from server.ledger.views import session_stages
 
 _Kind = Kind | Literal["told"]
@@ -103,7 +103,7 @@ def _columns(features: Iterable[Feature]) -> list[_Read]:
 
 
 def read_table(
-    cursor: Cursor,
+    cursor: DuckDb,
     parameters: dict[str, Any],
     counts: tuple[StepCount, ...],
     steps: Steps = STAGES,
@@ -158,7 +158,7 @@ def read_table(
 
 
 def _properties(
-    cursor: Cursor, parameters: dict[str, Any], steps: Steps, only: Collection[str] | None
+    cursor: DuckDb, parameters: dict[str, Any], steps: Steps, only: Collection[str] | None
 ) -> list[properties.AppProperty]:
     """The properties of apps' events that are looked at; of ``only`` those in it."""
     if only is not None and not any(name.startswith(properties.PREFIX) for name in only):

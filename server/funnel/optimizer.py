@@ -21,7 +21,7 @@ from server.funnel.step_counts import Period, StepCount, count_by_time, end_of_o
 from server.funnel.steps import STAGES, Steps
 from server.funnel.texts import ReportTexts, load_texts
 from server.funnel.types import Cause, CauseReport, Improvement, SessionTable
-from server.ledger.columns import Cursor, aware_or_none
+from server.ledger.columns import DuckDb, aware_or_none
 
 _SEVERE = frozenset({"HIGH", "CRITICAL"})
 
@@ -48,7 +48,7 @@ class FunnelData:
 
 
 def read_funnel(
-    cursor: Cursor,
+    cursor: DuckDb,
     selection: Selection | None = None,
     *,
     steps: Steps = STAGES,

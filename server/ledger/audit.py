@@ -111,7 +111,7 @@ def list_rows(
     since = stored_time_or_none(wanted.since)
     rows = fetch_all(
         cursor,
-        """SELECT * FROM audit WHERE (? IS NULL OR (time, number) < (?::TIMESTAMP, ?))
+        """SELECT * FROM audit WHERE (?::BIGINT IS NULL OR (time, number) < (?::TIMESTAMP, ?))
             AND (?::TIMESTAMP IS NULL OR time >= ?)
             AND (len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], subject))
             AND (? = '' OR action = ?) AND (? = '' OR client_id = ?)

@@ -68,10 +68,12 @@ def changes_between(cursor: Cursor, start: datetime, end: datetime | None, most:
     """The first changes within a time, oldest first, after the last one of each breaker before it."""
     rows = fetch_all(
         cursor,
-        """SELECT time, subject, properties FROM server_events WHERE name = 'breaker_changed'
-            AND ($end::TIMESTAMP IS NULL OR time <= $end)
-        QUALIFY time >= $start OR time = max(time) FILTER (time < $start) OVER (PARTITION BY subject)
-        ORDER BY time, subject LIMIT $most""",
+        """SELECT time, subject, properties FROM (
+            SELECT time, subject, properties,
+                max(time) FILTER (WHERE time < $start) OVER (PARTITION BY subject) AS last_before
+            FROM server_events WHERE name = 'breaker_changed' AND ($end::TIMESTAMP IS NULL OR time <= $end)
+        ) AS changes
+        WHERE time >= $start OR time = last_before ORDER BY time, subject LIMIT $most""",
         {"start": stored_time(start), "end": stored_time_or_none(end), "most": most},
     )
     found = [(row, json.loads(row["properties"])) for row in rows]
@@ -83,8 +85,11 @@ def changes_between(cursor: Cursor, start: datetime, end: datetime | None, most:
 def store(cursor: Cursor, row: BreakerRow) -> None:
     """Store the state of one breaker."""
     cursor.execute(
-        """INSERT OR REPLACE INTO breakers (name, state, failures, opened_at, change_time, last_failure_time)
-        VALUES (?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO breakers (name, state, failures, opened_at, change_time, last_failure_time)
+        VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (name) DO UPDATE SET state = excluded.state, failures = excluded.failures,
+            opened_at = excluded.opened_at, change_time = excluded.change_time,
+            last_failure_time = excluded.last_failure_time""",
         [
             row.name,
             row.state,

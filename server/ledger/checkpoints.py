@@ -15,7 +15,7 @@ from typing import Final
 
 import duckdb
 
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.runtime.disk_room import free_bytes
 
 MARGIN_BYTES: Final = 32 * 1024 * 1024
@@ -47,7 +47,7 @@ class Checkpoints:
         self._on = True
         self._not_before = 0.0
 
-    def fit(self, connection: Cursor) -> None:
+    def fit(self, connection: DuckDb) -> None:
         """Turn them off or on as the disk is now; call it before a commit."""
         wanted = self.have_room()
         if wanted == self._on:

@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from server.ledger import job_attempts
+from server.ledger.claim_locks import CANDIDATES_EACH, lock_free
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
-from server.ledger.jobs import job_of, note_newest
+from server.ledger.dialects import dialect_of
+from server.ledger.job_order import note_newest
+from server.ledger.jobs import job_of
 from server.ledger.types import JobRow, JobState
 
 FAIR_FOR: Final = timedelta(hours=1)
@@ -26,11 +29,14 @@ WITH opened AS (
     WHERE jobs.state IN ('QUEUED', 'RUNNING') AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds, kind))
 ), served AS (
     SELECT session_id, coalesce(client_id, '') AS client_id, max(claim_time) AS served_time
-    FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id WHERE claim_time >= $recent GROUP BY ALL
+    FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id WHERE claim_time >= $recent
+    GROUP BY session_id, coalesce(client_id, '')
 ), clients AS (
     SELECT client_id, max(served_time) AS served_time FROM served GROUP BY client_id
 ), heads AS (
-    SELECT * FROM opened QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
+    SELECT * FROM (
+        SELECT opened.*, row_number() OVER (PARTITION BY lane ORDER BY create_time, id) AS place_in_lane FROM opened
+    ) AS placed WHERE place_in_lane = 1
 ), taken AS (
     SELECT client_id, list_contains($alone::VARCHAR[], last_reason) AS alone FROM opened
     WHERE state = 'RUNNING' AND (lease_until > $now OR list_contains($held::VARCHAR[], id))
@@ -47,10 +53,11 @@ WITH opened AS (
     SELECT id, state, alone, row_number() OVER (
         ORDER BY turn + coalesce(running.jobs, 0), clients.served_time NULLS FIRST, create_time, id) AS place
     FROM turns LEFT JOIN clients USING (client_id) LEFT JOIN running USING (client_id)
+), numbered AS (
+    SELECT id, state, alone, place, row_number() OVER (PARTITION BY alone ORDER BY place) AS place_of_kind FROM queue
 )
-SELECT id, state FROM queue
-QUALIFY NOT alone
-    OR (row_number() OVER (PARTITION BY alone ORDER BY place) = 1 AND NOT EXISTS (SELECT 1 FROM taken WHERE alone))
+SELECT id, state, alone FROM numbered
+WHERE NOT alone OR (place_of_kind = 1 AND NOT EXISTS (SELECT 1 FROM taken WHERE alone))
 ORDER BY place LIMIT $number
 """
 
@@ -94,7 +101,11 @@ def claim(
         "held": list(held),
         "alone": list(alone),
     }
-    due = fetch_all(cursor, _CLAIMABLE, wanted)
+    if dialect_of(cursor).one_writer:
+        due = fetch_all(cursor, _CLAIMABLE, wanted)
+    else:
+        several = fetch_all(cursor, _CLAIMABLE, wanted | {"number": limit * CANDIDATES_EACH})
+        due = lock_free(cursor, several, wanted)
     ids = [row["id"] for row in due]
     if not ids:
         return []
@@ -112,7 +123,9 @@ def claim(
 
 
 def take_over(cursor: Cursor, now: datetime, longest_wait: timedelta) -> int:
-    """At the start, make the jobs of a dead process due at once. Only one server uses a ledger.
+    """At the start, make the jobs of a dead process due at once.
+
+    Where one server writes, all jobs that run are those of a dead process. Where several do, those whose lease ran out.
 
     It also brings times that lie too far ahead back: the clock was set back while no server ran. A longer wait that an
     upstream asked for is cut with them.
@@ -126,14 +139,20 @@ def take_over(cursor: Cursor, now: datetime, longest_wait: timedelta) -> int:
         How many jobs were taken over.
     """
     moment = stored_time(now)
-    running = [row["id"] for row in fetch_all(cursor, "SELECT id FROM jobs WHERE state = 'RUNNING'")]
-    if running:
-        job_attempts.insert_lost(cursor, running, now)
+    dialect = dialect_of(cursor)
+    running = fetch_all(
+        cursor,
+        f"SELECT id FROM jobs WHERE state = 'RUNNING' AND (? OR lease_until <= ?){dialect.for_update}",  # noqa: S608 - ours
+        [dialect.one_writer, moment],
+    )
+    ids = [row["id"] for row in running]
+    if ids:
+        job_attempts.insert_lost(cursor, ids, now)
     taken = count(
         cursor,
         """UPDATE jobs SET state = 'QUEUED', lease_owner = '', lease_until = NULL, next_attempt_time = ?
-        WHERE state = 'RUNNING'""",
-        [moment],
+        WHERE id IN (SELECT unnest(?::VARCHAR[]))""",
+        [moment, ids],
     )
     latest = stored_time(now + longest_wait)
     cursor.execute(
@@ -142,5 +161,6 @@ def take_over(cursor: Cursor, now: datetime, longest_wait: timedelta) -> int:
         WHERE state = 'QUEUED' AND (next_attempt_time > ? OR first_attempt_time > ?)""",
         [latest, moment, latest, moment],
     )
-    note_newest(cursor)
+    if dialect.one_writer:
+        note_newest(cursor)
     return taken

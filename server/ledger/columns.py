@@ -9,21 +9,50 @@ import importlib.util
 import json
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 
 from models.text import RedactedText
+from server.ledger.dialects import dialect_of
 
 if importlib.util.find_spec("pandas") is None:
     # DuckDB looks for pandas at every parameter. This mark makes a failing import cheap.
     # Found in docs/evaluation/constants/jobs.md, no-pandas.
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None is Python's own mark for "not there"
 
-Cursor = duckdb.DuckDBPyConnection
-"""Connection that ``Ledger.write`` and ``Ledger.read`` give to a function, which never commits or rolls back."""
+
+class Cursor(Protocol):
+    """What functions over the ledger may ask for. They never commit or roll back.
+
+    DuckDB's connection is one, and so is ``server.ledger.postgres.cursor.PostgresCursor``. Statements have parameters
+    as DuckDB writes them: ``?`` or ``$name``. A statement that gives no rows, such as an UPDATE, answers with one row
+    that has the number of rows that it changed.
+    """
+
+    def execute(self, query: str, parameters: Any = None, /) -> Cursor:
+        """Run a statement. The parameters are a list for ``?``, and a dict for ``$name``."""
+
+    def executemany(self, query: str, parameters: Any = None, /) -> Cursor:
+        """Run a statement once for each item of the parameters."""
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row of the last statement; None at the end."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """The rows of the last statement that were not fetched yet."""
+
+    @property
+    def description(self) -> Sequence[Sequence[Any]] | None:
+        """A sequence for each column of the last statement; its first item is the name."""
+
+
+DuckDb = duckdb.DuckDBPyConnection
+"""A connection to DuckDB. What only DuckDB can do asks for it by this type: to begin and commit, to give
+columns as arrays, views and macros. ``Ledger.write`` and ``Ledger.read`` give one."""
 
 Row = dict[str, Any]
 
@@ -119,18 +148,26 @@ def count(cursor: Cursor, sql: str, params: list[Any] | dict[str, Any] | None = 
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def insert(cursor: Cursor, table: str, values: Row) -> None:
+def insert(cursor: Cursor, table: str, values: Row, unless: str = "") -> bool:
     """Insert one row.
 
     Args:
         cursor: Within a transaction of the writer.
         table: A name from our source code.
         values: Column names from our source code, and values.
+        unless: SQL that follows, such as ``Dialect.unless_known``.
+
+    Returns:
+        Whether a row was inserted; always, if nothing follows.
     """
     names = ", ".join(values)
     marks = [_mark(value) for value in values.values()]
-    sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join(marks)})"  # noqa: S608 - names are literals of ours
-    cursor.execute(sql, [value for value, mark in zip(values.values(), marks, strict=True) if mark == _PARAMETER])
+    sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join(marks)}){unless}"  # noqa: S608 - literals of ours
+    given = [value for value, mark in zip(values.values(), marks, strict=True) if mark == _PARAMETER]
+    if unless:
+        return count(cursor, sql, given) == 1
+    cursor.execute(sql, given)
+    return True
 
 
 def _mark(value: object) -> str:
@@ -148,13 +185,12 @@ def _mark(value: object) -> str:
 def insert_if_new(cursor: Cursor, table: str, values: Row) -> bool:
     """Insert one row unless its id is there; returns whether it is new.
 
-    The id is looked up in the index first, because DuckDB's ON CONFLICT reads the whole table. There is one writer, so
-    no other write comes between. Found in docs/evaluation/constants/jobs.md, insert-if-new.
+    The id is looked up in the index first, because DuckDB's ON CONFLICT reads the whole table. There it has one writer,
+    so no other write comes between. Found in docs/evaluation/constants/jobs.md, insert-if-new.
     """
     if exists(cursor, table, values["id"]):
         return False
-    insert(cursor, table, values)
-    return True
+    return insert(cursor, table, values, dialect_of(cursor).unless_known)
 
 
 def exists(cursor: Cursor, table: str, row_id: str) -> bool:

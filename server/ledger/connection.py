@@ -8,7 +8,7 @@ from typing import Final
 
 import duckdb
 
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 
 MEBIBYTE = 1024 * 1024
 MEMORY_BYTES = 1024 * MEBIBYTE
@@ -27,7 +27,7 @@ Found in docs/evaluation/funnel.md, "Intake of events"."""
 _STORAGE_SETTING: Final = {"storage_compatibility_version": STORAGE}
 
 
-def connect(path: Path, memory_bytes: int = MEMORY_BYTES, *, alone: bool = False) -> Cursor:
+def connect(path: Path, memory_bytes: int = MEMORY_BYTES, *, alone: bool = False) -> DuckDb:
     """Open the file for reading and writing; it is made for its owner only.
 
     Args:
@@ -53,7 +53,7 @@ def connect(path: Path, memory_bytes: int = MEMORY_BYTES, *, alone: bool = False
     return connection
 
 
-def with_new_storage(connection: Cursor, path: Path, memory_bytes: int) -> Cursor:
+def with_new_storage(connection: DuckDb, path: Path, memory_bytes: int) -> DuckDb:
     """Let the file of an earlier release take the form of ``STORAGE``; block by block, as blocks are written anew.
 
     Args:

@@ -11,7 +11,7 @@ import duckdb
 
 from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
-from server.ledger.columns import Cursor, count, fetch_all
+from server.ledger.columns import Cursor, DuckDb, count, fetch_all
 from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.migrate import refuse_newer
@@ -56,7 +56,7 @@ def fold_wal(path: Path) -> None:
 
 
 @contextmanager
-def opened_copy(path: Path) -> Iterator[Cursor]:
+def opened_copy(path: Path) -> Iterator[DuckDb]:
     """A connection to a copy that changes nothing.
 
     Raises:
@@ -71,7 +71,7 @@ def opened_copy(path: Path) -> Iterator[Cursor]:
 
 
 @contextmanager
-def opened_stopped(path: Path) -> Iterator[Cursor]:
+def opened_stopped(path: Path) -> Iterator[DuckDb]:
     """A connection to the ledger of a stopped server. It migrates nothing; each statement commits.
 
     Raises:

@@ -27,9 +27,9 @@ _COLUMNS = {
     "device_time": "TIMESTAMP",
     "sequence": "BIGINT",
     "variant": "VARCHAR",
-    "took_s": "DOUBLE",
-    "properties": "VARCHAR",
-    "properties_meta": "VARCHAR",
+    "took_s": "DOUBLE PRECISION",
+    "properties": "JSON",
+    "properties_meta": "JSON",
     "event_time": "TIMESTAMP",
     "clock": "VARCHAR",
 }
@@ -111,8 +111,8 @@ def insert_new(cursor: Cursor, batch: Sequence[Texts]) -> None:
         given.append(texts[0] if same else _SEPARATOR.join(texts))
         values.append(_from_text(name, _COLUMNS[name], f"${number}" if same else name))
         if not same:
-            columns.append(f"unnest(string_split(${number}, chr({ord(_SEPARATOR)}))) AS {name}")
-    rows = f"FROM (SELECT {', '.join(columns)})" if columns else ""
+            columns.append(f"unnest(string_to_array(${number}, chr({ord(_SEPARATOR)}))) AS {name}")
+    rows = f"FROM (SELECT {', '.join(columns)}) AS batch" if columns else ""
     cursor.execute(f"INSERT INTO events ({', '.join(_COLUMNS)}) SELECT {', '.join(values)} {rows}", given)
 
 

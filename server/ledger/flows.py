@@ -11,6 +11,7 @@ from models.reasons import Reason
 from server.flows.catalogue import flow_not_found, flow_version_not_found
 from server.flows.definition import FlowDefinition
 from server.ledger.columns import Cursor, count, fetch_all, fetch_one, insert, stored_time
+from server.ledger.dialects import hold
 from server.ledger.table_schema import SqlView, TableSchema, comment_on
 from server.ledger.views import V_SESSIONS
 
@@ -93,6 +94,7 @@ def keep(cursor: Cursor, flows: Iterable[FlowDefinition], now: datetime) -> None
     Raises:
         Conflict: FLOW_CHANGED, a version that sessions have is another in its file.
     """
+    hold(cursor, "flows", "")
     for flow in flows:
         known = fetch_one(cursor, "SELECT digest FROM flows WHERE name = ? AND version = ?", [flow.name, flow.version])
         if known is not None and known["digest"] == flow.digest:

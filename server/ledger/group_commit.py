@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 
 from models.errors import VestibuleError
-from server.ledger.columns import Cursor, RunAgain
+from server.ledger.columns import DuckDb, RunAgain
 from server.ledger.errors import translate
 
 T = TypeVar("T")
@@ -33,14 +33,14 @@ class Write(Generic[T]):
         on_commit: Is given the result after the commit, before the next transaction begins. It must not raise.
     """
 
-    fn: Callable[[Cursor], T]
+    fn: Callable[[DuckDb], T]
     future: Future[T]
     on_commit: Callable[[T], None] | None = None
     result: T | None = None
     again: bool = False
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
-    def run(self, cursor: Cursor) -> None:
+    def run(self, cursor: DuckDb) -> None:
         """Run the function and keep its result."""
         self.result = self.context.run(self.fn, cursor)
 
@@ -75,7 +75,7 @@ class _Attempt:
     fatal: bool = False
 
 
-def settle(connection: Cursor, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
+def settle(connection: DuckDb, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
     """Commit a batch, and what ``more`` gives while its transaction is open.
 
     After a failure, commit the writes before the failed one, then that one alone, then the rest.
@@ -116,7 +116,7 @@ def settle(connection: Cursor, batch: list[Write[Any]], more: More = lambda: [])
     return settled
 
 
-def _attempt(connection: Cursor, part: list[Write[Any]], more: More) -> _Attempt:
+def _attempt(connection: DuckDb, part: list[Write[Any]], more: More) -> _Attempt:
     """Run and commit; what comes meanwhile is appended to the part."""
     at: int | None = None
     fatal = False
@@ -140,7 +140,7 @@ def _attempt(connection: Cursor, part: list[Write[Any]], more: More) -> _Attempt
     return _Attempt(failure, at, fatal)
 
 
-def _roll_back(connection: Cursor) -> None:
+def _roll_back(connection: DuckDb) -> None:
     try:
         connection.rollback()
     except duckdb.Error:

@@ -93,9 +93,9 @@ def insert_lost(cursor: Cursor, job_ids: Sequence[str], now: datetime) -> None:
         now: When it was noticed.
     """
     cursor.execute(
-        """INSERT INTO job_attempts
+        """INSERT INTO job_attempts (job_id, number, begin_time, end_time, outcome, reason, build)
         SELECT id, attempts, coalesce(claim_time, ?), greatest(claim_time, ?), ?, ?,
-            CASE WHEN contains(lease_owner, '/') THEN split_part(lease_owner, '/', 1) ELSE '' END
+            CASE WHEN lease_owner LIKE '%/%' THEN split_part(lease_owner, '/', 1) ELSE '' END
         FROM jobs WHERE id IN (SELECT unnest(?::VARCHAR[]))""",
         [stored_time(now), stored_time(now), LOST, Reason.LEASE_LOST, list(job_ids)],
     )

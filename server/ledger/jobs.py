@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from models.errors import Conflict, InvalidInput, NotFound
@@ -26,6 +25,8 @@ from server.ledger.columns import (
     stored_time_or_none,
     update,
 )
+from server.ledger.dialects import dialect_of, hold
+from server.ledger.job_order import after_earlier
 from server.ledger.types import JobRow, JobState
 from server.observability.log import correlation_id
 
@@ -34,18 +35,6 @@ REFUSALS: Final = (Reason.BREAKER_OPEN, Reason.UPSTREAM_KEY_REFUSED)
 
 RETURN_S = 5
 """Jobs that a breaker refused come back within this time after it has closed."""
-
-
-class _Newest:
-    """The newest time of an open job, as far as this process knows. Only an older one needs a look at the others."""
-
-    time = datetime.min.replace(tzinfo=UTC)
-
-
-def note_newest(cursor: Cursor) -> None:
-    """At the start, note the times of the jobs that are there: the clock may have been set back since."""
-    last = fetch_one(cursor, "SELECT max(create_time) AS last FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
-    _Newest.time = max(_Newest.time, (aware_or_none(last["last"]) if last else None) or _Newest.time)
 
 
 def new_job(kind: str, key: str, session_id: str, payload: dict[str, str], policy: str, now: datetime) -> JobRow:
@@ -78,6 +67,7 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
     """
     if not row.key:
         raise InvalidInput("A job needs a key.", reason=Reason.INVALID_ID)
+    hold(cursor, "job", row.key)
     known = fetch_one(cursor, "SELECT * FROM jobs WHERE key = ?", [row.key])
     if known is not None:
         return job_of(known), False
@@ -87,7 +77,7 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
 
 def insert_job(cursor: Cursor, row: JobRow) -> None:
     """Store a job whose key is new, with the correlation id, and the span, of the call that is served now."""
-    row = _after_earlier(cursor, row)
+    row = after_earlier(cursor, row)
     insert(
         cursor,
         "jobs",
@@ -111,29 +101,22 @@ def insert_job(cursor: Cursor, row: JobRow) -> None:
     )
 
 
-def _after_earlier(cursor: Cursor, row: JobRow) -> JobRow:
-    """Keep the order of a session although the clock was set back since its last job."""
-    if not row.session_id or row.create_time >= _Newest.time:
-        _Newest.time = max(_Newest.time, row.create_time)
-        return row
-    last = fetch_one(
-        cursor,
-        "SELECT max(create_time) AS last FROM jobs WHERE session_id = ? AND state IN ('QUEUED', 'RUNNING')",
-        [row.session_id],
-    )
-    latest = aware_or_none(last["last"]) if last else None
-    if latest is None or latest < row.create_time:
-        return row
-    return replace(row, create_time=latest + timedelta(microseconds=1))
-
-
 def get(cursor: Cursor, job_id: str) -> JobRow:
     """Find a job.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
     """
-    row = fetch_one(cursor, "SELECT * FROM jobs WHERE id = ?", [job_id])
+    return _found(fetch_one(cursor, "SELECT * FROM jobs WHERE id = ?", [job_id]))
+
+
+def _held(cursor: Cursor, job_id: str) -> JobRow:
+    """The same for a job that no other transaction may change until this one ends."""
+    sql = f"SELECT * FROM jobs WHERE id = ?{dialect_of(cursor).for_update}"  # noqa: S608 - literals of ours
+    return _found(fetch_one(cursor, sql, [job_id]))
+
+
+def _found(row: Row | None) -> JobRow:
     if row is None:
         raise NotFound("There is no such job.", reason=Reason.JOB_NOT_FOUND)
     return job_of(row)
@@ -163,7 +146,7 @@ def require_lease(cursor: Cursor, job_id: str, owner: str, attempt: int | None =
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST when it has ended, or was taken again since, by somebody else or by the owner itself.
     """
-    job = get(cursor, job_id)
+    job = _held(cursor, job_id)
     if job.lease_owner != owner or (attempt is not None and job.attempts != attempt):
         raise Conflict("Another attempt has taken the job.", reason=Reason.LEASE_LOST)
     return job
@@ -301,7 +284,7 @@ def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:
         cursor,
         """SELECT min(due) AS due FROM (
             SELECT CASE WHEN state = 'QUEUED' THEN next_attempt_time ELSE lease_until END AS due
-            FROM jobs WHERE state IN ('QUEUED', 'RUNNING'))
+            FROM jobs WHERE state IN ('QUEUED', 'RUNNING')) AS opened
         WHERE ?::TIMESTAMP IS NULL OR due > ?""",
         [stored_time_or_none(after)] * 2,
     )

@@ -9,7 +9,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from models.errors import Unavailable
 from models.reasons import Reason
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.readers import READERS
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ AGAIN_S: Final = 0.05
 class Reads(Protocol):
     """Runs functions on snapshots of the ledger."""
 
-    async def read(self, fn: Callable[[Cursor], T]) -> T:
+    async def read(self, fn: Callable[[DuckDb], T]) -> T:
         """See ``Ledger.read``."""
         ...
 
@@ -38,7 +38,7 @@ class LongReads:
         self._reads = reads
         self._places = asyncio.Semaphore(READERS - 1)
 
-    async def read(self, fn: Callable[[Cursor], T]) -> T:
+    async def read(self, fn: Callable[[DuckDb], T]) -> T:
         """See ``Ledger.read``; a read waits for a place first."""
         await self._places.acquire()
         interruptible = _Interruptible(fn)
@@ -60,13 +60,13 @@ class LongReads:
 class _Interruptible(Generic[T]):
     """A function of a read that another thread can interrupt."""
 
-    def __init__(self, fn: Callable[[Cursor], T]) -> None:
+    def __init__(self, fn: Callable[[DuckDb], T]) -> None:
         self._fn = fn
         self._lock = threading.Lock()
-        self._cursor: Cursor | None = None
+        self._cursor: DuckDb | None = None
         self._is_over = False
 
-    def __call__(self, cursor: Cursor) -> T:
+    def __call__(self, cursor: DuckDb) -> T:
         with self._lock:
             if self._is_over:
                 raise Unavailable("Nobody waits for this read any more.", reason=Reason.LEDGER_INTERRUPTED)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from models.errors import InternalError
 from models.reasons import Reason
 from server.ledger import schema
-from server.ledger.columns import Cursor, count, insert, stored_time
+from server.ledger.columns import Cursor, DuckDb, count, insert, stored_time
 from server.ledger.migrations import ALL, Migration
 
 if TYPE_CHECKING:
     from server.ledger.types import Clock
 
 
-def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:
+def migrate(cursor: DuckDb, clock: Clock, *, up_to: int = len(ALL)) -> int:
     """Bring a ledger to the newest schema.
 
     Args:
@@ -80,7 +80,7 @@ def _apply(cursor: Cursor, number: int, clock: Clock) -> None:
     insert(cursor, "migrations", {"number": number, "name": step.__name__, "apply_time": stored_time(clock())})
 
 
-def _in_transaction(cursor: Cursor, step: Migration) -> None:
+def _in_transaction(cursor: DuckDb, step: Migration) -> None:
     cursor.begin()
     try:
         step(cursor)

@@ -13,7 +13,7 @@ import duckdb
 from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
 from server.ledger.checkpoints import PAUSE_S, Checkpoints
-from server.ledger.columns import Cursor, RunAgain
+from server.ledger.columns import DuckDb, RunAgain
 from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.group_commit import More, Settled, Write, settle
@@ -42,7 +42,7 @@ class OpenFile:
 
     def __init__(
         self,
-        connection: Cursor,
+        connection: DuckDb,
         path: Path,
         memory_bytes: int,
         checkpoints: Checkpoints | None = None,
@@ -56,7 +56,7 @@ class OpenFile:
         self._monotonic = monotonic
         self._next_try_s: float | None = None
 
-    def cursor(self) -> Cursor:
+    def cursor(self) -> DuckDb:
         """A connection of its own to the open file.
 
         Raises:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 
 from server.ledger.columns import Cursor, fetch_all, insert
+from server.ledger.dialects import hold
 
 
 def add(cursor: Cursor, session_id: str, subject: str) -> None:
     """Note that a credential took part in a session."""
+    hold(cursor, "participants", session_id)
     if not took_part(cursor, session_id, subject):
         insert(cursor, "participants", {"session_id": session_id, "subject_sha256": _hash(subject)})
 

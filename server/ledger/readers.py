@@ -12,7 +12,7 @@ from typing import TypeVar
 import duckdb
 
 from models.errors import VestibuleError
-from server.ledger.columns import Cursor, RunAgain
+from server.ledger.columns import DuckDb, RunAgain
 from server.ledger.errors import translate
 
 T = TypeVar("T")
@@ -27,12 +27,12 @@ class Readers:
         open_cursor: Opens a connection to the ledger.
     """
 
-    def __init__(self, open_cursor: Callable[[], Cursor]) -> None:
+    def __init__(self, open_cursor: Callable[[], DuckDb]) -> None:
         self._open_cursor = open_cursor
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-read")
 
-    def submit(self, fn: Callable[[Cursor], T]) -> Future[T]:
+    def submit(self, fn: Callable[[DuckDb], T]) -> Future[T]:
         """Run a function as soon as a thread is free. It sees the context variables of whoever submitted it."""
         return self._threads.submit(contextvars.copy_context().run, self._read, fn)
 
@@ -55,8 +55,8 @@ class Readers:
         with self.paused():
             self._threads.shutdown(wait=False)
 
-    def _read(self, fn: Callable[[Cursor], T]) -> T:
-        cursor: Cursor | None = getattr(self._local, "cursor", None)
+    def _read(self, fn: Callable[[DuckDb], T]) -> T:
+        cursor: DuckDb | None = getattr(self._local, "cursor", None)
         if cursor is None:
             cursor = self._local.cursor = self._open_cursor()
         failure: VestibuleError
@@ -74,7 +74,7 @@ class Readers:
 
     def _step_aside(self, gathered: threading.Barrier, over: threading.Event) -> None:
         """Close this thread's connection, then keep the thread busy."""
-        cursor: Cursor | None = getattr(self._local, "cursor", None)
+        cursor: DuckDb | None = getattr(self._local, "cursor", None)
         if cursor is not None:
             cursor.close()
             self._local.cursor = None

@@ -16,6 +16,7 @@ from server.ledger.columns import (
     stored_time,
     stored_time_or_none,
 )
+from server.ledger.dialects import hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ _NONE: Row = {
 
 
 def _put(cursor: Cursor, session_id: str, values: Row) -> None:
+    hold(cursor, "reviews", session_id)
     known = fetch_one(cursor, "SELECT session_id FROM reviews WHERE session_id = ?", [session_id])
     if known is None:
         insert(cursor, "reviews", {"session_id": session_id, **_NONE, **values})

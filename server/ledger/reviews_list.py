@@ -197,7 +197,7 @@ def _with_details(cursor: Cursor, page: list[Row], now: datetime) -> list[Waitin
     records = fetch_all(
         cursor,
         f"""SELECT id, origin, approvals_needed, content_hash, record ->> 'summary' AS summary,
-            json_array_length(record, '$.fields') AS fields, json_array_length(record, '$.missing') AS missing
+            json_array_length(record -> 'fields') AS fields, json_array_length(record -> 'missing') AS missing
         FROM recommendations WHERE id IN ({ids})""",  # noqa: S608 - quoted
     )
     comments = fetch_all(

@@ -14,7 +14,7 @@ import duckdb
 
 from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
-from server.ledger.columns import Cursor, count
+from server.ledger.columns import DuckDb, count
 from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
 
@@ -63,7 +63,7 @@ def _refuse_wal(path: Path) -> None:
         )
 
 
-def _copy(connection: Cursor, fresh: Path) -> None:
+def _copy(connection: DuckDb, fresh: Path) -> None:
     row = connection.execute("SELECT current_database()").fetchone()
     assert row is not None
     old = f'"{row[0]}"'
@@ -80,7 +80,7 @@ def _copy(connection: Cursor, fresh: Path) -> None:
     _sync(fresh)
 
 
-def _inventory(connection: Cursor, database: str) -> tuple[dict[str, int], set[str]]:
+def _inventory(connection: DuckDb, database: str) -> tuple[dict[str, int], set[str]]:
     """Rows of each table, and the names of views and indexes."""
     named = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal"
     tables = [name for (name,) in connection.execute(named, [database]).fetchall()]

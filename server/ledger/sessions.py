@@ -13,6 +13,7 @@ from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger import events
 from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, text_literal, update
+from server.ledger.dialects import dialect_of, hold
 from server.ledger.event_ids import new_event_id
 from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import EventRow, SessionRow, SessionState
@@ -62,9 +63,10 @@ def languages_of(cursor: Cursor, session_ids: list[str]) -> dict[str, str]:
     ids = ", ".join(map(text_literal, session_ids))
     rows = fetch_all(
         cursor,
-        f"""SELECT s.id, coalesce(nullif(any_value(s.language), ''), max_by(t.language, t.update_time)) AS language
+        f"""SELECT s.id, coalesce(nullif(s.language, ''), (array_agg(t.language ORDER BY t.update_time DESC))[1])
+            AS language
         FROM sessions AS s LEFT JOIN streams AS t ON t.session_id = s.id AND t.language <> ''
-        WHERE s.id IN ({ids}) GROUP BY s.id""",  # noqa: S608 - quoted
+        WHERE s.id IN ({ids}) GROUP BY s.id, s.language""",  # noqa: S608 - quoted
     )
     return {row["id"]: row["language"] for row in rows if row["language"]}
 
@@ -80,6 +82,7 @@ def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
     Returns:
         The session, and whether it is new.
     """
+    hold(cursor, "request", row.request_id)
     for known in fetch_all(cursor, "SELECT * FROM sessions WHERE request_id = ?", [row.request_id]):
         if known["client_id"] == row.client_id:
             return _session(known), False
@@ -211,6 +214,7 @@ def move(cursor: Cursor, session: SessionRow, to: SessionState, now: datetime, r
     Raises:
         Conflict: WRONG_STATE when the stage it is in forbids this one.
     """
+    session = _held(cursor, session)
     if session.state == to:
         return session
     if to not in ALLOWED[session.state]:
@@ -224,6 +228,17 @@ def move(cursor: Cursor, session: SessionRow, to: SessionState, now: datetime, r
     took_s = max(0.0, (now - (session.stage_time or session.create_time)).total_seconds())
     _record_stage(cursor, session, to, now, took_s=took_s, reason=reason)
     return replace(session, state=to, update_time=now, stage_time=now)
+
+
+def _held(cursor: Cursor, session: SessionRow) -> SessionRow:
+    """The session as it is now and stays until the transaction ends: the one that was read, where one server writes."""
+    dialect = dialect_of(cursor)
+    if dialect.one_writer:
+        return session
+    row = fetch_one(cursor, f"SELECT * FROM sessions WHERE id = ?{dialect.for_update}", [session.id])  # noqa: S608 - ours
+    if row is None:
+        raise not_found()
+    return _session(row)
 
 
 def require_open(cursor: Cursor, session_id: str) -> SessionRow:

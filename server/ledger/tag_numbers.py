@@ -1,7 +1,7 @@
 """Numbers of tags: the same value has the same number within a session (``models.numbered_tags``).
 
 Workers hold no state of a session, so they give the hash of a value, and the number is given here, in the transaction
-that stores the text. There is one writer, so no two values get the same number.
+that stores the text. Only one such transaction of a session runs at a time, so no two values get the same number.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import replace
 from models.numbered_tags import Numbers, TagNumbers
 from models.text import RedactedText
 from server.ledger.columns import Cursor, fetch_all, insert
+from server.ledger.dialects import hold
 from server.ledger.types import TurnRow
 
 
@@ -25,6 +26,7 @@ def numbered(cursor: Cursor, session_id: str, texts: Sequence[RedactedText]) -> 
     """The texts of a session with numbers in their tags. New values get the next numbers, in order of appearance."""
     if not any(text.identities for text in texts):
         return list(texts)
+    hold(cursor, "tag_numbers", session_id)
     numbers = TagNumbers(known(cursor, session_id))
     written = [text.with_numbers(numbers) for text in texts]
     for (label, key), number in numbers.new.items():

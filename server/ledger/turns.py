@@ -24,6 +24,7 @@ from server.ledger.columns import (
     text_or_none,
     update,
 )
+from server.ledger.dialects import hold
 from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import Origin, TurnRow
 
@@ -34,6 +35,7 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
     Returns:
         Whether it is new.
     """
+    hold(cursor, "stream", row.stream_id)
     if find_utterance(cursor, row.stream_id, row.utterance) is not None:
         return False
     insert(

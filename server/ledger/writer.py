@@ -24,7 +24,7 @@ from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
 from models.private_files import make_private_folder
 from models.reasons import Reason
 from server.ledger.checkpoints import Checkpoints
-from server.ledger.columns import Cursor, RunAgain
+from server.ledger.columns import DuckDb, RunAgain
 from server.ledger.connection import MEMORY_BYTES, connect, with_new_storage
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.group_commit import Settled, Write
@@ -65,7 +65,7 @@ class Ledger:
     one of their batch fails. They never commit or roll back themselves.
     """
 
-    def __init__(self, connection: Cursor, path: Path, clock: Clock, memory_bytes: int) -> None:
+    def __init__(self, connection: DuckDb, path: Path, clock: Clock, memory_bytes: int) -> None:
         self.path = path
         self.clock = clock
         self._file = OpenFile(connection, path, memory_bytes)
@@ -114,7 +114,7 @@ class Ledger:
         raise failure
 
     @classmethod
-    def _checked(cls, connection: Cursor, path: Path, clock: Clock, memory_bytes: int, *, migrates: bool) -> Ledger:
+    def _checked(cls, connection: DuckDb, path: Path, clock: Clock, memory_bytes: int, *, migrates: bool) -> Ledger:
         failure: VestibuleError
         try:
             if migrates:
@@ -132,7 +132,7 @@ class Ledger:
         connection.close()
         raise failure
 
-    async def write(self, fn: Callable[[Cursor], T]) -> T:
+    async def write(self, fn: Callable[[DuckDb], T]) -> T:
         """Run a function in a transaction; returns its result after the commit is on disk.
 
         Raises:
@@ -142,7 +142,7 @@ class Ledger:
         """
         return await asyncio.wrap_future(self._submit(fn))
 
-    async def write_many(self, fn: Callable[[Cursor], T], rows: int, on_commit: Callable[[T], None]) -> T:
+    async def write_many(self, fn: Callable[[DuckDb], T], rows: int, on_commit: Callable[[T], None]) -> T:
         """``write`` for many rows that came together. Other writes go first, see ``write_queue``.
 
         Args:
@@ -152,11 +152,11 @@ class Ledger:
         """
         return await asyncio.wrap_future(self._submit(fn, rows, on_commit))
 
-    def write_now(self, fn: Callable[[Cursor], T]) -> T:
+    def write_now(self, fn: Callable[[DuckDb], T]) -> T:
         """``write`` for code without an event loop."""
         return self._submit(fn).result()
 
-    async def read(self, fn: Callable[[Cursor], T]) -> T:
+    async def read(self, fn: Callable[[DuckDb], T]) -> T:
         """Run a function on a snapshot, in a read-only transaction, beside the writer.
 
         Raises:
@@ -194,7 +194,7 @@ class Ledger:
         """
         await self.between_commits(self._write_anew)
 
-    def cursor(self) -> Cursor:
+    def cursor(self) -> DuckDb:
         """A connection of its own to the open file. The caller closes it.
 
         Raises:
@@ -223,7 +223,7 @@ class Ledger:
         self._file.close()
 
     def _submit(
-        self, fn: Callable[[Cursor], T], rows: int = 0, on_commit: Callable[[T], None] | None = None
+        self, fn: Callable[[DuckDb], T], rows: int = 0, on_commit: Callable[[T], None] | None = None
     ) -> Future[T]:
         write = Write(fn, Future(), on_commit)
         self._put(write, rows)
@@ -238,7 +238,7 @@ class Ledger:
             except queue.Full:
                 raise Overloaded("Too many writes wait.", reason=Reason.LEDGER_BUSY, retry_after_s=0.5) from None
 
-    def _submit_read(self, fn: Callable[[Cursor], T]) -> Future[T]:
+    def _submit_read(self, fn: Callable[[DuckDb], T]) -> Future[T]:
         with self._closing:
             if self._closed:
                 raise _closed()

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from server.ledger.columns import Cursor, count, fetch_all, stored_time, text_literal
+from server.ledger.columns import DuckDb, count, fetch_all, stored_time, text_literal
 from server.ledger.types import SessionRow
 from server.risk.features import Known, Row, in_order
 from server.risk.properties import MOST_APP_EVENTS, LastValues
@@ -68,7 +68,7 @@ class PastSessions:
         return len(self.sessions["state"])
 
 
-def read_past(cursor: Cursor, now: datetime, days: float, idle_s: float, most: int = MOST_SESSIONS) -> PastSessions:
+def read_past(cursor: DuckDb, now: datetime, days: float, idle_s: float, most: int = MOST_SESSIONS) -> PastSessions:
     """Read the sessions of the last days that are so old that nearly all of them have ended.
 
     Whoever looks at sessions that have ended, whatever their age, sees too many that ended fast.
@@ -90,25 +90,25 @@ def read_past(cursor: Cursor, now: datetime, days: float, idle_s: float, most: i
     return PastSessions(since, until, sessions, events)
 
 
-def sessions_to_read(cursor: Cursor, now: datetime, days: float, idle_s: float, most: int = MOST_SESSIONS) -> int:
+def sessions_to_read(cursor: DuckDb, now: datetime, days: float, idle_s: float, most: int = MOST_SESSIONS) -> int:
     """About how many sessions ``read_past`` would read."""
     since, until = _cohort(cursor, now, days, idle_s)
     span = {"since": stored_time(since), "until": stored_time(until)}
     return int(_there(cursor, span) * _share(cursor, span, most))
 
 
-def _cohort(cursor: Cursor, now: datetime, days: float, idle_s: float) -> tuple[datetime, datetime]:
+def _cohort(cursor: DuckDb, now: datetime, days: float, idle_s: float) -> tuple[datetime, datetime]:
     """Since when and before when the sessions were opened."""
     since = now - timedelta(days=days)
     (settled,) = fetch_all(cursor, _WAIT, {"since": stored_time(since), "settled": SETTLED})
     return since, now - timedelta(seconds=settled["wait_s"] + idle_s)
 
 
-def _there(cursor: Cursor, span: dict[str, Any]) -> int:
+def _there(cursor: DuckDb, span: dict[str, Any]) -> int:
     return count(cursor, f"SELECT count(*) {_COHORT}", span)
 
 
-def _share(cursor: Cursor, span: dict[str, Any], most: int) -> float:
+def _share(cursor: DuckDb, span: dict[str, Any], most: int) -> float:
     """The share of the sessions that is read, 0 to 1."""
     there = _there(cursor, span)
     events_there = count(cursor, "SELECT count(*) FROM events WHERE server_time >= $since", {"since": span["since"]})
@@ -125,7 +125,7 @@ def _plain(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return filled
 
 
-def read_running(cursor: Cursor, session: SessionRow) -> Known:
+def read_running(cursor: DuckDb, session: SessionRow) -> Known:
     """What is known of a session by now. Every event of the server is read, and the newest ones of the app.
 
     Args:

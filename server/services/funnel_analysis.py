@@ -17,7 +17,7 @@ from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
 from server.funnel.selection import Selection
 from server.funnel.texts import ReportTexts, load_all_texts
 from server.languages.texts import LANGUAGES
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
 from server.services.funnel_choice import funnel_choice, with_stages
@@ -91,7 +91,7 @@ class Analysis:
         optimizer = self.optimizer.saying(self.texts_in(request.language)) if request.language else self.optimizer
         watched = self.watched()
 
-        def read(cursor: Cursor) -> tuple[FunnelData, list[str]]:
+        def read(cursor: DuckDb) -> tuple[FunnelData, list[str]]:
             choice = funnel_choice(with_stages(cursor, request, optional=False), pseudonym, visible_to)
             steps, stages = choice.analyzed(), with_stages(cursor, request).steps
             data = read_funnel(cursor, selection_of(choice), steps=steps, now=watched.now, idle=watched.idle)

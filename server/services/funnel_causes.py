@@ -14,7 +14,7 @@ from models.reasons import Reason
 from server.analytics.funnel import check_position
 from server.funnel.affected import AffectedIds, read_affected
 from server.funnel.recommendations import conditions_text
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
 from server.services.funnel_analysis import Analysis, selection_of
@@ -38,7 +38,7 @@ class CauseSessions:
         self._kept: dict[bytes, tuple[datetime, AffectedIds]] = {}
 
     async def read(
-        self, ledger: Reads, key: bytes, fn: Callable[[Cursor], AffectedIds], one_at_a_time: asyncio.Lock
+        self, ledger: Reads, key: bytes, fn: Callable[[DuckDb], AffectedIds], one_at_a_time: asyncio.Lock
     ) -> AffectedIds:
         """The sessions of a cause.
 
@@ -69,7 +69,7 @@ class CauseSessions:
 
 
 def affected_sessions(
-    cursor: Cursor,
+    cursor: DuckDb,
     request: funnel_pb2.ListFunnelSessionsRequest,
     pseudonym: Callable[[str], str],
     visible_to: str,

@@ -19,7 +19,7 @@ from server.analytics.funnel_groups import grouped_report, sessions_in_group
 from server.analytics.funnel_shape import PLAIN
 from server.analytics.timeline import sessions_by_id
 from server.funnel.affected import AffectedIds
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.long_reads import Reads
 from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import Clock, SessionRow, utc_now
@@ -146,15 +146,15 @@ class _Question:
             whole.number, whole.report.language = funnel_pb2.FUNNEL_NUMBER_UNSPECIFIED, ""
         return self.visible_to.encode() + b"\0" + whole.SerializeToString(deterministic=True)
 
-    def choice(self, cursor: Cursor) -> FunnelChoice:
+    def choice(self, cursor: DuckDb) -> FunnelChoice:
         """The funnel of the report."""
         return funnel_choice(with_stages(cursor, self.request.report), self.pseudonym, self.visible_to)
 
-    def cause(self, cursor: Cursor) -> AffectedIds:
+    def cause(self, cursor: DuckDb) -> AffectedIds:
         """The sessions of the cause that is asked for."""
         return affected_sessions(cursor, self.request, self.pseudonym, self.visible_to, self.analysis)
 
-    def rows(self, cursor: Cursor) -> list[Listed]:
+    def rows(self, cursor: DuckDb) -> list[Listed]:
         """The sessions behind a number of the funnel that follow ``last``."""
         choice, behind = self.choice(cursor), number_behind(self.request)
         if behind.segment or behind.start or choice.shape != PLAIN:
@@ -162,12 +162,12 @@ class _Question:
             return sessions_in_group(cursor, choice, details, behind, most=MOST_KEPT + 1, after=self.last)
         return sessions_behind(cursor, choice, behind.position, behind.number, most=MOST_KEPT + 1, after=self.last)
 
-    def rows_of_cause(self, cursor: Cursor, cause: AffectedIds) -> list[Listed]:
+    def rows_of_cause(self, cursor: DuckDb, cause: AffectedIds) -> list[Listed]:
         """The sessions of a cause, or those of them that left, that follow ``last``."""
         of_left = self.request.number == funnel_pb2.FUNNEL_NUMBER_LEFT
         return newest_first(cursor, cause.left if of_left else cause.affected, most=MOST_KEPT + 1, after=self.last)
 
-    def warnings(self, cursor: Cursor) -> Sequence[funnel_pb2.FunnelWarning]:
+    def warnings(self, cursor: DuckDb) -> Sequence[funnel_pb2.FunnelWarning]:
         """What may explain an empty list."""
         choice, details = self.choice(cursor), funnel_details(self.request.report)
 
@@ -190,7 +190,7 @@ async def _part(
         one_at_a_time = question.analysis.one_at_a_time
         cause = await kept.causes.read(ledger, question.key(of_cause=True), question.cause, one_at_a_time)
 
-    def read(cursor: Cursor) -> list[Listed]:
+    def read(cursor: DuckDb) -> list[Listed]:
         rows = question.rows(cursor) if cause is None else question.rows_of_cause(cursor, cause)
         if is_first and not rows:
             told.warnings.extend(question.warnings(cursor))
@@ -207,7 +207,7 @@ async def _page(reads: Reads, question: _Question, part: _Part) -> funnel_pb2.Li
     shown = part.rows[: question.page_size]
     ids = [session_id for _, session_id in shown]
 
-    def read(cursor: Cursor) -> tuple[list[SessionRow], str]:
+    def read(cursor: DuckDb) -> tuple[list[SessionRow], str]:
         return sessions_by_id(cursor, ids), question.choice(cursor).names()[question.request.position - 1]
 
     found, stage = await reads.read(read)

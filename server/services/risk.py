@@ -11,7 +11,7 @@ from models.errors import PermissionDenied
 from models.reasons import Reason
 from server.access import ownership
 from server.access.caller import current_caller
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.types import Clock, SessionRow
 from server.ledger.writer import Ledger
 from server.risk.features import Known
@@ -46,7 +46,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
     ) -> pb.GetSessionRiskResponse:
         caller = current_caller()
 
-        def read(cursor: Cursor) -> tuple[SessionRow, Known]:
+        def read(cursor: DuckDb) -> tuple[SessionRow, Known]:
             session = ownership.session(cursor, request.session_id, caller)
             return session, read_running(cursor, session)
 

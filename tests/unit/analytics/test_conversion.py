@@ -23,7 +23,7 @@ from server.funnel.selection import Selection
 from server.funnel.step_counts import count_by_time, end_of_observation, outcome_parameters
 from server.funnel.steps import FUNNEL
 from server.funnel.types import Interval
-from server.ledger.columns import Cursor, stored_time
+from server.ledger.columns import DuckDb, stored_time
 from tests.unit.ledger.makers import NOW
 
 IDLE = timedelta(minutes=30)
@@ -46,7 +46,7 @@ class Walk:
     ended: bool = True
 
 
-def keep(cursor: Cursor, walks: Sequence[Walk]) -> None:
+def keep(cursor: DuckDb, walks: Sequence[Walk]) -> None:
     cursor.execute("DELETE FROM events; DELETE FROM sessions")
     rows, events = [], []
     for number, walk in enumerate(walks):
@@ -69,7 +69,7 @@ def keep(cursor: Cursor, walks: Sequence[Walk]) -> None:
     )
 
 
-def stages(cursor: Cursor, choice: FunnelChoice) -> tuple[StageDetails, ...]:
+def stages(cursor: DuckDb, choice: FunnelChoice) -> tuple[StageDetails, ...]:
     [whole] = grouped_report(cursor, choice, Details(), watched=Watched(NOW, IDLE))
     return whole.stages
 
@@ -95,7 +95,7 @@ def bounds(rate: Interval) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("kind", CHOICES)
-def test_neither_the_rate_nor_its_interval_rises_down_the_funnel(cursor: Cursor, kind: str) -> None:
+def test_neither_the_rate_nor_its_interval_rises_down_the_funnel(cursor: DuckDb, kind: str) -> None:
     chance, choice, compared = random.Random(7), CHOICES[kind], 0
     for _ in range(12):
         keep(cursor, drawn(chance))
@@ -110,7 +110,7 @@ def test_neither_the_rate_nor_its_interval_rises_down_the_funnel(cursor: Cursor,
 
 
 @pytest.mark.parametrize("kind", ["stages", "steps"])
-def test_the_last_stage_has_the_completion_rate_of_the_analysis(cursor: Cursor, kind: str) -> None:
+def test_the_last_stage_has_the_completion_rate_of_the_analysis(cursor: DuckDb, kind: str) -> None:
     chance, choice, compared = random.Random(8), CHOICES[kind], 0
     for _ in range(12):
         keep(cursor, drawn(chance))
@@ -126,7 +126,7 @@ def test_the_last_stage_has_the_completion_rate_of_the_analysis(cursor: Cursor, 
     assert compared > 3
 
 
-def test_a_bad_release_lowers_the_rate_of_all_later_stages(cursor: Cursor) -> None:
+def test_a_bad_release_lowers_the_rate_of_all_later_stages(cursor: DuckDb) -> None:
     """Reviews take a day, so the last step counts only the sessions from before the release."""
     day = timedelta(days=1)
     before = [Walk(3 * day - n * MINUTE, (MINUTE, MINUTE, day) if n % 10 < 8 else ()) for n in range(100)]
@@ -142,7 +142,7 @@ def test_a_bad_release_lowers_the_rate_of_all_later_stages(cursor: Cursor) -> No
     assert roi.rate == found[-1].conversion
 
 
-def test_an_optional_step_has_the_share_of_the_required_step_before_it(cursor: Cursor) -> None:
+def test_an_optional_step_has_the_share_of_the_required_step_before_it(cursor: DuckDb) -> None:
     """Of four that made the second step one made the third. Of two more one left before, and one is under way."""
     hour = timedelta(hours=1)
     keep(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.funnel.intervals import wilson
-from server.ledger.columns import Cursor, fetch_all
+from server.ledger.columns import DuckDb, fetch_all
 
 START = datetime(2026, 1, 28, 22, 0)  # a Wednesday evening, three days before the end of a month
 AS_OF = START + timedelta(days=40)
@@ -21,7 +21,7 @@ Visit = tuple[int, str, int, bool]
 visit = st.tuples(st.integers(0, 6), st.sampled_from(("app", "site")), st.integers(0, 24 * 38), st.booleans())
 
 
-def _store(cursor: Cursor, visits: list[Visit]) -> None:
+def _store(cursor: DuckDb, visits: list[Visit]) -> None:
     cursor.begin()
     cursor.execute("DELETE FROM events; DELETE FROM sessions")
     for number, (person, client, hours, sent) in enumerate(visits):
@@ -81,7 +81,7 @@ def _by_loops(visits: list[Visit], unit: str, *, sent: bool, client: str | None)
 @given(st.lists(visit, max_size=40), st.sampled_from((None, "app")), st.booleans())
 @pytest.mark.parametrize("unit", ["day", "week", "month"])
 def test_who_comes_back_equals_a_count_by_loops(
-    cursor: Cursor, unit: str, visits: list[Visit], client: str | None, sent: bool
+    cursor: DuckDb, unit: str, visits: list[Visit], client: str | None, sent: bool
 ) -> None:
     _store(cursor, visits)
     event = "'sent'" if sent else "NULL"
@@ -103,7 +103,7 @@ def test_who_comes_back_equals_a_count_by_loops(
             assert (row["returned"], row["low"], row["high"]) == (row["actors"], None, None)
 
 
-def test_a_client_comes_back_too_and_cohorts_can_be_chosen(cursor: Cursor) -> None:
+def test_a_client_comes_back_too_and_cohorts_can_be_chosen(cursor: DuckDb) -> None:
     _store(cursor, [(0, "app", 0, False), (0, "site", 200, False), (0, "app", 240, False)])
     call = "FROM retention(actor := 'client', periods := 2, as_of := $1, since := $2)"
     rows = fetch_all(cursor, call, [AS_OF, START])
@@ -119,7 +119,7 @@ def test_a_client_comes_back_too_and_cohorts_can_be_chosen(cursor: Cursor) -> No
     assert {str(row["cohort"]) for row in later} == {"2026-02-02"}
 
 
-def test_a_week_that_is_not_over_has_no_row(cursor: Cursor) -> None:
+def test_a_week_that_is_not_over_has_no_row(cursor: DuckDb) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     hours = [int((now - timedelta(days=days) - START).total_seconds()) // 3600 for days in (21, 14, 0)]
     _store(cursor, [(1, "app", at, False) for at in hours])
@@ -127,7 +127,7 @@ def test_a_week_that_is_not_over_has_no_row(cursor: Cursor) -> None:
     assert [(row["period"], row["returned"]) for row in rows] == [(0, 1), (1, 1), (2, 0)]
 
 
-def test_analysts_see_the_first_session_of_a_person_in_place_of_the_hash(cursor: Cursor) -> None:
+def test_analysts_see_the_first_session_of_a_person_in_place_of_the_hash(cursor: DuckDb) -> None:
     _store(cursor, [(2, "app", 5, False), (1, "app", 3, False), (2, "site", 1, False), (0, "app", 2, False)])
     rows = fetch_all(cursor, "SELECT session_id, person, visit FROM v_person_sessions ORDER BY session_id")
     assert [tuple(row.values()) for row in rows] == [("s000", "s002", 2), ("s001", "s001", 1), ("s002", "s002", 1)]
@@ -139,7 +139,7 @@ def test_analysts_see_the_first_session_of_a_person_in_place_of_the_hash(cursor:
     ("given", "said"),
     [("unit := 'hour'", "day, week or month"), ("actor := 'site'", "person or client"), ("periods := 0", "1 to 400")],
 )
-def test_what_cannot_be_counted_is_said(cursor: Cursor, given: str, said: str) -> None:
+def test_what_cannot_be_counted_is_said(cursor: DuckDb, given: str, said: str) -> None:
     _store(cursor, [(1, "app", 0, False)])
     with pytest.raises(duckdb.InvalidInputException, match=said):
         fetch_all(cursor, f"FROM retention({given})")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from server.experiments.types import Experiment, Variant
-from server.ledger.columns import Cursor, stored_time
+from server.ledger.columns import DuckDb, stored_time
 from tests.unit.ledger.makers import NOW
 
 START = NOW - timedelta(days=30)
@@ -44,12 +44,12 @@ class Sessions:
     flow_version: int = 1
 
 
-def fill(cursor: Cursor, *kinds: Sessions) -> None:
+def fill(cursor: DuckDb, *kinds: Sessions) -> None:
     for at, kind in enumerate(kinds):
         _fill(cursor, f"{at}-{kind.name or kind.mark}-{kind.opened:%j%H}", kind)
 
 
-def _fill(cursor: Cursor, key: str, kind: Sessions) -> None:
+def _fill(cursor: DuckDb, key: str, kind: Sessions) -> None:
     opened, done = stored_time(kind.opened), stored_time(kind.opened + kind.after)
     cursor.execute(
         """INSERT INTO sessions (id, client_id, request_id, state, create_time, update_time, stage_time, language,

@@ -12,7 +12,7 @@ from server.experiments.reading import MOST_REFUSALS, REFUSAL_WINDOW, read_sessi
 from server.experiments.types import Changes, Variant
 from server.ledger import events
 from server.ledger import sessions as rows
-from server.ledger.columns import Cursor, fetch_all, update
+from server.ledger.columns import DuckDb, fetch_all, update
 from server.ledger.types import SessionState
 from server.records import refusal_events
 from server.records.event_catalogue import EVENTS
@@ -23,18 +23,18 @@ from tests.unit.ledger.makers import NOW, after, session
 DAY = timedelta(days=1)
 
 
-def counted(cursor: Cursor, client: str = "") -> list[tuple[int, int, int, int]]:
+def counted(cursor: DuckDb, client: str = "") -> list[tuple[int, int, int, int]]:
     """Of each variant: opened, repeats, counted, completed."""
     found = read_sessions(cursor, FLOW, NOW, client)
     return [(each.opened, each.repeats, len(each.completed), int(each.completed.sum())) for each in found]
 
 
-def test_an_empty_ledger_has_no_sessions(cursor: Cursor) -> None:
+def test_an_empty_ledger_has_no_sessions(cursor: DuckDb) -> None:
     assert counted(cursor) == [(0, 0, 0, 0)] * 2
     assert read_traffic(cursor, NOW, 86_400).sessions == 0
 
 
-def test_sessions_of_both_variants_are_counted(cursor: Cursor) -> None:
+def test_sessions_of_both_variants_are_counted(cursor: DuckDb) -> None:
     fill(cursor, Sessions("flow.old", 30, 12), Sessions("flow.new", 20, 15))
     assert counted(cursor) == [(30, 0, 30, 12), (20, 0, 20, 15)]
 
@@ -53,25 +53,25 @@ def test_sessions_of_both_variants_are_counted(cursor: Cursor) -> None:
         (Sessions("flow.new", 5, 5, subject="a" * 64), (11, 4, 11, 5)),  # one person
     ],
 )
-def test_only_what_had_its_time_counts(cursor: Cursor, other: Sessions, expected: tuple[int, int, int, int]) -> None:
+def test_only_what_had_its_time_counts(cursor: DuckDb, other: Sessions, expected: tuple[int, int, int, int]) -> None:
     fill(cursor, Sessions("flow.new", 10, 4), other)
     assert counted(cursor)[1] == expected
 
 
-def test_a_person_counts_in_the_variant_of_the_first_session(cursor: Cursor) -> None:
+def test_a_person_counts_in_the_variant_of_the_first_session(cursor: DuckDb) -> None:
     person = "b" * 64
     first, second = NOW - 9 * DAY, NOW - 8 * DAY
     fill(cursor, Sessions("flow.new", 1, 1, second, subject=person), Sessions("flow.old", 1, 0, first, subject=person))
     assert counted(cursor) == [(1, 0, 1, 0), (0, 1, 0, 0)]
 
 
-def test_a_caller_of_one_client_sees_its_own(cursor: Cursor) -> None:
+def test_a_caller_of_one_client_sees_its_own(cursor: DuckDb) -> None:
     fill(cursor, Sessions("flow.new", 10, 4), Sessions("flow.new", 7, 7, client="other"))
     assert counted(cursor, "other")[1] == (7, 0, 7, 7)
     assert counted(cursor, "nobody")[1] == (0, 0, 0, 0)
 
 
-def test_only_clients_of_the_experiment_count(cursor: Cursor) -> None:
+def test_only_clients_of_the_experiment_count(cursor: DuckDb) -> None:
     """An app of another client may mark its sessions with any variant."""
     fill(
         cursor,
@@ -85,7 +85,7 @@ def test_only_clients_of_the_experiment_count(cursor: Cursor) -> None:
     assert read_sessions(cursor, mine, NOW, "other")[1].opened == 0
 
 
-def test_a_comparison_of_versions_counts_sessions_of_its_flow_in_the_version_of_their_mark(cursor: Cursor) -> None:
+def test_a_comparison_of_versions_counts_sessions_of_its_flow_in_the_version_of_their_mark(cursor: DuckDb) -> None:
     fill(
         cursor,
         Sessions("flow.one", 10, 4, flow="loan", flow_version=1),
@@ -100,19 +100,19 @@ def test_a_comparison_of_versions_counts_sessions_of_its_flow_in_the_version_of_
     assert [(each.opened, int(each.completed.sum())) for each in found] == [(10, 4), (7, 5), (5, 3)]
 
 
-def test_an_experiment_that_names_no_version_counts_sessions_of_all_flows(cursor: Cursor) -> None:
+def test_an_experiment_that_names_no_version_counts_sessions_of_all_flows(cursor: DuckDb) -> None:
     fill(cursor, Sessions("flow.new", 10, 4), Sessions("flow.new", 6, 3, flow="loan", flow_version=2))
     assert read_sessions(cursor, replace(FLOW, flow="loan"), NOW)[1].opened == 16
 
 
 @pytest.mark.parametrize(("refused", "thinned"), [(19, 0.0), (20, 1.0)])
-def test_so_many_refusals_in_five_minutes_may_be_more(cursor: Cursor, refused: int, thinned: float) -> None:
+def test_so_many_refusals_in_five_minutes_may_be_more(cursor: DuckDb, refused: int, thinned: float) -> None:
     fill(cursor, Sessions("flow.new", 20, refused=refused), Sessions("flow.new", 1, client="other"))
     assert sorted(read_sessions(cursor, FLOW, NOW)[1].thinned) == [0.0, *[thinned] * 20]
     assert (MOST_REFUSALS, REFUSAL_WINDOW) == (refusal_events.MOST_EVENTS, refusal_events.WINDOW)
 
 
-def test_refusals_over_a_longer_time_are_all_there(cursor: Cursor) -> None:
+def test_refusals_over_a_longer_time_are_all_there(cursor: DuckDb) -> None:
     fill(cursor, Sessions("flow.new", 20, refused=20))
     cursor.execute(
         """UPDATE events SET server_time = server_time + to_seconds(16 * split_part(id, '-', -1)::INTEGER)
@@ -121,7 +121,7 @@ def test_refusals_over_a_longer_time_are_all_there(cursor: Cursor) -> None:
     assert not read_sessions(cursor, FLOW, NOW)[1].thinned.any()
 
 
-def test_the_counts_are_those_of_the_view(cursor: Cursor) -> None:
+def test_the_counts_are_those_of_the_view(cursor: DuckDb) -> None:
     for number in range(24):
         row = replace(
             session(at=-DAY.total_seconds() * (2 + number % 3)), variant=f"flow.{'new' if number % 2 else 'old'}"
@@ -140,7 +140,7 @@ def test_the_counts_are_those_of_the_view(cursor: Cursor) -> None:
     assert by_view["flow.new"][1] == 6
 
 
-def test_guardrails_are_counted_by_session(cursor: Cursor) -> None:
+def test_guardrails_are_counted_by_session(cursor: DuckDb) -> None:
     fill(cursor, Sessions("flow.new", 10, unsafe=2, final_delay_s=0.5, failed=3))
     new = read_sessions(cursor, FLOW, NOW)[1]
     assert new.texts.tolist() == [3.0] * 10
@@ -149,13 +149,13 @@ def test_guardrails_are_counted_by_session(cursor: Cursor) -> None:
     assert (new.uploads.sum(), new.failed.sum()) == (10, 3)
 
 
-def test_refused_uploads_are_uploads_that_failed(cursor: Cursor) -> None:
+def test_refused_uploads_are_uploads_that_failed(cursor: DuckDb) -> None:
     fill(cursor, Sessions("flow.new", 10, failed=3, refused=2))
     new = read_sessions(cursor, FLOW, NOW)[1]
     assert (new.uploads.sum(), new.failed.sum()) == (12, 5)
 
 
-def test_what_an_app_calls_like_an_event_of_the_server_does_not_count(cursor: Cursor) -> None:
+def test_what_an_app_calls_like_an_event_of_the_server_does_not_count(cursor: DuckDb) -> None:
     fill(cursor, Sessions("flow.new", 10, failed=3, refused=2))
     cursor.execute("UPDATE events SET device_time = server_time")
     new = read_sessions(cursor, FLOW, NOW)[1]
@@ -163,7 +163,7 @@ def test_what_an_app_calls_like_an_event_of_the_server_does_not_count(cursor: Cu
     assert np.isnan(new.final_delay_s).all()
 
 
-def test_events_are_read_as_the_server_writes_them(cursor: Cursor) -> None:
+def test_events_are_read_as_the_server_writes_them(cursor: DuckDb) -> None:
     row = replace(session(at=-2 * DAY.total_seconds()), variant="flow.new")
     rows.insert_or_get(cursor, row)
     for delay_ms in (500, 900, 700):
@@ -176,7 +176,7 @@ def test_events_are_read_as_the_server_writes_them(cursor: Cursor) -> None:
     assert "upload_refused" in EVENTS
 
 
-def test_texts_after_the_time_of_a_session_do_not_count(cursor: Cursor) -> None:
+def test_texts_after_the_time_of_a_session_do_not_count(cursor: DuckDb) -> None:
     fill(cursor, Sessions("flow.new", 1, unsafe=1, name="one"))
     [late] = fetch_all(cursor, "SELECT id, create_time FROM turns WHERE NOT text_safe")
     update(cursor, "turns", late["id"], {"create_time": late["create_time"] + DAY + timedelta(seconds=1)})
@@ -184,7 +184,7 @@ def test_texts_after_the_time_of_a_session_do_not_count(cursor: Cursor) -> None:
     assert (new.texts.tolist(), new.unsafe.tolist()) == ([1.0], [0.0])
 
 
-def test_what_was_usual_before_comes_from_the_same_client_and_no_few_sessions(cursor: Cursor) -> None:
+def test_what_was_usual_before_comes_from_the_same_client_and_no_few_sessions(cursor: DuckDb) -> None:
     before = START - 5 * DAY
     fill(
         cursor,
@@ -199,7 +199,7 @@ def test_what_was_usual_before_comes_from_the_same_client_and_no_few_sessions(cu
     assert len(new.usual) == 5
 
 
-def test_what_a_person_did_before_the_experiment_is_known(cursor: Cursor) -> None:
+def test_what_a_person_did_before_the_experiment_is_known(cursor: DuckDb) -> None:
     before, person = START - 90 * DAY, [letter * 64 for letter in "abc"]
     fill(
         cursor,
@@ -217,7 +217,7 @@ def test_what_a_person_did_before_the_experiment_is_known(cursor: Cursor) -> Non
     assert np.nansum(mine) == pytest.approx(4 / 6), "a caller of one client learns nothing of others"
 
 
-def test_traffic_is_that_of_four_weeks_or_since_the_first_session(cursor: Cursor) -> None:
+def test_traffic_is_that_of_four_weeks_or_since_the_first_session(cursor: DuckDb) -> None:
     fill(cursor, Sessions("", 100, 40, NOW - 11 * DAY), Sessions("", 60, 60, NOW - DAY / 2, name="too young"))
     young = read_traffic(cursor, NOW, DAY.total_seconds())
     assert (young.sessions, young.rate, young.per_day) == (100, 0.4, 10)
@@ -228,6 +228,6 @@ def test_traffic_is_that_of_four_weeks_or_since_the_first_session(cursor: Cursor
     assert read_traffic(cursor, NOW, DAY.total_seconds(), ("app",), "other").sessions == 0
 
 
-def test_a_burst_of_one_minute_is_a_day(cursor: Cursor) -> None:
+def test_a_burst_of_one_minute_is_a_day(cursor: DuckDb) -> None:
     fill(cursor, Sessions("", 50, 20, after(-DAY.total_seconds() - 60)))
     assert read_traffic(cursor, NOW, DAY.total_seconds()).per_day == 50

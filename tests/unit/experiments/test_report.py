@@ -14,12 +14,12 @@ from server.experiments.samples import ratio_of
 from server.experiments.sentences import guardrail_sentence, split_sentence, verdict_sentence
 from server.experiments.sequences import Interval, difference, median_difference
 from server.experiments.types import Experiment, Variant
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from tests.unit.experiments.filled import FLOW, START, Sessions, fill
 from tests.unit.ledger.makers import NOW
 
 
-def report(cursor: Cursor, *kinds: Sessions, experiment: Experiment = FLOW) -> ExperimentReport:
+def report(cursor: DuckDb, *kinds: Sessions, experiment: Experiment = FLOW) -> ExperimentReport:
     fill(cursor, *kinds)
     return build_report(experiment, read_sessions(cursor, experiment, NOW))
 
@@ -60,14 +60,14 @@ OLD = Sessions("flow.old", 1000, 400)
         ),
     ],
 )
-def test_a_verdict_follows_from_the_intervals(cursor: Cursor, new: Sessions, verdict: Verdict, sentence: str) -> None:
+def test_a_verdict_follows_from_the_intervals(cursor: DuckDb, new: Sessions, verdict: Verdict, sentence: str) -> None:
     found = report(cursor, OLD, new)
     assert not found.split.failed
     assert [each.verdict for each in found.variants] == [None, verdict]
     assert told(found).startswith(sentence)
 
 
-def test_the_change_and_its_bounds_are_told(cursor: Cursor) -> None:
+def test_the_change_and_its_bounds_are_told(cursor: DuckDb) -> None:
     found = report(cursor, OLD, Sessions("flow.new", 1000, 550))
     change = found.variants[1].difference
     assert change is not None
@@ -78,13 +78,13 @@ def test_the_change_and_its_bounds_are_told(cursor: Cursor) -> None:
     assert f"by {low} to {high} points." in told(found)
 
 
-def test_the_split_is_told_with_its_chance(cursor: Cursor) -> None:
+def test_the_split_is_told_with_its_chance(cursor: DuckDb) -> None:
     found = report(cursor, Sessions("flow.old", 680, 300), Sessions("flow.new", 573, 300))
     assert not found.split.failed
     assert "Of fair splits, 0.25\N{NO-BREAK SPACE}% are at least as uneven" in split_sentence(found)
 
 
-def test_an_experiment_that_ended_says_that_no_more_sessions_come(cursor: Cursor) -> None:
+def test_an_experiment_that_ended_says_that_no_more_sessions_come(cursor: DuckDb) -> None:
     found = replace(report(cursor, OLD, Sessions("flow.new", 900, 370)), ended=True)
     assert told(found).startswith(
         "Not known whether new is better than old. The experiment has ended, so no more sessions come: 1,900 sessions "
@@ -92,7 +92,7 @@ def test_an_experiment_that_ended_says_that_no_more_sessions_come(cursor: Cursor
     )
 
 
-def test_a_wrong_split_leaves_no_verdict(cursor: Cursor) -> None:
+def test_a_wrong_split_leaves_no_verdict(cursor: DuckDb) -> None:
     found = report(cursor, Sessions("flow.old", 600, 200), Sessions("flow.new", 400, 300))
     assert found.split.failed
     assert found.variants[1].verdict is Verdict.SPLIT_WRONG
@@ -102,7 +102,7 @@ def test_a_wrong_split_leaves_no_verdict(cursor: Cursor) -> None:
     )
 
 
-def test_sessions_that_do_not_count_yet_are_part_of_the_split(cursor: Cursor) -> None:
+def test_sessions_that_do_not_count_yet_are_part_of_the_split(cursor: DuckDb) -> None:
     found = report(
         cursor, Sessions("flow.old", 150, 50), Sessions("flow.new", 150, 50), Sessions("flow.old", 300, opened=NOW)
     )
@@ -110,14 +110,14 @@ def test_sessions_that_do_not_count_yet_are_part_of_the_split(cursor: Cursor) ->
     assert found.split.failed
 
 
-def test_too_little_data_is_said(cursor: Cursor) -> None:
+def test_too_little_data_is_said(cursor: DuckDb) -> None:
     found = report(cursor, Sessions("flow.old", 90, 10), Sessions("flow.new", 95, 90))
     assert found.variants[1].verdict is Verdict.TOO_LITTLE_DATA
     assert found.variants[1].difference is None
     assert told(found).startswith("Too little data on new. new and old need 100 sessions that count, each.")
 
 
-def test_an_experiment_without_sessions_has_a_report(cursor: Cursor) -> None:
+def test_an_experiment_without_sessions_has_a_report(cursor: DuckDb) -> None:
     found = report(cursor)
     assert split_sentence(found) == (
         "No fault was found in the split: the variants have 0 and 0 sessions, 0 and 0 were meant. Of fair splits, "
@@ -128,7 +128,7 @@ def test_an_experiment_without_sessions_has_a_report(cursor: Cursor) -> None:
     assert (found.variants[0].rate, found.variance_left) == (0.0, 1.0)
 
 
-def test_each_guardrail_has_a_verdict_of_its_own(cursor: Cursor) -> None:
+def test_each_guardrail_has_a_verdict_of_its_own(cursor: DuckDb) -> None:
     worse = Sessions("flow.new", 1000, 400, unsafe=1, final_delay_s=20.0)
     found = report(cursor, Sessions("flow.old", 1000, 400), worse)
     new = found.variants[1]
@@ -142,7 +142,7 @@ def test_each_guardrail_has_a_verdict_of_its_own(cursor: Cursor) -> None:
     assert guardrail_sentence(failed) == "Failed or refused uploads: not worse by more than 2.0 points."
 
 
-def test_a_guardrail_that_is_not_known_is_named_beside_a_better_variant(cursor: Cursor) -> None:
+def test_a_guardrail_that_is_not_known_is_named_beside_a_better_variant(cursor: DuckDb) -> None:
     found = report(cursor, Sessions("flow.old", 1000, 300, failed=20), Sessions("flow.new", 1000, 500, failed=30))
     assert found.variants[1].verdict is Verdict.BETTER
     assert safety(found.variants[1])["failed_uploads"] is Safety.NOT_KNOWN
@@ -150,7 +150,7 @@ def test_a_guardrail_that_is_not_known_is_named_beside_a_better_variant(cursor: 
 
 
 @pytest.mark.parametrize("mark", ["flow.old", "flow.new"])
-def test_refusals_that_became_no_events_leave_failed_uploads_unknown(cursor: Cursor, mark: str) -> None:
+def test_refusals_that_became_no_events_leave_failed_uploads_unknown(cursor: DuckDb, mark: str) -> None:
     thinned = Sessions(mark, 5, 2, client="busy", refused=3)
     found = report(cursor, Sessions("flow.old", 1000, 400), Sessions("flow.new", 1000, 400), thinned)
     assert safety(found.variants[1])["failed_uploads"] is Safety.SAFE
@@ -160,7 +160,7 @@ def test_refusals_that_became_no_events_leave_failed_uploads_unknown(cursor: Cur
     assert "Failed or refused uploads: not known; a client had so many refused uploads that not all" in told(found)
 
 
-def test_refusals_of_a_client_that_takes_no_part_leave_nothing_unknown(cursor: Cursor) -> None:
+def test_refusals_of_a_client_that_takes_no_part_leave_nothing_unknown(cursor: DuckDb) -> None:
     other = Sessions("", 5, 2, client="busy", refused=3)
     fill(cursor, Sessions("flow.old", 1000, 400), Sessions("flow.new", 1000, 400), other)
     note_left_out(cursor, "busy", 7)
@@ -168,13 +168,13 @@ def test_refusals_of_a_client_that_takes_no_part_leave_nothing_unknown(cursor: C
     assert safety(found.variants[1])["failed_uploads"] is Safety.SAFE
 
 
-def test_a_harm_stays_a_harm_when_refusals_were_left_out(cursor: Cursor) -> None:
+def test_a_harm_stays_a_harm_when_refusals_were_left_out(cursor: DuckDb) -> None:
     found = report(cursor, OLD, Sessions("flow.new", 1000, 550, failed=200, refused=30))
     assert found.variants[1].guardrails[2].thinned
     assert found.variants[1].verdict is Verdict.HARM
 
 
-def note_left_out(cursor: Cursor, client: str, number: int) -> None:
+def note_left_out(cursor: DuckDb, client: str, number: int) -> None:
     properties = json.dumps({"left_out": str(number)})
     cursor.execute(
         "UPDATE events SET properties = ? WHERE name = 'upload_refused' AND client_id = ?", [properties, client]
@@ -191,7 +191,7 @@ def test_a_bound_that_is_not_there_is_not_told_as_a_number() -> None:
         assert "inf" not in sentence
 
 
-def test_several_variants_share_the_false_alarms(cursor: Cursor) -> None:
+def test_several_variants_share_the_false_alarms(cursor: DuckDb) -> None:
     three = replace(FLOW, variants=(*FLOW.variants, Variant("third")), planned_sessions=3000)
     kinds = (OLD, Sessions("flow.new", 1000, 550), Sessions("flow.third", 1000, 400))
     found = report(cursor, *kinds, experiment=three)
@@ -204,7 +204,7 @@ def test_several_variants_share_the_false_alarms(cursor: Cursor) -> None:
     assert "have 1,000, 1,000 and 1,000 sessions" in split_sentence(found)
 
 
-def test_what_was_usual_before_narrows_the_interval(cursor: Cursor) -> None:
+def test_what_was_usual_before_narrows_the_interval(cursor: DuckDb) -> None:
     sites = [("good", 0.9), ("bad", 0.1)]
     kinds = [Sessions("", 200, int(200 * rate), START.replace(hour=1), client=site) for site, rate in sites]
     kinds = [replace(kind, opened=START - (NOW - START) / 3) for kind in kinds]

@@ -23,7 +23,7 @@ from server.funnel.selection import Selection
 from server.funnel.step_counts import count_steps, end_of_observation, outcome_parameters
 from server.funnel.steps import STAGES, Steps
 from server.funnel.types import Condition
-from server.ledger.columns import Cursor, fetch_all
+from server.ledger.columns import DuckDb, fetch_all
 from server.ledger.writer import Ledger
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
@@ -116,7 +116,7 @@ async def test_the_list_is_of_the_sessions_that_meet_the_condition(ledger: Ledge
     await ledger.write(EACH_STAGE.store)
     service = service_of(ledger)
 
-    def counted(cursor: Cursor) -> Mapping[str, bool]:
+    def counted(cursor: DuckDb) -> Mapping[str, bool]:
         rows = fetch_all(
             cursor,
             """SELECT session_id, reached = 1 AS left FROM v_session_stages JOIN events USING (session_id)
@@ -262,7 +262,7 @@ def test_a_condition_is_the_same_after_a_message(condition: Condition) -> None:
     assert condition_of(pb.FunnelFeatureCondition.FromString(message.SerializeToString())) == condition
 
 
-def test_in_python_the_evidence_gives_the_sessions(cursor: Cursor) -> None:
+def test_in_python_the_evidence_gives_the_sessions(cursor: DuckDb) -> None:
     Shop(1500, causes={1: lambda drawn: 3.0 * (drawn["network"] == "3g")}).store(cursor)
     steps = Steps.of(STEPS)
     report = FunnelOptimizer().analyze(read_funnel(cursor, steps=steps))
@@ -275,7 +275,7 @@ def test_in_python_the_evidence_gives_the_sessions(cursor: Cursor) -> None:
 
 @pytest.mark.parametrize(("design", "steps"), [(Quarter(400), STAGES), (Shop(400), Steps.of(STEPS))])
 def test_a_feature_that_is_read_alone_has_the_values_that_it_has_among_all(
-    cursor: Cursor, design: Quarter | Shop, steps: Steps
+    cursor: DuckDb, design: Quarter | Shop, steps: Steps
 ) -> None:
     design.store(cursor)
     parameters = outcome_parameters(Selection(), end_of_observation(cursor, None), timedelta(minutes=30))
@@ -297,7 +297,7 @@ def test_a_feature_that_is_read_alone_has_the_values_that_it_has_among_all(
             assert (values[seen] == whole.features[column][rows][seen]).all(), column
 
 
-def _names(cursor: Cursor, parameters: dict[str, Any], counts: Any, steps: Steps) -> set[str]:
+def _names(cursor: DuckDb, parameters: dict[str, Any], counts: Any, steps: Steps) -> set[str]:
     """The features of the table of the analysis."""
     found = read_table(cursor, parameters, counts, steps)
     assert found is not None

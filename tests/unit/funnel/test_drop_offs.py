@@ -16,7 +16,7 @@ from server.funnel.optimizer import FunnelData, FunnelOptimizer, read_funnel
 from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
 from server.funnel.step_counts import StepCount
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.types import SessionState as S
 from tests.unit.funnel.stored import fill
 from tests.unit.ledger.makers import NOW, after
@@ -25,7 +25,7 @@ IDLE_S = 1800.0
 LATER = NOW + timedelta(days=1)
 
 
-def _report(cursor: Cursor, selection: Selection | None = None, at: float | None = 86_400.0) -> FunnelReport:
+def _report(cursor: DuckDb, selection: Selection | None = None, at: float | None = 86_400.0) -> FunnelReport:
     now = None if at is None else after(at)
     return FunnelOptimizer().analyze(read_funnel(cursor, selection, now=now))
 
@@ -45,7 +45,7 @@ def test_without_sessions_anything_is_possible() -> None:
     assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
 
 
-def test_the_owners_case(cursor: Cursor) -> None:
+def test_the_owners_case(cursor: DuckDb) -> None:
     """1,000 sessions, of which 45 % are lost on the way into AWAITING_APPROVAL."""
     fill(cursor, 0, 450, 0, 550)
     report = _report(cursor)
@@ -83,7 +83,7 @@ def test_severity_follows_the_settings() -> None:
     assert strict.severity(99, 99) == ""
 
 
-def test_sessions_under_way_wait_and_are_not_lost(cursor: Cursor) -> None:
+def test_sessions_under_way_wait_and_are_not_lost(cursor: DuckDb) -> None:
     fill(cursor, 10, 20, 30, 40)
     fill(cursor, 1, 200, 300, state=S.IN_PROGRESS, name="open-")
     assert [_short(found) for found in _report(cursor).drop_offs] == [
@@ -93,7 +93,7 @@ def test_sessions_under_way_wait_and_are_not_lost(cursor: Cursor) -> None:
     ]
 
 
-def test_sessions_that_went_on_a_moment_ago_wait_until_those_that_left_are_known(cursor: Cursor) -> None:
+def test_sessions_that_went_on_a_moment_ago_wait_until_those_that_left_are_known(cursor: DuckDb) -> None:
     fill(cursor, 50, 50)
     fill(cursor, 0, 30, name="new-", at=86_400.0)
     fill(cursor, 30, state=S.STARTED, name="open-", at=86_400.0)
@@ -102,12 +102,12 @@ def test_sessions_that_went_on_a_moment_ago_wait_until_those_that_left_are_known
     assert _short(_report(cursor, at=long_enough + 1).drop_offs[0]) == (160, 80, 50, 30, 30, "HIGH")
 
 
-def test_where_every_end_is_known_every_session_counts(cursor: Cursor) -> None:
+def test_where_every_end_is_known_every_session_counts(cursor: DuckDb) -> None:
     fill(cursor, 50, 50)
     assert _short(_report(cursor, at=20.0).drop_offs[0]) == (100, 50, 50, 0, 0, "CRITICAL")
 
 
-def test_a_stopped_server_was_watched_until_it_stopped(cursor: Cursor) -> None:
+def test_a_stopped_server_was_watched_until_it_stopped(cursor: DuckDb) -> None:
     """Nobody ended the sessions that were open when it stopped, however long ago that was."""
     fill(cursor, 50, 50)
     fill(cursor, 0, 30, name="new-", at=86_400.0)
@@ -117,7 +117,7 @@ def test_a_stopped_server_was_watched_until_it_stopped(cursor: Cursor) -> None:
     assert _short(report.drop_offs[0]) == (160, 50, 50, 60, 30, "CRITICAL")
 
 
-def test_reviewers_who_need_days_do_not_make_their_step_look_good(cursor: Cursor) -> None:
+def test_reviewers_who_need_days_do_not_make_their_step_look_good(cursor: DuckDb) -> None:
     """Approvals come days after a proposal, so that a proposal of yesterday says nothing yet."""
     fill(cursor, 0, 0, 40, 60)
     cursor.execute("UPDATE events SET server_time = server_time + INTERVAL 2 DAY WHERE stage = 'COMPLETED'")
@@ -139,20 +139,20 @@ def test_reviewers_who_need_days_do_not_make_their_step_look_good(cursor: Cursor
         (Selection(client_id="app", visible_to="app"), 30),
     ],
 )
-def test_the_selection(cursor: Cursor, chosen: Selection, sessions: int) -> None:
+def test_the_selection(cursor: DuckDb, chosen: Selection, sessions: int) -> None:
     fill(cursor, 10)
     fill(cursor, 20, name="later-", at=100.0)
     assert _report(cursor, chosen).sessions == sessions
 
 
-def test_an_empty_ledger(cursor: Cursor) -> None:
+def test_an_empty_ledger(cursor: DuckDb) -> None:
     report = _report(cursor, at=None)
     assert (report.sessions, report.observed_until, report.worst) == (0, None, None)
     assert [_short(found) for found in report.drop_offs] == [(0, 0, 0, 0, 0, "")] * 3
 
 
 @pytest.fixture
-def simulation() -> Iterator[Cursor]:
+def simulation() -> Iterator[DuckDb]:
     with duckdb.connect() as connection:
         connection.execute("SET threads = 1")
         connection.execute("SELECT setseed(0.14)")
@@ -160,19 +160,19 @@ def simulation() -> Iterator[Cursor]:
 
 
 @pytest.mark.parametrize("name", ["1,000 sessions in 4 hours", "5,000 sessions in 4 hours, slow to leave"])
-def test_intervals_hold_the_truth_though_leavers_are_known_late(simulation: Cursor, name: str) -> None:
+def test_intervals_hold_the_truth_though_leavers_are_known_late(simulation: DuckDb, name: str) -> None:
     """The benchmark has 2,000 runs; 80 tell 95 % from what counting all known outcomes gives."""
     held = coverage(simulation, DESIGNS[name], 80)
     assert held["report"] >= 0.87
     assert held["all that is known"] < 0.65
 
 
-def test_intervals_hold_the_truth_though_events_of_some_devices_are_late(simulation: Cursor) -> None:
+def test_intervals_hold_the_truth_though_events_of_some_devices_are_late(simulation: DuckDb) -> None:
     held = coverage(simulation, DESIGNS["5,000 sessions in 30 hours, 20 % of devices up to 24 hours late"], 60)
     assert held["report"] >= 0.86
     assert held["all that is known"] < 0.1
 
 
-def test_the_simulation_holds_the_truth_when_nobody_is_late(simulation: Cursor) -> None:
+def test_the_simulation_holds_the_truth_when_nobody_is_late(simulation: DuckDb) -> None:
     held = coverage(simulation, Design(500, hours=1000.0), 80)
     assert all(share >= 0.87 for share in held.values())

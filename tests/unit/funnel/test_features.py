@@ -16,7 +16,7 @@ from server.funnel.selection import Selection
 from server.funnel.step_counts import count_steps, end_of_observation, outcome_parameters
 from server.funnel.texts import load_texts
 from server.funnel.types import SessionTable
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.types import SessionState as S
 from tests.unit.funnel.quarter import Quarter
 from tests.unit.funnel.stored import STAGES, bulk, event_row, fill, session_row
@@ -25,7 +25,7 @@ from tests.unit.ledger.makers import NOW, after
 Happening = tuple[float, str, dict[str, Any]]
 
 
-def table(cursor: Cursor, at: float | None = None) -> SessionTable:
+def table(cursor: DuckDb, at: float | None = None) -> SessionTable:
     until = end_of_observation(cursor, None if at is None else after(at))
     parameters = outcome_parameters(Selection(), until, timedelta(minutes=30))
     found = read_table(cursor, parameters, count_steps(cursor, parameters))
@@ -34,7 +34,7 @@ def table(cursor: Cursor, at: float | None = None) -> SessionTable:
 
 
 def store(
-    cursor: Cursor, entered: tuple[float, ...], *happened: Happening, key: str = "one", app: bool = False
+    cursor: DuckDb, entered: tuple[float, ...], *happened: Happening, key: str = "one", app: bool = False
 ) -> None:
     """One session: seconds at which it entered the stages after the first, and what happened when."""
     state = S.COMPLETED if len(entered) == 3 else S.ABANDONED
@@ -66,7 +66,7 @@ def value(found: SessionTable, name: str) -> Any:
     ("at", "first", "second"), [(5.0, True, True), (15.0, False, True), (25.0, False, False), (10.0, False, True)]
 )
 def test_a_thing_counts_until_the_stage_is_left_and_not_after(
-    cursor: Cursor, at: float, first: bool, second: bool
+    cursor: DuckDb, at: float, first: bool, second: bool
 ) -> None:
     store(cursor, (10.0, 20.0), (at, "no_speech", {"utterance": 0}))
     found = table(cursor)
@@ -74,7 +74,7 @@ def test_a_thing_counts_until_the_stage_is_left_and_not_after(
     assert (found.known_at["no_speech"], found.known_at["no_speech@2"]) == (1, 2)
 
 
-def test_numbers_of_turns_are_those_of_the_first(cursor: Cursor) -> None:
+def test_numbers_of_turns_are_those_of_the_first(cursor: DuckDb) -> None:
     said = {"source": "speech", "confidence_percent": "80", "language": "es", "entities": "1"}
     store(
         cursor,
@@ -104,7 +104,7 @@ def test_numbers_of_turns_are_those_of_the_first(cursor: Cursor) -> None:
     assert {name: value(found, name) for name in expected} == pytest.approx(expected)
 
 
-def test_what_grows_with_the_session_explains_only_what_comes_after_the_stage(cursor: Cursor) -> None:
+def test_what_grows_with_the_session_explains_only_what_comes_after_the_stage(cursor: DuckDb) -> None:
     known_at = table_of_a_quarter(cursor).known_at
     assert {
         known_at[name]
@@ -114,7 +114,7 @@ def test_what_grows_with_the_session_explains_only_what_comes_after_the_stage(cu
     assert known_at["time_in_started_s"] == 2
 
 
-def test_sessions_of_one_person_are_known_as_such(cursor: Cursor) -> None:
+def test_sessions_of_one_person_are_known_as_such(cursor: DuckDb) -> None:
     for key in ("one", "two", "three", "four"):
         store(cursor, (10.0, 20.0), key=key)
     assert table(cursor).persons is None
@@ -124,25 +124,25 @@ def test_sessions_of_one_person_are_known_as_such(cursor: Cursor) -> None:
     assert sorted(np.bincount(persons).tolist()) == [1, 1, 2]
 
 
-def table_of_a_quarter(cursor: Cursor, sessions: int = 300) -> SessionTable:
+def table_of_a_quarter(cursor: DuckDb, sessions: int = 300) -> SessionTable:
     Quarter(sessions).store(cursor)
     return table(cursor)
 
 
 @pytest.mark.parametrize(("at", "seen"), [(8000.0, True), (8300.0, False)])
-def test_what_happens_after_a_session_went_idle_does_not_count(cursor: Cursor, at: float, seen: bool) -> None:
+def test_what_happens_after_a_session_went_idle_does_not_count(cursor: DuckDb, at: float, seen: bool) -> None:
     """The server ended it after 10,000 s, so the person had left 1,800 s before."""
     store(cursor, (10.0,), (at, "replied_late", {"origin": "MODEL"}))
     assert value(table(cursor), "late_reply") is seen
 
 
-def test_a_session_that_the_app_ended_was_left_at_that_moment(cursor: Cursor) -> None:
+def test_a_session_that_the_app_ended_was_left_at_that_moment(cursor: DuckDb) -> None:
     store(cursor, (10.0,), (9_999.0, "replied_late", {"origin": "MODEL"}))
     cursor.execute("UPDATE events SET properties = '{\"reason\": \"user_left\"}' WHERE stage = 'ABANDONED'")
     assert value(table(cursor), "late_reply") is True
 
 
-def test_uploads_and_records(cursor: Cursor) -> None:
+def test_uploads_and_records(cursor: DuckDb) -> None:
     store(
         cursor,
         (10.0, 30.0, 90.0),
@@ -165,7 +165,7 @@ def test_uploads_and_records(cursor: Cursor) -> None:
     assert {name: value(found, name) for name in expected} == expected
 
 
-def test_a_step_that_was_done_again(cursor: Cursor) -> None:
+def test_a_step_that_was_done_again(cursor: DuckDb) -> None:
     store(cursor, (10.0, 30.0, 90.0))
     again = event_row("one", "again", "stage_entered", after(40), stage=S.IN_PROGRESS, event_time=after(40))
     bulk(cursor, "events", [again])
@@ -174,7 +174,7 @@ def test_a_step_that_was_done_again(cursor: Cursor) -> None:
 
 @pytest.mark.parametrize(("begin", "end", "seen"), [(0, 5, (1,)), (15, 16, (2,)), (5, 500, (1, 2)), (300, 400, ())])
 def test_a_breaker_that_was_open_while_the_session_was_in_the_stage(
-    cursor: Cursor, begin: float, end: float, seen: tuple[int, ...]
+    cursor: DuckDb, begin: float, end: float, seen: tuple[int, ...]
 ) -> None:
     """The session left 200 s after it began; the server ended it 30 minutes later."""
     store(cursor, (10.0,))
@@ -193,7 +193,7 @@ def test_a_breaker_that_was_open_while_the_session_was_in_the_stage(
     assert tuple(k for k, name in stages.items() if value(found, name)) == seen
 
 
-def test_declared_properties_have_the_first_value_of_the_session(cursor: Cursor) -> None:
+def test_declared_properties_have_the_first_value_of_the_session(cursor: DuckDb) -> None:
     given = {"kind_network": "3g", "battery": 12.5, "font_large": True, "note": "free text"}
     store(cursor, (10.0, 20.0), (1.0, "opened", given), (2.0, "seen", given | {"kind_network": "wifi"}), app=True)
     found = table(cursor)
@@ -203,7 +203,7 @@ def test_declared_properties_have_the_first_value_of_the_session(cursor: Cursor)
     assert "app.note" not in found.features
 
 
-def test_a_property_that_came_later_explains_only_later_steps(cursor: Cursor) -> None:
+def test_a_property_that_came_later_explains_only_later_steps(cursor: DuckDb) -> None:
     store(cursor, (10.0, 20.0), (15.0, "opened", {"battery": 50}), app=True)
     store(cursor, (10.0, 20.0), (25.0, "opened", {"battery": 60}), key="two", app=True)
     found = table(cursor)
@@ -212,7 +212,7 @@ def test_a_property_that_came_later_explains_only_later_steps(cursor: Cursor) ->
 
 
 @pytest.mark.parametrize(("usual", "other"), [(50, True), (True, 50)])
-def test_a_property_is_of_the_kind_that_most_sessions_have(cursor: Cursor, usual: Any, other: Any) -> None:
+def test_a_property_is_of_the_kind_that_most_sessions_have(cursor: DuckDb, usual: Any, other: Any) -> None:
     """A value of another kind is unknown: that of a number is a gap, that of a flag means that nothing happened."""
     for number in range(5):
         given = {"battery": other if number == 0 else usual}
@@ -231,7 +231,7 @@ def test_a_property_is_of_the_kind_that_most_sessions_have(cursor: Cursor, usual
     ],
 )
 def test_a_boolean_that_comes_both_ways_in_most_sessions_is_told_and_has_gaps(
-    cursor: Cursor, values: list[bool | None], told: bool
+    cursor: DuckDb, values: list[bool | None], told: bool
 ) -> None:
     for number, given in enumerate(values):
         happened = [] if given is None else [(1.0, "opened", {"font_large": given})]
@@ -243,7 +243,7 @@ def test_a_boolean_that_comes_both_ways_in_most_sessions_is_told_and_has_gaps(
         assert found.features["app.font_large"].sum() == values.count(True)
 
 
-def test_that_a_thing_of_the_server_did_not_happen_explains_only_later_steps(cursor: Cursor) -> None:
+def test_that_a_thing_of_the_server_did_not_happen_explains_only_later_steps(cursor: DuckDb) -> None:
     store(cursor, (10.0, 20.0), (5.0, "no_speech", {}))
     found = table(cursor)
     flags = {name for name, column in found.features.items() if column.dtype.kind == "b"}
@@ -260,7 +260,7 @@ def test_that_a_thing_of_the_server_did_not_happen_explains_only_later_steps(cur
     ],
 )
 def test_what_a_reviewer_corrects_before_the_decision_is_known(
-    cursor: Cursor, at: float, decision: str, field: str
+    cursor: DuckDb, at: float, decision: str, field: str
 ) -> None:
     given = {"field": "meter_number", "decision": decision}
     later = {"field": "name", "decision": "corrected"}
@@ -281,7 +281,7 @@ def test_what_a_reviewer_corrects_before_the_decision_is_known(
     ],
 )
 def test_a_value_counts_only_where_it_is_of_the_kind_itself(
-    cursor: Cursor, key: str, values: list[tuple[Any, str]], kept: list[Any]
+    cursor: DuckDb, key: str, values: list[tuple[Any, str]], kept: list[Any]
 ) -> None:
     """Each value is of a client of its own: what one declares says nothing of the text of another."""
     for number, (given, kind) in enumerate(values):
@@ -296,7 +296,7 @@ def test_a_value_counts_only_where_it_is_of_the_kind_itself(
 
 
 def test_a_property_that_a_newer_app_sends_is_found_in_a_large_ledger(
-    cursor: Cursor, monkeypatch: pytest.MonkeyPatch
+    cursor: DuckDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(properties, "SAMPLE", 40)
     for number in range(80):
@@ -305,7 +305,7 @@ def test_a_property_that_a_newer_app_sends_is_found_in_a_large_ledger(
     assert {"app.battery", "app.signal"} <= table(cursor).features.keys()
 
 
-def test_a_table_knows_which_values_were_seen(cursor: Cursor) -> None:
+def test_a_table_knows_which_values_were_seen(cursor: DuckDb) -> None:
     given: tuple[dict[str, Any], ...] = ({"battery": 50, "kind_x": "a"}, {"battery": 60}, {"kind_x": "b"}, {})
     for number, properties_given in enumerate(given):
         store(cursor, (10.0,), (1.0, "opened", properties_given), key=f"session-{number}", app=True)
@@ -315,7 +315,7 @@ def test_a_table_knows_which_values_were_seen(cursor: Cursor) -> None:
     assert found.seen("no_speech").all()  # that a thing did not happen was seen, too
 
 
-def test_a_session_whose_end_would_not_be_known_yet_is_under_way_for_the_search(cursor: Cursor) -> None:
+def test_a_session_whose_end_would_not_be_known_yet_is_under_way_for_the_search(cursor: DuckDb) -> None:
     fill(cursor, 30, 30)
     fill(cursor, 0, 10, name="new-", at=50_000.0)
     fill(cursor, 5, state=S.STARTED, name="open-", at=50_000.0)
@@ -324,7 +324,7 @@ def test_a_session_whose_end_would_not_be_known_yet_is_under_way_for_the_search(
     assert int((found.reached == 2).sum()) == 30
 
 
-def test_a_large_ledger_is_sampled_the_same_way_each_time(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_ledger_is_sampled_the_same_way_each_time(cursor: DuckDb, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(cursor, 200, 200)
     monkeypatch.setattr(feature_table, "MOST_SESSIONS", 100)
     first, second = table(cursor), table(cursor)
@@ -332,7 +332,7 @@ def test_a_large_ledger_is_sampled_the_same_way_each_time(cursor: Cursor, monkey
     assert first.sessions == second.sessions
 
 
-def test_no_session_no_table(cursor: Cursor) -> None:
+def test_no_session_no_table(cursor: DuckDb) -> None:
     parameters = outcome_parameters(Selection(), NOW.replace(tzinfo=None), timedelta(minutes=30))
     assert read_table(cursor, parameters, count_steps(cursor, parameters)) is None
 

@@ -16,7 +16,7 @@ from server.funnel.steps import FUNNEL
 from server.funnel.texts import load_texts
 from server.funnel.types import Interval, SessionTable
 from server.funnel.wording import wording_in
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from tests.unit.funnel.quarter import Quarter
 from tests.unit.funnel.stored import fill
 
@@ -26,7 +26,7 @@ OWNERS = FunnelData((StepCount(1, 1000, 1000, 0), StepCount(2, 1000, 550, 450), 
 SAY = wording_in("en")
 
 
-def analyzed(cursor: Cursor, quarter: Quarter) -> FunnelReport:
+def analyzed(cursor: DuckDb, quarter: Quarter) -> FunnelReport:
     quarter.store(cursor)
     return FunnelOptimizer().analyze(read_funnel(cursor))
 
@@ -35,7 +35,7 @@ def named(report: FunnelReport) -> list[tuple[int, str]]:
     return [(r.step, r.evidence.condition) for r in report.recommendations if r.evidence]
 
 
-def test_the_owners_case_has_its_category_and_a_sound_gain(cursor: Cursor) -> None:
+def test_the_owners_case_has_its_category_and_a_sound_gain(cursor: DuckDb) -> None:
     fill(cursor, 0, 450, 50, 500)
     _check_owners_case(FunnelOptimizer().analyze(read_funnel(cursor)))
     _check_owners_case(FunnelOptimizer().analyze(OWNERS))
@@ -65,7 +65,7 @@ def _check_owners_case(report: FunnelReport) -> None:
     assert gain.rate.low < 0.5 < gain.rate.high
 
 
-def test_three_planted_causes_are_named_with_their_steps_and_nothing_else(cursor: Cursor) -> None:
+def test_three_planted_causes_are_named_with_their_steps_and_nothing_else(cursor: DuckDb) -> None:
     report = analyzed(
         cursor,
         Quarter(
@@ -88,7 +88,7 @@ def test_three_planted_causes_are_named_with_their_steps_and_nothing_else(cursor
     assert report.roi.completions.mid == pytest.approx(each, rel=0.15)
 
 
-def test_a_slow_upstream_is_what_to_change_first(cursor: Cursor) -> None:
+def test_a_slow_upstream_is_what_to_change_first(cursor: DuckDb) -> None:
     slow = Quarter(4000, seed=3, causes={2: lambda seen: 2.0 * (seen["delay_s"] > 0.8)})
     report = analyzed(cursor, slow)
     first = report.first
@@ -100,14 +100,14 @@ def test_a_slow_upstream_is_what_to_change_first(cursor: Cursor) -> None:
     assert SAY.together(report).startswith("Together: ")
 
 
-def test_a_quarter_in_which_nothing_is_a_cause_names_none(cursor: Cursor) -> None:
+def test_a_quarter_in_which_nothing_is_a_cause_names_none(cursor: DuckDb) -> None:
     report = analyzed(cursor, Quarter(3000, seed=5))
     assert report.recommendations == ()
     assert report.roi is None
     assert report.compared > 100
 
 
-def test_too_little_data_to_search_is_said(cursor: Cursor) -> None:
+def test_too_little_data_to_search_is_said(cursor: DuckDb) -> None:
     report = analyzed(cursor, Quarter(200, seed=6, causes={1: lambda seen: 1.3 * (seen["network"] == "3g")}))
     assert report.unsure_steps
     assert named(report) == []
@@ -188,7 +188,7 @@ def test_a_step_into_an_event_that_no_session_has_gets_no_recommendation() -> No
     assert [(r.step, r.completions) for r in report.recommendations] == [(1, NOTHING)]
 
 
-def test_the_rate_to_come_is_no_surer_than_the_rate_of_today(cursor: Cursor) -> None:
+def test_the_rate_to_come_is_no_surer_than_the_rate_of_today(cursor: DuckDb) -> None:
     causes = {1: lambda seen: 1.3 * (seen["network"] == "3g")}
     gain = analyzed(cursor, Quarter(3000, causes=causes)).roi
     assert gain is not None
@@ -222,7 +222,7 @@ def test_sessions_of_one_person_make_a_rate_less_sure() -> None:
     assert known.low < 0.5 < single.low
 
 
-def test_an_operator_names_a_property_in_his_own_words(cursor: Cursor, tmp_path: Path) -> None:
+def test_an_operator_names_a_property_in_his_own_words(cursor: DuckDb, tmp_path: Path) -> None:
     file = tmp_path / "texts.yaml"
     said = "{label: on a slow network, category: performance, effort: high, title: Send less, action: Send less.}"
     file.write_text(f"causes:\n  app.network: {said}\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from server.funnel.span import Span, Version
 from server.funnel.step_counts import Period, StepCount
 from server.funnel.trend import HEIGHT, trend
 from server.funnel.wording import wording_in
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.types import SessionState
 from server.services.funnel_messages import analysis_message, report_of
 from tests.unit.funnel.stored import bulk, event_row, session_row
@@ -22,7 +22,7 @@ FIRST = datetime(2026, 8, 24, 9, tzinfo=UTC)  # a Monday
 SAY = wording_in("en")
 
 
-def store(cursor: Cursor, weeks: int, each: int = 20) -> None:
+def store(cursor: DuckDb, weeks: int, each: int = 20) -> None:
     """In week n, n of 20 sessions leave before In progress; from week 2 on the app has another version."""
     sessions, events = [], []
     for week in range(weeks):
@@ -46,23 +46,23 @@ def store(cursor: Cursor, weeks: int, each: int = 20) -> None:
     bulk(cursor, "events", events)
 
 
-def analyzed(cursor: Cursor, selection: Selection | None = None) -> FunnelReport:
+def analyzed(cursor: DuckDb, selection: Selection | None = None) -> FunnelReport:
     return FunnelOptimizer().analyze(read_funnel(cursor, selection))
 
 
-def test_a_report_says_its_time_and_the_versions_of_its_apps(cursor: Cursor) -> None:
+def test_a_report_says_its_time_and_the_versions_of_its_apps(cursor: DuckDb) -> None:
     store(cursor, 4)
     said = SAY.basis(analyzed(cursor))
     assert said.startswith("Sessions opened from 2026-08-24 to 2026-09-14 (UTC). 80 sessions, watched until 2026-09-1")
     assert "App versions, of the sessions of which it is known: 1.0 (50 %), 1.1 (50 %)." in said, "76 of 80"
 
 
-def test_a_version_that_is_text_is_not_shown(cursor: Cursor) -> None:
+def test_a_version_that_is_text_is_not_shown(cursor: DuckDb) -> None:
     store(cursor, 4)
     assert [version.sessions for version in analyzed(cursor).span.versions] == [38, 38]
 
 
-def test_only_the_sessions_of_the_report_count(cursor: Cursor) -> None:
+def test_only_the_sessions_of_the_report_count(cursor: DuckDb) -> None:
     store(cursor, 4)
     later = analyzed(cursor, Selection(start=FIRST + timedelta(days=14)))
     assert (later.span.first, len(later.periods)) == (FIRST + timedelta(days=14), 2)
@@ -72,7 +72,7 @@ def test_only_the_sessions_of_the_report_count(cursor: Cursor) -> None:
     assert "Sessions opened" not in SAY.basis(nobody)
 
 
-def test_the_weeks_add_up_to_the_whole(cursor: Cursor) -> None:
+def test_the_weeks_add_up_to_the_whole(cursor: DuckDb) -> None:
     store(cursor, 5)
     report = analyzed(cursor)
     assert [f"{period.start:%Y-%m-%d}" for period in report.periods] == [
@@ -86,7 +86,7 @@ def test_the_weeks_add_up_to_the_whole(cursor: Cursor) -> None:
     assert report_of(analysis_message(report)).periods[2].steps[0].dropped == 2
 
 
-def test_more_than_half_a_year_is_counted_by_months(cursor: Cursor) -> None:
+def test_more_than_half_a_year_is_counted_by_months(cursor: DuckDb) -> None:
     store(cursor, 30)
     report = analyzed(cursor)
     assert report.span.unit == "month"

@@ -23,7 +23,7 @@ from server.funnel.step_counts import count_steps, end_of_observation, outcome_p
 from server.funnel.steps import Steps
 from server.funnel.types import SessionTable
 from server.funnel.wording import wording_in
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.types import SessionState as S
 from server.ledger.writer import Ledger
 from server.services.funnel_messages import analysis_message, report_of
@@ -42,7 +42,7 @@ PLANTED: dict[int, Cause] = {
 Happening = tuple[float, str, dict[str, Any]]
 
 
-def report(cursor: Cursor, *names: str) -> FunnelReport:
+def report(cursor: DuckDb, *names: str) -> FunnelReport:
     return FunnelOptimizer().analyze(read_funnel(cursor, steps=Steps.of(names or STEPS)))
 
 
@@ -55,14 +55,14 @@ def named(found: FunnelReport) -> set[tuple[str, str]]:
     }
 
 
-def table(cursor: Cursor, names: Sequence[str] = STEPS) -> SessionTable:
+def table(cursor: DuckDb, names: Sequence[str] = STEPS) -> SessionTable:
     parameters, steps = outcome_parameters(Selection(), end_of_observation(cursor, None), IDLE), Steps.of(names)
     found = read_table(cursor, parameters, count_steps(cursor, parameters, steps), steps)
     assert found is not None
     return found
 
 
-def store(cursor: Cursor, happened: Mapping[str, Sequence[Happening]]) -> None:
+def store(cursor: DuckDb, happened: Mapping[str, Sequence[Happening]]) -> None:
     """Sessions that ended after 1,000 seconds, with what happened when. Names in capitals are stages."""
     bulk(cursor, "sessions", [session_row(key, S.ABANDONED, opened=NOW, ended=after(1000.0)) for key in happened])
     rows = []
@@ -84,7 +84,7 @@ def value(found: SessionTable, name: str, place: int = 0) -> Any:
     return found.features[name].tolist()[place]
 
 
-def test_causes_between_events_of_an_app_are_named_at_their_step_with_what_they_cost(cursor: Cursor) -> None:
+def test_causes_between_events_of_an_app_are_named_at_their_step_with_what_they_cost(cursor: DuckDb) -> None:
     Shop(causes=PLANTED).store(cursor)
     found = report(cursor)
     assert named(found) == {("app.network", "pay"), ("app.slow", "done")}
@@ -103,14 +103,14 @@ def test_causes_between_events_of_an_app_are_named_at_their_step_with_what_they_
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_where_nothing_is_a_cause_nothing_is_named_though_all_that_left_did_something_else(
-    cursor: Cursor, seed: int
+    cursor: DuckDb, seed: int
 ) -> None:
     """Who left stays ten minutes and answers a survey; ``scrolled`` comes at any time to all."""
     Shop(sessions=1500, seed=seed).store(cursor)
     assert named(report(cursor)) == set()
 
 
-def test_what_follows_from_leaving_counts_for_nobody(cursor: Cursor) -> None:
+def test_what_follows_from_leaving_counts_for_nobody(cursor: DuckDb) -> None:
     on: list[Happening] = [(10.0, "cart", {}), (40.0, "pay", {})]
     off: list[Happening] = [(10.0, "cart", {}), (39.0, "moved", {"scrolled": True})]
     off += [(40.0, "asked", {"annoyed": True}), (71.0, "no_speech", {})]
@@ -121,7 +121,7 @@ def test_what_follows_from_leaving_counts_for_nobody(cursor: Cursor) -> None:
     assert found.features["app.scrolled"].sum() == 40, "it came before others went on"
 
 
-def test_a_thing_counts_from_the_step_in_which_it_came_and_not_at_the_moment_of_the_next(cursor: Cursor) -> None:
+def test_a_thing_counts_from_the_step_in_which_it_came_and_not_at_the_moment_of_the_next(cursor: DuckDb) -> None:
     happened: list[Happening] = [
         (5.0, "opened", {"lens": "wide"}),
         (10.0, "cart", {"amount": 7}),
@@ -137,7 +137,7 @@ def test_a_thing_counts_from_the_step_in_which_it_came_and_not_at_the_moment_of_
     assert [found.known_at[f"time_to_{step}_s"] for step in ("cart", "pay")] == [1, 2]
 
 
-def test_what_grows_with_a_session_is_known_when_the_step_is_over(cursor: Cursor) -> None:
+def test_what_grows_with_a_session_is_known_when_the_step_is_over(cursor: DuckDb) -> None:
     store(cursor, {str(k): [(10.0, "cart", {}), (20.0, "pay", {}), (30.0, "done", {})] for k in range(40)})
     turns = [
         {"id": f"{k}/{at}", "session_id": str(k), "stream_id": "s", "utterance": at, "source": "speech", "text": ""}
@@ -151,7 +151,7 @@ def test_what_grows_with_a_session_is_known_when_the_step_is_over(cursor: Cursor
     assert (value(found, "turns"), found.known_at["turns"]) == (2.0, 2)
 
 
-def test_steps_may_be_stages_and_events_and_those_under_way_are_not_lost(cursor: Cursor) -> None:
+def test_steps_may_be_stages_and_events_and_those_under_way_are_not_lost(cursor: DuckDb) -> None:
     on: list[Happening] = [(0.0, "STARTED", {}), (10.0, "camera", {}), (20.0, "IN_PROGRESS", {})]
     store(cursor, {f"on-{k}": on for k in range(30)} | {f"off-{k}": on[:1] for k in range(30)})
     late = after(8000.0)
@@ -165,7 +165,7 @@ def test_steps_may_be_stages_and_events_and_those_under_way_are_not_lost(cursor:
         Steps.of(["cart", "'; DROP TABLE sessions"])
 
 
-def test_sessions_of_other_clients_are_neither_counted_nor_compared(cursor: Cursor) -> None:
+def test_sessions_of_other_clients_are_neither_counted_nor_compared(cursor: DuckDb) -> None:
     on: list[Happening] = [(10.0, "cart", {}), (20.0, "pay", {})]
     store(cursor, {f"on-{k}": on for k in range(40)} | {f"off-{k}": on[:1] for k in range(40)})
     cursor.execute("UPDATE sessions SET client_id = 'other' WHERE id LIKE 'off-%'")
@@ -176,7 +176,7 @@ def test_sessions_of_other_clients_are_neither_counted_nor_compared(cursor: Curs
     assert read_funnel(cursor, Selection(visible_to="none"), steps=Steps.of(["cart", "pay"])).table is None
 
 
-def test_a_step_that_is_no_stage_points_to_nothing_by_rule_and_has_a_neutral_change(cursor: Cursor) -> None:
+def test_a_step_that_is_no_stage_points_to_nothing_by_rule_and_has_a_neutral_change(cursor: DuckDb) -> None:
     on: list[Happening] = [(10.0, "cart", {}), (20.0, "pay", {}), (25.0, "IN_PROGRESS", {})]
     store(cursor, {str(k): on[: 1 + 2 * (k % 2)] for k in range(100)})
     found = report(cursor, "cart", "pay", "IN_PROGRESS")
@@ -187,7 +187,7 @@ def test_a_step_that_is_no_stage_points_to_nothing_by_rule_and_has_a_neutral_cha
     assert [step.categories for step in found.drop_offs] == [(), ("ux", "content")]
 
 
-def test_seconds_to_a_step_are_named_in_words(cursor: Cursor) -> None:
+def test_seconds_to_a_step_are_named_in_words(cursor: DuckDb) -> None:
     sessions: dict[str, list[Happening]] = {}
     for k in range(1000):
         slow = k % 5 == 0
@@ -200,7 +200,7 @@ def test_seconds_to_a_step_are_named_in_words(cursor: Cursor) -> None:
     assert seen.condition.startswith("seconds to pay > ")
 
 
-def test_a_message_holds_a_report_of_steps(cursor: Cursor) -> None:
+def test_a_message_holds_a_report_of_steps(cursor: DuckDb) -> None:
     Shop(sessions=1000, causes=PLANTED).store(cursor)
     found = report(cursor)
     once = report_of(analysis_message(found))

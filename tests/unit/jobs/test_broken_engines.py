@@ -15,7 +15,7 @@ from models.errors import Conflict, InvalidInput, Unavailable
 from models.retry import POLICIES
 from server.jobs.runner import JobRunner
 from server.jobs.types import Completion, Handler
-from server.ledger import claims, dead_letters, job_ends, jobs
+from server.ledger import claims, dead_letters, job_ends, job_order, jobs
 from server.ledger.columns import Cursor, count
 from server.ledger.types import JobRow, JobState
 from server.ledger.writer import Ledger
@@ -212,11 +212,11 @@ class TestClock:
     async def test_set_back_the_order_of_a_session_is_kept(
         self, world: World, effects: Effects, monkeypatch: pytest.MonkeyPatch, restarts: bool
     ) -> None:
-        monkeypatch.setattr(jobs._Newest, "time", datetime.min.replace(tzinfo=UTC))
+        monkeypatch.setattr(job_order._Newest, "time", datetime.min.replace(tzinfo=UTC))
         await _enqueue(world, "first", world.session_id)
         world.clock.advance(-60)
         if restarts:
-            jobs._Newest.time = datetime.min.replace(tzinfo=UTC)
+            job_order._Newest.time = datetime.min.replace(tzinfo=UTC)
             await world.ledger.write(lambda cursor: claims.take_over(cursor, world.clock(), LONGEST_WAIT))
         await _enqueue(world, "second", world.session_id)
         await _enqueue(world, "third", world.session_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from server.ledger import jobs
-from server.ledger.columns import Cursor, Row, aware, aware_or_none, fetch_all
+from server.ledger.columns import Cursor, DuckDb, Row, aware, aware_or_none, fetch_all
 from server.ledger.event_properties import properties_of
 from server.ledger.types import EventRow, JobRow, SessionState
 from server.ledger.writer import Ledger
@@ -15,7 +15,7 @@ from server.ledger.writer import Ledger
 T = TypeVar("T")
 
 
-def read_now(ledger: Ledger, fn: Callable[[Cursor], T]) -> T:
+def read_now(ledger: Ledger, fn: Callable[[DuckDb], T]) -> T:
     """``Ledger.read`` for a test without an event loop."""
     return asyncio.run(ledger.read(fn))
 
@@ -29,7 +29,7 @@ def jobs_of_session(cursor: Cursor, session_id: str) -> list[JobRow]:
 def events_of_session(cursor: Cursor, session_id: str) -> list[EventRow]:
     """Events of a session in the order in which the server received them."""
     rows = fetch_all(
-        cursor, "SELECT * FROM events WHERE session_id = ? ORDER BY server_time, sequence, rowid", [session_id]
+        cursor, "SELECT * FROM events WHERE session_id = ? ORDER BY server_time, sequence, id", [session_id]
     )
     return [_event(row) for row in rows]
 

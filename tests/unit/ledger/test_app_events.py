@@ -10,7 +10,7 @@ import pytest
 
 from server.ledger import event_counts, events, sessions
 from server.ledger.app_events import TOUCH_AFTER_S, AppendEvents, StoredIds
-from server.ledger.columns import Cursor, RunAgain, aware, fetch_all
+from server.ledger.columns import Cursor, DuckDb, RunAgain, aware, fetch_all
 from server.ledger.event_counts import STORE_AFTER, EventCounts
 from server.ledger.types import EventRow, SessionState
 from tests.unit.ledger.makers import NOW, after, event, new_id, session
@@ -39,7 +39,7 @@ def app_event(session_id: str, at: float = 0.0, **given: Any) -> EventRow:
 
 def statements(cursor: Cursor, rows: list[EventRow]) -> int:
     counting = Counting(cursor)
-    assert AppendEvents(rows)(counting).new == len(rows)  # type: ignore[arg-type]  # all that is used of a cursor
+    assert AppendEvents(rows)(counting).new == len(rows)
     return len(counting.statements)
 
 
@@ -198,7 +198,7 @@ def test_the_number_of_a_session_is_stored_now_and_then_and_outlives_the_process
     assert _recorded(cursor, [one, two], EventCounts(STORE_AFTER + 5)) == (1, 0, {two.id}, 1)
 
 
-def test_a_batch_that_is_not_committed_is_not_counted(cursor: Cursor) -> None:
+def test_a_batch_that_is_not_committed_is_not_counted(cursor: DuckDb) -> None:
     owner, _ = sessions.insert_or_get(cursor, session())
     counts = EventCounts(2)
     row = app_event(owner.id)

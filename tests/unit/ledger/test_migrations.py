@@ -14,7 +14,7 @@ import pytest
 from models.errors import InternalError
 from server.ledger import all_views, claims, sessions, streams, table_schema, uploads
 from server.ledger.all_macros import ALL_MACROS
-from server.ledger.columns import Cursor, count, fetch_all
+from server.ledger.columns import DuckDb, count, fetch_all
 from server.ledger.macro_views import V_MACROS
 from server.ledger.migrate import migrate
 from server.ledger.migrations import (
@@ -36,7 +36,7 @@ MIGRATIONS, MACROS = 51, "75b18d380ad713b3"
 VIEWS = "64ba81cef4bb1408"
 
 
-def test_an_empty_file_gets_every_migration_once(cursor: Cursor) -> None:
+def test_an_empty_file_gets_every_migration_once(cursor: DuckDb) -> None:
     applied = [row["number"] for row in fetch_all(cursor, "SELECT * FROM migrations ORDER BY number")]
     assert applied == list(range(1, len(ALL) + 1))
     assert migrate(cursor, lambda: NOW) == 0
@@ -131,7 +131,7 @@ def test_a_changed_view_comes_with_a_migration() -> None:
     assert hashlib.sha256(statements.encode()).hexdigest()[:16] == VIEWS
 
 
-def macros_of(connection: Cursor) -> list[dict[str, object]]:
+def macros_of(connection: DuckDb) -> list[dict[str, object]]:
     return fetch_all(
         connection,
         """SELECT function_name, macro_definition FROM duckdb_functions()
@@ -288,13 +288,13 @@ def test_a_session_of_an_older_schema_keeps_the_days_of_utc(tmp_path: Path) -> N
     ledger.close()
 
 
-def _indexes(cursor: Cursor) -> set[str]:
+def _indexes(cursor: DuckDb) -> set[str]:
     rows = fetch_all(cursor, "SELECT index_name FROM duckdb_indexes() WHERE table_name = 'uploads'")
     return {row["index_name"] for row in rows}
 
 
 def test_a_failed_migration_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(cursor: Cursor) -> None:
+    def breaks(cursor: DuckDb) -> None:
         cursor.execute("CREATE TABLE half (a INTEGER)")
         cursor.execute("SELECT no_such_function()")
 
@@ -306,14 +306,14 @@ def test_a_failed_migration_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> N
     assert count(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'half'") == 0
 
 
-def test_a_newer_schema_is_refused(cursor: Cursor) -> None:
+def test_a_newer_schema_is_refused(cursor: DuckDb) -> None:
     cursor.execute("INSERT INTO migrations VALUES (99, 'from the future', now()::TIMESTAMP)")
     with pytest.raises(InternalError) as caught:
         migrate(cursor, lambda: NOW)
     assert caught.value.reason == "LEDGER_NEWER"
 
 
-def test_every_table_view_and_column_has_a_comment(cursor: Cursor) -> None:
+def test_every_table_view_and_column_has_a_comment(cursor: DuckDb) -> None:
     silent = fetch_all(
         cursor,
         """SELECT table_name || '.' || column_name AS name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL
@@ -323,7 +323,7 @@ def test_every_table_view_and_column_has_a_comment(cursor: Cursor) -> None:
     assert silent == []
 
 
-def test_views_show_no_secret_columns(cursor: Cursor) -> None:
+def test_views_show_no_secret_columns(cursor: DuckDb) -> None:
     shown = {
         row["column_name"]
         for row in fetch_all(
@@ -345,7 +345,7 @@ def test_views_show_no_secret_columns(cursor: Cursor) -> None:
     }
 
 
-def test_a_view_lists_every_macro_with_its_parameters_and_comment(cursor: Cursor) -> None:
+def test_a_view_lists_every_macro_with_its_parameters_and_comment(cursor: DuckDb) -> None:
     listed = {row["name"]: row for row in fetch_all(cursor, "FROM v_macros")}
     assert list(listed) == [macro.name for macro in ALL_MACROS]
     assert all(listed[macro.name]["comment"] == macro.comment for macro in ALL_MACROS)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from server.ledger import sessions
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.event_order import ORDER_BY, ORDER_TIME
 from server.ledger.types import SessionState as S
 from server.risk.features import Known
@@ -33,16 +33,16 @@ def app(number: object, at: float, happened: float, sequence: int, name: str = "
     return event_row("", number, name, after(at)) | times | {"sequence": sequence, "properties": json.dumps(given)}
 
 
-def store(cursor: Cursor, key: str, state: S, events: list[dict[str, Any]], ended: float = 0.0) -> None:
+def store(cursor: DuckDb, key: str, state: S, events: list[dict[str, Any]], ended: float = 0.0) -> None:
     bulk(cursor, "sessions", [session_row(key, state, opened=after(0), ended=after(ended))])
     bulk(cursor, "events", [row | {"id": f"{key}/{row['id']}", "session_id": key} for row in events])
 
 
-def running(cursor: Cursor, key: str) -> Known:
+def running(cursor: DuckDb, key: str) -> Known:
     return read_running(cursor, sessions.get(cursor, key))
 
 
-def moments(cursor: Cursor) -> list[dict[str, Value]]:
+def moments(cursor: DuckDb) -> list[dict[str, Value]]:
     """What training knows at the moments of the sessions that have ended in STARTED or IN_PROGRESS."""
     past = read_past(cursor, after(10**6), 90, IDLE_S)
     found = draw_states(past.sessions, past.events, IDLE_S, 10**6)
@@ -63,20 +63,20 @@ OPENED = own("opened", 0, "stage_entered", S.STARTED)
     ],
     ids=["both", "times", "numbers", "times against numbers"],
 )
-def test_the_last_value_of_a_batch_is_that_of_the_last_event(cursor: Cursor, batch: list[dict[str, Any]]) -> None:
+def test_the_last_value_of_a_batch_is_that_of_the_last_event(cursor: DuckDb, batch: list[dict[str, Any]]) -> None:
     store(cursor, "run", S.STARTED, [OPENED, *batch])
     store(cursor, "past", S.ABANDONED, [OPENED, *batch], ended=100 + IDLE_S)
     assert running(cursor, "run").last.values == {ERRORS: 12.0}
     assert {known[ERRORS] for known in moments(cursor) if known["app_events"]} == {12.0}
 
 
-def test_what_the_server_learnt_last_is_last(cursor: Cursor) -> None:
+def test_what_the_server_learnt_last_is_last(cursor: DuckDb) -> None:
     late = app("late", 200, 1, 1, errors=1)
     store(cursor, "run", S.STARTED, [OPENED, late, app("first", 100, 50, 2, errors=2)])
     assert running(cursor, "run").last.values == {ERRORS: 1.0}
 
 
-def test_many_events_of_the_app_hide_none_of_the_server(cursor: Cursor) -> None:
+def test_many_events_of_the_app_hide_none_of_the_server(cursor: DuckDb) -> None:
     events = [OPENED, own("stage", 60, "stage_entered", S.IN_PROGRESS), own("speech", 61, "no_speech")]
     store(cursor, "run", S.IN_PROGRESS, [*events, *(app(n, 100 + n / 10, 100, n, errors=n) for n in range(1, 2501))])
     known = running(cursor, "run")
@@ -87,7 +87,7 @@ def test_many_events_of_the_app_hide_none_of_the_server(cursor: Cursor) -> None:
 
 
 def test_a_past_session_was_seen_at_each_moment_as_one_that_runs(
-    cursor: Cursor, monkeypatch: pytest.MonkeyPatch
+    cursor: DuckDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches that came in any order, ties, events of the server between, and more events than count."""
     for module in ("features", "properties", "reading"):
@@ -113,7 +113,7 @@ def test_a_past_session_was_seen_at_each_moment_as_one_that_runs(
         assert running(cursor, f"run{place}").at(begin + moment) == pytest.approx(then, abs=1e-3, nan_ok=True)
 
 
-def test_events_of_one_receipt_are_in_the_order_of_the_ledger(cursor: Cursor) -> None:
+def test_events_of_one_receipt_are_in_the_order_of_the_ledger(cursor: DuckDb) -> None:
     draw = random.Random(11)
     numbered = [(number, draw.choice([0, draw.randrange(1, 9)])) for number in range(80)]
     events = [app(number, 100, draw.randrange(6), sequence, f"e{number}") for number, sequence in numbered]

@@ -15,7 +15,7 @@ from models.reasons import Reason
 from server.access.caller import Caller, Scope, acting_as
 from server.funnel.texts import load_texts
 from server.ledger import events, sessions
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.types import EventRow, SessionState
 from server.ledger.writer import Ledger
 from server.risk.model import RiskModel
@@ -48,7 +48,7 @@ def ask(session_id: str = SESSION) -> pb.GetSessionRiskRequest:
     return pb.GetSessionRiskRequest(session_id=session_id)
 
 
-def happened(cursor: Cursor, name: str, at: float) -> None:
+def happened(cursor: DuckDb, name: str, at: float) -> None:
     events.append(cursor, EventRow(str(uuid.uuid4()), SESSION, "app", name, after(at), took_s=None))
 
 

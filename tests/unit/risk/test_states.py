@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.types import SessionState as S
 from server.risk.reading import PastSessions, read_past
 from server.risk.states import StageStates, draw_states
@@ -17,7 +17,7 @@ from tests.unit.ledger.makers import NOW, after
 IDLE_S = 1800.0
 
 
-def stored(cursor: Cursor, key: str, state: S, times: list[float], ended: float, stages: int = 1) -> None:
+def stored(cursor: DuckDb, key: str, state: S, times: list[float], ended: float, stages: int = 1) -> None:
     """A session with an event at each time; its last stages are entered at the first times."""
     bulk(cursor, "sessions", [session_row(key, state, opened=after(times[0]), ended=after(ended))])
     rows = [
@@ -30,16 +30,16 @@ def stored(cursor: Cursor, key: str, state: S, times: list[float], ended: float,
     bulk(cursor, "events", rows)
 
 
-def past(cursor: Cursor, at: float = 1_000_000.0, days: float = 90) -> PastSessions:
+def past(cursor: DuckDb, at: float = 1_000_000.0, days: float = 90) -> PastSessions:
     return read_past(cursor, after(at), days, IDLE_S)
 
 
-def drawn(cursor: Cursor, most: int = 10**6) -> dict[S, StageStates]:
+def drawn(cursor: DuckDb, most: int = 10**6) -> dict[S, StageStates]:
     found = past(cursor)
     return draw_states(found.sessions, found.events, IDLE_S, most)
 
 
-def test_a_moment_sees_nothing_that_comes_after_it(cursor: Cursor) -> None:
+def test_a_moment_sees_nothing_that_comes_after_it(cursor: DuckDb) -> None:
     times = [0.0, *(10.0 * k for k in range(1, 60))]
     stored(cursor, "s", S.ABANDONED, times, 600 + IDLE_S)
     whole = drawn(cursor)[S.STARTED]
@@ -54,7 +54,7 @@ def test_a_moment_sees_nothing_that_comes_after_it(cursor: Cursor) -> None:
         assert since_stage < 600 + IDLE_S
 
 
-def test_the_chance_of_a_moment_does_not_depend_on_what_comes_later(cursor: Cursor) -> None:
+def test_the_chance_of_a_moment_does_not_depend_on_what_comes_later(cursor: DuckDb) -> None:
     """With one moment a session, the first moments of short sessions would be drawn far more often."""
     for place in range(300):
         stored(cursor, f"short{place}", S.ABANDONED, [0.0, 5000.0], 5000 + IDLE_S)
@@ -65,7 +65,7 @@ def test_the_chance_of_a_moment_does_not_depend_on_what_comes_later(cursor: Curs
     assert np.mean(early) == pytest.approx(0.5, abs=0.1)
 
 
-def test_sessions_of_every_end_count_and_open_ones_are_told(cursor: Cursor) -> None:
+def test_sessions_of_every_end_count_and_open_ones_are_told(cursor: DuckDb) -> None:
     stored(cursor, "left", S.ABANDONED, [0.0, 10.0], 2000, stages=2)
     stored(cursor, "done", S.COMPLETED, [0.0, 10.0, 20.0], 500, stages=3)
     stored(cursor, "refused", S.REJECTED, [0.0, 10.0, 20.0], 500, stages=3)
@@ -81,7 +81,7 @@ def test_sessions_of_every_end_count_and_open_ones_are_told(cursor: Cursor) -> N
     assert not any(found[S.AWAITING_APPROVAL].abandoned)
 
 
-def test_only_sessions_that_had_their_time_count(cursor: Cursor) -> None:
+def test_only_sessions_that_had_their_time_count(cursor: DuckDb) -> None:
     """Of the newest sessions, those that ended fast are known and the others are not."""
     for place in range(200):
         stored(cursor, f"old{place}", S.ABANDONED, [0.0], IDLE_S)
@@ -91,13 +91,13 @@ def test_only_sessions_that_had_their_time_count(cursor: Cursor) -> None:
     assert past(cursor, at=90_000.0 + 2 * IDLE_S + 1, days=1).number == 1
 
 
-def test_no_session_is_no_error(cursor: Cursor) -> None:
+def test_no_session_is_no_error(cursor: DuckDb) -> None:
     found = past(cursor)
     assert found.number == 0
     assert draw_states(found.sessions, found.events, IDLE_S, 100)[S.STARTED].session == []
 
 
-def test_large_properties_make_the_sample_smaller(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_properties_make_the_sample_smaller(cursor: DuckDb, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in range(200):
         stored(cursor, f"s{place}", S.ABANDONED, [float(place)], place + IDLE_S)
     cursor.execute(
@@ -108,7 +108,7 @@ def test_large_properties_make_the_sample_smaller(cursor: Cursor, monkeypatch: p
     assert 50 <= past(cursor).number <= 150
 
 
-def test_many_sessions_become_a_sample(cursor: Cursor) -> None:
+def test_many_sessions_become_a_sample(cursor: DuckDb) -> None:
     for place in range(300):
         stored(cursor, f"s{place}", S.ABANDONED, [float(place)], place + IDLE_S)
     found = read_past(cursor, NOW + timedelta(days=10), 90, IDLE_S, 100)

@@ -12,7 +12,7 @@ import pytest
 
 from models.errors import Unavailable
 from server.ledger import sessions
-from server.ledger.columns import Cursor
+from server.ledger.columns import DuckDb
 from server.ledger.erasure import ErasureScope, ErasureTarget, begin
 from server.ledger.writer import Ledger
 from server.risk.formula import Curve, Curves, Formula
@@ -124,7 +124,7 @@ async def test_a_model_of_few_sessions_does_not_stay_when_there_are_many(
 async def open_sessions(ledger: Ledger, number: int) -> None:
     """Sessions that are old enough to be learnt from."""
 
-    def write(cursor: Cursor) -> None:
+    def write(cursor: DuckDb) -> None:
         for _ in range(number):
             sessions.insert_or_get(cursor, session(at=-86_400.0))
 
@@ -180,7 +180,7 @@ async def test_a_file_that_is_no_model_is_ignored(
     assert made.model is not None
 
 
-def erased(scope: ErasureScope, at: datetime, cursor: Cursor) -> None:
+def erased(scope: ErasureScope, at: datetime, cursor: DuckDb) -> None:
     begin(cursor, f"{scope}{at}", ErasureTarget(scope, "site"), 3, at)
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from server.access.caller import Caller, Scope, acting_as
-from server.ledger import jobs
+from server.ledger import job_order
 from tests.unit.access.two_clients import Statements
 from tests.unit.uploads.upload_harness import UploadHarness
 
@@ -20,7 +20,7 @@ FACTS, QUOTA, RECORD, PARTICIPANT = 4, 3, 7, 1
 
 async def test_an_upload_needs_few_statements(harness: UploadHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     # Other tests of this process may have stored jobs with later times; then one more statement keeps the order.
-    monkeypatch.setattr(jobs._Newest, "time", datetime.min.replace(tzinfo=UTC))
+    monkeypatch.setattr(job_order._Newest, "time", datetime.min.replace(tzinfo=UTC))
     with acting_as(Caller("key:app", harness.session.client_id, frozenset({Scope.APP}))):
         await harness.accept()  # the first one moves the session on, and makes its client a participant
         noted: list[str] = []
