@@ -1,0 +1,86 @@
+"""A cursor of PostgreSQL that the functions over a cursor take: the same parameters, and the same values in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import psycopg
+from psycopg.types.string import TextLoader
+
+from server.ledger.dialects import POSTGRESQL, Dialect
+from server.ledger.postgres.placeholders import translate
+
+
+class PostgresCursor:
+    """Runs statements in the transaction of a connection. It never commits or rolls back.
+
+    Args:
+        connection: As ``connect`` makes it. Times in it have no zone and are UTC, as in the embedded file.
+    """
+
+    dialect: ClassVar[Dialect] = POSTGRESQL
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._cursor = psycopg.RawCursor(connection)
+        self._changed: list[tuple[Any, ...]] = []
+
+    def execute(self, query: str, parameters: Any = None, /) -> PostgresCursor:
+        """Run a statement with ``?`` or ``$name``.
+
+        Raises:
+            ValueError: The parameters are not those of the statement.
+            psycopg.Error: PostgreSQL refuses it.
+        """
+        translated = translate(query)
+        self._cursor.execute(translated.sql.encode(), translated.values(parameters or ()))
+        self._note()
+        return self
+
+    def executemany(self, query: str, parameters: Any = None, /) -> PostgresCursor:
+        """Run a statement once for each item of the parameters.
+
+        Raises:
+            ValueError: The parameters are not those of the statement.
+            psycopg.Error: PostgreSQL refuses it.
+        """
+        translated = translate(query)
+        self._cursor.executemany(translated.sql.encode(), [translated.values(given) for given in parameters or ()])
+        self._note()
+        return self
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row of the last statement; None at the end."""
+        if self._cursor.description is None:
+            return self._changed.pop() if self._changed else None
+        row: tuple[Any, ...] | None = self._cursor.fetchone()
+        return row
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """The rows of the last statement that were not fetched yet."""
+        if self._cursor.description is None:
+            rows, self._changed = self._changed, []
+            return rows
+        return self._cursor.fetchall()
+
+    @property
+    def description(self) -> Sequence[Sequence[Any]] | None:
+        """A sequence for each column of the last statement; its first item is the name."""
+        return self._cursor.description
+
+    def _note(self) -> None:
+        """Keep how many rows a statement without rows has changed; DuckDB answers with that as a row."""
+        self._changed = [(max(0, self._cursor.rowcount),)]
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """Connect to a database of PostgreSQL.
+
+    A column of JSON is read as the text that was written, as the functions over a cursor do it in the embedded file.
+
+    Raises:
+        psycopg.Error: The server does not answer or refuses.
+    """
+    connection = psycopg.connect(url)
+    connection.adapters.register_loader("json", TextLoader)
+    return connection

@@ -1,0 +1,60 @@
+"""Brings a schema of PostgreSQL to the newest form. Servers that start at the same time do it one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+import duckdb
+
+from server.ledger import migrate
+from server.ledger.columns import Cursor, count, insert, stored_time
+from server.ledger.migrations import ALL
+from server.ledger.postgres.definitions import FUNCTIONS, MigrationCursor, tables_of
+
+if TYPE_CHECKING:
+    from server.ledger.types import Clock
+
+BASE: Final = 36
+"""The earliest migration after which a schema of PostgreSQL can have begun. Later ones are run on both engines."""
+
+
+def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:
+    """Create the tables where there are none, else run the migrations that came since.
+
+    Args:
+        cursor: Of PostgreSQL, within a transaction that the caller commits.
+        clock: For the rows that record the migrations.
+        up_to: Stop after this number, at least ``BASE``; tests make older schemas with it.
+
+    Returns:
+        How many migrations were recorded.
+
+    Raises:
+        InternalError: LEDGER_NEWER, when a newer release has written the schema.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('vestibule/schema/' || current_schema(), 0))")
+    if not count(cursor, "SELECT count(to_regclass('migrations'))"):
+        return _create(cursor, clock, up_to)
+    done = count(cursor, "SELECT max(number) FROM migrations")
+    migrate.refuse_newer(done)
+    later = cast("Cursor", MigrationCursor(cursor))
+    for number in range(done + 1, up_to + 1):
+        ALL[number - 1](later)
+        _record(cursor, number, clock)
+    return max(0, up_to - done)
+
+
+def _create(cursor: Cursor, clock: Clock, up_to: int) -> int:
+    """Create the tables as an embedded ledger in memory has them after its migrations."""
+    with duckdb.connect(":memory:") as embedded:
+        migrate.migrate(embedded, clock, up_to=up_to)
+        for statement in (*FUNCTIONS, *tables_of(embedded)):
+            cursor.execute(statement)
+    for number in range(1, up_to + 1):
+        _record(cursor, number, clock)
+    return up_to
+
+
+def _record(cursor: Cursor, number: int, clock: Clock) -> None:
+    name = ALL[number - 1].__name__
+    insert(cursor, "migrations", {"number": number, "name": name, "apply_time": stored_time(clock())})

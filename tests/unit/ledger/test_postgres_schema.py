@@ -1,0 +1,88 @@
+"""The schema of PostgreSQL: made of the embedded one, and brought forward by the same migrations."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+import pytest
+
+from models.errors import InternalError
+from server.ledger import schema
+from server.ledger.columns import Cursor, Row, count, fetch_all
+from server.ledger.migrate import migrate
+from server.ledger.migrations import ALL
+from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.test_postgres_claims import transaction
+
+COLUMNS = """SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name
+FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name, column_name"""
+COMMENTS = """SELECT c.relname, a.attname, col_description(c.oid, a.attnum) AS comment
+FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+WHERE c.relkind = 'r' AND a.attnum > 0 AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2"""
+INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname"
+
+
+def _bring_up_to_date(cursor: Cursor, up_to: int = len(ALL)) -> int:
+    from server.ledger.postgres.schema import bring_up_to_date
+
+    return bring_up_to_date(cursor, lambda: NOW, up_to=up_to)
+
+
+def _in_new_schema(cursor: Cursor, name: str) -> None:
+    cursor.execute(f"CREATE SCHEMA {name}")
+    cursor.execute(f"SET search_path = {name}")
+
+
+def _described(cursor: Cursor) -> list[list[Row]]:
+    return [fetch_all(cursor, query) for query in (COLUMNS, COMMENTS)]
+
+
+def test_a_fresh_schema_has_the_tables_and_records_of_the_embedded_one(postgres_url: str) -> None:
+    embedded = duckdb.connect()
+    migrate(embedded, lambda: NOW)
+    with transaction(postgres_url) as cursor:
+        tables = {row["table_name"] for row in fetch_all(cursor, COLUMNS)}
+        assert tables == {table.name for table in schema.TABLES}
+        names = "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal ORDER BY 1, 2"
+        ours = {(row["table_name"], row["column_name"]): row["comment"] for row in fetch_all(embedded, names)}
+        for row in fetch_all(cursor, COMMENTS):
+            if row["attname"] != "rowid":
+                assert ours[row["relname"], row["attname"]] == row["comment"]
+        recorded = "SELECT number, name, apply_time FROM migrations ORDER BY number"
+        assert fetch_all(cursor, recorded) == fetch_all(embedded, recorded)
+        assert _bring_up_to_date(cursor) == 0
+
+
+def test_every_later_migration_runs_on_postgresql_too(postgres_url: str) -> None:
+    """A schema that was begun earlier ends as a fresh one. A new migration that does not run here fails this test."""
+    from server.ledger.postgres.schema import BASE
+
+    with transaction(postgres_url) as cursor:
+        fresh = _described(cursor)
+        _in_new_schema(cursor, "earlier")
+        assert _bring_up_to_date(cursor, BASE) == BASE
+        assert _bring_up_to_date(cursor) == len(ALL) - BASE
+        assert _described(cursor) == fresh
+        assert count(cursor, "SELECT max(number) FROM migrations") == len(ALL)
+
+
+def test_two_servers_that_start_at_once_make_one_schema(postgres_url: str) -> None:
+    with transaction(postgres_url) as cursor:
+        cursor.execute("CREATE SCHEMA shared")
+
+    def start(_: int) -> int:
+        with transaction(postgres_url) as cursor:
+            cursor.execute("SET search_path = shared")
+            return _bring_up_to_date(cursor)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(start, range(2))) == [0, len(ALL)]
+
+
+def test_a_schema_of_a_newer_release_is_refused(postgres_url: str) -> None:
+    with transaction(postgres_url) as cursor:
+        cursor.execute("UPDATE migrations SET number = number + 1000")
+        with pytest.raises(InternalError) as refused:
+            _bring_up_to_date(cursor)
+        assert refused.value.reason == "LEDGER_NEWER"
