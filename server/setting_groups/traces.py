@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
-from server.setting_groups.fields import Url
+from server.setting_groups.fields import Secret, Url
 from server.validators import is_private_url
 
 _HEADERS = re.compile(r"[\w-]+=[^,\s=][^,\r\n]*(,[\w-]+=[^,\s=][^,\r\n]*)*", re.ASCII)
@@ -23,7 +23,7 @@ class TraceSettings(BaseModel):
         description="Base URL of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318; empty turns "
         "traces off.",
     )
-    headers: SecretStr = Field(
+    headers: Secret = Field(
         SecretStr(""),
         description="Headers that the collector asks for, NAME=VALUE, with commas between them; the endpoint must "
         "then be https or on loopback.",

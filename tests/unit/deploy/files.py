@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from server.runtime.end_reason import LONGEST_END_S
+from server.settings import Settings
 from tests.source_tree import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -23,6 +25,9 @@ EXAMPLE = DEPLOY / ".env.example"
 COMPOSE = DEPLOY / "compose.yaml"
 COMPOSE_TLS = DEPLOY / "compose.tls.yaml"
 KUBERNETES = DEPLOY / "kubernetes"
+
+LONGEST_STOP_S = Settings.model_fields["drain_s"].default + LONGEST_END_S
+"""After SIGTERM a server has ended by then, also one whose parts do not stop."""
 
 Instruction = tuple[str, str]
 """A word of a Containerfile, in capital letters, and what stands after it."""
@@ -113,5 +118,5 @@ def deployed_files() -> Iterator[Path]:
 
 
 def seconds(text: str) -> float:
-    """The seconds of a duration such as 30s or 4m."""
-    return float(text[:-1]) * {"s": 1, "m": 60}[text[-1]]
+    """The seconds of a duration such as 30s, 4m or 1m30s."""
+    return sum(float(number) * {"s": 1, "m": 60}[unit] for number, unit in re.findall(r"([0-9.]+)([sm])", text))

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.settings import Settings
-from tests.unit.deploy.files import last_stage, rendered, variables
-from tests.unit.deploy.test_compose import SERVER_ENDS_S
+from tests.unit.deploy.files import LONGEST_STOP_S, last_stage, rendered, variables
 
 RELEASE = "1.32"
 """The oldest release of Kubernetes that the manifests are for."""
@@ -98,7 +96,7 @@ def test_only_a_server_that_does_not_answer_is_restarted(container: dict[str, An
 
 
 def test_the_server_has_time_to_end(pod: dict[str, Any]) -> None:
-    assert pod["terminationGracePeriodSeconds"] >= 2 * max(SERVER_ENDS_S, Settings().drain_s)
+    assert pod["terminationGracePeriodSeconds"] > LONGEST_STOP_S
 
 
 def test_only_the_port_of_grpc_is_open(manifests: dict[str, Any], container: dict[str, Any]) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from server.cli.main import cli
 from server.runtime.descriptors import OWN_DESCRIPTORS
-from server.runtime.end_reason import LONGEST_END_S
 from server.settings import Settings, unknown_variables
 from tests.source_tree import ROOT
+from tests.unit.deploy.files import LONGEST_STOP_S
 
 UNIT = ROOT / "deploy" / "systemd" / "vestibule.service"
 ANALYZE = shutil.which("systemd-analyze")
@@ -58,8 +58,7 @@ def test_the_variables_that_it_sets_are_settings(monkeypatch: pytest.MonkeyPatch
 
 
 def test_systemd_waits_longer_for_the_end_than_the_server_itself_does() -> None:
-    longest_s = Settings.model_fields["drain_s"].default + LONGEST_END_S
-    assert int(SERVICE["TimeoutStopSec"][0]) > longest_s
+    assert int(SERVICE["TimeoutStopSec"][0]) > LONGEST_STOP_S
 
 
 def test_the_server_alone_is_told_to_end_because_it_ends_ray_in_order() -> None:
