@@ -11,6 +11,7 @@ import pytest
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from models.child_python import import_path
 from models.errors import DeadlineExceeded, InternalError, WorkerLost
 from models.retry import RetryPolicy
 from ray_tasks.auth_token import require_token
@@ -47,14 +48,17 @@ def states(*names: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Ray with one logical GPU and no workers yet."""
+    """Ray with one logical GPU and no workers yet. Its processes find the modules of the tests."""
     cluster = Cluster(small_config(tmp_path_factory.mktemp("bare"), num_gpus=1))
-    try:
-        asyncio.run(cluster.connect())
-        serve.start(proxy_location="Disabled")
-        yield cluster
-    finally:
-        asyncio.run(cluster.stop())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in import_path().items():
+            patch.setenv(name, value)
+        try:
+            asyncio.run(cluster.connect())
+            serve.start(proxy_location="Disabled")
+            yield cluster
+        finally:
+            asyncio.run(cluster.stop())
 
 
 @pytest.fixture(scope="module")
