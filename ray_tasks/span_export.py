@@ -1,7 +1,7 @@
 """Exports spans to a collector by OTLP over HTTP. The server and each worker has an exporter of its own.
 
 Nothing waits for the collector: spans wait in a bounded queue, and are dropped when it is full. What the environment
-says about OpenTelemetry is for other programs and is not read: settings decide alone where spans go.
+says about OpenTelemetry is for other programs: ``build_traces`` removes it, so settings decide alone where spans go.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from importlib import metadata
 from typing import Final
 
@@ -33,7 +34,7 @@ BATCH: Final = 512
 EVERY_S: Final = 1.0
 """How often what waits is sent. A worker that is killed loses what it has not sent yet."""
 REQUEST_S: Final = 5.0
-"""Bound of one request to the collector, its repetitions included."""
+"""How long a request waits for a connection, and then for each piece of the answer."""
 FLUSH_S: Final = 1.0
 """How long the end of the server waits for the last spans."""
 TELL_EVERY_S: Final = 60.0
@@ -123,6 +124,7 @@ def otlp_exporter(export: TraceExport) -> SpanExporter:
         logging.getLogger(library).setLevel(logging.CRITICAL)
     session = requests.Session()
     session.trust_env = False  # a proxy or a .netrc of the environment is not for spans
+    session.hooks["response"].append(_redirects_fail)
     exporter = OTLPSpanExporter(
         endpoint=traces_url(export.endpoint),
         headers=dict(export.headers),
@@ -131,6 +133,12 @@ def otlp_exporter(export: TraceExport) -> SpanExporter:
         session=session,
     )
     return QuietExporter(exporter, _not_sent)
+
+
+def _redirects_fail(response: requests.Response, *_: object, **__: object) -> None:
+    """A redirect is not followed, so the spans are lost. The library would count it as a success."""
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST:
+        response.status_code = HTTPStatus.MISDIRECTED_REQUEST
 
 
 def traces_url(endpoint: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ def build_traces(export: TraceExport, service: str, sampled: Callable[[], bool] 
     """
     if not export.endpoint:
         return None
+    from opentelemetry.sdk import environment_variables
+
+    for name in filter(str.isupper, vars(environment_variables)):  # of the node, and OpenTelemetry would read them
+        os.environ.pop(name, None)
     from ray_tasks.span_export import Traces, otlp_exporter
 
     return Traces(otlp_exporter(export), service, sampled)

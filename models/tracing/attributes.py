@@ -7,7 +7,6 @@ out: a defect here must not end a call.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,8 +54,8 @@ def _count(value: int) -> int | None:
 
 
 def _number(value: float) -> float | None:
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if fits and abs(value) <= _LARGEST else None
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST  # no NaN is
+    return float(value) if fits else None
 
 
 def _flag(value: bool) -> bool | None:
@@ -64,11 +63,14 @@ def _flag(value: bool) -> bool | None:
 
 
 def _opaque_id(value: str) -> str | None:
-    return str(value) if isinstance(value, str) and _OPAQUE_ID.fullmatch(value) else None
+    found = _OPAQUE_ID.fullmatch(value) if isinstance(value, str) else None
+    return found[0] if found else None
 
 
-def _configured(value: Configured) -> str | None:
-    return str(value) if isinstance(value, Configured) and _CONFIGURED.fullmatch(value) else None
+def configured(value: Configured) -> str | None:
+    """The word; None for any other text."""
+    found = _CONFIGURED.fullmatch(value) if isinstance(value, Configured) else None
+    return found[0] if found else None
 
 
 def _one_of(*words: str) -> Callable[[str], str | None]:
@@ -82,15 +84,15 @@ def _one_of(*words: str) -> Callable[[str], str | None]:
 
 # RPCs; names of the semantic conventions of OpenTelemetry.
 RPC_SYSTEM: Final = Attribute("rpc.system", _one_of("grpc"))
-RPC_SERVICE: Final = Attribute("rpc.service", _configured)
-RPC_METHOD: Final = Attribute("rpc.method", _configured)
+RPC_SERVICE: Final = Attribute("rpc.service", configured)
+RPC_METHOD: Final = Attribute("rpc.method", configured)
 RPC_STATUS: Final = Attribute("rpc.grpc.status_code", _count)
 ERROR: Final = Attribute("error.type", _one_of(*Reason, CANCELLED))
 
 # Chats with a remote LLM; names of the semantic conventions for generative AI, without those for content.
 GEN_AI_OPERATION: Final = Attribute("gen_ai.operation.name", _one_of("chat"))
 GEN_AI_PROVIDER: Final = Attribute("gen_ai.provider.name", _one_of("openai"))
-GEN_AI_MODEL: Final = Attribute("gen_ai.request.model", _configured)
+GEN_AI_MODEL: Final = Attribute("gen_ai.request.model", configured)
 GEN_AI_INPUT_TOKENS: Final = Attribute("gen_ai.usage.input_tokens", _count)
 GEN_AI_OUTPUT_TOKENS: Final = Attribute("gen_ai.usage.output_tokens", _count)
 LLM_UPSTREAM: Final = Attribute(

@@ -22,7 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from models.cancellation import Cancelled
 from models.errors import VestibuleError
 from models.reasons import Reason
-from models.tracing.attributes import CANCELLED, ERROR, Attribute, Configured
+from models.tracing.attributes import CANCELLED, ERROR, OTHER, Attribute, Configured, configured
 from models.tracing.names import SpanName
 
 T = TypeVar("T")
@@ -77,6 +77,10 @@ class RemoteSpan(Span):
     def __init__(self, traceparent: str) -> None:
         self.traceparent = traceparent
         self._before: Span = NO_SPAN
+
+    def child(self, name: SpanName, kind: SpanKind = SpanKind.INTERNAL, *, current: bool = True) -> Span:
+        """See ``Span``. It is an object of its own, because each block notes which span was the current one before."""
+        return RemoteSpan(self.traceparent)
 
     def __enter__(self) -> Self:
         self._before = _current.get()
@@ -246,7 +250,8 @@ class SpanTracer:
             return NO_SPAN
         above = trace.set_span_in_context(trace.NonRecordingSpan(parent), _NO_PARENT) if parent else _NO_PARENT
         links: Sequence[Link] = [Link(linked)] if linked else []
-        return RecordedSpan(self._tracer, self._tracer.start_span(str(name), above, kind, links=links))
+        checked = SpanName(name) if isinstance(name, SpanName) else configured(name) or OTHER
+        return RecordedSpan(self._tracer, self._tracer.start_span(checked, above, kind, links=links))
 
 
 def parse_traceparent(value: str) -> SpanContext | None:

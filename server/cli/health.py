@@ -7,24 +7,22 @@ import click
 from server.cli.output import Failure
 from server.cli.remote import address_option, endpoint, translated
 
-TIMEOUT_S = 8.0
+TIMEOUT_S = 5.0
 """Less than the time that deploy/ gives a health check, so that the command says why before it is ended."""
 
 
 @click.command(short_help="Tell whether the server takes calls, for health checks of a container.")
 @address_option
-@click.option("--live", is_flag=True, help="Succeed also when the server answers that it does not take calls now.")
-def health(address: str | None, live: bool) -> None:
+def health(address: str | None) -> None:
     """Ask the standard health service, which needs no key. Exits with 1 unless the server takes calls.
 
     A server that starts, or that waits for Ray or for room on its disk, answers NOT_SERVING. It mends itself, so let
-    nobody restart it for that: ask with --live whether it has to be restarted, and without whether to send it calls.
-    `vestibule status` says what does not work.
+    nobody restart it for that. `vestibule status` says what does not work.
 
     \b
     Examples:
       vestibule health
-      vestibule health --live --address 127.0.0.1:6000
+      vestibule health --address 127.0.0.1:6000
     """
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -37,6 +35,6 @@ def health(address: str | None, live: bool) -> None:
     ):
         reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
     status = health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)
-    if not live and reply.status != health_pb2.HealthCheckResponse.SERVING:
+    if reply.status != health_pb2.HealthCheckResponse.SERVING:
         raise Failure(f"The server answers {status}.", hint="`vestibule status` says which part does not work.")
     click.echo(status)

@@ -67,6 +67,8 @@ def services(settings: Settings) -> Iterator[Service]:
         yield Service("remote LLM (checker)", llm.checker.base_url, "VESTIBULE_LLM__CHECKER__BASE_URL")
     if labels.base_url:
         yield Service("vision upstream", labels.base_url, "VESTIBULE_LABELS__BASE_URL")
+    if settings.traces.endpoint:
+        yield Service("trace collector", settings.traces.endpoint, "VESTIBULE_TRACES__ENDPOINT")
     if settings.auth.jwks_url:
         yield Service("keys of the issuer", settings.auth.jwks_url, "VESTIBULE_AUTH__JWKS_URL")
     for name, group in (("alerts", settings.alerts), ("reports", settings.reports)):

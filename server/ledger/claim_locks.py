@@ -5,8 +5,9 @@ the same time. So each locks the rows that it takes, skips those that somebody e
 they are free: one may have been taken, put back or ended since it was found. The one job that may run alone has a lock
 of its own.
 
-The order within a session needs no further lock here. A job is stored under a lock of its session and later than every
-open one of it, see ``job_order``. So the first open job stays the first one until it ends.
+The order within a session needs no further lock here. A new job is stored under a lock of its session and later than
+every open one of it, see ``job_order``. So the first open job stays the first one until it ends, unless an older one is
+redriven meanwhile.
 """
 
 from __future__ import annotations

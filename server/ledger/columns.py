@@ -185,8 +185,8 @@ def _mark(value: object) -> str:
 def insert_if_new(cursor: Cursor, table: str, values: Row) -> bool:
     """Insert one row unless its id is there; returns whether it is new.
 
-    The id is looked up in the index first, because DuckDB's ON CONFLICT reads the whole table. There it has one writer,
-    so no other write comes between. Found in docs/evaluation/constants/jobs.md, insert-if-new.
+    The id is looked up in the index first, because DuckDB's ON CONFLICT reads the whole table. The embedded file has
+    one writer, so no other write comes between. Found in docs/evaluation/constants/jobs.md, insert-if-new.
     """
     if exists(cursor, table, values["id"]):
         return False

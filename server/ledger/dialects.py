@@ -1,4 +1,4 @@
-"""What differs between the engines of the ledger. Statements that both take as they are have no place here.
+"""What differs between the engines of the ledger. A statement that both engines take is not here.
 
 Two engines can hold the operational tables: the embedded file of DuckDB, and PostgreSQL. **Only the embedded file can
 be chosen: no setting leads to PostgreSQL before all operational tables work there.** The functions over a cursor are

@@ -100,7 +100,7 @@ def insert_unknown(cursor: Cursor, batch: Sequence[Texts]) -> list[Texts]:
 def insert_new(cursor: Cursor, batch: Sequence[Texts]) -> None:
     """Insert events whose ids are new; the index refuses the transaction otherwise.
 
-    Each column is one text that DuckDB splits, or one value where all events have the same. That is the fastest way
+    Each column is one text that the engine splits, or one value where all events have the same. That is the fastest way
     into DuckDB without Arrow. Found in docs/evaluation/constants/jobs.md, insert-of-a-batch.
     """
     if not batch:

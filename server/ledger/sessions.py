@@ -231,7 +231,10 @@ def move(cursor: Cursor, session: SessionRow, to: SessionState, now: datetime, r
 
 
 def _held(cursor: Cursor, session: SessionRow) -> SessionRow:
-    """The session as it is now and stays until the transaction ends: the one that was read, where one server writes."""
+    """The session as it is now. Nobody else changes it until the transaction ends.
+
+    Where one server writes, that is the session that was read.
+    """
     dialect = dialect_of(cursor)
     if dialect.one_writer:
         return session

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
 from server.setting_groups.fields import Secret, Url
 from server.validators import is_private_url
 
-_HEADERS = re.compile(r"[\w-]+=[^,\s=][^,\r\n]*(,[\w-]+=[^,\s=][^,\r\n]*)*", re.ASCII)
+_HEADER = r"[\w-]+=[!-+\--<>-~][ -+\--~]*"
+_HEADERS = re.compile(rf"{_HEADER}(, ?{_HEADER})*", re.ASCII)
 
 
 class TraceSettings(BaseModel):
@@ -31,6 +33,17 @@ class TraceSettings(BaseModel):
     ratio: float = Field(
         1.0, ge=0, le=1, description="Share of calls, and of jobs that no such call began, with spans."
     )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_a_base(cls, endpoint: str) -> str:
+        parts = urlsplit(endpoint)
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise PydanticCustomError(
+                Reason.INVALID_ARGUMENT,
+                "endpoint takes no password, no query and no fragment. A password is for headers.",
+            )
+        return endpoint
 
     @model_validator(mode="after")
     def _headers_are_usable(self) -> Self:

@@ -62,8 +62,12 @@ def _spans(body: bytes) -> Iterator[Received]:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
-    """Listen on loopback until the end of the block."""
+def collecting(status: int = 200) -> Iterator[Collector]:
+    """Listen on loopback until the end of the block.
+
+    Args:
+        status: What is answered.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -73,7 +77,7 @@ def collecting() -> Iterator[Collector]:
             if self.path == "/v1/traces":
                 collector.bodies.append(body)
                 collector.keys.append(self.headers.get("x-key", ""))
-            self.send_response(200 if self.path == "/v1/traces" else 404)
+            self.send_response(status if self.path == "/v1/traces" else 404)
             self.send_header("content-length", "0")
             self.end_headers()
 

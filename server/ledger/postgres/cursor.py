@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import psycopg
 from psycopg.types.string import TextLoader
@@ -73,6 +73,10 @@ class PostgresCursor:
         self._changed = [(max(0, self._cursor.rowcount),)]
 
 
+_OPTIONS: Final = "-c default_transaction_isolation=read\\ committed -c standard_conforming_strings=on"
+"""What locks and quoted texts rely on, whatever the database has as its default."""
+
+
 def connect(url: str) -> psycopg.Connection[Any]:
     """Connect to a database of PostgreSQL.
 
@@ -81,6 +85,6 @@ def connect(url: str) -> psycopg.Connection[Any]:
     Raises:
         psycopg.Error: The server does not answer or refuses.
     """
-    connection = psycopg.connect(url)
+    connection = psycopg.connect(url, options=_OPTIONS)
     connection.adapters.register_loader("json", TextLoader)
     return connection

@@ -32,31 +32,28 @@ def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HealthS
     server.stop(None)
 
 
-def run(*options: str) -> Result:
+def run() -> Result:
     """Run the command."""
-    return CliRunner().invoke(cli, ["health", *options])
+    return CliRunner().invoke(cli, ["health"])
 
 
-@pytest.mark.parametrize("options", [(), ("--live",)])
-def test_a_server_that_takes_calls_is_healthy_and_alive(answers: HealthServicer, options: tuple[str, ...]) -> None:
+def test_a_server_that_takes_calls_is_healthy(answers: HealthServicer) -> None:
     answers.set("", SERVING)
-    done = run(*options)
+    done = run()
     assert (done.exit_code, done.output) == (0, "SERVING\n")
 
 
-def test_a_server_that_starts_or_mends_itself_is_alive_only(answers: HealthServicer) -> None:
+def test_a_server_that_starts_or_mends_itself_is_not(answers: HealthServicer) -> None:
     answers.set("", NOT_SERVING)
-    alive, healthy = run("--live"), run()
-    assert (alive.exit_code, alive.output) == (0, "NOT_SERVING\n")
+    healthy = run()
     assert healthy.exit_code == 1
     assert "The server answers NOT_SERVING." in healthy.output
     assert "`vestibule status`" in healthy.output
 
 
-@pytest.mark.parametrize("options", [(), ("--live",)])
-def test_nobody_there_is_neither(options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nor_is_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_ADDRESS", "127.0.0.1:1")
-    done = run(*options)
+    done = run()
     assert done.exit_code == 1
     assert "No server answers at 127.0.0.1:1." in done.output
 

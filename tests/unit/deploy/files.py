@@ -27,7 +27,7 @@ COMPOSE_TLS = DEPLOY / "compose.tls.yaml"
 KUBERNETES = DEPLOY / "kubernetes"
 
 LONGEST_STOP_S = Settings.model_fields["drain_s"].default + LONGEST_END_S
-"""After SIGTERM a server has ended by then, also one whose parts do not stop."""
+"""How long a server may take to end: for the calls in hand, and then for its parts."""
 
 Instruction = tuple[str, str]
 """A word of a Containerfile, in capital letters, and what stands after it."""

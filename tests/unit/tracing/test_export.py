@@ -89,6 +89,30 @@ def test_the_last_spans_are_sent_at_the_end_with_the_headers() -> None:
         assert os.uname().nodename.encode() not in collector.bodies[0]
 
 
+def test_what_the_environment_of_a_node_says_of_opentelemetry_counts_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=of-the-node")
+    with collecting() as collector:
+        traces = build_traces(TraceExport(collector.url), "vestibule-test")
+        assert traces is not None
+        with traces.tracer.root(SpanName.JOB, SpanKind.CONSUMER):
+            pass
+        traces.close(within_s=30)
+        assert [received.span.name for received in collector.spans] == ["job"]
+        assert collector.keys == [""]
+
+
+def test_spans_that_a_collector_sends_elsewhere_are_told_as_lost(caplog: pytest.LogCaptureFixture) -> None:
+    with collecting(status=302) as collector:
+        traces = Traces(otlp_exporter(TraceExport(collector.url)), "vestibule-test")
+        with traces.tracer.root(SpanName.JOB, SpanKind.CONSUMER):
+            pass
+        traces.close(within_s=30)
+    assert [record.msg for record in caplog.records] == ["traces_not_sent"]
+
+
 def test_headers_are_in_no_text() -> None:
     assert "s3cret" not in repr(TraceExport("http://127.0.0.1:4318", (("x-key", "s3cret"),)))
 

@@ -66,6 +66,7 @@ PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
         (FINAL_DELAY_S, 0.5, 0.5),
         (FINAL_DELAY_S, float("nan"), None),
         (FINAL_DELAY_S, 1e30, None),
+        (FINAL_DELAY_S, 10**400, None),
         (FINAL_DELAY_S, SECRET, None),
         (LLM_RETRY, False, False),
         (LLM_RETRY, SECRET, None),
@@ -94,6 +95,13 @@ def test_a_span_has_no_name_of_its_own() -> None:
     traces = MemoryTraces()
     with traces.tracer.root(SpanName.JOB, SpanKind.CONSUMER) as span, pytest.raises(ValueError):
         span.child(SECRET)  # type: ignore[arg-type]
+
+
+def test_a_root_has_no_name_of_its_own_either() -> None:
+    memory = MemoryTraces()
+    with memory.tracer.root(SECRET, SpanKind.SERVER):  # type: ignore[arg-type]  # a defect
+        pass
+    assert [span.name for span in memory.spans] == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +163,12 @@ def test_a_span_that_is_not_current_has_children_only_by_name() -> None:
         with untraced():
             assert child_span(SpanName.REDACTION) is NO_SPAN
         assert current_span() is stream
+
+
+def test_after_the_span_of_another_process_the_one_before_is_current_again() -> None:
+    with RemoteSpan(f"00-{'a' * 32}-{'b' * 16}-01"), child_span(SpanName.JOB):
+        assert trace_argument()
+    assert current_span() is NO_SPAN
 
 
 def test_without_a_current_span_nothing_is_made() -> None:
