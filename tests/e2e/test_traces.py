@@ -35,6 +35,10 @@ from tests.e2e.harness import (
 )
 from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, people
 from tests.e2e.span_collector import Collector, Received, collecting
+from tests.eventually import eventually
+
+MADE = set(SpanName) - {SpanName.UPLOAD_SCAN, SpanName.SPEECH_RECORDING}
+"""Without a scanner, and without a recording that is uploaded."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.own_server, pytest.mark.timeout(1200)]
 
@@ -94,6 +98,7 @@ async def test_a_trace_is_one_tree_without_a_word_of_anybody(upstream: str, tmp_
                 )
                 told.texts.append((await app.finished(upload.id)).text.value)
                 await _fail(app, values[0].value)
+            await eventually(lambda: collector.names() >= MADE)  # a worker that ends loses what it has not sent yet
             server.terminate()
         finally:
             stop_server(server)
@@ -143,10 +148,6 @@ def _script(url: str, mode: str, times: int) -> None:
 
 
 def _check_names_and_trees(collector: Collector) -> None:
-    not_here = {
-        *(SpanName.UPLOAD_SCAN, SpanName.SPEECH_RECORDING),  # no scanner, no recording
-    }
-    assert collector.names() >= set(SpanName) - not_here
     stages = [one for one in collector.spans if one.span.name == SpanName.DETECT]
     said = [one for one in stages if one.span.trace_id.hex() == TRACE]
     assert {one.service for one in stages} == {"vestibule-redaction"}
