@@ -57,6 +57,12 @@ def copied(home: Home) -> list[str]:
     return of_files(str(home.home / "backup"), "--keys", str(home.home / "keys.json"))(home)
 
 
+def looked_at(home: Home) -> list[str]:
+    """A server that was never started, and has no port that another may have."""
+    folders = ["--data-dir", str(home.home / "new" / "data"), "--state-dir", str(home.home / "new" / "state")]
+    return [*folders, "--set", "metrics_port=0", "--set", "ray.dashboard=false"]
+
+
 def exported(home: Home) -> list[str]:
     load_or_create_installation_id(home.files.state_dir)
     return of_files("--out", str(home.home / "export"))(home)
@@ -86,6 +92,7 @@ WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
     "audit list": (of_files(),),
     "audit verify": (of_files(),),
     "backup": (copied,),
+    "doctor": (looked_at,),
     "erase": (erased, of_files("--client", "app", "--dry-run")),
     "export": (exported,),
     "flows check": (plain("--no-examples", str(SITE_VISIT)),),

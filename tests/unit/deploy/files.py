@@ -114,7 +114,7 @@ def rendered() -> list[dict[str, Any]]:
 
 def deployed_files() -> Iterator[Path]:
     """Every file below deploy/."""
-    return (file for file in sorted(DEPLOY.rglob("*")) if file.is_file())
+    return (file for file in sorted(DEPLOY.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
 
 
 def seconds(text: str) -> float:
