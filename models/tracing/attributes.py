@@ -54,7 +54,9 @@ def _count(value: int) -> int | None:
 
 
 def _number(value: float) -> float | None:
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST  # no NaN is
+    fits = (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+    )  # which NaN fails, too
     return float(value) if fits else None
 
 
