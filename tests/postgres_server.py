@@ -30,6 +30,15 @@ def _programs() -> Path | None:
     return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
 
 
+def _copied(programs: Path, folder: Path) -> Path:
+    """The same programs in another folder, with the libraries that the wheel has beside them."""
+    wheel = programs.parents[1]
+    for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+        if part.is_dir():
+            shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / programs.relative_to(wheel.parent)
+
+
 def _user() -> str | None:
     """PostgreSQL refuses to run as root."""
     return "nobody" if os.geteuid() == 0 else None
@@ -52,6 +61,8 @@ def postgres_server() -> Iterator[str]:
     owner = user or pwd.getpwuid(os.geteuid()).pw_name
     try:
         shutil.chown(folder, owner)
+        if user is not None and not programs.is_relative_to("/usr"):  # the other user may not enter our folders
+            programs = _copied(programs, folder / "programs")
         data = folder / "data"
         options = [f"-c{setting}" for setting in (*_QUICK, "listen_addresses=", f"unix_socket_directories={folder}")]
 
