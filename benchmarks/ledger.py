@@ -11,6 +11,8 @@ one at a time events a second when every client writes one event after the other
 batches       events a second when every client sends batches of 100, as an app does. The peers are the bare loop with
               the same statement a batch, and with executemany, which is what one would write first.
 written anew  what an erasure costs: all calls wait while the file is written anew.
+opened        what a start after a kill waits, and an analyst's query, after 7,900 sessions that were begun one by
+              one. The peer is a plain DuckDB file, which bounds only the bytes of its WAL.
 a million     one write, when the ledger holds a million events, against the peer's ON CONFLICT DO NOTHING.
 
 With --kill a process that writes is killed with SIGKILL at random moments. Every acknowledged write must be there, none
@@ -24,11 +26,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -44,6 +48,7 @@ from server.ledger.writer import Ledger
 
 BATCH = 100
 FULL = 1_000_000
+BEGUN = 7_900
 LONGEST_START_S = 2.0
 INSERT = f"INSERT INTO events VALUES ({', '.join('?' * 14)}) ON CONFLICT DO NOTHING"
 
@@ -137,6 +142,40 @@ def rewriting(ledger: Ledger) -> tuple[float, float]:
     return time.perf_counter() - began, ledger.path.stat().st_size / 2**20
 
 
+def begin_session(number: int) -> Callable[[DuckDb], None]:
+    """Begin one more session."""
+    now = utc_now()
+    row = SessionRow(str(uuid.uuid4()), "app", f"request {number}", SessionState.STARTED, now, now)
+    return lambda cursor: sessions.insert_or_get(cursor, row) and None
+
+
+def opening(file: Path, copies: Path) -> float:
+    """Seconds to open a copy of a ledger as it is now, without a checkpoint."""
+    copies.mkdir()
+    for part in file.parent.glob(f"{file.name}*"):
+        shutil.copy(part, copies / part.name)
+    began = time.perf_counter()
+    duckdb.connect(str(copies / file.name), read_only=True).close()
+    return time.perf_counter() - began
+
+
+def opened(folder: Path) -> tuple[float, float]:
+    """Seconds to open the ledger after many small commits, and a plain DuckDB file after the same."""
+    ledger = Ledger.open(folder / "begun" / "ledger.duckdb")
+    for number in range(BEGUN):
+        ledger.write_now(begin_session(number))
+    our_s = opening(ledger.path, folder / "our copy")
+    ledger.close()
+    bare = bare_ledger(folder, "begun.duckdb")
+    for number in range(BEGUN):
+        bare.begin()
+        begin_session(number)(bare)
+        bare.commit()
+    bare_s = opening(folder / "begun.duckdb", folder / "bare copy")
+    bare.close()
+    return our_s, bare_s
+
+
 def measure(folder: Path, seconds: float, number: int) -> list[tuple[str, str, str, float]]:
     """All figures, as rows of the table."""
     bare = bare_ledger(folder, "bare.duckdb")
@@ -154,6 +193,7 @@ def measure(folder: Path, seconds: float, number: int) -> list[tuple[str, str, s
     full_bare_s, _ = bare_insert(bare, 1, seconds)
     full_s, _ = asyncio.run(clients(ledger, 1, 1, seconds))
     rewrite_s, mebibytes = rewriting(ledger)
+    opened_s, opened_bare_s = opened(folder)
     ledger.close()
     bare.close()
     single = f"{our_single:,.0f}/s, median {wait_s * 1e3:.1f} ms"
@@ -173,6 +213,12 @@ def measure(folder: Path, seconds: float, number: int) -> list[tuple[str, str, s
             f"{full_s * 1e3:.2f} ms",
             f"{full_bare_s * 1e3:.2f} ms ON CONFLICT",
             full_s / full_bare_s,
+        ),
+        (
+            f"opened after {BEGUN} commits",
+            f"{opened_s:.2f} s",
+            f"{opened_bare_s:.2f} s plain DuckDB",
+            opened_s / opened_bare_s,
         ),
         ("written anew, a million there", f"{rewrite_s:.1f} s for {mebibytes:.0f} MiB", "none", 0.0),
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from models.errors import Overloaded, VestibuleError
 from server.ledger import open_file
-from server.ledger.checkpoints import MARGIN_BYTES, PAUSE_S, Checkpoints
+from server.ledger.checkpoints import MARGIN_BYTES, MOST_COMMITS, PAUSE_S, Checkpoints
 from server.ledger.columns import Cursor, RunAgain
 from server.ledger.connection import connect
 from server.ledger.open_file import TRY_AGAIN_S, OpenFile
@@ -55,6 +55,39 @@ def test_without_room_for_a_second_copy_nothing_is_checkpointed(tmp_path: Path, 
         disk.free += 1
         checkpoints.fit(connection)
         assert _threshold(connection) == usual
+
+
+def test_many_small_commits_are_checkpointed_before_the_wal_has_many_bytes(tmp_path: Path, disk: Disk) -> None:
+    path = tmp_path / "l.duckdb"
+    wal = path.with_name("l.duckdb.wal")
+    with connect(path) as connection:
+        connection.execute("CREATE TABLE t (n INTEGER)")
+        checkpoints = Checkpoints(path, disk, disk.monotonic)
+        sizes = []
+        for number in range(2 * MOST_COMMITS + 2):
+            checkpoints.fit(connection)
+            connection.execute("INSERT INTO t VALUES (?)", [number])
+            sizes.append(wal.stat().st_size if wal.exists() else 0)
+        at = [n for n in range(1, len(sizes)) if sizes[n] < sizes[n - 1]]
+        assert at == [MOST_COMMITS - 1, 2 * MOST_COMMITS - 1]
+        assert max(sizes) < 1024 * 1024
+        assert _threshold(connection) == "16.0 MiB", "DuckDB's own bound on bytes holds again"
+
+
+def test_what_waits_for_room_is_checkpointed_when_there_is_room(tmp_path: Path, disk: Disk) -> None:
+    path = tmp_path / "l.duckdb"
+    with connect(path) as connection:
+        connection.execute("CREATE TABLE t (n INTEGER)")
+        checkpoints = Checkpoints(path, disk, disk.monotonic)
+        disk.free = 0
+        for number in range(MOST_COMMITS + 2):
+            checkpoints.fit(connection)
+            connection.execute("INSERT INTO t VALUES (?)", [number])
+        full = path.with_name("l.duckdb.wal").stat().st_size
+        disk.free = 10**12
+        checkpoints.fit(connection)
+        connection.execute("INSERT INTO t VALUES (0)")
+        assert not path.with_name("l.duckdb.wal").exists() or path.with_name("l.duckdb.wal").stat().st_size < full
 
 
 def test_after_a_fatal_error_the_next_checkpoint_waits(tmp_path: Path, disk: Disk) -> None:
