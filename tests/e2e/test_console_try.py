@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from server.cli.demo.processes import free_ports
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
@@ -125,6 +125,33 @@ async def test_a_conversation_arrives_on_the_live_page(site: Site) -> None:
         await assert_accessible(watcher)
         await page.get_by_role("button", name="End this session").click()
         await expect(watcher.get_by_text("Abandoned")).to_be_visible(timeout=PATIENCE_MS)
+
+
+async def test_what_is_typed_while_a_text_is_sent_is_kept(site: Site) -> None:
+    async with page_of_a_browser(expected=("ERR_FAILED",)) as page:
+        await site.begin(page)
+        box = page.get_by_label("What you would say")
+        asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            asked.set()
+            await go_on.wait()
+            await route.continue_()
+
+        await page.route("**/text", hold)
+        await type_text(page, "This is the first sentence.")
+        await asked.wait()
+        await expect(box).to_have_value("")
+        await box.fill("This is the second sentence.")
+        go_on.set()
+        said = page.locator(".talk")
+        await expect(said.get_by_text("the first sentence")).to_be_visible(timeout=PATIENCE_MS)
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(said.get_by_text("the second sentence")).to_be_visible(timeout=PATIENCE_MS)
+        await page.unroute("**/text")
+        await page.route("**/text", lambda route: route.abort())
+        await type_text(page, "This one does not arrive.")
+        await expect(box).to_have_value("This one does not arrive.")
 
 
 async def test_a_newcomer_without_scripts_types_and_sends_a_file(site: Site) -> None:

@@ -38,15 +38,23 @@ for (const form of page.querySelectorAll("form[data-path]")) {
     event.preventDefault();
     const button = form.querySelector("button[type=submit]");
     const body = new FormData(form);
+    const files = form.enctype === "multipart/form-data";
     button.disabled = true;
     say("");
-    const taken = await post(form.dataset.path, form.enctype === "multipart/form-data" ? body : new URLSearchParams(body));
+    if (!files) {
+      form.reset(); // now, because the next text may be typed while this one is on its way
+    }
+    const taken = await post(form.dataset.path, files ? body : new URLSearchParams(body));
     button.disabled = false;
-    if (taken) {
+    if (taken && files) {
       const kind = form.elements.kind?.value; // the next file often shows the same
       form.reset();
       if (kind) {
         form.elements.kind.value = kind;
+      }
+    } else if (!taken && !files) {
+      for (const [name, value] of body) {
+        form.elements[name].value ||= value; // to be sent again, unless something else was typed
       }
     }
   });
