@@ -19,6 +19,7 @@ BROAD_EXCEPT_EDGES = {
     "server/rpc/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
     "server/ledger/write_queue.py",  # the writer's thread hands whatever a function raised to whoever waits for it
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction
+    "server/ledger/readers.py",  # the same, for functions that read
     "server/doctor/run.py",  # a check that fails must not hide what the others find
     "server/housekeeping.py",  # one work that fails must not end the others
     "server/runtime/daemon_thread.py",  # the thread hands whatever the work raised to whoever waits for it

@@ -9,15 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
-
-import duckdb
+from typing import Any, Final, Generic, TypeVar
 
 from models.errors import VestibuleError
-from server.ledger.columns import DuckDb, RunAgain
-from server.ledger.errors import translate
+from server.ledger.transactions import Failure, Transactions
 
 T = TypeVar("T")
+
+MOST_RUNS: Final = 3
+"""How often a function is run alone, while its failures say that another run may succeed."""
 
 More = Callable[[], "list[Write[Any]]"]
 """Gives further writes for a transaction that is open."""
@@ -30,17 +30,18 @@ class Write(Generic[T]):
     It runs with the context variables of whoever submitted it, so that it sees the caller of the RPC.
 
     Attributes:
+        fn: Is given the cursor of its engine.
         on_commit: Is given the result after the commit, before the next transaction begins. It must not raise.
     """
 
-    fn: Callable[[DuckDb], T]
+    fn: Callable[[Any], T]
     future: Future[T]
     on_commit: Callable[[T], None] | None = None
     result: T | None = None
-    again: bool = False
+    runs_alone: int = 0
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
-    def run(self, cursor: DuckDb) -> None:
+    def run(self, cursor: Any) -> None:
         """Run the function and keep its result."""
         self.result = self.context.run(self.fn, cursor)
 
@@ -58,7 +59,7 @@ class Settled:
     Attributes:
         committed: Whether anything was committed.
         refused: Why the last commit was refused, if nothing was committed after it.
-        fatal: Whether DuckDB refuses everything until the file is opened again.
+        fatal: Whether the engine refuses everything until it is opened again.
     """
 
     committed: bool = False
@@ -68,21 +69,21 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """How one transaction ended: the error, and the place of the write that raised it; None for the commit."""
+    """How one transaction ended: its failure, and the place of the write that raised it; None for the commit."""
 
-    error: BaseException | None = None
+    failure: Failure | None = None
     failed_at: int | None = None
-    fatal: bool = False
 
 
-def settle(connection: DuckDb, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
+def settle(transactions: Transactions, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
     """Commit a batch, and what ``more`` gives while its transaction is open.
 
     After a failure, commit the writes before the failed one, then that one alone, then the rest.
 
     DuckDB has no savepoints, so a failed statement rolls back the whole transaction. Splitting keeps the order of
-    the writes, and only the caller of the failed one gets its error. After a fatal error all that are left get it: they
-    are not run again, because the commit that met it may be on the disk.
+    the writes, and only the caller of the failed one gets its error. A write that failed alone is run again where that
+    may help. After a fatal error all that are left get it: they are not run again, because the commit that met it may
+    be on the disk.
     """
     settled = Settled()
     waiting = deque([batch])
@@ -90,24 +91,23 @@ def settle(connection: DuckDb, batch: list[Write[Any]], more: More = lambda: [])
         part = waiting.popleft()
         if not part:
             continue
-        attempt = _attempt(connection, part, more if part is batch else lambda: [])
-        error = attempt.error
-        if error is None:
+        attempt = _attempt(transactions, part, more if part is batch else lambda: [])
+        failure = attempt.failure
+        if failure is None:
             settled.committed, settled.refused = True, None
             for write in part:
                 write.succeed()
-        elif attempt.fatal and isinstance(error, VestibuleError):
-            settled.refused, settled.fatal = error, True
+        elif failure.fatal and isinstance(failure.error, VestibuleError):
+            settled.refused, settled.fatal = failure.error, True
             for write in itertools.chain(part, *waiting):
-                write.future.set_exception(copy.copy(error))  # each caller gets a traceback of its own
+                write.future.set_exception(copy.copy(failure.error))  # each caller gets a traceback of its own
             return settled
-        elif len(part) == 1 and isinstance(error, RunAgain) and not part[0].again:
-            part[0].again = True
+        elif len(part) == 1 and failure.again and part[0].runs_alone < MOST_RUNS:
             waiting.appendleft(part)
         elif len(part) == 1:
-            if attempt.failed_at is None and isinstance(error, VestibuleError):
-                settled.refused = error
-            part[0].future.set_exception(error)
+            if attempt.failed_at is None and isinstance(failure.error, VestibuleError):
+                settled.refused = failure.error
+            part[0].future.set_exception(failure.error)
         elif attempt.failed_at is None:  # the commit failed, so any of them may be the cause
             waiting.extendleft([write] for write in reversed(part))
         else:
@@ -116,33 +116,23 @@ def settle(connection: DuckDb, batch: list[Write[Any]], more: More = lambda: [])
     return settled
 
 
-def _attempt(connection: DuckDb, part: list[Write[Any]], more: More) -> _Attempt:
+def _attempt(transactions: Transactions, part: list[Write[Any]], more: More) -> _Attempt:
     """Run and commit; what comes meanwhile is appended to the part."""
     at: int | None = None
-    fatal = False
+    if len(part) == 1:
+        part[0].runs_alone += 1
     try:
-        connection.begin()
+        transactions.begin()
         for at, write in enumerate(part):
-            write.run(connection)
+            write.run(transactions.cursor)
             if at == len(part) - 1:
                 part.extend(more())
         at = None
-        connection.commit()
-    except duckdb.Error as error:
-        failure: BaseException = translate(error)
-        fatal = isinstance(error, duckdb.FatalException)
+        transactions.commit()
     except Exception as error:  # noqa: BLE001 - not swallowed: it goes to the caller whose function raised it
-        failure = error
+        failure = transactions.explain(error)
     else:
         return _Attempt()
-    if not fatal:
-        _roll_back(connection)
-    return _Attempt(failure, at, fatal)
-
-
-def _roll_back(connection: DuckDb) -> None:
-    try:
-        connection.rollback()
-    except duckdb.Error:
-        # a failed commit has already ended its transaction
-        return
+    if not failure.fatal:
+        transactions.roll_back()
+    return _Attempt(failure, at)

@@ -1,4 +1,4 @@
-"""The open file of the ledger. It is opened again when DuckDB refuses everything after a fatal error."""
+"""The open file of the embedded ledger."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 
@@ -16,17 +16,13 @@ from server.ledger.checkpoints import PAUSE_S, Checkpoints
 from server.ledger.columns import DuckDb, RunAgain
 from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
-from server.ledger.group_commit import More, Settled, Write, settle
-from server.observability.log import describe, get_logger
-
-log = get_logger("ledger")
-
-TRY_AGAIN_S: Final = 1.0
-"""Pause between two attempts to open the file."""
+from server.ledger.group_commit import More, Settled, Write
+from server.ledger.open_connection import OpenConnection
+from server.ledger.transactions import EmbeddedTransactions
 
 
-class OpenFile:
-    """The connection of the writer. Its methods are called on the writer's thread, but ``cursor`` on any.
+class OpenFile(OpenConnection):
+    """The connection of the writer. Its methods are called on the writer's thread, but ``reader`` on any.
 
     Args:
         connection: To the file, just opened.
@@ -34,10 +30,6 @@ class OpenFile:
         memory_bytes: Bound for everything that DuckDB does with it.
         checkpoints: Lets DuckDB checkpoint while there is room.
         monotonic: Seconds of a clock that never goes back.
-
-    Attributes:
-        connection: The writer's own.
-        broken: Why the file is not open at the moment.
     """
 
     def __init__(
@@ -48,13 +40,16 @@ class OpenFile:
         checkpoints: Checkpoints | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.connection = connection
-        self.broken: VestibuleError | None = None
+        super().__init__(EmbeddedTransactions(connection), monotonic)
         self._path = path
         self._memory_bytes = memory_bytes
         self._checkpoints = checkpoints or Checkpoints(path)
-        self._monotonic = monotonic
-        self._next_try_s: float | None = None
+
+    @property
+    def connection(self) -> DuckDb:
+        """The writer's own."""
+        connection: DuckDb = self.transactions.cursor
+        return connection
 
     def cursor(self) -> DuckDb:
         """A connection of its own to the open file.
@@ -64,31 +59,24 @@ class OpenFile:
             RunAgain: It is about to be opened again.
         """
         if self.broken is not None:
-            raise RunAgain if self._next_try_s is None else copy.copy(self.broken)
+            raise copy.copy(self.broken) if self.was_tried else RunAgain
         return self.connection.cursor()
 
-    def settle(self, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
-        """Commit a batch, see ``group_commit.settle``. After a fatal error the file is to be opened again."""
-        if self.broken is not None:
-            for write in batch:
-                write.future.set_exception(copy.copy(self.broken))
-            return Settled()
-        self._checkpoints.fit(self.connection)
-        settled = settle(self.connection, batch, more)
-        if settled.fatal:
-            self.broken = settled.refused
-            self._next_try_s = None
-        return settled
+    def reader(self) -> EmbeddedTransactions:
+        """``cursor`` for reads."""
+        return EmbeddedTransactions(self.cursor())
 
-    @property
-    def due(self) -> bool:
-        """Whether the file is not open, and to be opened now."""
-        return self.broken is not None and (self._next_try_s is None or self._monotonic() >= self._next_try_s)
+    def settle(self, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
+        """Commit a batch, after a look whether the disk has room for a checkpoint."""
+        if self.broken is None:
+            self._checkpoints.fit(self.connection)
+        return super().settle(batch, more)
 
     def open_again(self) -> None:
-        """Open the file after a fatal error. Nobody may have a cursor. After a failure it is due again in a while."""
-        if self._reconnect(pause_s=PAUSE_S):
-            log.warning("ledger_opened_again")
+        """Open the file after a fatal error. Nobody may have a cursor. Checkpoints pause for a while."""
+        super().open_again()
+        if self.broken is None:
+            self._checkpoints.opened_anew(pause_s=PAUSE_S)
 
     def replace(self, rewrite: Callable[[Path], None]) -> None:
         """Close the file while a function replaces it. Nobody may have a cursor."""
@@ -96,26 +84,26 @@ class OpenFile:
         try:
             rewrite(self._path)
         finally:
-            self._reconnect(pause_s=0.0)
+            if self.reconnect():
+                self._checkpoints.opened_anew()
 
-    def _reconnect(self, *, pause_s: float) -> bool:
-        self.connection.close()
+    def connect(self) -> EmbeddedTransactions:
+        """Open the file.
+
+        Raises:
+            VestibuleError: It cannot be opened at the moment.
+        """
+        failure: VestibuleError
         try:
-            self.connection = connect(self._path, self._memory_bytes)
+            return EmbeddedTransactions(connect(self._path, self._memory_bytes))
         except duckdb.Error as error:
-            self.broken = translate(error)
+            failure = translate(error)
         except OSError as error:
             name = type(error).__name__
-            self.broken = Unavailable(
+            failure = Unavailable(
                 f"The ledger cannot be opened again ({name}).", reason=Reason.LEDGER_IO, hint=DISK_HINT
             )
-        else:
-            self.broken = None
-            self._checkpoints.opened_anew(pause_s=pause_s)
-            return True
-        self._next_try_s = self._monotonic() + TRY_AGAIN_S
-        log.error("ledger_not_open", **describe(self.broken))
-        return False
+        raise failure
 
     def close(self) -> None:
         """Write the WAL into the file, if there is room for that, and close it.
@@ -129,6 +117,6 @@ class OpenFile:
                 self.connection.execute("CHECKPOINT")
         except duckdb.Error as error:
             failure = translate(error)
-        self.connection.close()
+        super().close()
         if failure is not None and failure.reason != Reason.LEDGER_CONFLICT:
             raise failure

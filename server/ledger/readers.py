@@ -1,4 +1,4 @@
-"""The reader threads of the ledger. Each has a connection of its own to the open file."""
+"""The reader threads of the ledger. Each has a connection of its own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import duckdb
-
-from models.errors import VestibuleError
-from server.ledger.columns import DuckDb, RunAgain
-from server.ledger.errors import translate
+from server.ledger.columns import RunAgain
+from server.ledger.transactions import Failure, Transactions
 
 T = TypeVar("T")
 
@@ -24,15 +21,15 @@ class Readers:
     """Runs functions on snapshots, in read-only transactions.
 
     Args:
-        open_cursor: Opens a connection to the ledger.
+        connect: Opens a connection to the ledger.
     """
 
-    def __init__(self, open_cursor: Callable[[], DuckDb]) -> None:
-        self._open_cursor = open_cursor
+    def __init__(self, connect: Callable[[], Transactions]) -> None:
+        self._connect = connect
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-read")
 
-    def submit(self, fn: Callable[[DuckDb], T]) -> Future[T]:
+    def submit(self, fn: Callable[[Any], T]) -> Future[T]:
         """Run a function as soon as a thread is free. It sees the context variables of whoever submitted it."""
         return self._threads.submit(contextvars.copy_context().run, self._read, fn)
 
@@ -55,28 +52,37 @@ class Readers:
         with self.paused():
             self._threads.shutdown(wait=False)
 
-    def _read(self, fn: Callable[[DuckDb], T]) -> T:
-        cursor: DuckDb | None = getattr(self._local, "cursor", None)
-        if cursor is None:
-            cursor = self._local.cursor = self._open_cursor()
-        failure: VestibuleError
+    def _read(self, fn: Callable[[Any], T]) -> T:
+        transactions = self._opened()
+        if transactions is None:
+            transactions = self._local.transactions = self._connect()
+        failure: Failure
         try:
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            transactions.begin_read()
             try:
-                return fn(cursor)
+                return fn(transactions.cursor)
             finally:
-                cursor.rollback()
-        except duckdb.FatalException:
-            raise RunAgain from None  # the writer opens the file again
-        except duckdb.Error as error:
-            failure = translate(error)
-        raise failure
+                transactions.roll_back()
+        except Exception as error:  # noqa: BLE001 - not swallowed: it goes to the caller whose function raised it
+            failure = transactions.explain(error)
+        if failure.fatal:
+            self._let_go()
+            raise RunAgain  # once the writer has opened the ledger again
+        raise failure.error
+
+    def _opened(self) -> Transactions | None:
+        opened: Transactions | None = getattr(self._local, "transactions", None)
+        return opened
+
+    def _let_go(self) -> None:
+        """Close this thread's connection."""
+        opened = self._opened()
+        if opened is not None:
+            opened.close()
+            self._local.transactions = None
 
     def _step_aside(self, gathered: threading.Barrier, over: threading.Event) -> None:
         """Close this thread's connection, then keep the thread busy."""
-        cursor: DuckDb | None = getattr(self._local, "cursor", None)
-        if cursor is not None:
-            cursor.close()
-            self._local.cursor = None
+        self._let_go()
         gathered.wait()
         over.wait()

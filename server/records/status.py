@@ -16,7 +16,8 @@ from server.breakers.registry import Breakers
 from server.breakers.types import BreakerState
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger, WriterHealth
+from server.ledger.transactional import WriterHealth
+from server.ledger.writer import Ledger
 from server.llm.labeller import VISION_API
 from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.types import Assistant

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import TextLoader
 
 from server.ledger.dialects import POSTGRESQL, Dialect
@@ -73,8 +74,24 @@ class PostgresCursor:
         self._changed = [(max(0, self._cursor.rowcount),)]
 
 
-_OPTIONS: Final = "-c default_transaction_isolation=read\\ committed -c standard_conforming_strings=on"
-"""What locks and quoted texts rely on, whatever the database has as its default."""
+_OPTIONS: Final = " ".join(
+    (
+        # What locks and quoted texts rely on, whatever the database has as its default.
+        "-c default_transaction_isolation=read\\ committed",
+        "-c standard_conforming_strings=on",
+        # A server that stands still with a lock must not stop the others for ever.
+        "-c lock_timeout=10s",
+        "-c idle_in_transaction_session_timeout=60s",
+    )
+)
+_DEFAULTS: Final[dict[str, Any]] = {
+    "application_name": "vestibule",
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""What a URL may say otherwise. A host that is gone is noticed after about eleven seconds."""
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
@@ -85,6 +102,8 @@ def connect(url: str) -> psycopg.Connection[Any]:
     Raises:
         psycopg.Error: The server does not answer or refuses.
     """
-    connection = psycopg.connect(url, options=_OPTIONS)
+    given = conninfo_to_dict(url)
+    options = f"{given.pop('options', None) or ''} {_OPTIONS}".strip()
+    connection = psycopg.connect(make_conninfo(**(_DEFAULTS | given), options=options))
     connection.adapters.register_loader("json", TextLoader)
     return connection

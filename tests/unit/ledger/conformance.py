@@ -21,6 +21,16 @@ BOTH: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "test_audit_rows": {},
     "test_postgres_cursor": {},
+    "test_writer": {
+        "test_after_a_failed_commit_the_writes_are_committed_one_by_one": "fails as a disk of DuckDB does; see "
+        "test_postgres_ledger",
+        "test_a_full_queue_refuses": "the queue is the same",
+        "test_close_finishes_waiting_writes_and_refuses_new_ones": "looks at the file",
+        "test_only_the_owner_may_read_the_files": "looks at the file",
+        "test_a_second_server_is_told_to_take_other_folders": "looks at the file",
+        "test_a_file_that_is_not_a_ledger_is_refused": "looks at the file",
+        "test_translated_errors_do_not_quote_duckdb": "errors of DuckDB; see test_postgres_ledger",
+    },
     "test_flows": {"test_a_version_may_change_until_a_session_has_it": "reads a view"},
     "test_guided_sessions": {
         "test_a_talk_becomes_events_that_a_funnel_counts": "reads a macro",
@@ -34,8 +44,6 @@ TO_DO: Final = {
     "test_device_clock": "the shifts of app_events",
     "test_event_ids": "opens a whole ledger, and reads a macro",
     "test_daily_events": "daily_events groups with GROUP BY ALL, and its test reads a view",
-    "test_writer": "needs a writer for PostgreSQL: a pool, transactions, and errors of psycopg",
-    "test_write_queue": "goes with the writer",
 }
 """Test modules of operational code that does not run on PostgreSQL yet, and what is missing."""
 
@@ -54,7 +62,16 @@ EMBEDDED: Final = frozenset(
 )
 """Test modules about the file of DuckDB, and about what analysts see in it."""
 
-NO_ENGINE: Final = frozenset({"test_conformance", "test_postgres_claims", "test_postgres_schema", "test_record_text"})
+NO_ENGINE: Final = frozenset(
+    {
+        "test_conformance",
+        "test_postgres_claims",
+        "test_postgres_ledger",
+        "test_postgres_schema",
+        "test_record_text",
+        "test_write_queue",
+    }
+)
 """Test modules that need no engine, or are about PostgreSQL alone."""
 
 

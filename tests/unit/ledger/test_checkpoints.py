@@ -8,11 +8,13 @@ import duckdb
 import pytest
 
 from models.errors import Overloaded, VestibuleError
+from server.ledger import checkpoints as module
 from server.ledger import open_file
-from server.ledger.checkpoints import MARGIN_BYTES, MOST_COMMITS, PAUSE_S, Checkpoints
+from server.ledger.checkpoints import MARGIN_BYTES, PAUSE_S, Checkpoints
 from server.ledger.columns import Cursor, RunAgain
 from server.ledger.connection import connect
-from server.ledger.open_file import TRY_AGAIN_S, OpenFile
+from server.ledger.open_connection import TRY_AGAIN_S
+from server.ledger.open_file import OpenFile
 
 
 class Disk:
@@ -57,30 +59,38 @@ def test_without_room_for_a_second_copy_nothing_is_checkpointed(tmp_path: Path, 
         assert _threshold(connection) == usual
 
 
-def test_many_small_commits_are_checkpointed_before_the_wal_has_many_bytes(tmp_path: Path, disk: Disk) -> None:
+@pytest.fixture
+def most_commits(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(module, "MOST_COMMITS", 50)
+    return 50
+
+
+def test_many_small_commits_are_checkpointed_before_the_wal_has_many_bytes(
+    tmp_path: Path, disk: Disk, most_commits: int
+) -> None:
     path = tmp_path / "l.duckdb"
     wal = path.with_name("l.duckdb.wal")
     with connect(path) as connection:
         connection.execute("CREATE TABLE t (n INTEGER)")
         checkpoints = Checkpoints(path, disk, disk.monotonic)
         sizes = []
-        for number in range(2 * MOST_COMMITS + 2):
+        for number in range(2 * most_commits + 2):
             checkpoints.fit(connection)
             connection.execute("INSERT INTO t VALUES (?)", [number])
             sizes.append(wal.stat().st_size if wal.exists() else 0)
         at = [n for n in range(1, len(sizes)) if sizes[n] < sizes[n - 1]]
-        assert at == [MOST_COMMITS - 1, 2 * MOST_COMMITS - 1]
+        assert at == [most_commits - 1, 2 * most_commits - 1]
         assert max(sizes) < 1024 * 1024
         assert _threshold(connection) == "16.0 MiB", "DuckDB's own bound on bytes holds again"
 
 
-def test_what_waits_for_room_is_checkpointed_when_there_is_room(tmp_path: Path, disk: Disk) -> None:
+def test_what_waits_for_room_is_checkpointed_when_there_is_room(tmp_path: Path, disk: Disk, most_commits: int) -> None:
     path = tmp_path / "l.duckdb"
     with connect(path) as connection:
         connection.execute("CREATE TABLE t (n INTEGER)")
         checkpoints = Checkpoints(path, disk, disk.monotonic)
         disk.free = 0
-        for number in range(MOST_COMMITS + 2):
+        for number in range(most_commits + 2):
             checkpoints.fit(connection)
             connection.execute("INSERT INTO t VALUES (?)", [number])
         full = path.with_name("l.duckdb.wal").stat().st_size

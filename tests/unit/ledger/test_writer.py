@@ -6,16 +6,18 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from models.errors import Conflict, InternalError, Overloaded, ShuttingDown, Unavailable, VestibuleError
-from server.ledger import writer
+from server.ledger import transactional
 from server.ledger.columns import Cursor, RunAgain, count
 from server.ledger.errors import translate
+from server.ledger.transactional import TransactionalLedger
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 
@@ -32,13 +34,25 @@ def _numbers(cursor: Cursor) -> list[int]:
     return [row[0] for row in cursor.execute("SELECT n FROM numbers ORDER BY n").fetchall()]
 
 
-@pytest.fixture
-def numbered(ledger: Ledger) -> Ledger:
+def _with_numbers(ledger: TransactionalLedger[Any]) -> TransactionalLedger[Any]:
     ledger.write_now(lambda c: c.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)") and None)
     return ledger
 
 
-async def _together(ledger: Ledger, *fns: Callable[[Cursor], object]) -> list[object]:
+@pytest.fixture(params=["duckdb", "postgresql"])
+def numbered(request: pytest.FixtureRequest) -> Iterator[TransactionalLedger[Any]]:
+    if request.param == "duckdb":
+        yield _with_numbers(request.getfixturevalue("ledger"))
+        return
+    url = request.getfixturevalue("postgres_url")  # without PostgreSQL it skips the test
+    from server.ledger.postgres.ledger import PostgresLedger
+
+    opened = PostgresLedger.open(url, lambda: NOW)
+    yield _with_numbers(opened)
+    opened.close()
+
+
+async def _together(ledger: TransactionalLedger[Any], *fns: Callable[[Cursor], object]) -> list[object]:
     """Let the functions wait behind a held writer, so that they form one batch."""
     began, gate = threading.Event(), threading.Event()
 
@@ -55,12 +69,12 @@ async def _together(ledger: Ledger, *fns: Callable[[Cursor], object]) -> list[ob
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_write_returns_what_the_function_returns(numbered: Ledger) -> None:
+async def test_write_returns_what_the_function_returns(numbered: TransactionalLedger[Any]) -> None:
     assert await numbered.write(_store(7)) == 7
     assert await numbered.read(_numbers) == [7]
 
 
-async def test_an_error_reaches_only_its_caller(numbered: Ledger) -> None:
+async def test_an_error_reaches_only_its_caller(numbered: TransactionalLedger[Any]) -> None:
     def refuses(cursor: Cursor) -> None:
         cursor.execute("INSERT INTO numbers VALUES (100)")
         raise Conflict("No.")
@@ -82,7 +96,7 @@ async def test_an_error_reaches_only_its_caller(numbered: Ledger) -> None:
     assert await numbered.read(_numbers) == [1, 2, 3]
 
 
-async def test_waiting_writes_share_a_commit(numbered: Ledger) -> None:
+async def test_waiting_writes_share_a_commit(numbered: TransactionalLedger[Any]) -> None:
     transactions: list[int] = []
 
     def note(cursor: Cursor) -> None:
@@ -93,7 +107,8 @@ async def test_waiting_writes_share_a_commit(numbered: Ledger) -> None:
     assert len(set(transactions)) == 1
 
 
-async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(numbered: Ledger) -> None:
+async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(ledger: Ledger) -> None:
+    numbered = _with_numbers(ledger)
     outcomes = iter([True, False])  # The held write's commit, then that of the batch.
 
     class Refusing:
@@ -104,19 +119,19 @@ async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(numbere
 
         def commit(self) -> None:
             if not next(outcomes, True):
-                real.rollback()
+                real.roll_back()
                 raise duckdb.IOException("disk full at value 12345")
             real.commit()
 
-    real = numbered._file.connection
-    numbered._file.connection = Refusing()  # type: ignore[assignment]
+    real = numbered._opened.transactions
+    numbered._opened.transactions = Refusing()  # type: ignore[assignment]
     results = await _together(numbered, _store(1), _store(2))
-    numbered._file.connection = real
+    numbered._opened.transactions = real
     assert results == [1, 2]
     assert await numbered.read(_numbers) == [1, 2]
 
 
-async def test_a_write_that_raises_run_again_is_run_once_more_alone(numbered: Ledger) -> None:
+async def test_a_write_that_raises_run_again_is_run_once_more_alone(numbered: TransactionalLedger[Any]) -> None:
     attempts: list[int] = []
 
     def learns(cursor: Cursor) -> str:
@@ -134,7 +149,9 @@ async def test_a_write_that_raises_run_again_is_run_once_more_alone(numbered: Le
     assert len(set(attempts)) == len(attempts)
 
 
-async def test_writes_of_many_rows_share_a_commit_and_an_error_reaches_only_its_caller(numbered: Ledger) -> None:
+async def test_writes_of_many_rows_share_a_commit_and_an_error_reaches_only_its_caller(
+    numbered: TransactionalLedger[Any],
+) -> None:
     committed: list[int] = []
 
     async def many(number: int) -> int:
@@ -159,7 +176,7 @@ async def test_writes_of_many_rows_share_a_commit_and_an_error_reaches_only_its_
     assert await numbered.read(_numbers) == [1, 2, 3]
 
 
-async def test_a_waiting_write_that_is_cancelled_is_not_run(numbered: Ledger) -> None:
+async def test_a_waiting_write_that_is_cancelled_is_not_run(numbered: TransactionalLedger[Any]) -> None:
     gate = threading.Event()
     held = asyncio.create_task(numbered.write(lambda _: gate.wait() and None))
     await asyncio.sleep(0)
@@ -174,14 +191,14 @@ async def test_a_waiting_write_that_is_cancelled_is_not_run(numbered: Ledger) ->
     assert await numbered.read(_numbers) == []
 
 
-async def test_reads_cannot_write(numbered: Ledger) -> None:
+async def test_reads_cannot_write(numbered: TransactionalLedger[Any]) -> None:
     with pytest.raises(VestibuleError):
         await numbered.read(_store(1))
     assert await numbered.read(_numbers) == []
 
 
 async def test_a_full_queue_refuses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(writer, "QUEUE_LENGTH", 1)
+    monkeypatch.setattr(transactional, "QUEUE_LENGTH", 1)
     ledger = Ledger.open(tmp_path / "l.duckdb", lambda: NOW)
     gate, begun = threading.Event(), threading.Event()
 

@@ -43,11 +43,11 @@ async def test_a_disk_that_refuses_writes_is_told_until_it_takes_one(ledger: Led
             return getattr(real, name)
 
         def commit(self) -> None:
-            real.rollback()
+            real.roll_back()
             raise duckdb.TransactionException("Failed to commit: No space left on device")
 
-    real = ledger._file.connection
-    ledger._file.connection = Full()  # type: ignore[assignment]
+    real = ledger._file.transactions
+    ledger._file.transactions = Full()  # type: ignore[assignment]
     with pytest.raises(Overloaded) as caught:
         await ledger.write(lambda cursor: None)
     assert caught.value.reason == "LEDGER_FULL"
@@ -55,7 +55,7 @@ async def test_a_disk_that_refuses_writes_is_told_until_it_takes_one(ledger: Led
     row = await _ledger_row(ledger)
     assert not row.healthy
     assert row.detail.startswith("The disk of the ledger is full. Writes fail since")
-    ledger._file.connection = real
+    ledger._file.transactions = real
     await ledger.write(lambda cursor: None)
     assert (await _ledger_row(ledger)).healthy
 
