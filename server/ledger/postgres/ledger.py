@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from models.errors import VestibuleError
 from server.ledger.columns import Cursor
+from server.ledger.group_commit import More, Settled, Write
 from server.ledger.open_connection import OpenConnection
 from server.ledger.postgres.errors import REACH_HINT, translate
 from server.ledger.postgres.schema import bring_up_to_date
@@ -26,6 +27,8 @@ class PostgresLedger(TransactionalLedger[Cursor]):
 
     Within a server one transaction follows the other, as with the embedded file. Those of other servers run at the same
     time. So a function may be run again because another transaction was in its way: see ``PostgresTransactions``.
+    Each function has a transaction of its own, because it takes its locks in an order that two of them together would
+    not keep; see ``dialects``. PostgreSQL itself lets the commits of several servers share a write to the disk.
     """
 
     @classmethod
@@ -61,6 +64,16 @@ class _Writer(OpenConnection):
     def __init__(self, transactions: PostgresTransactions, url: str) -> None:
         super().__init__(transactions)
         self._url = url
+
+    def settle(self, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
+        """Commit each write of a batch."""
+        together = Settled()
+        for write in batch:
+            settled = super().settle([write])
+            if settled.committed or settled.refused is not None:
+                together.refused = settled.refused
+            together.committed |= settled.committed
+        return together
 
     def connect(self) -> PostgresTransactions:
         """Connect.

@@ -18,7 +18,7 @@ class PostgresTransactions:
     """Each transaction that writes is READ COMMITTED, and each that only reads sees one snapshot.
 
     Args:
-        connection: Of the thread that uses this. It begins a transaction by itself, with the first statement.
+        connection: Of the thread that uses this.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -26,8 +26,7 @@ class PostgresTransactions:
         self.cursor = PostgresCursor(connection)
 
     def begin(self) -> None:
-        """Begin a transaction that reads and writes."""
-        self.cursor.execute("SET TRANSACTION READ WRITE")
+        """Do nothing: the first statement begins a transaction that reads and writes."""
 
     def begin_read(self) -> None:
         """Begin a transaction that reads one snapshot, and cannot write."""

@@ -96,13 +96,13 @@ async def test_an_error_reaches_only_its_caller(numbered: TransactionalLedger[An
     assert await numbered.read(_numbers) == [1, 2, 3]
 
 
-async def test_waiting_writes_share_a_commit(numbered: TransactionalLedger[Any]) -> None:
+async def test_waiting_writes_share_a_commit(ledger: Ledger) -> None:
     transactions: list[int] = []
 
     def note(cursor: Cursor) -> None:
         transactions.append(count(cursor, "SELECT txid_current()"))
 
-    await _together(numbered, *[note] * 20)
+    await _together(ledger, *[note] * 20)
     assert len(transactions) == 20
     assert len(set(transactions)) == 1
 
