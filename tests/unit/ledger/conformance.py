@@ -67,6 +67,7 @@ NO_ENGINE: Final = frozenset(
         "test_conformance",
         "test_postgres_claims",
         "test_postgres_ledger",
+        "test_postgres_locks",
         "test_postgres_schema",
         "test_record_text",
         "test_write_queue",

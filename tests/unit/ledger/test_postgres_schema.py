@@ -12,8 +12,8 @@ from server.ledger import schema
 from server.ledger.columns import Cursor, Row, count, fetch_all
 from server.ledger.migrate import migrate
 from server.ledger.migrations import ALL
+from tests.unit.ledger.at_once import transaction
 from tests.unit.ledger.makers import NOW
-from tests.unit.ledger.test_postgres_claims import transaction
 
 COLUMNS = """SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name
 FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name, column_name"""
