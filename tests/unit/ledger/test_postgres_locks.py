@@ -21,9 +21,10 @@ from server.jobs.letter_rules import LetterRules
 from server.jobs.types import Completion
 from server.ledger import claims, dead_letters, job_ends, jobs, recommendations, sessions, uploads
 from server.ledger.columns import Cursor, count, fetch_all, update
-from server.ledger.dead_letters import DeadLetterRow, LetterBounds
+from server.ledger.dead_letters import LetterBounds
 from server.ledger.locks import lock_sessions
 from server.ledger.types import (
+    DeadLetterRow,
     JobRow,
     JobState,
     RecommendationRow,
