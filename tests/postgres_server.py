@@ -18,6 +18,12 @@ MISSING = "PostgreSQL or its driver is not installed; see the extra `dev` in pyp
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=40")
 """The files are thrown away, so nothing needs to be on the disk."""
 
+_END = """cat > /dev/null
+server=$(head -n 1 "$0/data/postmaster.pid" 2> /dev/null)
+while [ -n "$server" ] && kill -QUIT "$server" 2> /dev/null; do sleep 0.1; done
+rm -rf "$0"
+"""
+"""Of the shell: waits until its input ends, ends the server at once, and deletes the folder."""
 
 ADMIN_DATABASE = "postgres"
 """The database that a new server has."""
@@ -59,7 +65,7 @@ def postgres_server() -> Iterator[str]:
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="vestibule-postgres-"))
     owner = user or pwd.getpwuid(os.geteuid()).pw_name
-    try:
+    with _ended_with_us(folder):
         shutil.chown(folder, owner)
         if user is not None and not programs.is_relative_to("/usr"):  # the other user may not enter our folders
             programs = _copied(programs, folder / "programs")
@@ -68,14 +74,38 @@ def postgres_server() -> Iterator[str]:
 
         def run(program: str, *arguments: str) -> None:
             command = [str(programs / program), *arguments]
-            subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, env={"LC_ALL": "C"})
+            subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, env=environment)
 
+        environment = _language(folder)
         run("initdb", "-D", str(data), "-U", "tests", "--auth=trust", "--encoding=UTF8", "--no-sync")
         log = folder / "log"
         run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", " ".join(options), "start")
+        yield f"postgresql://tests@/{{}}?host={folder}"
+
+
+@contextmanager
+def _ended_with_us(folder: Path) -> Iterator[None]:
+    """End the server and delete its folder afterwards, also where the tests are killed: then their pipe closes."""
+    with subprocess.Popen(["/bin/sh", "-c", _END, str(folder)], stdin=subprocess.PIPE, start_new_session=True) as waits:
+        assert waits.stdin is not None
         try:
-            yield f"postgresql://tests@/{{}}?host={folder}"
+            yield
         finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            waits.stdin.close()
+
+
+def _language(folder: Path) -> dict[str, str]:
+    """The environment of a server whose databases order texts by a language, as those of operators do.
+
+    With the locale C a column that lacks its COLLATE would be ordered by bytes all the same. Where the machine has no
+    other one, it is compiled from the sources of glibc; without those it is C.
+    """
+    listed = subprocess.run(["locale", "-a"], check=False, capture_output=True, text=True).stdout.split()
+    if found := next((name for name in listed if name.lower() in ("en_us.utf8", "en_us.utf-8")), None):
+        return {"LC_ALL": found}
+    locales = folder / "locales"
+    locales.mkdir()
+    compiled = ["localedef", "-i", "en_US", "-f", "UTF-8", str(locales / "en_US.UTF-8")]
+    if shutil.which("localedef") and subprocess.run(compiled, check=False, capture_output=True).returncode == 0:
+        return {"LC_ALL": "en_US.UTF-8", "LOCPATH": str(locales)}
+    return {"LC_ALL": "C"}

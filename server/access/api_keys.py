@@ -20,6 +20,7 @@ from server.access.peer import Peer
 from server.ledger import api_keys
 from server.ledger.api_keys import ApiKeyRow
 from server.ledger.columns import Cursor
+from server.ledger.locks import lock_row
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
@@ -176,6 +177,7 @@ class ApiKeys:
         entry = self._audit.entry(AuditAction.KEY_REVOKED, ("api_key", key_id))
 
         def write(cursor: Cursor) -> ApiKeyRow:
+            lock_row(cursor, "api_keys", key_id)
             row = api_keys.get(cursor, key_id)
             if row.revoke_time is not None:
                 return row
@@ -202,6 +204,7 @@ class ApiKeys:
         entry = self._audit.entry(AuditAction.KEY_ROTATED, ("api_key", key_id))
 
         def write(cursor: Cursor) -> tuple[ApiKeyRow, ApiKeyRow]:
+            lock_row(cursor, "api_keys", key_id)
             old = api_keys.get(cursor, key_id)
             if self._closed(old):
                 raise InvalidInput(

@@ -32,6 +32,7 @@ from server.access.caller import Caller, current_caller
 from server.ledger import audit as rows
 from server.ledger.audit import AuditPosition, AuditRow
 from server.ledger.columns import Cursor
+from server.ledger.dialects import hold
 from server.ledger.types import Clock
 
 KEY_FILE: Final = "audit.key"
@@ -139,6 +140,7 @@ class AuditTrail:
 
     def append(self, cursor: Cursor, *entries: AuditEntry) -> AuditPosition:
         """Add entries to the chain, within a transaction of the ledger's writer; returns where the chain then ends."""
+        hold(cursor, "audit", "")
         end = rows.last(cursor)
         chained = []
         for entry in entries:

@@ -14,6 +14,7 @@ from typing import Final
 from server.access.caller import INTERNAL, Caller
 from server.ledger import dead_letters, owners, participants, recommendations, sessions, streams, uploads
 from server.ledger.columns import Cursor
+from server.ledger.locks import lock_session_of
 from server.ledger.streams import StreamRow
 from server.ledger.types import DeadLetterRow, RecommendationRow, SessionRow, UploadRow
 
@@ -52,6 +53,16 @@ def recommendation(cursor: Cursor, recommendation_id: str, caller: Caller) -> Re
         NotFound: RECOMMENDATION_NOT_FOUND.
     """
     return recommendations.get(cursor, _visible(cursor, "recommendations", recommendation_id, caller))
+
+
+def held_recommendation(cursor: Cursor, recommendation_id: str, caller: Caller) -> RecommendationRow:
+    """The same, within a transaction that changes it or its session: nobody else changes either meanwhile.
+
+    Raises:
+        NotFound: RECOMMENDATION_NOT_FOUND.
+    """
+    lock_session_of(cursor, "recommendations", recommendation_id)
+    return recommendation(cursor, recommendation_id, caller)
 
 
 def stream(cursor: Cursor, stream_id: str, caller: Caller) -> StreamRow:

@@ -15,6 +15,7 @@ from server.access.caller import current_caller
 from server.ledger import erasure
 from server.ledger.columns import Cursor
 from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
+from server.ledger.locks import lock_deletion, lock_letters, lock_sessions
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.log import get_logger
@@ -144,6 +145,9 @@ class Eraser:
         entry = self._audit.entry(AuditAction.ERASE, ("erasure", erasure_id), reason=target.scope)
 
         def delete(cursor: Cursor) -> Erased:
+            lock_deletion(cursor)
+            lock_sessions(cursor, session_ids)
+            lock_letters(cursor)
             first(cursor, session_ids)
             erased = erasure.erase(cursor, session_ids, clients)
             erasure.begin(cursor, erasure_id, target, len(session_ids), self._clock())

@@ -13,6 +13,7 @@ from server.erasure.eraser import Eraser
 from server.flows.definition import FlowDefinition
 from server.ledger import job_attempts, retention
 from server.ledger.columns import Cursor
+from server.ledger.locks import lock_deletion, lock_letters
 from server.ledger.retention import EVERY_FLOW, FlowVersion
 from server.ledger.types import Clock, SessionState
 from server.ledger.writer import Ledger
@@ -177,6 +178,8 @@ class Retention:
         return number
 
     def _delete(self, cursor: Cursor, now: datetime) -> _Deleted:
+        lock_deletion(cursor)
+        lock_letters(cursor)
         deleted = _Deleted()
         for rule in self._rules:
             if before := rule.before("turns_days", now):

@@ -19,6 +19,7 @@ from server.jobs.letter_rules import LetterRules, NewLetter
 from server.jobs.types import Completion, Handler, JobOutcome
 from server.ledger import dead_letters, job_attempts, job_ends, jobs
 from server.ledger.columns import Cursor
+from server.ledger.locks import lock_letters, lock_sessions
 from server.ledger.types import Clock, DeadLetterRow, JobRow, JobState
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
@@ -55,6 +56,7 @@ class JobEnds:
         outcome = JobOutcome.REFUSED if refused else JobOutcome.DONE
 
         def write(cursor: Cursor) -> Any:
+            lock_sessions(cursor, [job.session_id])
             job_ends.finish(cursor, job.id, owner=self._owner, attempt=job.attempts)
             job_attempts.insert_attempt(cursor, job, ended, outcome, refused)
             return completion.record(cursor)
@@ -87,6 +89,7 @@ class JobEnds:
         completion = handler.on_not_begun(job)
 
         def write(cursor: Cursor) -> Any:
+            lock_sessions(cursor, [job.session_id])
             put_back(cursor)
             return completion.record(cursor)
 
@@ -106,6 +109,7 @@ class JobEnds:
         begun = error.reason not in NOT_BEGUN
 
         def write(cursor: Cursor) -> tuple[NewLetter, Any]:
+            lock_sessions(cursor, [job.session_id])
             letter = job_ends.fail(
                 cursor,
                 job.id,
@@ -142,12 +146,15 @@ class JobEnds:
         entry = self._audit.entry(AuditAction.REDRIVE, ("dead_letter", letter_id), reason=reason)
 
         def write(cursor: Cursor) -> tuple[DeadLetterRow, bool, Any]:
+            lock_sessions(cursor, [job.session_id])
+            lock_letters(cursor)
             was_open = not dead_letters.get(cursor, letter_id).closed_as
             letter = job_ends.redrive(cursor, letter_id, self._clock(), reason)
+            recorded = completion.record(cursor) if was_open else None
             if was_open:
-                self._audit.append(cursor, entry)
                 note_job(cursor, job, "job_redriven", self._clock())
-            return letter, was_open, completion.record(cursor) if was_open else None
+                self._audit.append(cursor, entry)
+            return letter, was_open, recorded
 
         letter, was_open, recorded = await self._ledger.write(write)
         if was_open:
@@ -160,11 +167,12 @@ class JobEnds:
         entry = self._audit.entry(AuditAction.DISCARD, ("dead_letter", letter_id), reason=reason)
 
         def write(cursor: Cursor) -> tuple[DeadLetterRow, JobRow]:
+            lock_letters(cursor)
             was_open = not dead_letters.get(cursor, letter_id).closed_as
             letter = job_ends.discard(cursor, letter_id, self._clock(), reason)
             if was_open:
-                self._audit.append(cursor, entry)
                 note_job(cursor, before, "job_discarded", self._clock())
+                self._audit.append(cursor, entry)
             return letter, jobs.get(cursor, letter.job_id)  # both may be pruned as soon as this is written
 
         letter, job = await self._ledger.write(write)

@@ -16,8 +16,10 @@ import duckdb
 from server.ledger import device_clock, event_counts
 from server.ledger.columns import Cursor, RunAgain, text_literal
 from server.ledger.device_clock import LONGEST_SESSION_US, TOLERANCE_US, US_PER_S, SessionClock, microseconds
+from server.ledger.dialects import dialect_of
 from server.ledger.event_counts import STORE_AFTER, EventCounts
 from server.ledger.events import AppendResult, Texts, insert_new, insert_unknown, known_ids, texts_of
+from server.ledger.locks import lock_sessions
 from server.ledger.types import EventRow, SessionState
 
 TOUCH_AFTER_S: Final = 10
@@ -82,8 +84,9 @@ class AppendEvents:
             a batch that it stored so may be sent again.
         counts: Of all sessions, with their bound; give ``committed`` as well to the ledger. None has no bound.
 
-    The first attempt assumes that every id is new. If one is not, the index refuses it and the transaction fails; the
-    writer then runs this again, and the known ids are looked up first.
+    In the embedded file, the first attempt assumes that every id is new. If one is not, the index refuses it and the
+    transaction fails; the writer then runs this again, and the known ids are looked up first. PostgreSQL looks them up
+    each time.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class AppendEvents:
         """Insert, and note that the sessions of new events are alive. An event that comes again says nothing new."""
         if not self._rows:
             return AppendResult(0, 0)
+        lock_sessions(cursor, {row.session_id for row in self._rows})
         batch = device_clock.receipt(self._rows[0].server_time, self._sent)
         found = _sessions(cursor, {row.session_id for row in self._rows}, self._visible_to)
         of_sessions = [row for row in self._rows if row.session_id in found]
@@ -171,7 +175,7 @@ class AppendEvents:
 
     def _insert(self, cursor: Cursor, batch: list[Texts]) -> Sequence[Texts]:
         """Insert those that are new, and return them."""
-        if not self._assume_new:
+        if not self._assume_new or not dialect_of(cursor).one_writer:
             return insert_unknown(cursor, batch)
         try:
             insert_new(cursor, batch)

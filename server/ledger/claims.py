@@ -142,7 +142,7 @@ def take_over(cursor: Cursor, now: datetime, longest_wait: timedelta) -> int:
     dialect = dialect_of(cursor)
     running = fetch_all(
         cursor,
-        f"SELECT id FROM jobs WHERE state = 'RUNNING' AND (? OR lease_until <= ?){dialect.for_update}",  # noqa: S608 - ours
+        f"SELECT id FROM jobs WHERE state = 'RUNNING' AND (? OR lease_until <= ?) ORDER BY id{dialect.for_update}",  # noqa: S608 - ours
         [dialect.one_writer, moment],
     )
     ids = [row["id"] for row in running]

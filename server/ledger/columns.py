@@ -86,11 +86,16 @@ def aware_or_none(moment: datetime | None) -> datetime | None:
     return None if moment is None else aware(moment)
 
 
+def stored_text(text: str) -> str:
+    """A text as the ledger stores it: PostgreSQL takes no NUL, so U+FFFD stands in its place, in both engines."""
+    return text.replace("\0", "\ufffd")
+
+
 def text_columns(name: str, text: RedactedText | None) -> Row:
     """The three columns of a redacted text."""
     if text is None:
         return {name: None, f"{name}_counts": None, f"{name}_safe": None}
-    return {name: text.value, f"{name}_counts": json.dumps(text.counts), f"{name}_safe": text.safe_for_llm}
+    return {name: stored_text(text.value), f"{name}_counts": json.dumps(text.counts), f"{name}_safe": text.safe_for_llm}
 
 
 def text_or_none(row: Row, name: str) -> RedactedText | None:

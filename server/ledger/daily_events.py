@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from server.ledger.columns import Cursor, count, fetch_all
+from server.ledger.locks import lock_deletion
 from server.ledger.table_schema import SqlView, TableSchema
 
 DAILY_EVENTS: Final = TableSchema(
@@ -68,13 +69,14 @@ def keep_counts(cursor: Cursor, old: str, which: Mapping[str, Any]) -> None:
     """
     cursor.execute(
         f"""INSERT INTO daily_events
-        SELECT day, client_id, source, name, stage, sum(gone), count(*) FILTER (NOT stays), sum(timed), sum(took_s)
-        FROM (SELECT {_KEYS}, session_id, count(*) FILTER (old) AS gone, NOT bool_and(old) AS stays,
-                count(took_s) FILTER (old) AS timed, coalesce(sum(took_s) FILTER (old), 0) AS took_s
+        SELECT day, client_id, source, name, stage,
+            sum(gone), count(*) FILTER (WHERE NOT stays), sum(timed), sum(took_s)
+        FROM (SELECT {_KEYS}, session_id, count(*) FILTER (WHERE old) AS gone, NOT bool_and(old) AS stays,
+                count(took_s) FILTER (WHERE old) AS timed, coalesce(sum(took_s) FILTER (WHERE old), 0) AS took_s
             FROM (SELECT *, {old} AS old FROM events
-                WHERE session_id IN (SELECT session_id FROM events WHERE {old}))
-            GROUP BY ALL)
-        WHERE gone > 0 GROUP BY ALL""",  # noqa: S608 - literals of ours
+                WHERE session_id IN (SELECT session_id FROM events WHERE {old})) AS all_of_them
+            GROUP BY 1, 2, 3, 4, 5, 6) AS by_session
+        WHERE gone > 0 GROUP BY 1, 2, 3, 4, 5""",  # noqa: S608 - literals of ours
         which,
     )
 
@@ -102,6 +104,7 @@ def names_of_apps(cursor: Cursor) -> list[tuple[str, str]]:
 
 def rename(cursor: Cursor, names: Collection[tuple[str, str]], to: str) -> None:
     """Give events of apps another name, by client and name."""
+    lock_deletion(cursor)
     cursor.executemany(
         "UPDATE daily_events SET name = ? WHERE source = 'app' AND client_id = ? AND name = ?",
         [(to, client_id, name) for client_id, name in names],

@@ -25,6 +25,7 @@ from server.ledger.columns import (
     update,
 )
 from server.ledger.letter_filter import EVERY_LETTER, MATCHES, LetterFilter
+from server.ledger.locks import lock_letters
 from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import DeadLetterRow
 
@@ -116,6 +117,7 @@ def prune(cursor: Cursor, bounds: LetterBounds) -> list[DroppedLetters]:
     gone: list[Row] = []
     for kind, most in (*bounds.by_kind.items(), ("", bounds.most)):
         if count(cursor, "SELECT count(*) FROM dead_letters WHERE ? IN ('', kind)", [kind]) > most:
+            lock_letters(cursor)
             beyond = fetch_all(cursor, _BEYOND, {"kind": kind, "most": most})
             _delete(cursor, beyond)
             gone += (row for row in beyond if row["is_open"])

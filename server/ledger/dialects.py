@@ -8,6 +8,23 @@ With the embedded file one server writes, one transaction after the other. So wh
 until it ends. With PostgreSQL several servers write at once, each transaction READ COMMITTED. There a function that
 decides by what it has read takes a lock first: on a row with ``for_update``, or on a name with ``hold`` where there may
 be no row yet. Each statement sees what was committed before it began, so a lock must be a statement of its own.
+
+Transactions that wait for each other's locks never end by themselves. So all take their locks in one order, which is
+this one. A transaction may leave out some, and never goes back:
+
+1. the erasure of sessions and the deletion of old rows (``hold``);
+2. sessions, several of them in the order of their ids (``locks.lock_sessions``, ``sessions.held``);
+3. a job, or jobs that nobody holds (``SKIP LOCKED``);
+4. dead letters (``locks.lock_letters``);
+5. what belongs to a session: its recommendations, streams, turns, uploads and reviews, and names that stand for what
+   may not be there yet (``hold``);
+6. what belongs to none: API keys, breakers, flows, reports;
+7. the audit (``hold``), because everybody waits for it.
+
+A transaction that changes what belongs to a session locks the session first, unless it changes one row and nothing
+else. Then whoever else works on that session waits, and what the transaction reads of the session stays true. One that
+changes many rows of no session that it has locked has a name for that, so that two of them run one after the other.
+Functions that are written for one transaction each keep the order; two of them in one transaction may not.
 """
 
 from __future__ import annotations

@@ -69,8 +69,10 @@ def store(cursor: Cursor, numbers: Mapping[str, int], alive_us: int | None = Non
     """
     if not numbers:
         return
-    ids, values = ", ".join(map(text_literal, numbers)), ", ".join(map(str, numbers.values()))
+    ids = ", ".join(map(text_literal, numbers))
+    values = ", ".join(f"({text_literal(name)}, {number})" for name, number in numbers.items())
     alive = "" if alive_us is None else f", update_time = make_timestamp({alive_us})"
     cursor.execute(
-        f"UPDATE sessions SET event_count = map([{ids}], [{values}])[id]{alive} WHERE id IN ({ids})"  # noqa: S608 - quoted
+        f"""UPDATE sessions SET event_count = number{alive} FROM (VALUES {values}) AS found (session_id, number)
+        WHERE sessions.id = found.session_id AND sessions.id IN ({ids})"""  # noqa: S608 - quoted
     )

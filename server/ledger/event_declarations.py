@@ -8,6 +8,7 @@ from datetime import datetime
 
 from server.flows.app_events import Declaration, DeclaredProperty, PropertyKind
 from server.ledger.columns import Cursor, fetch_all, fetch_one, insert, stored_time
+from server.ledger.dialects import hold
 from server.ledger.table_schema import TableSchema, comment_on
 
 EVENT_DECLARATIONS = TableSchema(
@@ -49,6 +50,7 @@ def all_declarations(cursor: Cursor) -> dict[str, Declaration]:
 
 def replace_declaration(cursor: Cursor, client_id: str, declaration: Declaration, now: datetime) -> None:
     """Store what a client declares, in place of what it had declared."""
+    hold(cursor, "event_declarations", client_id)
     cursor.execute("DELETE FROM event_declarations WHERE client_id = ?", [client_id])
     for name, properties in declaration.items():
         stored = {key: {"kind": given.kind, "values": given.values} for key, given in properties.items()}

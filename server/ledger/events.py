@@ -14,6 +14,7 @@ from server.ledger.columns import (
     text_literal,
 )
 from server.ledger.device_clock import microseconds
+from server.ledger.dialects import dialect_of
 from server.ledger.event_properties import properties_columns
 from server.ledger.types import EventRow
 
@@ -98,7 +99,8 @@ def insert_unknown(cursor: Cursor, batch: Sequence[Texts]) -> list[Texts]:
 
 
 def insert_new(cursor: Cursor, batch: Sequence[Texts]) -> None:
-    """Insert events whose ids are new; the index refuses the transaction otherwise.
+    """Insert events whose ids are new. Otherwise the index of DuckDB refuses the transaction; PostgreSQL leaves out one
+    that another server has inserted meanwhile.
 
     Each column is one text that the engine splits, or one value where all events have the same. That is the fastest way
     into DuckDB without Arrow. Found in docs/evaluation/constants/jobs.md, insert-of-a-batch.
@@ -113,7 +115,8 @@ def insert_new(cursor: Cursor, batch: Sequence[Texts]) -> None:
         if not same:
             columns.append(f"unnest(string_to_array(${number}, chr({ord(_SEPARATOR)}))) AS {name}")
     rows = f"FROM (SELECT {', '.join(columns)}) AS batch" if columns else ""
-    cursor.execute(f"INSERT INTO events ({', '.join(_COLUMNS)}) SELECT {', '.join(values)} {rows}", given)
+    unless = dialect_of(cursor).unless_known
+    cursor.execute(f"INSERT INTO events ({', '.join(_COLUMNS)}) SELECT {', '.join(values)} {rows}{unless}", given)
 
 
 def known_ids(cursor: Cursor, ids: list[str]) -> set[str]:

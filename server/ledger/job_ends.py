@@ -25,6 +25,7 @@ from server.ledger.columns import Cursor, count, stored_time, update
 from server.ledger.dead_letters import DISCARDED, REDRIVEN
 from server.ledger.job_attempts import build_of
 from server.ledger.jobs import require_lease
+from server.ledger.locks import lock_letters
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 
 
@@ -90,6 +91,7 @@ def redrive(cursor: Cursor, letter_id: str, now: datetime, reason: str = "") -> 
         NotFound: DEAD_LETTER_NOT_FOUND.
         Conflict: WRONG_STATE when it was discarded.
     """
+    lock_letters(cursor)
     letter = dead_letters.get(cursor, letter_id)
     if letter.closed_as == REDRIVEN:
         return letter
@@ -118,6 +120,7 @@ def discard(cursor: Cursor, letter_id: str, now: datetime, reason: str) -> DeadL
         NotFound: DEAD_LETTER_NOT_FOUND.
         Conflict: WRONG_STATE when it was redriven.
     """
+    lock_letters(cursor)
     letter = dead_letters.get(cursor, letter_id)
     if letter.closed_as == DISCARDED:
         return letter

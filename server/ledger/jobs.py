@@ -217,6 +217,7 @@ def return_refused(cursor: Cursor, now: datetime, reasons: Collection[Reason] = 
         now: The time now.
         reasons: Those for which they wait.
     """
+    hold(cursor, "waiting_jobs", "")
     latest = now + timedelta(seconds=RETURN_S)
     cursor.execute(
         """UPDATE jobs SET next_attempt_time = ?::TIMESTAMP + to_milliseconds((random() * ?)::BIGINT)
@@ -260,6 +261,7 @@ def postpone(
 
 def keep(cursor: Cursor, kinds: Collection[str]) -> None:
     """Have the time in which waiting jobs of these kinds may be tried again begin anew: nobody does them now."""
+    hold(cursor, "waiting_jobs", "")
     cursor.execute(
         """UPDATE jobs SET first_attempt_time = NULL
         WHERE state = 'QUEUED' AND first_attempt_time IS NOT NULL AND list_contains(?::VARCHAR[], kind)""",

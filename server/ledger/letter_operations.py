@@ -14,8 +14,8 @@ from typing import Any, Final
 from models.errors import Conflict
 from models.reasons import Reason
 from server.ledger.columns import Cursor, count, fetch_all, fetch_one, insert, stored_time
-from server.ledger.dialects import hold
 from server.ledger.letter_filter import MATCHES, LetterFilter
+from server.ledger.locks import lock_letters
 from server.ledger.table_schema import TableSchema, comment_on
 
 KEPT_OPERATIONS: Final = 1000
@@ -87,7 +87,7 @@ def begin(cursor: Cursor, operation: LetterOperation, which: LetterFilter, now: 
     Raises:
         Conflict: OPERATION_ID_USED, the id belongs to another action or has another reason.
     """
-    hold(cursor, "letter_operations", operation.id)
+    lock_letters(cursor)
     known = _find(cursor, operation)
     if known is not None:
         if (known["action"], known["reason"]) != (operation.action, operation.reason):

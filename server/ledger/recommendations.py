@@ -21,6 +21,7 @@ from server.ledger.columns import (
     text_of,
     update,
 )
+from server.ledger.locks import lock_row
 from server.ledger.types import Approval, Origin, RecommendationRow, RecommendationState
 
 
@@ -109,6 +110,7 @@ def decide(
         Conflict: CONTENT_CHANGED when something else was shown, RECOMMENDATION_DECIDED when somebody else decided the
             same, WRONG_STATE when it is decided otherwise or superseded.
     """
+    lock_row(cursor, "recommendations", recommendation_id)
     row = get(cursor, recommendation_id)
     check_shown(row, content_hash)
     if row.state == to:

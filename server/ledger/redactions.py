@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from server.ledger.columns import Cursor, Row, aware, fetch_one, insert, stored_time, update
+from server.ledger.dialects import hold
 
 EVENTS_OF_APPS = "events"
 """In the place of a session's id: the events that apps recorded, of all sessions."""
@@ -18,6 +19,7 @@ def last(cursor: Cursor, session_id: str, rules: str) -> datetime | None:
 
 def store(cursor: Cursor, session_id: str, rules: str, now: datetime) -> None:
     """Store that a session was redacted again."""
+    hold(cursor, "redactions", session_id)
     values: Row = {"rules": rules, "redact_time": stored_time(now)}
     if not update(cursor, "redactions", session_id, values):
         insert(cursor, "redactions", {"id": session_id, **values})

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from server.ledger import answers, daily_events, job_attempts, server_events
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
+from server.ledger.locks import lock_letters
 from server.ledger.types import SessionState
 
 _ENDED = "session_id IN (SELECT id FROM sessions WHERE state IN ('COMPLETED', 'REJECTED', 'ABANDONED'))"
@@ -120,6 +121,7 @@ def delete_letters(
         but: Except those of these kinds.
         flow: Of sessions of this flow only.
     """
+    lock_letters(cursor)
     old = f"""create_time < $before AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds, kind))
         AND NOT list_contains($but, kind) AND {_IN_FLOW}"""
     which = {**_which(before, flow), "kinds": list(kinds), "but": list(but)}

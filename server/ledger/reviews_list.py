@@ -196,8 +196,9 @@ def _with_details(cursor: Cursor, page: list[Row], now: datetime) -> list[Waitin
     sessions = ", ".join(map(text_literal, session_ids))
     records = fetch_all(
         cursor,
-        f"""SELECT id, origin, approvals_needed, content_hash, record ->> 'summary' AS summary,
-            json_array_length(record -> 'fields') AS fields, json_array_length(record -> 'missing') AS missing
+        f"""SELECT id, origin, approvals_needed, content_hash, record::JSON ->> 'summary' AS summary,
+            json_array_length(record::JSON -> 'fields') AS fields,
+            json_array_length(record::JSON -> 'missing') AS missing
         FROM recommendations WHERE id IN ({ids})""",  # noqa: S608 - quoted
     )
     comments = fetch_all(

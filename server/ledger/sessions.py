@@ -15,6 +15,7 @@ from server.ledger import events
 from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, text_literal, update
 from server.ledger.dialects import dialect_of, hold
 from server.ledger.event_ids import new_event_id
+from server.ledger.locks import lock_sessions
 from server.ledger.page_token import page_token_after, read_page_token
 from server.ledger.types import EventRow, SessionRow, SessionState
 
@@ -153,6 +154,16 @@ def list_idle(
     return [_session(row) for row in rows]
 
 
+def held_idle(cursor: Cursor, before: datetime, now: datetime, busy: Collection[str] = ()) -> list[SessionRow]:
+    """The same, within a transaction that ends them: nobody goes on with one, or approves its record, meanwhile."""
+    found = list_idle(cursor, before, now, busy)
+    if dialect_of(cursor).one_writer:
+        return found
+    ids = {row.id for row in found}
+    lock_sessions(cursor, ids)
+    return [row for row in list_idle(cursor, before, now, busy) if row.id in ids]
+
+
 def page_of_sessions(
     cursor: Cursor, *, client_id: str, running: bool, page_size: int, token: str = ""
 ) -> tuple[list[SessionRow], str]:
@@ -214,7 +225,7 @@ def move(cursor: Cursor, session: SessionRow, to: SessionState, now: datetime, r
     Raises:
         Conflict: WRONG_STATE when the stage it is in forbids this one.
     """
-    session = _held(cursor, session)
+    session = held(cursor, session)
     if session.state == to:
         return session
     if to not in ALLOWED[session.state]:
@@ -230,10 +241,13 @@ def move(cursor: Cursor, session: SessionRow, to: SessionState, now: datetime, r
     return replace(session, state=to, update_time=now, stage_time=now)
 
 
-def _held(cursor: Cursor, session: SessionRow) -> SessionRow:
+def held(cursor: Cursor, session: SessionRow) -> SessionRow:
     """The session as it is now. Nobody else changes it until the transaction ends.
 
     Where one server writes, that is the session that was read.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND, it was erased meanwhile.
     """
     dialect = dialect_of(cursor)
     if dialect.one_writer:

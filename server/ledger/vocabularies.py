@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from server.ledger.columns import Cursor, fetch_all
+from server.ledger.locks import lock_sessions
 
 
 def sealed_after(cursor: Cursor, session_id: str, limit: int) -> list[tuple[str, str]]:
@@ -19,6 +20,7 @@ def sealed_after(cursor: Cursor, session_id: str, limit: int) -> list[tuple[str,
 
 def replace(cursor: Cursor, sealed: Mapping[str, str]) -> None:
     """Store vocabularies that were sealed anew, by the ids of their sessions."""
+    lock_sessions(cursor, sealed)
     cursor.execute(
         """UPDATE sessions SET sealed_vocabulary = anew.sealed
         FROM (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS sealed) AS anew WHERE sessions.id = anew.id""",

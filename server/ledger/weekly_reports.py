@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from server.ledger.columns import Cursor, Row, aware, aware_or_none, count, fetch_all, insert, stored_time
+from server.ledger.dialects import hold
 from server.ledger.table_schema import TableSchema, comment_on
 
 WEEKLY_REPORTS = TableSchema(
@@ -85,6 +86,7 @@ def enqueue(
         now: The time.
         first_attempt_time: No attempt begins earlier; None means now.
     """
+    hold(cursor, "weekly_reports", channel)
     known = {row["week"] for row in fetch_all(cursor, "SELECT week FROM weekly_reports WHERE channel = ?", [channel])}
     new = [week for week in weeks if week not in known]
     for week in new:
@@ -117,7 +119,9 @@ def waiting(cursor: Cursor) -> list[DeliveryRow]:
 
 def newest(cursor: Cursor) -> list[DeliveryRow]:
     """For each channel the delivery of its newest week that was not skipped."""
-    sql = f"{_SELECT} WHERE state <> 'SKIPPED' QUALIFY week = max(week) OVER (PARTITION BY channel) ORDER BY channel"
+    not_skipped = "FROM weekly_reports WHERE state <> 'SKIPPED'"
+    newest_weeks = f"SELECT channel, max(week) {not_skipped} GROUP BY channel"
+    sql = f"SELECT * {not_skipped} AND (channel, week) IN ({newest_weeks}) ORDER BY channel"
     return [_row(row) for row in fetch_all(cursor, sql)]
 
 
@@ -134,11 +138,15 @@ def skip_older(cursor: Cursor, week: str, now: datetime) -> None:
 
 
 def begin(cursor: Cursor, row: DeliveryRow, first_attempt_time: datetime, next_attempt_time: datetime) -> bool:
-    """Note that an attempt begins, and when the next one may; returns False if the delivery waits no more."""
+    """Note that an attempt begins, and when the next one may.
+
+    Returns:
+        False if the delivery waits no more, or another attempt has begun since the row was read.
+    """
     sql = """UPDATE weekly_reports SET attempts = attempts + 1, first_attempt_time = ?, next_attempt_time = ?
-        WHERE week = ? AND channel = ? AND state = 'WAITING'"""
+        WHERE week = ? AND channel = ? AND attempts = ? AND state = 'WAITING'"""
     times = [stored_time(first_attempt_time), stored_time(next_attempt_time)]
-    return count(cursor, sql, [*times, row.week, row.channel]) == 1
+    return count(cursor, sql, [*times, row.week, row.channel, row.attempts]) == 1
 
 
 def end(cursor: Cursor, week: str, channel: str, state: DeliveryState, reason: str, now: datetime) -> None:

@@ -77,7 +77,7 @@ def take_decision(
 
     With a record that is sent back, the person is asked again for what reviewers took out of it.
     """
-    before = ownership.recommendation(cursor, decision.recommendation_id, decision.caller)
+    before = ownership.held_recommendation(cursor, decision.recommendation_id, decision.caller)
     subject = decision.entry.subject
     if before.state is RecommendationState.PENDING and before.content_hash == decision.content_hash:
         claim = check_claim(cursor, before.session_id, Claimant(subject, decision.decided_by), now)

@@ -117,7 +117,8 @@ class FlowAnswers:
         caller = current_caller()
 
         def write(cursor: Cursor) -> tuple[Guidance, SessionRow, bool]:
-            session = ownership.open_session(cursor, session_id, caller)
+            session = sessions.held(cursor, ownership.session(cursor, session_id, caller))
+            sessions.check_open(session)
             change = store(cursor, session)
             if change.made:
                 session, _ = note_new_input(cursor, session, self._clock())

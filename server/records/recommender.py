@@ -15,6 +15,7 @@ from server.access.caller import current_caller
 from server.flows.catalogue import Flows
 from server.ledger import events, recommendations, sessions
 from server.ledger.columns import Cursor
+from server.ledger.locks import lock_sessions
 from server.ledger.types import (
     Clock,
     Origin,
@@ -255,6 +256,7 @@ class Recommender:
         """Store a record, unless something came in, somebody works on the one that waits, or it was sent back."""
 
         def write(cursor: Cursor) -> _Stored | Refusal | RecommendationRow:
+            lock_sessions(cursor, [row.session_id])
             check(cursor)
             if waiting := waiting_under_review(cursor, row.session_id, self._clock()):
                 return waiting  # input that came after it would have superseded it

@@ -13,6 +13,7 @@ from server.flows.loader import shipped_flows
 from server.ledger import daily_events, events, flows, redactions, sessions, stored_texts, tag_numbers, turns
 from server.ledger.columns import Cursor
 from server.ledger.event_declarations import all_declarations
+from server.ledger.locks import lock_sessions
 from server.ledger.record_text import record_text
 from server.ledger.redactions import EVENTS_OF_APPS
 from server.ledger.stored_texts import EventTexts, SessionTexts
@@ -97,6 +98,7 @@ class LedgerRedaction:
             return
 
         def write(cursor: Cursor) -> None:
+            lock_sessions(cursor, changed)
             _store(cursor, changed, self._clock())
             for session_id in changed:
                 redactions.store(cursor, session_id, self._rules, self._clock())

@@ -105,7 +105,7 @@ class Reviews:
         entry = self._audit.entry(AuditAction.REVIEW_CLAIMED, ("recommendation", recommendation_id))
 
         def write(cursor: Cursor) -> Claim:
-            row, session = _of_caller(cursor, recommendation_id, caller)
+            row, session = _held_of_caller(cursor, recommendation_id, caller)
             recommendations.check_pending(row)
             self._rules.check(cursor, row, caller, now)
             before = check_claim(cursor, session.id, who, now)
@@ -132,7 +132,7 @@ class Reviews:
         entry = self._audit.entry(AuditAction.REVIEW_RELEASED, ("recommendation", recommendation_id))
 
         def write(cursor: Cursor) -> None:
-            _, session = _of_caller(cursor, recommendation_id, caller)
+            _, session = _held_of_caller(cursor, recommendation_id, caller)
             if Scope.OPERATOR not in caller.scopes:
                 check_claim(cursor, session.id, who, now)
             if reviews.get(cursor, session.id, now).claim is not None:
@@ -158,7 +158,7 @@ class Reviews:
         assignment = Assignment(assignee, entry.subject, now) if assignee else None
 
         def write(cursor: Cursor) -> Assignment | None:
-            row, session = _of_caller(cursor, recommendation_id, caller)
+            row, session = _held_of_caller(cursor, recommendation_id, caller)
             recommendations.check_pending(row)
             reviews.put_assignment(cursor, session.id, assignment)
             self._audit.append(cursor, entry)
@@ -184,7 +184,7 @@ class Reviews:
         comment = CommentRow(own_id, session.id, row.id, redacted, word, reviewer, who.subject, now)
 
         def write(cursor: Cursor) -> CommentRow:
-            _, session = _of_caller(cursor, recommendation_id, caller)
+            _, session = _held_of_caller(cursor, recommendation_id, caller)
             if insert_comment(cursor, comment):
                 sessions.touch(cursor, session.id, now)
                 self._audit.append(cursor, entry)
@@ -209,6 +209,11 @@ class Reviews:
 
 def _of_caller(cursor: Cursor, recommendation_id: str, caller: Caller) -> tuple[RecommendationRow, SessionRow]:
     row = ownership.recommendation(cursor, recommendation_id, caller)
+    return row, ownership.session(cursor, row.session_id, caller)
+
+
+def _held_of_caller(cursor: Cursor, recommendation_id: str, caller: Caller) -> tuple[RecommendationRow, SessionRow]:
+    row = ownership.held_recommendation(cursor, recommendation_id, caller)
     return row, ownership.session(cursor, row.session_id, caller)
 
 

@@ -113,7 +113,7 @@ class FieldReview:
         after, known = await self._records.after(shown, choices)
 
         def write(cursor: Cursor) -> tuple[RecommendationRow, bool]:
-            before = ownership.recommendation(cursor, recommendation_id, caller)
+            before = ownership.held_recommendation(cursor, recommendation_id, caller)
             recommendations.check_shown(before, shown_hash)
             repeated = _repeated(cursor, before, after, who, known)
             if repeated is not None:

@@ -11,7 +11,7 @@ from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
 from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition
-from server.ledger import events, recommendations, sealed_values
+from server.ledger import events, recommendations, sealed_values, sessions
 from server.ledger.columns import Cursor
 from server.ledger.sealed_values import Release, SealedRow
 from server.ledger.types import Clock, RecommendationState
@@ -80,7 +80,7 @@ class SealedReleases:
         subject = self._audit.stored_subject(caller.subject)
 
         def write(cursor: Cursor) -> tuple[list[SealedRow], bool]:
-            session, now = ownership.session(cursor, session_id, caller), self._clock()
+            session, now = sessions.held(cursor, ownership.session(cursor, session_id, caller)), self._clock()
             records = recommendations.list_of_session(cursor, session.id)
             approved = next((record for record in records if record.state is RecommendationState.APPROVED), None)
             if approved is None:

@@ -27,6 +27,7 @@ def note_new_input(cursor: Cursor, session: SessionRow, now: datetime) -> tuple[
     Raises:
         Conflict: SESSION_ENDED.
     """
+    session = sessions.held(cursor, session)
     sessions.check_open(session)
     if session.state is SessionState.IN_PROGRESS:
         sessions.touch(cursor, session.id, now)

@@ -241,7 +241,7 @@ class Sessions:
 
         def write(cursor: Cursor) -> list[SessionRow]:
             # Found in the transaction that ends them, because a person may go on or approve meanwhile.
-            return [self._end(cursor, row.id, "idle") for row in sessions.list_idle(cursor, before, now, busy)]
+            return [self._end(cursor, row.id, "idle") for row in sessions.held_idle(cursor, before, now, busy)]
 
         return await self._ledger.write(write)
 

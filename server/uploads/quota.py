@@ -16,6 +16,7 @@ from models.errors import Overloaded
 from models.reasons import Reason
 from server.ledger import upload_attempts
 from server.ledger.columns import Cursor
+from server.ledger.dialects import hold
 from server.ledger.types import Clock
 from server.ledger.upload_attempts import UploadAttempt
 from server.ledger.writer import Ledger
@@ -73,6 +74,7 @@ class UploadQuota:
             await self._ledger.write(lambda cursor: upload_attempts.delete_until(cursor, before))
 
     def _insert(self, cursor: Cursor, attempt: UploadAttempt) -> timedelta | None:
+        hold(cursor, "upload_attempts", attempt.client_id)
         wait = self._wait(cursor, attempt)  # asked again, because another attempt may have come between
         if wait is None:
             upload_attempts.insert_attempt(cursor, attempt)

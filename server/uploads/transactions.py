@@ -12,7 +12,7 @@ from models.reasons import Reason
 from models.text import RedactedText
 from server.access import ownership
 from server.access.caller import Caller
-from server.ledger import events, jobs, tag_numbers, uploads
+from server.ledger import events, jobs, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor
 from server.ledger.needed_media import open_reads
 from server.ledger.types import JobRow, JobState, SessionRow, UploadRow, UploadState
@@ -68,7 +68,7 @@ def record(cursor: Cursor, upload: UploadRow, job: JobRow, caller: Caller) -> Ke
         NotFound: SESSION_NOT_FOUND.
         Conflict: UPLOAD_ID_REUSED, or the session has ended meanwhile.
     """
-    session = ownership.session(cursor, upload.session_id, caller)
+    session = sessions.held(cursor, ownership.session(cursor, upload.session_id, caller))
     stored_id, known = ownership.stored_upload_id(cursor, session.client_id, upload.id)
     upload, job = _stored_as(stored_id, upload, job)
     if known:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.types.string import TextLoader
+from psycopg.types.string import StrDumperUnknown, TextLoader
 
+from server.ledger.columns import stored_text
 from server.ledger.dialects import POSTGRESQL, Dialect
 from server.ledger.postgres.placeholders import translate
 
@@ -74,6 +75,13 @@ class PostgresCursor:
         self._changed = [(max(0, self._cursor.rowcount),)]
 
 
+class _TextDumper(StrDumperUnknown):
+    """Sends a text that has a NUL as it would be stored, so that a query for one finds nothing and does not fail."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(stored_text(obj))
+
+
 _OPTIONS: Final = " ".join(
     (
         # What locks and quoted texts rely on, whatever the database has as its default.
@@ -106,4 +114,5 @@ def connect(url: str) -> psycopg.Connection[Any]:
     options = f"{given.pop('options', None) or ''} {_OPTIONS}".strip()
     connection = psycopg.connect(make_conninfo(**(_DEFAULTS | given), options=options))
     connection.adapters.register_loader("json", TextLoader)
+    connection.adapters.register_dumper(str, _TextDumper)
     return connection

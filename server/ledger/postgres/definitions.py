@@ -39,22 +39,23 @@ _FUNCTIONS: Final = (
     ("to_milliseconds(number BIGINT)", "INTERVAL", "number * INTERVAL '1 millisecond'"),
 )
 FUNCTIONS: Final = [
-    f"CREATE FUNCTION {signature} RETURNS {kind} LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {body}"
+    f"CREATE OR REPLACE FUNCTION {signature} RETURNS {kind} LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {body}"
     for signature, kind, body in _FUNCTIONS
 ]
 """Functions of DuckDB that operational statements use, and for which both engines have no common word. The planner puts
-their bodies in their places, so a call costs nothing."""
+their bodies in their places, so a call costs nothing. Each start of a server defines them anew. One whose arguments or
+result change needs another name, because servers of the release before run beside the first new one."""
 
-INDEXES: Final = [
-    "CREATE INDEX jobs_open ON jobs (session_id, create_time, id) WHERE state IN ('QUEUED', 'RUNNING')",
-    "CREATE INDEX jobs_claim_time ON jobs (claim_time)",
-    "CREATE INDEX dead_letters_job_id ON dead_letters (job_id)",
-    "CREATE INDEX dead_letters_open ON dead_letters (create_time, id) WHERE closed_time IS NULL",
-    "CREATE INDEX events_session_id ON events (session_id)",
-    """CREATE INDEX sessions_open ON sessions (update_time)
-    WHERE state IN ('STARTED', 'IN_PROGRESS', 'AWAITING_APPROVAL')""",
-]
-"""Where DuckDB reads a column of a whole table, which it does fast, PostgreSQL needs an index."""
+INDEXES: Final = {
+    "jobs_open": "jobs (session_id, create_time, id) WHERE state IN ('QUEUED', 'RUNNING')",
+    "jobs_claim_time": "jobs (claim_time)",
+    "dead_letters_job_id": "dead_letters (job_id)",
+    "dead_letters_open": "dead_letters (create_time, id) WHERE closed_time IS NULL",
+    "events_session_id": "events (session_id)",
+    "sessions_open": "sessions (update_time) WHERE state IN ('STARTED', 'IN_PROGRESS', 'AWAITING_APPROVAL')",
+}
+"""By their names. Where DuckDB reads a column of a whole table, which it does fast, PostgreSQL needs an index. A start
+makes those that are missing, so one that changes needs another name."""
 
 _TYPE: Final = re.compile(r"'(?:[^']|'')*'|\b(?:DOUBLE(?! PRECISION)|BLOB|VARCHAR)\b")
 _CREATED: Final = re.compile(r"\s*CREATE TABLE (\w+)")
@@ -64,13 +65,35 @@ _FOR_ANALYSTS: Final = re.compile(
 
 
 def tables_of(ledger: DuckDb) -> list[str]:
-    """The statements that create the tables of an embedded ledger in PostgreSQL, with comments and indexes."""
+    """The statements that create the tables of an embedded ledger in PostgreSQL, with comments, and the indexes that
+    both engines have.
+    """
     tables = fetch_all(ledger, "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal ORDER BY table_name")
     return [
         *(statement for table in tables for statement in _table(ledger, table)),
         *(row["sql"] for row in fetch_all(ledger, "SELECT sql FROM duckdb_indexes() ORDER BY index_name")),
-        *INDEXES,
     ]
+
+
+def missing(cursor: Cursor) -> list[str]:
+    """The statements that bring what PostgreSQL alone has to the newest form: columns of row ids, and indexes.
+
+    They are made only where they are missing, because making one waits for all who write.
+    """
+    tables = _names(cursor, "information_schema.tables", "table_name", "table_schema")
+    columns = _names(cursor, "information_schema.columns", "table_name || '.' || column_name", "table_schema")
+    indexed = _names(cursor, "pg_indexes", "indexname", "schemaname")
+    without_ids = sorted(table for table in WITH_ROW_IDS & tables if f"{table}.rowid" not in columns)
+    new = ((name, on) for name, on in INDEXES.items() if name not in indexed and on.split()[0] in tables)
+    return [
+        *(statement for table in without_ids for statement in _row_id(table)),
+        *(f"CREATE INDEX {name} ON {on}" for name, on in new),
+    ]
+
+
+def _names(cursor: Cursor, catalogue: str, name: str, schema: str) -> set[str]:
+    sql = f"SELECT {name} AS name FROM {catalogue} WHERE {schema} = current_schema()"  # noqa: S608 - literals of ours
+    return {row["name"] for row in fetch_all(cursor, sql)}
 
 
 def _table(ledger: DuckDb, table: Row) -> list[str]:

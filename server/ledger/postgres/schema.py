@@ -9,9 +9,11 @@ import duckdb
 from server.ledger import migrate
 from server.ledger.columns import Cursor, count, insert, stored_time
 from server.ledger.migrations import ALL
-from server.ledger.postgres.definitions import FUNCTIONS, MigrationCursor, tables_of
+from server.ledger.postgres.definitions import FUNCTIONS, MigrationCursor, missing, tables_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from server.ledger.types import Clock
 
 BASE: Final = 36
@@ -20,6 +22,8 @@ BASE: Final = 36
 
 def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:
     """Create the tables where there are none, else run the migrations that came since.
+
+    Then make the functions and the indexes that PostgreSQL alone has, also those that a release has added.
 
     Args:
         cursor: Of PostgreSQL, within a transaction that the caller commits.
@@ -33,10 +37,23 @@ def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> 
         InternalError: LEDGER_NEWER, when a newer release has written the schema.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('vestibule/schema/' || current_schema(), 0))")
-    if not count(cursor, "SELECT count(to_regclass('migrations'))"):
-        return _create(cursor, clock, up_to)
+    is_new = not count(cursor, "SELECT count(to_regclass('migrations'))")
+    if not is_new:
+        migrate.refuse_newer(count(cursor, "SELECT max(number) FROM migrations"))
+    _execute(cursor, FUNCTIONS)
+    number = _create(cursor, clock, up_to) if is_new else _migrate(cursor, clock, up_to)
+    _execute(cursor, missing(cursor))
+    return number
+
+
+def _execute(cursor: Cursor, statements: Iterable[str]) -> None:
+    for statement in statements:
+        cursor.execute(statement)
+
+
+def _migrate(cursor: Cursor, clock: Clock, up_to: int) -> int:
+    """Run the migrations that came since the schema was made or migrated last."""
     done = count(cursor, "SELECT max(number) FROM migrations")
-    migrate.refuse_newer(done)
     later = cast("Cursor", MigrationCursor(cursor))
     for number in range(done + 1, up_to + 1):
         ALL[number - 1](later)
@@ -48,8 +65,7 @@ def _create(cursor: Cursor, clock: Clock, up_to: int) -> int:
     """Create the tables as an embedded ledger in memory has them after its migrations."""
     with duckdb.connect(":memory:") as embedded:
         migrate.migrate(embedded, clock, up_to=up_to)
-        for statement in (*FUNCTIONS, *tables_of(embedded)):
-            cursor.execute(statement)
+        _execute(cursor, tables_of(embedded))
     for number in range(1, up_to + 1):
         _record(cursor, number, clock)
     return up_to

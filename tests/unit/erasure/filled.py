@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from models.sealed_values import SealedValue
 from models.speech.types import RedactedWord
@@ -61,6 +62,77 @@ def mark_of(name: str) -> str:
     return f"{name}-{hashlib.sha256(name.encode()).hexdigest()}"
 
 
+class Stored(NamedTuple):
+    """Ids under which files of a session are kept."""
+
+    spool_id: str
+    stream_id: str
+    job_id: str
+
+
+def fill_rows(cursor: Cursor, row: SessionRow, name: str) -> Stored:
+    """Store a session with one row of everything, each with the mark of a name."""
+    session_id = row.id
+    said = RedactedText.restore(mark_of(name), {}, safe_for_llm=True)
+    sessions.insert_or_get(cursor, row)
+    stream = makers.stream(session_id)
+    streams.insert_stream(cursor, stream)
+    words = (RedactedWord(said, 0.0, 1.0, 1.0),)
+    turns.insert_turn(cursor, replace(makers.turn(session_id, stream_id=stream.id), text=said, words=words))
+    answered = Answer("site", "site_name", AnswerStatus.ANSWERED, said, "speech")
+    answers.append(cursor, session_id, FLOWS.default, [answered], 0, NOW)
+    job = makers.job(session_id)
+    spool_id, upload = makers.new_id(), makers.upload(session_id)
+    jobs.enqueue(cursor, replace(job, payload={"upload_id": upload.id, "spool_id": spool_id}, state=JobState.DEAD))
+    uploads.insert_upload(cursor, replace(upload, state=UploadState.PROCESSING))
+    uploads.finish(cursor, upload.id, NOW, text=said, artifact=Artifact(f"{job.id}.jpg", "image/jpeg", 5, 1, 2, 3))
+    proposed = replace(makers.recommendation(session_id), record=said)
+    recommendations.insert_recommendation(cursor, proposed)
+    _review(cursor, proposed, upload.id, name)
+    event = makers.event(session_id, name=mark_of(f"{name}-event"))
+    events.append(cursor, replace(event, client_id=row.client_id))
+    letter = DeadLetterRow(makers.new_id(), job.id, job.kind, session_id, "BROKEN_MEDIA", mark_of(name), 1, "", NOW)
+    dead_letters.insert_letter(cursor, letter)
+    job_attempts.insert_attempt(cursor, job, NOW, "dead", "BROKEN_MEDIA")
+    cursor.execute("INSERT INTO tag_numbers VALUES (?, 'NAME', ?, 1)", [session_id, mark_of(f"{name}-tag")])
+    sealed = SealedValue("PHONE", "contact_phone", "crm", mark_of(f"{name}-sealed").encode(), "0" * 32)
+    sealed_values.store(cursor, session_id, upload.id, [sealed], NOW)
+    participants.add(cursor, session_id, mark_of(f"{name}-subject"))
+    redactions.store(cursor, session_id, "rules", NOW)
+    return Stored(spool_id, stream.id, job.id)
+
+
+def _review(cursor: Cursor, row: RecommendationRow, upload_id: str, name: str) -> None:
+    ids = (row.session_id, row.id)
+    staff = mark_of(f"{name}-staff")
+    reviews.put_claim(cursor, row.session_id, Claim(Claimant("key:a", staff), NOW, NOW))
+    decision = FieldDecisionRow(*ids, row.id, "site_name", FieldDecision.ACCEPTED, "", staff, "key:a", NOW)
+    reviews_decisions.insert_decisions(cursor, [decision])
+    said = RedactedText.restore(mark_of(f"{name}-comment"), {}, safe_for_llm=True)
+    reviews_decisions.insert_comment(cursor, CommentRow(makers.new_id(), *ids, said, "", staff, "key:a", NOW))
+    reviews_decisions.add_approval(cursor, row, Approval("key:a", staff, NOW))
+    picture_lines.put(cursor, upload_id, row.session_id, [[PictureBox(0.1, 0.2, 0.3, 0.4)]])
+
+
+def rows_of(cursor: Cursor, session_id: str) -> dict[str, int]:
+    """Rows of a session by table, for all tables that can have some."""
+    found = {}
+    for table in TABLES:
+        names = {name for name, _, _ in table.columns}
+        if "session_id" in names:
+            where = "session_id = ?"
+        elif "job_id" in names:
+            where = "job_id IN (SELECT id FROM jobs WHERE session_id = ?)"
+        elif "turn_id" in names:
+            where = "turn_id IN (SELECT id FROM turns WHERE session_id = ?)"
+        elif table.name in ("sessions", "redactions"):
+            where = "id = ?"
+        else:
+            continue
+        found[table.name] = count(cursor, f"SELECT count(*) FROM {table.name} WHERE {where}", [session_id])
+    return found
+
+
 @dataclass
 class Store:
     """Everything that a server stores.
@@ -101,52 +173,16 @@ class Store:
             flow=flow.name,
             flow_version=flow.version,
         )
-        self.ledger.write_now(lambda cursor: self._fill(cursor, row.id, row, name))
+        self.ledger.write_now(lambda cursor: self._fill(cursor, row, name))
         return row.id
 
-    def _fill(self, cursor: Cursor, session_id: str, row: SessionRow, name: str) -> None:
-        said = RedactedText.restore(mark_of(name), {}, safe_for_llm=True)
-        sessions.insert_or_get(cursor, row)
-        stream = makers.stream(session_id)
-        streams.insert_stream(cursor, stream)
-        words = (RedactedWord(said, 0.0, 1.0, 1.0),)
-        turns.insert_turn(cursor, replace(makers.turn(session_id, stream_id=stream.id), text=said, words=words))
-        answered = Answer("site", "site_name", AnswerStatus.ANSWERED, said, "speech")
-        answers.append(cursor, session_id, FLOWS.default, [answered], 0, NOW)
-        job = makers.job(session_id)
-        spool_id, upload = makers.new_id(), makers.upload(session_id)
-        jobs.enqueue(cursor, replace(job, payload={"upload_id": upload.id, "spool_id": spool_id}, state=JobState.DEAD))
-        uploads.insert_upload(cursor, replace(upload, state=UploadState.PROCESSING))
-        uploads.finish(cursor, upload.id, NOW, text=said, artifact=Artifact(f"{job.id}.jpg", "image/jpeg", 5, 1, 2, 3))
-        proposed = replace(makers.recommendation(session_id), record=said)
-        recommendations.insert_recommendation(cursor, proposed)
-        self._review(cursor, proposed, upload.id, name)
-        event = makers.event(session_id, name=mark_of(f"{name}-event"))
-        events.append(cursor, replace(event, client_id=row.client_id))
-        letter = DeadLetterRow(makers.new_id(), job.id, job.kind, session_id, "BROKEN_MEDIA", mark_of(name), 1, "", NOW)
-        dead_letters.insert_letter(cursor, letter)
-        job_attempts.insert_attempt(cursor, job, NOW, "dead", "BROKEN_MEDIA")
-        cursor.execute("INSERT INTO tag_numbers VALUES (?, 'NAME', ?, 1)", [session_id, mark_of(f"{name}-tag")])
-        sealed = SealedValue("PHONE", "contact_phone", "crm", mark_of(f"{name}-sealed").encode(), "0" * 32)
-        sealed_values.store(cursor, session_id, upload.id, [sealed], NOW)
-        participants.add(cursor, session_id, mark_of(f"{name}-subject"))
-        redactions.store(cursor, session_id, "rules", NOW)
-        self.spool.put(spool_id, [b"content"])
-        with_log = self.spool.open_log(stream.id)
+    def _fill(self, cursor: Cursor, row: SessionRow, name: str) -> None:
+        stored = fill_rows(cursor, row, name)
+        self.spool.put(stored.spool_id, [b"content"])
+        with_log = self.spool.open_log(stored.stream_id)
         with_log.append(b"audio")
         with_log.close()
-        (self.pictures / f"{job.id}.jpg").write_bytes(mark_of(f"{name}-picture").encode())
-
-    def _review(self, cursor: Cursor, row: RecommendationRow, upload_id: str, name: str) -> None:
-        ids = (row.session_id, row.id)
-        staff = mark_of(f"{name}-staff")
-        reviews.put_claim(cursor, row.session_id, Claim(Claimant("key:a", staff), NOW, NOW))
-        decision = FieldDecisionRow(*ids, row.id, "site_name", FieldDecision.ACCEPTED, "", staff, "key:a", NOW)
-        reviews_decisions.insert_decisions(cursor, [decision])
-        said = RedactedText.restore(mark_of(f"{name}-comment"), {}, safe_for_llm=True)
-        reviews_decisions.insert_comment(cursor, CommentRow(makers.new_id(), *ids, said, "", staff, "key:a", NOW))
-        reviews_decisions.add_approval(cursor, row, Approval("key:a", staff, NOW))
-        picture_lines.put(cursor, upload_id, row.session_id, [[PictureBox(0.1, 0.2, 0.3, 0.4)]])
+        (self.pictures / f"{stored.job_id}.jpg").write_bytes(mark_of(f"{name}-picture").encode())
 
     def marks(self, name: str) -> set[str]:
         """The marks of a session that are in any file."""
@@ -156,25 +192,7 @@ class Store:
 
     def rows(self, session_id: str) -> dict[str, int]:
         """Rows of a session by table, for all tables that can have some."""
-
-        def read(cursor: Cursor) -> dict[str, int]:
-            found = {}
-            for table in TABLES:
-                names = {name for name, _, _ in table.columns}
-                if "session_id" in names:
-                    where = "session_id = $1"
-                elif "job_id" in names:
-                    where = "job_id IN (SELECT id FROM jobs WHERE session_id = $1)"
-                elif "turn_id" in names:
-                    where = "turn_id IN (SELECT id FROM turns WHERE session_id = $1)"
-                elif table.name in ("sessions", "redactions"):
-                    where = "id = $1"
-                else:
-                    continue
-                found[table.name] = count(cursor, f"SELECT count(*) FROM {table.name} WHERE {where}", [session_id])
-            return found
-
-        return asyncio.run(self.ledger.read(read))
+        return asyncio.run(self.ledger.read(lambda cursor: rows_of(cursor, session_id)))
 
     def spooled(self) -> int:
         """Files in the spool."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
+from tests.source_tree import ROOT
+from tests.unit.ledger import sql_files
 from tests.unit.ledger.conformance import BOTH, EMBEDDED, NO_ENGINE, TO_DO
 
 FOLDER = Path(__file__).parent
+LEDGER = ROOT / "server" / "ledger"
+SQL = re.compile(
+    r"\b(SELECT|UPDATE \w+|INSERT INTO|DELETE FROM|(CREATE|ALTER|DROP) [A-Z]+|FROM \w+|COMMENT ON|CHECKPOINT|SET \w+)\b"
+)
 
 
 def test_every_test_module_is_on_exactly_one_list() -> None:
@@ -19,3 +26,38 @@ def test_the_tests_that_stay_on_duckdb_exist() -> None:
     for module, tests in BOTH.items():
         functions = ast.parse((FOLDER / f"{module}.py").read_text()).body
         assert set(tests) <= {each.name for each in functions if hasattr(each, "name")}
+
+
+def _has_sql(path: Path) -> bool:
+    """Whether a module has SQL in a text that is no docstring."""
+    tree = ast.parse(path.read_text())
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return any(SQL.search(str(text.value)) for text in texts if id(text) not in alone)
+
+
+def test_every_module_with_sql_says_who_runs_it() -> None:
+    lists = (sql_files.BOTH, sql_files.SCHEMA, sql_files.POSTGRESQL, sql_files.ANALYSTS, sql_files.EMBEDDED)
+    listed = [name for names in lists for name in names]
+    assert sorted(listed) == sorted(path.stem for path in LEDGER.glob("*.py") if _has_sql(path))
+
+
+def _imported(path: Path) -> set[str]:
+    """The modules of ``server.ledger`` that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "server.ledger":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("server.ledger."):
+            found.add(str(node.module).split(".")[2])
+    return found
+
+
+def test_what_servers_run_is_reached_by_tests_that_run_on_both_engines() -> None:
+    reached: set[str] = set()
+    new = {name for module in BOTH for name in _imported(FOLDER / f"{module}.py")}
+    while new:
+        reached |= new
+        files = (LEDGER / f"{name}.py" for name in new)
+        new = {name for file in files if file.exists() for name in _imported(file)} - reached
+    assert reached >= sql_files.BOTH

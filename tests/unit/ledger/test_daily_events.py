@@ -62,7 +62,7 @@ def test_a_count_holds_no_property_and_no_session(cursor: Cursor) -> None:
     sessions.insert_or_get(cursor, session("s1"))
     events.append(cursor, event("s1", "e1", name="photo_sent"))
     retention.delete_events(cursor, NOW + timedelta(days=1))
-    rows = fetch_all(cursor, "FROM daily_events WHERE name = 'photo_sent'")
+    rows = fetch_all(cursor, "SELECT * FROM daily_events WHERE name = 'photo_sent'")
     assert rows == [
         {
             "day": NOW.date(),

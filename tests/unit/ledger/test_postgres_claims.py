@@ -5,12 +5,9 @@ from __future__ import annotations
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -18,37 +15,14 @@ from models.errors import Conflict
 from server.ledger import claims, job_attempts, job_ends, jobs, sessions, turns
 from server.ledger.columns import Cursor, count, fetch_all, update
 from server.ledger.types import JobRow, SessionRow, SessionState
+from tests.unit.ledger.at_once import at_once, transaction
 from tests.unit.ledger.makers import after, job, new_id, session, turn
-
-T = TypeVar("T")
 
 CLAIMANTS = 8
 SESSIONS = 120
 JOBS = 2000
 LATER = 3600.0
 """All jobs are due at this time, and no lease that was taken then runs out."""
-
-
-@contextmanager
-def transaction(url: str) -> Iterator[Cursor]:
-    """A transaction on a connection of its own, committed at the end. One that waits for a lock for long fails."""
-    from server.ledger.postgres.cursor import PostgresCursor, connect
-
-    with connect(url) as connection:
-        connection.execute("SET lock_timeout = '20s'")
-        yield PostgresCursor(connection)
-
-
-def at_once(number: int, fn: Callable[[int], T]) -> list[T]:
-    """Run a function in threads that begin together."""
-    start = threading.Barrier(number)
-
-    def run(place: int) -> T:
-        start.wait()
-        return fn(place)
-
-    with ThreadPoolExecutor(number) as threads:
-        return list(threads.map(run, range(number)))
 
 
 class Claimants:

@@ -7,9 +7,11 @@ from datetime import datetime
 
 import pytest
 
+from models.text import RedactedText
 from server.ledger.columns import Cursor, count, fetch_all, insert, insert_if_new, text_literal
 from server.ledger.dialects import EMBEDDED, POSTGRESQL, dialect_of
 from server.ledger.postgres.placeholders import translate
+from server.ledger.reviews_decisions import CommentRow, comments_of_session, insert_comment
 from server.ledger.types import JobState
 from tests.unit.ledger.makers import NOW
 
@@ -101,6 +103,21 @@ def test_texts_are_compared_by_their_bytes(cursor: Cursor) -> None:
     rows = fetch_all(cursor, "SELECT id FROM redactions ORDER BY id")
     assert [row["id"] for row in rows] == ["-", "A", "B", "a", "b", "z", "é"]
     assert count(cursor, "SELECT count(*) FROM redactions WHERE id < ?", ["a"]) == 3
+
+
+def test_a_nul_in_a_text_is_stored_as_a_replacement_character_by_both_engines(cursor: Cursor) -> None:
+    text = RedactedText.restore("a\0b", {}, safe_for_llm=True)
+    insert_comment(cursor, CommentRow("c", "s", "r", text, "", "", "key:a", NOW))
+    [stored] = comments_of_session(cursor, "s")
+    assert stored.text is not None and stored.text.value == "a\ufffdb"
+
+
+def test_a_query_for_a_text_with_a_nul_finds_nothing_and_does_not_fail(cursor: Cursor) -> None:
+    """A page token may hold one, and so may the subject that an audit is searched for."""
+    insert(cursor, "redactions", {"id": "a", "rules": "r", "redact_time": AT})
+    sql = "SELECT count(*) FROM redactions WHERE id = ? OR list_contains(?::VARCHAR[], id)"
+    assert count(cursor, sql, ["a\0", ["\0a"]]) == 0
+    assert count(cursor, sql, ["b", ["a"]]) == 1
 
 
 @pytest.mark.parametrize("at", [datetime(1970, 1, 1), datetime(2026, 3, 1, 12, 0, 0, 999999), datetime(1969, 7, 20, 1)])

@@ -12,15 +12,19 @@ from server.ledger import schema
 from server.ledger.columns import Cursor, Row, count, fetch_all
 from server.ledger.migrate import migrate
 from server.ledger.migrations import ALL
+from tests.unit.ledger.at_once import transaction
 from tests.unit.ledger.makers import NOW
-from tests.unit.ledger.test_postgres_claims import transaction
 
 COLUMNS = """SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name
 FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name, column_name"""
 COMMENTS = """SELECT c.relname, a.attname, col_description(c.oid, a.attnum) AS comment
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-WHERE c.relkind = 'r' AND a.attnum > 0 AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2"""
-INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname"
+WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+    AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2"""
+INDEXES = """SELECT indexname, replace(indexdef, current_schema() || '.', '') AS indexdef FROM pg_indexes
+WHERE schemaname = current_schema() ORDER BY indexname"""
+FUNCTIONS = """SELECT proname, replace(pg_get_functiondef(oid), current_schema() || '.', '') AS definition
+FROM pg_proc WHERE pronamespace = current_schema()::regnamespace ORDER BY proname"""
 
 
 def _bring_up_to_date(cursor: Cursor, up_to: int = len(ALL)) -> int:
@@ -35,7 +39,7 @@ def _in_new_schema(cursor: Cursor, name: str) -> None:
 
 
 def _described(cursor: Cursor) -> list[list[Row]]:
-    return [fetch_all(cursor, query) for query in (COLUMNS, COMMENTS)]
+    return [fetch_all(cursor, query) for query in (COLUMNS, COMMENTS, INDEXES, FUNCTIONS)]
 
 
 def test_a_fresh_schema_has_the_tables_and_records_of_the_embedded_one(postgres_url: str) -> None:
@@ -65,6 +69,48 @@ def test_every_later_migration_runs_on_postgresql_too(postgres_url: str) -> None
         assert _bring_up_to_date(cursor) == len(ALL) - BASE
         assert _described(cursor) == fresh
         assert count(cursor, "SELECT max(number) FROM migrations") == len(ALL)
+
+
+def test_a_start_makes_functions_indexes_and_row_ids_that_an_earlier_release_did_not_have(postgres_url: str) -> None:
+    """Also where the release has no migration."""
+    from server.ledger.postgres.schema import BASE
+
+    with transaction(postgres_url) as cursor:
+        fresh = _described(cursor)
+        for name, up_to in (("before", len(ALL)), ("long_before", BASE)):
+            _in_new_schema(cursor, name)
+            _bring_up_to_date(cursor, up_to)
+            cursor.execute("DROP INDEX jobs_open, dead_letters_open")
+            cursor.execute("ALTER TABLE approvals DROP COLUMN rowid")
+            cursor.execute("DROP FUNCTION to_seconds")
+            changed = "CREATE OR REPLACE FUNCTION len(list VARCHAR[]) RETURNS INTEGER LANGUAGE sql IMMUTABLE RETURN 7"
+            cursor.execute(changed)
+            assert _described(cursor) != fresh
+            _bring_up_to_date(cursor)
+            assert _described(cursor) == fresh
+
+
+def test_a_start_that_has_nothing_to_make_does_not_wait_for_those_who_write(postgres_url: str) -> None:
+    with transaction(postgres_url) as writing, transaction(postgres_url) as starting:
+        for table in schema.TABLES:
+            writing.execute(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE")
+        starting.execute("SET lock_timeout = '1s'")
+        assert _bring_up_to_date(starting) == 0
+
+
+def test_every_column_of_text_is_compared_by_its_bytes(postgres_url: str) -> None:
+    with transaction(postgres_url) as cursor:
+        texts = [row for row in fetch_all(cursor, COLUMNS) if row["data_type"] == "character varying"]
+        assert len(texts) > 100
+        assert {row["collation_name"] for row in texts} == {"C"}
+
+
+def test_the_test_server_orders_texts_by_a_language(postgres_url: str) -> None:
+    """Else no test would notice a column that is not compared by its bytes."""
+    with transaction(postgres_url) as cursor:
+        if count(cursor, "SELECT count(*) FROM pg_database WHERE datname = 'ledger' AND datcollate = 'C'"):
+            pytest.skip("this machine has no locale but C")
+        assert count(cursor, "SELECT ('a' < 'B')::INTEGER") == 1
 
 
 def test_two_servers_that_start_at_once_make_one_schema(postgres_url: str) -> None:
