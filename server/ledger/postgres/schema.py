@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 import duckdb
 
 from server.ledger import migrate
-from server.ledger.columns import Cursor, count, insert, stored_time
+from server.ledger.columns import Cursor, count, insert
 from server.ledger.migrations import ALL
 from server.ledger.postgres.definitions import FUNCTIONS, MigrationCursor, tables_of
 
@@ -36,11 +36,11 @@ def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> 
     if not count(cursor, "SELECT count(to_regclass('migrations'))"):
         return _create(cursor, clock, up_to)
     done = count(cursor, "SELECT max(number) FROM migrations")
-    migrate.refuse_newer(done)
+    migrate.refuse_newer(migrate.needed_schema(cursor, done))
     later = cast("Cursor", MigrationCursor(cursor))
     for number in range(done + 1, up_to + 1):
-        ALL[number - 1](later)
-        _record(cursor, number, clock)
+        ALL[number - 1].change(later)
+        insert(cursor, "migrations", migrate.row_of(number, clock))
     return max(0, up_to - done)
 
 
@@ -51,10 +51,5 @@ def _create(cursor: Cursor, clock: Clock, up_to: int) -> int:
         for statement in (*FUNCTIONS, *tables_of(embedded)):
             cursor.execute(statement)
     for number in range(1, up_to + 1):
-        _record(cursor, number, clock)
+        insert(cursor, "migrations", migrate.row_of(number, clock))
     return up_to
-
-
-def _record(cursor: Cursor, number: int, clock: Clock) -> None:
-    name = ALL[number - 1].__name__
-    insert(cursor, "migrations", {"number": number, "name": name, "apply_time": stored_time(clock())})
