@@ -56,9 +56,8 @@ def check(data_dir: Path | None, as_json: bool) -> None:
         settings = _settings(data_dir, None)
         report = check_ledger(settings.ledger_path)
     except VestibuleError as error:
-        failure = Failure.of(error)
-        failure.exit_code = NOT_LOOKED_AT
-        raise failure from error
+        Failure.of(error).show()
+        raise click.exceptions.Exit(NOT_LOOKED_AT) from error
     _show_report(report, as_json=as_json)
     if not report.whole:
         raise click.exceptions.Exit(FAILED)
@@ -167,7 +166,7 @@ def _show_migrated(
 ) -> None:
     after = before + (0 if dry_run else len(waiting))
     if as_json:
-        document = {"dry_run": dry_run, "schema_before": before, "schema": after}
+        document: dict[str, Any] = {"dry_run": dry_run, "schema_before": before, "schema": after}
         document |= {"migrations": [*map(asdict, waiting)], "backup": None if backup is None else str(backup)}
         show_json(document)
         return

@@ -31,7 +31,10 @@ class Reader:
 
     def __init__(self, path: Path, memory_bytes: int = MEMORY_BYTES) -> None:
         self._path = path
-        self._config = {"memory_limit": f"{memory_bytes}B", "threads": THREADS}
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": f"{memory_bytes}B",
+            "threads": THREADS,
+        }
         self._connection = self._opened()
 
     def run(self, work: Callable[[DuckDb], T]) -> T:

@@ -15,7 +15,7 @@ import pytest
 from models.errors import InternalError
 from server.ledger import all_views, claims, sessions, streams, table_schema, uploads
 from server.ledger.all_macros import ALL_MACROS
-from server.ledger.columns import DuckDb, count, fetch_all
+from server.ledger.columns import Cursor, DuckDb, count, fetch_all
 from server.ledger.macro_views import V_MACROS
 from server.ledger.migrate import migrate, needed_schema, require_newest
 from server.ledger.migration_marks import MARKED_FROM, Change, one_way
@@ -301,7 +301,7 @@ def _indexes(cursor: DuckDb) -> set[str]:
 
 
 def test_a_failed_migration_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(cursor: DuckDb) -> None:
+    def breaks(cursor: Cursor) -> None:
         cursor.execute("CREATE TABLE half (a INTEGER)")
         cursor.execute("SELECT no_such_function()")
 
