@@ -45,10 +45,18 @@ def schema_of_stopped(path: Path) -> int:
         VestibuleError: A server has it open, or it is damaged.
     """
     if not path.exists():
-        raise NotFound(f"There is no {path.name} in {path.parent}.", reason=Reason.LEDGER_NOT_FOUND)
+        raise NotFound(
+            f"There is no {path.name} in {path.parent}.",
+            reason=Reason.LEDGER_NOT_FOUND,
+            hint="Name the folder with --data-dir.",
+        )
     with opened_copy(path) as cursor:
         done = schema_of(cursor)
         refuse_newer(needed_schema(cursor, done))
     if not done:
-        raise NotFound(f"{path.name} is no ledger of Vestibule.", reason=Reason.LEDGER_NOT_FOUND)
+        raise NotFound(
+            f"{path.name} is no ledger of Vestibule.",
+            reason=Reason.LEDGER_NOT_FOUND,
+            hint="Name the folder with --data-dir.",
+        )
     return done

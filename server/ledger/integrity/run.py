@@ -78,7 +78,11 @@ def _require_readable(path: Path) -> None:
                         pass
         return
     except FileNotFoundError:
-        failure = NotFound(f"There is no {path.name} in {path.parent}.", reason=Reason.LEDGER_NOT_FOUND)
+        failure = NotFound(
+            f"There is no {path.name} in {path.parent}.",
+            reason=Reason.LEDGER_NOT_FOUND,
+            hint="Name the folder with --data-dir.",
+        )
     except OSError as error:
         message = f"The ledger's file cannot be read ({type(error).__name__})."
         failure = Unavailable(message, reason=Reason.LEDGER_IO, hint=DISK_HINT)
