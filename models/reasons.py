@@ -93,6 +93,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The keys are not those of the backup, or its manifest was changed.",
     )
+    BACKUP_NEEDED = (
+        "BACKUP_NEEDED",
+        Status.FAILED_PRECONDITION,
+        "There is no way back from a migration that waits, and no backup was asked for.",
+    )
     BACKUP_SPOOL_FULL = (
         "BACKUP_SPOOL_FULL",
         Status.RESOURCE_EXHAUSTED,

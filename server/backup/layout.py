@@ -69,7 +69,7 @@ class Manifest(_Strict):
 
     Attributes:
         build: Version of the release that made it.
-        schema_number: Last migration of the ledger.
+        schema_number: Last migration of the ledger that a release must know to use it.
         missing: Files that the ledger refers to, and that were gone before the backup was made.
         spool_keys: Ids of the keys that the files of the spool need.
         keys_id: Tells which keys belong to it; empty when there were none.

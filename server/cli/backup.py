@@ -70,29 +70,37 @@ def backup(
       vestibule backup /backups/2026-11-27 --keys /safe/vestibule-keys.json
       vestibule backup ./copy --data-dir ./data --state-dir ./state
     """
-    from server.backup.sources import ServerFiles
-    from server.backup.take import BackupWriter
     from server.cli.analyst import ledger_settings
-    from server.ledger.types import utc_now
 
     stopped = stopped_server(address, state_dir, data_dir)
     settings = ledger_settings(None, state_dir, data_dir) if stopped is None else stopped.settings
     if stopped is not None:
         stopped.require_ledger()
-    with _marks(settings, address, state_dir) if stopped is None else _marks_of_files(settings) as ask_mark:
-        writer = BackupWriter(
-            ServerFiles.of(settings),
-            ask_mark,
-            folder,
-            keys_file,
-            metadata.version("vestibule"),
-            least_free_bytes=settings.limits.least_free_bytes,
-        )
-        manifest = writer.write(utc_now())
+    if stopped is None:
+        with _marks(settings, address, state_dir) as ask_mark:
+            manifest = _write(settings, ask_mark, folder, keys_file)
+    else:
+        manifest = back_up_stopped(settings, folder, keys_file)
     _show(manifest, keys_file, given=bool(settings.spool_key.get_secret_value()), as_json=as_json)
     if manifest.missing and not allow_missing:
         click.echo(_missing(len(manifest.missing)), err=True)
         click.get_current_context().exit(1)
+
+
+def back_up_stopped(settings: Settings, folder: Path, keys_file: Path | None) -> Manifest:
+    """Make a backup of a server that does not run; see ``BackupWriter.write`` for the errors."""
+    with _marks_of_files(settings) as ask_mark:
+        return _write(settings, ask_mark, folder, keys_file)
+
+
+def _write(settings: Settings, ask_mark: Callable[[], LedgerMark], folder: Path, keys_file: Path | None) -> Manifest:
+    from server.backup.sources import ServerFiles
+    from server.backup.take import BackupWriter
+    from server.ledger.types import utc_now
+
+    files, build = ServerFiles.of(settings), metadata.version("vestibule")
+    least_free_bytes = settings.limits.least_free_bytes
+    return BackupWriter(files, ask_mark, folder, keys_file, build, least_free_bytes=least_free_bytes).write(utc_now())
 
 
 def _missing(number: int) -> str:

@@ -24,6 +24,7 @@ from server.cli import (
     funnel,
     health,
     keys,
+    ledger,
     offline,
     redact_command,
     report,
@@ -77,7 +78,7 @@ def cli() -> None:
     Ask it:            vestibule status, sessions, reviews, funnel, risk, experiments, sql, dlq, breakers, audit, erase
     Set it up:         vestibule flows, events, report
     Let others in:     vestibule keys, sealed
-    Keep it:           vestibule backup, restore, export
+    Keep it:           vestibule backup, restore, ledger, export
     Without a server:  vestibule redact, transcribe, read
     """
     from server.observability.log import configure_for_command
@@ -99,7 +100,7 @@ for command in (
     ),
     *(sql.sql, dlq.dlq, breakers.breakers),
     *(flows.flows, events.events, report.report, audit.audit, erase.erase, keys.keys, sealed.sealed),
-    *(backup.backup, restore_command.restore_backup, export.export),
+    *(backup.backup, restore_command.restore_backup, ledger.ledger, export.export),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),
 ):

@@ -42,6 +42,6 @@ def _refused(error: VestibuleError) -> Finding:
     if error.reason is Reason.LEDGER_LOCKED:  # where the system does not tell by whom
         return ok(SUBJECT, "It is in use, perhaps by a running server.")
     if error.reason is Reason.LEDGER_OLDER:
-        hint = "The next start changes it to the newest one, which an earlier release cannot read. Make a backup first."
+        hint = "The next start changes it to the newest one. Make a backup first: docs/operating/upgrade.md."
         return Finding(Level.WARNING, SUBJECT, error.message, hint, str(error.reason))
     return refused(SUBJECT, error)

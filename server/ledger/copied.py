@@ -14,7 +14,7 @@ from models.reasons import Reason
 from server.ledger.columns import Cursor, DuckDb, count, fetch_all
 from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
-from server.ledger.migrate import refuse_newer
+from server.ledger.migrate import needed_schema, refuse_newer
 from server.ledger.migrations import ALL
 from server.ledger.needed_media import needed_spool_ids
 
@@ -24,21 +24,18 @@ class LedgerContents:
     """What a ledger refers to.
 
     Attributes:
-        schema_number: Its last migration.
+        schema_number: Its last migration that a release must know to use it.
+        is_newest: Whether it needs no migration.
         spool_ids: Media that jobs need.
         stream_ids: Streams that can be resumed.
         artifacts: Names of redacted pictures and recordings.
     """
 
     schema_number: int
+    is_newest: bool
     spool_ids: frozenset[str]
     stream_ids: frozenset[str]
     artifacts: frozenset[str]
-
-    @property
-    def is_newest(self) -> bool:
-        """Whether it needs no migration."""
-        return self.schema_number == len(ALL)
 
 
 def fold_wal(path: Path) -> None:
@@ -95,7 +92,8 @@ def contents(cursor: Cursor) -> LedgerContents:
     Raises:
         InternalError: LEDGER_NEWER.
     """
-    schema_number = count(cursor, "SELECT max(number) FROM migrations")
+    done = count(cursor, "SELECT max(number) FROM migrations")
+    schema_number = needed_schema(cursor, done)
     refuse_newer(schema_number)
     columns = {row["column_name"] for row in fetch_all(cursor, _COLUMNS_OF_UPLOADS)}
     path = "artifact_path" if "artifact_path" in columns else "picture_path"
@@ -103,6 +101,7 @@ def contents(cursor: Cursor) -> LedgerContents:
     streams = fetch_all(cursor, "SELECT id FROM streams WHERE open")
     return LedgerContents(
         schema_number,
+        done >= len(ALL),
         frozenset(needed_spool_ids(cursor)),
         frozenset(row["id"] for row in streams),
         frozenset(row["path"] for row in artifacts),

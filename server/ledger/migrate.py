@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from models.errors import InternalError
 from models.reasons import Reason
 from server.ledger import schema
-from server.ledger.columns import Cursor, DuckDb, count, insert, stored_time
-from server.ledger.migrations import ALL, Migration
+from server.ledger.columns import Cursor, DuckDb, Row, count, insert, stored_time
+from server.ledger.migration_marks import MARKED_FROM, Change
+from server.ledger.migrations import ALL
 
 if TYPE_CHECKING:
     from server.ledger.types import Clock
@@ -32,10 +33,16 @@ def migrate(cursor: DuckDb, clock: Clock, *, up_to: int = len(ALL)) -> int:
     if not count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'"):
         _in_transaction(cursor, _create_table_of_migrations)
     done = count(cursor, "SELECT max(number) FROM migrations")
-    refuse_newer(done)
+    refuse_newer(needed_schema(cursor, done))
     for number in range(done + 1, up_to + 1):
         _in_transaction(cursor, partial(_apply, number=number, clock=clock))
     return max(0, up_to - done)
+
+
+def schema_of(cursor: Cursor) -> int:
+    """Number of the last migration of a ledger, of any release; 0 for an empty file."""
+    known = count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'")
+    return count(cursor, "SELECT max(number) FROM migrations") if known else 0
 
 
 def require_newest(cursor: Cursor) -> None:
@@ -44,29 +51,50 @@ def require_newest(cursor: Cursor) -> None:
     Raises:
         InternalError: LEDGER_OLDER or LEDGER_NEWER, when another release has written the file.
     """
-    known = count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'")
-    done = count(cursor, "SELECT max(number) FROM migrations") if known else 0
-    refuse_newer(done)
+    done = schema_of(cursor)
+    refuse_newer(needed_schema(cursor, done))
     if done < len(ALL):
         raise InternalError(
             f"The ledger has schema {done}, this release has {len(ALL)}.",
             reason=Reason.LEDGER_OLDER,
-            hint="Start and end the server of this release once: it brings the ledger to the newest schema.",
+            hint="`vestibule ledger migrate` brings it to the newest schema; so does the start of the server.",
         )
 
 
-def refuse_newer(done: int) -> None:
-    """Make sure that this release knows the last migration of a ledger.
+def needed_schema(cursor: Cursor, done: int) -> int:
+    """Number of the last migration that a release must know to use a ledger.
+
+    Args:
+        cursor: Of the ledger.
+        done: Number of its last migration.
+    """
+    if done < MARKED_FROM:
+        return done
+    return count(cursor, "SELECT max(number) FROM migrations WHERE NOT goes_back")
+
+
+def refuse_newer(needed: int) -> None:
+    """Make sure that this release knows every migration of a ledger that it must know.
+
+    Args:
+        needed: Of ``needed_schema``.
 
     Raises:
         InternalError: LEDGER_NEWER.
     """
-    if done > len(ALL):
+    if needed > len(ALL):
         raise InternalError(
-            f"The ledger has schema {done}, this release knows {len(ALL)}.",
+            f"The ledger needs a release with schema {needed}, this release has {len(ALL)}.",
             reason=Reason.LEDGER_NEWER,
             hint="Run the release that wrote the ledger, or a newer one.",
         )
+
+
+def row_of(number: int, clock: Clock) -> Row:
+    """The row that records a migration."""
+    step = ALL[number - 1]
+    row = {"number": number, "name": step.name, "apply_time": stored_time(clock())}
+    return row | ({"goes_back": step.goes_back} if number >= MARKED_FROM else {})
 
 
 def _create_table_of_migrations(cursor: Cursor) -> None:
@@ -75,12 +103,11 @@ def _create_table_of_migrations(cursor: Cursor) -> None:
 
 
 def _apply(cursor: Cursor, number: int, clock: Clock) -> None:
-    step = ALL[number - 1]
-    step(cursor)
-    insert(cursor, "migrations", {"number": number, "name": step.__name__, "apply_time": stored_time(clock())})
+    ALL[number - 1].change(cursor)
+    insert(cursor, "migrations", row_of(number, clock))
 
 
-def _in_transaction(cursor: DuckDb, step: Migration) -> None:
+def _in_transaction(cursor: DuckDb, step: Change) -> None:
     cursor.begin()
     try:
         step(cursor)

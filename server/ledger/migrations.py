@@ -1,12 +1,12 @@
 """Numbered changes of the schema. ``migrate`` applies them.
 
 A released migration never changes. A new one is a line in ``ALL`` and a function here, or in ``view_migrations`` if it
-changes nothing but what analysts read.
+changes nothing but what analysts read. Its line says whether there is a way back, see ``migration_marks``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Final
 
 from server.ledger import (
     access_schema,
@@ -30,8 +30,7 @@ from server.ledger import (
     weekly_reports,
 )
 from server.ledger.columns import Cursor, execute_all
-
-Migration = Callable[[Cursor], None]
+from server.ledger.migration_marks import Migration, one_way
 
 
 def create_tables(cursor: Cursor) -> None:
@@ -217,56 +216,62 @@ def count_attempts_at_reports_from_the_first(cursor: Cursor) -> None:
     execute_all(cursor, weekly_reports.FIRST_ATTEMPTS)
 
 
-ALL: tuple[Migration, ...] = (
-    create_tables,
-    remember_breakers,
-    view_migrations.create_views,
-    keep_words,
-    view_migrations.tell_who_is_under_way,
-    remember_who_detects,
-    call_pictures_and_recordings_artifacts,
-    number_tags,
-    remember_redactions,
-    remember_subjects_and_erasures,
-    record_audit,
-    count_upload_attempts,
-    keep_api_keys,
-    name_uploads,
-    know_owners_and_approvers,
-    read_recordings_in_places_of_their_own,
-    keep_server_events,
-    record_attempts,
-    remember_letter_operations,
-    correct_device_clocks,
-    declare_events,
-    view_migrations.count_funnels_over_events,
-    view_migrations.break_funnels_down,
-    view_migrations.count_who_comes_back,
-    keep_daily_counts,
-    remember_weekly_reports,
-    view_migrations.give_funnels_a_shape,
-    view_migrations.renew_macros,
-    count_events_of_sessions,
-    view_migrations.renew_macros,
-    view_migrations.leave_deleted_events_out_of_the_funnel,
-    place_openings_first,
-    view_migrations.renew_macros,
-    view_migrations.renew_macros,
-    review_fields,
-    say_which_replies_are_not_whole,
-    keep_flows,
-    keep_sealed_values,
-    remember_why_records_were_rejected,
-    label_pictures,
-    keep_answers,
-    name_flows_of_decisions,
-    remember_what_was_asked,
-    keep_time_zones,
-    tell_removed_fields,
-    view_migrations.tell_stages_of_flows,
-    count_attempts_at_reports_from_the_first,
-    view_migrations.show_expiry_and_sources,
-    view_migrations.renew_macros,
-    view_migrations.leave_new_sessions_out_of_the_funnel,
-    view_migrations.renew_macros,
+def keep_marks(cursor: Cursor) -> None:
+    """Store with each migration whether a release that does not know it can use the ledger."""
+    execute_all(cursor, schema_changes.MARKS)
+
+
+ALL: Final[tuple[Migration, ...]] = (
+    one_way(create_tables),
+    one_way(remember_breakers),
+    one_way(view_migrations.create_views),
+    one_way(keep_words),
+    one_way(view_migrations.tell_who_is_under_way),
+    one_way(remember_who_detects),
+    one_way(call_pictures_and_recordings_artifacts),
+    one_way(number_tags),
+    one_way(remember_redactions),
+    one_way(remember_subjects_and_erasures),
+    one_way(record_audit),
+    one_way(count_upload_attempts),
+    one_way(keep_api_keys),
+    one_way(name_uploads),
+    one_way(know_owners_and_approvers),
+    one_way(read_recordings_in_places_of_their_own),
+    one_way(keep_server_events),
+    one_way(record_attempts),
+    one_way(remember_letter_operations),
+    one_way(correct_device_clocks),
+    one_way(declare_events),
+    one_way(view_migrations.count_funnels_over_events),
+    one_way(view_migrations.break_funnels_down),
+    one_way(view_migrations.count_who_comes_back),
+    one_way(keep_daily_counts),
+    one_way(remember_weekly_reports),
+    one_way(view_migrations.give_funnels_a_shape),
+    one_way(view_migrations.renew_macros),
+    one_way(count_events_of_sessions),
+    one_way(view_migrations.renew_macros),
+    one_way(view_migrations.leave_deleted_events_out_of_the_funnel),
+    one_way(place_openings_first),
+    one_way(view_migrations.renew_macros),
+    one_way(view_migrations.renew_macros),
+    one_way(review_fields),
+    one_way(say_which_replies_are_not_whole),
+    one_way(keep_flows),
+    one_way(keep_sealed_values),
+    one_way(remember_why_records_were_rejected),
+    one_way(label_pictures),
+    one_way(keep_answers),
+    one_way(name_flows_of_decisions),
+    one_way(remember_what_was_asked),
+    one_way(keep_time_zones),
+    one_way(tell_removed_fields),
+    one_way(view_migrations.tell_stages_of_flows),
+    one_way(count_attempts_at_reports_from_the_first),
+    one_way(view_migrations.show_expiry_and_sources),
+    one_way(view_migrations.renew_macros),
+    one_way(view_migrations.leave_new_sessions_out_of_the_funnel),
+    one_way(view_migrations.renew_macros),
+    one_way(keep_marks),
 )

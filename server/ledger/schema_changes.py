@@ -177,3 +177,9 @@ AGE_ERASES = [
     comment_on("COLUMN", "erasures.scope", "What was named: session, client or subject; age for a limit of retention."),
 ]
 """Retention erases whole sessions, too."""
+
+MARKS = [
+    "ALTER TABLE migrations ADD COLUMN goes_back BOOLEAN DEFAULT false",
+    comment_on("COLUMN", "migrations.goes_back", "Whether a release that does not know it can use the ledger."),
+]
+"""Releases from then on use a ledger with later migrations if all of those are marked so."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 import duckdb
 
 from server.ledger import migrate
-from server.ledger.columns import Cursor, count, insert, stored_time
+from server.ledger.columns import Cursor, count, insert
 from server.ledger.migrations import ALL
 from server.ledger.postgres.definitions import FUNCTIONS, MigrationCursor, missing, tables_of
 
@@ -39,7 +39,8 @@ def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> 
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('vestibule/schema/' || current_schema(), 0))")
     is_new = not count(cursor, "SELECT count(to_regclass('migrations'))")
     if not is_new:
-        migrate.refuse_newer(count(cursor, "SELECT max(number) FROM migrations"))
+        done = count(cursor, "SELECT max(number) FROM migrations")
+        migrate.refuse_newer(migrate.needed_schema(cursor, done))
     _execute(cursor, FUNCTIONS)
     number = _create(cursor, clock, up_to) if is_new else _migrate(cursor, clock, up_to)
     _execute(cursor, missing(cursor))
@@ -56,8 +57,8 @@ def _migrate(cursor: Cursor, clock: Clock, up_to: int) -> int:
     done = count(cursor, "SELECT max(number) FROM migrations")
     later = cast("Cursor", MigrationCursor(cursor))
     for number in range(done + 1, up_to + 1):
-        ALL[number - 1](later)
-        _record(cursor, number, clock)
+        ALL[number - 1].change(later)
+        insert(cursor, "migrations", migrate.row_of(number, clock))
     return max(0, up_to - done)
 
 
@@ -67,10 +68,5 @@ def _create(cursor: Cursor, clock: Clock, up_to: int) -> int:
         migrate.migrate(embedded, clock, up_to=up_to)
         _execute(cursor, tables_of(embedded))
     for number in range(1, up_to + 1):
-        _record(cursor, number, clock)
+        insert(cursor, "migrations", migrate.row_of(number, clock))
     return up_to
-
-
-def _record(cursor: Cursor, number: int, clock: Clock) -> None:
-    name = ALL[number - 1].__name__
-    insert(cursor, "migrations", {"number": number, "name": name, "apply_time": stored_time(clock())})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from models.errors import InternalError
 from server.ledger import all_views, claims, sessions, streams, table_schema, uploads
 from server.ledger.all_macros import ALL_MACROS
-from server.ledger.columns import DuckDb, count, fetch_all
+from server.ledger.columns import Cursor, DuckDb, count, fetch_all
 from server.ledger.macro_views import V_MACROS
-from server.ledger.migrate import migrate
+from server.ledger.migrate import migrate, needed_schema, require_newest
+from server.ledger.migration_marks import MARKED_FROM, Change, one_way
 from server.ledger.migrations import (
     ALL,
     count_attempts_at_reports_from_the_first,
@@ -30,10 +32,15 @@ from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
 
-RENEWAL = max(number for number, step in enumerate(ALL, start=1) if step is renew_macros)
+RENEWAL = max(number for number, step in enumerate(ALL, start=1) if step.change is renew_macros)
 """The last migration that renews the macros."""
 MIGRATIONS, MACROS = 51, "75b18d380ad713b3"
 VIEWS = "64ba81cef4bb1408"
+
+
+def before(change: Change) -> int:
+    """Number of the migration before this one."""
+    return [step.change for step in ALL].index(change)
 
 
 def test_an_empty_file_gets_every_migration_once(cursor: DuckDb) -> None:
@@ -67,7 +74,7 @@ def test_migrated_views_count_sessions_under_way() -> None:
 
 def test_a_migrated_ledger_has_openings_before_the_events_of_their_apps() -> None:
     connection = duckdb.connect(":memory:")
-    migrate(connection, lambda: NOW, up_to=ALL.index(place_openings_first))
+    migrate(connection, lambda: NOW, up_to=before(place_openings_first))
     for name in ("slow", "right"):
         connection.execute(
             """INSERT INTO events (id, session_id, client_id, name, server_time, stage, device_time, event_time, clock,
@@ -87,7 +94,7 @@ def test_a_migrated_ledger_has_openings_before_the_events_of_their_apps() -> Non
 
 def test_waiting_reports_of_an_older_ledger_count_from_their_first_attempt() -> None:
     connection = duckdb.connect(":memory:")
-    migrate(connection, lambda: NOW, up_to=ALL.index(count_attempts_at_reports_from_the_first))
+    migrate(connection, lambda: NOW, up_to=before(count_attempts_at_reports_from_the_first))
     made, due = datetime(2026, 11, 30), datetime(2026, 12, 4)
     for channel, attempts in (("mail", 0), ("folder", 1)):
         connection.execute(
@@ -257,7 +264,7 @@ def test_events_of_an_older_schema_count_for_the_bound_of_their_session(tmp_path
     path = tmp_path / "ledger.duckdb"
     now = NOW.replace(tzinfo=None)
     with duckdb.connect(path) as connection:
-        migrate(connection, lambda: NOW, up_to=ALL.index(count_events_of_sessions))
+        migrate(connection, lambda: NOW, up_to=before(count_events_of_sessions))
         for name in ("s", "silent"):
             connection.execute(
                 "INSERT INTO sessions VALUES ($1, 'app', $1, 'STARTED', $2, $2, $2, '', '', '', 0, '', 0)", [name, now]
@@ -276,7 +283,7 @@ def test_events_of_an_older_schema_count_for_the_bound_of_their_session(tmp_path
 def test_a_session_of_an_older_schema_keeps_the_days_of_utc(tmp_path: Path) -> None:
     path = tmp_path / "ledger.duckdb"
     with duckdb.connect(path) as connection:
-        migrate(connection, lambda: NOW, up_to=ALL.index(keep_time_zones))
+        migrate(connection, lambda: NOW, up_to=before(keep_time_zones))
         connection.execute(
             """INSERT INTO sessions (id, client_id, request_id, state, create_time, update_time, stage_time, language,
                 sealed_vocabulary, variant, turn_count)
@@ -294,11 +301,11 @@ def _indexes(cursor: DuckDb) -> set[str]:
 
 
 def test_a_failed_migration_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(cursor: DuckDb) -> None:
+    def breaks(cursor: Cursor) -> None:
         cursor.execute("CREATE TABLE half (a INTEGER)")
         cursor.execute("SELECT no_such_function()")
 
-    monkeypatch.setattr("server.ledger.migrate.ALL", (*ALL, breaks))
+    monkeypatch.setattr("server.ledger.migrate.ALL", (*ALL, one_way(breaks)))
     connection = duckdb.connect(":memory:")
     with pytest.raises(duckdb.Error):
         migrate(connection, lambda: NOW, up_to=len(ALL) + 1)
@@ -307,10 +314,67 @@ def test_a_failed_migration_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_newer_schema_is_refused(cursor: DuckDb) -> None:
-    cursor.execute("INSERT INTO migrations VALUES (99, 'from the future', now()::TIMESTAMP)")
+    cursor.execute("INSERT INTO migrations VALUES (99, 'from the future', now()::TIMESTAMP, false)")
     with pytest.raises(InternalError) as caught:
         migrate(cursor, lambda: NOW)
     assert caught.value.reason == "LEDGER_NEWER"
+
+
+def test_a_newer_schema_from_which_one_can_go_back_is_used(cursor: DuckDb) -> None:
+    cursor.execute("INSERT INTO migrations VALUES (99, 'from the future', now()::TIMESTAMP, true)")
+    assert migrate(cursor, lambda: NOW) == 0
+    require_newest(cursor)
+    assert needed_schema(cursor, 99) == len(ALL)
+
+
+def test_a_way_back_ends_at_the_last_migration_that_has_none(cursor: DuckDb) -> None:
+    cursor.execute(
+        "INSERT INTO migrations VALUES (98, 'a', now()::TIMESTAMP, false), (99, 'b', now()::TIMESTAMP, true)"
+    )
+    with pytest.raises(InternalError, match="needs a release with schema 98"):
+        require_newest(cursor)
+
+
+def test_each_migration_says_what_it_does_in_one_sentence_and_whether_one_can_go_back() -> None:
+    for step in ALL:
+        assert re.fullmatch(r"[A-Z].+\.", step.does), step.name
+        assert step.goes_back in (True, False), step.name
+
+
+def test_every_row_of_a_migration_has_its_mark(cursor: DuckDb) -> None:
+    marks = [row["goes_back"] for row in fetch_all(cursor, "SELECT goes_back FROM migrations ORDER BY number")]
+    assert marks == [step.goes_back and number >= MARKED_FROM for number, step in enumerate(ALL, start=1)]
+
+
+def shown(connection: DuckDb) -> dict[str, set[tuple[str, ...]]]:
+    """What an earlier release uses: tables and views with their columns, keys, and macros with their parameters."""
+    queries = {
+        "tables": "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal",
+        "keys": "SELECT table_name, constraint_text FROM duckdb_constraints()",
+        "macros": "SELECT function_name, unnest(parameters) FROM duckdb_functions() WHERE NOT internal",
+    }
+    return {name: set(connection.execute(query).fetchall()) for name, query in queries.items()}
+
+
+def keeps(earlier: dict[str, set[tuple[str, ...]]], later: dict[str, set[tuple[str, ...]]]) -> bool:
+    """Whether a migration left what earlier releases use. It may add views, their columns, and macros."""
+    added = later["tables"] - earlier["tables"]
+    only_views = all(name.startswith("v_") for name, *_ in added)
+    return only_views and later["keys"] == earlier["keys"] and all(earlier[name] <= later[name] for name in later)
+
+
+def test_a_migration_that_goes_back_leaves_what_earlier_releases_use() -> None:
+    connection = duckdb.connect(":memory:")
+    fitting = set()
+    for number, step in enumerate(ALL, start=1):
+        earlier = shown(connection)
+        migrate(connection, lambda: NOW, up_to=number)
+        if keeps(earlier, shown(connection)):
+            fitting.add(step.name)
+        else:
+            assert not step.goes_back, step.name
+    assert "renew_macros" in fitting
+    assert not fitting & {"create_tables", "keep_flows", "keep_time_zones", "call_pictures_and_recordings_artifacts"}
 
 
 def test_every_table_view_and_column_has_a_comment(cursor: DuckDb) -> None:

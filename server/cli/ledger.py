@@ -1,0 +1,209 @@
+"""`vestibule ledger`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from models.errors import VestibuleError
+from models.reasons import Reason
+from server.cli.output import FAILED, Failure, show_fields, show_json, show_table
+from server.cli.stopped_server import one_folder
+
+if TYPE_CHECKING:
+    from server.ledger.integrity.run import Report
+    from server.ledger.waiting import Waiting
+    from server.settings import Settings
+
+NOT_LOOKED_AT = 2
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(short_help="Check the ledger of a stopped server, or bring it to the newest schema.")
+def ledger() -> None:
+    """Check the ledger of a stopped server, or bring it to the newest schema.
+
+    docs/operating/upgrade.md says how to upgrade and how to go back.
+    """
+
+
+@ledger.command()
+@click.option("--data-dir", type=FOLDER, help="The folder of the ledger, or of a backup. Default: the setting.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def check(data_dir: Path | None, as_json: bool) -> None:
+    """Look at the whole ledger of a stopped server, or at that of a backup, and change nothing.
+
+    It says which migrations wait. It reads every table to the end. It checks keys, references between tables, the rules
+    about states and leases, and whether tables, views and macros are those of the release. What is wrong is told as
+    numbers and ids of rows, never as content. `vestibule audit verify` checks the audit.
+
+    Exits with 0 when nothing is wrong, with 1 when something is, and with 2 when the ledger cannot be looked at: there
+    is none, a server has it open, a newer release wrote it, or the disk does not give it.
+
+    \b
+    Examples:
+      vestibule ledger check
+      vestibule ledger check --data-dir /backups/2026-11-27
+      vestibule ledger check --json | jq '.problems[]'
+    """
+    from server.ledger.integrity.run import check_ledger
+
+    try:
+        settings = _settings(data_dir, None)
+        report = check_ledger(settings.ledger_path)
+    except VestibuleError as error:
+        Failure.of(error).show()
+        raise click.exceptions.Exit(NOT_LOOKED_AT) from error
+    _show_report(report, as_json=as_json)
+    if not report.whole:
+        raise click.exceptions.Exit(FAILED)
+
+
+@ledger.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--backup", type=click.Path(path_type=Path, resolve_path=True), metavar="FOLDER", help="First back up.")
+@click.option(
+    "--keys",
+    "keys_file",
+    type=click.Path(path_type=Path, resolve_path=True),
+    metavar="FILE",
+    help="With --backup: write the keys there.",
+)
+@click.option("--no-backup", is_flag=True, help="Migrate without a backup, also where there is no way back.")
+@click.option("--data-dir", type=FOLDER, help="The server's folder with the ledger. Default: the setting.")
+@click.option("--state-dir", type=FOLDER, help="The server's folder with its keys. Default: the setting.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def migrate(
+    dry_run: bool,
+    backup: Path | None,
+    keys_file: Path | None,
+    no_backup: bool,
+    data_dir: Path | None,
+    state_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Bring the ledger of a stopped server to the schema of this release.
+
+    The start of a server does the same. This command does it apart from the start, and says before what will be done.
+
+    After some migrations no earlier release can use the ledger: the only way back is a backup. If one of those waits,
+    the command makes the backup that --backup names, as `vestibule backup` does, or it refuses. With --no-backup it
+    goes on without. Each migration is done whole or not at all, so an interrupted run is continued by the next one.
+
+    \b
+    Examples:
+      vestibule ledger migrate --dry-run
+      vestibule ledger migrate --backup /backups/before-upgrade --keys /safe/vestibule-keys.json
+      vestibule ledger migrate --no-backup
+    """
+    from server.ledger.types import utc_now
+    from server.ledger.waiting import schema_of_stopped, waiting_after
+    from server.ledger.writer import Ledger
+
+    if no_backup and backup is not None:
+        raise click.UsageError("Give one of --backup and --no-backup.")
+    if keys_file is not None and backup is None:
+        raise click.UsageError("--keys goes with --backup.")
+    settings = _settings(data_dir, state_dir, both=True)
+    before = schema_of_stopped(settings.ledger_path)
+    waiting = waiting_after(before)
+    if waiting and not dry_run:
+        _make_backup(settings, waiting, backup, keys_file, no_backup=no_backup)
+        Ledger.open(settings.ledger_path, utc_now).close()
+    _show_migrated(before, waiting, None if dry_run else backup, dry_run=dry_run, as_json=as_json)
+
+
+def _settings(data_dir: Path | None, state_dir: Path | None, *, both: bool = False) -> Settings:
+    """The settings with the folders that were named.
+
+    Raises:
+        InvalidInput: FOLDER_UNNAMED, one was named, and both are needed.
+        Conflict: RESTORE_UNFINISHED.
+    """
+    from server.cli.analyst import ledger_settings
+    from server.runtime.folders import refuse_unfinished_restore
+
+    if both and (data_dir is None) is not (state_dir is None):
+        raise one_folder(*(("--state-dir", "--data-dir") if data_dir is None else ("--data-dir", "--state-dir")))
+    settings = ledger_settings(None, state_dir, data_dir)
+    refuse_unfinished_restore(settings.data_dir)
+    return settings
+
+
+def _make_backup(
+    settings: Settings, waiting: Sequence[Waiting], folder: Path | None, keys_file: Path | None, *, no_backup: bool
+) -> None:
+    """Say from which migrations there is no way back, and make the backup that was asked for.
+
+    Raises:
+        Failure: BACKUP_NEEDED.
+    """
+    from server.cli.backup import back_up_stopped
+
+    final = [each for each in waiting if not each.goes_back]
+    if final and folder is None and not no_backup:
+        raise Failure(
+            "There is no way back from a migration that waits, and no backup was asked for.",
+            reason=Reason.BACKUP_NEEDED,
+            hint="Name a folder for it with --backup, or give --no-backup. Nothing was changed.",
+            details=[f"{each.number}: {each.does}" for each in final],
+        )
+    if final:
+        numbers = ", ".join(str(each.number) for each in final)
+        click.echo(f"Earlier releases cannot use the ledger after these migrations: {numbers}.", err=True)
+    if folder is not None:
+        for path in back_up_stopped(settings, folder, keys_file).missing:
+            click.echo(f"{path} was gone before: the ledger refers to it.", err=True)
+        click.echo(f"The backup is in {folder}.", err=True)
+
+
+def _show_migrated(
+    before: int, waiting: Sequence[Waiting], backup: Path | None, *, dry_run: bool, as_json: bool
+) -> None:
+    after = before + (0 if dry_run else len(waiting))
+    if as_json:
+        document: dict[str, Any] = {"dry_run": dry_run, "schema_before": before, "schema": after}
+        document |= {"migrations": [*map(asdict, waiting)], "backup": None if backup is None else str(backup)}
+        show_json(document)
+        return
+    _show_waiting(waiting)
+    if not waiting:
+        click.echo(f"Nothing to do: the ledger has schema {before}, that of this release.")
+    elif dry_run:
+        click.echo(f"The ledger has schema {before}. Nothing was changed.")
+    else:
+        click.echo(f"The ledger had schema {before}, and has schema {after} now.")
+
+
+def _show_waiting(waiting: Sequence[Waiting]) -> None:
+    rows = [(each.number, each.does, "yes" if each.goes_back else "no") for each in waiting]
+    if rows:
+        show_table(("migration", "what it does", "can go back"), rows)
+
+
+def _show_report(report: Report, *, as_json: bool) -> None:
+    from server.ledger.migrations import ALL
+    from server.ledger.waiting import waiting_after
+
+    waiting = waiting_after(report.schema_number) if report.schema_number else ()
+    if as_json:
+        document: dict[str, Any] = {"whole": report.whole, "schema": report.schema_number, "release_schema": len(ALL)}
+        document |= {"migrations": [*map(asdict, waiting)], "rows": report.rows}
+        show_json(document | {"problems": [*map(asdict, report.problems)]})
+        return
+    show_fields(
+        [
+            ("schema", report.schema_number or "unknown"),
+            ("of this release", len(ALL)),
+            ("tables read", len(report.rows)),
+            ("rows", sum(report.rows.values())),
+        ]
+    )
+    _show_waiting(waiting)
+    columns = ("check", "where", "what is wrong", "rows", "ids")
+    problems = [(p.check, p.subject, p.found, p.rows or "", "\n".join(p.ids)) for p in report.problems]
+    show_table(columns, problems, empty="Nothing is wrong.")
