@@ -154,7 +154,7 @@ def _verify(names: list[str], cache: Path) -> None:
         verify_one(name, cache)
 
 
-@models.command()
+@models.command(short_help="Add a local Whisper model.")
 @click.argument("name")
 @click.option(
     "--path",
