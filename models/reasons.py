@@ -880,7 +880,28 @@ class Reason(ReasonRow):
     URL_INVALID = "URL_INVALID", Status.INVALID_ARGUMENT, "The base URL of the remote LLM is no http or https URL."
     WATCH_LAGGED = "WATCH_LAGGED", Status.RESOURCE_EXHAUSTED, "The client reads changes too slowly; watch again."
     WEIGHTS_FETCH_FAILED = "WEIGHTS_FETCH_FAILED", Status.UNAVAILABLE, "Model weights could not be fetched."
+    WEIGHTS_INVALID = (
+        "WEIGHTS_INVALID",
+        Status.INVALID_ARGUMENT,
+        "A model that is to be added is damaged, wants to run code, or is no Whisper; or its record was changed.",
+    )
     WEIGHTS_MISMATCH = "WEIGHTS_MISMATCH", Status.UNAVAILABLE, "A weights file is not the pinned one; do not use it."
+    WEIGHTS_NAME_INVALID = (
+        "WEIGHTS_NAME_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The name of a model that is to be added has characters that it may not have.",
+    )
+    WEIGHTS_NAME_TAKEN = "WEIGHTS_NAME_TAKEN", Status.FAILED_PRECONDITION, "There is a model of that name already."
+    WEIGHTS_NO_ROOM = (
+        "WEIGHTS_NO_ROOM",
+        Status.RESOURCE_EXHAUSTED,
+        "The disk of the cache has too little room for the model.",
+    )
+    WEIGHTS_PINNED = (
+        "WEIGHTS_PINNED",
+        Status.FAILED_PRECONDITION,
+        "A model that comes with Vestibule cannot be removed with `vestibule models remove`.",
+    )
     WEIGHTS_UNAVAILABLE = "WEIGHTS_UNAVAILABLE", Status.UNAVAILABLE, "Model weights are missing."
     WORKERS_DO_NOT_FIT = "WORKERS_DO_NOT_FIT", Status.INVALID_ARGUMENT, "The workers ask for more than the cluster has."
     WORKERS_MISMATCH = (

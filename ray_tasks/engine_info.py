@@ -11,6 +11,7 @@ from typing import Final
 
 import models
 from models.errors import WorkersMismatch
+from models.weights.added import added_model
 from ray_tasks.types import ClusterConfig
 from ray_tasks.worker_runtime import log
 
@@ -56,6 +57,7 @@ def fingerprint(config: ClusterConfig) -> str:
         (config.weights_dir, config.state_key_path),
         config.image_pixels,
         config.redaction_policies,
+        added_model(config.speech.weights, Path(config.weights_dir)),  # one that replaced another of its name
         (config.traces.endpoint, config.traces.headers),
     )
     return hashlib.sha256(repr(built_from).encode()).hexdigest()[:16]

@@ -35,7 +35,7 @@ def build_engine(
         cache: Root of the weights cache.
         device: ``auto`` takes the GPU where there is one; the engine's ``device`` names the choice.
         threads: Of one decode, on the CPU.
-        weights: ``whisper-base`` or ``whisper-tiny.en``.
+        weights: Name of pinned or added Whisper weights.
         at_once: How many windows are decoded at the same time; openai-whisper always decodes one.
 
     Raises:

@@ -72,6 +72,7 @@ class Weights:
         hub: The same files on the Hub, if it has them.
         licence: SPDX identifier.
         attribution: As in NOTICE.
+        added: Whether the operator added it, so that there is nowhere to fetch it from.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Weights:
     hub: HubRepository | None
     licence: str
     attribution: str
+    added: bool = False
 
     @property
     def pin(self) -> str:

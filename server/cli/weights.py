@@ -59,7 +59,7 @@ def is_placed(name: str, cache: Path) -> bool:
     return True
 
 
-@click.group(short_help="List, fetch and verify the model weights.")
+@click.group(short_help="List, fetch, verify and add model weights.")
 def models() -> None:
     """The model weights: pinned by SHA-256 and kept in the cache folder of this user.
 
@@ -70,6 +70,7 @@ def models() -> None:
       vestibule models fetch whisper-tiny.en     one more
       vestibule models fetch --source ./folder   from files that you brought along
       vestibule models verify
+      vestibule models add clinic --path ./clinic.pt --licence MIT
     """
 
 
@@ -77,7 +78,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_models(as_json: bool) -> None:
     """Show every model: its purpose, size and licence, and whether it is in the cache."""
-    from models.weights.store import ALL
+    from models.weights.store import all_weights
     from server.cli.config import load_settings
 
     settings = load_settings()
@@ -91,8 +92,9 @@ def list_models(as_json: bool) -> None:
             "attribution": w.attribution,
             "needed": w.name in needed,
             "here": is_placed(w.name, settings.weights_dir),
+            "added": w.added,
         }
-        for w in ALL.values()
+        for w in all_weights(settings.weights_dir)
     ]
     if as_json:
         show_json(rows)
@@ -133,11 +135,11 @@ def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
 @click.argument("names", nargs=-1)
 def verify(names: tuple[str, ...]) -> None:
     """Verify the SHA-256 of the files in the cache; without names, of all that are there."""
-    from models.weights.store import ALL
+    from models.weights.store import all_weights
     from server.cli.config import load_settings
 
     cache = load_settings().weights_dir
-    wanted = list(names) or [name for name in ALL if is_placed(name, cache)]
+    wanted = list(names) or [w.name for w in all_weights(cache) if w.added or is_placed(w.name, cache)]
     if not wanted:
         raise Failure("There are no weights in the cache.", hint="Run `vestibule models fetch`.")
     _verify(wanted, cache)
@@ -150,6 +152,55 @@ def _verify(names: list[str], cache: Path) -> None:
 
     for name in names:
         verify_one(name, cache)
+
+
+@models.command(short_help="Add a local Whisper model.")
+@click.argument("name")
+@click.option(
+    "--path",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A checkpoint of openai-whisper (.pt), or a CTranslate2 folder.",
+)
+@click.option("--licence", default="", metavar="SPDX", help="Identifier of its licence, for the record.")
+def add(name: str, path: Path, licence: str) -> None:
+    """Add a local Whisper model as NAME, after a check as if it were hostile. Then choose it with
+    VESTIBULE_SPEECH__WEIGHTS.
+
+    No code of the model runs. What is kept is written anew from its tensors, with the SHA-256 of each file. It needs
+    twice the room of the model while it works.
+    """
+    from models.speech.adding.add import add_whisper
+    from server.cli.config import load_settings
+    from server.ledger.types import utc_now
+    from server.runtime.folders import make_folder
+
+    cache = load_settings().weights_dir
+    make_folder(cache, "VESTIBULE_CACHE_DIR")
+    click.echo("Reading and checking the model; a large one takes minutes.", err=True)
+    model = add_whisper(name, path, cache, licence, utc_now().date())
+    size = _size(sum(file.size_bytes for file in model.files))
+    click.echo(f"Added {name}: {model.purpose}, {size}, from a {model.kind}.")
+    for file in model.sources:
+        click.echo(f"  {file.name}: SHA-256 {file.sha256}")
+    click.echo(f"Choose it with VESTIBULE_SPEECH__WEIGHTS={name}.")
+
+
+@models.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove a model that was added, with its files."""
+    from models.weights.store import remove as remove_one
+    from server.cli.config import load_settings
+
+    settings = load_settings()
+    if name in needed_weights(settings):
+        raise Failure(
+            f"The settings choose '{name}' for speech.",
+            hint="Choose other weights with VESTIBULE_SPEECH__WEIGHTS first.",
+        )
+    remove_one(name, settings.weights_dir)
+    click.echo(f"Removed {name}.")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.amounts import size_text
 from models.errors import WeightsError
+from models.weights.added import added_names
 from models.weights.store import ALL, locate, verify
 from server.doctor.results import Finding, Situation, ok, problem, refused, warning
 from server.runtime.disk_room import free_bytes
@@ -40,6 +41,9 @@ def _is_placed(name: str, cache: Path) -> bool:
 
 
 def _missing(names: list[str], cache: Path) -> Finding:
+    if broken := [name for name in names if name in added_names(cache)]:
+        found = f"{', '.join(broken)}: files of a model that was added are missing, or cut short."
+        return problem("weights", found, "`vestibule models remove` it, then `vestibule models add` it again.")
     if unknown := [name for name in names if name not in ALL]:
         found = f"{', '.join(unknown)}: there are no weights of this name."
         return problem("weights", found, "`vestibule models list` has the names.")

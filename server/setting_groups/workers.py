@@ -28,7 +28,9 @@ class SpeechSettings(WorkerSettings):
     """Speech recognition."""
 
     engine: Literal["ctranslate2", "openai-whisper"] = Field("ctranslate2", description="Which Whisper engine.")
-    weights: str = Field("whisper-base", description="Name of the weights, see `vestibule models list`.")
+    weights: str = Field(
+        "whisper-base", description="Name of the Whisper weights, pinned or added, see `vestibule models list`."
+    )
     threads: Threads = Field(
         1,
         description="Threads for a window. `ctranslate2` is fastest with 1, see `AT_ONCE`; openai-whisper wants more.",

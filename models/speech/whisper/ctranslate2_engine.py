@@ -154,7 +154,7 @@ class CTranslate2Engine(ChunkedEngine):
         encoded, context = encoder_frames(
             length_s, cached, request.decoding_pass, self._context, quick=request.options.quick
         )
-        features = log_mel(samples, 2 * encoded)[np.newaxis]
+        features = log_mel(samples, 2 * encoded, self._model.n_mels)[np.newaxis]
         return self._model.encode(ctranslate2.StorageView.from_array(features), to_cpu=False), context
 
     def _with_silence(self, states: ctranslate2.StorageView, context: int) -> ctranslate2.StorageView:

@@ -24,14 +24,19 @@ N_MELS = 80
 FRAMES_PER_S = SAMPLE_RATE_HZ // HOP_SAMPLES
 
 Features = npt.NDArray[np.float32]
-"""Log-mel features, shape (80, frames), one frame each 10 ms."""
+"""Log-mel features, shape (80 or 128, frames), one frame each 10 ms."""
 
 
-def log_mel(samples: Samples, frames: int) -> Features:
+def log_mel(samples: Samples, frames: int, bands: int = N_MELS) -> Features:
     """Features of a clip that is padded with silence, or cut, to ``frames`` frames of 10 ms, at least 3 of them.
 
+    Args:
+        samples: The clip.
+        frames: Number of frames.
+        bands: Of the filter bank: 80, or 128 for the weights from large-v3 on.
+
     Returns:
-        Shape (80, frames).
+        Shape (bands, frames).
     """
     wanted = frames * HOP_SAMPLES
     padded = np.zeros(wanted + N_FFT, np.float32)
@@ -43,7 +48,7 @@ def log_mel(samples: Samples, frames: int) -> Features:
     windows = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_SAMPLES][:frames]
     spectrum = np.fft.rfft(windows * _hann(), axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    mel = mel_filters() @ power.T
+    mel = mel_filters(bands) @ power.T
     log = np.log10(np.maximum(mel, 1e-10))
     log = np.maximum(log, log.max() - 8.0)
     return np.ascontiguousarray((log + 4.0) / 4.0, dtype=np.float32)
@@ -55,8 +60,8 @@ def _hann() -> Samples:
 
 
 @cache
-def mel_filters() -> Features:
-    """openai-whisper's filter bank, shape (80, 201), read without ``import whisper``, which would load torch.
+def mel_filters(bands: int = N_MELS) -> Features:
+    """openai-whisper's filter bank, shape (bands, 201), read without ``import whisper``, which would load torch.
 
     Raises:
         WeightsError: The file is missing from the package.
@@ -66,4 +71,4 @@ def mel_filters() -> Features:
     if not file.is_file():
         raise WeightsError("The openai-whisper package lacks its mel filters.", hint="Install openai-whisper again.")
     with np.load(file) as banks:
-        return np.asarray(banks[f"mel_{N_MELS}"], np.float32)
+        return np.asarray(banks[f"mel_{bands}"], np.float32)

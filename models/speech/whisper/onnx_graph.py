@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from models.errors import WeightsError
-from models.speech.whisper.openai_checkpoint import Tensor, read_tensors
+from models.speech.whisper.tensor_file import Tensor, read_tensors
 from models.weights.store import derived
 
 STEP_FILE = "decoder-step-v3.onnx"

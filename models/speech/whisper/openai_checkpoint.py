@@ -1,29 +1,24 @@
 """The reference engine's checkpoint, made from the tensors that the default engine uses.
 
-A CTranslate2 Whisper ``model.bin`` (binary version 6) is a list of named tensors. CTranslate2 stacks projections that
+A CTranslate2 Whisper ``model.bin`` is a list of named tensors. CTranslate2 stacks projections that
 openai-whisper keeps separate: query, key and value of self-attention, key and value of cross-attention. It has no bias
 on keys, and projects onto the vocabulary with the embedding itself.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from models.errors import WeightsError
+from models.reasons import Reason
+from models.speech.whisper.tensor_file import Tensor, read_tensors
 from models.weights.store import derived
 
 CHECKPOINT_FILE = "openai-whisper-v1.pt"
-
-_BINARY_VERSION = 6
-_DTYPES = ("<f4", "<i1", "<i2", "<i4", "<f2")
-Tensor = npt.NDArray[np.generic]
 
 
 def whisper_checkpoint(name: str, cache: Path) -> Path:
@@ -39,44 +34,27 @@ def convert(folder: Path, target: Path) -> None:
     """
     import torch
 
-    tensors = read_tensors(folder / "model.bin")
-    try:
-        state = dict(_renamed(tensors))
-        dims = _dims(tensors)
-    except KeyError as exc:
-        raise WeightsError("model.bin is no Whisper model: a tensor is missing.") from exc
+    dims, state = read_state(folder / "model.bin")
     # Copied, because torch needs writable arrays.
     torch.save({"dims": dims, "model_state_dict": {k: torch.from_numpy(v.copy()) for k, v in state.items()}}, target)
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read every tensor of a CTranslate2 ``model.bin``."""
-    with path.open("rb") as file:
-        version = _number(file, "<I")
-        if version != _BINARY_VERSION:
-            raise WeightsError(f"model.bin has binary version {version}; only {_BINARY_VERSION} is known.")
-        _string(file)  # name of the specification
-        _number(file, "<I")  # its revision
-        return dict(_tensor(file) for _ in range(_number(file, "<I")))
+def read_state(model: Path) -> tuple[dict[str, int], dict[str, Tensor]]:
+    """The dimensions and the tensors of a ``model.bin``, by the names that openai-whisper gives them.
+
+    Raises:
+        WeightsError: ``model.bin`` is of another version, damaged, or lacks a tensor.
+    """
+    tensors = read_tensors(model)
+    try:
+        return _dims(tensors), dict(_renamed(tensors))
+    except (KeyError, ValueError, TypeError, IndexError) as exc:  # missing, or of another shape
+        raise WeightsError(
+            "model.bin is no Whisper model: a tensor is missing.", reason=Reason.WEIGHTS_INVALID
+        ) from exc
 
 
-def _tensor(file: BinaryIO) -> tuple[str, Tensor]:
-    name = _string(file)
-    shape = [_number(file, "<I") for _ in range(_number(file, "<B"))]
-    dtype = _DTYPES[_number(file, "<B")]
-    return name, np.frombuffer(file.read(_number(file, "<I")), dtype).reshape(shape)
-
-
-def _number(file: BinaryIO, code: str) -> int:
-    (value,) = struct.unpack(code, file.read(struct.calcsize(code)))
-    return int(value)
-
-
-def _string(file: BinaryIO) -> str:
-    return file.read(_number(file, "<H"))[:-1].decode()
-
-
-def _dims(tensors: dict[str, Tensor]) -> dict[str, int]:
+def _dims(tensors: Mapping[str, Tensor]) -> dict[str, int]:
     vocabulary, width = tensors["decoder/embeddings/weight"].shape
     return {
         "n_mels": tensors["encoder/conv1/weight"].shape[1],
@@ -92,7 +70,7 @@ def _dims(tensors: dict[str, Tensor]) -> dict[str, int]:
     }
 
 
-def _count_layers(tensors: dict[str, Tensor], side: str) -> int:
+def _count_layers(tensors: Mapping[str, Tensor], side: str) -> int:
     return len({name.split("/")[1] for name in tensors if name.startswith(f"{side}/layer_") and name.count("/") > 2})
 
 
@@ -108,7 +86,7 @@ _SELF = (_Stacked("linear_0", ("query", "key", "value")), _Stacked("linear_1", (
 _CROSS = (_Stacked("linear_0", ("query",)), _Stacked("linear_1", ("key", "value")), _Stacked("linear_2", ("out",)))
 
 
-def _renamed(tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def _renamed(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     for number in (1, 2):
         yield f"encoder.conv{number}.weight", tensors[f"encoder/conv{number}/weight"]
         yield f"encoder.conv{number}.bias", tensors[f"encoder/conv{number}/bias"]
@@ -122,7 +100,7 @@ def _renamed(tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
             yield from _block(tensors, f"{side}/layer_{layer}", f"{side}.blocks.{layer}", cross=side == "decoder")
 
 
-def _block(tensors: dict[str, Tensor], source: str, target: str, *, cross: bool) -> Iterator[tuple[str, Tensor]]:
+def _block(tensors: Mapping[str, Tensor], source: str, target: str, *, cross: bool) -> Iterator[tuple[str, Tensor]]:
     yield from _attention(tensors, f"{source}/self_attention", f"{target}.attn", _SELF)
     if cross:
         yield from _attention(tensors, f"{source}/attention", f"{target}.cross_attn", _CROSS)
@@ -133,7 +111,7 @@ def _block(tensors: dict[str, Tensor], source: str, target: str, *, cross: bool)
 
 
 def _attention(
-    tensors: dict[str, Tensor], source: str, target: str, layers: tuple[_Stacked, ...]
+    tensors: Mapping[str, Tensor], source: str, target: str, layers: tuple[_Stacked, ...]
 ) -> Iterator[tuple[str, Tensor]]:
     yield from _norm(tensors, f"{source}/layer_norm", f"{target}_ln")
     for layer in layers:
@@ -145,6 +123,6 @@ def _attention(
                 yield f"{target}.{name}.bias", bias
 
 
-def _norm(tensors: dict[str, Tensor], source: str, target: str) -> Iterator[tuple[str, Tensor]]:
+def _norm(tensors: Mapping[str, Tensor], source: str, target: str) -> Iterator[tuple[str, Tensor]]:
     yield f"{target}.weight", tensors[f"{source}/gamma"]
     yield f"{target}.bias", tensors[f"{source}/beta"]

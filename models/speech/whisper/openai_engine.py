@@ -80,7 +80,9 @@ class OpenAiWhisperEngine(ChunkedEngine):
             request.options.beam_size, _RETRY_BEAM if request.decoding_pass else 1, script.beam_size if script else 1
         )
         prompt = initial_prompt(request.language, request.options.vocabulary)
-        features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES)).to(self._model.device)
+        features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES, self._model.dims.n_mels)).to(
+            self._model.device
+        )
         options = self._whisper.DecodingOptions(
             language=request.language if self._model.is_multilingual else "en",
             temperature=0.0,

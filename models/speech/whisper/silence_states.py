@@ -49,7 +49,7 @@ def build(folder: Path, target: Path) -> None:
     frames = _LENGTH_S * FRAMES_PER_S
     total, count = np.zeros(1), np.zeros((frames // 2, 1))
     for samples in synthetic_speech():
-        features = ctranslate2.StorageView.from_array(log_mel(samples, frames)[np.newaxis])
+        features = ctranslate2.StorageView.from_array(log_mel(samples, frames, model.n_mels)[np.newaxis])
         encoded = np.array(model.encode(features, to_cpu=True))[0]
         silent_from = len(samples) * ENCODER_FRAMES_PER_S // SAMPLE_RATE_HZ + _SETTLED_FRAMES
         is_silence = np.arange(len(encoded))[:, np.newaxis] >= silent_from

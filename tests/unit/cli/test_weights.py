@@ -15,6 +15,7 @@ from models.weights.registry import PinnedFile, Weights
 from server.cli.config import load_settings
 from server.cli.main import cli
 from server.cli.weights import _line_when_done, needed_weights
+from tests.unit.speech.adding.made import checkpoint
 
 CONTENT = b"not really a model"
 
@@ -109,3 +110,32 @@ def test_each_file_that_was_fetched_is_told_once_with_its_size(capsys: pytest.Ca
         for done in (0, size // 2, size, size):
             progress(what, done, size)
     assert capsys.readouterr().err.splitlines() == ["  large: 66 MB", "  small: 233 kB", "  large: 66 MB"]
+
+
+def test_a_model_of_ones_own_is_added_listed_verified_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
+    run = CliRunner()
+    added = run.invoke(cli, ["models", "add", "mine", "--path", str(checkpoint(tmp_path / "mine.pt"))])
+    assert added.exit_code == 0, added.output
+    assert "VESTIBULE_SPEECH__WEIGHTS=mine" in added.stdout
+    listed = {w["name"]: w for w in json.loads(run.invoke(cli, ["models", "list", "--json"]).stdout)}
+    assert (listed["mine"]["added"], listed["mine"]["here"], listed["whisper-base"]["added"]) == (True, True, False)
+    assert run.invoke(cli, ["models", "verify"]).stdout == "mine: verified\n"
+    monkeypatch.setenv("VESTIBULE_SPEECH__WEIGHTS", "mine")
+    assert needed_weights(load_settings())[0] == "mine"
+    assert run.invoke(cli, ["models", "remove", "mine"]).exit_code == 1, "the settings choose it"
+    monkeypatch.delenv("VESTIBULE_SPEECH__WEIGHTS")
+    assert run.invoke(cli, ["models", "remove", "mine"]).stdout == "Removed mine.\n"
+    assert "mine" not in run.invoke(cli, ["models", "list"]).stdout
+
+
+def test_a_path_without_a_model_is_refused_with_what_can_be_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
+    result = CliRunner().invoke(cli, ["models", "add", "mine", "--path", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "[WEIGHTS_INVALID]" in result.stderr
+    assert "ct2-transformers-converter" in result.stderr

@@ -11,6 +11,7 @@ import pytest
 from models.weights.store import ALL, locate
 from server.doctor.weights import check_weights
 from tests.unit.doctor.situations import only, situation
+from tests.unit.weights.test_added import kept
 
 NAME = "silero-vad"  # the smallest with one file
 
@@ -57,3 +58,11 @@ def test_a_disk_without_room_for_them_is_a_problem(tmp_path: Path, monkeypatch: 
 def test_a_name_that_nobody_knows_is_a_problem(tmp_path: Path) -> None:
     looked_at = replace(situation(tmp_path), weights=("whisper-gigantic",))
     assert only(check_weights, looked_at).level == "problem"
+
+
+def test_an_added_model_whose_file_was_cut_is_a_problem_because_nothing_fetches_it(tmp_path: Path) -> None:
+    cache = situation(tmp_path).settings.weights_dir
+    (kept(cache) / "model.bin").write_bytes(b"cut")
+    found = only(check_weights, replace(situation(tmp_path), weights=("mine",)))
+    assert found.level == "problem"
+    assert "vestibule models remove" in found.hint
