@@ -260,7 +260,7 @@ ORDER = {
         "flow_words types entities lexicons commands normalize spans patterns countries dialogue_context itn "
         "recognizers slots postprocess ner policy detection draft safety sealing stages redactor streaming explain"
     ),
-    "models.speech": "types muting endpointing whisper engines",
+    "models.speech": "types muting endpointing whisper adding engines",
     "server": (
         "validators times key_places languages observability runtime flows ledger sealed funnel experiments alerts "
         "reports breakers llm setting_groups risk settings access rpc records tls preflight cluster_config analytics "

@@ -28,6 +28,11 @@ def ledger() -> None:
     """Check the ledger of a stopped server, or bring it to the newest schema.
 
     docs/operating/upgrade.md says how to upgrade and how to go back.
+
+    \b
+    Examples:
+      vestibule ledger check
+      vestibule ledger migrate --dry-run
     """
 
 

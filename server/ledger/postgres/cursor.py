@@ -94,7 +94,7 @@ _OPTIONS: Final = " ".join(
 )
 _DEFAULTS: Final[dict[str, Any]] = {
     "application_name": "vestibule",
-    "connect_timeout": 5,
+    "connect_timeout": 10,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,

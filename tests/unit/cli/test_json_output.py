@@ -53,6 +53,13 @@ def rotated(home: Home) -> list[str]:
     return of_files(json.loads(made.stdout)["id"])(home)
 
 
+def empty(home: Home) -> list[str]:
+    """A ledger without a row. The record in that of ``home`` is no JSON, which the check finds."""
+    data = home.home / "new" / "data"
+    open_ledger(data / "ledger.duckdb").close()
+    return ["--data-dir", str(data)]
+
+
 def copied(home: Home) -> list[str]:
     return of_files(str(home.home / "backup"), "--keys", str(home.home / "keys.json"))(home)
 
@@ -104,6 +111,8 @@ WITHOUT_A_SERVER: dict[str, tuple[Arguments, ...]] = {
     "keys list": (of_files(),),
     "keys rotate": (rotated,),
     "keys rotate-spool": (of_files(),),
+    "ledger check": (empty,),
+    "ledger migrate": (of_files(), of_files("--dry-run")),
     "models list": (plain(),),
     "sessions list": (of_files(),),
     "sessions timeline": (lambda home: of_files(home.session)(home),),

@@ -28,7 +28,10 @@ BOTH: Final[Mapping[str, Mapping[str, str]]] = {
         "test_events_are_in_the_order_in_which_the_app_counted_them": "reads a macro",
         "test_uncounted_events_of_one_time_are_in_the_order_of_their_receipt_and_ids": "reads a macro",
     },
-    "test_device_clock": {},
+    "test_device_clock": {
+        "test_an_absurd_time_before_or_between_others_spoils_none_of_them": "has times that PostgreSQL cannot hold; "
+        "how they are stored there is still to do",
+    },
     "test_daily_events": {"test_deleting_events_changes_no_count": "reads a view"},
     "test_operational_rows": {},
     "test_audit_rows": {},
@@ -63,6 +66,7 @@ EMBEDDED: Final = frozenset(
         "test_connection",
         "test_durability",
         "test_half_made",
+        "test_integrity",
         "test_long_reads",
         "test_migrations",
         "test_open_rewrite",

@@ -203,7 +203,8 @@ def test_a_changed_byte_in_the_rows_of_a_table_is_found(path: Path) -> None:
     at = content.index(b"jane-")
     path.write_bytes(content[:at] + b"J" + content[at + 1 :])
     report = check_ledger(path)
-    assert any(problem.check is Check.READING for problem in report.problems), found(report)
+    # Where the block is one that DuckDB reads to open the file, it does not open it.
+    assert any(problem.check in (Check.READING, Check.FILE) for problem in report.problems), found(report)
     assert "jane" not in repr(report.problems)
 
 
