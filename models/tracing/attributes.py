@@ -54,10 +54,8 @@ def _count(value: int) -> int | None:
 
 
 def _number(value: float) -> float | None:
-    fits = (
-        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
-    )  # which NaN fails, too
-    return float(value) if fits else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) <= _LARGEST else None  # NaN fails the comparison
 
 
 def _flag(value: bool) -> bool | None:

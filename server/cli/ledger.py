@@ -46,8 +46,8 @@ def check(data_dir: Path | None, as_json: bool) -> None:
     about states and leases, and whether tables, views and macros are those of the release. What is wrong is told as
     numbers and ids of rows, never as content. `vestibule audit verify` checks the audit.
 
-    Exits with 0 when nothing is wrong, with 1 when something is, and with 2 when the ledger cannot be looked at: there
-    is none, a server has it open, a newer release wrote it, or the disk does not give it.
+    Exits with 0 when nothing is wrong, with 1 when something is, and with 2 when the ledger cannot be looked at. That
+    is so when there is none, a server has it open, a newer release wrote it, or the disk does not give it.
 
     \b
     Examples:

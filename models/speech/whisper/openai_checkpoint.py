@@ -50,7 +50,7 @@ def read_state(model: Path) -> tuple[dict[str, int], dict[str, Tensor]]:
         return _dims(tensors), dict(_renamed(tensors))
     except (KeyError, ValueError, TypeError, IndexError) as exc:  # missing, or of another shape
         raise WeightsError(
-            "model.bin is no Whisper model: a tensor is missing.", reason=Reason.WEIGHTS_INVALID
+            "model.bin is no Whisper model: a tensor is missing or has another shape.", reason=Reason.WEIGHTS_INVALID
         ) from exc
 
 

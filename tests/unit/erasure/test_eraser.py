@@ -17,6 +17,8 @@ from server.erasure.eraser import Eraser
 from server.ledger import audit, daily_events, erasure, events, retention
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.erasure import ErasureScope, ErasureTarget
+from server.ledger.integrity.problems import Check
+from server.ledger.integrity.run import check_ledger
 from server.ledger.schema import TABLES
 from tests.unit.erasure.filled import SESSION_COLUMNS, Store, mark_of
 from tests.unit.ledger import makers
@@ -62,6 +64,9 @@ def test_nothing_of_an_erased_session_is_left_and_everything_of_another_is(store
     assert len(store.marks("stays")) == 6
     assert store.spooled() == 2, "the upload and the audio of the other session"
     assert len(list(store.pictures.iterdir())) == 1
+    store.ledger.close()
+    problems = check_ledger(store.ledger.path).problems
+    assert [problem for problem in problems if problem.check is not Check.VIEWS] == [], "its record is no JSON"
 
 
 @pytest.mark.parametrize(

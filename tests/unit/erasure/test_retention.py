@@ -18,6 +18,8 @@ from server.flows.definition import FlowDefinition
 from server.flows.progress import Answer, AnswerStatus, FieldState
 from server.ledger import answers, dead_letters, job_attempts, jobs, sessions, uploads
 from server.ledger.columns import Cursor, Row, fetch_all
+from server.ledger.integrity.problems import Check
+from server.ledger.integrity.run import check_ledger
 from server.ledger.types import JobState, SessionState
 from server.setting_groups import RetentionSettings
 from tests.fakes.guide import FLOWS, GUIDE
@@ -89,6 +91,17 @@ def test_each_kind_has_its_own_limit(store: Store, setting: str, gone: set[str])
     asyncio.run(retention(store, RetentionSettings(**{"letters_days": None, "sealed_days": None, setting: 30})).round())
     assert {table for table, number in store.rows(session_id).items() if not number} == gone
     assert bool(list(store.pictures.iterdir())) == (setting != "artifacts_days")
+
+
+@pytest.mark.parametrize("setting", ["", "turns_days", "artifacts_days", "events_days", "sealed_days", "letters_days"])
+def test_what_is_left_breaks_no_rule_of_the_ledger(store: Store, setting: str) -> None:
+    store.fill("old")
+    at(store, 30.1)
+    settings = RetentionSettings.model_validate({setting: 30}) if setting else EVERYTHING
+    assert asyncio.run(retention(store, settings).round()) > 0
+    store.ledger.close()
+    problems = check_ledger(store.ledger.path).problems
+    assert [problem for problem in problems if problem.check is not Check.VIEWS] == [], "its record is no JSON"
 
 
 def test_a_session_that_is_open_keeps_its_turns(store: Store) -> None:
