@@ -12,7 +12,7 @@ from unittest import mock
 from models.redaction.detection.detections import Detection
 from models.redaction.patterns.pattern_recognizer import PatternRecognizer
 from models.redaction.postprocess import address_expansion
-from models.redaction.recognizers import ALL, Recognizer
+from models.redaction.recognizers.all import ALL, Recognizer
 from models.redaction.recognizers.filters import quantity_context, reference_numbers
 from models.redaction.recognizers.spoken.bare_answer import BareAnswerRecognizer
 from models.redaction.recognizers.spoken.truncated_entity import TruncatedEntityRecognizer

@@ -33,7 +33,7 @@ from models.redaction.ner.engines import assemble_classifier, build_classifier
 from models.redaction.ner.gazetteer import Gazetteer
 from models.redaction.ner.name_head import NameHead, NameScorer
 from models.redaction.ner.thresholds import Thresholds
-from models.redaction.recognizers import ALL
+from models.redaction.recognizers.all import ALL
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import RawText

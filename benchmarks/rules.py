@@ -27,7 +27,7 @@ from benchmarks._judged_texts import JudgedText, Verdict, judged_texts
 from benchmarks._rule_parts import Component, components
 from models.redaction.detection.detections import Detection, pattern_matches
 from models.redaction.draft import Draft, Job
-from models.redaction.recognizers import ALL
+from models.redaction.recognizers.all import ALL
 from models.redaction.redactor import STAGES, LocalRedactor, build_redactor
 from models.redaction.stages import detect, normalize
 from models.redaction.types import RedactionContext

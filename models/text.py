@@ -197,9 +197,9 @@ _HASHED_TAG: Final = re.compile(r"(\[REDACTED_[A-Z_]+)_[0-9a-f]{8}\]")
 class RedactedText:
     """Text in which everything personal that was found is a tag.
 
-    Only ``models.redaction.redactor`` builds one from a person's words (``_seal``), and only ``server.ledger`` restores
-    one that was stored (``restore``); ``tests/test_architecture.py`` holds both to that. Text that we write ourselves,
-    such as an error message, enters through ``literal``.
+    Only ``models.redaction.redacted_text`` builds one from a person's words (``_seal``), and only ``server.ledger``
+    restores one that was stored (``restore``); ``tests/test_architecture.py`` holds both to that. Text that we write
+    ourselves, such as an error message, enters through ``literal``.
 
     Attributes:
         value: The text with tags.

@@ -30,7 +30,8 @@ from ray_tasks.worker_ends import LOOK_ERRORS, WorkerEnds
 
 log = logging.getLogger(__name__)
 
-POLL_S: Final = 0.1
+POLL_S: Final = 0.5
+"""How often Serve is asked whether the workers are up. A question takes 30 ms of CPU here and about as much there."""
 WORKERS_S: Final = 240.0
 """How long the workers may take to come up. They need 20 s on an idle machine, and many times that on a busy one."""
 CALL_S: Final = 30.0

@@ -8,8 +8,6 @@ from typing import cast
 from models.cancellation import Cancellation
 from models.redaction.ner.engine_choice import TRANSFORMERS, Device
 from models.redaction.ner.engines import WEIGHTS_NAME, build_classifier
-from models.redaction.policy.loader import parse_policies
-from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
@@ -31,6 +29,10 @@ class RedactionWorker:
     """
 
     def __init__(self, config: ClusterConfig, recorder: Recorder | None = None) -> None:
+        # Imported here: it takes seconds, and the processes that deploy and watch this class need none of it.
+        from models.redaction.policy.loader import parse_policies
+        from models.redaction.redactor import LocalRedactor
+
         redaction = config.redaction
         device = cast(Device, redaction.device)
         classifier = build_classifier(Path(config.weights_dir), redaction.engine, device, redaction.threads)

@@ -140,7 +140,7 @@ def _writes_only(module: Module, node: ast.AST) -> bool:
 @pytest.mark.parametrize(
     ("attribute", "allowed"),
     [
-        ("_seal", ("models/redaction/redactor.py", "models/text.py")),
+        ("_seal", ("models/redaction/redacted_text.py", "models/text.py")),
         ("restore", ("server/ledger/", "models/text.py")),
         ("_BUILT_BY_REDACTOR", ("models/text.py",)),
     ],

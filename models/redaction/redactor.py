@@ -7,14 +7,13 @@ never contains the text.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from models.cancellation import NEVER, Cancellation
 from models.errors import RedactionFailed
-from models.numbered_tags import TagIdentity
 from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.detections import Detection
 from models.redaction.draft import Draft, Job, Stage
@@ -22,10 +21,10 @@ from models.redaction.ner.engine_choice import DEFAULT_ENGINE, Device
 from models.redaction.ner.engines import build_classifier
 from models.redaction.ner.thresholds import Thresholds
 from models.redaction.ner.types import TokenClassifier
-from models.redaction.normalize.invisible import without_invisible
 from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import STRICT, Policies, RedactionPolicy
-from models.redaction.recognizers import ALL, Recognizer
+from models.redaction.recognizers.all import ALL, Recognizer
+from models.redaction.redacted_text import with_tags
 from models.redaction.safety import check_safety
 from models.redaction.sealing import sealer_of
 from models.redaction.spans.operators import session_key
@@ -43,7 +42,7 @@ from models.redaction.stages import (
     tag_slots,
 )
 from models.redaction.types import Redaction, RedactionContext
-from models.text import Entity, RawText, RedactedText
+from models.text import RawText
 from models.tracing.names import SpanName
 from models.tracing.spans import child_span
 
@@ -189,47 +188,8 @@ def _redacted(texts: list[RawText], job: Job, cancellation: Cancellation) -> lis
 
 def _sealed(draft: Draft) -> Redaction:
     """The redaction of a draft that has passed all stages."""
-    text = _with_tags(draft.raw, draft.entities, safe_for_llm=draft.safe_for_llm)
+    text = with_tags(draft.raw, draft.entities, safe_for_llm=draft.safe_for_llm)
     return Redaction(text, tuple(draft.entities), tuple(draft.suspects), draft.unsettled)
-
-
-def _with_tags(text: str, entities: Sequence[Entity], *, safe_for_llm: bool) -> RedactedText:
-    """The text with its entities replaced, and without invisible characters."""
-    pieces: list[str] = []
-    identities: list[TagIdentity] = []
-    at, length = 0, 0
-    for entity in entities:
-        before, written = without_invisible(text[at : entity.start]), entity.written
-        start, length = length + len(before), length + len(before) + len(written)
-        if entity.identity:
-            identities.append(TagIdentity(start, length, entity.type, entity.identity))
-        pieces += [before, written]
-        at = entity.end
-    value = "".join([*pieces, without_invisible(text[at:])])
-    return RedactedText._seal(value, entities, safe_for_llm=safe_for_llm, identities=identities)
-
-
-def redacted_prefix(text: str, redaction: Redaction, end: int) -> RedactedText:
-    """The redacted text up to ``end``, an offset in the original that must not lie inside an entity."""
-    return redacted_span(text, redaction, 0, end)
-
-
-def redacted_span(text: str, redaction: Redaction, start: int, end: int) -> RedactedText:
-    """The redacted text of [start, end), offsets in the original that must not lie inside an entity."""
-    if any(e.start < edge < e.end for e in redaction.entities for edge in (start, end)):
-        raise ValueError("a span must not cut an entity")
-    inside = [
-        replace(e, start=e.start - start, end=e.end - start) for e in redaction.entities if start <= e.start < end
-    ]
-    return _with_tags(text[start:end], inside, safe_for_llm=redaction.text.safe_for_llm)
-
-
-def restore_redacted(
-    value: str, counts: dict[str, int], *, safe_for_llm: bool, identities: Iterable[TagIdentity] = ()
-) -> RedactedText:
-    """Restore the type of a redacted text from a sealed state. The seal proves that a redactor wrote it."""
-    entities = [Entity(label, 0, 0, 1.0) for label, count in counts.items() for _ in range(count)]
-    return RedactedText._seal(value, entities, safe_for_llm=safe_for_llm, identities=identities)
 
 
 def build_redactor(

@@ -20,7 +20,7 @@ SHARED: Final = pytest.StashKey[Server]()
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server without a remote LLM: the fallback answers. Many tests upload to it as one client."""
     many = ("limits.client_uploads=1000", f"limits.client_upload_bytes={10**9}")
-    running = request.session.stash[SHARED] = start_server(tmp_path_factory.mktemp("server"), *many)
+    running = request.session.stash[SHARED] = start_server(tmp_path_factory.mktemp("server"), *many, dashboard=True)
     yield running
     _stop_shared(request.session)
 

@@ -30,7 +30,7 @@ from vestibule.v1 import admin_pb2, conversation_pb2, media_pb2
 
 from server.cli.channel import open_aio_channel
 from server.cli.demo.processes import free_ports
-from tests.e2e.harness import NO_DASHBOARD, App, Server, config, propose, start_server, stop_server
+from tests.e2e.harness import App, Server, config, propose, start_server, stop_server
 from tests.e2e.planted_values import Person, lines_of, people
 from tests.receivers import MailSink, Receiver
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream, run_upstream
@@ -41,7 +41,6 @@ PER_S: Final = 2.5
 """Letters that are redriven in a second."""
 WEBHOOK_KEY: Final = b"0123456789abcdef01234567"
 SETTINGS: Final = (
-    NO_DASHBOARD,
     "llm.failures=1000",  # the breaker stays closed
     "retry.least=1000",
     "retry.llm_api.attempts=2",

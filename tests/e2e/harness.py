@@ -47,8 +47,6 @@ READY_TIMEOUT_S = 240.0
 ENDS_S = 60.0
 """Longest end of a server and its descendants that is waited for, on a machine that is busy with other tests."""
 CHUNK_BYTES = 3200  # 100 ms
-NO_DASHBOARD = "ray.dashboard=false"
-"""For a server whose test does not look at what Ray's dashboard does, nor at what it leaves: it takes 5 s of CPU."""
 
 
 @dataclass(slots=True)
@@ -118,13 +116,20 @@ class Server:
 
 
 def start_server(
-    home: Path, *assignments: str, wait: bool = True, host: str = "127.0.0.1", tls: ClientTls | None = None
+    home: Path,
+    *assignments: str,
+    wait: bool = True,
+    host: str = "127.0.0.1",
+    tls: ClientTls | None = None,
+    dashboard: bool = False,
 ) -> Server:
     """Start ``vestibule serve`` on free ports and wait until health says SERVING. It is stopped if it never does.
 
     Args:
         host: Where it listens; it is called on loopback.
         tls: How it is called, if the assignments turn TLS on.
+        dashboard: Whether Ray's dashboard runs, which takes 5 s of CPU. A test that looks at what it does, or at what
+            it leaves, wants it.
     """
     home.mkdir(parents=True, exist_ok=True)
     grpc_port, quack_port, dashboard_port = free_ports(3)
@@ -132,6 +137,7 @@ def start_server(
     arguments += ["--data-dir", str(home / "data"), "--state-dir", str(home / "state")]
     settings = (
         f"quack.port={quack_port}",
+        f"ray.dashboard={str(dashboard).lower()}",
         f"ray.dashboard_port={dashboard_port}",
         "metrics_port=0",
         "console.enabled=false",

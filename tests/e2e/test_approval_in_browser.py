@@ -29,7 +29,7 @@ from server.cli.demo.reporter import Reporter
 from server.flows.catalogue import shipped_catalogue
 from server.llm.record_schema import content_hash, stored_record
 from tests.e2e.browser import WIDTHS, assert_accessible, needs_chromium, page_of_a_browser
-from tests.e2e.harness import DATA, NO_DASHBOARD, App, Server, start_server, stop_server
+from tests.e2e.harness import DATA, App, Server, start_server, stop_server
 from tests.e2e.test_access import keys
 
 pytestmark = [
@@ -89,7 +89,7 @@ async def waiting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wai
         wait_until(lambda: "http://" in log.read_text(), upstream, UPSTREAM_TIMEOUT_S, "The upstream did not start")
         [url] = re.findall(r"http://[\w.:]+", log.read_text())
         [port] = free_ports(1)
-        settings = [NO_DASHBOARD, f"llm_base_url={url}/v1", f"labels_base_url={url}/v1"]
+        settings = [f"llm_base_url={url}/v1", f"labels_base_url={url}/v1"]
         settings += ["console.enabled=true", f"console.port={port}"]
         server = await asyncio.to_thread(start_server, folder / "home", *settings)
         async with open_aio_channel(server.address, credential=server.operator_key) as channel:

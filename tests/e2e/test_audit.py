@@ -18,7 +18,7 @@ import pytest
 from vestibule.v1 import conversation_pb2, recommendation_pb2, session_pb2
 
 from server.cli.channel import open_aio_channel
-from tests.e2e.harness import NO_DASHBOARD, App, Server, config, propose, reason, refusal, start_server, stop_server
+from tests.e2e.harness import App, Server, config, propose, reason, refusal, start_server, stop_server
 
 pytestmark = pytest.mark.e2e
 
@@ -93,7 +93,7 @@ async def use(server: Server) -> dict[str, str]:
 
 
 def test_the_audit_says_who_did_what_and_whether_it_is_whole(home: Path) -> None:
-    server = start_server(home, NO_DASHBOARD)
+    server = start_server(home)
     try:
         holders = asyncio.run(use(server))
         listed = command(server, "audit", "list", "--limit", "1000", "--json", "--address", server.address)

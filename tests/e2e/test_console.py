@@ -20,7 +20,7 @@ from playwright.async_api import Page, expect
 from server.cli.demo.processes import free_ports
 from server.ledger.columns import Cursor
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
-from tests.e2e.harness import NO_DASHBOARD, Server, start_server, stop_server
+from tests.e2e.harness import Server, start_server, stop_server
 from tests.unit.funnel.quarter import Quarter
 from tests.unit.ledger.migrated import open_ledger
 
@@ -84,7 +84,6 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     (home / "experiments.yaml").write_text(EXPERIMENTS, encoding="utf-8")
     [port] = free_ports(1)
     settings = (
-        NO_DASHBOARD,
         "console.enabled=true",
         f"console.port={port}",
         f"experiments.file={home}/experiments.yaml",

@@ -25,7 +25,7 @@ from server.tls.files import OF_THE_CONSOLE
 from server.tls.reload import ConsoleCertificate
 from tests.certificates import issue
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
-from tests.e2e.harness import NO_DASHBOARD, start_server, stop_server
+from tests.e2e.harness import start_server, stop_server
 from tests.unit.access.issuer import AUDIENCE
 from tests.unit.console.harness import Harness, letter
 from tests.unit.console.issuer import CLIENT, PASSWORD, SECRET, TestIssuer
@@ -142,7 +142,7 @@ async def test_a_whole_server_serves_its_console_on_the_network(
             f"auth.audience={AUDIENCE}",
             f"auth.jwks_url={issuer.url}/jwks",
         )
-        server = await asyncio.to_thread(start_server, tmp_path / "home", NO_DASHBOARD, *settings)
+        server = await asyncio.to_thread(start_server, tmp_path / "home", *settings)
         try:
             await page.goto(f"{address}/health")
             await page.get_by_role("link", name="Log in at 127.0.0.1").click()

@@ -13,7 +13,7 @@ from playwright.async_api import Page, Route, expect
 
 from server.cli.demo.processes import free_ports
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
-from tests.e2e.harness import DATA, NO_DASHBOARD, Server, planted, start_server, stop_server
+from tests.e2e.harness import DATA, Server, planted, start_server, stop_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module"), needs_chromium]
 PATIENCE_MS = 60_000
@@ -48,7 +48,7 @@ class Site:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     [port] = free_ports(1)
-    settings = (NO_DASHBOARD, "console.enabled=true", f"console.port={port}")
+    settings = ("console.enabled=true", f"console.port={port}")
     home: Path = tmp_path_factory.mktemp("try") / "home"
     made = Site(await asyncio.to_thread(start_server, home, *settings), settings, f"http://127.0.0.1:{port}")
     yield made

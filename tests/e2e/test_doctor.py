@@ -31,7 +31,7 @@ def doctor(server: Server, *assignments: str) -> tuple[int, dict[str, dict[str, 
 
 
 def test_beside_the_server_and_after_it(home: Path) -> None:
-    server = start_server(home, "ray.dashboard_port=0")
+    server = start_server(home, "ray.dashboard_port=0", dashboard=True)
     grpc_port, pid = server.address.rpartition(":")[2], server.child.process.pid
     try:
         code, found = doctor(server, "ray.dashboard_port=0")

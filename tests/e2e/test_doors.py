@@ -109,7 +109,7 @@ def doors() -> Iterator[Doors]:
         patch.setenv("VESTIBULE_LLM_BASE_URL", "http://127.0.0.1:9/v1")
         patch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
         umask = os.umask(0)
-        server = start_server(home, *assignments, wait=False)
+        server = start_server(home, *assignments, wait=False, dashboard=True)
         os.umask(umask)
         found = Doors(server, home, metrics_port, dashboard_port, console_port)
         done = threading.Event()

@@ -26,7 +26,7 @@ from server.cli.demo.processes import Child, wait_until
 from server.cli.demo.vision_replies import pictures_of_requests
 from server.settings import Settings
 from tests.data.make_badge import AUTHOR, PLACE, VCARD, draw_badge, with_metadata
-from tests.e2e.harness import DATA, NO_DASHBOARD, READY_TIMEOUT_S, App, Server, start_server, stop_server
+from tests.e2e.harness import DATA, READY_TIMEOUT_S, App, Server, start_server, stop_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -53,7 +53,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     try:
         wait_until(lambda: "http://" in log.read_text(), upstream, READY_TIMEOUT_S, "The upstream did not start")
         [url] = re.findall(r"http://[\w.:]+", log.read_text())
-        server = start_server(home / "own", NO_DASHBOARD, f"labels_base_url={url}/v1")
+        server = start_server(home / "own", f"labels_base_url={url}/v1")
         yield Running(server, received)
     finally:
         if server is not None:

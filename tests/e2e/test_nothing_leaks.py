@@ -81,7 +81,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             # A thousand values come faster than a person speaks, types and photographs.
             quick = ("limits.typed_per_minute=10000", "limits.client_typed_per_minute=10000", *MANY)
             settings = (f"llm_base_url={url}/v1", f"metrics_port={metrics_port}", "log_level=debug", BUSY, *quick)
-            server = start_server(home / "own", *settings)
+            server = start_server(home / "own", *settings, dashboard=True)
         yield Running(server, upstream, url, received, metrics_port)
     finally:
         if server is not None:

@@ -17,7 +17,7 @@ from vestibule.v1 import common_pb2, conversation_pb2
 
 from server.cli.channel import open_aio_channel
 from server.cli.demo.proof import copied_ledger
-from tests.e2e.harness import NO_DASHBOARD, App, Server, config, start_server, stop_server
+from tests.e2e.harness import App, Server, config, start_server, stop_server
 from tests.e2e.outages import said
 from tests.unit.llm.scripted_upstream import KEY, run_upstream
 
@@ -29,7 +29,7 @@ PATIENCE_S = 180.0
 @asynccontextmanager
 async def started(home: Path, *settings: str) -> AsyncIterator[Server]:
     """A server on the files of the last one."""
-    server = await asyncio.to_thread(start_server, home, NO_DASHBOARD, *settings)
+    server = await asyncio.to_thread(start_server, home, *settings)
     try:
         yield server
     finally:

@@ -18,7 +18,7 @@ from vestibule.v1 import common_pb2, conversation_pb2, recommendation_pb2, sessi
 
 from server.cli.channel import open_aio_channel
 from server.cli.demo.proof import copied_ledger
-from tests.e2e.harness import NO_DASHBOARD, App, Server, audio, config, propose, start_server, stop_server, visit_pcm
+from tests.e2e.harness import App, Server, audio, config, propose, start_server, stop_server, visit_pcm
 from tests.e2e.outages import said
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream, run_upstream
 
@@ -47,7 +47,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with run_upstream(folder / "llm.record") as upstream, pytest.MonkeyPatch.context() as secrets:
         secrets.setenv("VESTIBULE_LLM__API_KEY", KEY)
         settings = (
-            NO_DASHBOARD,
             f"llm.base_url={upstream.url}/v1",
             "llm.failures=1000",  # the breaker stays closed
             "retry.llm_api.first_delay_s=0.2",

@@ -13,7 +13,7 @@ import pytest
 from benchmarks._cut import KillableServer
 from benchmarks._interrupted import Clip, Cut, Kind, stream
 from benchmarks.resume import LEDGER, Report, kept_turns
-from tests.e2e.harness import NO_DASHBOARD, visit_pcm
+from tests.e2e.harness import visit_pcm
 
 pytestmark = pytest.mark.e2e
 
@@ -29,7 +29,7 @@ AT_ONCE = 2
 
 async def test_interrupted_streams_give_the_finals_of_an_uninterrupted_one(home: Path) -> None:
     clip = Clip("visit.wav", visit_pcm())
-    async with KillableServer(home, NO_DASHBOARD) as server:
+    async with KillableServer(home) as server:
         unbroken = await stream(server, clip)
         slots = asyncio.Semaphore(AT_ONCE)
 

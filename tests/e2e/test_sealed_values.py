@@ -25,7 +25,6 @@ from server.cli.channel import open_aio_channel
 from server.cli.demo.processes import Child, wait_until
 from tests.e2e.harness import (
     DATA,
-    NO_DASHBOARD,
     READY_TIMEOUT_S,
     App,
     Server,
@@ -143,7 +142,7 @@ def started(folder: Path, upstream: Child) -> Server:
     (flows / "rental.yaml").write_text(FLOW, encoding="utf-8")
     wait_until(lambda: "http://" in upstream.log.read_text(), upstream, READY_TIMEOUT_S, "The upstream did not start")
     [url] = set(re.findall(r"http://[\w.:]+", upstream.log.read_text()))
-    settings = (f"llm_base_url={url}/v1", f"flows.folder={flows}", "log_level=debug", NO_DASHBOARD)
+    settings = (f"llm_base_url={url}/v1", f"flows.folder={flows}", "log_level=debug")
     return start_server(folder / "own", *settings)
 
 

@@ -34,7 +34,7 @@ DELETED_S = 60.0
 
 async def test_acknowledged_data_survives_sigterm_and_sigkill(home: Path) -> None:
     """One server after another on the same folder: ended by SIGTERM in a stream and a job, then by SIGKILL in a job."""
-    server = start_server(home)
+    server = start_server(home, dashboard=True)
     try:
         async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             app = App(channel)
@@ -48,7 +48,7 @@ async def test_acknowledged_data_survives_sigterm_and_sigkill(home: Path) -> Non
         assert not server.survivors()
         assert 0 < first.acknowledged < len(visit_pcm())
 
-        server = start_server(home)
+        server = start_server(home, dashboard=True)
         async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             app = App(channel)
             for upload_id in uploads:
@@ -61,7 +61,7 @@ async def test_acknowledged_data_survives_sigterm_and_sigkill(home: Path) -> Non
             assert [await _refused(app, other_id) for _ in range(11)] == ["UNSUPPORTED_MEDIA"] * 10 + ["UPLOAD_QUOTA"]
             server.kill()
 
-        server = start_server(home)
+        server = start_server(home, dashboard=True)
         async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             app = App(channel)
             assert await _refused(app, other_id) == "UPLOAD_QUOTA"

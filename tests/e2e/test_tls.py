@@ -23,7 +23,7 @@ from vestibule.v1 import conversation_pb2, session_pb2
 from server.cli.channel import open_aio_channel
 from server.cli.client_tls import ClientTls
 from server.tls.development import addresses_of_this_machine
-from tests.e2e.harness import DATA, NO_DASHBOARD, App, Server, config, start_server, stop_server
+from tests.e2e.harness import DATA, App, Server, config, start_server, stop_server
 from tests.unit.docs.client_pages import NO_NODE, Terminal, built_typescript
 
 pytestmark = pytest.mark.e2e
@@ -72,7 +72,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     roots = make_certificate(home / "state")
     files = variables(home / "state")
     assignments = [f"tls.{name}={files[f'tls__{name}']}" for name in ("certificate", "key")]
-    server = start_server(home, NO_DASHBOARD, *assignments, host="0.0.0.0", tls=ClientTls(roots))
+    server = start_server(home, *assignments, host="0.0.0.0", tls=ClientTls(roots))
     try:
         port = server.address.rpartition(":")[2]
         phone = next((a for a in addresses_of_this_machine() if a.count(".") == 3), "127.0.0.1")

@@ -24,7 +24,6 @@ from server.cli.channel import open_aio_channel
 from server.cli.demo.processes import Child, wait_until
 from tests.e2e.harness import (
     DATA,
-    NO_DASHBOARD,
     READY_TIMEOUT_S,
     App,
     audio,
@@ -82,7 +81,7 @@ async def test_a_trace_is_one_tree_without_a_word_of_anybody(upstream: str, tmp_
     values = [value for line in lines for value in line.values]
     told = Told([*(line.text for line in lines), FILE_NAME])
     with collecting() as collector:
-        settings = (f"llm_base_url={upstream}/v1", f"traces.endpoint={collector.url}", NO_DASHBOARD)
+        settings = (f"llm_base_url={upstream}/v1", f"traces.endpoint={collector.url}")
         server = start_server(tmp_path / "own", *settings)
         try:
             async with open_aio_channel(server.address, credential=server.operator_key) as channel:

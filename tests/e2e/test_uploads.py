@@ -17,7 +17,7 @@ from vestibule.v1 import admin_pb2, media_pb2
 from server.cli.channel import open_aio_channel
 from server.uploads.malware_scan import EICAR
 from tests.clamav.conftest import clamd
-from tests.e2e.harness import DATA, NO_DASHBOARD, App, Server, detail, reason, refusal, start_server, stop_server
+from tests.e2e.harness import DATA, App, Server, detail, reason, refusal, start_server, stop_server
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.e2e
@@ -79,7 +79,7 @@ class Scanned:
 def scanned_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ExitStack]]:
     with ExitStack() as scanner:
         address = scanner.enter_context(clamd(tmp_path_factory.mktemp("clamd"), "AlertExceedsMax yes"))
-        settings = (NO_DASHBOARD, "clamav.mode=required", f"clamav.address={address}")
+        settings = ("clamav.mode=required", f"clamav.address={address}")
         server = start_server(tmp_path_factory.mktemp("scanned"), *settings)
         try:
             yield server, scanner

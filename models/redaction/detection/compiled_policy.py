@@ -8,7 +8,7 @@ from functools import cached_property
 from models.redaction.ner.thresholds import Thresholds
 from models.redaction.patterns.prefilter import Prefilter
 from models.redaction.policy.policy import RedactionPolicy
-from models.redaction.recognizers import ON_NUMERALS, Recognizer
+from models.redaction.recognizers.all import ON_NUMERALS, Recognizer
 
 
 @dataclass(frozen=True)

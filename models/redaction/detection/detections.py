@@ -15,7 +15,7 @@ from models.redaction.ner.name_entities import suspects_of
 from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView, original
 from models.redaction.policy.policy import RedactionPolicy
-from models.redaction.recognizers import Recognizer
+from models.redaction.recognizers.all import Recognizer
 from models.redaction.spans.operators import MASK, TAG_START
 from models.redaction.types import LAID_OUT, RedactionContext, Suspect
 from models.text import Entity, TextSource

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from phonenumbers.geodata.locale import LOCALE_DATA
-
+from models.redaction.lexicons.countries import COUNTRY_NAMES
 from models.redaction.lexicons.loader import ANY, languages, words
 from models.redaction.normalize.words import WORD
 from models.redaction.recognizers.address.street import kinds_of
@@ -30,7 +29,7 @@ _GOES_ON = re.compile(r"[^\W\d_A-Z][ ]$|,\s$|\n$")
 _LANGUAGES: Final = languages("streets")
 _COUNTRIES: Final = frozenset(
     (names[name[1:]] if name.startswith("*") else name).casefold()  # "*de" is the name in that language
-    for names in LOCALE_DATA.values()
+    for names in COUNTRY_NAMES.values()
     for code, name in names.items()
     if code in ("aa", *_LANGUAGES)
 ) | words(ANY, "countries")

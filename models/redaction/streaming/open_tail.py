@@ -17,7 +17,7 @@ from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.tokens import Token, Words, tokens_of
 from models.redaction.lexicons.loader import across
 from models.redaction.postprocess.expected_answer import expected_in
-from models.redaction.redactor import redacted_span
+from models.redaction.redacted_text import redacted_span
 from models.redaction.slots.filling import open_slot
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText

@@ -23,7 +23,7 @@ from models.redaction.itn.lexicon import Lexicon, lexicon_for
 from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.itn.tokens import Token, tokens_of
 from models.redaction.normalize.view import original
-from models.redaction.redactor import redacted_prefix, redacted_span, restore_redacted
+from models.redaction.redacted_text import redacted_prefix, redacted_span, restore_redacted
 from models.redaction.slots.filling import unsettled_from
 from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.streaming.early_words import AgreedHypothesis, may_release_more, release_early

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from models.redaction.redactor import redacted_span
+from models.redaction.redacted_text import redacted_span
 from models.redaction.types import Redaction
 from models.speech.types import RedactedWord, Transcript
 

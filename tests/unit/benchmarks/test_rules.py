@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 
 from benchmarks._rule_parts import components
-from models.redaction.recognizers import ALL
+from models.redaction.recognizers.all import ALL
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.recognizers.identity.identifiers import NATIONAL
 from models.redaction.slots import filling

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 from models.redaction.entities import ENTITY_TYPES, LABELS, PRIORITY
-from models.redaction.recognizers import ALL
+from models.redaction.recognizers.all import ALL
 
 PACKAGE = Path(__file__).parents[3] / "models" / "redaction"
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from models.redaction.normalize import view
 from models.redaction.normalize.invisible import without_invisible
-from models.redaction.redactor import LocalRedactor, redacted_prefix
+from models.redaction.redacted_text import redacted_prefix
+from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.open_tail import TailAwareRedactor
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.streaming.segments import redact_segments

@@ -14,7 +14,7 @@ import models.redaction
 from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import PatternRecognizer
 from models.redaction.patterns.regex_analysis import least_digits
-from models.redaction.recognizers import ALL
+from models.redaction.recognizers.all import ALL
 from models.redaction.types import RedactionContext
 from tests.unit.redaction.regex_cost import Endless, ways
 

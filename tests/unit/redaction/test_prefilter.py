@@ -12,7 +12,7 @@ from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
 from models.redaction.patterns.prefilter import Prefilter
 from models.redaction.patterns.regex_analysis import begins_with_digit
-from models.redaction.recognizers import ALL
+from models.redaction.recognizers.all import ALL
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 

@@ -13,7 +13,7 @@ from models.redaction.itn.cardinals import NUMERALS
 from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.pattern_recognizer import PatternRecognizer
 from models.redaction.patterns.prefilter import Prefilter
-from models.redaction.recognizers import ALL, ON_NUMERALS, Recognizer
+from models.redaction.recognizers.all import ALL, ON_NUMERALS, Recognizer
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from models.cancellation import Cancellation, Cancelled
 from models.errors import RedactionFailed
 from models.redaction.normalize.view import TextView
-from models.redaction.redactor import AT_ONCE, LocalRedactor, redacted_prefix, restore_redacted
+from models.redaction.redacted_text import redacted_prefix, restore_redacted
+from models.redaction.redactor import AT_ONCE, LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.redaction.normalize.view import keyed, original
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
 from models.redaction.patterns.required_literals import required_pieces
-from models.redaction.recognizers import ALL
+from models.redaction.recognizers.all import ALL
 
 
 @pytest.mark.parametrize(
