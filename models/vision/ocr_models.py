@@ -98,9 +98,12 @@ def load(options: OcrOptions, *, cuda: bool) -> Any:
 
 
 def _warm_up(ocr: Any) -> None:
-    """Load the three models now. RapidOCR would load them at the first picture with print."""
-    page = np.full((96, 320, 3), 255, np.uint8)
-    cv2.putText(page, "0123", (30, 70), cv2.FONT_HERSHEY_SIMPLEX, 2.0, (0, 0, 0), 4)
+    """Load the three models now. RapidOCR would load them at the first picture with print.
+
+    The page is square, because RapidOCR enlarges it until its shorter side has 736 pixels.
+    """
+    page = np.full((320, 320, 3), 255, np.uint8)
+    cv2.putText(page, "0123", (60, 180), cv2.FONT_HERSHEY_SIMPLEX, 2.0, (0, 0, 0), 4)
     image, record = ocr.preprocess_img(page)
     ocr.run_ocr_steps(image, record)
 

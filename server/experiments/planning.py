@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor, log, sqrt
 
-from scipy import stats
+from scipy import special
 
 from models.errors import InvalidInput
 from models.reasons import Reason
@@ -74,10 +74,10 @@ def plan(
     each, control, alpha = share / others, 1 - share, alpha / others
     compared = each + control
     variance = max(_variance(rate, min(1.0, max(0.0, changed)), each / compared) for changed in possible)
-    wanted = float(stats.norm.ppf(power))
+    wanted = float(special.ndtri(power))
     spread = mixture_width(1.0, alpha) + 1  # after as many units as were planned
     critical = sqrt(2 * spread / (spread - 1) * log(sqrt(spread) / alpha))
-    fixed = float(stats.norm.ppf(1 - alpha / 2))
+    fixed = float(special.ndtri(1 - alpha / 2))
     fewest = FEWEST_UNITS / min(each, control)
     sessions = ceil(round(max(fewest, variance * ((critical + wanted) / effect) ** 2 / compared), 6))
     return Plan(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scipy import stats
+from scipy import special
 
 RATIO_ALPHA: Final = 0.001
 """A fair split is called wrong in one of 1,000 looks. It is strict, because the check is repeated at each look."""
@@ -43,4 +43,5 @@ def check_ratio(counts: Sequence[int], weights: Sequence[float]) -> RatioCheck:
     if not total:
         return RatioCheck(1.0)
     expected = [total * weight / whole for weight in weights]
-    return RatioCheck(float(stats.chisquare(counts, expected).pvalue))
+    distance = sum((count - meant) ** 2 / meant for count, meant in zip(counts, expected, strict=True))
+    return RatioCheck(float(special.chdtrc(len(counts) - 1, distance)))  # scipy.stats takes 0.7 s to import
