@@ -57,7 +57,9 @@ def fingerprint(config: ClusterConfig) -> str:
         (config.weights_dir, config.state_key_path),
         config.image_pixels,
         config.redaction_policies,
-        added_model(config.speech.weights, Path(config.weights_dir)),  # one that replaced another of its name
+        # A model that replaced another of its name.
+        added_model(config.speech.weights, Path(config.weights_dir)),
+        added_model(config.speech.partial_weights, Path(config.weights_dir)),
         (config.traces.endpoint, config.traces.headers),
     )
     return hashlib.sha256(repr(built_from).encode()).hexdigest()[:16]

@@ -30,7 +30,7 @@ from models.speech.endpointing.chunking import Window, cut_pieces, cut_windows
 from models.speech.endpointing.sentence_end import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.muting.redact_recording import RedactedRecording, Transcribe, redact_recording
-from models.speech.types import Segment, SpeechOptions, Transcript
+from models.speech.types import Segment, SpeechEngine, SpeechOptions, Transcript
 from models.text import RawText
 from models.tracing.attributes import AUDIO_S, COMPUTE_S
 from models.tracing.names import SpanName
@@ -48,7 +48,7 @@ from ray_tasks.speech_steps import (
 )
 from ray_tasks.tracing import WorkerTraces
 from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow
-from ray_tasks.worker_metrics import CallMetrics, Recorder, Work
+from ray_tasks.worker_metrics import CallMetrics, RayRecorder, Recorder, Work
 from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
 Bytes = npt.NDArray[np.uint8]
@@ -71,14 +71,14 @@ class SpeechWorker:
     def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync, recorder: Recorder | None = None) -> None:
         speech, cache = config.speech, Path(config.weights_dir)
         weights = speech.weights or DEFAULT_WEIGHTS
-        self._engine = build_engine(
-            speech.engine,
-            cache,
-            cast(Device, speech.device),
-            speech.threads,
-            weights,
-            speech.at_once,
-        )
+        partial_weights = speech.partial_weights or weights
+
+        def engine(weights: str) -> SpeechEngine:
+            device = cast(Device, speech.device)
+            return build_engine(speech.engine, cache, device, speech.threads, weights, speech.at_once)
+
+        self._engine = engine(weights)
+        self._partial_engine = self._engine if partial_weights == weights else engine(partial_weights)
         self._vad = build_vad(cache)
         self._facts = EngineFacts(
             self._engine.name,
@@ -86,7 +86,9 @@ class SpeechWorker:
             fingerprint(config),
             on_cpu("Speech", self._engine.device, speech.device),
         )
+        recorder = RayRecorder() if recorder is None else recorder
         self._metrics = CallMetrics(self._engine.name, weights, recorder)
+        self._partial_metrics = CallMetrics(self._engine.name, partial_weights, recorder)
         self._key = load_or_create_key(Path(config.state_key_path))
         self._sealer = StateSealer(self._key)
         self._redact = ask_redaction
@@ -107,9 +109,9 @@ class SpeechWorker:
     async def step(self, expected: str, left_s: float, window: SpeechWindow, *, traceparent: str = "") -> SpeechStep:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
         cancellation = Cancellation(left_s)
-        work = Work.FINAL if window.final else Work.PARTIAL
+        work, metrics = (Work.FINAL, self._metrics) if window.final else (Work.PARTIAL, self._partial_metrics)
         call = self._traces.call(SpanName.SPEECH_STEP, traceparent)
-        with self._metrics.call(work), call, ErrorBoundary("speech"):
+        with metrics.call(work), call, ErrorBoundary("speech"):
             self._facts.require(expected)
             samples = samples_of(window.pcm)
             state = (
@@ -130,7 +132,7 @@ class SpeechWorker:
             except NoSpeech:
                 sealed_state = self._sealed_tail(state.tail) if window.final else window.sealed_state
                 return step_without_speech(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ)
-            self._metrics.recognized(work, transcript.audio_s, transcript.compute_s)
+            metrics.recognized(work, transcript.audio_s, transcript.compute_s)
             context = redaction_context(transcript.language, window)
             step = SpeechStep(
                 text=NO_TEXT,
@@ -202,9 +204,8 @@ class SpeechWorker:
     async def _transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
         with child_span(SpanName.SPEECH_RECOGNITION) as span:
             try:
-                transcript = await self._recognition.run(
-                    options.cancellation, self._engine.transcribe, samples, options
-                )
+                engine = self._partial_engine if options.quick else self._engine
+                transcript = await self._recognition.run(options.cancellation, engine.transcribe, samples, options)
             except NoSpeech as error:
                 span.fail(error, fault=False)
                 raise

@@ -41,6 +41,7 @@ class WorkerConfig:
     max_queued: int = 64
     engine: str = ""
     weights: str = ""
+    partial_weights: str = ""
     device: str = "auto"
 
 

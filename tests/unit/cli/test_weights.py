@@ -86,6 +86,10 @@ def test_the_server_needs_the_weights_of_its_engine(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("VESTIBULE_SPEECH__WEIGHTS", "whisper-tiny.en")
     wanted = ["whisper-tiny.en", "silero-vad", "rampart-pii", "name-lists", "yunet-faces"]
     assert needed_weights(load_settings()) == wanted
+    monkeypatch.setenv("VESTIBULE_SPEECH__PARTIAL_WEIGHTS", "whisper-tiny.en")
+    assert needed_weights(load_settings()) == wanted, "each once"
+    monkeypatch.setenv("VESTIBULE_SPEECH__WEIGHTS", "whisper-base")
+    assert needed_weights(load_settings()) == ["whisper-base", *wanted]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,23 @@ from models.text import RawText, Recognition, RecognizedWord
 from ray_tasks import speech_worker
 from ray_tasks.engine_info import fingerprint
 from ray_tasks.types import ClusterConfig, SpeechStep, SpeechWindow, WorkerConfig
-from ray_tasks.worker_metrics import Recorder
+from ray_tasks.worker_metrics import Recorder, WorkerMetric
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
 from tests.unit.vision.pictures import DATA
 
 PCM = np.zeros(SAMPLE_RATE_HZ, "<f4").tobytes()
+SCRIPTED = WorkerConfig(engine="scripted")
+
+
+class Recorded:
+    """A recorder that keeps which weights did which work."""
+
+    def __init__(self) -> None:
+        self.models: set[tuple[str, str]] = set()
+
+    def record(self, metric: WorkerMetric, value: float, tags: Mapping[str, str]) -> None:
+        self.models.add((tags["work"], tags["model"]))
 
 
 class WorkerHarness:
@@ -40,7 +52,9 @@ class WorkerHarness:
         texts: Sequence[str | RawText],
         patch: pytest.MonkeyPatch,
         recorder: Recorder | None = None,
+        speech: WorkerConfig = SCRIPTED,
     ) -> None:
+        self.engines: dict[str, ScriptedSpeech] = {}
         self.contexts: list[RedactionContext] = []
         self.batches: list[list[RawText]] = []
         redactor = LocalRedactor(WordListClassifier({"tarn": "GIVEN_NAME"}))
@@ -50,8 +64,9 @@ class WorkerHarness:
             self.batches.append(batch)
             return redactor.redact_many(batch, context)
 
-        def engine(*_settings: Any) -> ScriptedSpeech:
-            return ScriptedSpeech(texts)
+        def engine(*settings: Any) -> ScriptedSpeech:
+            built = self.engines[settings[4]] = ScriptedSpeech(texts)
+            return built
 
         def vad(*_settings: Any) -> ScriptedVad:
             return ScriptedVad()
@@ -60,7 +75,7 @@ class WorkerHarness:
         patch.setattr(speech_worker, "build_vad", vad)
         self.key = folder / "carry.key"
         config = ClusterConfig(
-            WorkerConfig(engine="scripted"),
+            speech,
             WorkerConfig(),
             WorkerConfig(),
             str(folder),
@@ -185,6 +200,26 @@ async def test_a_partial_counts_held_back_words_and_has_no_word_times(
     first, second = [await harness.step(final=False, word_times=True) for _ in range(2)]
     assert (first.text.value, first.held_back.words, first.held_back.stability) == ("", 2, 0.0)
     assert (second.held_back.words + len(second.text.value.split()), second.words) == (4, ())
+
+
+async def test_partials_may_have_weights_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    speech = replace(SCRIPTED, weights="large", partial_weights="small")
+    recorded = Recorded()
+    harness = WorkerHarness(tmp_path, ["The gate is open.", "It is."], monkeypatch, recorded, speech)
+    for final in (False, True, False, True):
+        await harness.step(final=final)
+    used = {name: [options.quick for options in engine.options] for name, engine in harness.engines.items()}
+    assert used == {"small": [True, True], "large": [False, False]}
+    assert recorded.models == {("partial", "small"), ("final", "large")}
+
+
+async def test_one_model_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for named in ("", "large"):
+        speech = replace(SCRIPTED, weights="large", partial_weights=named)
+        harness = WorkerHarness(tmp_path, ["The gate is open.", "It is."], monkeypatch, speech=speech)
+        await harness.step(final=False)
+        await harness.step()
+        assert [len(engine.options) for engine in harness.engines.values()] == [2]
 
 
 async def test_the_engine_is_stopped_when_the_caller_is_cancelled(
