@@ -36,6 +36,9 @@ HEADING = "WHO CAME IN TODAY"
 EVENT = "form_field_left"
 STREAMS = 4
 """Conversations at the same time."""
+TRIES = 10
+AGAIN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+"""Statuses after which an app sends the same events again, says docs/clients/README.md."""
 BADGE = (Planted("NAME", "Ines Ferreira", "", "badge"),)
 
 
@@ -186,8 +189,19 @@ async def _report_events(app: App, lines: list[Line], seen: Seen) -> None:
     ]
     for at in range(0, len(events), 100):
         batch = events[at : at + 100]
-        reply = seen.note(await app.funnel.RecordEvents(funnel_pb2.RecordEventsRequest(events=batch)))
-        assert reply.recorded_count == len(batch)
+        reply = seen.note(await _recorded(app, batch))
+        assert reply.recorded_count + reply.duplicate_count == len(batch)
+
+
+async def _recorded(app: App, batch: list[funnel_pb2.AppEvent]) -> funnel_pb2.RecordEventsResponse:
+    """Send a batch until it is recorded, as apps do: busy workers take longer than the server waits for them."""
+    for _ in range(TRIES):
+        try:
+            return await app.funnel.RecordEvents(funnel_pb2.RecordEventsRequest(events=batch))
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in AGAIN:
+                raise
+    raise AssertionError(f"The batch was not recorded in {TRIES} tries.")
 
 
 def compare_events(ledger: Path, lines: list[Line], seen: Seen) -> None:
