@@ -3,8 +3,8 @@
     python -m benchmarks.partial_weights [--finals whisper-base] [--partials whisper-tiny.en] [--runs 5]
 
 A Speech worker with its redactor, in this process, hears the first nine seconds of the spoken visit: a partial each
-half second, then the final. The runs take turns. Printed: the processor time of all partials of a run, in seconds, median;
-the ratio; and whether the finals are the same. It exits with 1 if they are not.
+half second, then the final. The runs take turns. Printed: the processor time of all partials of a run in seconds,
+median; the ratio; and whether the finals are the same. It exits with 1 if they are not.
 """
 
 from __future__ import annotations
