@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -148,6 +149,13 @@ def verify(names: tuple[str, ...]) -> None:
         click.echo(f"{name}: verified")
 
 
+def _licence(_context: click.Context, _option: click.Parameter, given: str) -> str:
+    """An SPDX expression has no other characters. The lists of licences are not compared: they change."""
+    if not re.fullmatch(r"[A-Za-z0-9.+() :-]{0,100}", given):
+        raise click.BadParameter("An identifier of SPDX is meant, such as MIT, Apache-2.0 or LicenseRef-own.")
+    return given
+
+
 def _verify(names: list[str], cache: Path) -> None:
     from models.weights.store import verify as verify_one
 
@@ -163,7 +171,9 @@ def _verify(names: list[str], cache: Path) -> None:
     type=click.Path(exists=True, path_type=Path),
     help="A checkpoint of openai-whisper (.pt), or a CTranslate2 folder.",
 )
-@click.option("--licence", default="", metavar="SPDX", help="Identifier of its licence, for the record.")
+@click.option(
+    "--licence", default="", metavar="SPDX", callback=_licence, help="Identifier of its licence, for the record."
+)
 def add(name: str, path: Path, licence: str) -> None:
     """Add a local Whisper model as NAME, after a check as if it were hostile. Then choose it with
     VESTIBULE_SPEECH__WEIGHTS.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from models.speech.adding.errors import invalid
 from models.speech.whisper.tensor_file import Tensor
 
@@ -38,6 +40,8 @@ def check_whisper(dims: Mapping[str, int], state: Mapping[str, Tensor]) -> None:
                 f"The tensor {name} does not have the shape of a Whisper of these dimensions, or is no float.",
                 "Quantized models cannot be added: convert the model with --quantization float16.",
             )
+        if not np.isfinite(state[name]).all():
+            raise invalid(f"The tensor {name} holds values that are no numbers.", "Train or convert the model again.")
     if len(state) > len(expected):
         raise invalid("The model has tensors that a Whisper does not have.")
 

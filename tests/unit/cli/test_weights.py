@@ -124,6 +124,8 @@ def test_a_model_of_ones_own_is_added_listed_verified_and_removed(
     added = run.invoke(cli, ["models", "add", "mine", "--path", str(checkpoint(tmp_path / "mine.pt"))])
     assert added.exit_code == 0, added.output
     assert "VESTIBULE_SPEECH__WEIGHTS=mine" in added.stdout
+    again = run.invoke(cli, ["models", "add", "other", "--path", str(tmp_path / "mine.pt"), "--licence", "MIT\nGPL"])
+    assert (again.exit_code, "such as MIT" in again.stderr) == (2, True)
     listed = {w["name"]: w for w in json.loads(run.invoke(cli, ["models", "list", "--json"]).stdout)}
     assert (listed["mine"]["added"], listed["mine"]["here"], listed["whisper-base"]["added"]) == (True, True, False)
     assert run.invoke(cli, ["models", "verify"]).stdout == "mine: verified\n"

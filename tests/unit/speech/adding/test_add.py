@@ -183,6 +183,14 @@ def is_whole_numbers(given: dict[str, Any]) -> None:
     given["model_state_dict"]["decoder.ln.weight"] = torch.zeros(64, dtype=torch.int8)
 
 
+def holds_no_number(given: dict[str, Any]) -> None:
+    given["model_state_dict"]["decoder.ln.weight"][3] = torch.nan
+
+
+def holds_infinity(given: dict[str, Any]) -> None:
+    given["model_state_dict"]["encoder.conv1.weight"][0, 0, 0] = -torch.inf
+
+
 def has_many_layers(given: dict[str, Any]) -> None:
     given["dims"]["n_text_layer"] = 10**9
 
@@ -207,6 +215,8 @@ def has_no_dimensions(given: dict[str, Any]) -> None:
         has_more,
         has_another_shape,
         is_whole_numbers,
+        holds_no_number,
+        holds_infinity,
         has_many_layers,
         has_no_heads,
         has_a_text_as_a_dimension,
