@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from models.cancellation import NEVER, Cancellation
-from models.media.samples import Samples
 from models.text import RawText, RedactedText
+
+if TYPE_CHECKING:
+    from models.media.samples import Samples  # with NumPy, which a process that only reads the ledger needs not
 
 
 @dataclass(frozen=True, slots=True)

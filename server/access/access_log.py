@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from models.errors import VestibuleError
 from server.access.audit import AuditAction, AuditEntry, AuditTrail, Outcome
 from server.access.caller import Caller
+from server.access.doors import Door
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
@@ -32,15 +32,6 @@ ANALYST: Final = "analyst"
 """Subject of whoever has the token of the endpoint for analysts."""
 MANY: Final = "many"
 """Subject of a row that stands for callers who are not told apart any more."""
-
-
-class Door(StrEnum):
-    """A way into the server that is no RPC."""
-
-    METRICS = "metrics"
-    QUACK = "quack"
-    SQL = "sql"
-    PORT = "port"
 
 
 @dataclass(frozen=True, slots=True)

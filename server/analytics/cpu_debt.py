@@ -20,7 +20,7 @@ class CpuDebt:
     """
 
     def __init__(self, longest_s: float) -> None:
-        self._most_s = QUERIES * longest_s
+        self._longest_s = longest_s
         self._debt_s = 0.0
         self._last: tuple[float, float, float] | None = None
 
@@ -35,5 +35,6 @@ class CpuDebt:
         last_now_s, last_used_s, last_admitted_s = self._last or (now_s, used_s, admitted_s)
         self._last = (now_s, used_s, admitted_s)
         allowed_s = admitted_s - last_admitted_s + FREE_SHARE * (now_s - last_now_s)
-        self._debt_s = max(-self._most_s, self._debt_s + used_s - last_used_s - allowed_s)
-        return self._debt_s > self._most_s
+        most_s = QUERIES * self._longest_s
+        self._debt_s = max(-most_s, self._debt_s + used_s - last_used_s - allowed_s)
+        return self._debt_s > most_s

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.errors import VestibuleError
 from models.private_files import read_or_create
-from server.access.access_log import Door
+from server.access.doors import Door
 from server.analytics.endpoint_config import EndpointConfig, QueryLimits
 from server.analytics.quack import free_port
 from server.analytics.snapshot import LedgerMark, delete_snapshots, mark_of

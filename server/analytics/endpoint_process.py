@@ -21,7 +21,7 @@ import duckdb
 
 from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
-from server.access.access_log import Door
+from server.access.doors import Door
 from server.analytics.catalogue import attach, detach, fence, open_catalogue, show_views
 from server.analytics.channel import Channel, Message
 from server.analytics.endpoint_config import EndpointConfig

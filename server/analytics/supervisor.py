@@ -12,7 +12,7 @@ import psutil
 
 from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
-from server.access.access_log import Door
+from server.access.doors import Door
 from server.analytics.channel import Channel, spawn
 from server.analytics.cpu_debt import CpuDebt
 from server.analytics.endpoint_config import EndpointConfig

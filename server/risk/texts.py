@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal
 
@@ -35,6 +36,12 @@ class FeatureText(BaseModel):
     help: Text = ""
 
 
+@cache
+def _texts() -> Mapping[str, FeatureText]:
+    given = load_strictly(files(__package__).joinpath("texts.yaml").read_text(encoding="utf-8"))
+    return TypeAdapter(Mapping[str, FeatureText]).validate_python(given)
+
+
 class RiskTexts:
     """The texts of all features.
 
@@ -43,8 +50,7 @@ class RiskTexts:
     """
 
     def __init__(self, report: ReportTexts) -> None:
-        given = load_strictly(files(__package__).joinpath("texts.yaml").read_text(encoding="utf-8"))
-        self._texts = TypeAdapter(Mapping[str, FeatureText]).validate_python(given)
+        self._texts = _texts()
         self._report = report
 
     def reason(self, feature: str, value: Value) -> str:

@@ -147,7 +147,9 @@ class OpenAiWhisperEngine(ChunkedEngine):
         from whisper.timing import find_alignment
 
         frames = max(2, samples * FRAMES_PER_S // SAMPLE_RATE_HZ)
+        threads = self._torch.get_num_threads()
         timings = find_alignment(self._model, self._tokenizer(result.language), result.tokens, features, frames)
+        self._torch.set_num_threads(threads)  # numba, which finds the path, sets this to all cores
         timed: list[tuple[int, float, float, float]] = []
         for word in timings:
             edges = np.linspace(word.start, word.end, len(word.tokens) + 1)

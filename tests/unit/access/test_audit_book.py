@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from models.errors import InvalidInput, Overloaded, Unavailable, VestibuleError
-from server.access.access_log import MANY, MOST_ALLOWED, MOST_DENIED, AccessLog, Door
+from server.access.access_log import MANY, MOST_ALLOWED, MOST_DENIED, AccessLog
 from server.access.audit import AuditAction, AuditTrail
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller
+from server.access.doors import Door
 from server.access.peer import parse_peer
 from server.ledger import audit as rows
 from server.ledger.audit import AuditFilter, AuditRow

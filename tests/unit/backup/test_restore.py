@@ -6,11 +6,11 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -33,11 +33,10 @@ Change = Callable[[Path], None]
 
 
 class Made:
-    """A backup with its keys."""
+    """A backup with its keys, in a folder of its own."""
 
-    def __init__(self, home: Home, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder, self.keys = folder / "b", folder / "keys.json"
-        home.backup(self.folder, self.keys)
         self.there = files_in(folder / "there")
 
     def open(self) -> OpenedBackup:
@@ -51,9 +50,27 @@ class Made:
         (self.folder / "manifest.json").write_text(json.dumps(manifest))
 
 
+class Template(NamedTuple):
+    """What each test gets a copy of: a backup, and the server that it is of."""
+
+    home: Home
+    backup: Made
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    folder = tmp_path_factory.mktemp("template")
+    home, backup = Home(folder / "home"), Made(folder)
+    home.backup(backup.folder, backup.keys)
+    yield Template(home, backup)
+    home.ledger.close()
+
+
 @pytest.fixture
-def made(home: Home, tmp_path: Path) -> Made:
-    return Made(home, tmp_path)
+def made(template: Template, tmp_path: Path) -> Made:
+    shutil.copytree(template.backup.folder, tmp_path / "b")
+    shutil.copy2(template.backup.keys, tmp_path)
+    return Made(tmp_path)
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
@@ -296,7 +313,8 @@ def test_keys_of_another_server_are_refused(made: Made) -> None:
         made.open()
 
 
-def test_a_key_of_the_spool_that_is_missing_is_told(made: Made, home: Home) -> None:
+def test_a_key_of_the_spool_that_is_missing_is_told(made: Made, template: Template) -> None:
+    home = template.home
     keys = json.loads(made.keys.read_bytes())
     mine = keys["spool"]
     keys["spool"] = []
@@ -366,7 +384,8 @@ def test_a_backup_of_an_older_schema_is_restored_and_migrated_at_the_start(tmp_p
 
 def test_the_chain_of_the_audit_is_verified_with_the_keys(home: Home, tmp_path: Path) -> None:
     home.ledger.write_now(lambda cursor: cursor.execute("UPDATE audit SET subject = 'key:victim' WHERE number = 2"))
-    made = Made(home, tmp_path)
+    made = Made(tmp_path)
+    home.backup(made.folder, made.keys)
     [problem] = made.open().problems([])
     assert problem.startswith("Audit: Row 2 was changed")
     assert list(open_backup(made.folder, None).problems([])) == [], "without keys nobody can tell"

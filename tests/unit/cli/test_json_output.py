@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +21,7 @@ from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.erasure import eraser
 from server.runtime.installation import load_or_create_installation_id
-from tests.unit.backup.conftest import Home
+from tests.unit.backup.conftest import Home, files_in
 from tests.unit.ledger.migrated import open_ledger
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -165,17 +167,27 @@ OF_A_SERVER: dict[str, list[str]] = {
 """Those that can only call one."""
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """The files of a server that does not run, nor does any other."""
-    made = Home(tmp_path / "home")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """What each test gets a copy of."""
+    made = Home(tmp_path_factory.mktemp("filled") / "home")
     made.ledger.close()
+    return made
+
+
+@pytest.fixture
+def home(filled: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The files of a server that does not run, nor does any other."""
+    made = copy.copy(filled)
+    made.home = tmp_path / "home"
+    made.files = files_in(made.home)
+    shutil.copytree(filled.home, made.home)
     port, quack_port = free_ports(2)
     monkeypatch.setenv("VESTIBULE_ADDRESS", f"127.0.0.1:{port}")
     monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(quack_port))
     monkeypatch.setenv("VESTIBULE_DATA_DIR", str(made.files.data_dir))
     monkeypatch.setenv("VESTIBULE_STATE_DIR", str(made.files.state_dir))
-    yield made
+    return made
 
 
 def commands_with_json(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator[str]:

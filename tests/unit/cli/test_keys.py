@@ -38,6 +38,7 @@ from server.runtime.lifecycle import Lifecycle
 from server.services.access import AccessService
 from server.setting_groups import LimitSettings
 from tests.fakes.gateway import FakeGateway
+from tests.unit.ledger.migrated import open_ledger
 
 
 class Installation:
@@ -74,7 +75,7 @@ class Installation:
         ready, ended, loops = Event(), asyncio.Event(), list[asyncio.AbstractEventLoop]()
 
         async def serve() -> None:
-            ledger = Ledger.open(self.data_dir / "ledger.duckdb")
+            ledger = open_ledger(self.data_dir / "ledger.duckdb")
             keys = ApiKeys(ledger, utc_now, AuditTrail(bytes(32), bytes(32), utc_now))
             await keys.load()
             keys.accept_operator_key(load_or_create_operator_key(self.state_dir))

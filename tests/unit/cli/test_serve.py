@@ -39,6 +39,7 @@ from server.services.admin import AdminService
 from server.setting_groups import ExperimentSettings, RedactionSettings, TlsSettings
 from server.settings import Settings
 from tests.certificates import issue
+from tests.unit.ledger.migrated import migrated_file, open_ledger
 
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
@@ -55,6 +56,15 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
             **changes,
         }
     )
+
+
+def with_ledger(settings: Settings) -> Settings:
+    """The same, with a ledger that needs no migration."""
+    migrated_file(settings.data_dir / "ledger.duckdb")
+    for folder in (settings.data_dir, settings.state_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    return settings
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +113,7 @@ def refused_with(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
 def test_unusable_settings_are_reported_in_one_line(
     changes: dict[str, Any], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert f"[{reason}]" in refused_with(settings_in(tmp_path, **changes), capsys)
+    assert f"[{reason}]" in refused_with(with_ledger(settings_in(tmp_path, **changes)), capsys)
 
 
 def test_tls_files_that_are_not_usable_are_reported_in_one_line(
@@ -185,14 +195,14 @@ def test_a_taken_port_is_reported_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     filled = json.loads(json.dumps(changes).replace("{}", str(taken_port)))
-    err = refused_with(settings_in(tmp_path, **filled), capsys)
+    err = refused_with(with_ledger(settings_in(tmp_path, **filled)), capsys)
     assert err.startswith(f"{named.format(taken_port)} is in use. [ADDRESS_IN_USE] ")
     assert variable in err
 
 
 def test_two_parts_of_the_server_cannot_share_a_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [port] = free_ports(1)
-    settings = settings_in(tmp_path, metrics_port=port, ray={"dashboard_port": port})
+    settings = with_ledger(settings_in(tmp_path, metrics_port=port, ray={"dashboard_port": port}))
     assert "[ADDRESS_IN_USE]" in refused_with(settings, capsys)
 
 
@@ -255,7 +265,7 @@ def test_a_ledger_that_another_server_holds_fails_before_ray_is_imported(tmp_pat
         " redaction={'policy_file': folder / 'policies.yaml'}))\n"
         "print(code, *{'ray', 'ctranslate2', 'cv2', 'onnxruntime', 'grpc', 'torch'} & set(sys.modules))"
     )
-    with closing(Ledger.open(tmp_path / "data" / "ledger.duckdb")):
+    with closing(open_ledger(tmp_path / "data" / "ledger.duckdb")):
         child = subprocess.run(
             [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
         )
@@ -287,7 +297,7 @@ def test_an_internal_failure_of_the_start_is_logged(
         raise error
 
     monkeypatch.setattr(server.app, "_serve", fails)
-    assert server.app.run(settings_in(tmp_path)) == 1
+    assert server.app.run(with_ledger(settings_in(tmp_path))) == 1
     out, err = capsys.readouterr()
     assert ("server_failed" in out + err) is logged
     last = err.splitlines()[-1]
@@ -322,7 +332,7 @@ def test_the_reason_of_a_failed_start_is_the_last_line_if_a_part_fails_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(server.wiring, "build_components", BadEnd(_fails_to_stop).build)
-    assert server.app.run(settings_in(tmp_path)) == 1
+    assert server.app.run(with_ledger(settings_in(tmp_path))) == 1
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1] == "Ray was not up. [CLUSTER_UNAVAILABLE] Do this."
     [failed] = [json.loads(line) for line in lines if "server_failed" in line]
@@ -350,6 +360,7 @@ def test_the_reason_of_a_failed_start_is_the_last_line_if_a_part_never_stops(tmp
         "server.wiring.build_components = t.BadEnd(t._never_stops).build\n"
         "server.app.run(t.settings_in(pathlib.Path(sys.argv[1])))\n"
     )
+    with_ledger(settings_in(tmp_path))
     child = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
     )
@@ -368,7 +379,7 @@ def test_a_running_server_makes_private_files_and_has_no_secrets_in_its_environm
 
     monkeypatch.setenv("VESTIBULE_LLM_API_KEY", "sesame-open")
     monkeypatch.setattr(server.app, "_serve", serves)
-    assert server.app.run(settings_in(tmp_path)) == 0
+    assert server.app.run(with_ledger(settings_in(tmp_path))) == 0
     assert seen == [0o600, False]
 
 
@@ -381,7 +392,7 @@ def test_a_start_says_at_once_that_it_takes_a_while(
         """Nothing."""
 
     monkeypatch.setattr(server.app, "_serve", serves)
-    assert server.app.run(settings_in(tmp_path), lambda: said.append(capsys.readouterr().err)) == 0
+    assert server.app.run(with_ledger(settings_in(tmp_path)), lambda: said.append(capsys.readouterr().err)) == 0
     [line] = [json.loads(line) for line in said[0].splitlines()]
     assert (line["event"], line["ready_in_about_s"]) == ("starting", 60)
 

@@ -18,6 +18,7 @@ from server.flows.definition import FlowDefinition
 from server.flows.progress import Answer, AnswerStatus, FieldState
 from server.ledger import answers, dead_letters, job_attempts, jobs, sessions, uploads
 from server.ledger.columns import Cursor, Row, fetch_all
+from server.ledger.integrity import catalogue
 from server.ledger.integrity.problems import Check
 from server.ledger.integrity.run import check_ledger
 from server.ledger.types import JobState, SessionState
@@ -26,6 +27,7 @@ from tests.fakes.guide import FLOWS, GUIDE
 from tests.unit.erasure.filled import Store, mark_of
 from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.migrated import newest_schema
 
 EVERYTHING = RetentionSettings(turns_days=30, artifacts_days=30, events_days=30, letters_days=30)
 
@@ -94,7 +96,8 @@ def test_each_kind_has_its_own_limit(store: Store, setting: str, gone: set[str])
 
 
 @pytest.mark.parametrize("setting", ["", "turns_days", "artifacts_days", "events_days", "sealed_days", "letters_days"])
-def test_what_is_left_breaks_no_rule_of_the_ledger(store: Store, setting: str) -> None:
+def test_what_is_left_breaks_no_rule_of_the_ledger(store: Store, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "made_anew", newest_schema)
     store.fill("old")
     at(store, 30.1)
     settings = RetentionSettings.model_validate({setting: 30}) if setting else EVERYTHING

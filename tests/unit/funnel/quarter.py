@@ -113,8 +113,8 @@ class _Session:
             "client_id": self._drawn["client"],
             "device_time": time if device else None,
             "took_s": properties.pop("took_s", None),
-            "properties": json.dumps(properties if device else {k: str(v) for k, v in properties.items()}),
-            "properties_meta": json.dumps(meta),
+            "properties": properties if device else {k: str(v) for k, v in properties.items()},
+            "properties_meta": meta,
         }
         self._tables["events"].append(row)
 

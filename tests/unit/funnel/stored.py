@@ -15,12 +15,13 @@ STAGES = (S.STARTED, S.IN_PROGRESS, S.AWAITING_APPROVAL, S.COMPLETED)
 
 
 def bulk(cursor: Cursor, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all have the same columns."""
+    """Insert rows that all have the same columns. JSON may be given as text, or as what it stands for."""
     if rows:
         types = {row[0]: row[1] for row in cursor.execute(f"DESCRIBE {table}").fetchall()}
         shape = json.dumps([{name: types[name] for name in rows[0]}])
         batch = f"SELECT UNNEST(r) FROM (SELECT unnest(from_json_strict(?::JSON, '{shape}')) AS r)"
-        parsed = [{k: json.loads(v) if types[k] == "JSON" else v for k, v in row.items()} for row in rows]
+        texts = {name for name in rows[0] if types[name] == "JSON"}
+        parsed = [{**row, **{k: json.loads(row[k]) for k in texts if isinstance(row[k], str)}} for row in rows]
         values = json.dumps(parsed, default=_text)
         cursor.execute(f"INSERT INTO {table} ({', '.join(rows[0])}) {batch}", [values])
 

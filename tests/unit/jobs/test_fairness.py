@@ -17,10 +17,12 @@ from server.ledger.jobs import new_job
 from server.ledger.types import JobRow
 from tests.eventually import eventually
 from tests.unit.jobs.conftest import World
+from tests.unit.ledger.copies import copy_row
 from tests.unit.ledger.makers import session
 
 MANY = 1_000
-ROUNDS = 12
+ROUNDS = 6
+"""More than there are places, so that each place is taken by both clients in turn."""
 QUIET = "quiet"
 
 
@@ -49,7 +51,7 @@ class Crowd:
     def __init__(self, world: World, busy_sessions: int) -> None:
         self.world = world
         self.handler = Held()
-        self.busy = [f"busy-{number}" for number in range(busy_sessions)]
+        self.busy_sessions = busy_sessions
         self.at_once = min(Held.concurrency, busy_sessions)
         """How many of the thousand run at the same time: one a session."""
 
@@ -57,11 +59,15 @@ class Crowd:
         """Queue the thousand, and wait until the first of them run."""
 
         def write(cursor: Cursor) -> None:
-            for name in (*self.busy, QUIET):
+            for name in ("busy-0", QUIET):
                 sessions.insert_or_get(cursor, session(name, client_id=name.partition("-")[0]))
-            for n in range(MANY):
-                name = self.busy[n % len(self.busy)]
-                jobs.enqueue(cursor, new_job(Held.kind, f"{n:04}", name, {}, "network", self.world.clock()))
+            first, _ = jobs.enqueue(cursor, new_job(Held.kind, "0000", "busy-0", {}, "network", self.world.clock()))
+            more = {"id": "'busy-' || n", "request_id": "'request-' || n"}
+            copy_row(cursor, "sessions", "busy-0", self.busy_sessions - 1, more)
+            more = {"id": "id || n", "key": "lpad(n::VARCHAR, 4, '0')"}
+            more |= {"session_id": f"'busy-' || (n % {self.busy_sessions})"}
+            more |= {"create_time": "create_time + n * INTERVAL '1 microsecond'"}
+            copy_row(cursor, "jobs", first.id, MANY - 1, more)
 
         await self.world.ledger.write(write)
         self.world.more_handlers = [self.handler]

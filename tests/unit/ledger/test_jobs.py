@@ -14,6 +14,7 @@ from server.ledger.dead_letters import DroppedLetters, LetterBounds
 from server.ledger.letter_filter import LetterFilter
 from server.ledger.needed_media import needed_spool_ids
 from server.ledger.types import DeadLetterRow, JobRow, JobState
+from tests.unit.ledger.copies import copy_row
 from tests.unit.ledger.makers import after, job, new_id, session
 
 
@@ -117,13 +118,17 @@ def test_clients_take_turns(cursor: Cursor) -> None:
 def test_a_thousand_uploads_of_a_client_delay_one_of_another_by_one_job(
     cursor: Cursor, sessions_of_the_busy: int
 ) -> None:
-    for number in range(sessions_of_the_busy):
-        sessions.insert_or_get(cursor, session(f"busy-{number}", client_id="busy"))
-    sessions.insert_or_get(cursor, session("quiet", client_id="quiet"))
-    _queue(cursor, *[job(f"busy-{n % sessions_of_the_busy}", at=n / 1_000) for n in range(1_000)])
+    for name in ("busy", "quiet"):
+        sessions.insert_or_get(cursor, session(f"{name}-0", client_id=name))
+    (first,) = _queue(cursor, job("busy-0"))
+    more = {"id": "'busy-' || n", "request_id": "'request-' || n"}
+    copy_row(cursor, "sessions", "busy-0", sessions_of_the_busy - 1, more)
+    more = {"id": "id || n", "key": "key || n", "create_time": "create_time + n * INTERVAL '1 millisecond'"}
+    more |= {"session_id": f"'busy-' || (n % {sessions_of_the_busy})"}
+    copy_row(cursor, "jobs", first.id, 999, more)
     running = _claim(cursor, at=10, limit=4)
     for at in (20, 30, 40):  # also when both were served shortly before
-        (quiet,) = _queue(cursor, job("quiet", at=at))
+        (quiet,) = _queue(cursor, job("quiet-0", at=at))
         job_ends.finish(cursor, running.pop(0), owner="me")
         assert _claim(cursor, at=at + 1, limit=1) == [quiet.id], "it is the next, whatever else waits"
         job_ends.finish(cursor, quiet.id, owner="me")

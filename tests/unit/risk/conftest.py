@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
 from server.risk import fitting
+from server.risk.features import STAGES
 from server.risk.fitting import Rules, fit
 from server.risk.model import RiskModel
 from server.risk.reading import PastSessions, read_past
@@ -32,19 +38,49 @@ def past_of(quarter: Quarter, path: object, now: datetime = END) -> PastSessions
         kept.close()
 
 
-def learnt(past: PastSessions, least: int = 100) -> RiskModel:
-    """What the server learns, but from fewer models with other weights."""
+def learnt(
+    past: PastSessions,
+    least: int = 100,
+    *,
+    stages: Sequence[SessionState] = STAGES,
+    again: int = 8,
+    most: int = fitting.MOST_MOMENTS,
+) -> RiskModel:
+    """What the server learns, but from fewer models with other weights.
+
+    Args:
+        past: What to learn from.
+        least: See ``Rules``.
+        stages: To learn; each costs seconds.
+        again: How often all is learnt again with other weights, at least 2. Only intervals and calibration need it.
+        most: Moments to draw. With half as many, the time is half, and what one cause adds is known less well.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "AGAIN", 8)
-        patch.setattr(fitting, "AGAIN_TREES", 4)
+        patch.setattr(fitting, "MOST_MOMENTS", most)
+        patch.setattr(fitting, "STAGES", tuple(stages))
+        patch.setattr(fitting, "AGAIN", again)
+        patch.setattr(fitting, "AGAIN_TREES", max(2, again // 2))
         return fit(past, Rules(IDLE_S, least), END)
 
 
-@pytest.fixture(scope="session")
-def past(tmp_path_factory: pytest.TempPathFactory) -> PastSessions:
-    return past_of(Quarter(2500, causes=CAUSES), tmp_path_factory.mktemp("risk") / "ledger.duckdb")
+@cache
+def simulated(seed: int = 1) -> PastSessions:
+    """A quarter with causes."""
+    with TemporaryDirectory() as folder:
+        return past_of(Quarter(2500, seed=seed, causes=CAUSES), Path(folder) / "ledger.duckdb")
+
+
+@cache
+def simulated_model() -> RiskModel:
+    """What was learnt from the first. Tests of several folders share it."""
+    return learnt(simulated())
 
 
 @pytest.fixture(scope="session")
-def model(past: PastSessions) -> RiskModel:
-    return learnt(past)
+def past() -> PastSessions:
+    return simulated()
+
+
+@pytest.fixture(scope="session")
+def model() -> RiskModel:
+    return simulated_model()

@@ -13,15 +13,19 @@ import psutil
 import pytest
 
 from models.errors import Unavailable
+from server.ledger.types import SessionState
 from server.risk.fit_process import fit_in_process, packed, unpacked
-from server.risk.fitting import MOST_OPEN, Rules, fit
+from server.risk.fitting import MOST_MOMENTS, MOST_OPEN, Rules, fit
 from server.risk.formula import logit
 from server.risk.model import Group, Risk, RiskModel, StageModel, StageStatus, assess
 from server.risk.properties import Value, property_feature
 from server.risk.reading import PastSessions
 from server.risk.states import draw_states
-from tests.unit.funnel.quarter import Quarter
-from tests.unit.risk.conftest import CAUSES, END, IDLE_S, learnt, past_of
+from tests.unit.funnel.quarter import BASE, Quarter
+from tests.unit.risk.conftest import END, IDLE_S, learnt, past_of, simulated
+
+NEVER = -50.0
+"""Log-odds."""
 
 
 def of(model: RiskModel, stage: str) -> StageModel:
@@ -50,17 +54,18 @@ def test_risks_are_calibrated_on_later_sessions(model: RiskModel, stage: str) ->
     assert quality.brier < quality.base_brier
 
 
-def test_intervals_hold_what_is_predicted_and_would_not_if_it_were_eight_points_off(
-    tmp_path: Path,
-) -> None:
-    """Over four quarters. Risks that are 8 points too high, or too low, do not pass."""
+def test_intervals_hold_what_is_predicted_and_would_not_if_it_were_eight_points_off(model: RiskModel) -> None:
+    """Over four quarters. Risks that are 8 points too high, or too low, do not pass.
+
+    Of three quarters, half of the moments are enough: of 80 intervals, 94 % hold what is predicted, and 68 % or 51 % if
+    it were off. With all moments it is 91 %, 64 % and 39 %.
+    """
     groups: list[Group] = []
     whole: list[Group] = []
-    for seed in (1, 2, 3, 4):
-        quarter = past_of(Quarter(2500, seed=seed, causes=CAUSES), tmp_path / f"{seed}.duckdb")
-        model = learnt(quarter, 50)
+    others = (learnt(simulated(seed), most=MOST_MOMENTS // 2) for seed in (2, 3, 4))
+    for found in (model, *others):
         for stage in ("STARTED", "IN_PROGRESS"):
-            quality = of(model, stage).quality
+            quality = of(found, stage).quality
             assert quality is not None
             groups += quality.groups
             whole.append(quality.whole)
@@ -81,7 +86,7 @@ def test_what_the_app_says_of_a_session_is_learnt_from(tmp_path: Path) -> None:
     causes = {1: lambda drawn: 2.5 * (drawn["network"] == "3g") + 1.0 * (drawn["network"] == "4g")}
     past = past_of(Quarter(2500, causes=causes), tmp_path / "ledger.duckdb")
     network = property_feature("app", "network")
-    model = learnt(past)
+    model = learnt(past, stages=[SessionState.STARTED])
     formula = of(model, "STARTED").formula
     assert formula is not None
     known: dict[str, Value] = {"idle_s": 10.0, "time_in_stage_s": 11.0, "app_events": 1.0}
@@ -91,7 +96,8 @@ def test_what_the_app_says_of_a_session_is_learnt_from(tmp_path: Path) -> None:
     found = assess(model, "STARTED", known | {network: "3g"})
     assert isinstance(found, Risk)
     assert network in [raised.feature for raised in found.raised]
-    without = learnt(replace(past, events=past.events | {"properties_meta": empty(past)}))
+    unsaid = replace(past, events=past.events | {"properties_meta": empty(past)})
+    without = learnt(unsaid, stages=[SessionState.STARTED], again=2)
     assert skill(model) > skill(without) + 0.02
 
 
@@ -152,7 +158,7 @@ def test_ends_that_follow_from_nothing_give_no_risk(past: PastSessions) -> None:
         ended = past.sessions["state_s"].max() + np.arange(past.number, dtype=float) * 0
         ends = random.choice(["ABANDONED", "COMPLETED"], len(state)).astype(object)
         shuffled = past.sessions | {"state": ends, "state_s": ended}
-        found = learnt(replace(past, sessions=shuffled))
+        found = learnt(replace(past, sessions=shuffled), again=2, most=MOST_MOMENTS // 2)
         statuses += [of(found, stage).status for stage in ("STARTED", "IN_PROGRESS")]
     assert statuses.count(StageStatus.NO_SKILL) >= 5
 
@@ -165,9 +171,10 @@ def test_the_model_is_the_same_after_a_way_through_json(model: RiskModel) -> Non
 
 
 async def test_the_same_sessions_give_the_same_model_in_a_process_of_its_own(tmp_path: Path) -> None:
-    small = await asyncio.to_thread(
-        past_of, Quarter(700, causes={1: lambda drawn: 2.0 * drawn["no_speech"]}), tmp_path / "ledger.duckdb"
-    )
+    """Nobody leaves the later stages, so there is one to learn."""
+    causes = {1: lambda drawn: 2.0 * drawn["no_speech"]}
+    quarter = Quarter(700, causes=causes, base=(BASE[0], NEVER, NEVER))
+    small = await asyncio.to_thread(past_of, quarter, tmp_path / "ledger.duckdb")
     found = await fit_in_process(small, IDLE_S, 50, END, 60)
     here = fit(small, Rules(IDLE_S, 50), END)
     assert of(found, "STARTED").status is of(here, "STARTED").status is StageStatus.READY

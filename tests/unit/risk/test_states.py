@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +22,18 @@ IDLE_S = 1800.0
 
 def stored(cursor: DuckDb, key: str, state: S, times: list[float], ended: float, stages: int = 1) -> None:
     """A session with an event at each time; its last stages are entered at the first times."""
-    bulk(cursor, "sessions", [session_row(key, state, opened=after(times[0]), ended=after(ended))])
+    store(cursor, [made(key, state, times, ended, stages)])
+
+
+def store(cursor: DuckDb, found: Iterable[tuple[Any, list[Any]]]) -> None:
+    """Many sessions at once, which is far faster than one after the other."""
+    rows, events = zip(*found, strict=True)
+    bulk(cursor, "sessions", rows)
+    bulk(cursor, "events", list(chain.from_iterable(events)))
+
+
+def made(key: str, state: S, times: list[float], ended: float, stages: int = 1) -> tuple[Any, list[Any]]:
+    """The rows of such a session, and of its events."""
     rows = [
         event_row(key, place, "stage_entered" if place < stages else "no_speech", after(at))
         | {"stage": STAGES[place] if place < stages else None}
@@ -27,7 +41,7 @@ def stored(cursor: DuckDb, key: str, state: S, times: list[float], ended: float,
     ]
     if state in {S.ABANDONED, S.REJECTED, S.COMPLETED}:
         rows.append(event_row(key, "end", "stage_entered", after(ended), stage=state))
-    bulk(cursor, "events", rows)
+    return session_row(key, state, opened=after(times[0]), ended=after(ended)), rows
 
 
 def past(cursor: DuckDb, at: float = 1_000_000.0, days: float = 90) -> PastSessions:
@@ -56,9 +70,9 @@ def test_a_moment_sees_nothing_that_comes_after_it(cursor: DuckDb) -> None:
 
 def test_the_chance_of_a_moment_does_not_depend_on_what_comes_later(cursor: DuckDb) -> None:
     """With one moment a session, the first moments of short sessions would be drawn far more often."""
-    for place in range(300):
-        stored(cursor, f"short{place}", S.ABANDONED, [0.0, 5000.0], 5000 + IDLE_S)
-        stored(cursor, f"long{place}", S.COMPLETED, [0.0, *(5000.0 + k for k in range(18))], 5000 + IDLE_S)
+    long = [0.0, *(5000.0 + k for k in range(18))]
+    store(cursor, (made(f"short{n}", S.ABANDONED, [0.0, 5000.0], 5000 + IDLE_S) for n in range(300)))
+    store(cursor, (made(f"long{n}", S.COMPLETED, long, 5000 + IDLE_S) for n in range(300)))
     found = drawn(cursor, most=2000)[S.STARTED]
     early = [at for at, since in zip(found.abandoned, found.features["time_in_stage_s"], strict=True) if since < 4999]  # type: ignore[operator]  # numbers
     assert len(early) > 100
@@ -83,8 +97,7 @@ def test_sessions_of_every_end_count_and_open_ones_are_told(cursor: DuckDb) -> N
 
 def test_only_sessions_that_had_their_time_count(cursor: DuckDb) -> None:
     """Of the newest sessions, those that ended fast are known and the others are not."""
-    for place in range(200):
-        stored(cursor, f"old{place}", S.ABANDONED, [0.0], IDLE_S)
+    store(cursor, (made(f"old{place}", S.ABANDONED, [0.0], IDLE_S) for place in range(200)))
     stored(cursor, "new", S.COMPLETED, [90_000.0], 90_010.0)
     assert past(cursor, at=90_020.0).number == 200
     assert past(cursor, at=90_000.0 + 2 * IDLE_S + 1).number == 201
@@ -98,8 +111,7 @@ def test_no_session_is_no_error(cursor: DuckDb) -> None:
 
 
 def test_large_properties_make_the_sample_smaller(cursor: DuckDb, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in range(200):
-        stored(cursor, f"s{place}", S.ABANDONED, [float(place)], place + IDLE_S)
+    store(cursor, (made(f"s{place}", S.ABANDONED, [float(place)], place + IDLE_S) for place in range(200)))
     cursor.execute(
         "UPDATE events SET device_time = server_time, properties = '{\"note\": \"' || repeat('a', 1000) || '\"}'"
     )
@@ -109,8 +121,7 @@ def test_large_properties_make_the_sample_smaller(cursor: DuckDb, monkeypatch: p
 
 
 def test_many_sessions_become_a_sample(cursor: DuckDb) -> None:
-    for place in range(300):
-        stored(cursor, f"s{place}", S.ABANDONED, [float(place)], place + IDLE_S)
+    store(cursor, (made(f"s{place}", S.ABANDONED, [float(place)], place + IDLE_S) for place in range(300)))
     found = read_past(cursor, NOW + timedelta(days=10), 90, IDLE_S, 100)
     assert 60 <= found.number <= 140
     assert set(found.events["session"]) == set(range(found.number))

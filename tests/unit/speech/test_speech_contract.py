@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from models.cancellation import Cancellation, Cancelled
 from models.errors import InvalidInput, NoSpeech, WeightsError
 from models.media.audio_decoder import decode
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import WindowPolicy
-from models.speech.engines import ENGINES, build_engine, build_vad
+from models.speech.engines import ENGINES, OPENAI_WHISPER, build_engine, build_vad
 from models.speech.types import SpeechEngine, SpeechOptions, Transcript
 from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
 from models.weights.store import locate
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.models
 
 ENGLISH = SpeechOptions(language="en")
 
+
+SILENCE_S = 2.0
 
 GPU_WAY = "ctranslate2, as on a GPU"
 """Without cached silence and the optional ONNX decoder."""
@@ -66,9 +69,17 @@ def greeting(data: Path) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def visit_by(built: Callable[[str], SpeechEngine], visit: Samples) -> Callable[[str], Transcript]:
-    """The visit as an engine hears it. It takes seconds, so tests share it."""
-    return cache(lambda name: built(name).transcribe(visit, ENGLISH))
+def long_clip(visit: Samples, greeting: Samples) -> Samples:
+    """Longer than a window: the visit, the greeting, and the visit again as far as the number to call."""
+    clip = np.concatenate([visit, greeting, visit[: 10 * SAMPLE_RATE_HZ]])
+    assert len(clip) > 32 * SAMPLE_RATE_HZ
+    return clip
+
+
+@pytest.fixture(scope="module")
+def long_by(built: Callable[[str], SpeechEngine], long_clip: Samples) -> Callable[[str], Transcript]:
+    """The long clip as an engine hears it. It takes seconds, so tests share it."""
+    return cache(lambda name: built(name).transcribe(long_clip, ENGLISH))
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +89,26 @@ def greeting_by(built: Callable[[str], SpeechEngine], greeting: Samples) -> Call
 
 
 @pytest.fixture(scope="module")
-def heard_visit(visit_by: Callable[[str], Transcript], name: str) -> Transcript:
-    return visit_by(name)
+def heard_long(long_by: Callable[[str], Transcript], name: str) -> Transcript:
+    return long_by(name)
 
 
 @pytest.fixture(scope="module")
 def heard_greeting(greeting_by: Callable[[str], Transcript], name: str) -> Transcript:
     return greeting_by(name)
+
+
+@pytest.fixture(scope="module")
+def timed_by(built: Callable[[str], SpeechEngine], visit: Samples) -> Callable[[str], Transcript]:
+    """The begin of the visit after some silence, with the times of its words."""
+    silence = np.zeros(int(SILENCE_S * SAMPLE_RATE_HZ), np.float32)
+    clip = np.concatenate([silence, visit[: 5 * SAMPLE_RATE_HZ]])
+    return cache(lambda name: built(name).transcribe(clip, replace(ENGLISH, word_times=True)))
+
+
+@pytest.fixture(scope="module")
+def heard_with_times(timed_by: Callable[[str], Transcript], name: str) -> Transcript:
+    return timed_by(name)
 
 
 @pytest.fixture(scope="module")
@@ -121,27 +145,19 @@ def test_a_short_clip_is_recognized(heard_greeting: Transcript, greeting: Sample
     assert 0.5 < segment.confidence <= 1
 
 
-def test_every_sentence_of_a_longer_clip_is_recognized(heard_visit: Transcript) -> None:
-    heard = heard_visit.text.reveal().lower()
+def test_every_sentence_of_a_longer_clip_is_recognized(heard_long: Transcript) -> None:
+    heard = heard_long.text.reveal().lower()
     for words in ("john carter", "riverside", "water meter", "call me", "example", "cubic"):
         assert words in heard
     assert "48217" in re.sub(r"\D", "", heard)
 
 
-def test_a_clip_longer_than_a_window_is_recognized_without_gap_or_repetition(
-    engine: SpeechEngine, visit: Samples, greeting: Samples
-) -> None:
-    clip = np.concatenate([visit, greeting, visit])
-    assert len(clip) > 40 * SAMPLE_RATE_HZ
-    heard = engine.transcribe(clip, ENGLISH)
+def test_a_clip_longer_than_a_window_is_recognized_without_gap_or_repetition(heard_long: Transcript) -> None:
+    heard = heard_long
     text = heard.text.reveal().lower()
-    assert {words: text.count(words) for words in ("my name is", "riverside", "call me", "meter reads", "cubic")} == {
-        "my name is": 3,
-        "riverside": 2,
-        "call me": 2,
-        "meter reads": 2,
-        "cubic": 2,
-    }
+    counts = {"my name is": 3, "riverside": 2, "call me": 2, "meter reads": 1, "cubic": 1}
+    assert {words: text.count(words) for words in counts} == counts
+    assert len(heard.segments) > 2
     assert all(s.end_s - s.start_s <= 30 for s in heard.segments)
     assert all(a.end_s <= b.start_s for a, b in pairwise(heard.segments))
     assert heard.segments[-1].end_s <= heard.audio_s
@@ -176,8 +192,8 @@ def test_clips_without_speech_raise_no_speech(engine: SpeechEngine, clip: Sample
         engine.transcribe(clip, ENGLISH)
 
 
-def test_the_language_is_detected(engine: SpeechEngine, visit: Samples) -> None:
-    assert engine.transcribe(visit[: 10 * SAMPLE_RATE_HZ], SpeechOptions()).language == "en"
+def test_the_language_is_detected(engine: SpeechEngine, greeting: Samples) -> None:
+    assert engine.transcribe(greeting, SpeechOptions()).language == "en"
 
 
 @pytest.mark.parametrize("language", ["xx", "english", ""])
@@ -187,35 +203,39 @@ def test_an_unknown_language_is_refused(engine: SpeechEngine, greeting: Samples,
     assert refused.value.reason == "UNKNOWN_LANGUAGE"
 
 
-def test_word_times_follow_the_speech(engine: SpeechEngine, greeting: Samples) -> None:
-    shift_s = 2.0
-    clip = np.concatenate([np.zeros(int(shift_s * SAMPLE_RATE_HZ), np.float32), greeting])
-    heard = engine.transcribe(clip, replace(ENGLISH, word_times=True))
+def test_word_times_follow_the_speech(heard_with_times: Transcript) -> None:
+    heard = heard_with_times
     words = [w for s in heard.segments for w in s.words]
     assert " ".join(w.text.reveal() for w in words) == heard.text.reveal()
     assert all(a.start_s <= b.start_s for a, b in pairwise(words))
-    assert all(shift_s - 0.5 <= w.start_s <= w.end_s <= heard.audio_s + 0.1 for w in words)
+    assert all(SILENCE_S - 0.5 <= w.start_s <= w.end_s <= heard.audio_s + 0.1 for w in words)
     (name,) = [w for w in words if "john" in w.text.reveal().lower()]
-    assert name.start_s == pytest.approx(shift_s + 1.6, abs=0.5)
+    assert name.start_s == pytest.approx(SILENCE_S + 1.6, abs=0.5)
 
 
-def test_every_word_is_rated_with_and_without_times(
-    engine: SpeechEngine, visit: Samples, heard_visit: Transcript
-) -> None:
-    for text in (heard_visit.text, engine.transcribe(visit, replace(ENGLISH, word_times=True)).text):
+def test_word_times_leave_the_number_of_threads(timed_by: Callable[[str], Transcript]) -> None:
+    """What finds the times of words takes all cores, and would leave it so for all later decoding."""
+    timed_by(OPENAI_WHISPER)
+    assert torch.get_num_threads() == 1
+
+
+def test_every_word_is_rated_with_and_without_times(heard_long: Transcript, heard_with_times: Transcript) -> None:
+    for text in (heard_long.text, heard_with_times.text):
         raw, words = text.reveal(), text.recognition.words
         assert [raw[w.start : w.end] for w in words] == raw.split()
         assert all(0 < w.confidence <= 1 for w in words)
         assert min(w.confidence for w in words) < text.recognition.confidence
 
 
-def test_words_under_noise_are_less_sure(engine: SpeechEngine, visit: Samples, heard_visit: Transcript) -> None:
+def test_words_under_noise_are_less_sure(engine: SpeechEngine, greeting: Samples, heard_greeting: Transcript) -> None:
+    """The noise is twice as loud as the speech. Each engine's median falls by 0.06 or more."""
+
     def median(heard: Transcript) -> float:
         return float(np.median([w.confidence for w in heard.text.recognition.words]))
 
     rng = np.random.default_rng(5)
-    noisy = visit + rng.normal(0, 0.5 * float(np.abs(visit).std()), len(visit)).astype(np.float32)
-    assert median(engine.transcribe(noisy, ENGLISH)) < median(heard_visit)
+    noisy = greeting + rng.normal(0, 2 * float(np.abs(greeting).std()), len(greeting)).astype(np.float32)
+    assert median(engine.transcribe(noisy, ENGLISH)) < median(heard_greeting)
 
 
 def test_both_engines_rate_the_same_words_alike(greeting_by: Callable[[str], Transcript]) -> None:
@@ -226,22 +246,23 @@ def test_both_engines_rate_the_same_words_alike(greeting_by: Callable[[str], Tra
     assert np.mean([abs(ours[word] - theirs[word]) for word in shared]) < 0.15
 
 
-def test_speech_is_recognized_with_a_vocabulary(engine: SpeechEngine, visit: Samples) -> None:
-    options = replace(ENGLISH, vocabulary=("Riverside", "cubic metres"))
-    assert "riverside" in engine.transcribe(visit, options).text.reveal().lower()
+def test_speech_is_recognized_with_a_vocabulary(engine: SpeechEngine, greeting: Samples) -> None:
+    """Without it, every engine writes "John"."""
+    options = replace(ENGLISH, vocabulary=("Jon Carter",))
+    assert "name is jon carter" in engine.transcribe(greeting, options).text.reveal().lower()
 
 
-def test_the_longest_vocabulary_leaves_room_for_the_transcript(engine: SpeechEngine, visit: Samples) -> None:
+def test_the_longest_vocabulary_leaves_room_for_the_transcript(engine: SpeechEngine, greeting: Samples) -> None:
     options = replace(ENGLISH, vocabulary=tuple(f"Riverside Lane {number}" for number in range(200)), quick=True)
-    assert engine.transcribe(visit[: 15 * SAMPLE_RATE_HZ], options).text.reveal()
+    assert engine.transcribe(greeting, options).text.reveal()
 
 
 def test_the_same_clip_gives_the_same_text(engine: SpeechEngine, greeting: Samples, heard_greeting: Transcript) -> None:
     assert engine.transcribe(greeting, ENGLISH).text.reveal() == heard_greeting.text.reveal()
 
 
-def test_both_engines_give_the_same_words(visit_by: Callable[[str], Transcript]) -> None:
-    texts = [visit_by(name).text.reveal() for name in ENGINES]
+def test_both_engines_give_the_same_words(long_by: Callable[[str], Transcript]) -> None:
+    texts = [long_by(name).text.reveal() for name in ENGINES]
     assert word_error(texts[0], texts[1]) <= 0.1
 
 
