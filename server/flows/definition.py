@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
@@ -183,6 +183,13 @@ class FlowDefinition(FlowPart):
         if problems:
             raise InconsistentFlow(problems)
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, changed. Pydantic would also copy what was derived from the values before, such as the digest."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in ("fields", "declared_events", "content", "digest"):
+            copy.__dict__.pop(name, None)
+        return copy
 
     @cached_property
     def fields(self) -> dict[str, FieldDefinition]:

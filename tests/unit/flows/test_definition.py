@@ -81,6 +81,17 @@ def test_a_flow_is_the_same_after_the_ledger() -> None:
         assert (again, again.digest) == (flow, flow.digest)
 
 
+def test_a_changed_copy_has_a_digest_and_fields_of_its_own() -> None:
+    flow = parse_flow(car())
+    known = (flow.digest, flow.content, list(flow.fields), flow.declared_events)
+    step = flow.steps[0].model_copy(update={"fields": flow.steps[0].fields[:1]})
+    changed = flow.model_copy(update={"steps": [step]})
+    again = FlowDefinition.model_validate_json(changed.content)
+    assert (changed.digest, list(changed.fields)) == (again.digest, list(again.fields))
+    assert changed.digest != flow.digest
+    assert (flow.digest, flow.content, list(flow.fields), flow.declared_events) == known
+
+
 def test_fields_steps_and_pictures_are_found() -> None:
     flow = parse_flow(car())
     assert list(flow.fields) == ["mileage", "fuel", "paid"]

@@ -41,13 +41,14 @@ async def suspects_of_one_client(world: World, handler: Beside, number: int, die
     await world.ledger.write(write)
     world.more_handlers.append(handler)
     await world.start()
-    while len(world.attempts) < number:
+    ended = 0
+    while ended < number:  # the runner begins the next ones by itself
         await eventually(lambda: len(handler.running) == min(handler.concurrency, number - len(world.attempts)))
         for attempt in list(handler.running.values()):
             attempt.set_result(died)
-        await eventually(lambda: not handler.running)
-        await eventually(lambda: not world.runner.running)
-        await world.runner.claim()
+            ended += 1
+        await eventually(lambda: len(world.attempts) == ended)  # noqa: B023 - awaited at once
+    await eventually(lambda: not world.runner.running)
 
 
 async def begin_next(world: World, handler: Beside) -> None:

@@ -16,6 +16,7 @@ from server.ledger import open_connection  # noqa: E402
 from server.ledger.columns import Cursor, count  # noqa: E402
 from server.ledger.postgres.errors import translate  # noqa: E402
 from server.ledger.postgres.ledger import PostgresLedger  # noqa: E402
+from tests.eventually import eventually  # noqa: E402
 from tests.unit.ledger.makers import NOW  # noqa: E402
 
 errors = psycopg.errors
@@ -151,7 +152,7 @@ async def test_while_postgres_takes_no_connections_writes_are_refused(
         except Unavailable:
             continue
     assert stored
-    assert one.health.refused_since is None
+    await eventually(lambda: one.health.refused_since is None)  # it is noted after the caller was told
 
 
 async def test_a_write_that_was_not_committed_is_gone_with_the_connection(
