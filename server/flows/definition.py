@@ -187,8 +187,9 @@ class FlowDefinition(FlowPart):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, changed. Pydantic would also copy what was derived from the values before, such as the digest."""
         copy = super().model_copy(update=update, deep=deep)
-        for name in ("fields", "declared_events", "content", "digest"):
-            copy.__dict__.pop(name, None)
+        for name, value in vars(FlowDefinition).items():
+            if isinstance(value, cached_property):
+                copy.__dict__.pop(name, None)
         return copy
 
     @cached_property
