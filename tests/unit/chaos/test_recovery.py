@@ -6,7 +6,7 @@ import asyncio
 
 from tests.chaos.clients import Clients
 from tests.chaos.plan import WORKERS, Act, Fault
-from tests.chaos.recovery import Prober, Recoveries
+from tests.chaos.recovery import WAIT_S, Prober, Recoveries
 from tests.chaos.seen import Seen
 
 
@@ -50,4 +50,4 @@ def test_each_kind_of_worker_has_a_line() -> None:
         "replica killed: speech",
     ]
     assert "8.0 s (median)" in recoveries.lines()[1]
-    assert recoveries.stuck == ["after 'GCS killed' it did not work for 180 s: redaction, speech, vision"]
+    assert recoveries.stuck == [f"after 'GCS killed' it did not work for {WAIT_S:.0f} s: redaction, speech, vision"]
