@@ -21,8 +21,8 @@ from server.access.authenticator import Authenticator
 from server.access.caller import Scope
 from server.access.jwks import KeySet
 from server.access.tokens import TokenVerifier
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.authenticate import Authenticate, observer
 from server.rpc.interceptors.base import Call
@@ -61,7 +61,7 @@ async def cpu_ms(calls: int = 2000) -> dict[str, float]:
         "Ed25519": OKPKey.generate_key("Ed25519", private=True),
     }
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger.open(Path(folder) / "ledger.duckdb")
+        ledger = EmbeddedLedger.open(Path(folder) / "ledger.duckdb")
         try:
             trail = AuditTrail(bytes(32), bytes(32), utc_now)
             access = AccessLog(ledger, trail, utc_now, window_s=AuditSettings().window_s)

@@ -16,8 +16,8 @@ from server.access.api_keys import ApiKeys
 from server.access.audit import AuditTrail
 from server.access.authenticator import Authenticator
 from server.access.caller import Scope
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors import interceptors
@@ -44,7 +44,7 @@ class Answers(session_pb2_grpc.SessionServiceServicer):
 
 async def microseconds(folder: Path) -> tuple[float, float]:
     """CPU of a call without and with authentication and limits; medians of rounds that take turns."""
-    ledger = Ledger.open(folder / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(folder / "ledger.duckdb")
     try:
         keys = ApiKeys(ledger, utc_now, AuditTrail(bytes(32), bytes(32), utc_now))
         _, key = await keys.create(client_id="app", scopes={Scope.APP}, label="bench", expire_time=None)

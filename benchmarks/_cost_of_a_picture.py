@@ -16,8 +16,8 @@ from PIL import Image
 from ray_tasks.types import Gateway
 from server.access.caller import Caller, Scope, acting_as
 from server.ledger import sessions
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.refusal_events import RefusalEvents
@@ -65,7 +65,7 @@ async def milliseconds(folder: Path) -> tuple[float, int]:
     content, settings = photograph(), Settings()
     keep_freed_memory()
     sha256 = hashlib.sha256(content).digest()
-    ledger, sandbox = Ledger.open(folder / "ledger.duckdb"), build_sandbox(settings.media, MANY, Metrics())
+    ledger, sandbox = EmbeddedLedger.open(folder / "ledger.duckdb"), build_sandbox(settings.media, MANY, Metrics())
     await sandbox.start()
     try:
         row = SessionRow(str(uuid.uuid4()), "app", str(uuid.uuid4()), SessionState.STARTED, utc_now(), utc_now())

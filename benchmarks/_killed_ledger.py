@@ -25,8 +25,8 @@ from typing import Final, cast
 from models.text import RedactedText
 from server.ledger import app_events, jobs, sessions
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import EventRow, SessionRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 
 TASKS: Final = 8
 LONGEST_S: Final = 0.5
@@ -124,7 +124,7 @@ def _all(reading: int) -> bytes:
 
 
 async def _write(path: Path, first: int, size: int, wal_kib: int, pipe: int) -> None:
-    ledger = Ledger.open(path)
+    ledger = EmbeddedLedger.open(path)
     now = utc_now()
     session = SessionRow(SESSION, "app", "request", SessionState.STARTED, now, now)
     await ledger.write(lambda cursor: sessions.insert_or_get(cursor, session))
@@ -162,7 +162,7 @@ def _one(number: int, size: int) -> Callable[[Cursor], None]:
 
 def _look(path: Path, pipe: int) -> None:
     began = time.perf_counter()
-    ledger = Ledger.open(path)
+    ledger = EmbeddedLedger.open(path)
     open_s = time.perf_counter() - began
     stored = asyncio.run(ledger.read(_stored))
     ledger.close()

@@ -12,8 +12,8 @@ from ray_tasks.supervised_gateway import SupervisedGateway
 from ray_tasks.supervisor import ClusterSupervisor
 from server.breakers import prober
 from server.cluster_config import cluster_config
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import Origin, utc_now
-from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.observability.metrics import Metrics
 from server.setting_groups import LlmSettings, UpstreamSettings
@@ -50,7 +50,7 @@ async def build_assistant(urls: list[str], scale: float, folder: Path, stack: As
         ),
     )
     settings.ledger_path.parent.mkdir(parents=True)
-    ledger = Ledger.open(settings.ledger_path)
+    ledger = EmbeddedLedger.open(settings.ledger_path)
     stack.callback(ledger.close)
     workers = SupervisedGateway(ClusterSupervisor(cluster_config(settings)))  # never started: nobody calls a worker
     upstreams = await build_upstreams(settings, ledger, Metrics(), workers, stack, utc_now)

@@ -44,8 +44,8 @@ from server.analytics.supervisor import Supervisor
 from server.cli.demo.processes import free_ports
 from server.ledger import app_events, sessions
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 
 TOKEN = "a-token-of-the-benchmark"
 QUERY = "FROM v_funnel"
@@ -63,7 +63,7 @@ def fill(cursor: Cursor) -> None:
     )
 
 
-def write(ledger: Ledger) -> float:
+def write(ledger: EmbeddedLedger) -> float:
     """Seconds of one durable write."""
     rows = make_events(1)
     began = time.perf_counter()
@@ -71,14 +71,14 @@ def write(ledger: Ledger) -> float:
     return time.perf_counter() - began
 
 
-def open_one(ledger: Ledger) -> None:
+def open_one(ledger: EmbeddedLedger) -> None:
     """A small change: one more session. A checkpoint moves up to 122,880 rows of a table that got a row."""
     now, name = utc_now(), str(uuid.uuid4())
     row = SessionRow(name, "app", name, SessionState.STARTED, now, now)
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
 
 
-def checkpoint(ledger: Ledger) -> None:
+def checkpoint(ledger: EmbeddedLedger) -> None:
     """Write the WAL into the file."""
     ledger.submit_between_commits(lambda: ledger.cursor().execute("CHECKPOINT")).result()
 
@@ -120,7 +120,7 @@ def renewals(endpoint: Supervisor, analyst: LiveConnection, *before: Callable[[]
     return f"{statistics.median(took) * 1e3:.0f} ms, {statistics.median(written) / 1e6:.1f} MB"
 
 
-def writes_for(ledger: Ledger, seconds: float) -> tuple[float, float]:
+def writes_for(ledger: EmbeddedLedger, seconds: float) -> tuple[float, float]:
     """Median and 95th percentile of durable writes, one after the other."""
     took: list[float] = []
     end = time.perf_counter() + seconds
@@ -129,7 +129,7 @@ def writes_for(ledger: Ledger, seconds: float) -> tuple[float, float]:
     return statistics.median(took), statistics.quantiles(took, n=20)[-1]
 
 
-def measure(ledger: Ledger, folder: Path, seconds: float) -> list[tuple[str, str]]:
+def measure(ledger: EmbeddedLedger, folder: Path, seconds: float) -> list[tuple[str, str]]:
     """All figures, as rows of the table."""
     held: list[float] = []
 
@@ -165,7 +165,7 @@ def measure(ledger: Ledger, folder: Path, seconds: float) -> list[tuple[str, str
     ]
 
 
-def _writes_beside_queries(ledger: Ledger, analyst: LiveConnection, seconds: float) -> tuple[float, float]:
+def _writes_beside_queries(ledger: EmbeddedLedger, analyst: LiveConnection, seconds: float) -> tuple[float, float]:
     over = threading.Event()
 
     def keep_asking() -> None:
@@ -194,7 +194,7 @@ def main() -> None:
             sys.exit(0 if _typed_beside_analysts.measure(Path(name)) else 1)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        ledger = Ledger.open(folder / "ledger" / "ledger.duckdb")
+        ledger = EmbeddedLedger.open(folder / "ledger" / "ledger.duckdb")
         ledger.write_now(open_session)
         while ledger.path.stat().st_size < arguments.gigabytes * 1e9:
             ledger.write_now(fill)

@@ -40,11 +40,12 @@ import duckdb
 from benchmarks._killed_ledger import kill_often
 from models.text import RedactedText
 from server.ledger import app_events, sessions
-from server.ledger.columns import DuckDb
+from server.ledger.columns import Cursor, DuckDb
 from server.ledger.connection import THREADS
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.migrate import migrate
+from server.ledger.transactional import Ledger
 from server.ledger.types import EventRow, SessionRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 
 BATCH = 100
 FULL = 1_000_000
@@ -111,7 +112,7 @@ def fill(connection: DuckDb) -> None:
     )
 
 
-def open_session(cursor: DuckDb) -> None:
+def open_session(cursor: Cursor) -> None:
     """Store the session that all events belong to."""
     now = utc_now()
     sessions.insert_or_get(cursor, SessionRow("session", "app", "request", SessionState.STARTED, now, now))
@@ -135,7 +136,7 @@ async def clients(ledger: Ledger, number: int, batch: int, seconds: float) -> tu
     return statistics.median(took), batch * len(took) / (time.perf_counter() - began)
 
 
-def rewriting(ledger: Ledger) -> tuple[float, float]:
+def rewriting(ledger: EmbeddedLedger) -> tuple[float, float]:
     """Write the ledger anew; returns seconds in which calls wait, and the size of the file in MiB."""
     began = time.perf_counter()
     asyncio.run(ledger.rewrite())
@@ -161,7 +162,7 @@ def opening(file: Path, copies: Path) -> float:
 
 def opened(folder: Path) -> tuple[float, float]:
     """Seconds to open the ledger after many small commits, and a plain DuckDB file after the same."""
-    ledger = Ledger.open(folder / "begun" / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(folder / "begun" / "ledger.duckdb")
     for number in range(BEGUN):
         ledger.write_now(begin_session(number))
     our_s = opening(ledger.path, folder / "our copy")
@@ -180,7 +181,7 @@ def measure(folder: Path, seconds: float, number: int) -> list[tuple[str, str, s
     """All figures, as rows of the table."""
     bare = bare_ledger(folder, "bare.duckdb")
     open_session(bare)
-    ledger = Ledger.open(folder / "ledger" / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(folder / "ledger" / "ledger.duckdb")
     ledger.write_now(open_session)
     bare_s, bare_single = bare_loop(bare, 1, seconds)
     our_s, _ = asyncio.run(clients(ledger, 1, 1, seconds))

@@ -25,8 +25,8 @@ from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope, acting_as
 from server.flows.catalogue import shipped_catalogue
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.records.approval import ApprovalRules
 from server.records.machine_words import MachineWords
 from server.records.pubsub import PubSub
@@ -78,7 +78,7 @@ def fill(cursor: Cursor, waiting: int, decided: int) -> None:
         cursor.execute(sql, {name: value for name, value in values.items() if f"${name}" in sql})
 
 
-def service(ledger: Ledger) -> ReviewService:
+def service(ledger: EmbeddedLedger) -> ReviewService:
     """The service over a ledger. It redacts nothing here, so it has no workers."""
     gateway: Any = None
     rules, trail = ApprovalRules(ApprovalSettings()), AuditTrail(bytes(32), bytes(32), utc_now)
@@ -100,7 +100,7 @@ async def medians_ms(call: Callable[[], Awaitable[object]], runs: int) -> tuple[
     return statistics.median(taken), statistics.median(worked)
 
 
-async def measure(ledger: Ledger, runs: int) -> dict[str, tuple[float, float]]:
+async def measure(ledger: EmbeddedLedger, runs: int) -> dict[str, tuple[float, float]]:
     """The medians by what is asked for."""
     served = service(ledger)
 
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=30)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger.open(Path(folder) / "ledger.duckdb", utc_now)
+        ledger = EmbeddedLedger.open(Path(folder) / "ledger.duckdb", utc_now)
         try:
             ledger.write_now(lambda cursor: fill(cursor, given.waiting, given.decided))
             with acting_as(REVIEWER):

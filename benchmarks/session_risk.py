@@ -40,8 +40,8 @@ import numpy.typing as npt
 from benchmarks._risk_quarter import BEGIN, DAYS, DESIGNS, IDLE_S, LOAN_IDLE_S, past_quarter, store_loans, store_quarter
 from server.ledger import sessions
 from server.ledger.columns import DuckDb
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionState
-from server.ledger.writer import Ledger
 from server.risk.features import FEATURES
 from server.risk.fit_process import fit_in_process
 from server.risk.fitting import MOST_MOMENTS, Rules, fit, pandas_unmarked
@@ -67,7 +67,7 @@ class Stored:
 def stored(fill: Callable[[DuckDb], datetime | None], idle_s: float, days: float = DAYS + 10) -> Stored:
     """Write sessions into a new ledger and read them as the server does."""
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger.open(Path(folder) / "ledger.duckdb")
+        ledger = EmbeddedLedger.open(Path(folder) / "ledger.duckdb")
         try:
             now = asyncio.run(ledger.write(fill)) or END
             past = asyncio.run(ledger.read(lambda cursor: read_past(cursor, now, days, idle_s)))
@@ -176,7 +176,7 @@ def _held(model: RiskModel, stage: str, states: StageStates) -> str:
 def cost(number: int) -> dict[str, float]:
     """What a call and a model cost."""
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger.open(Path(folder) / "ledger.duckdb")
+        ledger = EmbeddedLedger.open(Path(folder) / "ledger.duckdb")
         asyncio.run(ledger.write(lambda cursor: store_quarter(cursor, DESIGNS["plain"], number, 1)))
         cursor = ledger.cursor()
         began = time.process_time()

@@ -39,8 +39,8 @@ from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope, acting_as
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 from server.records.refusal_events import RefusalEvents
 from server.records.remembered_texts import RememberedTexts
 from server.services.funnel import FunnelService
@@ -116,11 +116,11 @@ class Shop:
     """The service over a fresh ledger, in this process."""
 
     def __init__(self, redactor: LocalRedactor, folder: Path) -> None:
-        self.ledger = Ledger.open(folder / "ledger.duckdb")
+        self.ledger = EmbeddedLedger.open(folder / "ledger.duckdb")
         self.workers = LocalWorkers(redactor=redactor)
         trail = AuditTrail(bytes(32), bytes(32), utc_now)
         self.service = FunnelService(
-            self.ledger, self.workers, utc_now, trail, refusals=RefusalEvents(self.ledger, utc_now)
+            self.ledger, self.workers, utc_now, trail, views=self.ledger, refusals=RefusalEvents(self.ledger, utc_now)
         )
         self.sessions = [self._session() for _ in range(SESSIONS)]
 

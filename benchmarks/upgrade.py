@@ -20,11 +20,11 @@ from pathlib import Path
 
 import duckdb
 
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.integrity.run import check_ledger
 from server.ledger.migrate import migrate
 from server.ledger.migrations import ALL
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 
 EVENTS_OF_SESSION = 50
 SESSIONS = """INSERT INTO sessions (id, client_id, request_id, state, create_time, update_time, stage_time, language,
@@ -49,7 +49,7 @@ def main() -> None:
         _fill(path, given.events, given.schema)
         print(f"{given.events} events, schema {given.schema}, {path.stat().st_size / 1e6:.0f} MB")
         _timed("cp", lambda: shutil.copy(path, path.with_name("copy")))
-        _timed("migrated", lambda: Ledger.open(path).close())
+        _timed("migrated", lambda: EmbeddedLedger.open(path).close())
         _timed("read", path.read_bytes)
         _timed("checked", lambda: _check(path))
 

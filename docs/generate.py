@@ -34,9 +34,9 @@ from server.access.scopes import SCOPES
 from server.cli.main import cli
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.all_views import ALL_VIEWS
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.table_schema import SqlMacro, SqlView
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.event_catalogue import EVENTS
 from server.setting_groups import ClamavSettings, LimitSettings
@@ -246,7 +246,7 @@ def upload_checks_page() -> str:
     [Limits](../operating/limits.md#uploads) has the figures.
     """
     # The steps are only described, so none of them needs its ledger, nor the scanner a daemon.
-    ledger, limits, scanner = cast("Ledger", None), LimitSettings(), ClamavSettings(mode="required")
+    ledger, limits, scanner = cast("EmbeddedLedger", None), LimitSettings(), ClamavSettings(mode="required")
     scan = build_malware_scan(scanner, limits, ledger, Metrics(), utc_now)
     steps = default_checks(limits, UploadQuota(ledger, limits, utc_now), cast("MediaCleaner", None), scan)
     rows = [

@@ -379,16 +379,28 @@ class Reason(ReasonRow):
     LEDGER_CONFLICT = "LEDGER_CONFLICT", Status.UNAVAILABLE, "Two writes met; try again."
     LEDGER_CONSTRAINT = "LEDGER_CONSTRAINT", Status.INTERNAL, "A row breaks a rule of the ledger; a defect of ours."
     LEDGER_COPY_DIFFERS = "LEDGER_COPY_DIFFERS", Status.INTERNAL, "A copy of the ledger was not whole; it was not used."
+    LEDGER_DRIVER_MISSING = (
+        "LEDGER_DRIVER_MISSING",
+        Status.INVALID_ARGUMENT,
+        "The settings name a database of PostgreSQL, and its driver is not installed.",
+    )
     LEDGER_FULL = (
         "LEDGER_FULL",
         Status.RESOURCE_EXHAUSTED,
         "The disk of the ledger is full; nothing that was accepted is lost. RetryInfo says when to try again.",
     )
     LEDGER_INTERRUPTED = "LEDGER_INTERRUPTED", Status.UNAVAILABLE, "A query of the ledger was interrupted."
+    LEDGER_IN_POSTGRESQL = (
+        "LEDGER_IN_POSTGRESQL",
+        Status.FAILED_PRECONDITION,
+        "PostgreSQL holds the ledger, and this works on the embedded file alone.",
+        "Use the tools of PostgreSQL: docs/operating/postgresql.md.",
+    )
     LEDGER_IO = "LEDGER_IO", Status.UNAVAILABLE, "The disk of the ledger refuses."
     LEDGER_LOCKED = "LEDGER_LOCKED", Status.UNAVAILABLE, "Another process holds the ledger; one server at a time."
     LEDGER_MEMORY = "LEDGER_MEMORY", Status.UNAVAILABLE, "The ledger ran out of memory."
     LEDGER_NEWER = "LEDGER_NEWER", Status.INTERNAL, "The ledger was written by a newer release."
+    LEDGER_NOT_EMPTY = "LEDGER_NOT_EMPTY", Status.FAILED_PRECONDITION, "The database of PostgreSQL has rows already."
     LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder has no ledger."
     LEDGER_OLDER = "LEDGER_OLDER", Status.INTERNAL, "The ledger has an older schema, and nothing may be changed now."
     LEDGER_QUERY = "LEDGER_QUERY", Status.INTERNAL, "The ledger did not take a statement; a defect of ours."

@@ -16,11 +16,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server.ledger.writer import Ledger
+from server.ledger.opened import Ledgers, opened
 from server.observability.log import configure, get_logger
 from server.observability.metrics_endpoint import metrics_token, serve_metrics
 from server.observability.standard_error import say
@@ -63,23 +63,25 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
     end_reason = EndReason()
     try:
         check_settings(settings)
-        with closing(Ledger.open(settings.ledger_path)) as ledger:
+        with opened(settings.ledger_path, settings.ledger_url) as ledgers:
             check_ports(settings)
+            if settings.ledger_url and settings.embedded_path.exists():
+                log.warning("embedded_ledger_not_used", hint="`vestibule ledger copy` copies it into PostgreSQL.")
             log.info("starting", ready_in_about_s=USUAL_START_S)
             fetch_weights()
             forget_secrets()
-            asyncio.run(_serve(settings, ledger, end_reason))
+            asyncio.run(_serve(settings, ledgers, end_reason))
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the operator is told
         end_reason.note(error)
     return end_reason.tell()
 
 
-async def _serve(settings: Settings, ledger: Ledger, end_reason: EndReason) -> None:
+async def _serve(settings: Settings, ledgers: Ledgers, end_reason: EndReason) -> None:
     began = time.monotonic()
     end_requested = asyncio.Event()
     _install_signal_handlers(end_requested)
     async with AsyncExitStack() as stack:
-        starting = asyncio.ensure_future(_start(settings, ledger, stack))
+        starting = asyncio.ensure_future(_start(settings, ledgers, stack))
         ending = asyncio.ensure_future(end_requested.wait())
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
@@ -106,7 +108,7 @@ def _install_signal_handlers(end_requested: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, end_requested.set)
 
 
-async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> tuple[str, str, str]:
+async def _start(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack) -> tuple[str, str, str]:
     """Build and start everything; the stack stops in reverse order what was started.
 
     Returns:
@@ -114,7 +116,7 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
     """
     from server.wiring import build_components  # imports the engines
 
-    components = await build_components(settings, ledger, stack)
+    components = await build_components(settings, ledgers, stack)
 
     def on_step(step: Step) -> None:
         log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
@@ -134,6 +136,9 @@ async def _start(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> t
         stop_metrics = serve_metrics(registry, settings.metrics_port, token, on_refused)
         stack.push_async_callback(asyncio.to_thread, stop_metrics)
     # Before Ray, which may be away for long: these need the ledger alone.
+    if components.mirror is not None:
+        await components.mirror.round()  # else a report would lack what it has not read yet
+        _in_background(stack, components.mirror.run())
     await asyncio.to_thread(components.analysts.start)
     stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
     _in_background(stack, components.housekeeping.run())

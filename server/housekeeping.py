@@ -10,8 +10,8 @@ from typing import Protocol
 from models.errors import InternalError, NotFound, VestibuleError
 from server.ledger import streams as stream_rows
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.sessions import Sessions
 from server.uploads.service import UploadService

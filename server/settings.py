@@ -42,6 +42,7 @@ from server.setting_groups import (
     FlowSettings,
     FunnelReportSettings,
     LabelSettings,
+    LedgerSettings,
     LimitSettings,
     LlmSettings,
     MediaSettings,
@@ -115,6 +116,7 @@ class Settings(BaseSettings):
     clamav: ClamavSettings = ClamavSettings()
     auth: AuthSettings = AuthSettings()
     media: MediaSettings = MediaSettings()
+    ledger: LedgerSettings = LedgerSettings()
     events: EventSettings = EventSettings()
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
@@ -166,8 +168,18 @@ class Settings(BaseSettings):
 
     @property
     def ledger_path(self) -> Path:
-        """The DuckDB file."""
+        """The DuckDB file: the ledger, or the mirror of PostgreSQL."""
+        return self.data_dir / "mirror.duckdb" if self.ledger_url else self.embedded_path
+
+    @property
+    def embedded_path(self) -> Path:
+        """The DuckDB file of a ledger that is not in PostgreSQL."""
         return self.data_dir / "ledger.duckdb"
+
+    @property
+    def ledger_url(self) -> str:
+        """The database of PostgreSQL that holds the ledger; empty for the embedded file."""
+        return self.ledger.url.get_secret_value()
 
     @property
     def spool_dir(self) -> Path:

@@ -17,6 +17,7 @@ import pytest
 MISSING = "PostgreSQL or its driver is not installed; see the extra `dev` in pyproject.toml"
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=40")
 """The files are thrown away, so nothing needs to be on the disk."""
+_DURABLE = ("shared_buffers=256MB", "max_connections=40")
 
 _END = """cat > /dev/null
 server=$(head -n 1 "$0/data/postmaster.pid" 2> /dev/null)
@@ -59,8 +60,12 @@ def skip_without_postgres() -> None:
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
-    """Run a server on a socket in a folder of its own; yields the URL of a database, with ``{}`` for its name."""
+def postgres_server(*, durable: bool = False) -> Iterator[str]:
+    """Run a server on a socket in a folder of its own; yields the URL of a database, with ``{}`` for its name.
+
+    Args:
+        durable: Whether a commit waits for the disk.
+    """
     programs, user = _programs(), _user()
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="vestibule-postgres-"))
@@ -70,7 +75,14 @@ def postgres_server() -> Iterator[str]:
         if user is not None and not programs.is_relative_to("/usr"):  # the other user may not enter our folders
             programs = _copied(programs, folder / "programs")
         data = folder / "data"
-        options = [f"-c{setting}" for setting in (*_QUICK, "listen_addresses=", f"unix_socket_directories={folder}")]
+        options = [
+            f"-c{setting}"
+            for setting in (
+                *(_DURABLE if durable else _QUICK),
+                "listen_addresses=",
+                f"unix_socket_directories={folder}",
+            )
+        ]
 
         def run(program: str, *arguments: str) -> None:
             command = [str(programs / program), *arguments]

@@ -263,9 +263,9 @@ ORDER = {
     "models.speech": "types muting endpointing whisper adding engines",
     "server": (
         "validators times key_places languages observability runtime flows ledger sealed funnel experiments alerts "
-        "reports breakers llm setting_groups risk settings access rpc records tls preflight cluster_config analytics "
-        "sandbox uploads erasure backup housekeeping jobs streaming services grpc_server console wiring app doctor cli "
-        "operations"
+        "reports breakers llm setting_groups risk settings access rpc records mirror tls preflight cluster_config "
+        "analytics sandbox uploads erasure backup housekeeping jobs streaming services grpc_server console wiring app "
+        "doctor cli operations"
     ),
 }
 """The folders and files of a package from the lowest to the highest. One may import those before it only."""

@@ -21,8 +21,9 @@ WITHOUT_WHEEL = "openai-whisper"
 
 
 def wanted(pyproject: str) -> list[str]:
-    """The dependencies of the package, without those of development."""
-    return list(tomllib.loads(pyproject)["project"]["dependencies"])
+    """The dependencies of the package with the driver of PostgreSQL, without those of development."""
+    project = tomllib.loads(pyproject)["project"]
+    return [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
 
 
 def locked_version(lock: str, name: str) -> str:

@@ -18,8 +18,8 @@ from models.errors import VestibuleError
 from server.access.audit import AuditAction, AuditEntry, AuditTrail, Outcome
 from server.access.caller import Caller
 from server.access.doors import Door
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 
 log = get_logger("audit")

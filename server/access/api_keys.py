@@ -21,8 +21,8 @@ from server.ledger import api_keys
 from server.ledger.api_keys import ApiKeyRow
 from server.ledger.columns import Cursor
 from server.ledger.locks import lock_row
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 
 log = get_logger("api_keys")

@@ -16,8 +16,8 @@ from server.access.audit_check import AuditReport, verify
 from server.access.audit_head import AuditHead
 from server.ledger import audit as rows
 from server.ledger.audit import AuditFilter, AuditRow
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.setting_groups import AuditSettings
 

@@ -14,7 +14,7 @@ from server.access.audit_head import read_head
 from server.ledger import audit as rows
 from server.ledger.audit import START, AuditPosition, AuditRow
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.transactional import Ledger
 
 MOST_FAULTS = 100
 """So many faults are described; further ones are counted."""

@@ -21,7 +21,7 @@ from server.access.caller import INTERNAL
 from server.ledger import audit as rows
 from server.ledger.audit import START, AuditPosition
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.transactional import Ledger
 from server.observability.log import describe, get_logger
 
 log = get_logger("audit")

@@ -17,8 +17,8 @@ from server.access.jwks import KeySet, file_source, http_source
 from server.access.operator_key import load_or_create_operator_key
 from server.access.peer import Peer
 from server.access.tokens import Keys, SharedSecret, TokenVerifier
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.settings import Settings
 
 LONGEST_CREDENTIAL: Final = 8192

@@ -14,7 +14,7 @@ from server.analytics.endpoint_config import EndpointConfig, QueryLimits
 from server.analytics.quack import free_port
 from server.analytics.snapshot import LedgerMark, delete_snapshots, mark_of
 from server.analytics.supervisor import Decisions, Supervisor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.observability.log import describe, get_logger
 from server.records.status import Component
 from server.setting_groups import QuackSettings
@@ -26,7 +26,7 @@ SNAPSHOT_FOLDER = "analysts"
 MARK_TIMEOUT_S = 4.0
 
 
-def mark_between_commits(ledger: Ledger) -> LedgerMark:
+def mark_between_commits(ledger: EmbeddedLedger) -> LedgerMark:
     """A mark of now, made on the writer's thread.
 
     Raises:
@@ -51,7 +51,7 @@ class AnalystEndpoint:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: EmbeddedLedger,
         settings: QuackSettings,
         state_dir: Path,
         on_decision: Decisions = lambda door, denied: None,

@@ -14,7 +14,8 @@ from models.reasons import Reason
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.analytics.snapshot import LedgerMark, mark_of
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
+from server.ledger.opened import refuse_postgres
 from server.runtime.file_lock import WAIT_S, held_soon
 from server.uploads.spool import Spool
 
@@ -36,22 +37,26 @@ class FilesHold:
         wait_s: How long to wait for it.
         monotonic: Seconds of a clock that never goes back.
         look_s: See ``LOOK_S``.
+        url: Of PostgreSQL, where that holds the ledger.
     """
 
     def __init__(
         self,
         spool: Spool,
-        ledger: Ledger,
+        ledger: EmbeddedLedger,
         audit: AuditBook,
         alone: asyncio.Lock,
         wait_s: float = WAIT_S,
         monotonic: Callable[[], float] = time.monotonic,
         look_s: float = LOOK_S,
+        *,
+        url: str = "",
     ) -> None:
         self._spool = spool
         self._ledger = ledger
         self._audit = audit
         self._alone = alone
+        self._url = url
         self._wait_s = wait_s
         self._monotonic = monotonic
         self._look_s = look_s
@@ -69,7 +74,9 @@ class FilesHold:
 
         Raises:
             Overloaded: BACKUP_BUSY.
+            Conflict: LEDGER_IN_POSTGRESQL.
         """
+        refuse_postgres(self._url, "A backup")
         async with held_soon(self._alone, self._wait_s):
             await self._audit.record(AuditAction.BACKUP, ("ledger", ""))
             self._spool.keep()

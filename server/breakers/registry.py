@@ -10,8 +10,8 @@ from models.reasons import Reason
 from server.breakers.breaker import AsyncBreaker, judge_error
 from server.breakers.store import BreakerStore
 from server.breakers.types import BreakerBounds, BreakerChange, BreakerSnapshot, BreakerState, Outcome
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.observability.metrics import Metrics
 

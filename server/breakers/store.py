@@ -12,8 +12,8 @@ from server.breakers.types import BreakerChange, BreakerState, ChangeCause
 from server.ledger import breakers, jobs, server_events
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 
 log = get_logger("breakers")

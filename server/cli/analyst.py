@@ -47,10 +47,12 @@ def folder_options(command: Command) -> Command:
 
 
 def ledger_settings(port: int | None, state_dir: Path | None, data_dir: Path | None) -> Settings:
-    """The settings, overridden by the options."""
+    """The settings, overridden by the options. A folder that is named has an embedded ledger."""
     from server.cli.config import load_settings
 
     overrides: dict[str, Any] = {} if port is None else {"quack": {"port": port}}
+    if data_dir is not None:
+        overrides["ledger"] = {"url": ""}
     folders = {"state_dir": state_dir, "data_dir": data_dir}
     return load_settings(overrides | {name: path for name, path in folders.items() if path is not None})
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
 
     from server.access.audit import AuditTrail
-    from server.ledger.writer import Ledger
+    from server.ledger.transactional import Ledger
 
 PAGE_SIZE = 500
 VERIFY_TIMEOUT_S = 600.0

@@ -71,9 +71,11 @@ def backup(
       vestibule backup ./copy --data-dir ./data --state-dir ./state
     """
     from server.cli.analyst import ledger_settings
+    from server.ledger.opened import refuse_postgres
 
     stopped = stopped_server(address, state_dir, data_dir)
     settings = ledger_settings(None, state_dir, data_dir) if stopped is None else stopped.settings
+    refuse_postgres(settings.ledger_url, "A backup")
     if stopped is not None:
         stopped.require_ledger()
     if stopped is None:

@@ -18,7 +18,7 @@ from server.cli.remote import address_option, connected
 from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
 if TYPE_CHECKING:
-    from server.ledger.writer import Ledger
+    from server.ledger.transactional import Ledger
 
 TIMEOUT_S = 600.0
 """Longest wait; the server writes its whole ledger anew."""
@@ -170,8 +170,11 @@ def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: boo
     target = ErasureTarget(ErasureScope(scope), value)
 
     async def forget_copies() -> None:
-        """Delete the copies for analysts, which a server that was killed leaves."""
+        """Delete the copies for analysts, which a server that was killed leaves; and a mirror, which is made anew."""
         await asyncio.to_thread(delete_snapshots, settings.state_dir / SNAPSHOT_FOLDER)
+        if settings.ledger_url:
+            settings.ledger_path.unlink(missing_ok=True)
+            settings.ledger_path.with_name(f"{settings.ledger_path.name}.wal").unlink(missing_ok=True)
 
     async def run(ledger: Ledger) -> dict[str, Any]:
         audit_key = load_or_create_key(settings.state_dir)

@@ -164,9 +164,9 @@ def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportRes
     from server.services.funnel import count_funnel
     from server.services.funnel_analysis import Analysis
 
-    stopped.require_ledger()
+    stopped.require_views()
     analysis = Analysis.of_settings(stopped.settings)
-    with stopped.opened(migrates=False) as ledger:
+    with stopped.opened_views(migrates=False) as ledger:
         return asyncio.run(count_funnel(ledger, request, client_pseudonym(stopped), analysis))
 
 

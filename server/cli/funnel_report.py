@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from server.funnel.drop_offs import DropOff
     from server.funnel.report import FunnelReport
     from server.funnel.wording import Wording
-    from server.ledger.writer import Ledger
+    from server.ledger.long_reads import Reads
 
 ANALYSIS_TIMEOUT_S = 120.0
 _WIDTH = 100
@@ -125,15 +125,15 @@ def _of_files(stopped: StoppedServer, request: GetReportRequest) -> GetReportRes
     from server.services.funnel import count_funnel
     from server.services.funnel_analysis import Analysis
 
-    async def counted(ledger: Ledger) -> GetReportResponse:
+    async def counted(ledger: Reads) -> GetReportResponse:
         pseudonym = client_pseudonym(stopped)
         report = await count_funnel(ledger, request, pseudonym, analysis)
         report.analysis.CopyFrom(await analysis.run(ledger, request, pseudonym))
         return report
 
-    stopped.require_ledger()
+    stopped.require_views()
     analysis = Analysis.of_settings(stopped.settings)
-    with stopped.opened(migrates=False) as ledger:
+    with stopped.opened_views(migrates=False) as ledger:
         return asyncio.run(counted(ledger))
 
 

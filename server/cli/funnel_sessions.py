@@ -139,11 +139,11 @@ def lister(
     from server.services.funnel_analysis import Analysis
     from server.services.funnel_lists import SessionLists, list_behind
 
-    stopped.require_ledger()
+    stopped.require_views()
     lists, analysis = SessionLists(), Analysis.of_settings(stopped.settings)
 
     def of_files(request: ListFunnelSessionsRequest) -> ListFunnelSessionsResponse:
-        with stopped.opened(migrates=False) as ledger:
+        with stopped.opened_views(migrates=False) as ledger:
             pseudonym = client_pseudonym(stopped)
             return asyncio.run(list_behind(ledger, request, pseudonym, lists=lists, analysis=analysis))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from server.access.api_keys import ApiKeys
     from server.ledger.api_keys import ApiKeyRow
-    from server.ledger.writer import Ledger
+    from server.ledger.transactional import Ledger
     from server.settings import Settings
 
 T = TypeVar("T")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from models.errors import VestibuleError
+from models.errors import NotFound, VestibuleError
 from models.reasons import Reason
 from server.cli.output import FAILED, Failure, show_fields, show_json, show_table
 from server.cli.stopped_server import one_folder
@@ -23,9 +24,9 @@ NOT_LOOKED_AT = 2
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.group(short_help="Check the ledger of a stopped server, or bring it to the newest schema.")
+@click.group(short_help="Check the ledger of a stopped server, upgrade it, or copy it into PostgreSQL.")
 def ledger() -> None:
-    """Check the ledger of a stopped server, or bring it to the newest schema.
+    """Check the ledger of a stopped server, bring it to the newest schema, or copy it into PostgreSQL.
 
     docs/operating/upgrade.md says how to upgrade and how to go back.
 
@@ -33,6 +34,7 @@ def ledger() -> None:
     Examples:
       vestibule ledger check
       vestibule ledger migrate --dry-run
+      vestibule ledger copy
     """
 
 
@@ -105,9 +107,9 @@ def migrate(
       vestibule ledger migrate --backup /backups/before-upgrade --keys /safe/vestibule-keys.json
       vestibule ledger migrate --no-backup
     """
+    from server.ledger.embedded import EmbeddedLedger
     from server.ledger.types import utc_now
     from server.ledger.waiting import schema_of_stopped, waiting_after
-    from server.ledger.writer import Ledger
 
     if no_backup and backup is not None:
         raise click.UsageError("Give one of --backup and --no-backup.")
@@ -118,8 +120,49 @@ def migrate(
     waiting = waiting_after(before)
     if waiting and not dry_run:
         _make_backup(settings, waiting, backup, keys_file, no_backup=no_backup)
-        Ledger.open(settings.ledger_path, utc_now).close()
+        EmbeddedLedger.open(settings.ledger_path, utc_now).close()
     _show_migrated(before, waiting, None if dry_run else backup, dry_run=dry_run, as_json=as_json)
+
+
+@ledger.command(short_help="Copy the embedded ledger of a stopped server into PostgreSQL.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def copy(as_json: bool) -> None:
+    """Copy the embedded ledger of a stopped server into the empty database that VESTIBULE_LEDGER__URL names.
+
+    The file is not changed. The copy is whole, or nothing is copied. Then start the server with the same folders: they
+    have its keys, its spool and its pictures. docs/operating/postgresql.md says more.
+
+    \b
+    Examples:
+      VESTIBULE_LEDGER__URL=postgresql://vestibule@db.internal/vestibule vestibule ledger copy
+    """
+    from server.cli.analyst import ledger_settings
+    from server.ledger.embedded import EmbeddedLedger
+    from server.ledger.opened import require_driver
+    from server.ledger.types import utc_now
+    from server.runtime.folders import refuse_unfinished_restore
+
+    settings = ledger_settings(None, None, None)
+    if not settings.ledger_url:
+        raise click.UsageError("Set VESTIBULE_LEDGER__URL to the database that the ledger is copied into.")
+    path = settings.embedded_path
+    if not path.exists():
+        raise NotFound(f"There is no {path.name} in {path.parent}.", reason=Reason.LEDGER_NOT_FOUND)
+    refuse_unfinished_restore(settings.data_dir)
+    require_driver()
+    from server.ledger.postgres.copy_in import copy_in
+
+    def tell(table: str, rows: int) -> None:
+        click.echo(f"{table}: {rows}", err=True)
+
+    with closing(EmbeddedLedger.open(path, migrates=False)) as opened, closing(opened.cursor()) as cursor:
+        copied = copy_in(cursor, settings.ledger_url, settings.data_dir, utc_now, tell)
+    if as_json:
+        show_json({"rows": copied})
+    else:
+        click.echo(
+            f"Copied {sum(copied.values())} rows of {len(copied)} tables. Start the server with the same folders."
+        )
 
 
 def _settings(data_dir: Path | None, state_dir: Path | None, *, both: bool = False) -> Settings:
@@ -127,14 +170,16 @@ def _settings(data_dir: Path | None, state_dir: Path | None, *, both: bool = Fal
 
     Raises:
         InvalidInput: FOLDER_UNNAMED, one was named, and both are needed.
-        Conflict: RESTORE_UNFINISHED.
+        Conflict: RESTORE_UNFINISHED, LEDGER_IN_POSTGRESQL.
     """
     from server.cli.analyst import ledger_settings
+    from server.ledger.opened import refuse_postgres
     from server.runtime.folders import refuse_unfinished_restore
 
     if both and (data_dir is None) is not (state_dir is None):
         raise one_folder(*(("--state-dir", "--data-dir") if data_dir is None else ("--data-dir", "--state-dir")))
     settings = ledger_settings(None, state_dir, data_dir)
+    refuse_postgres(settings.ledger_url, "The command")
     refuse_unfinished_restore(settings.data_dir)
     return settings
 

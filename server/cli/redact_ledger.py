@@ -41,14 +41,16 @@ def redact_stored_texts(
     from server.analytics.snapshot import delete_snapshots
     from server.cli.analyst import ledger_settings
     from server.cli.weights import ensure_weights
+    from server.ledger.embedded import EmbeddedLedger
+    from server.ledger.opened import refuse_postgres
     from server.ledger.rewrite import rewrite
     from server.ledger.types import utc_now
-    from server.ledger.writer import Ledger
     from server.records.redact_again import LedgerRedaction
     from server.settings import prepare_process
 
     prepare_process()
     settings = ledger_settings(None, state_dir, data_dir)
+    refuse_postgres(settings.ledger_url, "The command")
     if not settings.ledger_path.exists():
         raise NotFound(
             f"There is no ledger in {settings.data_dir}.",
@@ -61,7 +63,7 @@ def redact_stored_texts(
             reason=Reason.STATE_KEY_NOT_FOUND,
             hint="Name the server's folder with --state-dir. With another key, hashes and numbers would begin anew.",
         )
-    ledger = Ledger.open(settings.ledger_path, utc_now, migrates=not dry_run)
+    ledger = EmbeddedLedger.open(settings.ledger_path, utc_now, migrates=not dry_run)
     try:
         if not dry_run:
             # A server that was killed leaves copies for analysts; they have the old texts.

@@ -56,6 +56,7 @@ def restore_backup(
     from server.backup.noted import note
     from server.backup.sources import ServerFiles
     from server.cli.analyst import ledger_settings
+    from server.ledger.opened import refuse_postgres
     from server.ledger.types import utc_now
 
     if (keys_file is None) is not without_keys:
@@ -63,6 +64,7 @@ def restore_backup(
     if (data_dir is None) is not (state_dir is None):
         raise one_folder(*(("--state-dir", "--data-dir") if data_dir is None else ("--data-dir", "--state-dir")))
     settings = ledger_settings(None, state_dir, data_dir)
+    refuse_postgres(settings.ledger_url, "A restore")
     opened = open_backup(folder, keys_file)
     _refuse_problems(opened, settings)
     if not check:

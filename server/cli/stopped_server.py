@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,10 +19,12 @@ from server.cli.remote import CALL_TIMEOUT_S, Endpoint, endpoint
 from server.cli.tls_problems import tls_problem
 
 if TYPE_CHECKING:
-    from server.ledger.writer import Ledger
+    from server.ledger.embedded import EmbeddedLedger
+    from server.ledger.transactional import Ledger, TransactionalLedger
     from server.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Opened = TypeVar("Opened", bound="TransactionalLedger[Any]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,15 @@ class StoppedServer:
 
     def require_ledger(self) -> None:
         """Make sure that there is a ledger.
+
+        Raises:
+            NotFound: LEDGER_NOT_FOUND.
+        """
+        if not self.settings.ledger_url:
+            self.require(self.settings.ledger_path)
+
+    def require_views(self) -> None:
+        """Make sure that there is a file with views: the ledger, or the mirror of PostgreSQL.
 
         Raises:
             NotFound: LEDGER_NOT_FOUND.
@@ -63,16 +75,42 @@ class StoppedServer:
         """The ledger, which is made if it does not exist.
 
         Args:
+            migrates: Whether to bring an older one up to date. One in PostgreSQL always is.
+
+        Raises:
+            Failure: LEDGER_LOCKED, a server holds it all the same.
+        """
+        if not self.settings.ledger_url:
+            with self.opened_views(migrates=migrates) as file:
+                yield file
+            return
+        from server.ledger.opened import require_driver
+
+        require_driver()
+        from server.ledger.postgres.ledger import PostgresLedger
+
+        with self._closing(partial(PostgresLedger.open, self.settings.ledger_url, alone=True)) as ledger:
+            yield ledger
+
+    @contextmanager
+    def opened_views(self, *, migrates: bool = True) -> Iterator[EmbeddedLedger]:
+        """The file with views: the ledger, which is made if it does not exist, or the mirror of PostgreSQL.
+
+        Args:
             migrates: Whether to bring an older one up to date.
 
         Raises:
             Failure: LEDGER_LOCKED, a server holds it all the same.
         """
-        from server.ledger.types import utc_now
-        from server.ledger.writer import Ledger
+        from server.ledger.embedded import EmbeddedLedger
 
+        with self._closing(partial(EmbeddedLedger.open, self.settings.ledger_path, migrates=migrates)) as ledger:
+            yield ledger
+
+    @contextmanager
+    def _closing(self, open_: Callable[[], Opened]) -> Iterator[Opened]:
         try:
-            ledger = Ledger.open(self.settings.ledger_path, utc_now, migrates=migrates)
+            ledger = open_()
         except Unavailable as error:
             if error.reason is not Reason.LEDGER_LOCKED:
                 raise

@@ -102,8 +102,8 @@ def _of_files(stopped: StoppedServer) -> Ask:
     from server.services.funnel import session_timeline
 
     def ask(request: GetSessionTimelineRequest) -> GetSessionTimelineResponse:
-        stopped.require_ledger()
-        with stopped.opened(migrates=False) as ledger:
+        stopped.require_views()
+        with stopped.opened_views(migrates=False) as ledger:
             return asyncio.run(session_timeline(ledger, request, INTERNAL))
 
     return ask

@@ -1,4 +1,4 @@
-"""Whether this release can use the ledger. It is opened for reading, and not migrated."""
+"""Whether this release can use the ledger. It is only read, and not migrated."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from models.errors import VestibuleError
 from models.reasons import Reason
+from server.doctor.postgres import check_postgres
 from server.doctor.results import Finding, Level, Situation, ok, problem, refused
 from server.ledger.copied import opened_copy
 from server.ledger.migrate import require_newest
@@ -16,9 +17,11 @@ SUBJECT: Final = "ledger"
 
 
 def check_ledger(situation: Situation) -> Iterator[Finding]:
-    """Look at the schema of a ledger that nobody uses; else say who uses it."""
+    """Look at the schema of a file that nobody uses, else say who uses it; or look at PostgreSQL."""
     path, user = situation.settings.ledger_path, situation.user
-    if not path.exists():
+    if situation.settings.ledger_url:
+        yield from check_postgres(situation)
+    elif not path.exists():
         yield ok(SUBJECT, "There is none yet; the first start makes it.")
     elif situation.server is not None:
         yield ok(SUBJECT, f"It is in use by the running server, {user}, which brought it to its own schema.")

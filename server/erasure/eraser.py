@@ -16,8 +16,8 @@ from server.ledger import erasure
 from server.ledger.columns import Cursor
 from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
 from server.ledger.locks import lock_deletion, lock_letters, lock_sessions
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.runtime.file_lock import WAIT_S, held_soon
 from server.uploads.spool import Spool, is_uuid

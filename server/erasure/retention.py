@@ -15,8 +15,8 @@ from server.ledger import job_attempts, retention
 from server.ledger.columns import Cursor
 from server.ledger.locks import lock_deletion, lock_letters
 from server.ledger.retention import EVERY_FLOW, FlowVersion
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, SessionState
-from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.records.status import Component
 from server.setting_groups import RetentionSettings

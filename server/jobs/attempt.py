@@ -26,8 +26,8 @@ from server.jobs.job_ends import JobEnds
 from server.jobs.types import Completion, Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger import job_attempts, jobs
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, JobRow
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 
 log = get_logger("jobs")

@@ -15,8 +15,8 @@ from server.jobs.read_picture import ReadPicture
 from server.jobs.read_recording import ReadRecording
 from server.jobs.types import Handler
 from server.jobs.write_reply import WriteReply
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.types import Assistant
 from server.records.guide import Guide

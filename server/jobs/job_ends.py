@@ -20,8 +20,8 @@ from server.jobs.types import Completion, Handler, JobOutcome
 from server.ledger import dead_letters, job_attempts, job_ends, jobs
 from server.ledger.columns import Cursor
 from server.ledger.locks import lock_letters, lock_sessions
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, DeadLetterRow, JobRow, JobState
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.events import Value
 

@@ -17,8 +17,8 @@ from server.ledger import events, jobs, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
 from server.ledger.picture_labels import PictureLabel
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, JobRow, SessionRow, UploadRow
-from server.ledger.writer import Ledger
 from server.llm.labeller import VISION_API
 from server.llm.labels import Labeller
 from server.llm.shown_picture import may_be_shown, shown_picture

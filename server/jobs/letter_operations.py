@@ -15,8 +15,8 @@ from server.ledger import letter_operations as rows
 from server.ledger.columns import Cursor
 from server.ledger.letter_filter import LetterFilter
 from server.ledger.letter_operations import LetterOperation, OperationProgress
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 
 log = get_logger("dead_letters")

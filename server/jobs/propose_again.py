@@ -10,8 +10,8 @@ from models.reasons import Reason
 from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import sessions
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, JobRow, RecommendationState, SessionRow, SessionState
-from server.ledger.writer import Ledger
 from server.records.proposal_jobs import PROPOSE_AGAIN
 from server.records.recommender import Recommender
 

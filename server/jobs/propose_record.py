@@ -6,8 +6,8 @@ from typing import Any
 
 from models.errors import Conflict
 from server.jobs.types import NOTHING, Completion, Handler
+from server.ledger.transactional import Ledger
 from server.ledger.types import JobRow, RecommendationRow
-from server.ledger.writer import Ledger
 from server.records.proposal_jobs import PROPOSE_RECORD
 from server.records.recommender import Recommender
 

@@ -13,8 +13,8 @@ from ray_tasks.types import Gateway
 from server.jobs.read_upload import DECRYPTED, ReadResult, ReadUpload
 from server.ledger import picture_lines
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Artifact, Clock, JobRow, SessionRow, UploadRow
-from server.ledger.writer import Ledger
 from server.records.guide import Guide
 from server.records.pubsub import PubSub
 from server.sealed.requests import NOTHING_SEALED, Seals

@@ -12,8 +12,8 @@ from models.errors import DeadlineExceeded
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway, RecordingSource
 from server.jobs.read_upload import DECRYPTED, ReadResult, ReadUpload
+from server.ledger.transactional import Ledger
 from server.ledger.types import Artifact, Clock, JobRow, UploadRow
-from server.ledger.writer import Ledger
 from server.records.guide import Guide
 from server.records.pubsub import PubSub
 from server.sealed.requests import NOTHING_SEALED, Seals

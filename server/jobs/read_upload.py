@@ -16,8 +16,8 @@ from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.types import Completion, Handler
 from server.ledger import events, picture_lines, sessions, uploads
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Artifact, Clock, JobRow, SessionRow, UploadRow
-from server.ledger.writer import Ledger
 from server.records.events import make_event, redacted_counts
 from server.records.guide import Guide
 from server.records.pubsub import PubSub

@@ -27,8 +27,8 @@ from server.jobs.types import Handler, JobObserver
 from server.ledger import claims, jobs
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, DeadLetterRow, JobRow
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 
 log = get_logger("jobs")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
 from server.ledger.waiting_jobs import waiting_jobs
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 
 

@@ -15,8 +15,8 @@ from server.flows.briefing import Briefing
 from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import events, sessions, turns
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, JobRow, Origin, SessionRow, TurnRow
-from server.ledger.writer import Ledger
 from server.llm.history import history_of
 from server.llm.types import Assistant, Exchange
 from server.observability.log import describe, get_logger

@@ -1,8 +1,7 @@
 """What differs between the engines of the ledger. A statement that both engines take is not here.
 
-Two engines can hold the operational tables: the embedded file of DuckDB, and PostgreSQL. **Only the embedded file can
-be chosen: no setting leads to PostgreSQL before all operational tables work there.** The functions over a cursor are
-the same for both; ``tests/unit/ledger/conformance.py`` lists those whose tests run on both.
+Two engines can hold the operational tables: the embedded file of DuckDB, and PostgreSQL. The functions over a cursor
+are the same for both; ``tests/unit/ledger/conformance.py`` lists those whose tests run on both.
 
 With the embedded file one server writes, one transaction after the other. So what a transaction has read stays true
 until it ends. With PostgreSQL several servers write at once, each transaction READ COMMITTED. There a function that

@@ -10,16 +10,17 @@ import asyncio
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
 from models.reasons import Reason
-from server.ledger.columns import RunAgain
+from server.ledger.columns import Cursor, RunAgain
 from server.ledger.group_commit import Settled, Write
 from server.ledger.open_connection import TRY_AGAIN_S, OpenConnection
 from server.ledger.readers import Readers
@@ -27,7 +28,7 @@ from server.ledger.types import Clock
 from server.ledger.write_queue import Alone, End, WriteQueue
 
 T = TypeVar("T")
-C = TypeVar("C")
+C_co = TypeVar("C_co", covariant=True)
 
 QUEUE_LENGTH = 4096
 READ_ATTEMPTS = 20
@@ -49,8 +50,8 @@ class WriterHealth:
     refusal: str = ""
 
 
-class TransactionalLedger(Generic[C]):
-    """Runs functions in transactions of an engine. They are given its cursor, of the type ``C``.
+class TransactionalLedger(ABC, Generic[C_co]):
+    """Runs functions in transactions of an engine. They are given its cursor, of the type ``C_co``.
 
     Functions given to ``write`` must only touch their cursor, because they are rolled back and run again when another
     one of their batch fails. They never commit or roll back themselves.
@@ -60,7 +61,12 @@ class TransactionalLedger(Generic[C]):
         readers: The threads that read.
         clock: For the time of the last commit; callers may use it too.
         hint: What to do while the engine is not open.
+
+    Attributes:
+        where: What holds it, for the status.
     """
+
+    where: ClassVar[str]
 
     def __init__(self, writer: OpenConnection, readers: Readers, clock: Clock, hint: str) -> None:
         self.clock = clock
@@ -75,7 +81,7 @@ class TransactionalLedger(Generic[C]):
         self._writer = threading.Thread(target=self._write_until_closed, name="ledger-write", daemon=True)
         self._writer.start()
 
-    async def write(self, fn: Callable[[C], T]) -> T:
+    async def write(self, fn: Callable[[C_co], T]) -> T:
         """Run a function in a transaction; returns its result after the commit is on disk.
 
         Raises:
@@ -85,7 +91,7 @@ class TransactionalLedger(Generic[C]):
         """
         return await asyncio.wrap_future(self._submit(fn))
 
-    async def write_many(self, fn: Callable[[C], T], rows: int, on_commit: Callable[[T], None]) -> T:
+    async def write_many(self, fn: Callable[[C_co], T], rows: int, on_commit: Callable[[T], None]) -> T:
         """``write`` for many rows that came together. Other writes go first, see ``write_queue``.
 
         Args:
@@ -95,11 +101,11 @@ class TransactionalLedger(Generic[C]):
         """
         return await asyncio.wrap_future(self._submit(fn, rows, on_commit))
 
-    def write_now(self, fn: Callable[[C], T]) -> T:
+    def write_now(self, fn: Callable[[C_co], T]) -> T:
         """``write`` for code without an event loop."""
         return self._submit(fn).result()
 
-    async def read(self, fn: Callable[[C], T]) -> T:
+    async def read(self, fn: Callable[[C_co], T]) -> T:
         """Run a function on a snapshot, in a read-only transaction, beside the writer.
 
         Raises:
@@ -110,9 +116,17 @@ class TransactionalLedger(Generic[C]):
                 return await asyncio.wrap_future(self._submit_read(fn))
             except RunAgain:  # after a fatal error; a write makes sure that the file is opened again
                 with suppress(VestibuleError):
-                    self._submit(lambda cursor: None)
+                    self._submit(_touch)
                 await asyncio.sleep(READ_PAUSE_S)
         raise Unavailable("The ledger is opened again.", reason=Reason.LEDGER_IO, hint=self._hint)
+
+    @abstractmethod
+    async def rewrite(self) -> None:
+        """Leave no byte of a deleted row in the files of the tables. Reads and writes wait meanwhile.
+
+        Raises:
+            VestibuleError: The ledger is as it was, and goes on.
+        """
 
     @property
     def health(self) -> WriterHealth:
@@ -138,7 +152,9 @@ class TransactionalLedger(Generic[C]):
         self._readers.close()
         self._opened.close()
 
-    def _submit(self, fn: Callable[[C], T], rows: int = 0, on_commit: Callable[[T], None] | None = None) -> Future[T]:
+    def _submit(
+        self, fn: Callable[[C_co], T], rows: int = 0, on_commit: Callable[[T], None] | None = None
+    ) -> Future[T]:
         write = Write(fn, Future(), on_commit)
         self._put(write, rows)
         return write.future
@@ -152,7 +168,7 @@ class TransactionalLedger(Generic[C]):
             except queue.Full:
                 raise Overloaded("Too many writes wait.", reason=Reason.LEDGER_BUSY, retry_after_s=0.5) from None
 
-    def _submit_read(self, fn: Callable[[C], T]) -> Future[T]:
+    def _submit_read(self, fn: Callable[[C_co], T]) -> Future[T]:
         with self._closing:
             if self._closed:
                 raise _closed()
@@ -186,6 +202,14 @@ class TransactionalLedger(Generic[C]):
         if settled.refused is not None:
             since = self._health.refused_since or self.clock()
             self._health = WriterHealth(self._health.last_commit, since, settled.refused.message)
+
+
+Ledger: TypeAlias = TransactionalLedger[Cursor]
+"""What most of the server is given: the embedded file, or PostgreSQL."""
+
+
+def _touch(_cursor: object) -> None:
+    return None
 
 
 def _ignore(_seconds: float) -> None:

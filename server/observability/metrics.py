@@ -192,6 +192,11 @@ class Metrics:
         self.ledger_writable = Gauge(
             "vestibule_ledger_writable", "0 while the disk refuses what the ledger commits, else 1.", registry=into
         )
+        self.mirror_lag_seconds = Gauge(
+            "vestibule_mirror_lag_seconds",
+            "Age of the state of PostgreSQL that analysts and reports see; 0 with the embedded ledger.",
+            registry=into,
+        )
         self.lost_log_lines = Gauge(
             "vestibule_lost_log_lines",
             "Lines of the log since the start that could not be written: a full disk, or a pipe that nobody reads.",

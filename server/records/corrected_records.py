@@ -14,8 +14,8 @@ from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition
 from server.ledger.record_text import parts_of, record_text
 from server.ledger.reviews_decisions import FieldDecision
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, RecommendationRow, SessionRow
-from server.ledger.writer import Ledger
 from server.llm.finding_texts import finding_text
 from server.llm.judge import Case, checked_again
 from server.llm.record_schema import canonical_json, content_hash, messages_of, other_values_of, stored_record

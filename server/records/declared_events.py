@@ -16,8 +16,8 @@ from server.flows.app_events import Declaration, DeclaredProperty
 from server.flows.definition import FlowDefinition
 from server.ledger import event_declarations
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.records.machine_words import MachineWords, as_device, as_value, client_id_personal
 from server.records.typed_values import Reader, reader_of
 

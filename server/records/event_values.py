@@ -14,7 +14,7 @@ from server.key_places import key_place
 from server.ledger import sessions
 from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.sessions import SessionOwner
-from server.ledger.writer import Ledger
+from server.ledger.transactional import Ledger
 from server.observability.metrics import Metrics
 from server.records.declared_events import MOST_VIOLATIONS, ClientEvents, DeclaredEvents
 from server.records.event_catalogue import EVENTS

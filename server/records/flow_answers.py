@@ -18,8 +18,8 @@ from server.flows.fields import ChoiceField, Keep, PersonalField, TextField, Yes
 from server.flows.progress import FieldProgress
 from server.ledger import sessions, tag_numbers
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, SessionRow
-from server.ledger.writer import Ledger
 from server.records.answer_problems import problem_of, wrong_answer
 from server.records.guide import Guidance, Guide
 from server.records.keyed_texts import key_prefix, told_by_key

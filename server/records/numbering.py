@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from models.numbered_tags import TagIdentity
 from models.text import RedactedText
 from server.ledger import tag_numbers
-from server.ledger.writer import Ledger
+from server.ledger.transactional import Ledger
 
 
 async def number_tags(ledger: Ledger, session_id: str, texts: Sequence[RedactedText]) -> list[RedactedText]:

@@ -8,8 +8,8 @@ from typing import Final
 
 from models.errors import Overloaded
 from server.ledger import jobs
+from server.ledger.transactional import Ledger
 from server.ledger.types import UploadRow
-from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 
 LABEL_PICTURE: Final = "label_picture"

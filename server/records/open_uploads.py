@@ -9,8 +9,8 @@ from typing import Final
 from models.errors import Overloaded
 from server.ledger import uploads
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import UploadRow, UploadState
-from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 
 _OPEN: Final = (UploadState.ACCEPTED, UploadState.PROCESSING)

@@ -16,6 +16,7 @@ from server.flows.catalogue import Flows
 from server.ledger import events, recommendations, sessions
 from server.ledger.columns import Cursor
 from server.ledger.locks import lock_sessions
+from server.ledger.transactional import Ledger
 from server.ledger.types import (
     Clock,
     Origin,
@@ -24,7 +25,6 @@ from server.ledger.types import (
     SessionRow,
     SessionState,
 )
-from server.ledger.writer import Ledger
 from server.llm.field_names import DECLARED, FieldNames
 from server.llm.record_schema import stored_record
 from server.llm.types import Assistant

@@ -14,8 +14,8 @@ from server.flows.catalogue import Flows
 from server.flows.definition import FlowDefinition
 from server.flows.fields import ChoiceField, PersonalField, PhotoField, YesNoField
 from server.ledger.record_text import record_text
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, Origin, RecommendationRow, RecommendationState, SessionRow
-from server.ledger.writer import Ledger
 from server.llm.code_fields import with_code_fields
 from server.llm.fallback import summary_of
 from server.llm.field_names import FieldNames

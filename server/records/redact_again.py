@@ -17,8 +17,8 @@ from server.ledger.locks import lock_sessions
 from server.ledger.record_text import record_text
 from server.ledger.redactions import EVENTS_OF_APPS
 from server.ledger.stored_texts import EventTexts, SessionTexts
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, TurnRow
-from server.ledger.writer import Ledger
 from server.llm.record_schema import canonical_json, content_hash, messages_of, with_strings
 from server.records.declared_events import declared_words
 from server.records.events import make_event

@@ -12,8 +12,8 @@ from models.errors import VestibuleError
 from server.access.caller import current_caller
 from server.ledger import events
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, EventRow, SessionRow
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.events import Value, make_event
 

@@ -20,8 +20,8 @@ from server.ledger.columns import Cursor
 from server.ledger.reviews import Assignment, Claim, Claimant
 from server.ledger.reviews_decisions import CommentRow, comments_of_session, insert_comment
 from server.ledger.reviews_list import ReviewFilter, WaitingPage, list_waiting
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, RecommendationRow, SessionRow
-from server.ledger.writer import Ledger
 from server.records.approval import ApprovalRules
 from server.records.events import make_event
 from server.records.numbering import number_tags

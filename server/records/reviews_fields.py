@@ -22,8 +22,8 @@ from server.ledger.reviews_decisions import (
     decisions_of_session,
     insert_decisions,
 )
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, RecommendationRow, RecommendationState, SessionRow
-from server.ledger.writer import Ledger
 from server.llm.field_names import DECLARED, FieldNames
 from server.records.approval import ApprovalRules, second_review_event
 from server.records.corrected_records import CorrectedRecords, Shown

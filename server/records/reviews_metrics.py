@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from server.ledger.reviews_decisions import FieldDecision
 from server.ledger.reviews_list import number_waiting
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, RecommendationRow, RecommendationState
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 
 

@@ -14,8 +14,8 @@ from server.flows.definition import FlowDefinition
 from server.ledger import events, recommendations, sealed_values, sessions
 from server.ledger.columns import Cursor
 from server.ledger.sealed_values import Release, SealedRow
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, RecommendationState
-from server.ledger.writer import Ledger
 from server.llm.record_rules import ruled_out
 from server.llm.record_schema import stored_record
 from server.llm.types import OnboardingRecord

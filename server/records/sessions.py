@@ -17,6 +17,7 @@ from server.flows.catalogue import Flows
 from server.flows.facts import check_facts
 from server.ledger import recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import (
     Clock,
     RecommendationRow,
@@ -25,7 +26,6 @@ from server.ledger.types import (
     TurnRow,
     UploadRow,
 )
-from server.ledger.writer import Ledger
 from server.records.guide import Guidance, Guide
 from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer

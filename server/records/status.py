@@ -16,8 +16,7 @@ from server.breakers.registry import Breakers
 from server.breakers.types import BreakerState
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
-from server.ledger.transactional import WriterHealth
-from server.ledger.writer import Ledger
+from server.ledger.transactional import Ledger, WriterHealth
 from server.llm.labeller import VISION_API
 from server.llm.labels import NO_LABELLER, Labeller
 from server.llm.types import Assistant
@@ -113,7 +112,7 @@ class StatusReporter:
         open_jobs, waiting, letters = 0, _NO_JOBS, 0
         try:
             open_jobs, waiting, letters = await self._ledger.read(_counts)
-            components.append(_ledger(self._ledger.health))
+            components.append(_ledger(self._ledger.where, self._ledger.health))
         except VestibuleError as error:
             components.append(Component("ledger", False, error.message, error.reason))
         components += [
@@ -176,13 +175,13 @@ class StatusReporter:
         return Component(component, closed, told, "" if closed else Reason.BREAKER_OPEN)
 
 
-def _ledger(health: WriterHealth) -> Component:
+def _ledger(where: str, health: WriterHealth) -> Component:
     if health.refused_since is not None:
         since = shown_time(health.refused_since)
         return Component("ledger", False, f"{health.refusal} Writes fail since {since}; reads work.")
     if health.last_commit is None:
-        return Component("ledger", True, "One DuckDB file; nothing was written since the start.")
-    return Component("ledger", True, f"One DuckDB file; last written {shown_time(health.last_commit)}.")
+        return Component("ledger", True, f"{where}; nothing was written since the start.")
+    return Component("ledger", True, f"{where}; last written {shown_time(health.last_commit)}.")
 
 
 def _kept(jobs_of_upstream: int) -> str:

@@ -10,7 +10,7 @@ from ray_tasks.supervised_gateway import KINDS
 from ray_tasks.types import WorkerEnd, WorkerEndReason
 from server.ledger import server_events
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.transactional import Ledger
 from server.observability.log import describe, get_logger
 from server.observability.metrics import Metrics
 from server.times import machine_time, shown_time

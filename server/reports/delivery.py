@@ -14,9 +14,9 @@ from models.reasons import Reason
 from models.retry import RetryPolicy
 from server.ledger import weekly_reports as rows
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
 from server.ledger.weekly_reports import DeliveryRow, DeliveryState
-from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.reports.channels import ReportChannel
 from server.reports.message import ReportMessage

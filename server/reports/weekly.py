@@ -15,8 +15,8 @@ from server.funnel.report import FunnelReport
 from server.funnel.selection import Selection
 from server.funnel.texts import ReportTexts
 from server.funnel.types import Interval
+from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.reports.changes import COMPLETED, Change, compare, completion, early_steps
 from server.reports.explanations import Explanations, explain
@@ -111,7 +111,7 @@ class LedgerReportMaker:
         zone_name: Its name.
     """
 
-    ledger: Ledger
+    ledger: Reads
     optimizer: FunnelOptimizer
     texts: ReportTexts
     idle: timedelta

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 from models.private_files import write_atomically
 from server.ledger.erasure import client_erased_since
+from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.log import get_logger
 from server.risk.fit_process import fit_in_process
 from server.risk.model import RiskModel
@@ -48,7 +48,7 @@ class RiskTrainer:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Reads,
         clock: Clock,
         settings: RiskSettings,
         idle_s: float,

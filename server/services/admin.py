@@ -24,7 +24,7 @@ from server.ledger import dead_letters, job_attempts, jobs
 from server.ledger.columns import Cursor
 from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
 from server.ledger.letter_filter import LetterFilter
-from server.ledger.writer import Ledger
+from server.ledger.transactional import Ledger
 from server.records.machine_words import MachineWords
 from server.records.status import StatusReporter
 from server.rpc import convert

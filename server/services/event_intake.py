@@ -15,8 +15,8 @@ from server.access import ownership
 from server.access.caller import current_caller
 from server.ledger.app_events import AppendEvents
 from server.ledger.event_counts import EventCounts
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, EventRow
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.declared_events import MOST_VIOLATIONS
 from server.records.event_values import EventProblem, EventValues, ReadEvent

@@ -13,8 +13,8 @@ from server.experiments.catalogue import Experiments
 from server.experiments.planning import PLANNED_POWER, plan
 from server.experiments.reading import read_sessions, read_traffic
 from server.experiments.report import build_report
+from server.ledger.long_reads import Reads
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.rpc import convert
 from server.services.experiment_messages import DAY_S, experiment_message, plan_message, report_message
 
@@ -26,7 +26,7 @@ class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
         pseudonym: What the server calls a client of tokens; see ``AuditTrail.client_pseudonym``.
     """
 
-    def __init__(self, ledger: Ledger, experiments: Experiments, clock: Clock, pseudonym: Callable[[str], str]) -> None:
+    def __init__(self, ledger: Reads, experiments: Experiments, clock: Clock, pseudonym: Callable[[str], str]) -> None:
         self._ledger = ledger
         self._experiments = experiments
         self._clock = clock

@@ -17,8 +17,8 @@ from server.analytics.timeline import surroundings, timeline
 from server.flows.definition import FlowDefinition
 from server.ledger.columns import Cursor
 from server.ledger.long_reads import LongReads, Reads
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.declared_events import DeclaredEvents
 from server.records.event_values import EventValues
@@ -93,6 +93,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     Args:
         audit: Records what is declared, and knows what the server calls a client of tokens.
         analysis: Of a report with an analysis; None has the default rules and texts.
+        views: What has views and macros: the ledger itself, or the mirror of one.
         refusals: Stores that a session had too many events.
         flows: Whose declared events hold for their sessions.
         undeclared: What becomes of events that do not fit what their client has declared.
@@ -108,14 +109,15 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         audit: AuditTrail,
         analysis: Analysis | None = None,
         *,
+        views: Reads,
         refusals: RefusalEvents,
         flows: Iterable[FlowDefinition] = (),
         undeclared: Undeclared = "text",
         most_of_session: int = MOST_OF_SESSION,
         metrics: Metrics | None = None,
     ) -> None:
-        self._ledger = ledger
-        self._long_reads = LongReads(ledger)
+        self._views = views
+        self._long_reads = LongReads(views)
         self._lists = SessionLists(clock)
         self._declared = DeclaredEvents(ledger, gateway, clock, audit, flows)
         counting = metrics or Metrics()
@@ -134,7 +136,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     ) -> funnel_pb2.GetReportResponse:
         visible_to = current_caller().client_id
         is_long = bool(request.steps or request.flow) or funnel_details(request) != Details()
-        reads: Reads = self._long_reads if is_long else self._ledger
+        reads: Reads = self._long_reads if is_long else self._views
         report = await count_funnel(reads, request, self._pseudonym, self._analysis, visible_to=visible_to)
         if request.analyze:
             found = await self._analysis.run(self._long_reads, request, self._pseudonym, visible_to=visible_to)
@@ -150,14 +152,14 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
             self._pseudonym,
             visible_to=current_caller().client_id,
             lists=self._lists,
-            short_reads=self._ledger,
+            short_reads=self._views,
             analysis=self._analysis,
         )
 
     async def GetSessionTimeline(  # noqa: N802, D102
         self, request: funnel_pb2.GetSessionTimelineRequest, context: Any
     ) -> funnel_pb2.GetSessionTimelineResponse:
-        return await session_timeline(self._ledger, request, current_caller())
+        return await session_timeline(self._views, request, current_caller())
 
     async def DeclareEvents(  # noqa: N802, D102
         self, request: funnel_pb2.DeclareEventsRequest, context: Any

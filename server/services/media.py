@@ -13,8 +13,8 @@ from models.errors import Conflict, InvalidInput, NotFound
 from models.reasons import Reason
 from server.access import ownership
 from server.access.caller import current_caller
+from server.ledger.transactional import Ledger
 from server.ledger.types import UploadRow, UploadState
-from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle

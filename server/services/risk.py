@@ -12,8 +12,8 @@ from models.reasons import Reason
 from server.access import ownership
 from server.access.caller import current_caller
 from server.ledger.columns import DuckDb
+from server.ledger.long_reads import Reads
 from server.ledger.types import Clock, SessionRow
-from server.ledger.writer import Ledger
 from server.risk.features import Known
 from server.risk.model import assess
 from server.risk.reading import read_running
@@ -33,7 +33,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
     """
 
     def __init__(
-        self, ledger: Ledger, trainer: RiskTrainer, clock: Clock, texts: RiskTexts, levels: RiskSettings
+        self, ledger: Reads, trainer: RiskTrainer, clock: Clock, texts: RiskTexts, levels: RiskSettings
     ) -> None:
         self._ledger = ledger
         self._trainer = trainer

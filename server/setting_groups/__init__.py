@@ -22,6 +22,7 @@ from server.setting_groups.stored_data import (
     DeadLetterSettings,
     EventSettings,
     JobKind,
+    LedgerSettings,
     QuackSettings,
     RetentionSettings,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "FunnelReportSettings",
     "JobKind",
     "LabelSettings",
+    "LedgerSettings",
     "LimitSettings",
     "LlmSettings",
     "MediaSettings",

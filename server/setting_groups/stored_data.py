@@ -54,6 +54,23 @@ class RetentionSettings(BaseModel):
         }
 
 
+class LedgerSettings(BaseModel):
+    """Where the ledger is."""
+
+    url: Secret = Field(
+        SecretStr(""),
+        description="Database of PostgreSQL that holds the ledger, as postgresql://USER:PASSWORD@HOST/NAME. Empty for "
+        "the embedded DuckDB file.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _of_postgresql(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise PydanticCustomError(Reason.INVALID_ARGUMENT, "ledger.url must begin with postgresql://.")
+        return url
+
+
 JobKind = Literal["read_picture", "read_recording", "label_picture", "propose_record", "propose_again", "reply"]
 """Kinds of jobs; a test compares them with the handlers."""
 

@@ -11,8 +11,8 @@ from server.flows.progress import Progress
 from server.jobs.runner import JobQueue
 from server.ledger import events, sessions, streams, tag_numbers, turns
 from server.ledger.columns import Cursor
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, EventRow, SessionRow, TurnRow, UploadRow, UploadState
-from server.ledger.writer import Ledger
 from server.records.events import make_event, redacted_counts
 from server.records.guide import Guide
 from server.records.noted_answers import Change

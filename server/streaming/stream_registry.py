@@ -17,8 +17,8 @@ from server.flows.progress import Progress
 from server.ledger import events, sessions, streams, turns
 from server.ledger.columns import Cursor
 from server.ledger.streams import StreamRow
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, SessionRow, TurnRow
-from server.ledger.writer import Ledger
 from server.records.events import make_event
 from server.records.guide import Guide
 from server.records.refusal_events import RefusalEvents

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from ray_tasks.types import Gateway
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.refusal_events import RefusalEvents

@@ -21,7 +21,7 @@ from typing import Final
 from server.access.audit import AuditAction, AuditTrail
 from server.ledger import vocabularies
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.transactional import Ledger
 from server.observability.log import get_logger
 from server.records.status import Component
 from server.records.vocabulary import VocabularySealer

@@ -17,9 +17,9 @@ from models.reasons import Reason
 from server.ledger import upload_attempts
 from server.ledger.columns import Cursor
 from server.ledger.dialects import hold
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
 from server.ledger.upload_attempts import UploadAttempt
-from server.ledger.writer import Ledger
 from server.setting_groups import LimitSettings
 from server.uploads.types import ReceivedBytes
 

@@ -18,8 +18,8 @@ from models.tracing.spans import child_span
 from server.access.caller import current_caller
 from server.ledger import sessions
 from server.ledger.needed_media import needed_spool_ids
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, SessionRow, UploadRow, utc_now
-from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.uploads import transactions
 from server.uploads.arriving import ArrivingUploads

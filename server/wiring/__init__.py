@@ -22,8 +22,9 @@ from server.grpc_server import GrpcServer
 from server.housekeeping import Housekeeping
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler
+from server.ledger.opened import Ledgers
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
+from server.mirror import Mirror
 from server.observability.metrics import Metrics
 from server.records.experiment_words import put_in_force
 from server.records.pubsub import PubSub
@@ -64,18 +65,19 @@ class Components:
     access_log: AccessLog
     certificate: ServerCertificate | None
     scan: MalwareScan | None
+    mirror: Mirror | None
     console: ConsoleServer | None
     start_experiments: Callable[[], Awaitable[None]]
 
 
-async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> Components:
+async def build_components(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack) -> Components:
     """Build everything around the open ledger. The stack closes what holds a connection.
 
     Raises:
         VestibuleError: A setting, a key or the weights are not usable.
     """
-    shared = await build_shared(settings, ledger, stack, utc_now)
-    access = await build_access(settings, ledger, shared.clock, shared.audit.trail, stack)
+    shared = await build_shared(settings, ledgers, stack, utc_now)
+    access = await build_access(settings, ledgers.ledger, shared.clock, shared.audit.trail, stack)
     jobs = build_jobs(settings, shared)
     streams = await build_streams(settings, shared, jobs)
     stored = build_stored_data(settings, shared, jobs, streams)
@@ -88,6 +90,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         alerters=jobs.alerters,
         uploads=jobs.uploads,
         pubsub=shared.pubsub,
+        mirror=shared.mirror,
         analysts=stored.analysts,
         housekeeping=stored.housekeeping,
         prober=shared.prober,

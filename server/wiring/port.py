@@ -55,7 +55,7 @@ def build_services(
     disks = [DiskStatus(shared.room, disk) for disk in shared.room.disks]
     own = (shared.cluster_report, *disks, stored.analysts, stored.retention, stored.spool_key, shared.certificate)
     console = shared.console_certificate
-    reporting = (*own, console, scan, sandbox, sandbox.confinement, ReportStatus(stored.reports))
+    reporting = (*own, shared.mirror, console, scan, sandbox, sandbox.confinement, ReportStatus(stored.reports))
     parts = [part for part in reporting if part is not None]
     status = StatusReporter(
         gateway,
@@ -93,13 +93,14 @@ def build_services(
             undeclared=settings.events.undeclared,
             most_of_session=settings.events.most_of_session,
             metrics=shared.metrics,
+            views=shared.views,
             refusals=shared.refusals,
         ),
         risk=RiskService(
-            ledger, stored.risk, clock, RiskTexts(load_texts(settings.funnel_report.texts)), settings.risk
+            shared.views, stored.risk, clock, RiskTexts(load_texts(settings.funnel_report.texts)), settings.risk
         ),
         sealed=SealedValueService(SealedReleases(ledger, shared.audit.trail, clock, shared.metrics, shared.flows)),
-        experiment=ExperimentService(ledger, shared.experiments, clock, shared.audit.trail.client_pseudonym),
+        experiment=ExperimentService(shared.views, shared.experiments, clock, shared.audit.trail.client_pseudonym),
         report=ReportService(stored.reports),
         admin=AdminService(
             status,

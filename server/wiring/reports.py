@@ -11,8 +11,9 @@ from server.alerts.smtp import MailServer
 from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelOptimizer
 from server.funnel.texts import load_texts
+from server.ledger.long_reads import Reads
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.reports.channels import FolderChannel, MailChannel, ReportChannel, WebhookChannel
 from server.reports.delivery import ReportDelivery
@@ -23,8 +24,10 @@ from server.setting_groups.reports import Weekday
 from server.settings import Settings
 
 
-def build_report_delivery(settings: Settings, ledger: Ledger, metrics: Metrics, clock: Clock) -> ReportDelivery:
-    """Build it; nothing is sent yet."""
+def build_report_delivery(
+    settings: Settings, ledger: Ledger, views: Reads, metrics: Metrics, clock: Clock
+) -> ReportDelivery:
+    """Build it; nothing is sent yet. The reports are made from what has the views."""
     given, rules = settings.reports, settings.funnel_report
     zone, texts = ZoneInfo(given.time_zone), load_texts(rules.texts, given.language)
     optimizer = FunnelOptimizer(SeverityRules(rules.high_rate, rules.critical_rate, rules.least_sessions), texts)
@@ -36,7 +39,7 @@ def build_report_delivery(settings: Settings, ledger: Ledger, metrics: Metrics, 
         ledger,
         channels,
         Schedule(get_args(Weekday).index(given.day), given.hour, zone),
-        LedgerReportMaker(ledger, optimizer, texts, idle, zone, given.time_zone, clock),
+        LedgerReportMaker(views, optimizer, texts, idle, zone, given.time_zone, clock),
         settings.retry.policies["reports"],
         clock,
         lambda channel, outcome: metrics.reports.labels(channel, outcome).inc(),

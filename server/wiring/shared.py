@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 
+from models.private_files import make_private_folder
 from models.reasons import Reason
 from models.tracing.spans import Tracer
 from ray_tasks.supervised_gateway import SupervisedGateway
@@ -23,10 +25,14 @@ from server.flows.definition import FlowDefinition
 from server.flows.loader import load_folder, shipped_flows
 from server.ledger import flows
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
+from server.ledger.mirrored import columns_of
+from server.ledger.opened import Ledgers
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.llm.labels import Labeller
+from server.mirror import Mirror
 from server.observability.metrics import Metrics
 from server.records.cluster_report import ClusterReport
 from server.records.experiment_words import in_force_at_start
@@ -57,12 +63,16 @@ class Shared:
     """What most parts of the server use.
 
     Attributes:
+        views: Where analysts and reports read; see ``Ledgers``.
+        mirror: Keeps it up to date where PostgreSQL holds the ledger.
         experiments: Those in force: none until the redactor has read them, if it must.
         declared_experiments: What their file has.
         seals: Says which values are sealed.
     """
 
     ledger: Ledger
+    views: EmbeddedLedger
+    mirror: Mirror | None
     spool: Spool
     room: DiskRoom
     sealer: VocabularySealer
@@ -91,8 +101,9 @@ class Shared:
     tracer: Tracer
 
 
-async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack, clock: Clock) -> Shared:
+async def build_shared(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack, clock: Clock) -> Shared:
     """Build it. The stack closes what holds a connection or a process."""
+    ledger = ledgers.ledger
     tracer = build_tracer(settings, stack)
     metrics = Metrics()
     keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
@@ -122,6 +133,8 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
     declared = declared.stored_as(audit.trail.client_pseudonym)
     return Shared(
         ledger=ledger,
+        views=ledgers.views,
+        mirror=await _build_mirror(settings, ledgers, stack, metrics),
         spool=spool,
         room=room,
         sealer=VocabularySealer(keys),
@@ -149,6 +162,21 @@ async def build_shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack
         refusals=refusals,
         tracer=tracer,
     )
+
+
+async def _build_mirror(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack, metrics: Metrics) -> Mirror | None:
+    if not ledgers.url:
+        return None
+    from server.ledger.postgres.increments import IncrementReader  # psycopg is an extra
+
+    source = IncrementReader(ledgers.url, await ledgers.views.read(columns_of))
+    stack.callback(source.close)
+    folder = settings.state_dir / "mirror"
+    shutil.rmtree(folder, ignore_errors=True)  # of a server that was killed
+    make_private_folder(folder)
+    mirror = Mirror(source, ledgers.views, folder)
+    metrics.mirror_lag_seconds.set_function(lambda: mirror.lag_s)
+    return mirror
 
 
 async def _load_flows(settings: FlowSettings, ledger: Ledger, clock: Clock) -> Flows:

@@ -12,6 +12,7 @@ from server.erasure.eraser import Eraser, LiveWork
 from server.erasure.retention import Retention
 from server.housekeeping import Housekeeping
 from server.jobs.waiting_metrics import WaitingJobs
+from server.mirror import Mirror
 from server.records.reviews_metrics import WaitingRecords
 from server.records.sessions import Sessions
 from server.reports.delivery import ReportDelivery
@@ -46,10 +47,10 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         ledger, shared.pubsub, shared.sealer, clock, shared.flows, shared.experiments, settings.flows.time_zone
     )
     analysts = AnalystEndpoint(
-        ledger, settings.quack, settings.state_dir, shared.audit.access.at_door, settings.limits.least_free_bytes
+        shared.views, settings.quack, settings.state_dir, shared.audit.access.at_door, settings.limits.least_free_bytes
     )
     work = LiveWork(streams.end_sessions, jobs.uploads.end_sessions, jobs.runner.end_sessions, sessions.abandon)
-    forget = partial(asyncio.to_thread, analysts.forget_snapshot)
+    forget = partial(_forget, shared.mirror, analysts)
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
     letter_days = {str(kind): days for kind, days in settings.dead_letters.days_by_kind.items()}
     retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser, letter_days, shared.flows.known)
@@ -61,9 +62,9 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         eraser.alone,
         least_free_bytes=settings.limits.least_free_bytes,
     )
-    hold = FilesHold(spool, ledger, shared.audit, eraser.alone)
-    reports = build_report_delivery(settings, ledger, shared.metrics, clock)
-    risk = RiskTrainer(ledger, clock, settings.risk, settings.idle_session_s, settings.state_dir)
+    hold = FilesHold(spool, shared.views, shared.audit, eraser.alone, url=settings.ledger_url)
+    reports = build_report_delivery(settings, ledger, shared.views, shared.metrics, clock)
+    risk = RiskTrainer(shared.views, clock, settings.risk, settings.idle_session_s, settings.state_dir)
     waiting = WaitingRecords(ledger, shared.metrics, clock)
     queue = WaitingJobs(ledger, shared.metrics, clock, [handler.kind for handler in jobs.handlers])
     parts = (retention, spool_key, waiting, queue, shared.refusals)
@@ -79,3 +80,10 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         heavy=(reports.round, risk.round),
     )
     return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)
+
+
+async def _forget(mirror: Mirror | None, analysts: AnalystEndpoint) -> None:
+    """Leave no byte of what was erased in the copies of the ledger."""
+    if mirror is not None:
+        await mirror.forget_deleted()
+    await asyncio.to_thread(analysts.forget_snapshot)

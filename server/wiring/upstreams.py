@@ -17,8 +17,8 @@ from server.breakers.guarded_gateway import (
 )
 from server.breakers.prober import HealthProbe, HealthProber
 from server.breakers.registry import Breakers
+from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.llm.field_names import FieldNames
 from server.llm.labeller import VISION_API, VisionLabeller, judge_vision_error

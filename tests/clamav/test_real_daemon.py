@@ -16,8 +16,8 @@ from PIL import Image
 
 from models.errors import Unavailable
 from server.ledger import sessions
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.setting_groups import MEBIBYTE, LimitSettings
 from server.uploads.clamav import ClamavClient, Verdict
@@ -93,7 +93,7 @@ async def test_the_version_is_told(sound: str) -> None:
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[UploadHarness]:
-    ledger: Ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * MEBIBYTE)
+    ledger: EmbeddedLedger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * MEBIBYTE)
     now = utc_now()
     session = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now, language="en")
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, session))

@@ -19,7 +19,7 @@ from server.access.caller import Scope
 from server.access.jwks import KeySet
 from server.access.peer import UNKNOWN_PEER
 from server.access.tokens import TokenVerifier
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.fuzz.findings import MOST_GROWTH_BYTES, Finding, leaks, own_memory_bytes
 from tests.fuzz.mutate import TEXTS, mutated_text
 from tests.unit.access import issuer
@@ -76,7 +76,7 @@ class Tokens:
         """A verifier with the keys of an issuer, and one API key."""
         with TemporaryDirectory() as folder:
             clock = HandClock()
-            ledger = Ledger.open(Path(folder) / "ledger.duckdb")
+            ledger = EmbeddedLedger.open(Path(folder) / "ledger.duckdb")
             try:
                 keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
                 _, self._key = await keys.create(client_id="a", scopes=[Scope.APP], label="", expire_time=None)

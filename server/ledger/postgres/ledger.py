@@ -1,7 +1,8 @@
-"""The ledger in PostgreSQL, which several servers share. It is not complete, and no setting leads to it."""
+"""The ledger in PostgreSQL."""
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,14 @@ from server.ledger.group_commit import More, Settled, Write
 from server.ledger.open_connection import OpenConnection
 from server.ledger.postgres.errors import REACH_HINT, translate
 from server.ledger.postgres.schema import bring_up_to_date
-from server.ledger.postgres.transactions import PostgresTransactions, connected
+from server.ledger.postgres.transactions import PostgresTransactions, connected, connected_alone, vacuum_full
 from server.ledger.readers import Readers
 from server.ledger.transactional import TransactionalLedger
 from server.ledger.types import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from server.ledger.types import Clock
 
 
@@ -31,19 +34,28 @@ class PostgresLedger(TransactionalLedger[Cursor]):
     not keep; see ``dialects``. PostgreSQL itself lets the commits of several servers share a write to the disk.
     """
 
+    where = "PostgreSQL"
+
+    def __init__(self, url: str, writer: OpenConnection, readers: Readers, clock: Clock) -> None:
+        super().__init__(writer, readers, clock, REACH_HINT)
+        self._url = url
+
     @classmethod
-    def open(cls, url: str, clock: Clock = utc_now) -> PostgresLedger:
+    def open(cls, url: str, clock: Clock = utc_now, *, alone: bool = False) -> PostgresLedger:
         """Connect, and bring the schema to its newest form.
 
         Args:
             url: As libpq takes it. With several hosts, name ``target_session_attrs=read-write``.
             clock: For the rows that record migrations; callers may use it too.
+            alone: Whether to refuse while another process has it open alone. After a lost connection nothing is
+                written before this process has it alone again.
 
         Raises:
-            VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_NEWER when a newer release has written the
-                schema.
+            VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_LOCKED when another process has it alone,
+                LEDGER_NEWER when a newer release has written the schema.
         """
-        transactions = connected(url)
+        connect = partial(connected_alone if alone else connected, url)
+        transactions = connect()
         failure: VestibuleError
         try:
             bring_up_to_date(transactions.cursor, clock)
@@ -53,17 +65,25 @@ class PostgresLedger(TransactionalLedger[Cursor]):
         except VestibuleError as error:
             failure = error
         else:
-            return cls(_Writer(transactions, url), Readers(partial(connected, url)), clock, REACH_HINT)
+            return cls(url, _Writer(transactions, connect), Readers(partial(connected, url)), clock)
         transactions.close()
         raise failure
+
+    async def rewrite(self) -> None:
+        """Write each table into a new file. What PostgreSQL keeps for standbys and for its own recovery is not touched.
+
+        Raises:
+            VestibuleError: A table was in use for too long, or PostgreSQL does not answer.
+        """
+        await asyncio.to_thread(vacuum_full, self._url)
 
 
 class _Writer(OpenConnection):
     """The connection of the writer."""
 
-    def __init__(self, transactions: PostgresTransactions, url: str) -> None:
+    def __init__(self, transactions: PostgresTransactions, connect: Callable[[], PostgresTransactions]) -> None:
         super().__init__(transactions)
-        self._url = url
+        self._connect = connect
 
     def settle(self, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
         """Commit each write of a batch."""
@@ -79,6 +99,6 @@ class _Writer(OpenConnection):
         """Connect.
 
         Raises:
-            VestibuleError: PostgreSQL does not answer or refuses.
+            VestibuleError: PostgreSQL does not answer or refuses, or another process has it alone.
         """
-        return connected(self._url)
+        return self._connect()

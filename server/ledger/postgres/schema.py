@@ -9,6 +9,7 @@ import duckdb
 from server.ledger import migrate
 from server.ledger.columns import Cursor, count, insert
 from server.ledger.migrations import ALL
+from server.ledger.postgres import changes
 from server.ledger.postgres.definitions import FUNCTIONS, MigrationCursor, missing, tables_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ BASE: Final = 36
 def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:
     """Create the tables where there are none, else run the migrations that came since.
 
-    Then make the functions and the indexes that PostgreSQL alone has, also those that a release has added.
+    Then make what PostgreSQL alone has, also what a release has added: functions, indexes, and what tells of changes.
 
     Args:
         cursor: Of PostgreSQL, within a transaction that the caller commits.
@@ -44,6 +45,9 @@ def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> 
     _execute(cursor, FUNCTIONS)
     number = _create(cursor, clock, up_to) if is_new else _migrate(cursor, clock, up_to)
     _execute(cursor, missing(cursor))
+    _execute(cursor, changes.missing(cursor))
+    if up_to == len(ALL):
+        changes.renumber(cursor)
     return number
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
-from models.errors import VestibuleError
+from models.errors import Unavailable, VestibuleError
+from models.reasons import Reason
 from server.ledger.columns import RunAgain
 from server.ledger.postgres.cursor import PostgresCursor, connect
 from server.ledger.postgres.errors import CONFLICTS, GONE, translate
 from server.ledger.transactions import Failure
+
+_ALONE: Final = "SELECT pg_try_advisory_lock(hashtextextended('vestibule/server/' || current_schema(), 0))"
 
 
 class PostgresTransactions:
@@ -70,4 +73,51 @@ def connected(url: str) -> PostgresTransactions:
         return PostgresTransactions(connect(url))
     except psycopg.Error as error:
         failure = translate(error)
+    raise failure
+
+
+def connected_alone(url: str) -> PostgresTransactions:
+    """Connect, and have the ledger alone for as long as the connection lasts.
+
+    Raises:
+        VestibuleError: PostgreSQL does not answer or refuses; LEDGER_LOCKED, another connection has it alone.
+    """
+    transactions = connected(url)
+    failure: VestibuleError
+    try:
+        alone = transactions.cursor.execute(_ALONE).fetchone()
+        transactions.commit()
+    except psycopg.Error as error:
+        failure = translate(error)
+    else:
+        if alone == (True,):
+            return transactions
+        failure = Unavailable(
+            "Another server has the ledger.",
+            reason=Reason.LEDGER_LOCKED,
+            hint="One server at a time can use a database.",
+        )
+    transactions.close()
+    raise failure
+
+
+def vacuum_full(url: str) -> None:
+    """Write each table of the schema into a new file.
+
+    Raises:
+        VestibuleError: A table was in use for too long, or PostgreSQL does not answer.
+    """
+    failure: VestibuleError
+    try:
+        with connect(url) as connection:
+            connection.autocommit = True
+            named = connection.execute(
+                "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = current_schema()"
+            )
+            for (table,) in named.fetchall():
+                connection.execute(f"VACUUM (FULL) {table}".encode())
+    except psycopg.Error as error:
+        failure = translate(error)
+    else:
+        return
     raise failure

@@ -28,8 +28,8 @@ from ray_tasks.types import EngineInfo, SpeechWindow
 from server.breakers.suspects import suspecting
 from server.breakers.types import BreakerState
 from server.ledger.columns import fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.status import Component, StatusReporter
 from server.setting_groups.breakers import BreakerSettings, BreakersSettings
@@ -53,7 +53,7 @@ ONE = "one"
 class Guarded:
     """The guarded workers of one kind as the server builds them, with what tells people about their breaker."""
 
-    def __init__(self, kind: str, upstreams: Upstreams, ledger: Ledger, metrics: Metrics) -> None:
+    def __init__(self, kind: str, upstreams: Upstreams, ledger: EmbeddedLedger, metrics: Metrics) -> None:
         self.kind = kind
         self.name = f"{kind}_worker"
         self.ledger = ledger
@@ -116,7 +116,7 @@ async def guarded(kind: str, gateway: RayGateway, folder: Path) -> AsyncIterator
     )
     metrics = Metrics()
     async with AsyncExitStack() as stack:
-        ledger = Ledger.open(settings.ledger_path)
+        ledger = EmbeddedLedger.open(settings.ledger_path)
         stack.callback(ledger.close)
         yield Guarded(kind, await build_upstreams(settings, ledger, metrics, gateway, stack, utc_now), ledger, metrics)
 

@@ -19,7 +19,7 @@ from server.access.peer import Peer, parse_peer
 from server.ledger import api_keys
 from server.ledger import audit as audit_rows
 from server.ledger.audit import AuditFilter
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.access.clock import HandClock
 from tests.unit.ledger.migrated import open_ledger
 
@@ -33,14 +33,14 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: HandClock) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, clock: HandClock) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "ledger.duckdb", clock)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def keys(ledger: Ledger, clock: HandClock) -> ApiKeys:
+def keys(ledger: EmbeddedLedger, clock: HandClock) -> ApiKeys:
     return ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
 
 
@@ -71,7 +71,7 @@ async def test_a_key_tells_who_calls(keys: ApiKeys) -> None:
     await keys.drain()
 
 
-async def test_the_secret_is_nowhere_in_the_ledger(keys: ApiKeys, ledger: Ledger) -> None:
+async def test_the_secret_is_nowhere_in_the_ledger(keys: ApiKeys, ledger: EmbeddedLedger) -> None:
     key = await made(keys)
     secret = key.split("_")[2]
     [row] = await ledger.read(api_keys.list_keys)
@@ -82,7 +82,7 @@ async def test_the_secret_is_nowhere_in_the_ledger(keys: ApiKeys, ledger: Ledger
     assert secret.encode() not in written_bytes
 
 
-async def test_a_restart_keeps_keys_and_their_end(keys: ApiKeys, ledger: Ledger, clock: HandClock) -> None:
+async def test_a_restart_keeps_keys_and_their_end(keys: ApiKeys, ledger: EmbeddedLedger, clock: HandClock) -> None:
     good, dead = await made(keys), await made(keys)
     await keys.revoke(key_id(dead))
     again = ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
@@ -152,7 +152,7 @@ async def test_a_rotated_key_is_the_same_caller_and_the_old_one_lives_for_the_gr
     await keys.drain()
 
 
-async def test_each_change_is_a_row_of_the_audit(keys: ApiKeys, ledger: Ledger) -> None:
+async def test_each_change_is_a_row_of_the_audit(keys: ApiKeys, ledger: EmbeddedLedger) -> None:
     old = await made(keys)
     _, new = await keys.rotate(key_id(old), HOUR)
     for _ in range(2):
@@ -194,7 +194,7 @@ async def test_a_rotation_without_grace_ends_the_old_key_now(keys: ApiKeys) -> N
 
 
 async def test_the_last_use_costs_one_write_in_its_grain(
-    keys: ApiKeys, ledger: Ledger, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    keys: ApiKeys, ledger: EmbeddedLedger, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = await made(keys)
     writes = []

@@ -21,28 +21,28 @@ from server.access.peer import parse_peer
 from server.ledger import audit as rows
 from server.ledger.audit import AuditFilter, AuditRow
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.setting_groups import AuditSettings
 from tests.unit.ledger.makers import NOW
 
 EVERYTHING = AuditFilter()
 
 
-def book(ledger: Ledger, tmp_path: Path) -> AuditBook:
+def book(ledger: EmbeddedLedger, tmp_path: Path) -> AuditBook:
     return AuditBook(ledger, AuditSettings(), tmp_path / "state", lambda: NOW, "1.2.3")
 
 
-async def ran(ledger: Ledger, tmp_path: Path) -> None:
+async def ran(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     """A server that starts and stops."""
     async with AsyncExitStack() as stack:
         await book(ledger, tmp_path).start(stack)
 
 
-async def listed(ledger: Ledger) -> list[AuditRow]:
+async def listed(ledger: EmbeddedLedger) -> list[AuditRow]:
     return await ledger.read(lambda cursor: rows.rows_after(cursor, 0, 100_000))
 
 
-async def test_starts_and_stops_are_recorded_with_the_version(ledger: Ledger, tmp_path: Path) -> None:
+async def test_starts_and_stops_are_recorded_with_the_version(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     await ran(ledger, tmp_path)
     assert [(row.action, row.subject, row.object_id) for row in await listed(ledger)] == [
         ("server_started", "server", "1.2.3"),
@@ -62,7 +62,7 @@ async def test_starts_and_stops_are_recorded_with_the_version(ledger: Ledger, tm
     ],
 )
 async def test_a_start_records_that_the_chain_was_cut_while_no_server_ran(
-    ledger: Ledger, tmp_path: Path, statement: str, why: str
+    ledger: EmbeddedLedger, tmp_path: Path, statement: str, why: str
 ) -> None:
     await ran(ledger, tmp_path)
     await ledger.write(lambda cursor: cursor.execute(statement))
@@ -73,7 +73,7 @@ async def test_a_start_records_that_the_chain_was_cut_while_no_server_ran(
     assert (await book(ledger, tmp_path).verify()).recorded_breaks == [broken.number]
 
 
-async def test_a_lost_head_is_recorded(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_lost_head_is_recorded(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     await ran(ledger, tmp_path)
     (tmp_path / "state" / "audit.head").unlink()
     [fault] = (await book(ledger, tmp_path).verify()).faults
@@ -82,7 +82,7 @@ async def test_a_lost_head_is_recorded(ledger: Ledger, tmp_path: Path) -> None:
     assert [row.reason for row in await listed(ledger) if row.action == "audit_broken"] == ["head_missing"]
 
 
-async def test_a_running_server_does_not_bless_a_chain_that_was_cut(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_running_server_does_not_bless_a_chain_that_was_cut(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         audit = book(ledger, tmp_path)
         await audit.start(stack)
@@ -94,7 +94,7 @@ async def test_a_running_server_does_not_bless_a_chain_that_was_cut(ledger: Ledg
     assert not (await book(ledger, tmp_path).verify()).intact
 
 
-async def test_lists_are_filtered_and_paged(ledger: Ledger, tmp_path: Path) -> None:
+async def test_lists_are_filtered_and_paged(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     audit = book(ledger, tmp_path)
     for number in range(5):
         await audit.record(AuditAction.REDRIVE if number % 2 else AuditAction.DISCARD, ("dead_letter", str(number)))
@@ -112,7 +112,7 @@ async def test_lists_are_filtered_and_paged(ledger: Ledger, tmp_path: Path) -> N
             await audit.list(EVERYTHING, 2, bad)
 
 
-async def test_a_list_shows_denied_calls_at_once_with_their_count(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_list_shows_denied_calls_at_once_with_their_count(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     audit = book(ledger, tmp_path)
     stranger = Caller("", "", frozenset(), parse_peer("ipv4:10.0.0.9:4000"))
     for port in range(3):
@@ -127,7 +127,9 @@ async def test_a_list_shows_denied_calls_at_once_with_their_count(ledger: Ledger
     ]
 
 
-async def test_rows_about_access_wait_for_room_on_the_disk_and_lists_do_not(ledger: Ledger, tmp_path: Path) -> None:
+async def test_rows_about_access_wait_for_room_on_the_disk_and_lists_do_not(
+    ledger: EmbeddedLedger, tmp_path: Path
+) -> None:
     full: list[VestibuleError] = [Overloaded("Full.")]
 
     def admit() -> None:
@@ -145,7 +147,7 @@ async def test_rows_about_access_wait_for_room_on_the_disk_and_lists_do_not(ledg
     assert [row.count for row in found] == [3]
 
 
-async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledger) -> None:
+async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: EmbeddedLedger) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     for number in range(20_000):
         peer = parse_peer(f"ipv6:[2001:db8::{number:x}]:7")
@@ -158,7 +160,7 @@ async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledge
 
 
 async def test_what_cannot_be_written_for_long_is_counted_in_fewer_rows_and_none_is_lost(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
 
@@ -180,7 +182,7 @@ async def test_what_cannot_be_written_for_long_is_counted_in_fewer_rows_and_none
     assert len(written) <= MOST_ALLOWED + MOST_DENIED + 1
 
 
-async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: Ledger) -> None:
+async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: EmbeddedLedger) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     for number in range(MOST_DENIED * 2):
         log.record(
@@ -192,7 +194,9 @@ async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: Ledger) -> N
     assert (allowed.subject, allowed.client_id, allowed.peer) == ("key:9f3c", "app", "10.1.0.1")
 
 
-async def test_a_flood_at_another_door_from_many_threads_is_counted_in_a_row_for_each_reason(ledger: Ledger) -> None:
+async def test_a_flood_at_another_door_from_many_threads_is_counted_in_a_row_for_each_reason(
+    ledger: EmbeddedLedger,
+) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
 
     def knock() -> None:
@@ -221,7 +225,7 @@ async def test_a_flood_at_another_door_from_many_threads_is_counted_in_a_row_for
     }
 
 
-async def test_allowed_calls_can_be_left_out(ledger: Ledger) -> None:
+async def test_allowed_calls_can_be_left_out(ledger: EmbeddedLedger) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60, allowed=False)
     log.record(Caller("key:9f3c", "app", frozenset()), "S/M")
     log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
@@ -229,7 +233,7 @@ async def test_allowed_calls_can_be_left_out(ledger: Ledger) -> None:
     assert [row.outcome for row in await listed(ledger)] == ["denied"]
 
 
-async def test_counts_wait_for_a_ledger_that_refuses(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_counts_wait_for_a_ledger_that_refuses(ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
 
@@ -247,7 +251,7 @@ async def test_counts_wait_for_a_ledger_that_refuses(ledger: Ledger, monkeypatch
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_a_flush_that_is_cancelled_loses_no_count(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, fails: bool
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
@@ -273,7 +277,7 @@ async def test_a_flush_that_is_cancelled_loses_no_count(
     assert [row.count for row in await listed(ledger)] == [1]
 
 
-async def test_a_lost_key_of_the_chain_makes_nobody_another_person(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_lost_key_of_the_chain_makes_nobody_another_person(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     before = book(ledger, tmp_path).trail.stored_subject("jwt:maria.lopez")
     (tmp_path / "state" / "audit.key").unlink()
     assert book(ledger, tmp_path).trail.stored_subject("jwt:maria.lopez") == before

@@ -26,7 +26,7 @@ from server.access.peer import parse_peer
 from server.ledger import audit as rows
 from server.ledger.audit import START, AuditFilter, AuditPosition, AuditRow
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
 
@@ -50,7 +50,7 @@ def trail() -> AuditTrail:
 
 
 @pytest.fixture
-def six(ledger: Ledger, trail: AuditTrail) -> Ledger:
+def six(ledger: EmbeddedLedger, trail: AuditTrail) -> EmbeddedLedger:
     """A ledger with six rows."""
     with acting_as(REVIEWER):
         entries = [trail.entry(AuditAction.APPROVE, ("recommendation", f"r{n}")) for n in range(1, 7)]
@@ -58,17 +58,17 @@ def six(ledger: Ledger, trail: AuditTrail) -> Ledger:
     return ledger
 
 
-def all_rows(ledger: Ledger) -> list[AuditRow]:
+def all_rows(ledger: EmbeddedLedger) -> list[AuditRow]:
     return read_now(ledger, lambda cursor: rows.rows_after(cursor, 0, 1000))
 
 
-def checked(ledger: Ledger, head: AuditPosition | None, key: bytes = KEY) -> AuditReport:
+def checked(ledger: EmbeddedLedger, head: AuditPosition | None, key: bytes = KEY) -> AuditReport:
     checker = ChainChecker(key, head)
     checker.feed(all_rows(ledger))
     return checker.finish()
 
 
-def tamper(ledger: Ledger, *statements: str) -> None:
+def tamper(ledger: EmbeddedLedger, *statements: str) -> None:
     def run(cursor: Cursor) -> None:
         for statement in statements:
             cursor.execute(statement)
@@ -76,7 +76,7 @@ def tamper(ledger: Ledger, *statements: str) -> None:
     ledger.write_now(run)
 
 
-def test_a_row_says_who_what_when_and_from_where(six: Ledger) -> None:
+def test_a_row_says_who_what_when_and_from_where(six: EmbeddedLedger) -> None:
     first, *_, last = all_rows(six)
     assert (first.number, last.number) == (1, 6)
     expected = AuditRow(
@@ -86,7 +86,7 @@ def test_a_row_says_who_what_when_and_from_where(six: Ledger) -> None:
     assert len({row.hash for row in all_rows(six)}) == 6
 
 
-def test_an_untouched_chain_is_intact(six: Ledger) -> None:
+def test_an_untouched_chain_is_intact(six: EmbeddedLedger) -> None:
     head = read_now(six, rows.last)
     report = checked(six, head)
     assert (report.intact, report.rows, report.end) == (True, 6, head)
@@ -111,7 +111,7 @@ def test_an_untouched_chain_is_intact(six: Ledger) -> None:
     ],
 )
 @pytest.mark.parametrize("number", [1, 3, 6])
-def test_a_changed_column_is_found(six: Ledger, column: str, value: str, number: int) -> None:
+def test_a_changed_column_is_found(six: EmbeddedLedger, column: str, value: str, number: int) -> None:
     head = read_now(six, rows.last)
     tamper(six, f"UPDATE audit SET {column} = {value} WHERE number = {number}")
     report = checked(six, head)
@@ -120,20 +120,20 @@ def test_a_changed_column_is_found(six: Ledger, column: str, value: str, number:
     assert report.faults[0].kind is FaultKind.CHANGED
 
 
-def test_a_missing_row_is_found_and_named(six: Ledger) -> None:
+def test_a_missing_row_is_found_and_named(six: EmbeddedLedger) -> None:
     head = read_now(six, rows.last)
     tamper(six, "DELETE FROM audit WHERE number IN (3, 4)")
     [fault] = checked(six, head).faults
     assert (fault.number, fault.kind, fault.message) == (3, FaultKind.MISSING, "Rows 3 to 4 are missing.")
 
 
-def test_a_missing_first_row_is_found(six: Ledger) -> None:
+def test_a_missing_first_row_is_found(six: EmbeddedLedger) -> None:
     head = read_now(six, rows.last)
     tamper(six, "DELETE FROM audit WHERE number = 1")
     assert [fault.number for fault in checked(six, head).faults] == [1]
 
 
-def test_numbers_closed_up_after_a_deletion_are_found(six: Ledger) -> None:
+def test_numbers_closed_up_after_a_deletion_are_found(six: EmbeddedLedger) -> None:
     tamper(six, "DELETE FROM audit WHERE number = 3")
     for number in (4, 5, 6):
         tamper(six, f"UPDATE audit SET number = {number - 1} WHERE number = {number}")
@@ -141,7 +141,7 @@ def test_numbers_closed_up_after_a_deletion_are_found(six: Ledger) -> None:
     assert [fault.number for fault in report.faults if fault.kind is FaultKind.CHANGED] == [3, 4, 5]
 
 
-def test_rows_that_changed_places_are_found(six: Ledger) -> None:
+def test_rows_that_changed_places_are_found(six: EmbeddedLedger) -> None:
     head = read_now(six, rows.last)
     tamper(six, "UPDATE audit SET number = 99 WHERE number = 2")
     tamper(six, "UPDATE audit SET number = 2 WHERE number = 5")
@@ -151,14 +151,14 @@ def test_rows_that_changed_places_are_found(six: Ledger) -> None:
 
 
 @pytest.mark.parametrize("left", [5, 1, 0])
-def test_rows_cut_off_at_the_end_are_found_by_the_head(six: Ledger, left: int) -> None:
+def test_rows_cut_off_at_the_end_are_found_by_the_head(six: EmbeddedLedger, left: int) -> None:
     head = read_now(six, rows.last)
     tamper(six, f"DELETE FROM audit WHERE number > {left}")
     [fault] = checked(six, head).faults
     assert (fault.number, fault.kind) == (left + 1, FaultKind.CUT_OFF)
 
 
-def test_a_shorter_chain_that_grew_again_is_found_by_the_head(six: Ledger, trail: AuditTrail) -> None:
+def test_a_shorter_chain_that_grew_again_is_found_by_the_head(six: EmbeddedLedger, trail: AuditTrail) -> None:
     head = read_now(six, rows.last)
     tamper(six, "DELETE FROM audit WHERE number > 3")
     for _ in range(5):
@@ -167,7 +167,7 @@ def test_a_shorter_chain_that_grew_again_is_found_by_the_head(six: Ledger, trail
     assert (fault.number, fault.kind) == (6, FaultKind.CHANGED)
 
 
-def test_without_the_key_no_row_can_be_forged(six: Ledger) -> None:
+def test_without_the_key_no_row_can_be_forged(six: EmbeddedLedger) -> None:
     """What the file alone gives, such as a plain SHA-256 or another key, makes no row that fits."""
     last = all_rows(six)[-1]
     forged = replace(last, number=7, subject="key:victim")
@@ -180,14 +180,14 @@ def test_without_the_key_no_row_can_be_forged(six: Ledger) -> None:
         tamper(six, "DELETE FROM audit WHERE number = 7")
 
 
-def test_another_key_finds_every_row_and_describes_a_hundred(ledger: Ledger, trail: AuditTrail) -> None:
+def test_another_key_finds_every_row_and_describes_a_hundred(ledger: EmbeddedLedger, trail: AuditTrail) -> None:
     entry = trail.entry(AuditAction.REDRIVE)
     ledger.write_now(lambda cursor: trail.append(cursor, *[entry] * 150))
     report = checked(ledger, START, key=bytes(32))
     assert (report.fault_count, len(report.faults)) == (150, 100)
 
 
-def test_a_write_that_fails_leaves_no_row(six: Ledger, trail: AuditTrail) -> None:
+def test_a_write_that_fails_leaves_no_row(six: EmbeddedLedger, trail: AuditTrail) -> None:
     entry = trail.entry(AuditAction.ERASE, ("session", "s"))
 
     def write(cursor: Cursor) -> None:
@@ -201,7 +201,7 @@ def test_a_write_that_fails_leaves_no_row(six: Ledger, trail: AuditTrail) -> Non
 
 
 async def test_verify_reads_in_batches(
-    ledger: Ledger, trail: AuditTrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, trail: AuditTrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.access.audit_check.ROWS_AT_A_TIME", 2)
     await ledger.write(lambda cursor: trail.append(cursor, *[trail.entry(AuditAction.DISCARD)] * 5))
@@ -246,7 +246,7 @@ def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "state").iterdir()} == {0o600}
 
 
-def test_a_subject_that_is_no_plain_id_is_hashed_and_can_be_listed(ledger: Ledger, trail: AuditTrail) -> None:
+def test_a_subject_that_is_no_plain_id_is_hashed_and_can_be_listed(ledger: EmbeddedLedger, trail: AuditTrail) -> None:
     """A token may name a person by an email address. The row must not, and still tells two of them apart."""
     stored = trail.stored_subject("jwt:maria.lopez@example.com")
     assert stored.startswith("jwt:hash:")
@@ -264,7 +264,7 @@ def test_a_subject_that_is_no_plain_id_is_hashed_and_can_be_listed(ledger: Ledge
     assert [row.subject for row in found] == [stored]
 
 
-def test_addresses_are_left_out_when_the_setting_says_so(ledger: Ledger) -> None:
+def test_addresses_are_left_out_when_the_setting_says_so(ledger: EmbeddedLedger) -> None:
     trail = AuditTrail(KEY, KEY, lambda: NOW, keep_peers=False)
     with acting_as(REVIEWER):
         entry = trail.entry(AuditAction.REJECT, outcome=Outcome.DONE)

@@ -17,7 +17,7 @@ from server.access.caller import INTERNAL, Caller, Scope, acting_as, current_cal
 from server.access.operator_key import OPERATOR_KEY_FILE
 from server.access.peer import Peer, parse_peer
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.settings import Settings
 from tests.unit.access import issuer
 from tests.unit.access.clock import HandClock
@@ -33,7 +33,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield made
 
 
-async def built(ledger: Ledger, folder: Path, stack: AsyncExitStack, **auth: Any) -> Access:
+async def built(ledger: EmbeddedLedger, folder: Path, stack: AsyncExitStack, **auth: Any) -> Access:
     clock = HandClock()
     return await build_access(
         Settings(state_dir=folder, auth=auth), ledger, clock, AuditTrail(bytes(32), bytes(32), clock), stack
@@ -44,7 +44,9 @@ async def caller(access: Access, credential: str, peer: Peer = LOCAL) -> Caller:
     return (await access.authenticator.authenticate([f"Bearer {credential}"], peer)).caller
 
 
-async def test_the_first_start_makes_an_operator_key(ledger: Ledger, tmp_path: Path, stack: AsyncExitStack) -> None:
+async def test_the_first_start_makes_an_operator_key(
+    ledger: EmbeddedLedger, tmp_path: Path, stack: AsyncExitStack
+) -> None:
     access = await built(ledger, tmp_path, stack)
     key = (tmp_path / OPERATOR_KEY_FILE).read_text().strip()
     assert (await caller(access, key)).scopes == frozenset(Scope) - {Scope.SEALED_RELEASE}
@@ -53,7 +55,9 @@ async def test_the_first_start_makes_an_operator_key(ledger: Ledger, tmp_path: P
     assert (await caller(await built(ledger, tmp_path, stack), key)).subject == "key:operator"
 
 
-async def test_the_operator_key_can_be_turned_off(ledger: Ledger, tmp_path: Path, stack: AsyncExitStack) -> None:
+async def test_the_operator_key_can_be_turned_off(
+    ledger: EmbeddedLedger, tmp_path: Path, stack: AsyncExitStack
+) -> None:
     await built(ledger, tmp_path, stack)
     access = await built(ledger, tmp_path, stack, operator_key=False)
     with pytest.raises(Unauthenticated):
@@ -61,20 +65,22 @@ async def test_the_operator_key_can_be_turned_off(ledger: Ledger, tmp_path: Path
 
 
 async def test_a_start_makes_no_operator_key_that_is_turned_off(
-    ledger: Ledger, tmp_path: Path, stack: AsyncExitStack
+    ledger: EmbeddedLedger, tmp_path: Path, stack: AsyncExitStack
 ) -> None:
     await built(ledger, tmp_path, stack, operator_key=False)
     assert not (tmp_path / OPERATOR_KEY_FILE).exists()
 
 
-async def test_a_damaged_operator_key_ends_the_start(ledger: Ledger, tmp_path: Path, stack: AsyncExitStack) -> None:
+async def test_a_damaged_operator_key_ends_the_start(
+    ledger: EmbeddedLedger, tmp_path: Path, stack: AsyncExitStack
+) -> None:
     (tmp_path / OPERATOR_KEY_FILE).write_text("vst_half")
     with pytest.raises(InvalidInput) as caught:
         await built(ledger, tmp_path, stack)
     assert "vst_half" not in f"{caught.value.message}{caught.value.hint}"
 
 
-async def test_tokens_need_their_settings(ledger: Ledger, tmp_path: Path, stack: AsyncExitStack) -> None:
+async def test_tokens_need_their_settings(ledger: EmbeddedLedger, tmp_path: Path, stack: AsyncExitStack) -> None:
     with pytest.raises(Unauthenticated):
         await caller(await built(ledger, tmp_path, stack), token())
     file = tmp_path / "jwks.json"
@@ -85,7 +91,7 @@ async def test_tokens_need_their_settings(ledger: Ledger, tmp_path: Path, stack:
     assert (await caller(access, token(), REMOTE)).client_id == "site-1"
 
 
-async def test_the_shared_key_of_development(ledger: Ledger, tmp_path: Path, stack: AsyncExitStack) -> None:
+async def test_the_shared_key_of_development(ledger: EmbeddedLedger, tmp_path: Path, stack: AsyncExitStack) -> None:
     access = await built(ledger, tmp_path, stack, issuer=issuer.URL, audience=issuer.AUDIENCE, hs256_key=SECRET)
     signed = token("HS256", key=OctKey.import_key(SECRET.encode()))
     subject = (await caller(access, signed)).subject
@@ -95,7 +101,7 @@ async def test_the_shared_key_of_development(ledger: Ledger, tmp_path: Path, sta
         await caller(access, token("ES256"))
 
 
-async def test_functions_in_the_threads_of_the_ledger_see_the_caller(ledger: Ledger) -> None:
+async def test_functions_in_the_threads_of_the_ledger_see_the_caller(ledger: EmbeddedLedger) -> None:
     app = Caller("key:1", "site-1", frozenset({Scope.APP}))
 
     def who(_cursor: Cursor) -> Caller:

@@ -302,7 +302,7 @@ class TwoClients:
         )
 
     def _reports(self) -> ReportDelivery:
-        return build_report_delivery(Settings(), self.ledger, Metrics(), lambda: NOW)
+        return build_report_delivery(Settings(), self.ledger, self.ledger, Metrics(), lambda: NOW)
 
     def _spool_key(self) -> SpoolKeyRotation:
         spool = Spool(self.folder / "spool", load_or_create_spool_keys("", self.folder / "spool.key"))

@@ -11,13 +11,13 @@ from server.analytics.endpoint_config import DEFAULT_LIMITS, EndpointConfig, Que
 from server.analytics.snapshot import LedgerMark
 from server.analytics.supervisor import Decisions, Supervisor
 from server.cli.demo.processes import free_ports
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import migrated_file
 
 
 def endpoint_of(
-    ledger: Ledger,
+    ledger: EmbeddedLedger,
     port: int,
     token: str,
     *,
@@ -50,7 +50,7 @@ class OneEndpoint:
         self._endpoint = Supervisor(config, self._mark)
         self._endpoint.start()
 
-    def new_ledger(self) -> Ledger:
+    def new_ledger(self) -> EmbeddedLedger:
         """An empty ledger, which the endpoint serves from now on."""
         self._ledger.close()
         self._ledger = self._opened()
@@ -61,11 +61,11 @@ class OneEndpoint:
         self._endpoint.stop()
         self._ledger.close()
 
-    def _opened(self) -> Ledger:
+    def _opened(self) -> EmbeddedLedger:
         # Made while the last one is still there, so that it is another file to the endpoint.
         migrated_file(self.folder / "next").replace(self.path)
         self.path.with_name(f"{self.path.name}.wal").unlink(missing_ok=True)
-        return Ledger.open(self.path, lambda: NOW)
+        return EmbeddedLedger.open(self.path, lambda: NOW)
 
     def _mark(self) -> LedgerMark:
         return mark_between_commits(self._ledger)

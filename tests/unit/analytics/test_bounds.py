@@ -27,7 +27,7 @@ from server.analytics.process_bounds import NICE
 from server.analytics.supervisor import Supervisor
 from server.cli.demo.processes import free_ports
 from server.ledger import sessions
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.analytics.endpoints import endpoint_of
 from tests.unit.analytics.hostile import FROM_THE_ATTACK, HOSTILE
 from tests.unit.ledger.makers import NOW, session
@@ -44,7 +44,7 @@ _NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path_factory.mktemp("bounds") / "ledger.duckdb", lambda: NOW)
     opened.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
     yield opened
@@ -65,7 +65,7 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def shared(ledger: Ledger) -> Iterator[Served]:
+def shared(ledger: EmbeddedLedger) -> Iterator[Served]:
     ended: list[str] = []
     with served(ledger, ended.append) as (endpoint, port):
         yield Served(endpoint, port, ended)
@@ -81,7 +81,7 @@ def running(shared: Served) -> Served:
 
 @contextmanager
 def served(
-    ledger: Ledger, ended: Callable[[str], None] = lambda reason: None, limits: QueryLimits = LIMITS
+    ledger: EmbeddedLedger, ended: Callable[[str], None] = lambda reason: None, limits: QueryLimits = LIMITS
 ) -> Iterator[tuple[Supervisor, int]]:
     port = free_ports(1)[0]
     endpoint = endpoint_of(ledger, port, TOKEN, limits=limits, on_ended=ended)
@@ -126,7 +126,7 @@ def family(endpoint: Supervisor) -> list[psutil.Process]:
         return []
 
 
-def write(ledger: Ledger) -> float:
+def write(ledger: EmbeddedLedger) -> float:
     """Seconds of one durable write."""
     began_s = time.perf_counter()
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, session(at=next(_NUMBERS))))
@@ -172,7 +172,7 @@ def test_no_statement_takes_memory_of_the_server_or_more_than_its_own_share(runn
         assert answered_within(running.port, 60.0)
 
 
-def test_many_at_once_slow_nobody_down(ledger: Ledger, running: Served) -> None:
+def test_many_at_once_slow_nobody_down(ledger: EmbeddedLedger, running: Served) -> None:
     over = threading.Event()
     port = running.port
 
@@ -204,7 +204,7 @@ def test_many_at_once_slow_nobody_down(ledger: Ledger, running: Served) -> None:
     assert running.ended == [], "other analysts kept their connections"
 
 
-def test_stopping_does_not_wait_for_queries_and_leaves_no_process(ledger: Ledger) -> None:
+def test_stopping_does_not_wait_for_queries_and_leaves_no_process(ledger: EmbeddedLedger) -> None:
     with served(ledger, limits=QueryLimits(seconds=120.0)) as (endpoint, port):  # longer than the stop may take
         slow = [threading.Thread(target=lambda: _ask_once(port, FROM_THE_ATTACK[-1])) for _ in range(3)]
         for thread in slow:
@@ -245,7 +245,7 @@ def test_without_the_process_for_trials_the_endpoint_starts_anew(running: Served
     assert answered_within(running.port, 60.0)
 
 
-def test_an_endpoint_that_grows_too_large_is_killed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_grows_too_large_is_killed(ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = threading.Event()
     reasons: list[str] = []
 
@@ -285,9 +285,9 @@ def test_a_query_that_was_short_when_it_was_tried_out_and_runs_on_is_killed(
 SERVER = """
 import sys
 from pathlib import Path
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.analytics.endpoints import endpoint_of
-ledger = Ledger.open(Path(sys.argv[1]))
+ledger = EmbeddedLedger.open(Path(sys.argv[1]))
 endpoint = endpoint_of(ledger, int(sys.argv[2]), sys.argv[3])
 endpoint.start()
 print(endpoint.process, flush=True)
@@ -340,7 +340,7 @@ def test_a_query_that_takes_long_gets_only_what_is_left_of_the_cpu(running: Serv
     assert seen == {os.SCHED_OTHER, os.SCHED_IDLE}, "first it was tried like a short one"
 
 
-def test_the_server_keeps_its_lock_on_the_ledger(ledger: Ledger, running: Served) -> None:
+def test_the_server_keeps_its_lock_on_the_ledger(ledger: EmbeddedLedger, running: Served) -> None:
     write(ledger)
     assert answered_within(running.port, 60.0)
     tried = subprocess.run(
@@ -352,7 +352,7 @@ def test_the_server_keeps_its_lock_on_the_ledger(ledger: Ledger, running: Served
     assert "Could not set lock" in tried.stderr
 
 
-def test_what_is_committed_is_read_soon_after(ledger: Ledger, running: Served) -> None:
+def test_what_is_committed_is_read_soon_after(ledger: EmbeddedLedger, running: Served) -> None:
     with connect(running.port, TOKEN) as analyst:
         analyst.execute("FROM v_funnel").fetchall()
         for _ in range(3):

@@ -17,7 +17,7 @@ from server.analytics.refusals import Cause
 from server.cli.demo.processes import free_ports
 from server.ledger import sessions
 from server.ledger.audit import AuditFilter
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.setting_groups import AuditSettings, QuackSettings
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -28,7 +28,7 @@ SECRET = "a text that was erased, long enough to be stored as it is"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "data" / "ledger.duckdb", lambda: NOW)
     opened.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
     opened.write_now(lambda cursor: cursor.execute("CREATE TABLE said AS SELECT ? AS text", [SECRET]))
@@ -53,7 +53,7 @@ def copied(state_dir: Path) -> bytes:
     return b"".join(file.read_bytes() for file in (state_dir / SNAPSHOT_FOLDER).iterdir())
 
 
-async def test_an_erasure_ends_the_snapshot_at_once_and_analysts_go_on(ledger: Ledger, tmp_path: Path) -> None:
+async def test_an_erasure_ends_the_snapshot_at_once_and_analysts_go_on(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     endpoint = AnalystEndpoint(ledger, QuackSettings(port=port, token=SecretStr("")), tmp_path)
     endpoint.start()
@@ -74,7 +74,7 @@ async def test_an_erasure_ends_the_snapshot_at_once_and_analysts_go_on(ledger: L
 
 
 async def test_the_audit_has_who_attached_and_what_was_refused_but_never_a_statement(
-    ledger: Ledger, tmp_path: Path
+    ledger: EmbeddedLedger, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
     audit = AuditBook(ledger, AuditSettings(), tmp_path, lambda: NOW, "1.2.3")
@@ -103,7 +103,9 @@ async def test_the_audit_has_who_attached_and_what_was_refused_but_never_a_state
     )
 
 
-def test_what_a_killed_server_left_is_deleted_even_if_analysts_are_turned_off(ledger: Ledger, tmp_path: Path) -> None:
+def test_what_a_killed_server_left_is_deleted_even_if_analysts_are_turned_off(
+    ledger: EmbeddedLedger, tmp_path: Path
+) -> None:
     left = tmp_path / SNAPSHOT_FOLDER / "7.duckdb"
     left.parent.mkdir()
     left.write_bytes(b"old")

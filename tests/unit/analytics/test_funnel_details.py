@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from models.errors import InvalidInput
 from server.access.audit import AuditTrail
 from server.funnel.drop_offs import SeverityRules
 from server.funnel.optimizer import FunnelOptimizer
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.readers import READERS
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
@@ -55,11 +56,16 @@ SESSIONS = (
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[FunnelService]:
-    ledger = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
-    ledger.write_now(lambda cursor: keep(cursor, SESSIONS))
-    yield funnel_service(ledger, FakeGateway(), lambda: LATER, TRAIL)
-    ledger.close()
+def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
+    opened = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    opened.write_now(lambda cursor: keep(cursor, SESSIONS))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def service(ledger: EmbeddedLedger) -> FunnelService:
+    return funnel_service(ledger, FakeGateway(), lambda: LATER, TRAIL)
 
 
 def by_lens(**more: object) -> funnel_pb2.GetReportRequest:
@@ -107,9 +113,9 @@ async def test_a_report_has_quantiles_and_a_value(service: FunnelService) -> Non
     assert (opened.value.dropped_total, sent.value.dropped_total) == (0.0, 70.0)
 
 
-async def test_a_total_is_a_finite_number(service: FunnelService) -> None:
+async def test_a_total_is_a_finite_number(service: FunnelService, ledger: EmbeddedLedger) -> None:
     huge = [Told(f"s{n}", (Happened("opened", 0, 1, properties='{"amount": 1e308}'),), WEEKS[0]) for n in (8, 9)]
-    service._ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *huge]))
+    ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *huge]))
     request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], value=funnel_pb2.FunnelValue(key="amount"))
     opened, sent = (await service.GetReport(request, None)).stages
     assert (opened.session_count, opened.value.session_count, opened.value.total) == (8, 6, 210.0)
@@ -117,23 +123,27 @@ async def test_a_total_is_a_finite_number(service: FunnelService) -> None:
 
 
 @pytest.mark.parametrize("details", [False, True])
-async def test_the_conversion_rate_leaves_out_who_is_under_way(service: FunnelService, details: bool) -> None:
+async def test_the_conversion_rate_leaves_out_who_is_under_way(
+    service: FunnelService, ledger: EmbeddedLedger, details: bool
+) -> None:
     request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], quantiles=details)
     running = [Told("s8", (Happened("opened", 0),), WEEKS[0], ended=False)]
-    service._ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *running]))
+    ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *running]))
     opened, sent = (await service.GetReport(request, None)).stages
     assert (opened.session_count, opened.under_way_count, opened.conversion_rate.value) == (7, 1, 1.0)
     assert (sent.session_count, sent.conversion_rate.value) == (4, 4 / 6)
     assert sent.counted_count == 6
 
 
-async def test_the_conversion_rate_is_of_sessions_that_had_their_time(service: FunnelService) -> None:
+async def test_the_conversion_rate_is_of_sessions_that_had_their_time(
+    service: FunnelService, ledger: EmbeddedLedger
+) -> None:
     """Four of six old sessions went on. Of the new ones those that went on are known, and those that leave are not."""
     begun = LATER - timedelta(minutes=10)
     at = (begun - NOW) // timedelta(microseconds=1)
     went_on = (Happened("opened", at, 1), Happened("sent", at + S, 2))
     new = [Told(f"n{n}", went_on[: 1 + n % 2], begun, ended=False) for n in range(20)]
-    service._ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *new]))
+    ledger.write_now(lambda cursor: keep(cursor, [*SESSIONS, *new]))
     sent = (await service.GetReport(funnel_pb2.GetReportRequest(steps=["opened", "sent"]), None)).stages[1]
     assert (sent.session_count, sent.counted_count) == (14, 6)
     # statsmodels' proportion_confint(4, 6, method="wilson")
@@ -141,7 +151,7 @@ async def test_the_conversion_rate_is_of_sessions_that_had_their_time(service: F
     assert (round(rate.value, 4), round(rate.low, 4), round(rate.high, 4)) == (0.6667, 0.3, 0.9032)
 
 
-async def test_an_optional_step_is_not_made_once_the_next_is(service: FunnelService) -> None:
+async def test_an_optional_step_is_not_made_once_the_next_is(service: FunnelService, ledger: EmbeddedLedger) -> None:
     """Of five sessions that went on at once two made it in passing; of a sixth that is still before it nobody knows."""
     walks = [
         Told(
@@ -153,7 +163,7 @@ async def test_an_optional_step_is_not_made_once_the_next_is(service: FunnelServ
         for n in range(5)
     ]
     before = Told("o5", (Happened("cart", 0, 1),), WEEKS[0], ended=False)
-    service._ledger.write_now(lambda cursor: keep(cursor, [*walks, before]))
+    ledger.write_now(lambda cursor: keep(cursor, [*walks, before]))
     request = funnel_pb2.GetReportRequest(steps=["cart", "coupon", "pay"])
     request.step_rules.add(position=2, optional=True)
     stages = (await service.GetReport(request, None)).stages
@@ -185,8 +195,8 @@ async def test_a_group_has_its_list_of_sessions(service: FunnelService) -> None:
     assert await listed("REACHED", segment=funnel_pb2.FunnelSegmentKey(kind=3)) == ["s6"]  # type: ignore[arg-type]
 
 
-async def test_a_shape_reaches_the_count_and_the_lists(service: FunnelService) -> None:
-    service._ledger.write_now(lambda cursor: keep(cursor, SHAPED))
+async def test_a_shape_reaches_the_count_and_the_lists(service: FunnelService, ledger: EmbeddedLedger) -> None:
+    ledger.write_now(lambda cursor: keep(cursor, SHAPED))
     request = funnel_pb2.GetReportRequest(steps=["cart", "coupon", "pay"], attempt=funnel_pb2.FUNNEL_ATTEMPT_FIRST)
     request.step_rules.add(position=2, optional=True)
     condition = funnel_pb2.FunnelCondition(key="amount", least=5, most=9)
@@ -228,7 +238,12 @@ async def test_a_condition_may_hold_any_character(service: FunnelService) -> Non
     ],
 )
 async def test_slow_funnels_leave_a_reader_to_all_others_also_when_nobody_waits_for_them(
-    service: FunnelService, monkeypatch: pytest.MonkeyPatch, module: str, name: str, slow: Message
+    service: FunnelService,
+    ledger: EmbeddedLedger,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    name: str,
+    slow: Message,
 ) -> None:
     method = "GetReport" if isinstance(slow, funnel_pb2.GetReportRequest) else "ListFunnelSessions"
     begun, over = asyncio.Event(), threading.Event()
@@ -249,7 +264,7 @@ async def test_slow_funnels_leave_a_reader_to_all_others_also_when_nobody_waits_
                     caller.cancel()
                 await asyncio.wait(callers)
                 callers.append(asyncio.create_task(getattr(service, method)(slow, None)))
-                assert await service._ledger.read(lambda cursor: cursor.execute("SELECT 1").fetchone()) == (1,)
+                assert await ledger.read(lambda cursor: cursor.execute("SELECT 1").fetchone()) == (1,)
         finally:
             over.set()
         with pytest.raises(InvalidInput):
@@ -274,10 +289,10 @@ SHAPED = (
 
 @pytest.mark.parametrize("interval", [0, funnel_pb2.FUNNEL_INTERVAL_WEEK])
 async def test_a_drop_off_has_its_interval_and_the_severity_of_the_settings(
-    service: FunnelService, interval: int
+    service: FunnelService, ledger: EmbeddedLedger, interval: int
 ) -> None:
     optimizer = FunnelOptimizer(SeverityRules(high=0.1, critical=0.4, least_sessions=6))
-    strict = funnel_service(service._ledger, FakeGateway(), lambda: NOW, TRAIL, Analysis(optimizer))
+    strict = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL, Analysis(optimizer))
     request = funnel_pb2.GetReportRequest(steps=["opened", "sent"], interval=interval)  # type: ignore[arg-type]
     opened, sent = (await strict.GetReport(request, None)).stages
     assert not opened.HasField("drop_off")

@@ -13,7 +13,7 @@ from vestibule.v1 import funnel_pb2
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.funnel import sessions_behind
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.services import funnel_lists
 from server.services.funnel_causes import KEPT
 from server.services.funnel_lists import LISTS_KEPT, SessionLists, list_behind
@@ -29,7 +29,7 @@ NEWEST_FIRST = [f"s{n:02}" for n in reversed(range(25))]
 class Lists:
     """A ledger of 25 sessions, opened three at a time, with what keeps its lists, and a clock."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: EmbeddedLedger) -> None:
         self.ledger = ledger
         self.now = NOW
         self.kept = SessionLists(lambda: self.now)

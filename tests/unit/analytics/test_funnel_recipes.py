@@ -12,7 +12,7 @@ from server.cli.demo.processes import free_ports
 from server.flows.definition import FlowDefinition
 from server.ledger import flows
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.analytics.endpoints import endpoint_of
 from tests.unit.analytics.funnel_rows import store
 from tests.unit.analytics.naive_funnel import Happened
@@ -72,7 +72,7 @@ def keep(cursor: Cursor) -> None:
     flows.keep(cursor, [FLOW], NOW)
 
 
-def test_every_recipe_gives_its_answer(ledger: Ledger) -> None:
+def test_every_recipe_gives_its_answer(ledger: EmbeddedLedger) -> None:
     [block] = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     queries = [query.strip() for query in block.split(";") if query.strip()]
     ledger.write_now(keep)

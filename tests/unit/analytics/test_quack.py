@@ -26,8 +26,8 @@ from server.analytics.sql_policy import LONGEST_QUERY
 from server.cli.demo.processes import free_ports
 from server.ledger import sessions
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionState
-from server.ledger.writer import Ledger
 from tests.unit.analytics.endpoints import endpoint_of
 from tests.unit.analytics.queries import BAD, GOOD
 from tests.unit.ledger.makers import NOW, after, session
@@ -73,7 +73,7 @@ def _is_told(refused: list[str], what: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ledger, int, list[str]]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedLedger, int, list[str]]]:
     ledger = open_ledger(tmp_path_factory.mktemp("quack") / "ledger.duckdb", lambda: NOW)
     ledger.write_now(_forty_sessions)
     refused: list[str] = []
@@ -92,7 +92,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ledger, i
 
 
 @pytest.fixture(scope="module")
-def live(served: tuple[Ledger, int, list[str]]) -> Iterator[LiveConnection]:
+def live(served: tuple[EmbeddedLedger, int, list[str]]) -> Iterator[LiveConnection]:
     """One connection for all: to make one takes a third of a second of CPU time."""
     with connect(served[1], TOKEN) as connection:
         yield connection
@@ -112,7 +112,7 @@ def _ask(port: int, queries: tuple[str, ...]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_analysts_ask_while_the_server_writes(served: tuple[Ledger, int, list[str]]) -> None:
+def test_analysts_ask_while_the_server_writes(served: tuple[EmbeddedLedger, int, list[str]]) -> None:
     ledger, port, _ = served
     ended = threading.Event()
     written: list[bool] = []
@@ -133,7 +133,7 @@ def test_analysts_ask_while_the_server_writes(served: tuple[Ledger, int, list[st
     assert len(written) > 10
 
 
-def test_forbidden_queries_are_refused_and_change_nothing(served: tuple[Ledger, int, list[str]]) -> None:
+def test_forbidden_queries_are_refused_and_change_nothing(served: tuple[EmbeddedLedger, int, list[str]]) -> None:
     ledger, port, refused = served
     before = read_now(ledger, _everything)
     answers = _ask(port, BAD)
@@ -173,7 +173,7 @@ REFUSALS = r"Authorization failed|not supported|Not implemented|Cannot|Can only|
 
 @pytest.mark.parametrize("query", ATTACHED_BAD)
 def test_the_attached_catalogue_is_read_only(
-    served: tuple[Ledger, int, list[str]], live: LiveConnection, query: str
+    served: tuple[EmbeddedLedger, int, list[str]], live: LiveConnection, query: str
 ) -> None:
     before = read_now(served[0], _everything)
     with pytest.raises(Exception, match=REFUSALS):
@@ -192,7 +192,7 @@ def test_views_can_be_read_by_name_in_the_attached_catalogue(live: LiveConnectio
 
 
 def test_a_query_that_does_not_end_is_refused_and_the_server_goes_on(
-    served: tuple[Ledger, int, list[str]], live: LiveConnection
+    served: tuple[EmbeddedLedger, int, list[str]], live: LiveConnection
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         live.execute("SELECT sum(a.range * b.range % 7) FROM range(1000000) a, range(1000000) b")
@@ -203,13 +203,13 @@ def test_a_query_that_does_not_end_is_refused_and_the_server_goes_on(
     assert len(live.execute("FROM v_funnel;").fetchall()) == 4
 
 
-def test_a_wrong_token_is_refused(served: tuple[Ledger, int, list[str]]) -> None:
+def test_a_wrong_token_is_refused(served: tuple[EmbeddedLedger, int, list[str]]) -> None:
     with pytest.raises(Exception, match=r"(?i)auth|token"):
         connect(served[1], "another-token-0123")
     assert _is_told(served[2], "quack CREDENTIALS_INVALID")
 
 
-def test_it_listens_on_loopback_only(served: tuple[Ledger, int, list[str]]) -> None:
+def test_it_listens_on_loopback_only(served: tuple[EmbeddedLedger, int, list[str]]) -> None:
     import psutil
 
     listening = [
@@ -233,7 +233,7 @@ def test_a_taken_port_or_a_short_token_is_refused(tmp_path: Path) -> None:
         ledger.close()
 
 
-def test_the_attach_statement_works_offline(served: tuple[Ledger, int, list[str]]) -> None:
+def test_the_attach_statement_works_offline(served: tuple[EmbeddedLedger, int, list[str]]) -> None:
     shown = attach_statement(served[1]).replace("'...'", f"'{TOKEN}'")
     assert f"ATTACH 'quack:localhost:{served[1]}' AS live" in shown
     with duckdb.connect(":memory:", config={"extension_directory": "/nowhere"}) as another:

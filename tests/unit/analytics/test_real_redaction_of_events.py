@@ -23,7 +23,7 @@ from server.access.caller import Caller, Scope, acting_as
 from server.flows.app_events import DeclaredProperty, PropertyKind
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.records.declared_events import DeclaredEvents
 from server.records.remembered_texts import RememberedTexts, SpokenIn
 from server.records.telling_shapes import has_card_number
@@ -135,7 +135,7 @@ USUAL = {
 class Shop:
     """The service with the real redactor, and one session."""
 
-    def __init__(self, ledger: Ledger, weights: Path) -> None:
+    def __init__(self, ledger: EmbeddedLedger, weights: Path) -> None:
         self._ledger = ledger
         ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, SESSION))
         workers = LocalWorkers(redactor=build_redactor(weights))
@@ -174,18 +174,18 @@ class Shop:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def shop(ledger: Ledger, weights_cache: Path) -> Shop:
+def shop(ledger: EmbeddedLedger, weights_cache: Path) -> Shop:
     return Shop(ledger, weights_cache)
 
 
-async def test_texts_are_read_in_the_language_of_their_session(ledger: Ledger, weights_cache: Path) -> None:
+async def test_texts_are_read_in_the_language_of_their_session(ledger: EmbeddedLedger, weights_cache: Path) -> None:
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, replace(SESSION, language="es")))
     shop = Shop(ledger, weights_cache)
     await shop.declare(note=funnel_pb2.PROPERTY_KIND_TEXT)
@@ -293,7 +293,9 @@ def test_no_personal_value_is_readable_as_any_other_kind(shop: Shop) -> None:
 
 
 @pytest.mark.models
-def test_words_of_programs_are_declared_and_names_of_persons_are_not(ledger: Ledger, weights_cache: Path) -> None:
+def test_words_of_programs_are_declared_and_names_of_persons_are_not(
+    ledger: EmbeddedLedger, weights_cache: Path
+) -> None:
     names = {
         *("maria_lopez_555_123_4567", "aoife_byrne", "told_by_john_smith", "call_4155550132", "visited_by_priya"),
         *("wolfgang_mueller", "born_1968_03_04", "maria", "ravi_kumar"),
@@ -320,7 +322,7 @@ def test_words_of_programs_are_declared_and_names_of_persons_are_not(ledger: Led
 
 @pytest.mark.models
 def test_numbers_and_short_names_of_persons_are_no_values_of_an_enumeration(
-    ledger: Ledger, weights_cache: Path
+    ledger: EmbeddedLedger, weights_cache: Path
 ) -> None:
     personal = {"415-555-0132", "555-123-4567", "4111 1111 1111 1111", "Li Xu"}
     usual = {"A 1042", "A-1042", "10862", "dark blue", "2 weeks", "90+"}

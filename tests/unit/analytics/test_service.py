@@ -19,9 +19,9 @@ from server.access.audit import AuditTrail
 from server.ledger import sessions
 from server.ledger.app_events import AppendEvents
 from server.ledger.columns import aware, fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.event_properties import properties_columns
 from server.ledger.types import EventRow
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.event_values import LONGEST_BATCH_CHARACTERS
 from server.rpc import convert
@@ -37,7 +37,7 @@ NO_TIME = Timestamp(seconds=10**15)
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(tmp_path: Path) -> AsyncIterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     opened.write_now(lambda cursor: sessions.insert_or_get(cursor, SESSION))
     yield opened
@@ -53,7 +53,7 @@ def batch(*items: funnel_pb2.AppEvent) -> funnel_pb2.RecordEventsRequest:
     return funnel_pb2.RecordEventsRequest(events=items)
 
 
-async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Ledger) -> None:
+async def test_property_values_are_redacted_and_an_event_counts_once(ledger: EmbeddedLedger) -> None:
     service = funnel_service(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, TRAIL)
     seen = event(sequence=2**63 - 1, properties={"note": "for Maria Lopez", "button": "next"})
     first = await service.RecordEvents(batch(seen, event(session_id=str(uuid4()))), None)
@@ -69,7 +69,7 @@ async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Led
     }
 
 
-async def test_ids_in_capitals_are_the_same_ids(ledger: Ledger) -> None:
+async def test_ids_in_capitals_are_the_same_ids(ledger: EmbeddedLedger) -> None:
     service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     seen = event()
     capitals = event(event_id=seen.event_id.upper(), session_id=SESSION.id.upper())
@@ -80,7 +80,7 @@ async def test_ids_in_capitals_are_the_same_ids(ledger: Ledger) -> None:
     assert counts == [(1, 1, 0), (1, 1, 0)]
 
 
-async def test_an_event_that_an_earlier_version_stored_under_capitals_counts_once(ledger: Ledger) -> None:
+async def test_an_event_that_an_earlier_version_stored_under_capitals_counts_once(ledger: EmbeddedLedger) -> None:
     service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     stored, new = (event(event_id=str(uuid4()).upper()) for _ in range(2))
     earlier = EventRow(stored.event_id, SESSION.id, "", stored.name, NOW, device_time=NOW)
@@ -90,7 +90,7 @@ async def test_an_event_that_an_earlier_version_stored_under_capitals_counts_onc
     assert (await service.RecordEvents(batch(stored, new), None)).duplicate_count == 2
 
 
-async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: Ledger) -> None:
+async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: EmbeddedLedger) -> None:
     service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     behind, happened = timedelta(days=3), NOW - timedelta(hours=1)
     request = batch(event(device_time=convert.timestamp(happened - behind)))
@@ -100,7 +100,7 @@ async def test_the_time_of_sending_corrects_the_clock_of_the_device(ledger: Ledg
     assert [aware(row[name]) for name in ("event_time", "device_time")] == [happened, happened - behind]
 
 
-async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> None:
+async def test_a_session_that_runs_is_reported_as_under_way(ledger: EmbeddedLedger) -> None:
     report = await funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL).GetReport(
         funnel_pb2.GetReportRequest(), None
     )
@@ -108,7 +108,7 @@ async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> N
     assert told == [(1, 1, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)]
 
 
-async def test_a_report_of_steps_and_the_sessions_behind_it(ledger: Ledger) -> None:
+async def test_a_report_of_steps_and_the_sessions_behind_it(ledger: EmbeddedLedger) -> None:
     service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     await service.RecordEvents(
         batch(event(name="opened"), event(name="sent", device_time=Timestamp(seconds=61))), None
@@ -144,7 +144,7 @@ def test_a_funnel_that_cannot_be_counted_breaks_a_rule(request_: funnel_pb2.GetR
         protovalidate.validate(request_)
 
 
-async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer_and_by_its_hash(ledger: Ledger) -> None:
+async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer_and_by_its_hash(ledger: EmbeddedLedger) -> None:
     hashed = TRAIL.client_pseudonym("maria-lopez")
     row = replace(SESSION, id=str(uuid4()), client_id=hashed)
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
@@ -157,7 +157,7 @@ async def test_a_client_of_tokens_is_found_by_the_id_of_its_issuer_and_by_its_ha
     assert [await counted(name) for name in ("maria-lopez", hashed, "shop", "typo", "")] == [1, 1, 1, 0, 2]
 
 
-async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: Ledger) -> None:
+async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: EmbeddedLedger) -> None:
     gateway = FakeGateway()
     long = batch(*(event(properties={"note": f"{at:0>500}"}) for at in range(LONGEST_BATCH_CHARACTERS // 500 + 1)))
     with pytest.raises(TooLarge) as caught:
@@ -166,7 +166,7 @@ async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: L
     assert not gateway.calls
 
 
-async def test_an_invalid_time_is_invalid_input(ledger: Ledger) -> None:
+async def test_an_invalid_time_is_invalid_input(ledger: EmbeddedLedger) -> None:
     service = funnel_service(ledger, FakeGateway(), lambda: NOW, TRAIL)
     for call in (
         service.RecordEvents(batch(event(device_time=NO_TIME)), None),
@@ -182,7 +182,7 @@ def test_a_sequence_number_beyond_64_bits_breaks_a_rule() -> None:
         protovalidate.validate(batch(event(sequence=2**63)))
 
 
-async def test_a_session_tells_what_happened_in_pages_with_typed_properties(ledger: Ledger) -> None:
+async def test_a_session_tells_what_happened_in_pages_with_typed_properties(ledger: EmbeddedLedger) -> None:
     service = funnel_service(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW, TRAIL)
     await service.DeclareEvents(
         funnel_pb2.DeclareEventsRequest(
@@ -224,7 +224,7 @@ async def test_a_session_tells_what_happened_in_pages_with_typed_properties(ledg
 
 
 async def test_events_of_a_full_session_are_left_out_and_told_and_its_first_refusal_is_an_event(
-    ledger: Ledger,
+    ledger: EmbeddedLedger,
 ) -> None:
     other = session(client_id="shop")
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, other))

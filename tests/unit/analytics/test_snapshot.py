@@ -16,7 +16,7 @@ from server.analytics import file_copies, snapshot
 from server.analytics.endpoint import mark_between_commits
 from server.analytics.snapshot import ATTEMPTS, BLOCK_BYTES, HEADER_BYTES, LedgerMark, SnapshotFolder
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow  # it writes real ledgers
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "data" / "ledger.duckdb", lambda: NOW)
     opened.write_now(lambda cursor: cursor.execute("CREATE TABLE pairs (number INTEGER, text VARCHAR)"))
     yield opened
@@ -32,11 +32,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def copies(ledger: Ledger, tmp_path: Path) -> SnapshotFolder:
+def copies(ledger: EmbeddedLedger, tmp_path: Path) -> SnapshotFolder:
     return SnapshotFolder(ledger.path, tmp_path / "copies", lambda: mark_between_commits(ledger))
 
 
-def write_pair(ledger: Ledger, number: int, size: int = 10) -> None:
+def write_pair(ledger: EmbeddedLedger, number: int, size: int = 10) -> None:
     """Two rows in one transaction."""
 
     def insert(cursor: Cursor) -> None:
@@ -57,11 +57,13 @@ def renewed(copies: SnapshotFolder) -> Path:
     return path
 
 
-def checkpoint(ledger: Ledger) -> None:
+def checkpoint(ledger: EmbeddedLedger) -> None:
     ledger.submit_between_commits(lambda: ledger.cursor().execute("CHECKPOINT")).result()
 
 
-def test_a_snapshot_has_every_commit_whether_in_the_wal_or_in_the_file(ledger: Ledger, copies: SnapshotFolder) -> None:
+def test_a_snapshot_has_every_commit_whether_in_the_wal_or_in_the_file(
+    ledger: EmbeddedLedger, copies: SnapshotFolder
+) -> None:
     write_pair(ledger, 1)
     assert numbers(renewed(copies)) == [1, 1]
     checkpoint(ledger)
@@ -69,14 +71,14 @@ def test_a_snapshot_has_every_commit_whether_in_the_wal_or_in_the_file(ledger: L
     assert numbers(renewed(copies)) == [1, 1, 2, 2]
 
 
-def test_without_a_commit_nothing_is_copied(ledger: Ledger, copies: SnapshotFolder) -> None:
+def test_without_a_commit_nothing_is_copied(ledger: EmbeddedLedger, copies: SnapshotFolder) -> None:
     renewed(copies)
     assert copies.renew() is None
     ledger.write_now(lambda cursor: cursor.execute("SELECT 1"))
     assert copies.renew() is None
 
 
-def test_the_file_is_copied_again_only_after_a_checkpoint(ledger: Ledger, copies: SnapshotFolder) -> None:
+def test_the_file_is_copied_again_only_after_a_checkpoint(ledger: EmbeddedLedger, copies: SnapshotFolder) -> None:
     checkpoint(ledger)
     first = renewed(copies).stat().st_ino
     write_pair(ledger, 1)
@@ -87,7 +89,7 @@ def test_the_file_is_copied_again_only_after_a_checkpoint(ledger: Ledger, copies
 
 
 def test_only_the_last_snapshot_is_kept_and_only_its_owner_can_read_it(
-    ledger: Ledger, copies: SnapshotFolder, tmp_path: Path
+    ledger: EmbeddedLedger, copies: SnapshotFolder, tmp_path: Path
 ) -> None:
     for number in range(3):
         write_pair(ledger, number)
@@ -99,7 +101,7 @@ def test_only_the_last_snapshot_is_kept_and_only_its_owner_can_read_it(
 
 
 def test_what_a_killed_process_left_is_brought_up_to_date(
-    ledger: Ledger, copies: SnapshotFolder, tmp_path: Path
+    ledger: EmbeddedLedger, copies: SnapshotFolder, tmp_path: Path
 ) -> None:
     write_pair(ledger, 1)
     left = renewed(copies).stat().st_ino
@@ -130,7 +132,7 @@ def test_a_file_that_a_starting_process_renames_meanwhile_is_deleted_too(
 
 
 @pytest.mark.parametrize("content", [b"", b"no ledger at all", bytes(30_000_000)])
-def test_a_file_of_any_content_becomes_an_exact_copy(ledger: Ledger, tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_any_content_becomes_an_exact_copy(ledger: EmbeddedLedger, tmp_path: Path, content: bytes) -> None:
     write_pair(ledger, 1, size=2_000_000)
     checkpoint(ledger)
     folder = tmp_path / "copies"
@@ -141,7 +143,7 @@ def test_a_file_of_any_content_becomes_an_exact_copy(ledger: Ledger, tmp_path: P
 
 
 def test_after_a_checkpoint_only_what_changed_is_written_into_the_copy_before(
-    ledger: Ledger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = "INSERT INTO pairs SELECT 0, concat(uuid(), uuid()) FROM range(4 * 122_880)"  # DuckDB's groups of rows
     ledger.write_now(lambda cursor: cursor.execute(full))
@@ -168,7 +170,7 @@ def test_after_a_checkpoint_only_what_changed_is_written_into_the_copy_before(
     assert 0 < sum(written) < ledger.path.stat().st_size / 5
 
 
-def test_a_copy_that_somebody_reads_is_left_alone(ledger: Ledger, copies: SnapshotFolder) -> None:
+def test_a_copy_that_somebody_reads_is_left_alone(ledger: EmbeddedLedger, copies: SnapshotFolder) -> None:
     write_pair(ledger, 1)
     checkpoint(ledger)
     first = renewed(copies)
@@ -182,12 +184,12 @@ def test_a_copy_that_somebody_reads_is_left_alone(ledger: Ledger, copies: Snapsh
         assert reader.execute("SELECT number FROM early.pairs").fetchall() == [(1,), (1,)]
 
 
-def swap_two_equal_values(ledger: Ledger, value: int) -> None:
+def swap_two_equal_values(ledger: EmbeddedLedger, value: int) -> None:
     ledger.write_now(lambda cursor: cursor.execute(f"UPDATE plain SET value = {value} WHERE number IN (100, 200)"))
     checkpoint(ledger)
 
 
-def test_changes_that_duckdbs_checksum_does_not_show_are_copied(ledger: Ledger, copies: SnapshotFolder) -> None:
+def test_changes_that_duckdbs_checksum_does_not_show_are_copied(ledger: EmbeddedLedger, copies: SnapshotFolder) -> None:
     """Two equal changes cancel out in that checksum, so it cannot tell which blocks changed."""
     ledger.write_now(lambda cursor: cursor.execute("SET force_compression = 'uncompressed'"))
     ledger.write_now(
@@ -212,7 +214,7 @@ def test_changes_that_duckdbs_checksum_does_not_show_are_copied(ledger: Ledger, 
 
 
 async def test_nothing_of_what_was_erased_stays_in_any_copy(
-    ledger: Ledger, copies: SnapshotFolder, tmp_path: Path
+    ledger: EmbeddedLedger, copies: SnapshotFolder, tmp_path: Path
 ) -> None:
     secret = "maria.lopez@example.com " * 20_000  # too long to be compressed away
     ledger.write_now(lambda cursor: cursor.execute("CREATE TABLE said AS SELECT ? AS text", [secret]))
@@ -235,7 +237,7 @@ async def test_nothing_of_what_was_erased_stays_in_any_copy(
     assert holding() == []
 
 
-async def test_a_ledger_that_was_written_anew_is_copied_anew(ledger: Ledger, copies: SnapshotFolder) -> None:
+async def test_a_ledger_that_was_written_anew_is_copied_anew(ledger: EmbeddedLedger, copies: SnapshotFolder) -> None:
     write_pair(ledger, 1)
     renewed(copies)
     ledger.write_now(lambda cursor: cursor.execute("DELETE FROM pairs"))
@@ -244,7 +246,7 @@ async def test_a_ledger_that_was_written_anew_is_copied_anew(ledger: Ledger, cop
     assert numbers(renewed(copies)) == [2, 2]
 
 
-def test_snapshots_during_writes_and_checkpoints_are_whole(ledger: Ledger, copies: SnapshotFolder) -> None:
+def test_snapshots_during_writes_and_checkpoints_are_whole(ledger: EmbeddedLedger, copies: SnapshotFolder) -> None:
     """Checkpoints come between the copies."""
     written = [0]
     enough = threading.Event()
@@ -273,7 +275,7 @@ def test_snapshots_during_writes_and_checkpoints_are_whole(ledger: Ledger, copie
 
 
 def test_a_checkpoint_during_a_copy_makes_the_copy_void(
-    ledger: Ledger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_pair(ledger, 1)
     real, interrupted = file_copies.copy_whole, [1]
@@ -290,7 +292,7 @@ def test_a_checkpoint_during_a_copy_makes_the_copy_void(
     assert numbers(renewed(copies)) == [1, 1, 2, 2]
 
 
-def test_a_ledger_that_changes_all_the_time_is_given_up(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_ledger_that_changes_all_the_time_is_given_up(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     asked: list[int] = []
 
     def ask() -> LedgerMark:
@@ -308,7 +310,7 @@ def test_a_ledger_that_changes_all_the_time_is_given_up(ledger: Ledger, tmp_path
 
 
 def test_a_disk_that_cannot_share_blocks_gets_plain_copies(
-    ledger: Ledger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> int:
         raise OSError("between two file systems")
@@ -319,7 +321,7 @@ def test_a_disk_that_cannot_share_blocks_gets_plain_copies(
 
 
 def test_a_full_disk_leaves_no_half_copy(
-    ledger: Ledger, copies: SnapshotFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, copies: SnapshotFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> int:
         raise OSError("no space left")
@@ -334,7 +336,7 @@ def test_a_full_disk_leaves_no_half_copy(
     assert numbers(renewed(copies)) == [1, 1]
 
 
-def test_copies_leave_the_room_that_the_server_needs(ledger: Ledger, tmp_path: Path) -> None:
+def test_copies_leave_the_room_that_the_server_needs(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     least, room = 1000, 10**12
     folder = tmp_path / "copies"
 

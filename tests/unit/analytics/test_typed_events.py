@@ -19,7 +19,7 @@ from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope, acting_as
 from server.ledger import erasure, sessions
 from server.ledger.columns import Row, fetch_all
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.observability.metrics import Metrics
 from server.services.event_messages import MOST_PROBLEMS
 from server.setting_groups.stored_data import Undeclared
@@ -49,7 +49,7 @@ FITTING = {"amount": "12345678901234567890", "channel": "A 1042", "returning": "
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(tmp_path: Path) -> AsyncIterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     opened.write_now(lambda cursor: sessions.insert_or_get(cursor, SESSION))
     yield opened
@@ -59,7 +59,9 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 class Server:
     """The service, and what it was sent."""
 
-    def __init__(self, ledger: Ledger, undeclared: Undeclared = "text", secrets: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, ledger: EmbeddedLedger, undeclared: Undeclared = "text", secrets: dict[str, str] | None = None
+    ) -> None:
         self.gateway = FakeGateway(secrets={"Maria Lopez": "NAME", **(secrets or {})})
         trail = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         self.metrics = Metrics()
@@ -100,7 +102,7 @@ def event(name: str = "sent", sequence: int = 0, **properties: str) -> funnel_pb
     )
 
 
-async def test_declared_values_are_stored_as_they_came_and_never_sent_to_the_redactor(ledger: Ledger) -> None:
+async def test_declared_values_are_stored_as_they_came_and_never_sent_to_the_redactor(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger, secrets={"1042": "ADDRESS", "1234": "CREDIT_CARD"}).declare()
     reply = await server.record(event("sent", 0, **FITTING), event("opened", 1))
     assert (reply.recorded_count, reply.refused_count, len(reply.problems)) == (2, 0, 0)
@@ -115,7 +117,7 @@ async def test_declared_values_are_stored_as_they_came_and_never_sent_to_the_red
     assert (second["name"], second["properties"]) == ("opened", "{}")
 
 
-async def test_analysts_read_types(ledger: Ledger) -> None:
+async def test_analysts_read_types(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger).declare()
     await server.record(event(amount="0.1", returning="false", note="hm"), event(sequence=1, amount="1e3"))
     sql = """SELECT properties->'amount' AS written, CAST(properties->>'amount' AS DOUBLE) AS amount,
@@ -128,7 +130,7 @@ async def test_analysts_read_types(ledger: Ledger) -> None:
     ]
 
 
-async def test_declared_text_is_redacted_and_a_repeated_one_once(ledger: Ledger) -> None:
+async def test_declared_text_is_redacted_and_a_repeated_one_once(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger).declare()
     for at in range(3):
         await server.record(event(sequence=at, note="for Maria Lopez", amount=str(at)))
@@ -138,7 +140,7 @@ async def test_declared_text_is_redacted_and_a_repeated_one_once(ledger: Ledger)
     assert server.seen_by_the_redactor() == ["for Maria Lopez", "note: for Maria Lopez"]
 
 
-async def test_a_value_that_does_not_fit_is_kept_as_redacted_text_and_told(ledger: Ledger) -> None:
+async def test_a_value_that_does_not_fit_is_kept_as_redacted_text_and_told(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger).declare()
     sent = event(amount="about 5", channel="Maria Lopez", returning="true")
     reply = await server.record(sent, event(sequence=1, amount="5"))
@@ -155,7 +157,7 @@ async def test_a_value_that_does_not_fit_is_kept_as_redacted_text_and_told(ledge
     assert json.loads(second["properties"]) == {"amount": 5}
 
 
-async def test_what_is_not_declared_is_text_by_default(ledger: Ledger) -> None:
+async def test_what_is_not_declared_is_text_by_default(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger, secrets={"maria": "NAME"}).declare()
     reply = await server.record(event("sent", 0, colour="for Maria Lopez", amount="7"), event("maria_came", 1, x="12"))
     assert (reply.recorded_count, len(reply.problems)) == (2, 0)
@@ -164,7 +166,7 @@ async def test_what_is_not_declared_is_text_by_default(ledger: Ledger) -> None:
     assert (second["name"], json.loads(second["properties"])) == ("redacted", {"x": "12"})
 
 
-async def test_undeclared_names_and_keys_and_unfitting_values_are_refused_when_set_so(ledger: Ledger) -> None:
+async def test_undeclared_names_and_keys_and_unfitting_values_are_refused_when_set_so(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger, "refuse", {"maria": "NAME"}).declare()
     batch = (
         event("sent", 1, amount="5", note="Maria Lopez"),
@@ -187,7 +189,7 @@ async def test_undeclared_names_and_keys_and_unfitting_values_are_refused_when_s
     ]
 
 
-async def test_a_batch_of_which_nothing_fits_is_an_error_that_names_keys_and_no_value(ledger: Ledger) -> None:
+async def test_a_batch_of_which_nothing_fits_is_an_error_that_names_keys_and_no_value(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger, "refuse").declare()
     with pytest.raises(InvalidInput) as caught:
         await server.record(event("closed", note="x"), event("sent", 1, amount="Maria Lopez"))
@@ -199,12 +201,12 @@ async def test_a_batch_of_which_nothing_fits_is_an_error_that_names_keys_and_no_
     assert await server.stored() == []
 
 
-async def test_a_client_that_has_declared_nothing_is_refused_too_when_set_so(ledger: Ledger) -> None:
+async def test_a_client_that_has_declared_nothing_is_refused_too_when_set_so(ledger: EmbeddedLedger) -> None:
     with pytest.raises(InvalidInput):
         await Server(ledger, "refuse").record(event("opened"))
 
 
-async def test_a_caller_of_every_client_gets_the_declaration_of_each_session(ledger: Ledger) -> None:
+async def test_a_caller_of_every_client_gets_the_declaration_of_each_session(ledger: EmbeddedLedger) -> None:
     other = session(client_id="other")
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, other))
     server = await Server(ledger, "refuse").declare()
@@ -217,13 +219,13 @@ async def test_a_caller_of_every_client_gets_the_declaration_of_each_session(led
     assert row["properties"] == '{"amount": 5}'
 
 
-async def test_very_many_problems_are_told_in_part(ledger: Ledger) -> None:
+async def test_very_many_problems_are_told_in_part(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger).declare()
     reply = await server.record(*(event(sequence=at, amount="x") for at in range(MOST_PROBLEMS + 1)))
     assert (reply.recorded_count, len(reply.problems)) == (MOST_PROBLEMS + 1, MOST_PROBLEMS)
 
 
-async def test_typed_values_are_erased_with_their_session(ledger: Ledger) -> None:
+async def test_typed_values_are_erased_with_their_session(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger).declare()
     await server.record(event("sent", 0, **FITTING))
     erased = ledger.write_now(lambda cursor: erasure.erase(cursor, frozenset({SESSION.id})))
@@ -233,7 +235,7 @@ async def test_typed_values_are_erased_with_their_session(ledger: Ledger) -> Non
     assert [one.client_id for one in listed.declarations] == ["shop"], "what may be sent is no data of a person"
 
 
-async def test_declared_events_are_listed_to_those_who_may_see_the_client(ledger: Ledger) -> None:
+async def test_declared_events_are_listed_to_those_who_may_see_the_client(ledger: EmbeddedLedger) -> None:
     server = await Server(ledger).declare()
     whole = funnel_pb2.ListDeclaredEventsRequest()
     [one] = (await server.service.ListDeclaredEvents(whole, None)).declarations
@@ -279,7 +281,7 @@ def test_a_declaration_that_breaks_a_rule_of_the_proto(wrong: funnel_pb2.Declare
     ],
 )
 async def test_a_declaration_that_contradicts_itself(
-    ledger: Ledger, wrong: funnel_pb2.DeclareEventsRequest, place: str
+    ledger: EmbeddedLedger, wrong: funnel_pb2.DeclareEventsRequest, place: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         await Server(ledger).service.DeclareEvents(wrong, None)

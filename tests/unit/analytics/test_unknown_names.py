@@ -15,8 +15,8 @@ from vestibule.v1 import funnel_pb2 as pb
 from models.errors import InvalidInput
 from server.analytics.known_names import most_like
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionState
-from server.ledger.writer import Ledger
 from server.services.funnel import count_funnel
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_lists import list_behind
@@ -54,7 +54,7 @@ def keep(cursor: Cursor) -> None:
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(tmp_path: Path) -> AsyncIterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     opened.write_now(keep)
     yield opened
@@ -65,7 +65,7 @@ def told(warnings: Any) -> Told:
     return [(each.field, pb.FunnelNameKind.Name(each.kind)[17:], each.suggestion) for each in warnings]
 
 
-async def warned(ledger: Ledger, visible_to: str = "", **given: Any) -> Told:
+async def warned(ledger: EmbeddedLedger, visible_to: str = "", **given: Any) -> Told:
     request = pb.GetReportRequest(**given)
     protovalidate.validate(request)
     report = await count_funnel(ledger, request, lambda client: f"hash-{client}", Analysis(), visible_to=visible_to)
@@ -107,7 +107,7 @@ async def warned(ledger: Ledger, visible_to: str = "", **given: Any) -> Told:
         ),
     ],
 )
-async def test_a_name_that_nothing_has_is_told(ledger: Ledger, given: dict[str, Any], expected: Told) -> None:
+async def test_a_name_that_nothing_has_is_told(ledger: EmbeddedLedger, given: dict[str, Any], expected: Told) -> None:
     assert await warned(ledger, **given) == expected
 
 
@@ -131,12 +131,12 @@ async def test_a_name_that_nothing_has_is_told(ledger: Ledger, given: dict[str, 
     ],
 )
 async def test_a_name_that_something_has_is_not_told_even_where_nothing_counts(
-    ledger: Ledger, given: dict[str, Any]
+    ledger: EmbeddedLedger, given: dict[str, Any]
 ) -> None:
     assert await warned(ledger, **given) == []
 
 
-async def test_a_client_learns_no_name_of_another(ledger: Ledger) -> None:
+async def test_a_client_learns_no_name_of_another(ledger: EmbeddedLedger) -> None:
     steps = ["checked_in", "COMPLETED"]
     assert await warned(ledger, steps=steps) == []
     assert await warned(ledger, "shop", steps=steps) == [("steps[0]", "EVENT", "")]
@@ -145,7 +145,7 @@ async def test_a_client_learns_no_name_of_another(ledger: Ledger) -> None:
     assert await warned(ledger, "shop", breakdown=room) == [("breakdown.key", "KEY", "")]
 
 
-async def test_a_list_without_sessions_tells_them_and_a_group_that_is_not_there(ledger: Ledger) -> None:
+async def test_a_list_without_sessions_tells_them_and_a_group_that_is_not_there(ledger: EmbeddedLedger) -> None:
     async def listed(report: pb.GetReportRequest, value: str | None = None) -> Told:
         request = pb.ListFunnelSessionsRequest(report=report, position=1, number=pb.FUNNEL_NUMBER_REACHED)
         if value is not None:
@@ -168,7 +168,7 @@ async def test_a_list_without_sessions_tells_them_and_a_group_that_is_not_there(
     ],
 )
 async def test_a_time_at_which_no_period_begins_is_refused(
-    ledger: Ledger, interval: pb.FunnelInterval.ValueType, day: str, begins: str
+    ledger: EmbeddedLedger, interval: pb.FunnelInterval.ValueType, day: str, begins: str
 ) -> None:
     async def listed(day: str) -> None:
         request = pb.ListFunnelSessionsRequest(

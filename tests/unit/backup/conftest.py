@@ -14,8 +14,8 @@ from server.backup.layout import Manifest
 from server.backup.sources import ServerFiles
 from server.backup.take import BackupWriter, StoppedLedger
 from server.ledger import needed_media
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.uploads.keys import load_or_create_spool_keys
 from server.uploads.spool import Spool
 from tests.unit.erasure.filled import Store
@@ -76,10 +76,10 @@ def files_in(home: Path) -> ServerFiles:
     )
 
 
-def opened(files: ServerFiles) -> tuple[Ledger, Spool]:
+def opened(files: ServerFiles) -> tuple[EmbeddedLedger, Spool]:
     """What a server opens when it starts."""
     keys = load_or_create_spool_keys("", files.state_dir / "spool.key")
-    return Ledger.open(files.ledger), Spool(files.spool, keys)
+    return EmbeddedLedger.open(files.ledger), Spool(files.spool, keys)
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from server.backup import install as installing
 from server.backup.check import OpenedBackup, open_backup
 from server.backup.install import install
 from server.ledger.connection import connect
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.migrate import migrate
 from server.ledger.migrations import ALL
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.preflight import check_settings
 from server.runtime.folders import UNFINISHED_RESTORE, refuse_unfinished_restore
 from server.settings import Settings
@@ -377,7 +377,7 @@ def test_a_backup_of_an_older_schema_is_restored_and_migrated_at_the_start(tmp_p
     assert list(backup.problems([])) == []
     there = files_in(tmp_path / "there")
     install(backup, there)
-    ledger = Ledger.open(there.ledger)
+    ledger = EmbeddedLedger.open(there.ledger)
     assert ledger.write_now(lambda cursor: cursor.execute("SELECT name FROM breakers").fetchall()) == [("llm_api",)]
     ledger.close()
 

@@ -17,8 +17,8 @@ from server.breakers.guarded_gateway import GuardedGateway, WorkerProbes, judge_
 from server.breakers.prober import HealthProbe, HealthProber
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerState
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.setting_groups.breakers import BreakersSettings
 from server.settings import Settings
@@ -33,7 +33,7 @@ LOST = WorkerLost("It died.")
 class World:
     """Scripted workers with the breakers and probes of the server, and its default numbers."""
 
-    def __init__(self, ledger: Ledger, *, probed: bool = True) -> None:
+    def __init__(self, ledger: EmbeddedLedger, *, probed: bool = True) -> None:
         self.clock = HandSeconds()
         self.workers = FakeGateway()
         self.breakers = Breakers(ledger, Metrics(), utc_now)
@@ -87,14 +87,14 @@ class World:
 
 
 @pytest_asyncio.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.duckdb")
+async def ledger(tmp_path: Path) -> AsyncIterator[EmbeddedLedger]:
+    opened = EmbeddedLedger.open(tmp_path / "ledger.duckdb")
     yield opened
     opened.close()
 
 
 @pytest_asyncio.fixture
-async def world(ledger: Ledger) -> AsyncIterator[World]:
+async def world(ledger: EmbeddedLedger) -> AsyncIterator[World]:
     built = World(ledger)
     yield built
     await built.breakers.drain()
@@ -231,14 +231,14 @@ async def test_a_change_by_hand_ends_a_pause(world: World, capsys: pytest.Captur
         await world.read("poisoner")
 
 
-async def test_without_probes_every_failure_counts(ledger: Ledger) -> None:
+async def test_without_probes_every_failure_counts(ledger: EmbeddedLedger) -> None:
     world = World(ledger, probed=False)
     await world.fail("only one", FAILURES)
     assert world.is_open
     await world.breakers.drain()
 
 
-async def test_the_server_shows_how_many_clients_are_paused(ledger: Ledger, tmp_path: Path) -> None:
+async def test_the_server_shows_how_many_clients_are_paused(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     settings, metrics, workers = Settings(data_dir=tmp_path, state_dir=tmp_path), Metrics(), FakeGateway()
 
     def paused(breaker: str) -> float | None:

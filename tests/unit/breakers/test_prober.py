@@ -11,8 +11,8 @@ from models.errors import BreakerOpen, UpstreamFailed
 from server.breakers.prober import HealthProbe, HealthProber
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds, BreakerState
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from tests.clocks import HandSeconds
 
@@ -20,7 +20,7 @@ from tests.clocks import HandSeconds
 class World:
     """One upstream with a breaker and a probe."""
 
-    def __init__(self, ledger: Ledger, every_s: float = 15.0) -> None:
+    def __init__(self, ledger: EmbeddedLedger, every_s: float = 15.0) -> None:
         self.clock = HandSeconds()
         self.works = False
         self.asked = 0
@@ -47,12 +47,12 @@ class World:
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.open(tmp_path / "ledger.duckdb")
+async def ledger(tmp_path: Path) -> EmbeddedLedger:
+    return EmbeddedLedger.open(tmp_path / "ledger.duckdb")
 
 
 @pytest.fixture
-async def world(ledger: Ledger) -> World:
+async def world(ledger: EmbeddedLedger) -> World:
     return World(ledger)
 
 
@@ -108,7 +108,7 @@ async def test_a_breaker_that_was_opened_by_hand_stays_open_for_its_whole_reset_
     await world.breakers.drain()
 
 
-async def test_probes_can_be_turned_off(ledger: Ledger) -> None:
+async def test_probes_can_be_turned_off(ledger: EmbeddedLedger) -> None:
     world = World(ledger, every_s=0.0)
     await world.fail()
     await world.pass_time(300)
@@ -128,7 +128,7 @@ async def test_a_blocked_upstream_is_probed_once_soon_and_then_rarely(world: Wor
     await world.breakers.drain()
 
 
-async def test_a_block_is_not_kept_over_a_restart(ledger: Ledger) -> None:
+async def test_a_block_is_not_kept_over_a_restart(ledger: EmbeddedLedger) -> None:
     """The restart may have brought another key."""
     first = World(ledger)
     first.breaker.block("UPSTREAM_KEY_REFUSED")

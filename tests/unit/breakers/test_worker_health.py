@@ -12,7 +12,7 @@ from server.breakers.guarded_gateway import SPEECH_WORKER, VISION_WORKER
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
 from server.breakers.worker_health import WorkerHealth
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.observability.metrics import Metrics
 from tests.clocks import HandSeconds
 
@@ -28,8 +28,8 @@ class Cluster:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.duckdb")
+def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
+    opened = EmbeddedLedger.open(tmp_path / "ledger.duckdb")
     yield opened
     opened.close()
 
@@ -40,7 +40,7 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture
-def breakers(ledger: Ledger) -> Breakers:
+def breakers(ledger: EmbeddedLedger) -> Breakers:
     return Breakers(ledger, Metrics(), lambda: NOW)
 
 

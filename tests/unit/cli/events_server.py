@@ -18,8 +18,8 @@ from vestibule.v1 import funnel_pb2_grpc
 from server.access.audit import AuditTrail
 from server.flows.definition import FlowDefinition
 from server.ledger import sessions
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow
-from server.ledger.writer import Ledger
 from server.rpc.interceptors.base import HookInterceptor
 from server.rpc.interceptors.errors import MapErrors
 from server.rpc.interceptors.validate import Validate
@@ -37,7 +37,7 @@ class EventsServer:
     """Where it listens, and what it stored."""
 
     address: str
-    ledger: Ledger
+    ledger: EmbeddedLedger
 
 
 @contextmanager

@@ -29,8 +29,8 @@ from server.cli.main import cli
 from server.ledger import events
 from server.ledger.audit import AuditFilter
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import EventRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 from server.services.admin import AdminService
 from server.setting_groups import AuditSettings
 from tests.unit.erasure.filled import Store
@@ -41,7 +41,7 @@ REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), parse_peer("ip
 
 
 @contextmanager
-def serving(ledger: Ledger, state_dir: Path) -> Iterator[str]:
+def serving(ledger: EmbeddedLedger, state_dir: Path) -> Iterator[str]:
     """The address of a port with the admin service, in a thread of its own, because the commands block."""
     ready, ended = Event(), asyncio.Event()
     found: list[Any] = []
@@ -106,7 +106,7 @@ def run(*arguments: str) -> Result:
 
 def test_the_rows_are_listed_newest_first(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.cli.audit.PAGE_SIZE", 2)
-    ledger = Ledger.open(folders[0] / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(folders[0] / "ledger.duckdb")
     with serving(ledger, folders[1]) as address:
         shown = run("list", "--address", address)
         approved = run("list", "--action", "approve", "--limit", "5", "--json", "--address", address)
@@ -137,7 +137,7 @@ def test_a_whole_chain_of_a_stopped_server_is_verified(stopped: Path) -> None:
 
 
 def test_a_tampered_chain_exits_with_1_and_names_the_row(stopped: Path) -> None:
-    ledger = Ledger.open(stopped / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(stopped / "ledger.duckdb")
     ledger.write_now(lambda cursor: cursor.execute("UPDATE audit SET subject = 'key:victim' WHERE number = 3"))
     ledger.close()
     result = run("verify")
@@ -192,7 +192,7 @@ def test_a_ledger_that_a_server_holds_at_another_address_is_left_alone(
     def locked(*_arguments: object, **_options: object) -> NoReturn:
         raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
 
-    monkeypatch.setattr(Ledger, "open", locked)
+    monkeypatch.setattr(EmbeddedLedger, "open", locked)
     result = CliRunner().invoke(cli, command)
     assert (result.exit_code, "[LEDGER_LOCKED]" in result.stderr) == (1, True)
     assert "name it with --address" in result.stderr
@@ -245,7 +245,7 @@ def test_a_locked_ledger_is_not_said_to_be_used(stopped: Path, monkeypatch: pyte
     def locked(*_arguments: object, **_options: object) -> NoReturn:
         raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
 
-    monkeypatch.setattr(Ledger, "open", locked)
+    monkeypatch.setattr(EmbeddedLedger, "open", locked)
     result = run("list")
     assert "[LEDGER_LOCKED]" in result.stderr
     assert "is used" not in result.stderr
@@ -253,7 +253,7 @@ def test_a_locked_ledger_is_not_said_to_be_used(stopped: Path, monkeypatch: pyte
 
 def test_rows_of_before_are_found_by_the_name_that_they_have(stopped: Path) -> None:
     """Earlier servers kept a ``sub`` as it was."""
-    ledger = Ledger.open(stopped / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(stopped / "ledger.duckdb")
 
     async def fill() -> None:
         book = AuditBook(ledger, AuditSettings(), stopped.parent / "state", utc_now, "1.2.3")

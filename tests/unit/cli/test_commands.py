@@ -24,7 +24,7 @@ from server.analytics.endpoint import AnalystEndpoint
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.cli.output import Failure
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.operations import get_status
 from server.setting_groups import QuackSettings
 
@@ -344,7 +344,7 @@ def test_sessions_read_the_ledger_of_the_named_server(
 
 def _served_detail(port: int, folder: Path) -> str:
     """What the real endpoint says about itself."""
-    ledger = Ledger.open(folder / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(folder / "ledger.duckdb")
     analysts = AnalystEndpoint(ledger, QuackSettings(enabled=True, port=port, token=SecretStr("")), folder)
     analysts.start()
     detail = analysts.component.detail

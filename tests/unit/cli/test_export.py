@@ -22,7 +22,7 @@ from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger import erasure, events, recommendations, retention, sessions
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.runtime.installation import load_or_create_installation_id
 from tests.unit.analytics.endpoints import OneEndpoint
 from tests.unit.ledger.makers import NOW, event, recommendation, session
@@ -46,7 +46,7 @@ def fill(cursor: Cursor) -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedLedger]:
     monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(free_ports(1)[0]))
@@ -65,7 +65,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneEndpoint]:
 
 
 @pytest.fixture
-def served(endpoint: OneEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+def served(endpoint: OneEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedLedger:
     """The ledger of a server whose state is in ``tmp_path``."""
     monkeypatch.setenv("VESTIBULE_DATA_DIR", str(endpoint.folder))
     monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
@@ -98,7 +98,7 @@ def ids(out: Path) -> dict[str, list[str]]:
     return dict(rows)
 
 
-def test_days_are_exported_once_and_again_when_they_change(served: Ledger, tmp_path: Path) -> None:
+def test_days_are_exported_once_and_again_when_they_change(served: EmbeddedLedger, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert counted(out) == {
         "v_events": (3, 8, 0, 0),
@@ -120,7 +120,7 @@ def test_days_are_exported_once_and_again_when_they_change(served: Ledger, tmp_p
     assert ids(out)["2026-03-02"] == ["late", "s1-1", "s2-1"]
 
 
-def test_an_interrupted_export_goes_on(served: Ledger, tmp_path: Path) -> None:
+def test_an_interrupted_export_goes_on(served: EmbeddedLedger, tmp_path: Path) -> None:
     """A day without a line in the list is written again, and half a file is no day."""
     out = tmp_path / "out"
     run(out)
@@ -134,7 +134,7 @@ def test_an_interrupted_export_goes_on(served: Ledger, tmp_path: Path) -> None:
     assert not list(out.rglob("*.unfinished"))
 
 
-def test_an_export_that_was_killed_at_once_finds_its_folder(served: Ledger, tmp_path: Path) -> None:
+def test_an_export_that_was_killed_at_once_finds_its_folder(served: EmbeddedLedger, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with opened_folder(out, "0123456789ab") as folder:
         folder.begin("v_events", "2026-03-01").write_bytes(b"PAR1 half")
@@ -143,7 +143,7 @@ def test_an_export_that_was_killed_at_once_finds_its_folder(served: Ledger, tmp_
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
 def test_nothing_of_an_erased_session_is_left_by_a_killed_export(
-    served: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+    served: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
     out = tmp_path / "out"
 
@@ -163,13 +163,13 @@ def test_nothing_of_an_erased_session_is_left_by_a_killed_export(
     assert not list((out / ".scratch").glob("*"))
 
 
-def test_a_dry_run_makes_no_folder(served: Ledger, tmp_path: Path) -> None:
+def test_a_dry_run_makes_no_folder(served: EmbeddedLedger, tmp_path: Path) -> None:
     assert counted(tmp_path / "out", "--dry-run")["v_events"] == (3, 8, 0, 0)
     assert not (tmp_path / "out").exists()
 
 
 def test_what_is_too_much_for_one_query_is_asked_in_parts(
-    served: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The days of a range by halves, the rows of a day by hours, here those of one day of three."""
     run(tmp_path / "whole", "--view", "v_events")
@@ -197,7 +197,7 @@ def test_what_is_too_much_for_one_query_is_asked_in_parts(
     assert ids(tmp_path / "out") == ids(tmp_path / "whole")
 
 
-def test_an_erased_session_is_gone_from_every_day(served: Ledger, tmp_path: Path) -> None:
+def test_an_erased_session_is_gone_from_every_day(served: EmbeddedLedger, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(out, "--view", "v_events", "--view", "v_records")
     served.write_now(lambda cursor: erasure.erase(cursor, frozenset({"s1"})))
@@ -213,7 +213,7 @@ def test_an_erased_session_is_gone_from_every_day(served: Ledger, tmp_path: Path
     assert (after["v_events"][2], after["v_records"][2]) == (0, 0)
 
 
-def test_what_retention_deletes_stays_in_the_folder(served: Ledger, tmp_path: Path) -> None:
+def test_what_retention_deletes_stays_in_the_folder(served: EmbeddedLedger, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(out)
     before = ids(out)
@@ -225,7 +225,7 @@ def test_what_retention_deletes_stays_in_the_folder(served: Ledger, tmp_path: Pa
 
 @pytest.mark.parametrize("after", ["SELECT min(event_time)", "GROUP BY day"])
 def test_what_retention_deletes_during_an_export_stays_too(
-    served: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+    served: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
     """A whole day and a part of another: such rows have not moved."""
     out = tmp_path / "out"
@@ -249,7 +249,7 @@ def test_what_retention_deletes_during_an_export_stays_too(
 
 
 def test_an_event_that_leaves_its_day_during_an_export_and_comes_back_is_not_lost(
-    served: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The days are looked at before the event leaves, and its day is written after that."""
     out = tmp_path / "out"
@@ -276,7 +276,7 @@ def test_an_event_that_leaves_its_day_during_an_export_and_comes_back_is_not_los
     assert ids(out)["2026-03-02"] == ["s1-1", "s2-1"]
 
 
-def test_an_event_that_moves_to_another_day_is_there_once(served: Ledger, tmp_path: Path) -> None:
+def test_an_event_that_moves_to_another_day_is_there_once(served: EmbeddedLedger, tmp_path: Path) -> None:
     """The clock of its device was found to be wrong."""
     out = tmp_path / "out"
     run(out)
@@ -292,14 +292,14 @@ def test_an_event_that_moves_to_another_day_is_there_once(served: Ledger, tmp_pa
     assert sorted(ids(out)) == ["2026-03-01", "2026-03-02"]
 
 
-def test_the_file_of_a_stopped_server_is_exported_too(ledger: Ledger, tmp_path: Path) -> None:
+def test_the_file_of_a_stopped_server_is_exported_too(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     ledger.close()
     result = run(tmp_path / "out", "--view", "v_events", "--to", "2026-03-03")
     assert "v_events" in result.stdout
     assert list(ids(tmp_path / "out")) == ["2026-03-01", "2026-03-02"]
 
 
-def test_a_folder_of_something_else_is_left_alone(served: Ledger, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(served: EmbeddedLedger, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
@@ -312,7 +312,7 @@ def test_a_folder_of_something_else_is_left_alone(served: Ledger, tmp_path: Path
     assert len(ids(out)) == 3
 
 
-def test_one_export_at_a_time(served: Ledger, tmp_path: Path) -> None:
+def test_one_export_at_a_time(served: EmbeddedLedger, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(out)
     with (out / ".lock").open("w") as held:
@@ -321,7 +321,9 @@ def test_one_export_at_a_time(served: Ledger, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "\n"])
-def test_nothing_is_exported_without_the_id_of_the_server(served: Ledger, tmp_path: Path, content: str | None) -> None:
+def test_nothing_is_exported_without_the_id_of_the_server(
+    served: EmbeddedLedger, tmp_path: Path, content: str | None
+) -> None:
     """Else the days of two servers could get into one folder, and each would delete those of the other."""
     file = tmp_path / "installation.id"
     file.unlink() if content is None else file.write_text(content)
@@ -329,7 +331,7 @@ def test_nothing_is_exported_without_the_id_of_the_server(served: Ledger, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_an_export_before_the_first_start_is_gone_on_with_after_it(ledger: Ledger, tmp_path: Path) -> None:
+def test_an_export_before_the_first_start_is_gone_on_with_after_it(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     """The id of the installation is made by whichever comes first."""
     ledger.close()
     (tmp_path / "installation.id").unlink()
@@ -344,7 +346,7 @@ def test_an_unknown_view_is_a_wrong_usage(tmp_path: Path) -> None:
     assert "v_events" in run(tmp_path / "out", "--view", "v_audit", code=2).stderr
 
 
-def test_an_erasure_names_the_folders(ledger: Ledger, tmp_path: Path) -> None:
+def test_an_erasure_names_the_folders(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     ledger.close()
     out = tmp_path / "out"
     run(out)

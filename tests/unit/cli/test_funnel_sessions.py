@@ -15,7 +15,7 @@ from server.cli.funnel_notes import show_cause
 from server.cli.funnel_sessions import cause_request, sessions_request
 from server.cli.main import cli
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.analytics.naive_funnel import Happened
 from tests.unit.analytics.naive_groups import Told
 from tests.unit.analytics.test_funnel_groups import keep
@@ -64,7 +64,7 @@ def test_the_list_of_a_stopped_server(tmp_path: Path) -> None:
     data, state = tmp_path / "data", tmp_path / "state"
     data.mkdir()
     state.mkdir()
-    ledger: Ledger = open_ledger(data / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    ledger: EmbeddedLedger = open_ledger(data / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     cart, pay = Happened("cart", 0), Happened("pay", 1)
     told = [
         Told("s1", (cart,), NOW, variant="x"),
@@ -90,7 +90,7 @@ def test_the_list_of_a_stopped_server(tmp_path: Path) -> None:
 
 def folders_of(tmp_path: Path, shop: Shop) -> tuple[str, ...]:
     data, state = tmp_path / "data", tmp_path / "state"
-    ledger: Ledger = open_ledger(data / "ledger.duckdb")
+    ledger: EmbeddedLedger = open_ledger(data / "ledger.duckdb")
     ledger.write_now(shop.store)
     ledger.close()
     return ("--steps", "cart,pay,done", "--data-dir", str(data), "--state-dir", str(state))

@@ -27,8 +27,8 @@ from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger import audit
 from server.ledger.audit import AuditFilter
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.machine_words import MachineWords
 from server.rpc.interceptors import interceptors
@@ -220,7 +220,7 @@ def test_a_key_made_before_the_first_start_works(installation: Installation, mon
 
 def test_what_is_done_to_the_file_is_in_the_audit(installation: Installation) -> None:
     key = installation.made("--scope", "operator")
-    ledger = Ledger.open(installation.data_dir / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(installation.data_dir / "ledger.duckdb")
     read = ledger.read(lambda cursor: audit.list_rows(cursor, AuditFilter(), page_size=9, page_token=""))
     rows, _ = asyncio.run(_awaited(read))
     ledger.close()
@@ -261,7 +261,7 @@ def test_a_ledger_that_a_server_holds_at_another_address(
         raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
 
     installation.made("--scope", "operator")
-    monkeypatch.setattr(Ledger, "open", locked)
+    monkeypatch.setattr(EmbeddedLedger, "open", locked)
     done = installation.run("list")
     assert "[LEDGER_LOCKED]" in done.stderr
     assert "--address" in done.stderr

@@ -30,8 +30,8 @@ from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.preflight import check_ports, check_settings
 from server.runtime.end_reason import EndReason
@@ -293,7 +293,7 @@ def test_an_internal_failure_of_the_start_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def fails(settings: Settings, ledger: Ledger, end_reason: EndReason) -> None:
+    async def fails(settings: Settings, ledger: EmbeddedLedger, end_reason: EndReason) -> None:
         raise error
 
     monkeypatch.setattr(server.app, "_serve", fails)
@@ -315,7 +315,7 @@ class BadEnd:
     def __init__(self, stops: Callable[[], Awaitable[None]]) -> None:
         self._stops = stops
 
-    async def build(self, _settings: Settings, _ledger: Ledger, stack: AsyncExitStack) -> Any:
+    async def build(self, _settings: Settings, _ledger: EmbeddedLedger, stack: AsyncExitStack) -> Any:
         stack.push_async_callback(self._stops)
         raise Unavailable("Ray was not up.", reason=Reason.CLUSTER_UNAVAILABLE, hint="Do this.")
 
@@ -373,7 +373,7 @@ def test_a_running_server_makes_private_files_and_has_no_secrets_in_its_environm
 ) -> None:
     seen: list[object] = []
 
-    async def serves(settings: Settings, ledger: Ledger, end_reason: EndReason) -> None:
+    async def serves(settings: Settings, ledger: EmbeddedLedger, end_reason: EndReason) -> None:
         (tmp_path / "file").touch()
         seen.extend([stat.S_IMODE((tmp_path / "file").stat().st_mode), "VESTIBULE_LLM_API_KEY" in os.environ])
 
@@ -388,7 +388,7 @@ def test_a_start_says_at_once_that_it_takes_a_while(
 ) -> None:
     said: list[str] = []
 
-    async def serves(settings: Settings, ledger: Ledger, end_reason: EndReason) -> None:
+    async def serves(settings: Settings, ledger: EmbeddedLedger, end_reason: EndReason) -> None:
         """Nothing."""
 
     monkeypatch.setattr(server.app, "_serve", serves)

@@ -34,8 +34,8 @@ from server.experiments.catalogue import Experiments
 from server.experiments.types import Experiment
 from server.flows.catalogue import Flows, shipped_catalogue
 from server.funnel.texts import load_texts
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import Clock
-from server.ledger.writer import Ledger
 from server.records.flow_answers import FlowAnswers
 from server.records.machine_words import MachineWords
 from server.records.pubsub import PubSub
@@ -183,7 +183,7 @@ class Harness:
     ) -> None:
         settings, limits = settings or ConsoleSettings(), limits or LimitSettings()
         self.place = Place.of_settings(settings, tls=False)
-        self.ledger: Ledger = open_ledger(folder / "ledger.duckdb", lambda: NOW)
+        self.ledger: EmbeddedLedger = open_ledger(folder / "ledger.duckdb", lambda: NOW)
         audit = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         self.keys = ApiKeys(self.ledger, lambda: NOW, audit)
         self.admin = ScriptedAdmin()

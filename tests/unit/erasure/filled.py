@@ -33,6 +33,7 @@ from server.ledger import (
     uploads,
 )
 from server.ledger.columns import Cursor, count
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.picture_lines import PictureBox
 from server.ledger.reviews import Claim, Claimant
 from server.ledger.reviews_decisions import CommentRow, FieldDecision, FieldDecisionRow
@@ -47,7 +48,6 @@ from server.ledger.types import (
     SessionState,
     UploadState,
 )
-from server.ledger.writer import Ledger
 from server.uploads.spool import Spool
 from tests.fakes.guide import FLOWS
 from tests.unit.ledger import makers
@@ -146,7 +146,7 @@ class Store:
     ended: list[frozenset[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ledger: Ledger = open_ledger(self.home / "data" / "ledger.duckdb", lambda: self.now)
+        self.ledger: EmbeddedLedger = open_ledger(self.home / "data" / "ledger.duckdb", lambda: self.now)
         self.spool = Spool(self.home / "spool", bytes(32))
         self.pictures = self.home / "pictures"
         self.pictures.mkdir()

@@ -12,7 +12,7 @@ from models.errors import NotFound
 from server.access.caller import Caller, Scope, acting_as
 from server.experiments.catalogue import Experiments
 from server.experiments.types import Changes, Experiment, Variant
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.services.experiment import ExperimentService
 from tests.unit.experiments.filled import FLOW, START, Sessions, fill
 from tests.unit.ledger.makers import NOW
@@ -22,7 +22,7 @@ PAUSE = Experiment(
 )
 
 
-def service(ledger: Ledger, *declared: Experiment) -> ExperimentService:
+def service(ledger: EmbeddedLedger, *declared: Experiment) -> ExperimentService:
     experiments = Experiments(*declared).stored_as(lambda name: f"hash-{name}")
     return ExperimentService(ledger, experiments, lambda: NOW, lambda name: f"hash-{name}")
 
@@ -31,7 +31,7 @@ def analyst(client_id: str) -> Caller:
     return Caller("key:a", client_id, frozenset({Scope.ANALYST}))
 
 
-async def test_experiments_are_listed_as_they_are_declared(ledger: Ledger) -> None:
+async def test_experiments_are_listed_as_they_are_declared(ledger: EmbeddedLedger) -> None:
     answer = await service(ledger, FLOW, PAUSE).ListExperiments(pb.ListExperimentsRequest(), None)
     flow, pause = answer.experiments
     assert (flow.name, flow.running, list(flow.client_ids), flow.HasField("end_time")) == ("flow", True, [], False)
@@ -44,7 +44,9 @@ async def test_experiments_are_listed_as_they_are_declared(ledger: Ledger) -> No
 @pytest.mark.parametrize(
     ("client", "seen"), [("site-7", ["flow", "pause"]), ("hash-site-9", ["flow", "pause"]), ("site-8", ["flow"])]
 )
-async def test_a_caller_of_one_client_sees_its_experiments_alone(ledger: Ledger, client: str, seen: list[str]) -> None:
+async def test_a_caller_of_one_client_sees_its_experiments_alone(
+    ledger: EmbeddedLedger, client: str, seen: list[str]
+) -> None:
     asked = service(ledger, FLOW, PAUSE)
     with acting_as(analyst(client)):
         answer = await asked.ListExperiments(pb.ListExperimentsRequest(), None)
@@ -56,7 +58,7 @@ async def test_a_caller_of_one_client_sees_its_experiments_alone(ledger: Ledger,
                 await asked.GetExperimentReport(pb.GetExperimentReportRequest(name="pause"), None)
 
 
-async def test_a_report_has_the_figures_and_the_sentences(ledger: Ledger) -> None:
+async def test_a_report_has_the_figures_and_the_sentences(ledger: EmbeddedLedger) -> None:
     await ledger.write(lambda cursor: fill(cursor, Sessions("flow.old", 1000, 400), Sessions("flow.new", 1000, 550)))
     answer = await service(ledger, FLOW).GetExperimentReport(pb.GetExperimentReportRequest(name="flow"), None)
     protovalidate.validate(answer)
@@ -78,7 +80,7 @@ async def test_a_report_has_the_figures_and_the_sentences(ledger: Ledger) -> Non
     assert {each.verdict for each in new.guardrails} == {pb.GUARDRAIL_VERDICT_SAFE, pb.GUARDRAIL_VERDICT_NOT_KNOWN}
 
 
-async def test_a_report_of_one_client_has_its_sessions_alone(ledger: Ledger) -> None:
+async def test_a_report_of_one_client_has_its_sessions_alone(ledger: EmbeddedLedger) -> None:
     mine, others = Sessions("flow.old", 30, 10), Sessions("flow.old", 50, 10, client="other")
     await ledger.write(lambda cursor: fill(cursor, mine, others))
     with acting_as(analyst("app")):
@@ -87,7 +89,7 @@ async def test_a_report_of_one_client_has_its_sessions_alone(ledger: Ledger) -> 
     assert not answer.variants[1].guardrails[0].HasField("value")
 
 
-async def test_a_plan_follows_from_the_sessions_of_four_weeks(ledger: Ledger) -> None:
+async def test_a_plan_follows_from_the_sessions_of_four_weeks(ledger: EmbeddedLedger) -> None:
     await ledger.write(
         lambda cursor: fill(
             cursor,

@@ -24,7 +24,7 @@ from server.funnel.step_counts import count_steps, end_of_observation, outcome_p
 from server.funnel.steps import STAGES, Steps
 from server.funnel.types import Condition
 from server.ledger.columns import DuckDb, fetch_all
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.services.funnel import FunnelService
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_conditions import condition_message, condition_of
@@ -57,7 +57,7 @@ PAIR = Shop(
 )
 
 
-def service_of(ledger: Ledger, now: datetime | None = None) -> FunnelService:
+def service_of(ledger: EmbeddedLedger, now: datetime | None = None) -> FunnelService:
     analysis = Analysis(clock=None if now is None else lambda: now)
     return funnel_service(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW), analysis)
 
@@ -106,13 +106,13 @@ def kinds(causes: list[pb.FunnelEvidence]) -> set[tuple[int, tuple[str | None, .
     ],
 )
 async def test_each_number_of_a_cause_has_a_list_that_is_as_long(
-    ledger: Ledger, design: Quarter | Shop, report: pb.GetReportRequest, expected: set[Any]
+    ledger: EmbeddedLedger, design: Quarter | Shop, report: pb.GetReportRequest, expected: set[Any]
 ) -> None:
     await ledger.write(design.store)
     assert kinds(await compared(service_of(ledger), report)) == expected
 
 
-async def test_the_list_is_of_the_sessions_that_meet_the_condition(ledger: Ledger) -> None:
+async def test_the_list_is_of_the_sessions_that_meet_the_condition(ledger: EmbeddedLedger) -> None:
     await ledger.write(EACH_STAGE.store)
     service = service_of(ledger)
 
@@ -134,7 +134,7 @@ async def test_the_list_is_of_the_sessions_that_meet_the_condition(ledger: Ledge
     assert times == sorted(times, reverse=True)
 
 
-async def test_sessions_that_do_not_count_yet_are_in_no_list(ledger: Ledger) -> None:
+async def test_sessions_that_do_not_count_yet_are_in_no_list(ledger: EmbeddedLedger) -> None:
     """Those of the last ten days that left have not ended, so no session of these days counts."""
     await ledger.write(PAIR.store)
     newest = BEGIN + timedelta(days=50)
@@ -150,7 +150,9 @@ async def test_sessions_that_do_not_count_yet_are_in_no_list(ledger: Ledger) -> 
     assert {session.stage for session in page.sessions} == {"ABANDONED"}
 
 
-async def test_of_a_sample_the_list_is_of_the_same_sample(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_a_sample_the_list_is_of_the_same_sample(
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await ledger.write(EACH_STAGE.store)
     service = service_of(ledger)
     whole = await service.ListFunnelSessions(behind(OF_STAGES, NETWORK), None)
@@ -166,7 +168,7 @@ async def test_of_a_sample_the_list_is_of_the_same_sample(ledger: Ledger, monkey
     assert not (await service.ListFunnelSessions(following, None)).searched_session_count, "the first page says it"
 
 
-async def test_a_position_is_that_of_the_report_which_has_optional_stages(ledger: Ledger) -> None:
+async def test_a_position_is_that_of_the_report_which_has_optional_stages(ledger: EmbeddedLedger) -> None:
     await ledger.write(two_flows.keep)
     service = service_of(ledger, NOW + timedelta(days=30))
     report = pb.GetReportRequest(analyze=True, flow="rental", flow_version=1)
@@ -184,7 +186,7 @@ async def test_a_position_is_that_of_the_report_which_has_optional_stages(ledger
         assert refused.value.reason == Reason.FUNNEL_POSITION_UNKNOWN
 
 
-async def test_no_session_is_no_cause(ledger: Ledger) -> None:
+async def test_no_session_is_no_cause(ledger: EmbeddedLedger) -> None:
     page = await service_of(ledger).ListFunnelSessions(behind(pb.GetReportRequest(analyze=True), NETWORK), None)
     assert not page.session_ids
     await ledger.write(Shop(50).store)
@@ -208,7 +210,7 @@ async def test_no_session_is_no_cause(ledger: Ledger) -> None:
     ],
 )
 async def test_a_condition_that_the_analysis_cannot_have_is_refused_without_its_words(
-    ledger: Ledger, condition: dict[str, Any], reason: Reason, field: str
+    ledger: EmbeddedLedger, condition: dict[str, Any], reason: Reason, field: str
 ) -> None:
     """``slow`` comes on the way to the third step only, so it explains nothing at the second."""
     await ledger.write(Shop(600).store)

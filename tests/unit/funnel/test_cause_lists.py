@@ -11,7 +11,7 @@ import pytest
 from vestibule.v1 import funnel_pb2 as pb
 
 from server.funnel.affected import AffectedIds, read_affected
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_lists import SessionLists, list_behind
 from tests.unit.funnel.shop import Shop
@@ -24,7 +24,7 @@ WIFI = pb.FunnelFeatureCondition(feature="app.network", text="wifi")
 class Lists:
     """The lists of one server, which count how often the table is read."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: EmbeddedLedger) -> None:
         self._ledger, self._analysis = ledger, Analysis()
         self.now = NOW
         self.lists = SessionLists(self._clock)
@@ -51,7 +51,7 @@ class Lists:
 
 
 @pytest.fixture
-async def lists(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Lists:
+async def lists(ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch) -> Lists:
     await ledger.write(Shop(400).store)
     made = Lists(ledger)
     monkeypatch.setattr("server.services.funnel_causes.read_affected", made.counting(read_affected))

@@ -30,7 +30,7 @@ from server.funnel.texts import load_texts
 from server.funnel.types import Condition, Interval
 from server.funnel.wording import percent, percent_range, wording_in
 from server.languages.texts import LANGUAGES
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.services.funnel_analysis import Analysis
 from server.services.funnel_messages import analysis_message, report_of
 from tests.fakes.funnel_service import funnel_service
@@ -144,7 +144,7 @@ def test_the_document_has_the_changes_and_the_gain() -> None:
     assert found["left_out_features"] == ["clicks"]
 
 
-async def test_a_call_without_the_flag_has_no_analysis_and_one_with_it_has(ledger: Ledger) -> None:
+async def test_a_call_without_the_flag_has_no_analysis_and_one_with_it_has(ledger: EmbeddedLedger) -> None:
     await ledger.write(lambda cursor: fill(cursor, 0, 450, 0, 550))
     analysis = Analysis(FunnelOptimizer(SeverityRules(high=0.44, critical=0.449)), clock=lambda: after(86_400.0))
     service = funnel_service(
@@ -178,7 +178,7 @@ class Held(FunnelOptimizer):
         return super().analyze(data)
 
 
-async def test_an_analysis_that_a_caller_has_given_up_ends_before_the_next_begins(ledger: Ledger) -> None:
+async def test_an_analysis_that_a_caller_has_given_up_ends_before_the_next_begins(ledger: EmbeddedLedger) -> None:
     held = Held()
     analysis = Analysis(held)
     calls = [asyncio.create_task(analysis.run(ledger, funnel_pb2.GetReportRequest(), str)) for _ in range(2)]

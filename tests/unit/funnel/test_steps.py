@@ -24,8 +24,8 @@ from server.funnel.steps import Steps
 from server.funnel.types import SessionTable
 from server.funnel.wording import wording_in
 from server.ledger.columns import DuckDb
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionState as S
-from server.ledger.writer import Ledger
 from server.services.funnel_messages import analysis_message, report_of
 from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
@@ -208,7 +208,7 @@ def test_a_message_holds_a_report_of_steps(cursor: DuckDb) -> None:
     assert (once.steps, once.recommendations, once.unsure_steps) == (STEPS, found.recommendations, found.unsure_steps)
 
 
-async def test_a_call_analyzes_the_steps_that_it_counts_in_its_window_and_order(ledger: Ledger) -> None:
+async def test_a_call_analyzes_the_steps_that_it_counts_in_its_window_and_order(ledger: EmbeddedLedger) -> None:
     await ledger.write(Shop(sessions=1000, causes=PLANTED).store)
     service = funnel_service(ledger, FakeGateway(), lambda: NOW, AuditTrail(bytes(32), bytes(32), lambda: NOW))
     request = funnel_pb2.GetReportRequest(steps=STEPS, analyze=True)

@@ -17,8 +17,8 @@ from server.jobs.runner import JobRunner
 from server.jobs.types import Completion, Handler
 from server.ledger import claims, dead_letters, job_ends, job_order, jobs
 from server.ledger.columns import Cursor, count
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import JobRow, JobState
-from server.ledger.writer import Ledger
 from server.runtime.steady_clock import SteadyClock
 from tests.eventually import eventually
 from tests.unit.jobs.clock import HandClock
@@ -244,7 +244,7 @@ class _Stepping:
         self.effects = Effects()
 
     async def __aenter__(self) -> _Stepping:
-        ledger: Ledger = self.world.ledger
+        ledger: EmbeddedLedger = self.world.ledger
         await ledger.write(lambda cursor: cursor.execute("CREATE TABLE effects (job_id VARCHAR)") and None)
         self.runner = JobRunner(
             ledger,

@@ -17,8 +17,8 @@ from typing import IO
 import pytest
 
 from server.ledger import jobs
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.ledger.stored import read_now
 
@@ -32,10 +32,10 @@ WORKERS = """
 import datetime, os, pathlib, random, sys
 from server.ledger import claims, job_ends, jobs
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 
 def work(chance, share):
-    ledger = Ledger.open(pathlib.Path(sys.argv[1]))
+    ledger = EmbeddedLedger.open(pathlib.Path(sys.argv[1]))
     ledger.write_now(lambda cursor: claims.take_over(cursor, utc_now(), datetime.timedelta(seconds=600)))
     print(os.getpid(), flush=True)
     while taken := ledger.write_now(lambda cursor: claims.claim(cursor, "same", utc_now(), 30.0, 5)):
@@ -116,7 +116,7 @@ def test_each_job_is_done_once_whenever_its_process_is_killed(tmp_path: Path) ->
     with _workers(path) as work:
         for turn in range(KILLS):
             acknowledged += work(turn, chance.uniform(0.0, 0.3))
-            ledger = Ledger.open(path)
+            ledger = EmbeddedLedger.open(path)
             broken = read_now(
                 ledger,
                 lambda cursor: cursor.execute(
@@ -126,7 +126,7 @@ def test_each_job_is_done_once_whenever_its_process_is_killed(tmp_path: Path) ->
             ledger.close()
             assert broken == []
         acknowledged += work(KILLS, None)
-    ledger = Ledger.open(path)
+    ledger = EmbeddedLedger.open(path)
     effects = read_now(ledger, lambda cursor: cursor.execute("SELECT job_id FROM effects").fetchall())
     states = read_now(ledger, lambda cursor: cursor.execute("SELECT DISTINCT state FROM jobs").fetchall())
     ledger.close()

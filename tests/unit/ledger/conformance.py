@@ -79,7 +79,9 @@ EMBEDDED: Final = frozenset(
 NO_ENGINE: Final = frozenset(
     {
         "test_conformance",
+        "test_copy_in",
         "test_postgres_claims",
+        "test_mirrored",
         "test_postgres_ledger",
         "test_postgres_locks",
         "test_postgres_schema",

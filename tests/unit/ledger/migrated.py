@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 
 from server.ledger.columns import DuckDb
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.integrity import catalogue
 from server.ledger.migrations import ALL
-from server.ledger.writer import Ledger
 
 
 @cache
@@ -24,7 +24,7 @@ def _template() -> Path:
     folder = tempfile.mkdtemp(prefix="vestibule-ledger-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = Path(folder) / "ledger.duckdb"
-    Ledger.open(file).close()
+    EmbeddedLedger.open(file).close()
     return file
 
 
@@ -35,11 +35,11 @@ def migrated_file(path: Path) -> Path:
     return path
 
 
-def open_ledger(path: Path, *arguments: Any, **options: Any) -> Ledger:
+def open_ledger(path: Path, *arguments: Any, **options: Any) -> EmbeddedLedger:
     """``Ledger.open`` on a new file that needs no migration."""
     if not path.exists():
         migrated_file(path)
-    return Ledger.open(path, *arguments, **options)
+    return EmbeddedLedger.open(path, *arguments, **options)
 
 
 _made_anew = catalogue.made_anew

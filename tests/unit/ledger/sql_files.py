@@ -77,5 +77,5 @@ ANALYSTS: Final = frozenset(
 )
 """Views and macros, which analysts read in DuckDB."""
 
-EMBEDDED: Final = frozenset({"checkpoints", "connection", "copied", "open_file", "rewrite"})
+EMBEDDED: Final = frozenset({"checkpoints", "connection", "copied", "mirrored", "open_file", "rewrite"})
 """About the file of DuckDB."""

@@ -8,14 +8,14 @@ from typing import TypeVar
 
 from server.ledger import jobs
 from server.ledger.columns import Cursor, DuckDb, Row, aware, aware_or_none, fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.event_properties import properties_of
 from server.ledger.types import EventRow, JobRow, SessionState
-from server.ledger.writer import Ledger
 
 T = TypeVar("T")
 
 
-def read_now(ledger: Ledger, fn: Callable[[DuckDb], T]) -> T:
+def read_now(ledger: EmbeddedLedger, fn: Callable[[DuckDb], T]) -> T:
     """``Ledger.read`` for a test without an event loop."""
     return asyncio.run(ledger.read(fn))
 

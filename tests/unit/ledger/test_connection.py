@@ -12,9 +12,9 @@ from models.errors import InternalError
 from server.ledger import checkpoints
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.connection import STORAGE
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.migrate import migrate
 from server.ledger.rewrite import rewrite
-from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 
 EARLIER, NEW = "v1.0.0+", f"{STORAGE}+"
@@ -50,7 +50,7 @@ def _ids(path: Path) -> list[str]:
 
 def test_a_new_ledger_has_the_new_form_and_keeps_it_when_it_is_written_anew(tmp_path: Path) -> None:
     path = tmp_path / "ledger.duckdb"
-    Ledger.open(path).close()
+    EmbeddedLedger.open(path).close()
     assert _form(path) == NEW
     rewrite(path)
     assert _form(path) == NEW
@@ -60,7 +60,7 @@ def test_an_earlier_ledger_gets_the_new_form_with_its_rows_and_its_index(tmp_pat
     path = tmp_path / "led'ger.duckdb"
     _earlier(path)
     for event_id in ("two", "three"):
-        ledger = Ledger.open(path)
+        ledger = EmbeddedLedger.open(path)
         ledger.write_now(partial(_store, event_id=event_id))
         with pytest.raises(InternalError) as caught:
             ledger.write_now(lambda cursor: _store(cursor, "one"))
@@ -79,6 +79,6 @@ def test_an_earlier_ledger_stays_as_it_is_while_the_disk_has_no_room(
     path = tmp_path / "ledger.duckdb"
     _earlier(path)
     monkeypatch.setattr(checkpoints.Checkpoints, "have_room", lambda _: False)
-    Ledger.open(path).close()
+    EmbeddedLedger.open(path).close()
     assert _ids(path) == ["one"]
     assert _form(path) == EARLIER

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
 
@@ -40,10 +40,10 @@ def test_every_acknowledged_write_survives_kill_9() -> None:
 FILLER = """
 import pathlib, resource, signal, sys
 from models.errors import Overloaded
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-ledger = Ledger.open(pathlib.Path(sys.argv[1]))
+ledger = EmbeddedLedger.open(pathlib.Path(sys.argv[1]))
 ledger.write_now(lambda c: c.execute("CREATE TABLE pairs (n INTEGER, half INTEGER, filler VARCHAR)") and None)
 
 def write(n, size):
@@ -71,7 +71,7 @@ def test_a_full_disk_fails_only_the_write_that_did_not_fit(tmp_path: Path) -> No
         [sys.executable, "-c", FILLER, str(path)], capture_output=True, text=True, check=True, timeout=60
     )
     assert child.stdout.splitlines() == ["1 stored", "2 LEDGER_FULL", "3 stored", "4 stored"]
-    ledger = Ledger.open(path, lambda: NOW)
+    ledger = EmbeddedLedger.open(path, lambda: NOW)
     assert sorted(read_now(ledger, _pairs)) == [1, 3, 4]
     ledger.close()
 
@@ -79,13 +79,13 @@ def test_a_full_disk_fails_only_the_write_that_did_not_fit(tmp_path: Path) -> No
 STARTER = """
 import pathlib, resource, signal, sys
 from models.errors import VestibuleError
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for most in (*map(int, sys.argv[2:]), resource.RLIM_INFINITY):
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     try:
-        Ledger.open(pathlib.Path(sys.argv[1])).close()
+        EmbeddedLedger.open(pathlib.Path(sys.argv[1])).close()
     except VestibuleError as error:
         print(error.reason)
     else:
@@ -110,10 +110,10 @@ def test_a_first_start_on_a_full_disk_leaves_nothing_that_the_next_one_cannot_op
 CHECKPOINTER = """
 import asyncio, json, pathlib, resource, signal, sys, time
 from models.errors import Overloaded
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-ledger = Ledger.open(pathlib.Path(sys.argv[1]))
+ledger = EmbeddedLedger.open(pathlib.Path(sys.argv[1]))
 ledger.write_now(lambda c: c.execute("CREATE TABLE pairs (n INTEGER, half INTEGER, filler VARCHAR)") and None)
 ledger.write_now(lambda c: c.execute("SET GLOBAL wal_autocheckpoint = '100KB'") and None)
 SQL = "INSERT INTO pairs SELECT ?, 0, string_agg(chr((33 + random() * 90)::INT), '') FROM range(?)"
@@ -175,7 +175,7 @@ def test_a_checkpoint_that_finds_the_disk_full_ends_neither_reads_nor_writes(tmp
     assert [n for n in found[1] if n != met] == [n for n in acknowledged if n < left_out]
     assert [n for n in found[2] if n != met] == acknowledged
     assert failing_later is None
-    ledger = Ledger.open(path, lambda: NOW)
+    ledger = EmbeddedLedger.open(path, lambda: NOW)
     stored = [n for (n,) in read_now(ledger, lambda cursor: cursor.execute("SELECT n FROM pairs").fetchall())]
     ledger.close()
     assert stored == found[2]
@@ -185,10 +185,10 @@ def test_a_checkpoint_that_finds_the_disk_full_ends_neither_reads_nor_writes(tmp
 READER = """
 import asyncio, pathlib, resource, signal, sys
 from models.errors import VestibuleError
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-ledger = Ledger.open(pathlib.Path(sys.argv[1]))
+ledger = EmbeddedLedger.open(pathlib.Path(sys.argv[1]))
 TABLE = "CREATE TABLE pairs AS SELECT n, random() AS half FROM range(100_000) t(n)"
 ledger.write_now(lambda c: c.execute(TABLE) and None)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))

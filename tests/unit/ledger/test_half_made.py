@@ -12,8 +12,8 @@ import pytest
 from models.errors import VestibuleError
 from server.ledger import writer
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.half_made import delete_half_made
-from server.ledger.writer import Ledger
 
 HEADER_BYTES = 3 * 4096
 LOCKER = """
@@ -30,7 +30,7 @@ def test_a_ledger_whose_making_was_killed_is_made_anew(tmp_path: Path, size: int
     path = tmp_path / "ledger.duckdb"
     duckdb.connect(str(path)).close()
     path.write_bytes(path.read_bytes()[:size])
-    Ledger.open(path).close()
+    EmbeddedLedger.open(path).close()
     assert path.stat().st_size > HEADER_BYTES
 
 
@@ -46,7 +46,7 @@ def test_a_short_file_that_is_not_duckdbs_stays(tmp_path: Path) -> None:
     path = tmp_path / "ledger.duckdb"
     path.write_text("Notes about meters.\n")
     with pytest.raises(VestibuleError):
-        Ledger.open(path)
+        EmbeddedLedger.open(path)
     assert path.read_text() == "Notes about meters.\n"
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_was_cut_short_stays_with_its_wal(tmp_path: Path) -> None:
     path.touch()
     wal.write_bytes(b"writes")
     with pytest.raises(VestibuleError):
-        Ledger.open(path)
+        EmbeddedLedger.open(path)
     assert path.exists()
     assert wal.read_bytes() == b"writes"
 
@@ -97,7 +97,7 @@ def test_a_ledger_that_another_process_made_meanwhile_is_not_deleted(
 
     monkeypatch.setattr(writer, "connect", refused)
     with pytest.raises(VestibuleError):
-        Ledger.open(path)
+        EmbeddedLedger.open(path)
     assert path.stat().st_size >= HEADER_BYTES
 
 
@@ -105,5 +105,5 @@ def test_a_link_to_a_file_that_is_gone_is_not_deleted(tmp_path: Path) -> None:
     path = tmp_path / "ledger.duckdb"
     path.symlink_to(tmp_path / "gone" / "ledger.duckdb")
     with pytest.raises(VestibuleError):
-        Ledger.open(path)
+        EmbeddedLedger.open(path)
     assert path.is_symlink()

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from server.ledger.columns import Cursor, count
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.long_reads import LongReads
 from server.ledger.readers import READERS
-from server.ledger.writer import Ledger
 
 LONG = "SELECT count(*) FROM range(100_000) AS a, range(100_000) AS b WHERE (a.range * b.range) % 7 = 3"
 """Takes a minute or more, unless somebody ends it."""
@@ -49,7 +49,7 @@ async def give_up(reading: asyncio.Task[int]) -> None:
         await reading
 
 
-async def test_the_reader_of_a_read_that_is_given_up_is_free_at_once(ledger: Ledger) -> None:
+async def test_the_reader_of_a_read_that_is_given_up_is_free_at_once(ledger: EmbeddedLedger) -> None:
     long = LongReads(ledger)
     for _ in range(2 * READERS):  # each reader in turn
         watched = Watched()
@@ -62,7 +62,7 @@ async def test_the_reader_of_a_read_that_is_given_up_is_free_at_once(ledger: Led
     assert await asyncio.gather(*both) == [3] * READERS
 
 
-async def test_a_read_that_is_given_up_between_two_statements_ends(ledger: Ledger) -> None:
+async def test_a_read_that_is_given_up_between_two_statements_ends(ledger: EmbeddedLedger) -> None:
     long, goes_on = LongReads(ledger), threading.Event()
     watched = Watched(goes_on.wait)
     reading = asyncio.create_task(long.read(watched))
@@ -73,7 +73,7 @@ async def test_a_read_that_is_given_up_between_two_statements_ends(ledger: Ledge
     assert watched.ended == "InterruptException"
 
 
-async def test_a_read_that_is_given_up_before_it_begins_never_runs(ledger: Ledger) -> None:
+async def test_a_read_that_is_given_up_before_it_begins_never_runs(ledger: EmbeddedLedger) -> None:
     long, goes_on = LongReads(ledger), threading.Event()
     held = [asyncio.create_task(ledger.read(lambda cursor: goes_on.wait())) for _ in range(READERS)]
     waiting = Watched()
@@ -86,7 +86,7 @@ async def test_a_read_that_is_given_up_before_it_begins_never_runs(ledger: Ledge
     assert not waiting.began.is_set()
 
 
-async def test_a_read_that_nobody_gives_up_is_left_alone(ledger: Ledger) -> None:
+async def test_a_read_that_nobody_gives_up_is_left_alone(ledger: EmbeddedLedger) -> None:
     long = LongReads(ledger)
     assert await long.read(lambda cursor: count(cursor, "SELECT count(*) FROM range(1_000_000)")) == 1_000_000
     with pytest.raises(ZeroDivisionError):

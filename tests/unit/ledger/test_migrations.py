@@ -16,6 +16,7 @@ from models.errors import InternalError
 from server.ledger import all_views, claims, sessions, streams, table_schema, uploads
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import Cursor, DuckDb, count, fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.macro_views import V_MACROS
 from server.ledger.migrate import migrate, needed_schema, require_newest
 from server.ledger.migration_marks import MARKED_FROM, Change, one_way
@@ -28,7 +29,6 @@ from server.ledger.migrations import (
 )
 from server.ledger.types import Artifact
 from server.ledger.view_migrations import renew_macros
-from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
 
@@ -159,7 +159,7 @@ def test_a_stream_of_an_older_schema_can_be_resumed(tmp_path: Path, language: st
                 7, 8, 9, 'sealed', true)""",
             [language],
         )
-    ledger = Ledger.open(path, lambda: NOW)
+    ledger = EmbeddedLedger.open(path, lambda: NOW)
     ledger.write_now(lambda cursor: streams.save_progress(cursor, "st", NOW, next_utterance=10))
     row = read_now(ledger, lambda cursor: streams.get(cursor, "st"))
     ledger.close()
@@ -187,7 +187,7 @@ def test_an_upload_of_an_older_schema_keeps_its_artifact(
             VALUES ('u', 's', 'meter', 'DONE', 1, '', 'image/jpeg', now()::TIMESTAMP, now()::TIMESTAMP, 1, 1, '',
                 {columns})"""
         )
-    ledger = Ledger.open(path, lambda: NOW)
+    ledger = EmbeddedLedger.open(path, lambda: NOW)
     assert read_now(ledger, lambda cursor: uploads.get(cursor, "u")).artifact == artifact
     assert read_now(ledger, lambda cursor: fetch_all(cursor, "SELECT upload_id FROM v_uploads")) == [{"upload_id": "u"}]
     assert read_now(ledger, _indexes) == {"uploads_session_id"}
@@ -218,7 +218,7 @@ def test_jobs_of_an_older_schema_are_found_by_the_handlers_of_today(tmp_path: Pa
                 closed_as, closed_reason) VALUES ('l', 'sound', 'read_upload', 'sound', 'R', '', 1, '', ?, '', '')""",
             [NOW],
         )
-    ledger = Ledger.open(path, lambda: NOW)
+    ledger = EmbeddedLedger.open(path, lambda: NOW)
     for kind, expected in (("read_picture", ["paper", "picture"]), ("read_recording", ["sound"])):
         claim = partial(claims.claim, owner="me", now=NOW, lease_s=30, limit=9, kinds=(kind,))
         assert sorted(job.id for job in ledger.write_now(claim)) == expected
@@ -244,7 +244,7 @@ def test_events_of_an_older_schema_get_the_time_at_which_they_happened(tmp_path:
                 "INSERT INTO events VALUES (?, 's', 'app', ?, ?, NULL, ?, 0, '', NULL, '{}', '{}')",
                 [name, name, now, device],
             )
-    ledger = Ledger.open(path, lambda: NOW)
+    ledger = EmbeddedLedger.open(path, lambda: NOW)
     found = read_now(
         ledger, lambda cursor: fetch_all(cursor, "SELECT name, event_time, clock, device_time FROM events")
     )
@@ -274,7 +274,7 @@ def test_events_of_an_older_schema_count_for_the_bound_of_their_session(tmp_path
                 "INSERT INTO events VALUES ($1, 's', 'app', $1, $2, NULL, $3, 0, '', NULL, '{}', '{}', $2, '')",
                 [name, now, device],
             )
-    ledger = Ledger.open(path, lambda: NOW)
+    ledger = EmbeddedLedger.open(path, lambda: NOW)
     found = read_now(ledger, lambda cursor: fetch_all(cursor, "SELECT id, event_count FROM sessions ORDER BY id"))
     ledger.close()
     assert found == [{"id": "s", "event_count": 2}, {"id": "silent", "event_count": 0}]
@@ -290,7 +290,7 @@ def test_a_session_of_an_older_schema_keeps_the_days_of_utc(tmp_path: Path) -> N
             VALUES ('s', 'app', 'r', 'STARTED', $1, $1, $1, '', '', '', 0)""",
             [NOW.replace(tzinfo=None)],
         )
-    ledger = Ledger.open(path, lambda: NOW)
+    ledger = EmbeddedLedger.open(path, lambda: NOW)
     assert read_now(ledger, lambda cursor: sessions.get(cursor, "s")).time_zone == "UTC"
     ledger.close()
 

@@ -13,7 +13,7 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from server.ledger.columns import Cursor, count
 from server.ledger.connection import connect
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
 
@@ -21,7 +21,7 @@ SECRET = "a text that was deleted and is long enough to be stored as it is"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "ledger.duckdb", lambda: NOW)
 
     def fill(cursor: Cursor) -> None:
@@ -37,11 +37,11 @@ def rows(cursor: Cursor) -> int:
     return count(cursor, "SELECT count(*) FROM said")
 
 
-def bytes_on_disk(ledger: Ledger) -> bytes:
+def bytes_on_disk(ledger: EmbeddedLedger) -> bytes:
     return b"".join(file.read_bytes() for file in ledger.path.parent.iterdir())
 
 
-async def test_no_byte_of_a_deleted_row_is_left(ledger: Ledger) -> None:
+async def test_no_byte_of_a_deleted_row_is_left(ledger: EmbeddedLedger) -> None:
     await ledger.between_commits(lambda: ledger.cursor().execute("CHECKPOINT"))
     await ledger.write(lambda cursor: cursor.execute("DELETE FROM said"))
     assert SECRET.encode() in bytes_on_disk(ledger), "otherwise this test proves nothing"
@@ -51,7 +51,7 @@ async def test_no_byte_of_a_deleted_row_is_left(ledger: Ledger) -> None:
     assert await ledger.read(rows) == 1
 
 
-async def test_writes_and_reads_during_a_rewrite_are_all_answered(ledger: Ledger) -> None:
+async def test_writes_and_reads_during_a_rewrite_are_all_answered(ledger: EmbeddedLedger) -> None:
     async def add(number: int) -> None:
         await ledger.write(lambda cursor: cursor.execute("INSERT INTO said VALUES (?, 'x')", [number]))
 
@@ -63,7 +63,7 @@ async def test_writes_and_reads_during_a_rewrite_are_all_answered(ledger: Ledger
     assert await look() == 60
 
 
-async def test_what_was_written_after_a_rewrite_is_there_after_a_restart(ledger: Ledger) -> None:
+async def test_what_was_written_after_a_rewrite_is_there_after_a_restart(ledger: EmbeddedLedger) -> None:
     await ledger.rewrite()
     await ledger.write(lambda cursor: cursor.execute("INSERT INTO said VALUES (7, 'kept')"))
     ledger.close()
@@ -72,7 +72,7 @@ async def test_what_was_written_after_a_rewrite_is_there_after_a_restart(ledger:
     again.close()
 
 
-async def test_a_file_that_is_open_elsewhere_is_not_replaced(ledger: Ledger) -> None:
+async def test_a_file_that_is_open_elsewhere_is_not_replaced(ledger: EmbeddedLedger) -> None:
     with connect(ledger.path) as other:
         with pytest.raises(Unavailable) as refused:
             await ledger.rewrite()
@@ -82,7 +82,7 @@ async def test_a_file_that_is_open_elsewhere_is_not_replaced(ledger: Ledger) -> 
     assert [file.name for file in ledger.path.parent.iterdir() if "fresh" in file.name] == []
 
 
-async def test_work_between_commits_waits_for_the_writes_before_it(ledger: Ledger) -> None:
+async def test_work_between_commits_waits_for_the_writes_before_it(ledger: EmbeddedLedger) -> None:
     seen: list[tuple[int, str]] = []
 
     def look() -> None:
@@ -97,7 +97,7 @@ async def test_work_between_commits_waits_for_the_writes_before_it(ledger: Ledge
     assert seen == [(20, "ledger-write")]
 
 
-async def test_an_error_between_commits_goes_to_its_caller(ledger: Ledger) -> None:
+async def test_an_error_between_commits_goes_to_its_caller(ledger: EmbeddedLedger) -> None:
     def fail() -> None:
         raise Unavailable("no", reason=Reason.LEDGER_IO)
 

@@ -25,6 +25,9 @@ WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
     AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2"""
 INDEXES = """SELECT indexname, replace(indexdef, current_schema() || '.', '') AS indexdef FROM pg_indexes
 WHERE schemaname = current_schema() ORDER BY indexname"""
+TRIGGERS = """SELECT replace(pg_get_triggerdef(t.oid), current_schema() || '.', '') AS definition
+FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace ORDER BY 1"""
 FUNCTIONS = """SELECT proname, replace(pg_get_functiondef(oid), current_schema() || '.', '') AS definition
 FROM pg_proc WHERE pronamespace = current_schema()::regnamespace ORDER BY proname"""
 
@@ -41,7 +44,7 @@ def _in_new_schema(cursor: Cursor, name: str) -> None:
 
 
 def _described(cursor: Cursor) -> list[list[Row]]:
-    return [fetch_all(cursor, query) for query in (COLUMNS, COMMENTS, INDEXES, FUNCTIONS)]
+    return [fetch_all(cursor, query) for query in (COLUMNS, COMMENTS, INDEXES, TRIGGERS, FUNCTIONS)]
 
 
 def test_a_fresh_schema_has_the_tables_and_records_of_the_embedded_one(postgres_url: str) -> None:
@@ -49,11 +52,11 @@ def test_a_fresh_schema_has_the_tables_and_records_of_the_embedded_one(postgres_
     migrate(embedded, lambda: NOW)
     with transaction(postgres_url) as cursor:
         tables = {row["table_name"] for row in fetch_all(cursor, COLUMNS)}
-        assert tables == {table.name for table in schema.TABLES}
+        assert tables == {"deleted_rows", *(table.name for table in schema.TABLES)}
         names = "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal ORDER BY 1, 2"
         ours = {(row["table_name"], row["column_name"]): row["comment"] for row in fetch_all(embedded, names)}
         for row in fetch_all(cursor, COMMENTS):
-            if row["attname"] != "rowid":
+            if row["attname"] not in ("rowid", "changed_in") and row["relname"] != "deleted_rows":
                 assert ours[row["relname"], row["attname"]] == row["comment"]
         recorded = "SELECT number, name, apply_time FROM migrations ORDER BY number"
         assert fetch_all(cursor, recorded) == fetch_all(embedded, recorded)
@@ -84,6 +87,9 @@ def test_a_start_makes_functions_indexes_and_row_ids_that_an_earlier_release_did
             _bring_up_to_date(cursor, up_to)
             cursor.execute("DROP INDEX jobs_open, dead_letters_open")
             cursor.execute("ALTER TABLE approvals DROP COLUMN rowid")
+            cursor.execute("ALTER TABLE events DROP COLUMN changed_in")
+            cursor.execute("DROP FUNCTION note_deleted_events CASCADE")
+            cursor.execute("DROP TRIGGER events_changed ON events")
             cursor.execute("DROP FUNCTION to_seconds")
             changed = "CREATE OR REPLACE FUNCTION len(list VARCHAR[]) RETURNS INTEGER LANGUAGE sql IMMUTABLE RETURN 7"
             cursor.execute(changed)

@@ -16,9 +16,9 @@ import pytest
 from models.errors import Conflict, InternalError, Overloaded, ShuttingDown, Unavailable, VestibuleError
 from server.ledger import transactional
 from server.ledger.columns import Cursor, RunAgain, count
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.errors import translate
 from server.ledger.transactional import TransactionalLedger
-from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 
 
@@ -96,7 +96,7 @@ async def test_an_error_reaches_only_its_caller(numbered: TransactionalLedger[An
     assert await numbered.read(_numbers) == [1, 2, 3]
 
 
-async def test_waiting_writes_share_a_commit(ledger: Ledger) -> None:
+async def test_waiting_writes_share_a_commit(ledger: EmbeddedLedger) -> None:
     transactions: list[int] = []
 
     def note(cursor: Cursor) -> None:
@@ -107,7 +107,7 @@ async def test_waiting_writes_share_a_commit(ledger: Ledger) -> None:
     assert len(set(transactions)) == 1
 
 
-async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(ledger: Ledger) -> None:
+async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(ledger: EmbeddedLedger) -> None:
     numbered = _with_numbers(ledger)
     outcomes = iter([True, False])  # The held write's commit, then that of the batch.
 
@@ -199,7 +199,7 @@ async def test_reads_cannot_write(numbered: TransactionalLedger[Any]) -> None:
 
 async def test_a_full_queue_refuses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(transactional, "QUEUE_LENGTH", 1)
-    ledger = Ledger.open(tmp_path / "l.duckdb", lambda: NOW)
+    ledger = EmbeddedLedger.open(tmp_path / "l.duckdb", lambda: NOW)
     gate, begun = threading.Event(), threading.Event()
 
     def hold(_: Cursor) -> bool:
@@ -218,7 +218,7 @@ async def test_a_full_queue_refuses(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 async def test_close_finishes_waiting_writes_and_refuses_new_ones(tmp_path: Path) -> None:
-    ledger = Ledger.open(tmp_path / "l.duckdb", lambda: NOW)
+    ledger = EmbeddedLedger.open(tmp_path / "l.duckdb", lambda: NOW)
     ledger.write_now(lambda c: c.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)") and None)
     tasks = [asyncio.create_task(ledger.write(_store(n))) for n in range(50)]
     await asyncio.sleep(0)
@@ -230,20 +230,21 @@ async def test_close_finishes_waiting_writes_and_refuses_new_ones(tmp_path: Path
         with pytest.raises(ShuttingDown):
             await call
     assert not (tmp_path / "l.duckdb.wal").exists()
-    again = Ledger.open(tmp_path / "l.duckdb", lambda: NOW)
+    again = EmbeddedLedger.open(tmp_path / "l.duckdb", lambda: NOW)
     assert await again.read(_numbers) == list(range(50))
     again.close()
 
 
-def test_only_the_owner_may_read_the_files(ledger: Ledger) -> None:
+def test_only_the_owner_may_read_the_files(ledger: EmbeddedLedger) -> None:
     assert ledger.path.stat().st_mode & 0o777 == 0o600
     assert ledger.path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_second_server_is_told_to_take_other_folders(ledger: Ledger) -> None:
+def test_a_second_server_is_told_to_take_other_folders(ledger: EmbeddedLedger) -> None:
     program = (
-        "import sys, pathlib; from models.errors import Unavailable; from server.ledger.writer import Ledger\n"
-        "try: Ledger.open(pathlib.Path(sys.argv[1]))\n"
+        "import sys, pathlib; from models.errors import Unavailable\n"
+        "from server.ledger.embedded import EmbeddedLedger\n"
+        "try: EmbeddedLedger.open(pathlib.Path(sys.argv[1]))\n"
         "except Unavailable as error: print(error.reason, error.hint)"
     )
     child = subprocess.run(
@@ -257,7 +258,7 @@ def test_a_second_server_is_told_to_take_other_folders(ledger: Ledger) -> None:
 def test_a_file_that_is_not_a_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "l.duckdb").write_bytes(b"not a database")
     with pytest.raises(Unavailable) as caught:
-        Ledger.open(tmp_path / "l.duckdb")
+        EmbeddedLedger.open(tmp_path / "l.duckdb")
     assert caught.value.reason == "LEDGER_IO"
 
 

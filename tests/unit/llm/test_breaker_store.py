@@ -23,8 +23,9 @@ from server.breakers.types import BreakerBounds, BreakerState
 from server.ledger import breakers, claims, jobs
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor, aware, fetch_all
+from server.ledger.embedded import EmbeddedLedger
+from server.ledger.opened import Ledgers
 from server.ledger.types import utc_now
-from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant
 from server.observability.metrics import Metrics
 from server.setting_groups import LlmSettings, RetrySettings, UpstreamSettings
@@ -59,17 +60,17 @@ class Installation:
             yield (await self.build(stack, after_s)).assistant
 
     async def build(self, stack: AsyncExitStack, after_s: float = 0.0) -> Shared:
-        return await build_shared(
-            self.settings, self.open_ledger(stack), stack, lambda: NOW + timedelta(seconds=after_s)
-        )
+        ledger = self.open_ledger(stack)
+        ledgers = Ledgers(ledger, ledger)
+        return await build_shared(self.settings, ledgers, stack, lambda: NOW + timedelta(seconds=after_s))
 
-    def open_ledger(self, stack: AsyncExitStack) -> Ledger:
+    def open_ledger(self, stack: AsyncExitStack) -> EmbeddedLedger:
         ledger = self.ledger()
         stack.callback(ledger.close)
         return ledger
 
-    def ledger(self) -> Ledger:
-        return Ledger.open(self.settings.ledger_path)
+    def ledger(self) -> EmbeddedLedger:
+        return EmbeddedLedger.open(self.settings.ledger_path)
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ async def test_each_change_is_an_event_a_metric_and_a_log_line(
 
 
 async def test_two_registries_on_one_ledger_share_the_state(tmp_path: Path) -> None:
-    ledger, now = Ledger.open(tmp_path / "ledger.duckdb"), HandClock()
+    ledger, now = EmbeddedLedger.open(tmp_path / "ledger.duckdb"), HandClock()
     one, other = (Breakers(ledger, Metrics(), now) for _ in range(2))
     mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
     mine.trip()
@@ -188,7 +189,7 @@ async def test_a_change_is_taken_over_within_one_tick_of_the_prober_without_any_
     """Each registry has a connection of its own. Another process cannot have one: see test_writer.py, LEDGER_LOCKED."""
     assert prober.TICK_S <= 2.0
     monkeypatch.setattr(prober, "TICK_S", 0.0)
-    ledgers = [Ledger.open(tmp_path / "ledger.duckdb") for _ in range(2)]
+    ledgers = [EmbeddedLedger.open(tmp_path / "ledger.duckdb") for _ in range(2)]
     one, other = (Breakers(ledger, Metrics(), utc_now) for ledger in ledgers)
     mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
     following = [asyncio.create_task(HealthProber(breakers, []).run()) for breakers in (one, other)]
@@ -205,7 +206,7 @@ async def test_a_change_is_taken_over_within_one_tick_of_the_prober_without_any_
 
 
 async def test_jobs_that_were_refused_come_back_when_a_breaker_closes_and_others_do_not(tmp_path: Path) -> None:
-    ledger, now = Ledger.open(tmp_path / "ledger.duckdb"), HandClock()
+    ledger, now = EmbeddedLedger.open(tmp_path / "ledger.duckdb"), HandClock()
     registry, woken = Breakers(ledger, Metrics(), now), []
     registry.wake_when_closed(lambda: woken.append(now()))
     breaker = registry.build("llm_api", BreakerBounds(2, RESET_S, 1))
@@ -259,7 +260,7 @@ async def test_each_upstream_of_the_settings_has_a_breaker_of_its_own(
 
 
 async def test_a_clock_set_back_keeps_it_open_for_one_reset_time_at_most(tmp_path: Path) -> None:
-    ledger = Ledger.open(tmp_path / "ledger.duckdb")
+    ledger = EmbeddedLedger.open(tmp_path / "ledger.duckdb")
     row = BreakerRow("llm_api", "open", 3, NOW + timedelta(days=365))
     await ledger.write(lambda cursor: breakers.store(cursor, row))
     breaker = llm_breaker(bounds=BreakerBounds(reset_s=RESET_S))
@@ -274,11 +275,11 @@ async def test_a_clock_set_back_keeps_it_open_for_one_reset_time_at_most(tmp_pat
 async def test_a_failing_ledger_fails_no_call(
     installation: Installation, scripted: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def failing(_ledger: Ledger, _fn: object) -> None:
+    async def failing(_ledger: EmbeddedLedger, _fn: object) -> None:
         raise Unavailable("The disk did not take it.", reason=Reason.LEDGER_IO)
 
     async with installation.started() as assistant:
-        monkeypatch.setattr(Ledger, "write", failing)
+        monkeypatch.setattr(EmbeddedLedger, "write", failing)
         await fail_until_it_opens(assistant, scripted)
         with pytest.raises(BreakerOpen):
             await ask(assistant)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import open_ledger
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "ledger.duckdb", lambda: NOW)
     yield opened
     opened.close()

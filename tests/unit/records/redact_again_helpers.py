@@ -13,10 +13,10 @@ from models.speech.types import RedactedWord
 from models.text import RedactedText
 from server.ledger import events, recommendations, reviews_decisions, sessions, turns, uploads
 from server.ledger.columns import Cursor, fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.record_text import record_text
 from server.ledger.reviews_decisions import CommentRow
 from server.ledger.types import Origin, SessionRow
-from server.ledger.writer import Ledger
 from server.llm.record_schema import canonical_json, content_hash
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.redact_again import LedgerRedaction
@@ -68,7 +68,7 @@ def fill(cursor: Cursor, client: str = "app") -> SessionRow:
 
 
 def run(
-    ledger: Ledger,
+    ledger: EmbeddedLedger,
     again: Redactor,
     *,
     rules: str = "today",

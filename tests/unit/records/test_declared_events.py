@@ -14,8 +14,8 @@ from server.flows.app_events import DeclaredProperty, PropertyKind
 from server.flows.definition import FlowDefinition
 from server.ledger import audit, sessions
 from server.ledger.audit import AuditFilter
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.event_declarations import all_declarations
-from server.ledger.writer import Ledger
 from server.records.declared_events import DeclarationChange, DeclaredEvents, declared_words
 from server.records.machine_words import as_value
 from tests.fakes.gateway import FakeGateway
@@ -28,13 +28,13 @@ TRAIL = AuditTrail(bytes(32), bytes(32), lambda: NOW)
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(tmp_path: Path) -> AsyncIterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     yield opened
     opened.close()
 
 
-def declared_in(ledger: Ledger, **secrets: str) -> DeclaredEvents:
+def declared_in(ledger: EmbeddedLedger, **secrets: str) -> DeclaredEvents:
     return DeclaredEvents(ledger, FakeGateway(secrets=secrets), lambda: NOW, TRAIL)
 
 
@@ -45,12 +45,12 @@ async def declare(
     return await events.declare(client_id, wanted, words_checked=checked, dry_run=dry)
 
 
-async def audited(ledger: Ledger) -> list[tuple[str, str, str, str]]:
+async def audited(ledger: EmbeddedLedger) -> list[tuple[str, str, str, str]]:
     rows, _ = await ledger.read(lambda cursor: audit.list_rows(cursor, AuditFilter(), page_size=9, page_token=""))
     return [(row.action, row.object_type, row.object_id, row.reason) for row in rows]
 
 
-async def test_a_declaration_is_stored_and_tells_what_changes(ledger: Ledger) -> None:
+async def test_a_declaration_is_stored_and_tells_what_changes(ledger: EmbeddedLedger) -> None:
     events = declared_in(ledger)
     first = await declare(events)
     assert len(first) == 2 + 5
@@ -60,14 +60,14 @@ async def test_a_declaration_is_stored_and_tells_what_changes(ledger: Ledger) ->
     assert await audited(ledger) == [("events_declared", "client", "shop", "")]
 
 
-async def test_declaring_the_same_again_changes_nothing_and_leaves_no_row(ledger: Ledger) -> None:
+async def test_declaring_the_same_again_changes_nothing_and_leaves_no_row(ledger: EmbeddedLedger) -> None:
     events = declared_in(ledger)
     await declare(events)
     assert await declare(events) == []
     assert len(await audited(ledger)) == 1
 
 
-async def test_what_is_left_out_is_no_longer_declared(ledger: Ledger) -> None:
+async def test_what_is_left_out_is_no_longer_declared(ledger: EmbeddedLedger) -> None:
     events = declared_in(ledger)
     await declare(events)
     fewer = {"form_sent": {"amount": TEXT, "channel": DeclaredProperty(PropertyKind.ENUMERATION, ("web", "app"))}}
@@ -84,7 +84,7 @@ async def test_what_is_left_out_is_no_longer_declared(ledger: Ledger) -> None:
     assert await events.listed() == {}
 
 
-async def test_a_dry_run_stores_nothing_and_still_checks(ledger: Ledger) -> None:
+async def test_a_dry_run_stores_nothing_and_still_checks(ledger: EmbeddedLedger) -> None:
     assert len(await declare(declared_in(ledger), dry=True)) == 7
     assert (await ledger.read(all_declarations), await audited(ledger)) == ({}, [])
     with pytest.raises(InvalidInput):
@@ -102,7 +102,9 @@ async def test_a_dry_run_stores_nothing_and_still_checks(ledger: Ledger) -> None
         ),
     ],
 )
-async def test_words_that_name_a_person_are_refused_by_their_place(ledger: Ledger, wanted: object, place: str) -> None:
+async def test_words_that_name_a_person_are_refused_by_their_place(
+    ledger: EmbeddedLedger, wanted: object, place: str
+) -> None:
     events = declared_in(ledger, maria="NAME")
     with pytest.raises(InvalidInput) as caught:
         await declare(events, wanted)
@@ -114,7 +116,7 @@ async def test_words_that_name_a_person_are_refused_by_their_place(ledger: Ledge
     assert await audited(ledger) == [("events_declared", "client", "shop", "words_checked")]
 
 
-async def test_numbers_and_short_codes_in_an_enumeration_are_not_read_as_names(ledger: Ledger) -> None:
+async def test_numbers_and_short_codes_in_an_enumeration_are_not_read_as_names(ledger: EmbeddedLedger) -> None:
     gateway = FakeGateway(secrets={"10862": "ADDRESS", "A-1042": "ADDRESS", "SKU": "NAME"})
     events = DeclaredEvents(ledger, gateway, lambda: NOW, TRAIL)
     codes = DeclaredProperty(PropertyKind.ENUMERATION, ("10862", "A-1042"))
@@ -125,7 +127,7 @@ async def test_numbers_and_short_codes_in_an_enumeration_are_not_read_as_names(l
 
 
 @pytest.mark.parametrize("value", ["555-123-4567", "4111 1111 1111 1111", "Li Xu", "Li-Xu", "5551234"])
-async def test_a_value_with_seven_digits_or_two_groups_of_letters_is_read(ledger: Ledger, value: str) -> None:
+async def test_a_value_with_seven_digits_or_two_groups_of_letters_is_read(ledger: EmbeddedLedger, value: str) -> None:
     events = DeclaredEvents(ledger, FakeGateway(secrets={as_value(value).reveal(): "PHONE"}), lambda: NOW, TRAIL)
     given = DeclaredProperty(PropertyKind.ENUMERATION, ("7", value))
     with pytest.raises(InvalidInput) as caught:
@@ -133,7 +135,7 @@ async def test_a_value_with_seven_digits_or_two_groups_of_letters_is_read(ledger
     assert [found.field for found in caught.value.violations] == ["events[0].properties[0].values[1]"]
 
 
-async def test_only_new_words_are_read(ledger: Ledger) -> None:
+async def test_only_new_words_are_read(ledger: EmbeddedLedger) -> None:
     gateway = FakeGateway()
     events = DeclaredEvents(ledger, gateway, lambda: NOW, TRAIL)
     await declare(events)
@@ -143,14 +145,14 @@ async def test_only_new_words_are_read(ledger: Ledger) -> None:
     assert [call.method for call in asked] == ["redact"], "the id of the client alone"
 
 
-async def test_too_many_words_at_once_are_refused(ledger: Ledger) -> None:
+async def test_too_many_words_at_once_are_refused(ledger: EmbeddedLedger) -> None:
     many = {f"event_{at}": {f"key_{at}_{n}": NUMBER for n in range(50)} for at in range(101)}
     with pytest.raises(InvalidInput) as caught:
         await declare(declared_in(ledger), many)
     assert caught.value.reason is Reason.EVENT_DECLARATION_INVALID
 
 
-async def test_a_client_that_may_name_a_person_is_refused_until_it_is_known(ledger: Ledger) -> None:
+async def test_a_client_that_may_name_a_person_is_refused_until_it_is_known(ledger: EmbeddedLedger) -> None:
     events = declared_in(ledger, maria="NAME")
     with pytest.raises(InvalidInput) as caught:
         await declare(events, client_id="maria")
@@ -159,7 +161,7 @@ async def test_a_client_that_may_name_a_person_is_refused_until_it_is_known(ledg
     assert await declare(events, client_id="maria")
 
 
-async def test_sessions_of_a_client_of_tokens_find_what_was_declared_for_its_id(ledger: Ledger) -> None:
+async def test_sessions_of_a_client_of_tokens_find_what_was_declared_for_its_id(ledger: EmbeddedLedger) -> None:
     events = declared_in(ledger)
     await declare(events, client_id="site-7")
     assert set(await events.of_client("site-7")) == set(LOAN)
@@ -170,14 +172,14 @@ async def test_sessions_of_a_client_of_tokens_find_what_was_declared_for_its_id(
     assert await declare(events, client_id=TRAIL.client_pseudonym("site-7"))
 
 
-async def test_a_new_declaration_counts_for_the_next_batch(ledger: Ledger) -> None:
+async def test_a_new_declaration_counts_for_the_next_batch(ledger: EmbeddedLedger) -> None:
     events = declared_in(ledger)
     assert await events.of_client("shop") == {}
     await declare(events)
     assert set((await events.of_client("shop"))["form_sent"]) == set(LOAN["form_sent"])
 
 
-async def test_nothing_is_declared_while_words_cannot_be_read(ledger: Ledger) -> None:
+async def test_nothing_is_declared_while_words_cannot_be_read(ledger: EmbeddedLedger) -> None:
     gateway = FakeGateway()
     gateway.will("redact", Unavailable("No worker."))
     with pytest.raises(Unavailable):

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from models.text import RedactedText
 from server.ledger import events, sessions
 from server.ledger.columns import fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.sessions import STAGE_ENTERED
-from server.ledger.writer import Ledger
 from server.records.event_catalogue import EVENTS, REDACTED_PREFIX
 from server.records.events import make_event, redacted_counts
 from tests.source_tree import Module, modules, nodes, where
@@ -100,7 +100,9 @@ def test_what_was_redacted_is_counted_by_kind() -> None:
     assert redacted_counts(text) == {"entities": 3, "redacted_phone": 2, "redacted_name": 1}
 
 
-async def test_numbers_and_booleans_are_stored_as_such_and_what_is_not_known_is_left_out(ledger: Ledger) -> None:
+async def test_numbers_and_booleans_are_stored_as_such_and_what_is_not_known_is_left_out(
+    ledger: EmbeddedLedger,
+) -> None:
     owner, _ = await ledger.write(lambda cursor: sessions.insert_or_get(cursor, session()))
     given = make_event(owner, "job_failed", NOW, job="reply", attempts=3, exhausted=False, reason=None)
     await ledger.write(lambda cursor: events.append(cursor, given))

@@ -16,7 +16,7 @@ from models.redaction.redactor import build_redactor
 from server.access.audit import AuditTrail
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.llm.record_schema import without_names
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.machine_words import MOST_REMEMBERED, REDACTED, MachineWords, as_device, with_safe_keys
@@ -128,7 +128,7 @@ async def test_no_service_hands_a_name_on(personal: str) -> None:
 
 
 async def test_events_keep_values_under_safe_names(tmp_path: Path) -> None:
-    ledger: Ledger = open_ledger(tmp_path / "ledger.duckdb", lambda: NOW)
+    ledger: EmbeddedLedger = open_ledger(tmp_path / "ledger.duckdb", lambda: NOW)
     row, _ = ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
     at = Timestamp()
     at.FromDatetime(datetime(2026, 1, 1, tzinfo=UTC))

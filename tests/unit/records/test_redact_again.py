@@ -19,11 +19,11 @@ from server.ledger import (
     uploads,
 )
 from server.ledger.columns import Cursor, fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.event_properties import PropertyValue, TypedValue
 from server.ledger.picture_labels import PictureLabel
 from server.ledger.record_text import record_text
 from server.ledger.types import RecommendationState, SessionRow
-from server.ledger.writer import Ledger
 from server.llm.record_schema import canonical_json, content_hash
 from server.llm.types import OnboardingRecord, RecordField
 from server.records import redact_again as module
@@ -32,7 +32,7 @@ from tests.unit.ledger.stored import read_now
 from tests.unit.records.redact_again_helpers import LATER, everything, fill, redactor, run, stored
 
 
-def test_every_kind_of_text_gets_the_new_tags(ledger: Ledger) -> None:
+def test_every_kind_of_text_gets_the_new_tags(ledger: EmbeddedLedger) -> None:
     row = ledger.write_now(fill)
     tally = run(ledger, redactor())
     assert dict(tally.texts) == {"turn": 2, "reply": 1, "upload": 1, "record": 1, "comment": 1, "event": 2}
@@ -60,7 +60,7 @@ def test_every_kind_of_text_gets_the_new_tags(ledger: Ledger) -> None:
     assert "ebedee" not in repr(read_now(ledger, everything)).lower()
 
 
-def test_labels_of_pictures_are_redacted_again(ledger: Ledger) -> None:
+def test_labels_of_pictures_are_redacted_again(ledger: EmbeddedLedger) -> None:
     def fill_labels(cursor: Cursor) -> str:
         row, _ = sessions.insert_or_get(cursor, session())
         picture = upload(row.id)
@@ -76,7 +76,7 @@ def test_labels_of_pictures_are_redacted_again(ledger: Ledger) -> None:
     assert again == (PictureLabel(stored("badge of [REDACTED_NAME]"), 0.5), PictureLabel(stored("brick wall"), 0.5))
 
 
-def test_a_property_is_read_with_its_key_unless_it_has_a_tag(ledger: Ledger) -> None:
+def test_a_property_is_read_with_its_key_unless_it_has_a_tag(ledger: EmbeddedLedger) -> None:
     def fill_properties(cursor: Cursor) -> None:
         row, _ = sessions.insert_or_get(cursor, session())
         properties = {
@@ -97,7 +97,7 @@ def test_a_property_is_read_with_its_key_unless_it_has_a_tag(ledger: Ledger) -> 
     assert not run(ledger, redactor()).added
 
 
-def test_names_that_give_a_person_away_become_neutral(ledger: Ledger) -> None:
+def test_names_that_give_a_person_away_become_neutral(ledger: EmbeddedLedger) -> None:
     def fill_names(cursor: Cursor) -> SessionRow:
         row, _ = sessions.insert_or_get(cursor, session())
         record = OnboardingRecord("A visit.", (RecordField("badge_of_zebedee", "blue"),), ("zebedee_seen", "contact"))
@@ -120,7 +120,7 @@ def test_names_that_give_a_person_away_become_neutral(ledger: Ledger) -> None:
     assert "ebedee" not in repr(read_now(ledger, everything))
 
 
-def test_names_in_counts_by_day_become_neutral_too(ledger: Ledger) -> None:
+def test_names_in_counts_by_day_become_neutral_too(ledger: EmbeddedLedger) -> None:
     def fill_counts(cursor: Cursor) -> None:
         row, _ = sessions.insert_or_get(cursor, session())
         named = [replace(event(row.id), name=name) for name in ("zebedee_came", "branch")]
@@ -135,7 +135,7 @@ def test_names_in_counts_by_day_become_neutral_too(ledger: Ledger) -> None:
     assert read_now(ledger, lambda cursor: daily_events.number_of(cursor, ["app"])) == 3
 
 
-def test_typed_values_and_declared_words_stay_as_they_are(ledger: Ledger) -> None:
+def test_typed_values_and_declared_words_stay_as_they_are(ledger: EmbeddedLedger) -> None:
     number = TypedValue("12345678901234567890.10")
     typed: dict[str, PropertyValue] = {
         "zebedee": number,
@@ -159,7 +159,7 @@ def test_typed_values_and_declared_words_stay_as_they_are(ledger: Ledger) -> Non
     assert number.value in row["properties"], "no digit is lost when the text beside it is stored anew"
 
 
-def test_a_word_that_one_client_declared_is_not_declared_for_another(ledger: Ledger) -> None:
+def test_a_word_that_one_client_declared_is_not_declared_for_another(ledger: EmbeddedLedger) -> None:
     """Neither in its events nor in its counts by day."""
 
     def fill_both(cursor: Cursor) -> None:
@@ -185,7 +185,7 @@ def test_a_word_that_one_client_declared_is_not_declared_for_another(ledger: Led
     ]
 
 
-def test_uploads_are_read_in_the_language_of_their_session(ledger: Ledger) -> None:
+def test_uploads_are_read_in_the_language_of_their_session(ledger: EmbeddedLedger) -> None:
     def fill_german(cursor: Cursor) -> SessionRow:
         row, _ = sessions.insert_or_get(cursor, replace(session(), language="de"))
         recording = replace(upload(row.id), media_type="audio/wav")
@@ -202,7 +202,7 @@ def test_uploads_are_read_in_the_language_of_their_session(ledger: Ledger) -> No
     assert "null eins" not in recording.text.value
 
 
-def test_display_names_are_redacted_again_without_their_extensions(ledger: Ledger) -> None:
+def test_display_names_are_redacted_again_without_their_extensions(ledger: EmbeddedLedger) -> None:
     def fill_names(cursor: Cursor) -> SessionRow:
         row, _ = sessions.insert_or_get(cursor, session())
         for name in ("Passport Zebedee Quillfeather.jpg", "meter.jpg"):
@@ -217,7 +217,7 @@ def test_display_names_are_redacted_again_without_their_extensions(ledger: Ledge
     assert {name.value for name in names if name} == {"Passport [REDACTED_NAME].jpg", "meter.jpg"}
 
 
-def test_the_hash_of_a_record_is_that_of_what_is_shown_now(ledger: Ledger) -> None:
+def test_the_hash_of_a_record_is_that_of_what_is_shown_now(ledger: EmbeddedLedger) -> None:
     row = ledger.write_now(fill)
     [before] = read_now(ledger, lambda cursor: recommendations.list_of_session(cursor, row.id))
     run(ledger, redactor())
@@ -227,7 +227,7 @@ def test_the_hash_of_a_record_is_that_of_what_is_shown_now(ledger: Ledger) -> No
     assert after.content_hash == content_hash(shown)
 
 
-def test_a_changed_session_has_an_event_that_says_how_much(ledger: Ledger) -> None:
+def test_a_changed_session_has_an_event_that_says_how_much(ledger: EmbeddedLedger) -> None:
     row = ledger.write_now(fill)
     run(ledger, redactor())
     told = read_now(
@@ -242,7 +242,7 @@ def test_a_changed_session_has_an_event_that_says_how_much(ledger: Ledger) -> No
     ]
 
 
-def test_the_policy_of_the_client_counts_and_nothing_is_restored(ledger: Ledger) -> None:
+def test_the_policy_of_the_client_counts_and_nothing_is_restored(ledger: EmbeddedLedger) -> None:
     numbered = ledger.write_now(lambda cursor: fill(cursor, "counts"))
     kept = ledger.write_now(lambda cursor: fill(cursor, "keeps"))
     run(ledger, redactor("clients: {counts: {operators: {NAME: number}}, keeps: {operators: {NAME: keep}}}"))

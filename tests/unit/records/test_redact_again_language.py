@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from server.ledger import events, sessions, stored_texts, streams, turns
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow
-from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import event, new_id, session, stream, turn
 from tests.unit.ledger.stored import read_now
 from tests.unit.records.redact_again_helpers import redactor, run, stored
@@ -25,7 +25,7 @@ def fill(cursor: Cursor) -> SessionRow:
     return row
 
 
-def test_typed_turns_and_events(ledger: Ledger) -> None:
+def test_typed_turns_and_events(ledger: EmbeddedLedger) -> None:
     row = ledger.write_now(fill)
     run(ledger, redactor())
     [said] = read_now(ledger, lambda cursor: turns.list_of_session(cursor, row.id))

@@ -11,14 +11,14 @@ from models.errors import RedactionFailed, ShuttingDown
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import RawText
 from server.ledger import stored_texts, turns
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.records import redact_again as module
 from tests.unit.ledger.makers import turn
 from tests.unit.ledger.stored import read_now
 from tests.unit.records.redact_again_helpers import LATER, everything, fill, redactor, run, stored
 
 
-def test_a_dry_run_counts_the_same_and_stores_nothing(ledger: Ledger) -> None:
+def test_a_dry_run_counts_the_same_and_stores_nothing(ledger: EmbeddedLedger) -> None:
     ledger.write_now(fill)
     before = read_now(ledger, everything)
     counted = run(ledger, redactor(), dry_run=True)
@@ -26,7 +26,7 @@ def test_a_dry_run_counts_the_same_and_stores_nothing(ledger: Ledger) -> None:
     assert run(ledger, redactor()) == counted
 
 
-def test_a_second_run_with_the_same_rules_does_nothing(ledger: Ledger) -> None:
+def test_a_second_run_with_the_same_rules_does_nothing(ledger: EmbeddedLedger) -> None:
     ledger.write_now(fill)
     run(ledger, redactor())
     before = read_now(ledger, everything)
@@ -35,7 +35,7 @@ def test_a_second_run_with_the_same_rules_does_nothing(ledger: Ledger) -> None:
     assert read_now(ledger, everything) == before
 
 
-def test_other_rules_and_newer_texts_are_looked_at(ledger: Ledger) -> None:
+def test_other_rules_and_newer_texts_are_looked_at(ledger: EmbeddedLedger) -> None:
     row = ledger.write_now(fill)
     run(ledger, redactor())
     tally = run(ledger, redactor(), rules="tomorrow")
@@ -76,7 +76,7 @@ class StopsAfter:
 
 @pytest.mark.parametrize("texts", range(0, 24, 4))
 def test_an_interrupted_run_keeps_whole_sessions_and_can_be_repeated(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, texts: int
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch, texts: int
 ) -> None:
     monkeypatch.setattr(module, "SESSIONS_AT_A_TIME", 1)
     rows = [ledger.write_now(fill) for _ in range(3)]
@@ -90,7 +90,7 @@ def test_an_interrupted_run_keeps_whole_sessions_and_can_be_repeated(
     assert "ebedee" not in repr(read_now(ledger, everything))
 
 
-def test_a_text_that_cannot_be_redacted_ends_the_run(ledger: Ledger) -> None:
+def test_a_text_that_cannot_be_redacted_ends_the_run(ledger: EmbeddedLedger) -> None:
     class Broken:
         def redact(self, text: RawText, context: RedactionContext) -> Redaction:
             raise RedactionFailed("A recognizer failed.")
@@ -105,7 +105,7 @@ def test_a_text_that_cannot_be_redacted_ends_the_run(ledger: Ledger) -> None:
     assert read_now(ledger, everything) == before
 
 
-def test_progress_counts_sessions_and_events(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_counts_sessions_and_events(ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SESSIONS_AT_A_TIME", 2)
     for _ in range(3):
         ledger.write_now(fill)

@@ -11,8 +11,8 @@ import pytest
 from models.errors import Conflict, Unavailable
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow
-from server.ledger.writer import Ledger
 from server.records.refusal_events import MOST_EVENTS, WINDOW, RefusalEvents
 from tests.unit.ledger.makers import NOW, session
 
@@ -20,7 +20,7 @@ from tests.unit.ledger.makers import NOW, session
 class Refusing:
     """Refuses, by a clock that stands still."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: EmbeddedLedger) -> None:
         self.now = NOW
         self.ledger = ledger
         self.events = RefusalEvents(ledger, lambda: self.now)
@@ -45,7 +45,7 @@ class Refusing:
 
 
 @pytest.fixture
-def refusing(ledger: Ledger) -> Refusing:
+def refusing(ledger: EmbeddedLedger) -> Refusing:
     return Refusing(ledger)
 
 

@@ -8,7 +8,7 @@ import pytest
 from models.errors import Overloaded
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.llm.upstream import CHECKER_API, LLM_API
 from server.observability.metrics import Metrics
 from server.records.status import Component, StatusReporter
@@ -17,14 +17,14 @@ from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW
 
 
-async def _ledger_row(ledger: Ledger) -> Component:
+async def _ledger_row(ledger: EmbeddedLedger) -> Component:
     breakers = Breakers(ledger, Metrics(), lambda: NOW)
     breakers.build("llm_api", BreakerBounds())
     reporter = StatusReporter(FakeGateway(), ledger, FakeAssistant(), breakers, NOW, lambda: 0, ())
     return next(part for part in (await reporter.report()).components if part.name == "ledger")
 
 
-async def test_a_ledger_that_was_only_read_is_not_said_to_write(ledger: Ledger) -> None:
+async def test_a_ledger_that_was_only_read_is_not_said_to_write(ledger: EmbeddedLedger) -> None:
     await ledger.read(lambda cursor: None)
     assert await _ledger_row(ledger) == Component(
         "ledger", True, "One DuckDB file; nothing was written since the start."
@@ -35,7 +35,7 @@ async def test_a_ledger_that_was_only_read_is_not_said_to_write(ledger: Ledger) 
     )
 
 
-async def test_a_disk_that_refuses_writes_is_told_until_it_takes_one(ledger: Ledger) -> None:
+async def test_a_disk_that_refuses_writes_is_told_until_it_takes_one(ledger: EmbeddedLedger) -> None:
     class Full:
         """Refuses commits as a full disk does."""
 
@@ -60,7 +60,7 @@ async def test_a_disk_that_refuses_writes_is_told_until_it_takes_one(ledger: Led
     assert (await _ledger_row(ledger)).healthy
 
 
-async def test_the_address_of_rays_dashboard_is_told_where_there_is_one(ledger: Ledger) -> None:
+async def test_the_address_of_rays_dashboard_is_told_where_there_is_one(ledger: EmbeddedLedger) -> None:
     async def told(url: str) -> str:
         breakers = Breakers(ledger, Metrics(), lambda: NOW)
         parts = (FakeGateway(), ledger, FakeAssistant(), breakers, NOW, lambda: 0, ())
@@ -70,12 +70,12 @@ async def test_the_address_of_rays_dashboard_is_told_where_there_is_one(ledger: 
     assert not await told("")
 
 
-async def _component(ledger: Ledger, breakers: Breakers, name: str) -> Component | None:
+async def _component(ledger: EmbeddedLedger, breakers: Breakers, name: str) -> Component | None:
     reporter = StatusReporter(FakeGateway(), ledger, FakeAssistant(), breakers, NOW, lambda: 0, ())
     return next((part for part in (await reporter.report()).components if part.name == name), None)
 
 
-async def test_a_checker_of_its_own_is_a_part_whose_faults_are_told(ledger: Ledger) -> None:
+async def test_a_checker_of_its_own_is_a_part_whose_faults_are_told(ledger: EmbeddedLedger) -> None:
     breakers = Breakers(ledger, Metrics(), lambda: NOW)
     llm, checker = (breakers.build(name, BreakerBounds()) for name in (LLM_API, CHECKER_API))
     assert await _component(ledger, breakers, "checker") == Component("checker", True, "The breaker is closed.")
@@ -98,7 +98,7 @@ async def test_a_checker_of_its_own_is_a_part_whose_faults_are_told(ledger: Ledg
     await breakers.drain()
 
 
-async def test_a_checker_that_is_the_llm_itself_is_no_part_of_its_own(ledger: Ledger) -> None:
+async def test_a_checker_that_is_the_llm_itself_is_no_part_of_its_own(ledger: EmbeddedLedger) -> None:
     breakers = Breakers(ledger, Metrics(), lambda: NOW)
     breakers.build(LLM_API, BreakerBounds())
     assert await _component(ledger, breakers, "checker") is None

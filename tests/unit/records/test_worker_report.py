@@ -13,7 +13,7 @@ from ray_tasks.types import WorkerEnd, WorkerEndReason
 from server.breakers.registry import Breakers
 from server.breakers.types import BreakerBounds
 from server.ledger.columns import fetch_all
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.observability.metrics import Metrics
 from server.records.status import StatusReporter
 from server.records.worker_report import WorkerReport
@@ -30,12 +30,12 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def report(ledger: Ledger, metrics: Metrics) -> WorkerReport:
+def report(ledger: EmbeddedLedger, metrics: Metrics) -> WorkerReport:
     return WorkerReport(ledger, metrics)
 
 
 async def test_the_status_says_how_many_ended_and_when_and_why_the_last_did(
-    ledger: Ledger, report: WorkerReport
+    ledger: EmbeddedLedger, report: WorkerReport
 ) -> None:
     breakers = Breakers(ledger, Metrics(), lambda: NOW)
     breakers.build("llm_api", BreakerBounds())
@@ -59,7 +59,7 @@ async def test_the_status_says_how_many_ended_and_when_and_why_the_last_did(
 
 
 async def test_each_end_is_an_event_a_count_and_a_line_of_the_log(
-    ledger: Ledger, metrics: Metrics, report: WorkerReport, capsys: pytest.CaptureFixture[str]
+    ledger: EmbeddedLedger, metrics: Metrics, report: WorkerReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def counted(reason: str) -> float | None:
         labels = {"kind": "vision", "reason": reason}
@@ -77,7 +77,7 @@ async def test_each_end_is_an_event_a_count_and_a_line_of_the_log(
 
 
 async def test_a_ledger_that_fails_keeps_no_end_from_the_status(
-    ledger: Ledger, report: WorkerReport, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, report: WorkerReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(_write: object) -> None:
         raise Overloaded("The disk is full.")

@@ -13,7 +13,7 @@ from models.reasons import Reason
 from models.retry import RetryPolicy
 from server.funnel.report import FunnelReport
 from server.funnel.texts import ReportTexts, load_texts
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.records.report_status import ReportStatus
 from server.reports.delivery import ReportDelivery
 from server.reports.message import ReportMessage
@@ -76,7 +76,7 @@ class World:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: EmbeddedLedger,
         *channels: Recorded,
         now: datetime = DUE - A_DAY,
         schedule: Schedule = MONDAYS,

@@ -10,7 +10,7 @@ import pytest
 
 from models.errors import Conflict, InvalidInput, VestibuleError
 from server.ledger import weekly_reports as rows
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.reports.week import Week
 from tests.unit.ledger.conftest import ledger
 from tests.unit.ledger.migrated import open_ledger
@@ -19,7 +19,7 @@ from tests.unit.reports.delivery_world import A_DAY, DUE, GONE, NO, WEEK, Record
 __all__ = ["ledger"]
 
 
-async def test_each_week_is_sent_once_at_its_hour(ledger: Ledger) -> None:
+async def test_each_week_is_sent_once_at_its_hour(ledger: EmbeddedLedger) -> None:
     channel = Recorded()
     world = World(ledger, channel)
     await world.at(*hours(-24, -0.01))
@@ -38,13 +38,13 @@ async def test_a_server_that_was_down_at_the_hour_sends_it_when_it_is_up(tmp_pat
     await World(first, channel).at(DUE - A_DAY)
     first.close()
     for later in hours(30, 31):  # two more starts
-        opened = Ledger.open(path)
+        opened = EmbeddedLedger.open(path)
         await World(opened, channel).at(later)
         opened.close()
     assert channel.weeks == ["2026-W10"]
 
 
-async def test_a_server_that_was_down_for_weeks_sends_each_of_them_but_no_old_ones(ledger: Ledger) -> None:
+async def test_a_server_that_was_down_for_weeks_sends_each_of_them_but_no_old_ones(ledger: EmbeddedLedger) -> None:
     channel = Recorded()
     world = World(ledger, channel)
     await world.at(DUE - A_DAY, DUE + timedelta(days=15))
@@ -53,7 +53,7 @@ async def test_a_server_that_was_down_for_weeks_sends_each_of_them_but_no_old_on
     assert len(channel.weeks) == 3 + 4
 
 
-async def test_two_rounds_at_once_send_it_once(ledger: Ledger) -> None:
+async def test_two_rounds_at_once_send_it_once(ledger: EmbeddedLedger) -> None:
     channel = Recorded()
     world = World(ledger, channel)
     await world.at(DUE - A_DAY)
@@ -65,7 +65,7 @@ async def test_two_rounds_at_once_send_it_once(ledger: Ledger) -> None:
 @pytest.mark.parametrize("week", [Week(2026, 4), Week(2026, 9), WEEK], ids=str)
 @pytest.mark.parametrize("failures", [[], [GONE]], ids=["sent", "not sent"])
 async def test_a_new_channel_sends_no_old_weeks_after_one_was_sent_by_hand(
-    ledger: Ledger, week: Week, failures: list[VestibuleError]
+    ledger: EmbeddedLedger, week: Week, failures: list[VestibuleError]
 ) -> None:
     channel = Recorded(failures=list(failures))
     world = World(ledger, channel, now=DUE + timedelta(hours=1))
@@ -77,7 +77,7 @@ async def test_a_new_channel_sends_no_old_weeks_after_one_was_sent_by_hand(
     assert channel.weeks == [*by_hand, "2026-W11"]
 
 
-async def test_missed_weeks_are_sent_also_after_the_newest_was_sent_by_hand(ledger: Ledger) -> None:
+async def test_missed_weeks_are_sent_also_after_the_newest_was_sent_by_hand(ledger: EmbeddedLedger) -> None:
     channel = Recorded()
     world = World(ledger, channel)
     await world.at(DUE - A_DAY)
@@ -87,7 +87,7 @@ async def test_missed_weeks_are_sent_also_after_the_newest_was_sent_by_hand(ledg
     assert channel.weeks == ["2026-W12", "2026-W10", "2026-W11"]
 
 
-async def test_a_channel_that_was_taken_away_gets_nothing_old_when_it_is_back(ledger: Ledger) -> None:
+async def test_a_channel_that_was_taken_away_gets_nothing_old_when_it_is_back(ledger: EmbeddedLedger) -> None:
     mail = Recorded(failures=[GONE] * 2)
     await World(ledger, mail).at(DUE - A_DAY, DUE)
     folder = Recorded("folder")
@@ -98,7 +98,7 @@ async def test_a_channel_that_was_taken_away_gets_nothing_old_when_it_is_back(le
     assert [row.week for row in waiting if row.week == "2026-W10"] == []
 
 
-async def test_without_channels_nothing_happens(ledger: Ledger) -> None:
+async def test_without_channels_nothing_happens(ledger: EmbeddedLedger) -> None:
     world = World(ledger)
     await world.at(DUE - A_DAY, DUE)
     assert (world.maker.made, await ledger.read(rows.last_weeks)) == ([], {})
@@ -107,7 +107,7 @@ async def test_without_channels_nothing_happens(ledger: Ledger) -> None:
     assert (week, outcomes) == (WEEK, [])
 
 
-async def test_a_test_does_not_count_as_the_report_of_its_week(ledger: Ledger) -> None:
+async def test_a_test_does_not_count_as_the_report_of_its_week(ledger: EmbeddedLedger) -> None:
     mail, folder = Recorded("mail", [NO]), Recorded("folder")
     world = World(ledger, mail, folder)
     await world.at(DUE - A_DAY)
@@ -123,7 +123,7 @@ async def test_a_test_does_not_count_as_the_report_of_its_week(ledger: Ledger) -
     assert (mail.sent, folder.sent[1:]) == ([("2026-W10", False)], [("2026-W10", False)])
 
 
-async def test_one_that_is_sent_by_hand_is_not_sent_again(ledger: Ledger) -> None:
+async def test_one_that_is_sent_by_hand_is_not_sent_again(ledger: EmbeddedLedger) -> None:
     mail, folder = Recorded("mail"), Recorded("folder")
     world = World(ledger, mail, folder)
     await world.at(DUE - A_DAY)
@@ -133,7 +133,7 @@ async def test_one_that_is_sent_by_hand_is_not_sent_again(ledger: Ledger) -> Non
     assert (mail.weeks, folder.weeks) == (["2026-W10"], ["2026-W10"])
 
 
-async def test_a_week_that_is_not_over_and_a_channel_that_is_not_set_are_refused(ledger: Ledger) -> None:
+async def test_a_week_that_is_not_over_and_a_channel_that_is_not_set_are_refused(ledger: EmbeddedLedger) -> None:
     world = World(ledger, Recorded())
     with pytest.raises(InvalidInput) as early:
         await world.delivery.send_now(Week(2026, 11))

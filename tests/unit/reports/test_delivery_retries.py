@@ -14,7 +14,7 @@ from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.ledger import weekly_reports as rows
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.reports.week import Schedule, Week
 from tests.unit.ledger.conftest import ledger
 from tests.unit.ledger.migrated import open_ledger
@@ -24,7 +24,7 @@ from tests.unit.reports.two_weeks import BERLIN
 __all__ = ["ledger"]
 
 
-async def test_each_channel_is_repeated_by_itself_with_growing_delays(ledger: Ledger) -> None:
+async def test_each_channel_is_repeated_by_itself_with_growing_delays(ledger: EmbeddedLedger) -> None:
     mail, folder = Recorded("mail", [GONE, GONE]), Recorded("folder")
     world = World(ledger, mail, folder)
     await world.at(DUE - A_DAY, DUE)
@@ -46,7 +46,7 @@ async def test_the_delays_survive_a_restart(tmp_path: Path) -> None:
     first = open_ledger(path)
     await World(first, channel).at(DUE - A_DAY, DUE)
     first.close()
-    again = Ledger.open(path)
+    again = EmbeddedLedger.open(path)
     world = World(again, channel)
     await world.at(DUE + timedelta(seconds=20))
     assert len(channel.ids) == 1
@@ -57,7 +57,11 @@ async def test_the_delays_survive_a_restart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("failures", "attempts", "reason"), [([NO], 1, NO.reason), ([GONE] * 9, 4, GONE.reason)])
 async def test_what_fails_at_last_is_told_until_it_is_sent(
-    ledger: Ledger, failures: list[VestibuleError], attempts: int, reason: Reason, capsys: pytest.CaptureFixture[str]
+    ledger: EmbeddedLedger,
+    failures: list[VestibuleError],
+    attempts: int,
+    reason: Reason,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     channel = Recorded(failures=list(failures))
     world = World(ledger, channel)
@@ -77,7 +81,7 @@ async def test_what_fails_at_last_is_told_until_it_is_sent(
     assert not world.delivery.failed("mail")
 
 
-async def test_an_attempt_that_ends_the_server_is_not_made_for_ever(ledger: Ledger) -> None:
+async def test_an_attempt_that_ends_the_server_is_not_made_for_ever(ledger: EmbeddedLedger) -> None:
     channel = Recorded()
     world = World(ledger, channel)
     await world.at(DUE - A_DAY)
@@ -94,7 +98,7 @@ async def test_an_attempt_that_ends_the_server_is_not_made_for_ever(ledger: Ledg
 
 
 async def test_a_ledger_that_takes_no_rows_is_told_and_the_other_channels_are_noted(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mail, folder = Recorded("mail"), Recorded("folder")
     world = World(ledger, mail, folder)
@@ -115,14 +119,14 @@ async def test_a_ledger_that_takes_no_rows_is_told_and_the_other_channels_are_no
     assert len(set(folder.ids)) == 1, "but the receiver can"
 
 
-async def test_a_failure_is_forgotten_with_the_next_report(ledger: Ledger) -> None:
+async def test_a_failure_is_forgotten_with_the_next_report(ledger: EmbeddedLedger) -> None:
     channel = Recorded(failures=[NO])
     world = World(ledger, channel)
     await world.at(DUE - A_DAY, DUE, DUE + timedelta(days=7))
     assert (channel.weeks, world.status[0]) == (["2026-W11"], True)
 
 
-async def test_no_attempt_begins_after_the_time_of_the_policy(ledger: Ledger) -> None:
+async def test_no_attempt_begins_after_the_time_of_the_policy(ledger: EmbeddedLedger) -> None:
     channel = Recorded(failures=[GONE] * 9)
     world = World(ledger, channel, policy=replace(POLICY, retries=24, first_delay_s=3600.0, total_s=3 * 3600.0))
     await world.at(DUE - A_DAY, *hours(*np.arange(0, 30, 0.25)))
@@ -132,7 +136,7 @@ async def test_no_attempt_begins_after_the_time_of_the_policy(ledger: Ledger) ->
 
 @pytest.mark.parametrize("stops", [[26.0], [26.0, 26.0], [26.0, 4.0, 80.0]], ids=str)
 async def test_the_time_while_the_server_was_off_is_no_part_of_the_time_of_the_policy(
-    ledger: Ledger, stops: list[float]
+    ledger: EmbeddedLedger, stops: list[float]
 ) -> None:
     channel = Recorded(failures=[GONE] * (len(stops) + 1))
     world = World(ledger, channel, policy=replace(POLICY, retries=24))
@@ -140,7 +144,7 @@ async def test_the_time_while_the_server_was_off_is_no_part_of_the_time_of_the_p
     assert (channel.weeks, world.ends.count(("mail", "failed"))) == (["2026-W10"], 0)
 
 
-async def test_attempts_by_hand_before_the_hour_take_no_time_from_the_schedule(ledger: Ledger) -> None:
+async def test_attempts_by_hand_before_the_hour_take_no_time_from_the_schedule(ledger: EmbeddedLedger) -> None:
     """Mail on Fridays; on Monday an operator sends it and the mail server is down, as it still is on Friday."""
     channel = Recorded(failures=[GONE] * 3)
     world = World(ledger, channel, now=DUE - 2 * A_DAY, schedule=Schedule(4, 8, BERLIN))
@@ -151,7 +155,7 @@ async def test_attempts_by_hand_before_the_hour_take_no_time_from_the_schedule(l
     assert (channel.weeks, world.ends) == (["2026-W10"], [("mail", "retried")] * 2 + [("mail", "sent")])
 
 
-async def test_a_report_that_cannot_be_made_is_tried_again(ledger: Ledger) -> None:
+async def test_a_report_that_cannot_be_made_is_tried_again(ledger: EmbeddedLedger) -> None:
     channel = Recorded()
     world = World(ledger, channel)
     await world.at(DUE - A_DAY)
@@ -161,7 +165,7 @@ async def test_a_report_that_cannot_be_made_is_tried_again(ledger: Ledger) -> No
 
 
 @pytest.mark.parametrize("begin", [DUE, DUE - timedelta(hours=2)], ids=["after the schedule", "before it"])
-async def test_by_hand_it_has_the_id_of_the_attempts_before(ledger: Ledger, begin: datetime) -> None:
+async def test_by_hand_it_has_the_id_of_the_attempts_before(ledger: EmbeddedLedger, begin: datetime) -> None:
     channel = Recorded(failures=[GONE, GONE])
     world = World(ledger, channel)
     await world.at(DUE - A_DAY, begin)  # the first attempt of the schedule, or none
@@ -175,7 +179,7 @@ async def test_by_hand_it_has_the_id_of_the_attempts_before(ledger: Ledger, begi
 
 
 async def test_one_that_cannot_be_noted_as_sent_comes_again_with_its_id(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channel = Recorded()
     world = World(ledger, channel)
@@ -197,7 +201,7 @@ async def test_one_that_cannot_be_noted_as_sent_comes_again_with_its_id(
     assert world.maker.made == ["2026-W10"] * 2, "the later one has later numbers"
 
 
-async def test_an_old_week_that_is_not_taken_by_hand_is_not_tried_by_the_schedule(ledger: Ledger) -> None:
+async def test_an_old_week_that_is_not_taken_by_hand_is_not_tried_by_the_schedule(ledger: EmbeddedLedger) -> None:
     channel = Recorded(failures=[GONE])
     world = World(ledger, channel)
     await world.at(DUE - A_DAY, DUE - timedelta(hours=2))

@@ -25,7 +25,7 @@ from server.funnel.texts import load_texts
 from server.funnel.types import Interval, SessionTable
 from server.languages.texts import LANGUAGES, texts_of_package
 from server.ledger.columns import Cursor, fetch_all
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.reports import weekly
 from server.reports.changes import compare
 from server.reports.message import ReportMessage, mail
@@ -56,7 +56,7 @@ def store(cursor: Cursor) -> None:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path_factory.mktemp("weeks") / "ledger.duckdb")
     opened.write_now(store)
     yield opened
@@ -64,7 +64,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 
 @pytest.fixture(scope="module")
-def report(filled: Ledger) -> WeeklyReport:
+def report(filled: EmbeddedLedger) -> WeeklyReport:
     return asyncio.run(maker(filled).make(WEEK))
 
 
@@ -191,7 +191,7 @@ def test_the_document_has_the_numbers(message: ReportMessage) -> None:
     assert change["now"]["value"] - change["before"]["value"] == pytest.approx(change["difference"]["value"], abs=1e-5)
 
 
-async def test_it_names_no_session(message: ReportMessage, filled: Ledger) -> None:
+async def test_it_names_no_session(message: ReportMessage, filled: EmbeddedLedger) -> None:
     ids = await filled.read(lambda cursor: [row["id"] for row in fetch_all(cursor, "SELECT id FROM sessions")])
     said = message.html + message.text + json.dumps(message.document) + message.subject
     assert len(ids) == 3000
@@ -315,7 +315,7 @@ async def test_weeks_without_sessions_are_said(tmp_path: Path) -> None:
     assert "too little data in one of the two weeks" in flat(few.text)
 
 
-async def test_a_defect_of_the_statistics_has_a_reason(filled: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_defect_of_the_statistics_has_a_reason(filled: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_tables: SessionTable | None, leave_out: set[int]) -> None:
         raise ZeroDivisionError
 
@@ -352,7 +352,7 @@ async def test_a_defect_of_the_statistics_has_a_reason(filled: Ledger, monkeypat
         ),
     ],
 )
-def test_it_is_in_the_language_of_its_setting(language: str, said: tuple[str, ...], filled: Ledger) -> None:
+def test_it_is_in_the_language_of_its_setting(language: str, said: tuple[str, ...], filled: EmbeddedLedger) -> None:
     found = ReportMessage.of(asyncio.run(maker(filled, language=language).make(WEEK)))
     text = flat(found.text)
     assert [part for part in said if part not in text] == []

@@ -12,7 +12,7 @@ from vestibule.v1 import report_pb2 as pb
 from models.errors import PermissionDenied
 from models.reasons import Reason
 from server.access.caller import Caller, Scope, acting_as
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.observability.metrics import Metrics
 from server.services.report import ReportService
 from server.settings import Settings
@@ -32,11 +32,11 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 async def test_a_call_writes_the_report_of_the_last_week_into_the_folder(
-    ledger: Ledger, settings: Settings, tmp_path: Path
+    ledger: EmbeddedLedger, settings: Settings, tmp_path: Path
 ) -> None:
     ledger.write_now(lambda cursor: SimulatedWeek(WEEK, 200).store(cursor))
     metrics = Metrics()
-    delivery = build_report_delivery(settings, ledger, metrics, lambda: MONDAY - timedelta(hours=3))
+    delivery = build_report_delivery(settings, ledger, ledger, metrics, lambda: MONDAY - timedelta(hours=3))
     service = ReportService(delivery)
     answer = await service.SendReport(pb.SendReportRequest(test=True), None)
     assert answer == pb.SendReportResponse(
@@ -53,8 +53,10 @@ async def test_a_call_writes_the_report_of_the_last_week_into_the_folder(
     assert metrics.registry.get_sample_value("vestibule_report_failed", {"channel": "folder"}) == 0
 
 
-async def test_the_report_of_all_clients_is_not_sent_by_one(ledger: Ledger, settings: Settings, tmp_path: Path) -> None:
-    service = ReportService(build_report_delivery(settings, ledger, Metrics(), lambda: MONDAY))
+async def test_the_report_of_all_clients_is_not_sent_by_one(
+    ledger: EmbeddedLedger, settings: Settings, tmp_path: Path
+) -> None:
+    service = ReportService(build_report_delivery(settings, ledger, ledger, Metrics(), lambda: MONDAY))
     operator = Caller("key:o", "shop", frozenset({Scope.OPERATOR}))
     with acting_as(operator), pytest.raises(PermissionDenied) as refused:
         await service.SendReport(pb.SendReportRequest(), None)

@@ -14,8 +14,8 @@ import numpy as np
 from server.funnel.optimizer import FunnelOptimizer
 from server.funnel.texts import load_texts
 from server.ledger.columns import Cursor
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionState as S
-from server.ledger.writer import Ledger
 from server.reports.week import Week
 from server.reports.weekly import LedgerReportMaker
 from tests.unit.funnel.stored import STAGES, bulk, event_row, session_row
@@ -102,7 +102,7 @@ def breaker(cursor: Cursor, subject: str, begin: datetime, length: timedelta) ->
     bulk(cursor, "server_events", rows)
 
 
-def maker(ledger: Ledger, now: datetime = MONDAY, language: str = "en") -> LedgerReportMaker:
+def maker(ledger: EmbeddedLedger, now: datetime = MONDAY, language: str = "en") -> LedgerReportMaker:
     texts = load_texts(language=language)
     optimizer = FunnelOptimizer(texts=texts)
     return LedgerReportMaker(ledger, optimizer, texts, timedelta(minutes=30), BERLIN, "Europe/Berlin", lambda: now)

@@ -15,6 +15,7 @@ from models.errors import InvalidInput
 from models.text import RedactedText
 from server.ledger import recommendations, reviews, sessions
 from server.ledger.columns import Cursor, stored_time
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.page_token import page_token_after
 from server.ledger.reviews import Assignment, Claim, Claimant
 from server.ledger.reviews_list import (
@@ -27,7 +28,6 @@ from server.ledger.reviews_list import (
     number_waiting,
 )
 from server.ledger.types import SessionState
-from server.ledger.writer import Ledger
 from tests.unit.ledger import makers
 from tests.unit.ledger.makers import NOW, after
 from tests.unit.ledger.migrated import open_ledger
@@ -43,7 +43,7 @@ ANN, BEN = Claimant("key:ann"), Claimant("key:ben")
 class Waiting:
     """A ledger in which records wait."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: EmbeddedLedger) -> None:
         self.ledger = ledger
 
     def add(self, at: float = 0.0, *, client: str = "app", expires: float = 86_400.0, language: str = "en") -> str:

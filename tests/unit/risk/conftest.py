@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionState
-from server.ledger.writer import Ledger
 from server.risk import fitting
 from server.risk.features import STAGES
 from server.risk.fitting import Rules, fit
@@ -30,7 +30,7 @@ CAUSES = {1: lambda drawn: 2.0 * drawn["no_speech"], 2: lambda drawn: 1.5 * draw
 
 def past_of(quarter: Quarter, path: object, now: datetime = END) -> PastSessions:
     """The sessions of a quarter, through a ledger."""
-    kept = Ledger.open(path)  # type: ignore[arg-type]
+    kept = EmbeddedLedger.open(path)  # type: ignore[arg-type]
     try:
         asyncio.run(kept.write(quarter.store))
         return asyncio.run(kept.read(lambda reader: read_past(reader, now, DAYS + 10, IDLE_S)))

@@ -16,8 +16,8 @@ from server.access.caller import Caller, Scope, acting_as
 from server.funnel.texts import load_texts
 from server.ledger import events, sessions
 from server.ledger.columns import DuckDb
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import EventRow, SessionState
-from server.ledger.writer import Ledger
 from server.risk.model import RiskModel
 from server.risk.texts import RiskTexts
 from server.risk.trainer import RiskTrainer
@@ -37,7 +37,7 @@ class Clock:
         return self.now
 
 
-def service(ledger: Ledger, model: RiskModel | None, folder: Path, clock: Clock | None = None) -> RiskService:
+def service(ledger: EmbeddedLedger, model: RiskModel | None, folder: Path, clock: Clock | None = None) -> RiskService:
     clock, settings = clock or Clock(), RiskSettings()
     trainer = RiskTrainer(ledger, clock, settings, 1800, folder)
     trainer.model = model
@@ -52,11 +52,11 @@ def happened(cursor: DuckDb, name: str, at: float) -> None:
     events.append(cursor, EventRow(str(uuid.uuid4()), SESSION, "app", name, after(at), took_s=None))
 
 
-async def opened(ledger: Ledger) -> None:
+async def opened(ledger: EmbeddedLedger) -> None:
     await ledger.write(lambda cursor: sessions.insert_or_get(cursor, session(SESSION)))
 
 
-async def test_the_risk_rises_with_what_happens(ledger: Ledger, model: RiskModel, tmp_path: Path) -> None:
+async def test_the_risk_rises_with_what_happens(ledger: EmbeddedLedger, model: RiskModel, tmp_path: Path) -> None:
     await opened(ledger)
     clock = Clock()
     asked = service(ledger, model, tmp_path, clock)
@@ -81,7 +81,9 @@ async def test_the_risk_rises_with_what_happens(ledger: Ledger, model: RiskModel
     assert idle.session_count == model.stages["STARTED"].sessions
 
 
-async def test_a_caller_of_one_client_learns_no_exact_number(ledger: Ledger, model: RiskModel, tmp_path: Path) -> None:
+async def test_a_caller_of_one_client_learns_no_exact_number(
+    ledger: EmbeddedLedger, model: RiskModel, tmp_path: Path
+) -> None:
     await opened(ledger)
     with acting_as(APP):
         answer = await service(ledger, model, tmp_path).GetSessionRisk(ask(), None)
@@ -89,13 +91,13 @@ async def test_a_caller_of_one_client_learns_no_exact_number(ledger: Ledger, mod
     assert answer.session_count == exact // 1000 * 1000 != exact
 
 
-async def test_another_clients_session_is_not_found(ledger: Ledger, model: RiskModel, tmp_path: Path) -> None:
+async def test_another_clients_session_is_not_found(ledger: EmbeddedLedger, model: RiskModel, tmp_path: Path) -> None:
     await opened(ledger)
     with acting_as(Caller("key:b", "site", frozenset({Scope.APP}))), pytest.raises(NotFound):
         await service(ledger, model, tmp_path).GetSessionRisk(ask(), None)
 
 
-async def test_without_a_model_the_answer_says_why(ledger: Ledger, tmp_path: Path) -> None:
+async def test_without_a_model_the_answer_says_why(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     await opened(ledger)
     answer = await service(ledger, None, tmp_path).GetSessionRisk(ask(), None)
     assert (answer.unknown, answer.HasField("risk"), answer.HasField("train_time")) == (
@@ -106,14 +108,14 @@ async def test_without_a_model_the_answer_says_why(ledger: Ledger, tmp_path: Pat
     assert answer.level == pb.RISK_LEVEL_UNSPECIFIED
 
 
-async def test_an_ended_session_has_no_risk(ledger: Ledger, model: RiskModel, tmp_path: Path) -> None:
+async def test_an_ended_session_has_no_risk(ledger: EmbeddedLedger, model: RiskModel, tmp_path: Path) -> None:
     await opened(ledger)
     await ledger.write(lambda cursor: sessions.transition(cursor, SESSION, SessionState.ABANDONED, after(5)))
     answer = await service(ledger, model, tmp_path).GetSessionRisk(ask(), None)
     assert (answer.unknown, answer.stage, answer.session_count) == (pb.RISK_UNKNOWN_ENDED, "ABANDONED", 0)
 
 
-async def test_analysts_see_the_check(ledger: Ledger, model: RiskModel, tmp_path: Path) -> None:
+async def test_analysts_see_the_check(ledger: EmbeddedLedger, model: RiskModel, tmp_path: Path) -> None:
     answer = await service(ledger, model, tmp_path).GetRiskModel(pb.GetRiskModelRequest(), None)
     protovalidate.validate(answer)
     started, in_progress, awaiting = answer.stages
@@ -128,7 +130,9 @@ async def test_analysts_see_the_check(ledger: Ledger, model: RiskModel, tmp_path
     assert [field.name for field, _ in none.ListFields()] == ["next_train_time"]
 
 
-async def test_the_numbers_of_all_clients_are_not_for_one(ledger: Ledger, model: RiskModel, tmp_path: Path) -> None:
+async def test_the_numbers_of_all_clients_are_not_for_one(
+    ledger: EmbeddedLedger, model: RiskModel, tmp_path: Path
+) -> None:
     with acting_as(APP), pytest.raises(PermissionDenied) as refused:
         await service(ledger, model, tmp_path).GetRiskModel(pb.GetRiskModelRequest(), None)
     assert refused.value.reason == Reason.ALL_CLIENTS_ONLY

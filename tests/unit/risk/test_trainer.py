@@ -13,8 +13,8 @@ import pytest
 from models.errors import Unavailable
 from server.ledger import sessions
 from server.ledger.columns import DuckDb
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.erasure import ErasureScope, ErasureTarget, begin
-from server.ledger.writer import Ledger
 from server.risk.formula import Curve, Curves, Formula
 from server.risk.model import RiskModel
 from server.risk.properties import property_feature
@@ -58,12 +58,12 @@ def clock() -> Clock:
     return Clock()
 
 
-def trainer(ledger: Ledger, learner: Learner, clock: Clock, folder: Path, every_h: float = 24) -> RiskTrainer:
+def trainer(ledger: EmbeddedLedger, learner: Learner, clock: Clock, folder: Path, every_h: float = 24) -> RiskTrainer:
     return RiskTrainer(ledger, clock, RiskSettings(train_every_h=every_h), 1800, folder, learner)
 
 
 async def test_a_model_is_learnt_at_once_and_then_on_schedule(
-    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+    ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
 ) -> None:
     made = trainer(ledger, learner, clock, tmp_path)
     assert made.model is None
@@ -76,7 +76,7 @@ async def test_a_model_is_learnt_at_once_and_then_on_schedule(
 
 
 async def test_the_next_server_has_the_model_and_keeps_the_schedule(
-    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+    ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
 ) -> None:
     await trainer(ledger, learner, clock, tmp_path).round()
     clock.now += timedelta(hours=5)
@@ -89,7 +89,7 @@ async def test_the_next_server_has_the_model_and_keeps_the_schedule(
 
 
 async def test_a_model_of_few_sessions_does_not_stay_when_there_are_many(
-    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+    ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
 ) -> None:
     """Least sessions are 50 here, so that 100 are enough to look again."""
 
@@ -121,7 +121,7 @@ async def test_a_model_of_few_sessions_does_not_stay_when_there_are_many(
     assert restarted.next_train_time == clock.now + timedelta(hours=24)
 
 
-async def open_sessions(ledger: Ledger, number: int) -> None:
+async def open_sessions(ledger: EmbeddedLedger, number: int) -> None:
     """Sessions that are old enough to be learnt from."""
 
     def write(cursor: DuckDb) -> None:
@@ -132,7 +132,7 @@ async def open_sessions(ledger: Ledger, number: int) -> None:
 
 
 async def test_a_failure_keeps_the_model_and_waits_for_the_next_time(
-    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+    ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
 ) -> None:
     made = trainer(ledger, learner, clock, tmp_path)
     await made.round()
@@ -146,7 +146,7 @@ async def test_a_failure_keeps_the_model_and_waits_for_the_next_time(
 
 
 async def test_a_failure_waits_for_the_next_time_although_there_is_much_more(
-    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+    ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
 ) -> None:
     learner.model = learner.model.model_copy(update={"sessions": 0})
     made = RiskTrainer(ledger, clock, RiskSettings(least_sessions=50), 1800, tmp_path, learner)
@@ -162,7 +162,7 @@ async def test_a_failure_waits_for_the_next_time_although_there_is_much_more(
 
 
 async def test_nothing_is_learnt_where_it_is_off(
-    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+    ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
 ) -> None:
     made = trainer(ledger, learner, clock, tmp_path, every_h=0)
     await made.round()
@@ -171,7 +171,7 @@ async def test_nothing_is_learnt_where_it_is_off(
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04K*.", b'{"version": 1}', b"x" * 2_000_000])
 async def test_a_file_that_is_no_model_is_ignored(
-    content: bytes, ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+    content: bytes, ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
 ) -> None:
     (tmp_path / FILE).write_bytes(content)
     made = trainer(ledger, learner, clock, tmp_path)
@@ -185,7 +185,7 @@ def erased(scope: ErasureScope, at: datetime, cursor: DuckDb) -> None:
 
 
 async def test_a_model_with_properties_is_forgotten_when_a_client_was_erased(
-    ledger: Ledger, clock: Clock, tmp_path: Path
+    ledger: EmbeddedLedger, clock: Clock, tmp_path: Path
 ) -> None:
     """The erasure of a person leaves it: a value has an amount only if many sessions had it."""
     curve = Curve(knots=(0.0,), values=(0.0,), unknown=0.0, usual=0.0)
@@ -209,7 +209,7 @@ async def test_a_model_with_properties_is_forgotten_when_a_client_was_erased(
 
 
 async def test_a_model_from_the_future_is_replaced(
-    ledger: Ledger, learner: Learner, clock: Clock, tmp_path: Path
+    ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
 ) -> None:
     await trainer(ledger, learner, clock, tmp_path).round()
     clock.now -= timedelta(days=400)

@@ -7,22 +7,22 @@ from uuid import uuid4
 import pytest
 
 from server.ledger import sessions
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 from server.uploads.spool import Spool
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.uploads.upload_harness import UploadHarness
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
     opened = open_ledger(tmp_path / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def session(ledger: Ledger) -> SessionRow:
+def session(ledger: EmbeddedLedger) -> SessionRow:
     now = utc_now()
     row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now, language="en")
     return ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))[0]
@@ -34,5 +34,5 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @pytest.fixture
-def harness(ledger: Ledger, session: SessionRow, tmp_path: Path) -> UploadHarness:
+def harness(ledger: EmbeddedLedger, session: SessionRow, tmp_path: Path) -> UploadHarness:
     return UploadHarness(ledger, session, tmp_path / "spool")

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from server.access.audit import AuditTrail
 from server.ledger import sessions
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState, utc_now
-from server.ledger.writer import Ledger
 from server.records.vocabulary import VocabularySealer
 from server.uploads.encrypted_frames import HEADER_BYTES, MAX_FRAME_BYTES, key_id_of
 from server.uploads.key_rotation import SpoolKeyRotation
@@ -33,7 +33,7 @@ class World:
         free_bytes: Of the disk.
     """
 
-    def __init__(self, ledger: Ledger, folder: Path, setting: str = "", wait_s: float = 30.0) -> None:
+    def __init__(self, ledger: EmbeddedLedger, folder: Path, setting: str = "", wait_s: float = 30.0) -> None:
         self.now_s, self.step_s, self.free_bytes = 0.0, 0.0, 10**12
         self.ledger = ledger
         self.path = folder / "spool.key"

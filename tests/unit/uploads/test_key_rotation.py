@@ -18,7 +18,7 @@ from server.access.audit import AuditAction
 from server.access.caller import OFFLINE, acting_as
 from server.ledger import audit as audit_rows
 from server.ledger.audit import AuditFilter
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.records.vocabulary import VocabularySealer
 from server.runtime.keyring import Keyring, key_id
 from server.uploads import encrypt_anew
@@ -50,7 +50,7 @@ class Killer:
             (private_files, "sync_folder"),
         ):
             patch.setattr(owner, name, self._step(getattr(owner, name, open)), raising=False)
-        patch.setattr(Ledger, "write", self._ledger_step(Ledger.write))
+        patch.setattr(EmbeddedLedger, "write", self._ledger_step(EmbeddedLedger.write))
 
     def _before(self) -> None:
         self.dead = self.dead or self.left == 0
@@ -78,7 +78,7 @@ async def rotated(world: World) -> None:
         await world.rotation.rotate("")
 
 
-async def test_a_kill_at_any_step_leaves_everything_readable(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_kill_at_any_step_leaves_everything_readable(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     steps = 0
     while True:
         folder = tmp_path / str(steps)
@@ -104,7 +104,7 @@ async def test_a_kill_at_any_step_leaves_everything_readable(ledger: Ledger, tmp
     assert steps > 30, "each file takes several steps"
 
 
-async def test_the_change_is_audited_once_and_names_the_key(ledger: Ledger, tmp_path: Path) -> None:
+async def test_the_change_is_audited_once_and_names_the_key(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     world.fill()
     with acting_as(OFFLINE):
@@ -117,7 +117,7 @@ async def test_the_change_is_audited_once_and_names_the_key(ledger: Ledger, tmp_
     assert [(row.object_type, row.object_id) for row in rows] == [("spool_key", first.key_id)]
 
 
-async def test_an_open_stream_keeps_the_earlier_key_until_it_ends(ledger: Ledger, tmp_path: Path) -> None:
+async def test_an_open_stream_keeps_the_earlier_key_until_it_ends(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     world.fill()
     log = world.spool.open_log(world.log)
@@ -134,7 +134,7 @@ async def test_an_open_stream_keeps_the_earlier_key_until_it_ends(ledger: Ledger
     assert list(World(ledger, tmp_path).spool.log_pieces(world.log)) == [b"sound", b"", b"more soundlater"]
 
 
-async def test_an_upload_that_was_begun_before_keeps_the_earlier_key(ledger: Ledger, tmp_path: Path) -> None:
+async def test_an_upload_that_was_begun_before_keeps_the_earlier_key(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     name = str(uuid4())
     writer = world.spool.writer(name)
@@ -152,7 +152,7 @@ async def test_an_upload_that_was_begun_before_keeps_the_earlier_key(ledger: Led
     assert (fresh.spool.read(name), fresh.spool.read(new)) == (b"began before", b"")
 
 
-def test_a_file_that_is_deleted_meanwhile_does_not_come_back(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_file_that_is_deleted_meanwhile_does_not_come_back(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     world.fill()
     name = next(iter(world.media))
@@ -167,7 +167,7 @@ def test_a_file_that_is_deleted_meanwhile_does_not_come_back(ledger: Ledger, tmp
     assert not (world.spool.folder / name).exists()
 
 
-async def test_a_damaged_file_keeps_the_earlier_key(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_damaged_file_keeps_the_earlier_key(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     world.fill()
     name = next(iter(world.media))
@@ -183,7 +183,7 @@ async def test_a_damaged_file_keeps_the_earlier_key(ledger: Ledger, tmp_path: Pa
     assert world.stored_keys == 1
 
 
-async def test_keys_of_a_setting_are_used_and_not_changed(ledger: Ledger, tmp_path: Path) -> None:
+async def test_keys_of_a_setting_are_used_and_not_changed(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     new, old = ("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=")
     world = World(ledger, tmp_path, old)
     world.fill()
@@ -209,7 +209,7 @@ def test_a_session_that_begins_meanwhile_is_sealed_with_a_key_that_is_kept() -> 
 
 
 async def test_a_log_that_a_kill_cut_off_is_encrypted_up_to_its_last_whole_frame(
-    ledger: Ledger, tmp_path: Path
+    ledger: EmbeddedLedger, tmp_path: Path
 ) -> None:
     world = World(ledger, tmp_path)
     world.fill()

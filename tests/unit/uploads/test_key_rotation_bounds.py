@@ -15,7 +15,7 @@ from server.access.caller import OFFLINE, acting_as
 from server.ledger import audit as audit_rows
 from server.ledger import sessions, vocabularies
 from server.ledger.audit import AuditFilter
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.uploads import key_rotation
 from server.uploads.encrypt_anew import SpoolEncryption
 from server.uploads.key_rotation import CALL_S, RotationProgress
@@ -43,7 +43,7 @@ async def rotate(world: World, newest: str = "") -> RotationProgress:
         return await world.rotation.rotate(newest)
 
 
-async def audited(ledger: Ledger) -> list[str]:
+async def audited(ledger: EmbeddedLedger) -> list[str]:
     """Ids of the keys that the audit names."""
     wanted = AuditFilter(action=AuditAction.SPOOL_KEY_ROTATED)
     rows, _ = await ledger.read(lambda cursor: audit_rows.list_rows(cursor, wanted, page_size=10, page_token=""))
@@ -51,7 +51,7 @@ async def audited(ledger: Ledger) -> list[str]:
 
 
 async def test_many_vocabularies_end_with_the_time_of_a_call_and_the_next_goes_on(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_rotation, "SESSIONS_AT_ONCE", 2)
     world = World(ledger, tmp_path)
@@ -74,7 +74,7 @@ async def test_many_vocabularies_end_with_the_time_of_a_call_and_the_next_goes_o
 
 
 async def test_vocabularies_are_looked_at_once_for_a_key(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(ledger, tmp_path)
     world.fill()
@@ -90,7 +90,7 @@ async def test_vocabularies_are_looked_at_once_for_a_key(
     World(ledger, tmp_path).same(world)
 
 
-async def test_the_housekeeping_goes_on_with_the_keys_of_a_setting(ledger: Ledger, tmp_path: Path) -> None:
+async def test_the_housekeeping_goes_on_with_the_keys_of_a_setting(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path, OLD)
     world.fill()
     both = World(ledger, tmp_path, f"{NEW},{OLD}")
@@ -104,7 +104,9 @@ async def test_the_housekeeping_goes_on_with_the_keys_of_a_setting(ledger: Ledge
     World(ledger, tmp_path, NEW).same(world)
 
 
-async def test_a_damaged_file_is_copied_once(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_damaged_file_is_copied_once(
+    ledger: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(ledger, tmp_path)
     world.fill()
     file = world.spool.folder / next(iter(world.media))
@@ -121,7 +123,7 @@ async def test_a_damaged_file_is_copied_once(ledger: Ledger, tmp_path: Path, mon
     World(ledger, tmp_path).same(world)
 
 
-async def test_a_file_waits_for_room_on_the_disk(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_file_waits_for_room_on_the_disk(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     world.fill()
     large = max(path.stat().st_size for path in world.spool.folder.iterdir())
@@ -135,7 +137,7 @@ async def test_a_file_waits_for_room_on_the_disk(ledger: Ledger, tmp_path: Path)
     World(ledger, tmp_path).same(world)
 
 
-async def test_a_call_is_refused_while_a_backup_holds_the_files(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_call_is_refused_while_a_backup_holds_the_files(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path, wait_s=0.0)
     before = world.keys.kept
     async with world.alone:
@@ -148,7 +150,7 @@ async def test_a_call_is_refused_while_a_backup_holds_the_files(ledger: Ledger, 
     assert (await rotate(world)).finished
 
 
-async def test_a_round_waits_for_its_turn(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_round_waits_for_its_turn(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     world.fill()
     log = world.spool.open_log(world.log)
@@ -165,7 +167,7 @@ async def test_a_round_waits_for_its_turn(ledger: Ledger, tmp_path: Path) -> Non
 
 
 async def test_a_round_that_waited_for_the_end_of_the_change_does_nothing(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(ledger, tmp_path)
     world.fill()
@@ -180,7 +182,7 @@ async def test_a_round_that_waited_for_the_end_of_the_change_does_nothing(
     assert looks.count == 2, "of the call alone: before and after its work"
 
 
-async def test_calls_that_wait_together_make_one_key(ledger: Ledger, tmp_path: Path) -> None:
+async def test_calls_that_wait_together_make_one_key(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     async with world.alone:
         calls = [asyncio.ensure_future(rotate(world)) for _ in range(4)]
@@ -191,7 +193,7 @@ async def test_calls_that_wait_together_make_one_key(ledger: Ledger, tmp_path: P
     assert len(await audited(ledger)) == 1
 
 
-async def test_a_call_with_the_id_of_a_key_that_was_replaced_makes_none(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_call_with_the_id_of_a_key_that_was_replaced_makes_none(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path)
     first, second = await rotate(world), await rotate(world)
     assert first.key_id != second.key_id
@@ -199,20 +201,20 @@ async def test_a_call_with_the_id_of_a_key_that_was_replaced_makes_none(ledger: 
 
 
 async def test_a_caller_that_goes_away_does_not_stop_what_works(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(ledger, tmp_path)
     world.fill()
     old = world.keys.current
     began, goes_on = asyncio.Event(), asyncio.Event()
-    real = Ledger.write
+    real = EmbeddedLedger.write
 
     async def slow(*given: Any) -> Any:
         began.set()
         await goes_on.wait()
         return await real(*given)
 
-    monkeypatch.setattr(Ledger, "write", slow)
+    monkeypatch.setattr(EmbeddedLedger, "write", slow)
     call = asyncio.ensure_future(rotate(world))
     await began.wait()
     call.cancel()
@@ -226,7 +228,7 @@ async def test_a_caller_that_goes_away_does_not_stop_what_works(
 
 
 async def test_the_audit_names_a_key_before_it_is_made(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(ledger, tmp_path)
 

@@ -14,7 +14,7 @@ import structlog
 
 from models.errors import Unavailable
 from server.access.caller import OFFLINE, acting_as
-from server.ledger.writer import Ledger
+from server.ledger.embedded import EmbeddedLedger
 from server.uploads import encrypt_anew
 from server.uploads.encrypt_anew import REFUSED_AGAIN_S, SpoolEncryption
 from server.uploads.key_rotation import RotationProgress
@@ -68,7 +68,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> BadDisk:
 
 
 @pytest.fixture
-def world(ledger: Ledger, tmp_path: Path) -> World:
+def world(ledger: EmbeddedLedger, tmp_path: Path) -> World:
     made = World(ledger, tmp_path)
     made.fill()
     return made
@@ -212,7 +212,7 @@ def test_the_headers_of_refused_files_are_not_read_again_at_once(world: World, d
     assert disk.reads == 1
 
 
-async def test_a_setting_may_still_have_a_key_that_nothing_needs(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_setting_may_still_have_a_key_that_nothing_needs(ledger: EmbeddedLedger, tmp_path: Path) -> None:
     world = World(ledger, tmp_path, ",".join(base64.b64encode(bytes([n] * 32)).decode() for n in (1, 2)))
     assert world.rotation.component.detail == "A change of the key is unfinished; it goes on within half a minute."
     assert await world.rotation.round()

@@ -18,8 +18,8 @@ from models.reasons import Reason
 from server.access.caller import Caller, Scope, acting_as
 from server.ledger import sessions
 from server.ledger.columns import count
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState
-from server.ledger.writer import Ledger
 from server.rpc.interceptors.errors import to_status
 from server.setting_groups import MEBIBYTE, LimitSettings
 from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness, pieces, reason_of
@@ -119,7 +119,7 @@ async def test_a_restart_forgets_no_upload(client: UploadHarness) -> None:
         await client.accept(LITTLE)
     path, now = client.ledger.path, client.clock
     client.ledger.close()
-    reopened = Ledger.open(path, memory_bytes=128 * MEBIBYTE)
+    reopened = EmbeddedLedger.open(path, memory_bytes=128 * MEBIBYTE)
     try:
         again = replace(client, ledger=reopened, clock=now)
         assert (await refusal(again)).reason == "UPLOAD_QUOTA"

@@ -13,8 +13,8 @@ import pytest
 
 from models.errors import VestibuleError
 from server.ledger import sessions
+from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState, UploadRow, utc_now
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.refusal_events import RefusalEvents
@@ -37,7 +37,7 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt " + random.Random(2).randbytes(5 * KIB)
 class UploadHarness:
     """An upload service with its dependencies."""
 
-    ledger: Ledger
+    ledger: EmbeddedLedger
     session: SessionRow
     folder: Path
     limits: LimitSettings = field(default_factory=lambda: LimitSettings(upload_bytes=1024 * KIB, open_jobs=3))

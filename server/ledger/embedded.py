@@ -30,8 +30,10 @@ from server.ledger.write_queue import Alone
 T = TypeVar("T")
 
 
-class Ledger(TransactionalLedger[DuckDb]):
+class EmbeddedLedger(TransactionalLedger[DuckDb]):
     """Owns the file. Made by ``open``; every other process goes through Quack."""
+
+    where = "One DuckDB file"
 
     def __init__(self, connection: DuckDb, path: Path, clock: Clock, memory_bytes: int) -> None:
         self.path = path
@@ -41,7 +43,7 @@ class Ledger(TransactionalLedger[DuckDb]):
     @classmethod
     def open(
         cls, path: Path, clock: Clock = utc_now, *, memory_bytes: int = MEMORY_BYTES, migrates: bool = True
-    ) -> Ledger:
+    ) -> EmbeddedLedger:
         """Open or create the file and bring it to the newest schema.
 
         A file whose making was cut short, as by a kill, is made anew.
@@ -74,7 +76,9 @@ class Ledger(TransactionalLedger[DuckDb]):
         raise failure
 
     @classmethod
-    def _checked(cls, connection: DuckDb, path: Path, clock: Clock, memory_bytes: int, *, migrates: bool) -> Ledger:
+    def _checked(
+        cls, connection: DuckDb, path: Path, clock: Clock, memory_bytes: int, *, migrates: bool
+    ) -> EmbeddedLedger:
         failure: VestibuleError
         try:
             if migrates:

@@ -1,0 +1,122 @@
+"""Commands of an operator whose ledger is in PostgreSQL, or is to be moved there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+pytest.importorskip("psycopg")
+
+from models.errors import InvalidInput
+from server.cli.demo.processes import free_ports
+from server.cli.main import cli
+from server.ledger import api_keys, sessions
+from server.ledger.columns import Cursor, count
+from server.ledger.opened import require_driver
+from server.ledger.postgres.ledger import PostgresLedger
+from tests.unit.ledger.makers import session
+from tests.unit.ledger.migrated import open_ledger
+
+
+@pytest.fixture
+def home(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folders of a server that does not run; its ledger is in PostgreSQL."""
+    [port] = free_ports(1)
+    for name, value in {
+        "VESTIBULE_DATA_DIR": tmp_path / "data",
+        "VESTIBULE_STATE_DIR": tmp_path / "state",
+        "VESTIBULE_ADDRESS": f"127.0.0.1:{port}",
+        "VESTIBULE_LEDGER__URL": postgres_url,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "state").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def held(home: Path, postgres_url: str) -> Iterator[PostgresLedger]:
+    """A running server has the ledger."""
+    with closing(PostgresLedger.open(postgres_url, alone=True)) as ledger:
+        yield ledger
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments)
+
+
+def test_keys_are_made_in_postgresql_while_no_server_runs(home: Path, postgres_url: str) -> None:
+    made = run("keys", "create", "--scope", "app", "--client", "shop", "--json")
+    assert made.exit_code == 0, made.stderr
+    with closing(PostgresLedger.open(postgres_url)) as ledger:
+        assert [row.client_id for row in ledger.write_now(api_keys.list_keys)] == ["shop"]
+    assert not (home / "data" / "ledger.duckdb").exists()
+
+
+def test_no_key_is_made_beside_a_server_that_does_not_answer(home: Path, held: PostgresLedger) -> None:
+    refused = run("keys", "create", "--scope", "app", "--client", "shop")
+    assert refused.exit_code != 0
+    assert "LEDGER_LOCKED" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ledger", "check"),
+        ("ledger", "migrate", "--dry-run"),
+        ("backup", "copy"),
+        ("restore", ".", "--without-keys", "--check"),
+        ("redact", "--ledger", "--dry-run"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_what_works_on_the_file_alone_is_refused(home: Path, arguments: tuple[str, ...]) -> None:
+    refused = run(*arguments)
+    assert refused.exit_code != 0
+    assert "LEDGER_IN_POSTGRESQL" in refused.stderr + str(getattr(refused.exception, "reason", ""))
+
+
+def test_a_folder_that_is_named_has_an_embedded_ledger(home: Path) -> None:
+    kept = home / "kept"
+    open_ledger(kept / "ledger.duckdb").close()
+    assert run("ledger", "check", "--data-dir", str(kept)).exit_code == 0
+
+
+def test_an_embedded_ledger_is_copied_and_stays(home: Path, postgres_url: str) -> None:
+    row = session()
+    with closing(open_ledger(home / "data" / "ledger.duckdb")) as embedded:
+        embedded.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+    copied = run("ledger", "copy", "--json")
+    assert copied.exit_code == 0, copied.stderr
+    rows = json.loads(copied.stdout)["rows"]
+    assert (rows["sessions"], rows["events"], rows["turns"]) == (1, 1, 0)
+    assert "sessions: 1" in copied.stderr
+    with closing(PostgresLedger.open(postgres_url)) as ledger:
+        assert ledger.write_now(lambda cursor: sessions.get(cursor, row.id)) == row
+    with closing(open_ledger(home / "data" / "ledger.duckdb")) as embedded:
+        assert embedded.write_now(_sessions) == 1
+    again = run("ledger", "copy")
+    assert "LEDGER_NOT_EMPTY" in again.stderr + str(getattr(again.exception, "reason", ""))
+
+
+def test_a_copy_needs_a_database_and_a_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    none = run("ledger", "copy")
+    assert "LEDGER_NOT_FOUND" in none.stderr + str(getattr(none.exception, "reason", ""))
+    monkeypatch.delenv("VESTIBULE_LEDGER__URL")
+    assert "VESTIBULE_LEDGER__URL" in run("ledger", "copy").stderr
+
+
+def test_without_its_driver_postgresql_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched, pytest.raises(InvalidInput) as refused:
+        patched.setattr("importlib.util.find_spec", lambda name: None)
+        require_driver()
+    assert refused.value.reason == "LEDGER_DRIVER_MISSING"
+
+
+def _sessions(cursor: Cursor) -> int:
+    return count(cursor, "SELECT count(*) FROM sessions")

@@ -1,0 +1,139 @@
+"""Rounds of a mirror: its lag, its status, and what a failure leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from models.errors import Unavailable
+from models.reasons import Reason
+from server.ledger import mirrored
+from server.ledger.columns import DuckDb, count
+from server.ledger.mirrored import Increment, Position, TableChanges
+from server.mirror import LATE_S, NOTED_S, Mirror
+from tests.eventually import eventually
+from tests.unit.ledger.makers import NOW, new_id
+from tests.unit.ledger.migrated import open_ledger
+
+START = Position("a", 1, NOW)
+
+
+class Source:
+    """Says what it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[Position | None] = []
+        self.forgotten: list[Position] = []
+        self.found: list[str] = []
+        self.fails: Exception | None = None
+
+    def read(self, since: Position | None, folder: Path) -> Increment:
+        self.asked.append(since)
+        if self.fails is not None:
+            raise self.fails
+        position = Position("a", len(self.asked), NOW + timedelta(seconds=len(self.asked)))
+        if not self.found:
+            return Increment(position, ())
+        keys, rows = folder / "keys", folder / "rows"
+        keys.write_text("".join(f'"{number}"\n' for number in self.found))
+        rows.write_text("".join(f'"{number}","2026-03-01 12:00:00","asked","","{{}}"\n' for number in self.found))
+        return Increment(position, (TableChanges("server_events", "id", keys, rows),))
+
+    def forget_deleted(self, read: Position) -> None:
+        self.forgotten.append(read)
+
+    def close(self) -> None: ...
+
+
+class Copying:
+    """A mirror of a source, and the time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now_s = 100.0
+        self.source = Source()
+        self.file = open_ledger(folder / "mirror.duckdb")
+        self.mirror = self.started()
+
+    def started(self) -> Mirror:
+        return Mirror(self.source, self.file, self.file.path.parent, lambda: self.now_s)
+
+
+@pytest.fixture
+def copying(tmp_path: Path) -> Iterator[Copying]:
+    made = Copying(tmp_path)
+    yield made
+    made.file.close()
+
+
+async def test_the_lag_is_the_age_of_what_it_shows(copying: Copying) -> None:
+    copying.now_s += 7
+    assert copying.mirror.lag_s == 7.0
+    await copying.mirror.round()
+    assert copying.mirror.lag_s == 0.0
+    copying.now_s += LATE_S
+    assert not copying.mirror.component.healthy
+
+
+async def test_each_round_goes_on_where_the_last_one_ended(copying: Copying) -> None:
+    for _ in range(3):
+        await copying.mirror.round()
+    assert [None if each is None else each.oldest_open for each in copying.source.asked] == [None, 1, 2]
+
+
+async def test_where_nothing_changes_the_file_is_written_once_a_minute(copying: Copying) -> None:
+    for _ in range(3):
+        await copying.mirror.round()
+    assert await copying.file.read(mirrored.position) == Position("a", 1, NOW + timedelta(seconds=1))
+    copying.now_s += NOTED_S
+    await copying.mirror.round()
+    noted = await copying.file.read(mirrored.position)
+    assert noted is not None
+    assert noted.oldest_open == 4
+    await copying.started().round()
+    assert copying.source.asked[-1] == noted, "the next start goes on from there"
+
+
+@pytest.mark.parametrize("failure", [Unavailable("Away.", reason=Reason.LEDGER_IO), OSError(28, "No space left")])
+async def test_a_failed_round_changes_nothing_and_the_next_one_tries_again(
+    copying: Copying, failure: Exception
+) -> None:
+    await copying.mirror.round()
+    copying.source.fails = failure
+    copying.now_s += 5
+    with pytest.raises(type(failure)):
+        await copying.mirror.round()
+    assert copying.mirror.lag_s == 5.0
+    running = asyncio.create_task(copying.mirror.run())
+    await eventually(lambda: len(copying.source.asked) == 3)
+    assert not running.done(), "it goes on"
+    running.cancel()
+    await asyncio.wait([running])
+    assert {each.oldest_open for each in copying.source.asked if each} == {1}
+    assert not list(copying.file.path.parent.glob("tmp*"))
+
+
+async def test_what_was_erased_is_forgotten_by_both_after_it_was_read(copying: Copying) -> None:
+    copying.source.found = ["one", "two"]
+    before = copying.file.path.stat().st_ino
+    await copying.mirror.forget_deleted()
+    assert [each.oldest_open for each in copying.source.forgotten] == [1]
+    assert copying.file.path.stat().st_ino != before, "the file was written anew"
+
+
+@pytest.mark.parametrize("number", [1, 1_500])
+async def test_rows_take_the_places_of_those_with_their_keys(copying: Copying, number: int) -> None:
+    """Few keys are looked up one by one, and many in one go."""
+    copying.source.found = [new_id() for _ in range(number)]
+    await copying.mirror.round()
+    await copying.mirror.round()
+    copying.source.found = copying.source.found[:1]
+    await copying.mirror.round()
+    assert await copying.file.read(_rows) == number
+
+
+def _rows(cursor: DuckDb) -> int:
+    return count(cursor, "SELECT count(*) FROM server_events")
