@@ -396,7 +396,7 @@ class Reason(ReasonRow):
         "PostgreSQL holds the ledger, and this works on the embedded file alone.",
         "Use the tools of PostgreSQL: docs/operating/postgresql.md.",
     )
-    LEDGER_IO = "LEDGER_IO", Status.UNAVAILABLE, "The disk of the ledger refuses."
+    LEDGER_IO = "LEDGER_IO", Status.UNAVAILABLE, "The disk of the ledger refuses, or PostgreSQL does not answer."
     LEDGER_LOCKED = "LEDGER_LOCKED", Status.UNAVAILABLE, "Another process holds the ledger; one server at a time."
     LEDGER_MEMORY = "LEDGER_MEMORY", Status.UNAVAILABLE, "The ledger ran out of memory."
     LEDGER_NEWER = "LEDGER_NEWER", Status.INTERNAL, "The ledger was written by a newer release."
@@ -404,6 +404,7 @@ class Reason(ReasonRow):
     LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder has no ledger."
     LEDGER_OLDER = "LEDGER_OLDER", Status.INTERNAL, "The ledger has an older schema, and nothing may be changed now."
     LEDGER_QUERY = "LEDGER_QUERY", Status.INTERNAL, "The ledger did not take a statement; a defect of ours."
+    LEDGER_URL_INVALID = "LEDGER_URL_INVALID", Status.INVALID_ARGUMENT, "The URL of PostgreSQL cannot be read."
     LOGIN_FAILED = (
         "LOGIN_FAILED",
         Status.UNAUTHENTICATED,

@@ -63,10 +63,11 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
     end_reason = EndReason()
     try:
         check_settings(settings)
-        with opened(settings.ledger_path, settings.ledger_url) as ledgers:
+        with opened(settings.ledger_path, settings.ledger.database) as ledgers:
             check_ports(settings)
-            if settings.ledger_url and settings.embedded_path.exists():
-                log.warning("embedded_ledger_not_used", hint="`vestibule ledger copy` copies it into PostgreSQL.")
+            if settings.ledger.database and settings.embedded_path.exists():
+                hint = "No erasure reaches it. Delete it, if `vestibule ledger copy` has copied it."
+                log.warning("embedded_ledger_not_used", file=str(settings.embedded_path), hint=hint)
             log.info("starting", ready_in_about_s=USUAL_START_S)
             fetch_weights()
             forget_secrets()
@@ -137,7 +138,7 @@ async def _start(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack) ->
         stack.push_async_callback(asyncio.to_thread, stop_metrics)
     # Before Ray, which may be away for long: these need the ledger alone.
     if components.mirror is not None:
-        await components.mirror.round()  # else a report would lack what it has not read yet
+        await components.mirror.attempt()  # else a report would lack what it has not read yet
         _in_background(stack, components.mirror.run())
     await asyncio.to_thread(components.analysts.start)
     stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
@@ -165,7 +166,8 @@ async def _start(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack) ->
 
 async def _report_health(components: Components) -> None:
     await components.grpc_server.report_health(
-        lambda: components.cluster.ready and components.room.ok, components.worker_health
+        lambda: components.cluster.ready and components.room.ok and not components.ledger.is_elsewhere,
+        components.worker_health,
     )
 
 

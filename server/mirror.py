@@ -36,6 +36,10 @@ class Source(Protocol):
         """
         ...
 
+    def interrupt(self) -> None:
+        """End what another thread reads at the moment, with an error there."""
+        ...
+
     def forget_deleted(self, read: Position) -> None:
         """Forget which rows were deleted before a position, and leave no byte of that. Blocking.
 
@@ -62,7 +66,7 @@ class Mirror:
         self._target = target
         self._folder = folder
         self._monotonic = monotonic
-        self._began = self._up_to = monotonic()
+        self._up_to = monotonic()
         self._noted = -NOTED_S
         self._position: Position | None = None
         self._alone = asyncio.Lock()
@@ -81,11 +85,17 @@ class Mirror:
     async def run(self) -> None:
         """Copy until cancelled. What fails is logged and tried again with the next round."""
         while True:
-            try:
-                await self.round()
-            except (VestibuleError, OSError) as error:
-                log.warning("mirror_failed", **describe(error))
+            await self.attempt()
             await asyncio.sleep(ROUND_S)
+
+    async def attempt(self) -> None:
+        """A round whose failure is logged: the server works without its mirror."""
+        try:
+            await self.round()
+        except (VestibuleError, OSError) as error:
+            log.warning("mirror_failed", **describe(error))
+        except Exception as error:  # noqa: BLE001 - the edge: a failure must not end the rounds
+            log.error("unexpected_error", **describe(error))
 
     async def round(self) -> None:
         """Copy what changed since the last round; the whole ledger where that is not known.
@@ -99,11 +109,21 @@ class Mirror:
             if self._position is None:
                 self._position = await self._target.read(mirrored.position)
             with TemporaryDirectory(dir=self._folder) as folder:
-                found = await asyncio.to_thread(self._source.read, self._position, Path(folder))
+                found = await self._read(Path(folder))
                 if found.tables or began - self._noted >= NOTED_S:
                     await self._target.write(lambda cursor: mirrored.apply(cursor, found))
                     self._noted = began
             self._position, self._up_to = found.position, began
+
+    async def _read(self, folder: Path) -> Increment:
+        """Read in a thread. A cancelled read is ended, and waited for: it writes into the folder."""
+        reading = asyncio.ensure_future(asyncio.to_thread(self._source.read, self._position, folder))
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._source.interrupt)
+            await asyncio.gather(reading, return_exceptions=True)
+            raise
 
     async def forget_deleted(self) -> None:
         """Copy what was deleted, and leave no byte of it here or in what PostgreSQL remembers of deleted rows.

@@ -169,17 +169,12 @@ class Settings(BaseSettings):
     @property
     def ledger_path(self) -> Path:
         """The DuckDB file: the ledger, or the mirror of PostgreSQL."""
-        return self.data_dir / "mirror.duckdb" if self.ledger_url else self.embedded_path
+        return self.data_dir / "mirror.duckdb" if self.ledger.database else self.embedded_path
 
     @property
     def embedded_path(self) -> Path:
         """The DuckDB file of a ledger that is not in PostgreSQL."""
         return self.data_dir / "ledger.duckdb"
-
-    @property
-    def ledger_url(self) -> str:
-        """The database of PostgreSQL that holds the ledger; empty for the embedded file."""
-        return self.ledger.url.get_secret_value()
 
     @property
     def spool_dir(self) -> Path:

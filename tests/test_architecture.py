@@ -21,6 +21,7 @@ BROAD_EXCEPT_EDGES = {
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction
     "server/ledger/readers.py",  # the same, for functions that read
     "server/doctor/run.py",  # a check that fails must not hide what the others find
+    "server/mirror.py",  # one round that fails must not end the others
     "server/housekeeping.py",  # one work that fails must not end the others
     "server/runtime/daemon_thread.py",  # the thread hands whatever the work raised to whoever waits for it
     "server/rpc/flood_guard.py",  # nobody waits for its thread, which has to go on

@@ -37,7 +37,7 @@ class FilesHold:
         wait_s: How long to wait for it.
         monotonic: Seconds of a clock that never goes back.
         look_s: See ``LOOK_S``.
-        url: Of PostgreSQL, where that holds the ledger.
+        in_postgresql: Whether the ledger is there; then the backup is refused.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class FilesHold:
         monotonic: Callable[[], float] = time.monotonic,
         look_s: float = LOOK_S,
         *,
-        url: str = "",
+        in_postgresql: bool = False,
     ) -> None:
         self._spool = spool
         self._ledger = ledger
         self._audit = audit
         self._alone = alone
-        self._url = url
+        self._in_postgresql = in_postgresql
         self._wait_s = wait_s
         self._monotonic = monotonic
         self._look_s = look_s
@@ -76,7 +76,7 @@ class FilesHold:
             Overloaded: BACKUP_BUSY.
             Conflict: LEDGER_IN_POSTGRESQL.
         """
-        refuse_postgres(self._url, "A backup")
+        refuse_postgres(self._in_postgresql, "A backup")
         async with held_soon(self._alone, self._wait_s):
             await self._audit.record(AuditAction.BACKUP, ("ledger", ""))
             self._spool.keep()

@@ -47,11 +47,11 @@ def folder_options(command: Command) -> Command:
 
 
 def ledger_settings(port: int | None, state_dir: Path | None, data_dir: Path | None) -> Settings:
-    """The settings, overridden by the options. A folder that is named has an embedded ledger."""
+    """The settings, overridden by the options. Another folder than that of the settings has an embedded ledger."""
     from server.cli.config import load_settings
 
     overrides: dict[str, Any] = {} if port is None else {"quack": {"port": port}}
-    if data_dir is not None:
+    if data_dir is not None and data_dir.absolute() != load_settings().data_dir.absolute():
         overrides["ledger"] = {"url": ""}
     folders = {"state_dir": state_dir, "data_dir": data_dir}
     return load_settings(overrides | {name: path for name, path in folders.items() if path is not None})
@@ -223,7 +223,7 @@ def _open(settings: Settings, live_only: bool) -> Reader:
                 if isinstance(live_error, _NoToken) and isinstance(file_error, Unavailable):
                     raise _no_endpoint_yet(settings) from live_error
                 raise _no_ledger(settings, live_error, live_only) from file_error
-        click.echo("No server answers, so the ledger file is read.", err=True)
+        click.echo(f"No server answers, so the file {settings.ledger_path.name} is read.", err=True)
         return connection
 
 

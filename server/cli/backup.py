@@ -75,7 +75,7 @@ def backup(
 
     stopped = stopped_server(address, state_dir, data_dir)
     settings = ledger_settings(None, state_dir, data_dir) if stopped is None else stopped.settings
-    refuse_postgres(settings.ledger_url, "A backup")
+    refuse_postgres(bool(settings.ledger.database), "A backup")
     if stopped is not None:
         stopped.require_ledger()
     if stopped is None:

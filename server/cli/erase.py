@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from server.cli.stopped_server import StoppedServer, files_options, stopped_serv
 
 if TYPE_CHECKING:
     from server.ledger.transactional import Ledger
+    from server.settings import Settings
 
 TIMEOUT_S = 600.0
 """Longest wait; the server writes its whole ledger anew."""
@@ -172,9 +174,8 @@ def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: boo
     async def forget_copies() -> None:
         """Delete the copies for analysts, which a server that was killed leaves; and a mirror, which is made anew."""
         await asyncio.to_thread(delete_snapshots, settings.state_dir / SNAPSHOT_FOLDER)
-        if settings.ledger_url:
-            settings.ledger_path.unlink(missing_ok=True)
-            settings.ledger_path.with_name(f"{settings.ledger_path.name}.wal").unlink(missing_ok=True)
+        if settings.ledger.database:
+            await asyncio.to_thread(_forget_mirror, settings)
 
     async def run(ledger: Ledger) -> dict[str, Any]:
         audit_key = load_or_create_key(settings.state_dir)
@@ -188,3 +189,16 @@ def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: boo
 
     with stopped.opened() as ledger, acting_as(OFFLINE):
         return asyncio.run(run(ledger))
+
+
+def _forget_mirror(settings: Settings) -> None:
+    """Delete the mirror of PostgreSQL, and what PostgreSQL remembers for it of deleted rows."""
+    import shutil
+
+    from server.ledger.opened import copying_folder, delete_mirror
+    from server.ledger.postgres.increments import IncrementReader
+
+    delete_mirror(settings.ledger_path)
+    shutil.rmtree(copying_folder(settings.state_dir), ignore_errors=True)
+    with closing(IncrementReader(settings.ledger.database, {})) as reader:
+        reader.forget_deleted(None)

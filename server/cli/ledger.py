@@ -129,21 +129,24 @@ def migrate(
 def copy(as_json: bool) -> None:
     """Copy the embedded ledger of a stopped server into the empty database that VESTIBULE_LEDGER__URL names.
 
-    The file is not changed. The copy is whole, or nothing is copied. Then start the server with the same folders: they
-    have its keys, its spool and its pictures. docs/operating/postgresql.md says more.
+    No row of the file is changed. The copy is whole, or nothing is copied. Then start the server with the same folders:
+    they have its keys, its spool and its pictures. docs/operating/postgresql.md says more.
 
     \b
     Examples:
       VESTIBULE_LEDGER__URL=postgresql://vestibule@db.internal/vestibule vestibule ledger copy
     """
+    import shutil
+
+    from models.private_files import make_private_folder
     from server.cli.analyst import ledger_settings
     from server.ledger.embedded import EmbeddedLedger
-    from server.ledger.opened import require_driver
+    from server.ledger.opened import copying_folder, require_driver
     from server.ledger.types import utc_now
     from server.runtime.folders import refuse_unfinished_restore
 
     settings = ledger_settings(None, None, None)
-    if not settings.ledger_url:
+    if not settings.ledger.database:
         raise click.UsageError("Set VESTIBULE_LEDGER__URL to the database that the ledger is copied into.")
     path = settings.embedded_path
     if not path.exists():
@@ -155,8 +158,10 @@ def copy(as_json: bool) -> None:
     def tell(table: str, rows: int) -> None:
         click.echo(f"{table}: {rows}", err=True)
 
+    shutil.rmtree(copying_folder(settings.state_dir), ignore_errors=True)  # of a copy that was killed
+    make_private_folder(copying_folder(settings.state_dir))
     with closing(EmbeddedLedger.open(path, migrates=False)) as opened, closing(opened.cursor()) as cursor:
-        copied = copy_in(cursor, settings.ledger_url, settings.data_dir, utc_now, tell)
+        copied = copy_in(cursor, settings.ledger.database, copying_folder(settings.state_dir), utc_now, tell)
     if as_json:
         show_json({"rows": copied})
     else:
@@ -179,7 +184,7 @@ def _settings(data_dir: Path | None, state_dir: Path | None, *, both: bool = Fal
     if both and (data_dir is None) is not (state_dir is None):
         raise one_folder(*(("--state-dir", "--data-dir") if data_dir is None else ("--data-dir", "--state-dir")))
     settings = ledger_settings(None, state_dir, data_dir)
-    refuse_postgres(settings.ledger_url, "The command")
+    refuse_postgres(bool(settings.ledger.database), "The command")
     refuse_unfinished_restore(settings.data_dir)
     return settings
 

@@ -50,7 +50,7 @@ def redact_stored_texts(
 
     prepare_process()
     settings = ledger_settings(None, state_dir, data_dir)
-    refuse_postgres(settings.ledger_url, "The command")
+    refuse_postgres(bool(settings.ledger.database), "The command")
     if not settings.ledger_path.exists():
         raise NotFound(
             f"There is no ledger in {settings.data_dir}.",

@@ -64,7 +64,7 @@ def restore_backup(
     if (data_dir is None) is not (state_dir is None):
         raise one_folder(*(("--state-dir", "--data-dir") if data_dir is None else ("--data-dir", "--state-dir")))
     settings = ledger_settings(None, state_dir, data_dir)
-    refuse_postgres(settings.ledger_url, "A restore")
+    refuse_postgres(bool(settings.ledger.database), "A restore")
     opened = open_backup(folder, keys_file)
     _refuse_problems(opened, settings)
     if not check:

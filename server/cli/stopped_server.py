@@ -46,7 +46,7 @@ class StoppedServer:
         Raises:
             NotFound: LEDGER_NOT_FOUND.
         """
-        if not self.settings.ledger_url:
+        if not self.settings.ledger.database:
             self.require(self.settings.ledger_path)
 
     def require_views(self) -> None:
@@ -80,7 +80,7 @@ class StoppedServer:
         Raises:
             Failure: LEDGER_LOCKED, a server holds it all the same.
         """
-        if not self.settings.ledger_url:
+        if not self.settings.ledger.database:
             with self.opened_views(migrates=migrates) as file:
                 yield file
             return
@@ -89,7 +89,7 @@ class StoppedServer:
         require_driver()
         from server.ledger.postgres.ledger import PostgresLedger
 
-        with self._closing(partial(PostgresLedger.open, self.settings.ledger_url, alone=True)) as ledger:
+        with self._closing(partial(PostgresLedger.open, self.settings.ledger.database, alone=True)) as ledger:
             yield ledger
 
     @contextmanager

@@ -19,7 +19,7 @@ SUBJECT: Final = "ledger"
 def check_ledger(situation: Situation) -> Iterator[Finding]:
     """Look at the schema of a file that nobody uses, else say who uses it; or look at PostgreSQL."""
     path, user = situation.settings.ledger_path, situation.user
-    if situation.settings.ledger_url:
+    if situation.settings.ledger.database:
         yield from check_postgres(situation)
     elif not path.exists():
         yield ok(SUBJECT, "There is none yet; the first start makes it.")

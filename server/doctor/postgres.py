@@ -23,7 +23,7 @@ def check_postgres(situation: Situation) -> Iterator[Finding]:
     require_driver()
     from server.ledger.postgres.inspection import inspect  # psycopg is an extra
 
-    found = inspect(situation.settings.ledger_url)
+    found = inspect(situation.settings.ledger.database)
     name = f"PostgreSQL {found.version}"
     if int(found.version.partition(".")[0]) < EARLIEST:
         yield problem(SUBJECT, f"{name} is too old.", f"Use PostgreSQL {EARLIEST} or newer.")
@@ -36,7 +36,7 @@ def check_postgres(situation: Situation) -> Iterator[Finding]:
     elif not found.schema:
         yield ok(SUBJECT, f"{name} answers. It has no tables yet; the first start makes them.")
     elif found.schema < len(ALL):
-        hint = "The next start changes it to the newest one. Make a backup first: docs/operating/upgrade.md."
+        hint = "The next start changes it to the newest one. Make a dump first: docs/operating/postgresql.md."
         text = f"{name} answers. It has schema {found.schema}, and this release has {len(ALL)}."
         yield Finding(Level.WARNING, SUBJECT, text, hint)
     else:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import duckdb
 
@@ -52,11 +52,17 @@ class Cursor(Protocol):
 
 DuckDb = duckdb.DuckDBPyConnection
 """A connection to DuckDB. What only DuckDB can do asks for it by this type: to begin and commit, to give
-columns as arrays, views and macros. ``Ledger.write`` and ``Ledger.read`` give one."""
+columns as arrays, views and macros. ``EmbeddedLedger.write`` and ``EmbeddedLedger.read`` give one."""
 
 Row = dict[str, Any]
 
 _PARAMETER = "?"
+
+CHANGED_IN: Final = "changed_in"
+"""Column of PostgreSQL with the transaction that wrote a row last; see ``postgres.changes``."""
+
+POSTGRESQL_COLUMNS: Final = frozenset({CHANGED_IN, "rowid"})
+"""Columns that a query for all columns gives in PostgreSQL alone. DuckDB has ``rowid``, and hides it."""
 
 
 class RunAgain(Exception):
@@ -135,10 +141,14 @@ def execute_all(cursor: Cursor, *parts: list[str]) -> None:
 
 
 def fetch_all(cursor: Cursor, sql: str, params: list[Any] | dict[str, Any] | None = None) -> list[Row]:
-    """Run a query of ours and return its rows by column name."""
+    """Run a query of ours and return its rows by column name, without those that PostgreSQL alone has."""
     cursor.execute(sql, params or [])
     names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    for name in POSTGRESQL_COLUMNS.intersection(names):
+        for row in rows:
+            del row[name]
+    return rows
 
 
 def fetch_one(cursor: Cursor, sql: str, params: list[Any] | None = None) -> Row | None:

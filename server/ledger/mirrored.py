@@ -6,6 +6,7 @@ up to which was read. An increment and its position are written in one transacti
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final
 
 from server.ledger.columns import DuckDb, aware, count, fetch_all, fetch_one, stored_time, text_literal
 
-GROUPS: Final = {
+MIRRORED_BY: Final = {
     "answers": "id",
     "audit": "number",
     "daily_events": "day",
@@ -37,15 +38,30 @@ GROUPS: Final = {
 no key, all rows with a value are replaced together. What nobody analyzes is not mirrored, such as API keys and
 streams."""
 
+_KEY_TYPES: Final = {"number": "BIGINT", "day": "DATE"}
+
+LEFT_OUT: Final[Mapping[str, Collection[str]]] = {
+    "sessions": frozenset({"sealed_vocabulary"}),
+    "sealed_values": frozenset({"ciphertext", "hash"}),
+}
+"""Columns that are empty in a mirror, by table: nobody analyzes what is sealed."""
+
 DELETED_KEPT_S: Final = 3600
 """How long ``deleted_rows`` keeps a row. A mirror that has not read for half as long begins anew."""
 
-_CREATE: Final = "CREATE TABLE IF NOT EXISTS mirror (source VARCHAR, oldest_open BIGINT, read_time TIMESTAMP)"
+_CREATE: Final = """CREATE TABLE IF NOT EXISTS mirror (
+    source VARCHAR, generation VARCHAR, snapshot VARCHAR, read_time TIMESTAMP
+)"""
 
 _MOST_LITERALS: Final = 1000
 """Keys that are looked up one by one in the index. For more of them DuckDB reads the column of the whole table."""
 
 _LONGEST_ROW_BYTES: Final = 8 * 1024 * 1024
+
+
+def key_type(table: str) -> str:
+    """Type of the column that a mirror replaces the rows of a table by, in both engines."""
+    return _KEY_TYPES.get(MIRRORED_BY[table], "VARCHAR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +70,27 @@ class Position:
 
     Attributes:
         source: The database, how often a standby of it took over, and the schema. Of another one, all is read anew.
-        oldest_open: Number of the oldest transaction that had not ended. What is older was read.
+        generation: UUID of the time when all was read. PostgreSQL knows the last one: a mirror that another one came
+            after would miss what was deleted and forgotten meanwhile.
+        snapshot: The transactions whose rows were read, as PostgreSQL writes a ``pg_snapshot``.
         read_time: When, by the clock of PostgreSQL, UTC.
     """
 
     source: str
-    oldest_open: int
+    generation: str
+    snapshot: str
     read_time: datetime
 
-    def covers(self, later: Position) -> bool:
+    @property
+    def oldest_open(self) -> int:
+        """Number of the oldest transaction that had not ended."""
+        return int(self.snapshot.partition(":")[0])
+
+    def leads_to(self, later: Position) -> bool:
         """Whether what changed since is all that is needed to get from here to a later position."""
         gap_s = (later.read_time - self.read_time).total_seconds()
-        same = self.source == later.source and self.oldest_open <= later.oldest_open
-        return same and 0 <= gap_s < DELETED_KEPT_S / 2
+        same = (self.source, self.generation) == (later.source, later.generation)
+        return same and self.oldest_open <= later.oldest_open and 0 <= gap_s < DELETED_KEPT_S / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +99,11 @@ class TableChanges:
 
     Attributes:
         table: Its name.
-        group: The column by whose values rows are replaced.
-        keys: File with those values, as text; None to replace all rows.
+        keys: File with the values of its column in ``MIRRORED_BY``, as text; None to replace all rows.
         rows: File with all rows that have one of these values now.
     """
 
     table: str
-    group: str
     keys: Path | None
     rows: Path
 
@@ -101,15 +123,15 @@ def columns_of(cursor: DuckDb) -> dict[str, list[str]]:
         """SELECT table_name, list(column_name ORDER BY column_index) AS columns FROM duckdb_columns()
         WHERE database_name = current_database() AND NOT internal GROUP BY table_name""",
     )
-    return {row["table_name"]: row["columns"] for row in rows if row["table_name"] in GROUPS}
+    return {row["table_name"]: row["columns"] for row in rows if row["table_name"] in MIRRORED_BY}
 
 
 def position(cursor: DuckDb) -> Position | None:
     """Up to where the mirror has read; None before the first time."""
     if not count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'mirror'"):
         return None
-    row = fetch_one(cursor, "SELECT source, oldest_open, read_time FROM mirror")
-    return None if row is None else Position(row["source"], row["oldest_open"], aware(row["read_time"]))
+    row = fetch_one(cursor, "SELECT * FROM mirror")
+    return None if row is None else Position(**(row | {"read_time": aware(row["read_time"])}))
 
 
 def apply(cursor: DuckDb, increment: Increment) -> None:
@@ -126,20 +148,21 @@ def apply(cursor: DuckDb, increment: Increment) -> None:
         cursor.execute(f"INSERT INTO {changes.table} SELECT * FROM {_read_csv(changes.rows, columns)}")  # noqa: S608
     cursor.execute(_CREATE)
     cursor.execute("DELETE FROM mirror")
-    place = increment.position
-    cursor.execute(
-        "INSERT INTO mirror VALUES (?, ?, ?)", [place.source, place.oldest_open, stored_time(place.read_time)]
-    )
+    at = increment.position
+    given = [at.source, at.generation, at.snapshot, stored_time(at.read_time)]
+    cursor.execute("INSERT INTO mirror VALUES (?, ?, ?, ?)", given)
 
 
 def _delete(cursor: DuckDb, changes: TableChanges) -> None:
     if changes.keys is None:
         cursor.execute(f"DELETE FROM {changes.table}")  # noqa: S608 - literals of ours
         return
-    read = f"SELECT key FROM {_read_csv(changes.keys, {'key': 'VARCHAR'})}"  # noqa: S608 - literals of ours
-    keys = [key for (key,) in cursor.execute(f"{read} LIMIT {_MOST_LITERALS + 1}").fetchall()]
-    chosen = ", ".join(map(text_literal, keys)) if len(keys) <= _MOST_LITERALS else read
-    cursor.execute(f"DELETE FROM {changes.table} WHERE {changes.group} IN ({chosen})")  # noqa: S608 - quoted
+    column, kind = MIRRORED_BY[changes.table], key_type(changes.table)
+    read = f"SELECT key FROM {_read_csv(changes.keys, {'key': kind})}"  # noqa: S608 - literals of ours
+    keys = [str(key) for (key,) in cursor.execute(f"{read} LIMIT {_MOST_LITERALS + 1}").fetchall()]
+    few = ", ".join(f"{text_literal(key)}::{kind}" for key in keys)
+    chosen = few if len(keys) <= _MOST_LITERALS else read
+    cursor.execute(f"DELETE FROM {changes.table} WHERE {column} IN ({chosen})")  # noqa: S608 - quoted
 
 
 def _read_csv(path: Path, columns: dict[str, str]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.errors import Conflict, InvalidInput
+from models.errors import Conflict, InvalidInput, VestibuleError
 from models.reasons import Reason
 from server.ledger.embedded import EmbeddedLedger
 from server.ledger.transactional import Ledger
@@ -26,7 +27,7 @@ class Ledgers:
 
     ledger: Ledger
     views: EmbeddedLedger
-    url: str = ""
+    url: str = field(default="", repr=False)
 
 
 @contextmanager
@@ -40,29 +41,57 @@ def opened(path: Path, url: str) -> Iterator[Ledgers]:
     Raises:
         VestibuleError: See ``EmbeddedLedger.open`` and ``PostgresLedger.open``; LEDGER_DRIVER_MISSING.
     """
-    if url:
-        require_driver()
-    with closing(EmbeddedLedger.open(path)) as file:
-        if not url:
+    if not url:
+        with closing(EmbeddedLedger.open(path)) as file:
             yield Ledgers(file, file)
-            return
-        from server.ledger.postgres.ledger import PostgresLedger  # psycopg is an extra
+        return
+    require_driver()
+    from server.ledger.postgres.ledger import PostgresLedger  # psycopg is an extra
 
-        with closing(PostgresLedger.open(url, alone=True)) as ledger:
-            yield Ledgers(ledger, file, url)
+    with closing(PostgresLedger.open(url, alone=True)) as ledger, closing(_opened_mirror(path)) as mirror:
+        yield Ledgers(ledger, mirror, url)
 
 
-def refuse_postgres(url: str, what: str) -> None:
+def _opened_mirror(path: Path) -> EmbeddedLedger:
+    """Open a mirror. One that cannot be opened is deleted: it is made anew.
+
+    Raises:
+        VestibuleError: As ``EmbeddedLedger.open``.
+    """
+    try:
+        return EmbeddedLedger.open(path)
+    except VestibuleError as error:
+        if error.reason in (Reason.LEDGER_LOCKED, Reason.LEDGER_FULL):
+            raise
+    delete_mirror(path)
+    return EmbeddedLedger.open(path)
+
+
+def copying_folder(state_dir: Path) -> Path:
+    """Where lies for a moment what is copied into a mirror, or into PostgreSQL."""
+    return state_dir / "mirror"
+
+
+def delete_mirror(path: Path) -> None:
+    """Delete the file of a mirror, and what lies beside it: its log, what DuckDB could not hold, an unfinished copy."""
+    for file in path.parent.glob(f"{path.stem}.*"):
+        if file.is_dir():
+            shutil.rmtree(file, ignore_errors=True)
+        else:
+            file.unlink(missing_ok=True)
+
+
+def refuse_postgres(in_postgresql: bool, what: str) -> None:
     """Refuse what works on the embedded file alone.
 
     Args:
-        url: Of PostgreSQL; empty for the embedded file.
+        in_postgresql: Whether the ledger is there.
         what: That cannot be done, the subject of a sentence.
 
     Raises:
         Conflict: LEDGER_IN_POSTGRESQL.
     """
-    if url:
+    if in_postgresql:
         raise Conflict(
             f"{what} works on the embedded file alone, and VESTIBULE_LEDGER__URL names a database of PostgreSQL.",
             reason=Reason.LEDGER_IN_POSTGRESQL,

@@ -133,6 +133,12 @@ class TransactionalLedger(ABC, Generic[C_co]):
         """How its last writes ended."""
         return self._health
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another process took the ledger while this one was not connected."""
+        broken = self._opened.broken
+        return broken is not None and broken.reason is Reason.LEDGER_LOCKED
+
     def observe_commits(self, observe: Callable[[float], None]) -> None:
         """Have the seconds of each transaction told, on the writer's thread; it must not raise."""
         self._observe = observe
@@ -208,8 +214,8 @@ Ledger: TypeAlias = TransactionalLedger[Cursor]
 """What most of the server is given: the embedded file, or PostgreSQL."""
 
 
-def _touch(_cursor: object) -> None:
-    return None
+def _touch(cursor: Any) -> None:
+    cursor.execute("SELECT 1")
 
 
 def _ignore(_seconds: float) -> None:

@@ -63,6 +63,11 @@ class LedgerSettings(BaseModel):
         "the embedded DuckDB file.",
     )
 
+    @property
+    def database(self) -> str:
+        """The URL with its password; empty for the embedded file."""
+        return self.url.get_secret_value()
+
     @field_validator("url")
     @classmethod
     def _of_postgresql(cls, url: SecretStr) -> SecretStr:

@@ -23,6 +23,7 @@ from server.housekeeping import Housekeeping
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler
 from server.ledger.opened import Ledgers
+from server.ledger.transactional import Ledger
 from server.ledger.types import utc_now
 from server.mirror import Mirror
 from server.observability.metrics import Metrics
@@ -66,6 +67,7 @@ class Components:
     certificate: ServerCertificate | None
     scan: MalwareScan | None
     mirror: Mirror | None
+    ledger: Ledger
     console: ConsoleServer | None
     start_experiments: Callable[[], Awaitable[None]]
 
@@ -91,6 +93,7 @@ async def build_components(settings: Settings, ledgers: Ledgers, stack: AsyncExi
         uploads=jobs.uploads,
         pubsub=shared.pubsub,
         mirror=shared.mirror,
+        ledger=shared.ledger,
         analysts=stored.analysts,
         housekeeping=stored.housekeeping,
         prober=shared.prober,

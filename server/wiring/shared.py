@@ -27,7 +27,7 @@ from server.ledger import flows
 from server.ledger.columns import Cursor
 from server.ledger.embedded import EmbeddedLedger
 from server.ledger.mirrored import columns_of
-from server.ledger.opened import Ledgers
+from server.ledger.opened import Ledgers, copying_folder
 from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
 from server.llm.assistant import OpenAiAssistant
@@ -171,10 +171,9 @@ async def _build_mirror(settings: Settings, ledgers: Ledgers, stack: AsyncExitSt
 
     source = IncrementReader(ledgers.url, await ledgers.views.read(columns_of))
     stack.callback(source.close)
-    folder = settings.state_dir / "mirror"
-    shutil.rmtree(folder, ignore_errors=True)  # of a server that was killed
-    make_private_folder(folder)
-    mirror = Mirror(source, ledgers.views, folder)
+    shutil.rmtree(copying_folder(settings.state_dir), ignore_errors=True)  # of a server that was killed
+    make_private_folder(copying_folder(settings.state_dir))
+    mirror = Mirror(source, ledgers.views, copying_folder(settings.state_dir))
     metrics.mirror_lag_seconds.set_function(lambda: mirror.lag_s)
     return mirror
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,7 +63,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         eraser.alone,
         least_free_bytes=settings.limits.least_free_bytes,
     )
-    hold = FilesHold(spool, shared.views, shared.audit, eraser.alone, url=settings.ledger_url)
+    hold = FilesHold(spool, shared.views, shared.audit, eraser.alone, in_postgresql=bool(settings.ledger.database))
     reports = build_report_delivery(settings, ledger, shared.views, shared.metrics, clock)
     risk = RiskTrainer(shared.views, clock, settings.risk, settings.idle_session_s, settings.state_dir)
     waiting = WaitingRecords(ledger, shared.metrics, clock)
@@ -77,9 +78,15 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         streams,
         settings.idle_session_s,
         also=(eraser.resume, *(part.round for part in parts)),
-        heavy=(reports.round, risk.round),
+        heavy=(partial(_with_fresh_mirror, shared.mirror, reports.round), risk.round),
     )
     return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)
+
+
+async def _with_fresh_mirror(mirror: Mirror | None, work: Callable[[], Awaitable[object]]) -> None:
+    """Do what is made of the mirror, unless that is behind; the next round tries again."""
+    if mirror is None or mirror.component.healthy:
+        await work()
 
 
 async def _forget(mirror: Mirror | None, analysts: AnalystEndpoint) -> None:

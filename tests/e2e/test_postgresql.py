@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,10 +137,12 @@ async def test_a_visit_is_kept_in_postgresql_and_another_machine_goes_on(
             assert session_id not in database.everything()
             assert session_id.encode() not in (home / "one" / "data" / "mirror.duckdb").read_bytes()
         server.kill()
-        listed = await asyncio.to_thread(command, server, database, "keys", "list", "--json")
-        assert [key["label"] for key in json.loads(listed.stdout)] == ["operator"], listed.stderr
+        made = ("keys", "create", "--scope", "app", "--client", "shop", "--json")
+        assert (await asyncio.to_thread(command, server, database, *made)).returncode == 0
+        assert database.rows("SELECT client_id FROM api_keys") == [("shop",)]
     finally:
         stop_server(server)
+    shutil.copytree(home / "one" / "state", home / "elsewhere" / "state")  # keys and spool move along, the mirror not
     other = start_server(home / "elsewhere")
     try:
         async with open_aio_channel(other.address, credential=server.operator_key) as channel:
@@ -147,6 +150,8 @@ async def test_a_visit_is_kept_in_postgresql_and_another_machine_goes_on(
             assert await completed(app) == 1, "the mirror was made anew before health said SERVING"
             await visit(app)
             await reports(app, 2)
+            verified = await asyncio.to_thread(command, other, database, "audit", "verify", "--address", other.address)
+            assert verified.returncode == 0, verified.stdout
         other.terminate()
         assert other.child.process.returncode == 0
     finally:

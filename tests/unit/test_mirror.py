@@ -19,7 +19,9 @@ from tests.eventually import eventually
 from tests.unit.ledger.makers import NOW, new_id
 from tests.unit.ledger.migrated import open_ledger
 
-START = Position("a", 1, NOW)
+
+def _position(number: int) -> Position:
+    return Position("a", "g", f"{number}:{number}:", NOW + timedelta(seconds=number))
 
 
 class Source:
@@ -35,16 +37,18 @@ class Source:
         self.asked.append(since)
         if self.fails is not None:
             raise self.fails
-        position = Position("a", len(self.asked), NOW + timedelta(seconds=len(self.asked)))
+        position = _position(len(self.asked))
         if not self.found:
             return Increment(position, ())
         keys, rows = folder / "keys", folder / "rows"
         keys.write_text("".join(f'"{number}"\n' for number in self.found))
         rows.write_text("".join(f'"{number}","2026-03-01 12:00:00","asked","","{{}}"\n' for number in self.found))
-        return Increment(position, (TableChanges("server_events", "id", keys, rows),))
+        return Increment(position, (TableChanges("server_events", keys, rows),))
 
     def forget_deleted(self, read: Position) -> None:
         self.forgotten.append(read)
+
+    def interrupt(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -87,7 +91,7 @@ async def test_each_round_goes_on_where_the_last_one_ended(copying: Copying) -> 
 async def test_where_nothing_changes_the_file_is_written_once_a_minute(copying: Copying) -> None:
     for _ in range(3):
         await copying.mirror.round()
-    assert await copying.file.read(mirrored.position) == Position("a", 1, NOW + timedelta(seconds=1))
+    assert await copying.file.read(mirrored.position) == _position(1)
     copying.now_s += NOTED_S
     await copying.mirror.round()
     noted = await copying.file.read(mirrored.position)

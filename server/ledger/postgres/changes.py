@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from server.ledger.columns import Cursor, fetch_all
-from server.ledger.mirrored import GROUPS
-
-CHANGED_IN: Final = "changed_in"
+from server.ledger.columns import CHANGED_IN, Cursor, fetch_all
+from server.ledger.mirrored import MIRRORED_BY
 
 _FOR_ALL: Final = [
     """CREATE TABLE IF NOT EXISTS deleted_rows (
@@ -21,6 +19,8 @@ _FOR_ALL: Final = [
     )""",
     "CREATE INDEX IF NOT EXISTS deleted_rows_changed_in ON deleted_rows (changed_in)",
     "CREATE INDEX IF NOT EXISTS deleted_rows_delete_time ON deleted_rows (delete_time)",
+    'CREATE TABLE IF NOT EXISTS mirror_generation (generation VARCHAR COLLATE "C" NOT NULL)',
+    "COMMENT ON TABLE mirror_generation IS 'UUID of the time when a mirror has read everything last.'",
     """COMMENT ON TABLE deleted_rows IS
     'One row for what was deleted from a table in the last hour, by the column that mirrors replace rows by.'""",
     f"""CREATE OR REPLACE FUNCTION stamp_changed_row() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -38,7 +38,7 @@ def missing(cursor: Cursor) -> list[str]:
         f"""SELECT table_name, bool_or(column_name = '{CHANGED_IN}') AS done FROM information_schema.columns
         WHERE table_schema = current_schema() GROUP BY table_name""",  # noqa: S608 - literals of ours
     )
-    tables = {row["table_name"]: row["done"] for row in there if row["table_name"] in GROUPS}
+    tables = {row["table_name"]: row["done"] for row in there if row["table_name"] in MIRRORED_BY}
     return [
         *_FOR_ALL,
         *(_note_deleted(table) for table in tables),
@@ -51,7 +51,7 @@ def renumber(cursor: Cursor) -> None:
 
     Their numbers may be higher than those of this server. Then a mirror would read them again and again.
     """
-    for table in GROUPS:
+    for table in MIRRORED_BY:
         cursor.execute(
             f"UPDATE {table} SET {CHANGED_IN} = pg_current_xact_id() "  # noqa: S608 - literals of ours
             f"WHERE {CHANGED_IN} > pg_current_xact_id()"
@@ -62,7 +62,7 @@ def _note_deleted(table: str) -> str:
     return f"""CREATE OR REPLACE FUNCTION note_deleted_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             INSERT INTO deleted_rows
-            SELECT DISTINCT '{table}', {GROUPS[table]}::VARCHAR, pg_current_xact_id(), now() FROM old_rows;
+            SELECT DISTINCT '{table}', {MIRRORED_BY[table]}::VARCHAR, pg_current_xact_id(), now() FROM old_rows;
             RETURN NULL;
         END $$"""  # noqa: S608 - literals of ours
 

@@ -9,6 +9,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import StrDumperUnknown, TextLoader
 
+from models.errors import InvalidInput
+from models.reasons import Reason
 from server.ledger.columns import stored_text
 from server.ledger.dialects import POSTGRESQL, Dialect
 from server.ledger.postgres.placeholders import translate
@@ -87,6 +89,14 @@ _OPTIONS: Final = " ".join(
         # What locks and quoted texts rely on, whatever the database has as its default.
         "-c default_transaction_isolation=read\\ committed",
         "-c standard_conforming_strings=on",
+        # What the files for a mirror rely on.
+        "-c datestyle=ISO",
+        "-c statement_timeout=0",
+        # PostgreSQL ends the connection of a server that is gone, which holds locks, as soon as that one would notice.
+        "-c tcp_keepalives_idle=5",
+        "-c tcp_keepalives_interval=2",
+        "-c tcp_keepalives_count=3",
+        "-c tcp_user_timeout=15000",
         # A server that stands still with a lock must not stop the others for ever.
         "-c lock_timeout=10s",
         "-c idle_in_transaction_session_timeout=60s",
@@ -94,12 +104,30 @@ _OPTIONS: Final = " ".join(
 )
 _DEFAULTS: Final[dict[str, Any]] = {
     "application_name": "vestibule",
+    "client_encoding": "UTF8",
     "connect_timeout": 10,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
 """What a URL may say otherwise. A host that is gone is noticed after about eleven seconds."""
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    """What a URL says. The error of libpq would quote it.
+
+    Raises:
+        InvalidInput: LEDGER_URL_INVALID.
+    """
+    try:
+        return dict(conninfo_to_dict(url))
+    except psycopg.ProgrammingError:
+        pass
+    raise InvalidInput(
+        "VESTIBULE_LEDGER__URL is not a URL that libpq reads.",
+        reason=Reason.LEDGER_URL_INVALID,
+        hint="Write postgresql://USER:PASSWORD@HOST/NAME. In a password, write % as %25, @ as %40 and / as %2F.",
+    )
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
@@ -109,8 +137,9 @@ def connect(url: str) -> psycopg.Connection[Any]:
 
     Raises:
         psycopg.Error: The server does not answer or refuses.
+        InvalidInput: LEDGER_URL_INVALID.
     """
-    given = conninfo_to_dict(url)
+    given = _parsed(url)
     options = f"{given.pop('options', None) or ''} {_OPTIONS}".strip()
     connection = psycopg.connect(make_conninfo(**(_DEFAULTS | given), options=options))
     connection.adapters.register_loader("json", TextLoader)

@@ -15,7 +15,10 @@ from models.errors import InternalError, Overloaded, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.ledger.errors import FULL_RETRY_S
 
-REACH_HINT: Final = "Check that PostgreSQL runs, that this server reaches it, and that it takes writes."
+REACH_HINT: Final = (
+    "Check that PostgreSQL runs and takes writes, that this server reaches it, and that the URL has the right user and "
+    "database."
+)
 FULL_HINT: Final = "Make room on the disk of PostgreSQL. What was accepted is kept, and the server goes on by itself."
 
 CONFLICTS: Final = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 
+import psycopg
+
+from models.errors import VestibuleError
 from server.ledger import migrate
-from server.ledger.columns import count
+from server.ledger.columns import Cursor, count
+from server.ledger.postgres.errors import translate
 from server.ledger.postgres.transactions import connected
 
 
@@ -31,7 +35,7 @@ class Inspection:
 
 _LOOK = """SELECT current_setting('server_version'), pg_is_in_recovery(),
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), to_regclass('migrations') IS NOT NULL,
-    EXISTS (SELECT 1 FROM pg_locks, hashtextextended('vestibule/server/' || current_schema(), 0) AS wanted
+    EXISTS (SELECT 1 FROM pg_locks, hashtextextended('vestibule/server/' || coalesce(current_schema(), ''), 0) AS wanted
         WHERE locktype = 'advisory' AND granted AND objsubid = 1
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND (classid::BIGINT << 32 | objid::BIGINT) = wanted)"""
@@ -41,15 +45,24 @@ def inspect(url: str) -> Inspection:
     """Look.
 
     Raises:
-        VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_NEWER when a newer release has written it.
+        VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_NEWER when a newer release has written it,
+            LEDGER_URL_INVALID.
     """
+    failure: VestibuleError
     with closing(connected(url)) as transactions:
-        transactions.begin_read()
-        cursor = transactions.cursor
-        row = cursor.execute(_LOOK).fetchone()
-        assert row is not None
-        version, is_standby, may_create, has_tables, is_used = row
-        schema = count(cursor, "SELECT max(number) FROM migrations") if has_tables else 0
-        if has_tables:
-            migrate.refuse_newer(migrate.needed_schema(cursor, schema))
+        try:
+            transactions.begin_read()
+            return _look(transactions.cursor)
+        except psycopg.Error as error:
+            failure = translate(error)
+    raise failure
+
+
+def _look(cursor: Cursor) -> Inspection:
+    row = cursor.execute(_LOOK).fetchone()
+    assert row is not None
+    version, is_standby, may_create, has_tables, is_used = row
+    schema = count(cursor, "SELECT max(number) FROM migrations") if has_tables else 0
+    if has_tables:
+        migrate.refuse_newer(migrate.needed_schema(cursor, schema))
     return Inspection(version.partition(" ")[0], is_standby, may_create, schema, is_used)

@@ -13,8 +13,9 @@ from server.ledger.columns import Cursor
 from server.ledger.group_commit import More, Settled, Write
 from server.ledger.open_connection import OpenConnection
 from server.ledger.postgres.errors import REACH_HINT, translate
+from server.ledger.postgres.rewrite import write_anew
 from server.ledger.postgres.schema import bring_up_to_date
-from server.ledger.postgres.transactions import PostgresTransactions, connected, connected_alone, vacuum_full
+from server.ledger.postgres.transactions import PostgresTransactions, connected, connected_alone
 from server.ledger.readers import Readers
 from server.ledger.transactional import TransactionalLedger
 from server.ledger.types import utc_now
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 class PostgresLedger(TransactionalLedger[Cursor]):
     """A server has one connection that writes and a few that read. Made by ``open``.
 
-    Within a server one transaction follows the other, as with the embedded file. Those of other servers run at the same
-    time. So a function may be run again because another transaction was in its way: see ``PostgresTransactions``.
-    Each function has a transaction of its own, because it takes its locks in an order that two of them together would
-    not keep; see ``dialects``. PostgreSQL itself lets the commits of several servers share a write to the disk.
+    Within a server one transaction follows the other, as with the embedded file. Those of other processes run at the
+    same time: commands, and later other servers. So a function may be run again because another transaction was in its
+    way: see ``PostgresTransactions``. Each function has a transaction of its own, because it takes its locks in an
+    order that two of them together would not keep; see ``dialects``.
     """
 
     where = "PostgreSQL"
@@ -73,9 +74,9 @@ class PostgresLedger(TransactionalLedger[Cursor]):
         """Write each table into a new file. What PostgreSQL keeps for standbys and for its own recovery is not touched.
 
         Raises:
-            VestibuleError: A table was in use for too long, or PostgreSQL does not answer.
+            VestibuleError: See ``rewrite.write_anew``.
         """
-        await asyncio.to_thread(vacuum_full, self._url)
+        await asyncio.to_thread(write_anew, self._url)
 
 
 class _Writer(OpenConnection):

@@ -14,7 +14,9 @@ from server.ledger.postgres.cursor import PostgresCursor, connect
 from server.ledger.postgres.errors import CONFLICTS, GONE, translate
 from server.ledger.transactions import Failure
 
-_ALONE: Final = "SELECT pg_try_advisory_lock(hashtextextended('vestibule/server/' || current_schema(), 0))"
+_ALONE: Final = (
+    "SELECT pg_try_advisory_lock(hashtextextended('vestibule/server/' || coalesce(current_schema(), ''), 0))"
+)
 
 
 class PostgresTransactions:
@@ -82,42 +84,32 @@ def connected_alone(url: str) -> PostgresTransactions:
     Raises:
         VestibuleError: PostgreSQL does not answer or refuses; LEDGER_LOCKED, another connection has it alone.
     """
-    transactions = connected(url)
     failure: VestibuleError
     try:
-        alone = transactions.cursor.execute(_ALONE).fetchone()
-        transactions.commit()
+        connection = connect(url)
+        try:
+            hold_alone(connection)
+        except BaseException:
+            connection.close()
+            raise
+        connection.commit()
     except psycopg.Error as error:
         failure = translate(error)
     else:
-        if alone == (True,):
-            return transactions
-        failure = Unavailable(
+        return PostgresTransactions(connection)
+    raise failure
+
+
+def hold_alone(connection: psycopg.Connection[Any]) -> None:
+    """Have the ledger alone for as long as a connection lasts.
+
+    Raises:
+        Unavailable: LEDGER_LOCKED, another connection has it alone.
+        psycopg.Error: PostgreSQL does not answer.
+    """
+    if connection.execute(_ALONE).fetchone() != (True,):
+        raise Unavailable(
             "Another server has the ledger.",
             reason=Reason.LEDGER_LOCKED,
             hint="One server at a time can use a database.",
         )
-    transactions.close()
-    raise failure
-
-
-def vacuum_full(url: str) -> None:
-    """Write each table of the schema into a new file.
-
-    Raises:
-        VestibuleError: A table was in use for too long, or PostgreSQL does not answer.
-    """
-    failure: VestibuleError
-    try:
-        with connect(url) as connection:
-            connection.autocommit = True
-            named = connection.execute(
-                "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = current_schema()"
-            )
-            for (table,) in named.fetchall():
-                connection.execute(f"VACUUM (FULL) {table}".encode())
-    except psycopg.Error as error:
-        failure = translate(error)
-    else:
-        return
-    raise failure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,25 @@ def test_a_folder_that_is_named_has_an_embedded_ledger(home: Path) -> None:
     assert run("ledger", "check", "--data-dir", str(kept)).exit_code == 0
 
 
+def test_an_erasure_without_a_server_leaves_nothing_in_postgresql_or_in_a_mirror(home: Path, postgres_url: str) -> None:
+    gone, kept = session(), session()
+    with closing(PostgresLedger.open(postgres_url)) as ledger:
+        for row in (gone, kept):
+            ledger.write_now(partial(sessions.insert_or_get, row=row))
+    left = [home / "data" / name for name in ("mirror.duckdb", "mirror.duckdb.wal", "mirror.fresh.duckdb")]
+    left.append(home / "state" / "mirror" / "sessions.csv")
+    left[-1].parent.mkdir()
+    for file in left:
+        file.write_text(gone.id)
+    done = run("erase", "--session", gone.id, "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert not any(file.exists() for file in left)
+    with closing(PostgresLedger.open(postgres_url)) as ledger:
+        everything = ledger.write_now(_everything)
+    assert gone.id not in everything
+    assert kept.id in everything
+
+
 def test_an_embedded_ledger_is_copied_and_stays(home: Path, postgres_url: str) -> None:
     row = session()
     with closing(open_ledger(home / "data" / "ledger.duckdb")) as embedded:
@@ -120,3 +140,9 @@ def test_without_its_driver_postgresql_is_refused(monkeypatch: pytest.MonkeyPatc
 
 def _sessions(cursor: Cursor) -> int:
     return count(cursor, "SELECT count(*) FROM sessions")
+
+
+def _everything(cursor: Cursor) -> str:
+    """Every row of every table."""
+    tables = cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return "".join(str(cursor.execute(f"SELECT * FROM {table}").fetchall()) for (table,) in tables)

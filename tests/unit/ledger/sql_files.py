@@ -56,8 +56,8 @@ BOTH: Final = frozenset(
 SCHEMA: Final = frozenset({"migrate", "reviews_schema", "schema_changes", "table_schema"})
 """Tables and their migrations; ``test_postgres_schema`` runs them on both."""
 
-POSTGRESQL: Final = frozenset({"claim_locks", "dialects", "locks"})
-"""Locks that one writer does not need."""
+POSTGRESQL: Final = frozenset({"claim_locks", "dialects", "locks", "transactional"})
+"""Locks that one writer does not need, and a question whether PostgreSQL is there."""
 
 ANALYSTS: Final = frozenset(
     {

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from models.errors import VestibuleError
-from server.ledger import writer
+from server.ledger import embedded
 from server.ledger.columns import Cursor
 from server.ledger.embedded import EmbeddedLedger
 from server.ledger.half_made import delete_half_made
@@ -95,7 +95,7 @@ def test_a_ledger_that_another_process_made_meanwhile_is_not_deleted(
         duckdb.connect(str(path)).close()
         raise duckdb.IOException("No space left on device")
 
-    monkeypatch.setattr(writer, "connect", refused)
+    monkeypatch.setattr(embedded, "connect", refused)
     with pytest.raises(VestibuleError):
         EmbeddedLedger.open(path)
     assert path.stat().st_size >= HEADER_BYTES

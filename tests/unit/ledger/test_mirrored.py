@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +19,8 @@ from models.errors import Unavailable  # noqa: E402
 from server.ledger import events, jobs, mirrored, sessions, turns  # noqa: E402
 from server.ledger.columns import Cursor, DuckDb, count, fetch_all, insert  # noqa: E402
 from server.ledger.embedded import EmbeddedLedger  # noqa: E402
-from server.ledger.mirrored import GROUPS, Position  # noqa: E402
+from server.ledger.mirrored import LEFT_OUT, MIRRORED_BY, Position  # noqa: E402
+from server.ledger.postgres import rewrite  # noqa: E402
 from server.ledger.postgres.cursor import PostgresCursor, connect  # noqa: E402
 from server.ledger.postgres.increments import IncrementReader  # noqa: E402
 from server.ledger.postgres.ledger import PostgresLedger  # noqa: E402
@@ -51,12 +53,12 @@ class Pair:
         self.mirror.close()
 
     def rows(self, cursor: Cursor, table: str) -> list[str]:
-        chosen = ", ".join(f'"{name}"' for name in self.columns[table] if not name.startswith("sealed"))
+        chosen = ", ".join(f'"{name}"' for name in self.columns[table] if name not in LEFT_OUT.get(table, ()))
         return sorted(repr(row) for row in cursor.execute(f"SELECT {chosen} FROM {table}").fetchall())
 
     def all_rows(self, ledger: PostgresLedger | EmbeddedLedger) -> dict[str, list[str]]:
         def read(cursor: Any) -> dict[str, list[str]]:
-            return {table: self.rows(cursor, table) for table in GROUPS}
+            return {table: self.rows(cursor, table) for table in MIRRORED_BY}
 
         return ledger.write_now(read)
 
@@ -198,19 +200,24 @@ async def test_deleted_rows_are_forgotten_after_an_hour(pair: Pair) -> None:
     assert pair.truth.write_now(lambda cursor: count(cursor, kept)) == 0
 
 
+def _position(source: str = "a", generation: str = "g", oldest: int = 5, minutes: float = 0.0) -> Position:
+    return Position(source, generation, f"{oldest}:9:", NOW + timedelta(minutes=minutes))
+
+
 @pytest.mark.parametrize(
-    ("later", "covered"),
+    ("later", "leads"),
     [
-        (Position("a", 5, NOW), True),
-        (Position("a", 9, NOW + timedelta(minutes=29)), True),
-        (Position("a", 9, NOW + timedelta(minutes=31)), False),
-        (Position("a", 9, NOW - timedelta(seconds=1)), False),
-        (Position("a", 4, NOW), False),
-        (Position("b", 9, NOW), False),
+        (_position(), True),
+        (_position(oldest=7, minutes=29), True),
+        (_position(oldest=7, minutes=31), False),
+        (_position(minutes=-1), False),
+        (_position(oldest=4), False),
+        (_position(source="b"), False),
+        (_position(generation="h"), False),
     ],
 )
-def test_a_position_leads_to_a_later_one_of_the_same_database(later: Position, covered: bool) -> None:
-    assert Position("a", 5, NOW).covers(later) is covered
+def test_a_position_leads_to_a_later_one_of_the_same_database(later: Position, leads: bool) -> None:
+    assert _position().leads_to(later) is leads
 
 
 async def test_rows_of_a_restored_dump_are_stamped_anew(pair: Pair, tmp_path: Path) -> None:
@@ -240,7 +247,7 @@ async def test_views_macros_and_reports_find_their_tables(pair: Pair) -> None:
         return {table for table in tables if re.search(rf"\b{table}\b", text)}
 
     used = await pair.mirror.read(read)
-    assert used - set(GROUPS) == set()
+    assert used - set(MIRRORED_BY) == set()
     row = session()
     pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
     await pair.copying.round()
@@ -250,11 +257,135 @@ async def test_views_macros_and_reports_find_their_tables(pair: Pair) -> None:
 
 async def test_what_is_sealed_stays_where_it_is(pair: Pair) -> None:
     pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
-    assert pair.truth.write_now(lambda c: fetch_all(c, "SELECT sealed_vocabulary AS v FROM sessions")) == [
-        {"v": "sealed"}
-    ]
+    pair.truth.write_now(_seal)
+    assert set(pair.truth.write_now(_hidden)) == {"sealed", "keyed hash", b"secret"}
+    for _ in range(2):
+        await pair.copying.round()
+        assert set(await pair.mirror.read(_hidden)) <= {"", b""}
+        _run(pair.truth, "UPDATE sealed_values SET field = 'other'")
     await pair.copying.round()
-    assert await pair.mirror.read(lambda c: fetch_all(c, "SELECT sealed_vocabulary AS v FROM sessions")) == [{"v": ""}]
+    assert await pair.mirror.read(lambda cursor: _all(cursor, "SELECT field FROM sealed_values")) == [("other",)]
+
+
+def _hidden(cursor: Cursor) -> list[Any]:
+    sealed = "SELECT hash, ciphertext FROM sealed_values"
+    rows = [*_all(cursor, "SELECT sealed_vocabulary FROM sessions"), *_all(cursor, sealed)]
+    return [value for row in rows for value in row]
+
+
+def _all(cursor: Cursor, query: str) -> list[tuple[Any, ...]]:
+    return cursor.execute(query).fetchall()
+
+
+def _seal(cursor: Cursor) -> None:
+    names = ("session_id", "source_id", "type", "field", "key_id", "released_to", "request_id")
+    given = dict.fromkeys(names, "") | {"id": new_id(), "hash": "keyed hash", "ciphertext": b"secret"}
+    insert(cursor, "sealed_values", given | {"create_time": NOW.replace(tzinfo=None)})
+
+
+@pytest.mark.parametrize("number", [3, 1_200])
+async def test_rows_of_keys_that_are_no_text_are_replaced(pair: Pair, number: int) -> None:
+    """Few keys are looked up one by one, and many in one go."""
+    pair.truth.write_now(lambda cursor: _numbered(cursor, number))
+    await pair.copying.round()
+    _run(pair.truth, "UPDATE audit SET outcome = 'changed'")
+    _run(pair.truth, "UPDATE daily_events SET events = 7 WHERE day <> DATE '2020-01-02'")
+    _run(pair.truth, "DELETE FROM daily_events WHERE day = DATE '2020-01-03'")
+    _run(pair.truth, "DELETE FROM audit WHERE number = 2")
+    await pair.copying.round()
+    assert pair.all_rows(pair.mirror) == pair.all_rows(pair.truth)
+    assert await pair.mirror.read(lambda cursor: count(cursor, "SELECT count(*) FROM audit")) == number - 1
+
+
+def _numbered(cursor: Cursor, number: int) -> None:
+    cursor.execute(
+        """INSERT INTO audit SELECT i, TIMESTAMP '2026-01-01', '', '', '', '', '', '', '', '', 1, ''
+        FROM generate_series(1, ?::BIGINT) AS rows (i)""",
+        [number],
+    )
+    cursor.execute(
+        """INSERT INTO daily_events SELECT DATE '2020-01-01' + i::INTEGER, 'c', 's', 'n', '', 1, 1, 0, 0
+        FROM generate_series(0, ?::BIGINT) AS rows (i)""",
+        [number],
+    )
+
+
+async def test_an_old_transaction_does_not_make_each_round_read_the_same_again(pair: Pair, tmp_path: Path) -> None:
+    with connect(pair.url) as old:
+        old.execute("SELECT pg_current_xact_id()")
+        pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
+        await pair.copying.round()
+        since = await pair.mirror.read(mirrored.position)
+        (tmp_path / "again").mkdir()
+        assert pair.reader.read(since, tmp_path / "again").tables == ()
+
+
+async def test_a_mirror_that_another_one_came_after_begins_anew(pair: Pair) -> None:
+    """The other one has read what was deleted, and had it forgotten."""
+    row = session()
+    pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+    await pair.copying.round()
+    with closing(Pair(pair.url, pair.mirror.path.parent / "elsewhere")) as elsewhere:
+        await elsewhere.copying.round()
+        _run(pair.truth, "DELETE FROM sessions")
+        await elsewhere.copying.forget_deleted()
+    await pair.copying.round()
+    assert await pair.mirror.read(_ids) == set()
+
+
+async def test_a_database_that_was_made_anew_is_read_anew(pair: Pair) -> None:
+    """As after a dump was restored into the same server of PostgreSQL."""
+    pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
+    await pair.copying.round()
+    _run(pair.truth, "DELETE FROM sessions")
+    _run(pair.truth, "CREATE TABLE others (LIKE deleted_rows)")
+    _run(pair.truth, "DROP TABLE deleted_rows")
+    _run(pair.truth, "ALTER TABLE others RENAME TO deleted_rows")
+    await pair.copying.round()
+    assert await pair.mirror.read(_ids) == set()
+
+
+async def test_an_erasure_waits_for_who_still_sees_what_was_deleted(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their rows would be copied into the new file."""
+    monkeypatch.setattr(rewrite, "LONGEST_S", 0.2)
+    pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
+    with connect(pair.url) as reading:
+        reading.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reading.execute("SELECT 1 FROM turns")
+        _run(pair.truth, "DELETE FROM sessions")
+        with pytest.raises(Unavailable) as refused:
+            await pair.truth.rewrite()
+        assert refused.value.reason == "LEDGER_CONFLICT"
+    await pair.truth.rewrite()
+    assert pair.truth.write_now(lambda c: count(c, "SELECT pg_relation_size('sessions')::BIGINT")) == 0
+
+
+async def test_an_erasure_leaves_no_value_in_what_the_planner_knows(pair: Pair) -> None:
+    for _ in range(30):
+        pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session(client_id="Maria")))
+    with psycopg.connect(pair.url, autocommit=True) as connection:
+        connection.execute("ANALYZE sessions")
+        known = "SELECT count(*) FROM pg_stats WHERE tablename = 'sessions' AND most_common_vals::TEXT LIKE '%Maria%'"
+        assert connection.execute(known).fetchone() == (1,)
+        pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
+        _run(pair.truth, "DELETE FROM sessions WHERE client_id = 'Maria'")
+        await pair.truth.rewrite()
+        assert connection.execute(known).fetchone() == (0,)
+
+
+async def test_a_round_that_is_cancelled_ends_its_reading_first(pair: Pair) -> None:
+    with connect(pair.url) as other, connect(pair.url) as looking:
+        other.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+        running = asyncio.create_task(pair.copying.round())
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'sessions'::REGCLASS"
+        await eventually(lambda: looking.execute(waits).fetchone() == (1,))
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert not list(pair.mirror.path.parent.glob("tmp*"))
+    await pair.copying.round()
 
 
 async def test_while_postgres_does_not_answer_the_mirror_stays_as_it_was(pair: Pair, postgres_databases: str) -> None:

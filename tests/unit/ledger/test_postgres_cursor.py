@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from models.errors import InvalidInput
 from models.text import RedactedText
 from server.ledger.columns import Cursor, count, fetch_all, insert, insert_if_new, text_literal
 from server.ledger.dialects import EMBEDDED, POSTGRESQL, dialect_of
@@ -137,3 +138,12 @@ def test_functions_of_lists_agree(cursor: Cursor) -> None:
     sql = "SELECT len($list::VARCHAR[]) AS n, list_contains($list::VARCHAR[], $item::VARCHAR) AS has"
     for items, item, n, has in ((["a", "b"], "b", 2, True), ([], "b", 0, False), (["a"], "A", 1, False)):
         assert fetch_all(cursor, sql, {"list": items, "item": item}) == [{"n": n, "has": has}]
+
+
+def test_a_url_that_cannot_be_read_is_refused_without_its_password() -> None:
+    from server.ledger.postgres.cursor import connect
+
+    with pytest.raises(InvalidInput) as refused:
+        connect("postgresql://me:se%cret@db/ledger")
+    assert refused.value.reason == "LEDGER_URL_INVALID"
+    assert "cret" not in f"{refused.value.message} {refused.value.__context__}"
