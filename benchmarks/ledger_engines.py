@@ -54,7 +54,7 @@ def claimed(ledger: Ledger, number: int) -> float:
 
     def enqueue(cursor: Cursor) -> None:
         for _ in range(number):
-            jobs.enqueue(cursor, jobs.new_job("reply", str(uuid.uuid4()), str(uuid.uuid4()), {}, "ray_task", now))
+            jobs.enqueue(cursor, jobs.new_job("reply", str(uuid.uuid4()), str(uuid.uuid4()), {}, "llm_api", now))
 
     ledger.write_now(enqueue)
     began = time.perf_counter()

@@ -133,6 +133,7 @@ class Mirror:
             OSError: As ``round``.
         """
         await self.round()
-        assert self._position is not None
-        await asyncio.to_thread(self._source.forget_deleted, self._position)
+        async with self._alone:  # a source has one connection
+            assert self._position is not None
+            await asyncio.to_thread(self._source.forget_deleted, self._position)
         await self._target.rewrite()

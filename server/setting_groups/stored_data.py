@@ -68,13 +68,6 @@ class LedgerSettings(BaseModel):
         """The URL with its password; empty for the embedded file."""
         return self.url.get_secret_value()
 
-    @field_validator("url")
-    @classmethod
-    def _of_postgresql(cls, url: SecretStr) -> SecretStr:
-        if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise PydanticCustomError(Reason.INVALID_ARGUMENT, "ledger.url must begin with postgresql://.")
-        return url
-
 
 JobKind = Literal["read_picture", "read_recording", "label_picture", "propose_record", "propose_again", "reply"]
 """Kinds of jobs; a test compares them with the handlers."""

@@ -166,6 +166,9 @@ OF_A_SERVER: dict[str, list[str]] = {
 }
 """Those that can only call one."""
 
+OF_POSTGRESQL = ("ledger copy",)
+"""Those that need PostgreSQL; see test_postgresql_commands."""
+
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Home:
@@ -206,7 +209,7 @@ def check(home: Home, name: str, arguments: Arguments, capfd: pytest.CaptureFixt
 
 
 def test_every_command_with_the_option_is_in_a_table() -> None:
-    assert set(commands_with_json()) == {*WITHOUT_A_SERVER, *WITH_MODELS, *OF_A_SERVER}
+    assert set(commands_with_json()) == {*WITHOUT_A_SERVER, *WITH_MODELS, *OF_A_SERVER, *OF_POSTGRESQL}
 
 
 @pytest.mark.parametrize(("name", "arguments"), [(n, a) for n, each in WITHOUT_A_SERVER.items() for a in each])

@@ -225,7 +225,7 @@ def test_a_named_server_that_does_not_answer_is_not_replaced_by_the_file(
     (place / "quack.token").write_text(TOKEN)
     result = run("sql", "SELECT 1", "--port", str(free_ports(1)[0]))
     assert result.exit_code == 1
-    assert "ledger file is read" not in result.stderr
+    assert "is read" not in result.stderr
     assert "--state-dir" in result.stderr
     assert "about a minute: try again" in result.stderr
 

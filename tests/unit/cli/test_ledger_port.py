@@ -192,4 +192,4 @@ def test_without_a_server_the_file_is_read(admin: Admin, tmp_path: Path, monkeyp
     ledger.close()
     queried = run("sql", "FROM v_sessions", "--json")
     assert len(json.loads(queried.stdout)) == 1
-    assert "No server answers, so the ledger file is read." in queried.stderr
+    assert "No server answers, so the file ledger.duckdb is read." in queried.stderr

@@ -15,7 +15,7 @@ import server.app
 import server.wiring
 from server.settings import Settings
 
-EARLY = ["port", "analysts", "housekeeping"]
+EARLY = ["port", "mirror", "analysts", "housekeeping"]
 """What needs the ledger alone."""
 
 
@@ -39,6 +39,8 @@ class Parts:
                 start=does("port"), stop=does(), serving=does("serving"), report_health=does(), address="address"
             ),
             room=SimpleNamespace(watch=does(), ok=True),
+            mirror=SimpleNamespace(attempt=does("mirror"), run=does()),
+            ledger=SimpleNamespace(is_elsewhere=False),
             analysts=SimpleNamespace(start=lambda: self.begun.append("analysts"), stop=lambda: None),
             housekeeping=SimpleNamespace(run=does("housekeeping"), run_heavy=does("heavy")),
             cluster=SimpleNamespace(start=self._start_cluster, folder="", dashboard_url="", ready=True),
