@@ -15,6 +15,7 @@ from server.ledger import mirrored
 from server.ledger.columns import DuckDb, count
 from server.ledger.mirrored import Increment, Position, TableChanges
 from server.mirror import LATE_S, NOTED_S, Mirror
+from server.wiring.stored_data import _with_fresh_mirror
 from tests.eventually import eventually
 from tests.unit.ledger.makers import NOW, new_id
 from tests.unit.ledger.migrated import open_ledger
@@ -80,6 +81,20 @@ async def test_the_lag_is_the_age_of_what_it_shows(copying: Copying) -> None:
     assert copying.mirror.lag_s == 0.0
     copying.now_s += LATE_S
     assert not copying.mirror.component.healthy
+
+
+async def test_a_report_waits_for_a_mirror_that_is_behind(copying: Copying) -> None:
+    made: list[str] = []
+
+    async def report() -> None:
+        made.append("report")
+
+    await _with_fresh_mirror(None, report)
+    await copying.mirror.round()
+    await _with_fresh_mirror(copying.mirror, report)
+    copying.now_s += LATE_S
+    await _with_fresh_mirror(copying.mirror, report)
+    assert made == ["report", "report"]
 
 
 async def test_each_round_goes_on_where_the_last_one_ended(copying: Copying) -> None:
