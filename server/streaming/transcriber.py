@@ -22,8 +22,8 @@ from server.streaming.events import Emit, Final, Notice
 from server.streaming.partials import AskedFor, InterimTranscriber, has_speech
 from server.streaming.utterance import Utterance
 
-TYPED_TIMEOUT_S = 30.0
-"""Redaction takes milliseconds. The rest is for a cluster that is started again meanwhile."""
+TYPED_TIMEOUT_S = 60.0
+"""Redaction takes milliseconds. The rest is for a cluster that is started again: any call waits for it so long."""
 
 
 @dataclass(frozen=True, slots=True)
