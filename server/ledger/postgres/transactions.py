@@ -89,7 +89,7 @@ def connected_alone(url: str) -> PostgresTransactions:
         connection = connect(url)
         try:
             hold_alone(connection)
-        except BaseException:
+        except (Unavailable, psycopg.Error):
             connection.close()
             raise
         connection.commit()
