@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -56,6 +57,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     A file that is replaced keeps its owner, where this user may give files away: a command that root runs must not take
     a file from the user of the server.
+
+    Raises:
+        OSError: The disk refuses, or another process writes the file at the same time.
     """
     part = path.with_name(path.name + PART)
     part.unlink(missing_ok=True)  # it may be what a killed process left, or a link
@@ -65,6 +69,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            if not os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                raise FileExistsError(errno.EEXIST, "another process writes the same file")
         part.replace(path)
         sync_folder(path.parent)
     finally:

@@ -397,13 +397,23 @@ class Reason(ReasonRow):
         "Use the tools of PostgreSQL: docs/operating/postgresql.md.",
     )
     LEDGER_IO = "LEDGER_IO", Status.UNAVAILABLE, "The disk of the ledger refuses, or PostgreSQL does not answer."
-    LEDGER_LOCKED = "LEDGER_LOCKED", Status.UNAVAILABLE, "Another process holds the ledger; one server at a time."
+    LEDGER_LOCKED = "LEDGER_LOCKED", Status.UNAVAILABLE, "Another process holds the ledger alone."
     LEDGER_MEMORY = "LEDGER_MEMORY", Status.UNAVAILABLE, "The ledger ran out of memory."
     LEDGER_NEWER = "LEDGER_NEWER", Status.INTERNAL, "The ledger was written by a newer release."
     LEDGER_NOT_EMPTY = "LEDGER_NOT_EMPTY", Status.FAILED_PRECONDITION, "The database of PostgreSQL has rows already."
-    LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder has no ledger."
+    LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder, or the database, has no ledger."
+    LEDGER_NOT_SHARED = (
+        "LEDGER_NOT_SHARED",
+        Status.INVALID_ARGUMENT,
+        "More than one process is to use the ledger, and it is a file for one server.",
+    )
     LEDGER_OLDER = "LEDGER_OLDER", Status.INTERNAL, "The ledger has an older schema, and nothing may be changed now."
     LEDGER_QUERY = "LEDGER_QUERY", Status.INTERNAL, "The ledger did not take a statement; a defect of ours."
+    LEDGER_SHARED = (
+        "LEDGER_SHARED",
+        Status.FAILED_PRECONDITION,
+        "Several servers may use the ledger, and this is done while none of them runs.",
+    )
     LEDGER_URL_INVALID = "LEDGER_URL_INVALID", Status.INVALID_ARGUMENT, "The URL of PostgreSQL cannot be read."
     LOGIN_FAILED = (
         "LOGIN_FAILED",
@@ -437,6 +447,12 @@ class Reason(ReasonRow):
         "Sealed values are released once a person has approved the record of their session.",
     )
     NOT_FOUND = "NOT_FOUND", Status.NOT_FOUND, "There is no such thing."
+    NO_CANDIDATE = (
+        "NO_CANDIDATE",
+        Status.UNAVAILABLE,
+        "There is no candidate for the recognition of speech.",
+        "`vestibule models shadow speech NAME` makes one.",
+    )
     NO_MATERIAL = (
         "NO_MATERIAL",
         Status.FAILED_PRECONDITION,
@@ -891,12 +907,16 @@ class Reason(ReasonRow):
     UPSTREAM_TIMEOUT = "UPSTREAM_TIMEOUT", Status.DEADLINE_EXCEEDED, "The remote LLM did not answer in time."
     UPSTREAM_UNREACHABLE = "UPSTREAM_UNREACHABLE", Status.UNAVAILABLE, "The remote LLM cannot be reached."
     URL_INVALID = "URL_INVALID", Status.INVALID_ARGUMENT, "The base URL of the remote LLM is no http or https URL."
-    WATCH_LAGGED = "WATCH_LAGGED", Status.RESOURCE_EXHAUSTED, "The client reads changes too slowly; watch again."
+    WATCH_LAGGED = (
+        "WATCH_LAGGED",
+        Status.RESOURCE_EXHAUSTED,
+        "Changes were missed, mostly because the client reads them too slowly; watch again.",
+    )
     WEIGHTS_FETCH_FAILED = "WEIGHTS_FETCH_FAILED", Status.UNAVAILABLE, "Model weights could not be fetched."
     WEIGHTS_INVALID = (
         "WEIGHTS_INVALID",
         Status.INVALID_ARGUMENT,
-        "A model that is to be added is damaged, wants to run code, or is no Whisper; or its record was changed.",
+        "A model that is to be added is damaged, wants to run code, or is of no known kind; or its record was changed.",
     )
     WEIGHTS_MISMATCH = "WEIGHTS_MISMATCH", Status.UNAVAILABLE, "A weights file is not the pinned one; do not use it."
     WEIGHTS_NAME_INVALID = (
@@ -909,6 +929,11 @@ class Reason(ReasonRow):
         "WEIGHTS_NO_ROOM",
         Status.RESOURCE_EXHAUSTED,
         "The disk of the cache has too little room for the model.",
+    )
+    WEIGHTS_OF_ANOTHER_KIND = (
+        "WEIGHTS_OF_ANOTHER_KIND",
+        Status.INVALID_ARGUMENT,
+        "A setting names a model that was added for something else.",
     )
     WEIGHTS_PINNED = (
         "WEIGHTS_PINNED",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from models.cancellation import NEVER, Cancellation
 from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.detections import Detection
 from models.redaction.itn.tokens import Token
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize.view import TextView
+from models.redaction.own_model.types import OwnModel
 from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.postprocess.expected_answer import NOTHING_EXPECTED, Expected
 from models.redaction.slots.spoken_words import SpokenWords
@@ -64,12 +66,19 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What all texts of a batch share: the context, the client's policy, and the tools."""
+    """What all texts of a batch share: the context, the client's policy, and the tools.
+
+    Attributes:
+        own_model: A model of the operator's own, if there is one.
+        cancellation: Looked at by stages that take long.
+    """
 
     context: RedactionContext
     compiled: CompiledPolicy
     classifier: TokenClassifier
     anonymizer: Anonymizer
+    own_model: OwnModel | None = None
+    cancellation: Cancellation = NEVER
 
 
 Stage = Callable[[list[Draft], Job], None]

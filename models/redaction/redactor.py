@@ -21,6 +21,9 @@ from models.redaction.ner.engine_choice import DEFAULT_ENGINE, Device
 from models.redaction.ner.engines import build_classifier
 from models.redaction.ner.thresholds import Thresholds
 from models.redaction.ner.types import TokenClassifier
+from models.redaction.own_model.tagger import load_own_model
+from models.redaction.own_model.types import OwnModel
+from models.redaction.own_values import add_own_values
 from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import STRICT, Policies, RedactionPolicy
 from models.redaction.recognizers.all import ALL, Recognizer
@@ -52,6 +55,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     add_doubted_words,
     leave_commands,
     apply_policy_and_merge,
+    add_own_values,
     anonymize,
     check_safety,
     find_unsettled,
@@ -91,6 +95,7 @@ class LocalRedactor:
         policies: The policy of each client.
         worker_key: The keys of hashed tags are derived from it. If it is empty, a random one is made, and hashed tags
             can be compared only within this object.
+        own_model: A model of the operator's own; what it finds is added.
     """
 
     def __init__(
@@ -100,8 +105,10 @@ class LocalRedactor:
         thresholds: Thresholds | None = None,
         policies: Policies = STRICT,
         worker_key: bytes = b"",
+        own_model: OwnModel | None = None,
     ) -> None:
         self._classifier = classifier
+        self._own_model = own_model
         self._worker_key = worker_key or secrets.token_bytes(32)
         ours = thresholds or Thresholds()
 
@@ -133,7 +140,7 @@ class LocalRedactor:
             Cancelled, DeadlineExceeded: As ``cancellation`` says.
         """
         try:
-            job = self._job(context)
+            job = self._job(context, cancellation)
             drafts = [draft for part in _parts(texts) for draft in _redacted(part, job, cancellation)]
             redactions = [_sealed(draft) for draft in drafts]
             return self._with_sealed_values(texts, redactions, context)
@@ -157,14 +164,15 @@ class LocalRedactor:
 
         Offsets in the original refer to the text without invisible characters.
         """
-        drafts, job = normalize([text]), self._job(context)
+        drafts, job = normalize([text]), self._job(context, NEVER)
         detect(drafts, job)
         tag_slots(drafts, job)
         return drafts[0].detections
 
-    def _job(self, context: RedactionContext) -> Job:
+    def _job(self, context: RedactionContext, cancellation: Cancellation) -> Job:
         compiled = self.policy_of(context.scope.client_id)
-        return Job(context, compiled, self._classifier, Anonymizer(compiled.policy, self._key_of(context)))
+        anonymizer = Anonymizer(compiled.policy, self._key_of(context))
+        return Job(context, compiled, self._classifier, anonymizer, self._own_model, cancellation)
 
     def _key_of(self, context: RedactionContext) -> bytes:
         """The session's key; without a session, a random key for one use."""
@@ -199,6 +207,7 @@ def build_redactor(
     worker_key: bytes = b"",
     engine: str = DEFAULT_ENGINE,
     device: Device = "auto",
+    ner_weights: str = "",
 ) -> LocalRedactor:
     """Load the pinned weights from ``cache`` and build the redactor.
 
@@ -209,10 +218,12 @@ def build_redactor(
         worker_key: The keys of hashed tags are derived from it.
         engine: The engine of the classifier; see ``models.redaction.ner.engine_choice``.
         device: The device of the classifier.
+        ner_weights: Name of a model of the operator's own, or empty; it runs on the CPU.
 
     Raises:
         InvalidInput: The engine is not known, or it cannot use that device.
-        WeightsError: The weights are not in the cache and cannot be fetched.
+        WeightsError: The weights are not in the cache and cannot be fetched, or cannot do what is asked.
     """
     classifier = build_classifier(cache, engine, device, threads)
-    return LocalRedactor(classifier, policies=policies, worker_key=worker_key)
+    own_model = load_own_model(ner_weights, cache, threads) if ner_weights else None
+    return LocalRedactor(classifier, policies=policies, worker_key=worker_key, own_model=own_model)

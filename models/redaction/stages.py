@@ -59,7 +59,7 @@ from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.typed_texts import CLEARED_IN, is_no_name, typed_values
 from models.redaction.slots.types import TaggedText
 from models.redaction.slots.value_types import with_told_types
-from models.redaction.types import RedactionContext, Suspect
+from models.redaction.types import OF_OWN_MODEL, RedactionContext, Suspect
 from models.text import Entity, RawText, TextSource
 
 
@@ -303,7 +303,9 @@ def locate_in_raw(drafts: list[Draft], _: Job) -> None:
     for draft in drafts:
         if draft.unsettled:
             draft.unsettled = draft.view.ends[draft.unsettled - 1]
-        outside = list(_outside(draft.suspects, draft.entities))
+        # What a model of the operator's own found settles nothing; it drops its own suspects itself.
+        built_in = [entity for entity in draft.entities if not entity.recognizer.startswith(OF_OWN_MODEL)]
+        outside = list(outside_of(draft.suspects, built_in))
         draft.suspects = [suspect_at_original(suspect, draft.view) for suspect in outside]
         draft.entities = [at_original(entity, draft.view) for entity in draft.entities]
 
@@ -318,7 +320,7 @@ def _written_forms(detections: list[Detection]) -> dict[tuple[int, int], str]:
     return forms
 
 
-def _outside(suspects: Sequence[Suspect], entities: Sequence[Entity]) -> Iterator[Suspect]:
+def outside_of(suspects: Sequence[Suspect], entities: Sequence[Entity]) -> Iterator[Suspect]:
     """The suspects that touch no entity. One look-up for each is enough, as entities are sorted and do not overlap."""
     ends = [e.end for e in entities]
     for suspect in suspects:

@@ -18,6 +18,9 @@ SLOT_TAGGER: Final = "slot"
 OF_POLICY: Final = "custom:"
 """How the recognizers of a policy begin."""
 
+OF_OWN_MODEL: Final = "own:"
+"""How the name of a model that the operator added begins."""
+
 EXACT: Final = 0.9
 """Score over which an entity was found by its own characters, and not by the words around."""
 

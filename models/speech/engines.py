@@ -11,6 +11,7 @@ from models.errors import InvalidInput
 from models.speech.endpointing.silero_vad import SileroVad, Vad
 from models.speech.types import SpeechEngine
 from models.weights.store import locate
+from models.weights.uses import check_speech
 
 CTRANSLATE2 = "ctranslate2"
 OPENAI_WHISPER = "openai-whisper"
@@ -39,11 +40,12 @@ def build_engine(
         at_once: How many windows are decoded at the same time; openai-whisper always decodes one.
 
     Raises:
-        WeightsError: The weights were not placed.
+        WeightsError: The weights were not placed, or were added for something else.
         InvalidInput: There is no engine of that name.
     """
     if name not in ENGINES:
         raise InvalidInput(f"There is no speech engine of that name; known: {', '.join(ENGINES)}.")
+    check_speech(weights, cache)
     vad = build_vad(cache)
     if name == CTRANSLATE2:
         return _ctranslate2(weights, cache, vad, device, threads, at_once)

@@ -42,6 +42,7 @@ class SpanName(StrEnum):
     ADD_DOUBTED_WORDS = "redaction.add_doubted_words"
     LEAVE_COMMANDS = "redaction.leave_commands"
     APPLY_POLICY_AND_MERGE = "redaction.apply_policy_and_merge"
+    ADD_OWN_VALUES = "redaction.add_own_values"
     ANONYMIZE = "redaction.anonymize"
     CHECK_SAFETY = "redaction.check_safety"
     FIND_UNSETTLED = "redaction.find_unsettled"

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Final
 
 from models.redaction.normalize.words import WORD
-from models.redaction.types import CLASSIFIER, LAID_OUT, RedactionContext, Redactor
+from models.redaction.types import CLASSIFIER, LAID_OUT, OF_OWN_MODEL, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText, TextSource
 from models.vision.document_kind import ALIGNED, REGISTER, document_kind
 from models.vision.geometry import rows
@@ -87,6 +87,8 @@ def redact_lines(
         found[index] += _unreadable(line, given)
     merged = [merge(entities) for entities in found]
     texts, more = _redacted_texts(lines, merged, redactor, context)
+    for index in _doubted_without_own(lines, found, redactor, context):
+        texts[index] = replace(texts[index], safe_for_llm=False)
     return RedactedLines(texts, merged, more)
 
 
@@ -155,10 +157,11 @@ def _is_foreign(
 
     It is the start of a word in the next cell ("238 Cedar Road | 11" of 11:30), a cell after a whole name ("Dr. Ana
     Lopez | Date"), words that the layout explains, words before the number of a house ("Yearly cost | 2 Elm Place"),
-    or one of several short numbers far apart ("2.13 | 2 | 1").
+    or one of several short numbers far apart ("2.13 | 2 | 1"). A model of the operator's own judges each word
+    by itself.
     """
     start, end = span
-    if span == (entity.start, entity.end):
+    if span == (entity.start, entity.end) or entity.recognizer.startswith(OF_OWN_MODEL):
         return False
     words = WORD.findall(passage.text[start:end].casefold())
     if entity.recognizer.startswith((CLASSIFIER, "street:")) and explained.issuperset(words):
@@ -239,6 +242,25 @@ def _redacted_texts(
         parts[i].append((start, end, redaction.text))
         more[i] += [replace(e, start=e.start + start, end=e.end + start) for e in redaction.entities]
     return [_compose(p) for p in parts], more
+
+
+def _doubted_without_own(
+    lines: Sequence[OcrLine], found: Sequence[Sequence[Entity]], redactor: Redactor, context: RedactionContext
+) -> set[int]:
+    """The lines that are unsafe for the LLM if what a model of the operator's own found there is not hidden.
+
+    It clears no doubt (``safety.check_safety``), and parts of a number are judged one by one between the tags.
+    """
+    built_in = [[e for e in entities if not e.recognizer.startswith(OF_OWN_MODEL)] for entities in found]
+    texts = [line.text.reveal() for line in lines]
+    rests = [
+        (index, texts[index][start:end])
+        for index, entities in enumerate(built_in)
+        if len(entities) < len(found[index])
+        for start, end in _rests(texts[index], merge(entities))
+    ]
+    redactions = redactor.redact_many([RawText(text) for _, text in rests], context) if rests else []
+    return {index for (index, _), redacted in zip(rests, redactions, strict=True) if not redacted.text.safe_for_llm}
 
 
 def _rests(text: str, entities: Sequence[Entity]) -> list[tuple[int, int]]:

@@ -15,6 +15,8 @@ from models.reasons import Reason
 from models.weights.registry import ALL, PinnedFile, Weights
 
 RECORD_FILE: Final = "added.json"
+NER_KIND: Final = "transformers folder"
+"""Kind of the models that find personal words in texts; all others recognise speech."""
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 """Names of folders on every disk; none begins or ends with a dot."""
 
@@ -38,7 +40,7 @@ class AddedModel:
 
     Attributes:
         name: Under which it is chosen.
-        kind: What was given: ``openai-whisper checkpoint`` or ``CTranslate2 folder``.
+        kind: What was given: ``openai-whisper checkpoint``, ``CTranslate2 folder`` or ``NER_KIND``.
         purpose: What it is for, in a few words.
         sources: The files that were given.
         files: The files in the cache, made from those.

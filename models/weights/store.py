@@ -177,7 +177,7 @@ def lookup(name: str, cache: Path) -> Weights:
     known = ", ".join(sorted({*ALL, *added_names(cache)}))
     raise WeightsError(
         f"There are no weights named '{name}'.",
-        hint=f"Name one of {known}. `vestibule models add` adds another Whisper model.",
+        hint=f"Name one of {known}. `vestibule models add` adds another model.",
     )
 
 

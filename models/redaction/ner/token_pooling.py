@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +41,14 @@ class TokenizedWords:
         """From the rows of tokens to the rows of words."""
         if not self.spans:
             return PooledWords([], probabilities[:0], states[:0])
+        return PooledWords(self.spans, self.highest(probabilities), self.means(states))
+
+    def highest(self, rows: Floats) -> Floats:
+        """The highest of the rows of each word's tokens, shape (words, columns). There is a word."""
         # reduceat takes [cut, next cut) for every cut; what lies between words is dropped. A row is added, since no cut
         # may lie at the end, where several words end that share the last token.
-        highest = np.maximum.reduceat(_one_longer(probabilities), self.edges, axis=0)[::2]
-        return PooledWords(self.spans, highest, self.means(states))
+        highest: Floats = np.maximum.reduceat(_one_longer(rows), self.edges, axis=0)[::2]
+        return highest
 
     def means(self, states: Floats) -> Floats:
         """The mean of the rows of each word's tokens, shape (words, width)."""
@@ -63,11 +68,17 @@ def _one_longer(rows: Floats) -> Floats:
     return np.concatenate([rows, np.zeros_like(rows[:1])])
 
 
-def words_of(text: str, offsets: list[tuple[int, int]]) -> TokenizedWords:
-    """Assign tokens to words. A word without a token is left out."""
+def words_of(text: str, offsets: list[tuple[int, int]], word: re.Pattern[str] = WORD) -> TokenizedWords:
+    """Assign tokens to words. A word without a token is left out.
+
+    Args:
+        text: That was split into tokens.
+        offsets: Start and end of each token.
+        word: Matches a word.
+    """
     words, edges = [], []
     token, count = 0, len(offsets)
-    for match in WORD.finditer(text):
+    for match in word.finditer(text):
         start, end = match.span()
         while token < count and offsets[token][1] <= start:
             token += 1

@@ -28,7 +28,15 @@ from models.redaction.slots.filling import unsettled_from
 from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.streaming.early_words import AgreedHypothesis, may_release_more, release_early
 from models.redaction.streaming.open_tail import JOINED_CHARS, NO_TAIL, TailAwareRedactor
-from models.redaction.types import NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, Redactor, Suspect
+from models.redaction.types import (
+    NOTHING_HELD_BACK,
+    OF_OWN_MODEL,
+    HeldBack,
+    Redaction,
+    RedactionContext,
+    Redactor,
+    Suspect,
+)
 from models.text import Entity, RawText, RedactedText
 
 HOLD_WORDS = 2
@@ -142,10 +150,11 @@ class PartialRedactor:
             )
             numbers = _open_numbers(text, tokens, context.language)
             stable = _stable_tokens(tokens, agreed, redaction, lexicon_for(context.language), numbers)
-            stable = _hold_after_introduction(tokens_of(state.tail.reveal()), tokens, stable, redaction.entities)
+            built_in = _built_in(redaction.entities)
+            stable = _hold_after_introduction(tokens_of(state.tail.reveal()), tokens, stable, built_in)
             if early:
                 stable = release_early(latest, stable, redaction)
-                stable = _before_introduced(tokens, stable, redaction.entities)
+                stable = _before_introduced(tokens, stable, built_in)
             stable = _before_announced(state.tail, text, tokens, stable, redaction, context.language)
             if stable > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[stable - 1].end, redaction)
@@ -193,14 +202,14 @@ def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
 
 def _stable_tokens(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon, numbers: list[int]) -> int:
     """How many of the agreed tokens may be shown."""
-    entities = redaction.entities
+    entities, built_in = redaction.entities, _built_in(redaction.entities)
     count = _before_suspect(tokens, _without_last_words(tokens, agreed), redaction.suspects)
     while True:
         before = count
-        while count and not _is_covered(tokens[count - 1], entities) and _may_grow(tokens, count - 1, lexicon):
+        while count and not _is_covered(tokens[count - 1], built_in) and _may_grow(tokens, count - 1, lexicon):
             count -= 1
-        count = min([count, *(i for i in numbers if not _is_covered(tokens[i], entities))])
-        count = _before_introduced(tokens, count, entities)
+        count = min([count, *(i for i in numbers if not _is_covered(tokens[i], built_in))])
+        count = _before_introduced(tokens, count, built_in)
         for entity in entities:
             end = tokens[count - 1].end if count else 0
             grows = end == entity.end and count < len(tokens) and _may_grow(tokens, count, lexicon)
@@ -246,6 +255,11 @@ def _before_suspect(tokens: list[Token], count: int, suspects: tuple[Suspect, ..
             first = min(first, index)
         words += tokens[index].text[0].isalnum()
     return first
+
+
+def _built_in(entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
+    """Without those that a model of the operator's own added: they show no word sooner than it is shown without."""
+    return tuple(entity for entity in entities if not entity.recognizer.startswith(OF_OWN_MODEL))
 
 
 def _is_covered(token: Token, entities: tuple[Entity, ...]) -> bool:

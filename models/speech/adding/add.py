@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Final
 
-from models.errors import WeightsError
-from models.reasons import Reason
 from models.speech.adding.checkpoint import read_checkpoint
-from models.speech.adding.ctranslate2_folder import FILES, write_folder
+from models.speech.adding.ctranslate2_folder import write_folder
 from models.speech.adding.folder import Heads, check_vocabulary, heads_of, read_folder
 from models.speech.adding.heads import alignment_heads
 from models.speech.adding.shapes import ENGLISH_VOCABULARY, check_whisper
-from models.speech.adding.source import check_room, copy, files_of
-from models.weights.added import AddedFile, AddedModel, check_name
-from models.weights.store import keep, sha256_of
+from models.speech.adding.source import files_of
+from models.weights.added import AddedModel, check_name
+from models.weights.adding import Made, add_model
 
 CHECKPOINT: Final = "openai-whisper checkpoint"
 FOLDER: Final = "CTranslate2 folder"
@@ -38,30 +35,12 @@ def add_whisper(name: str, path: Path, cache: Path, licence: str, today: date) -
         WeightsError: WEIGHTS_INVALID, WEIGHTS_NAME_INVALID, WEIGHTS_NAME_TAKEN, WEIGHTS_NO_ROOM, CACHE_UNUSABLE.
     """
     check_name(name, cache)
-    given = files_of(path)
-    check_room(given, cache)
-    try:
-        with tempfile.TemporaryDirectory(prefix=".add-", dir=cache) as scratch:
-            source, made = Path(scratch) / "source", Path(scratch) / "made"
-            source.mkdir()
-            made.mkdir()
-            sources = tuple(copy(file, source) for file in given)
-            kind, size = _convert(source, sources, made)
-            files = tuple(_file(made / file) for file in FILES)
-            model = AddedModel(name, kind, _purpose(size), sources, files, licence, today.isoformat())
-            keep(model, made, cache)
-    except OSError as error:
-        raise WeightsError(
-            f"The model cannot be written to the cache ({error.strerror or error}).",
-            reason=Reason.CACHE_UNUSABLE,
-            hint="Make the folder that VESTIBULE_CACHE_DIR names writable, with free space on its disk.",
-        ) from error
-    return model
+    return add_model(name, files_of(path), _convert, cache, licence, today)
 
 
-def _convert(source: Path, sources: tuple[AddedFile, ...], made: Path) -> tuple[str, int]:
-    """Write the checked model; returns what was given, and the size of its vocabulary."""
-    checkpoint = next((source / file.name for file in sources if file.name.endswith(".pt")), None)
+def _convert(source: Path, made: Path) -> Made:
+    """Check the copies, and write the model."""
+    checkpoint = next(source.glob("*.pt"), None)
     dims, state = read_checkpoint(checkpoint) if checkpoint else read_folder(source)
     check_whisper(dims, state)
     size = dims["n_vocab"]
@@ -70,13 +49,9 @@ def _convert(source: Path, sources: tuple[AddedFile, ...], made: Path) -> tuple[
         check_vocabulary(source, size)
         heads = heads_of(source, dims)
     write_folder(dims, state, heads or alignment_heads(dims), made)
-    return (CHECKPOINT if checkpoint else FOLDER), size
+    return Made(CHECKPOINT if checkpoint else FOLDER, _purpose(size))
 
 
 def _purpose(vocabulary: int) -> str:
     languages = vocabulary - ENGLISH_VOCABULARY + 98
     return "speech to text, " + (f"{languages} languages" if vocabulary > ENGLISH_VOCABULARY else "English only")
-
-
-def _file(path: Path) -> AddedFile:
-    return AddedFile(path.name, path.stat().st_size, sha256_of(path))

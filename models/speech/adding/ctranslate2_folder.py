@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from models.speech.adding.tables import tables
 from models.speech.whisper.tensor_file import Tensor
 
-FILES: Final = ("model.bin", "config.json", "tokenizer.json", "vocabulary.json")
-
 
 def write_folder(
     dims: Mapping[str, int], state: Mapping[str, Tensor], heads: Sequence[Sequence[int]], folder: Path
 ) -> None:
-    """Write ``FILES``. The tensors keep their precision.
+    """Write model.bin, config.json, tokenizer.json and vocabulary.json. The tensors keep their precision.
 
     Args:
         dims: As in openai-whisper's ``ModelDimensions``.

@@ -8,8 +8,9 @@ from models.errors import WeightsError
 from models.reasons import Reason
 
 LAYOUTS: Final = (
-    "A model is a checkpoint of openai-whisper (one .pt file), or a CTranslate2 folder with model.bin, config.json and "
-    "vocabulary.json or vocabulary.txt, as ct2-transformers-converter writes it with --quantization float16."
+    "A model for speech is a checkpoint of openai-whisper (one .pt file), or a CTranslate2 folder with model.bin, "
+    "config.json and vocabulary.json or vocabulary.txt, as ct2-transformers-converter writes it with --quantization "
+    "float16. A model for redaction is a folder of transformers with config.json and model.safetensors."
 )
 
 

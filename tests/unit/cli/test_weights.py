@@ -11,10 +11,14 @@ from click.testing import CliRunner
 
 import models.weights.sources
 import models.weights.store
+from models.errors import WeightsError
 from models.weights.registry import PinnedFile, Weights
 from server.cli.config import load_settings
 from server.cli.main import cli
 from server.cli.weights import _line_when_done, needed_weights
+from server.preflight import SETTINGS_CHECKS
+from server.settings import Settings
+from tests.unit.redaction.own_model.made import untrained
 from tests.unit.speech.adding.made import checkpoint
 
 CONTENT = b"not really a model"
@@ -145,3 +149,50 @@ def test_a_path_without_a_model_is_refused_with_what_can_be_added(
     assert result.exit_code == 1
     assert "[WEIGHTS_INVALID]" in result.stderr
     assert "ct2-transformers-converter" in result.stderr
+
+
+def test_a_token_classifier_is_added_with_its_labels_and_chosen_for_redaction_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
+    folder, labels, run = untrained(tmp_path), tmp_path / "labels.yaml", CliRunner()
+    unknown = run.invoke(cli, ["models", "add", "hives", "--path", str(folder)])
+    assert (unknown.exit_code, "[WEIGHTS_INVALID]" in unknown.stderr) == (1, True)
+    assert "COLONY: ID" in unknown.stderr, "a file to start from"
+    labels.write_text("COLONY: NAME\n", encoding="utf-8")
+    added = run.invoke(cli, ["models", "add", "hives", "--path", str(folder), "--labels", str(labels)])
+    assert added.exit_code == 0, added.output
+    assert "VESTIBULE_REDACTION__NER_WEIGHTS=hives" in added.stdout
+    listed = {w["name"]: w for w in json.loads(run.invoke(cli, ["models", "list", "--json"]).stdout)}
+    assert listed["hives"]["purpose"] == "personal words in text: COLONY as NAME"
+    assert run.invoke(cli, ["models", "verify"]).stdout == "hives: verified\n"
+    monkeypatch.setenv("VESTIBULE_REDACTION__NER_WEIGHTS", "hives")
+    assert "hives" in needed_weights(load_settings())
+    check_settings_alone(load_settings())
+    assert run.invoke(cli, ["models", "remove", "hives"]).exit_code == 1, "the settings choose it"
+    for variable in ("VESTIBULE_SPEECH__WEIGHTS", "VESTIBULE_SPEECH__PARTIAL_WEIGHTS"):
+        monkeypatch.setenv(variable, "hives")
+        with pytest.raises(WeightsError) as refused:
+            check_settings_alone(load_settings())
+        assert refused.value.reason == "WEIGHTS_OF_ANOTHER_KIND"
+        monkeypatch.delenv(variable)
+    for name, reason in (("whisper-base", "WEIGHTS_OF_ANOTHER_KIND"), ("nobody", "WEIGHTS_UNAVAILABLE")):
+        monkeypatch.setenv("VESTIBULE_REDACTION__NER_WEIGHTS", name)
+        with pytest.raises(WeightsError) as refused:
+            check_settings_alone(load_settings())
+        assert refused.value.reason == reason
+    monkeypatch.delenv("VESTIBULE_REDACTION__NER_WEIGHTS")
+    assert run.invoke(cli, ["models", "remove", "hives"]).stdout == "Removed hives.\n"
+
+
+def check_settings_alone(settings: Settings) -> None:
+    """The checks that `serve` and `doctor` run."""
+    for check in SETTINGS_CHECKS:
+        check(settings)
+
+
+def test_labels_are_for_a_token_classifier_alone(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "labels.yaml").touch()
+    options = ["--path", str(tmp_path), "--labels", str(tmp_path / "labels.yaml")]
+    result = CliRunner().invoke(cli, ["models", "add", "mine", *options])
+    assert (result.exit_code, "token classifier" in result.stderr) == (2, True)

@@ -29,6 +29,8 @@ def _names_of_lists(subject: str) -> set[str]:
 
 
 NO_LANGUAGE: dict[str, Collection[str]] = {
+    # names of activations
+    "adding/network.py": {"gelu", "relu", "silu", "tanh"},
     # names of views
     "explain.py": {"original", "folded", "numerals", "print", "spaced", "spoken", "transliterated"},
     # kinds of documents

@@ -254,6 +254,14 @@ def test_digits_are_unreadable_unless_the_sender_says_meter() -> None:
     assert [entity.type for entity in recognised.entities[0]] == [UNREADABLE]
 
 
+@pytest.mark.parametrize(("recognizer", "found"), [("own:hives", 2), ("phrase", 0)])
+def test_words_that_an_added_model_found_in_two_lines_are_hidden_in_both(recognizer: str, found: int) -> None:
+    lines = [line("481", 100, 50), line("5162", 100, 75)]
+    redactor = PhraseRedactor({"481 5162": "NAME"}, recognizer)
+    redacted = redact_lines(lines, rows(lines), redactor, RedactionContext(TextSource.OCR))
+    assert sum(len(entities) for entities in redacted.entities) == found
+
+
 def test_the_redactor_gets_source_and_document_type() -> None:
     redactor = PhraseRedactor({})
     redact_page(WHITE, [line("WATER METER", 100, 50)], redactor, "meter")

@@ -313,7 +313,7 @@ def test_a_folder_that_lacks_a_file_is_no_known_layout(folder: Path, cache: Path
 def test_a_full_disk_is_told_before_the_copy(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = checkpoint(tmp_path / "mine.pt")
     room = shutil._ntuple_diskusage(100, 99, 1000)
-    monkeypatch.setattr("models.speech.adding.source.shutil.disk_usage", lambda _path: room)
+    monkeypatch.setattr("models.weights.adding.shutil.disk_usage", lambda _path: room)
     assert reason(path, cache) == "WEIGHTS_NO_ROOM"
 
 

@@ -1,0 +1,1 @@
+"""Runs a token classifier that the operator added; see docs/concepts/weights.md."""

@@ -1,0 +1,1 @@
+"""Tests of a token classifier that an operator adds."""
