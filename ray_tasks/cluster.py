@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import numpy as np
@@ -14,18 +14,18 @@ import psutil
 import ray
 from ray.serve.schema import ApplicationStatusOverview
 
-from models.errors import Unavailable, VestibuleError, WorkersMismatch
+from models.errors import InvalidInput, Unavailable, WorkersMismatch
 from models.reasons import Reason
-from ray_tasks.applications import Applications, why_it_did_not_start
-from ray_tasks.deployments import DEPLOYMENTS
-from ray_tasks.engine_info import EngineFacts
-from ray_tasks.lease import leased_installations, take_lease
+from ray_tasks.applications import Application, Applications, why_it_did_not_start
+from ray_tasks.lease import leased_installations
+from ray_tasks.ownership import Ownership
 from ray_tasks.processes import check_listens, end
 from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.resources import check_fit
-from ray_tasks.serve_client import RAY_ERRORS, call, translate, workers_not_ready
-from ray_tasks.types import BUSY_HINT, ClusterConfig, Step, WorkerEnd
+from ray_tasks.serve_client import RAY_ERRORS, translate, workers_not_ready
+from ray_tasks.speech_switch import AWAY_ERRORS, SpeechSwitch
+from ray_tasks.types import BUSY_HINT, ClusterConfig, SpeechModels, Step, WorkerEnd
 from ray_tasks.worker_ends import LOOK_ERRORS, WorkerEnds
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,13 @@ CALL_S: Final = 30.0
 DESCRIBE_S: Final = 2.0
 """How long a worker may take to describe itself; shorter than the time limit of a status call."""
 JOIN_S: Final = 5.0
-STOP_S: Final = 3.0
+STOP_S: Final = 4.0
 """How long Ray may take to stop by itself. Then its processes are killed."""
 KILL_AFTER_S: Final = 0.7
+
+
+def _ignore(_: object) -> None:
+    return None
 
 
 class Cluster:
@@ -48,22 +52,26 @@ class Cluster:
 
     A local cluster belongs to this process: it listens on loopback, keeps Ray's token authentication on, and ends
     with ``stop``, or with the process. A joined cluster belongs to others: this installation's workers are deployed on
-    it, and ``stop`` deletes them. Workers of other installations are not touched.
+    it, and ``stop`` deletes them unless other servers share them. Workers of other installations are not touched.
 
     Args:
         config: Resources, queues and engines.
+        weights: Those that recognise speech at first; empty means those of ``config``.
         clock: Seconds, monotonic.
     """
 
-    def __init__(self, config: ClusterConfig, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, config: ClusterConfig, weights: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self.config = config
         self._clock = clock
         self._thread = RayThread()
         self._runtime = RayRuntime(config)
-        self._applications = Applications(config)
-        self._ends = WorkerEnds(config.installation)
-        self._lease: object | None = None
-        self._facts: dict[str, EngineFacts] = {}
+        first = replace(config, speech=replace(config.speech, weights=weights or config.speech.weights))
+        self._applications = Applications(first)
+        self._ends = WorkerEnds(config.installation, lambda: self._applications.current["speech"].name)
+        self._ownership = Ownership(config, self._applications)
+        self._switch = SpeechSwitch(
+            config, self._applications, self._ownership, check_room=self._check_room, until_up=self._until_up
+        )
         self._ready = False
         self._stopped = False
 
@@ -82,18 +90,8 @@ class Cluster:
         """Where a local cluster keeps its sockets and logs; empty for a joined one."""
         return self._runtime.folder
 
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the settings and policies that the workers must be built from."""
-        return self._applications.fingerprint
-
-    @property
-    def facts(self) -> dict[str, EngineFacts]:
-        """The workers' descriptions of themselves, by kind."""
-        return dict(self._facts)
-
-    def handle(self, kind: str) -> Any:
-        """The handle to a kind of worker.
+    def application(self, kind: str) -> Application:
+        """The application that takes the calls to a kind of worker. Ask for each call: speech may get another one.
 
         Raises:
             Unavailable: The cluster is not up yet, or is down again.
@@ -101,7 +99,17 @@ class Cluster:
         self._check_up()
         if NODE_PROCESS in self._runtime.lost():
             raise _lost()
-        return self._applications.handles[kind]
+        return self._applications.current[kind]
+
+    @property
+    def candidate(self) -> Application | None:
+        """The application of the weights that are only compared, if there are any."""
+        return self._applications.candidate
+
+    async def use_speech_models(self, models: SpeechModels, timeout_s: float) -> None:
+        """See ``Gateway``."""
+        self._check_up()
+        await self._switch.use(models, timeout_s)
 
     async def share(self, data: bytes) -> Any:
         """Put bytes into the shared memory of this node, as an array; see ``gateway.Workers``.
@@ -151,7 +159,8 @@ class Cluster:
         Raises:
             InvalidInput: The workers ask for more CPUs or GPUs than the cluster has.
             WeightsError: A worker does not find its weights.
-            WorkersMismatch: The nodes of a joined cluster run another release than this server.
+            WorkersMismatch: The nodes of a joined cluster run another release than this server, or other servers of
+                the installation use its workers with other settings.
             Unavailable: Ray, or a worker, does not come up.
         """
         began = self._clock()
@@ -166,7 +175,7 @@ class Cluster:
         done("serve")
         try:
             async with asyncio.timeout(timeout_s):
-                await self._wait_for_workers(done)
+                await self._until_up(self._applications.current.values(), done)
         except TimeoutError:
             raise self._not_up(timeout_s) from None
         await asyncio.to_thread(self._runtime.narrow_folder)
@@ -181,6 +190,7 @@ class Cluster:
             return
         failed = not self.ready
         self._stopped = True
+        self._switch.close()
         family = self.processes()
         stopping = self._thread.submit(self._stop_ray)
         done, _late = await asyncio.wait({asyncio.wrap_future(stopping)}, timeout=STOP_S)
@@ -196,17 +206,11 @@ class Cluster:
         Raises:
             Unavailable: The cluster is not up, or does not answer.
         """
-        self._check_up()
-        if self._runtime.lost():
-            raise _lost()
-        try:
-            statuses = await asyncio.to_thread(self._applications.statuses)
-        except RAY_ERRORS as exc:
-            raise translate(exc) from None
-        return statuses
+        known = await self._known()
+        return {kind: known[one.name] for kind, one in self._applications.current.items() if one.name in known}
 
     async def worker_ends(self) -> list[WorkerEnd]:
-        """Workers of this installation that ended since the last call; the first call finds none.
+        """Workers of this installation that take calls and ended since the last call; the first call finds none.
 
         Raises:
             Unavailable: The cluster is not up, or does not answer.
@@ -219,22 +223,12 @@ class Cluster:
         except LOOK_ERRORS as exc:
             raise translate(exc) from None
 
-    async def refresh_facts(self, kinds: Iterable[str], timeout_s: float = DESCRIBE_S) -> None:
-        """Ask workers to describe themselves again, because another program may have replaced them. Without an answer
-        the old description stays.
-        """
-
-        async def refresh(kind: str) -> None:
-            describe = self._applications.handles[kind].describe.remote
-            with contextlib.suppress(VestibuleError):
-                self._facts[kind] = await call(
-                    lambda _left_s: describe(), timeout_s=timeout_s, policy=self.config.retry
-                )
-
-        await asyncio.gather(*(refresh(kind) for kind in kinds))
+    async def refresh_facts(self, kinds: Iterable[str]) -> None:
+        """Ask workers to describe themselves again, because another program may have replaced them."""
+        await asyncio.gather(*(self._applications.current[kind].describe(DESCRIBE_S) for kind in kinds))
 
     def _check_up(self) -> None:
-        if self._stopped or not self._applications.handles:
+        if self._stopped or any(one.handle is None for one in self._applications.current.values()):
             raise workers_not_ready()
 
     async def _on_ray_thread(self, job: Callable[[], None]) -> None:
@@ -245,32 +239,61 @@ class Cluster:
         except RAY_ERRORS as exc:
             raise translate(exc) from None
 
-    def _deploy(self) -> None:
+    async def _check_room(self, speech: int) -> None:
+        """Check that so many speech applications fit beside the other workers.
+
+        Raises:
+            InvalidInput: WORKERS_DO_NOT_FIT.
+        """
+        try:
+            await asyncio.to_thread(self._check_fit, speech)
+        except AWAY_ERRORS as exc:
+            raise translate(exc) from None
+        except InvalidInput as error:
+            hint = "Speech workers of old and new weights run beside each other for a while, and those of a candidate "
+            raise InvalidInput(error.message, reason=error.reason, hint=hint + "as long as it is one.") from None
+
+    def _check_fit(self, speech: int) -> None:
         resources = cast(dict[str, float], ray.cluster_resources())  # type: ignore[no-untyped-call]
-        workers = (self.config.speech, self.config.vision, self.config.redaction)
-        check_fit(workers, cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
-        self._lease = take_lease(self.config.installation)
-        self._applications.deploy()
+        workers = (*(self.config.speech,) * speech, self.config.vision, self.config.redaction)
+        cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+        check_fit(workers, cpus=cpus, gpus=gpus, grows=not self._runtime.local)
+
+    def _deploy(self) -> None:
+        self._check_fit(1)
+        self._ownership.claim()
         if not self._runtime.local and (abandoned := self._applications.abandoned(leased_installations())):
             log.warning("unused_applications", extra={"values": {"applications": abandoned}})
 
-    async def _wait_for_workers(self, done: Callable[[str], None]) -> None:
-        waiting = dict.fromkeys(DEPLOYMENTS)
+    async def _known(self) -> Mapping[str, ApplicationStatusOverview]:
+        """Serve's status of all applications of the installation, by name."""
+        self._check_up()
+        if self._runtime.lost():
+            raise _lost()
+        try:
+            return await asyncio.to_thread(self._applications.known)
+        except RAY_ERRORS as exc:
+            raise translate(exc) from None
+
+    async def _until_up(self, applications: Iterable[Application], done: Callable[[str], None] = _ignore) -> None:
+        """Wait until applications run, and are built from what they are to be built from."""
+        waiting = {one.name: one for one in applications}
         while waiting:
-            statuses = await self.statuses()
-            for kind in waiting.keys() & statuses.keys():
-                if statuses[kind].status == "DEPLOY_FAILED":
-                    raise why_it_did_not_start(kind, statuses[kind])
-            running = [kind for kind in waiting if kind in statuses and statuses[kind].status == "RUNNING"]
-            await self.refresh_facts(running, CALL_S)
-            for kind in running:
-                if kind in self._facts and self._facts[kind].fingerprint == self.fingerprint:
-                    del waiting[kind]
-                    done(kind)
-            await asyncio.sleep(POLL_S)
+            known = await self._known()
+            for name in waiting.keys() & known.keys():
+                if known[name].status == "DEPLOY_FAILED":
+                    raise why_it_did_not_start(waiting[name].kind, known[name])
+            running = [one for one in waiting.values() if one.name in known and known[one.name].status == "RUNNING"]
+            await asyncio.gather(*(one.describe(CALL_S) for one in running if not one.fits))
+            for one in running:
+                if one.fits:
+                    del waiting[one.name]
+                    done(one.kind)
+            if waiting:
+                await asyncio.sleep(POLL_S)
 
     def _not_up(self, timeout_s: float) -> Unavailable:
-        if any(facts.fingerprint != self.fingerprint for facts in self._facts.values()):
+        if any(one.facts is not None and not one.fits for one in self._applications.current.values()):
             return WorkersMismatch(
                 f"After {timeout_s:g} s the workers still run with other code or settings than this server.",
                 hint="Install this release on every node of the Ray cluster, and start the cluster again.",
@@ -283,8 +306,8 @@ class Cluster:
 
     def _stop_ray(self) -> None:
         if not self._runtime.lost():
-            if self._lease is not None and not self._runtime.local:
-                self._applications.delete()
+            if not self._runtime.local:
+                self._ownership.give_up()
             self._applications.shut_down_handles()
         self._runtime.shutdown()
 
@@ -294,7 +317,3 @@ def _lost() -> Unavailable:
         "The Ray cluster of this server died.",
         reason=Reason.CLUSTER_LOST,
     )
-
-
-def _ignore(_: Step) -> None:
-    return None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ray import serve
+from ray.serve.config import AutoscalingConfig
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
@@ -35,16 +36,36 @@ HEALTH_PERIOD_S: Final = 1.0
 HEALTH_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 20.0
 """How long a replica that is being replaced may take to finish its calls."""
+DRAIN_S: Final = 660.0
+"""The same for a kind of worker whose number changes with the load. A replica that is not needed any more finishes what
+it has, and the longest call, the reading of a recording, takes up to ten minutes.
+"""
+GROW_AFTER_S: Final = 10.0
+"""How long there must be more calls than the replicas should have until one is added."""
+SHRINK_AFTER_S: Final = 300.0
+"""How long there must be fewer until one is ended. It is long, because a new one needs its models loaded."""
 
 
-def application_name(installation: str, kind: str) -> str:
-    """Name of the Serve application of a kind of worker. It is unique to the installation."""
-    return f"{APPLICATION_PREFIX}{installation}-{kind}"
+def application_name(installation: str, kind: str, identity: str = "") -> str:
+    """Name of the Serve application of a kind of worker. It is unique to the installation.
+
+    That of speech has the identity of its weights at its end. So it always means the same weights, and applications of
+    different weights run beside each other.
+    """
+    name = f"{APPLICATION_PREFIX}{installation}-{kind}"
+    return f"{name}-{identity}" if identity else name
 
 
-def handle_of(installation: str, kind: str) -> Any:
-    """A handle to the deployment of a kind of worker. The deployment need not exist yet."""
-    return DeploymentHandle(DEPLOYMENTS[kind], application_name(installation, kind))
+def kind_of(name: str, installation: str) -> str | None:
+    """Kind of worker of an application of this installation; None for the name of any other application."""
+    prefix = f"{APPLICATION_PREFIX}{installation}-"
+    kind = name.removeprefix(prefix).partition("-")[0]
+    return kind if name.startswith(prefix) and kind in DEPLOYMENTS else None
+
+
+def handle_of(name: str, kind: str) -> Any:
+    """A handle to the deployment of an application. The deployment need not exist yet."""
+    return DeploymentHandle(DEPLOYMENTS[kind], name)
 
 
 class RedactionDeployment(RedactionWorker):
@@ -72,25 +93,22 @@ class VisionDeployment(VisionWorker):
         super().__init__(config, _redaction_from_inside(config))
 
 
-def applications(config: ClusterConfig) -> dict[str, serve.RunTarget]:
-    """The three applications by kind. They have no routes, because there is no HTTP proxy."""
+def run_target(config: ClusterConfig, kind: str, name: str) -> serve.RunTarget:
+    """The application of a kind of worker under its name. It has no route, because there is no HTTP proxy."""
     workers: dict[str, tuple[Callable[..., object], WorkerConfig]] = {
         "redaction": (RedactionDeployment, config.redaction),
         "speech": (SpeechDeployment, config.speech),
         "vision": (VisionDeployment, config.vision),
     }
-    return {
-        kind: serve.RunTarget(
-            deployment(name, *workers[kind], config.retry).bind(config),
-            name=application_name(config.installation, kind),
-            route_prefix=None,
-        )
-        for kind, name in DEPLOYMENTS.items()
-    }
+    return serve.RunTarget(
+        deployment(DEPLOYMENTS[kind], *workers[kind], config.retry).bind(config),
+        name=name,
+        route_prefix=None,
+    )
 
 
 def deployment(name: str, worker: Callable[..., object], config: WorkerConfig, retry: RetryPolicy) -> Any:
-    """A Serve deployment with the resources and queue bounds that ``config`` sets.
+    """A Serve deployment with the resources, number of replicas and queue bounds that ``config`` sets.
 
     Serve starts a replica that died again without end, and takes neither ``max_restarts`` nor ``max_task_retries`` for
     it. A call whose replica died is sent again by ``serve_client``, under the same policy as here.
@@ -98,22 +116,34 @@ def deployment(name: str, worker: Callable[..., object], config: WorkerConfig, r
     return serve.deployment(
         worker,
         name=name,
-        num_replicas=config.replicas,
+        **_number(config),
         ray_actor_options={"num_cpus": config.cpus, "num_gpus": config.gpus},
         max_ongoing_requests=config.max_ongoing,
         max_queued_requests=config.max_queued,
         health_check_period_s=HEALTH_PERIOD_S,
         health_check_timeout_s=HEALTH_TIMEOUT_S,
         graceful_shutdown_wait_loop_s=0.2,
-        graceful_shutdown_timeout_s=STOP_TIMEOUT_S,
         max_constructor_retry_count=max(1, retry.retries),  # Serve takes no 0
         logging_config=LoggingConfig(log_level="INFO", enable_access_log=False),
     )
 
 
+def _number(config: WorkerConfig) -> dict[str, Any]:
+    if config.most == config.replicas:
+        return {"num_replicas": config.replicas, "graceful_shutdown_timeout_s": STOP_TIMEOUT_S}
+    scaling = AutoscalingConfig(
+        min_replicas=config.replicas,
+        max_replicas=config.most,
+        target_ongoing_requests=config.ongoing_per_replica,
+        upscale_delay_s=GROW_AFTER_S,
+        downscale_delay_s=SHRINK_AFTER_S,
+    )
+    return {"autoscaling_config": scaling, "graceful_shutdown_timeout_s": DRAIN_S}
+
+
 def _redaction_from_inside(config: ClusterConfig) -> RedactAsync:
     """A function with which another worker has texts redacted. It fails closed: if there is no answer, it raises."""
-    handle = handle_of(config.installation, "redaction")
+    handle = handle_of(application_name(config.installation, "redaction"), "redaction")
     expected = fingerprint(config)
 
     async def ask(texts: list[RawText], context: RedactionContext, timeout_s: float) -> list[Redaction]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 import models
 from models.errors import WorkersMismatch
+from models.speech.engines import DEFAULT_WEIGHTS
 from models.weights.added import added_model
 from ray_tasks.types import ClusterConfig
 from ray_tasks.worker_runtime import log
@@ -46,23 +47,51 @@ class EngineFacts:
 
 
 def fingerprint(config: ClusterConfig) -> str:
-    """Hash of everything that an installation's workers are built from. Every call carries it.
+    """Hash of everything that an installation's workers have in common. Every call carries it.
 
-    A worker with another fingerprint could redact by another policy or by older code, so it refuses the call.
+    A worker with another fingerprint could redact by another policy or by older code, so it refuses the call. The
+    weights of speech are no part of it: they may be changed while calls go on, and redaction works for all of them.
     """
     built_from = (
         code_hash(Path(models.__file__).parent, Path(__file__).parent),
         config.installation,
-        (config.speech, config.vision, config.redaction),
+        (replace(config.speech, weights="", partial_weights=""), config.vision, config.redaction),
         (config.weights_dir, config.state_key_path),
         config.image_pixels,
         config.redaction_policies,
         # A model that replaced another of its name.
-        added_model(config.speech.weights, Path(config.weights_dir)),
-        added_model(config.speech.partial_weights, Path(config.weights_dir)),
+        added_model(config.redaction.weights, Path(config.weights_dir)),
         (config.traces.endpoint, config.traces.headers),
     )
     return hashlib.sha256(repr(built_from).encode()).hexdigest()[:16]
+
+
+def speech_weights(config: ClusterConfig) -> tuple[str, str]:
+    """Names of the weights for finals, and of those for partials."""
+    weights = config.speech.weights or DEFAULT_WEIGHTS
+    return weights, config.speech.partial_weights or weights
+
+
+def speech_identity(config: ClusterConfig) -> str:
+    """Short hash of the weights that a speech worker loads. It is a part of the name of its application.
+
+    Raises:
+        WeightsError: WEIGHTS_INVALID, the record of an added model cannot be read.
+    """
+    names = speech_weights(config)
+    # A model may have replaced another of its name.
+    built_from = (names, [added_model(name, Path(config.weights_dir)) for name in names])
+    return hashlib.sha256(repr(built_from).encode()).hexdigest()[:8]
+
+
+def speech_fingerprint(config: ClusterConfig, identity: str = "") -> str:
+    """What a call to a speech worker carries: its weights, too, as another model may have got their name meanwhile.
+
+    Args:
+        config: What the worker is built from.
+        identity: Of its weights, where it is known.
+    """
+    return f"{fingerprint(config)}-{identity or speech_identity(config)}"
 
 
 @cache

@@ -17,8 +17,9 @@ from models.retry_budget import RetryBudget
 from models.text import RawText
 from models.tracing.spans import trace_argument
 from models.vision.types import RedactedPage
+from ray_tasks.applications import Application
 from ray_tasks.deployments import DEPLOYMENTS
-from ray_tasks.engine_info import MISMATCH, EngineFacts
+from ray_tasks.engine_info import MISMATCH, speech_weights
 from ray_tasks.room import Room
 from ray_tasks.serve_client import QUEUE_RETRY_AFTER_S, call
 from ray_tasks.types import (
@@ -26,12 +27,15 @@ from ray_tasks.types import (
     EngineInfo,
     RecordingResult,
     RecordingSource,
+    SpeechModels,
     SpeechStep,
     SpeechWindow,
     WorkerConfig,
 )
 
 STATUS_TIMEOUT_S: Final = 3.0
+CANDIDATE_CALLS: Final = 2
+"""Calls to a candidate that may be open: one that runs, and one that waits."""
 
 
 class Workers(Protocol):
@@ -42,18 +46,17 @@ class Workers(Protocol):
         """Resources, queues and engines."""
         ...
 
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the settings and policies that the workers must be built from. Every call carries it."""
+    def application(self, kind: str) -> Application:
+        """The application that takes calls to a kind of worker now. Raises Unavailable while there is none."""
         ...
 
     @property
-    def facts(self) -> dict[str, EngineFacts]:
-        """The workers' descriptions of themselves, by kind."""
+    def candidate(self) -> Application | None:
+        """The application of speech whose results are only compared."""
         ...
 
-    def handle(self, kind: str) -> Any:
-        """The handle to a kind of worker. Raises Unavailable while there is none."""
+    async def use_speech_models(self, models: SpeechModels, timeout_s: float) -> None:
+        """See ``ray_tasks.types.Gateway``."""
         ...
 
     async def share(self, data: bytes) -> Any:
@@ -94,7 +97,7 @@ class RayGateway:
         self._once = replace(self._policy, retries=0)
         self._sleep = sleep
         self._budgets = {kind: budget() for kind in DEPLOYMENTS}
-        self._open = dict.fromkeys(DEPLOYMENTS, 0)
+        self._candidate_budget = budget()
         # Three quarters of the shared memory: two for recordings, which stay in it for minutes, and one for the rest.
         # Ray would write what does not fit to disk, and these media are not redacted yet.
         self._bytes_left = workers.config.object_store_bytes // 4
@@ -135,22 +138,39 @@ class RayGateway:
         result: list[Redaction] = await self._call("redaction", "redact", (texts, context), size, timeout_s)
         return result
 
+    async def use_speech_models(self, models: SpeechModels, *, timeout_s: float) -> None:
+        """See ``Gateway``."""
+        await self._workers.use_speech_models(models, min(timeout_s, time_left_s()))
+
+    async def candidate_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        """See ``Gateway``. It is not made again, and its memory, of two windows at most, is none of the other calls."""
+        candidate = self._workers.candidate
+        if candidate is None:
+            raise Unavailable("No weights are compared with those in use.", reason=Reason.NO_CANDIDATE)
+        if candidate.open_calls >= CANDIDATE_CALLS:
+            raise Overloaded("The candidate has a call waiting already.", retry_after_s=QUEUE_RETRY_AFTER_S)
+        budget = self._candidate_budget
+        result: SpeechStep = await self._send(candidate, "step", (window,), timeout_s, self._once, budget)
+        return result
+
     async def engines(self) -> list[EngineInfo]:
         """State of the three kinds of worker, from Serve's controller. Only idle workers are asked to describe
         themselves.
         """
         statuses: dict[str, Any] = {}
+        applications: dict[str, Application] = {}
         detail = "It is not deployed yet."
         try:
             async with asyncio.timeout(STATUS_TIMEOUT_S):
                 statuses = await self._workers.statuses()
-                idle = [kind for kind, app in statuses.items() if running_replicas(kind, app) and not self._open[kind]]
-                await self._workers.refresh_facts(idle)
+                applications = {kind: self._workers.application(kind) for kind in statuses}
+                running = [kind for kind, app in statuses.items() if running_replicas(kind, app)]
+                await self._workers.refresh_facts(kind for kind in running if not applications[kind].open_calls)
         except Unavailable as exc:
             detail = exc.message
         except TimeoutError:
             detail = "The cluster does not answer."
-        return [self._info(kind, statuses.get(kind), detail) for kind in DEPLOYMENTS]
+        return [self._info(kind, applications.get(kind), statuses.get(kind), detail) for kind in DEPLOYMENTS]
 
     async def _call(
         self,
@@ -161,30 +181,43 @@ class RayGateway:
         timeout_s: float,
         policy: RetryPolicy | None = None,
     ) -> Any:
+        application = self._workers.application(kind)
+        with self._memory_for(size):
+            budget = self._budgets[kind]
+            return await self._send(application, method, arguments, timeout_s, policy or self._policy, budget)
+
+    async def _send(
+        self,
+        application: Application,
+        method: str,
+        arguments: tuple[object, ...],
+        timeout_s: float,
+        policy: RetryPolicy,
+        budget: RetryBudget,
+    ) -> Any:
         left_s = time_left_s()
         if left_s <= 0:
             raise DeadlineExceeded("No time is left to ask the workers.", reason=Reason.NO_TIME_LEFT)
-        remote = getattr(self._workers.handle(kind), method).remote
-        expected, budget, sent = self._workers.fingerprint, self._budgets[kind], 0
-        traced = trace_argument()
+        traced, sent = trace_argument(), 0
+        with application.calling() as handle:
+            remote = getattr(handle, method).remote
 
-        def send(replica_s: float) -> Any:
-            nonlocal sent
-            budget.count(retry=sent > 0)
-            sent += 1
-            return remote(expected, replica_s, *arguments, **traced)
+            def send(replica_s: float) -> Any:
+                nonlocal sent
+                budget.count(retry=sent > 0)
+                sent += 1
+                return remote(application.fingerprint, replica_s, *arguments, **traced)
 
-        with self._memory_for(kind, size):
             return await call(
                 send,
                 timeout_s=min(timeout_s, left_s),
-                policy=policy or self._policy,
+                policy=policy,
                 sleep=self._sleep,
                 may_repeat=lambda: budget.left > 0,
             )
 
     @contextmanager
-    def _memory_for(self, kind: str, size_bytes: int) -> Iterator[None]:
+    def _memory_for(self, size_bytes: int) -> Iterator[None]:
         """Reserve shared memory for a call while it is open.
 
         Raises:
@@ -196,20 +229,18 @@ class RayGateway:
                 retry_after_s=QUEUE_RETRY_AFTER_S,
             )
         self._bytes_left -= size_bytes
-        self._open[kind] += 1
         try:
             yield
         finally:
             self._bytes_left += size_bytes
-            self._open[kind] -= 1
 
-    def _info(self, kind: str, application: Any, detail: str) -> EngineInfo:
-        status = application and application.deployments.get(DEPLOYMENTS[kind])
-        if status is None:
+    def _info(self, kind: str, application: Application | None, overview: Any, detail: str) -> EngineInfo:
+        status = overview and overview.deployments.get(DEPLOYMENTS[kind])
+        if status is None or application is None:
             return EngineInfo(kind, healthy=False, detail=detail)
-        running = running_replicas(kind, application)
-        facts = self._workers.facts.get(kind)
-        if facts and facts.fingerprint != self._workers.fingerprint:
+        running = running_replicas(kind, overview)
+        facts = application.facts
+        if facts and not application.fits:
             return EngineInfo(kind, healthy=False, detail=MISMATCH)
         config: WorkerConfig = getattr(self._workers.config, kind)
         return EngineInfo(
@@ -219,9 +250,21 @@ class RayGateway:
             device=facts.device if facts else "",
             replicas=running,
             detail=facts.detail if facts else "It is starting.",
-            queued=max(0, self._open[kind] - running * config.max_ongoing),
-            extra={"state": status.status.value, "replicas_wanted": str(config.replicas)},
+            queued=max(0, application.open_calls - running * config.max_ongoing),
+            extra={"state": status.status.value, "replicas_wanted": _wanted(config), **self._weights(application)},
         )
+
+    def _weights(self, application: Application) -> dict[str, str]:
+        """Names of the weights that recognise speech, and of those that are compared with them."""
+        if application.kind != "speech":
+            return {}
+        weights = {"weights": speech_weights(application.config)[0]}
+        candidate = self._workers.candidate
+        return weights if candidate is None else {**weights, "candidate": speech_weights(candidate.config)[0]}
+
+
+def _wanted(config: WorkerConfig) -> str:
+    return str(config.replicas) if config.most == config.replicas else f"{config.replicas} to {config.most}"
 
 
 def running_replicas(kind: str, application: Any) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from models.errors import VestibuleError
-from ray_tasks.types import ClusterConfig, Step, WorkerEnd
+from ray_tasks.types import ClusterConfig, SpeechModels, Step, WorkerEnd
 
 _LENGTH: Final = struct.Struct("!Q")
 
@@ -22,6 +22,7 @@ class Begin:
     """The first message to the process."""
 
     config: ClusterConfig
+    models: SpeechModels
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from ray_tasks.process_messages import (
     send,
 )
 from ray_tasks.processes import end, users_of, with_descendants
-from ray_tasks.types import ClusterConfig, RecordingSource, Step, WorkerEnd
+from ray_tasks.types import ClusterConfig, RecordingSource, SpeechModels, Step, WorkerEnd
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +79,11 @@ class RayChild(Protocol):
     async def start(
         self,
         config: ClusterConfig,
+        models: SpeechModels,
         on_step: Callable[[Step], None],
         on_worker_end: Callable[[WorkerEnd], None],
     ) -> Started:
-        """Start or join Ray and deploy the workers. Raises what ``Cluster.start`` raises, or CLUSTER_LOST."""
+        """Start or join Ray, deploy the workers, then the candidate. Raises as ``Cluster.start``, or CLUSTER_LOST."""
         ...
 
     async def call(self, method: str, *arguments: Any, **options: Any) -> Any:
@@ -152,12 +153,13 @@ class RayChildProcess:
     async def start(
         self,
         config: ClusterConfig,
+        models: SpeechModels,
         on_step: Callable[[Step], None],
         on_worker_end: Callable[[WorkerEnd], None],
     ) -> Started:
         """See ``RayChild``."""
         self._on_step, self._on_worker_end = on_step, on_worker_end
-        await self._send(Begin(config))
+        await self._send(Begin(config, models))
         try:
             started: Started = await self.call("start")
         except Unavailable:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from models.errors import InternalError, VestibuleError
 from models.retry_budget import RetryBudget
 from models.tracing.spans import RemoteSpan
-from ray_tasks.cluster import Cluster
+from ray_tasks.cluster import WORKERS_S, Cluster
 from ray_tasks.gateway import RayGateway, running_replicas
 from ray_tasks.process_messages import (
     Answer,
@@ -40,7 +40,7 @@ from ray_tasks.process_messages import (
     send,
 )
 from ray_tasks.processes import end
-from ray_tasks.types import RecordingSource, Step
+from ray_tasks.types import RecordingSource, SpeechModels, Step
 
 log = logging.getLogger("ray_tasks.ray_process")
 
@@ -51,7 +51,9 @@ BEAT_S: Final = 3.0
 JOINED_ENDS_S: Final = 30.0
 """How often a joined Ray is asked which workers ended. It answers with all dead actors of all its users."""
 BUFFER_BYTES: Final = 4 * 1024 * 1024
-GATEWAY_CALLS: Final = frozenset({"speech_step", "read_recording", "read_picture", "redact", "engines"})
+GATEWAY_CALLS: Final = frozenset(
+    {"speech_step", "read_recording", "read_picture", "redact", "engines", "use_speech_models", "candidate_step"}
+)
 
 
 class RayProcess:
@@ -71,6 +73,7 @@ class RayProcess:
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: list[asyncio.Task[None]] = []
         self._cluster: Cluster | None = None
+        self._begin: Begin | None = None
         self._gateway: RayGateway | None = None
 
     async def serve(self) -> None:
@@ -81,9 +84,7 @@ class RayProcess:
         while (message := await receive(self._source)) is not None:
             match message:
                 case Begin():
-                    self._cluster = Cluster(message.config)
-                    budget = partial(RetryBudget, message.config.retry_share, message.config.retry_least)
-                    self._gateway = RayGateway(self._cluster, budget=budget)
+                    self._begin = message
                 case Call():
                     self._calls[message.id] = asyncio.create_task(self._run(message))
                     self._spawn(self._answer(message.id))
@@ -144,20 +145,35 @@ class RayProcess:
             await self._send(Answer(number, error=InternalError("A defect in the server ended the call.")))
 
     async def _start(self) -> Started:
-        assert self._cluster is not None
-        await self._cluster.start(self._step_done)
+        assert self._begin is not None
+        config, models = self._begin.config, self._begin.models
+        cluster = self._cluster = Cluster(config, models.weights)
+        self._gateway = RayGateway(cluster, budget=partial(RetryBudget, config.retry_share, config.retry_least))
+        await cluster.start(self._step_done)
         self._watching = [
-            asyncio.create_task(self._watch_processes(self._cluster)),
-            asyncio.create_task(self._watch_answers(self._cluster)),
-            asyncio.create_task(self._watch_workers(self._cluster)),
+            asyncio.create_task(self._watch_processes(cluster)),
+            asyncio.create_task(self._watch_answers(cluster)),
+            asyncio.create_task(self._watch_workers(cluster)),
         ]
-        return Started(self._cluster.dashboard_url, self._cluster.folder)
+        if models.candidate:
+            self._spawn(self._bring_up_candidate(cluster, models))
+        return Started(cluster.dashboard_url, cluster.folder)
+
+    async def _bring_up_candidate(self, cluster: Cluster, models: SpeechModels) -> None:
+        """Nobody waits for the candidate: without it the server works, too."""
+        try:
+            await cluster.use_speech_models(models, WORKERS_S)
+        except VestibuleError as error:
+            log.warning("candidate_not_up", extra={"values": {"reason": error.reason, "candidate": models.candidate}})
+        except Exception as error:  # noqa: BLE001 - a defect, which nobody would be told of: nobody waits for this task
+            told = {"error_type": type(error).__qualname__, "candidate": models.candidate}
+            log.error("candidate_not_up", extra={"values": told})
 
     async def _stop(self) -> None:
-        assert self._cluster is not None
         for task in self._watching:
             task.cancel()
-        await self._cluster.stop()
+        if self._cluster is not None:  # there is none if its weights could not be read
+            await self._cluster.stop()
 
     def _step_done(self, step: Step) -> None:
         # Ray's core installs a handler of its own, which aborts the process 3 s after SIGTERM.

@@ -24,12 +24,14 @@ class RedactionWorker:
     """Raw text to redacted text.
 
     Args:
-        config: Of the whole cluster; ``config.redaction`` has the engine, its device, threads and calls at a time.
+        config: Of the whole cluster; ``config.redaction`` has the engine, its device, threads and calls at a time, and
+            the name of a model of the operator's own.
         recorder: Takes the metrics; Ray if None.
     """
 
     def __init__(self, config: ClusterConfig, recorder: Recorder | None = None) -> None:
         # Imported here: it takes seconds, and the processes that deploy and watch this class need none of it.
+        from models.redaction.own_model.tagger import load_own_model
         from models.redaction.policy.loader import parse_policies
         from models.redaction.redactor import LocalRedactor
 
@@ -38,7 +40,10 @@ class RedactionWorker:
         classifier = build_classifier(Path(config.weights_dir), redaction.engine, device, redaction.threads)
         key = load_or_create_key(Path(config.state_key_path))
         policies = parse_policies(config.redaction_policies)
-        self._redactor = LocalRedactor(classifier, policies=policies, worker_key=key)
+        own_model = None
+        if redaction.weights:
+            own_model = load_own_model(redaction.weights, Path(config.weights_dir), redaction.threads)
+        self._redactor = LocalRedactor(classifier, policies=policies, worker_key=key, own_model=own_model)
         may_use_gpu = redaction.engine == TRANSFORMERS
         self._facts = EngineFacts(
             classifier.name,

@@ -22,7 +22,12 @@ class Booking(Protocol):
 
     @property
     def replicas(self) -> int:
-        """Processes of this kind."""
+        """Processes of this kind, or the least number of them."""
+        ...
+
+    @property
+    def most(self) -> int:
+        """The same, or the largest number of them."""
         ...
 
     @property
@@ -36,15 +41,22 @@ class Booking(Protocol):
         ...
 
 
-def check_fit(bookings: Sequence[Booking], *, cpus: float, gpus: float) -> None:
+def check_fit(bookings: Sequence[Booking], *, cpus: float, gpus: float, grows: bool = False) -> None:
     """Refuse workers that ask for more than there is. Ray would wait for them forever without a message.
+
+    Args:
+        bookings: All kinds of worker.
+        cpus: Logical CPUs that there are.
+        gpus: GPUs.
+        grows: Nodes may be added to the cluster, so only the least number of each kind has to fit now.
 
     Raises:
         InvalidInput: WORKERS_DO_NOT_FIT.
     """
+    counts = [b.replicas if grows else b.most for b in bookings]
     needs = {
-        "CPU": (sum(b.replicas * b.cpus for b in bookings), cpus),
-        "GPU": (sum(b.replicas * b.gpus for b in bookings), gpus),
+        "CPU": (sum(count * b.cpus for count, b in zip(counts, bookings, strict=True)), cpus),
+        "GPU": (sum(count * b.gpus for count, b in zip(counts, bookings, strict=True)), gpus),
     }
     for name, (asked, there) in needs.items():
         if asked > there + ROUNDING:

@@ -42,7 +42,9 @@ def redaction_context(language: str | None, window: SpeechWindow | None = None) 
     return answering(replace(context, scope=window.scope), window.asked_for, window.hints)
 
 
-def step_without_speech(window: SpeechWindow, state: PartialState, sealed_state: bytes, audio_s: float) -> SpeechStep:
+def step_without_speech(
+    window: SpeechWindow, state: PartialState, sealed_state: bytes, audio_s: float, weights: str
+) -> SpeechStep:
     """The result of a window without speech; a partial keeps the text that it showed before."""
     return SpeechStep(
         text=NO_TEXT if window.final else state.shown,
@@ -52,6 +54,7 @@ def step_without_speech(window: SpeechWindow, state: PartialState, sealed_state:
         no_speech=True,
         audio_s=audio_s,
         compute_s=0.0,
+        weights=weights,
     )
 
 

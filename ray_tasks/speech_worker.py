@@ -28,14 +28,14 @@ from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import RedactionContext, RedactionScope
 from models.speech.endpointing.chunking import Window, cut_pieces, cut_windows
 from models.speech.endpointing.sentence_end import ends_sentence
-from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
+from models.speech.engines import Device, build_engine, build_vad
 from models.speech.muting.redact_recording import RedactedRecording, Transcribe, redact_recording
 from models.speech.types import Segment, SpeechEngine, SpeechOptions, Transcript
 from models.text import RawText
 from models.tracing.attributes import AUDIO_S, COMPUTE_S
 from models.tracing.names import SpanName
 from models.tracing.spans import child_span
-from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
+from ray_tasks.engine_info import EngineFacts, on_cpu, speech_fingerprint, speech_weights
 from ray_tasks.freed_memory import give_back_freed_memory
 from ray_tasks.speech_steps import (
     NO_TEXT,
@@ -70,8 +70,7 @@ class SpeechWorker:
 
     def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync, recorder: Recorder | None = None) -> None:
         speech, cache = config.speech, Path(config.weights_dir)
-        weights = speech.weights or DEFAULT_WEIGHTS
-        partial_weights = speech.partial_weights or weights
+        weights, partial_weights = speech_weights(config)
 
         def engine(weights: str) -> SpeechEngine:
             device = cast(Device, speech.device)
@@ -83,7 +82,7 @@ class SpeechWorker:
         self._facts = EngineFacts(
             self._engine.name,
             self._engine.device,
-            fingerprint(config),
+            speech_fingerprint(config),
             on_cpu("Speech", self._engine.device, speech.device),
         )
         recorder = RayRecorder() if recorder is None else recorder
@@ -110,6 +109,7 @@ class SpeechWorker:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
         cancellation = Cancellation(left_s)
         work, metrics = (Work.FINAL, self._metrics) if window.final else (Work.PARTIAL, self._partial_metrics)
+        weights = metrics.model
         call = self._traces.call(SpanName.SPEECH_STEP, traceparent)
         with metrics.call(work), call, ErrorBoundary("speech"):
             self._facts.require(expected)
@@ -131,7 +131,7 @@ class SpeechWorker:
                 transcript = await self._transcribe(samples, options)
             except NoSpeech:
                 sealed_state = self._sealed_tail(state.tail) if window.final else window.sealed_state
-                return step_without_speech(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ)
+                return step_without_speech(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ, weights)
             metrics.recognized(work, transcript.audio_s, transcript.compute_s)
             context = redaction_context(transcript.language, window)
             step = SpeechStep(
@@ -143,6 +143,7 @@ class SpeechWorker:
                 audio_s=transcript.audio_s,
                 compute_s=transcript.compute_s,
                 language_probability=transcript.language_probability,
+                weights=weights,
             )
             if not window.final:
                 return await self._partial(step, transcript, state, context, cancellation)

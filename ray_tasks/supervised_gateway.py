@@ -19,7 +19,7 @@ from models.tracing.spans import child_span
 from models.vision.types import RedactedPage
 from ray_tasks.ray_child import RayChild
 from ray_tasks.supervisor import ClusterPhase, ClusterSupervisor
-from ray_tasks.types import EngineInfo, RecordingResult, RecordingSource, SpeechStep, SpeechWindow
+from ray_tasks.types import EngineInfo, RecordingResult, RecordingSource, SpeechModels, SpeechStep, SpeechWindow
 
 KINDS: Final = ("redaction", "speech", "vision")
 NOTICE_S: Final = 1.0
@@ -83,6 +83,19 @@ class SupervisedGateway:
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
         """See ``Gateway``."""
         result: list[Redaction] = await self._call("redact", texts, context, timeout_s=timeout_s)
+        return result
+
+    async def use_speech_models(self, models: SpeechModels, *, timeout_s: float) -> None:
+        """See ``Gateway``. A Ray that is started later begins with them."""
+        await self._call("use_speech_models", models, timeout_s=timeout_s)
+        self._cluster.speech_models = models
+
+    async def candidate_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        """See ``Gateway``. It never waits for the cluster, and is not made again."""
+        if not self._cluster.ready:
+            raise self._cluster.away()
+        child = await self._cluster.child()
+        result: SpeechStep = await child.call("candidate_step", window, timeout_s=timeout_s)
         return result
 
     async def engines(self) -> list[EngineInfo]:

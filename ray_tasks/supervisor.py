@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,21 +13,18 @@ from typing import Final, Protocol
 from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
 from models.retry import CLUSTER_POLICY, RetryPolicy
+from ray_tasks.losses import Losses
 from ray_tasks.process_messages import Started
 from ray_tasks.ray_child import Loss, RayChild, RayChildProcess, cluster_lost
-from ray_tasks.types import BUSY_HINT, ClusterConfig, Step, WorkerEnd
+from ray_tasks.types import BUSY_HINT, ClusterConfig, SpeechModels, Step, WorkerEnd
 
 log = logging.getLogger(__name__)
 
 START_LIMIT_S: Final = 300.0
 """Longest time of one start, workers included. Then its processes are ended, and the next attempt begins."""
-AT_ONCE: Final = 5
-"""So many losses within ``WINDOW_S`` are each followed by a start at once; further ones wait before it, longer and
-longer. A start takes a quarter of a minute, so a cluster that is lost as soon as it is up does not use up the machine.
-"""
-WINDOW_S: Final = 600.0
 USUAL_START_S: Final = 20.0
 """Length of a start until one was measured."""
+_OF_RAY: Final = {Reason.CLUSTER_LOST, Reason.CLUSTER_UNAVAILABLE}  # reasons of starts that fail with any weights
 
 
 class ClusterPhase(StrEnum):
@@ -85,6 +81,10 @@ class ClusterSupervisor:
         sleep: Waits between attempts.
         observe: Told of each change.
         observe_worker: Told of each worker that ended while Ray was up.
+
+    Attributes:
+        speech_models: What each start deploys. Who changes them on the running Ray sets them here, too. After a start
+            that they may have kept from working they are those of the settings again.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class ClusterSupervisor:
         self._sleep = sleep
         self._observe = observe
         self._observe_worker = observe_worker
+        self.speech_models = SpeechModels()
         self._child: RayChild | None = None
         self._started = Started("", "")
         self._up = asyncio.Event()
@@ -113,7 +114,7 @@ class ClusterSupervisor:
         self._why = self._reason = self._cause = ""
         self._attempt = self._restarts = 0
         self._lost_at = self._up_at = self._worked_s = 0.0
-        self._losses: deque[float] = deque()
+        self._losses = Losses()
         self._next_at = self._last_outage_s = 0.0
         self._start_s = USUAL_START_S
         self._on_step: Callable[[Step], None] = lambda _step: None
@@ -204,7 +205,10 @@ class ClusterSupervisor:
         self._on_step = on_step
         try:
             await self._bring_up()
-        except Unavailable as error:
+        except VestibuleError as error:
+            if self._weights_given_up(error):
+                await self.start(on_step)
+                return
             if error.reason != Reason.CLUSTER_LOST:
                 raise
             self._note_lost(Loss("start", error.message))
@@ -250,7 +254,7 @@ class ClusterSupervisor:
     async def _bring_up_again(self) -> None:
         """Try until Ray is up."""
         while True:
-            if retries := self._attempt + self._losses_too_many():
+            if retries := self._attempt + self._losses.too_many(self._clock()):
                 delay_s = self._policy.delay(retries - 1)
                 self._next_at = self._clock() + delay_s
                 self._observe(self.state)
@@ -262,14 +266,18 @@ class ClusterSupervisor:
                 await self._bring_up()
             except VestibuleError as error:
                 self._why, self._reason = error.message, error.reason
+                self._weights_given_up(error)
                 continue
             return
 
-    def _losses_too_many(self) -> int:
-        """By how much the losses of the last minutes are more than those that are followed by a start at once."""
-        while self._losses and self._losses[0] <= self._clock() - WINDOW_S:
-            self._losses.popleft()
-        return max(0, len(self._losses) - AT_ONCE)
+    def _weights_given_up(self, error: VestibuleError) -> bool:
+        """Begin with the weights of the settings if the chosen ones may be why a start failed: all else works then."""
+        chosen = self.speech_models.weights
+        if chosen in {"", self._config.speech.weights} or error.reason in _OF_RAY:
+            return False
+        log.warning("chosen_weights_given_up", extra={"values": {"weights": chosen, "reason": error.reason}})
+        self.speech_models = SpeechModels()
+        return True
 
     async def _bring_up(self) -> None:
         began = self._clock()
@@ -277,7 +285,8 @@ class ClusterSupervisor:
             async with asyncio.timeout(START_LIMIT_S):
                 launching, self._prepared = self._prepared or self._launch(), None
                 self._child = await launching
-                self._started = await self._child.start(self._config, self._on_step, self._observe_worker)
+                models = self.speech_models
+                self._started = await self._child.start(self._config, models, self._on_step, self._observe_worker)
         except TimeoutError:
             await self._end_child()
             raise Unavailable(
@@ -313,7 +322,7 @@ class ClusterSupervisor:
     def _note_lost(self, loss: Loss) -> None:
         self._worked_s = self.worked_s()
         self._lost_at = self._clock()
-        self._losses.append(self._lost_at)
+        self._losses.note(self._lost_at)
         self._phase, self._why = ClusterPhase.RESTARTING, loss.sentence
         self._reason, self._cause = Reason.CLUSTER_LOST, loss.cause
         self._up.clear()

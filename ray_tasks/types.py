@@ -1,7 +1,6 @@
 """The messages between the server and the Ray workers, and the Protocol of the gateway.
 
-No result can hold unredacted words: results consist of ``RedactedText``, sealed bytes, and values that are encrypted to
-a public key of somebody else (``models.sealed_values``).
+No result can hold unredacted words: it has ``RedactedText``, sealed bytes, and ``models.sealed_values``.
 """
 
 from __future__ import annotations
@@ -30,9 +29,16 @@ BUSY_HINT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """The configuration of one kind of worker, picklable. ``server.cluster_config`` builds it from the settings."""
+    """The configuration of one kind of worker, picklable. ``server.cluster_config`` builds it from the settings.
+
+    Attributes:
+        replicas: Their number, or the least one where Serve chooses it, up to ``most_replicas``.
+        ongoing_per_replica: Calls for each replica, running or waiting, that Serve aims at when it chooses.
+    """
 
     replicas: int = 1
+    most_replicas: int = 0
+    ongoing_per_replica: float = 2.0
     cpus: float = 0.3
     gpus: float = 0.0
     threads: int = 2
@@ -43,6 +49,11 @@ class WorkerConfig:
     weights: str = ""
     partial_weights: str = ""
     device: str = "auto"
+
+    @property
+    def most(self) -> int:
+        """The number of replicas, or the largest one where Serve chooses it."""
+        return max(self.replicas, self.most_replicas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class ClusterConfig:
         weights_dir: Folder of the verified weights; the same path on every node.
         state_key_path: Where workers keep the key of the sealed state.
         installation: Id of the installation that owns the applications; a part of their names.
+        shared: Whether several servers of the installation may use its applications on a joined cluster.
         state_dir: Where a local cluster keeps its token, sockets and logs.
         allow_no_token: Whether a cluster may be joined that asks for no token.
         metrics_port: Where a local cluster exports metrics, on loopback and without a token; 0 turns that off.
@@ -85,6 +97,7 @@ class ClusterConfig:
     installation: str
     state_dir: str
     address: str = ""
+    shared: bool = False
     allow_no_token: bool = False
     dashboard: bool = True
     dashboard_port: int = 8265
@@ -150,6 +163,7 @@ class SpeechStep:
         held_back: For a partial, what was recognised after its text.
         words: For a final, where they were asked for; times in seconds from the start of the window.
         sealed: For a final, the values that the scope asks for.
+        weights: Of the model that heard it.
     """
 
     text: RedactedText
@@ -164,6 +178,7 @@ class SpeechStep:
     held_back: HeldBack = NOTHING_HELD_BACK
     words: tuple[RedactedWord, ...] = ()
     sealed: tuple[SealedValue, ...] = ()
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +248,19 @@ class WorkerEnd:
     end_time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SpeechModels:
+    """Which weights recognise speech.
+
+    Attributes:
+        weights: For finals and recordings; empty means those of the settings.
+        candidate: Weights that get a share of the finals as well, only to compare; empty means none.
+    """
+
+    weights: str = ""
+    candidate: str = ""
+
+
 class Gateway(Protocol):
     """The only interface to the workers. Every method takes a timeout in seconds.
 
@@ -276,4 +304,27 @@ class Gateway(Protocol):
 
     async def engines(self) -> list[EngineInfo]:
         """State of the three kinds of worker, without calling into a busy one."""
+        ...
+
+    async def use_speech_models(self, models: SpeechModels, *, timeout_s: float) -> None:
+        """Have speech recognised by these weights from now on. Returns when the workers of both take calls.
+
+        Calls go to the old workers until the new ones are up, so none fails. Old workers end when their calls have.
+        Idempotent. After an error everything is as before. A candidate that stays one is not waited for: it may be ill.
+
+        Raises:
+            WeightsError: Weights are not in the cache, or invalid.
+            InvalidInput: They do not fit the machine.
+            Unavailable: The workers did not come up.
+            DeadlineExceeded: It took too long.
+        """
+        ...
+
+    async def candidate_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        """Recognise and redact one window by the candidate. It never takes room from ``speech_step``.
+
+        Raises, besides what ``speech_step`` raises:
+            Unavailable: NO_CANDIDATE, there is none.
+            Overloaded: The candidate has a call waiting already.
+        """
         ...

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ray._private.state import state
 from ray.serve._private.common import REPLICA_ID_FULL_ID_STR_PREFIX
 
-from ray_tasks.deployments import DEPLOYMENTS, application_name
+from ray_tasks.deployments import kind_of
 from ray_tasks.serve_client import RAY_ERRORS
 from ray_tasks.types import WorkerEnd, WorkerEndReason
 
@@ -41,13 +41,19 @@ class WorkerEnds:
 
     Args:
         installation: Id of the installation.
+        speech: Name of the application that recognises speech now. Workers of a candidate, and of weights that are not
+            used any more, have others: what becomes of them is no fault of those that take calls.
         read: The table.
     """
 
-    def __init__(self, installation: str, read: Callable[[], Mapping[str, Mapping[str, Any]]] = dead_actors) -> None:
-        self._kinds = {
-            f"{REPLICA_ID_FULL_ID_STR_PREFIX}{application_name(installation, kind)}#": kind for kind in DEPLOYMENTS
-        }
+    def __init__(
+        self,
+        installation: str,
+        speech: Callable[[], str],
+        read: Callable[[], Mapping[str, Mapping[str, Any]]] = dead_actors,
+    ) -> None:
+        self._installation = installation
+        self._speech = speech
         self._read = read
         self._seen: set[str] | None = None
 
@@ -59,8 +65,10 @@ class WorkerEnds:
         return [end for row in new if (end := self._end(row)) is not None]
 
     def _end(self, row: Mapping[str, Any]) -> WorkerEnd | None:
-        kind = next((kind for prefix, kind in self._kinds.items() if row["Name"].startswith(prefix)), None)
-        if kind is None:
+        prefix, replica = REPLICA_ID_FULL_ID_STR_PREFIX, row["Name"].partition("#")[0]
+        application = replica.removeprefix(prefix)
+        kind = kind_of(application, self._installation)
+        if kind is None or not replica.startswith(prefix) or (kind == "speech" and application != self._speech()):
             return None
         return WorkerEnd(
             kind, _reason(row["DeathCause"]), row["Pid"], datetime.fromtimestamp(row["EndTime"] / 1000, UTC)

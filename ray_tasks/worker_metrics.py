@@ -123,11 +123,15 @@ class CallMetrics:
         model: Name of its weights.
         recorder: Takes the values; Ray if None.
         clock: Seconds, monotonic.
+
+    Attributes:
+        model: The same.
     """
 
     def __init__(
         self, engine: str, model: str, recorder: Recorder | None = None, clock: Callable[[], float] = time.perf_counter
     ) -> None:
+        self.model = model
         self._tags = {"engine": engine, "model": model}
         self._recorder = recorder or RayRecorder()
         self._clock = clock

@@ -13,7 +13,6 @@ import psutil
 import pytest
 
 from ray_tasks.cluster import Cluster
-from ray_tasks.deployments import application_name
 from ray_tasks.gateway import RayGateway
 from ray_tasks.processes import lives
 from ray_tasks.types import ClusterConfig, EngineInfo, WorkerConfig
@@ -75,7 +74,7 @@ def truth(name: str) -> dict[str, Any]:
 
 def replicas(cluster: Cluster, kind: str) -> list[psutil.Process]:
     """The processes of all replicas of a kind."""
-    title = f"ray::ServeReplica:{application_name(cluster.config.installation, kind)}:"
+    title = f"ray::ServeReplica:{cluster.application(kind).name}:"
     return [p for p in cluster.processes() if lives(p) and "".join(p.cmdline()).startswith(title)]
 
 

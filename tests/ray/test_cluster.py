@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from ray import serve
+from ray.serve._private.common import ReplicaState
 from ray.serve.handle import DeploymentHandle
 
 from models.child_python import import_path
 from models.errors import DeadlineExceeded, InternalError, WorkerLost
 from models.retry import RetryPolicy
+from ray_tasks import deployments
 from ray_tasks.auth_token import require_token
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import deployment
@@ -38,6 +40,11 @@ def run_probe(name: str, **resources: Any) -> Any:
     target = serve.RunTarget(deployment("Probe", Probe, config, ONCE).bind(), name=name, route_prefix=None)
     serve.run_many([target], wait_for_applications_running=False)
     return DeploymentHandle("Probe", name)
+
+
+def running(name: str) -> int:
+    """Replicas of a probe that take calls."""
+    return serve.status().applications[name].deployments["Probe"].replica_states.get(ReplicaState.RUNNING, 0)
 
 
 def states(*names: str) -> list[str]:
@@ -94,6 +101,34 @@ async def test_fractions_of_a_gpu_are_scheduled(bare: Cluster) -> None:
     await eventually(lambda: states(waits) == ["RUNNING"], STARTS_S)
     for name in (*others, waits):
         serve.delete(name)
+
+
+async def test_replicas_grow_with_the_calls_and_shrink_again_without_ending_one(
+    bare: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("GROW_AFTER_S", 1.0), ("SHRINK_AFTER_S", 1.0), ("STOP_TIMEOUT_S", 0.1)):
+        monkeypatch.setattr(deployments, name, seconds)
+    handle = run_probe("grows", most_replicas=3, ongoing_per_replica=2.0, max_ongoing=4)
+    await eventually(lambda: states("grows") == ["RUNNING"], STARTS_S)
+    assert running("grows") == 1
+    waiting = [
+        asyncio.create_task(call(lambda _left_s: handle.wait.remote(), timeout_s=STARTS_S, policy=ONCE))
+        for _ in range(8)
+    ]
+    await eventually(lambda: running("grows") == 3, STARTS_S)
+    assert states("grows") == ["RUNNING"]
+    # The first replica took as many as it may hold, so the last call is on another one.
+    kept, others = (waiting[0], waiting[-1]), waiting[1:-1]
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await eventually(lambda: running("grows") == 1, STARTS_S)
+    await asyncio.sleep(3.0)
+    assert not any(each.done() for each in kept), "a replica that is not needed any more finishes its calls"
+    for each in kept:
+        each.cancel()
+    await asyncio.gather(*kept, return_exceptions=True)
+    serve.delete("grows")
 
 
 async def reaches(count: int, counter: Any) -> None:

@@ -27,7 +27,7 @@ from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText
 from ray_tasks.applications import Applications
 from ray_tasks.cluster import Cluster
-from ray_tasks.deployments import APPLICATION_PREFIX, DEPLOYMENTS, application_name, applications
+from ray_tasks.deployments import APPLICATION_PREFIX, DEPLOYMENTS, kind_of, run_target
 from ray_tasks.gateway import RayGateway
 from ray_tasks.lease import leased_installations
 from ray_tasks.types import SpeechWindow
@@ -155,7 +155,7 @@ async def test_the_dashboard_shows_the_workers_only_with_the_token(cluster: Clus
     token = (await printed.communicate())[0].decode().strip()
     assert token == token_file.read_text(encoding="ascii")
     shown = await asyncio.to_thread(applications_on_dashboard, cluster, Authorization=f"Bearer {token}")
-    ours = {kind: shown[application_name(cluster.config.installation, kind)] for kind in DEPLOYMENTS}
+    ours = {kind: shown[cluster.application(kind).name] for kind in DEPLOYMENTS}
     assert {kind: app["status"] for kind, app in ours.items()} == dict.fromkeys(DEPLOYMENTS, "RUNNING")
     for kind, app in ours.items():
         [running] = app["deployments"][DEPLOYMENTS[kind]]["replicas"]
@@ -202,7 +202,8 @@ async def test_a_picture_follows_the_policy(gateway: RayGateway) -> None:
 
 async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGateway, cluster: Cluster) -> None:
     weaker = replace(cluster.config, redaction_policies=KEEPS_NAMES)
-    serve.run_many([applications(weaker)["redaction"]], wait_for_applications_running=True)
+    name = cluster.application("redaction").name
+    serve.run_many([run_target(weaker, "redaction", name)], wait_for_applications_running=True)
     try:
         with pytest.raises(WorkersMismatch):
             await redacted(gateway)
@@ -210,8 +211,8 @@ async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGatewa
             await spoken(gateway)
         assert {info.kind: info.healthy for info in await gateway.engines()}["redaction"] is False
     finally:
-        await asyncio.to_thread(Applications(cluster.config).deploy)
-        name = application_name(cluster.config.installation, "redaction")
+        ours = Applications(cluster.config)
+        await asyncio.to_thread(ours.deploy, ours.current.values(), in_use=False)
         await eventually(lambda: serve.status().applications[name].status == "RUNNING", 60)
     assert await redacted(gateway) == HIDDEN
     await healthy_engines(gateway)
@@ -239,8 +240,7 @@ async def test_a_second_installation_does_not_affect_the_first(
         other.kill()
         _out, logged = await other.communicate()
     assert "unused_applications" not in logged.decode()
-    left_behind = sorted(application_name(OTHER, kind) for kind in DEPLOYMENTS)
-    await eventually(lambda: abandoned(cluster) == left_behind)
+    await eventually(lambda: [kind_of(name, OTHER) for name in abandoned(cluster)] == sorted(DEPLOYMENTS))
     # What it left behind is replaced by the next start, and taken away by the stop after it.
     again, shown = await second_server(cluster, tmp_path, "")
     assert shown == HIDDEN

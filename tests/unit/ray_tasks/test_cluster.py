@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from models.errors import Unavailable, VestibuleError
+from models.errors import InvalidInput, Unavailable, VestibuleError
 from ray_tasks import cluster as cluster_module
+from ray_tasks.applications import Applications
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import application_name
 from ray_tasks.engine_info import EngineFacts
@@ -35,29 +36,36 @@ class Described:
         return None
 
 
-class ScriptedApplications:
+class ScriptedApplications(Applications):
     """Applications whose status and fingerprint a test sets."""
 
-    def __init__(self, fingerprint: str) -> None:
-        self.fingerprint = fingerprint
-        self.built_from = dict.fromkeys(("redaction", "speech", "vision"), fingerprint)
-        self.status = dict.fromkeys(self.built_from, "RUNNING")
-        self.handles = {kind: self._handle(kind) for kind in self.built_from}
+    def __init__(self) -> None:
+        super().__init__(CONFIG)
+        self.built_from = {kind: application.fingerprint for kind, application in self.current.items()}
+        self.status = dict.fromkeys(self.current, "RUNNING")
+        for kind, application in self.current.items():
+            application.handle = self._handle(kind)
 
     def _handle(self, kind: str) -> Any:
         return SimpleNamespace(describe=SimpleNamespace(remote=lambda: Described(self.built_from[kind])))
 
-    def statuses(self) -> dict[str, Any]:
-        return {kind: SimpleNamespace(status=status, deployments={}) for kind, status in self.status.items()}
+    def known(self) -> dict[str, Any]:
+        return {
+            self.current[kind].name: SimpleNamespace(status=status, deployments={})
+            for kind, status in self.status.items()
+        }
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setattr(cluster_module, "POLL_S", 0.001)
     cluster = Cluster(CONFIG)
-    scripted: Any = ScriptedApplications(cluster.fingerprint)
-    monkeypatch.setattr(cluster, "_applications", scripted)
+    monkeypatch.setattr(cluster, "_applications", ScriptedApplications())
     return cluster
+
+
+async def until_up(cluster: Cluster, done: Callable[[str], None] = lambda _: None) -> None:
+    await cluster._until_up(cluster._applications.current.values(), done)
 
 
 async def test_the_start_waits_until_old_workers_are_replaced(cluster: Cluster) -> None:
@@ -71,11 +79,11 @@ async def test_the_start_waits_until_old_workers_are_replaced(cluster: Cluster) 
         if len(done) == 2:
             two.set()
 
-    waiting = asyncio.create_task(cluster._wait_for_workers(on_done))
+    waiting = asyncio.create_task(until_up(cluster, on_done))
     await asyncio.wait_for(two.wait(), 10)
     assert not waiting.done()
     assert sorted(done) == ["speech", "vision"]
-    scripted.built_from["redaction"] = cluster.fingerprint
+    scripted.built_from["redaction"] = scripted.current["redaction"].fingerprint
     await asyncio.wait_for(waiting, 10)
     assert done[2:] == ["redaction"]
 
@@ -99,18 +107,49 @@ async def test_a_start_that_takes_too_long_names_another_release_as_the_cause(
 
 
 async def test_workers_replaced_after_the_start_are_noticed(cluster: Cluster) -> None:
-    await cluster._wait_for_workers(lambda _: None)
+    await until_up(cluster)
     scripted: Any = cluster._applications
     scripted.built_from["speech"] = "weaker"
     await cluster.refresh_facts(["speech"])
-    assert cluster.facts["speech"].fingerprint == "weaker"
+    assert not cluster.application("speech").fits
+    assert cluster.application("vision").fits
 
 
 async def test_a_worker_that_fails_to_start_fails_the_server_start(cluster: Cluster) -> None:
     scripted: Any = cluster._applications
     scripted.status["vision"] = "DEPLOY_FAILED"
     with pytest.raises(Unavailable, match="vision worker did not start"):
-        await asyncio.wait_for(cluster._wait_for_workers(lambda _: None), 10)
+        await asyncio.wait_for(until_up(cluster), 10)
+
+
+@pytest.mark.parametrize(("speech", "fits"), [(1, True), (3, True), (4, False)])
+async def test_weights_that_do_not_fit_beside_those_in_use_are_refused(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, speech: int, fits: bool
+) -> None:
+    """The machine with two cores has room for a candidate while weights are changed."""
+    monkeypatch.setattr(cluster_module, "ray", SimpleNamespace(cluster_resources=lambda: {"CPU": 1.6}))
+    if fits:
+        await cluster._check_room(speech)
+        return
+    with pytest.raises(InvalidInput) as refused:
+        await cluster._check_room(speech)
+    assert refused.value.reason == "WORKERS_DO_NOT_FIT"
+    assert "beside each other" in refused.value.hint
+
+
+@pytest.mark.parametrize("error", [RuntimeError("The GCS is away."), ValueError("The GCS is away.")])
+async def test_what_ray_cannot_tell_during_a_change_of_weights_is_an_error_of_ours(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def away() -> None:
+        raise error
+
+    monkeypatch.setattr(cluster_module, "ray", SimpleNamespace(cluster_resources=away))
+    with pytest.raises(VestibuleError):
+        await cluster._check_room(1)
+    monkeypatch.setattr(cluster._switch._applications, "known", away)
+    with pytest.raises(VestibuleError):
+        await cluster._switch._gone(())
 
 
 @pytest.mark.parametrize(
@@ -118,7 +157,7 @@ async def test_a_worker_that_fails_to_start_fails_the_server_start(cluster: Clus
 )
 async def test_a_dead_actor_of_a_form_that_is_not_known_does_not_end_the_looks(cluster: Cluster, row: Any) -> None:
     table: dict[str, Any] = {}
-    cluster._ends = WorkerEnds(CONFIG.installation, lambda: dict(table))
+    cluster._ends = WorkerEnds(CONFIG.installation, lambda: "", lambda: dict(table))
     assert await cluster.worker_ends() == []
     table["a"] = row
     with pytest.raises(VestibuleError):

@@ -14,9 +14,11 @@ from models.errors import InternalError, Overloaded, Unavailable
 from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.text import RawText
+from ray_tasks.applications import Application
+from ray_tasks.deployments import DEPLOYMENTS
 from ray_tasks.engine_info import MISMATCH, EngineFacts
 from ray_tasks.gateway import RayGateway, running_replicas
-from ray_tasks.types import ClusterConfig, RecordingSource, SpeechWindow, WorkerConfig
+from ray_tasks.types import ClusterConfig, RecordingSource, SpeechModels, SpeechWindow, WorkerConfig
 from tests.eventually import eventually
 from tests.fakes.gateway import recording_source
 
@@ -51,34 +53,52 @@ class ScriptedWorkers:
     """Workers whose answer is the arguments of the call."""
 
     config = CONFIG
-    fingerprint = "expected"
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.asked: list[tuple[str, str, tuple[object, ...]]] = []
         self.left_s: list[float] = []
         self.up = True
-        self.facts = {"speech": EngineFacts("ctranslate2", "cpu", "expected", "No GPU.")}
+        self.applications = {kind: self._application(CONFIG, kind) for kind in DEPLOYMENTS}
+        fingerprint = self.applications["speech"].fingerprint
+        self.applications["speech"].facts = EngineFacts("ctranslate2", "cpu", fingerprint, "No GPU.")
+        self.candidate: Application | None = None
+        self.used: list[tuple[SpeechModels, float]] = []
         self.known: dict[str, Any] = {}
         self.described: dict[str, EngineFacts] = {}
         self.refreshed: list[str] = []
         self.shared: list[bytes] = []
 
-    def handle(self, kind: str) -> Any:
+    def application(self, kind: str) -> Application:
         if not self.up:
             raise Unavailable("The workers are not running.", reason=Reason.WORKERS_NOT_READY)
+        return self.applications[kind]
+
+    async def use_speech_models(self, models: SpeechModels, timeout_s: float) -> None:
+        self.used.append((models, timeout_s))
+
+    def will_compare(self, weights: str) -> Application:
+        config = replace(CONFIG, speech=replace(CONFIG.speech, weights=weights))
+        self.candidate = self._application(config, "speech", "candidate")
+        return self.candidate
+
+    def _application(self, config: ClusterConfig, kind: str, asked: str = "") -> Application:
+        application = Application(config, kind)
 
         def method(name: str) -> Any:
             def remote(*arguments: object) -> Answer:
                 expected, left_s, *others = arguments
                 assert isinstance(left_s, float)
                 self.left_s.append(left_s)
-                self.asked.append((kind, name, (expected, *others)))
+                assert expected == application.fingerprint
+                self.asked.append((asked or kind, name, tuple(others)))
                 return Answer(self.ready, arguments)
 
             return SimpleNamespace(remote=remote)
 
-        return SimpleNamespace(**{name: method(name) for name in ("step", "recording", "picture", "redact")})
+        methods = {name: method(name) for name in ("step", "recording", "picture", "redact")}
+        application.handle = SimpleNamespace(**methods)
+        return application
 
     async def share(self, data: bytes) -> Any:
         self.shared.append(data)
@@ -88,7 +108,7 @@ class ScriptedWorkers:
         self.refreshed = sorted(kinds)
         for kind, described in self.described.items():
             if kind in self.refreshed:
-                self.facts[kind] = described
+                self.applications[kind].facts = described
 
     async def statuses(self) -> dict[str, Any]:
         if not self.up:
@@ -117,10 +137,10 @@ async def test_each_call_goes_to_its_worker_with_the_expected_fingerprint(worker
     await gateway.read_picture(b"picture", document_type="meter", timeout_s=1, scope=scope)
     await gateway.redact(texts, context, timeout_s=1)
     assert workers.asked == [
-        ("speech", "step", ("expected", window)),
-        ("speech", "recording", ("expected", "en", NO_SCOPE, False, "reference 1", "reference 2")),
-        ("vision", "picture", ("expected", b"picture", "meter", scope)),
-        ("redaction", "redact", ("expected", texts, context)),
+        ("speech", "step", (window,)),
+        ("speech", "recording", ("en", NO_SCOPE, False, "reference 1", "reference 2")),
+        ("vision", "picture", (b"picture", "meter", scope)),
+        ("redaction", "redact", (texts, context)),
     ]
     assert workers.shared == [b"so", b"und"]
     assert all(0.5 < left_s < 1.0 for left_s in workers.left_s), "the worker ends before the caller gives up"
@@ -230,7 +250,59 @@ async def test_an_application_without_its_deployment_runs_nothing(workers: Scrip
 
 async def test_workers_replaced_by_another_server_are_unhealthy(workers: ScriptedWorkers) -> None:
     workers.known = {"speech": application("Speech", RUNNING=1)}
-    workers.described["speech"] = replace(workers.facts["speech"], fingerprint="another")
+    workers.described["speech"] = EngineFacts("ctranslate2", "cpu", "another")
     speech = (await RayGateway(workers).engines())[1]
     assert (speech.healthy, speech.detail) == (False, MISMATCH)
     assert workers.refreshed == ["speech"]
+
+
+async def test_a_candidate_has_one_call_that_runs_and_one_that_waits(workers: ScriptedWorkers) -> None:
+    gateway, window = RayGateway(workers), SpeechWindow(b"1234", final=True)
+    with pytest.raises(Unavailable) as none:
+        await gateway.candidate_step(window, timeout_s=1)
+    assert none.value.reason == "NO_CANDIDATE"
+    candidate = workers.will_compare("whisper-tiny.en")
+    asking = [asyncio.create_task(gateway.candidate_step(window, timeout_s=5)) for _ in range(2)]
+    await eventually(lambda: candidate.open_calls == 2)
+    with pytest.raises(Overloaded):
+        await gateway.candidate_step(window, timeout_s=5)
+    workers.ready.set()
+    await asyncio.gather(*asking)
+    assert workers.asked == [("candidate", "step", (window,))] * 2
+    await gateway.candidate_step(window, timeout_s=5)
+
+
+async def test_a_candidate_takes_nothing_of_the_calls_to_speech(workers: ScriptedWorkers) -> None:
+    workers.will_compare("whisper-tiny.en")
+    workers.known = {"speech": application("Speech", RUNNING=1)}
+    gateway, large = RayGateway(workers), SpeechWindow(bytes(1_000), final=True)
+    calls = [asyncio.create_task(gateway.candidate_step(large, timeout_s=5)) for _ in range(2)]
+    await eventually(lambda: len(workers.asked) == 2)
+    calls.append(asyncio.create_task(gateway.speech_step(large, timeout_s=5)))
+    await eventually(lambda: len(workers.asked) == 3)
+    speech = (await gateway.engines())[1]
+    assert speech.queued == 0
+    assert (speech.extra["weights"], speech.extra["candidate"]) == ("whisper-base", "whisper-tiny.en")
+    workers.ready.set()
+    await asyncio.gather(*calls)
+    workers.candidate = None
+    assert "candidate" not in (await gateway.engines())[1].extra
+
+
+async def test_calls_to_workers_of_old_weights_are_no_queue_of_the_new_ones(workers: ScriptedWorkers) -> None:
+    workers.known = {"speech": application("Speech", RUNNING=1)}
+    gateway, old = RayGateway(workers), workers.applications["speech"]
+    reading = [asyncio.create_task(gateway.speech_step(SpeechWindow(b"", final=True), timeout_s=5)) for _ in range(3)]
+    await eventually(lambda: old.open_calls == 3)
+    workers.applications["speech"] = workers.will_compare("whisper-tiny.en")
+    assert (await gateway.engines())[1].queued == 0
+    assert workers.refreshed == ["speech"], "the new ones are idle"
+    workers.ready.set()
+    await asyncio.gather(*reading)
+    assert old.open_calls == 0
+
+
+async def test_weights_are_changed_within_the_time_of_the_caller(workers: ScriptedWorkers) -> None:
+    models = SpeechModels("whisper-tiny.en")
+    await RayGateway(workers).use_speech_models(models, timeout_s=60.0)
+    assert workers.used == [(models, 60.0)]

@@ -21,9 +21,10 @@ from ray_tasks.error_output import ErrorOutput, start_failure
 from ray_tasks.process_messages import Answer, Begin, Logged, Started, receive, send
 from ray_tasks.processes import lives
 from ray_tasks.ray_child import RayChildProcess
-from ray_tasks.types import ClusterConfig, WorkerConfig
+from ray_tasks.types import ClusterConfig, SpeechModels, WorkerConfig
 
 CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab", "state")
+MODELS = SpeechModels("whisper-base", "whisper-tiny.en")
 PARENT_OF_ONE = """
 import subprocess, sys
 sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -103,7 +104,7 @@ async def test_a_process_that_ends_at_its_start_says_why(
         monkeypatch.setenv(name, value)
     child = await RayChildProcess.launch()
     with pytest.raises(Unavailable) as failed:
-        await child.start(CONFIG, lambda _step: None, lambda _end: None)
+        await child.start(CONFIG, MODELS, lambda _step: None, lambda _end: None)
     await child.kill()
     assert failed.value.reason == "CLUSTER_LOST", "it is started again"
     assert failed.value.message == (
@@ -130,8 +131,8 @@ async def test_what_it_writes_once_it_serves_is_not_kept() -> None:
 
 async def test_what_the_process_writes_after_its_start_is_not_kept(waiting: Waiting) -> None:
     source, sink = await asyncio.open_connection(sock=waiting.theirs)
-    starting = asyncio.create_task(waiting.child.start(CONFIG, lambda _step: None, lambda _end: None))
-    assert await receive(source) == Begin(CONFIG)
+    starting = asyncio.create_task(waiting.child.start(CONFIG, MODELS, lambda _step: None, lambda _end: None))
+    assert await receive(source) == Begin(CONFIG, MODELS)
     start = await receive(source)
     waiting.error_output.sendall(b"a warning of the start\n")
     await send(sink, Answer(start.id, Started("", "")))

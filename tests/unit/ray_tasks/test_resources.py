@@ -26,6 +26,15 @@ def test_workers_that_do_not_fit_are_refused(cpus: float, gpus: float, scarce: s
     assert caught.value.reason == "WORKERS_DO_NOT_FIT"
 
 
+def test_the_largest_number_of_workers_must_fit_where_no_node_can_be_added() -> None:
+    grows = (WorkerConfig(cpus=0.5, most_replicas=4), WorkerConfig(cpus=0.5, replicas=2, most_replicas=1))
+    check_fit(grows, cpus=3.0, gpus=0.0)
+    check_fit(grows, cpus=1.5, gpus=0.0, grows=True)
+    for cpus, more_nodes in ((2.9, False), (1.4, True)):
+        with pytest.raises(InvalidInput, match="CPUs"):
+            check_fit(grows, cpus=cpus, gpus=0.0, grows=more_nodes)
+
+
 @pytest.mark.parametrize(
     ("devices", "count"),
     [

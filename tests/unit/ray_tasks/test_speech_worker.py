@@ -22,7 +22,7 @@ from models.sealed_values import Binding, SealRequest, SealTarget, open_value
 from models.speech.types import SpeechOptions, Transcript
 from models.text import RawText, Recognition, RecognizedWord
 from ray_tasks import speech_worker
-from ray_tasks.engine_info import fingerprint
+from ray_tasks.engine_info import speech_fingerprint
 from ray_tasks.types import ClusterConfig, SpeechStep, SpeechWindow, WorkerConfig
 from ray_tasks.worker_metrics import Recorder, WorkerMetric
 from tests.fakes.classifier import WordListClassifier
@@ -83,7 +83,7 @@ class WorkerHarness:
             "0123456789ab",
             str(folder),
         )
-        self.fingerprint = fingerprint(config)
+        self.fingerprint = speech_fingerprint(config)
         self.worker = speech_worker.SpeechWorker(config, ask, recorder)
         self.sealed_state = b""
 
@@ -163,7 +163,9 @@ async def test_noise_between_two_parts_of_a_number_does_not_separate_them(
     await harness.step()
     silent = await harness.step()
     assert (silent.no_speech, silent.text.value, harness.kept()) == (True, "", "my number is")
-    assert (await harness.step()).text.value == "[REDACTED_PHONE]"
+    spoken = await harness.step()
+    assert spoken.text.value == "[REDACTED_PHONE]"
+    assert silent.weights == spoken.weights != "", "that a model heard nothing is compared, too"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ async def test_partials_may_have_weights_of_their_own(tmp_path: Path, monkeypatc
     recorded = Recorded()
     harness = WorkerHarness(tmp_path, ["The gate is open.", "It is."], monkeypatch, recorded, speech)
     for final in (False, True, False, True):
-        await harness.step(final=final)
+        assert (await harness.step(final=final)).weights == ("large" if final else "small")
     used = {name: [options.quick for options in engine.options] for name, engine in harness.engines.items()}
     assert used == {"small": [True, True], "large": [False, False]}
     assert recorded.models == {("partial", "small"), ("final", "large")}

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from models.errors import BrokenMedia, Unavailable, WorkerLost
+from models.errors import BrokenMedia, Unavailable, WeightsError, WorkerLost
 from models.reasons import Reason
 from models.redaction.types import RedactionContext
 from models.text import RawText
 from ray_tasks import supervised_gateway
 from ray_tasks.supervised_gateway import SupervisedGateway
+from ray_tasks.types import SpeechModels, SpeechWindow
 from tests.eventually import eventually
 from tests.fakes.gateway import page
 from tests.unit.ray_tasks.test_supervisor import NOT_THERE, Supervised
@@ -142,6 +143,38 @@ async def test_a_call_that_waits_in_vain_says_why_and_when_to_try_again(
     assert late.value.reason == "CLUSTER_LOST"
     assert late.value.retry_after_s is not None
     assert [info.healthy for info in await gateway.engines()] == [False] * 3
+
+
+async def test_weights_that_came_up_are_those_of_the_next_start_and_others_are_not(
+    supervised: Supervised, gateway: SupervisedGateway
+) -> None:
+    models = SpeechModels("whisper-small", "whisper-tiny.en")
+    await supervised.cluster.start()
+    child = supervised.ray.children[0]
+    child.answers.extend([WeightsError("Not there."), None])
+    with pytest.raises(WeightsError):
+        await gateway.use_speech_models(models, timeout_s=60.0)
+    assert supervised.cluster.speech_models == SpeechModels()
+    await gateway.use_speech_models(models, timeout_s=60.0)
+    assert supervised.cluster.speech_models == models
+    assert child.calls[-1] == ("use_speech_models", (models,), {"timeout_s": 60.0})
+
+
+async def test_a_call_to_the_candidate_neither_waits_for_the_cluster_nor_is_made_again(
+    supervised: Supervised, gateway: SupervisedGateway
+) -> None:
+    window = SpeechWindow(b"", final=True)
+    with pytest.raises(Unavailable) as early:
+        await gateway.candidate_step(window, timeout_s=60.0)
+    assert early.value.reason == "WORKERS_NOT_READY"
+    await supervised.cluster.start()
+    asking = asyncio.ensure_future(gateway.candidate_step(window, timeout_s=60.0))
+    await eventually(lambda: supervised.ray.children[0].calls)
+    await supervised.lose()
+    with pytest.raises(Unavailable) as lost:
+        await asking
+    assert lost.value.reason == "CLUSTER_LOST"
+    assert not supervised.ray.children[1].calls
 
 
 async def test_a_status_does_not_wait(

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
-from models.errors import Unavailable, WeightsError
+from models.errors import InvalidInput, Unavailable, VestibuleError, WeightsError
 from models.reasons import Reason
 from models.retry import CLUSTER_POLICY, FOREVER
-from ray_tasks.supervisor import AT_ONCE, USUAL_START_S, WINDOW_S, ClusterPhase, ClusterState, ClusterSupervisor
-from ray_tasks.types import ClusterConfig, WorkerConfig, WorkerEnd, WorkerEndReason
+from ray_tasks.losses import AT_ONCE, WINDOW_S
+from ray_tasks.supervisor import USUAL_START_S, ClusterPhase, ClusterState, ClusterSupervisor
+from ray_tasks.types import ClusterConfig, SpeechModels, WorkerConfig, WorkerEnd, WorkerEndReason
 from tests.clocks import HandSeconds
 from tests.eventually import eventually
 from tests.fakes.ray_child import FakeRay
@@ -210,6 +211,75 @@ async def test_a_worker_that_ends_is_told_also_after_a_restart(supervised: Super
     await supervised.lose()
     supervised.ray.children[-1].tell_worker_end(end)
     assert supervised.worker_ends == [end, end]
+
+
+async def test_a_ray_that_is_started_again_begins_with_the_weights_in_use(supervised: Supervised) -> None:
+    cluster = supervised.cluster
+    cluster.speech_models = SpeechModels("whisper-small")
+    await cluster.start()
+    cluster.speech_models = SpeechModels("whisper-small", "whisper-base")
+    await supervised.lose()
+    begun = [child.models for child in supervised.ray.children]
+    assert begun == [SpeechModels("whisper-small"), SpeechModels("whisper-small", "whisper-base")]
+
+
+CHOSEN = SpeechModels("whisper-small", "whisper-base")
+OF_WEIGHTS = [
+    WeightsError("No weights."),
+    Unavailable("The worker did not start.", reason=Reason.WORKERS_NOT_READY),
+    InvalidInput("They are too large.", reason=Reason.WORKERS_DO_NOT_FIT),
+]
+
+
+@pytest.mark.parametrize("error", OF_WEIGHTS)
+async def test_chosen_weights_that_do_not_start_keep_no_first_start_from_working(
+    supervised: Supervised, error: VestibuleError, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster = supervised.cluster
+    cluster.speech_models = CHOSEN
+    supervised.ray.errors.append(error)
+    await cluster.start()
+    assert [child.models for child in supervised.ray.children] == [CHOSEN, SpeechModels()]
+    assert [child.ended for child in supervised.ray.children] == ["stopped", ""]
+    assert cluster.ready
+    assert cluster.speech_models == SpeechModels(), "who chose them sees that they are not used"
+    assert [(line.msg, vars(line)["values"]) for line in caplog.records] == [
+        ("chosen_weights_given_up", {"weights": "whisper-small", "reason": error.reason})
+    ]
+    await supervised.lose()
+    assert cluster.state.restarts == 1
+
+
+@pytest.mark.parametrize("error", OF_WEIGHTS)
+async def test_chosen_weights_that_do_not_start_keep_no_lost_ray_from_coming_back(
+    supervised: Supervised, error: VestibuleError
+) -> None:
+    cluster = supervised.cluster
+    await cluster.start()
+    cluster.speech_models = CHOSEN
+    supervised.ray.errors.append(error)
+    await supervised.lose()
+    assert [child.models for child in supervised.ray.children[1:]] == [CHOSEN, SpeechModels()]
+    assert (cluster.ready, cluster.speech_models) == (True, SpeechModels())
+
+
+async def test_chosen_weights_outlast_starts_that_fail_for_other_reasons(supervised: Supervised) -> None:
+    cluster = supervised.cluster
+    cluster.speech_models = CHOSEN
+    lost = Unavailable("Lost.", reason=Reason.CLUSTER_LOST)
+    supervised.ray.errors.extend([lost, NOT_THERE, lost])
+    await cluster.start()
+    assert [child.models for child in supervised.ray.children] == [CHOSEN] * 4
+    assert cluster.speech_models == CHOSEN
+
+
+async def test_a_start_that_fails_with_the_weights_of_the_settings_as_well_is_an_error(supervised: Supervised) -> None:
+    cluster = supervised.cluster
+    cluster.speech_models = CHOSEN
+    supervised.ray.errors.extend([WeightsError("None chosen."), WeightsError("None of the settings.")])
+    with pytest.raises(WeightsError, match="None of the settings"):
+        await cluster.start()
+    assert len(supervised.ray.children) == 2
 
 
 async def test_a_stop_stops_ray_in_order(supervised: Supervised) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from ray.core.generated import common_pb2, gcs_pb2
 
+from ray_tasks.deployments import application_name
 from ray_tasks.types import WorkerEnd, WorkerEndReason
 from ray_tasks.worker_ends import WorkerEnds
 
 INSTALLATION = "0123456789ab"
+SPEECH = application_name(INSTALLATION, "speech", "0a1b2c3d")
 ENDED = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
 CAUSES = gcs_pb2 if hasattr(gcs_pb2, "ActorDeathCause") else common_pb2
 DIED = CAUSES.ActorDiedErrorContext
@@ -24,7 +26,8 @@ def died(reason: int) -> Any:
 
 
 def actor(cause: Any, kind: str = "vision", deployment: str = "Vision", installation: str = INSTALLATION) -> Any:
-    name = f"SERVE_REPLICA::vestibule-{installation}-{kind}#{deployment}#a1b2c3"
+    application = SPEECH if kind == "speech" else application_name(installation, kind)
+    name = f"SERVE_REPLICA::{application}#{deployment}#a1b2c3"
     return {"Name": name, "Pid": 42, "EndTime": round(1000 * ENDED.timestamp()), "DeathCause": cause}
 
 
@@ -45,7 +48,7 @@ def table() -> Table:
 
 @pytest.fixture
 def ends(table: Table) -> WorkerEnds:
-    made = WorkerEnds(INSTALLATION, table)
+    made = WorkerEnds(INSTALLATION, lambda: SPEECH, table)
     assert made.look() == []
     return made
 
@@ -79,7 +82,7 @@ def test_two_ends_between_two_looks_are_both_told(table: Table, ends: WorkerEnds
 
 def test_what_ended_before_the_first_look_is_not_told(table: Table) -> None:
     table.rows["a"] = actor(died(1))
-    ends = WorkerEnds(INSTALLATION, table)
+    ends = WorkerEnds(INSTALLATION, lambda: SPEECH, table)
     assert ends.look() == []
     table.rows["b"] = actor(died(1))
     assert len(ends.look()) == 1
@@ -90,5 +93,26 @@ def test_actors_of_others_are_not_told(table: Table, ends: WorkerEnds) -> None:
         "a": actor(died(1), installation="ba9876543210"),
         "b": actor(died(1)) | {"Name": "SERVE_CONTROLLER_ACTOR"},
         "c": actor(died(1)) | {"Name": ""},
+        "d": actor(died(1)) | {"Name": "SERVE_REPLICA::speech#Speech#a1b2c3"},
+        "e": actor(died(1)) | {"Name": f"vestibule-{INSTALLATION}-speech#Speech#a1b2c3"},
     }
     assert ends.look() == []
+
+
+@pytest.mark.parametrize("cause", [died(DIED.WORKER_DIED), died(DIED.RAY_KILL)], ids=["died", "ended by Serve"])
+def test_speech_workers_of_a_candidate_and_of_weights_of_before_are_not_told(table: Table, cause: Any) -> None:
+    """Each change of weights would look like a speech worker that was lost."""
+    names = {identity: application_name(INSTALLATION, "speech", identity) for identity in ("0a1b2c3d", "4e5f6a7b")}
+    now = names["0a1b2c3d"]
+    ends = WorkerEnds(INSTALLATION, lambda: now, table)
+    assert ends.look() == []
+
+    def end_of_both(key: str) -> list[int]:
+        for number, name in enumerate(names.values()):
+            row = {"Name": f"SERVE_REPLICA::{name}#Speech#a1b2c3", "Pid": number}
+            table.rows[f"{key}-{number}"] = actor(cause) | row
+        return [end.pid for end in ends.look()]
+
+    assert end_of_both("a") == [0]
+    now = names["4e5f6a7b"]
+    assert end_of_both("b") == [1]

@@ -20,7 +20,7 @@ from models.text import RawText
 from models.tracing.names import SpanName
 from models.tracing.spans import NO_SPAN, Span, current_span, trace_argument
 from ray_tasks import redaction_worker, speech_worker
-from ray_tasks.engine_info import fingerprint
+from ray_tasks.engine_info import fingerprint, speech_fingerprint
 from ray_tasks.redaction_worker import RedactionWorker
 from ray_tasks.types import ClusterConfig, SpeechWindow, TraceExport, WorkerConfig
 from ray_tasks.worker_runtime import BoundedExecutor, RemoteRedactor
@@ -72,7 +72,7 @@ async def test_a_spoken_utterance_is_one_tree_through_both_workers(traces: Memor
 
     speech = speech_worker.SpeechWorker(config, ask)
     window = SpeechWindow(np.zeros(SAMPLE_RATE_HZ, "<f4").tobytes(), final=True)
-    step = await speech.step(fingerprint(config), 60.0, window, traceparent=CALLER)
+    step = await speech.step(speech_fingerprint(config), 60.0, window, traceparent=CALLER)
     assert "[REDACTED_NAME]" in step.text.value
     assert traces.path(traces.one("redaction.detect")) == ["redaction.detect", "redaction", "speech.step"]
     assert traces.path(traces.one("speech.recognition")) == ["speech.recognition", "speech.step"]
@@ -81,7 +81,7 @@ async def test_a_spoken_utterance_is_one_tree_through_both_workers(traces: Memor
     assert {f"{span.context.trace_id:032x}" for span in traces.spans if span.context} == {"a" * 32}
     assert all("Brevalgrund" not in span.to_json() for span in traces.spans)
     spans = len(traces.spans)
-    await speech.step(fingerprint(config), 60.0, window)
+    await speech.step(speech_fingerprint(config), 60.0, window)
     assert len(traces.spans) == spans, "its caller is not recorded"
 
 

@@ -1,0 +1,87 @@
+"""Nodes of a Ray cluster that no server owns, as docs/operating/security.md says; several of them on one machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from ray_tasks.processes import end, users_of
+from server.cli.demo.processes import free_ports
+
+UP: Final = "Ray runtime started."
+
+
+class RayNode:
+    """A node: the head of a cluster, or a further one.
+
+    Args:
+        head: Address of the head that it joins; empty makes it the head of a cluster of its own.
+    """
+
+    def __init__(self, head: str = "") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="vst-node-", dir="/tmp"))  # the path of a socket is short
+        self.log = self.folder / "node.log"
+        self.port, agent_port, client_port = free_ports(3)
+        self._command = [
+            *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block"),
+            *("--num-cpus=2", "--object-store-memory=100000000", "--disable-usage-stats"),
+            *("--min-worker-port=0", "--max-worker-port=0", f"--dashboard-agent-listen-port={agent_port}"),
+        ]
+        if head:
+            self._command += [f"--address={head}"]
+        else:
+            self._command += [
+                *("--head", f"--port={self.port}", f"--temp-dir={self.folder}", "--include-dashboard=false"),
+                f"--ray-client-server-port={client_port}",
+            ]
+
+    @property
+    def address(self) -> str:
+        """Of the head."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is whole: the command ends when a process of it ends."""
+        return self._process.poll() is None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the command says that it has started."""
+        return UP in self.log.read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Start it; does not wait."""
+        with self.log.open("wb") as output:
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=output, start_new_session=True)
+
+    def kill(self) -> None:
+        """Send SIGKILL to all its processes."""
+        workers = psutil.Process(self._process.pid).children(recursive=True) if self.runs else []
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        end([*workers, *users_of(self.folder)], 0.0)
+
+    def remove(self) -> None:
+        """Kill it and delete its folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def replicas(self) -> set[int]:
+        """The processes of the workers that servers have deployed on the cluster of this head."""
+        return {process.pid for process in users_of(self.folder) if _is_replica(process)}
+
+
+def _is_replica(process: psutil.Process) -> bool:
+    try:
+        return "".join(process.cmdline()).startswith("ray::ServeReplica:vestibule-")
+    except psutil.NoSuchProcess:  # it has ended since it was found, or is a zombie
+        return False
